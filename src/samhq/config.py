@@ -1,0 +1,158 @@
+"""Every architecture number, once, as data: a new model is a row of `MODELS`.
+
+Frozen dataclasses that know nothing about torch; `model/build.py` turns them into modules.
+
+Source: published checkpoints of segment-anything, SAM-HQ (arXiv 2306.01567), MobileSAM
+(arXiv 2306.14289) and SlimSAM (arXiv 2312.05284).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Literal
+
+from samhq.errors import ConfigError, did_you_mean
+
+#: What the HQ decoder returns: SAM's logits plus the HQ logits, the HQ logits alone, or SAM's alone.
+HQMode = Literal["add", "only", "off"]
+#: Which of SAM's four masks: the first; the best of the last three; those three; those three by falling score.
+Candidates = Literal["single", "best", "all", "sorted"]
+
+PIXEL_MEAN = (123.675, 116.28, 103.53)  #: RGB, on a 0..255 scale
+PIXEL_STD = (58.395, 57.12, 57.375)  #: RGB, on a 0..255 scale
+MASK_THRESHOLD = 0.0  #: a pixel belongs to a mask when its logit is strictly above this
+
+
+@dataclass(frozen=True)
+class ViTConfig:
+    """Plain vision transformer with windowed attention and decomposed relative positions."""
+
+    dim: int
+    depth: int
+    heads: int
+    global_blocks: tuple[int, ...]
+    mlp_dim: int = 0  #: 0 means four times `dim`
+    head_dim: int = 0  #: 0 means `dim // heads`
+    window: int = 14
+    patch: int = 16
+    qkv_bias: bool = True
+    norm_eps: float = 1e-6
+
+    def __post_init__(self) -> None:
+        if not self.mlp_dim:
+            object.__setattr__(self, "mlp_dim", 4 * self.dim)
+        if self.dim % self.heads:
+            raise ConfigError(f"ViT: dim must be a multiple of heads, got dim={self.dim}, heads={self.heads}.")
+        if not self.head_dim:
+            object.__setattr__(self, "head_dim", self.dim // self.heads)
+        if not self.global_blocks or not all(0 <= i < self.depth for i in self.global_blocks):
+            raise ConfigError(
+                f"ViT: global_blocks must name blocks 0..{self.depth - 1}, got {self.global_blocks}."
+            )
+
+    @property
+    def early_dim(self) -> int:
+        """Channels of the first global block's output, which HQ decoders read."""
+        return self.dim
+
+
+@dataclass(frozen=True)
+class TinyViTConfig:
+    """TinyViT-5M as Light HQ-SAM and MobileSAM use it: four stages, stride 16 in all."""
+
+    dims: tuple[int, ...] = (64, 128, 160, 320)
+    depths: tuple[int, ...] = (2, 2, 6, 2)
+    heads: tuple[int, ...] = (2, 4, 5, 10)
+    windows: tuple[int, ...] = (7, 7, 14, 7)
+    mlp_ratio: int = 4
+    expand: int = 4
+    classes: int = 1000  #: of the unused classifier that the published checkpoints carry
+    patch: int = 16
+    norm_eps: float = 1e-5
+
+    @property
+    def early_dim(self) -> int:
+        """Channels of the first attention stage's output, which Light HQ-SAM reads."""
+        return self.dims[2]
+
+
+@dataclass(frozen=True)
+class DecoderConfig:
+    """Prompt encoder, two-way transformer and mask heads; the same numbers in every published model."""
+
+    dim: int = 256
+    depth: int = 2
+    heads: int = 8
+    mlp_dim: int = 2048
+    downsample: int = 2  #: cross-attention works in `dim // downsample` channels
+    masks: int = 4  #: mask tokens: one for clear prompts, the rest for ambiguous ones
+    iou_depth: int = 3
+    iou_dim: int = 256
+    prompt_channels: int = 16  #: of the mask prompt's convolutions
+    norm_eps: float = 1e-5  #: transformers writes 1e-6 in its configs; the original models use 1e-5
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """One model: an encoder, a decoder, the side of the square it sees, and whether it has HQ heads."""
+
+    name: str
+    encoder: ViTConfig | TinyViTConfig
+    hq: bool = False
+    side: int = 1024
+    decoder: DecoderConfig = DecoderConfig()
+    family: str = "SAM"
+
+    def __post_init__(self) -> None:
+        if self.side < self.encoder.patch or self.side % self.encoder.patch:
+            raise ConfigError(
+                f"{self.name}: the side must be a positive multiple of {self.encoder.patch}, got {self.side}."
+            )
+
+    @property
+    def grid(self) -> int:
+        """Side of the embedding grid; low-resolution masks are four times as large."""
+        return self.side // self.encoder.patch
+
+    def replace(self, **changes: object) -> ModelConfig:
+        """A copy with some fields changed."""
+        return dataclasses.replace(self, **changes)  # type: ignore[arg-type]
+
+
+VIT_B = ViTConfig(dim=768, depth=12, heads=12, global_blocks=(2, 5, 8, 11))
+VIT_L = ViTConfig(dim=1024, depth=24, heads=16, global_blocks=(5, 11, 17, 23))
+VIT_H = ViTConfig(dim=1280, depth=32, heads=16, global_blocks=(7, 15, 23, 31))
+TINY_VIT = TinyViTConfig()
+SLIM_50 = ViTConfig(dim=384, depth=12, heads=12, global_blocks=(2, 5, 8, 11))
+SLIM_77 = ViTConfig(dim=168, depth=12, heads=12, global_blocks=(2, 5, 8, 11), mlp_dim=696)
+
+MODELS: dict[str, ModelConfig] = {
+    row.name: row
+    for row in (
+        ModelConfig("sam_vit_b", VIT_B),
+        ModelConfig("sam_vit_l", VIT_L),
+        ModelConfig("sam_vit_h", VIT_H),
+        ModelConfig("sam_hq_vit_b", VIT_B, hq=True, family="SAM-HQ"),
+        ModelConfig("sam_hq_vit_l", VIT_L, hq=True, family="SAM-HQ"),
+        ModelConfig("sam_hq_vit_h", VIT_H, hq=True, family="SAM-HQ"),
+        ModelConfig("sam_hq_vit_tiny", TINY_VIT, hq=True, family="Light HQ-SAM"),
+        ModelConfig("mobile_sam", TINY_VIT, family="MobileSAM"),
+        ModelConfig("slimsam_50", SLIM_50, family="SlimSAM"),
+        ModelConfig("slimsam_77", SLIM_77, family="SlimSAM"),
+    )
+}
+
+
+def model_config(name: str) -> ModelConfig:
+    """The published model called `name`.
+
+    >>> model_config("sam_hq_vit_l").encoder.depth
+    24
+
+    Raises:
+        ConfigError: no model has that name; the message offers the nearest.
+    """
+    if name not in MODELS:
+        raise ConfigError(f"Expected the name of a model, got {name!r}. {did_you_mean(name, MODELS)}")
+    return MODELS[name]

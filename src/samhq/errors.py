@@ -1,0 +1,46 @@
+"""Every error samhq raises on purpose.
+
+A message says what was expected, what came, and what to do. The command line turns each of these
+into one sentence and exit code 2. This module knows nothing about tensors, files or models.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class SamHQError(Exception):
+    """Base of all errors that samhq raises on purpose."""
+
+
+class ConfigError(SamHQError, ValueError):
+    """A model name or an option that cannot be used."""
+
+
+class CheckpointError(SamHQError, RuntimeError):
+    """A weights file that cannot be read, or that does not fit the model."""
+
+
+class ImageError(SamHQError, ValueError):
+    """A picture that cannot be read or has no usable shape, type or range."""
+
+
+class PromptError(SamHQError, ValueError):
+    """Points, boxes or masks of the wrong shape, order, range or type."""
+
+
+class MissingExtraError(SamHQError, ImportError):
+    """A feature whose optional dependency is not installed."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of a message: the nearest known name, and all of them.
+
+    >>> did_you_mean("sam_hq_vitb", ["sam_hq_vit_b", "sam_vit_l"])
+    "Did you mean 'sam_hq_vit_b'? Known: sam_hq_vit_b, sam_vit_l."
+    """
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"Did you mean {near[0]!r}? " if near else ""
+    return f"{hint}Known: {', '.join(names)}."

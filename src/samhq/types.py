@@ -1,0 +1,138 @@
+"""The values that pass between stages, and the one legend of shape letters.
+
+=====  ==========================================================
+I      images
+P      prompts, each with an owner: `image_index[P]`
+N      points of a prompt
+T      sparse tokens of a prompt
+K      masks of a prompt
+C      channels
+H W    picture height and width in pixels
+g      side of the embedding grid; low-resolution masks are 4g
+S      side of the model's square input, 16g
+=====  ==========================================================
+
+Nothing here knows files, models or numpy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from samhq.config import HQMode
+
+#: Point labels. Corners are how a box travels; `IGNORED` fills ragged batches and takes no part in attention.
+IGNORED, NOT_A_POINT, BACKGROUND, FOREGROUND, TOP_LEFT, BOTTOM_RIGHT = -10, -1, 0, 1, 2, 3
+
+
+@dataclass(frozen=True)
+class ImageEmbedding:
+    """What the encoder knows about pictures; independent of any prompt.
+
+    `features` [I,C,g,g]; `hq` [I,C/8,4g,4g], the image-level HQ map, for HQ models; `early` [I,g,g,C'],
+    the first global block's output, kept only where the HQ map is still to be made from it (training).
+    """
+
+    features: Float[Tensor, "I C g g"]
+    hq: Float[Tensor, "I c G G"] | None = None
+    early: Float[Tensor, "I g g e"] | None = None
+
+    def __len__(self) -> int:
+        return self.features.shape[0]
+
+    def to(self, *args: object, **kwargs: object) -> ImageEmbedding:
+        """The same embedding on another device or in another dtype; arguments as for `Tensor.to`."""
+        moved = {
+            name: None if value is None else value.to(*args, **kwargs)  # type: ignore[call-overload]
+            for name, value in (("features", self.features), ("hq", self.hq), ("early", self.early))
+        }
+        return replace(self, **moved)
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """A flat list of prompts in model pixels, each owned by image `image_index[p]`.
+
+    `points` [P,N,2] as (x, y) and `labels` [P,N]: 1 foreground, 0 background, -1 not a point,
+    2 and 3 a box's top-left and bottom-right corner, -10 padding that takes no part.
+    `boxes` [P,4] as (x0, y0, x1, y1), a row of NaN where a prompt has none.
+    `masks` [P,1,4g,4g] logits, a prompt full of NaN where there is none.
+    """
+
+    image_index: Int64[Tensor, "P"]
+    points: Float[Tensor, "P N 2"] | None = None
+    labels: Int64[Tensor, "P N"] | None = None
+    boxes: Float[Tensor, "P 4"] | None = None
+    masks: Float[Tensor, "P 1 G G"] | None = None
+
+    def __len__(self) -> int:
+        return self.image_index.shape[0]
+
+    def __getitem__(self, rows: slice | Tensor) -> Prompts:
+        """Some of the prompts, by slice, index tensor or boolean mask."""
+        fields = (self.image_index, self.points, self.labels, self.boxes, self.masks)
+        return Prompts(*(None if field is None else field[rows] for field in fields))  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Sparse:
+    """Prompt tokens [P,T,C] and which of them take no part in attention [P,T] (None: all take part)."""
+
+    tokens: Float[Tensor, "P T C"]
+    ignored: Bool[Tensor, "P T"] | None = None
+
+
+@dataclass(frozen=True)
+class Attended:
+    """After tokens and image met: output tokens [P,T,C], image tokens [P,C,g,g], predicted IoU [P,4]."""
+
+    tokens: Float[Tensor, "P T C"]
+    image: Float[Tensor, "P C g g"]
+    iou: Float[Tensor, "P M"]
+    image_index: Int64[Tensor, "P"]
+
+    def __getitem__(self, rows: slice | Tensor) -> Attended:
+        """Some of the prompts, by slice, index tensor or boolean mask."""
+        return Attended(self.tokens[rows], self.image[rows], self.iou[rows], self.image_index[rows])
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which masks to paint: SAM's mask numbers [P,K], their predicted IoU [P,K], what HQ adds."""
+
+    masks: Int64[Tensor, "P K"]
+    iou: Float[Tensor, "P K"]
+    hq: HQMode
+
+
+@dataclass(frozen=True)
+class LowRes:
+    """Painted masks before they go back to the picture: logits [P,K,4g,4g], predicted IoU [P,K]."""
+
+    logits: Float[Tensor, "P K G G"]
+    iou: Float[Tensor, "P K"]
+
+    @staticmethod
+    def cat(parts: list[LowRes]) -> LowRes:
+        """Several parts, one after the other."""
+        return LowRes(torch.cat([p.logits for p in parts]), torch.cat([p.iou for p in parts]))
+
+
+@dataclass(frozen=True)
+class Masks:
+    """Masks of one picture at its own size, one row a prompt, K candidates each.
+
+    `masks` bool [P,K,H,W]; `iou` [P,K], predicted quality; `low_res_logits` [P,K,4g,4g], which can be
+    given back as a mask prompt.
+    """
+
+    masks: Bool[Tensor, "P K H W"]
+    iou: Float[Tensor, "P K"]
+    low_res_logits: Float[Tensor, "P K G G"]
+
+    def __len__(self) -> int:
+        return self.masks.shape[0]
