@@ -47,9 +47,7 @@ class ViTConfig:
         if not self.head_dim:
             object.__setattr__(self, "head_dim", self.dim // self.heads)
         if not self.global_blocks or not all(0 <= i < self.depth for i in self.global_blocks):
-            raise ConfigError(
-                f"ViT: global_blocks must name blocks 0..{self.depth - 1}, got {self.global_blocks}."
-            )
+            raise ConfigError(f"ViT: global_blocks must name blocks 0..{self.depth - 1}, got {self.global_blocks}.")
 
     @property
     def early_dim(self) -> int:
@@ -65,6 +63,7 @@ class TinyViTConfig:
     depths: tuple[int, ...] = (2, 2, 6, 2)
     heads: tuple[int, ...] = (2, 4, 5, 10)
     windows: tuple[int, ...] = (7, 7, 14, 7)
+    strides: tuple[int, ...] = (2, 2, 1)  #: of the three down-samplings between stages; SAM keeps the last grid
     mlp_ratio: int = 4
     expand: int = 4
     classes: int = 1000  #: of the unused classifier that the published checkpoints carry

@@ -1,0 +1,93 @@
+"""Small layers that several parts of the network share. Knows nothing about prompts or pictures."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class LayerNorm2d(nn.LayerNorm):
+    """Normalises the channels of every pixel of a map [B,C,H,W] (biased variance, eps 1e-6)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, eps=1e-6)
+
+    def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
+        """The normalised map, channels last in memory."""
+        x = F.layer_norm(x.permute(0, 2, 3, 1), self.normalized_shape, self.weight, self.bias, self.eps)
+        return x.permute(0, 3, 1, 2)
+
+
+class MLPBlock(nn.Module):
+    """Two linear layers with an activation between: GELU in encoders, ReLU in the decoder's transformer."""
+
+    def __init__(self, dim: int, mlp_dim: int, act: type[nn.Module] = nn.GELU) -> None:
+        super().__init__()
+        self.lin1 = nn.Linear(dim, mlp_dim)
+        self.lin2 = nn.Linear(mlp_dim, dim)
+        self.act = act()
+
+    def forward(self, x: Float[Tensor, "*B C"]) -> Float[Tensor, "*B C"]:
+        """The transformed tokens; the caller adds the residual."""
+        return self.lin2(self.act(self.lin1(x)))
+
+
+class MLP(nn.Module):
+    """`depth` linear layers with ReLU between them: the decoder's heads and hypernetworks."""
+
+    def __init__(self, dim: int, hidden: int, out: int, depth: int) -> None:
+        super().__init__()
+        widths = [dim] + [hidden] * (depth - 1) + [out]
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths, widths[1:], strict=False))
+
+    def forward(self, x: Float[Tensor, "*B C"]) -> Float[Tensor, "*B O"]:
+        """The last layer's output, without activation."""
+        for layer in self.layers[:-1]:
+            x = F.relu(layer(x))
+        return self.layers[-1](x)
+
+
+def upscaler(dim: int, middle: int, out: int, last: nn.Module | None = None) -> nn.Sequential:
+    """A map four times as large: two stride-2 transposed convolutions with LayerNorm2d and GELU between."""
+    layers: list[nn.Module] = [
+        nn.ConvTranspose2d(dim, middle, kernel_size=2, stride=2),
+        LayerNorm2d(middle),
+        nn.GELU(),
+        nn.ConvTranspose2d(middle, out, kernel_size=2, stride=2),
+    ]
+    return nn.Sequential(*layers, *([last] if last else []))
+
+
+def neck(dim: int, out: int) -> nn.Sequential:
+    """The encoders' last stage: 1x1 and 3x3 convolution to `out` channels, LayerNorm2d after each."""
+    return nn.Sequential(
+        nn.Conv2d(dim, out, kernel_size=1, bias=False),
+        LayerNorm2d(out),
+        nn.Conv2d(out, out, kernel_size=3, padding=1, bias=False),
+        LayerNorm2d(out),
+    )
+
+
+def windows(x: Float[Tensor, "B H W C"], size: int) -> tuple[Float[Tensor, "b size size C"], tuple[int, int]]:
+    """Non-overlapping square windows, zero-padded at the bottom and right, and the padded (H, W).
+
+    Padding is not masked: it takes part in attention, as in the original models.
+    """
+    b, h, w, c = x.shape
+    down, right = -h % size, -w % size
+    if down or right:
+        x = F.pad(x, (0, 0, 0, right, 0, down))
+    padded = (h + down, w + right)
+    x = x.view(b, padded[0] // size, size, padded[1] // size, size, c)
+    return x.transpose(2, 3).reshape(-1, size, size, c), padded
+
+
+def unwindows(
+    x: Float[Tensor, "b size size C"], padded_hw: tuple[int, int], hw: tuple[int, int]
+) -> Float[Tensor, "B H W C"]:
+    """The inverse of `windows`, its padding cut away."""
+    size, c = x.shape[1], x.shape[-1]
+    rows, columns = padded_hw[0] // size, padded_hw[1] // size
+    x = x.view(-1, rows, columns, size, size, c).transpose(2, 3).reshape(-1, *padded_hw, c)
+    return x[:, : hw[0], : hw[1]]

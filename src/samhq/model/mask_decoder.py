@@ -1,0 +1,111 @@
+"""From prompt tokens and image features to mask logits and their predicted quality, in two calls.
+
+`attend` lets tokens meet the image and predicts IoU; `logits` paints only the masks that were chosen between
+the two. Knows nothing about points, boxes, files or how masks are chosen.
+
+Source: Kirillov et al., Segment Anything (arXiv 2304.02643), appendix A.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from samhq.config import HQMode
+from samhq.model.layers import MLP, upscaler
+from samhq.model.transformer import TwoWayTransformer
+from samhq.types import Attended, Choice, ImageEmbedding, Sparse
+
+
+class MaskDecoder(nn.Module):
+    """SAM's decoder: four masks a prompt, the first for clear prompts, three for ambiguous ones."""
+
+    def __init__(
+        self,
+        *,
+        dim: int,
+        depth: int,
+        heads: int,
+        mlp_dim: int,
+        downsample: int,
+        masks: int,
+        iou_depth: int,
+        iou_dim: int,
+        eps: float,
+    ) -> None:
+        super().__init__()
+        self.masks = masks
+        self.transformer = TwoWayTransformer(
+            dim=dim, depth=depth, heads=heads, mlp_dim=mlp_dim, downsample=downsample, eps=eps
+        )
+        self.iou_token = nn.Embedding(1, dim)
+        self.mask_tokens = nn.Embedding(masks, dim)
+        self.output_upscaling = upscaler(dim, dim // 4, dim // 8, nn.GELU())
+        self.output_hypernetworks_mlps = nn.ModuleList(MLP(dim, dim, dim // 8, 3) for _ in range(masks))
+        self.iou_prediction_head = MLP(dim, iou_dim, masks, iou_depth)
+
+    def output_tokens(self) -> Float[Tensor, "L C"]:
+        """The learned tokens that come before a prompt's own: IoU, then one for each mask."""
+        return torch.cat([self.iou_token.weight, self.mask_tokens.weight])
+
+    def attend(
+        self,
+        image: Float[Tensor, "I C g g"],
+        image_pe: Float[Tensor, "1 C g g"],
+        sparse: Sparse,
+        image_index: Int64[Tensor, P],
+        *,
+        owner: Int64[Tensor, P] | None,
+        similarity: Float[Tensor, "P n L HW"] | None = None,
+        target: Float[Tensor, "P 1 C"] | None = None,
+    ) -> Attended:
+        """Tokens after they met the image, and the predicted IoU of every mask.
+
+        `image` holds features plus dense prompts: a row an image with `owner` saying which prompt looks where,
+        or a row a prompt with `owner` None. `similarity` and `target` are PerSAM's guidance.
+        """
+        learned = self.output_tokens().expand(len(image_index), -1, -1)
+        tokens = torch.cat([learned, sparse.tokens], dim=1)
+        ignored = None
+        if sparse.ignored is not None:
+            ignored = torch.cat([sparse.ignored.new_zeros(learned.shape[:2]), sparse.ignored], dim=1)
+        grid = image.shape[-2:]
+        tokens, seen = self.transformer(
+            tokens,
+            image.flatten(2).transpose(1, 2),
+            image_pe.flatten(2).transpose(1, 2),
+            owner,
+            ignored,
+            similarity,
+            target,
+        )
+        iou = self.iou_prediction_head(tokens[:, 0])
+        return Attended(tokens[:, : learned.shape[1]], seen.transpose(1, 2).unflatten(2, grid), iou, image_index)
+
+    def weights(self, tokens: Float[Tensor, "P L C"], masks: Int64[Tensor, "P K"]) -> Float[Tensor, "P K c"]:
+        """For each chosen mask the vector whose product with a pixel's features is its logit."""
+        every = torch.stack([mlp(tokens[:, 1 + i]) for i, mlp in enumerate(self.output_hypernetworks_mlps)], dim=1)
+        return every.gather(1, masks[..., None].expand(-1, -1, every.shape[-1]))
+
+    def logits(
+        self, attended: Attended, embedding: ImageEmbedding, masks: Int64[Tensor, "P K"], hq: HQMode = "off"
+    ) -> tuple[Float[Tensor, "P K G G"] | None, Float[Tensor, "P 1 G G"] | None]:
+        """SAM's logits of the chosen masks and the HQ logits, each None where `hq` makes no use of it."""
+        del embedding, hq
+        upscaled = self.output_upscaling(attended.image)
+        return product(self.weights(attended.tokens, masks), upscaled), None
+
+    def paint(self, attended: Attended, embedding: ImageEmbedding, choice: Choice) -> Float[Tensor, "P K G G"]:
+        """Low-resolution logits of the chosen masks; "only" paints one mask a prompt whatever K is."""
+        sam, hq = self.logits(attended, embedding, choice.masks, choice.hq)
+        if sam is None or hq is None:
+            painted = sam if hq is None else hq
+            assert painted is not None
+            return painted
+        return sam + hq
+
+
+def product(weights: Float[Tensor, "P K c"], features: Float[Tensor, "P c G G"]) -> Float[Tensor, "P K G G"]:
+    """Logits: each weight vector times each pixel's features."""
+    return (weights @ features.flatten(2)).unflatten(2, features.shape[-2:])

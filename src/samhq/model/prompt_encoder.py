@@ -1,0 +1,123 @@
+"""Points, boxes and masks become vectors. Knows nothing about pictures or their size, nor about the decoder.
+
+Source: Kirillov et al., Segment Anything (arXiv 2304.02643), section 3 and appendix A.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor, nn
+
+from samhq.model.layers import LayerNorm2d
+from samhq.types import BOTTOM_RIGHT, IGNORED, NOT_A_POINT, TOP_LEFT, Prompts, Sparse
+
+
+class PositionEmbedding(nn.Module):
+    """Random Fourier features of places in the unit square, always computed in float32."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.register_buffer("positional_encoding_gaussian_matrix", torch.randn(2, dim // 2))
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> PositionEmbedding:
+        # Half-precision frequencies would move every point, so `.half()` and `.bfloat16()` pass this matrix by.
+        exact = self.positional_encoding_gaussian_matrix
+        super()._apply(fn, recurse)
+        cast = self.positional_encoding_gaussian_matrix
+        if cast.dtype != exact.dtype and cast.is_floating_point():
+            self.positional_encoding_gaussian_matrix = exact.to(cast.device)
+        return self
+
+    def forward(self, places: Float[Tensor, "*B 2"]) -> Float[Tensor, "*B C"]:
+        """Sines, then cosines, of places (x, y) in 0..1."""
+        matrix = self.positional_encoding_gaussian_matrix.float()
+        with torch.autocast(places.device.type, enabled=False):
+            angles = 2 * math.pi * ((2 * places.float() - 1) @ matrix)
+        return torch.cat([angles.sin(), angles.cos()], dim=-1)
+
+    def grid(self, size: int) -> Float[Tensor, "1 C size size"]:
+        """Features of the cell centres of a square grid."""
+        centres = (torch.arange(size, device=self.positional_encoding_gaussian_matrix.device) + 0.5) / size
+        y, x = torch.meshgrid(centres, centres, indexing="ij")
+        return self(torch.stack([x, y], dim=-1)).permute(2, 0, 1)[None]
+
+
+class PromptEncoder(nn.Module):
+    """Prompts in model pixels to sparse tokens and a dense map."""
+
+    def __init__(self, *, dim: int, side: int, grid: int, channels: int) -> None:
+        super().__init__()
+        self.side, self.grid = side, grid
+        self.pe_layer = PositionEmbedding(dim)
+        self.point_embeddings = nn.ModuleList(nn.Embedding(1, dim) for _ in range(4))
+        self.not_a_point_embed = nn.Embedding(1, dim)
+        self.no_mask_embed = nn.Embedding(1, dim)
+        self.mask_downscaling = nn.Sequential(
+            nn.Conv2d(1, channels // 4, kernel_size=2, stride=2),
+            LayerNorm2d(channels // 4),
+            nn.GELU(),
+            nn.Conv2d(channels // 4, channels, kernel_size=2, stride=2),
+            LayerNorm2d(channels),
+            nn.GELU(),
+            nn.Conv2d(channels, dim, kernel_size=1),
+        )
+
+    def get_dense_pe(self) -> Float[Tensor, "1 C g g"]:
+        """Position features of the embedding grid."""
+        return self.pe_layer.grid(self.grid).to(self.no_mask_embed.weight.dtype)
+
+    def sparse(self, prompts: Prompts) -> Sparse:
+        """Tokens of points and boxes [P,T,C]; T is 0 where no prompt has either."""
+        places, labels = tokens_of(prompts)
+        return Sparse(self.embed_places(places, labels), ignored_of(labels))
+
+    def embed_places(self, places: Float[Tensor, "P T 2"], labels: Int64[Tensor, "P T"]) -> Float[Tensor, "P T C"]:
+        """One vector for each labelled place, in model pixels; half a pixel is added to reach pixel centres."""
+        kinds = torch.cat([e.weight for e in self.point_embeddings] + [self.not_a_point_embed.weight])
+        kinds = torch.cat([kinds, torch.zeros_like(kinds[:1])])
+        row = torch.where(labels >= 0, labels, torch.where(labels == NOT_A_POINT, 4, 5))
+        position = self.pe_layer((places.float() + 0.5) / self.side) * (labels >= 0)[..., None]
+        return position.to(kinds.dtype) + kinds[row]
+
+    def dense(self, masks: Float[Tensor, "P 1 G G"] | None) -> Float[Tensor, "p C h w"]:
+        """What is added to the image features: [1,C,1,1] without masks, else one map [P,C,g,g] a prompt."""
+        none = self.no_mask_embed.weight.reshape(1, -1, 1, 1)
+        if masks is None:
+            return none
+        missing = masks.isnan().flatten(1).any(1)
+        maps = self.mask_downscaling(masks.nan_to_num(0.0).to(none.dtype))
+        return torch.where(missing[:, None, None, None], none, maps) if bool(missing.any()) else maps
+
+
+def tokens_of(prompts: Prompts) -> tuple[Float[Tensor, "P T 2"], Int64[Tensor, "P T"]]:
+    """Every prompt as labelled places: its points, then two places for its box.
+
+    Without a box a prompt with points ends in one "not a point", as SAM was trained. What is needed only
+    to make rows equally long is labelled to be ignored, so that no prompt depends on its neighbours.
+    """
+    count, device = len(prompts), prompts.image_index.device
+    points = prompts.points if prompts.points is not None else torch.zeros(count, 0, 2, device=device)
+    labels = prompts.labels
+    if labels is None:
+        labels = torch.ones(points.shape[:2], dtype=torch.int64, device=device)
+    has_points = (labels != IGNORED).any(1)
+    pad = torch.where(has_points, NOT_A_POINT, IGNORED)[:, None]
+    if prompts.boxes is None:
+        if points.shape[1] == 0:
+            return points, labels
+        return torch.cat([points, torch.zeros_like(points[:, :1])], 1), torch.cat([labels, pad], 1)
+    boxed = ~prompts.boxes.isnan().any(1)[:, None]
+    corners = prompts.boxes.nan_to_num(0.0).view(count, 2, 2).to(points.dtype)
+    first = torch.where(boxed, TOP_LEFT, pad)
+    second = torch.where(boxed, BOTTOM_RIGHT, IGNORED)
+    return torch.cat([points, corners], 1), torch.cat([labels, first, second], 1)
+
+
+def ignored_of(labels: Int64[Tensor, "P T"]) -> Bool[Tensor, "P T"] | None:
+    """Which tokens take no part in attention, or None where all do."""
+    ignored = labels == IGNORED
+    return ignored if bool(ignored.any()) else None
