@@ -1,0 +1,105 @@
+"""Random backgrounds: plain, horizon with ground, room, hills, mosaics. Knows nothing about objects or masks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+
+from samhq.train.camera import lit
+from samhq.train.shapes import Rng, between, chance, count, log_between, pick
+from samhq.train.textures import Texture, banks, colour, crop, random_texture, related_texture
+
+Colours = list[np.ndarray]
+
+
+def background(rng: Rng, side: int, colours: Colours) -> tuple[np.ndarray, Texture]:
+    """A background uint8 [S,S,3] and a texture like it, for camouflage."""
+    image, texture = pick(rng, KINDS)(rng, side, colours)
+    if chance(rng, 0.5):
+        light = 128 + (rng.random((3, 3)).astype(np.float32) - 0.5) * between(rng, 20, 160)
+        image = lit(image, cv2.resize(light, (8, 8), interpolation=cv2.INTER_LINEAR))
+    return image, texture
+
+
+def plain(rng: Rng, side: int, colours: Colours) -> tuple[np.ndarray, Texture]:
+    """One texture all over."""
+    texture = random_texture(rng, pick(rng, colours), colours)
+    return texture.paint(side, side, side / 512), texture
+
+
+def horizon(rng: Rng, side: int, colours: Colours) -> tuple[np.ndarray, Texture]:
+    """Sky or wall above, ground or floor below, the ground's pattern wider towards the viewer."""
+    unit, line = side / 512, int(side * between(rng, 0.2, 0.85))
+    image, _ = plain(rng, side, colours)
+    ground = random_texture(rng, pick(rng, colours), colours)
+    floor = ground.paint(side, side, unit)
+    deep = side - line
+    if chance(rng, 0.5):
+        near = between(rng, 0.3, 0.9) * side / 2
+        corners = np.array([(0, 0), (side, 0), (side, side), (0, side)], np.float32)
+        onto = np.array([(0, 0), (side, 0), (side + near * 3, deep), (-near * 3, deep)], np.float32)
+        floor = cv2.warpPerspective(floor, cv2.getPerspectiveTransform(corners, onto), (side, deep))
+    image[line:] = floor[:deep]
+    if chance(rng, 0.3):
+        fog = np.abs(np.linspace(-line / side, 1 - line / side, 32))[:, None]
+        image = lit(image, np.repeat(128 + between(rng, -60, 80) * np.exp(-fog * 8), 4, 1))
+    return image, ground
+
+
+def hills(rng: Rng, side: int, colours: Colours) -> tuple[np.ndarray, Texture]:
+    """Layers of ridges one behind another."""
+    image, texture = plain(rng, side, colours)
+    tone = random_texture(rng, pick(rng, colours), colours)
+    for level in np.sort(rng.uniform(0.15, 0.95, count(rng, 2, 5))):
+        texture = related_texture(rng, tone, 25)
+        x = np.linspace(0, side, 40)
+        waves = sum(np.sin(x / side * f + rng.random() * 6) / f for f in rng.uniform(3, 40, 5))
+        ridge = np.stack([x, (level + waves * between(rng, 0.1, 0.6)) * side], 1)
+        outline = np.concatenate([ridge, [(side, side), (0, side)]]).astype(np.int32)
+        mask = np.zeros((side, side), np.uint8)
+        cv2.fillPoly(mask, [outline], 255)
+        cv2.copyTo(texture.paint(side, side, side / 512), mask, image)
+    return image, texture
+
+
+def panels(rng: Rng, side: int, colours: Colours) -> tuple[np.ndarray, Texture]:
+    """A room or a street front: rectangles and slanted planes of different textures."""
+    image, texture = plain(rng, side, colours)
+    for _ in range(count(rng, 2, 7)):
+        texture = random_texture(rng, pick(rng, colours), colours)
+        (x0, x1), (y0, y1) = np.sort(rng.uniform(-0.2, 1.2, (2, 2)), 1) * side
+        slant = rng.normal(size=(4, 2)) * side * pick(rng, [0.0, 0.0, 0.08])
+        outline = (np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)]) + slant).astype(np.int32)
+        mask = np.zeros((side, side), np.uint8)
+        cv2.fillPoly(mask, [outline], 255, cv2.LINE_AA)
+        cv2.copyTo(texture.paint(side, side, side / 512), mask, image)
+    return image, texture
+
+
+def litter(rng: Rng, side: int, colours: Colours) -> tuple[np.ndarray, Texture]:
+    """Foliage, gravel or a crowd of leaves in many colours."""
+    field = crop(rng, banks()[-1 - count(rng, 0, 1)], side, side, log_between(rng, 0.3, 2.5) * side / 512 + 0.2)
+    base = pick(rng, colours)
+    spread = log_between(rng, 10, 60)
+    table = np.stack(
+        [(pick(rng, colours) if chance(rng, 0.2) else base) + rng.normal(size=3) * spread for _ in range(256)]
+    )
+    palette = np.clip(table, 0, 255).astype(np.uint8)[:, None]
+    image = cv2.applyColorMap(field, palette)
+    return image, random_texture(rng, base, colours)
+
+
+def sky(rng: Rng, side: int, colours: Colours) -> tuple[np.ndarray, Texture]:
+    """A smooth gradient: sky, studio backdrop, out-of-focus wall."""
+    corners = np.stack([colour(rng, 0.7) if chance(rng, 0.5) else pick(rng, colours) for _ in range(4)])
+    mean = corners.mean(0)
+    corners = np.clip(mean + (corners - mean) * between(rng, 0.1, 1), 0, 255).astype(np.uint8).reshape(2, 2, 3)
+    image = cv2.resize(corners, (side, side), interpolation=cv2.INTER_LINEAR)
+    return image, random_texture(rng, mean, colours)
+
+
+KINDS: tuple[Callable[[Rng, int, Colours], tuple[np.ndarray, Texture]], ...] = (
+    plain, plain, horizon, horizon, hills, panels, panels, litter, sky,
+)  # fmt: skip

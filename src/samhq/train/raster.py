@@ -1,0 +1,132 @@
+"""Shapes to antialiased coverage at exactly the picture's resolution. Knows nothing about colours."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from samhq.train.shapes import Ink, Shape
+
+SHIFT = 4  #: OpenCV's fixed-point bits: outlines are placed to a sixteenth of a pixel
+THINNEST = 1.2  #: pixels; narrower strokes would fall below half coverage and vanish from the mask
+
+
+@dataclass(frozen=True)
+class Cover:
+    """Coverage uint8 0..255 of each part within the picture's window rows y0:y1, columns x0:x1."""
+
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+    parts: list[np.ndarray]
+
+    @property
+    def window(self) -> tuple[slice, slice]:
+        """Index of the window in a picture [H,W,...]."""
+        return slice(self.y0, self.y1), slice(self.x0, self.x1)
+
+    @property
+    def whole(self) -> np.ndarray:
+        """Coverage of the union of all parts."""
+        union = self.parts[0]
+        for part in self.parts[1:]:
+            union = cv2.max(union, part)
+        return union
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a shape goes: centre (x, y) and longer side in pixels, turn in radians, aspect, lean and wobble."""
+
+    x: float
+    y: float
+    size: float
+    turn: float = 0.0
+    aspect: float = 1.0
+    lean: float = 0.0
+    wobble: float = 0.0
+    phase: float = 0.0
+
+
+def placed(shape: Shape, place: Place) -> tuple[list[np.ndarray], float]:
+    """The points of every ink of the shape, in pixels, and pixels per unit of stroke width."""
+    inks = [ink for part in shape for ink in part]
+    dense = [closed_dense(ink.points) if ink.widths is None and place.wobble else ink.points for ink in inks]
+    points = np.concatenate(dense)
+    if place.wobble:
+        points = points + place.wobble * np.sin(points[:, ::-1] * 3.1 + (place.phase, place.phase * 1.7))
+    cos, sin = math.cos(place.turn), math.sin(place.turn)
+    matrix = np.array([[place.aspect, place.lean], [0.0, 1.0]]).T @ np.array([[cos, sin], [-sin, cos]])
+    points = points @ matrix
+    low, high = points.min(0), points.max(0)
+    scale = place.size / max(float((high - low).max()), 1e-6)
+    points = (points - (low + high) / 2) * scale + (place.x, place.y)
+    ends = np.cumsum([len(line) for line in dense])
+    lines = [points[end - len(line) : end] for line, end in zip(dense, ends, strict=True)]
+    return lines, scale * math.sqrt(abs(place.aspect))
+
+
+def closed_dense(points: np.ndarray) -> np.ndarray:
+    """A closed outline with at least 24 points, so that it can be bent."""
+    if len(points) >= 24:
+        return points
+    steps = np.linspace(0, 1, math.ceil(24 / len(points)), endpoint=False)[None, :, None]
+    return (points[:, None] * (1 - steps) + np.roll(points, -1, 0)[:, None] * steps).reshape(-1, 2)
+
+
+def rasterise(shape: Shape, place: Place, side: int, pad: int = 2) -> Cover | None:
+    """Coverage of every part within the picture, or None where nothing of the shape is inside it."""
+    lines, scale = placed(shape, place)
+    wide = max((float(ink.widths.max()) * scale for part in shape for ink in part if ink.widths is not None), default=0)
+    every = np.concatenate(lines)
+    margin = pad + wide / 2
+    x0, y0 = np.maximum(np.floor(every.min(0) - margin), 0).astype(int).tolist()
+    x1, y1 = np.minimum(np.ceil(every.max(0) + margin) + 1, side).astype(int).tolist()
+    if x1 - x0 < 2 or y1 - y0 < 2:
+        return None
+    parts, at = [], 0
+    for part in shape:
+        canvas = np.zeros((y1 - y0, x1 - x0), np.uint8)
+        for ink in part:
+            draw(canvas, ink, lines[at] - (x0, y0), scale)
+            at += 1
+        parts.append(canvas)
+    return Cover(x0, y0, x1, y1, parts)
+
+
+def draw(canvas: np.ndarray, ink: Ink, points: np.ndarray, scale: float) -> None:
+    """Draw one ink, its points given in canvas pixels."""
+    value = 0 if ink.erase else 255
+    if ink.widths is None:
+        cv2.fillPoly(canvas, [fixed(points)], value, cv2.LINE_AA, SHIFT)
+        return
+    widths = np.maximum(ink.widths * scale, THINNEST)
+    widest = float(widths.max())
+    if widest < 2.6 or (widest < 8 and widest - float(widths.min()) < 0.8):
+        cv2.polylines(canvas, [fixed(points)], False, value, max(round(float(widths.mean())), 1), cv2.LINE_AA, SHIFT)
+        return
+    cv2.fillPoly(canvas, [fixed(outline(points, widths))], value, cv2.LINE_AA, SHIFT)
+    for end in (0, -1):
+        x, y = fixed(points[end]).tolist()
+        cv2.circle(canvas, (x, y), int(widths[end] * 8), value, -1, cv2.LINE_AA, SHIFT)
+
+
+def fixed(points: np.ndarray) -> np.ndarray:
+    """Pixel centres to OpenCV's fixed point, int32."""
+    return np.round(points * (1 << SHIFT)).astype(np.int32)
+
+
+def outline(points: np.ndarray, widths: np.ndarray) -> np.ndarray:
+    """The closed outline [2N,2] of a stroke, `widths` in the points' unit.
+
+    >>> outline(np.array([[0.0, 0.0], [2.0, 0.0]]), np.array([1.0, 1.0])).tolist()
+    [[0.0, 0.5], [2.0, 0.5], [2.0, -0.5], [0.0, -0.5]]
+    """
+    along = np.gradient(points, axis=0)
+    along /= np.maximum(np.hypot(along[:, :1], along[:, 1:]), 1e-9)
+    across = along[:, ::-1] * (-1, 1) * (widths[:, None] / 2)
+    return np.concatenate([points + across, (points - across)[::-1]]) + 0.0
