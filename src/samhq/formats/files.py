@@ -1,0 +1,94 @@
+"""A result's own files: mask PNGs, overlay, cut-outs and a JSON record, each written whole or not at all.
+
+Knows nothing about networks or prompts' meaning.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from samhq.atomic import whole_file
+
+if TYPE_CHECKING:
+    from samhq.inference.prompt import Prompt
+    from samhq.inference.result import Segmentation
+
+
+def save_segmentation(
+    result: Segmentation, directory: Path, stem: str, *, masks: bool, overlay: bool, cutouts: bool, record: bool
+) -> list[Path]:
+    """Writes what is asked into `directory` and returns the paths in order; see `Segmentation.save`."""
+    written: list[Path] = []
+    mask_names = [f"{stem}_mask_{suffix}.png" for suffix in _suffixes(*result.candidates.shape[:2])]
+    if masks:
+        flat = result.candidates.reshape(-1, *result.candidates.shape[2:])
+        written += [write_mask(directory / n, mask) for n, mask in zip(mask_names, flat, strict=True)]
+    if overlay:
+        written.append(write_picture(directory / f"{stem}_overlay.jpg", result.overlay()))
+    if cutouts:
+        written += [write_picture(directory / f"{stem}_cutout_{i}.png", result.cutout(i)) for i in range(len(result))]
+    if record:
+        content = segmentation_record(result, mask_names if masks else None)
+        written.append(write_json(directory / f"{stem}.json", content))
+    return written
+
+
+def _suffixes(prompts: int, candidates: int) -> list[str]:
+    """Endings of mask files, in order.
+
+    >>> _suffixes(2, 1), _suffixes(1, 3)
+    (['0', '1'], ['0_0', '0_1', '0_2'])
+    """
+    if candidates == 1:
+        return [str(p) for p in range(prompts)]
+    return [f"{p}_{k}" for p in range(prompts) for k in range(candidates)]
+
+
+def segmentation_record(result: Segmentation, mask_names: list[str] | None) -> dict[str, Any]:
+    """What is known about a result, as JSON values: picture size, model, prompts, one annotation a candidate."""
+    height, width = result.image.shape[:2]
+    annotations = result.annotations()
+    for i, annotation in enumerate(annotations):
+        annotation["id"] = i + 1
+        if mask_names is not None:
+            annotation["mask_file"] = mask_names[i]
+    return {
+        "image": {"height": height, "width": width},
+        "model": result.model,
+        "prompts": [_prompt_record(prompt) for prompt in result.prompts],
+        "annotations": annotations,
+    }
+
+
+def _prompt_record(prompt: Prompt) -> dict[str, Any]:
+    """A prompt's points, labels and box as lists; a mask is only mentioned."""
+    record: dict[str, Any] = {
+        name: np.asarray(value).tolist()
+        for name, value in (("points", prompt.points), ("labels", prompt.labels), ("box", prompt.box))
+        if value is not None
+    }
+    return record | ({"mask": True} if prompt.mask is not None else {})
+
+
+def write_mask(path: Path, mask: np.ndarray) -> Path:
+    """A mask bool [H,W] as an 8-bit grey PNG, 255 on the object."""
+    return write_picture(path, mask.astype(np.uint8) * 255)
+
+
+def write_picture(path: Path, pixels: np.ndarray) -> Path:
+    """Grey [H,W], RGB [H,W,3] or RGBA [H,W,4] uint8 in the format of the path's suffix."""
+    with whole_file(path) as part:
+        Image.fromarray(pixels).save(part, quality=92) if part.suffix == ".jpg" else Image.fromarray(pixels).save(part)
+    return path
+
+
+def write_json(path: Path, content: Any) -> Path:
+    """JSON text, UTF-8."""
+    with whole_file(path) as part:
+        part.write_text(json.dumps(content), encoding="utf-8")
+    return path

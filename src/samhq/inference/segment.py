@@ -1,0 +1,226 @@
+"""A model ready for use: pictures and prompts in, masks out. Values in, values out, no hidden state.
+
+Knows nothing about commands or other libraries' interfaces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from samhq.config import HQMode
+from samhq.errors import ConfigError, PromptError
+from samhq.image.frame import Frame
+from samhq.image.read import read_image
+from samhq.image.transform import to_pixels
+from samhq.inference.prompt import Prompt, candidates_for, flatten, join
+from samhq.inference.result import Segmentation
+from samhq.model.sam import Sam
+from samhq.types import ImageEmbedding, LowRes, Prompts
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedImage:
+    """A picture with what the network knows about it: give it to `segment` again and again."""
+
+    image: np.ndarray  #: uint8 [H,W,3], RGB
+    embedding: ImageEmbedding
+    frame: Frame
+
+
+class Segmenter:
+    """A model with the two verbs that people need: `encode` a picture once, `segment` it by prompts."""
+
+    def __init__(self, model: Sam) -> None:
+        self.model = model.eval()
+
+    @property
+    def name(self) -> str:
+        """The model's name, such as "sam_hq_vit_b"."""
+        return self.model.config.name
+
+    @torch.inference_mode()
+    def encode(self, image: Any) -> EncodedImage:
+        """The picture, encoded once for any number of prompts.
+
+        `image` is whatever `samhq.image.read.read_image` takes: a path, bytes, a PIL picture, a numpy array or
+        a torch tensor; grey, 16-bit, float, RGBA, palette and CMYK become what a viewer shows.
+
+        Raises:
+            ImageError: it cannot be read as a picture.
+        """
+        picture = read_image(image)
+        pixels, frame = to_pixels(picture, self.model.config.side)
+        return EncodedImage(picture, self.model.encode(pixels.to(self.model.device)), frame)
+
+    def segment(
+        self,
+        image: Any,
+        *,
+        points: Any = None,
+        labels: Any = None,
+        box: Any = None,
+        boxes: Any = None,
+        mask: Any = None,
+        prompts: Sequence[Prompt] | None = None,
+        multimask: bool | None = None,
+        hq: HQMode | None = None,
+    ) -> Segmentation:
+        """Masks for one object (`points`, `labels`, `box`, `mask` together) or many (`boxes`, or `prompts`).
+
+        `image` is a picture or an `EncodedImage`. Coordinates are image pixels: `points` [N,2] as (x, y),
+        `labels` [N] with 1 on and 0 off the object, `box` (x0, y0, x1, y1), `boxes` [P,4]; `mask` bool [H,W]
+        or an earlier result's `low_res_logits[p, k]`. `multimask` True gives three candidates a prompt, best
+        first; False one; None takes the best of three for a single click and one otherwise. `hq` is "add"
+        (SAM's logits plus the HQ logits; the default of HQ models), "only" or "off".
+
+        Raises:
+            ImageError: the picture cannot be read.
+            PromptError: no prompt, or one of the wrong shape, range, order or type.
+            ConfigError: an HQ mask asked of a plain SAM.
+        """
+        encoded = image if isinstance(image, EncodedImage) else self.encode(image)
+        asked = one_or_many(points, labels, box, boxes, mask, prompts)
+        return self.segment_batch([encoded], [asked], multimask=multimask, hq=hq)[0]
+
+    @torch.inference_mode()
+    def segment_batch(
+        self,
+        images: Sequence[Any],
+        prompts: Sequence[Sequence[Prompt]],
+        *,
+        multimask: bool | None = None,
+        hq: HQMode | None = None,
+    ) -> list[Segmentation]:
+        """Masks for several pictures, each with its own prompts, of any number and kind, in one decoder call.
+
+        The result of a prompt does not depend on its neighbours. Raises as `segment`.
+        """
+        if len(images) != len(prompts) or not images:
+            raise PromptError(
+                f"Expected one list of prompts for each picture, got {len(images)} pictures and {len(prompts)} lists. "
+                "Give an equal number, at least one."
+            )
+        encoded = [image if isinstance(image, EncodedImage) else self.encode(image) for image in images]
+        self._check_square(encoded)
+        flat = join([flatten(asked, e.frame, i) for i, (e, asked) in enumerate(zip(encoded, prompts, strict=True))])
+        policies = [policy for asked in prompts for policy in candidates_for(asked, multimask)]
+        low = self._decode(cat([e.embedding for e in encoded]), flat, policies, hq)
+        ends = np.cumsum([0, *(len(asked) for asked in prompts)])
+        return [
+            self._result(e, LowRes(low.logits[start:end], low.iou[start:end]), tuple(asked))
+            for e, asked, start, end in zip(encoded, prompts, ends, ends[1:], strict=False)
+        ]
+
+    def _check_square(self, encoded: Sequence[EncodedImage]) -> None:
+        side = self.model.config.side
+        for image in encoded:
+            if image.frame.side != side:
+                raise ConfigError(
+                    f"Expected a picture encoded for a square of {side} pixels, got one for {image.frame.side}. "
+                    "Encode it with the model that segments it."
+                )
+
+    def _decode(self, embedding: ImageEmbedding, prompts: Prompts, policies: list[Any], hq: HQMode | None) -> LowRes:
+        """Low-resolution masks of all prompts, in order; prompts of one policy are decoded together."""
+        device = self.model.device
+        prompts = Prompts(*(None if v is None else v.to(device) for v in vars(prompts).values()))  # type: ignore[arg-type]
+        rows: list[tuple[torch.Tensor, torch.Tensor]] = [None] * len(policies)  # type: ignore[list-item]
+        for policy in dict.fromkeys(policies):
+            chosen = [i for i, other in enumerate(policies) if other == policy]
+            low = self.model.decode(embedding, prompts[torch.tensor(chosen, device=device)], candidates=policy, hq=hq)
+            for i, logits, iou in zip(chosen, low.logits, low.iou, strict=True):
+                rows[i] = logits, iou
+        return LowRes(torch.stack([row[0] for row in rows]), torch.stack([row[1] for row in rows]))
+
+    def _result(self, encoded: EncodedImage, low: LowRes, prompts: tuple[Prompt, ...]) -> Segmentation:
+        return Segmentation(
+            image=encoded.image,
+            candidates=encoded.frame.masks_to_image(low.logits).cpu().numpy(),
+            candidate_scores=low.iou.float().cpu().numpy(),
+            low_res_logits=low.logits.float().cpu().numpy(),
+            prompts=prompts,
+            frame=encoded.frame,
+            model=self.name,
+        )
+
+
+def one_or_many(
+    points: Any, labels: Any, box: Any, boxes: Any, mask: Any, prompts: Sequence[Prompt] | None
+) -> list[Prompt]:
+    """The prompts that the arguments of `Segmenter.segment` mean.
+
+    Raises:
+        PromptError: nothing given, or two ways of saying it mixed.
+    """
+    single = any(value is not None for value in (points, labels, box, mask))
+    if sum((single, boxes is not None, prompts is not None)) != 1:
+        raise PromptError(
+            "Expected one object (points=, labels=, box=, mask=), or many by boxes=, or many by prompts=; got "
+            f"{'none of these' if not single and boxes is None and prompts is None else 'a mixture'}. "
+            "For several objects of mixed kinds give prompts=[Prompt(...), ...]."
+        )
+    if prompts is not None:
+        return list(prompts)
+    if boxes is not None:
+        return [Prompt(box=row) for row in boxes]
+    return [Prompt(points, labels, box, mask)]
+
+
+def cat(parts: Sequence[ImageEmbedding]) -> ImageEmbedding:
+    """The embeddings of several pictures as one."""
+    if len(parts) == 1:
+        return parts[0]
+    hq = [part.hq for part in parts if part.hq is not None]
+    return ImageEmbedding(torch.cat([part.features for part in parts]), torch.cat(hq) if hq else None)
+
+
+def load(
+    source: Any = None, *, device: str | torch.device | None = None, dtype: str | torch.dtype = "float32"
+) -> Segmenter:
+    """A model ready to segment; without a name the starter that comes with the package.
+
+    `source`: a published name ("sam_hq_vit_b"; `samhq models` lists them), a file, a folder, or a hub id.
+    `device`: "cpu", "cuda", "mps"; by default CUDA where there is one, else the CPU. `dtype`: "float32",
+    "bfloat16" or "float16".
+
+    Raises:
+        ConfigError: an unknown name, device or dtype.
+        CheckpointError: the file cannot be read, fetched or does not fit.
+    """
+    from samhq.checkpoint.load import load_model
+
+    return Segmenter(load_model(source, device=as_device(device), dtype=as_dtype(dtype)))
+
+
+def as_device(device: str | torch.device | None) -> torch.device:
+    """The device to use; CUDA where there is one when None.
+
+    Raises:
+        ConfigError: PyTorch does not know or does not have it.
+    """
+    if device is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"Expected a device that PyTorch has here, got {device!r}: {reason} Try cpu.") from error
+
+
+def as_dtype(dtype: str | torch.dtype) -> torch.dtype:
+    """The dtype by name or as it is.
+
+    Raises:
+        ConfigError: not one of float32, bfloat16, float16.
+    """
+    known = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    if dtype in known.values():
+        return dtype  # type: ignore[return-value]
+    if dtype not in known:
+        raise ConfigError(f"Expected a dtype of {', '.join(known)}, got {dtype!r}.")
+    return known[dtype]  # type: ignore[index]
