@@ -1,0 +1,91 @@
+"""The public names. Nothing is defined here, and each name is imported when it is first used."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from samhq.api.segment_anything import (
+        SamPredictor,
+        build_sam,
+        build_sam_hq,
+        build_sam_hq_vit_b,
+        build_sam_hq_vit_h,
+        build_sam_hq_vit_l,
+        build_sam_vit_b,
+        build_sam_vit_h,
+        build_sam_vit_l,
+        build_sam_vit_t,
+        build_sam_vit_tiny,
+        sam_hq_model_registry,
+        sam_model_registry,
+        sam_model_registry_baseline,
+    )
+    from samhq.errors import (
+        CheckpointError,
+        ConfigError,
+        ImageError,
+        MissingExtraError,
+        PromptError,
+        SamHQError,
+    )
+
+#: Every public name and the module that has it.
+_WHERE = {
+    "CheckpointError": "samhq.errors",
+    "ConfigError": "samhq.errors",
+    "ImageError": "samhq.errors",
+    "MissingExtraError": "samhq.errors",
+    "PromptError": "samhq.errors",
+    "SamHQError": "samhq.errors",
+    "SamPredictor": "samhq.api.segment_anything",
+    "build_sam": "samhq.api.segment_anything",
+    "build_sam_hq": "samhq.api.segment_anything",
+    "build_sam_hq_vit_b": "samhq.api.segment_anything",
+    "build_sam_hq_vit_h": "samhq.api.segment_anything",
+    "build_sam_hq_vit_l": "samhq.api.segment_anything",
+    "build_sam_vit_b": "samhq.api.segment_anything",
+    "build_sam_vit_h": "samhq.api.segment_anything",
+    "build_sam_vit_l": "samhq.api.segment_anything",
+    "build_sam_vit_t": "samhq.api.segment_anything",
+    "build_sam_vit_tiny": "samhq.api.segment_anything",
+    "sam_hq_model_registry": "samhq.api.segment_anything",
+    "sam_model_registry": "samhq.api.segment_anything",
+    "sam_model_registry_baseline": "samhq.api.segment_anything",
+}
+
+__all__ = [
+    "CheckpointError",
+    "ConfigError",
+    "ImageError",
+    "MissingExtraError",
+    "PromptError",
+    "SamHQError",
+    "SamPredictor",
+    "build_sam",
+    "build_sam_hq",
+    "build_sam_hq_vit_b",
+    "build_sam_hq_vit_h",
+    "build_sam_hq_vit_l",
+    "build_sam_vit_b",
+    "build_sam_vit_h",
+    "build_sam_vit_l",
+    "build_sam_vit_t",
+    "build_sam_vit_tiny",
+    "sam_hq_model_registry",
+    "sam_model_registry",
+    "sam_model_registry_baseline",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_WHERE[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])
