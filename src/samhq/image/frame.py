@@ -1,0 +1,183 @@
+"""The one map between a user's picture and the model's square, for points, boxes and masks, both ways.
+
+A picture is scaled so that its longer side fills the square, put in the top-left corner, and padded right
+and below. Knows nothing of pixels' colours, files or networks.
+
+Source: segment-anything, utils/transforms.py and modeling/sam.py; the same in SAM-HQ, MobileSAM, transformers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from samhq.config import MASK_THRESHOLD
+from samhq.errors import ImageError, PromptError
+
+#: Coordinates stay what they were: an array gives an array, a tensor a tensor on the same device.
+Coordinates = TypeVar("Coordinates", np.ndarray, Tensor)
+
+_CHUNK_PIXELS = 1 << 24  #: floats of full-size logits alive at once in `masks_to_image`: 64 MiB a step
+_SURE = 10.0  #: the logit that a pixel of a bool mask gets as a prompt; SAM's own confident logits are near it
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A picture of `original_hw` lies, scaled to `resized_hw`, in the top-left corner of a square of `side`.
+
+    All sizes are (height, width) in pixels. Coordinates are absolute (x, y); image coordinates belong to the
+    original picture, model coordinates to the square.
+    """
+
+    original_hw: tuple[int, int]
+    resized_hw: tuple[int, int]
+    side: int
+
+    @classmethod
+    def fit(cls, original_hw: tuple[int, int], side: int) -> Frame:
+        """The frame in which the longer side of `original_hw` becomes `side`; rounds half up.
+
+        >>> Frame.fit((600, 901), 1024).resized_hw
+        (682, 1024)
+
+        The shorter side is never less than one pixel, so that a hairline of a picture still has content.
+
+        Raises:
+            ImageError: a side of the picture or of the square is not positive.
+        """
+        height, width = int(original_hw[0]), int(original_hw[1])
+        if min(height, width, side) < 1:
+            raise ImageError(
+                f"Expected a picture and a square of at least one pixel a side, got {height} x {width} (height x "
+                f"width) and {side}; check that the picture is not an empty crop."
+            )
+        scale = side * 1.0 / max(height, width)
+        resized = max(1, int(height * scale + 0.5)), max(1, int(width * scale + 0.5))
+        return cls((height, width), resized, side)
+
+    @property
+    def scale_xy(self) -> tuple[float, float]:
+        """How much wider and how much higher the resized picture is; the two differ a little by rounding."""
+        return self.resized_hw[1] / self.original_hw[1], self.resized_hw[0] / self.original_hw[0]
+
+    def points_to_model(self, points_xy: Coordinates) -> Coordinates:
+        """Image points [..., 2] in model pixels, float32; not clipped, not shifted by half a pixel.
+
+        >>> Frame.fit((500, 200), 1024).points_to_model(np.array([[100, 250]])).tolist()
+        [[205.0, 512.0]]
+        """
+        return _times(points_xy, self.scale_xy)
+
+    def points_to_image(self, points_xy: Coordinates) -> Coordinates:
+        """Model points [..., 2] in image pixels, float32: the inverse of `points_to_model`."""
+        x, y = self.scale_xy
+        return _times(points_xy, (1 / x, 1 / y))
+
+    def boxes_to_model(self, boxes_xyxy: Coordinates) -> Coordinates:
+        """Image boxes [..., 4] as (x0, y0, x1, y1) in model pixels, float32.
+
+        >>> Frame.fit((500, 200), 1024).boxes_to_model(np.array([0, 0, 200, 500])).tolist()
+        [0.0, 0.0, 410.0, 1024.0]
+        """
+        return _times(boxes_xyxy, self.scale_xy * 2)
+
+    def boxes_to_image(self, boxes_xyxy: Coordinates) -> Coordinates:
+        """Model boxes [..., 4] in image pixels, float32: the inverse of `boxes_to_model`."""
+        x, y = self.scale_xy
+        return _times(boxes_xyxy, (1 / x, 1 / y) * 2)
+
+    def logits_to_image(self, low_res_logits: Float[Tensor, "P K G G"]) -> Float[Tensor, "P K H W"]:
+        """Mask logits at the picture's own size, float32 (float64 stays): up to the square, cut, to the picture.
+
+        Both steps are bilinear without antialiasing, as in the original models, also where they shrink.
+        Takes [P,K,4g,4g]; `P` or `K` may be 0. Holds all masks at full size at once: for masks rather than
+        logits, `masks_to_image` needs a quarter of the memory.
+        """
+        logits = low_res_logits if low_res_logits.dtype == torch.float64 else low_res_logits.float()
+        if not logits.numel():
+            return logits.new_zeros(*logits.shape[:2], *self.original_hw)
+        square = F.interpolate(logits, (self.side, self.side), mode="bilinear", align_corners=False)
+        content = square[..., : self.resized_hw[0], : self.resized_hw[1]]
+        if self.resized_hw == self.original_hw:
+            return content.contiguous()
+        return F.interpolate(content, self.original_hw, mode="bilinear", align_corners=False)
+
+    @torch.no_grad()
+    def masks_to_image(
+        self, low_res_logits: Float[Tensor, "P K G G"], threshold: float = MASK_THRESHOLD
+    ) -> Bool[Tensor, "P K H W"]:
+        """Masks at the picture's own size: true where the full-size logit is strictly above `threshold`.
+
+        The same pixels as `logits_to_image(...) > threshold`, but the floats of only a few masks are alive at a
+        time: beside the result it needs some 64 MiB, or one mask's floats where a single mask is larger.
+        """
+        prompts, candidates = low_res_logits.shape[:2]
+        flat = low_res_logits.flatten(0, 1)
+        masks = torch.empty(flat.shape[0], *self.original_hw, dtype=torch.bool, device=flat.device)
+        height, width = self.original_hw
+        step = max(1, _CHUNK_PIXELS // max(height * width, self.side * self.side))
+        for start in range(0, flat.shape[0], step):
+            logits = self.logits_to_image(flat[start : start + step, None])
+            torch.gt(logits[:, 0], threshold, out=masks[start : start + step])
+        return masks.view(prompts, candidates, height, width)
+
+    def mask_to_prompt(self, mask: np.ndarray | Tensor) -> Float[Tensor, "1 G G"]:
+        """A rough mask [H,W] of the picture as a mask prompt: logits [1,4g,4g], float32, 4g = side / 4.
+
+        A bool mask becomes -10 outside and +10 inside, in between where a low-resolution pixel is mixed; a float
+        mask is taken as logits. The padding right and below gets -10. The mask may also be a coarser or finer
+        drawing of the same picture: its own size need not be the picture's.
+
+        Raises:
+            PromptError: not two-dimensional, empty, neither bool nor float, or with NaN or infinite values.
+        """
+        tensor = torch.as_tensor(mask)
+        _check_mask_prompt(tensor)
+        logits = tensor.float().mul(2 * _SURE).sub(_SURE) if tensor.dtype == torch.bool else tensor.float()
+        resized = resize_antialiased(logits[None, None], self.resized_hw)
+        square = logits.new_full((1, 1, self.side, self.side), -_SURE)
+        square[..., : self.resized_hw[0], : self.resized_hw[1]] = resized
+        return F.avg_pool2d(square, 4)[0]
+
+
+def resize_antialiased(images: Float[Tensor, "I C H W"], size_hw: tuple[int, int]) -> Float[Tensor, "I C h w"]:
+    """Pictures at another size, by bilinear interpolation whose reach widens where it shrinks.
+
+    >>> resize_antialiased(torch.tensor([[[[0.0], [1.0], [2.0]]]]), (1, 1)).item()
+    1.0
+    """
+    if size_hw[1] == 1:  # torch 2.13 on a CPU repeats one row over a result of width 1; lying down it is right
+        return F.interpolate(images.mT, size_hw[::-1], mode="bilinear", align_corners=False, antialias=True).mT
+    return F.interpolate(images, size_hw, mode="bilinear", align_corners=False, antialias=True)
+
+
+def _times(coordinates: Coordinates, factors: tuple[float, ...]) -> Coordinates:
+    """Coordinates times factors as float32; arrays in double precision first, tensors in single, as SAM does."""
+    if isinstance(coordinates, Tensor):
+        single = coordinates.float()
+        return single * single.new_tensor(factors)
+    return (np.asarray(coordinates, np.float64) * np.asarray(factors)).astype(np.float32)
+
+
+def _check_mask_prompt(mask: Tensor) -> None:
+    if mask.ndim != 2 or not mask.numel():
+        raise PromptError(
+            f"Expected a mask prompt of shape [height, width], got {list(mask.shape)}; give one mask at a time, "
+            "without batch or channel axes."
+        )
+    if mask.dtype != torch.bool and not mask.is_floating_point():
+        raise PromptError(
+            f"Expected a mask prompt of bool values or of float logits, got {mask.dtype}; for a 0/255 mask pass "
+            "`mask > 127`, for a label map `mask == label`."
+        )
+    if mask.is_floating_point() and not bool(torch.isfinite(mask).all()):
+        raise PromptError(
+            "Expected finite logits in the mask prompt, got NaN or infinite values; pass a bool mask, or "
+            "replace them, for instance with torch.nan_to_num."
+        )

@@ -1,0 +1,119 @@
+"""Pictures to the network's input: the longest-side resize, the normalisation and the padding.
+
+Knows arrays and tensors of pixels; nothing of files, prompts or networks.
+
+Source: segment-anything, utils/transforms.py and modeling/sam.py (`preprocess`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from jaxtyping import Float, Shaped, UInt8
+from PIL import Image
+from torch import Tensor
+
+from samhq.config import PIXEL_MEAN, PIXEL_STD
+from samhq.errors import ImageError
+from samhq.image.frame import Frame, resize_antialiased
+
+
+def resize_longest(image: UInt8[np.ndarray, "H W 3"], side: int) -> UInt8[np.ndarray, "h w 3"]:
+    """The picture with its longer side scaled to `side`, larger or smaller, uint8 RGB, aspect kept.
+
+    Pillow's bilinear filter, antialiased where it shrinks and rounded to whole levels: bit for bit what the
+    original models were trained and are run with. A picture that already fits is returned as it is.
+
+    >>> resize_longest(np.zeros((300, 450, 3), np.uint8), 1024).shape
+    (683, 1024, 3)
+
+    Raises:
+        ImageError: not uint8 [H,W,3], or empty.
+    """
+    _check_picture(image)
+    height, width = Frame.fit(image.shape[:2], side).resized_hw
+    if (height, width) == image.shape[:2]:
+        return image
+    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR))
+
+
+def to_pixels(image: UInt8[np.ndarray, "H W 3"], side: int) -> tuple[Float[Tensor, "1 3 S S"], Frame]:
+    """The network's input [1,3,side,side], float32 on the CPU, and the frame that maps coordinates and masks.
+
+    RGB in 0..255 is resized by `resize_longest`, normalised by `PIXEL_MEAN` and `PIXEL_STD`, and padded right and
+    below with zeros, which are the mean colour.
+
+    >>> pixels, frame = to_pixels(np.zeros((2, 4, 3), np.uint8), 16)
+    >>> pixels.shape, frame.resized_hw, round(pixels[0, 0, 0, 0].item(), 4)
+    (torch.Size([1, 3, 16, 16]), (8, 16), -2.1179)
+
+    Raises:
+        ImageError: not uint8 [H,W,3], or empty.
+    """
+    resized = resize_longest(image, side)
+    frame = Frame.fit(image.shape[:2], side)
+    pixels = torch.zeros(1, 3, side, side)
+    # Laid over the buffer through numpy: Pillow's arrays are read-only, which torch.from_numpy complains about.
+    np.copyto(pixels[0].numpy()[:, : resized.shape[0], : resized.shape[1]], resized.transpose(2, 0, 1))
+    _normalise_(pixels[..., : resized.shape[0], : resized.shape[1]])
+    return pixels, frame
+
+
+def resize_longest_torch(images: Shaped[Tensor, "I C H W"], side: int) -> Float[Tensor, "I C h w"]:
+    """Pictures of one size with the longer side scaled to `side`, as floats on their own device.
+
+    Bilinear with antialiasing and no rounding to whole levels, so near to `resize_longest` but not equal to it.
+    Integers become float32, floats keep their dtype and their gradient.
+
+    >>> resize_longest_torch(torch.zeros(2, 3, 500, 200), 1024).shape
+    torch.Size([2, 3, 1024, 410])
+
+    Raises:
+        ImageError: not four-dimensional, or a picture without pixels.
+    """
+    if images.ndim != 4:
+        raise ImageError(
+            f"Expected pictures [I, C, H, W], got shape {list(images.shape)}; add the batch axis with images[None], "
+            "or move the channels forward with permute(2, 0, 1)."
+        )
+    height, width = images.shape[-2:]
+    resized_hw = Frame.fit((height, width), side).resized_hw
+    floats = images if images.is_floating_point() else images.float()
+    if resized_hw == (height, width):
+        return floats
+    return resize_antialiased(floats, resized_hw)
+
+
+def normalise_and_pad(images: Shaped[Tensor, "I 3 h w"], side: int) -> Float[Tensor, "I 3 S S"]:
+    """Resized RGB pictures in 0..255 as network input [I,3,side,side]: normalised, then zeros right and below.
+
+    The input stays as it is. Integers give float32, floats keep their dtype.
+
+    Raises:
+        ImageError: not [I,3,h,w], or higher or wider than `side`.
+    """
+    if images.ndim != 4 or images.shape[1] != 3 or max(images.shape[-2:]) > side:
+        raise ImageError(
+            f"Expected RGB pictures [I, 3, h, w] with h and w up to {side}, got shape {list(images.shape)}; "
+            "resize them first, with resize_longest_torch for instance."
+        )
+    height, width = images.shape[-2:]
+    dtype = images.dtype if images.is_floating_point() else torch.float32
+    pixels = torch.zeros(images.shape[0], 3, side, side, dtype=dtype, device=images.device)
+    content = pixels[..., :height, :width]
+    content.copy_(images)
+    _normalise_(content)
+    return pixels
+
+
+def _normalise_(content: Float[Tensor, "I 3 h w"]) -> None:
+    """Subtract the mean and divide by the deviation of each channel, in place."""
+    content.sub_(content.new_tensor(PIXEL_MEAN).view(3, 1, 1)).div_(content.new_tensor(PIXEL_STD).view(3, 1, 1))
+
+
+def _check_picture(image: np.ndarray) -> None:
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+        raise ImageError(
+            f"Expected a picture of uint8 values and shape [height, width, 3], got {image.dtype} {list(image.shape)}; "
+            "samhq.image.read.read_image turns other arrays and files into one."
+        )
