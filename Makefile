@@ -1,0 +1,39 @@
+# Everything a person or CI does with this repository. Set PYTHON to choose the interpreter the environment is made of.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+THREADS := OMP_NUM_THREADS=1
+
+.PHONY: help demo test test-slow check fmt photographs starter-card train-starter clean
+
+help:            ## what there is
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	touch $@
+
+demo: $(VENV)/.installed  ## segment a real photograph with the embedded starter, offline
+	HF_HUB_OFFLINE=1 $(BIN)/python examples/demo.py --output demo
+
+test: $(VENV)/.installed  ## the fast tests, doctests and README
+	$(THREADS) $(BIN)/python -m pytest -n 2
+
+test-slow: $(VENV)/.installed  ## what takes minutes or gigabytes
+	$(THREADS) $(BIN)/python -m pytest -m slow tests
+
+check: $(VENV)/.installed  ## lint, format, types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+fmt: $(VENV)/.installed  ## mend what lint and format can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+photographs: $(VENV)/.installed  ## the starter beside GrabCut on photographs
+	$(BIN)/python benchmarks/photographs.py --sheet out/photographs.jpg --json out/photographs.json
+
+clean:           ## remove what the other targets made
+	rm -rf demo out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
