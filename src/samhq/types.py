@@ -63,7 +63,7 @@ class Prompts:
     `masks` [P,1,4g,4g] logits, a prompt full of NaN where there is none.
     """
 
-    image_index: Int64[Tensor, P]
+    image_index: Int64[Tensor, " P"]
     points: Float[Tensor, "P N 2"] | None = None
     labels: Int64[Tensor, "P N"] | None = None
     boxes: Float[Tensor, "P 4"] | None = None
@@ -93,7 +93,7 @@ class Attended:
     tokens: Float[Tensor, "P T C"]
     image: Float[Tensor, "P C g g"]
     iou: Float[Tensor, "P M"]
-    image_index: Int64[Tensor, P]
+    image_index: Int64[Tensor, " P"]
 
     def __getitem__(self, rows: slice | Tensor) -> Attended:
         """Some of the prompts, by slice, index tensor or boolean mask."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -14,17 +17,29 @@ from samhq.model.tiny_vit import TinyViT
 from samhq.model.vit import ImageEncoderViT
 
 
-def build(config: ModelConfig, *, device: torch.device | str | None = None) -> Sam:
-    """A network with untrained weights, in evaluation mode; `device="meta"` allocates nothing."""
+#: Subclasses to build in place of the core's modules, by the class that each replaces.
+Parts = Mapping[type[nn.Module], type[Any]]
+
+
+def build(config: ModelConfig, *, device: torch.device | str | None = None, parts: Parts | None = None) -> Sam:
+    """A network with untrained weights, in evaluation mode; `device="meta"` allocates nothing.
+
+    With `parts` it is built of subclasses, which must take the same arguments as the core's modules.
+    """
+    part = parts or {}
     with torch.device(device or "cpu"):
-        return Sam(config, image_encoder(config), prompt_encoder(config), mask_decoder(config)).eval()
+        whole: type[Sam] = part.get(Sam, Sam)
+        return whole(
+            config, image_encoder(config, part), prompt_encoder(config, part), mask_decoder(config, part)
+        ).eval()
 
 
-def image_encoder(config: ModelConfig) -> nn.Module:
+def image_encoder(config: ModelConfig, parts: Parts | None = None) -> nn.Module:
     """The encoder that the config names."""
+    part = parts or {}
     row, out = config.encoder, config.decoder.dim
     if isinstance(row, ViTConfig):
-        return ImageEncoderViT(
+        return part.get(ImageEncoderViT, ImageEncoderViT)(
             side=config.side,
             patch=row.patch,
             dim=row.dim,
@@ -38,7 +53,7 @@ def image_encoder(config: ModelConfig) -> nn.Module:
             qkv_bias=row.qkv_bias,
             out=out,
         )
-    return TinyViT(
+    return part.get(TinyViT, TinyViT)(
         side=config.side,
         dims=row.dims,
         depths=row.depths,
@@ -52,15 +67,17 @@ def image_encoder(config: ModelConfig) -> nn.Module:
     )
 
 
-def prompt_encoder(config: ModelConfig) -> PromptEncoder:
+def prompt_encoder(config: ModelConfig, parts: Parts | None = None) -> PromptEncoder:
     """Points, boxes and masks to vectors, for the config's square."""
-    row = config.decoder
-    return PromptEncoder(dim=row.dim, side=config.side, grid=config.grid, channels=row.prompt_channels)
+    row, part = config.decoder, parts or {}
+    return part.get(PromptEncoder, PromptEncoder)(
+        dim=row.dim, side=config.side, grid=config.grid, channels=row.prompt_channels
+    )
 
 
-def mask_decoder(config: ModelConfig) -> MaskDecoder:
+def mask_decoder(config: ModelConfig, parts: Parts | None = None) -> MaskDecoder:
     """SAM's decoder, or SAM-HQ's where the config says so."""
-    row = config.decoder
+    row, part = config.decoder, parts or {}
     numbers = {
         "dim": row.dim,
         "depth": row.depth,
@@ -72,4 +89,6 @@ def mask_decoder(config: ModelConfig) -> MaskDecoder:
         "iou_dim": row.iou_dim,
         "eps": row.norm_eps,
     }
-    return MaskDecoderHQ(early_dim=config.encoder.early_dim, **numbers) if config.hq else MaskDecoder(**numbers)
+    if config.hq:
+        return part.get(MaskDecoderHQ, MaskDecoderHQ)(early_dim=config.encoder.early_dim, **numbers)
+    return part.get(MaskDecoder, MaskDecoder)(**numbers)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -39,7 +41,7 @@ class MLP(nn.Module):
     def __init__(self, dim: int, hidden: int, out: int, depth: int) -> None:
         super().__init__()
         widths = [dim] + [hidden] * (depth - 1) + [out]
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths, widths[1:], strict=False))
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
 
     def forward(self, x: Float[Tensor, "*B C"]) -> Float[Tensor, "*B O"]:
         """The last layer's output, without activation."""

@@ -54,9 +54,9 @@ class MaskDecoder(nn.Module):
         image: Float[Tensor, "I C g g"],
         image_pe: Float[Tensor, "1 C g g"],
         sparse: Sparse,
-        image_index: Int64[Tensor, P],
+        image_index: Int64[Tensor, " P"],
         *,
-        owner: Int64[Tensor, P] | None,
+        owner: Int64[Tensor, " P"] | None,
         similarity: Float[Tensor, "P n L HW"] | None = None,
         target: Float[Tensor, "P 1 C"] | None = None,
     ) -> Attended:

@@ -64,7 +64,7 @@ class MaskDecoderHQ(MaskDecoder):
 
 
 def shared_product(
-    weights: Float[Tensor, "P 1 c"], maps: Float[Tensor, "I c G G"], image_index: Int64[Tensor, P]
+    weights: Float[Tensor, "P 1 c"], maps: Float[Tensor, "I c G G"], image_index: Int64[Tensor, " P"]
 ) -> Float[Tensor, "P 1 G G"]:
     """Each prompt's weights times the map of its image; one matrix product where there is one image."""
     if maps.shape[0] == 1:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from samhq.model.layers import MLPBlock
 
 
-def share_out(x: Float[Tensor, I * R], owner: Int64[Tensor, P] | None) -> Float[Tensor, P * R]:
+def share_out(x: Float[Tensor, " I *R"], owner: Int64[Tensor, " P"] | None) -> Float[Tensor, " P *R"]:
     """Row `owner[p]` for every prompt p; `owner` None means that the rows are the prompts' already."""
     if owner is None:
         return x
@@ -78,7 +78,7 @@ class TwoWayBlock(nn.Module):
         image: Float[Tensor, "I HW C"],
         token_pe: Float[Tensor, "P L C"],
         image_pe: Float[Tensor, "1 HW C"],
-        owner: Int64[Tensor, P] | None,
+        owner: Int64[Tensor, " P"] | None,
         taking_part: Bool[Tensor, "P 1 1 L"] | None,
         similarity: Float[Tensor, "P n L HW"] | None,
     ) -> tuple[Float[Tensor, "P L C"], Float[Tensor, "P HW C"]]:
@@ -113,7 +113,7 @@ class TwoWayTransformer(nn.Module):
         tokens: Float[Tensor, "P L C"],
         image: Float[Tensor, "I HW C"],
         image_pe: Float[Tensor, "1 HW C"],
-        owner: Int64[Tensor, P] | None = None,
+        owner: Int64[Tensor, " P"] | None = None,
         ignored: Bool[Tensor, "P L"] | None = None,
         similarity: Float[Tensor, "P n L HW"] | None = None,
         target: Float[Tensor, "P 1 C"] | None = None,
