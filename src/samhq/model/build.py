@@ -16,7 +16,6 @@ from samhq.model.sam import Sam
 from samhq.model.tiny_vit import TinyViT
 from samhq.model.vit import ImageEncoderViT
 
-
 #: Subclasses to build in place of the core's modules, by the class that each replaces.
 Parts = Mapping[type[nn.Module], type[Any]]
 

@@ -44,6 +44,19 @@ class Sam(nn.Module):
         """What the network knows about normalised pictures, for any number of prompts.
 
         `keep_early` also returns the early features, which only training needs.
+
+        Raises:
+            ConfigError: pixels of another shape.
+        """
+        self.check_pixels(pixels)
+        features, early = self.image_encoder(pixels.to(self.dtype))
+        return self.embed(features, early[0], keep_early=keep_early)
+
+    def check_pixels(self, pixels: Tensor) -> None:
+        """Nothing, when these are pictures of the model's size.
+
+        Raises:
+            ConfigError: pixels of another shape.
         """
         side = self.config.side
         if pixels.ndim != 4 or pixels.shape[1:] != (3, side, side):
@@ -51,8 +64,6 @@ class Sam(nn.Module):
                 f"{self.config.name} expects pixels of shape (images, 3, {side}, {side}), got {tuple(pixels.shape)}. "
                 "Bring pictures to that size with samhq.image.transform.to_pixels."
             )
-        features, early = self.image_encoder(pixels.to(self.dtype))
-        return self.embed(features, early[0], keep_early=keep_early)
 
     def embed(
         self, features: Float[Tensor, "I C g g"], early: Float[Tensor, "I g g e"], *, keep_early: bool = False
