@@ -1,0 +1,120 @@
+"""What is written beside the tensors about the model they belong to: fields by dotted name.
+
+`encoder.dim`, `decoder.heads`, `side`, `hq`, … come from samhq's own safetensors metadata or from a
+transformers `config.json`. Only what is written counts; nothing is filled in here. Knows nothing about
+tensors: `detect.py` holds the two against each other.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+
+from samhq.config import MODELS, ModelConfig
+from samhq.errors import CheckpointError, ConfigError
+
+Declared = Mapping[str, object]
+METADATA_KEY = "samhq"
+
+
+def to_metadata(config: ModelConfig) -> dict[str, str]:
+    """A config as the header of our safetensors files carries it: one entry of JSON.
+
+    >>> from samhq.config import model_config
+    >>> '"side": 1024' in to_metadata(model_config("mobile_sam"))["samhq"]
+    True
+    """
+    return {METADATA_KEY: json.dumps(dataclasses.asdict(config), sort_keys=True)}
+
+
+def from_metadata(metadata: Mapping[str, str]) -> Declared:
+    """The fields in a safetensors header, empty where samhq wrote none.
+
+    Raises:
+        CheckpointError: our entry is there but is no JSON object.
+    """
+    if METADATA_KEY not in metadata:
+        return {}
+    try:
+        value = json.loads(metadata[METADATA_KEY])
+    except (ValueError, RecursionError, TypeError) as error:
+        raise CheckpointError(f"Expected JSON in the header's {METADATA_KEY!r} entry, got: {error}.") from error
+    if not isinstance(value, dict):
+        raise CheckpointError(f"Expected an object in the header's {METADATA_KEY!r} entry, got {value!r}.")
+    return _flat(value)
+
+
+def flat(config: ModelConfig) -> dict[str, object]:
+    """Every field of a config by its dotted name."""
+    return _flat(dataclasses.asdict(config))
+
+
+def build(fields: Declared, base: ModelConfig) -> ModelConfig:
+    """`base` with the fields that it has replaced; others are ignored.
+
+    Raises:
+        CheckpointError: a value is of the wrong type, or the numbers make no model.
+    """
+    encoder, decoder = _changes(base.encoder, fields, "encoder."), _changes(base.decoder, fields, "decoder.")
+    own = _changes(base, fields, "", skip=("encoder", "decoder"))
+    try:
+        config = base.replace(
+            encoder=dataclasses.replace(base.encoder, **encoder),  # type: ignore[arg-type]
+            decoder=dataclasses.replace(base.decoder, **decoder),  # type: ignore[arg-type]
+            **own,
+        )
+        width, heads = config.decoder.dim // config.decoder.downsample, config.decoder.heads
+        if width % heads:
+            raise ConfigError(f"the decoder's {heads} heads do not divide its {width} channels.")
+    except (ConfigError, ArithmeticError) as error:
+        raise CheckpointError(f"Expected numbers that make a model, got these: {error}") from error
+    return config
+
+
+def named(config: ModelConfig) -> ModelConfig:
+    """The published row with these numbers; else the same config called "custom".
+
+    >>> from samhq.config import VIT_L
+    >>> named(ModelConfig("?", VIT_L, hq=True)).name
+    'sam_hq_vit_l'
+    """
+    for row in MODELS.values():
+        if row == config.replace(name=row.name, family=row.family):
+            return row
+    return config.replace(name="custom", family="SAM-HQ" if config.hq else "SAM")
+
+
+def _changes(row: object, fields: Declared, prefix: str, skip: tuple[str, ...] = ()) -> dict[str, object]:
+    values = vars(row)
+    return {
+        name: checked(prefix + name, fields[prefix + name], values[name])
+        for name in values
+        if prefix + name in fields and name not in skip
+    }
+
+
+def checked(name: str, value: object, like: object) -> object:
+    """`value` in the type of `like`: a list becomes a tuple, a whole number a float.
+
+    Raises:
+        CheckpointError: the types differ, or a number is negative.
+    """
+    if isinstance(like, tuple) and isinstance(value, list | tuple):
+        return tuple(checked(name, item, 0) for item in value)
+    if isinstance(like, float) and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    positive = isinstance(value, bool | str) or (isinstance(value, int | float) and value >= 0)
+    if type(value) is not type(like) or not positive:
+        raise CheckpointError(f"Expected {name} to be like {like!r}, got {value!r}. Correct it or remove it.")
+    return value
+
+
+def _flat(value: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+    fields: dict[str, object] = {}
+    for key, item in value.items():
+        if isinstance(item, Mapping) and not prefix:
+            fields |= _flat(item, f"{key}.")
+        else:
+            fields[prefix + str(key)] = item
+    return fields

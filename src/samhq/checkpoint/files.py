@@ -1,0 +1,250 @@
+"""Bytes on disk to named tensors and back: `.pth`, safetensors, folders as transformers writes them.
+
+What a file is follows from its first bytes, never from its suffix. Pickles are read with
+`weights_only`, so no file runs code. Tensors stay mapped to the file until they are used. Writing goes
+to a temporary neighbour that takes the file's place when it is whole. Knows nothing about models or names.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pickle
+import re
+import struct
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from samhq.errors import CheckpointError, ConfigError
+
+#: In a folder, the first of these that exists holds the weights.
+WEIGHT_NAMES = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin")
+PICKLE_SUFFIXES = (".pth", ".pt", ".bin")
+SUFFIXES = (*PICKLE_SUFFIXES, ".safetensors")
+
+#: What torch's unpickler and zip reader throw at bytes that are not what they seem.
+_UNREADABLE = (
+    RuntimeError, ValueError, LookupError, TypeError, AttributeError, EOFError, OSError, AssertionError,
+    ImportError, ArithmeticError, MemoryError, struct.error, pickle.UnpicklingError,
+)  # fmt: skip
+
+_STRANGERS = (
+    (b"version https://git-lfs", "a git-lfs pointer, not the weights: run `git lfs pull`, or download the file itself"),
+    (b"<", "a web page: the download answered with HTML. Open the link in a browser, or download it again"),
+    (b"\x1f\x8b", "gzip-compressed: unpack it first"),
+    (b"\x89HDF", "an HDF5 file, which is no SAM checkpoint"),
+    (b"GGUF", "a GGUF file, which is no SAM checkpoint"),
+    (b"\x89PNG", "a PNG picture"),
+    (b"\xff\xd8\xff", "a JPEG picture"),
+    (b"{", "JSON text; for a folder written by transformers, give the folder"),
+)
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a file held: `value`, usually a mapping of tensors, and what stands beside the tensors.
+
+    `metadata` is the safetensors header's text; `config` the `config.json` of a folder.
+    """
+
+    value: object
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    config: Mapping[str, object] | None = None
+
+
+def read(path: str | os.PathLike[str]) -> Contents:
+    """The tensors in a file or folder, on the CPU and, where the format allows, still on disk.
+
+    Copy a tensor before the file may change under it.
+
+    Raises:
+        CheckpointError: nothing is there; it is empty, cut short, damaged or no checkpoint; or it is a
+            pickle that asks for more than tensors and plain containers.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return _read_folder(path)
+    head = _head(path)
+    if head[:4] == b"PK\x03\x04":
+        return Contents(_read_pickle(path, mmap=True))
+    if head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
+        return Contents(_read_pickle(path, mmap=False))
+    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 2**32:
+        return Contents(*_read_safetensors(path))
+    raise CheckpointError(
+        f"Expected a checkpoint (.pth, .pt or .safetensors), got {path}, which is {_guess(head, path)}."
+    )
+
+
+def write(
+    path: str | os.PathLike[str], tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None
+) -> None:
+    """One file of tensors, safetensors or a plain pickled dict as the suffix says; it appears when it is whole.
+
+    Raises:
+        ConfigError: another suffix.
+        CheckpointError: the place cannot be written.
+    """
+    path = Path(path)
+    if path.suffix not in SUFFIXES:
+        raise ConfigError(
+            f"Expected a file name ending in {', '.join(SUFFIXES)} or a folder without suffix, got {str(path)!r}."
+        )
+    # Copies, because a view would drag its whole storage into a pickle.
+    own = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
+    with _whole(path) as temporary:
+        if path.suffix == ".safetensors":
+            safetensors.torch.save_file(own, temporary, {"format": "pt", **(metadata or {})})
+        else:
+            with open(temporary, "wb") as stream:
+                torch.save(own, stream)
+
+
+def write_json(path: str | os.PathLike[str], value: Mapping[str, object]) -> None:
+    """Indented JSON with sorted keys, appearing when it is whole.
+
+    Raises:
+        CheckpointError: the place cannot be written.
+    """
+    with _whole(Path(path)) as temporary:
+        temporary.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> dict[str, object]:
+    """The object in a JSON file.
+
+    Raises:
+        CheckpointError: it cannot be read, is no JSON, or holds something else than an object.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CheckpointError(f"Expected a readable file, got {path}: {error.strerror or error}.") from error
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"Expected JSON in {path}, got text that is not: {error}. Download it again.") from error
+    if not isinstance(value, dict):
+        raise CheckpointError(f"Expected a JSON object in {path}, got a {type(value).__name__}. Download it again.")
+    return value
+
+
+def _read_folder(folder: Path) -> Contents:
+    names = [name for name in WEIGHT_NAMES if (folder / name).is_file()]
+    if not names:
+        inside = sorted(p.name for p in folder.iterdir() if p.suffix in SUFFIXES)
+        hint = (
+            f"Give one of its files instead: {', '.join(inside[:5])}." if inside else "Give a file, or another folder."
+        )
+        raise CheckpointError(f"Expected one of {', '.join(WEIGHT_NAMES)} in the folder {folder}, got none. {hint}")
+    found = _read_shards(folder / names[0]) if names[0].endswith(".json") else read(folder / names[0])
+    config = read_json(folder / "config.json") if (folder / "config.json").is_file() else None
+    return Contents(found.value, found.metadata, config)
+
+
+def _read_shards(index: Path) -> Contents:
+    listed = read_json(index).get("weight_map")
+    if not isinstance(listed, dict) or not all(isinstance(name, str) for name in listed.values()):
+        raise CheckpointError(f"Expected a `weight_map` in {index}, got none. Download the file again.")
+    tensors: dict[str, object] = {}
+    for name in sorted(set(listed.values())):
+        if Path(name).name != name:
+            raise CheckpointError(f"Expected file names in {index}, got {name!r}, which leads elsewhere.")
+        tensors |= _read_safetensors(index.parent / name)[0]
+    return Contents(tensors)
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, object], dict[str, str]]:
+    try:
+        with safetensors.safe_open(str(path), framework="pt") as stream:
+            return {name: stream.get_tensor(name) for name in stream.keys()}, dict(stream.metadata() or {})  # noqa: SIM118
+    except (safetensors.SafetensorError, *_UNREADABLE) as error:
+        raise CheckpointError(
+            f"Expected a whole safetensors file, got {path}, which is cut short or damaged ({_line(error)}). "
+            "Download it again."
+        ) from error
+
+
+def _read_pickle(path: Path, *, mmap: bool) -> object:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
+    except pickle.UnpicklingError as error:
+        if name := re.search(r"GLOBAL (\S+)", str(error)):
+            raise CheckpointError(
+                f"Expected only tensors in {path}, got a pickle that calls for `{name[1]}`; reading it could run "
+                "foreign code, so it was not read. Ask for a file of plain weights (a state dict or .safetensors)."
+            ) from error
+        raise _damaged(path, error) from error
+    except _UNREADABLE as error:
+        if "TorchScript" in str(error):
+            raise CheckpointError(
+                f"Expected a state dict, got {path}, a TorchScript program. Load the weights that it was made from."
+            ) from error
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> CheckpointError:
+    return CheckpointError(
+        f"Expected a whole PyTorch checkpoint, got {path}, which is cut short, damaged or no checkpoint "
+        f"({_line(error)}). It has {path.stat().st_size:,} bytes; compare with the source and download it again."
+    )
+
+
+def _line(error: BaseException) -> str:
+    text = str(error).strip().splitlines()
+    return (text[0] if text else type(error).__name__)[:120]
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(64)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"Expected a checkpoint, got {path}, which does not exist. Check the path.") from error
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"Expected a readable file, got {path}: {error}. Check its permissions.") from error
+    if not head:
+        raise CheckpointError(f"Expected a checkpoint, got {path}, which is empty. Download it again.")
+    return head
+
+
+def _guess(head: bytes, path: Path) -> str:
+    if path.suffix == ".onnx":
+        return "an ONNX graph; samhq runs the weights it was exported from"
+    words = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    return next(
+        (what for start, what in _STRANGERS if words.startswith(start)), "neither a PyTorch nor a safetensors file"
+    )
+
+
+@contextlib.contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """An empty neighbour that takes the place of `path` on success and vanishes on failure."""
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        with temporary.open("rb+") as stream:
+            os.fsync(stream.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    except (OSError, RuntimeError, safetensors.SafetensorError) as error:
+        raise CheckpointError(f"Expected a place to write to, got {path}: {_line(error)}. Give another.") from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

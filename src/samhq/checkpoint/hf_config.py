@@ -1,0 +1,190 @@
+"""`config.json` as transformers writes it, in both directions, and the processor's settings beside it.
+
+Reading is tolerant: missing fields take transformers' defaults, unknown and generic ones are ignored,
+"sam-hq" counts as "sam_hq". Knows nothing about tensors.
+
+The decoder's `layer_norm_eps` is not read: transformers writes 1e-6 for every model, while all published
+weights were trained with 1e-5, which the original code and this library use.
+
+Source: configuration_sam.py and configuration_sam_hq.py of transformers 5.23; config files on the hub.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from samhq.checkpoint import declared
+from samhq.config import PIXEL_MEAN, PIXEL_STD, VIT_B, ModelConfig, ViTConfig
+from samhq.errors import CheckpointError
+
+_FIELDS = {
+    "vision_config": {
+        "hidden_size": "encoder.dim",
+        "num_hidden_layers": "encoder.depth",
+        "num_attention_heads": "encoder.heads",
+        "mlp_dim": "encoder.mlp_dim",
+        "window_size": "encoder.window",
+        "global_attn_indexes": "encoder.global_blocks",
+        "patch_size": "encoder.patch",
+        "qkv_bias": "encoder.qkv_bias",
+        "layer_norm_eps": "encoder.norm_eps",
+        "image_size": "side",
+        "output_channels": "decoder.dim",
+    },
+    "prompt_encoder_config": {"hidden_size": "decoder.dim", "mask_input_channels": "decoder.prompt_channels"},
+    "mask_decoder_config": {
+        "hidden_size": "decoder.dim",
+        "num_hidden_layers": "decoder.depth",
+        "num_attention_heads": "decoder.heads",
+        "mlp_dim": "decoder.mlp_dim",
+        "attention_downsample_rate": "decoder.downsample",
+        "num_multimask_outputs": "decoder.masks",
+        "iou_head_depth": "decoder.iou_depth",
+        "iou_head_hidden_dim": "decoder.iou_dim",
+    },
+}
+#: Choices that transformers offers and no published model makes.
+_FIXED: dict[str, dict[str, object]] = {
+    "vision_config": {"hidden_act": "gelu", "use_abs_pos": True, "use_rel_pos": True, "num_channels": 3},
+    "prompt_encoder_config": {"hidden_act": "gelu", "num_point_embeddings": 4},
+    "mask_decoder_config": {"hidden_act": "relu"},
+}
+
+
+def config_from_transformers(raw: Mapping[str, object]) -> ModelConfig:
+    """The model that a `config.json` describes; a published row where its numbers are one.
+
+    >>> config_from_transformers({"model_type": "sam-hq"}).name
+    'sam_hq_vit_b'
+
+    Raises:
+        CheckpointError: another kind of model, a value of the wrong type, or an option that samhq lacks.
+    """
+    fields = dict(declare(raw))
+    for name, default in (("dim", VIT_B.dim), ("heads", VIT_B.heads), ("depth", VIT_B.depth)):
+        fields[f"encoder.{name}"] = declared.checked(name, fields.get(f"encoder.{name}", default), default)
+    dim, heads = fields["encoder.dim"], fields["encoder.heads"]
+    if not (isinstance(dim, int) and isinstance(heads, int) and heads):
+        raise CheckpointError(f"Expected hidden_size and num_attention_heads above 0, got {dim!r} and {heads!r}.")
+    fields = {"encoder.mlp_dim": 4 * dim, "encoder.head_dim": dim // heads, **fields}
+    return declared.named(declared.build(fields, ModelConfig("custom", VIT_B)))
+
+
+def declare(raw: Mapping[str, object]) -> dict[str, object]:
+    """The fields that a `config.json` states, by samhq's dotted names.
+
+    Raises:
+        CheckpointError: it is another kind of model's, or states an option that samhq lacks.
+    """
+    fields: dict[str, object] = {"hq": _is_hq(raw)} if "model_type" in raw else {}
+    for part, names in _FIELDS.items():
+        section = raw.get(part)
+        if not isinstance(section, Mapping):
+            continue
+        for option, only in _FIXED[part].items():
+            if section.get(option, only) != only:
+                raise CheckpointError(
+                    f"Expected {part}.{option} to be {only!r}, got {section[option]!r}, which samhq does not have. "
+                    "Load the model with transformers."
+                )
+        fields |= {new: _single(section[old]) for old, new in names.items() if section.get(old) is not None}
+        if part == "mask_decoder_config" and isinstance(masks := fields.get("decoder.masks"), int):
+            fields["decoder.masks"] = masks + 1
+        if part == "vision_config":
+            _settle_vision(fields, section)
+    return fields
+
+
+def config_to_transformers(config: ModelConfig) -> dict[str, object]:
+    """What transformers 5 writes for this model, except the decoder's `layer_norm_eps`, which is the true one.
+
+    Raises:
+        CheckpointError: transformers has no such model (TinyViT, or heads that do not fill the width).
+    """
+    encoder, decoder, kind = config.encoder, config.decoder, "sam_hq" if config.hq else "sam"
+    if not isinstance(encoder, ViTConfig) or encoder.head_dim * encoder.heads != encoder.dim:
+        raise CheckpointError(
+            f"Expected a plain ViT encoder, got {config.name}, for which transformers has no format. "
+            "Write it as .safetensors or .pth instead."
+        )
+    tail: dict[str, object] = {"vit_dim": config.encoder.early_dim} if config.hq else {}
+    return {
+        "architectures": ["SamHQModel" if config.hq else "SamModel"],
+        "initializer_range": 0.02,
+        "mask_decoder_config": {**_part(config, "mask_decoder", kind), "layer_norm_eps": decoder.norm_eps, **tail},
+        "model_type": kind,
+        "prompt_encoder_config": {
+            **_part(config, "prompt_encoder", kind),
+            "image_embedding_size": config.grid,
+            "image_size": config.side,
+            "layer_norm_eps": 1e-6,
+            "patch_size": encoder.patch,
+        },
+        "tie_word_embeddings": True,
+        "vision_config": {
+            **_part(config, "vision", kind),
+            "attention_dropout": 0.0,
+            "initializer_range": 1e-10,
+            "mlp_ratio": encoder.mlp_dim / encoder.dim,
+            "model_type": f"{kind}_vision_model",
+            "num_pos_feats": decoder.dim // 2,
+            "scale": encoder.dim // 2,
+        },
+    }
+
+
+def processor_to_transformers(config: ModelConfig) -> dict[str, object]:
+    """`preprocessor_config.json` for transformers' SamImageProcessor."""
+    low = 4 * config.grid
+    return {
+        "do_convert_rgb": True,
+        "do_normalize": True,
+        "do_pad": True,
+        "do_rescale": True,
+        "do_resize": True,
+        "image_mean": [round(value / 255, 6) for value in PIXEL_MEAN],
+        "image_processor_type": "SamImageProcessor",
+        "image_std": [round(value / 255, 6) for value in PIXEL_STD],
+        "mask_pad_size": {"height": low, "width": low},
+        "mask_size": {"longest_edge": low},
+        "pad_size": {"height": config.side, "width": config.side},
+        "processor_class": "SamHQProcessor" if config.hq else "SamProcessor",
+        "resample": 2,
+        "rescale_factor": 1 / 255,
+        "size": {"longest_edge": config.side},
+    }
+
+
+def _is_hq(raw: Mapping[str, object]) -> bool:
+    kind = str(raw["model_type"]).replace("-", "_")
+    if kind not in ("sam", "sam_hq"):
+        raise CheckpointError(
+            f"Expected a config.json of model_type 'sam' or 'sam_hq', got {raw['model_type']!r}. Load another model."
+        )
+    return kind == "sam_hq"
+
+
+def _settle_vision(fields: dict[str, object], section: Mapping[str, object]) -> None:
+    """The two values that depend on others: the MLP's width, and blocks beyond the last, which mean nothing."""
+    dim, ratio = fields.get("encoder.dim", VIT_B.dim), section.get("mlp_ratio")
+    if "encoder.mlp_dim" not in fields and isinstance(dim, int) and isinstance(ratio, int | float):
+        fields["encoder.mlp_dim"] = int(dim * ratio)
+    blocks, depth = fields.get("encoder.global_blocks"), fields.get("encoder.depth", VIT_B.depth)
+    if isinstance(blocks, list | tuple) and isinstance(depth, int):
+        fields["encoder.global_blocks"] = tuple(i for i in blocks if isinstance(i, int) and i < depth)
+
+
+def _single(value: object) -> object:
+    """The side of a square given as a pair."""
+    return value[0] if isinstance(value, list) and len(value) == 2 and value[0] == value[1] else value
+
+
+def _part(config: ModelConfig, part: str, kind: str) -> dict[str, object]:
+    values = declared.flat(config)
+    stated = {old: values[new] for old, new in _FIELDS[f"{part}_config"].items()}
+    for name, value in stated.items():
+        if isinstance(value, tuple):
+            stated[name] = list(value)
+    if "num_multimask_outputs" in stated:
+        stated["num_multimask_outputs"] = config.decoder.masks - 1
+    return {**stated, **_FIXED[f"{part}_config"], "model_type": f"{kind}_{part}"}

@@ -1,0 +1,282 @@
+"""Published weights: where they are, how large, with which sha256, and how to get them.
+
+Downloads go through huggingface_hub: its cache, its progress bar, its resuming, its `HF_HUB_OFFLINE`.
+Knows nothing about what is inside the files.
+
+Source: the model pages of the repositories named below; sha256 as the hub lists them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from samhq.checkpoint.files import WEIGHT_NAMES, read_json, write_json
+from samhq.config import MODELS
+from samhq.errors import CheckpointError, ConfigError, did_you_mean
+
+_META = "https://dl.fbaipublicfiles.com/segment_anything/"
+_MOBILE = "https://github.com/ChaoningZhang/MobileSAM/raw/master/weights/"
+_SIDE_FILES = ("config.json", "preprocessor_config.json", "processor_config.json")
+_REPO = re.compile(r"[\w.-]+/[\w.-]+")
+_SETTINGS = "If you are offline on purpose, unset HF_HUB_OFFLINE for the download; a proxy goes into HTTPS_PROXY"
+
+
+@dataclass(frozen=True)
+class Published:
+    """One model on the hub: `size` in bytes of the weights file, about right where `sha256` is None."""
+
+    name: str
+    repo: str
+    filename: str
+    size: int
+    sha256: str | None = None
+
+    @property
+    def url(self) -> str:
+        """Where a browser can download the file."""
+        return f"https://huggingface.co/{self.repo}/resolve/main/{self.filename}"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row of the catalogue: a published model, and where it lies on this machine, if it does."""
+
+    published: Published
+    path: Path | None
+
+
+PUBLISHED = {
+    row.name: row
+    for row in (
+        Published("sam_vit_b", "facebook/sam-vit-base", "model.safetensors", 374_942_912),
+        Published("sam_vit_l", "facebook/sam-vit-large", "model.safetensors", 1_249_372_352),
+        Published("sam_vit_h", "facebook/sam-vit-huge", "model.safetensors", 2_564_363_456),
+        Published(
+            "sam_hq_vit_b", "lkeab/hq-sam", "sam_hq_vit_b.pth", 379_335_069,
+            "14a9d662cd6f5a9c2dba6d40ab0058d88d287e4a18fd6fdc6ad5fb1a3fdeaa57",
+        ),
+        Published(
+            "sam_hq_vit_l", "lkeab/hq-sam", "sam_hq_vit_l.pth", 1_254_865_805,
+            "e1a6c385d62bf005ded91a54d5ec55c985cfc4103ef89c08d90f39f04934c343",
+        ),
+        Published(
+            "sam_hq_vit_h", "lkeab/hq-sam", "sam_hq_vit_h.pth", 2_570_940_653,
+            "a7ac14a085326d9fa6199c8c698c4f0e7280afdbb974d2c4660ec60877b45e35",
+        ),
+        Published(
+            "sam_hq_vit_tiny", "lkeab/hq-sam", "sam_hq_vit_tiny.pth", 42_526_881,
+            "0f32c075ccdd870ae54db2f7630e7a0878ede5a2b06d05d6fe02c65a82fb7196",
+        ),
+        Published(
+            "mobile_sam", "dhkim2810/MobileSAM", "mobile_sam.pt", 40_728_226,
+            "6dbb90523a35330fedd7f1d3dfc66f995213d81b29a5ca8108dbcdd4e37d6c2f",
+        ),
+        Published("slimsam_50", "Zigeng/SlimSAM-uniform-50", "model.safetensors", 111_849_152),
+        Published("slimsam_77", "Zigeng/SlimSAM-uniform-77", "model.safetensors", 38_896_160),
+    )
+}  # fmt: skip
+
+#: Files that people have from elsewhere, for messages: name -> address.
+ELSEWHERE = {
+    **{name: _META + name for name in ("sam_vit_b_01ec64.pth", "sam_vit_l_0b3195.pth", "sam_vit_h_4b8939.pth")},
+    **{row.filename: row.url for row in PUBLISHED.values() if row.sha256},
+    "mobile_sam.pt": _MOBILE + "mobile_sam.pt",
+}
+
+
+def catalogue() -> list[Entry]:
+    """Every published model with its place in the cache; asks no network."""
+    return [Entry(row, cached(row.name)) for row in PUBLISHED.values()]
+
+
+def cached(name: str) -> Path | None:
+    """Where a published model's file or folder lies in huggingface_hub's cache, None where it does not.
+
+    Raises:
+        ConfigError: no published model has that name.
+    """
+    from huggingface_hub import try_to_load_from_cache
+
+    row = published(name)
+    found = try_to_load_from_cache(row.repo, row.filename)
+    return _place(Path(found)) if isinstance(found, str) else None
+
+
+def published(name: str) -> Published:
+    """The published model called `name`.
+
+    Raises:
+        ConfigError: there is none; the message offers the nearest.
+    """
+    if name not in PUBLISHED:
+        raise ConfigError(f"Expected the name of a published model, got {name!r}. {did_you_mean(name, PUBLISHED)}")
+    return PUBLISHED[name]
+
+
+def is_hub_id(source: str) -> bool:
+    """Whether the text has the form `owner/repo`, `owner/repo/file` or `owner/repo:file`.
+
+    >>> is_hub_id("facebook/sam-vit-base"), is_hub_id("weights/model.pth"), is_hub_id("./a/b")
+    (True, False, False)
+    """
+    repo, filename = _split(source)
+    weights = (".pth", ".pt", ".bin", ".safetensors")
+    return bool(_REPO.fullmatch(repo)) and not repo.startswith(".") and (bool(filename) or not repo.endswith(weights))
+
+
+def fetch(source: str) -> Path:
+    """The file or folder on this machine for a published name or a hub id, downloaded if it is not there.
+
+    Raises:
+        ConfigError: neither a published name nor a hub id.
+        CheckpointError: no network, no such repository or file, no access, or a sha256 that differs.
+    """
+    if source in MODELS:
+        row = published(source)
+        repo, filename = row.repo, row.filename
+    elif is_hub_id(source):
+        repo, filename = _split(source)
+    else:
+        raise ConfigError(
+            f"Expected a model's name or a hub id like owner/repo, got {source!r}. {did_you_mean(source, PUBLISHED)}"
+        )
+    path = _download(repo, filename) if filename else _download_first(repo)
+    if path.name in WEIGHT_NAMES:
+        _download_beside(repo, path)
+    for row in PUBLISHED.values():
+        if (row.repo, row.filename, True) == (repo, filename, row.sha256 is not None):
+            verify(path, row)
+    return _place(path)
+
+
+def verify(path: Path, row: Published) -> None:
+    """Check a file against its published sha256, once for as long as its size and time stay the same.
+
+    Raises:
+        CheckpointError: it is another file, or damaged.
+    """
+    status, notes = path.stat(), _notes()
+    seen: list[object] = [status.st_size, status.st_mtime_ns, row.sha256]
+    if notes.get(str(path)) == seen:
+        return
+    with path.open("rb") as stream:
+        digest = hashlib.sha256()
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    if digest.hexdigest() != row.sha256:
+        raise CheckpointError(
+            f"Expected {row.name} with sha256 {row.sha256} and {row.size:,} bytes, got {digest.hexdigest()} and "
+            f"{status.st_size:,} bytes in {path}. Delete that file and download it again: {row.url}"
+        )
+    # Without a writable cache the file is simply checked again next time.
+    with contextlib.suppress(CheckpointError):
+        write_json(_notes_path(), {**notes, str(path): seen})
+
+
+def _download(repo: str, filename: str) -> Path:
+    from huggingface_hub import hf_hub_download
+
+    return Path(_asking(repo, filename, lambda: hf_hub_download(repo, filename)))
+
+
+def _download_first(repo: str) -> Path:
+    """The weights of a repository that transformers wrote; older ones have no safetensors."""
+    for name in WEIGHT_NAMES:
+        if path := _download_if_there(repo, name):
+            return path
+    return _download(repo, WEIGHT_NAMES[0])
+
+
+def _download_if_there(repo: str, filename: str) -> Path | None:
+    """The file, or None where the hub, or offline the cache, does not have it."""
+    from huggingface_hub.errors import EntryNotFoundError
+
+    try:
+        return _download(repo, filename)
+    except CheckpointError as error:
+        if isinstance(error.__cause__, EntryNotFoundError):
+            return None
+        raise
+
+
+def _download_beside(repo: str, weights: Path) -> None:
+    """What lies beside the weights in a transformers repository: its settings, and shards if there are any."""
+    for name in _SIDE_FILES:
+        _download_if_there(repo, name)
+    if weights.suffix == ".json":
+        listed = read_json(weights).get("weight_map")
+        for name in sorted({str(name) for name in listed.values()} if isinstance(listed, dict) else ()):
+            _download(repo, name)
+
+
+def _asking(repo: str, filename: str, ask: Callable[[], str]) -> str:
+    """The answer of the hub, with its many failures as one error."""
+    from huggingface_hub import errors
+
+    where = f"https://huggingface.co/{repo}"
+    failures: tuple[type[BaseException], ...] = (OSError, ValueError, RuntimeError, *_transport_errors())
+    by_hand = f"Or download {where}/resolve/main/{filename} elsewhere and give the file's path"
+    try:
+        return ask()
+    except errors.LocalEntryNotFoundError as error:
+        raise CheckpointError(
+            f"Expected {filename} of {repo} on this machine or on the hub, got no connection, and it is not in the "
+            f"cache. {_SETTINGS}. {by_hand}."
+        ) from error
+    except errors.GatedRepoError as error:
+        raise CheckpointError(f"Expected an open repository, got {repo}, which asks to log in. See {where}.") from error
+    except (errors.RepositoryNotFoundError, errors.HFValidationError) as error:
+        raise CheckpointError(
+            f"Expected a repository on the hub, got {repo!r}, which is neither that nor a path on this machine. "
+            f"Check the spelling at {where}."
+        ) from error
+    except errors.EntryNotFoundError as error:
+        raise CheckpointError(f"Expected {filename} in {repo}, got no such file. Look at {where}/tree/main.") from error
+    except failures as error:
+        raise CheckpointError(
+            f"Expected to download {filename} of {repo}, got {type(error).__name__}: {str(error)[:160]}. "
+            f"Check the network and try again. {_SETTINGS}. {by_hand}."
+        ) from error
+
+
+def _transport_errors() -> tuple[type[Exception], ...]:
+    """What newer huggingface_hub lets through from its HTTP library; older ones raise OSError."""
+    try:
+        import httpx
+    except ImportError:
+        return ()
+    return (httpx.HTTPError,)
+
+
+def _split(source: str) -> tuple[str, str]:
+    """`owner/repo` and the file, "" for none."""
+    if ":" in source:
+        repo, _, filename = source.partition(":")
+        return repo, filename
+    parts = source.split("/", 2)
+    return "/".join(parts[:2]), parts[2] if len(parts) == 3 else ""
+
+
+def _place(path: Path) -> Path:
+    """A transformers folder is given as the folder, so that its config is read too."""
+    return path.parent if path.name in WEIGHT_NAMES else path
+
+
+def _notes_path() -> Path:
+    root = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return Path(root) / "samhq" / "verified.json"
+
+
+def _notes() -> dict[str, object]:
+    try:
+        value = json.loads(_notes_path().read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}

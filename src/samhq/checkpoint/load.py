@@ -1,0 +1,214 @@
+"""From a name, a hub id, a file or a folder to a model that is ready to use.
+
+The network is laid out without memory, its weights are taken from the file one by one, and every tensor
+must be there in its place. Nothing here knows key tables or file formats.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from samhq.checkpoint import declared, files, hf_config, hub, naming
+from samhq.checkpoint.detect import Detection, detect
+from samhq.checkpoint.starter import starter_path
+from samhq.checkpoint.unwrap import unwrap
+from samhq.config import MODELS, ModelConfig, model_config
+from samhq.errors import CheckpointError, ConfigError, did_you_mean
+from samhq.model.build import build
+from samhq.model.sam import Sam
+
+#: None for the starter, a published name, a hub id, a file or a folder.
+Source = str | os.PathLike[str] | None
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How a state dict differs from a model: names missing, names too many, shapes that differ."""
+
+    missing: tuple[str, ...] = ()
+    unexpected: tuple[str, ...] = ()
+    misshapen: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return not (self.missing or self.unexpected or self.misshapen)
+
+    def __str__(self) -> str:
+        groups = {"missing": self.missing, "unexpected": self.unexpected, "of another shape": self.misshapen}
+        return "; ".join(f"{len(keys)} {what}: {naming.sample(keys)}" for what, keys in groups.items() if keys)
+
+
+def load_model(
+    source: Source = None,
+    *,
+    name: str | None = None,
+    hq: bool | None = None,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype | None = torch.float32,
+) -> Sam:
+    """The model in `source`, in evaluation mode, strictly loaded; its memory is its own, not the file's.
+
+    `name` or `hq` say which model, or whether one with HQ heads, is expected. `dtype=None` keeps the
+    weights' own.
+
+    Raises:
+        ConfigError: a name that no model has.
+        CheckpointError: the source cannot be had or read, is another model than expected, or lacks tensors.
+    """
+    state, detection = load_state(source)
+    _expect(detection, source, name, hq)
+    model = build(detection.config, device="meta")
+    layout = model.state_dict()
+    _check(fit(state, layout), detection, source)
+    own = {key: _placed(state.pop(key), like, device, dtype) for key, like in layout.items()}
+    model.load_state_dict(own, strict=True, assign=True)
+    return model.requires_grad_(True).eval()
+
+
+def load_state(source: Source = None) -> tuple[dict[str, Tensor], Detection]:
+    """Tensors by original name, still on disk where the format allows, and which model they are.
+
+    Raises:
+        ConfigError, CheckpointError: as `load_model`, but for completeness, which is not checked.
+    """
+    path = locate(source)
+    contents = files.read(path)
+    try:
+        found = unwrap(contents.value)
+        fields = hf_config.declare(contents.config) if contents.config is not None else {}
+        detection = detect(found.state, {**fields, **declared.from_metadata(contents.metadata)})
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from error
+    state: dict[str, Tensor] = found.state
+    if detection.layout == "transformers":
+        _check_positional(state, path)
+        state = naming.to_original(state, strict=False)
+    return state, replace(detection, wrapper=found.wrapper, prefix=found.prefix)
+
+
+def load_checked(source: Source = None) -> tuple[dict[str, Tensor], Detection]:
+    """As `load_state`, of a complete model, without building it.
+
+    Raises:
+        ConfigError, CheckpointError: as `load_model`.
+    """
+    state, detection = load_state(source)
+    _check(fit(state, build(detection.config, device="meta").state_dict()), detection, source)
+    return state, detection
+
+
+def inspect(source: Source = None) -> tuple[Detection, Fit]:
+    """Which model a source is, and what it lacks or has too many.
+
+    Raises:
+        ConfigError, CheckpointError: as `load_state`.
+    """
+    state, detection = load_state(source)
+    return detection, fit(state, build(detection.config, device="meta").state_dict())
+
+
+def fit(state: Mapping[str, Tensor], layout: Mapping[str, Tensor]) -> Fit:
+    """How `state` differs from the `layout` of a model; true where it does not."""
+    return Fit(
+        tuple(key for key in layout if key not in state),
+        tuple(key for key in state if key not in layout),
+        tuple(
+            f"{key} {list(state[key].shape)} for {list(layout[key].shape)}"
+            for key in layout
+            if key in state and state[key].shape != layout[key].shape
+        ),
+    )
+
+
+def locate(source: Source = None) -> Path:
+    """The file or folder that `source` means, downloaded if need be.
+
+    Raises:
+        ConfigError: a name that no model has.
+        CheckpointError: a path where nothing is, or a download that failed.
+    """
+    if source is None:
+        return starter_path()
+    if not isinstance(source, str):
+        path = Path(source)
+        if _exists(path):
+            return path
+        raise CheckpointError(f"Expected a file or folder, got {path}, which does not exist. {_advice(path)}")
+    path = Path(os.path.expanduser(source))
+    if source and _exists(path):
+        return path
+    if source in MODELS or (hub.is_hub_id(source) and not (source.count("/") > 1 and _exists(path.parent))):
+        return hub.fetch(source)
+    if path.name == source and not path.suffix:
+        raise ConfigError(
+            f"Expected a model's name, a hub id, a file or a folder, got {source!r}. {did_you_mean(source, MODELS)}"
+        )
+    raise CheckpointError(f"Expected a file or folder, got {source!r}, which does not exist. {_advice(path)}")
+
+
+def _advice(path: Path) -> str:
+    if path.name in hub.ELSEWHERE:
+        return f"Download it from {hub.ELSEWHERE[path.name]}, or give the name of a model: {', '.join(MODELS)}."
+    return "Check the path, or give the name of a model: " + ", ".join(MODELS) + "."
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # too long, or with a zero byte
+        return False
+
+
+def _expect(detection: Detection, source: Source, name: str | None, hq: bool | None) -> None:
+    config = detection.config
+    wanted = model_config(name) if name is not None else None
+    if wanted is not None and _numbers(wanted) != _numbers(config):
+        raise CheckpointError(
+            f"Expected {wanted.name}, got {detection} in {_words(source)}. "
+            f"Load it as {config.name!r}, or give the weights of {wanted.name}."
+        )
+    if hq is not None and hq != config.hq:
+        kinds = {True: "a model with HQ heads", False: "a model without HQ heads"}
+        advice = 'Give a SAM-HQ file, such as "sam_hq_vit_b"' if hq else 'Give a plain SAM file, such as "sam_vit_b"'
+        raise CheckpointError(f"Expected {kinds[hq]}, got {detection} in {_words(source)}. {advice}.")
+
+
+def _numbers(config: ModelConfig) -> ModelConfig:
+    """All but the names."""
+    return replace(config, name="", family="")
+
+
+def _check(result: Fit, detection: Detection, source: Source) -> None:
+    if result:
+        return
+    heads = [key for key in result.missing if key.startswith("mask_decoder.")]
+    hint = "Download the file again, or load the model it was made from"
+    if detection.config.hq and len(heads) == len(result.missing) > 0 and not result.unexpected:
+        hint = "Its HQ heads are incomplete; join them with the rest of the model"
+    raise CheckpointError(f"Expected every tensor of {detection} in {_words(source)}, got {result}. {hint}.")
+
+
+def _check_positional(state: Mapping[str, Tensor], path: Path) -> None:
+    """The two places of the positional matrix hold one tensor, or the file is damaged."""
+    first, second = state.get(naming.POSITIONAL), state.get(naming.POSITIONAL_COPY)
+    if first is not None and second is not None and not torch.equal(first, second):
+        raise CheckpointError(
+            f"Expected {naming.POSITIONAL} and its copy in {path} to be equal, got two different ones. "
+            "Remove the wrong one."
+        )
+
+
+def _placed(tensor: Tensor, like: Tensor, device: torch.device | str, dtype: torch.dtype | None) -> Tensor:
+    """A copy where the model shall be; counters keep their whole numbers."""
+    own = tensor.dtype if tensor.is_floating_point() else like.dtype
+    kind = (dtype or own) if like.is_floating_point() else like.dtype
+    return tensor.detach().to(device=device, dtype=kind, copy=True).contiguous()
+
+
+def _words(source: Source) -> str:
+    return "the starter" if source is None else str(source)

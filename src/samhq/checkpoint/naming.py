@@ -1,0 +1,178 @@
+"""Original names from transformers names and back: one table, read in both directions.
+
+Renames only; values pass through untouched, so the same functions serve tensors and shapes. Knows
+nothing about files, torch or architectures beyond their attribute names.
+
+Source: state dicts of segment-anything and segment_anything_hq 0.3 beside those of transformers 5.23.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from typing import TypeVar
+
+from samhq.errors import CheckpointError
+
+Value = TypeVar("Value")
+
+POSITIONAL = "shared_image_embedding.positional_embedding"
+#: The second place where transformers keeps the same tensor; files hold either or both.
+POSITIONAL_COPY = "prompt_encoder.shared_embedding.positional_embedding"
+
+#: (original, transformers); `#` stands for a number, `*` for any ending. The first row that fits counts.
+_TABLE: tuple[tuple[str, str], ...] = (
+    ("image_encoder.patch_embed.proj.*", "vision_encoder.patch_embed.projection.*"),
+    ("image_encoder.blocks.#.norm#.*", "vision_encoder.layers.#.layer_norm#.*"),
+    ("image_encoder.blocks.#.*", "vision_encoder.layers.#.*"),
+    ("image_encoder.neck.0.*", "vision_encoder.neck.conv1.*"),
+    ("image_encoder.neck.1.*", "vision_encoder.neck.layer_norm1.*"),
+    ("image_encoder.neck.2.*", "vision_encoder.neck.conv2.*"),
+    ("image_encoder.neck.3.*", "vision_encoder.neck.layer_norm2.*"),
+    ("image_encoder.pos_embed", "vision_encoder.pos_embed"),
+    ("prompt_encoder.pe_layer.positional_encoding_gaussian_matrix", POSITIONAL),
+    ("prompt_encoder.point_embeddings.#.*", "prompt_encoder.point_embed.#.*"),
+    ("prompt_encoder.mask_downscaling.0.*", "prompt_encoder.mask_embed.conv1.*"),
+    ("prompt_encoder.mask_downscaling.1.*", "prompt_encoder.mask_embed.layer_norm1.*"),
+    ("prompt_encoder.mask_downscaling.3.*", "prompt_encoder.mask_embed.conv2.*"),
+    ("prompt_encoder.mask_downscaling.4.*", "prompt_encoder.mask_embed.layer_norm2.*"),
+    ("prompt_encoder.mask_downscaling.6.*", "prompt_encoder.mask_embed.conv3.*"),
+    ("prompt_encoder.not_a_point_embed.*", "prompt_encoder.not_a_point_embed.*"),
+    ("prompt_encoder.no_mask_embed.*", "prompt_encoder.no_mask_embed.*"),
+    ("mask_decoder.transformer.norm_final_attn.*", "mask_decoder.transformer.layer_norm_final_attn.*"),
+    ("mask_decoder.transformer.layers.#.norm#.*", "mask_decoder.transformer.layers.#.layer_norm#.*"),
+    ("mask_decoder.transformer.layers.#.*", "mask_decoder.transformer.layers.#.*"),
+    (
+        "mask_decoder.transformer.final_attn_token_to_image.*",
+        "mask_decoder.transformer.final_attn_token_to_image.*",
+    ),
+    ("mask_decoder.iou_token.*", "mask_decoder.iou_token.*"),
+    ("mask_decoder.mask_tokens.*", "mask_decoder.mask_tokens.*"),
+    ("mask_decoder.output_upscaling.0.*", "mask_decoder.upscale_conv1.*"),
+    ("mask_decoder.output_upscaling.1.*", "mask_decoder.upscale_layer_norm.*"),
+    ("mask_decoder.output_upscaling.3.*", "mask_decoder.upscale_conv2.*"),
+    ("mask_decoder.hf_token.*", "mask_decoder.hq_token.*"),
+    ("mask_decoder.compress_vit_feat.0.*", "mask_decoder.compress_vit_conv1.*"),
+    ("mask_decoder.compress_vit_feat.1.*", "mask_decoder.compress_vit_norm.*"),
+    ("mask_decoder.compress_vit_feat.3.*", "mask_decoder.compress_vit_conv2.*"),
+    ("mask_decoder.embedding_encoder.0.*", "mask_decoder.encoder_conv1.*"),
+    ("mask_decoder.embedding_encoder.1.*", "mask_decoder.encoder_norm.*"),
+    ("mask_decoder.embedding_encoder.3.*", "mask_decoder.encoder_conv2.*"),
+    ("mask_decoder.embedding_maskfeature.0.*", "mask_decoder.mask_conv1.*"),
+    ("mask_decoder.embedding_maskfeature.1.*", "mask_decoder.mask_norm.*"),
+    ("mask_decoder.embedding_maskfeature.3.*", "mask_decoder.mask_conv2.*"),
+)
+#: Three-layer heads, but for the IoU head, whose depth is the model's choice.
+_HEADS = (
+    ("mask_decoder.output_hypernetworks_mlps.#", "mask_decoder.output_hypernetworks_mlps.#"),
+    ("mask_decoder.hf_mlp", "mask_decoder.hq_mask_mlp"),
+)
+_IOU_HEAD = "mask_decoder.iou_prediction_head"
+
+_TINY_VIT = re.compile(r"image_encoder\.(layers\.\d|patch_embed\.seq\.|norm_head|head\.)")
+Renamer = Callable[[str], "str | None"]
+
+
+def to_transformers(state: Mapping[str, Value]) -> dict[str, Value]:
+    """The same values under transformers' names, in the same order.
+
+    The positional matrix appears once, as transformers writes it to disk.
+
+    >>> to_transformers({"mask_decoder.hf_token.weight": (1, 256)})
+    {'mask_decoder.hq_token.weight': (1, 256)}
+
+    Raises:
+        CheckpointError: a name has no counterpart, as all of TinyViT's.
+    """
+    if any(_TINY_VIT.match(key) for key in state):
+        raise CheckpointError(
+            "Expected a model with a plain ViT encoder, got a TinyViT (MobileSAM or Light HQ-SAM), for which "
+            "transformers has no format. Write it as .safetensors or .pth instead."
+        )
+    return _rename(state, _renamer(_depth(state, "layers"), forward=True), "transformers")
+
+
+def to_original(state: Mapping[str, Value], *, strict: bool = True) -> dict[str, Value]:
+    """The same values under the original names, in the same order, without the positional matrix's copy.
+
+    Either positional key is accepted. With `strict=False` a name without counterpart is kept as it is,
+    so that the caller can list it.
+
+    >>> to_original({"prompt_encoder.shared_embedding.positional_embedding": (2, 128)})
+    {'prompt_encoder.pe_layer.positional_encoding_gaussian_matrix': (2, 128)}
+
+    Raises:
+        CheckpointError: `strict`, and a name has no counterpart.
+    """
+    if POSITIONAL in state:
+        state = {key: value for key, value in state.items() if key != POSITIONAL_COPY}
+    else:
+        state = {POSITIONAL if key == POSITIONAL_COPY else key: value for key, value in state.items()}
+    return _rename(state, _renamer(_depth(state, "proj_"), forward=False), "original", strict=strict)
+
+
+def sample(keys: Iterable[str], count: int = 5) -> str:
+    """At most `count` names for a message, then how many more there are.
+
+    >>> sample(["a", "b", "c"], count=2)
+    'a, b and 1 more'
+    """
+    names = list(keys)
+    rest = len(names) - count
+    return ", ".join(names[:count]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _rename(state: Mapping[str, Value], name: Renamer, layout: str, *, strict: bool = True) -> dict[str, Value]:
+    pairs = {key: name(key) for key in state}
+    unknown = [key for key, new in pairs.items() if new is None]
+    if unknown and strict:
+        raise CheckpointError(
+            f"Expected only tensors of a SAM model, got {sample(unknown)}, which the {layout} layout does not have. "
+            "Remove these tensors, or load the file that the model was published in."
+        )
+    renamed = {pairs[key] or key: value for key, value in state.items()}
+    if len(renamed) < len(state):
+        raise CheckpointError(
+            f"Expected one tensor for each {layout} name, got several for some: the file mixes two layouts. "
+            "Keep the tensors of one."
+        )
+    return renamed
+
+
+def _depth(state: Mapping[str, object], kind: str) -> int:
+    """Layers of the IoU head, which decides what transformers calls its last one."""
+    found = [key for key in state if key.startswith(f"{_IOU_HEAD}.{kind}") and key.endswith(".weight")]
+    if kind == "proj_":
+        found += [key for key in state if key.startswith(f"{_IOU_HEAD}.layers.") and key.endswith(".weight")]
+    return max(len(found), 2) if found else 3
+
+
+@lru_cache(maxsize=8)
+def _renamer(iou_depth: int, *, forward: bool) -> Renamer:
+    rows = (*_TABLE, *(row for head in _HEADS for row in _mlp(*head, 3)), *_mlp(_IOU_HEAD, _IOU_HEAD, iou_depth))
+    rules = [(_pattern(a), _template(b)) for a, b in (rows if forward else [(b, a) for a, b in rows])]
+
+    def name(key: str) -> str | None:
+        for pattern, template in rules:
+            if match := pattern.fullmatch(key):
+                return template.format(*match.groups())
+        return None
+
+    return name
+
+
+def _mlp(original: str, transformers: str, depth: int) -> list[tuple[str, str]]:
+    """Rows of one head: transformers names the first and last layer, and counts those between from 0."""
+    middle = [(f"{original}.layers.{i}.*", f"{transformers}.layers.{i - 1}.*") for i in range(1, depth - 1)]
+    first = (f"{original}.layers.0.*", f"{transformers}.proj_in.*")
+    last = (f"{original}.layers.{depth - 1}.*", f"{transformers}.proj_out.*")
+    return [first, *middle, last]
+
+
+def _pattern(row: str) -> re.Pattern[str]:
+    return re.compile(re.escape(row).replace(r"\#", r"(\d+)").replace(r"\*", "(.+)"))
+
+
+def _template(row: str) -> str:
+    return row.replace("#", "{}").replace("*", "{}")

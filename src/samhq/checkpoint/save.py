@@ -1,0 +1,61 @@
+"""A model to a file or a folder, and one file to another layout without building the model.
+
+`.pth`/`.pt`/`.bin` hold the original layout as a plain dict; `.safetensors` the same, with the config in
+its header; a folder is what transformers reads. All appear when they are whole.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from samhq.checkpoint import declared, files, hf_config, naming
+from samhq.checkpoint.load import Source, load_checked
+from samhq.config import ModelConfig
+from samhq.model.sam import Sam
+
+
+def save_model(model: Sam, path: str | os.PathLike[str], *, dtype: torch.dtype | None = None) -> None:
+    """The model's weights at `path`, in `dtype` (None: as they are), in the layout that the suffix names.
+
+    Raises:
+        ConfigError: a suffix that means nothing.
+        CheckpointError: the place cannot be written, or the layout has no such model.
+    """
+    save_state(model.state_dict(), model.config, path, dtype=dtype)
+
+
+def convert(source: Source, path: str | os.PathLike[str], *, dtype: torch.dtype | None = None) -> ModelConfig:
+    """The weights of `source` at `path`, in the layout that its suffix names; returns which model they are.
+
+    Raises:
+        ConfigError, CheckpointError: as `load_model` and `save_model`.
+    """
+    state, detection = load_checked(source)
+    save_state(state, detection.config, path, dtype=dtype)
+    return detection.config
+
+
+def save_state(
+    state: Mapping[str, Tensor], config: ModelConfig, path: str | os.PathLike[str], *, dtype: torch.dtype | None = None
+) -> None:
+    """Tensors by original name at `path`; as `save_model`."""
+    path = Path(path)
+    cast = {key: tensor.to(dtype) if tensor.is_floating_point() else tensor for key, tensor in state.items()}
+    if path.is_dir() or not path.suffix:
+        _save_folder(cast if dtype else state, config, path)
+    else:
+        files.write(path, cast if dtype else state, declared.to_metadata(config))
+
+
+def _save_folder(state: Mapping[str, Tensor], config: ModelConfig, folder: Path) -> None:
+    """Settings first, weights last: a folder with weights is complete."""
+    settings = hf_config.config_to_transformers(config)
+    renamed = naming.to_transformers(state)
+    files.write_json(folder / "config.json", settings)
+    files.write_json(folder / "preprocessor_config.json", hf_config.processor_to_transformers(config))
+    files.write(folder / "model.safetensors", renamed, declared.to_metadata(config))

@@ -1,0 +1,47 @@
+"""What a state dict is that is not a whole SAM or SAM-HQ model, in a sentence that says what to do.
+
+Looks at tensor names only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from samhq.checkpoint.naming import sample
+from samhq.errors import CheckpointError
+
+_SAM2 = ("image_encoder.trunk.", "sam_mask_decoder.", "memory_attention.", "vision_encoder.backbone.")
+_WHOLE = 'Load a whole model, such as "sam_hq_vit_b"'
+
+
+def refuse(keys: Collection[str]) -> CheckpointError:
+    """The error for names that make no SAM model."""
+    return CheckpointError(f"Expected a SAM or SAM-HQ model, got {_what(keys)}.")
+
+
+def is_stranger(keys: Collection[str]) -> bool:
+    """Whether the names cannot be those of a whole SAM or SAM-HQ model with a known encoder."""
+    encoder = any(_starts(keys, f"{name}.patch_embed.") for name in ("image_encoder", "vision_encoder"))
+    return _starts(keys, *_SAM2) or not (encoder and _starts(keys, "mask_decoder."))
+
+
+def _what(keys: Collection[str]) -> str:
+    if _starts(keys, *_SAM2):
+        name = "an HQ-SAM 2" if "sam_mask_decoder.hf_token.weight" in keys else "a SAM 2"
+        return f"{name} checkpoint, which is not supported yet. {_WHOLE}"
+    if _starts(keys, "bert.") or any("text_layers." in key for key in keys):
+        return f"a text-prompted detector such as GroundingDINO, which finds boxes, not masks. {_WHOLE}"
+    if "iou_token.weight" in keys and _starts(keys, "transformer."):
+        heads = "an HQ mask decoder" if "hf_token.weight" in keys else "a SAM mask decoder"
+        return f"{heads} alone, as SAM-HQ's training reads and writes it, without the image encoder. {_WHOLE}"
+    if _starts(keys, "mask_decoder."):
+        if _starts(keys, "image_encoder.", "vision_encoder."):
+            return f"a SAM decoder with an image encoder that is neither ViT nor TinyViT. {_WHOLE}"
+        return f"a SAM decoder without its image encoder. {_WHOLE}"
+    if _starts(keys, "image_encoder.", "vision_encoder.", "patch_embed.", "blocks.0."):
+        return f"an image encoder without SAM's mask decoder. {_WHOLE}"
+    return f"{len(keys)} tensors of another model: {sample(keys, 3)}. {_WHOLE}"
+
+
+def _starts(keys: Collection[str], *beginnings: str) -> bool:
+    return any(key.startswith(beginnings) for key in keys)

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from samhq.config import TINY_VIT, DecoderConfig, ModelConfig, ViTConfig
+from samhq.model.build import build
+from samhq.model.sam import Sam
+
+KEYS = Path(__file__).parents[1] / "data" / "keys"
+
+TINY = ViTConfig(dim=32, depth=3, heads=2, global_blocks=(1, 2), window=3)
+DECODER = DecoderConfig(dim=32, mlp_dim=16, iou_dim=24, iou_depth=4, prompt_channels=8)
+SMALL_TINY_VIT = dataclasses.replace(
+    TINY_VIT, dims=(32, 32, 64, 64), depths=(1, 1, 2, 1), heads=(2, 1, 2, 2), windows=(7, 3, 4, 3), classes=5
+)
+SMALL = {
+    "vit": ModelConfig("custom", TINY, side=64, decoder=DECODER),
+    "vit_hq": ModelConfig("custom", TINY, hq=True, side=64, decoder=DECODER, family="SAM-HQ"),
+    "tiny_hq": ModelConfig("custom", SMALL_TINY_VIT, hq=True, decoder=DECODER, family="SAM-HQ"),
+}
+
+
+@pytest.fixture
+def keys() -> Callable[[str], dict[str, tuple[int, ...]]]:
+    def read(name: str) -> dict[str, tuple[int, ...]]:
+        return {key: tuple(shape) for key, shape in json.loads((KEYS / f"{name}.json").read_text()).items()}
+
+    return read
+
+
+@pytest.fixture(params=SMALL)
+def config(request: pytest.FixtureRequest) -> ModelConfig:
+    return SMALL[request.param]
+
+
+@pytest.fixture(params=["vit", "vit_hq"])
+def vit_config(request: pytest.FixtureRequest) -> ModelConfig:
+    return SMALL[request.param]
+
+
+@pytest.fixture
+def model(config: ModelConfig) -> Sam:
+    torch.manual_seed(0)
+    return build(config)
+
+
+@pytest.fixture
+def vit_model(vit_config: ModelConfig) -> Sam:
+    torch.manual_seed(0)
+    return build(vit_config)

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import pytest
+
+from samhq.checkpoint import declared
+from samhq.config import MODELS
+from samhq.errors import CheckpointError
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_header_gives_the_config_back(name):
+    row = MODELS[name].replace(side=512)
+    fields = declared.from_metadata(declared.to_metadata(row))
+    assert declared.build(fields, row.replace(name="?", side=1024, hq=not row.hq)) == row
+
+
+def test_published_numbers_give_the_published_row():
+    row = MODELS["slimsam_77"]
+    assert declared.named(row.replace(name="x", family="y")) == row
+    assert declared.named(row.replace(side=512)).name == "custom"
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "3", "[" * 100_000])
+def test_a_damaged_header_is_an_error(text):
+    with pytest.raises(CheckpointError, match="samhq"):
+        declared.from_metadata({"samhq": text})
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"side": "1024"}, {"side": 1000}, {"hq": 1}, {"encoder.heads": 0}, {"encoder.patch": 0}, {"encoder.dim": -768},
+     {"encoder.global_blocks": [99]}, {"encoder.norm_eps": True}, {"decoder": 5, "decoder.downsample": 0}],
+)  # fmt: skip
+def test_impossible_fields_are_errors(fields):
+    with pytest.raises(CheckpointError):
+        declared.build(fields, MODELS["sam_vit_b"])
