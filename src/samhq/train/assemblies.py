@@ -20,6 +20,7 @@ from samhq.train.shapes import (
     between,
     box,
     chance,
+    circle,
     count,
     ellipse,
     fourier_radii,
@@ -51,7 +52,7 @@ def animal(rng: Rng) -> Shape:
         np.array([(-long, -0.1), (-long - 0.2, between(rng, -0.6, 0.3)), (-long - 0.5, between(rng, -0.7, 0.7))]), False
     )
     tail = [stroke(bend, between(rng, 0.04, 0.25), 0.02)]
-    body = [Ink(polar(fourier_radii(rng)) * 0.0 + ellipse(0, 0, long, deep, between(rng, -0.15, 0.15), 56))]
+    body = [Ink(ellipse(0, 0, long, deep, between(rng, -0.15, 0.15), 56))]
     body[0] = Ink(body[0].points * (0.85 + 0.15 * fourier_radii(rng)[:, None]))
     return [tail, [ink for part in legs for ink in part], body, head]
 
@@ -93,9 +94,9 @@ def wheel(rng: Rng, cx: float = 0.0, cy: float = 0.0, radius: float = 1.0) -> Pa
         Ink(ellipse(cx, cy, radius, radius, 0, 48)),
         Ink(ellipse(cx, cy, radius - rim, radius - rim, 0, 48), None, True),
     ]
-    first = rng.random()
-    for spoke in range(count(rng, 3, 18)) if chance(rng, 0.8) else range(0):
-        angle = first + spoke * TURN / max(3, count(rng, 12, 12))
+    number, first = count(rng, 3, 20), rng.random()
+    for spoke in range(number):
+        angle = first + spoke * TURN / number
         part.append(
             stroke([(cx, cy), (cx + radius * math.cos(angle) * 0.98, cy + radius * math.sin(angle) * 0.98)], inner)
         )
@@ -105,7 +106,7 @@ def wheel(rng: Rng, cx: float = 0.0, cy: float = 0.0, radius: float = 1.0) -> Pa
 
 def lone_wheel(rng: Rng) -> Shape:
     """One spoked wheel, with its hub as a part."""
-    return [wheel(rng), [Ink(ellipse(0, 0, *([between(rng, 0.08, 0.3)] * 2)))]]
+    return [wheel(rng), [Ink(circle(28) * between(rng, 0.08, 0.3))]]
 
 
 def bicycle(rng: Rng) -> Shape:
@@ -164,12 +165,12 @@ def flower(rng: Rng) -> Shape:
     wide = between(rng, 0.12, 0.35)
     petal = ellipse(long, 0, long * 0.9, wide)
     petals = [Ink(turned(petal, TURN * i / number)) for i in range(number)]
-    centre = [Ink(ellipse(0, 0, *([between(rng, 0.15, 0.35)] * 2)))]
+    centre = [Ink(circle(28) * between(rng, 0.15, 0.35))]
     if chance(rng, 0.4):
         return [petals, centre]
     end = (between(rng, -0.4, 0.4), 2.4)
     stem = [stroke(smooth(np.array([(0, 0), (0.1, 1.2), end]), False), log_between(rng, 0.04, 0.12), 0.06)]
-    leaf = [Ink(turned(ellipse(0.4, 0, 0.45, 0.14), between(rng, -0.8, 0.2)) + (0.07, 1.4))]
+    leaf = [Ink(turned(ellipse(0.4, 0, 0.45, 0.14), between(rng, -0.8, 0.2)) + np.array((0.07, 1.4)))]
     return [stem, leaf, petals, centre] if chance(rng, 0.6) else [stem, petals, centre]
 
 

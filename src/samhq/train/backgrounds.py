@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 
 from samhq.train.camera import lit
-from samhq.train.shapes import Rng, between, chance, count, log_between, pick
+from samhq.train.raster import Place, rasterise
+from samhq.train.shapes import SOLID, Rng, between, chance, count, log_between, pick
 from samhq.train.textures import Texture, banks, colour, crop, random_texture, related_texture
 
 Colours = list[np.ndarray]
@@ -80,15 +81,42 @@ def panels(rng: Rng, side: int, colours: Colours) -> tuple[np.ndarray, Texture]:
 
 def litter(rng: Rng, side: int, colours: Colours) -> tuple[np.ndarray, Texture]:
     """Foliage, gravel or a crowd of leaves in many colours."""
-    field = crop(rng, banks()[-1 - count(rng, 0, 1)], side, side, log_between(rng, 0.3, 2.5) * side / 512 + 0.2)
+    zoom = log_between(rng, 0.3, 2.5) * side / 512 + 0.2
+    # Neighbouring greys get unlike colours, so the greys must not be interpolated; the colours may be.
+    field = crop(rng, pick(rng, banks()[-2:]), side, side, zoom, cv2.INTER_NEAREST)
     base = pick(rng, colours)
     spread = log_between(rng, 10, 60)
     table = np.stack(
         [(pick(rng, colours) if chance(rng, 0.2) else base) + rng.normal(size=3) * spread for _ in range(256)]
     )
     palette = np.clip(table, 0, 255).astype(np.uint8)[:, None]
-    image = cv2.applyColorMap(field, palette)
+    image = cv2.GaussianBlur(cv2.applyColorMap(field, palette), (0, 0), between(rng, 0.4, 0.8))
     return image, random_texture(rng, base, colours)
+
+
+def crowd(rng: Rng, side: int, colours: Colours) -> tuple[np.ndarray, Texture]:
+    """Many overlapping things without names, mostly out of focus: what stands behind a subject."""
+    image, texture = plain(rng, side, colours)
+    for _ in range(count(rng, 5, 22)):
+        size = log_between(rng, 0.05, 0.7) * side
+        place = Place(side * rng.random(), side * rng.random(), size, between(rng, 0, 6), log_between(rng, 0.4, 2.5))
+        cover = rasterise(pick(rng, SOLID)(rng), place, side)
+        if cover is not None:
+            texture = random_texture(rng, pick(rng, colours), colours)
+            window = image[cover.window]
+            painted = texture.paint(window.shape[0], window.shape[1], side / 512)
+            if chance(rng, 0.5):
+                painted = lit(painted, 128 + (rng.random((2, 2)).astype(np.float32) - 0.5) * 160)
+            blend(window, painted, cover.whole)
+    if chance(rng, 0.8):
+        image = cv2.stackBlur(image, (2 * int(log_between(rng, 1.5, 16) * side / 512) + 1,) * 2)
+    return image, texture
+
+
+def blend(window: np.ndarray, painted: np.ndarray, cover: np.ndarray) -> None:
+    """Paint over a window of a picture, in place, by coverage 0..255."""
+    share = cover.astype(np.float32) * np.float32(1 / 255)
+    window[:] = cv2.blendLinear(painted, np.ascontiguousarray(window), share, 1 - share)
 
 
 def sky(rng: Rng, side: int, colours: Colours) -> tuple[np.ndarray, Texture]:
@@ -101,5 +129,5 @@ def sky(rng: Rng, side: int, colours: Colours) -> tuple[np.ndarray, Texture]:
 
 
 KINDS: tuple[Callable[[Rng, int, Colours], tuple[np.ndarray, Texture]], ...] = (
-    plain, plain, horizon, horizon, hills, panels, panels, litter, sky,
+    plain, plain, horizon, horizon, hills, panels, crowd, crowd, litter, sky,
 )  # fmt: skip

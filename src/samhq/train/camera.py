@@ -45,15 +45,24 @@ def lit(image: np.ndarray, light: np.ndarray) -> np.ndarray:
 def graded(rng: Rng, image: np.ndarray) -> np.ndarray:
     """The picture with another white balance, saturation, gamma, contrast and black point."""
     cast = np.exp(rng.normal(size=3) * pick(rng, [0.03, 0.08, 0.2]))
-    if chance(rng, 0.4):
-        grey, keep = np.array([[0.3, 0.59, 0.11]]), between(rng, 0.2, 1.3)
+    if chance(rng, 0.6):
+        grey, keep = np.array([[0.3, 0.59, 0.11]]), between(rng, 0.15, 1.15)
         image = cv2.transform(image, (keep * np.eye(3) + (1 - keep) * np.repeat(grey, 3, 0)) * cast[:, None])
         cast = np.ones(3)
-    t = np.linspace(0, 1, 256) ** np.exp(rng.normal() * 0.25)
+    t = np.linspace(0, 1, 256) ** exposure(rng, image)
     contrast = log_between(rng, 0.25, 0.8) if chance(rng, 0.12) else between(rng, 0.75, 1.3)
     t = 0.5 + (t - 0.5) * contrast + between(rng, -0.12, 0.12)
     table = np.clip(t[:, None] * cast * 255, 0, 255).astype(np.uint8)
     return cv2.LUT(image, table[:, None])
+
+
+def exposure(rng: Rng, image: np.ndarray) -> float:
+    """The gamma of a camera that meters: it brings the mean near mid-grey, mostly."""
+    if chance(rng, 0.2):
+        return float(np.exp(rng.normal() * 0.3))
+    mean = min(max(sum(cv2.mean(image)[:3]) / 765, 0.02), 0.98)
+    wanted = min(max(0.45 + 0.12 * rng.normal(), 0.12), 0.85)
+    return min(max(float(np.log(wanted) / np.log(mean)), 0.35), 2.5)
 
 
 def softened(rng: Rng, image: np.ndarray, unit: float) -> np.ndarray:
@@ -78,12 +87,13 @@ def noisy(rng: Rng, image: np.ndarray) -> np.ndarray:
     grain = cv2.merge(grains * (3 // len(grains)))
     if chance(rng, 0.5):
         return cv2.addWeighted(image, 1.0, grain, level, -128 * level)
-    table = np.clip(128 + (np.arange(256) - 128) * level, 0, 255).astype(np.uint8)
-    return cv2.multiply(image, cv2.LUT(grain, table), scale=1 / 128)
+    return cv2.multiply(image, cv2.convertScaleAbs(grain, alpha=level, beta=128 * (1 - level)), scale=1 / 128)
 
 
 def compressed(rng: Rng, image: np.ndarray) -> np.ndarray:
     """The picture after JPEG compression of quality 25 to 95."""
     quality = count(rng, 25, 95)
     _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return cv2.imdecode(data, cv2.IMREAD_COLOR)
+    decoded = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    assert decoded is not None  # it was encoded one line above
+    return decoded

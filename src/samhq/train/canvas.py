@@ -13,12 +13,12 @@ import cv2
 import numpy as np
 
 from samhq.train.assemblies import ASSEMBLED, ASSEMBLED_THIN
-from samhq.train.backgrounds import background
+from samhq.train.backgrounds import background, blend
 from samhq.train.camera import lit, photograph
 from samhq.train.raster import Cover, Place, rasterise
 from samhq.train.scenes import SceneConfig
 from samhq.train.shapes import SOLID, THIN, Rng, Shape, between, chance, count, log_between, pick
-from samhq.train.textures import Texture, colour, random_texture, related_texture
+from samhq.train.textures import Texture, banks, colour, crop, random_texture, related_texture
 
 THIN_SHARE = 0.03  #: of the side; a mask whose mean thickness is below is thin
 
@@ -44,7 +44,7 @@ class Thing:
     textures: list[Texture]
     tracked: bool = True
     depth: float = 0.5
-    opacity: float = 1.0
+    rough: float = 0.0
 
 
 @dataclass
@@ -73,21 +73,28 @@ def compose(rng: Rng, config: SceneConfig) -> tuple[np.ndarray, np.ndarray, np.n
 
 def random_mood(rng: Rng) -> Mood:
     """Random colours, light and focus."""
-    vivid, tint, pull = rng.random() ** 0.5, colour(rng), between(rng, 0, 0.4)
+    vivid, tint, pull = rng.random() ** 0.7, colour(rng, 0.4), between(rng, 0, 0.4)
     colours = [colour(rng, vivid) * (1 - pull) + tint * pull for _ in range(count(rng, 3, 8))]
     relief = 0.0 if chance(rng, 0.2) else between(rng, 0.1, 1)
     shadow = 0.0 if chance(rng, 0.35) else between(rng, 0.15, 0.8)
-    return Mood(colours, between(rng, 0, 2 * math.pi), relief, shadow, rng.random(), pick(rng, [0.0, 0.2, 0.6]))
+    # Most light comes from above.
+    light = -math.pi / 2 + rng.normal() * 0.9 if chance(rng, 0.7) else between(rng, 0, 2 * math.pi)
+    return Mood(colours, light, relief, shadow, rng.random(), pick(rng, [0.0, 0.2, 0.6]))
 
 
 def things(rng: Rng, config: SceneConfig, mood: Mood, behind: Texture) -> list[Thing]:
     """The objects of a scene from back to front: clutter, then single ones and herds."""
     low, high = config.objects
-    wanted = low + int((high - low + 1) * rng.random() ** 1.6)
-    clutter = [one_thing(rng, config, mood, behind, log_between(rng, 0.008, 0.03)) for _ in range(clutter_count(rng))]
+    wanted = low + int((high - low + 1) * rng.random() ** 1.4)
+    clutter = [speck(rng, config.side, mood) for _ in range(clutter_count(rng))]
     found: list[Thing] = []
     while len(found) < wanted:
-        size = log_between(rng, *config.size)
+        # The first is the subject: without it a third of the pictures would hold only specks.
+        size = (
+            log_between(rng, *config.size)
+            if found
+            else log_between(rng, max(config.size[1] / 5, config.size[0]), config.size[1])
+        )
         thing = one_thing(rng, config, mood, behind, size)
         if chance(rng, 0.12) and wanted - len(found) > 2:
             found += herd(rng, config, thing, wanted - len(found))
@@ -97,14 +104,19 @@ def things(rng: Rng, config: SceneConfig, mood: Mood, behind: Texture) -> list[T
     found.sort(key=lambda thing: -thing.place.size * log_between(rng, 0.3, 3))
     for rank, thing in enumerate(found):
         thing.depth = (rank + 1) / len(found)
-    for thing in clutter:
-        thing.tracked, thing.depth = False, 0.0
     return clutter + found
+
+
+def speck(rng: Rng, side: int, mood: Mood) -> Thing:
+    """A small untracked thing lying about."""
+    shape = pick(rng, SOLID)(rng)
+    place = random_place(rng, side, log_between(rng, 0.008, 0.03), False)
+    return Thing(shape, place, [random_texture(rng, pick(rng, mood.colours), mood.colours)], tracked=False, depth=0.0)
 
 
 def clutter_count(rng: Rng) -> int:
     """How many small untracked objects: mostly none."""
-    return count(rng, 3, 25) if chance(rng, 0.2) else 0
+    return count(rng, 3, 16) if chance(rng, 0.2) else 0
 
 
 def one_thing(rng: Rng, config: SceneConfig, mood: Mood, behind: Texture, size: float) -> Thing:
@@ -113,7 +125,8 @@ def one_thing(rng: Rng, config: SceneConfig, mood: Mood, behind: Texture, size: 
     families = (ASSEMBLED_THIN if thin else ASSEMBLED) if assembled else (THIN if thin else SOLID)
     shape = pick(rng, families)(rng)
     place = random_place(rng, config.side, size, assembled)
-    return Thing(shape, place, part_textures(rng, config, mood, behind, len(shape)))
+    rough = log_between(rng, 0.15, 1.5) if not thin and not assembled and size > 0.08 and chance(rng, 0.15) else 0.0
+    return Thing(shape, place, part_textures(rng, config, mood, behind, len(shape)), rough=rough)
 
 
 def random_place(rng: Rng, side: int, size: float, upright: bool) -> Place:
@@ -149,13 +162,15 @@ def herd(rng: Rng, config: SceneConfig, thing: Thing, number: int) -> list[Thing
     """Several of the same object, near one another, alike in texture: fruit, sheep, cutlery, windows."""
     first, found = thing.place, []
     for _ in range(number):
-        size = first.size * between(rng, 0.7, 1.2)
+        size = min(first.size * between(rng, 0.7, 1.2), 0.8 * config.side)
         x, y = rng.normal(size=2) * min(first.size * 1.6, config.side * 0.3) + (first.x, first.y)
         x, y = np.clip((x, y), 0, config.side).tolist()
         turn = first.turn if chance(rng, 0.5) else first.turn + rng.normal() * 0.5
         place = Place(x, y, size, turn, first.aspect * between(rng, 0.85, 1.15), first.lean, first.wobble, first.phase)
         shift = log_between(rng, 2, 25)
-        found.append(Thing(thing.shape, place, [related_texture(rng, one, shift) for one in thing.textures]))
+        found.append(
+            Thing(thing.shape, place, [related_texture(rng, one, shift) for one in thing.textures], rough=thing.rough)
+        )
     return found
 
 
@@ -163,18 +178,45 @@ def paint(rng: Rng, canvas: Canvas, thing: Thing, mood: Mood) -> None:
     """Paint a thing with its shadow over the canvas and write its number into the label map."""
     side = len(canvas.label)
     blur = defocus(rng, thing, mood, side)
-    cover = rasterise(thing.shape, thing.place, side, pad=2 + int(2 * blur))
+    spread = 0.025 * thing.place.size if thing.rough else 0.0
+    cover = rasterise(thing.shape, thing.place, side, pad=2 + int(2 * blur + 3 * spread))
     if cover is None:
         return
+    if spread:
+        cover = roughened(rng, cover, spread, thing.rough)
     whole = cover.whole
     if thing.tracked and mood.shadow and thing.place.size > 6:
         cast_shadow(rng, canvas.image, cover, whole, thing.place.size, mood)
-    paint_layer(canvas.image[cover.window], dressed(rng, cover, whole, thing, mood, side / 512), whole, blur)
+    window = canvas.image[cover.window]
+    paintwork = set_off(rng, dressed(rng, cover, whole, thing, mood, side / 512), window, whole)
+    paint_layer(window, paintwork, whole, blur)
     number = 0
     if thing.tracked:
         canvas.covers.append(cover)
         number = len(canvas.covers)
     canvas.label[cover.window][whole > 127] = number
+
+
+def roughened(rng: Rng, cover: Cover, spread: float, strength: float) -> Cover:
+    """The cover with its edge broken up by noise, as of foliage, fur, foam or torn paper."""
+    h, w = cover.parts[0].shape
+    grain = crop(rng, banks()[count(rng, 2, 5)], h, w, log_between(rng, 0.5, 2.5))
+    parts = []
+    for part in cover.parts:
+        soft = cv2.addWeighted(cv2.GaussianBlur(part, (0, 0), spread), 1, grain, strength, -128 * strength)
+        # A steep slope about one half makes the edge a pixel or two wide again.
+        parts.append(cv2.addWeighted(soft, 4, soft, 0, -384))
+    return Cover(cover.x0, cover.y0, cover.x1, cover.y1, parts)
+
+
+def set_off(rng: Rng, paintwork: np.ndarray, window: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """The paintwork, made lighter or darker where its rim could not be told from what lies behind."""
+    rim = cv2.subtract(whole, cv2.erode(whole, np.ones((5, 5), np.uint8)))
+    ours, theirs = np.array(cv2.mean(paintwork, rim)), np.array(cv2.mean(window, rim))
+    if np.abs(ours - theirs).max() > 12 or cv2.mean(cv2.absdiff(paintwork, window), rim)[0] > 45:
+        return paintwork
+    step = between(rng, 14, 50) * (1 if ours.sum() < 330 else -1)
+    return cv2.addWeighted(paintwork, 1, paintwork, 0, step)
 
 
 def defocus(rng: Rng, thing: Thing, mood: Mood, side: int) -> float:
@@ -191,8 +233,7 @@ def paint_layer(window: np.ndarray, paintwork: np.ndarray, cover: np.ndarray, bl
     if blur:
         cover = cv2.GaussianBlur(cover, (0, 0), blur)
         paintwork = cv2.GaussianBlur(paintwork, (0, 0), blur)
-    share = cover.astype(np.float32) * np.float32(1 / 255)
-    window[:] = cv2.blendLinear(paintwork, np.ascontiguousarray(window), share, 1 - share)
+    blend(window, paintwork, cover)
 
 
 def dressed(rng: Rng, cover: Cover, whole: np.ndarray, thing: Thing, mood: Mood, unit: float) -> np.ndarray:
@@ -207,9 +248,9 @@ def dressed(rng: Rng, cover: Cover, whole: np.ndarray, thing: Thing, mood: Mood,
 
 def shaded(rng: Rng, image: np.ndarray, whole: np.ndarray, mood: Mood) -> np.ndarray:
     """The image under the scene's light: a gradient, pseudo-relief from the distance to the edge, a gloss spot."""
-    if mood.relief == 0 or chance(rng, 0.15):
-        return image
     h, w = whole.shape
+    if mood.relief == 0 or h * w < 200 or chance(rng, 0.15):
+        return image
     scale = min(1.0, 64 / max(h, w))
     small = cv2.resize(whole, (max(int(w * scale), 2), max(int(h * scale), 2)), interpolation=cv2.INTER_AREA)
     y, x = np.linspace(-1, 1, small.shape[0], dtype=np.float32), np.linspace(-1, 1, small.shape[1], dtype=np.float32)
@@ -286,10 +327,7 @@ def seen_parts(cover: Cover, seen: np.ndarray, area: int, config: SceneConfig) -
     sized = [(int(np.count_nonzero(mask)), mask) for mask in found]
     fit = [one for one in sized if max(config.smallest, 0.02 * area) <= one[0] <= 0.8 * area]
     fit.sort(key=lambda one: -one[0])
-    return [
-        full_size(mask, cover, len(seen)) if False else full_size(mask, cover, config.side)
-        for _, mask in fit[: config.parts]
-    ]
+    return [full_size(mask, cover, config.side) for _, mask in fit[: config.parts]]
 
 
 def is_thin(mask: np.ndarray) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import accumulate
 
 import cv2
 import numpy as np
@@ -52,22 +53,24 @@ class Place:
     phase: float = 0.0
 
 
-def placed(shape: Shape, place: Place) -> tuple[list[np.ndarray], float]:
-    """The points of every ink of the shape, in pixels, and pixels per unit of stroke width."""
+def placed(shape: Shape, place: Place) -> tuple[np.ndarray, list[int], float]:
+    """The points [N,2] of all inks in pixels, where each ink's points end, and pixels per unit of stroke width."""
     inks = [ink for part in shape for ink in part]
-    dense = [closed_dense(ink.points) if ink.widths is None and place.wobble else ink.points for ink in inks]
-    points = np.concatenate(dense)
+    lines = [closed_dense(ink.points) if ink.widths is None and place.wobble else ink.points for ink in inks]
+    points = np.concatenate(lines)
     if place.wobble:
         points = points + place.wobble * np.sin(points[:, ::-1] * 3.1 + (place.phase, place.phase * 1.7))
     cos, sin = math.cos(place.turn), math.sin(place.turn)
-    matrix = np.array([[place.aspect, place.lean], [0.0, 1.0]]).T @ np.array([[cos, sin], [-sin, cos]])
-    points = points @ matrix
-    low, high = points.min(0), points.max(0)
+    points = points @ np.array(
+        [[place.aspect * cos, place.aspect * sin], [place.lean * cos - sin, place.lean * sin + cos]]
+    )
+    # Strokes reach half their width beyond their points: without this a capsule would outgrow its size.
+    thicken = math.sqrt(abs(place.aspect))
+    reach = thicken / 2 * max(ink.widest for ink in inks)
+    low, high = points.min(0) - reach, points.max(0) + reach
     scale = place.size / max(float((high - low).max()), 1e-6)
-    points = (points - (low + high) / 2) * scale + (place.x, place.y)
-    ends = np.cumsum([len(line) for line in dense])
-    lines = [points[end - len(line) : end] for line, end in zip(dense, ends, strict=True)]
-    return lines, scale * math.sqrt(abs(place.aspect))
+    ends = list(accumulate(len(line) for line in lines))
+    return (points - (low + high) / 2) * scale + (place.x, place.y), ends, scale * thicken
 
 
 def closed_dense(points: np.ndarray) -> np.ndarray:
@@ -80,44 +83,41 @@ def closed_dense(points: np.ndarray) -> np.ndarray:
 
 def rasterise(shape: Shape, place: Place, side: int, pad: int = 2) -> Cover | None:
     """Coverage of every part within the picture, or None where nothing of the shape is inside it."""
-    lines, scale = placed(shape, place)
-    wide = max((float(ink.widths.max()) * scale for part in shape for ink in part if ink.widths is not None), default=0)
-    every = np.concatenate(lines)
-    margin = pad + wide / 2
-    x0, y0 = np.maximum(np.floor(every.min(0) - margin), 0).astype(int).tolist()
-    x1, y1 = np.minimum(np.ceil(every.max(0) + margin) + 1, side).astype(int).tolist()
+    points, ends, scale = placed(shape, place)
+    margin = pad + scale / 2 * max(ink.widest for part in shape for ink in part)
+    (left, top), (right, bottom) = points.min(0).tolist(), points.max(0).tolist()
+    x0, y0 = max(math.floor(left - margin), 0), max(math.floor(top - margin), 0)
+    x1, y1 = min(math.ceil(right + margin) + 1, side), min(math.ceil(bottom + margin) + 1, side)
     if x1 - x0 < 2 or y1 - y0 < 2:
         return None
-    parts, at = [], 0
+    points = points - np.array((x0, y0))
+    fixed = np.rint(points * (1 << SHIFT)).astype(np.int32)
+    parts, number, start = [], 0, 0
     for part in shape:
         canvas = np.zeros((y1 - y0, x1 - x0), np.uint8)
         for ink in part:
-            draw(canvas, ink, lines[at] - (x0, y0), scale)
-            at += 1
+            end = ends[number]
+            draw(canvas, ink, points[start:end], fixed[start:end], scale)
+            number, start = number + 1, end
         parts.append(canvas)
     return Cover(x0, y0, x1, y1, parts)
 
 
-def draw(canvas: np.ndarray, ink: Ink, points: np.ndarray, scale: float) -> None:
-    """Draw one ink, its points given in canvas pixels."""
+def draw(canvas: np.ndarray, ink: Ink, points: np.ndarray, fixed: np.ndarray, scale: float) -> None:
+    """Draw one ink, its points given in canvas pixels and again in OpenCV's fixed point."""
     value = 0 if ink.erase else 255
     if ink.widths is None:
-        cv2.fillPoly(canvas, [fixed(points)], value, cv2.LINE_AA, SHIFT)
+        cv2.fillPoly(canvas, [fixed], value, cv2.LINE_AA, SHIFT)
+        return
+    widest, narrowest = max(ink.widest * scale, THINNEST), max(ink.narrowest * scale, THINNEST)
+    if widest < 2.6 or (widest < 8 and widest - narrowest < 0.8):
+        cv2.polylines(canvas, [fixed], False, value, max(round((widest + narrowest) / 2), 1), cv2.LINE_AA, SHIFT)
         return
     widths = np.maximum(ink.widths * scale, THINNEST)
-    widest = float(widths.max())
-    if widest < 2.6 or (widest < 8 and widest - float(widths.min()) < 0.8):
-        cv2.polylines(canvas, [fixed(points)], False, value, max(round(float(widths.mean())), 1), cv2.LINE_AA, SHIFT)
-        return
-    cv2.fillPoly(canvas, [fixed(outline(points, widths))], value, cv2.LINE_AA, SHIFT)
+    around = np.rint(outline(points, widths) * (1 << SHIFT)).astype(np.int32)
+    cv2.fillPoly(canvas, [around], value, cv2.LINE_AA, SHIFT)
     for end in (0, -1):
-        x, y = fixed(points[end]).tolist()
-        cv2.circle(canvas, (x, y), int(widths[end] * 8), value, -1, cv2.LINE_AA, SHIFT)
-
-
-def fixed(points: np.ndarray) -> np.ndarray:
-    """Pixel centres to OpenCV's fixed point, int32."""
-    return np.round(points * (1 << SHIFT)).astype(np.int32)
+        cv2.circle(canvas, fixed[end].tolist(), int(widths[end] * 8), value, -1, cv2.LINE_AA, SHIFT)
 
 
 def outline(points: np.ndarray, widths: np.ndarray) -> np.ndarray:
@@ -126,7 +126,9 @@ def outline(points: np.ndarray, widths: np.ndarray) -> np.ndarray:
     >>> outline(np.array([[0.0, 0.0], [2.0, 0.0]]), np.array([1.0, 1.0])).tolist()
     [[0.0, 0.5], [2.0, 0.5], [2.0, -0.5], [0.0, -0.5]]
     """
-    along = np.gradient(points, axis=0)
+    along = np.empty_like(points)
+    along[1:-1] = points[2:] - points[:-2]
+    along[0], along[-1] = points[1] - points[0], points[-1] - points[-2]
     along /= np.maximum(np.hypot(along[:, :1], along[:, 1:]), 1e-9)
     across = along[:, ::-1] * (-1, 1) * (widths[:, None] / 2)
     return np.concatenate([points + across, (points - across)[::-1]]) + 0.0

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import TypeVar
 
 import numpy as np
@@ -28,6 +29,16 @@ class Ink:
     points: np.ndarray
     widths: np.ndarray | None = None
     erase: bool = False
+
+    @cached_property
+    def widest(self) -> float:
+        """The largest width of a stroke; 0 for a filled outline."""
+        return 0.0 if self.widths is None else float(self.widths.max())
+
+    @cached_property
+    def narrowest(self) -> float:
+        """The smallest width of a stroke; 0 for a filled outline."""
+        return 0.0 if self.widths is None else float(self.widths.min())
 
 
 Part = list[Ink]
@@ -59,29 +70,38 @@ def chance(rng: Rng, probability: float) -> bool:
     return bool(rng.random() < probability)
 
 
+@lru_cache(maxsize=256)
+def steps(number: int) -> np.ndarray:
+    """`number` values from 0 to 1, both included; shared, so never write into it."""
+    return np.linspace(0, 1, number)
+
+
+@lru_cache(maxsize=256)
+def circle(number: int) -> np.ndarray:
+    """`number` points [N,2] of the unit circle; shared, so never write into it."""
+    turn = np.arange(number) * (TURN / number)
+    return np.stack([np.cos(turn), np.sin(turn)], 1)
+
+
 def polar(radii: np.ndarray, cx: float = 0.0, cy: float = 0.0) -> np.ndarray:
     """Points [N,2] at the given radii, evenly spread over a turn.
 
     >>> polar(np.ones(4)).round(3).tolist()[1]
     [0.0, 1.0]
     """
-    turn = np.linspace(0, TURN, len(radii), endpoint=False)
-    return np.stack([cx + radii * np.cos(turn), cy + radii * np.sin(turn)], 1)
+    return circle(len(radii)) * radii[:, None] + (cx, cy)
 
 
 def ellipse(cx: float, cy: float, rx: float, ry: float, angle: float = 0.0, points: int = 28) -> np.ndarray:
     """Outline [N,2] of an ellipse, turned by `angle` radians."""
-    turn = np.linspace(0, TURN, points, endpoint=False)
-    return turned(np.stack([rx * np.cos(turn), ry * np.sin(turn)], 1), angle) + (cx, cy)
+    outline = circle(points) * (rx, ry)
+    return (turned(outline, angle) if angle else outline) + np.array((cx, cy))
 
 
 def superellipse(cx: float, cy: float, rx: float, ry: float, power: float, points: int = 40) -> np.ndarray:
     """Outline [N,2] between a diamond (`power` 1), an ellipse (2) and a rounded rectangle (6)."""
-    turn = np.linspace(0, TURN, points, endpoint=False)
-    x, y = np.cos(turn), np.sin(turn)
-    return np.stack(
-        [cx + rx * np.sign(x) * np.abs(x) ** (2 / power), cy + ry * np.sign(y) * np.abs(y) ** (2 / power)], 1
-    )
+    unit = circle(points)
+    return np.sign(unit) * np.abs(unit) ** (2 / power) * (rx, ry) + np.array((cx, cy))
 
 
 def box(x0: float, y0: float, x1: float, y1: float) -> np.ndarray:
@@ -123,7 +143,7 @@ def smooth(points: np.ndarray, closed: bool = True, rounds: int = 2) -> np.ndarr
 def stroke(points: Sequence[Sequence[float]] | np.ndarray, start: float, end: float | None = None) -> Ink:
     """A stroke whose width goes from `start` to `end` (the same when None)."""
     line = np.asarray(points, float)
-    return Ink(line, np.linspace(start, start if end is None else end, len(line)))
+    return Ink(line, start + steps(len(line)) * (0.0 if end is None else end - start))
 
 
 def fourier_radii(rng: Rng, points: int = 56) -> np.ndarray:
@@ -131,7 +151,7 @@ def fourier_radii(rng: Rng, points: int = 56) -> np.ndarray:
     harmonics = count(rng, 2, 11)
     order = np.arange(1, harmonics + 1)
     weight = rng.normal(size=harmonics) / order ** between(rng, 0.6, 1.8)
-    turn = np.linspace(0, TURN, points, endpoint=False)
+    turn = np.arange(points) * (TURN / points)
     wave = np.cos(turn[:, None] * order + rng.random(harmonics) * TURN) @ weight
     radii = 1 + between(rng, 0.1, 0.6) * wave
     return np.clip(radii / radii.max(), 0.15, 1)
@@ -180,7 +200,7 @@ def star(rng: Rng) -> Shape:
     points = polar(np.tile(pattern, tips))
     part = [Ink(smooth(points) if chance(rng, 0.4) else points)]
     if chance(rng, 0.3):
-        part.append(Ink(ellipse(0, 0, *([inner * between(rng, 0.2, 0.8)] * 2)), erase=True))
+        part.append(Ink(circle(28) * (inner * between(rng, 0.2, 0.8)), erase=True))
     return [part]
 
 

@@ -57,12 +57,12 @@ def dead_leaves(rng: Rng, smallest: float) -> np.ndarray:
         size = min(smallest / math.sqrt(max(rng.random(), 1e-4)), 200)
         x, y = rng.integers(0, BANK_SIDE, 2).tolist()
         axes = (int(size), int(size * between(rng, 0.3, 1)))
-        cv2.ellipse(field, (x, y), axes, between(rng, 0, 180), 0, 360, int(rng.integers(20, 236)), -1, cv2.LINE_AA)
+        cv2.ellipse(field, (x, y), axes, between(rng, 0, 180), 0, 360, int(rng.integers(20, 236)), -1)
     return field
 
 
-def crop(rng: Rng, field: np.ndarray, h: int, w: int, zoom: float) -> np.ndarray:
-    """A random window [h,w] of a bank field, each bank pixel `zoom` pixels wide, perhaps flipped."""
+def crop(rng: Rng, field: np.ndarray, h: int, w: int, zoom: float, how: int = cv2.INTER_LINEAR) -> np.ndarray:
+    """A random window [h,w] of a bank field, each bank pixel `zoom` pixels wide, perhaps flipped; `how` to resize."""
     rows, columns = min(max(int(h / zoom), 2), BANK_SIDE), min(max(int(w / zoom), 2), BANK_SIDE)
     if abs(zoom - 1) < 0.25 and max(h, w) <= BANK_SIDE:
         rows, columns = h, w
@@ -71,7 +71,7 @@ def crop(rng: Rng, field: np.ndarray, h: int, w: int, zoom: float) -> np.ndarray
     if chance(rng, 0.5):
         window = window.T if rows == columns else window[::-1]
     if (rows, columns) != (h, w):
-        return cv2.resize(window, (w, h), interpolation=cv2.INTER_LINEAR)
+        return cv2.resize(window, (w, h), interpolation=how)
     return np.ascontiguousarray(window)
 
 
@@ -126,7 +126,10 @@ def wave(rng: Rng, h: int, w: int, unit: float, warp: float | None = None) -> np
 def checks(rng: Rng, h: int, w: int, unit: float) -> np.ndarray:
     """Checks, tiles, bricks, dots or weave uint8 [h,w]: two waves combined."""
     one, two = wave(rng, h, w, unit, 0.0), wave(rng, h, w, unit, 0.0)
-    return pick(rng, [cv2.bitwise_xor, cv2.max, cv2.min, cv2.absdiff])(one, two)
+    kind = rng.random()
+    if kind < 0.5:
+        return cv2.max(one, two) if kind < 0.25 else cv2.min(one, two)
+    return cv2.bitwise_xor(one, two) if kind < 0.75 else cv2.absdiff(one, two)
 
 
 def ramp(rng: Rng, h: int, w: int, unit: float) -> np.ndarray:
@@ -137,6 +140,17 @@ def ramp(rng: Rng, h: int, w: int, unit: float) -> np.ndarray:
     y = np.square(np.linspace(-1, 1, h, dtype=np.float32) + np.float32(between(rng, -1, 1)))
     x = np.square(np.linspace(-1, 1, w, dtype=np.float32) + np.float32(between(rng, -1, 1)))
     return np.minimum((y[:, None] + x[None]) * 80, 255).astype(np.uint8)
+
+
+def writing(rng: Rng, h: int, w: int, unit: float) -> np.ndarray:
+    """Lines of random characters uint8 [h,w]: labels, signs, pages."""
+    field = np.full((h, w), int(rng.integers(0, 256)), np.uint8)
+    size, ink = log_between(rng, 0.25, 0.3 + 3 * unit), int(rng.integers(0, 256))
+    font, bold = count(rng, 0, 7), max(int(size * between(rng, 0.7, 3)), 1)
+    for y in range(int(size * 20), h + int(size * 20), max(int(size * between(rng, 28, 60)), 6)):
+        text = "".join(map(chr, rng.integers(33, 123, count(rng, 2, 3 + int(w / (15 * size)))).tolist()))
+        cv2.putText(field, text, (int(between(rng, -0.1, 0.3) * w), y), font, size, ink, bold, cv2.LINE_AA)
+    return field
 
 
 def flat(rng: Rng, h: int, w: int, unit: float) -> np.ndarray:
@@ -152,7 +166,7 @@ def mixed(rng: Rng, h: int, w: int, unit: float) -> np.ndarray:
 
 
 Field = Callable[[Rng, int, int, float], np.ndarray]
-FIELDS: tuple[Field, ...] = (noise, noise, noise, noise, mosaic, wave, checks, ramp, ramp, flat, mixed)
+FIELDS: tuple[Field, ...] = (noise, noise, noise, noise, mosaic, wave, checks, writing, ramp, ramp, flat, mixed)
 
 
 @dataclass(frozen=True)
@@ -170,8 +184,7 @@ class Texture:
         painted = cv2.applyColorMap(self.field(rng, h, w, unit), self.palette)
         if self.grain > 0:
             grain = crop(rng, banks()[pick(rng, [0, 1, 3, 4])], h, w, 1.0)
-            table = np.clip(128 + (np.arange(256) - 128.0) * self.grain / 46, 0, 255).astype(np.uint8)
-            grain = cv2.LUT(grain, table)
+            grain = cv2.convertScaleAbs(grain, alpha=self.grain / 46, beta=128 * (1 - self.grain / 46))
             painted = cv2.multiply(painted, cv2.merge([grain, grain, grain]), scale=1 / 128)
         return painted
 
@@ -183,7 +196,7 @@ def colour(rng: Rng, vivid: float = 1.0) -> np.ndarray:
     (3,)
     """
     hue = np.clip(np.abs((rng.random() * 6 + np.array([0.0, 4.0, 2.0])) % 6 - 3) - 1, 0, 1)
-    saturation = min(rng.random() ** pick(rng, [0.5, 1.5, 3.0]) * vivid, 1)
+    saturation = min(rng.random() ** pick(rng, [0.8, 2.0, 4.0]) * vivid, 1)
     return 255 * (0.04 + 0.94 * rng.random()) * (1 - saturation * (1 - hue))
 
 
@@ -198,13 +211,14 @@ def palette(rng: Rng, base: np.ndarray, others: list[np.ndarray]) -> np.ndarray:
         stops = np.stack([base, *(pick(rng, others) + rng.normal(size=3) * 12 for _ in range(count(rng, 1, 3)))])
     else:
         stops = base + rng.normal(size=(count(rng, 3, 12), 3)) * log_between(rng, 10, 70)
-    at = np.linspace(0, 255, len(stops)) if kind > 0.2 else np.sort(rng.random(len(stops))) * 255
     levels = np.arange(256.0)
     if chance(rng, 0.35):
         steps = np.linspace(20, 236, len(stops) + 1)
         table = stops[np.clip(np.searchsorted(steps, levels) - 1, 0, len(stops) - 1)]
     else:
-        table = np.stack([np.interp(levels, at, stops[:, channel]) for channel in range(3)], 1)
+        table = cv2.resize(stops[:, None].astype(np.float32), (1, 256), interpolation=cv2.INTER_LINEAR)[:, 0]
+        if kind < 0.2:  # unevenly spread, so that one colour prevails
+            table = table[(np.minimum(levels / 255, 1) ** log_between(rng, 0.3, 3) * 255).astype(int)]
     return np.clip(table, 0, 255).astype(np.uint8)[:, None]
 
 
