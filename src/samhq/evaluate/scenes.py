@@ -1,0 +1,148 @@
+"""How good a network's masks are on pictures whose every object is known: IoU and boundary IoU by kind of prompt.
+
+Takes any pictures with boolean masks and knows nothing about where they come from, nor about training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+import torch.nn.functional as functional
+from jaxtyping import Float
+from torch import Tensor
+
+from samhq.config import PIXEL_MEAN, PIXEL_STD, HQMode
+from samhq.errors import ConfigError
+from samhq.evaluate.metrics import boundary_iou, iou
+from samhq.model.sam import Sam
+from samhq.model.selection import select
+from samhq.types import FOREGROUND, Prompts
+
+#: The ways of asking that are measured.
+KINDS = ("box", "1 point", "3 points")
+
+
+class Labelled(Protocol):
+    """A picture uint8 [H,W,3], its objects' masks bool [K,H,W], and which of them are thin [K]."""
+
+    @property
+    def image(self) -> np.ndarray: ...  # noqa: D102
+    @property
+    def masks(self) -> np.ndarray: ...  # noqa: D102
+    @property
+    def thin(self) -> np.ndarray: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Score:
+    """Means over `count` objects, 0..1; `thin_*` over the thin ones among them, NaN where there is none."""
+
+    kind: str
+    hq: HQMode
+    count: int
+    iou: float
+    boundary_iou: float
+    thin_iou: float
+    thin_boundary_iou: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.kind:9} {self.hq:5} n={self.count:4}  IoU {self.iou:.3f}  boundary {self.boundary_iou:.3f}  "
+            f"thin {self.thin_iou:.3f}/{self.thin_boundary_iou:.3f}"
+        )
+
+
+@torch.no_grad()
+def evaluate_scenes(
+    sam: Sam,
+    scenes: Iterable[Labelled],
+    *,
+    modes: Sequence[HQMode] = ("add",),
+    fewest_pixels: int = 40,
+    most_objects: int = 16,
+) -> list[Score]:
+    """One `Score` for each kind of prompt and HQ mode, over the visible objects of all pictures.
+
+    A box asks for mask 0, as do three points; a lone point asks for the best of masks 1..3 by predicted IoU.
+    Points are drawn on the object, the same for every network. Pictures are squares of any size.
+
+    Raises:
+        ConfigError: no picture has an object of `fewest_pixels`.
+    """
+    rows: dict[tuple[str, HQMode], list[Tensor]] = {(kind, mode): [] for kind in KINDS for mode in modes}
+    training = sam.training
+    sam.eval()
+    for number, scene in enumerate(scenes):
+        large = np.flatnonzero(scene.masks.sum((1, 2)) >= fewest_pixels)[:most_objects]
+        if len(large):
+            _score_scene(sam, scene, large, np.random.default_rng(number), rows)
+    sam.train(training)
+    if not any(rows.values()):
+        raise ConfigError(f"Expected objects of {fewest_pixels} pixels or more, found none; draw more or larger scenes.")
+    return [_mean(kind, mode, torch.cat(found)) for (kind, mode), found in rows.items()]
+
+
+def _score_scene(
+    sam: Sam, scene: Labelled, chosen: np.ndarray, rng: np.random.Generator, rows: dict[tuple[str, HQMode], list[Tensor]]
+) -> None:
+    truth = torch.from_numpy(scene.masks[chosen])
+    thin = torch.from_numpy(np.asarray(scene.thin)[chosen]).float()
+    embedding = sam.encode(_pixels(scene.image, sam.config.side).to(sam.device))
+    scale = sam.config.side / scene.image.shape[0]
+    modes = list(dict.fromkeys(mode for _, mode in rows))
+    for kind in KINDS:
+        prompts = _ask(kind, scene.masks[chosen], scale, rng)
+        attended = sam.attend(embedding, prompts)
+        picked = select(attended.iou, "best" if kind == "1 point" else "single", "off").masks
+        plain, refined = sam.mask_decoder.logits(attended, embedding, picked, "add" if sam.config.hq else "off")
+        for mode in modes:
+            masks = _masks(_combined(plain, refined, mode), truth.shape[-2:])
+            rows[kind, mode].append(torch.stack([iou(masks, truth), boundary_iou(masks, truth), thin], 1))
+
+
+def _combined(plain: Tensor | None, refined: Tensor | None, mode: HQMode) -> Tensor:
+    assert plain is not None
+    if mode == "off" or refined is None:
+        return plain
+    return refined if mode == "only" else plain + refined
+
+
+def _masks(logits: Float[Tensor, "P 1 G G"], size_hw: tuple[int, ...]) -> Tensor:
+    return functional.interpolate(logits.float(), size_hw, mode="bilinear", align_corners=False)[:, 0].cpu() > 0
+
+
+def _ask(kind: str, masks: np.ndarray, scale: float, rng: np.random.Generator) -> Prompts:
+    owner = torch.zeros(len(masks), dtype=torch.int64)
+    if kind == "box":
+        return Prompts(owner, boxes=torch.from_numpy(np.stack([_tight(m) for m in masks]) * scale).float())
+    count = int(kind.split()[0])
+    places = np.stack([_on(mask, count, rng) for mask in masks])
+    points = torch.from_numpy(((places + 0.5) * scale - 0.5).astype(np.float32))
+    return Prompts(owner, points, torch.full(points.shape[:2], FOREGROUND))
+
+
+def _tight(mask: np.ndarray) -> np.ndarray:
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    return np.array([columns[0], rows[0], columns[-1], rows[-1]])
+
+
+def _on(mask: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    places = np.argwhere(mask)
+    return places[rng.integers(0, len(places), count)][:, ::-1]
+
+
+def _pixels(image: np.ndarray, side: int) -> Float[Tensor, "1 3 S S"]:
+    pixels = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].float()
+    if pixels.shape[-1] != side:
+        pixels = functional.interpolate(pixels, (side, side), mode="bilinear", antialias=True, align_corners=False)
+    return (pixels - torch.tensor(PIXEL_MEAN)[:, None, None]) / torch.tensor(PIXEL_STD)[:, None, None]
+
+
+def _mean(kind: str, hq: HQMode, found: Tensor) -> Score:
+    thin = found[found[:, 2] > 0]
+    means = [*found[:, :2].mean(0).tolist(), *thin[:, :2].mean(0).tolist()]
+    return Score(kind, hq, len(found), *means)

@@ -1,0 +1,67 @@
+"""A run's state on disk: written whole or not at all, read back to go on exactly.
+
+Knows nothing about what the state means; the run hands over a dictionary of tensors and plain values.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from samhq.errors import CheckpointError
+
+#: The one file of a run folder that is needed to go on.
+STATE = "state.pt"
+
+
+def save_state(folder: Path, state: dict[str, Any], config_json: str) -> Path:
+    """The path of the saved state. A crash while writing leaves the previous file in place."""
+    folder.mkdir(parents=True, exist_ok=True)
+    target, fresh = folder / STATE, folder / (STATE + ".part")
+    torch.save(state, fresh)
+    os.replace(fresh, target)
+    (folder / "config.json").write_text(config_json)
+    return target
+
+
+def load_state(folder: Path) -> dict[str, Any]:
+    """The state that a run saved in `folder`.
+
+    Raises:
+        CheckpointError: there is none, or it cannot be read.
+    """
+    path = folder / STATE
+    if not path.is_file():
+        raise CheckpointError(f"Expected a run's {STATE} in {folder}, found none; start it without resume.")
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+        raise CheckpointError(f"Expected a run's state in {path}, could not read it ({error}); start again.") from error
+
+
+def random_state() -> dict[str, Any]:
+    """Every generator's state that a step may draw from."""
+    state: dict[str, Any] = {"torch": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        state["cuda"] = torch.cuda.get_rng_state_all()
+    return state
+
+
+def set_random_state(state: dict[str, Any]) -> None:
+    """Goes on drawing where `random_state` was taken."""
+    torch.set_rng_state(state["torch"])
+    if "cuda" in state and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(state["cuda"])
+
+
+def seed_all(seed: int) -> None:
+    """Seeds every generator."""
+    random.seed(seed)
+    np.random.seed(seed % (1 << 32))
+    torch.manual_seed(seed)

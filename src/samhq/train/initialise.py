@@ -1,0 +1,89 @@
+"""First weights for training from scratch: those that let masks follow prompts from the first steps.
+
+With the layers' plain start every mask stays empty for thousands of pictures: queries and keys are projected
+independently, so that a click and the place it falls on have nothing in common until that is learnt. Here both
+projections start alike, each head with its own band of frequencies, so that places attend to what is near
+them from the first step. Works on a built network, in place.
+
+Source: the idea of starting attention near its trained shape is that of Mimetic Initialization (arXiv 2305.09828).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from samhq.model.sam import Sam
+
+#: Strength of a head's attention to its own place, as the largest logit.
+_NEAR = 4.0
+
+
+@torch.no_grad()
+def initialise(sam: Sam) -> None:
+    """Gives an untrained network first weights, drawn from torch's global generator."""
+    frequencies = sam.prompt_encoder.pe_layer.positional_encoding_gaussian_matrix
+    transformer = sam.mask_decoder.transformer
+    for block in transformer.layers:
+        _remember(block.self_attn)
+        _look_near(block.cross_attn_token_to_image, frequencies)
+        _look_near(block.cross_attn_image_to_token, frequencies)
+    _look_near(transformer.final_attn_token_to_image, frequencies)
+    for name, module in sam.named_modules():
+        _start(name, module)
+
+
+def _look_near(attention: nn.Module, frequencies: Tensor) -> None:
+    """Queries and keys start as the same few position features, the lowest frequencies first, plus a little of all."""
+    heads, width = attention.heads, attention.q_proj.out_features
+    each = width // heads // 2
+    half = frequencies.shape[1]
+    order = frequencies.norm(dim=0).argsort()[: heads * each].view(heads, each)
+    places = torch.cat([order, order + half], 1).flatten()
+    # Logit at distance nothing: scale^2 * each / sqrt(2 * each).
+    scale = math.sqrt(_NEAR * math.sqrt(2 * each) / each)
+    shared = torch.randn(width, 2 * half, device=frequencies.device) * 0.3 / math.sqrt(2 * half)
+    shared[torch.arange(width), places] += scale
+    for projection in (attention.q_proj, attention.k_proj):
+        projection.weight.copy_(shared)
+        nn.init.zeros_(projection.bias)
+    _pass_on(attention)
+
+
+def _remember(attention: nn.Module) -> None:
+    """Tokens begin by looking mostly at themselves; the first block's self-attention has no other path."""
+    shared = nn.init.orthogonal_(torch.empty_like(attention.q_proj.weight)) * 0.5
+    for projection in (attention.q_proj, attention.k_proj):
+        projection.weight.copy_(shared)
+        nn.init.zeros_(projection.bias)
+    _pass_on(attention)
+    attention.out_proj.weight.copy_(attention.v_proj.weight.T)
+
+
+def _pass_on(attention: nn.Module) -> None:
+    for projection in (attention.v_proj, attention.out_proj):
+        nn.init.orthogonal_(projection.weight)
+        nn.init.zeros_(projection.bias)
+
+
+def _start(name: str, module: nn.Module) -> None:
+    """First weights of everything that is no attention of the decoder."""
+    if isinstance(module, nn.ConvTranspose2d):
+        nn.init.normal_(module.weight, std=math.sqrt(2 / module.in_channels))
+        nn.init.zeros_(module.bias)
+    elif isinstance(module, nn.Embedding):
+        # Places must be heard above what is said about them.
+        nn.init.normal_(module.weight, std=0.5 if "token" in name else 0.25)
+    elif isinstance(module, nn.Linear) and ("hypernetworks" in name or "hf_mlp" in name):
+        last = name.endswith("layers.2")
+        nn.init.normal_(module.weight, std=math.sqrt((0.5 if last else 2) / module.in_features))
+        nn.init.zeros_(module.bias)
+    elif name.endswith("local_conv.c"):
+        nn.init.normal_(module.weight, std=0.1)
+        module.weight[:, :, 1, 1] += 1
+    elif ".layers.0.blocks." in name and name.endswith("conv3.bn"):
+        nn.init.zeros_(module.weight)
+    elif name.endswith("neck.3"):
+        nn.init.constant_(module.weight, 0.5)

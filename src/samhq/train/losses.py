@@ -1,0 +1,99 @@
+"""What a set of masks and scores costs against the truth.
+
+Works on low-resolution logits and soft targets, the share of each low-resolution pixel that the object
+covers. Knows nothing about models, prompts or pictures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as functional
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from samhq.train.config import LossWeights
+
+#: Share of the three candidates' loss that goes to all of them and not only to the best, so that none dies.
+_SHARED = 0.1
+
+
+@dataclass(frozen=True)
+class Losses:
+    """The loss to minimise, its parts for the log, and each prompt's chosen SAM mask [P] and its IoU [P]."""
+
+    total: Float[Tensor, ""]
+    parts: dict[str, Float[Tensor, ""]]
+    chosen: Int64[Tensor, P]
+    true_iou: Float[Tensor, P]
+
+
+def mask_loss(
+    logits: Float[Tensor, "P K G G"], target: Float[Tensor, "P G G"], weights: LossWeights
+) -> Float[Tensor, "P K"]:
+    """Weighted cross-entropy, focal and dice loss of each mask, averaged over its pixels.
+
+    >>> perfect = torch.tensor([[[[9.0, -9.0], [-9.0, -9.0]]]])
+    >>> loss = mask_loss(perfect, (perfect[:, 0] > 0).float(), LossWeights())
+    >>> bool(loss < 1e-3)
+    True
+
+    Source: focal and dice as in arXiv 2304.02643 section A; focal for soft targets as in arXiv 2006.04388.
+    """
+    truth = target[:, None].expand_as(logits)
+    probability = logits.sigmoid()
+    pixels = functional.binary_cross_entropy_with_logits(logits, truth, reduction="none")
+    loss = weights.dice * dice_loss(probability, truth)
+    if weights.bce:
+        loss = loss + weights.bce * pixels.mean((-2, -1))
+    if weights.focal:
+        loss = loss + weights.focal * (pixels * (probability - truth).square()).mean((-2, -1))
+    return loss
+
+
+def dice_loss(probability: Float[Tensor, "*n H W"], truth: Float[Tensor, "*n H W"]) -> Float[Tensor, "*n"]:
+    """One minus the soft dice overlap; one is added above and below so that empty against empty costs nothing.
+
+    >>> dice_loss(torch.zeros(2, 2), torch.zeros(2, 2)).item()
+    0.0
+    """
+    overlap = (probability * truth).sum((-2, -1))
+    return 1 - (2 * overlap + 1) / (probability.sum((-2, -1)) + truth.sum((-2, -1)) + 1)
+
+
+def low_res_iou(logits: Float[Tensor, "P K G G"], target: Float[Tensor, "P G G"]) -> Float[Tensor, "P K"]:
+    """IoU, 0..1, of each mask against the target at low resolution; 1 where both are empty."""
+    mask, truth = logits > 0, target[:, None] > 0.5
+    overlap, union = (mask & truth).sum((-2, -1)).float(), (mask | truth).sum((-2, -1)).float()
+    return torch.where(union > 0, overlap / union.clamp(min=1), 1.0)
+
+
+def prompt_losses(
+    sam_logits: Float[Tensor, "P 4 G G"],
+    hq_logits: Float[Tensor, "P 1 G G"] | None,
+    iou: Float[Tensor, "P 4"],
+    target: Float[Tensor, "P G G"],
+    ambiguous: Bool[Tensor, P],
+    weights: LossWeights,
+) -> Losses:
+    """What one round costs. An ambiguous prompt is judged by the best of masks 1..3, any other by mask 0.
+
+    The other masks count `weights.minor`, so that both ways to ask work for every prompt. SAM's mask is taken as
+    given where HQ is added to it: HQ learns to correct, SAM does not learn to be corrected.
+    """
+    each = mask_loss(sam_logits, target, weights)
+    three, best = each[:, 1:].min(1)
+    three = (1 - _SHARED) * three + _SHARED * each[:, 1:].mean(1)
+    major = torch.where(ambiguous, three, each[:, 0])
+    minor = torch.where(ambiguous, each[:, 0], three)
+    chosen = torch.where(ambiguous, best + 1, 0)
+    truth = low_res_iou(sam_logits.detach(), target)
+    parts = {"sam": major.mean(), "minor": minor.mean(), "iou": (iou.float() - truth).square().mean()}
+    total = parts["sam"] + weights.minor * parts["minor"] + weights.iou * parts["iou"]
+    if hq_logits is not None:
+        given = sam_logits.detach()[torch.arange(len(chosen), device=chosen.device), chosen][:, None]
+        parts["hq"] = mask_loss(hq_logits, target, weights).mean()
+        parts["hq_sum"] = mask_loss(given + hq_logits, target, weights).mean()
+        total = total + weights.hq * parts["hq"] + weights.hq_sum * parts["hq_sum"]
+    return Losses(total, parts, chosen, truth.gather(1, chosen[:, None])[:, 0])

@@ -1,0 +1,183 @@
+"""Prompts as a user would give them, made from a true mask: boxes, clicks, earlier masks, corrections.
+
+The first prompts are NumPy and a pure function of the generator they are given; corrections are torch, on the
+network's own mistakes. Knows nothing about scenes or the network.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as functional
+from jaxtyping import Float
+from torch import Tensor
+
+from samhq.types import BACKGROUND, FOREGROUND, IGNORED, Prompts
+
+Kind = Literal["box", "point", "points", "box_points", "mask"]
+
+#: How often each kind is drawn.
+KINDS: dict[Kind, float] = {"box": 0.32, "point": 0.28, "points": 0.18, "box_points": 0.12, "mask": 0.10}
+#: Most clicks of a first prompt.
+MOST_POINTS = 4
+_LOW = 4  # picture pixels along a side of a low-resolution mask's pixel
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One prompt in picture pixels: points [N,2], labels [N], box [4] and mask [G,G] logits, NaN where absent.
+
+    `ambiguous` says that a lone click is all there is, so that several masks would be right.
+    """
+
+    points: np.ndarray
+    labels: np.ndarray
+    box: np.ndarray
+    mask: np.ndarray
+    ambiguous: bool
+
+
+def draw_kind(rng: np.random.Generator) -> Kind:
+    """A kind of prompt, as often as `KINDS` says."""
+    return list(KINDS)[int(rng.choice(len(KINDS), p=list(KINDS.values())))]
+
+
+def draw_prompt(mask: np.ndarray, kind: Kind, rng: np.random.Generator) -> Prompt:
+    """A prompt of that kind for a boolean mask [H,W] that is not empty."""
+    none = Prompt(np.zeros((0, 2), np.float32), np.zeros(0, np.int64), _nan(4), _nan(*_low_hw(mask)), False)
+    if kind == "box":
+        return replace(none, box=jittered(tight_box(mask), mask.shape, rng))
+    if kind == "point":
+        points, labels = draw_points(mask, 1, 0, rng)
+        return replace(none, points=points, labels=labels, ambiguous=True)
+    if kind == "points":
+        count = int(rng.integers(2, MOST_POINTS + 1))
+        outside = int(rng.integers(0, min(2, count - 1) + 1))
+        points, labels = draw_points(mask, count - outside, outside, rng)
+        return replace(none, points=points, labels=labels)
+    if kind == "box_points":
+        points, labels = draw_points(mask, 1, int(rng.integers(0, 2)), rng)
+        return replace(none, points=points, labels=labels, box=jittered(tight_box(mask), mask.shape, rng))
+    points, labels = draw_points(mask, 1, 0, rng)
+    return replace(none, points=points, labels=labels, mask=rough_mask(mask, rng))
+
+
+def tight_box(mask: np.ndarray) -> np.ndarray:
+    """The smallest box (x0, y0, x1, y1) around a mask's pixels, last pixel included.
+
+    >>> tight_box(np.array([[0, 0, 0], [0, 1, 1]], bool)).tolist()
+    [1.0, 1.0, 2.0, 1.0]
+    """
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    return np.array([columns[0], rows[0], columns[-1], rows[-1]], np.float32)
+
+
+def jittered(box: np.ndarray, size_hw: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """The box, half the time as it is, else each edge moved by up to a tenth of the box's side or so.
+
+    Source: arXiv 2304.02643 section A: noise of a tenth of the side, at most 20 pixels of 1024.
+    """
+    if rng.random() < 0.5:
+        return box
+    width, height = box[2] - box[0], box[3] - box[1]
+    most = max(size_hw) * 20 / 1024
+    limit = np.maximum(1.0, np.minimum(np.array([width, height] * 2) * 0.2, 2 * most))
+    noise = np.clip(rng.normal(0, 0.5, 4), -1, 1) * limit
+    ends = np.array([size_hw[1] - 1, size_hw[0] - 1] * 2, np.float32)
+    return np.clip(box + noise, 0, ends).astype(np.float32)
+
+
+def draw_points(mask: np.ndarray, inside: int, outside: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """That many clicks on the mask, then clicks beside it: points [N,2] as (x, y) and labels [N].
+
+    Clicks beside it fall within its box, enlarged by a quarter; a mask that fills it gets none.
+    """
+    on = _pick(np.argwhere(mask), inside, rng)
+    beside = np.zeros((0, 2), np.int64)
+    if outside:
+        window, corner = _around(mask)
+        free = np.argwhere(~window)
+        beside = _pick(free, outside, rng) + corner if len(free) else beside
+    points = np.concatenate([on, beside])[:, ::-1].astype(np.float32)
+    return points, np.array([FOREGROUND] * len(on) + [BACKGROUND] * len(beside), np.int64)
+
+
+def _pick(places: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    return places[rng.integers(0, len(places), count)]
+
+
+def _around(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The part of the mask within its enlarged box, and that part's (row, column) corner."""
+    x0, y0, x1, y1 = tight_box(mask).astype(int)
+    dx, dy = (x1 - x0) // 4 + 2, (y1 - y0) // 4 + 2
+    top, left = max(0, y0 - dy), max(0, x0 - dx)
+    return mask[top : y1 + dy + 1, left : x1 + dx + 1], np.array([top, left])
+
+
+def rough_mask(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Logits [G,G] of a mask as an earlier round may have left it: shifted, coarse and noisy."""
+    shift = tuple(int(v) for v in rng.integers(-_LOW, _LOW + 1, 2))
+    soft = soft_target(np.roll(mask, shift, (0, 1)), 1)
+    coarse = soft[::2, ::2].repeat(2, 0).repeat(2, 1)[: soft.shape[0], : soft.shape[1]]
+    noise = rng.normal(0, 0.15, soft.shape)
+    return ((coarse - 0.5 + noise) * rng.uniform(6, 16)).astype(np.float32)
+
+
+def soft_target(mask: np.ndarray, fine: int) -> np.ndarray:
+    """How much of each low-resolution pixel the mask covers, 0..1, `fine` times finer than low resolution.
+
+    >>> soft_target(np.eye(4, dtype=bool), 1).tolist()
+    [[0.25]]
+    """
+    cell = _LOW // fine
+    height, width = mask.shape[0] // cell, mask.shape[1] // cell
+    return mask.reshape(height, cell, width, cell).mean((1, 3), dtype=np.float32)
+
+
+def gather(prompts: list[Prompt], image_index: list[int]) -> Prompts:
+    """One flat `Prompts` from many; ragged clicks are filled with points that take no part."""
+    most = max(1, *(len(prompt.labels) for prompt in prompts))
+    points = np.zeros((len(prompts), most, 2), np.float32)
+    labels = np.full((len(prompts), most), IGNORED, np.int64)
+    for row, prompt in enumerate(prompts):
+        points[row, : len(prompt.labels)], labels[row, : len(prompt.labels)] = prompt.points, prompt.labels
+    return Prompts(
+        torch.tensor(image_index, dtype=torch.int64),
+        torch.from_numpy(points),
+        torch.from_numpy(labels),
+        torch.from_numpy(np.stack([prompt.box for prompt in prompts])),
+        torch.from_numpy(np.stack([prompt.mask for prompt in prompts])[:, None]),
+    )
+
+
+def corrected(prompts: Prompts, logits: Float[Tensor, "P G G"], target: Float[Tensor, "P G G"]) -> Prompts:
+    """The prompts with the mask they gave and one more click, inside the error; inside the object if there is none.
+
+    Draws from torch's global generator. Clicks prefer the middle of an error to its rim.
+    """
+    assert prompts.points is not None and prompts.labels is not None
+    truth = target > 0.5
+    wrong = ((logits > 0) != truth).float()
+    depth = functional.avg_pool2d(wrong[:, None], 3, 1, 1)[:, 0].square() * wrong
+    somewhere = target + 1e-6
+    place = torch.where(wrong.any(-1).any(-1)[:, None, None], depth, somewhere).flatten(1).multinomial(1)
+    width = logits.shape[-1]
+    xy = torch.cat([place % width, place // width], 1).float() * _LOW + (_LOW - 1) / 2
+    label = torch.where(truth.flatten(1).gather(1, place), FOREGROUND, BACKGROUND)
+    return replace(
+        prompts,
+        points=torch.cat([prompts.points, xy[:, None].to(prompts.points.dtype)], 1),
+        labels=torch.cat([prompts.labels, label.to(prompts.labels.dtype)], 1),
+        masks=logits[:, None].detach(),
+    )
+
+
+def _low_hw(mask: np.ndarray) -> tuple[int, int]:
+    return mask.shape[0] // _LOW, mask.shape[1] // _LOW
+
+
+def _nan(*shape: int) -> np.ndarray:
+    return np.full(shape, np.nan, np.float32)
