@@ -1,0 +1,349 @@
+"""Pictures and masks from whatever holds them: a file, bytes, a PIL image, an array, a tensor.
+
+Everything becomes what a viewer would show: eight bits a channel, RGB, upright, on white paper. Knows nothing of
+models, prompts or torch: tensors are recognised by what they can do.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+import warnings
+import zlib
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, UInt8
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from samhq.errors import ConfigError, ImageError
+
+#: What Pillow's decoders raise on broken files, beside its own UnidentifiedImageError, which is an OSError.
+_BROKEN = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    EOFError,
+    IndexError,
+    KeyError,
+    AttributeError,
+    OverflowError,
+    MemoryError,
+    NotImplementedError,
+    struct.error,
+    zlib.error,
+)
+_OVERSHOOT = 0.02  #: the part of its range by which a float picture may leave it; bicubic filters overshoot
+_DARKEST = 8.0  #: floats that end between 1 and this are radiance or normalised data rather than 0..255
+
+
+def read_image(source: Any, channel_order: str = "RGB") -> UInt8[np.ndarray, "H W 3"]:
+    """The picture as uint8 RGB [H,W,3], as a viewer would show it.
+
+    `source` is a path, bytes, a file opened in binary mode, a PIL image, a numpy array or a torch tensor (on any
+    device). `channel_order` ("RGB" or "BGR", as OpenCV reads) is that of an array or tensor; files and PIL images
+    know their own.
+
+    Files and bytes: EXIF rotation is applied and the first frame of an animation taken. A PIL image is taken as it
+    is, since coordinates found on it belong to its own `size`; use `ImageOps.exif_transpose` to turn it.
+    Transparency is laid over white. Palettes, CMYK, grey and one-bit pictures become RGB; colour profiles are not
+    applied.
+
+    Arrays: [H,W], or [H,W,C] or [C,H,W] with C one of 1 (grey), 3, or 4 (with alpha, laid over white). Where both
+    readings fit, an array is [H,W,C] and a tensor [C,H,W]. Values by dtype:
+
+    * uint8 as they are; bool black and white;
+    * uint16, also in files, divided by 257, as viewers do;
+    * other integers: up to 255 as they are, up to 65535 divided by 257;
+    * floats: all in 0..1 times 255; all in 0..255 as they are, if one is above 8; rounded.
+
+    All else is refused rather than guessed; `stretch` brings such data (12-bit scans, depth, radiance) into range.
+    The result may share memory with `source`: do not write into it.
+
+    >>> read_image(np.array([[0.0, 1.0]]))[0].tolist()
+    [[0, 0, 0], [255, 255, 255]]
+
+    Raises:
+        ImageError: not found, not a picture, cut off, too large for Pillow's limit, an unusable shape, type or
+            range of values, NaN, or no pixels at all.
+        ConfigError: another channel order.
+    """
+    if channel_order not in ("RGB", "BGR"):
+        raise ConfigError(f"Expected channel_order 'RGB' or 'BGR', got {channel_order!r}; OpenCV's arrays are BGR.")
+    picture = _opened(source)
+    if picture is not None:
+        return _rgb_of_picture(picture, describe(source))
+    rgb = _rgb_of_array(as_array(source), describe(source), channels_first=_is_tensor(source))
+    return np.ascontiguousarray(rgb[..., ::-1] if channel_order == "BGR" else rgb)
+
+
+def read_mask(source: Any) -> Bool[np.ndarray, "H W"]:
+    """The mask as bool [H,W], true on the object, from the same sources as `read_image`.
+
+    Bool is taken as it is. Numbers that are all 0 or 1 mean false and true; otherwise what lies above the middle of
+    the range is true: above 127 up to 255, above 32767 up to 65535, above 0.5 in floats of 0..1. A file with
+    transparency is a cut-out: its alpha is the mask. A colour palette is a label map: everything but entry 0.
+    Values that are neither, such as other label maps or logits, are refused.
+
+    >>> read_mask(np.array([[0, 200], [255, 90]], np.uint8)).tolist()
+    [[False, True], [True, False]]
+
+    Raises:
+        ImageError: as for `read_image`, or values that say no clear yes or no.
+    """
+    name = describe(source)
+    picture = _opened(source)
+    values = as_array(source) if picture is None else _mask_values(picture, name)
+    if values.ndim == 3 and 1 in (values.shape[0], values.shape[2]):
+        channels_first = values.shape[0] == 1 and (_is_tensor(source) or values.shape[2] != 1)
+        values = values[0] if channels_first else values[..., 0]
+    if values.ndim != 2 or not values.size:
+        raise ImageError(f"Expected a mask of shape [height, width], got {name}; give one mask of one picture.")
+    return _yes_or_no(values, name)
+
+
+def stretch(values: Any, low: float = 2.0, high: float = 98.0) -> UInt8[np.ndarray, "*shape"]:
+    """Any numbers as uint8 of the same shape: the `low` percentile becomes 0, the `high` one 255, clipped.
+
+    For data without a natural range, before `read_image`. NaN and infinite values become 0. Constant data gives 0.
+
+    >>> stretch([[100.0, 300.0, 500.0]], 0, 100).tolist()
+    [[0, 127, 255]]
+
+    Raises:
+        ImageError: no finite value, or not numbers.
+    """
+    array = as_array(values)
+    if array.dtype.kind not in "buif" or not np.isfinite(array).any():
+        raise ImageError(f"Expected numbers to stretch, got {describe(values)} without a finite value; check the data.")
+    numbers = array.astype(np.float32)
+    finite = np.isfinite(numbers)
+    bottom, top = np.percentile(numbers[finite], (low, high))
+    scaled = (np.where(finite, numbers, bottom) - bottom) * (255.0 / max(float(top - bottom), 1e-12))
+    return np.clip(scaled + 0.5, 0, 255).astype(np.uint8)
+
+
+def as_array(values: Any) -> np.ndarray:
+    """The numpy array of an array, a nested list, or a tensor of any device and dtype; no copy where possible.
+
+    >>> as_array([[1, 2]]).shape
+    (1, 2)
+
+    Raises:
+        ImageError: nothing that numpy makes an array of numbers from.
+    """
+    if _is_tensor(values):
+        tensor = values.detach().cpu()
+        # numpy has no bfloat16
+        return np.asarray(tensor.float().numpy() if "bfloat16" in str(tensor.dtype) else tensor.numpy())
+    try:
+        array = np.asarray(values)
+    except (ValueError, TypeError) as error:
+        raise ImageError(
+            f"Expected an array of numbers, got {describe(values)} ({error}); make its rows equal."
+        ) from error
+    if array.dtype.kind not in "buif":
+        raise ImageError(
+            "Expected a path, bytes, a file, a PIL image, an array or a tensor of real numbers, got "
+            f"{describe(values)}; convert it to one of these."
+        )
+    return array
+
+
+def describe(source: Any) -> str:
+    """A few words that name a source in a message.
+
+    >>> describe(np.zeros((2, 3), np.uint8))
+    'an array uint8 [2, 3]'
+    """
+    if isinstance(source, (str, os.PathLike)):
+        return repr(os.fspath(source))
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return f"{len(source)} bytes"
+    if isinstance(source, Image.Image):
+        return f"a PIL image {source.mode} {source.width} x {source.height}"
+    if hasattr(source, "shape") and hasattr(source, "dtype"):
+        return f"{'a tensor' if _is_tensor(source) else 'an array'} {source.dtype} {list(source.shape)}"
+    if hasattr(source, "read"):
+        return f"the file {getattr(source, 'name', type(source).__name__)!r}"
+    return f"a {type(source).__name__}"
+
+
+def _is_tensor(source: Any) -> bool:
+    return all(hasattr(source, name) for name in ("detach", "cpu", "numpy"))
+
+
+def _opened(source: Any) -> Image.Image | None:
+    """The decoded, upright first frame of a file or bytes, a PIL image as it is, None for arrays."""
+    if isinstance(source, Image.Image):
+        return source
+    if isinstance(source, (str, os.PathLike)):
+        return _decoded(source, describe(source))
+    if hasattr(source, "read"):
+        name, source = describe(source), source.read()
+        if not isinstance(source, bytes):
+            raise ImageError(f"Expected bytes in {name}, got {type(source).__name__}; open it with mode 'rb'.")
+        return _decoded(io.BytesIO(source), name)
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return _decoded(io.BytesIO(source), describe(source))
+    return None
+
+
+def _decoded(file: Any, name: str) -> Image.Image:
+    try:
+        with warnings.catch_warnings():
+            # Pillow refuses at twice the size at which it warns; the refusal is what counts here.
+            warnings.simplefilter("ignore")
+            with Image.open(file) as opened:
+                opened.load()
+                upright = ImageOps.exif_transpose(opened)
+                return upright if upright is not None else opened
+    except FileNotFoundError as error:
+        raise ImageError(
+            f"Expected the path of a picture, got {name}, which does not exist; check the name."
+        ) from error
+    except (IsADirectoryError, PermissionError) as error:
+        raise ImageError(
+            f"Expected the path of a readable picture, got {name}: {error.strerror}; name a file."
+        ) from error
+    except Image.DecompressionBombError as error:
+        raise ImageError(
+            f"Expected a picture of at most {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels, got {name}: {error} If you "
+            "trust it, raise PIL.Image.MAX_IMAGE_PIXELS, or cut it into tiles."
+        ) from error
+    except UnidentifiedImageError as error:
+        raise ImageError(
+            f"Expected a picture that Pillow can read (JPEG, PNG, TIFF, WebP, ...), got {name}, which is none; "
+            "convert it to PNG first (HEIC, raw and vector files need another program)."
+        ) from error
+    except _BROKEN as error:
+        raise ImageError(
+            f"Expected a whole picture, got {name}, which is damaged or cut off ({error}); fetch or save it again."
+        ) from error
+
+
+def _rgb_of_picture(picture: Image.Image, name: str) -> np.ndarray:
+    if min(picture.size) < 1:
+        raise ImageError(f"Expected a picture with pixels, got {name}; check how it was cut.")
+    if picture.mode[0] in "IF":
+        return _rgb_of_array(np.asarray(picture), name, channels_first=False)
+    try:
+        if picture.has_transparency_data:
+            return _on_white(np.asarray(picture.convert("RGBA")))
+        return np.array(picture.convert("RGB"))
+    except _BROKEN as error:
+        raise ImageError(
+            f"Expected a picture that has an RGB form, got {name} of mode {picture.mode} ({error}); convert it to PNG "
+            "with another program."
+        ) from error
+
+
+def _rgb_of_array(array: np.ndarray, name: str, channels_first: bool) -> np.ndarray:
+    """Uint8 [H,W,3], in the array's own channel order."""
+    hwc = _channels_last(array, name, channels_first)
+    if not hwc.size:
+        raise ImageError(f"Expected a picture with pixels, got {name}; check how it was cut.")
+    levels = _eight_bit(hwc, name)
+    if levels.shape[2] == 4:
+        return _on_white(levels)
+    return np.repeat(levels, 3, axis=2) if levels.shape[2] == 1 else levels
+
+
+def _channels_last(array: np.ndarray, name: str, channels_first: bool) -> np.ndarray:
+    if array.ndim == 2:
+        return array[..., None]
+    if array.ndim == 3:
+        first, last = array.shape[0] in (1, 3, 4), array.shape[2] in (1, 3, 4)
+        if first and (channels_first or not last):
+            return array.transpose(1, 2, 0)
+        if last:
+            return array
+    hint = "give one picture at a time, such as images[0]" if array.ndim == 4 else "choose the channels to show"
+    raise ImageError(f"Expected a picture [H, W], [H, W, C] or [C, H, W] with 1, 3 or 4 channels, got {name}; {hint}.")
+
+
+def _eight_bit(values: np.ndarray, name: str) -> np.ndarray:
+    """Values of any dtype as uint8 levels, by the rules of `read_image`."""
+    if values.dtype == np.uint8:
+        return values
+    if values.dtype == bool:
+        return values.astype(np.uint8) * np.uint8(255)
+    low, high = values.min(), values.max()
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise ImageError(f"Expected finite values, got NaN or infinity in {name}; use samhq.image.read.stretch on it.")
+    if values.dtype.kind == "f":
+        return _eight_bit_float(values, float(low), float(high), name)
+    if low < 0 or high > 65535:
+        raise _out_of_range(name, "0..255 or 0..65535", low, high)
+    if values.dtype != np.uint16 and high <= 255:
+        return values.astype(np.uint8)
+    return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+def _eight_bit_float(values: np.ndarray, low: float, high: float, name: str) -> np.ndarray:
+    below = low < -_OVERSHOOT * max(high, 1.0)
+    if not below and high <= 1 + _OVERSHOOT:
+        scale = 255.0
+    elif not below and _DARKEST <= high <= 255 * (1 + _OVERSHOOT):
+        scale = 1.0
+    else:
+        raise _out_of_range(name, "0..1 or 0..255", low, high)
+    return np.clip(values * np.float32(scale) + np.float32(0.5), 0, 255).astype(np.uint8)
+
+
+def _out_of_range(name: str, expected: str, low: Any, high: Any) -> ImageError:
+    hint = "undo its normalisation" if low < 0 and high < 10 else "bring it into range"
+    return ImageError(
+        f"Expected values in {expected}, got {low:.6g}..{high:.6g} in {name}; {hint}, or use samhq.image.read.stretch."
+    )
+
+
+def _on_white(rgba: np.ndarray) -> np.ndarray:
+    """Colours [H,W,3] of a picture with alpha on white paper."""
+    if rgba[..., 3].min() == 255:
+        return np.ascontiguousarray(rgba[..., :3])
+    alpha = rgba[..., 3:].astype(np.uint32)
+    mixed = rgba[..., :3] * alpha + 255 * (255 - alpha)
+    return ((mixed + 127) // 255).astype(np.uint8)
+
+
+def _mask_values(picture: Image.Image, name: str) -> np.ndarray:
+    """The one channel [H,W] of a picture that says yes or no."""
+    if min(picture.size) < 1:
+        raise ImageError(f"Expected a mask with pixels, got {name}; check how it was cut.")
+    if picture.mode[0] in "IF1":
+        return np.asarray(picture)
+    if picture.mode == "L":
+        return np.asarray(picture)
+    if picture.has_transparency_data:
+        alpha = np.asarray(picture.convert("RGBA"))[..., 3]
+        if alpha.min() < 255:
+            return alpha
+    rgb = _rgb_of_picture(picture, name)
+    if np.ptp(rgb, axis=2).max() <= 32:  # JPEG makes grey a little coloured
+        return rgb[..., 0]
+    if picture.mode == "P":
+        return np.asarray(picture) != 0
+    raise ImageError(f"Expected a grey mask or one with alpha, got the colours of {name}; choose one channel or label.")
+
+
+def _yes_or_no(values: np.ndarray, name: str) -> np.ndarray:
+    if values.dtype == bool:
+        return values
+    low, high = values.min(), values.max()
+    if not (np.isfinite(low) and np.isfinite(high)) or low < 0 or high > 65535:
+        raise ImageError(
+            f"Expected a mask of bool, 0/1 or 0/255, got values {low:.6g}..{high:.6g} in {name}; for logits pass "
+            "`logits > 0`."
+        )
+    if high <= 1:
+        return values > 0.5
+    half = 127 if high <= 255 else 32767
+    if high <= half:
+        raise ImageError(
+            f"Expected a mask of bool, 0/1 or 0/255, got values up to {high:.6g} in {name}, which looks like a label "
+            "map; pass `labels == number`."
+        )
+    return values > half
