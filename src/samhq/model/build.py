@@ -62,6 +62,7 @@ def image_encoder(config: ModelConfig, parts: Parts | None = None) -> nn.Module:
         mlp_ratio=row.mlp_ratio,
         expand=row.expand,
         classes=row.classes,
+        eps=row.norm_eps,
         out=out,
     )
 

@@ -9,8 +9,6 @@ Source: Wu et al., TinyViT (arXiv 2207.10666); Zhang et al., MobileSAM (arXiv 23
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int64
@@ -69,7 +67,6 @@ class MBConv(Bottleneck):
         return F.gelu(x + super().forward(x))
 
 
-@lru_cache(maxsize=16)
 def offset_index(size: int, device: torch.device) -> Int64[Tensor, "L L"]:
     """Which of the `size * size` absolute offsets lies between each two cells of a window, row by row.
 
@@ -87,10 +84,10 @@ class Attention(nn.Module):
     The rows of `qkv` are ordered head by head, [q|k|v] in each: unlike the plain ViT's.
     """
 
-    def __init__(self, dim: int, heads: int, size: int) -> None:
+    def __init__(self, dim: int, heads: int, size: int, eps: float) -> None:
         super().__init__()
         self.heads, self.size = heads, size
-        self.norm = nn.LayerNorm(dim)
+        self.norm = nn.LayerNorm(dim, eps=eps)
         self.qkv = nn.Linear(dim, 3 * dim)
         self.proj = nn.Linear(dim, dim)
         self.attention_biases = nn.Parameter(torch.zeros(heads, size * size))
@@ -107,9 +104,9 @@ class Attention(nn.Module):
 class Mlp(nn.Module):
     """Norm, two linear layers, GELU between."""
 
-    def __init__(self, dim: int, hidden: int) -> None:
+    def __init__(self, dim: int, hidden: int, eps: float) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(dim)
+        self.norm = nn.LayerNorm(dim, eps=eps)
         self.fc1 = nn.Linear(dim, hidden)
         self.fc2 = nn.Linear(hidden, dim)
 
@@ -121,11 +118,11 @@ class Mlp(nn.Module):
 class TinyViTBlock(nn.Module):
     """Windowed attention, a depth-wise 3x3 convolution (no residual, no activation), an MLP."""
 
-    def __init__(self, dim: int, heads: int, window: int, mlp_ratio: int) -> None:
+    def __init__(self, dim: int, heads: int, window: int, mlp_ratio: int, eps: float) -> None:
         super().__init__()
         self.window = window
-        self.attn = Attention(dim, heads, window)
-        self.mlp = Mlp(dim, mlp_ratio * dim)
+        self.attn = Attention(dim, heads, window, eps)
+        self.mlp = Mlp(dim, mlp_ratio * dim, eps)
         self.local_conv = ConvNorm(dim, dim, 3, groups=dim)
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
@@ -169,6 +166,7 @@ class TinyViT(nn.Module):
         mlp_ratio: int,
         expand: int,
         classes: int,
+        eps: float,
         out: int,
     ) -> None:
         super().__init__()
@@ -179,11 +177,11 @@ class TinyViT(nn.Module):
             if i == 0:
                 blocks: list[nn.Module] = [MBConv(dim, expand) for _ in range(depths[0])]
             else:
-                blocks = [TinyViTBlock(dim, heads[i], windows[i], mlp_ratio) for _ in range(depths[i])]
+                blocks = [TinyViTBlock(dim, heads[i], windows[i], mlp_ratio, eps) for _ in range(depths[i])]
             down = Bottleneck(dim, dims[i + 1], dims[i + 1], strides[i]) if i + 1 < len(dims) else None
             self.layers.append(Stage(blocks, down))
         # The classifier of the pre-training: in every published file, never applied.
-        self.norm_head = nn.LayerNorm(dims[-1])
+        self.norm_head = nn.LayerNorm(dims[-1], eps=eps)
         self.head = nn.Linear(dims[-1], classes)
         self.neck = neck(dims[-1], out)
 
