@@ -66,7 +66,7 @@ def detect(state: Mapping[str, object], fields: Declared | None = None) -> Detec
     )
     shapes = Shapes(naming.to_original(state, strict=False) if layout == "transformers" else state)
     try:
-        config, free = _from_shapes(shapes)
+        config, free = _from_shapes(shapes, fields)
     except (ConfigError, ArithmeticError) as error:
         raise CheckpointError(f"Expected tensors whose shapes make a model, got these: {error}") from error
     _agree(config, fields, free)
@@ -104,11 +104,11 @@ class Shapes:
         return len(numbers)
 
 
-def _from_shapes(shapes: Shapes) -> tuple[ModelConfig, tuple[str, ...]]:
+def _from_shapes(shapes: Shapes, fields: Declared) -> tuple[ModelConfig, tuple[str, ...]]:
     """The config, and the names of the fields that the tensors leave open."""
     hq, decoder = shapes.has(*_HQ), _decoder(shapes)
     if shapes.has("image_encoder.patch_embed.seq."):
-        return ModelConfig("custom", _tiny_vit(shapes), hq=hq, decoder=decoder), (*_FREE, *_FREE_TINY)
+        return ModelConfig("custom", _tiny_vit(shapes, fields), hq=hq, decoder=decoder), (*_FREE, *_FREE_TINY)
     if not shapes.has("image_encoder.patch_embed.proj."):
         raise strangers.refuse(shapes.keys)
     encoder, side, free = _vit(shapes)
@@ -158,7 +158,7 @@ def _windows(tables: tuple[int, ...], grid: int, dim: int) -> tuple[int, tuple[i
     return (grid, same[0].global_blocks, open_fields) if same else (grid, blocks, open_fields)
 
 
-def _tiny_vit(shapes: Shapes) -> TinyViTConfig:
+def _tiny_vit(shapes: Shapes, fields: Declared) -> TinyViTConfig:
     at = "image_encoder.layers"
     stages = shapes.count(f"{at}.")
     dims = [shapes("image_encoder.patch_embed.seq.2.c.weight", 4)[0]]
@@ -167,13 +167,19 @@ def _tiny_vit(shapes: Shapes) -> TinyViTConfig:
     return TinyViTConfig(
         dims=tuple(dims),
         depths=tuple(shapes.count(f"{at}.{i}.blocks.") for i in range(stages)),
-        heads=(TINY_VIT.heads[0], *(heads for heads, _ in biases)),
-        windows=(TINY_VIT.windows[0], *(round(area**0.5) for _, area in biases)),
+        heads=(_first(fields, "heads"), *(heads for heads, _ in biases)),
+        windows=(_first(fields, "windows"), *(round(area**0.5) for _, area in biases)),
         strides=TINY_VIT.strides,
         mlp_ratio=shapes(f"{at}.1.blocks.0.mlp.fc1.weight", 2)[0] // dims[1],
         expand=shapes(f"{at}.0.blocks.0.conv1.c.weight", 4)[0] // dims[0],
         classes=shapes("image_encoder.head.bias", 1, empty=True)[0],
     )
+
+
+def _first(fields: Declared, name: str) -> int:
+    """A number for a TinyViT's first stage, which has no attention and so shows none."""
+    stated, default = fields.get(f"encoder.{name}"), vars(TINY_VIT)[name][0]
+    return stated[0] if isinstance(stated, list | tuple) and stated and isinstance(stated[0], int) else default
 
 
 def _decoder(shapes: Shapes) -> DecoderConfig:

@@ -70,7 +70,7 @@ def read(path: str | os.PathLike[str]) -> Contents:
             pickle that asks for more than tensors and plain containers.
     """
     path = Path(path)
-    if path.is_dir():
+    if os.path.isdir(path):  # unlike Path.is_dir, calm about impossible names
         return _read_folder(path)
     head = _head(path)
     if head[:4] == b"PK\x03\x04":

@@ -65,7 +65,7 @@ def load_model(
     model = build(detection.config, device="meta")
     layout = model.state_dict()
     _check(fit(state, layout), detection, source)
-    own = {key: _placed(state.pop(key), like, device, dtype) for key, like in layout.items()}
+    own = {key: _placed(key, state.pop(key), like, device, dtype) for key, like in layout.items()}
     model.load_state_dict(own, strict=True, assign=True)
     return model.requires_grad_(True).eval()
 
@@ -203,11 +203,11 @@ def _check_positional(state: Mapping[str, Tensor], path: Path) -> None:
         )
 
 
-def _placed(tensor: Tensor, like: Tensor, device: torch.device | str, dtype: torch.dtype | None) -> Tensor:
-    """A copy where the model shall be; counters keep their whole numbers."""
+def _placed(key: str, tensor: Tensor, like: Tensor, device: torch.device | str, dtype: torch.dtype | None) -> Tensor:
+    """A copy where the model shall be; counters keep their whole numbers, positions their precision."""
     own = tensor.dtype if tensor.is_floating_point() else like.dtype
-    kind = (dtype or own) if like.is_floating_point() else like.dtype
-    return tensor.detach().to(device=device, dtype=kind, copy=True).contiguous()
+    is_weight = like.is_floating_point() and key != naming.MATRIX
+    return tensor.detach().to(device=device, dtype=(dtype or own) if is_weight else like.dtype, copy=True).contiguous()
 
 
 def _words(source: Source) -> str:

@@ -17,6 +17,8 @@ from samhq.errors import CheckpointError
 
 Value = TypeVar("Value")
 
+#: The frequencies of all positions, which stay float32 whatever the weights are: half precision would move points.
+MATRIX = "prompt_encoder.pe_layer.positional_encoding_gaussian_matrix"
 POSITIONAL = "shared_image_embedding.positional_embedding"
 #: The second place where transformers keeps the same tensor; files hold either or both.
 POSITIONAL_COPY = "prompt_encoder.shared_embedding.positional_embedding"
@@ -31,7 +33,7 @@ _TABLE: tuple[tuple[str, str], ...] = (
     ("image_encoder.neck.2.*", "vision_encoder.neck.conv2.*"),
     ("image_encoder.neck.3.*", "vision_encoder.neck.layer_norm2.*"),
     ("image_encoder.pos_embed", "vision_encoder.pos_embed"),
-    ("prompt_encoder.pe_layer.positional_encoding_gaussian_matrix", POSITIONAL),
+    (MATRIX, POSITIONAL),
     ("prompt_encoder.point_embeddings.#.*", "prompt_encoder.point_embed.#.*"),
     ("prompt_encoder.mask_downscaling.0.*", "prompt_encoder.mask_embed.conv1.*"),
     ("prompt_encoder.mask_downscaling.1.*", "prompt_encoder.mask_embed.layer_norm1.*"),

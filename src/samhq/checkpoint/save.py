@@ -45,11 +45,13 @@ def save_state(
 ) -> None:
     """Tensors by original name at `path`; as `save_model`."""
     path = Path(path)
-    cast = {key: tensor.to(dtype) if tensor.is_floating_point() else tensor for key, tensor in state.items()}
+    if dtype is not None:
+        kept = {key for key, tensor in state.items() if key == naming.MATRIX or not tensor.is_floating_point()}
+        state = {key: tensor if key in kept else tensor.to(dtype) for key, tensor in state.items()}
     if path.is_dir() or not path.suffix:
-        _save_folder(cast if dtype else state, config, path)
+        _save_folder(state, config, path)
     else:
-        files.write(path, cast if dtype else state, declared.to_metadata(config))
+        files.write(path, state, declared.to_metadata(config))
 
 
 def _save_folder(state: Mapping[str, Tensor], config: ModelConfig, folder: Path) -> None:

@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from samhq.checkpoint import files, load
+from samhq.checkpoint.load import inspect, load_model, load_state, locate
+from samhq.checkpoint.naming import MATRIX, POSITIONAL, POSITIONAL_COPY, to_transformers
+from samhq.checkpoint.save import save_model
+from samhq.config import MODELS, PIXEL_MEAN
+from samhq.errors import CheckpointError, ConfigError, SamHQError
+from samhq.model.build import build
+
+
+def same(a, b):
+    a, b = a.state_dict(), b.state_dict()
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+@pytest.fixture
+def file(model, tmp_path) -> Path:
+    torch.save(model.state_dict(), tmp_path / "m.pth")
+    return tmp_path / "m.pth"
+
+
+def test_a_plain_file_loads_whole(model, file):
+    loaded = load_model(file)
+    assert same(loaded, model)
+    assert loaded.config == model.config
+    assert not loaded.training
+    assert all(p.requires_grad for p in loaded.parameters())
+    assert all(not tensor.is_meta for tensor in [*loaded.parameters(), *loaded.buffers()])
+
+
+def test_the_model_does_not_hang_on_its_file(model, file):
+    loaded = load_model(file)
+    file.write_bytes(b"\xff" * file.stat().st_size)
+    assert same(loaded, model)
+
+
+def test_wrapped_prefixed_and_with_constants(model, file):
+    state = {f"module.{key}": value for key, value in model.state_dict().items()}
+    state["module.pixel_mean"] = torch.tensor(PIXEL_MEAN)[:, None, None]
+    torch.save({"model": state, "epoch": 12}, file)
+    assert same(load_model(file), model)
+    assert (load_state(file)[1].wrapper, load_state(file)[1].prefix) == ("model", "module.")
+
+
+def test_half_precision_becomes_float32_unless_asked(model, file):
+    matrix = model.state_dict()[MATRIX]
+    torch.save(model.half().state_dict(), file)
+    assert load_state(file)[1].dtype == torch.float16
+    for dtype, got in ((torch.float32, torch.float32), (torch.bfloat16, torch.bfloat16), (None, torch.float16)):
+        state = load_model(file, dtype=dtype).state_dict()
+        assert torch.equal(state.pop(MATRIX), matrix)  # positions keep their precision
+        assert {t.dtype for t in state.values() if t.is_floating_point()} == {got}
+        assert all(t.dtype == torch.int64 for t in state.values() if not t.is_floating_point())
+
+
+def test_lost_added_and_bent_tensors_are_listed(model, file):
+    state = model.state_dict()
+    lost = [key for key in state if "hypernetworks" in key]
+    state = {key: value for key, value in state.items() if key not in lost} | {"extra": torch.zeros(1)}
+    state["mask_decoder.output_upscaling.1.bias"] = torch.zeros(3)
+    torch.save(state, file)
+    with pytest.raises(CheckpointError) as caught:
+        load_model(file)
+    text = str(caught.value)
+    assert f"{len(lost)} missing: {', '.join(lost[:5])} and {len(lost) - 5} more" in text
+    assert "1 unexpected: extra" in text
+    assert "output_upscaling.1.bias [3] for [8]" in text
+    detection, fit = inspect(file)
+    assert detection.config == model.config
+    assert fit.missing == tuple(lost)
+
+
+def test_a_plain_sam_is_not_taken_for_an_hq_model(vit_model, vit_config, tmp_path):
+    torch.save(vit_model.state_dict(), tmp_path / "m.pth")
+    assert load_model(tmp_path / "m.pth", hq=vit_config.hq).config == vit_config
+    with pytest.raises(CheckpointError, match="HQ heads"):
+        load_model(tmp_path / "m.pth", hq=not vit_config.hq)
+    with pytest.raises(CheckpointError, match=r"Expected sam_hq_vit_b, got custom"):
+        load_model(tmp_path / "m.pth", name="sam_hq_vit_b")
+
+
+def test_incomplete_hq_heads_are_named(tmp_path, hq):
+    state = {key: value for key, value in hq.state_dict().items() if "compress_vit_feat" not in key}
+    torch.save(state, tmp_path / "m.pth")
+    with pytest.raises(CheckpointError, match="HQ heads are incomplete"):
+        load_model(tmp_path / "m.pth")
+
+
+def test_two_different_positional_matrices_are_refused(vit_model, tmp_path):
+    state = to_transformers(vit_model.state_dict())
+    files.write(tmp_path / "m.safetensors", {**state, POSITIONAL_COPY: state[POSITIONAL].clone()})
+    assert same(load_model(tmp_path / "m.safetensors"), vit_model)
+    files.write(tmp_path / "m.safetensors", {**state, POSITIONAL_COPY: state[POSITIONAL] + 1})
+    with pytest.raises(CheckpointError, match="two different"):
+        load_model(tmp_path / "m.safetensors")
+
+
+def test_a_config_that_contradicts_the_tensors_is_refused(vit_model, tmp_path):
+    save_model(vit_model, tmp_path / "folder")
+    config = files.read_json(tmp_path / "folder" / "config.json")
+    config["vision_config"]["num_hidden_layers"] = 5
+    files.write_json(tmp_path / "folder" / "config.json", config)
+    state = files.read(tmp_path / "folder").value
+    files.write(tmp_path / "folder" / "model.safetensors", state)  # without our own header
+    with pytest.raises(CheckpointError, match=r"encoder\.depth = 5 in the config and 3 in the tensors"):
+        load_model(tmp_path / "folder")
+    (tmp_path / "folder" / "config.json").unlink()
+    assert same(load_model(tmp_path / "folder"), vit_model)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_published_models_load_strictly_from_their_layout(name):
+    layout = build(MODELS[name], device="meta").state_dict()
+    assert load.fit(layout, layout)
+    model = build(MODELS[name], device="meta")
+    assert model.load_state_dict(layout, strict=True, assign=True).missing_keys == []
+
+
+@pytest.mark.parametrize(
+    ("source", "error", "words"),
+    [
+        ("sam_hq_vitb", ConfigError, "Did you mean 'sam_hq_vit_b'"),
+        ("", ConfigError, "Known: "),
+        ("sam_vit_b_01ec64.pth", CheckpointError, "https://dl.fbaipublicfiles.com/segment_anything/sam_vit_b_01ec64"),
+        ("weights/sam_hq_vit_b.pth", CheckpointError, "https://huggingface.co/lkeab/hq-sam/resolve/main/sam_hq_vit_b"),
+        ("./no/such/folder", CheckpointError, "does not exist"),
+        ("/no/such/file.pth", CheckpointError, "does not exist"),
+        ("~nobody/file.pth", CheckpointError, "does not exist"),
+        (Path("sam_hq_vit_b"), CheckpointError, "does not exist"),
+        ("a\0b.pth", CheckpointError, "does not exist"),
+        ("x" * 5000 + ".pth", CheckpointError, "does not exist"),
+    ],
+)
+def test_what_cannot_be_found_is_a_sentence(source, error, words):
+    with pytest.raises(error, match=words):
+        locate(source)
+
+
+def test_names_and_ids_go_to_the_hub_unless_they_are_paths(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(load.hub, "fetch", lambda source: Path("hub") / source)
+    monkeypatch.setattr(load, "starter_path", lambda: Path("starter"))
+    for source in ("sam_vit_b", "facebook/sam-vit-base", "lkeab/hq-sam/sam_hq_vit_b.pth", "lkeab/hq-sam:a.pth"):
+        assert locate(source) == Path("hub") / source
+    assert locate() == Path("starter")
+    for source in ("sam_vit_b", "facebook/sam-vit-base", "lkeab/hq-sam/sam_hq_vit_b.pth"):
+        Path(source).mkdir(parents=True)
+        assert locate(source) == Path(source)
+    with pytest.raises(CheckpointError, match="does not exist"):
+        locate("lkeab/hq-sam/other.pth")
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_mutated_checkpoints_give_a_model_or_our_error(tmp_path, plain, data):
+    kind = data.draw(st.sampled_from(["m.pth", "m.safetensors"]))
+    path = tmp_path / f"whole_{kind}"
+    if not path.exists():
+        save_model(plain, path)
+    broken = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 5))):
+        # Names and shapes stand at the two ends of these files.
+        near = data.draw(st.integers(0, 20_000))
+        broken[near if data.draw(st.booleans()) else -1 - near] = data.draw(st.integers(0, 255))
+    (tmp_path / kind).write_bytes(broken)
+    try:
+        assert load_model(tmp_path / kind).config.encoder.dim == plain.config.encoder.dim
+    except SamHQError as error:
+        assert isinstance(error, CheckpointError)  # noqa: PT017
