@@ -1,0 +1,224 @@
+"""Boxes of masks, and a user's points and boxes checked before anything is computed from them.
+
+Everything is in image pixels: x to the right, y down, boxes as two corners (x0, y0, x1, y1). Knows nothing of the
+model's square or of networks.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+from jaxtyping import Float32, Int64
+
+from samhq.errors import ImageError, PromptError
+from samhq.image.read import as_array
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_BORDER = 1.0  #: pixels by which a point may lie outside the picture; rounding and border clicks
+_SMALL = 16  #: pictures up to this side may have all their prompts within 0..1
+
+
+@overload
+def boxes_from_masks(masks: np.ndarray) -> np.ndarray: ...
+@overload
+def boxes_from_masks(masks: Tensor) -> Tensor: ...
+def boxes_from_masks(masks: Any) -> Any:
+    """The boxes [..., 4] around bool masks [..., H, W], int64: (x0, y0, x1, y1) with the last pixel included.
+
+    An empty mask gives zeros. Takes an array or a tensor and returns the same.
+
+    >>> boxes_from_masks(np.array([[False, True, True], [False, False, False]])).tolist()
+    [1, 0, 2, 0]
+
+    Raises:
+        ImageError: not bool, or without height and width.
+
+    Source: segment-anything, utils/amg.py, `batched_mask_to_box`.
+    """
+    if isinstance(masks, np.ndarray):
+        return _boxes_of_arrays(masks)
+    import torch
+
+    if not isinstance(masks, torch.Tensor):
+        raise _not_masks(masks)
+    if masks.device.type == "cpu":  # numpy reduces bools ten times as fast
+        return torch.from_numpy(_boxes_of_arrays(masks.numpy()))
+    return _boxes_on_device(masks)
+
+
+def as_points(
+    points: Any, labels: Any, original_hw: tuple[int, int]
+) -> tuple[Float32[np.ndarray, "N 2"], Int64[np.ndarray, " N"]]:
+    """One prompt's points [N,2] as (x, y), float32, and their labels [N], int64, checked against the picture.
+
+    `points` is a list, array or tensor [N,2], or one (x, y). `labels` are 1 on the object and 0 off it; None means
+    1 for all. A point may lie up to one pixel outside the picture of `original_hw` (height, width).
+
+    >>> as_points([(3, 4)], None, (10, 20))[1].tolist()
+    [1]
+
+    Raises:
+        PromptError: a wrong shape, no points, NaN, coordinates that look normalised to 0..1 or swapped to (y, x),
+            points outside the picture, labels that are too few, too many, or neither 0 nor 1.
+    """
+    xy = _numbers(points, "points", "[[x, y], ...]")
+    xy = xy[None] if xy.shape == (2,) else xy
+    if xy.ndim != 2 or xy.shape[1] != 2 or not len(xy):
+        raise PromptError(
+            f"Expected one prompt's points as [N, 2] with at least one point, got shape {list(xy.shape)}; "
+            "write [[x, y], ...], and give several objects as several prompts."
+        )
+    _check_not_normalised(xy, "points", original_hw)
+    _check_inside(xy, original_hw)
+    return xy.astype(np.float32), _labels(labels, len(xy))
+
+
+def as_boxes(boxes: Any, original_hw: tuple[int, int]) -> Float32[np.ndarray, "P 4"]:
+    """Boxes [P,4] as (x0, y0, x1, y1), float32, checked against the picture; returned as given, not clipped.
+
+    `boxes` is a list, array or tensor [P,4], or one box [4]; no box at all gives [0,4]. A box may stick out of the
+    picture of `original_hw` (height, width), as detectors' boxes do, but must share some of it.
+
+    >>> as_boxes([10, 20, 30, 40], (100, 100)).shape
+    (1, 4)
+
+    Raises:
+        PromptError: a wrong shape, NaN, corners in the wrong order or without area (such as (x, y, width, height)),
+            coordinates that look normalised to 0..1, or a box that lies beside the picture.
+    """
+    corners = _numbers(boxes, "boxes", "[[x0, y0, x1, y1], ...]")
+    if corners.shape in ((0,), (0, 4)):
+        return np.zeros((0, 4), np.float32)
+    corners = corners[None] if corners.shape == (4,) else corners
+    if corners.ndim != 2 or corners.shape[1] != 4:
+        raise PromptError(
+            f"Expected boxes as [P, 4], got shape {list(corners.shape)}; write [[x0, y0, x1, y1], ...] in pixels."
+        )
+    _check_corners(corners, original_hw)
+    _check_not_normalised(corners, "boxes", original_hw)
+    height, width = original_hw
+    beside = (corners[:, 0] >= width) | (corners[:, 1] >= height) | (corners[:, 2] <= 0) | (corners[:, 3] <= 0)
+    if beside.any():
+        raise PromptError(
+            f"Expected boxes that share some of the picture, {width} wide and {height} high, got "
+            f"{_shown(corners[beside][0])} beside it; check that the box belongs to this picture at this size."
+        )
+    return corners.astype(np.float32)
+
+
+def _boxes_of_arrays(masks: np.ndarray) -> np.ndarray:
+    if masks.dtype != np.bool_ or masks.ndim < 2:
+        raise _not_masks(masks)
+    columns = _extent(np.asarray(masks.any(axis=-2)))
+    rows = _extent(np.asarray(masks.any(axis=-1)))
+    return np.stack([columns[0], rows[0], columns[1], rows[1]], axis=-1)
+
+
+def _extent(occupied: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """First and last true position along the last axis; zeros where there is none."""
+    if not occupied.shape[-1]:
+        none = np.zeros(occupied.shape[:-1], np.int64)
+        return none, none
+    last = occupied.shape[-1] - 1 - occupied[..., ::-1].argmax(axis=-1)
+    return np.asarray(occupied.argmax(axis=-1)), np.where(occupied.any(axis=-1), last, 0)
+
+
+def _boxes_on_device(masks: Tensor) -> Tensor:
+    """The same boxes without leaving an accelerator."""
+    import torch
+
+    if masks.dtype != torch.bool or masks.ndim < 2:
+        raise _not_masks(masks)
+    columns = _extent_on_device(masks.any(dim=-2))
+    rows = _extent_on_device(masks.any(dim=-1))
+    return torch.stack([columns[0], rows[0], columns[1], rows[1]], dim=-1)
+
+
+def _extent_on_device(occupied: Tensor) -> tuple[Tensor, Tensor]:
+    """`_extent` for tensors: argmax has no bool kernel there, a maximum of positions works on every device."""
+    import torch
+
+    size = occupied.shape[-1]
+    if not size:
+        none = torch.zeros(occupied.shape[:-1], dtype=torch.int64, device=occupied.device)
+        return none, none
+    position = torch.arange(1, size + 1, device=occupied.device)
+    last = (occupied * position).amax(dim=-1) - 1
+    first = size - (occupied * position.flip(0)).amax(dim=-1)
+    return torch.where(last >= 0, first, 0), last.clamp(min=0)
+
+
+def _not_masks(masks: object) -> ImageError:
+    kind = f"{getattr(masks, 'dtype', type(masks).__name__)} {list(getattr(masks, 'shape', []))}"
+    return ImageError(f"Expected bool masks [..., height, width], got {kind}; for logits pass `logits > 0`.")
+
+
+def _numbers(values: Any, name: str, written: str) -> np.ndarray:
+    """Finite coordinates as float64."""
+    try:
+        array = as_array(values)
+    except ImageError as error:
+        raise PromptError(f"Expected {name} as numbers {written}, got {values!r:.80}; make all rows alike.") from error
+    if not np.isfinite(array).all():
+        raise PromptError(f"Expected finite {name} {written}, got NaN or infinity; leave those out.")
+    return array.astype(np.float64)
+
+
+def _check_not_normalised(coordinates: np.ndarray, name: str, original_hw: tuple[int, int]) -> None:
+    """Refuse fractions of the picture. Whole numbers are believed in points: (0, 0) and (1, 1) are pixels."""
+    if min(original_hw) <= _SMALL or coordinates.min() < 0 or coordinates.max() > 1:
+        return
+    if name == "boxes" or (coordinates % 1).any():
+        raise PromptError(
+            f"Expected {name} in pixels of a picture {original_hw[1]} wide and {original_hw[0]} high, got "
+            f"{_shown(coordinates[0])}, which looks normalised to 0..1; multiply x by the width and y by the height."
+        )
+
+
+def _check_inside(xy: np.ndarray, original_hw: tuple[int, int]) -> None:
+    height, width = original_hw
+    outside = ((xy < -_BORDER) | (xy > np.array([width, height]) - 1 + _BORDER)).any(axis=1)
+    if not outside.any():
+        return
+    swapped = (xy[:, ::-1] >= 0).all() and (xy[:, ::-1] < (width, height)).all()
+    hint = "it would be inside as (y, x), so swap the two" if swapped else "use pixels of the picture as it was given"
+    raise PromptError(
+        f"Expected points (x, y) in a picture {width} wide and {height} high, got {_shown(xy[outside][0])}; {hint}."
+    )
+
+
+def _check_corners(corners: np.ndarray, original_hw: tuple[int, int]) -> None:
+    flat = (corners[:, 0] >= corners[:, 2]) | (corners[:, 1] >= corners[:, 3])
+    if not flat.any():
+        return
+    x, y, w, h = box = corners[flat][0]
+    if w > 0 and h > 0 and 0 <= x < x + w <= original_hw[1] and 0 <= y < y + h <= original_hw[0]:
+        hint = f"it looks like (x, y, width, height), so use {_shown(np.array([x, y, x + w, y + h]))}"
+    else:
+        hint = "give the top-left corner first, then the bottom-right one"
+    raise PromptError(f"Expected boxes (x0, y0, x1, y1) with x0 < x1 and y0 < y1, got {_shown(box)}; {hint}.")
+
+
+def _labels(labels: Any, count: int) -> np.ndarray:
+    if labels is None:
+        return np.ones(count, np.int64)
+    array = _numbers(labels, "labels", "[1, 0, ...]")
+    array = array[None] if array.ndim == 0 else array
+    if array.shape != (count,):
+        raise PromptError(
+            f"Expected one label a point, that is {count}, got shape {list(array.shape)}; write 1 for a point on the "
+            "object and 0 for one off it."
+        )
+    if not np.isin(array, (0, 1)).all():
+        raise PromptError(
+            f"Expected labels 1 (on the object) or 0 (off it), got {_shown(array)}; corners of boxes go in the boxes."
+        )
+    return array.astype(np.int64)
+
+
+def _shown(values: np.ndarray) -> str:
+    """At most eight coordinates, for a message."""
+    return f"({', '.join(f'{value:g}' for value in values[:8])}{', ...' if len(values) > 8 else ''})"
