@@ -1,0 +1,169 @@
+"""Run-length encoding of masks as COCO writes it, compressed and uncompressed, both ways.
+
+A mask is read column by column; the counts are lengths of runs, of zeros first. Knows nothing of files or datasets.
+
+Source: pycocotools, common/maskApi.c, whose strings these are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, overload
+
+import numpy as np
+from jaxtyping import Bool
+
+from samhq.errors import ImageError
+from samhq.image.read import as_array
+
+#: {"size": [height, width], "counts": str}, or with counts as a list of ints where uncompressed.
+RLE = dict[str, Any]
+
+
+def encode(mask: Any) -> Any:
+    """COCO's compressed RLE of a bool mask [H,W], with `counts` as str; of masks [K,H,W], a list of K.
+
+    >>> encode(np.array([[False, True], [False, True]]))
+    {'size': [2, 2], 'counts': '22'}
+
+    Raises:
+        ImageError: not bool, or not two- or three-dimensional.
+    """
+    from pycocotools import mask as coco
+
+    masks = _bool_masks(mask)
+    # One at a time: [H,W,K] in one piece would be a second copy of everything.
+    codes = [coco.encode(np.asfortranarray(one.view(np.uint8))) for one in masks.reshape(-1, *masks.shape[-2:])]
+    rles = [{"size": [int(n) for n in code["size"]], "counts": code["counts"].decode("ascii")} for code in codes]
+    return rles if masks.ndim == 3 else rles[0]
+
+
+@overload
+def decode(rle: Mapping[str, Any]) -> Bool[np.ndarray, "H W"]: ...
+@overload
+def decode(rle: Sequence[Mapping[str, Any]]) -> Bool[np.ndarray, "K H W"]: ...
+def decode(rle: Any) -> Any:
+    """The bool mask [H,W] of an RLE, compressed (str or bytes) or not (list); of a list of RLEs, [K,H,W].
+
+    >>> decode({"size": [2, 2], "counts": [1, 2, 1]}).tolist()
+    [[False, True], [True, False]]
+
+    Raises:
+        ImageError: not an RLE, counts that are damaged or do not fill the size, an empty list, or sizes that differ.
+    """
+    if not isinstance(rle, (list, tuple)):
+        return _decoded(rle)
+    masks = [_decoded(one) for one in rle]
+    if len({mask.shape for mask in masks}) != 1:
+        raise ImageError(
+            f"Expected RLEs of one size, got {sorted({mask.shape for mask in masks})}; decode them one by one."
+        )
+    return np.stack(masks)
+
+
+def area(rle: Mapping[str, Any]) -> int:
+    """The number of true pixels of an RLE, without decoding it.
+
+    >>> area({"size": [2, 2], "counts": [1, 2, 1]})
+    2
+
+    Raises:
+        ImageError: as for `decode`.
+    """
+    return int(_parsed(rle)[1][1::2].sum())
+
+
+def uncompressed(mask: Any) -> RLE:
+    """The uncompressed RLE of a bool mask [H,W]: `counts` is a list of ints, the first for zeros, maybe 0.
+
+    >>> uncompressed(np.array([[True, True], [False, True]]))
+    {'size': [2, 2], 'counts': [0, 1, 1, 2]}
+
+    Raises:
+        ImageError: not bool, or not two-dimensional.
+    """
+    masks = _bool_masks(mask)
+    if masks.ndim != 2:
+        raise ImageError(f"Expected one mask [H, W], got {list(masks.shape)}; encode them one by one.")
+    pixels = masks.T.ravel()
+    if not pixels.size:
+        return {"size": list(masks.shape), "counts": []}
+    borders = np.flatnonzero(pixels[1:] != pixels[:-1]) + 1
+    counts = np.diff(borders, prepend=0, append=pixels.size).tolist()
+    return {"size": list(masks.shape), "counts": [0, *counts] if pixels[0] else counts}
+
+
+def _bool_masks(mask: Any) -> np.ndarray:
+    masks = as_array(mask)
+    if masks.dtype != np.bool_ or masks.ndim not in (2, 3):
+        raise ImageError(
+            f"Expected bool masks [H, W] or [K, H, W], got {masks.dtype} {list(masks.shape)}; for logits pass "
+            "`logits > 0`, for a 0/255 mask `mask > 127`."
+        )
+    return masks
+
+
+def _decoded(rle: Any) -> np.ndarray:
+    (height, width), counts = _parsed(rle)
+    values = np.arange(len(counts)) % 2 == 1
+    return np.ascontiguousarray(np.repeat(values, counts).reshape(width, height).T)
+
+
+def _parsed(rle: Any) -> tuple[tuple[int, int], np.ndarray]:
+    """Size (H, W) and counts of an RLE, checked: pycocotools itself reads damaged ones without a word."""
+    if not isinstance(rle, Mapping) or "size" not in rle or "counts" not in rle:
+        raise ImageError(f"Expected an RLE with 'size' and 'counts', got {str(rle)[:80]}; polygons are not RLE.")
+    size = _integers(rle["size"], "size")
+    if size.shape != (2,) or size.min() < 0:
+        raise ImageError(f"Expected an RLE's size as [height, width], got {rle['size']!r:.80}; check the file.")
+    counts = rle["counts"]
+    if isinstance(counts, (str, bytes)):
+        lengths = _from_string(counts.encode("latin-1", "replace") if isinstance(counts, str) else counts)
+    else:
+        lengths = _integers(counts, "counts")
+    pixels = int(size[0]) * int(size[1])
+    if lengths.ndim != 1 or (len(lengths) and lengths.min() < 0) or _total(lengths) != pixels:
+        raise ImageError(
+            f"Expected an RLE whose counts fill {size[0]} x {size[1]} pixels, got {_total(lengths)} in "
+            f"{str(counts)[:40]}; it is damaged, or belongs to a picture of another size."
+        )
+    return (int(size[0]), int(size[1])), lengths
+
+
+def _total(lengths: np.ndarray) -> int:
+    return sum(lengths.ravel().tolist())  # Python's integers: a damaged file must not overflow into the right sum
+
+
+def _integers(values: Any, name: str) -> np.ndarray:
+    try:
+        array = np.asarray(values)
+        if array.size and array.dtype.kind not in "iu":
+            raise TypeError(f"{array.dtype} values")
+        return array.astype(np.int64)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ImageError(
+            f"Expected an RLE's {name} as whole numbers, got {str(values)[:80]}; check the file."
+        ) from error
+
+
+def _from_string(code: bytes) -> np.ndarray:
+    """Counts of a compressed string: five bits a character, low first, as differences to the last but one."""
+    digits = np.frombuffer(code, np.uint8).astype(np.int64) - 48
+    if not len(digits):
+        return digits
+    last = (digits & 32) == 0
+    if digits.min() < 0 or digits.max() > 63 or not last[-1]:
+        raise ImageError(f"Expected a compressed RLE string, got {code[:40]!r}; it is damaged or cut off.")
+    ends = np.flatnonzero(last)
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    place = np.arange(len(digits)) - np.repeat(starts, ends - starts + 1)
+    if place.max() > 7:
+        raise ImageError(
+            f"Expected a compressed RLE string, got {code[:40]!r} with a run beyond all sizes; it is damaged."
+        )
+    numbers = np.add.reduceat((digits & 31) << (5 * place), starts)
+    numbers -= ((digits[ends] & 16) != 0) * (np.int64(32) << (5 * place[ends]))
+    # From the fourth number on each is the difference to the one two before it.
+    for first in (1, 2):
+        numbers[first::2] = np.cumsum(numbers[first::2])
+    return numbers
