@@ -26,7 +26,7 @@ SMALL = SceneConfig(side=96)
 
 @pytest.fixture(scope="module")
 def scenes() -> list[Scene]:
-    return [draw_scene(seed, SMALL) for seed in range(120)]
+    return [draw_scene(seed, SMALL) for seed in range(80)]
 
 
 def wholes(scene: Scene) -> np.ndarray:

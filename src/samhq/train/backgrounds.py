@@ -97,7 +97,7 @@ def litter(rng: Rng, side: int, colours: Colours) -> tuple[np.ndarray, Texture]:
 def crowd(rng: Rng, side: int, colours: Colours) -> tuple[np.ndarray, Texture]:
     """Many overlapping things without names, mostly out of focus: what stands behind a subject."""
     image, texture = plain(rng, side, colours)
-    for _ in range(count(rng, 5, 22)):
+    for _ in range(count(rng, 4, 15)):
         size = log_between(rng, 0.05, 0.7) * side
         place = Place(side * rng.random(), side * rng.random(), size, between(rng, 0, 6), log_between(rng, 0.4, 2.5))
         cover = rasterise(pick(rng, SOLID)(rng), place, side)

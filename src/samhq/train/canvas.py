@@ -185,6 +185,8 @@ def paint(rng: Rng, canvas: Canvas, thing: Thing, mood: Mood) -> None:
     if spread:
         cover = roughened(rng, cover, spread, thing.rough)
     whole = cover.whole
+    if blur and not withstands(whole, blur):
+        blur = 0.0
     if thing.tracked and mood.shadow and thing.place.size > 6:
         cast_shadow(rng, canvas.image, cover, whole, thing.place.size, mood)
     window = canvas.image[cover.window]
@@ -226,6 +228,13 @@ def defocus(rng: Rng, thing: Thing, mood: Mood, side: int) -> float:
     away = abs(thing.depth - mood.focus)
     sigma = min(away * away * 8 * side / 512, thing.place.size * 0.02)
     return sigma if sigma > 0.4 else 0.0
+
+
+def withstands(whole: np.ndarray, blur: float) -> bool:
+    """Whether a blur leaves the 50 % edge about where it is; thin things would fade instead."""
+    soft = cv2.GaussianBlur(whole, (0, 0), blur)
+    both = cv2.min(whole, soft)
+    return int(np.count_nonzero(both > 127)) > 0.85 * int(np.count_nonzero(whole > 127))
 
 
 def paint_layer(window: np.ndarray, paintwork: np.ndarray, cover: np.ndarray, blur: float) -> None:

@@ -95,23 +95,42 @@ def rasterise(shape: Shape, place: Place, side: int, pad: int = 2) -> Cover | No
     parts, number, start = [], 0, 0
     for part in shape:
         canvas = np.zeros((y1 - y0, x1 - x0), np.uint8)
+        lines: dict[int, list[np.ndarray]] = {}
         for ink in part:
             end = ends[number]
-            draw(canvas, ink, points[start:end], fixed[start:end], scale)
+            width = line_width(ink, scale)
+            if width and not ink.erase:
+                lines.setdefault(width, []).append(fixed[start:end])
+            else:
+                draw_lines(canvas, lines)
+                draw(canvas, ink, points[start:end], fixed[start:end], scale)
             number, start = number + 1, end
+        draw_lines(canvas, lines)
         parts.append(canvas)
     return Cover(x0, y0, x1, y1, parts)
 
 
+def line_width(ink: Ink, scale: float) -> int:
+    """The width in whole pixels of a stroke that a plain line draws well enough, else 0."""
+    if ink.widths is None:
+        return 0
+    widest, narrowest = max(ink.widest * scale, THINNEST), max(ink.narrowest * scale, THINNEST)
+    plain = widest < 2.6 or (widest < 8 and widest - narrowest < 0.8)
+    return max(round((widest + narrowest) / 2), 1) if plain else 0
+
+
+def draw_lines(canvas: np.ndarray, lines: dict[int, list[np.ndarray]]) -> None:
+    """Draw and forget the lines gathered so far, one call for each width."""
+    for width, group in lines.items():
+        cv2.polylines(canvas, group, False, 255, width, cv2.LINE_AA, SHIFT)
+    lines.clear()
+
+
 def draw(canvas: np.ndarray, ink: Ink, points: np.ndarray, fixed: np.ndarray, scale: float) -> None:
-    """Draw one ink, its points given in canvas pixels and again in OpenCV's fixed point."""
+    """Draw a filled outline or a tapering stroke, its points given in canvas pixels and again in fixed point."""
     value = 0 if ink.erase else 255
     if ink.widths is None:
         cv2.fillPoly(canvas, [fixed], value, cv2.LINE_AA, SHIFT)
-        return
-    widest, narrowest = max(ink.widest * scale, THINNEST), max(ink.narrowest * scale, THINNEST)
-    if widest < 2.6 or (widest < 8 and widest - narrowest < 0.8):
-        cv2.polylines(canvas, [fixed], False, value, max(round((widest + narrowest) / 2), 1), cv2.LINE_AA, SHIFT)
         return
     widths = np.maximum(ink.widths * scale, THINNEST)
     around = np.rint(outline(points, widths) * (1 << SHIFT)).astype(np.int32)
