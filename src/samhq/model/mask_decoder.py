@@ -57,8 +57,8 @@ class MaskDecoder(nn.Module):
         image_index: Int64[Tensor, " P"],
         *,
         owner: Int64[Tensor, " P"] | None,
-        similarity: Float[Tensor, "P n L HW"] | None = None,
-        target: Float[Tensor, "P 1 C"] | None = None,
+        similarity: Float[Tensor, "#P #n #L HW"] | None = None,
+        target: Float[Tensor, "#P #L C"] | None = None,
     ) -> Attended:
         """Tokens after they met the image, and the predicted IoU of every mask.
 

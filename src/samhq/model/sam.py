@@ -79,8 +79,8 @@ class Sam(nn.Module):
         embedding: ImageEmbedding,
         prompts: Prompts,
         *,
-        similarity: Float[Tensor, "P n L HW"] | None = None,
-        target: Float[Tensor, "P 1 C"] | None = None,
+        similarity: Float[Tensor, "#P #n #L HW"] | None = None,
+        target: Float[Tensor, "#P #L C"] | None = None,
     ) -> Attended:
         """Prompts after they met their images, with the predicted IoU of every mask, nothing painted yet."""
         index = prompts.image_index

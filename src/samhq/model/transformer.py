@@ -80,7 +80,7 @@ class TwoWayBlock(nn.Module):
         image_pe: Float[Tensor, "1 HW C"],
         owner: Int64[Tensor, " P"] | None,
         taking_part: Bool[Tensor, "P 1 1 L"] | None,
-        similarity: Float[Tensor, "P n L HW"] | None,
+        similarity: Float[Tensor, "#P #n #L HW"] | None,
     ) -> tuple[Float[Tensor, "P L C"], Float[Tensor, "P HW C"]]:
         """The next tokens and the next image tokens, one set of each a prompt."""
         if self.first:
@@ -115,8 +115,8 @@ class TwoWayTransformer(nn.Module):
         image_pe: Float[Tensor, "1 HW C"],
         owner: Int64[Tensor, " P"] | None = None,
         ignored: Bool[Tensor, "P L"] | None = None,
-        similarity: Float[Tensor, "P n L HW"] | None = None,
-        target: Float[Tensor, "P 1 C"] | None = None,
+        similarity: Float[Tensor, "#P #n #L HW"] | None = None,
+        target: Float[Tensor, "#P #L C"] | None = None,
     ) -> tuple[Float[Tensor, "P L C"], Float[Tensor, "P HW C"]]:
         """Tokens and image tokens after they met.
 
