@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import builtins
+import inspect
+
+import pytest
+
+from samhq import errors
+from samhq.errors import SamHQError, did_you_mean
+
+KINDS = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if kind.__module__ == errors.__name__]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_all_are_caught_by_the_one(kind: type[Exception]) -> None:
+    assert issubclass(kind, SamHQError)
+    assert not issubclass(SamHQError, tuple(k for k in KINDS if k is not SamHQError))
+
+
+@pytest.mark.parametrize(
+    ("kind", "builtin"),
+    [
+        ("ConfigError", "ValueError"),
+        ("ImageError", "ValueError"),
+        ("PromptError", "ValueError"),
+        ("CheckpointError", "RuntimeError"),
+        ("MissingExtraError", "ImportError"),
+    ],
+)
+def test_code_that_knows_only_builtins_catches_them_too(kind: str, builtin: str) -> None:
+    assert issubclass(getattr(errors, kind), getattr(builtins, builtin))
+
+
+def test_the_message_is_the_sentence() -> None:
+    assert str(errors.PromptError("Expected a, got b.")) == "Expected a, got b."
+
+
+def test_the_nearest_name_is_offered() -> None:
+    assert did_you_mean("mobilesam", ["sam_vit_b", "mobile_sam"]).startswith("Did you mean 'mobile_sam'? ")
+
+
+def test_nothing_is_offered_where_nothing_is_near() -> None:
+    assert did_you_mean("zebra", ["sam_vit_b", "mobile_sam"]) == "Known: sam_vit_b, mobile_sam."
+
+
+def test_any_iterable_of_names_will_do() -> None:
+    assert did_you_mean("a", iter(["a", "b"])) == "Did you mean 'a'? Known: a, b."
