@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from samhq.api.segment_anything import (
+        ResizeLongestSide,
         SamPredictor,
         build_sam,
         build_sam_hq,
@@ -38,6 +39,7 @@ _WHERE = {
     "ImageError": "samhq.errors",
     "MissingExtraError": "samhq.errors",
     "PromptError": "samhq.errors",
+    "ResizeLongestSide": "samhq.api.segment_anything",
     "SamHQError": "samhq.errors",
     "SamPredictor": "samhq.api.segment_anything",
     "build_sam": "samhq.api.segment_anything",
@@ -61,6 +63,7 @@ __all__ = [
     "ImageError",
     "MissingExtraError",
     "PromptError",
+    "ResizeLongestSide",
     "SamHQError",
     "SamPredictor",
     "build_sam",

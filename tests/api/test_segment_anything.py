@@ -6,12 +6,15 @@ import copy
 import json
 import pickle
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests import tiny
 from tests.golden import deterministic
 from torch import nn
@@ -336,6 +339,33 @@ def test_predict_torch_answers_each_prompt_alone(hq_predictor: SamPredictor) -> 
         np.testing.assert_allclose(low[i], one[2], rtol=1e-4, atol=1e-4)
         np.testing.assert_allclose(iou[i], one[1], rtol=1e-4, atol=1e-5)
         assert (masks[i].numpy() != one[0]).mean() < 0.001
+
+
+NUMBERS = st.floats(width=32) | st.integers(-3, 3) | st.integers()
+ARRAYS = st.none() | st.sampled_from([(2,), (4,), (1, 2), (2, 2), (1, 4), (2, 4), (0, 2), (1,), ()]).flatmap(
+    lambda shape: st.lists(NUMBERS, min_size=int(np.prod(shape)), max_size=int(np.prod(shape))).map(
+        lambda values: np.array(values, dtype=object).reshape(shape)
+    )
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(points=ARRAYS, labels=ARRAYS, box=ARRAYS, filled=st.none() | NUMBERS, multimask=st.booleans())
+def test_any_prompt_gives_masks_or_our_own_error(points, labels, box, filled, multimask) -> None:
+    predictor = fuzzed()
+    mask = None if filled is None else np.full((1, 16, 16), filled, dtype=object)
+    try:
+        masks, scores, low = predictor.predict(points, labels, box, mask, multimask)
+    except SamHQError:
+        return
+    assert masks.shape == (1, *SIZE)
+    assert np.isfinite(scores).all()
+    assert np.isfinite(low).all()
+
+
+@lru_cache(maxsize=1)
+def fuzzed() -> SamPredictor:
+    return predictor_for(tiny.HQ)
 
 
 def test_one_mask_serves_all_prompts(hq_predictor: SamPredictor) -> None:
