@@ -45,7 +45,7 @@ def boundary_iou(
     >>> square = torch.zeros(20, 20, dtype=torch.bool)
     >>> square[5:15, 5:15] = True
     >>> round(boundary_iou(square, square.roll(1, 0)).item(), 3)
-    0.385
+    0.333
 
     Raises:
         ImageError: the masks differ in shape or are not boolean.
@@ -86,7 +86,7 @@ def _erode(mask: Bool[Tensor, "*n H W"], steps: int) -> Bool[Tensor, "*n H W"]:
 def _check(pred: Tensor, true: Tensor) -> None:
     for name, mask in (("predicted", pred), ("true", true)):
         if mask.dtype != torch.bool:
-            raise ImageError(f"Expected a boolean {name} mask, got {mask.dtype}; compare logits with a threshold first.")
+            raise ImageError(f"Expected a boolean {name} mask, got {mask.dtype}; compare with a threshold first.")
     if pred.shape != true.shape:
         raise ImageError(
             f"Expected two masks of one shape, got {tuple(pred.shape)} and {tuple(true.shape)}; resize the first."

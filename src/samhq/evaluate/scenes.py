@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ from samhq.types import FOREGROUND, Prompts
 KINDS = ("box", "1 point", "3 points")
 
 
+@runtime_checkable
 class Labelled(Protocol):
     """A picture uint8 [H,W,3], its objects' masks bool [K,H,W], and which of them are thin [K]."""
 
@@ -82,12 +83,16 @@ def evaluate_scenes(
             _score_scene(sam, scene, large, np.random.default_rng(number), rows)
     sam.train(training)
     if not any(rows.values()):
-        raise ConfigError(f"Expected objects of {fewest_pixels} pixels or more, found none; draw more or larger scenes.")
+        raise ConfigError(f"Expected objects of {fewest_pixels} pixels or more, found none; draw more scenes.")
     return [_mean(kind, mode, torch.cat(found)) for (kind, mode), found in rows.items()]
 
 
 def _score_scene(
-    sam: Sam, scene: Labelled, chosen: np.ndarray, rng: np.random.Generator, rows: dict[tuple[str, HQMode], list[Tensor]]
+    sam: Sam,
+    scene: Labelled,
+    chosen: np.ndarray,
+    rng: np.random.Generator,
+    rows: dict[tuple[str, HQMode], list[Tensor]],
 ) -> None:
     truth = torch.from_numpy(scene.masks[chosen])
     thin = torch.from_numpy(np.asarray(scene.thin)[chosen]).float()

@@ -60,7 +60,7 @@ def _parse_stage(text: str) -> Stage:
         if isinstance(error, ConfigError):
             raise
         raise ConfigError(
-            f"Expected a stage as side:batch:length, got {text!r}; for example 224:8:40m for minutes, 224:8:500 for steps."
+            f"Expected a stage as side:batch:length, got {text!r}; 224:8:40m is minutes, 224:8:500 is steps."
         ) from error
 
 

@@ -42,12 +42,14 @@ class Batch:
     pixels: Float[Tensor, "I 3 S S"]
     prompts: Prompts
     targets: Float[Tensor, "P F F"]
-    ambiguous: Bool[Tensor, P]
+    ambiguous: Bool[Tensor, " P"]
 
     def to(self, device: torch.device | str) -> Batch:
         """The same batch on another device."""
-        moved = {name: None if value is None else value.to(device) for name, value in vars(self.prompts).items()}
-        return Batch(self.pixels.to(device), Prompts(**moved), self.targets.to(device), self.ambiguous.to(device))
+        p = self.prompts
+        parts = (p.points, p.labels, p.boxes, p.masks)
+        moved = Prompts(p.image_index.to(device), *(None if part is None else part.to(device) for part in parts))
+        return Batch(self.pixels.to(device), moved, self.targets.to(device), self.ambiguous.to(device))
 
 
 def draw_sample(seed: int, index: int, side: int, prompts: int, fine: int = 1) -> Sample:
@@ -123,12 +125,14 @@ def batches(
     context = "fork" if workers else None
     loader = DataLoader(
         pictures,
-        batch_sampler=indices(),  # type: ignore[arg-type]
+        batch_sampler=indices(),
         collate_fn=collate,
         num_workers=workers,
         prefetch_factor=4 if workers else None,
         worker_init_fn=_quiet_worker,
         multiprocessing_context=context,
+        # Its own generator: starting a loader must not move the one that training draws from.
+        generator=torch.Generator(),
     )
     return iter(loader)
 

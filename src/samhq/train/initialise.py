@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from samhq.model.sam import Sam
+from samhq.model.transformer import Attention, TwoWayBlock
 
 #: Strength of a head's attention to its own place, as the largest logit.
 _NEAR = 4.0
@@ -27,6 +28,7 @@ def initialise(sam: Sam) -> None:
     frequencies = sam.prompt_encoder.pe_layer.positional_encoding_gaussian_matrix
     transformer = sam.mask_decoder.transformer
     for block in transformer.layers:
+        assert isinstance(block, TwoWayBlock)
         _remember(block.self_attn)
         _look_near(block.cross_attn_token_to_image, frequencies)
         _look_near(block.cross_attn_image_to_token, frequencies)
@@ -35,7 +37,7 @@ def initialise(sam: Sam) -> None:
         _start(name, module)
 
 
-def _look_near(attention: nn.Module, frequencies: Tensor) -> None:
+def _look_near(attention: Attention, frequencies: Tensor) -> None:
     """Queries and keys start as the same few position features, the lowest frequencies first, plus a little of all."""
     heads, width = attention.heads, attention.q_proj.out_features
     each = width // heads // 2
@@ -52,7 +54,7 @@ def _look_near(attention: nn.Module, frequencies: Tensor) -> None:
     _pass_on(attention)
 
 
-def _remember(attention: nn.Module) -> None:
+def _remember(attention: Attention) -> None:
     """Tokens begin by looking mostly at themselves; the first block's self-attention has no other path."""
     shared = nn.init.orthogonal_(torch.empty_like(attention.q_proj.weight)) * 0.5
     for projection in (attention.q_proj, attention.k_proj):
@@ -62,7 +64,7 @@ def _remember(attention: nn.Module) -> None:
     attention.out_proj.weight.copy_(attention.v_proj.weight.T)
 
 
-def _pass_on(attention: nn.Module) -> None:
+def _pass_on(attention: Attention) -> None:
     for projection in (attention.v_proj, attention.out_proj):
         nn.init.orthogonal_(projection.weight)
         nn.init.zeros_(projection.bias)
@@ -71,19 +73,24 @@ def _pass_on(attention: nn.Module) -> None:
 def _start(name: str, module: nn.Module) -> None:
     """First weights of everything that is no attention of the decoder."""
     if isinstance(module, nn.ConvTranspose2d):
-        nn.init.normal_(module.weight, std=math.sqrt(2 / module.in_channels))
-        nn.init.zeros_(module.bias)
+        _normal(module, math.sqrt(2 / module.in_channels))
     elif isinstance(module, nn.Embedding):
         # Places must be heard above what is said about them.
         nn.init.normal_(module.weight, std=0.5 if "token" in name else 0.25)
     elif isinstance(module, nn.Linear) and ("hypernetworks" in name or "hf_mlp" in name):
         last = name.endswith("layers.2")
-        nn.init.normal_(module.weight, std=math.sqrt((0.5 if last else 2) / module.in_features))
-        nn.init.zeros_(module.bias)
-    elif name.endswith("local_conv.c"):
+        _normal(module, math.sqrt((0.5 if last else 2) / module.in_features))
+    elif isinstance(module, nn.Conv2d) and name.endswith("local_conv.c"):
+        # It stands in the residual stream, so it begins close to passing it on.
         nn.init.normal_(module.weight, std=0.1)
         module.weight[:, :, 1, 1] += 1
-    elif ".layers.0.blocks." in name and name.endswith("conv3.bn"):
+    elif isinstance(module, nn.BatchNorm2d) and ".layers.0.blocks." in name and name.endswith("conv3.bn"):
         nn.init.zeros_(module.weight)
-    elif name.endswith("neck.3"):
+    elif isinstance(module, nn.LayerNorm) and name.endswith("neck.3"):
         nn.init.constant_(module.weight, 0.5)
+
+
+def _normal(module: nn.ConvTranspose2d | nn.Linear, std: float) -> None:
+    nn.init.normal_(module.weight, std=std)
+    if module.bias is not None:
+        nn.init.zeros_(module.bias)

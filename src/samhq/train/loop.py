@@ -29,7 +29,7 @@ from samhq.train.checkpoint import load_state, random_state, save_state, seed_al
 from samhq.train.config import Stage, TrainConfig
 from samhq.train.data import Batch, batches
 from samhq.train.initialise import initialise
-from samhq.train.losses import Losses, prompt_losses
+from samhq.train.losses import Losses, pooled, prompt_losses
 from samhq.train.optimise import Average, optimiser, rate
 from samhq.train.prompts import corrected
 from samhq.train.scenes import Scene, SceneConfig, draw_scene
@@ -115,9 +115,7 @@ def _run_stage(run: Run, stage: Stage, journal: _Journal, stop: list[int]) -> No
     """Steps until the stage is over or a stop is asked for."""
     config = run.config
     run.change_side(stage.side)
-    stream = batches(
-        config.seed, run.images, stage.side, stage.batch, config.prompts, config.loss.fine, config.workers
-    )
+    stream = batches(config.seed, run.images, stage.side, stage.batch, config.prompts, config.loss.fine, config.workers)
     saved = validated = before = time.monotonic()
     while not stop and config.stage_at(run.spent) == stage:
         parts = train_step(run, next(stream))
@@ -147,7 +145,7 @@ def train_step(run: Run, batch: Batch) -> dict[str, float]:
     run.images += len(batch.pixels)
     if not _finite(run, loss):
         return {}
-    run.scaler.scale(loss).backward()
+    run.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
     run.scaler.unscale_(run.optimiser)
     norm = nn.utils.clip_grad_norm_(run.model.parameters(), config.clip)
     # A gradient that is no number would poison every weight: such a step changes nothing.
@@ -172,7 +170,7 @@ def batch_loss(sam: Sam, batch: Batch, config: TrainConfig) -> tuple[Tensor, dic
     if count:
         rows = torch.randperm(len(masks), device="cpu")[:count].to(masks.device)
         targets = batch.targets[rows]
-        again = corrected(batch.prompts[rows], masks[rows], _pooled(targets, config.loss.fine))
+        again = corrected(batch.prompts[rows], masks[rows], pooled(targets, masks.shape[-1]))
         second, _ = _round(sam, embedding, again, targets, torch.zeros_like(batch.ambiguous[rows]), config)
         total = total + config.loss.corrected * config.correct * second.total
         parts["iou_again"] = second.true_iou.mean()
@@ -191,10 +189,6 @@ def _round(
     plain, refined = plain.float(), None if refined is None else refined.float()
     losses = prompt_losses(plain, refined, attended.iou, targets, ambiguous, config.loss)
     return losses, plain.detach()[torch.arange(len(plain), device=plain.device), losses.chosen]
-
-
-def _pooled(targets: Tensor, fine: int) -> Tensor:
-    return targets if fine == 1 else nn.functional.avg_pool2d(targets[:, None], fine)[:, 0]
 
 
 def _boxed(prompts: Prompts) -> Tensor:
@@ -247,7 +241,8 @@ def validate(run: Run) -> list[Score]:
     """Scores of the averaged network on the scenes that no run trains on."""
     quick = replace(run.config, norm_pictures=min(64, run.config.norm_pictures))
     sam = averaged(run.model, run.average, quick)
-    return evaluate_scenes(sam, unseen_scenes(run.config.validate_pictures, sam.config.side), modes=("add", "only", "off"))
+    scenes = unseen_scenes(run.config.validate_pictures, sam.config.side)
+    return evaluate_scenes(sam, scenes, modes=("add", "only", "off"))
 
 
 def unseen_scenes(count: int, side: int) -> Iterator[Scene]:

@@ -25,8 +25,8 @@ class Losses:
 
     total: Float[Tensor, ""]
     parts: dict[str, Float[Tensor, ""]]
-    chosen: Int64[Tensor, P]
-    true_iou: Float[Tensor, P]
+    chosen: Int64[Tensor, " P"]
+    true_iou: Float[Tensor, " P"]
 
 
 def mask_loss(
@@ -73,27 +73,40 @@ def prompt_losses(
     sam_logits: Float[Tensor, "P 4 G G"],
     hq_logits: Float[Tensor, "P 1 G G"] | None,
     iou: Float[Tensor, "P 4"],
-    target: Float[Tensor, "P G G"],
-    ambiguous: Bool[Tensor, P],
+    target: Float[Tensor, "P F F"],
+    ambiguous: Bool[Tensor, " P"],
     weights: LossWeights,
 ) -> Losses:
     """What one round costs. An ambiguous prompt is judged by the best of masks 1..3, any other by mask 0.
 
     The other masks count `weights.minor`, so that both ways to ask work for every prompt. SAM's mask is taken as
-    given where HQ is added to it: HQ learns to correct, SAM does not learn to be corrected.
+    given where HQ is added to it: HQ learns to correct, SAM does not learn to be corrected. Where the target is
+    finer than the logits, HQ masks are enlarged to it; SAM's are judged at their own size.
     """
-    each = mask_loss(sam_logits, target, weights)
+    low = pooled(target, sam_logits.shape[-1])
+    each = mask_loss(sam_logits, low, weights)
     three, best = each[:, 1:].min(1)
     three = (1 - _SHARED) * three + _SHARED * each[:, 1:].mean(1)
     major = torch.where(ambiguous, three, each[:, 0])
     minor = torch.where(ambiguous, each[:, 0], three)
     chosen = torch.where(ambiguous, best + 1, 0)
-    truth = low_res_iou(sam_logits.detach(), target)
+    truth = low_res_iou(sam_logits.detach(), low)
     parts = {"sam": major.mean(), "minor": minor.mean(), "iou": (iou.float() - truth).square().mean()}
     total = parts["sam"] + weights.minor * parts["minor"] + weights.iou * parts["iou"]
     if hq_logits is not None:
         given = sam_logits.detach()[torch.arange(len(chosen), device=chosen.device), chosen][:, None]
-        parts["hq"] = mask_loss(hq_logits, target, weights).mean()
-        parts["hq_sum"] = mask_loss(given + hq_logits, target, weights).mean()
+        both = torch.cat([hq_logits, given + hq_logits], 1)
+        parts["hq"], parts["hq_sum"] = mask_loss(_enlarged(both, target.shape[-1]), target, weights).mean(0)
         total = total + weights.hq * parts["hq"] + weights.hq_sum * parts["hq_sum"]
     return Losses(total, parts, chosen, truth.gather(1, chosen[:, None])[:, 0])
+
+
+def pooled(target: Float[Tensor, "P F F"], size: int) -> Float[Tensor, "P G G"]:
+    """The target at a smaller size: each cell the mean of those it holds."""
+    return target if target.shape[-1] == size else functional.adaptive_avg_pool2d(target, size)
+
+
+def _enlarged(logits: Float[Tensor, "P K G G"], size: int) -> Float[Tensor, "P K F F"]:
+    if logits.shape[-1] == size:
+        return logits
+    return functional.interpolate(logits, (size, size), mode="bilinear", align_corners=False)

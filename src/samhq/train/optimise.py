@@ -44,7 +44,7 @@ class Muon(torch.optim.Optimizer):
                 (self._turn if group["orthogonal"] else self._adam)(group, params)
 
     def _adam(self, group: dict[str, Any], params: list[Tensor]) -> None:
-        grads = [p.grad for p in params]
+        grads = [p.grad for p in params if p.grad is not None]
         first, second = self._buffers("first", params), self._buffers("second", params)
         step = group["steps"] = group.get("steps", 0) + 1
         torch._foreach_lerp_(first, grads, 1 - group["beta1"])
@@ -57,8 +57,9 @@ class Muon(torch.optim.Optimizer):
 
     def _turn(self, group: dict[str, Any], params: list[Tensor]) -> None:
         momenta = self._buffers("first", params)
-        torch._foreach_lerp_(momenta, [p.grad for p in params], 1 - group["momentum"])
-        ahead = torch._foreach_lerp([p.grad for p in params], momenta, group["momentum"])
+        grads = [p.grad for p in params if p.grad is not None]
+        torch._foreach_lerp_(momenta, grads, 1 - group["momentum"])
+        ahead = torch._foreach_lerp(grads, momenta, group["momentum"])
         by_shape: dict[tuple[int, ...], list[int]] = defaultdict(list)
         for i, p in enumerate(params):
             by_shape[(p.shape[0], p[0].numel())].append(i)

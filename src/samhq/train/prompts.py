@@ -158,7 +158,8 @@ def corrected(prompts: Prompts, logits: Float[Tensor, "P G G"], target: Float[Te
 
     Draws from torch's global generator. Clicks prefer the middle of an error to its rim.
     """
-    assert prompts.points is not None and prompts.labels is not None
+    assert prompts.points is not None
+    assert prompts.labels is not None
     truth = target > 0.5
     wrong = ((logits > 0) != truth).float()
     depth = functional.avg_pool2d(wrong[:, None], 3, 1, 1)[:, 0].square() * wrong

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from samhq.config import MODELS
+from samhq.errors import ConfigError
+from samhq.evaluate.scenes import evaluate_scenes
+from samhq.model.sam import Sam
+from samhq.types import Attended, ImageEmbedding
+
+
+class _Oracle(Sam):
+    """Answers every prompt with the object whose mask holds the prompt's middle; knows the masks beforehand."""
+
+    device = torch.device("cpu")
+
+    def __init__(self, masks: np.ndarray) -> None:
+        torch.nn.Module.__init__(self)
+        self.config = MODELS["sam_hq_vit_tiny"].replace(side=64)
+        self.low = torch.nn.functional.avg_pool2d(torch.from_numpy(masks).float(), 8)
+        self.mask_decoder = SimpleNamespace(logits=self.logits)
+
+    def encode(self, pixels):
+        assert pixels.shape == (1, 3, 64, 64)
+        return ImageEmbedding(pixels[:, :, ::16, ::16])
+
+    def attend(self, embedding, prompts):
+        xy = prompts.boxes.view(-1, 2, 2).mean(1) if prompts.boxes is not None else prompts.points[:, 0]
+        column, row = ((xy + 0.5) / 4).long().clamp(0, 15).T
+        owner = self.low[:, row, column].argmax(0)
+        iou = torch.tensor([0.1, 0.2, 0.9, 0.3]).expand(len(owner), 4)
+        return Attended(owner[:, None, None].float(), torch.zeros(len(owner), 1, 1, 1), iou, prompts.image_index)
+
+    def logits(self, attended, embedding, masks, hq):
+        right = (self.low[attended.tokens[:, 0, 0].long()] - 0.5)[:, None]
+        # Only mask 0, and among the three the one with the highest predicted IoU, are right.
+        usable = (masks == 0) | (masks == 2)
+        return torch.where(usable[..., None, None], right, -1.0), -10 * torch.ones_like(right)
+
+
+def _scene() -> SimpleNamespace:
+    masks = np.zeros((3, 128, 128), bool)
+    masks[0, 16:64, 16:64], masks[1, 80:120, 8:120], masks[2, :2, :2] = True, True, True
+    return SimpleNamespace(image=np.zeros((128, 128, 3), np.uint8), masks=masks, thin=np.array([False, True, False]))
+
+
+def test_scores_the_mask_that_a_user_would_get():
+    scene = _scene()
+    scores = evaluate_scenes(_Oracle(scene.masks), [scene, scene], modes=("off", "add", "only"))
+    by = {(s.kind, s.hq): s for s in scores}
+    assert by["box", "off"].count == 4, "the two-pixel object is not asked for"
+    for kind in ("box", "1 point", "3 points"):
+        assert by[kind, "off"].iou > 0.9
+        assert by[kind, "off"].thin_iou > 0.9
+        assert by[kind, "only"].iou == by[kind, "add"].iou == 0
+
+
+def test_says_when_there_is_nothing_to_measure():
+    scene = _scene()
+    scene.masks[:] = False
+    with pytest.raises(ConfigError, match="found none"):
+        evaluate_scenes(_Oracle(scene.masks), [scene])

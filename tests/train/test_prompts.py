@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from samhq.train.prompts import KINDS, corrected, draw_points, draw_prompt, gather, soft_target, tight_box
+from samhq.types import IGNORED
+
+
+def _mask(seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    mask = np.zeros((64, 64), bool)
+    y, x = rng.integers(0, 50, 2)
+    mask[y : y + rng.integers(1, 14), x : x + rng.integers(1, 14)] = True
+    return mask
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_agrees_with_the_mask_it_came_from(kind):
+    for seed in range(30):
+        mask = _mask(seed)
+        prompt = draw_prompt(mask, kind, np.random.default_rng(seed))
+        again = draw_prompt(mask, kind, np.random.default_rng(seed))
+        for name, value in vars(prompt).items():
+            assert np.array_equal(value, getattr(again, name), equal_nan=True)
+        x, y = prompt.points.astype(int).T
+        assert (mask[y, x] == (prompt.labels == 1)).all()
+        assert prompt.ambiguous == (kind == "point")
+        assert np.isnan(prompt.box).all() == ("box" not in kind)
+        assert np.isnan(prompt.mask).all() == (kind != "mask")
+        if "box" in kind:
+            assert np.abs(prompt.box - tight_box(mask)).max() <= 3
+            assert (prompt.box >= 0).all()
+            assert (prompt.box <= 63).all()
+
+
+def test_a_mask_that_fills_the_picture_has_no_clicks_beside_it():
+    points, labels = draw_points(np.ones((16, 16), bool), 1, 2, np.random.default_rng(0))
+    assert labels.tolist() == [1]
+    assert points.shape == (1, 2)
+
+
+def test_ragged_prompts_are_filled_with_points_that_take_no_part():
+    rng = np.random.default_rng(0)
+    prompts = gather([draw_prompt(_mask(0), kind, rng) for kind in ("box", "points")], [0, 1])
+    assert (prompts.labels[0] == IGNORED).all()
+    assert prompts.image_index.tolist() == [0, 1]
+    assert prompts.boxes[0].isfinite().all()
+    assert prompts.boxes[1].isnan().all()
+
+
+def test_finer_targets_average_to_coarser_ones():
+    mask = _mask(3)
+    fine = soft_target(mask, 4)
+    assert np.array_equal(fine > 0.5, mask)
+    assert np.allclose(fine.reshape(16, 4, 16, 4).mean((1, 3)), soft_target(mask, 1))
+
+
+def test_a_correction_clicks_into_the_error_with_the_true_label():
+    torch.manual_seed(0)
+    masks = np.stack([_mask(seed) for seed in range(20)])
+    target = torch.from_numpy(np.stack([soft_target(m, 1) for m in masks]))
+    guess = torch.where(target.roll(2, -1) > 0.5, 3.0, -3.0)
+    prompts = gather([draw_prompt(m, "box", np.random.default_rng(0)) for m in masks], [0] * 20)
+    after = corrected(prompts, guess, target)
+    column, row = (after.points[:, -1] / 4).long().T
+    index = torch.arange(20)
+    wrong = (guess > 0) != (target > 0.5)
+    assert wrong[index, row, column][wrong.flatten(1).any(1)].all()
+    assert torch.equal(after.labels[:, -1], (target > 0.5)[index, row, column].long())
+    assert torch.equal(after.masks[:, 0], guess)
+    assert prompts.labels.shape[1] + 1 == after.labels.shape[1], "the first prompts stay as they were"
