@@ -1,0 +1,177 @@
+"""The house keeps its shape: read from the source text, so a lazy import counts as much as one at the top."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import jaxtyping
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src"
+#: Each folder, or file beside the folders, and its floor. Imports go down, or stay in the folder; floor 0 is one.
+FLOORS = {
+    "errors": 0,
+    "config": 0,
+    "types": 0,
+    "extras": 0,
+    "atomic": 0,
+    "image": 1,
+    "model": 1,
+    "checkpoint": 2,
+    "inference": 3,
+    "formats": 3,
+    "api": 4,
+    "evaluate": 4,
+    "train": 5,
+    "cli": 6,
+    "__main__": 7,
+}
+#: The only folders that meet on one floor: results save themselves, and files of prompts become prompts.
+SIDEWAYS = {("inference", "formats"), ("formats", "inference")}
+NAMELESS = {"utils", "util", "common", "misc", "helpers", "helper", "core", "base"}
+LINES = 450
+#: Heavy or optional: imported where they are used, so that everything else works and starts without them.
+LATE = {"cv2", "pycocotools", "huggingface_hub", "tqdm", "skimage", "matplotlib"}
+#: Drawing scenes is OpenCV from end to end, and no floor below imports it.
+AT_HOME = {"train": {"cv2"}}
+FORBIDDEN = {"torchvision", "timm", "transformers", "segment_anything", "segment_anything_hq", "mobile_sam"}
+SHAPED = {name for name in dir(jaxtyping) if isinstance(getattr(jaxtyping, name), type)} | {"Float", "Bool", "Shaped"}
+
+FILES = sorted((SOURCE / "samhq").rglob("*.py"))
+
+
+def module_of(file: Path) -> str:
+    parts = file.relative_to(SOURCE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_of(file): file for file in FILES}
+
+
+@cache
+def tree(module: str) -> ast.Module:
+    return ast.parse(MODULES[module].read_text(encoding="utf-8"))
+
+
+def imports(module: str, *, body: list[ast.stmt] | None = None) -> set[str]:
+    """Every module that this one names in an import, in functions too; `body` takes the place of its statements."""
+    found = set()
+    for node in ast.walk(ast.Module(tree(module).body if body is None else body, [])):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module} line {node.lineno}: imports are absolute"
+            source = node.module or ""
+            for alias in node.names:
+                name = f"{source}.{alias.name}"
+                found.add(name if name in MODULES else source)
+    return found
+
+
+def without_types(statements: list[ast.stmt]) -> list[ast.stmt]:
+    """A file's statements but for what only a type checker reads."""
+    return [s for s in statements if not (isinstance(s, ast.If) and ast.unparse(s.test) == "TYPE_CHECKING")]
+
+
+def at_start(module: str) -> list[ast.stmt]:
+    """What runs when the file is imported, to the point: no functions, and no methods of classes."""
+    statements = without_types(tree(module).body)
+    return [s for s in statements if not isinstance(s, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)]
+
+
+def inside(module: str) -> set[str]:
+    return {name for name in imports(module) if name.split(".")[0] == "samhq"}
+
+
+def needed(module: str) -> set[str]:
+    """What the module runs with, sooner or later; annotations alone need nothing."""
+    return imports(module, body=without_types(tree(module).body)) & set(MODULES)
+
+
+def folder(module: str) -> str:
+    return module.split(".")[1]
+
+
+BELOW = [module for module in MODULES if module != "samhq"]
+
+
+def test_the_source_is_found() -> None:
+    assert {"samhq", "samhq.errors", "samhq.model.sam", "samhq.image.frame"} <= set(MODULES)
+    assert "samhq.model.mask_decoder" in imports("samhq.model.sam")
+
+
+def test_every_folder_has_a_floor() -> None:
+    assert {folder(module) for module in BELOW} <= set(FLOORS)
+
+
+@pytest.mark.parametrize("module", BELOW)
+def test_imports_go_down(module: str) -> None:
+    here = folder(module)
+    for name in inside(module):
+        assert name in MODULES, f"{module} imports {name}, which is no module"
+        assert name != "samhq", f"{module} imports the public names; import from the module that has them"
+        there = folder(name)
+        allowed = there == here or FLOORS[there] < max(FLOORS[here], 1) or (here, there) in SIDEWAYS
+        assert allowed, f"{module} (floor {FLOORS[here]}) imports {name} (floor {FLOORS[there]})"
+
+
+def test_there_are_no_circles() -> None:
+    try:
+        TopologicalSorter({module: needed(module) - {module} for module in BELOW}).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+@pytest.mark.parametrize("module", BELOW)
+def test_nobody_inside_imports_a_face(module: str) -> None:
+    if folder(module) != "api":
+        assert not {name for name in inside(module) if name.startswith("samhq.api")}
+    face = module.split(".")[2:3]
+    other = {name for name in inside(module) if name.startswith("samhq.api.") and name.split(".")[2:3] != face}
+    assert not other, f"{module} imports another face: {other}"
+
+
+def test_the_public_names_are_only_looked_up() -> None:
+    """`samhq/__init__.py` defines nothing but the look-up itself."""
+    for node in tree("samhq").body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            assert node.name in ("__getattr__", "__dir__")
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            assert all(isinstance(target, ast.Name) and target.id.startswith("_") for target in targets)
+
+
+@pytest.mark.parametrize("statement", ["import samhq", "import samhq; dir(samhq)", "import samhq.config, samhq.errors"])
+def test_the_package_is_light_to_import(statement: str) -> None:
+    heavy = ("torch", "numpy", "PIL", "cv2", "huggingface_hub", "jaxtyping")
+    code = f"import sys; {statement}; print([m for m in {heavy!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_files_are_named_and_short(module: str) -> None:
+    assert not NAMELESS & set(module.split("."))
+    assert len(MODULES[module].read_text(encoding="utf-8").splitlines()) < LINES
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_what_is_heavy_or_optional_is_imported_late(module: str) -> None:
+    assert not FORBIDDEN & {name.split(".")[0] for name in imports(module)}
+    late = LATE & {name.split(".")[0] for name in imports(module, body=at_start(module))}
+    assert late <= AT_HOME.get(folder(module) if module != "samhq" else "", set())
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_shapes_are_strings(module: str) -> None:
+    """`Float[Tensor, P]` without quotes is checked by nobody; a lone letter is written `" P"` to keep them."""
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id in SHAPED:
+            shape = node.slice.elts[1] if isinstance(node.slice, ast.Tuple) and len(node.slice.elts) == 2 else None
+            assert isinstance(shape, ast.Constant), f"{module} line {node.lineno}: {ast.unparse(node)}"
+            assert isinstance(shape.value, str)
