@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -175,3 +177,10 @@ def test_mutated_checkpoints_give_a_model_or_our_error(tmp_path, plain, data):
         assert load_model(tmp_path / kind).config.encoder.dim == plain.config.encoder.dim
     except SamHQError as error:
         assert isinstance(error, CheckpointError)  # noqa: PT017
+
+
+def test_loading_does_not_wake_torchs_compiler(light, tmp_path):
+    save_model(light, file := tmp_path / "m.safetensors")
+    script = f"import sys; from samhq.checkpoint.load import load_model; load_model({str(file)!r}); "
+    script += "sys.exit('torch._dynamo' in sys.modules or 'sympy' in sys.modules)"
+    subprocess.run([sys.executable, "-c", script], check=True)

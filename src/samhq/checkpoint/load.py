@@ -7,12 +7,14 @@ must be there in its place. Nothing here knows key tables or file formats.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from samhq.checkpoint import declared, files, hf_config, hub, naming
 from samhq.checkpoint.detect import Detection, detect
@@ -62,7 +64,7 @@ def load_model(
     """
     state, detection = load_state(source)
     _expect(detection, source, name, hq)
-    model = build(detection.config, device="meta")
+    model = _outline(detection.config)
     layout = model.state_dict()
     _check(fit(state, layout), detection, source)
     own = {key: _placed(key, state.pop(key), like, device, dtype) for key, like in layout.items()}
@@ -98,7 +100,7 @@ def load_checked(source: Source = None) -> tuple[dict[str, Tensor], Detection]:
         ConfigError, CheckpointError: as `load_model`.
     """
     state, detection = load_state(source)
-    _check(fit(state, build(detection.config, device="meta").state_dict()), detection, source)
+    _check(fit(state, _outline(detection.config).state_dict()), detection, source)
     return state, detection
 
 
@@ -109,7 +111,7 @@ def inspect(source: Source = None) -> tuple[Detection, Fit]:
         ConfigError, CheckpointError: as `load_state`.
     """
     state, detection = load_state(source)
-    return detection, fit(state, build(detection.config, device="meta").state_dict())
+    return detection, fit(state, _outline(detection.config).state_dict())
 
 
 def fit(state: Mapping[str, Tensor], layout: Mapping[str, Tensor]) -> Fit:
@@ -162,6 +164,24 @@ def _exists(path: Path) -> bool:
         return path.exists()
     except (OSError, ValueError):  # too long, or with a zero byte
         return False
+
+
+class _WithoutDrawing(TorchFunctionMode):
+    """Random initialisation does nothing: on the meta device it would load torch's compiler, for seconds."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        given = kwargs or {}
+        if func in (Tensor.normal_, Tensor.uniform_) or getattr(func, "__module__", None) == torch.nn.init.__name__:
+            return args[0] if args else given["tensor"]
+        return (torch.empty if func is torch.randn else func)(*args, **given)
+
+
+def _outline(config: ModelConfig) -> Sam:
+    """The network without memory."""
+    with _WithoutDrawing():
+        return build(config, device="meta")
 
 
 def _expect(detection: Detection, source: Source, name: str | None, hq: bool | None) -> None:
