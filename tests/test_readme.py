@@ -1,0 +1,151 @@
+"""What README.md and docs/ show is run: Python blocks in order, page by page, and command lines as far as their flags.
+
+A block fenced with ```python no-run is left out: it needs a download, a GPU or hours. Pictures that a page names are
+laid into its folder beforehand.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.golden import deterministic
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+PAGES = [README, *sorted((ROOT / "docs").glob("**/*.md"))]
+STUB = 20  #: lines; a README shorter than this is not written yet
+FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```\s*$", re.MULTILINE | re.DOTALL)
+PICTURE = re.compile(r"[\w./-]+\.(?:jpe?g|png|tiff?|webp)\b", re.IGNORECASE)
+SHELLS = ("bash", "console", "sh", "shell")
+
+
+class Fenced(NamedTuple):
+    """A fenced block, its language, the words after it, and the line of the page that it starts on."""
+
+    language: str
+    words: list[str]
+    text: str
+    line: int
+
+
+def blocks(page: str) -> list[Fenced]:
+    return [Fenced(m[1], m[2].split(), m[3], page[: m.start(3)].count("\n") + 1) for m in FENCE.finditer(page)]
+
+
+def runnable(page: str) -> list[Fenced]:
+    return [block for block in blocks(page) if block.language == "python" and "no-run" not in block.words]
+
+
+def commands(page: str) -> Iterator[list[str]]:
+    """Command lines as words, up to a pipe or a redirection; in a console block those after the prompt."""
+    for block in blocks(page):
+        if block.language in SHELLS:
+            for line in block.text.replace("\\\n", " ").splitlines():
+                prompted = line.lstrip().startswith("$ ")
+                if prompted or block.language != "console":
+                    yield from one_command(line.lstrip().removeprefix("$ "))
+
+
+def one_command(line: str) -> Iterator[list[str]]:
+    for command in re.split(r"\s(?:\|\|?|&&?|;)(?:\s|$)", line):
+        words = shlex.split(re.split(r"\s[12]?>", command)[0], comments=True)
+        if words:
+            yield words
+
+
+def lay_pictures(page: str, folder: Path) -> None:
+    """A picture under every relative name that the page's blocks mention."""
+    for name in sorted(set(PICTURE.findall("\n".join(block.text for block in blocks(page))))):
+        place = folder / name
+        if folder in place.resolve().parents:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(picture()).save(place)
+
+
+def picture() -> np.ndarray:
+    """A photograph, large enough for the coordinates of examples; without scikit-image waves and a disc."""
+    try:
+        from skimage.data import astronaut
+    except ImportError:
+        return deterministic.image(1024, 1024)
+    return np.asarray(Image.fromarray(astronaut()).resize((1024, 1024)))
+
+
+@pytest.mark.skipif(len(README.read_text().splitlines()) < STUB, reason="the README is not written yet")
+def test_the_readme_shows_python_that_runs() -> None:
+    assert runnable(README.read_text())
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_python_blocks_run(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = path.read_text(encoding="utf-8")
+    if not runnable(page):
+        pytest.skip("no Python to run")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    lay_pictures(page, tmp_path)
+    names: dict[str, object] = {"__name__": path.stem}
+    for block in runnable(page):
+        code = compile("\n" * (block.line - 1) + block.text, str(path), "exec")
+        exec(code, names)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_command_lines_are_understood(path: Path) -> None:
+    """Flags and values are read, nothing is run; targets of make and scripts exist."""
+    from samhq.cli.main import app
+
+    makefile = ROOT / "Makefile"
+    targets = re.findall(r"^([\w-]+):", makefile.read_text() if makefile.exists() else "", re.MULTILINE)
+    for words in commands(path.read_text(encoding="utf-8")):
+        if words[0] == "samhq":
+            app.parse_args(words[1:])
+        elif words[0] == "make":
+            assert {word for word in words[1:] if "=" not in word and not word.startswith("-")} <= set(targets), words
+        elif words[0].startswith("python") and len(words) > 1 and words[1].endswith(".py"):
+            assert (ROOT / words[1]).is_file(), words
+
+
+SAMPLE = """
+# Title
+```python
+x = 1
+```
+```python no-run
+raise SystemExit
+```
+```console
+$ samhq segment a.jpg --point 1,2 \\
+    --output out  # a remark
+3 masks
+$ samhq models | head -3 && make demo
+```
+```bash
+samhq info "a file.pth" > info.txt
+```
+"""
+
+
+def test_the_reader_of_pages() -> None:
+    assert [(block.text, block.line) for block in runnable(SAMPLE)] == [("x = 1\n", 4)]
+    assert list(commands(SAMPLE)) == [
+        ["samhq", "segment", "a.jpg", "--point", "1,2", "--output", "out"],
+        ["samhq", "models"],
+        ["head", "-3"],
+        ["make", "demo"],
+        ["samhq", "info", "a file.pth"],
+    ]
+
+
+def test_pictures_are_laid_inside_the_folder_only(tmp_path: Path) -> None:
+    lay_pictures("```python\nopen('photos/cat.jpg'), open('../other.png')\n```\n", tmp_path)
+    assert [path.name for path in tmp_path.rglob("*.*")] == ["cat.jpg"]
+    assert not (tmp_path.parent / "other.png").exists()
