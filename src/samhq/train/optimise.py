@@ -100,7 +100,7 @@ def optimiser(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
         return Muon(groups, config.learning_rate, beta2=config.beta2)
     for group in groups:
         del group["orthogonal"]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, config.beta2), foreach=True)
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, config.beta2), fused=True)
 
 
 def parameter_groups(
