@@ -13,7 +13,6 @@ import os
 import pickle
 import re
 import struct
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +22,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from samhq.atomic import whole_file
 from samhq.errors import CheckpointError, ConfigError
 
 #: In a folder, the first of these that exists holds the weights.
@@ -225,26 +225,9 @@ def _guess(head: bytes, path: Path) -> str:
 
 @contextlib.contextmanager
 def _whole(path: Path) -> Iterator[Path]:
-    """An empty neighbour that takes the place of `path` on success and vanishes on failure."""
-    temporary: Path | None = None
+    """A neighbour that takes the place of `path` on success, with this module's error on failure."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        os.close(handle)
-        temporary = Path(name)
-        yield temporary
-        with temporary.open("rb+") as stream:
-            os.fsync(stream.fileno())
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
+        with whole_file(path) as part:
+            yield part
     except (OSError, RuntimeError, safetensors.SafetensorError) as error:
         raise CheckpointError(f"Expected a place to write to, got {path}: {_line(error)}. Give another.") from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
