@@ -1,0 +1,36 @@
+"""transformers' SAM and SAM-HQ classes, without transformers: change the import, keep the script."""
+
+from __future__ import annotations
+
+from samhq.api.transformers.configs import (
+    SamConfig,
+    SamHQConfig,
+    SamHQMaskDecoderConfig,
+    SamHQPromptEncoderConfig,
+    SamHQVisionConfig,
+    SamMaskDecoderConfig,
+    SamPromptEncoderConfig,
+    SamVisionConfig,
+)
+from samhq.api.transformers.image_processor import SamImageProcessor
+from samhq.api.transformers.models import SamHQModel, SamModel
+from samhq.api.transformers.processors import SamHQProcessor, SamProcessor
+from samhq.api.transformers.vision import SamHQVisionModel, SamVisionModel
+
+__all__ = [
+    "SamConfig",
+    "SamHQConfig",
+    "SamHQMaskDecoderConfig",
+    "SamHQModel",
+    "SamHQProcessor",
+    "SamHQPromptEncoderConfig",
+    "SamHQVisionConfig",
+    "SamHQVisionModel",
+    "SamImageProcessor",
+    "SamMaskDecoderConfig",
+    "SamModel",
+    "SamProcessor",
+    "SamPromptEncoderConfig",
+    "SamVisionConfig",
+    "SamVisionModel",
+]

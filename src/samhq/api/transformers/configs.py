@@ -1,0 +1,354 @@
+"""transformers' configuration classes for SAM and SAM-HQ, and the way from them to samhq's own table.
+
+Fields, defaults and files are transformers'. Names that samhq has no use for, which published and old
+`config.json` files are full of, are accepted and dropped. Knows nothing about modules or weights.
+
+Source: configuration_sam.py and configuration_sam_hq.py of transformers 5.23 (field names and defaults).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+from samhq.checkpoint.files import read_json, write_json
+from samhq.checkpoint.hf_config import config_from_transformers, config_to_transformers
+from samhq.checkpoint.load import locate
+from samhq.config import DecoderConfig, ModelConfig
+from samhq.errors import CheckpointError, ConfigError
+
+Made = TypeVar("Made", bound="Settings")
+Class = TypeVar("Class", bound=type)
+
+#: What transformers writes as the decoder's `layer_norm_eps` for every model, whatever it was trained with.
+_WRITTEN_EPS = 1e-6
+
+
+def tolerant(settings: Class) -> Class:
+    """The same dataclass, whose constructor drops keywords that are no fields."""
+    exact = settings.__init__  # type: ignore[misc]
+
+    @functools.wraps(exact)
+    def init(self: Any, *args: Any, **values: Any) -> None:
+        known = {field.name for field in dataclasses.fields(settings)}
+        exact(self, *args, **{name: value for name, value in values.items() if name in known})
+
+    settings.__init__ = init  # type: ignore[misc]
+    return settings
+
+
+class Settings:
+    """What all configuration classes can do: become a dict or a file and come back."""
+
+    model_type: ClassVar[str] = ""
+    section: ClassVar[str] = ""  #: where a whole model's `config.json` keeps this part
+
+    @classmethod
+    def from_dict(cls: type[Made], values: Mapping[str, Any]) -> Made:
+        """The configuration in a dict, defaults where it says nothing; of a whole model's dict, this part."""
+        if cls.section and isinstance(values.get(cls.section), Mapping):
+            values = values[cls.section]
+        return cls(**values)
+
+    @classmethod
+    def from_pretrained(cls: type[Made], source: str | os.PathLike[str]) -> Made:
+        """The configuration in a folder's `config.json`, in such a file, or in a repository of the hub.
+
+        Raises:
+            ConfigError, CheckpointError: nothing is there, or it has no `config.json`.
+        """
+        path = Path(source) if str(source).endswith(".json") else locate(source) / "config.json"
+        return cls.from_dict(read_json(path))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values as transformers writes them, `model_type` and derived values included."""
+        values = {field.name: _plain(getattr(self, field.name)) for field in dataclasses.fields(self)}  # type: ignore[arg-type]
+        return {**values, **self.derived(), "model_type": self.model_type}
+
+    def derived(self) -> dict[str, Any]:
+        """What transformers also writes although it follows from the fields."""
+        return {}
+
+    def to_json_string(self) -> str:
+        """`to_dict` as indented JSON."""
+        return json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n"
+
+    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
+        """Write `config.json` into a folder, which is made if need be.
+
+        Raises:
+            CheckpointError: the place cannot be written.
+        """
+        write_json(Path(folder) / "config.json", self.to_dict())
+
+
+@tolerant
+@dataclass
+class SamVisionConfig(Settings):
+    """The image encoder's numbers."""
+
+    model_type: ClassVar[str] = "sam_vision_model"
+    section: ClassVar[str] = "vision_config"
+
+    hidden_size: int = 768
+    output_channels: int = 256
+    num_hidden_layers: int = 12
+    num_attention_heads: int = 12
+    num_channels: int = 3
+    image_size: int = 1024
+    patch_size: int = 16
+    hidden_act: str = "gelu"
+    layer_norm_eps: float = 1e-6
+    attention_dropout: float = 0.0
+    initializer_range: float = 1e-10
+    qkv_bias: bool = True
+    mlp_ratio: float = 4.0
+    use_abs_pos: bool = True
+    use_rel_pos: bool = True
+    window_size: int = 14
+    global_attn_indexes: tuple[int, ...] = (2, 5, 8, 11)
+    num_pos_feats: int = 128
+    mlp_dim: int | None = None  #: None means `hidden_size * mlp_ratio`
+
+    def __post_init__(self) -> None:
+        self.global_attn_indexes = tuple(self.global_attn_indexes)
+        self.image_size, self.patch_size = _side(self.image_size), _side(self.patch_size)
+        if self.mlp_dim is None:
+            self.mlp_dim = int(self.hidden_size * self.mlp_ratio)
+
+    @property
+    def scale(self) -> int:
+        """The deviation that transformers draws position frequencies with."""
+        return self.hidden_size // 2
+
+    def derived(self) -> dict[str, Any]:
+        """`scale`."""
+        return {"scale": self.scale}
+
+    def to_model_config(self) -> ModelConfig:
+        """A row of samhq's table with this encoder; its decoder only has the right width.
+
+        Raises:
+            ConfigError: numbers that make no encoder, or an option that samhq lacks.
+        """
+        decoder = {"hidden_size": self.output_channels, "num_attention_heads": 1, "attention_downsample_rate": 1}
+        hq = self.model_type.startswith("sam_hq")
+        row = {"vision_config": self.to_dict(), "mask_decoder_config": decoder, "model_type": "sam_hq" if hq else "sam"}
+        _same("vision_config.attention_dropout", self.attention_dropout, "samhq", 0.0)
+        return _row(row)
+
+
+@tolerant
+@dataclass
+class SamPromptEncoderConfig(Settings):
+    """The prompt encoder's numbers."""
+
+    model_type: ClassVar[str] = "sam_prompt_encoder"
+    section: ClassVar[str] = "prompt_encoder_config"
+
+    hidden_size: int = 256
+    image_size: int = 1024
+    patch_size: int = 16
+    mask_input_channels: int = 16
+    num_point_embeddings: int = 4
+    hidden_act: str = "gelu"
+    layer_norm_eps: float = 1e-6
+
+    def __post_init__(self) -> None:
+        self.image_size, self.patch_size = _side(self.image_size), _side(self.patch_size)
+
+    @property
+    def image_embedding_size(self) -> int:
+        """Side of the embedding grid."""
+        return self.image_size // self.patch_size
+
+    def derived(self) -> dict[str, Any]:
+        """`image_embedding_size`."""
+        return {"image_embedding_size": self.image_embedding_size}
+
+
+@tolerant
+@dataclass
+class SamMaskDecoderConfig(Settings):
+    """The mask decoder's numbers.
+
+    transformers writes a `layer_norm_eps` of 1e-6 for every model, but all published weights were trained with
+    1e-5. So 1e-6 is read as 1e-5 here; any other value is taken as it stands.
+    """
+
+    model_type: ClassVar[str] = "sam_mask_decoder"
+    section: ClassVar[str] = "mask_decoder_config"
+
+    hidden_size: int = 256
+    hidden_act: str = "relu"
+    mlp_dim: int = 2048
+    num_hidden_layers: int = 2
+    num_attention_heads: int = 8
+    attention_downsample_rate: int = 2
+    num_multimask_outputs: int = 3
+    iou_head_depth: int = 3
+    iou_head_hidden_dim: int = 256
+    layer_norm_eps: float = _WRITTEN_EPS
+
+
+@tolerant
+@dataclass
+class SamHQVisionConfig(SamVisionConfig):
+    """The image encoder's numbers; the same as SAM's."""
+
+    model_type: ClassVar[str] = "sam_hq_vision_model"
+
+
+@tolerant
+@dataclass
+class SamHQPromptEncoderConfig(SamPromptEncoderConfig):
+    """The prompt encoder's numbers; the same as SAM's."""
+
+    model_type: ClassVar[str] = "sam_hq_prompt_encoder"
+
+
+@tolerant
+@dataclass
+class SamHQMaskDecoderConfig(SamMaskDecoderConfig):
+    """The mask decoder's numbers. `vit_dim` is the encoder's `hidden_size`: leave it out and it follows from that."""
+
+    model_type: ClassVar[str] = "sam_hq_mask_decoder"
+
+    vit_dim: int | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As for SAM; a `vit_dim` that nothing has set yet is left out."""
+        values = super().to_dict()
+        return values if self.vit_dim is not None else {k: v for k, v in values.items() if k != "vit_dim"}
+
+
+@tolerant
+@dataclass
+class SamConfig(Settings):
+    """A whole SAM. Each part may be given as its class, as a dict, or not at all."""
+
+    model_type: ClassVar[str] = "sam"
+    hq: ClassVar[bool] = False
+    parts: ClassVar[tuple[type[Settings], ...]] = (SamVisionConfig, SamPromptEncoderConfig, SamMaskDecoderConfig)
+
+    vision_config: Any = None
+    prompt_encoder_config: Any = None
+    mask_decoder_config: Any = None
+    initializer_range: float = 0.02
+    tie_word_embeddings: bool = True
+
+    def __post_init__(self) -> None:
+        for kind in self.parts:
+            setattr(self, kind.section, _part(getattr(self, kind.section), kind))
+
+    @classmethod
+    def from_model_config(cls: type[Made], config: ModelConfig) -> Made:
+        """transformers' form of a row of samhq's table.
+
+        Raises:
+            ConfigError: transformers has no such model (TinyViT).
+        """
+        try:
+            return cls.from_dict(config_to_transformers(config))
+        except CheckpointError as error:
+            raise ConfigError(f"{error} In Python, samhq.load runs every model.") from error
+
+    def to_model_config(self) -> ModelConfig:
+        """The row of samhq's table that says the same.
+
+        Raises:
+            ConfigError: parts that contradict each other, numbers that make no model, or an option that samhq lacks.
+        """
+        vision, prompt, decoder = self.vision_config, self.prompt_encoder_config, self.mask_decoder_config
+        _same("prompt_encoder_config.image_size", prompt.image_size, "vision_config.image_size", vision.image_size)
+        _same("prompt_encoder_config.patch_size", prompt.patch_size, "vision_config.patch_size", vision.patch_size)
+        width = "mask_decoder_config.hidden_size", decoder.hidden_size
+        _same("prompt_encoder_config.hidden_size", prompt.hidden_size, *width)
+        _same("vision_config.output_channels", vision.output_channels, *width)
+        _same("twice vision_config.num_pos_feats", 2 * vision.num_pos_feats, *width)
+        _same("vision_config.attention_dropout", vision.attention_dropout, "samhq", 0.0)
+        _same("prompt_encoder_config.layer_norm_eps", prompt.layer_norm_eps, "samhq", 1e-6)
+        row = _row(self.to_dict())
+        eps = DecoderConfig.norm_eps if decoder.layer_norm_eps == _WRITTEN_EPS else decoder.layer_norm_eps
+        return (
+            row if eps == row.decoder.norm_eps else row.replace(decoder=dataclasses.replace(row.decoder, norm_eps=eps))
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values as transformers writes them, the parts as dicts."""
+        return {**super().to_dict(), "architectures": ["SamHQModel" if self.hq else "SamModel"]}
+
+
+@tolerant
+@dataclass
+class SamHQConfig(SamConfig):
+    """A whole SAM-HQ. Unlike in transformers, `mask_decoder_config.vit_dim` follows from the encoder by itself."""
+
+    model_type: ClassVar[str] = "sam_hq"
+    hq: ClassVar[bool] = True
+    parts: ClassVar[tuple[type[Settings], ...]] = (SamHQVisionConfig, SamHQPromptEncoderConfig, SamHQMaskDecoderConfig)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.mask_decoder_config.vit_dim is None:
+            # A copy: the same decoder may be used beside another encoder.
+            self.mask_decoder_config = dataclasses.replace(
+                self.mask_decoder_config, vit_dim=self.vision_config.hidden_size
+            )
+
+    def to_model_config(self) -> ModelConfig:
+        """As for SAM.
+
+        Raises:
+            ConfigError: as for SAM, or `vit_dim` is not the encoder's width.
+        """
+        width = "vision_config.hidden_size", self.vision_config.hidden_size
+        _same("mask_decoder_config.vit_dim", self.mask_decoder_config.vit_dim, *width)
+        return super().to_model_config()
+
+
+def _part(value: Any, kind: type[Made]) -> Made:
+    """A part in its class, from that class, its like, a dict or None."""
+    if value is None:
+        return kind()
+    if isinstance(value, kind):
+        return value
+    if hasattr(value, "to_dict"):
+        value = value.to_dict()
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"Expected {kind.section} as a {kind.__name__} or a dict, got {value!r}.")
+    return kind.from_dict(value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Settings):
+        return value.to_dict()
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _side(value: Any) -> int:
+    """The side of a square that may be given as a pair."""
+    if isinstance(value, (list, tuple)):
+        if len(value) != 2 or value[0] != value[1]:
+            raise ConfigError(f"Expected a square, got {list(value)}: give one number, as in 1024.")
+        value = value[0]
+    side: int = value
+    return side
+
+
+def _same(name: str, value: object, other: str, wanted: object) -> None:
+    if value != wanted:
+        raise ConfigError(f"Expected {name} to be {wanted!r} as {other} has it, got {value!r}. Change one of the two.")
+
+
+def _row(values: Mapping[str, object]) -> ModelConfig:
+    try:
+        return config_from_transformers(values)
+    except CheckpointError as error:
+        raise ConfigError(str(error)) from error

@@ -1,0 +1,196 @@
+"""Prompts as nested lists of any raggedness, arrays or tensors, to padded arrays [I,P,...].
+
+Knows nothing about pictures or models: coordinates stay in the picture's pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64, Int64
+
+from samhq.errors import PromptError
+from samhq.types import IGNORED
+
+#: What a level of nesting is called in messages, from outside in.
+_POINTS = "[image][object][point][x, y], or [image][point][x, y] for one object an image"
+_LABELS = "one label for each point, nested like the points"
+_BOXES = "[image][object][x0, y0, x1, y1]"
+
+
+@dataclass(frozen=True)
+class Nested:
+    """Prompts picture by picture and object by object: points [N,2], labels [N], a box [4]; None for not given."""
+
+    points: list[list[np.ndarray]] | None = None
+    labels: list[list[np.ndarray]] | None = None
+    boxes: list[list[np.ndarray]] | None = None
+
+
+@dataclass(frozen=True)
+class Padded:
+    """The same as arrays: points [I,P,N,2], labels [I,P,N], boxes [I,P,4]."""
+
+    points: Float64[np.ndarray, "I P N 2"] | None
+    labels: Int64[np.ndarray, "I P N"] | None
+    boxes: Float64[np.ndarray, "I P 4"] | None
+
+
+def read_prompts(points: Any, labels: Any, boxes: Any, images: int) -> Nested:
+    """The prompts of `images` pictures from lists, tuples, arrays, tensors, or any mixture nested in each other.
+
+    Points are `[image][object][point][x, y]`, or without the object level where each image has one object; labels
+    are nested like the points (1 on the object, 0 off it); boxes are `[image][object][x0, y0, x1, y1]`. An object
+    may have None for its points or its box.
+
+    >>> read_prompts([[[450, 600]]], None, None, 1).points
+    [[array([[450., 600.]])]]
+
+    Raises:
+        PromptError: other nesting, other numbers of images, objects or points than belong together, no numbers.
+    """
+    if labels is not None and points is None:
+        raise PromptError("Expected input_points with the input_labels, got labels alone. Give input_points too.")
+    nested_points = None if points is None else _points(points, images)
+    nested = Nested(
+        nested_points,
+        None if labels is None or nested_points is None else _labels(labels, nested_points),
+        None if boxes is None else _boxes(boxes, images),
+    )
+    _check_pairs(nested)
+    return nested
+
+
+def pad(nested: Nested, pad_value: float = IGNORED) -> Padded:
+    """Rows of equal length: points filled up with `pad_value` and labelled -10, boxes with NaN.
+
+    Labels come out when they were given or when points were filled up; else all points are on the object.
+
+    >>> pad(read_prompts([[[1, 2]], [[3, 4], [5, 6]]], None, None, 2)).labels.tolist()
+    [[[1, -10]], [[1, 1]]]
+
+    Raises:
+        PromptError: no point or no box at all.
+    """
+    boxes = None if nested.boxes is None else _grid(nested.boxes, (4,), np.nan, "box", depth=2)
+    if nested.points is None:
+        return Padded(None, None, boxes)
+    given = nested.labels or [[np.ones(len(xy), np.int64) for xy in objects] for objects in nested.points]
+    labels = _grid(given, (), IGNORED, "point", depth=3).astype(np.int64)
+    points = _grid(nested.points, (2,), pad_value, "point", depth=3)
+    return Padded(points, labels if nested.labels is not None or (labels == IGNORED).any() else None, boxes)
+
+
+def _points(value: Any, images: int) -> list[list[np.ndarray]]:
+    lists = _lists(value, "input_points", _POINTS)
+    depth = _depth(lists)
+    if depth not in (3, 4):
+        raise PromptError(f"Expected input_points as {_POINTS}, got {depth} levels of nesting.")
+    _check_count("input_points", lists, images)
+    objects = [[one] for one in lists] if depth == 3 else [_level(one, "input_points", _POINTS) for one in lists]
+    return [[_numbers(points, "input_points", (-1, 2), _POINTS) for points in one] for one in objects]
+
+
+def _labels(value: Any, points: list[list[np.ndarray]]) -> list[list[np.ndarray]]:
+    lists = _lists(value, "input_labels", _LABELS)
+    depth = _depth(lists)
+    if depth not in (2, 3):
+        raise PromptError(f"Expected input_labels as {_LABELS}, got {depth} levels of nesting.")
+    objects = [[one] for one in lists] if depth == 2 else [_level(one, "input_labels", _LABELS) for one in lists]
+    labels = [[_numbers(row, "input_labels", (-1,), _LABELS) for row in one] for one in objects]
+    if _counts(labels) != _counts(points):
+        raise PromptError(
+            f"Expected {_LABELS}: {_counts(points)} points by image and object, got {_counts(labels)} input_labels."
+        )
+    return [[_whole(row) for row in one] for one in labels]
+
+
+def _boxes(value: Any, images: int) -> list[list[np.ndarray]]:
+    lists = _level(_lists(value, "input_boxes", _BOXES), "input_boxes", _BOXES)
+    _check_count("input_boxes", lists, images)
+    return [[_box(box) for box in _level(one, "input_boxes", _BOXES)] for one in lists]
+
+
+def _box(value: Any) -> np.ndarray:
+    return np.full(4, np.nan) if value is None else _numbers(value, "input_boxes", (4,), _BOXES)
+
+
+def _level(value: Any, name: str, wanted: str) -> list[Any]:
+    """A list that must be there at this level; None is an empty one."""
+    if value is not None and not isinstance(value, list):
+        raise PromptError(f"Expected {name} as {wanted}, got the number {value!r} where a list belongs.")
+    return value or []
+
+
+def _lists(value: Any, name: str, wanted: str) -> Any:
+    """Arrays, tensors and tuples, at whatever level, as lists; numbers and None as they are."""
+    if hasattr(value, "tolist"):
+        value = (value.detach() if hasattr(value, "detach") else value).tolist()
+    if isinstance(value, (list, tuple)):
+        return [_lists(item, name, wanted) for item in value]
+    if value is None or isinstance(value, (int, float)):
+        return value
+    raise PromptError(f"Expected {name} as {wanted}, got a {type(value).__name__} ({value!r:.40}) among them.")
+
+
+def _depth(value: Any) -> int:
+    return 1 + max((_depth(item) for item in value), default=0) if isinstance(value, list) else 0
+
+
+def _numbers(value: Any, name: str, shape: tuple[int, ...], wanted: str) -> np.ndarray:
+    """Finite numbers of a shape in which -1 is any length; None is length 0."""
+    if value is None or (value == [] and shape[0] == -1):
+        return np.zeros([max(size, 0) for size in shape])
+    try:
+        array = np.array(value, np.float64)
+    except (ValueError, TypeError) as error:
+        raise PromptError(f"Expected {name} as {wanted}, got {value!r:.60}, which is uneven or has gaps.") from error
+    fits = array.ndim == len(shape) and all(want in (-1, size) for want, size in zip(shape, array.shape, strict=True))
+    if not fits or not np.isfinite(array).all():
+        raise PromptError(f"Expected {name} as {wanted}, in finite numbers, got {value!r:.60}.")
+    return array
+
+
+def _whole(labels: np.ndarray) -> np.ndarray:
+    if (labels != labels.round()).any():
+        raise PromptError(f"Expected input_labels of 1 (on the object) and 0 (off it), got {labels.tolist()}.")
+    return labels.astype(np.int64)
+
+
+def _counts(objects: list[list[np.ndarray]]) -> list[list[int]]:
+    return [[len(row) for row in one] for one in objects]
+
+
+def _check_count(name: str, lists: Any, images: int) -> None:
+    if len(lists) != images:
+        raise PromptError(
+            f"Expected {name} for each of {images} image{'s' * (images != 1)}, got {len(lists)}. The outermost level "
+            "is images, the next one objects."
+        )
+
+
+def _check_pairs(nested: Nested) -> None:
+    if nested.points is None or nested.boxes is None:
+        return
+    points, boxes = [len(one) for one in nested.points], [len(one) for one in nested.boxes]
+    if points != boxes:
+        raise PromptError(
+            f"Expected as many boxes as groups of points for each image, got {boxes} boxes and {points} groups. A box "
+            "and the points of the same object go together; give None where an object has only one of them."
+        )
+
+
+def _grid(objects: list[list[Any]], cell: tuple[int, ...], fill: float, what: str, *, depth: int) -> np.ndarray:
+    """Rows of rows as one array, filled up at the end of each."""
+    size = [len(objects), max(len(one) for one in objects)]
+    if depth == 3:
+        size.append(max((len(row) for one in objects for row in one), default=0))
+    if 0 in size:
+        raise PromptError(f"Expected at least one {what}, got none in any image. Leave the argument out.")
+    grid = np.full((*size, *cell), fill, np.float64)
+    for i, one in enumerate(objects):
+        for j, row in enumerate(one):
+            grid[(i, j, slice(len(row))) if depth == 3 else (i, j)] = row
+    return grid
