@@ -13,6 +13,8 @@ import numpy as np
 from PIL import Image
 
 from samhq.atomic import whole_file
+from samhq.image import rle
+from samhq.image.read import as_array
 
 if TYPE_CHECKING:
     from samhq.inference.prompt import Prompt
@@ -20,7 +22,15 @@ if TYPE_CHECKING:
 
 
 def save_segmentation(
-    result: Segmentation, directory: Path, stem: str, *, masks: bool, overlay: bool, cutouts: bool, record: bool
+    result: Segmentation,
+    directory: Path,
+    stem: str,
+    *,
+    masks: bool,
+    overlay: bool,
+    cutouts: bool,
+    record: bool,
+    file_name: str | None = None,
 ) -> list[Path]:
     """Writes what is asked into `directory` and returns the paths in order; see `Segmentation.save`."""
     written: list[Path] = []
@@ -33,7 +43,7 @@ def save_segmentation(
     if cutouts:
         written += [write_picture(directory / f"{stem}_cutout_{i}.png", result.cutout(i)) for i in range(len(result))]
     if record:
-        content = segmentation_record(result, mask_names if masks else None)
+        content = segmentation_record(result, mask_names if masks else None, file_name)
         written.append(write_json(directory / f"{stem}.json", content))
     return written
 
@@ -49,8 +59,10 @@ def _suffixes(prompts: int, candidates: int) -> list[str]:
     return [f"{p}_{k}" for p in range(prompts) for k in range(candidates)]
 
 
-def segmentation_record(result: Segmentation, mask_names: list[str] | None) -> dict[str, Any]:
-    """What is known about a result, as JSON values: picture size, model, prompts, one annotation a candidate."""
+def segmentation_record(
+    result: Segmentation, mask_names: list[str] | None = None, file_name: str | None = None
+) -> dict[str, Any]:
+    """What is known about a result, as JSON values: the picture, model, prompts, one annotation a candidate."""
     height, width = result.image.shape[:2]
     annotations = result.annotations()
     for i, annotation in enumerate(annotations):
@@ -58,7 +70,7 @@ def segmentation_record(result: Segmentation, mask_names: list[str] | None) -> d
         if mask_names is not None:
             annotation["mask_file"] = mask_names[i]
     return {
-        "image": {"height": height, "width": width},
+        "image": ({} if file_name is None else {"file_name": file_name}) | {"height": height, "width": width},
         "model": result.model,
         "prompts": [_prompt_record(prompt) for prompt in result.prompts],
         "annotations": annotations,
@@ -66,13 +78,16 @@ def segmentation_record(result: Segmentation, mask_names: list[str] | None) -> d
 
 
 def _prompt_record(prompt: Prompt) -> dict[str, Any]:
-    """A prompt's points, labels and box as lists; a mask is only mentioned."""
+    """A prompt's points, labels and box as lists, a bool mask as RLE; logits are only mentioned, as `true`."""
     record: dict[str, Any] = {
-        name: np.asarray(value).tolist()
+        name: as_array(value).tolist()
         for name, value in (("points", prompt.points), ("labels", prompt.labels), ("box", prompt.box))
         if value is not None
     }
-    return record | ({"mask": True} if prompt.mask is not None else {})
+    if prompt.mask is not None:
+        mask = as_array(prompt.mask)
+        record["mask"] = rle.encode(mask) if mask.dtype == np.bool_ else True
+    return record
 
 
 def write_mask(path: Path, mask: np.ndarray) -> Path:

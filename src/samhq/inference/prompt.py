@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 
 from samhq.config import Candidates
-from samhq.errors import PromptError
+from samhq.errors import ImageError, PromptError
 from samhq.image.boxes import as_boxes, as_points
 from samhq.image.frame import Frame
+from samhq.image.read import as_array, describe
 from samhq.types import IGNORED, Prompts
 
 
@@ -37,7 +38,20 @@ class Prompt:
     @property
     def ambiguous(self) -> bool:
         """Whether this is a single click: part, object or group could be meant."""
-        return self.points is not None and len(self.points) == 1 and self.box is None and self.mask is None
+        return self.points is not None and self.box is None and self.mask is None and as_array(self.points).size == 2
+
+
+def as_prompts(prompts: Any) -> list[Prompt]:
+    """One picture's prompts as a list, each a `Prompt`.
+
+    Raises:
+        PromptError: something else.
+    """
+    if not isinstance(prompts, Sequence) or not all(isinstance(prompt, Prompt) for prompt in prompts):
+        raise PromptError(
+            f"Expected prompts as a list of Prompt, got {prompts!r:.80}. Write [Prompt(points=...), ...]."
+        )
+    return list(prompts)
 
 
 def candidates_for(prompts: Sequence[Prompt], multimask: bool | None) -> list[Candidates]:
@@ -136,8 +150,14 @@ def mask_logits(mask: Any, frame: Frame) -> Tensor:
     Raises:
         PromptError: neither bool [H,W] of the picture's size nor float [4g,4g].
     """
-    value = torch.as_tensor(mask)
     side = frame.side // 4
+    try:
+        value = torch.as_tensor(np.array(as_array(mask)))
+    except (ImageError, TypeError) as error:
+        raise PromptError(
+            f"Expected a mask prompt as an array, bool {list(frame.original_hw)} or float [{side}, {side}], got "
+            f"{describe(mask)}. Read files with samhq.image.read.read_mask."
+        ) from error
     if value.dtype == torch.bool and tuple(value.shape) == frame.original_hw:
         return frame.mask_to_prompt(value)
     if value.is_floating_point() and value.shape[-2:] == (side, side) and value.numel() == side * side:

@@ -16,6 +16,7 @@ import numpy as np
 from samhq.image import rle
 from samhq.image.boxes import boxes_from_masks
 from samhq.image.draw import cutout, overlay
+from samhq.image.read import as_array
 from samhq.inference.prompt import Prompt
 
 if TYPE_CHECKING:
@@ -118,11 +119,13 @@ class Segmentation:
         overlay: bool = True,
         cutouts: bool = False,
         record: bool = True,
+        file_name: str | None = None,
     ) -> list[Path]:
         """Writes mask PNGs, an overlay, cut-outs with alpha and a JSON record; returns their paths.
 
         Names begin with `stem`: `_mask_0.png` (255 on the object; with several candidates `_mask_0_1.png`),
-        `_overlay.jpg`, `_cutout_0.png` and `.json`. Every file appears whole or not at all.
+        `_overlay.jpg`, `_cutout_0.png` and `.json`, which
+        says `file_name` too, where it is given. Every file appears whole or not at all.
 
         Raises:
             OSError: the folder cannot be made or written.
@@ -130,19 +133,25 @@ class Segmentation:
         from samhq.formats.files import save_segmentation
 
         return save_segmentation(
-            self, Path(directory), stem, masks=masks, overlay=overlay, cutouts=cutouts, record=record
+            self,
+            Path(directory),
+            stem,
+            masks=masks,
+            overlay=overlay,
+            cutouts=cutouts,
+            record=record,
+            file_name=file_name,
         )
 
 
 def _drawn(prompts: tuple[Prompt, ...]) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]:
     """All points [N,2], their labels [N] and all boxes [B,4], for drawing."""
-    points = [np.asarray(p.points, np.float32).reshape(-1, 2) for p in prompts if p.points is not None]
-    labels = [
-        np.ones(len(p.points), np.int64) if p.labels is None else np.asarray(p.labels, np.int64).reshape(-1)
-        for p in prompts
-        if p.points is not None
+    clicked = [
+        (as_array(p.points).astype(np.float32).reshape(-1, 2), p.labels) for p in prompts if p.points is not None
     ]
-    boxes = [np.asarray(p.box, np.float32).reshape(1, 4) for p in prompts if p.box is not None]
+    points = [xy for xy, _ in clicked]
+    labels = [np.ones(len(xy)) if on is None else as_array(on).reshape(-1) for xy, on in clicked]
+    boxes = [as_array(p.box).astype(np.float32).reshape(1, 4) for p in prompts if p.box is not None]
     return (
         np.concatenate(points) if points else None,
         np.concatenate(labels) if labels else None,

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
 
 from samhq.config import HQMode
-from samhq.errors import ConfigError, PromptError
+from samhq.errors import ConfigError, ImageError, PromptError, did_you_mean
 from samhq.image.frame import Frame
-from samhq.image.read import read_image
+from samhq.image.read import as_array, describe, read_image
 from samhq.image.transform import to_pixels
-from samhq.inference.prompt import Prompt, candidates_for, flatten, join
+from samhq.inference.prompt import Prompt, as_prompts, candidates_for, flatten, join
 from samhq.inference.result import Segmentation
 from samhq.model.sam import Sam
 from samhq.types import ImageEmbedding, LowRes, Prompts
@@ -105,16 +105,23 @@ class Segmenter:
                 f"Expected one list of prompts for each picture, got {len(images)} pictures and {len(prompts)} lists. "
                 "Give an equal number, at least one."
             )
+        mode = self._hq_mode(hq)
+        lists = [as_prompts(asked) for asked in prompts]
         encoded = [image if isinstance(image, EncodedImage) else self.encode(image) for image in images]
         self._check_square(encoded)
-        flat = join([flatten(asked, e.frame, i) for i, (e, asked) in enumerate(zip(encoded, prompts, strict=True))])
-        policies = [policy for asked in prompts for policy in candidates_for(asked, multimask)]
-        low = self._decode(cat([e.embedding for e in encoded]), flat, policies, hq)
-        ends = np.cumsum([0, *(len(asked) for asked in prompts)])
+        flat = join([flatten(asked, e.frame, i) for i, (e, asked) in enumerate(zip(encoded, lists, strict=True))])
+        policies = [policy for asked in lists for policy in candidates_for(asked, multimask)]
+        low = self._decode(cat([e.embedding for e in encoded]), flat, policies, mode)
+        ends = np.cumsum([0, *(len(asked) for asked in lists)])
         return [
             self._result(e, LowRes(low.logits[start:end], low.iou[start:end]), tuple(asked))
-            for e, asked, start, end in zip(encoded, prompts, ends, ends[1:], strict=False)
+            for e, asked, start, end in zip(encoded, lists, ends, ends[1:], strict=False)
         ]
+
+    def _hq_mode(self, hq: Any) -> HQMode:
+        if hq is not None and hq not in get_args(HQMode):
+            raise ConfigError(f"Expected hq as None or a mode, got {hq!r}. {did_you_mean(str(hq), get_args(HQMode))}")
+        return self.model.hq_mode(hq)
 
     def _check_square(self, encoded: Sequence[EncodedImage]) -> None:
         side = self.model.config.side
@@ -125,7 +132,7 @@ class Segmenter:
                     "Encode it with the model that segments it."
                 )
 
-    def _decode(self, embedding: ImageEmbedding, prompts: Prompts, policies: list[Any], hq: HQMode | None) -> LowRes:
+    def _decode(self, embedding: ImageEmbedding, prompts: Prompts, policies: list[Any], hq: HQMode) -> LowRes:
         """Low-resolution masks of all prompts, in order; prompts of one policy are decoded together."""
         device = self.model.device
         prompts = Prompts(*(None if v is None else v.to(device) for v in vars(prompts).values()))  # type: ignore[arg-type]
@@ -165,10 +172,24 @@ def one_or_many(
             "For several objects of mixed kinds give prompts=[Prompt(...), ...]."
         )
     if prompts is not None:
-        return list(prompts)
+        return as_prompts(prompts)
     if boxes is not None:
-        return [Prompt(box=row) for row in boxes]
+        return [Prompt(box=row) for row in _rows(boxes)]
     return [Prompt(points, labels, box, mask)]
+
+
+def _rows(boxes: Any) -> list[np.ndarray]:
+    """Boxes one by one, from a list, an array or a tensor [P,4]."""
+    try:
+        rows = as_array(boxes)
+    except ImageError as error:
+        raise PromptError(f"Expected boxes as numbers [[x0, y0, x1, y1], ...], got {describe(boxes)}.") from error
+    if rows.ndim != 2 or rows.shape[1] != 4 or not len(rows):
+        raise PromptError(
+            f"Expected boxes as [P, 4] with at least one box, got shape {list(rows.shape)}. "
+            "Write boxes=[[x0, y0, x1, y1], ...]; a single one is box=[x0, y0, x1, y1]."
+        )
+    return list(rows)
 
 
 def cat(parts: Sequence[ImageEmbedding]) -> ImageEmbedding:
@@ -223,4 +244,4 @@ def as_dtype(dtype: str | torch.dtype) -> torch.dtype:
         return dtype  # type: ignore[return-value]
     if dtype not in known:
         raise ConfigError(f"Expected a dtype of {', '.join(known)}, got {dtype!r}.")
-    return known[dtype]  # type: ignore[index]
+    return known[dtype]

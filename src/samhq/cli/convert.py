@@ -1,0 +1,24 @@
+"""`samhq convert`: weights from one file and layout to another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from samhq.cli.segment import Dtype
+
+
+def convert(source: str, target: Path, /, *, dtype: Dtype | None = None) -> int:
+    """Write weights in another layout, without a change in what they say.
+
+    Parameters:
+        source: A weights file, a folder, a hub id or the name of a model.
+        target: NAME.pth or NAME.safetensors for the original layout; a name without suffix for a folder that
+            transformers reads.
+        dtype: Of the written weights. [default: as they are]
+    """
+    from samhq.checkpoint import save
+    from samhq.inference.segment import as_dtype
+
+    config = save.convert(source, target, dtype=None if dtype is None else as_dtype(dtype))
+    print(f"{target}: {config.name} ({config.family})")
+    return 0

@@ -1,0 +1,78 @@
+"""`samhq info`: what a weights file is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from samhq.cli.models import table
+
+if TYPE_CHECKING:
+    from samhq.checkpoint.detect import Detection
+    from samhq.checkpoint.load import Fit
+    from samhq.config import ModelConfig
+
+
+def info(file: str, /) -> int:
+    """Say what a weights file is: model, family, layout, dtype, parameters, and what is missing in it.
+
+    Parameters:
+        file: A weights file, a folder, a hub id or the name of a model.
+    """
+    from samhq.checkpoint.load import inspect, locate
+
+    path = locate(file)
+    detection, fit = inspect(path)
+    print("\n".join(table([("file", str(path)), *about(detection), *lacks(fit)])))
+    return 0
+
+
+def about(detection: Detection) -> list[tuple[str, str]]:
+    """What the tensors say, as pairs of a word and a value."""
+    config = detection.config
+    around = ", ".join(filter(None, (detection.wrapper and f"a dict under {detection.wrapper!r}", detection.prefix)))
+    return [
+        ("model", config.name),
+        ("family", config.family),
+        ("encoder", encoder_words(config)),
+        ("HQ heads", "yes" if config.hq else "no"),
+        ("picture side", f"{config.side} px"),
+        ("layout", detection.layout),
+        ("wrapped in", around or "nothing"),
+        ("dtype", str(detection.dtype).removeprefix("torch.")),
+        ("parameters", f"{parameters(config):,}"),
+    ]
+
+
+def encoder_words(config: ModelConfig) -> str:
+    """The encoder in a few words.
+
+    >>> from samhq.config import model_config
+    >>> encoder_words(model_config("sam_hq_vit_b"))
+    'ViT, 12 blocks, 768 wide'
+    """
+    from samhq.config import ViTConfig
+
+    row = config.encoder
+    if isinstance(row, ViTConfig):
+        return f"ViT, {row.depth} blocks, {row.dim} wide"
+    return f"TinyViT, {sum(row.depths)} blocks, {row.dims[0]} to {row.dims[-1]} wide"
+
+
+def parameters(config: ModelConfig) -> int:
+    """How many numbers training would change in a model.
+
+    >>> from samhq.config import model_config
+    >>> parameters(model_config("sam_vit_b"))
+    93735472
+    """
+    from samhq.model.build import build
+
+    return sum(parameter.numel() for parameter in build(config, device="meta").parameters())
+
+
+def lacks(fit: Fit) -> list[tuple[str, str]]:
+    """How the tensors differ from the model's, as pairs of a word and a value."""
+    from samhq.checkpoint.naming import sample
+
+    groups = (("missing", fit.missing), ("unexpected", fit.unexpected), ("of another shape", fit.misshapen))
+    return [(word, f"{len(keys)}: {sample(keys)}" if keys else "nothing") for word, keys in groups]

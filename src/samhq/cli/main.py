@@ -1,0 +1,67 @@
+"""The command `samhq`: which commands there are, and how errors become sentences and exit codes.
+
+Nothing heavy is imported before a command runs, so that help is there at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from cyclopts import App, CycloptsError
+
+from samhq.cli.convert import convert
+from samhq.cli.info import info
+from samhq.cli.models import models
+from samhq.cli.segment import segment
+from samhq.errors import SamHQError
+
+DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
+
+app = App(
+    name="samhq",
+    help="Segment pictures by points, boxes and masks, with SAM, SAM-HQ, Light HQ-SAM, MobileSAM and SlimSAM.",
+    help_epilogue="Exit code 0: done, 1: failed in part, 2: wrong use, 130: interrupted.",
+    help_format="plaintext",
+    version=lambda: version("samhq"),
+    result_action="return_value",
+    print_error=False,
+    exit_on_error=False,
+    suppress_keyboard_interrupt=False,
+)
+for command in (segment, models, info, convert):
+    app.command(command, help_epilogue="")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command line (by default this process's) and gives its exit code; errors become one sentence each."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # file names may be no text
+    try:
+        code = app(sys.argv[1:] if arguments is None else arguments) or DONE
+        sys.stdout.flush()
+        return code
+    except CycloptsError as error:
+        error.verbose = False
+        return _say(f"{error} See {_help(error)}.", WRONG_USE)
+    except SamHQError as error:
+        return _say(str(error), WRONG_USE)
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except OSError as error:
+        return _say(f"cannot go on: {error}", FAILED)
+    except KeyboardInterrupt:
+        return _say("stopped; every file written so far is whole.", INTERRUPTED)
+
+
+def _say(sentence: str, code: int) -> int:
+    print(f"samhq: {sentence}", file=sys.stderr)
+    return code
+
+
+def _help(error: CycloptsError) -> str:
+    return " ".join(["samhq", *(error.command_chain or ()), "--help"])

@@ -1,0 +1,134 @@
+"""Which pictures a command line means, and under which names their results are written.
+
+Light: knows paths only, no pixels.
+"""
+
+from __future__ import annotations
+
+import glob
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from samhq.errors import ConfigError
+
+#: What counts as a picture in a folder; a file that is named itself is tried whatever its suffix.
+SUFFIXES = frozenset(
+    (
+        ".avif",
+        ".bmp",
+        ".gif",
+        ".jfif",
+        ".jp2",
+        ".jpeg",
+        ".jpg",
+        ".pbm",
+        ".pgm",
+        ".png",
+        ".ppm",
+        ".tga",
+        ".tif",
+        ".tiff",
+        ".webp",
+    )
+)
+
+
+def find_pictures(given: Sequence[str]) -> list[Path]:
+    """Every picture once, in the order given; a folder means the pictures in it, by name, a pattern what it matches.
+
+    A plain path is returned even if nothing is there: that one file fails, the rest go on.
+
+    Raises:
+        ConfigError: nothing given, or a folder or pattern without pictures.
+    """
+    if not given:
+        raise ConfigError(
+            "Expected at least one picture, got none. Name a file, a folder or a pattern such as '*.jpg'."
+        )
+    return list(dict.fromkeys(path for item in given for path in _expand(item)))
+
+
+def _expand(item: str) -> list[Path]:
+    path = Path(item)
+    if path.is_dir():
+        found = [p for p in path.iterdir() if _is_picture(p)]
+    elif not path.exists() and glob.has_magic(item):
+        found = [p for p in map(Path, glob.glob(item, recursive=True)) if _is_picture(p)]
+    else:
+        return [path]
+    if not found:
+        raise ConfigError(f"Expected pictures in {item}, got none. Known suffixes: {', '.join(sorted(SUFFIXES))}.")
+    return sorted(found)
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+
+
+def stems(pictures: Sequence[Path]) -> list[str]:
+    """A name for each picture's results, all different, also where upper and lower case are the same.
+
+    >>> stems([Path("a/cat.jpg"), Path("b/cat.jpg"), Path("cat.png"), Path("dog.png")])
+    ['a_cat_jpg', 'b_cat_jpg', 'cat_png', 'dog']
+    """
+    names = [path.stem for path in pictures]
+    for longer in (_with_suffix, _with_folder):
+        clashing = _clashing(names)
+        names = [
+            longer(path) if name.casefold() in clashing else name for path, name in zip(pictures, names, strict=True)
+        ]
+    return _numbered(names)
+
+
+def _clashing(names: Sequence[str]) -> set[str]:
+    return {name for name, count in Counter(name.casefold() for name in names).items() if count > 1}
+
+
+def _with_suffix(path: Path) -> str:
+    return path.name.replace(".", "_")
+
+
+def _with_folder(path: Path) -> str:
+    return f"{path.absolute().parent.name}_{_with_suffix(path)}"
+
+
+def _numbered(names: Sequence[str]) -> list[str]:
+    """Names with a number where an equal one came before.
+
+    >>> _numbered(["a", "A", "a_2", "b"])
+    ['a', 'A_2', 'a_2_2', 'b']
+    """
+    taken: set[str] = set()
+    unique_names = []
+    for name in names:
+        unique, number = name, 2
+        while unique.casefold() in taken:
+            unique, number = f"{name}_{number}", number + 1
+        taken.add(unique.casefold())
+        unique_names.append(unique)
+    return unique_names
+
+
+def check_results_spare_inputs(inputs: Sequence[Path], names: Sequence[str], output: Path) -> None:
+    """Refuse where a result would take the place of a file that is still to be read.
+
+    Raises:
+        ConfigError: an input lies in the output folder under a name that a result gets.
+    """
+    folder = output.resolve()
+    for path in inputs:
+        place = path.resolve()
+        if place.parent == folder and _is_result(place.name, names):
+            raise ConfigError(
+                f"Expected inputs that no result overwrites, got {path}, which has the name of one. "
+                "Give another folder as --output."
+            )
+
+
+def _is_result(filename: str, names: Sequence[str]) -> bool:
+    """Whether results under these names may be called so."""
+    return any(
+        filename == f"{name}.json" or filename.startswith((f"{name}_mask_", f"{name}_overlay.", f"{name}_cutout_"))
+        for name in names
+    )

@@ -1,0 +1,216 @@
+"""Prompts that people keep in files: JSON of several makers, and masks of earlier results.
+
+Knows nothing about networks; whether a prompt fits its picture is checked where it is used.
+
+Source: samexporter's prompt files (github.com/vietanhdev/samexporter); the other forms are samhq's own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from samhq.errors import ImageError, PromptError, did_you_mean
+from samhq.image import rle
+from samhq.image.read import read_mask
+from samhq.inference.prompt import Prompt
+
+_FIELDS = ("points", "labels", "box", "mask")
+_FORMS = (
+    '{"objects": [{"points": [[x, y]], "labels": [1], "box": [x0, y0, x1, y1], "mask": "file.png"}]}, a list of such '
+    "objects, either of them by the pictures' file names, a record that samhq wrote, or samexporter's list"
+)
+
+
+@dataclass(frozen=True)
+class PromptFile:
+    """What a file asks: `everywhere`, of any picture, or `by_name`, of the pictures that it names."""
+
+    path: Path
+    everywhere: tuple[Prompt, ...] = ()
+    by_name: dict[str, tuple[Prompt, ...]] = field(default_factory=dict)
+
+    def for_picture(self, picture: str | os.PathLike[str]) -> tuple[Prompt, ...]:
+        """The prompts for one picture, found by its path as given, its file name, or that without its suffix.
+
+        Raises:
+            PromptError: the file names pictures, and this is none of them.
+        """
+        if self.everywhere:
+            return self.everywhere
+        path = Path(picture)
+        for name in (str(picture), path.name, path.stem):
+            if name in self.by_name:
+                return self.by_name[name]
+        raise PromptError(
+            f"Expected prompts for {path.name} in {self.path}, got none. {did_you_mean(path.name, self.by_name)}"
+        )
+
+
+def read_prompts(path: str | os.PathLike[str]) -> PromptFile:
+    """The prompts in a JSON file, one for each object; masks are read from files beside it.
+
+    The forms: `{"objects": [...]}` or the list alone, each object with some of `points` [[x, y]], `labels`, `box`
+    (x0, y0, x1, y1) and `mask` (a file); a mapping of pictures' file names to such; a record written by
+    `Segmentation.save`; and samexporter's list of marks, which together are one object. Coordinates are image pixels.
+
+    Raises:
+        PromptError: the file cannot be read, is not JSON, or has none of these forms.
+    """
+    path = Path(path)
+    value = _json(path)
+    try:
+        if isinstance(value, dict) and value and not _is_asking(value):
+            return PromptFile(path, by_name={name: _objects(item, path.parent) for name, item in value.items()})
+        return PromptFile(path, everywhere=_objects(value, path.parent))
+    except PromptError as error:
+        raise PromptError(f"{path}: {error}") from error
+
+
+def read_mask_prompt(path: str | os.PathLike[str]) -> np.ndarray:
+    """The mask of an earlier result: bool [H,W] of the picture, or float logits where a `.npy` file holds them.
+
+    A `.json` record gives the best mask of its one object, a `.npy` file its array, anything else is read as a
+    picture that is light on the object.
+
+    Raises:
+        PromptError: the file cannot be read, or does not hold one mask.
+    """
+    path = Path(path)
+    try:
+        if path.suffix.lower() == ".json":
+            return _mask_of_record(path)
+        return _array(path) if path.suffix.lower() == ".npy" else read_mask(path)
+    except ImageError as error:
+        raise PromptError(f"A mask prompt is a mask picture, a record or a .npy file: {error}") from error
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise PromptError(f"Expected a JSON file at {path}, got: {error.strerror}. Check the path.") from error
+    except (ValueError, RecursionError) as error:
+        raise PromptError(f"Expected JSON in {path}, got something else: {error}. Write {_FORMS}.") from error
+
+
+def _is_asking(value: dict[str, Any]) -> bool:
+    """Whether this dict is about objects, and no mapping of pictures' names."""
+    return any(key in value for key in ("objects", "prompts", "error", *_FIELDS))
+
+
+def _objects(value: Any, folder: Path) -> tuple[Prompt, ...]:
+    """The prompts that a value of any form means."""
+    if isinstance(value, dict) and "error" in value:
+        raise PromptError(f"Expected prompts, got the record of a picture that failed: {value['error']}")
+    for key in ("objects", "prompts"):
+        if isinstance(value, dict) and key in value:
+            value = value[key]
+            break
+    items = [value] if isinstance(value, dict) else value
+    if not isinstance(items, list) or not items or not all(isinstance(item, dict) for item in items):
+        raise PromptError(f"Expected one of the known forms, got {_short(value)}. Write {_FORMS}.")
+    if any("type" in item for item in items):
+        return (_from_marks(items),)
+    return tuple(_one(item, folder) for item in items)
+
+
+def _one(item: dict[str, Any], folder: Path) -> Prompt:
+    """One object of our own form."""
+    for key in item:
+        if key not in _FIELDS:
+            raise PromptError(f"Expected an object's fields, got {key!r}. {did_you_mean(key, _FIELDS)}")
+    mask = item.get("mask")
+    if all(value is None for value in item.values()):
+        raise PromptError(
+            'Expected an object with points, a box or a mask, got an empty one. Write {"points": [[x, y]]}.'
+        )
+    return Prompt(
+        item.get("points"), item.get("labels"), item.get("box"), None if mask is None else _mask(mask, folder)
+    )
+
+
+def _mask(value: Any, folder: Path) -> np.ndarray:
+    if isinstance(value, str):
+        return read_mask_prompt(folder / value)
+    if isinstance(value, dict):
+        return _decoded(value)
+    if value is True:
+        raise PromptError(
+            "Expected a mask prompt's file, got a record whose mask prompt was logits, which records do not keep. "
+            "Name the mask of the object that you want to refine instead."
+        )
+    raise PromptError(f'Expected a mask prompt as the name of a file or as RLE, got {_short(value)}. Write "file.png".')
+
+
+def _from_marks(marks: list[dict[str, Any]]) -> Prompt:
+    """One object of samexporter's form: points with labels, and at most one rectangle."""
+    points, labels, boxes = [], [], []
+    for mark in marks:
+        kind, data = mark.get("type"), mark.get("data")
+        if kind == "point":
+            points.append(data)
+            labels.append(mark.get("label", 1))
+        elif kind == "rectangle":
+            boxes.append(data)
+        else:
+            raise PromptError(f"Expected marks of type point or rectangle, got {kind!r}. Remove it.")
+    if len(boxes) > 1:
+        raise PromptError(
+            f"Expected at most one rectangle, since the marks of a list are one object, got {len(boxes)}. "
+            f'For several objects write {{"objects": [{{"box": [x0, y0, x1, y1]}}, ...]}}.'
+        )
+    return Prompt(points or None, labels or None, boxes[0] if boxes else None)
+
+
+def _mask_of_record(path: Path) -> np.ndarray:
+    """The best mask of the one object of a record."""
+    record = _json(path)
+    annotations = record.get("annotations") if isinstance(record, dict) else None
+    if not isinstance(annotations, list) or not all(isinstance(item, dict) for item in annotations):
+        raise PromptError(f"Expected a record with annotations in {path}, got {_short(record)}. Give a mask picture.")
+    best = [item for item in annotations if item.get("candidate", 0) == 0]
+    if len(best) != 1:
+        raise PromptError(
+            f"Expected a record of one object as a mask prompt, got {len(best)} objects in {path}. "
+            "Give the PNG mask of the one that you mean."
+        )
+    return _decoded(best[0].get("segmentation"))
+
+
+def _decoded(value: Any) -> np.ndarray:
+    """A mask bool [H,W] from RLE."""
+    if not isinstance(value, dict):
+        raise PromptError(f"Expected a mask as RLE with size and counts, got {_short(value)}. Give a mask picture.")
+    try:
+        return rle.decode(value)
+    except ImageError as error:
+        raise PromptError(f"Expected a mask as RLE: {error}") from error
+
+
+def _array(path: Path) -> np.ndarray:
+    """A `.npy` file's array, never a pickle."""
+    try:
+        value = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise PromptError(f"Expected an array in {path}, got: {error}. Save it with numpy.save.") from error
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in "bf":
+        raise PromptError(
+            f"Expected a bool mask or float logits in {path}, got {getattr(value, 'dtype', type(value).__name__)}. "
+            "For a 0/255 mask save `mask > 127`."
+        )
+    return value
+
+
+def _short(value: Any) -> str:
+    text = (
+        json.dumps(value)
+        if not isinstance(value, dict)
+        else f"an object with {', '.join(map(str, value)) or 'nothing'}"
+    )
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,42 @@
+"""`samhq convert` goes to every layout and back without a change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from samhq.checkpoint.load import load_model
+from samhq.checkpoint.save import save_model
+from samhq.cli.main import main
+from samhq.model.sam import Sam
+
+
+def test_there_and_back(tmp_path: Path, hq: Sam, capsys: pytest.CaptureFixture[str]) -> None:
+    save_model(hq, tmp_path / "a.safetensors")
+    for source, target in (("a.safetensors", "b.pth"), ("b.pth", "c"), ("c", "d.safetensors")):
+        assert main(["convert", str(tmp_path / source), str(tmp_path / target)]) == 0
+        assert capsys.readouterr().out.startswith(str(tmp_path / target))
+    assert (tmp_path / "c" / "config.json").is_file()
+    end = load_model(tmp_path / "d.safetensors").state_dict()
+    assert end.keys() == hq.state_dict().keys()
+    assert all(torch.equal(end[key], value) for key, value in hq.state_dict().items())
+
+
+def test_half_precision(tmp_path: Path, hq: Sam) -> None:
+    save_model(hq, tmp_path / "a.safetensors")
+    assert (
+        main(["convert", str(tmp_path / "a.safetensors"), str(tmp_path / "b.safetensors"), "--dtype", "float16"]) == 0
+    )
+    assert load_model(tmp_path / "b.safetensors", dtype=None).dtype == torch.float16
+
+
+def test_wrong_use_is_a_sentence_and_writes_nothing(
+    tmp_path: Path, hq: Sam, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_model(hq, tmp_path / "a.safetensors")
+    for source, target in (("nowhere.pth", "b.pth"), ("a.safetensors", "b.onnx")):
+        assert main(["convert", str(tmp_path / source), str(tmp_path / target)]) == 2
+        assert capsys.readouterr().err.count("\n") == 1
+        assert not (tmp_path / target).exists()

@@ -1,0 +1,121 @@
+"""Help is there at once, and what is wrong ends in a sentence and an exit code."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+from importlib.metadata import version
+
+import pytest
+
+from samhq.cli import main as module
+from samhq.cli.main import main
+
+HEAVY = ("torch", "numpy", "PIL", "cv2", "pycocotools", "huggingface_hub", "transformers", "samhq.types")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["segment", "--help"], ["--version"], ["segmnt"], ["segment", "a", "--pt"]]
+)
+def test_help_and_mistakes_import_nothing_heavy(arguments: list[str]) -> None:
+    code = (
+        "import sys; from samhq.cli.main import main; code = main(sys.argv[1:]); "
+        f"print('heavy:', [name for name in {HEAVY!r} if name in sys.modules]); sys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1] == "heavy: []", done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["segment", "--help"]])
+def test_help_takes_less_than_half_a_second(arguments: list[str]) -> None:
+    """Of the processor's time: the clock of a busy machine tells nothing."""
+    seconds = []
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, "-m", "samhq", *arguments], capture_output=True, check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert min(seconds) < 0.5
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert all(f" {name} " in shown for name in ("segment", "models", "info", "convert"))
+
+
+def test_the_help_of_segment_names_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["segment", "--help"]) == 0
+    shown = capsys.readouterr().out
+    flags = "point box mask prompts model hq multimask device dtype output cutout no-overlay"
+    assert all(f"--{flag}" in shown for flag in flags.split())
+
+
+def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.strip() == version("samhq")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["segmnt"], 'Did you mean "segment"'),
+        (["segment", "a.jpg", "--point", "1,2"], "--output"),
+        (["segment", "a.jpg", "-o", "x", "--pont", "1,2"], "Did you mean --point"),
+        (["segment", "a.jpg", "-o", "x", "--hq", "onl"], '"only"'),
+        (["segment", "a.jpg", "-o", "x", "--dtype", "half"], "float16"),
+        (["info"], "FILE"),
+        (["info", "a", "b"], "b"),
+        (["convert", "a"], "TARGET"),
+    ],
+)
+def test_wrong_use_is_one_sentence_and_exit_code_2(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    shown = capsys.readouterr()
+    assert said in shown.err
+    assert shown.err.startswith("samhq: ")
+    assert shown.err.count("\n") == 1
+    assert shown.out == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (KeyboardInterrupt(), 130, "stopped"),
+        (OSError(28, "No space left on device"), 1, "No space left"),
+        (module.SamHQError("Expected x."), 2, "Expected x."),
+    ],
+)
+def test_what_ends_a_command(
+    error: BaseException, code: int, said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> list[object]:
+        raise error
+
+    monkeypatch.setattr("samhq.checkpoint.hub.catalogue", broken)
+    assert main(["models"]) == code
+    shown = capsys.readouterr().err
+    assert said in shown
+    assert shown.count("\n") == 1
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "samhq", "--help"], stdout=writing, stderr=subprocess.PIPE, check=False
+    )
+    os.close(writing)
+    assert done.stderr == b""
+    assert done.returncode in (0, 1)
+
+
+def test_python_m_samhq_is_the_command() -> None:
+    done = subprocess.run([sys.executable, "-m", "samhq", "segmnt"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("samhq: Unknown command")

@@ -1,0 +1,80 @@
+"""Which pictures are meant, and that no two results have one name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from samhq.cli.pictures import check_results_spare_inputs, find_pictures, stems
+from samhq.errors import ConfigError
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("b.JPG", "a.png", "notes.txt", ".hidden.png", "deep/c.jpg", "odd[1].png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "folder.png").mkdir()
+    return tmp_path
+
+
+def names(paths: list[Path]) -> list[str]:
+    return [path.name for path in paths]
+
+
+def test_a_folder_means_the_pictures_in_it(folder: Path) -> None:
+    assert names(find_pictures([str(folder)])) == ["a.png", "b.JPG", "odd[1].png"]
+
+
+def test_a_pattern_means_what_it_matches(folder: Path) -> None:
+    assert names(find_pictures([f"{folder}/*.*"])) == ["a.png", "b.JPG", "odd[1].png"]
+    assert names(find_pictures([f"{folder}/**/c.*"])) == ["c.jpg"]
+
+
+def test_a_file_with_a_patterns_characters_is_itself(folder: Path) -> None:
+    assert names(find_pictures([f"{folder}/odd[1].png"])) == ["odd[1].png"]
+
+
+def test_a_named_file_is_kept_whatever_it_is_and_once(folder: Path) -> None:
+    given = [f"{folder}/notes.txt", f"{folder}/missing.jpg", f"{folder}/b.JPG", str(folder), f"{folder}/./b.JPG"]
+    assert names(find_pictures(given)) == ["notes.txt", "missing.jpg", "b.JPG", "a.png", "odd[1].png"]
+
+
+@pytest.mark.parametrize("item", ["deep/nothing", "*.tif"])
+def test_a_folder_or_pattern_without_pictures_is_wrong_use(folder: Path, item: str) -> None:
+    (folder / "deep/nothing").mkdir()
+    with pytest.raises(ConfigError, match="Expected pictures in"):
+        find_pictures([f"{folder}/{item}"])
+
+
+def test_no_picture_is_wrong_use() -> None:
+    with pytest.raises(ConfigError, match="at least one picture"):
+        find_pictures([])
+
+
+parts = st.sampled_from(["a", "A", "b", "a_jpg", "a_2", "a_a_jpg"])
+paths = st.builds(
+    lambda folder, stem, suffix: Path(folder, stem + suffix), parts, parts, st.sampled_from([".jpg", ".png", ""])
+)
+
+
+@given(st.lists(paths, unique=True, max_size=12))
+def test_stems_differ_and_are_always_the_same(pictures: list[Path]) -> None:
+    found = stems(pictures)
+    assert len({name.casefold() for name in found}) == len(found) == len(pictures)
+    assert found == stems(pictures)
+
+
+def test_a_stem_of_its_own_stays() -> None:
+    assert stems([Path("x/cat.jpg"), Path("y/dog.jpg")]) == ["cat", "dog"]
+
+
+@pytest.mark.parametrize("name", ["cat_mask_0.png", "cat_overlay.jpg", "cat_cutout_1.png", "cat.json"])
+def test_an_input_that_a_result_would_replace_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match="another folder as --output"):
+        check_results_spare_inputs([tmp_path / "cat.jpg", tmp_path / name], ["cat"], tmp_path)
+    check_results_spare_inputs([tmp_path / "cat.jpg", tmp_path / name], ["dog"], tmp_path)
+    check_results_spare_inputs([tmp_path / "cat.jpg", tmp_path / name], ["cat"], tmp_path / "out")

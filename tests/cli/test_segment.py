@@ -1,0 +1,294 @@
+"""`samhq segment` writes what the API gives, for many pictures, and keeps going."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests import tiny
+from tests.inference.test_segment import ROUGH, picture
+
+from samhq.checkpoint.save import save_model
+from samhq.cli.main import main
+from samhq.cli.segment import box_from_text, point_from_text
+from samhq.errors import PromptError
+from samhq.inference.prompt import Prompt
+from samhq.inference.segment import Segmenter
+from samhq.model.sam import Sam
+
+Shown = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    save_model(tiny.shared(tiny.HQ), path)
+    return path
+
+
+@pytest.fixture
+def cat(tmp_path: Path) -> Path:
+    return drawn(tmp_path / "in" / "cat.png")
+
+
+def drawn(path: Path, height: int = 40, width: int = 60) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(picture(height, width)).save(path)
+    return path
+
+
+def run(weights: Path, out: Path, *arguments: object) -> int:
+    return main(["segment", *map(str, arguments), "--model", str(weights), "--device", "cpu", "--output", str(out)])
+
+
+def record(out: Path, name: str = "cat") -> Any:
+    return json.loads((out / f"{name}.json").read_text())
+
+
+def mask_files(out: Path, pattern: str = "*_mask_*.png") -> np.ndarray:
+    files = sorted(out.glob(pattern))
+    masks = []
+    for file in files:
+        with Image.open(file) as png:
+            masks.append(np.asarray(png) > 127)
+    return np.stack(masks)
+
+
+@pytest.mark.parametrize(
+    ("flags", "prompts"),
+    [
+        (["--point", "20,15"], [Prompt(points=[[20, 15]])]),
+        (["--point", "20,15", "--point", "40,30,0"], [Prompt(points=[[20, 15], [40, 30]], labels=[1, 0])]),
+        (["--box", "5,5,50,30"], [Prompt(box=[5, 5, 50, 30])]),
+        (["--box", "5,5,50,30", "--point=20,15.5"], [Prompt(points=[[20, 15.5]], box=[5, 5, 50, 30])]),
+        (["--box", "5,5,50,30", "--box", "1,1,9,30"], [Prompt(box=[5, 5, 50, 30]), Prompt(box=[1, 1, 9, 30])]),
+    ],
+    ids=str,
+)
+def test_masks_are_those_of_the_api(
+    weights: Path, cat: Path, tmp_path: Path, hq: Sam, capsys: Shown, flags: list[str], prompts: list[Prompt]
+) -> None:
+    out = tmp_path / "new" / "out"
+    assert run(weights, out, cat, *flags) == 0
+    expected = Segmenter(hq).segment(picture(), prompts=prompts)
+    assert np.array_equal(mask_files(out), expected.masks)
+    assert (out / "cat_overlay.jpg").is_file()
+    assert [a["predicted_iou"] for a in record(out)["annotations"]] == pytest.approx(expected.scores.tolist(), abs=1e-5)
+    line = capsys.readouterr().out
+    assert line.startswith(f"{cat}: {len(prompts)} mask")
+    assert line.count("\n") == 1
+
+
+def test_candidates_hq_cutouts_and_no_overlay(weights: Path, cat: Path, tmp_path: Path) -> None:
+    assert (
+        run(weights, tmp_path / "a", cat, "--point", "20,15", "--multimask", "--hq", "off", "--cutout", "--no-overlay")
+        == 0
+    )
+    names = {path.name for path in (tmp_path / "a").iterdir()}
+    assert names == {"cat_mask_0_0.png", "cat_mask_0_1.png", "cat_mask_0_2.png", "cat_cutout_0.png", "cat.json"}
+    assert run(weights, tmp_path / "b", cat, "--point", "20,15", "--no-multimask", "--dtype", "bfloat16") == 0
+    assert len(record(tmp_path / "b")["annotations"]) == 1
+
+
+def test_many_objects_in_one_pass_of_the_encoder(
+    weights: Path, cat: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+    encode = Sam.encode
+    monkeypatch.setattr(Sam, "encode", lambda self, *args, **kwargs: calls.append(1) or encode(self, *args, **kwargs))
+    boxes = [flag for x in range(20) for flag in ("--box", f"{x},2,{x + 20},30")]
+    assert run(weights, tmp_path / "out", cat, *boxes) == 0
+    assert len(calls) == 1
+    assert len(list((tmp_path / "out").glob("cat_mask_*.png"))) == 20
+
+
+def test_a_mask_of_an_earlier_result_as_picture_or_record(weights: Path, cat: Path, tmp_path: Path, hq: Sam) -> None:
+    assert run(weights, tmp_path / "first", cat, "--point", "20,15") == 0
+    first = mask_files(tmp_path / "first")[0]
+    expected = Segmenter(hq).segment(picture(), points=[[20, 15]], mask=first).masks
+    for i, previous in enumerate(("cat_mask_0.png", "cat.json")):
+        assert run(weights, tmp_path / f"{i}", cat, "--point", "20,15", "--mask", tmp_path / "first" / previous) == 0
+        assert np.array_equal(mask_files(tmp_path / f"{i}"), expected)
+
+
+def test_a_mask_alone_and_logits(weights: Path, cat: Path, tmp_path: Path, hq: Sam) -> None:
+    logits = Segmenter(hq).segment(picture(), points=[[20, 15]]).low_res_logits[0, 0]
+    for name, array in (("rough", ROUGH), ("logits", logits)):
+        np.save(tmp_path / f"{name}.npy", array)
+        assert run(weights, tmp_path / name, cat, "--mask", tmp_path / f"{name}.npy") == 0
+        assert np.array_equal(mask_files(tmp_path / name), Segmenter(hq).segment(picture(), mask=array).masks)
+
+
+def test_a_prompts_file_and_its_record_give_the_same(weights: Path, cat: Path, tmp_path: Path) -> None:
+    Image.fromarray(ROUGH).save(tmp_path / "rough.png")
+    objects = [
+        {"points": [[20, 15]]},
+        {"box": [5, 5, 50, 30], "points": [[9, 9]], "labels": [0]},
+        {"mask": "rough.png"},
+    ]
+    (tmp_path / "prompts.json").write_text(json.dumps({"objects": objects}))
+    assert run(weights, tmp_path / "a", cat, "--prompts", tmp_path / "prompts.json") == 0
+    assert run(weights, tmp_path / "b", cat, "--prompts", tmp_path / "a" / "cat.json") == 0
+    assert len(mask_files(tmp_path / "a")) == 3
+    assert np.array_equal(mask_files(tmp_path / "a"), mask_files(tmp_path / "b"))
+
+
+def test_prompts_by_picture(weights: Path, tmp_path: Path, capsys: Shown) -> None:
+    for name in ("a", "b", "c"):
+        drawn(tmp_path / "in" / f"{name}.png")
+    (tmp_path / "p.json").write_text(
+        json.dumps({"a.png": [{"box": [5, 5, 50, 30]}], "b.png": [{"box": [1, 1, 9, 9]}] * 2})
+    )
+    assert run(weights, tmp_path / "out", tmp_path / "in", "--prompts", tmp_path / "p.json") == 1
+    assert len(record(tmp_path / "out", "a")["annotations"]) == 1
+    assert len(record(tmp_path / "out", "b")["annotations"]) == 2
+    assert "c.png" in record(tmp_path / "out", "c")["error"]
+    assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+def test_an_unreadable_picture_among_many_becomes_a_record(weights: Path, tmp_path: Path, capsys: Shown) -> None:
+    drawn(tmp_path / "in" / "a.png")
+    (tmp_path / "in" / "b.png").write_bytes(b"no picture")
+    (tmp_path / "in" / "c.png").write_bytes((tmp_path / "in" / "a.png").read_bytes()[:200])
+    drawn(tmp_path / "in" / "d.png")
+    assert run(weights, tmp_path / "out", tmp_path / "in", tmp_path / "missing.png", "--point", "20,15") == 1
+    shown = capsys.readouterr()
+    assert [line.split(": ")[0] for line in shown.out.splitlines()] == [
+        str(tmp_path / f"in/{name}.png") for name in "ad"
+    ]
+    for name in ("b", "c", "missing"):
+        failed = record(tmp_path / "out", name)
+        assert failed["error"] in shown.err
+        assert failed["image"]["file_name"].endswith(f"{name}.png")
+    assert "5/5" in shown.err, "the bar counts pictures"
+    assert "Traceback" not in shown.err
+
+
+def test_a_point_outside_some_pictures_is_their_failure(weights: Path, tmp_path: Path) -> None:
+    drawn(tmp_path / "in" / "large.png")
+    drawn(tmp_path / "in" / "small.png", 20, 20)
+    assert run(weights, tmp_path / "out", tmp_path / "in", "--point", "50,30") == 1
+    assert "annotations" in record(tmp_path / "out", "large")
+    assert "error" in record(tmp_path / "out", "small")
+    assert run(weights, tmp_path / "out", tmp_path / "in", "--point", "500,300") == 1
+    assert "error" in record(tmp_path / "out", "large")
+
+
+def test_pictures_of_one_name_do_not_overwrite_each_other(weights: Path, tmp_path: Path) -> None:
+    pictures = [drawn(tmp_path / name) for name in ("x/cat.png", "y/cat.png", "y/cat.bmp", "y/dog.png")]
+    assert run(weights, tmp_path / "out", *pictures, "--point", "20,15") == 0
+    names = {path.stem for path in (tmp_path / "out").glob("*.json")}
+    assert names == {"x_cat_png", "y_cat_png", "cat_bmp", "dog"}
+
+
+def test_an_interrupted_run_keeps_what_it_wrote(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Shown
+) -> None:
+    for name in ("a", "b", "c"):
+        drawn(tmp_path / "in" / f"{name}.png")
+    segment = Segmenter.segment
+
+    def interrupted(self: Segmenter, image: Path, **asked: Any) -> Any:
+        if image.name == "b.png":
+            raise KeyboardInterrupt
+        return segment(self, image, **asked)
+
+    monkeypatch.setattr(Segmenter, "segment", interrupted)
+    assert run(weights, tmp_path / "out", tmp_path / "in", "--point", "20,15") == 130
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"a_mask_0.png", "a_overlay.jpg", "a.json"}
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ([], "got none of them"),
+        (["--point", "1"], "--point 450,600"),
+        (["--point", "1,2,3"], "label 1"),
+        (["--point", "a,b"], "--point 450,600"),
+        (["--point", "nan,1"], "--point 450,600"),
+        (["--box", "5,5,1,1"], "x0 < x1"),
+        (["--box", "1,2,3"], "--box 10,20,300,400"),
+        (["--point", "5,5", "--box", "1,1,9,9", "--box", "2,2,9,9"], "--prompts"),
+        (["--mask", "in/cat.png", "--box", "1,1,9,9", "--box", "2,2,9,9"], "--prompts"),
+        (["--point", "5,5", "--prompts", "p.json"], "got both"),
+        (["--prompts", "p.json"], "p.json"),
+        (["--mask", "m.png"], "m.png"),
+        (["--point", "500,5"], "500"),
+        (["--point=-5,5"], "-5"),
+        (["--point", "5,5", "--model", "sam_hq_vitb"], "sam_hq_vit_b"),
+        (["--point", "5,5", "--device", "gpu"], "device"),
+        (["--point", "5,5", "--model", "in/cat.png"], "cat.png"),
+    ],
+    ids=str,
+)
+def test_wrong_use_is_a_sentence(
+    weights: Path,
+    cat: Path,
+    tmp_path: Path,
+    capsys: Shown,
+    monkeypatch: pytest.MonkeyPatch,
+    flags: list[str],
+    said: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    model = [] if "--model" in flags else ["--model", str(weights)]
+    device = [] if "--device" in flags else ["--device", "cpu"]
+    assert main(["segment", str(cat), *flags, *model, *device, "-o", "out"]) == 2
+    shown = capsys.readouterr()
+    assert said in shown.err
+    assert shown.err.count("\n") == 1
+    assert not list(Path("out").glob("*"))
+
+
+def test_one_unreadable_picture_is_wrong_use(weights: Path, tmp_path: Path, capsys: Shown) -> None:
+    (tmp_path / "cat.png").write_bytes(b"no picture")
+    for name in ("cat.png", "missing.png"):
+        assert run(weights, tmp_path / "out", tmp_path / name, "--point", "20,15") == 2
+        assert name in capsys.readouterr().err
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_an_hq_mask_of_a_plain_model_is_wrong_use(tmp_path: Path, cat: Path, plain: Sam, capsys: Shown) -> None:
+    save_model(plain, tmp_path / "plain.pth")
+    assert run(tmp_path / "plain.pth", tmp_path / "out", cat, cat.parent, "--point", "20,15", "--hq", "only") == 2
+    assert "plain SAM" in capsys.readouterr().err
+
+
+def test_a_file_in_place_of_the_output_folder_is_wrong_use(weights: Path, cat: Path, capsys: Shown) -> None:
+    assert run(weights, cat, cat, "--point", "20,15") == 2
+    assert run(weights, cat / "deeper", cat, "--point", "20,15") == 2
+    assert "Expected a folder for the results" in capsys.readouterr().err
+
+
+def test_results_never_take_the_place_of_inputs(weights: Path, cat: Path, capsys: Shown) -> None:
+    folder = cat.parent
+    assert run(weights, folder, folder, "--point", "20,15") == 0, "beside its picture is a fine place for a result"
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    assert run(weights, folder, folder, "--point", "30,15") == 2
+    assert run(weights, folder, cat, "--prompts", folder / "cat.json") == 2
+    assert run(weights, folder, cat, "--mask", folder / "cat_mask_0.png") == 2
+    assert capsys.readouterr().err.count("another folder as --output") == 3
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_file_names_that_are_no_text(weights: Path, tmp_path: Path, capsys: Shown) -> None:
+    odd = drawn(tmp_path / "caf\udce9.png")
+    assert run(weights, tmp_path / "out", odd, "--point", "20,15") == 0
+    assert record(tmp_path / "out", "caf\udce9")["image"]["file_name"] == str(odd)
+
+
+@pytest.mark.parametrize("text", ["", ",", "1,", "1;2", "1,2,", "1,2,0.5", "1,2,1,1", "inf,2", "0x1,2"])
+def test_texts_that_are_no_point(text: str) -> None:
+    with pytest.raises(PromptError, match="x,y"):
+        point_from_text(text)
+
+
+@pytest.mark.parametrize("text", ["", "1,2,3", "1,2,3,4,5", "3,2,1,4", "1,2,1,4", "1,2,3,nan"])
+def test_texts_that_are_no_box(text: str) -> None:
+    with pytest.raises(PromptError, match="x0,y0,x1,y1"):
+        box_from_text(text)

@@ -1,0 +1,170 @@
+"""Prompts in image pixels become the network's flat list, or a sentence says why not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from samhq.errors import PromptError, SamHQError
+from samhq.image.frame import Frame
+from samhq.inference.prompt import Prompt, candidates_for, flatten, join, mask_logits
+from samhq.types import IGNORED
+
+FRAME = Frame.fit((40, 80), 64)
+LOGITS = np.linspace(-5, 5, 256, dtype=np.float32).reshape(16, 16)
+ROUGH = np.zeros((40, 80), bool)
+ROUGH[10:30, 20:60] = True
+
+
+def test_ragged_points_are_filled_with_what_takes_no_part() -> None:
+    flat = flatten([Prompt(points=[[10, 20], [40, 30]], labels=[1, 0]), Prompt(box=[10, 10, 40, 30])], FRAME)
+    assert flat.points is not None
+    assert flat.labels is not None
+    assert flat.boxes is not None
+    assert flat.points[0].tolist() == [[8, 16], [32, 24]]
+    assert flat.labels.tolist() == [[1, 0], [IGNORED, IGNORED]]
+    assert flat.boxes[0].isnan().all()
+    assert flat.boxes[1].tolist() == [8, 8, 32, 24]
+    assert flat.masks is None
+
+
+def test_points_without_labels_are_on_the_object() -> None:
+    labels = flatten([Prompt(points=[[1, 1], [2, 2], [3, 3]])], FRAME).labels
+    assert labels is not None
+    assert labels.tolist() == [[1, 1, 1]]
+
+
+def test_a_bool_mask_is_brought_to_the_square_and_logits_stay() -> None:
+    flat = flatten([Prompt(mask=ROUGH), Prompt(mask=LOGITS), Prompt(box=[0, 0, 5, 5])], FRAME)
+    assert flat.masks is not None
+    assert torch.equal(flat.masks[0], FRAME.mask_to_prompt(ROUGH))
+    assert flat.masks[0, 0, 4, 8] > 0 > flat.masks[0, 0, 0, 0]
+    assert np.array_equal(flat.masks[1, 0].numpy(), LOGITS)
+    assert flat.masks[2].isnan().all()
+
+
+@pytest.mark.parametrize("shape", [(16, 16), (1, 16, 16), (1, 1, 16, 16)])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_logits_with_axes_of_one_and_of_any_precision(shape: tuple[int, ...], dtype: torch.dtype) -> None:
+    assert torch.equal(mask_logits(torch.ones(shape, dtype=dtype), FRAME), torch.ones(1, 16, 16))
+
+
+def test_joined_prompts_are_those_of_each_picture() -> None:
+    first = flatten([Prompt(points=[[10, 20]]), Prompt(mask=LOGITS)], FRAME, 0)
+    second = flatten([Prompt(points=[[1, 2], [3, 4], [5, 6]], box=[0, 0, 9, 9])], FRAME, 1)
+    both = join([first, second])
+    assert both.image_index.tolist() == [0, 0, 1]
+    assert both.labels is not None
+    assert both.labels.tolist() == [[1, IGNORED, IGNORED], [IGNORED] * 3, [1, 1, 1]]
+    assert both.points is not None
+    assert second.points is not None
+    assert torch.equal(both.points[2], second.points[0])
+    assert both.boxes is not None
+    assert both.boxes.isnan().all(dim=1).tolist() == [True, True, False]
+    assert both.masks is not None
+    assert both.masks.isnan().all(dim=(1, 2, 3)).tolist() == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "policy"),
+    [
+        (Prompt(points=[[1, 2]]), "best"),
+        (Prompt(points=[1, 2]), "best"),
+        (Prompt(points=[[1, 2]], labels=[1]), "best"),
+        (Prompt(points=[[1, 2], [3, 4]]), "single"),
+        (Prompt(points=[[1, 2]], box=[0, 0, 5, 5]), "single"),
+        (Prompt(points=[[1, 2]], mask=ROUGH), "single"),
+        (Prompt(box=[0, 0, 5, 5]), "single"),
+    ],
+)
+def test_only_a_lone_click_is_ambiguous(prompt: Prompt, policy: str) -> None:
+    assert candidates_for([prompt], None) == [policy]
+    assert candidates_for([prompt], True) == ["sorted"]
+    assert candidates_for([prompt], False) == ["single"]
+
+
+@pytest.mark.parametrize(
+    ("prompts", "said"),
+    [
+        ([], "at least one prompt"),
+        ([Prompt()], "an empty one"),
+        ([Prompt(points=[[1, 2]]), Prompt()], "an empty one"),
+        ([Prompt(labels=[1])], "labels alone"),
+        ([Prompt(box=[1, 1, 5, 5], labels=[1])], "labels alone"),
+        ([Prompt(points=[])], "point"),
+        ([Prompt(points=[[81, 5]])], "point"),
+        ([Prompt(points=[[-2, 5]])], "point"),
+        ([Prompt(points=[[float("nan"), 5]])], "point"),
+        ([Prompt(points=[[1, 2]], labels=[1, 1])], "label"),
+        ([Prompt(points=[[1, 2]], labels=[2])], "label"),
+        ([Prompt(points=[[1, 2, 3]])], "point"),
+        ([Prompt(points="here")], "point"),
+        ([Prompt(box=[5, 5, 1, 1])], "box"),
+        ([Prompt(box=[5, 5, 9])], "box"),
+        ([Prompt(box=[[1, 1, 5, 5], [2, 2, 6, 6]])], "one box a prompt"),
+        ([Prompt(box=[1, 1, float("inf"), 5])], "box"),
+        ([Prompt(box=[90, 0, 500, 40])], "box"),
+        ([Prompt(mask=ROUGH[:-1])], r"bool \[40, 80\]"),
+        ([Prompt(mask=ROUGH.astype(np.uint8))], "mask > 127"),
+        ([Prompt(mask=LOGITS[:8])], r"\[16, 16\]"),
+        ([Prompt(mask=np.full((16, 16), np.nan, np.float32))], "finite"),
+        ([Prompt(mask="mask.png")], "mask"),
+        ([Prompt(mask=[[1, 2], [3]])], "mask"),
+        ([Prompt(mask=np.array(["a", "b"]))], "mask"),
+    ],
+)
+def test_misuse_is_a_sentence(prompts: list[Prompt], said: str) -> None:
+    with pytest.raises(PromptError, match=said):
+        flatten(prompts, FRAME)
+
+
+numbers = st.one_of(
+    st.floats(allow_nan=True, width=32),
+    st.integers(-5, 90),
+    st.integers(),
+    st.booleans(),
+    st.none(),
+    st.text(max_size=2),
+)
+nested = st.recursive(numbers, lambda inner: st.lists(inner, max_size=4), max_leaves=9)
+pairs = st.lists(st.lists(st.one_of(st.floats(0, 40), st.just(5)), min_size=2, max_size=2), max_size=3)
+arrays = st.sampled_from(
+    [
+        np.zeros((0, 2)),
+        np.zeros((2, 2, 2)),
+        np.zeros((40, 80), np.int64),
+        np.zeros((1, 40, 80), bool),
+        np.zeros((16, 16), np.complex64),
+        np.zeros((16, 16), np.float16),
+        np.array(None, object),
+        np.array(5.0),
+        np.zeros(4, "datetime64[s]"),
+        np.zeros((16, 16), np.uint16),
+        torch.zeros(16, 16, dtype=torch.bfloat16),
+        torch.zeros(2, 2, requires_grad=True),
+        {"a": 1},
+        {1.0, 2.0},
+        b"bytes",
+        object(),
+        10**400,
+    ]
+)
+anything: st.SearchStrategy[Any] = st.one_of(st.none(), nested, pairs, arrays)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.builds(Prompt, anything, anything, anything, anything), max_size=3))
+def test_whatever_is_given_only_our_errors_come_out(prompts: list[Prompt]) -> None:
+    try:
+        flat = flatten(prompts, FRAME)
+    except SamHQError:
+        return
+    policies = candidates_for(prompts, None)
+    assert len(flat) == len(prompts) == len(policies)
+    assert flat.points is not None
+    assert flat.points.isfinite().all()

@@ -1,0 +1,111 @@
+"""What a result says of itself agrees with its masks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from pycocotools import mask as coco
+
+from samhq.image.frame import Frame
+from samhq.inference.prompt import Prompt
+from samhq.inference.result import Segmentation
+
+HEIGHT, WIDTH = 30, 50
+
+
+def result(
+    candidates: int = 1, prompts: tuple[Prompt, ...] = (Prompt(points=[[10, 12]]), Prompt(box=[1, 2, 30, 20]))
+) -> Segmentation:
+    """Two objects: a rectangle with a hole, and nothing at all, on a ramp of grey."""
+    source = np.random.default_rng(0)
+    masks = np.zeros((2, candidates, HEIGHT, WIDTH), bool)
+    masks[0, :, 5:15, 20:41] = True
+    masks[0, :, 8:10, 25:30] = False
+    for k in range(1, candidates):
+        masks[0, k, :k] = True
+    return Segmentation(
+        image=np.linspace(20, 220, HEIGHT * WIDTH * 3).reshape(HEIGHT, WIDTH, 3).astype(np.uint8),
+        candidates=masks,
+        candidate_scores=np.array([[0.9, 0.5, 0.1], [0.8, 0.4, 0.2]], np.float32)[:, :candidates],
+        low_res_logits=source.normal(size=(2, candidates, 16, 16)).astype(np.float32),
+        prompts=prompts,
+        frame=Frame.fit((HEIGHT, WIDTH), 64),
+        model="test",
+    )
+
+
+def test_the_best_candidate_stands_for_the_prompt() -> None:
+    three = result(3)
+    assert len(three) == 2
+    assert np.array_equal(three.masks, three.candidates[:, 0])
+    assert three.scores.tolist() == pytest.approx([0.9, 0.8])
+
+
+def test_areas_and_boxes_are_those_of_the_masks() -> None:
+    assert result().areas.tolist() == [10 * 21 - 2 * 5, 0]
+    assert result().boxes.tolist() == [[20, 5, 40, 14], [0, 0, 0, 0]]
+
+
+def test_annotations_decode_to_the_masks_with_pycocotools() -> None:
+    three = result(3)
+    annotations = three.annotations()
+    assert [(a["prompt"], a["candidate"]) for a in annotations] == [(p, k) for p in range(2) for k in range(3)]
+    for annotation in annotations:
+        mask = three.candidates[annotation["prompt"], annotation["candidate"]]
+        rle = annotation["segmentation"]
+        assert isinstance(rle["counts"], str)
+        assert np.array_equal(coco.decode(rle).astype(bool), mask)
+        assert annotation["area"] == mask.sum() == coco.area(rle)
+        assert annotation["bbox"] == coco.toBbox(rle).tolist()
+
+
+def test_logits_have_the_pictures_size() -> None:
+    one = result()
+    assert one.logits.shape == (2, HEIGHT, WIDTH)
+    assert one.logits.dtype == np.float32
+
+
+def test_the_overlay_changes_the_object_and_without_prompts_nothing_else() -> None:
+    one = result()
+    drawn = one.overlay(prompts=False, alpha=0.5)
+    assert drawn.dtype == np.uint8
+    assert drawn.shape == one.image.shape
+    changed = (drawn != one.image).any(axis=2)
+    far = np.ones((HEIGHT, WIDTH), bool)
+    far[2:18, 17:44] = False
+    assert not changed[far].any()
+    assert changed[one.masks[0]].mean() > 0.9
+
+
+@pytest.mark.parametrize(
+    "prompt", [Prompt(points=[[3, 25]]), Prompt(points=[3, 25]), Prompt(points=np.array([[3, 25]]), labels=[0])]
+)
+def test_points_are_drawn_where_they_are(prompt: Prompt) -> None:
+    one = result(prompts=(prompt, Prompt(mask=np.zeros((HEIGHT, WIDTH), bool))))
+    changed = (one.overlay() != one.overlay(prompts=False)).any(axis=2)
+    assert changed[25, 3]
+    assert not changed[:, 30:].any()
+
+
+def test_a_cutout_keeps_the_object_and_clears_the_rest() -> None:
+    one = result()
+    whole, cropped = one.cutout(0, crop=False), one.cutout(0)
+    assert np.array_equal(whole[..., 3] > 0, one.masks[0])
+    assert np.array_equal(whole[..., :3][one.masks[0]], one.image[one.masks[0]])
+    assert np.array_equal(cropped, whole[5:15, 20:41])
+
+
+def test_the_cutout_of_nothing_is_transparent() -> None:
+    nothing = result().cutout(1)
+    assert nothing.shape[2] == 4
+    assert not nothing[..., 3].any()
+
+
+def test_polygons_enclose_the_area_of_the_mask() -> None:
+    def area(ring: np.ndarray) -> float:
+        x, y = ring.T
+        return abs(float(x @ np.roll(y, 1) - y @ np.roll(x, 1))) / 2
+
+    (outline,), nothing = result().polygons()
+    assert area(outline.exterior) - sum(map(area, outline.holes)) == result().areas[0]
+    assert nothing == []

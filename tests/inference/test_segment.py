@@ -1,0 +1,261 @@
+"""Pictures and prompts in, masks out: the same however they are asked, and sentences for misuse."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests import tiny
+from tests.inference.test_prompt import anything
+
+from samhq.errors import CheckpointError, ConfigError, ImageError, PromptError, SamHQError
+from samhq.inference.prompt import Prompt
+from samhq.inference.segment import Segmenter, as_device, as_dtype, load
+from samhq.model.sam import Sam
+
+
+def picture(height: int = 40, width: int = 60, seed: int = 0) -> np.ndarray:
+    """A smooth random picture."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (height // 10 + 1, width // 10 + 1, 3))
+    return np.kron(coarse, np.ones((10, 10, 1)))[:height, :width].astype(np.uint8)
+
+
+ROUGH = np.zeros((40, 60), bool)
+ROUGH[10:30, 20:50] = True
+KINDS = {
+    "click": Prompt(points=[[20, 15]]),
+    "clicks": Prompt(points=[[20, 15], [40, 30], [5, 5]], labels=[1, 0, 0]),
+    "box": Prompt(box=[5, 5, 50, 30]),
+    "box and click": Prompt(points=[[20, 15]], box=[5, 5, 50, 30]),
+    "mask": Prompt(mask=ROUGH),
+    "mask and box": Prompt(box=[5, 5, 50, 30], mask=ROUGH),
+}
+
+
+@pytest.fixture
+def segmenter(hq: Sam) -> Segmenter:
+    return Segmenter(hq)
+
+
+def test_a_click_gives_one_mask_of_the_pictures_size(any_sam: Sam) -> None:
+    result = Segmenter(any_sam).segment(picture(), points=[[20, 15]])
+    assert result.candidates.shape == (1, 1, 40, 60)
+    assert result.candidates.dtype == np.bool_
+    assert result.candidate_scores.shape == (1, 1)
+    assert result.model == any_sam.config.name
+    assert np.array_equal(result.masks, result.logits > 0)
+    assert 0 < result.areas[0] < 40 * 60, "a test of masks needs one that is neither empty nor full"
+
+
+def test_neither_the_picture_nor_the_prompt_is_changed(segmenter: Segmenter) -> None:
+    image, points, mask = picture(), np.array([[20.0, 15.0]]), ROUGH.copy()
+    segmenter.segment(image, points=points, mask=mask)
+    assert np.array_equal(image, picture())
+    assert points.tolist() == [[20.0, 15.0]]
+    assert np.array_equal(mask, ROUGH)
+
+
+def test_many_objects_need_one_pass_of_the_encoder(segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    encode = Sam.encode
+    monkeypatch.setattr(Sam, "encode", lambda self, *args, **kwargs: calls.append(1) or encode(self, *args, **kwargs))
+    encoded = segmenter.encode(picture())
+    segmenter.segment(encoded, prompts=list(KINDS.values()))
+    segmenter.segment(encoded, points=[[1, 1]])
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize("multimask", [None, True, False])
+def test_a_batch_gives_what_each_prompt_gives_alone(any_sam: Sam, multimask: bool | None) -> None:
+    segmenter = Segmenter(any_sam)
+    images = [picture(), picture(40, 60, seed=1)]
+    prompts = [list(KINDS.values()), list(KINDS.values())[::-1][:3]]
+    if multimask is None:
+        prompts = [asked[1:3] for asked in prompts]
+    batch = segmenter.segment_batch(images, prompts, multimask=multimask)
+    for image, asked, result in zip(images, prompts, batch, strict=True):
+        assert result.prompts == tuple(asked)
+        for i, prompt in enumerate(asked):
+            alone = segmenter.segment(image, prompts=[prompt], multimask=multimask)
+            np.testing.assert_allclose(result.low_res_logits[i], alone.low_res_logits[0], atol=2e-5)
+            np.testing.assert_allclose(result.candidate_scores[i], alone.candidate_scores[0], atol=1e-5)
+            assert (result.candidates[i] != alone.candidates[0]).mean() < 1e-3
+
+
+def test_pictures_of_different_sizes_in_one_batch(segmenter: Segmenter) -> None:
+    sizes = [(40, 60), (64, 64), (90, 20)]
+    results = segmenter.segment_batch([picture(*size) for size in sizes], [[Prompt(points=[[9, 9]])]] * 3)
+    assert [result.masks.shape for result in results] == [(1, *size) for size in sizes]
+
+
+def test_arguments_boxes_and_prompts_say_the_same(segmenter: Segmenter) -> None:
+    encoded = segmenter.encode(picture())
+    by_prompts = segmenter.segment(encoded, prompts=[Prompt(box=[5, 5, 50, 30]), Prompt(box=[1, 1, 9, 30])])
+    by_boxes = segmenter.segment(encoded, boxes=np.array([[5, 5, 50, 30], [1, 1, 9, 30]]))
+    first = segmenter.segment(encoded, box=[5, 5, 50, 30])
+    assert np.array_equal(by_prompts.low_res_logits, by_boxes.low_res_logits)
+    np.testing.assert_allclose(by_boxes.low_res_logits[:1], first.low_res_logits, atol=2e-5)
+
+
+def test_an_earlier_result_refines(segmenter: Segmenter) -> None:
+    encoded = segmenter.encode(picture())
+    first = segmenter.segment(encoded, points=[[20, 15]], multimask=True)
+    second = segmenter.segment(encoded, points=[[20, 15]], mask=first.low_res_logits[0, 2])
+    again = segmenter.segment(encoded, points=[[20, 15]], mask=torch.from_numpy(first.low_res_logits[0, 2]))
+    without = segmenter.segment(encoded, points=[[20, 15]], multimask=False)
+    assert np.array_equal(second.low_res_logits, again.low_res_logits)
+    assert not np.allclose(second.low_res_logits, without.low_res_logits, atol=1e-3)
+
+
+def test_candidates_are_the_three_best_first_and_a_lone_click_takes_the_best(any_sam: Sam) -> None:
+    segmenter = Segmenter(any_sam)
+    encoded = segmenter.encode(picture())
+    three = segmenter.segment(encoded, points=[[20, 15]], multimask=True)
+    assert three.candidates.shape[:2] == (1, 3)
+    assert (np.diff(three.candidate_scores[0]) <= 0).all()
+    best = segmenter.segment(encoded, points=[[20, 15]])
+    np.testing.assert_allclose(best.low_res_logits[0, 0], three.low_res_logits[0, 0], atol=2e-5)
+    clear = segmenter.segment(encoded, points=[[20, 15]], multimask=False)
+    assert not np.allclose(clear.low_res_logits[0, 0], best.low_res_logits[0, 0], atol=1e-3)
+
+
+def test_ambiguous_and_clear_prompts_keep_their_order(segmenter: Segmenter) -> None:
+    encoded = segmenter.encode(picture())
+    mixed = [KINDS["box"], KINDS["click"], KINDS["mask"], KINDS["click"]]
+    together = segmenter.segment(encoded, prompts=mixed)
+    for i, prompt in enumerate(mixed):
+        alone = segmenter.segment(encoded, prompts=[prompt])
+        np.testing.assert_allclose(together.low_res_logits[i], alone.low_res_logits[0], atol=2e-5)
+
+
+def test_add_is_sams_logits_plus_the_hq_logits(segmenter: Segmenter) -> None:
+    encoded = segmenter.encode(picture())
+    add, only, off = (
+        segmenter.segment(encoded, box=[5, 5, 50, 30], hq=mode).low_res_logits for mode in ("add", "only", "off")
+    )
+    np.testing.assert_allclose(add, only + off, atol=1e-4)
+    assert np.array_equal(segmenter.segment(encoded, box=[5, 5, 50, 30]).low_res_logits, add)
+
+
+def test_the_hq_mask_is_one_a_prompt(segmenter: Segmenter) -> None:
+    result = segmenter.segment(picture(), boxes=[[5, 5, 50, 30]] * 2, multimask=True, hq="only")
+    assert result.candidates.shape[:2] == (2, 1)
+
+
+def test_a_plain_model_has_no_hq_mask(plain: Sam) -> None:
+    with pytest.raises(ConfigError, match="HQ"):
+        Segmenter(plain).segment(picture(), points=[[20, 15]], hq="only")
+
+
+def test_an_embedding_of_another_model_is_refused(segmenter: Segmenter, light: Sam) -> None:
+    with pytest.raises(ConfigError, match="square of 64"):
+        segmenter.segment(Segmenter(light).encode(picture()), points=[[20, 15]])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"points": [[20, 15]], "boxes": [[5, 5, 50, 30]]},
+        {"boxes": [[5, 5, 50, 30]], "prompts": [Prompt(box=[5, 5, 50, 30])]},
+        {"boxes": []},
+        {"boxes": 5},
+        {"boxes": [5, 5, 50, 30]},
+        {"prompts": []},
+        {"prompts": 5},
+        {"prompts": Prompt(points=[[20, 15]])},
+        {"prompts": [None]},
+        {"prompts": [{"points": [[20, 15]]}]},
+        {"labels": [1]},
+        {"points": [[100, 15]]},
+        {"box": [50, 30, 5, 5]},
+        {"mask": np.zeros((10, 10), bool)},
+    ],
+    ids=str,
+)
+def test_misuse_of_the_arguments_is_a_sentence(segmenter: Segmenter, arguments: dict[str, Any]) -> None:
+    with pytest.raises(PromptError, match="Expected"):
+        segmenter.segment(picture(), **arguments)
+
+
+@pytest.mark.parametrize(("images", "prompts"), [([], []), ([1], []), ([1, 2], [[KINDS["click"]]])])
+def test_a_batch_has_one_list_of_prompts_a_picture(segmenter: Segmenter, images: list[int], prompts: list[Any]) -> None:
+    with pytest.raises(PromptError, match="one list of prompts for each picture"):
+        segmenter.segment_batch([picture()] * len(images), prompts)
+
+
+def test_a_batch_with_a_picture_without_prompts_is_refused(segmenter: Segmenter) -> None:
+    with pytest.raises(PromptError, match="at least one prompt"):
+        segmenter.segment_batch([picture(), picture()], [[KINDS["click"]], []])
+
+
+@pytest.mark.parametrize("image", [None, "nowhere.jpg", b"no picture", np.zeros((0, 5, 3), np.uint8), {}])
+def test_what_is_no_picture_is_a_sentence(segmenter: Segmenter, image: Any) -> None:
+    with pytest.raises(ImageError):
+        segmenter.segment(image, points=[[20, 15]])
+
+
+@pytest.mark.parametrize("mode", ["ad", "", 3, True])
+@pytest.mark.usefixtures("unchecked")
+def test_an_unknown_hq_mode_is_a_sentence(segmenter: Segmenter, mode: Any) -> None:
+    with pytest.raises(ConfigError, match="add"):
+        segmenter.segment(picture(), points=[[20, 15]], hq=mode)
+
+
+SEGMENTER = Segmenter(tiny.shared(tiny.HQ))
+ENCODED = SEGMENTER.encode(picture())
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.fixed_dictionaries({}, optional=dict.fromkeys(("points", "labels", "box", "boxes", "mask", "prompts"), anything))
+)
+def test_whatever_is_asked_only_our_errors_come_out(arguments: dict[str, Any]) -> None:
+    try:
+        result = SEGMENTER.segment(ENCODED, **arguments)
+    except SamHQError:
+        return
+    assert result.masks.shape == (len(result), 40, 60)
+    assert np.isfinite(result.candidate_scores).all()
+
+
+def test_devices_and_dtypes_by_name() -> None:
+    assert as_device("cpu") == torch.device("cpu")
+    assert as_device(None).type == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert as_dtype("bfloat16") is as_dtype(torch.bfloat16) is torch.bfloat16
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", "", "cpu:x"])
+def test_an_unknown_device_is_a_sentence(device: str) -> None:
+    with pytest.raises(ConfigError, match="Expected a device"):
+        as_device(device)
+
+
+@pytest.mark.parametrize("dtype", ["half", torch.int64, "float8", ""])
+def test_an_unknown_dtype_is_a_sentence(dtype: Any) -> None:
+    with pytest.raises(ConfigError, match="float32"):
+        as_dtype(dtype)
+
+
+def test_load_gives_a_model_from_a_file(tmp_path: Any, segmenter: Segmenter) -> None:
+    from samhq.checkpoint.save import save_model
+
+    save_model(segmenter.model, tmp_path / "tiny.safetensors")
+    loaded = load(tmp_path / "tiny.safetensors", device="cpu")
+    asked: dict[str, Any] = {"points": [[20, 15]], "multimask": True}
+    ours, theirs = loaded.segment(picture(), **asked), segmenter.segment(picture(), **asked)
+    assert np.array_equal(ours.low_res_logits, theirs.low_res_logits)
+    half = load(str(tmp_path / "tiny.safetensors"), device="cpu", dtype="bfloat16").segment(picture(), **asked)
+    assert (half.candidates == ours.candidates).mean() > 0.9
+
+
+def test_load_says_what_is_wrong(tmp_path: Any) -> None:
+    (tmp_path / "x.pth").write_bytes(b"nothing")
+    with pytest.raises(CheckpointError):
+        load(tmp_path / "x.pth", device="cpu")
+    with pytest.raises(ConfigError, match="sam_hq_vit_b"):
+        load("sam_hq_vitb", device="cpu")
