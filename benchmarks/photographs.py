@@ -122,7 +122,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     rows, pictures = compare(samhq.load(args.model))
-    print("| photograph | object | box IoU / boundary | click IoU / boundary | GrabCut IoU / boundary |\n|---|---|---|---|---|")
+    print("| photograph | object | box IoU / boundary | click IoU / boundary | GrabCut IoU / boundary |")
+    print("|---|---|---|---|---|")
     kinds = ("box", "click", "grabcut")
     for row in rows:
         cells = " | ".join(f"{row[k][0]:.3f} / {row[k][1]:.3f}" for k in kinds)

@@ -17,7 +17,7 @@ Nothing here knows files, models or numpy.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -44,13 +44,11 @@ class ImageEmbedding:
     def __len__(self) -> int:
         return self.features.shape[0]
 
-    def to(self, *args: object, **kwargs: object) -> ImageEmbedding:
-        """The same embedding on another device or in another dtype; arguments as for `Tensor.to`."""
-        moved = {
-            name: None if value is None else value.to(*args, **kwargs)  # type: ignore[call-overload]
-            for name, value in (("features", self.features), ("hq", self.hq), ("early", self.early))
-        }
-        return replace(self, **moved)
+    def to(self, target: torch.device | torch.dtype | str) -> ImageEmbedding:
+        """The same embedding on another device, or in another dtype."""
+        hq = None if self.hq is None else self.hq.to(target)
+        early = None if self.early is None else self.early.to(target)
+        return ImageEmbedding(self.features.to(target), hq, early)
 
 
 @dataclass(frozen=True)

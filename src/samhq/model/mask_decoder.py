@@ -108,4 +108,4 @@ class MaskDecoder(nn.Module):
 
 def product(weights: Float[Tensor, "P K c"], features: Float[Tensor, "P c G G"]) -> Float[Tensor, "P K G G"]:
     """Logits: each weight vector times each pixel's features."""
-    return (weights @ features.flatten(2)).unflatten(2, features.shape[-2:])
+    return (weights @ features.flatten(2)).view(*weights.shape[:2], *features.shape[-2:])

@@ -68,5 +68,5 @@ def shared_product(
 ) -> Float[Tensor, "P 1 G G"]:
     """Each prompt's weights times the map of its image; one matrix product where there is one image."""
     if maps.shape[0] == 1:
-        return (weights[:, 0] @ maps[0].flatten(1)).unflatten(1, maps.shape[-2:])[:, None]
+        return (weights[:, 0] @ maps[0].flatten(1)).view(-1, 1, *maps.shape[-2:])
     return product(weights, maps[image_index])

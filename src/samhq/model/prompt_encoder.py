@@ -19,6 +19,8 @@ from samhq.types import BOTTOM_RIGHT, IGNORED, NOT_A_POINT, TOP_LEFT, Prompts, S
 class PositionEmbedding(nn.Module):
     """Random Fourier features of places in the unit square, always computed in float32."""
 
+    positional_encoding_gaussian_matrix: Tensor
+
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.register_buffer("positional_encoding_gaussian_matrix", torch.randn(2, dim // 2))
@@ -26,7 +28,7 @@ class PositionEmbedding(nn.Module):
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> PositionEmbedding:
         # Half-precision frequencies would move every point, so `.half()` and `.bfloat16()` pass this matrix by.
         exact = self.positional_encoding_gaussian_matrix
-        super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         cast = self.positional_encoding_gaussian_matrix
         if cast.dtype != exact.dtype and cast.is_floating_point():
             self.positional_encoding_gaussian_matrix = exact.to(cast.device)
@@ -77,7 +79,7 @@ class PromptEncoder(nn.Module):
 
     def embed_places(self, places: Float[Tensor, "P T 2"], labels: Int64[Tensor, "P T"]) -> Float[Tensor, "P T C"]:
         """One vector for each labelled place, in model pixels; half a pixel is added to reach pixel centres."""
-        kinds = torch.cat([e.weight for e in self.point_embeddings] + [self.not_a_point_embed.weight])
+        kinds = torch.cat([e.weight for e in (*self.point_embeddings, self.not_a_point_embed)])
         kinds = torch.cat([kinds, torch.zeros_like(kinds[:1])])
         row = torch.where(labels >= 0, labels, torch.where(labels == NOT_A_POINT, 4, 5))
         position = self.pe_layer((places.float() + 0.5) / self.side) * (labels >= 0)[..., None]

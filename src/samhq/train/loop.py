@@ -55,7 +55,7 @@ class Run:
 
     def _equip(self) -> None:
         # Channels last saves a fifth of the encoder's time on a CPU, where most of it is 1x1 convolutions.
-        self.model.train().to(memory_format=torch.channels_last)
+        self.model.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = optimiser(self.model, self.config)
 
     def change_side(self, side: int) -> None:
