@@ -55,11 +55,29 @@ class Batch:
 def draw_sample(seed: int, index: int, side: int, prompts: int, fine: int = 1) -> Sample:
     """Picture `index` of run `seed` with that many prompts; a scene with nothing to ask for is drawn again."""
     for attempt in range(100):
-        scene = draw_scene(scene_seed(seed, index, attempt), SceneConfig(side=side))
+        scene = draw_scene(scene_seed(seed, index, attempt), scenes_at(side))
         areas = scene.masks.sum((1, 2))
         if (areas >= FEWEST_PIXELS).any():
             return _ask(scene, areas, np.random.default_rng((seed, index, side)), prompts, fine)
     raise AssertionError("a hundred scenes without a visible object")
+
+
+def scenes_at(side: int) -> SceneConfig:
+    """How scenes are drawn for training at a side: the smaller the pictures, the larger and plainer the objects.
+
+    What a small picture is too coarse to show cannot be learnt from it, and slows what can be.
+
+    >>> scenes_at(112).size, scenes_at(512).size
+    ((0.2, 0.85), (0.044, 0.85))
+    """
+    small = side < 192
+    return SceneConfig(
+        side=side,
+        objects=(1, 6) if small else (1, 12),
+        size=(round(22.4 / side, 3), 0.85),
+        thin=0.1 if small else 0.25,
+        camouflage=0.05 if small else 0.15,
+    )
 
 
 def scene_seed(seed: int, index: int, attempt: int = 0) -> int:
