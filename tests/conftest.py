@@ -8,6 +8,7 @@ from pathlib import Path
 
 import jaxtyping
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # so that tests can say `from tests import tiny`
@@ -23,6 +24,8 @@ from samhq.model.sam import Sam  # noqa: E402
 from tests import tiny  # noqa: E402
 
 torch.set_num_threads(1)
+settings.register_profile("samhq", deadline=None)  # a busy machine is no failure
+settings.load_profile("samhq")
 
 
 @pytest.fixture

@@ -68,7 +68,7 @@ def alone(prompts: Prompts, row: int, one: Asked) -> Prompts:
     )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.lists(ASKED, min_size=1, max_size=7),
     st.integers(1, 8),
