@@ -68,13 +68,13 @@ def scenes_at(side: int) -> SceneConfig:
     What a small picture is too coarse to show cannot be learnt from it, and slows what can be.
 
     >>> scenes_at(112).size, scenes_at(512).size
-    ((0.2, 0.85), (0.044, 0.85))
+    ((0.2, 0.85), (0.04, 0.85))
     """
-    small = side < 192
+    small = side < 320
     return SceneConfig(
         side=side,
-        objects=(1, 6) if small else (1, 12),
-        size=(round(22.4 / side, 3), 0.85),
+        objects=(1, 8) if small else (1, 12),
+        size=(round(max(0.04, 0.26 - side / 1867), 3), 0.85),
         thin=0.1 if small else 0.25,
         camouflage=0.05 if small else 0.15,
     )
