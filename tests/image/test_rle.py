@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 from pycocotools import mask as coco
 
 from samhq.errors import ImageError
-from samhq.image.rle import area, decode, encode, uncompressed
+from samhq.image.rle import area, decode, decode_window, encode, run_lengths, uncompressed
 
 masks = hnp.arrays(bool, hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=40))
 sparse = st.tuples(st.integers(1, 300), st.integers(1, 300), st.integers(0, 99)).map(
@@ -29,6 +29,17 @@ def test_strings_are_those_of_pycocotools(mask):
         np.testing.assert_array_equal(decode(code), mask)
         assert area(code) == mask.sum() == coco.area(theirs)
     assert decode(rle).dtype == bool
+
+
+@settings(deadline=None)
+@given(masks | sparse, st.data())
+def test_a_window_is_cut_from_the_mask(mask, data):
+    height, width = mask.shape
+    x, y = data.draw(st.integers(0, width)), data.draw(st.integers(0, height))
+    w, h = data.draw(st.integers(0, width - x)), data.draw(st.integers(0, height - y))
+    for code in (encode(mask), uncompressed(mask)):
+        np.testing.assert_array_equal(decode_window(code, (x, y, w, h)), mask[y : y + h, x : x + w])
+        assert run_lengths(code).tolist() == uncompressed(mask)["counts"]
 
 
 @settings(deadline=None)

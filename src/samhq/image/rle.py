@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, overload
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Int64
 
 from samhq.errors import ImageError
 from samhq.image.read import as_array
@@ -71,6 +71,35 @@ def area(rle: Mapping[str, Any]) -> int:
         ImageError: as for `decode`.
     """
     return int(_parsed(rle)[1][1::2].sum())
+
+
+def run_lengths(rle: Mapping[str, Any]) -> Int64[np.ndarray, " R"]:
+    """The lengths of an RLE's runs, column by column, of zeros first.
+
+    >>> run_lengths({"size": [2, 2], "counts": "22"}).tolist()
+    [2, 2]
+
+    Raises:
+        ImageError: as for `decode`.
+    """
+    return _parsed(rle)[1]
+
+
+def decode_window(rle: Mapping[str, Any], window_xywh: tuple[int, int, int, int]) -> Bool[np.ndarray, "h w"]:
+    """The part of the mask in a window (x, y, width, height) inside the picture; as costly as its own columns.
+
+    >>> decode_window({"size": [2, 2], "counts": [1, 2, 1]}, (1, 0, 1, 2)).tolist()
+    [[True], [False]]
+
+    Raises:
+        ImageError: as for `decode`.
+    """
+    (height, _), lengths = _parsed(rle)
+    x, y, w, h = window_xywh
+    ends = np.clip(np.cumsum(lengths), x * height, (x + w) * height)
+    inside = np.diff(ends, prepend=x * height)
+    columns = np.repeat(np.arange(len(inside)) % 2 == 1, inside).reshape(w, height)
+    return np.ascontiguousarray(columns[:, y : y + h].T)
 
 
 def uncompressed(mask: Any) -> RLE:

@@ -1,0 +1,72 @@
+"""A dataset in COCO's JSON: images, annotations, categories; the objects as RLE, exact, or as polygons.
+
+Written as it comes, picture by picture, so a dataset may be larger than memory.
+
+Source: cocodataset.org, "Data format"; pycocotools reads it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+from samhq.atomic import whole_file
+from samhq.formats.annotation import Annotation, Picture
+from samhq.formats.bridge import bridged
+
+
+@contextmanager
+def open_coco(
+    path: Path, *, shapes: Literal["mask", "polygon"] = "mask", tolerance: float = 0.0, labels: Sequence[str] = ()
+) -> Iterator[Callable[[Picture], list[Path]]]:
+    """A function that adds a picture; the file appears whole when the block ends.
+
+    Images, annotations and categories count from 1. Categories are numbered as in `labels`, others as they come.
+    With `shapes` "polygon" every area is one list of points, its holes joined to it by corridors without width, and
+    `tolerance` is how far in pixels a simplified outline may leave the exact one.
+    """
+    categories = {label: number for number, label in enumerate(labels, 1)}
+    images: list[dict[str, Any]] = []
+    with whole_file(path) as part, part.open("w", encoding="utf-8") as stream:
+        written = 0
+
+        def add(picture: Picture) -> list[Path]:
+            nonlocal written
+            images.append(_image(picture, len(images) + 1))
+            for _, annotation in picture.objects:
+                category = categories.setdefault(annotation.label, len(categories) + 1)
+                record = coco_annotation(annotation, shapes, tolerance)
+                record |= {"id": written + 1, "image_id": len(images), "category_id": category}
+                stream.write((",\n" if written else "") + json.dumps(record))
+                written += 1
+            return []
+
+        stream.write('{"info": {"description": "Masks by samhq"}, "licenses": [], "annotations": [\n')
+        yield add
+        named = [{"id": number, "name": name, "supercategory": ""} for name, number in categories.items()]
+        stream.write(f'\n], "images": {json.dumps(images)}, "categories": {json.dumps(named)}}}')
+
+
+def coco_annotation(
+    annotation: Annotation, shapes: Literal["mask", "polygon"] = "mask", tolerance: float = 0.0
+) -> dict[str, Any]:
+    """One object's entry without its numbers; the area and box are those of the exact mask."""
+    if shapes == "mask":
+        segmentation: Any = annotation.code
+    else:
+        segmentation = [bridged([polygon]).ravel().tolist() for polygon in annotation.polygons(tolerance)]
+    record = {
+        "segmentation": segmentation,
+        "area": annotation.area,
+        "bbox": list(annotation.bbox_xywh),
+        "iscrowd": 0,
+    }
+    return record if annotation.score is None else record | {"score": annotation.score}
+
+
+def _image(picture: Picture, number: int) -> dict[str, Any]:
+    height, width = picture.size_hw
+    return {"id": number, "file_name": picture.file_name, "height": height, "width": width}

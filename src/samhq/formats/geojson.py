@@ -1,0 +1,79 @@
+"""A picture's objects as GeoJSON features: polygons with holes, in pixels or in coordinates of the earth.
+
+Source: RFC 7946; exteriors run counterclockwise as the numbers are read, holes clockwise. The `crs` member is that of
+the 2008 specification, which GDAL and QGIS still read; RFC 7946 itself knows longitude and latitude only.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from samhq.formats.annotation import Annotation, Georeference, Picture, rings
+from samhq.formats.files import write_json
+from samhq.image.polygons import Polygon
+
+_LONGITUDE_LATITUDE = {"EPSG:4326", "OGC:CRS84"}
+
+
+def geojson(picture: Picture, tolerance: float = 0.0) -> dict[str, Any]:
+    """A FeatureCollection, one feature an object, with its number, label, area in pixels and scores as properties.
+
+    Coordinates are those of `picture.geo`; without one (x, y) pixels from the top-left corner, y downwards.
+    `tolerance`, in pixels, is how far a simplified outline may leave the exact one.
+    """
+    collection: dict[str, Any] = {
+        "type": "FeatureCollection",
+        "features": [_feature(number, item, picture.geo, tolerance) for number, item in picture.objects],
+    }
+    if picture.geo is not None and picture.geo.crs and picture.geo.crs.upper() not in _LONGITUDE_LATITUDE:
+        collection["crs"] = {"type": "name", "properties": {"name": _urn(picture.geo.crs)}}
+    return collection
+
+
+def write_geojson(picture: Picture, path: Path, tolerance: float = 0.0) -> Path:
+    """The collection as a file."""
+    return write_json(path, geojson(picture, tolerance))
+
+
+def _feature(number: int, annotation: Annotation, geo: Georeference | None, tolerance: float) -> dict[str, Any]:
+    areas = [_area(polygon, geo) for polygon in annotation.polygons(tolerance)]
+    single = len(areas) == 1
+    properties = {
+        "number": number,
+        "label": annotation.label,
+        "area": annotation.area,
+        "score": annotation.score,
+        "stability": annotation.stability,
+    }
+    return {
+        "type": "Feature",
+        "geometry": {"type": "Polygon" if single else "MultiPolygon", "coordinates": areas[0] if single else areas},
+        "properties": {key: value for key, value in properties.items() if value is not None},
+    }
+
+
+def _area(polygon: Polygon, geo: Georeference | None) -> list[list[list[float]]]:
+    """Closed rings, the exterior counterclockwise and holes clockwise."""
+    return [_ring(ring, geo, hole=index > 0) for index, ring in enumerate(rings([polygon]))]
+
+
+def _ring(ring: np.ndarray, geo: Georeference | None, hole: bool) -> list[list[float]]:
+    points = ring if geo is None else geo.apply(ring)
+    x, y = (points - points.mean(axis=0)).T
+    clockwise = np.dot(x, np.roll(y, -1)) < np.dot(y, np.roll(x, -1))
+    points = points[::-1] if clockwise != hole else points
+    closed: list[list[float]] = np.concatenate([points, points[:1]]).tolist()
+    return closed
+
+
+def _urn(crs: str) -> str:
+    """The name that GDAL writes.
+
+    >>> _urn("EPSG:32633")
+    'urn:ogc:def:crs:EPSG::32633'
+    """
+    authority, _, code = crs.partition(":")
+    return f"urn:ogc:def:crs:{authority.upper()}::{code}" if code and ":" not in code else crs

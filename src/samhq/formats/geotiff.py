@@ -1,0 +1,69 @@
+"""A picture's objects as a raster of numbers that lies where the picture lies on earth.
+
+Needs rasterio, which comes with the extra `geo`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from samhq.atomic import whole_file
+from samhq.errors import ConfigError, MissingExtraError
+from samhq.formats.annotation import Picture
+from samhq.formats.labelmap import Order, label_map, palette
+
+
+def write_geotiff(picture: Picture, path: Path, order: Order = "area") -> Path:
+    """The label map as GeoTIFF, deflated and in tiles: 0 is no data, uint8 (with colours), uint16 or uint32.
+
+    Raises:
+        MissingExtraError: rasterio is not installed.
+        ConfigError: the picture has no georeference, or its coordinate system is unknown.
+    """
+    rasterio = _rasterio()
+    if picture.geo is None:
+        raise ConfigError(
+            f"Expected a georeference of {picture.file_name} for GeoTIFF, got none. Write the format labelmap instead."
+        )
+    values = label_map(picture, order)
+    try:
+        with whole_file(path) as part, rasterio.open(part, "w", **_profile(rasterio, picture, values)) as raster:
+            raster.write(values, 1)
+            if values.dtype == np.uint8:
+                raster.write_colormap(1, {i: (*rgb, 255 * (i > 0)) for i, rgb in enumerate(palette())})
+    except rasterio.errors.CRSError as error:
+        raise ConfigError(
+            f"Expected a coordinate system such as EPSG:32633, got {picture.geo.crs!r}: {error}."
+        ) from error
+    return path
+
+
+def _profile(rasterio: Any, picture: Picture, values: np.ndarray) -> dict[str, Any]:
+    assert picture.geo is not None
+    height, width = picture.size_hw
+    profile = {
+        "driver": "GTiff",
+        "height": height,
+        "width": width,
+        "count": 1,
+        "dtype": values.dtype.name,
+        "crs": picture.geo.crs,
+        "transform": rasterio.Affine(*picture.geo.transform),
+        "nodata": 0,
+        "compress": "deflate",
+    }
+    return profile | ({"tiled": True, "blockxsize": 256, "blockysize": 256} if min(height, width) > 256 else {})
+
+
+def _rasterio() -> Any:
+    try:
+        import rasterio
+        import rasterio.errors
+    except ImportError as error:
+        raise MissingExtraError(
+            "Expected rasterio for GeoTIFF, got none installed. Run: pip install 'samhq[geo]'."
+        ) from error
+    return rasterio

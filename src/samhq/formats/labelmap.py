@@ -1,0 +1,73 @@
+"""All objects of a picture as one map of numbers without overlaps, in memory and as PNG of 8 or 16 bits.
+
+A pixel's value is its object's number in the picture, from 1; 0 is nothing.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from jaxtyping import UInt
+from PIL import Image
+
+from samhq.atomic import whole_file
+from samhq.errors import ConfigError
+from samhq.formats.annotation import Picture
+from samhq.image.draw import colour
+
+#: Which object has a pixel that several claim: the smallest of them, or the one with the best score.
+Order = Literal["area", "score"]
+
+
+def label_map(picture: Picture, order: Order = "area") -> UInt[np.ndarray, "H W"]:
+    """The map [H,W] in the smallest of uint8, uint16 and uint32 that has room for the objects' numbers.
+
+    Where objects overlap, the smaller one wins ("area"), or the one with the better score ("score"; objects without
+    a score lie below all others). What is covered entirely does not appear.
+
+    Raises:
+        ConfigError: another order.
+    """
+    if order not in ("area", "score"):
+        raise ConfigError(f"Expected order 'area' or 'score', got {order!r}.")
+    values = np.zeros(picture.size_hw, np.min_scalar_type(len(picture.annotations)))
+    for number, annotation in sorted(
+        picture.objects, key=lambda o: -o[1].area if order == "area" else _known(o[1].score)
+    ):
+        x, y, width, height = annotation.bbox_xywh
+        values[y : y + height, x : x + width][annotation.cropped] = number
+    return values
+
+
+def palette(count: int = 256) -> list[tuple[int, int, int]]:
+    """Colours of the values: black for 0, then those of the overlays.
+
+    >>> palette(2)
+    [(0, 0, 0), (86, 180, 233)]
+    """
+    return [(0, 0, 0), *(colour(index) for index in range(count - 1))]
+
+
+def write_label_map(picture: Picture, path: Path, order: Order = "area") -> Path:
+    """The map as PNG: up to 255 objects as 8 bits with a palette, up to 65535 as 16 bits grey.
+
+    Pillow reads back the numbers; OpenCV would read the palette's colours.
+
+    Raises:
+        ConfigError: more than 65535 objects, or another order.
+    """
+    values = label_map(picture, order)
+    if values.dtype.itemsize > 2:
+        raise ConfigError(f"Expected at most 65535 objects in a PNG, got {len(picture.annotations)}. Write GeoTIFF.")
+    png = Image.fromarray(values)
+    if values.dtype == np.uint8:
+        png.putpalette([level for rgb in palette() for level in rgb])
+    with whole_file(path) as part:
+        png.save(part)
+    return path
+
+
+def _known(score: float | None) -> float:
+    return float("-inf") if score is None else score

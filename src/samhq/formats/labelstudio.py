@@ -1,0 +1,154 @@
+"""Tasks with predictions for Label Studio: brush strokes, exact, or polygons; and the labelling page they fit.
+
+Source: labelstud.io, "Import pre-annotated data"; the brush's code is thi.ng's rle-pack
+(github.com/thi-ng/umbrella, packages/rle-pack), as label-studio-converter's `brush.py` reads it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+from xml.etree import ElementTree
+
+import numpy as np
+from jaxtyping import UInt8
+
+from samhq.atomic import whole_file
+from samhq.formats.annotation import LABEL, Annotation, Picture
+from samhq.formats.bridge import bridged
+from samhq.image import rle
+from samhq.image.regions import Piece
+
+#: Bits in which a run's length is written; a run takes the first that has room for it.
+_LENGTH_BITS = np.array([3, 4, 8, 16])
+_LONGEST = 1 << 16
+_TAGS = {"mask": "BrushLabels", "polygon": "PolygonLabels"}
+
+
+@contextmanager
+def open_labelstudio(
+    path: Path,
+    *,
+    shapes: Literal["mask", "polygon"] = "mask",
+    tolerance: float = 0.0,
+    labels: Sequence[str] = (),
+    image_url: str = "/data/local-files/?d=",
+) -> Iterator[Callable[[Picture], list[Path]]]:
+    """A function that adds a picture as a task; the tasks and, beside them, an `.xml` page appear when the block ends.
+
+    Label Studio fetches the picture from `image_url` followed by its file name; the default is its local storage.
+    """
+    seen = dict.fromkeys(labels)
+    with whole_file(path) as part, part.open("w", encoding="utf-8") as stream:
+        separator = "[\n"
+
+        def add(picture: Picture) -> list[Path]:
+            nonlocal separator
+            seen.update(dict.fromkeys(item.label for _, item in picture.objects))
+            stream.write(separator + json.dumps(labelstudio_task(picture, shapes, tolerance, image_url)))
+            separator = ",\n"
+            return []
+
+        yield add
+        stream.write("[]" if separator == "[\n" else "\n]")
+    with whole_file(path.with_suffix(".xml")) as part:
+        part.write_text(labelling_page(list(seen) or [LABEL], shapes), encoding="utf-8")
+
+
+def labelstudio_task(
+    picture: Picture,
+    shapes: Literal["mask", "polygon"] = "mask",
+    tolerance: float = 0.0,
+    image_url: str = "/data/local-files/?d=",
+) -> dict[str, Any]:
+    """A task with one prediction: a region an object as brush, or one an area as polygon; the scores' mean."""
+    regions: list[dict[str, Any]] = []
+    for number, item in picture.objects:
+        values = [_brush(item)] if shapes == "mask" else _polygons(item, tolerance)
+        regions += [_region(picture, item, f"{number}-{part}", value) for part, value in enumerate(values)]
+    scores = [item.score for _, item in picture.objects if item.score is not None]
+    prediction: dict[str, Any] = {"model_version": picture.model or "samhq", "result": regions}
+    if scores:
+        prediction["score"] = float(np.mean(scores))
+    return {"data": {"image": image_url + picture.file_name}, "predictions": [prediction]}
+
+
+def labelling_page(labels: Sequence[str], shapes: Literal["mask", "polygon"] = "mask") -> str:
+    """The labelling configuration whose names the regions use."""
+    view = ElementTree.Element("View")
+    ElementTree.SubElement(view, "Image", name="image", value="$image", zoom="true")
+    tag = ElementTree.SubElement(view, _TAGS[shapes], name="tag", toName="image")
+    for label in labels:
+        ElementTree.SubElement(tag, "Label", value=label)
+    return ElementTree.tostring(view, encoding="unicode")
+
+
+def brush_code(annotation: Annotation) -> UInt8[np.ndarray, " n"]:
+    """A mask as the bytes of a brush: row by row, each pixel as RGBA, four times 255 on the object and 0 off it.
+
+    32 bits say how many values follow, 5 their width, four times 4 the widths of lengths; each then less one. A run
+    is a bit 1, two bits for the width of its length, the length less one, and the value.
+
+    >>> brush_code(Annotation({"size": [1, 1], "counts": "01"})).tolist()
+    [0, 0, 0, 4, 57, 27, 252, 127, 224]
+    """
+    lengths = 4 * _rows(annotation)
+    pieces = -(-lengths // _LONGEST)
+    values = np.repeat(np.arange(len(lengths)) % 2 * 255, pieces)
+    runs = np.full(len(values), _LONGEST, np.int64)
+    runs[np.cumsum(pieces)[pieces > 0] - 1] = (lengths - (pieces - 1) * _LONGEST)[pieces > 0]
+    size = np.searchsorted(1 << _LENGTH_BITS, runs)
+    bits = _LENGTH_BITS[size]
+    codes = ((((4 | size) << bits) | (runs - 1)) << 8) | values
+    header = [(int(lengths.sum()), 32), (8 - 1, 5), *((int(width) - 1, 4) for width in _LENGTH_BITS)]
+    return _packed(
+        np.concatenate([np.array([code for code, _ in header], np.int64), codes]),
+        np.concatenate([np.array([width for _, width in header], np.int64), bits + 11]),
+    )
+
+
+def _rows(annotation: Annotation) -> np.ndarray:
+    """Lengths of runs row by row through the picture, of zeros first: those of the turned mask column by column."""
+    x, y, _, _ = annotation.bbox_xywh
+    return rle.run_lengths(Piece.of(np.asarray(annotation.cropped.T), y, x).rle(annotation.size_hw[::-1]))
+
+
+def _packed(codes: np.ndarray, widths: np.ndarray) -> np.ndarray:
+    """The lowest bits of each code, as many as its width, highest first, one after the other; filled up with 0."""
+    place = np.repeat(np.cumsum(widths), widths) - np.arange(widths.sum()) - 1
+    return np.packbits(((np.repeat(codes, widths) >> place) & 1).astype(np.uint8))
+
+
+def _brush(annotation: Annotation) -> dict[str, Any]:
+    return {"format": "rle", "rle": brush_code(annotation).tolist(), "brushlabels": [annotation.label]}
+
+
+def _polygons(annotation: Annotation, tolerance: float) -> list[dict[str, Any]]:
+    """Points in percent of width and height; holes joined by corridors without width."""
+    height, width = annotation.size_hw
+    return [
+        {
+            "points": (bridged([polygon]) * 100 / np.array([width, height])).tolist(),
+            "closed": True,
+            "polygonlabels": [annotation.label],
+        }
+        for polygon in annotation.polygons(tolerance)
+    ]
+
+
+def _region(picture: Picture, annotation: Annotation, name: str, value: dict[str, Any]) -> dict[str, Any]:
+    height, width = picture.size_hw
+    region = {
+        "id": f"{picture.stem}-{name}",
+        "type": "brushlabels" if "rle" in value else "polygonlabels",
+        "from_name": "tag",
+        "to_name": "image",
+        "original_width": width,
+        "original_height": height,
+        "image_rotation": 0,
+        "value": value,
+    }
+    return region if annotation.score is None else region | {"score": annotation.score}

@@ -1,0 +1,54 @@
+"""A picture's objects for the supervision library: its `Detections`, or the records that its `from_sam` takes.
+
+Needs supervision for the first, which comes with the extra `supervision`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from samhq.errors import MissingExtraError
+from samhq.formats.annotation import Picture, record_from_annotation
+
+
+def to_detections(picture: Picture, labels: Sequence[str] = ()) -> Any:
+    """`supervision.Detections` of the objects, in their order: boxes (x0, y0, x1, y1), masks, scores, classes.
+
+    A box ends where its last pixel ends. Classes are numbered from 0 as in `labels`, others as they come; their names
+    are in `data["class_name"]`. Objects without a score have confidence NaN. All masks are in memory at once.
+
+    Raises:
+        MissingExtraError: supervision is not installed.
+    """
+    library = _supervision()
+    objects = [item for _, item in picture.objects]
+    if not objects:
+        return library.Detections.empty()
+    classes = {label: number for number, label in enumerate(labels)}
+    boxes = np.array([item.bbox_xywh for item in objects], np.float32)
+    boxes[:, 2:] += boxes[:, :2]
+    return library.Detections(
+        xyxy=boxes,
+        mask=np.stack([item.mask for item in objects]),
+        confidence=np.array([np.nan if item.score is None else item.score for item in objects], np.float32),
+        class_id=np.array([classes.setdefault(item.label, len(classes)) for item in objects]),
+        data={"class_name": np.array([item.label for item in objects])},
+    )
+
+
+def sam_records(picture: Picture) -> list[dict[str, Any]]:
+    """The objects as segment-anything's records with bool masks, for `Detections.from_sam`; needs no extra."""
+    return [record_from_annotation(item) | {"segmentation": item.mask} for _, item in picture.objects]
+
+
+def _supervision() -> Any:
+    try:
+        import supervision
+    except ImportError as error:
+        raise MissingExtraError(
+            "Expected supervision for Detections, got none installed. Run: pip install 'samhq[supervision]'."
+        ) from error
+    return supervision

@@ -1,0 +1,83 @@
+"""A picture's objects as SVG: one path an object, with holes, over the picture or a reference to it.
+
+Source: W3C, "Scalable Vector Graphics 2": paths and `fill-rule`.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+from pathlib import Path
+from xml.etree import ElementTree
+
+from PIL import Image
+
+from samhq.atomic import whole_file
+from samhq.errors import ConfigError
+from samhq.formats.annotation import Annotation, Picture, rings
+from samhq.image.draw import colour
+
+_NAMESPACE = "http://www.w3.org/2000/svg"
+
+
+def svg(picture: Picture, tolerance: float = 0.0, href: str | None = None) -> str:
+    """The drawing as text, in pixels of the picture; `href` is the address of the picture below, None for none.
+
+    Small objects lie over large ones. A path's `id` is "object-" and its number, its title the label and score.
+    """
+    height, width = picture.size_hw
+    root = ElementTree.Element(
+        "svg", xmlns=_NAMESPACE, width=str(width), height=str(height), viewBox=f"0 0 {width} {height}"
+    )
+    if href is not None:
+        ElementTree.SubElement(root, "image", href=href, width=str(width), height=str(height))
+    for number, item in sorted(picture.objects, key=lambda o: -o[1].area):
+        fill = "#{:02x}{:02x}{:02x}".format(*colour(number - 1))
+        path = ElementTree.SubElement(
+            root,
+            "path",
+            {
+                "id": f"object-{number}",
+                "data-label": item.label,
+                "d": path_data(item, tolerance),
+                "fill": fill,
+                "fill-opacity": "0.5",
+                "fill-rule": "evenodd",
+                "stroke": fill,
+            },
+        )
+        score = "" if item.score is None else f" {item.score:.3f}"
+        ElementTree.SubElement(path, "title").text = item.label + score
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def path_data(annotation: Annotation, tolerance: float = 0.0) -> str:
+    """All rings of an object as a path's `d`: absolute moves and lines, every ring closed."""
+    return "".join(
+        "M" + "L".join(f"{x} {y}" for x, y in ring.tolist()) + "Z" for ring in rings(annotation.polygons(tolerance))
+    )
+
+
+def write_svg(picture: Picture, path: Path, tolerance: float = 0.0, embed: bool = False) -> Path:
+    """The drawing as a file over the picture, which is inside (`embed`, as JPEG) or referred to by a relative path.
+
+    Raises:
+        ConfigError: to be embedded, but the picture's pixels are not known.
+    """
+    href = picture.file_name
+    if embed:
+        href = _embedded(picture)
+    elif picture.source is not None:
+        href = Path(os.path.relpath(picture.source.resolve(), path.parent.resolve())).as_posix()
+    with whole_file(path) as part:
+        part.write_text(svg(picture, tolerance, href), encoding="utf-8")
+    return path
+
+
+def _embedded(picture: Picture) -> str:
+    if picture.image is None:
+        raise ConfigError(f"Expected the pixels of {picture.file_name} to embed, got none. Give image=, or link it.")
+    jpeg = io.BytesIO()
+    Image.fromarray(picture.image).save(jpeg, "jpeg", quality=92)
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg.getvalue()).decode("ascii")

@@ -1,0 +1,200 @@
+"""All formats by name, and one call that writes pictures in several of them while they pass by.
+
+Knows which files go where; what is in them, the formats' own modules know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from samhq.errors import ConfigError, did_you_mean
+from samhq.formats.annotation import Picture
+from samhq.formats.coco import open_coco
+from samhq.formats.cvat import open_cvat
+from samhq.formats.files import write_mask, write_picture
+from samhq.formats.geojson import write_geojson
+from samhq.formats.geotiff import write_geotiff
+from samhq.formats.labelmap import Order, write_label_map
+from samhq.formats.labelme import write_labelme
+from samhq.formats.labelstudio import open_labelstudio
+from samhq.formats.sa1b import write_sa1b
+from samhq.formats.svg import write_svg
+from samhq.formats.yolo import open_yolo
+from samhq.image.finish import Finish
+
+
+@dataclass(frozen=True)
+class WriteOptions:
+    """How masks are written; each format takes what concerns it."""
+
+    shapes: Literal["mask", "polygon"] = "mask"
+    """Exact masks, or polygons to edit, in formats that have both: coco, cvat, labelme, labelstudio."""
+
+    tolerance: float = 0.0
+    """How far in pixels a simplified outline may leave the exact one; 0 keeps every corner."""
+
+    labels: tuple[str, ...] = ()
+    """Classes in the order of their numbers; others are numbered as they come."""
+
+    order: Order = "area"
+    """Which object has a pixel of a label map that several claim: the smallest, or the one with the best score."""
+
+    embed: bool = False
+    """Put the picture into the SVG instead of a reference to it."""
+
+    image_url: str = "/data/local-files/?d="
+    """What stands before a picture's name where Label Studio fetches it."""
+
+    finish: Finish = field(default_factory=Finish)
+    """What is done to masks before they are written."""
+
+
+Add = Callable[[Picture], list[Path]]
+
+
+@dataclass(frozen=True)
+class Format:
+    """What a format is, in a line, and how to begin writing it into a folder."""
+
+    about: str
+    open: Callable[[Path, WriteOptions], AbstractContextManager[Add]]
+
+
+@contextmanager
+def open_formats(formats: Sequence[str], directory: Path, options: WriteOptions | None = None) -> Iterator[Add]:
+    """A function that writes a picture in every format and returns the files made for it alone.
+
+    Files of the whole dataset appear when the block ends well, and not at all if it raises.
+
+    Raises:
+        ConfigError: an unknown format, none at all, or a second picture whose files would have the same names.
+    """
+    options = WriteOptions() if options is None else options
+    if not formats:
+        raise ConfigError(f"Expected at least one format, got none. Known: {', '.join(FORMATS)}.")
+    for name in formats:
+        if name not in FORMATS:
+            raise ConfigError(f"Expected a known format, got {name!r}. {did_you_mean(name, FORMATS)}")
+    stems: set[str] = set()
+    with ExitStack() as stack:
+        adders = [stack.enter_context(FORMATS[name].open(directory, options)) for name in dict.fromkeys(formats)]
+
+        def add(picture: Picture) -> list[Path]:
+            if picture.stem in stems:
+                raise ConfigError(
+                    f"Expected pictures with different stems, got {picture.stem!r} twice; one's files would replace "
+                    "the other's. Give stem= to tell them apart."
+                )
+            stems.add(picture.stem)
+            finished = picture.finished(options.finish)
+            return [path for one in adders for path in one(finished)]
+
+        yield add
+
+
+def write(
+    formats: str | Sequence[str], pictures: Iterable[Picture], directory: Path, options: WriteOptions | None = None
+) -> list[Path]:
+    """Writes pictures in one or several formats; returns the pictures' own files, in order.
+
+    `pictures` is walked once, and only one picture held at a time. Raises as `open_formats`.
+    """
+    names = [formats] if isinstance(formats, str) else list(formats)
+    with open_formats(names, directory, options) as add:
+        return [path for picture in pictures for path in add(picture)]
+
+
+def _each(about: str, write_one: Callable[[Picture, Path, WriteOptions], Path | list[Path]]) -> Format:
+    """A format with files for each picture alone."""
+
+    @contextmanager
+    def begin(directory: Path, options: WriteOptions) -> Iterator[Add]:
+        def add(picture: Picture) -> list[Path]:
+            written = write_one(picture, directory, options)
+            return [written] if isinstance(written, Path) else written
+
+        yield add
+
+    return Format(about, begin)
+
+
+def _masks(picture: Picture, directory: Path, options: WriteOptions) -> list[Path]:
+    return [
+        write_mask(directory / f"{picture.stem}_mask_{number}.png", item.mask)
+        for number, item in enumerate(picture.annotations)
+    ]
+
+
+def _cutouts(picture: Picture, directory: Path, options: WriteOptions) -> list[Path]:
+    """Each object with all else transparent, cut to where it is opaque."""
+    if picture.image is None:
+        raise ConfigError(f"Expected the pixels of {picture.file_name} for cut-outs, got none. Give image=.")
+    written = []
+    for number, item in picture.objects:
+        alpha = np.round(options.finish.alpha(picture.image, item.mask) * 255).astype(np.uint8)
+        rows, columns = (np.flatnonzero(alpha.any(axis=axis)) for axis in (1, 0))
+        if not len(rows):
+            continue
+        window = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+        rgb = np.where(alpha[window][..., None] > 0, picture.image[window], 0)
+        path = directory / f"{picture.stem}_cutout_{number - 1}.png"
+        written.append(write_picture(path, np.concatenate([rgb, alpha[window][..., None]], axis=2)))
+    return written
+
+
+FORMATS: dict[str, Format] = {
+    "masks": _each("a PNG for each object, 255 on it", _masks),
+    "cutouts": _each("a PNG for each object, transparent around it", _cutouts),
+    "labelmap": _each(
+        "one PNG of object numbers, 8 or 16 bits",
+        lambda p, folder, o: write_label_map(p, folder / f"{p.stem}_labels.png", o.order),
+    ),
+    "coco": Format(
+        "COCO dataset, coco.json",
+        lambda folder, o: open_coco(folder / "coco.json", shapes=o.shapes, tolerance=o.tolerance, labels=o.labels),
+    ),
+    "sa1b": _each(
+        "SA-1B's JSON, sa1b/STEM.json, which keeps everything",
+        lambda p, folder, o: write_sa1b(p, folder / "sa1b" / f"{p.stem}.json"),
+    ),
+    "yolo": Format(
+        "YOLO segmentation dataset, yolo/",
+        lambda folder, o: open_yolo(folder / "yolo", tolerance=o.tolerance, labels=o.labels),
+    ),
+    "labelme": _each(
+        "labelme's JSON, labelme/STEM.json",
+        lambda p, folder, o: write_labelme(p, folder / "labelme" / f"{p.stem}.json", o.shapes, o.tolerance),
+    ),
+    "labelstudio": Format(
+        "Label Studio tasks with predictions, labelstudio.json",
+        lambda folder, o: open_labelstudio(
+            folder / "labelstudio.json",
+            shapes=o.shapes,
+            tolerance=o.tolerance,
+            labels=o.labels,
+            image_url=o.image_url,
+        ),
+    ),
+    "cvat": Format(
+        "CVAT for images 1.1, cvat.xml",
+        lambda folder, o: open_cvat(folder / "cvat.xml", shapes=o.shapes, tolerance=o.tolerance, labels=o.labels),
+    ),
+    "geojson": _each(
+        "GeoJSON, STEM.geojson, on earth where the picture is",
+        lambda p, folder, o: write_geojson(p, folder / f"{p.stem}.geojson", o.tolerance),
+    ),
+    "geotiff": _each(
+        "GeoTIFF of object numbers, STEM_labels.tif; needs samhq[geo]",
+        lambda p, folder, o: write_geotiff(p, folder / f"{p.stem}_labels.tif", o.order),
+    ),
+    "svg": _each(
+        "SVG, STEM.svg, over the picture",
+        lambda p, folder, o: write_svg(p, folder / f"{p.stem}.svg", o.tolerance, o.embed),
+    ),
+}

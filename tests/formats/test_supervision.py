@@ -1,0 +1,48 @@
+"""supervision takes the objects, ours and by its own reader of SAM records."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+from tests.formats.drawn import scene
+
+from samhq.errors import MissingExtraError
+from samhq.formats.annotation import Picture
+from samhq.formats.supervision import sam_records, to_detections
+
+
+def test_detections_hold_the_objects():
+    pytest.importorskip("supervision")
+    one = scene()
+    found = to_detections(one)
+    objects = [item for _, item in one.objects]
+    np.testing.assert_array_equal(found.mask, [item.mask for item in objects])
+    np.testing.assert_array_equal(found.xyxy[0], [5, 4, 25, 20])
+    np.testing.assert_allclose(found.confidence, [0.9, 0.8, np.nan], rtol=1e-6)
+    assert found.class_id.tolist() == [0, 1, 0]
+    assert found["class_name"].tolist() == ["wheel", "pair & <co>", "wheel"]
+    assert to_detections(one, ["cat", "wheel"]).class_id.tolist() == [1, 2, 1]
+    assert len(found[found.area > 10]) == 2
+
+
+def test_its_own_reader_of_sam_records_gives_the_same_masks():
+    library = pytest.importorskip("supervision")
+    one = scene()
+    found = library.Detections.from_sam(sam_records(one))
+    by_area = sorted((item for _, item in one.objects), key=lambda item: -item.area)
+    np.testing.assert_array_equal(found.mask, [item.mask for item in by_area])
+    ours = to_detections(one)
+    order = np.argsort([-item.area for _, item in one.objects])
+    np.testing.assert_array_equal(found.xyxy, ours.xyxy[order])
+
+
+def test_no_objects_are_no_detections(monkeypatch):
+    pytest.importorskip("supervision")
+    nothing = Picture("a.jpg", (4, 4))
+    assert len(to_detections(nothing)) == 0
+    assert sam_records(nothing) == []
+    monkeypatch.setitem(sys.modules, "supervision", None)
+    with pytest.raises(MissingExtraError, match=r"samhq\[supervision\]"):
+        to_detections(nothing)

@@ -1,0 +1,120 @@
+"""All formats by name, in one walk over the pictures."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.formats.drawn import annotation, scene
+
+from samhq.errors import ConfigError
+from samhq.formats.annotation import Georeference, Picture
+from samhq.formats.labelmap import label_map
+from samhq.formats.sa1b import read_sa1b
+from samhq.formats.write import FORMATS, WriteOptions, open_formats, write
+from samhq.image.finish import Finish
+
+GEO = Georeference((0.5, 0, 9, 0, -0.5, 70), "EPSG:3857")
+
+
+def names(directory: Path) -> set[str]:
+    return {path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file()}
+
+
+def test_every_format_writes_what_it_says(tmp_path):
+    pytest.importorskip("rasterio")
+    pictures = (scene(f"{name}.jpg", geo=GEO) for name in ("cat", "dog"))
+    written = write(list(FORMATS), pictures, tmp_path)
+    expected = {"coco.json", "cvat.xml", "labelstudio.json", "labelstudio.xml", "yolo/data.yaml"}
+    own = set()
+    for name in ("cat", "dog"):
+        own |= {f"{name}_mask_{i}.png" for i in range(4)} | {f"{name}_cutout_{i}.png" for i in (0, 1, 3)}
+        own |= {f"{name}{end}" for end in ("_labels.png", "_labels.tif", ".geojson", ".svg")}
+        own |= {f"{folder}/{name}.json" for folder in ("sa1b", "labelme")}
+        own |= {f"yolo/labels/{name}.txt", f"yolo/images/{name}.png"}
+    assert names(tmp_path) == expected | own
+    assert {path.relative_to(tmp_path).as_posix() for path in written} == own
+
+
+def test_any_format_can_be_made_later_from_sa1b(tmp_path):
+    write("sa1b", [scene()], tmp_path)
+    later = read_sa1b(tmp_path / "sa1b" / "cat.json")
+    write(["coco", "cvat"], [later], tmp_path / "later")
+    write(["coco", "cvat"], [scene()], tmp_path / "now")
+    for name in ("coco.json", "cvat.xml"):
+        assert (tmp_path / "later" / name).read_text() == (tmp_path / "now" / name).read_text()
+
+
+def test_masks_are_finished_for_every_format(tmp_path):
+    options = WriteOptions(finish=Finish(fill_holes=100, drop_specks=90))
+    write(["masks", "sa1b", "labelmap"], [scene()], tmp_path, options)
+    items = read_sa1b(tmp_path / "sa1b" / "cat.json").annotations
+    assert [item.area for item in items] == [16 * 20, 5 * 29, 1]
+    for number, item in zip((0, 1, 3), items, strict=True):
+        with Image.open(tmp_path / f"cat_mask_{number}.png") as png:
+            np.testing.assert_array_equal(np.asarray(png) > 0, item.mask)
+    with Image.open(tmp_path / "cat_labels.png") as png:
+        values = np.asarray(png)
+    np.testing.assert_array_equal(values, label_map(scene().finished(options.finish)))
+
+
+def test_cutouts_are_opaque_on_the_object_or_soft_at_its_edge(tmp_path):
+    one = scene()
+    hard = write("cutouts", [one], tmp_path / "hard")[0]
+    soft = write("cutouts", [one], tmp_path / "soft", WriteOptions(finish=Finish(soft_edge=2)))[0]
+    with Image.open(hard) as png:
+        rgba = np.asarray(png)
+    np.testing.assert_array_equal(rgba[..., 3] > 0, one.annotations[0].cropped)
+    np.testing.assert_array_equal(rgba[0, 0], [*one.image[4, 5], 255])
+    with Image.open(soft) as png:
+        levels = np.unique(np.asarray(png)[..., 3])
+    assert len(levels) > 10
+
+
+def test_unknown_formats_and_names_that_clash_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match="Did you mean 'coco'"):
+        write("coca", [scene()], tmp_path)
+    with pytest.raises(ConfigError, match="at least one"):
+        write([], [scene()], tmp_path)
+    with pytest.raises(ConfigError, match="'cat' twice"):
+        write("coco", [scene("a/cat.jpg"), scene("b/cat.jpg")], tmp_path)
+    with pytest.raises(ConfigError, match="cut-outs"):
+        write("cutouts", [Picture("a", (2, 2), (annotation(np.ones((2, 2), bool)),))], tmp_path)
+    assert names(tmp_path) == set()
+
+
+def test_a_break_keeps_pictures_own_files_and_leaves_no_half_dataset(tmp_path):
+    formats = ["coco", "cvat", "sa1b", "labelstudio"]
+    with contextlib.suppress(KeyboardInterrupt), open_formats(formats, tmp_path) as add:
+        add(scene())
+        raise KeyboardInterrupt
+    assert names(tmp_path) == {"sa1b/cat.json"}
+
+
+def test_a_format_named_twice_is_written_once(tmp_path):
+    assert len(write(["sa1b", "sa1b"], [scene()], tmp_path)) == 1
+
+
+def test_memory_does_not_grow_with_the_number_of_objects(tmp_path):
+    """All masks at once would take 51 MB; one takes 2.6."""
+    side = 1600
+    found = []
+    for i in range(20):
+        mask = np.zeros((side, side), bool)
+        mask[10 * i : 10 * i + 60, 5 * i : 5 * i + 50] = True
+        found.append(annotation(mask))
+    one = Picture("big.png", (side, side), tuple(found))
+    formats = ["coco", "sa1b", "yolo", "labelmap", "labelstudio", "svg"]
+    tracemalloc.start()
+    try:
+        write(formats, [one], tmp_path, WriteOptions(finish=Finish(fill_holes=4)))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 15e6
+    assert len(json.loads((tmp_path / "coco.json").read_text())["annotations"]) == 20

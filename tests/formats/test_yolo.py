@@ -1,0 +1,77 @@
+"""Label files read back by their documented form, and as ultralytics fills them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import yaml
+from hypothesis import given, settings
+from tests.formats.drawn import annotation, filled, masks, scene
+
+from samhq.formats.yolo import open_yolo, outline
+
+
+def read(path: Path) -> list[tuple[int, np.ndarray]]:
+    """Classes and normalised rings of a label file, as documented: `class x1 y1 x2 y2 …`."""
+    rows = [line.split() for line in path.read_text().splitlines()]
+    assert all(len(row) >= 7 and len(row) % 2 == 1 for row in rows)
+    return [(int(row[0]), np.array(row[1:], float).reshape(-1, 2)) for row in rows]
+
+
+def test_labels_pictures_and_classes_come_back(tmp_path):
+    source = tmp_path / "in" / "Photo 1.JPG"
+    source.parent.mkdir()
+    source.write_bytes(b"jpeg")
+    with open_yolo(tmp_path / "yolo") as add:
+        assert add(scene(stem="a")) == [tmp_path / "yolo/labels/a.txt", tmp_path / "yolo/images/a.png"]
+        assert add(scene(stem="b", source=source))[1] == tmp_path / "yolo/images/b.jpg"
+    assert (tmp_path / "yolo/images/b.jpg").read_bytes() == b"jpeg"
+    config = yaml.safe_load((tmp_path / "yolo/data.yaml").read_text())
+    assert config == {"train": "images", "val": "images", "names": {0: "wheel", 1: "pair & <co>"}}
+    found = read(tmp_path / "yolo/labels/a.txt")
+    for (number, ring), (_, item) in zip(found, scene().objects, strict=True):
+        assert config["names"][number] == item.label
+        assert ring.min() >= 0
+        assert ring.max() <= 1
+        np.testing.assert_array_equal(filled([ring * (60, 40)], (40, 60)), item.mask)
+
+
+@settings(deadline=None)
+@given(masks)
+def test_normalised_text_still_fills_to_the_mask(mask):
+    height, width = mask.shape
+    text = [f"{value:.8g}" for value in outline(annotation(mask)).ravel()]
+    ring = np.array(text, float).reshape(-1, 2) * (width, height)
+    np.testing.assert_array_equal(filled([ring], mask.shape), mask)
+
+
+def test_filled_as_ultralytics_does_the_mask_is_there_to_the_pixel():
+    """Its rule: corners cut to whole numbers, `cv2.fillPoly`, which also draws the outline itself."""
+    y, x = np.ogrid[:300, :400]
+    mask = ((y - 150) ** 2 + (x - 200) ** 2 < 120**2) & ((y - 140) ** 2 + (x - 190) ** 2 > 50**2)
+    mask[20:60, 20:90] = True
+    theirs = np.zeros(mask.shape, np.uint8)
+    cv2.fillPoly(theirs, [(outline(annotation(mask)) * (400, 300) + 1e-6).astype(np.int32)], 1)
+    wider = cv2.dilate(mask.astype(np.uint8), np.ones((3, 3)))
+    assert (theirs >= mask).all()
+    corridors = (theirs > wider).sum()
+    assert corridors <= 120  # one line between the two parts; the one to the hole lies on the object
+    assert (theirs & mask).sum() / (theirs | mask).sum() > 0.97
+
+
+def test_a_picture_without_objects_has_an_empty_file(tmp_path):
+    from samhq.formats.annotation import Picture
+
+    with open_yolo(tmp_path, labels=["cat"]) as add:
+        add(Picture("a.jpg", (4, 4)))
+    assert (tmp_path / "labels/a.txt").read_text() == ""
+    assert yaml.safe_load((tmp_path / "data.yaml").read_text())["names"] == {0: "cat"}
+
+
+def test_names_of_classes_are_safe_in_yaml(tmp_path):
+    odd = ["no", "1", 'a "b": #c', "Ä\n"]
+    with open_yolo(tmp_path, labels=odd):
+        pass
+    assert yaml.safe_load((tmp_path / "data.yaml").read_text())["names"] == dict(enumerate(odd))
