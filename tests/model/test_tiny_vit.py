@@ -9,7 +9,7 @@ from torch import Tensor
 
 from samhq.model.build import build
 from samhq.model.sam import Sam
-from samhq.model.tiny_vit import Attention, TinyViTBlock, offset_index
+from samhq.model.tiny_vit import Attention, Bottleneck, MBConv, TinyViTBlock, offset_index
 from tests import tiny
 
 
@@ -51,6 +51,26 @@ def test_windows_are_padded_before_the_norm_and_padding_takes_part() -> None:
         attended[0, :, top : top + 3, left : left + 3] = naive_attention(block.attn, window).T.view(8, 3, 3)
     y = block.local_conv(x + attended[..., :4, :4]).permute(0, 2, 3, 1)
     torch.testing.assert_close(block(x), (y + block.mlp(y)).permute(0, 3, 1, 2))
+
+
+@torch.no_grad()
+def test_the_activation_of_an_inverted_residual_follows_the_addition() -> None:
+    block = MBConv(4, expand=2).eval()
+    tiny.fill(block)
+    x = torch.randn(1, 4, 5, 5, generator=torch.Generator().manual_seed(0))
+    y = F.gelu(block.conv1.bn(block.conv1.c(x)))
+    y = F.gelu(block.conv2.bn(F.conv2d(y, block.conv2.c.weight, padding=1, groups=8)))
+    torch.testing.assert_close(block(x), F.gelu(x + block.conv3.bn(block.conv3.c(y))))
+
+
+@torch.no_grad()
+def test_merging_has_no_activation_at_its_end() -> None:
+    for stride, size in ((1, 6), (2, 3)):
+        merging = Bottleneck(4, 8, 8, stride).eval()
+        tiny.fill(merging)
+        out = merging(torch.randn(1, 4, 6, 6, generator=torch.Generator().manual_seed(0)))
+        assert out.shape == (1, 8, size, size)
+        assert out.min() < -0.2  # below anything that GELU gives
 
 
 def test_offsets_are_symmetric_and_all_used() -> None:
