@@ -56,8 +56,15 @@ def test_a_stopped_run_goes_on_to_the_same_losses(config):
     assert all(v.isfinite().all() for v in sam.state_dict().values() if v.is_floating_point())
 
 
+def test_a_signal_to_the_whole_group_still_saves(config):
+    config = replace(config, workers=1, stages=parse_stages("32:2:4"))
+    _interrupted(config, steps=2)
+    assert loop.load_state(config.output)["place"] == [2, 4, 2.0]
+
+
 def _interrupted(config, steps):
-    """The same run, asked to end by a signal in its step number `steps`."""
+    """The same run, asked to end by a signal to it and to its workers in its step number `steps`."""
+    import multiprocessing
     import os
     import signal
 
@@ -67,6 +74,8 @@ def _interrupted(config, steps):
         nonlocal count
         count += 1
         if count == steps:
+            for child in multiprocessing.active_children():
+                os.kill(child.pid, signal.SIGTERM)
             os.kill(os.getpid(), signal.SIGTERM)
         return step(run, batch)
 

@@ -160,9 +160,13 @@ def _draw(seed: int, side: int, prompts: int, fine: int, index: int) -> Sample:
 
 
 def _quiet_worker(_: int) -> None:
-    """One thread, and deaf to the signals that ask the run to save: only the main process answers them."""
+    """One thread, and deaf to the signals that ask the run to save: only the main process answers them.
+
+    A signal to the whole group, as a terminal or a scheduler sends it, would otherwise end the workers first and the
+    run without its last save. Workers end when the loader tells them to.
+    """
     import signal
 
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
