@@ -1,0 +1,68 @@
+"""Content hashes: of files, of bytes, of JSON values. Knows nothing about what they mean."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from typing import Any
+
+_CHUNK = 1 << 20
+
+
+def of_file(path: str | os.PathLike[str]) -> str:
+    """The SHA-256 of a file's bytes, 64 hex digits.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    digest = hashlib.sha256()
+    with open(path, "rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def of_bytes(*parts: bytes | memoryview) -> str:
+    """The SHA-256 of bytes, one part after the other, 64 hex digits.
+
+    >>> of_bytes(b"a", b"bc") == of_bytes(b"abc"), of_bytes(b"abc")[:8]
+    (True, 'ba7816bf')
+    """
+    return of_parts(parts)
+
+
+def of_parts(parts: Iterable[bytes | memoryview]) -> str:
+    """The same of parts that are made one at a time."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def of_json(value: Any) -> str:
+    """The SHA-256 of a JSON value, whatever the order of its keys.
+
+    >>> of_json({"a": 1, "b": (2,)}) == of_json({"b": [2], "a": 1})
+    True
+    """
+    return of_bytes(canonical(value))
+
+
+def canonical(value: Any) -> bytes:
+    """A JSON value as ASCII bytes that are the same for equal values.
+
+    >>> canonical({"b": 1, "a": None})
+    b'{"a":null,"b":1}'
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode("ascii")
+
+
+def of_files(paths: Iterable[str | os.PathLike[str]]) -> str:
+    """The SHA-256 of several files' contents, in order.
+
+    Raises:
+        OSError: one cannot be read.
+    """
+    return of_json([of_file(path) for path in paths])

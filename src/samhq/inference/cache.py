@@ -1,0 +1,316 @@
+"""Embeddings on disk: a picture that was encoded once by a model is not encoded again.
+
+One safetensors file a picture, under a name that follows from the content of picture, model and preprocessing. Every
+file is checked when it is read, and whatever is not exactly what was put there is made anew. Files appear whole, so
+processes may share a folder. Knows nothing about prompts.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import struct
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, get_args
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from samhq import digest
+from samhq.checkpoint import files
+from samhq.config import PIXEL_MEAN, PIXEL_STD, ModelConfig
+from samhq.errors import CheckpointError, ConfigError, did_you_mean
+from samhq.image.frame import Frame
+from samhq.image.read import read_image
+from samhq.inference.segment import EncodedImage, Segmenter
+from samhq.model.sam import Sam
+from samhq.types import ImageEmbedding
+
+#: How the numbers of an embedding are stored.
+Stored = Literal["float32", "float16"]
+
+NOT_THERE = "not there"  #: what `EmbeddingCache.problem` says of a picture that was never stored
+
+VERSION = 1  #: of the files; another one means that they are made anew
+_HEADER = "samhq_embedding"  #: where in the safetensors metadata our record is
+_SOURCES = "sources"  #: the folder that says which picture a file's bytes are
+_DTYPES: dict[Stored, torch.dtype] = {"float32": torch.float32, "float16": torch.float16}
+
+
+class EmbeddingCache:
+    """A folder of embeddings: features and, for HQ models, the image-level HQ map; never early features.
+
+    `dtype` is how they are stored. "float32" gives exactly what encoding gives; "float16" takes half the space, and
+    masks that are nearly the same. None, the default, stores float32 and reads what is there, float32 first.
+
+    A file belongs to the decoded picture, to the weights as loaded (another dtype is another model), to the
+    architecture, and to the size, mean and deviation of the input. One that is stale, cut short, foreign or changed
+    is made anew. Processes and machines may share the folder.
+
+    Raises:
+        ConfigError: `folder` is a file, or another `dtype`.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], dtype: Stored | None = None) -> None:
+        if dtype is not None and dtype not in _DTYPES:
+            known = get_args(Stored)
+            raise ConfigError(f"Expected a dtype to store, got {dtype!r}. {did_you_mean(str(dtype), known)}")
+        self.folder = Path(folder)
+        self.dtype = dtype
+        if self.folder.exists() and not self.folder.is_dir():
+            raise ConfigError(f"Expected a folder for embeddings, got the file {self.folder}. Give another.")
+
+    def get_or_encode(self, model: Segmenter, image: Any) -> EncodedImage:
+        """The picture as `model.encode(image)` gives it, from the folder where it is there, else stored now.
+
+        `image` is whatever `Segmenter.encode` takes. The result is the same whether it was stored before or now:
+        with "float16" it is rounded either way.
+
+        Raises:
+            ImageError: it cannot be read as a picture.
+            ConfigError: values that float16 cannot hold.
+            CheckpointError: the folder cannot be written.
+        """
+        picture = read_image(image)
+        found = self._find(model, picture)[0]
+        if found is not None:
+            return found
+        encoded = model.encode(picture)
+        self.put(model, encoded, source=image)
+        return dataclasses.replace(encoded, embedding=_back(_stored(encoded.embedding, self._writes), model.model))
+
+    def get(self, model: Segmenter, image: Any) -> EncodedImage | None:
+        """The picture as this model encoded it, or None where no whole file says so.
+
+        Raises:
+            ImageError: it cannot be read as a picture.
+        """
+        return self._find(model, read_image(image))[0]
+
+    def put(self, model: Segmenter, encoded: EncodedImage, source: Any = None) -> Path:
+        """Stores what `model` knows about a picture, and returns the file, which appears when it is whole.
+
+        `source`, where the picture came from: for a path or bytes the file says so, and `problem` need not decode.
+
+        Raises:
+            ConfigError: values that float16 cannot hold, or a picture that another kind of model encoded.
+            CheckpointError: the folder cannot be written.
+        """
+        identity = _identity(model.model, picture_hash(encoded.image), self._writes)
+        tensors = _stored(encoded.embedding, self._writes)
+        if problem := _unlike(tensors, model.model.config, self._writes):
+            raise ConfigError(
+                f"Expected a picture that {model.name} encoded, got {problem}. Encode it with this model."
+            )
+        source_hash = _source_hash(source)
+        record = identity | {
+            "original_hw": list(encoded.frame.original_hw),
+            "resized_hw": list(encoded.frame.resized_hw),
+            "source": {"name": _source_name(source), "sha256": source_hash},
+        }
+        record["sha256"] = _checksum(record, tensors)
+        path = self._path(identity)
+        files.write(path, tensors, {_HEADER: json.dumps(record)})
+        self._note(source_hash, identity["picture"])
+        return path
+
+    def problem(self, model: Segmenter, image: Any) -> str | None:
+        """Why the picture has to be encoded: `NOT_THERE`, or what is wrong with the file; None where it is whole.
+
+        A file or bytes that were stored under this content before are not decoded again.
+
+        Raises:
+            ImageError: it cannot be read as a picture.
+        """
+        source_hash = _source_hash(image)
+        picture = self._noted(source_hash)
+        if picture is None:
+            picture = picture_hash(read_image(image))
+            if self.folder.is_dir():
+                self._note(source_hash, picture)
+        return self._read(model.model, picture)[1]
+
+    @property
+    def _writes(self) -> Stored:
+        return self.dtype or "float32"
+
+    def _find(self, model: Segmenter, picture: np.ndarray) -> tuple[EncodedImage | None, str | None]:
+        """The encoded picture, or why there is none."""
+        embedding, problem = self._read(model.model, picture_hash(picture))
+        if embedding is None:
+            return None, problem
+        frame = Frame.fit(picture.shape[:2], model.model.config.side)
+        return EncodedImage(picture, embedding, frame), None
+
+    def _read(self, model: Sam, picture: str) -> tuple[ImageEmbedding | None, str | None]:
+        """The embedding of a picture with that hash, ready for the model, or why there is none."""
+        problem = None
+        for dtype in (self.dtype,) if self.dtype else _DTYPES:
+            identity = _identity(model, picture, dtype)
+            path = self._path(identity)
+            try:
+                return _back(read_embedding(path, identity, model.config), model), None
+            except FileNotFoundError:
+                problem = problem or NOT_THERE
+            except CheckpointError as error:
+                problem = str(error)
+        return None, problem
+
+    def _path(self, identity: Mapping[str, Any]) -> Path:
+        return self.folder / f"{digest.of_json(identity)[:40]}.safetensors"
+
+    def _note(self, source_hash: str | None, picture: str) -> None:
+        if source_hash is not None and self._noted(source_hash) != picture:
+            files.write_json(self.folder / _SOURCES / f"{source_hash[:40]}.json", {"picture": picture})
+
+    def _noted(self, source_hash: str | None) -> str | None:
+        """The hash of the picture that a file's bytes are, where a look at it said so before."""
+        if source_hash is None:
+            return None
+        try:
+            picture = files.read_json(self.folder / _SOURCES / f"{source_hash[:40]}.json").get("picture")
+        except CheckpointError:  # not there, or damaged: the picture itself says it
+            return None
+        return picture if isinstance(picture, str) else None
+
+
+def read_embedding(path: Path, identity: Mapping[str, Any], config: ModelConfig) -> dict[str, Tensor]:
+    """The tensors in a file of the cache, which must be the one that `identity` says, unchanged.
+
+    Raises:
+        FileNotFoundError: there is none.
+        CheckpointError: it is cut short, damaged, changed, or belongs to another picture, model or version.
+    """
+    try:
+        data = path.read_bytes()  # once, so that a file which takes its place meanwhile does no harm
+        tensors = safetensors.torch.load(data)
+        length = struct.unpack("<Q", data[:8])[0]
+        record = json.loads(json.loads(data[8 : 8 + length])["__metadata__"][_HEADER])
+        claimed = record.pop("sha256")
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, safetensors.SafetensorError) as error:
+        raise _unfit(path, f"one that is cut short, damaged or foreign ({type(error).__name__})") from error
+    other = [name for name, value in identity.items() if record.get(name) != value]
+    if other:
+        raise _unfit(path, f"one of another {other[0]}")
+    if problem := _unlike(tensors, config, identity["dtype"]):
+        raise _unfit(path, problem)
+    if claimed != _checksum(record, tensors):
+        raise _unfit(path, "one that was changed after it was written")
+    return tensors
+
+
+def weights_hash(model: Sam) -> str:
+    """The SHA-256 of a model's weights as they are loaded: names, shapes, dtypes and bytes.
+
+    Computed once a model, and again when weights were replaced or changed in place.
+    """
+    state = model.state_dict()
+    seen = tuple((tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version) for tensor in state.values())
+    known = _HASHES.get(model)
+    if known is None or known[0] != seen:
+        known = _HASHES[model] = seen, _tensors_hash(state)
+    return known[1]
+
+
+_HASHES: WeakKeyDictionary[Sam, tuple[tuple[tuple[int, int], ...], str]] = WeakKeyDictionary()
+
+
+def picture_hash(picture: np.ndarray) -> str:
+    """The SHA-256 of a picture's pixels and size.
+
+    >>> picture_hash(np.zeros((2, 3, 3), np.uint8)) == picture_hash(np.zeros((3, 2, 3), np.uint8))
+    False
+    """
+    assert picture.dtype == np.uint8
+    return digest.of_bytes(digest.canonical(picture.shape), np.ascontiguousarray(picture).data)
+
+
+def _identity(model: Sam, picture: str, dtype: Stored) -> dict[str, Any]:
+    """All that an embedding depends on, as JSON values."""
+    config = json.loads(digest.canonical(dataclasses.asdict(model.config)))
+    return {
+        "version": VERSION,
+        "picture": picture,
+        "model": model.config.name,
+        "config": config,
+        "weights": weights_hash(model),
+        "preprocessing": {"side": model.config.side, "mean": list(PIXEL_MEAN), "std": list(PIXEL_STD)},
+        "dtype": dtype,
+    }
+
+
+def _stored(embedding: ImageEmbedding, dtype: Stored) -> dict[str, Tensor]:
+    """What of an embedding is written, as it is written.
+
+    Raises:
+        ConfigError: float16 cannot hold a value.
+    """
+    values = {"features": embedding.features} | ({} if embedding.hq is None else {"hq": embedding.hq})
+    tensors = {name: value.detach().to("cpu", _DTYPES[dtype]).contiguous() for name, value in values.items()}
+    if dtype == "float16" and not all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
+        raise ConfigError(
+            "Expected features within the range of float16, got larger ones. Store this model's embeddings as float32."
+        )
+    return tensors
+
+
+def _back(tensors: Mapping[str, Tensor], model: Sam) -> ImageEmbedding:
+    """Stored tensors as the model computes with them."""
+    # The encoders leave channels last, and another layout would change the last bits of a mask's logits.
+    laid = {name: tensor.contiguous(memory_format=torch.channels_last) for name, tensor in tensors.items()}
+    return ImageEmbedding(laid["features"], laid.get("hq")).to(model.device).to(model.dtype)
+
+
+def _unlike(tensors: Mapping[str, Tensor], config: ModelConfig, dtype: Stored) -> str | None:
+    """What is wrong with names, shapes or dtypes; None where they are the model's."""
+    dim, grid = config.decoder.dim, config.grid
+    expected = {"features": [1, dim, grid, grid]} | ({"hq": [1, dim // 8, 4 * grid, 4 * grid]} if config.hq else {})
+    shapes = {name: list(tensor.shape) for name, tensor in tensors.items()}
+    if shapes != expected:
+        return f"tensors {shapes} instead of {expected}"
+    if any(tensor.dtype != _DTYPES[dtype] for tensor in tensors.values()):
+        return f"tensors that are not {dtype}"
+    return None
+
+
+def _checksum(record: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
+    return digest.of_bytes(digest.canonical(record), _tensors_hash(tensors).encode("ascii"))
+
+
+def _tensors_hash(tensors: Mapping[str, Tensor]) -> str:
+    """The SHA-256 of named tensors, in the order of their names."""
+
+    def parts() -> Iterator[bytes | memoryview]:
+        for name in sorted(tensors):
+            tensor = tensors[name].detach().cpu().contiguous()
+            yield digest.canonical([name, str(tensor.dtype), list(tensor.shape)])
+            yield tensor.reshape(-1).view(torch.uint8).numpy().data
+
+    return digest.of_parts(parts())
+
+
+def _source_hash(source: Any) -> str | None:
+    """The hash of a file's bytes; None for what is no file, or cannot be read."""
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return digest.of_bytes(bytes(source))
+    if not isinstance(source, (str, os.PathLike)):
+        return None
+    try:
+        return digest.of_file(source)
+    except (OSError, ValueError):  # reading it as a picture says what is wrong
+        return None
+
+
+def _source_name(source: Any) -> str | None:
+    return Path(source).name if isinstance(source, (str, os.PathLike)) else None
+
+
+def _unfit(path: Path, came: str) -> CheckpointError:
+    return CheckpointError(f"Expected a whole embedding of this picture and model in {path}, got {came}. Encode again.")
