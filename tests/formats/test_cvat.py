@@ -25,7 +25,7 @@ def mask_of(element: ElementTree.Element, size_hw: tuple[int, int]) -> np.ndarra
     return mask
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(masks)
 @pytest.mark.parametrize("shapes", ["mask", "polygon"])
 def test_masks_come_back(shapes, mask):

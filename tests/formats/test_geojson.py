@@ -29,7 +29,7 @@ def turning(ring: list[list[float]]) -> float:
     return float(np.sum(points[:-1, 0] * points[1:, 1] - points[1:, 0] * points[:-1, 1]))
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(masks)
 @pytest.mark.parametrize("geo", PLACES)
 def test_rings_are_closed_and_turn_as_the_standard_says(geo, mask):

@@ -28,7 +28,7 @@ def read(shape: dict, size_hw: tuple[int, int]) -> np.ndarray:
     return mask
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(masks)
 @pytest.mark.parametrize("shapes", ["mask", "polygon"])
 def test_masks_come_back(shapes, mask):

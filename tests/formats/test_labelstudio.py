@@ -47,7 +47,7 @@ def mask_of(region: dict) -> np.ndarray:
     return rgba[..., 3] > 0
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(masks)
 @pytest.mark.parametrize("shapes", ["mask", "polygon"])
 def test_masks_come_back(shapes, mask):

@@ -33,9 +33,12 @@ _IN_RECORDS = ("segmentation", "area", "bbox", "predicted_iou", "stability_score
 class Annotation:
     """One object: its mask, what it is, and how sure its maker was. Coordinates are image pixels.
 
-    `code` is COCO's RLE, kept compressed with its counts as str, however it was given; `score` the predicted IoU; `stability` and `point` (x, y)
-    are known for whole-image masks, as are `box` and `crop`, (x, y, width, height) as their maker wrote them.
-    `extra` is what else its maker said, JSON values.
+    `code` is COCO's RLE, kept compressed with its counts as str, however it was given; `score` the predicted IoU.
+    Of whole-image masks `stability` and `point` (x, y) are known, and `box` and `crop`, (x, y, width, height) as
+    their maker wrote them. `extra` is what else its maker said, JSON values.
+
+    Raises:
+        ImageError: the code is not RLE, or damaged.
     """
 
     code: rle.RLE
