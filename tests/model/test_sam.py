@@ -181,6 +181,7 @@ def test_early_features_are_kept_only_when_asked_for(any_sam: Sam) -> None:
     grid = any_sam.config.grid
     assert kept.early is not None
     assert kept.early.shape == (1, grid, grid, any_sam.config.encoder.early_dim)
+    assert torch.equal(kept.early, any_sam.image_encoder(pixels)[1][0])  # the first of them
     again = any_sam.embed(kept.features, kept.early)
     assert torch.equal(again.features, kept.features)
     assert (again.hq is None) == (not any_sam.config.hq)
