@@ -1,0 +1,149 @@
+"""Low-resolution logits to masks at the picture's own size, without ever holding the picture's size in floats.
+
+Enlarging is linear along each axis, so a block of the result is a product of three small matrices; and it only ever
+averages, so a block whose logits are all far above or below the thresholds needs no product at all. Most blocks do
+not. Knows nothing of networks, prompts or files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from samhq.image.crops import Crop
+from samhq.image.frame import Frame
+from samhq.image.runs import changes_of_columns
+
+_BLOCKS = 16  #: a side, so that a block of SAM's masks rests on some 18 x 18 of its 256 x 256 logits
+_MARGIN = 1e-5  #: of a block's largest logit: by how much rounding could make a product leave its range
+_CACHE, _DEVICE = 1 << 18, 1 << 24  #: pixels of one step: floats for a CPU's cache, or to keep a GPU busy
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis of a picture in blocks: which logits each block rests on, and their weights for each of its pixels.
+
+    `length` pixels in `count` blocks of `block` pixels, the last one filled up with pixels of weight 0.
+    """
+
+    length: int
+    block: int
+    taps: Int64[Tensor, "count t"]
+    weights: Float[Tensor, "count block t"]
+
+    @classmethod
+    def of(cls, grid: int, side: int, resized: int, original: int, device: torch.device) -> Axis:
+        """The axis along which `grid` logits become `original` pixels, as `Frame.logits_to_image` does it."""
+        # What bilinear interpolation makes of a picture with a single 1 are that 1's weights.
+        weights = F.interpolate(torch.eye(grid)[None], side, mode="linear", align_corners=False)[..., :resized]
+        if resized != original:
+            weights = F.interpolate(weights, original, mode="linear", align_corners=False)
+        block = -(-original // min(_BLOCKS, original))
+        count = -(-original // block)
+        blocks = F.pad(weights[0], (0, count * block - original)).T.reshape(count, block, grid)
+        used = (blocks != 0).any(dim=1)
+        first = used.int().argmax(dim=1)
+        width = int((grid - used.flip(1).int().argmax(dim=1) - first).max())
+        taps = first.clamp(max=grid - width)[:, None] + torch.arange(width)
+        weights = blocks.gather(2, taps[:, None].expand(-1, block, -1)).contiguous()
+        return cls(original, block, taps.to(device), weights.to(device))
+
+    @property
+    def sizes(self) -> Int64[Tensor, " count"]:
+        """Pixels of the picture in each block."""
+        count, device = len(self.taps), self.taps.device
+        return (self.length - torch.arange(count, device=device) * self.block).clamp(max=self.block)
+
+
+@dataclass(frozen=True)
+class Enlarged:
+    """One mask at full size: how many of its pixels are above each level, and what is on, in blocks.
+
+    `above` and `below` count pixels above threshold + offset and above threshold - offset. `full` [nx,ny] are the
+    blocks that are on as a whole; `mixed` [n,2] are (x, y) of those that are not known as a whole, with their pixels
+    `bits` [n,bx,by], the picture's columns first.
+    """
+
+    above: int
+    below: int
+    full: Bool[np.ndarray, "nx ny"]
+    mixed: Int64[np.ndarray, "n 2"]
+    bits: Bool[np.ndarray, "n bx by"]
+    size_hw: tuple[int, int]
+
+    def changes(self, crop: Crop, height: int) -> Int64[np.ndarray, " R"]:
+        """The mask's changes in a picture `height` pixels high, in which this one lies at `crop`."""
+        on = np.array(self.full.any(axis=1))
+        on[self.mixed[:, 0]] = True
+        columns = np.flatnonzero(on)
+        if not len(columns):
+            return np.zeros(0, np.int64)
+        first, last = int(columns[0]), int(columns[-1]) + 1
+        (wide, high), ny = self.bits.shape[1:], self.full.shape[1]
+        pixels = np.zeros((last - first, wide, ny, high), np.bool_)
+        x, y = self.full[first:last].nonzero()
+        pixels[x, :, y] = True
+        pixels[self.mixed[:, 0] - first, :, self.mixed[:, 1]] = self.bits
+        stop = min(last * wide, self.size_hw[1]) - first * wide
+        columns_on: np.ndarray = pixels.reshape(-1, ny * high)[:stop, : self.size_hw[0]]
+        if self.size_hw[0] != height:
+            columns_on = np.pad(columns_on, ((0, 0), (crop[1], height - crop[1] - self.size_hw[0])))
+        return changes_of_columns(np.ascontiguousarray(columns_on), crop[0] + first * wide)
+
+
+class Enlarger:
+    """Makes full-size masks of logits [M,4g,4g] for pictures of one frame."""
+
+    def __init__(self, frame: Frame, grid: int, device: torch.device) -> None:
+        (resized_h, resized_w), (height, width) = frame.resized_hw, frame.original_hw
+        self.size_hw = frame.original_hw
+        self.rows = Axis.of(grid, frame.side, resized_h, height, device)
+        self.columns = Axis.of(grid, frame.side, resized_w, width, device)
+        self.areas = self.columns.sizes[:, None] * self.rows.sizes
+
+    def masks(self, logits: Float[Tensor, "M G G"], threshold: float, offset: float) -> Iterator[Enlarged]:
+        """The masks one after the other: on where a logit is above `threshold`."""
+        logits = logits.float()
+        low, high = self._range(logits, smallest=True), self._range(logits, smallest=False)
+        slack = _MARGIN * torch.maximum(low.abs(), high.abs())
+        full, empty = low - slack > threshold + offset, high + slack <= threshold - offset
+        for one, is_full, is_empty in zip(logits, full, empty, strict=True):
+            yield self._mask(one, is_full, (~is_full & ~is_empty).nonzero(), threshold, offset)
+
+    def _range(self, logits: Tensor, *, smallest: bool) -> Float[Tensor, "M nx ny"]:
+        """The smallest, or the largest, of the logits that each block rests on."""
+        extreme = torch.amin if smallest else torch.amax
+        rows = extreme(logits[:, self.rows.taps], 2)
+        return extreme(rows[..., self.columns.taps], 3).mT
+
+    def _mask(self, logits: Tensor, full: Tensor, mixed: Tensor, threshold: float, offset: float) -> Enlarged:
+        certain = int((self.areas * full).sum())
+        levels = (threshold + offset, threshold - offset, threshold)
+        counts = [certain, certain]
+        bits = np.empty((len(mixed), self.columns.block, self.rows.block), np.bool_)
+        step = max(1, (_CACHE if logits.device.type == "cpu" else _DEVICE) // max(1, bits[:1].size))
+        for start in range(0, len(mixed), step):
+            chosen = mixed[start : start + step]
+            values = self._blocks(logits, chosen)
+            beyond = values.numel() - int(self.areas[chosen[:, 0], chosen[:, 1]].sum())
+            for i, level in enumerate(levels[:2]):
+                # Pixels that only fill up a block are 0.
+                counts[i] += _count(values > level) - beyond * (level < 0)
+            bits[start : start + step] = (values > levels[2]).cpu().numpy()
+        return Enlarged(counts[0], counts[1], full.cpu().numpy(), mixed.cpu().numpy(), bits, self.size_hw)
+
+    def _blocks(self, logits: Tensor, chosen: Int64[Tensor, "n 2"]) -> Float[Tensor, "n bx by"]:
+        """Full-size logits of some blocks, the picture's columns first."""
+        x, y = chosen[:, 0], chosen[:, 1]
+        patches = logits[self.rows.taps[y][:, None], self.columns.taps[x][:, :, None]]
+        return self.columns.weights[x] @ patches @ self.rows.weights[y].mT
+
+
+def _count(bits: Tensor) -> int:
+    return int(np.count_nonzero(bits.numpy())) if bits.device.type == "cpu" else int(bits.sum())

@@ -1,0 +1,72 @@
+"""Which whole-image masks are worth keeping: stability, crop edges, and boxes that say the same twice.
+
+Works on numbers and boxes; knows nothing of networks, prompts or pixels.
+
+Source: Kirillov et al., Segment Anything (arXiv 2304.02643), appendix B; segment-anything, utils/amg.py.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int64, Shaped
+
+from samhq.image.crops import Crop
+
+_EDGE = 20  #: pixels from a crop's edge within which a mask counts as cut off there
+
+
+def stability_score(above: int, below: int) -> float:
+    """The IoU of a mask cut high and low: pixels with logits above the higher level over those above the lower.
+
+    Without any pixel it is 0: an empty mask is no sign of anything.
+
+    >>> stability_score(90, 100), stability_score(0, 0)
+    (0.8999999761581421, 0.0)
+    """
+    return float(np.float32(above) / np.float32(below)) if below else 0.0
+
+
+def near_crop_edge(boxes: Int64[np.ndarray, "M 4"], crop: Crop, size_hw: tuple[int, int]) -> Bool[np.ndarray, " M"]:
+    """Which boxes reach within 20 pixels of an edge of their crop that is not an edge of the picture.
+
+    Boxes (x0, y0, x1, y1) are in pixels of the whole picture of `size_hw`.
+
+    >>> near_crop_edge(np.array([[50, 50, 95, 60]]), (0, 0, 100, 100), (100, 200)).tolist()
+    [True]
+    """
+    picture = np.array([0, 0, size_hw[1], size_hw[0]])
+    near_crop = np.abs(boxes - np.array(crop)) <= _EDGE
+    near_picture = np.abs(boxes - picture) <= _EDGE
+    return np.asarray((near_crop & ~near_picture).any(axis=1))
+
+
+def nms(
+    boxes: Shaped[np.ndarray, "M 4"], scores: Shaped[np.ndarray, " M"], threshold: float
+) -> Int64[np.ndarray, " n"]:
+    """The rows to keep, best score first: a box goes when its IoU with a kept, better one is above `threshold`.
+
+    Equal scores keep their order. Boxes (x0, y0, x1, y1) are compared in float32, without adding a pixel.
+
+    >>> nms(np.array([[0, 0, 10, 10], [0, 0, 10, 9], [20, 0, 30, 10]]), np.array([0.5, 0.9, 0.7]), 0.7).tolist()
+    [1, 2]
+
+    Source: torchvision, ops/nms, whose order and comparison these are.
+    """
+    left = np.argsort(-scores.astype(np.float32), kind="stable")
+    corners = boxes.astype(np.float32)
+    areas = (corners[:, 2] - corners[:, 0]) * (corners[:, 3] - corners[:, 1])
+    kept = []
+    while len(left):
+        best, left = int(left[0]), left[1:]
+        kept.append(best)
+        left = left[~(_iou(corners, areas, best, left) > threshold)]
+    return np.array(kept, np.int64)
+
+
+def _iou(corners: Float32[np.ndarray, "M 4"], areas: np.ndarray, one: int, others: np.ndarray) -> np.ndarray:
+    """IoU of one box with others; not a number where both have no area."""
+    low = np.maximum(corners[one, :2], corners[others, :2])
+    high = np.minimum(corners[one, 2:], corners[others, 2:])
+    shared = np.maximum(high - low, 0).prod(axis=1)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(shared / (areas[one] + areas[others] - shared))
