@@ -20,6 +20,7 @@ FLOORS = {
     "types": 0,
     "extras": 0,
     "atomic": 0,
+    "digest": 0,
     "image": 1,
     "model": 1,
     "checkpoint": 2,
@@ -28,6 +29,7 @@ FLOORS = {
     "api": 4,
     "evaluate": 4,
     "train": 5,
+    "batch": 5,
     "cli": 6,
     "__main__": 7,
 }

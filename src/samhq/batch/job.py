@@ -1,0 +1,199 @@
+"""Long jobs: one function over a folder of thousands of pictures, that may be stopped at any time and resumed.
+
+Knows nothing about models or about what the function does with a picture. It keeps the manifest, records failures,
+shows progress, and shares pictures out to processes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from samhq import digest
+from samhq.batch.manifest import Manifest, Output, Record, Source
+from samhq.batch.pool import Died, run_here, run_in_processes
+from samhq.errors import ConfigError, ImageError, PromptError, SamHQError
+
+#: What is wrong with a picture or what is asked of it, and no reason to stop. Other errors end the job.
+FAILURES = (ImageError, PromptError)
+
+
+@dataclass(frozen=True)
+class Item:
+    """A picture, the name that its results begin with, and the hash of what only this picture is asked."""
+
+    path: Path
+    name: str
+    asked: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was written for a picture, and a few words about it for people."""
+
+    files: Sequence[Path] = ()
+    said: str = ""
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How many pictures were finished now, had been finished before, and failed."""
+
+    done: int = 0
+    skipped: int = 0
+    failed: int = 0
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of one picture: its line of the manifest and what its function said."""
+
+    item: Item
+    record: Record
+    said: str = ""
+    error: SamHQError | None = None
+
+
+#: Loads what is needed, once in every process, and returns what does one picture. Must be picklable.
+Work = Callable[[], Callable[[Item], Outcome]]
+#: Writes a file that says why a picture failed, if wanted.
+OnFailure = Callable[[Item, str], Sequence[Path]]
+
+
+def run_job(
+    items: Sequence[Item],
+    work: Work,
+    output: Path | None,
+    *,
+    options: Mapping[str, Any] | None = None,
+    resume: bool = False,
+    workers: int = 0,
+    keep_going: bool = True,
+    tell: Callable[[Report], None] | None = None,
+    on_failure: OnFailure | None = None,
+) -> Tally:
+    """How many pictures were done, skipped and failed, when all have been seen.
+
+    `work` is called once in every process (a module-level function, a `partial` of one, or an instance of a
+    module-level class), loads the model, and returns the function that writes the results of one picture, each whole
+    or not at all (`samhq.atomic.whole_file`), under names that begin with `item.name`.
+
+    `output` is the folder that gets `manifest.jsonl`, a line for every picture; None keeps none. `options` is all
+    that results depend on, as JSON values. `resume` skips the pictures whose content, name and options have a
+    line without error, if every output still has its size and content; the others, failed ones too, are done again.
+
+    `workers` 0 works in this process; 1 or more in as many others, each with its own model and OMP_NUM_THREADS
+    threads (by default one): results do not depend on their number. `tell` is called here for every picture, as they
+    come; `on_failure` too, for those that failed with an ImageError or PromptError; without `keep_going` the error is
+    raised instead.
+
+    Raises:
+        ConfigError: a negative number of workers, or a worker that could not go on.
+        SamHQError, OSError: what `work` or its function raised, but for failures of single pictures.
+    """
+    if workers < 0:
+        raise ConfigError(f"Expected workers as 0 or more, got {workers}. 0 works in this process.")
+    tasks = [_Task(item, digest.of_json([options or {}, item.asked])) for item in items]
+    with contextlib.ExitStack() as stack:
+        manifest = None if output is None else stack.enter_context(Manifest(output))
+        waiting = _unfinished(manifest, tasks) if resume and manifest is not None else tasks
+        advance = stack.enter_context(_bar(len(tasks), len(tasks) - len(waiting)))
+        failed = 0
+        for report in stack.enter_context(contextlib.closing(_reports(work, waiting, output, workers))):
+            if report.error is not None:
+                if not keep_going:
+                    raise report.error
+                failed += 1
+                report = _with_files(report, output, on_failure)
+            if manifest is not None:
+                manifest.append(report.record)
+            if tell is not None:
+                tell(report)
+            advance()
+    return Tally(len(waiting) - failed, len(tasks) - len(waiting), failed)
+
+
+@dataclass(frozen=True)
+class _Task:
+    """An item and the hash of everything it is asked."""
+
+    item: Item
+    options: str
+
+
+def _unfinished(manifest: Manifest, tasks: Sequence[_Task]) -> list[_Task]:
+    """The tasks that are left to do, in order; what a killed job left half-written of them is removed."""
+    left = [task for task in tasks if not manifest.finished(task.item.path, task.item.name, task.options)]
+    manifest.sweep(task.item.name for task in left)
+    return left
+
+
+def _reports(work: Work, tasks: Sequence[_Task], output: Path | None, workers: int) -> Generator[Report, None, None]:
+    """What became of every task, as they come."""
+    start = partial(_start, work, output)
+    if workers == 0:
+        for _, report in run_here(start, tasks):
+            yield report
+        return
+    with contextlib.closing(run_in_processes(start, tasks, workers)) as done:
+        for task, result in done:
+            yield _lost(task, result) if isinstance(result, Died) else result
+
+
+def _start(work: Work, output: Path | None) -> Callable[[_Task], Report]:
+    return partial(_attempt, work(), output)
+
+
+def _attempt(each: Callable[[Item], Outcome], output: Path | None, task: _Task) -> Report:
+    """One picture, done or failed."""
+    started = time.perf_counter()
+    path = task.item.path
+    source = None if output is None else Source.of(path)
+    outcome, error = Outcome(), None
+    try:
+        outcome = each(task.item)
+    except FAILURES as caught:
+        error = caught
+    outputs = () if output is None else tuple(Output.of(file, output) for file in outcome.files)
+    seconds = time.perf_counter() - started
+    why = None if error is None else str(error)
+    record = Record(str(path), task.item.name, source, task.options, outputs, round(seconds, 3), why)
+    return Report(task.item, record, outcome.said, error)
+
+
+def _lost(task: _Task, died: Died) -> Report:
+    """The report of a picture whose process was killed."""
+    path = task.item.path
+    record = Record(str(path), task.item.name, Source.of(path), task.options, error=str(died))
+    return Report(task.item, record, error=SamHQError(str(died)))
+
+
+def _with_files(report: Report, output: Path | None, on_failure: OnFailure | None) -> Report:
+    """A failure's report, with the files that say so."""
+    if on_failure is None or report.record.error is None:
+        return report
+    files = on_failure(report.item, report.record.error)
+    outputs = () if output is None else tuple(Output.of(file, output) for file in files)
+    return replace(report, record=replace(report.record, outputs=outputs))
+
+
+@contextlib.contextmanager
+def _bar(total: int, already: int) -> Iterator[Callable[[], object]]:
+    """A function that moves a bar on stderr by one: rate and remaining time are of the pictures done now.
+
+    No bar for a single picture; a log file gets a line now and then.
+    """
+    if total <= 1:
+        yield lambda: None
+        return
+    from tqdm import tqdm
+
+    interval = 0.1 if sys.stderr.isatty() else 30
+    with tqdm(total=total, initial=already, unit="picture", file=sys.stderr, mininterval=interval) as bar:
+        yield bar.update

@@ -1,0 +1,190 @@
+"""What a job has finished, one JSON line a picture, only ever appended to.
+
+Knows nothing about pictures, models or what the outputs are; it knows whether files are what they were.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from samhq import digest
+
+FILENAME = "manifest.jsonl"
+
+#: What `samhq.atomic.whole_file` leaves behind when its process is killed.
+_LEFTOVER = re.compile(r"\.(.+)-[a-z0-9_]{8}(?:\.\w+)?")
+
+
+@dataclass(frozen=True)
+class Source:
+    """The content of an input file."""
+
+    size: int
+    mtime_ns: int
+    sha256: str
+
+    @staticmethod
+    def of(path: Path) -> Source | None:
+        """What is in a file now; None where it cannot be read."""
+        try:
+            stat = path.stat()
+            return Source(stat.st_size, stat.st_mtime_ns, digest.of_file(path))
+        except (OSError, ValueError):
+            return None
+
+    def still(self, path: Path) -> bool:
+        """Whether the file has this content: at once where size and time are the same, else by its bytes."""
+        try:
+            stat = path.stat()
+            if (stat.st_size, stat.st_mtime_ns) == (self.size, self.mtime_ns):
+                return True
+            return stat.st_size == self.size and digest.of_file(path) == self.sha256
+        except (OSError, ValueError):
+            return False
+
+
+@dataclass(frozen=True)
+class Output:
+    """A file that was written: its path, from the job's folder on where it lies there, and its content."""
+
+    file: str
+    size: int
+    sha256: str
+
+    @staticmethod
+    def of(path: Path, folder: Path) -> Output:
+        """What is in a file that was just written.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        inside = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)
+        return Output(inside, path.stat().st_size, digest.of_file(path))
+
+    def intact(self, folder: Path) -> bool:
+        """Whether the file is there as it was written."""
+        path = folder / self.file
+        try:
+            return path.stat().st_size == self.size and digest.of_file(path) == self.sha256
+        except (OSError, ValueError):
+            return False
+
+
+@dataclass(frozen=True)
+class Record:
+    """One picture that is finished, or failed: `error` says why. `options` is the hash of all that was asked."""
+
+    input: str
+    name: str
+    source: Source | None
+    options: str
+    outputs: tuple[Output, ...] = ()
+    seconds: float = 0.0
+    error: str | None = None
+
+    def line(self) -> bytes:
+        """One line of the manifest."""
+        return json.dumps(asdict(self)).encode("ascii") + b"\n"
+
+    @staticmethod
+    def from_line(line: bytes) -> Record | None:
+        """What `line` wrote; None for a line that is torn, or no record."""
+        try:
+            fields: dict[str, Any] = json.loads(line)
+            fields["source"] = None if fields["source"] is None else Source(**fields["source"])
+            fields["outputs"] = tuple(Output(**item) for item in fields["outputs"])
+            return Record(**fields)
+        except (ValueError, TypeError, LookupError, RecursionError):
+            return None
+
+
+class Manifest:
+    """The manifest in a job's folder, to be used in a `with` block.
+
+    Several jobs may append to one. Raises OSError where the folder cannot be written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.path = folder / FILENAME
+        self.records: dict[tuple[str, str], Record] = {}
+
+    def __enter__(self) -> Manifest:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._stream = open(self.path, "ab+", buffering=0)
+        self._only = _lock(self._stream.fileno())
+        self._stream.seek(0)
+        content = self._stream.read() or b""
+        if content and not content.endswith(b"\n"):
+            self._stream.write(b"\n")  # a killed job tore its last line
+        for record in filter(None, map(Record.from_line, content.splitlines())):
+            self.records[record.input, record.name] = record
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        unused = self._only and self._stream.seek(0, os.SEEK_END) == 0
+        self._stream.close()
+        if unused:
+            self.path.unlink(missing_ok=True)
+
+    def append(self, record: Record) -> None:
+        """Adds a line, in one write, and waits until it is on the disk.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        self._stream.write(record.line())
+        os.fsync(self._stream.fileno())
+        self.records[record.input, record.name] = record
+
+    def finished(self, path: Path, name: str, options: str) -> bool:
+        """Whether this input, as it is now, was finished under these options, and all its outputs are intact."""
+        record = self.records.get((str(path), name))
+        return (
+            record is not None
+            and record.error is None
+            and record.options == options
+            and record.source is not None
+            and record.source.still(path)
+            and all(output.intact(self.folder) for output in record.outputs)
+        )
+
+    def sweep(self, names: Iterable[str]) -> None:
+        """Removes half-written files that a killed job left for these names, unless another job may be writing."""
+        if self._only:
+            starts = tuple(f".{name[:40]}" for name in names)
+            for path in self._leftovers(starts):
+                path.unlink(missing_ok=True)
+
+    def _leftovers(self, starts: tuple[str, ...]) -> Iterator[Path]:
+        with os.scandir(self.folder) as entries:
+            for entry in list(entries):
+                if _LEFTOVER.fullmatch(entry.name) and entry.name.startswith(starts) and entry.is_file():
+                    yield Path(entry.path)
+
+
+def _lock(descriptor: int) -> bool:
+    """Says to other jobs that one is at work in this folder, and returns whether it is the only one.
+
+    The lock goes away with the process, however that ends. False where the system has no such locks.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        only = True
+    except OSError:
+        only = False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return only

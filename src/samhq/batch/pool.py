@@ -1,0 +1,177 @@
+"""The same function over many items, in this process or in several, which may be killed at any time.
+
+Knows nothing about pictures, files or models. A dead worker costs the item in its hand; when the first process dies,
+however that happens, its workers end by themselves.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing import connection, get_context
+from multiprocessing.connection import Connection
+from typing import Any, Generic, TypeVar
+
+from samhq.errors import ConfigError, SamHQError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+#: Makes the function, once in every process; loads what the function needs. Must be picklable.
+Start = Callable[[], Callable[[Item], Result]]
+
+_PATIENCE_S = 10.0  #: how long a worker that was told to stop may take before it is killed
+
+
+@dataclass(frozen=True)
+class Died:
+    """In place of a result: the process that had the item was killed by this signal."""
+
+    signal: int
+
+    def __str__(self) -> str:
+        return (
+            f"Expected a result, got none: the process that worked on it was killed by signal {self.signal}. "
+            "Use fewer workers or a smaller model if the memory was too small."
+        )
+
+
+def run_here(start: Start[Item, Result], items: Sequence[Item]) -> Iterator[tuple[Item, Result]]:
+    """Every item with its result, one after the other; raises what the function raises."""
+    if items:
+        each = start()
+        for item in items:
+            yield item, each(item)
+
+
+def run_in_processes(
+    start: Start[Item, Result], items: Sequence[Item], workers: int
+) -> Generator[tuple[Item, Result | Died], None, None]:
+    """Every item with its result, as they come; close the iterator to stop the workers.
+
+    Each of the processes computes with as many threads as OMP_NUM_THREADS says, one by default: results then do
+    not depend on how many there are, and small pieces of work are fastest so. Workers are spawned: a script that
+    calls this needs `if __name__ == "__main__":`.
+
+    Raises:
+        SamHQError, OSError: what `start` or the function raised in a worker.
+        ConfigError: a worker ended by another error, which it printed.
+    """
+    waiting = deque(items)
+    crew = [_Worker[Item, Result](start) for _ in range(min(workers, len(items)))]
+    gone: list[_Worker[Item, Result]] = []
+    try:
+        while crew:
+            for worker in _ready(crew):
+                done = worker.done()
+                if done is not None:
+                    yield done
+                if worker.dead and waiting:
+                    crew.append(_Worker(start))
+                if worker.dead or not waiting:
+                    worker.connection.close()  # it ends by itself
+                    crew.remove(worker)
+                    gone.append(worker)
+                else:
+                    worker.give(waiting.popleft())
+    finally:
+        for worker in crew:
+            worker.stop()
+        for worker in gone:
+            worker.leave()
+
+
+class _Worker(Generic[Item, Result]):
+    """A process and the item in its hand."""
+
+    def __init__(self, start: Start[Item, Result]) -> None:
+        context = get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, start), daemon=True)
+        self._process.start()
+        theirs.close()  # so that the end of the process is the end of the connection
+        self._hand: tuple[Item] | None = None
+        self.dead = False
+
+    def give(self, item: Item) -> None:
+        self._hand = (item,)
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it died; `done` says so
+            self.connection.send(item)
+
+    def done(self) -> tuple[Item, Result | Died] | None:
+        """The item that was in its hand with the result, or None for a worker that has just become ready."""
+        try:
+            result = self.connection.recv()
+        except (EOFError, ConnectionResetError):
+            result = self._death()
+        if isinstance(result, _Raised):
+            raise result.error
+        if self._hand is None:
+            if isinstance(result, Died):
+                raise ConfigError(f"Expected a worker process to start; it was killed by signal {result.signal}.")
+            return None
+        (item,), self._hand = self._hand, None
+        return item, result
+
+    def _death(self) -> Died:
+        self.dead = True
+        self._process.join()
+        code = self._process.exitcode or 0
+        if code >= 0:
+            raise ConfigError(
+                f"Expected worker processes that go on, got one that ended with code {code}; what it printed says why. "
+                "A script that starts workers needs `if __name__ == '__main__':`; without workers there is one process."
+            )
+        return Died(-code)
+
+    def leave(self) -> None:
+        """Waits for the end of a process whose connection is closed."""
+        self._process.join(_PATIENCE_S)
+        self.stop()
+
+    def stop(self) -> None:
+        """Ends the process; it removes what it has half written, if it gets the time."""
+        self.connection.close()
+        self._process.terminate()
+        self._process.join(_PATIENCE_S)
+        self._process.kill()
+        self._process.join()
+
+
+@dataclass(frozen=True)
+class _Raised:
+    error: BaseException
+
+
+def _ready(crew: Sequence[_Worker[Item, Result]]) -> list[_Worker[Item, Result]]:
+    """The workers that have something to say; waits for the first."""
+    said = connection.wait([worker.connection for worker in crew])
+    return [worker for worker in crew if worker.connection in said]
+
+
+def _serve(pipe: Connection, start: Start[Any, Any]) -> None:
+    """What a worker does: item in, result out, until nobody is at the other end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the first one decides
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # an exception, so that half-written files are removed
+    _compute_alone()
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):  # no more work, or nobody left to tell
+        try:
+            each = start()
+            pipe.send(None)
+            while True:
+                pipe.send(each(pipe.recv()))
+        except (SamHQError, OSError) as error:
+            if not isinstance(error, BrokenPipeError | ConnectionResetError):
+                pipe.send(_Raised(error))
+
+
+def _compute_alone() -> None:
+    """As many threads as OMP_NUM_THREADS says, else one, in numpy, PyTorch and what else reads it."""
+    count = os.environ.setdefault("OMP_NUM_THREADS", "1")
+    if "torch" in sys.modules:  # too late for the variable
+        sys.modules["torch"].set_num_threads(int(count.split(",")[0]))

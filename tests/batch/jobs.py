@@ -1,0 +1,59 @@
+"""Work for jobs in tests, importable by worker processes, without a network: a picture's negative, slowly."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from samhq.atomic import whole_file
+from samhq.batch.job import Item, Outcome, run_job
+from samhq.errors import CheckpointError, ImageError
+
+
+@dataclass(frozen=True)
+class Negative:
+    """Writes every byte's complement; what a file contains says how it behaves."""
+
+    output: Path
+    seconds: float = 0.0
+    broken: bool = False
+
+    def __call__(self) -> Callable[[Item], Outcome]:
+        if self.broken:
+            raise CheckpointError("Expected weights, got none.")
+        (self.output.parent / f"loaded-{os.getpid()}").touch()
+        return partial(negative, self)
+
+
+def negative(work: Negative, item: Item) -> Outcome:
+    content = item.path.read_bytes()
+    if content == b"broken":
+        raise ImageError(f"Expected a picture, got {item.path}.")
+    if content == b"bug":
+        raise ZeroDivisionError("a bug")
+    if content == b"full":
+        raise OSError(28, "No space left on device")
+    if content == b"deadly":
+        os.kill(os.getpid(), signal.SIGKILL)
+    files = [work.output / f"{item.name}.neg", work.output / f"{item.name}.{item.asked}len"]
+    for file, value in zip(files, (bytes(255 - b for b in content), str(len(content)).encode()), strict=True):
+        with whole_file(file) as part:
+            part.write_bytes(value[: len(value) // 2])
+            time.sleep(work.seconds)
+            part.write_bytes(value)
+    return Outcome(files, f"{len(content)} bytes")
+
+
+def items(folder: Path) -> list[Item]:
+    return [Item(path, path.stem) for path in sorted(folder.glob("*.pic"))]
+
+
+if __name__ == "__main__":
+    pictures, out = Path(sys.argv[1]), Path(sys.argv[2])
+    run_job(items(pictures), Negative(out, seconds=0.05), out, resume=True, workers=int(sys.argv[3]))
