@@ -1,0 +1,299 @@
+"""Pictures that are read a window at a time, so that a large one need not fit into memory.
+
+Arrays (memory-mapped ones too) need nothing more; TIFF, GeoTIFF and all else that GDAL reads need rasterio, from the
+extra `geo`. Knows nothing of models or prompts.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, UnidentifiedImageError
+
+from samhq.errors import ImageError, MissingExtraError
+from samhq.image.bands import Rendering, bands_last, rendering
+from samhq.image.frame import Frame
+from samhq.image.read import describe, read_image
+from samhq.image.regions import Window, whole
+
+Affine = tuple[float, float, float, float, float, float]
+
+_BY_WINDOW = (".tif", ".tiff", ".gtiff", ".vrt", ".jp2", ".j2k")  #: suffixes for which a window costs only itself
+_SAMPLE_SIDE = 1024  #: limits of a stretch come from the picture at this size
+_TURNED = 274  #: TIFF's tag for a picture that is to be shown turned; GDAL does not turn it
+_PLAIN = {"gray", "red", "green", "blue", "alpha", "undefined", "palette"}
+
+
+@runtime_checkable
+class PictureSource(Protocol):
+    """A picture of `size_hw` (height, width) as uint8 RGB, window by window.
+
+    `transform` is None, or six numbers (a, b, c, d, e, f) that take (column, row) to x = a·column + b·row + c and
+    y = d·column + e·row + f in the coordinates named by `crs`.
+    """
+
+    @property
+    def size_hw(self) -> tuple[int, int]: ...  # noqa: D102
+    @property
+    def transform(self) -> Affine | None: ...  # noqa: D102
+    @property
+    def crs(self) -> str | None: ...  # noqa: D102
+
+    def read(self, window: Window) -> UInt8[np.ndarray, "h w 3"]:
+        """The pixels of a window that lies in the picture."""
+        ...
+
+    def overview(self, max_side: int) -> UInt8[np.ndarray, "h w 3"]:
+        """All of the picture, its longer side at most `max_side`; never enlarged."""
+        ...
+
+
+class ArraySource:
+    """An array [H,W], [H,W,B] or [B,H,W], in memory or mapped from a file."""
+
+    transform: Affine | None = None
+    crs: str | None = None
+
+    def __init__(
+        self, array: Any, bands: Sequence[int] | None = None, percentiles: tuple[float, float] | None = None
+    ) -> None:
+        """`bands` and `percentiles` as for `samhq.image.bands.rendering`.
+
+        Raises:
+            ImageError, ConfigError: as `samhq.image.bands.rendering`.
+        """
+        self.raw = bands_last(array)
+        height, width = self.size_hw
+        step = max(1, -(-max(height, width) // _SAMPLE_SIDE))
+        self.rendering = rendering(self.raw[::step, ::step], bands, percentiles)
+
+    @property
+    def size_hw(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.raw.shape[0], self.raw.shape[1]
+
+    def read(self, window: Window) -> UInt8[np.ndarray, "h w 3"]:
+        """The pixels of a window that lies in the picture."""
+        _check_inside(window, self.size_hw)
+        return self.rendering.apply(self.raw[window.slices()])
+
+    def overview(self, max_side: int) -> UInt8[np.ndarray, "h w 3"]:
+        """All of the picture, its longer side at most `max_side`; never enlarged."""
+        height, width = self.size_hw
+        if max(height, width) <= max_side:
+            return self.read(whole(self.size_hw))
+        small_hw = Frame.fit(self.size_hw, max_side).resized_hw
+        # In two steps, so that of a mapped array only one strip of rows is in memory, rendered, at a time.
+        factor = max(1, max(height, width) // (4 * max_side))
+        strips = [
+            self._shrunk(Window(0, top, width, min(height, top + 64 * factor)), factor)
+            for top in range(0, height, 64 * factor)
+        ]
+        reduced = Image.fromarray(np.concatenate(strips))
+        box = (0, 0, width / factor, height / factor)
+        return np.asarray(reduced.resize(small_hw[::-1], Image.Resampling.BILINEAR, box))
+
+    def _shrunk(self, window: Window, factor: int) -> np.ndarray:
+        """A strip with every `factor` x `factor` pixels as their mean; incomplete ones at the end too."""
+        pixels = self.read(window)
+        return pixels if factor == 1 else np.asarray(Image.fromarray(pixels).reduce(factor))
+
+
+class RasterSource:
+    """A file that GDAL reads (TIFF, GeoTIFF, JPEG 2000, VRT, ...), by window, through rasterio.
+
+    Close it, or use it in a `with` statement.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        bands: Sequence[int] | None = None,
+        percentiles: tuple[float, float] | None = None,
+    ) -> None:
+        """`bands` and `percentiles` as for `samhq.image.bands.rendering`; the file says what is no data.
+
+        Raises:
+            MissingExtraError: rasterio is not installed.
+            ImageError: GDAL cannot read the file; else as `samhq.image.bands.rendering`, as ConfigError.
+        """
+        self.name = describe(path)
+        self.dataset = _opened(path)
+        self.palette = self._palette() if bands is None and percentiles is None else None
+        if self.palette is None:
+            nodata = self.dataset.nodata
+            nodata = None if nodata is None or np.isnan(nodata) else float(nodata)
+            # Without a stretch the type alone decides, and pixels without data are shown as they are.
+            sample = self._sample(_SAMPLE_SIDE if percentiles else 1)
+            self.rendering: Rendering = rendering(sample, bands, percentiles, nodata if percentiles else None)
+
+    def __enter__(self) -> RasterSource:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Gives the file back."""
+        self.dataset.close()
+
+    @property
+    def size_hw(self) -> tuple[int, int]:
+        """Height and width."""
+        return int(self.dataset.height), int(self.dataset.width)
+
+    @property
+    def transform(self) -> Affine | None:
+        """The file's affine transform, None where it has none."""
+        affine = self.dataset.transform
+        return None if affine.is_identity else tuple(float(number) for number in affine[:6])  # type: ignore[return-value]
+
+    @property
+    def crs(self) -> str | None:
+        """The file's coordinate system, as "EPSG:32633" or as WKT."""
+        return str(self.dataset.crs.to_string()) if self.dataset.crs else None
+
+    def read(self, window: Window) -> UInt8[np.ndarray, "h w 3"]:
+        """The pixels of a window that lies in the picture."""
+        _check_inside(window, self.size_hw)
+        height, width = window.hw
+        return self._shown(window=((window.y0, window.y0 + height), (window.x0, window.x0 + width)))
+
+    def overview(self, max_side: int) -> UInt8[np.ndarray, "h w 3"]:
+        """All of the picture, its longer side at most `max_side`; never enlarged. Uses the file's own pyramid."""
+        from rasterio.enums import Resampling
+
+        if max(self.size_hw) <= max_side:
+            return self.read(whole(self.size_hw))
+        small_hw = Frame.fit(self.size_hw, max_side).resized_hw
+        method = Resampling.average if self.palette is None else Resampling.nearest
+        return self._shown(out_shape=small_hw, resampling=method)
+
+    def _shown(self, out_shape: tuple[int, int] | None = None, **how: Any) -> np.ndarray:
+        if self.palette is not None:
+            return np.asarray(self.palette[self._values((1,), out_shape, how)[..., 0]])
+        return self.rendering.apply_chosen(self._values(self.rendering.bands, out_shape, how))
+
+    def _values(self, bands: Iterable[int], out_shape: tuple[int, int] | None, how: dict[str, Any]) -> np.ndarray:
+        """Raw values [h,w,len(bands)]; a band that is shown twice is read once."""
+        from rasterio.errors import RasterioError
+
+        wanted = list(bands)
+        unique = sorted(set(wanted))
+        if out_shape is not None:
+            how = {**how, "out_shape": (len(unique), *out_shape)}
+        try:
+            values = self.dataset.read(unique, **how)
+        except RasterioError as error:
+            raise ImageError(
+                f"Expected a whole picture, got {self.name}, which is damaged or cut off ({error}); fetch it again."
+            ) from error
+        return np.moveaxis(values[[unique.index(band) for band in wanted]], 0, -1)
+
+    def _sample(self, side: int) -> np.ndarray:
+        """All bands of the whole picture at a small size."""
+        shape = Frame.fit(self.size_hw, side).resized_hw if max(self.size_hw) > side else self.size_hw
+        return self._values(range(1, self.dataset.count + 1), shape, {})
+
+    def _palette(self) -> np.ndarray | None:
+        """The colours [256,3] of a picture of palette entries; None for others."""
+        if self.dataset.colorinterp[0].name != "palette" or self.dataset.dtypes[0] != "uint8":
+            return None
+        colours = np.zeros((256, 3), np.uint8)
+        for entry, colour in self.dataset.colormap(1).items():
+            colours[entry] = colour[:3]
+        return colours
+
+
+def open_picture(
+    source: Any, bands: Sequence[int] | None = None, percentiles: tuple[float, float] | None = None
+) -> PictureSource:
+    """A picture to read by window, from whatever holds it.
+
+    Files whose format has windows (TIFF, GeoTIFF, JPEG 2000, VRT) are read through rasterio where that is installed;
+    other files whole, as by `read_image`. `bands`, counted from 1, and `percentiles` choose and stretch channels; for
+    files they need rasterio. Transparency in files read by window is not laid over white.
+
+    Raises:
+        ImageError: it cannot be read as a picture, or has no such bands.
+        ConfigError: bands or percentiles of the wrong number or order.
+        MissingExtraError: bands or percentiles of a file, without rasterio.
+    """
+    chosen = bands is not None or percentiles is not None
+    if isinstance(source, PictureSource):
+        return source
+    if isinstance(source, str | os.PathLike):
+        if chosen:
+            return RasterSource(source, bands, percentiles)
+        if os.fspath(source).lower().endswith(_BY_WINDOW) and _has_rasterio():
+            return _plain_raster(source) or ArraySource(read_image(source))
+    if chosen and not isinstance(source, Image.Image):
+        return ArraySource(source, bands, percentiles)
+    if chosen:
+        return ArraySource(np.asarray(source), bands, percentiles)
+    if isinstance(source, np.ndarray) and source.dtype == np.uint8 and source.ndim == 3 and source.shape[2] == 3:
+        return ArraySource(source)  # perhaps mapped from a file, so not to be copied
+    return ArraySource(read_image(source))
+
+
+def _plain_raster(path: str | os.PathLike[str]) -> RasterSource | None:
+    """The file by window; None where a viewer would show other colours or turn it, which GDAL does not."""
+    dataset = _opened(path)
+    structure = dataset.tags(ns="IMAGE_STRUCTURE")
+    kinds = {kind.name for kind in dataset.colorinterp}
+    nbits = int(dataset.tags(1, ns="IMAGE_STRUCTURE").get("NBITS", 8))
+    dataset.close()
+    if kinds - _PLAIN or nbits < 8 or structure.get("MINISWHITE") == "YES" or _is_turned(path):
+        return None
+    return RasterSource(path)
+
+
+def _is_turned(path: str | os.PathLike[str]) -> bool:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path) as picture:
+                return picture.getexif().get(_TURNED, 1) != 1
+    except (UnidentifiedImageError, Image.DecompressionBombError):
+        return False  # many bands, or a size that only windows can master: no camera's file
+
+
+def _has_rasterio() -> bool:
+    from importlib.util import find_spec
+
+    return find_spec("rasterio") is not None
+
+
+def _opened(path: str | os.PathLike[str]) -> Any:
+    """rasterio's dataset.
+
+    Raises:
+        MissingExtraError, ImageError: as `RasterSource`.
+    """
+    try:
+        import rasterio
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            f"Reading {describe(path)} by window or by band needs rasterio, which is not installed. "
+            "Run: pip install 'samhq[geo]'"
+        ) from error
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
+            return rasterio.open(os.fspath(path))
+    except rasterio.errors.RasterioError as error:
+        raise ImageError(
+            f"Expected a picture that GDAL can read, got {describe(path)} ({error}); check the name and the file."
+        ) from error
+
+
+def _check_inside(window: Window, size_hw: tuple[int, int]) -> None:
+    if not window.area or window.meet(whole(size_hw)) != window:
+        raise ImageError(
+            f"Expected a window in a picture {size_hw[1]} wide and {size_hw[0]} high, got {window}; cut it first."
+        )

@@ -1,0 +1,244 @@
+"""Masks from overlapping tiles as instances of the whole picture: partners are joined across seams, echoes dropped.
+
+Every pixel of an instance is decided by the tile that sees it from furthest inside, so where the seams lie does not
+show. Knows nothing of pictures' colours, models or files.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations, product
+from typing import Any
+
+import numpy as np
+
+from samhq.image.regions import Piece, Tile, Window, boxes, whole
+
+_AGREE = 0.5  #: IoU, in what two tiles share, above which two masks are views of one object
+_SUBSTANTIAL = 0.1  #: of the smaller mask: agreement on less, away from where tiles end, may be chance
+_DUPLICATE = 0.7  #: IoU above which two instances are one; what segment-anything allows between boxes
+_FRAGMENT = 0.8  #: of a mask cut off by a tile's border, the part inside another instance that makes it a piece of it
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """One mask as one tile shows it, cut to what is kept of the tile; `about` is whatever its maker said of it."""
+
+    piece: Piece
+    tile: int
+    score: float
+    about: Any = None
+
+
+@dataclass(frozen=True, eq=False)
+class Instance:
+    """An object of the whole picture, and the views it was joined from, the one with most of its pixels first.
+
+    `score` is the mean of the views' scores by the pixels each contributed. `cut` says that it goes on beyond a
+    tile's border, where no other tile had a mask to continue it.
+    """
+
+    piece: Piece
+    score: float
+    views: tuple[Seen, ...]
+    cut: bool = False
+    owned: bool = True  #: some view lies, at least in part, where its tile sees best
+
+
+def merge(seen: Sequence[Seen], tiles: Sequence[Tile], size_hw: tuple[int, int]) -> list[Instance]:
+    """The instances that views from tiles add up to, from the top down, without duplicates.
+
+    Views of one object are those that agree where their tiles overlap: as a whole, or part by part where an object
+    enters the overlap in several places. Two views from one tile that cover each other stay two objects (a whole and
+    its part). What only a tile's outskirts show, against the tile that sees those pixels best, is dropped, and so are
+    cut-off pieces of other instances. No mask of the picture's size is made.
+    """
+    present = [view for view in seen if view.piece.area]
+    clusters = _clusters(present, _links(present, tiles, whole(size_hw)))
+    instances = [_composed(views, tiles, whole(size_hw)) for views in clusters]
+    kept = _distinct([instance for instance in instances if instance.piece.area])
+    return sorted(kept, key=lambda i: (i.piece.window.y0, i.piece.window.x0, -i.piece.area))
+
+
+def _links(seen: Sequence[Seen], tiles: Sequence[Tile], picture: Window) -> list[tuple[float, int, int]]:
+    """Pairs of views that agree, by falling agreement."""
+    by_tile: dict[int, list[int]] = defaultdict(list)
+    for index, view in enumerate(seen):
+        by_tile[view.tile].append(index)
+    found = []
+    for a, b in combinations(sorted(by_tile), 2):
+        shared = tiles[a].keep.meet(tiles[b].keep)
+        if shared.area:
+            rim = _rim(tiles[a].keep, shared, picture) | _rim(tiles[b].keep, shared, picture)
+            found += _pairs(seen, by_tile[a], by_tile[b], shared, rim)
+    return sorted(found, key=lambda link: (-link[0], link[1:]))
+
+
+def _rim(tile: Window, shared: Window, picture: Window) -> np.ndarray:
+    """Where, in `shared`, what is kept of a tile ends although the picture goes on; bool of the size of `shared`."""
+    rim = np.zeros(shared.hw, bool)
+    for line in _ends(tile, picture):
+        part = line.meet(shared)
+        if part.area:
+            rim[part.slices(shared)] = True
+    return rim
+
+
+def _ends(tile: Window, picture: Window) -> Iterator[Window]:
+    """The tile's outermost lines of pixels, where the picture goes on beyond them."""
+    if tile.x0 > picture.x0:
+        yield Window(tile.x0, tile.y0, tile.x0 + 1, tile.y1)
+    if tile.x1 < picture.x1:
+        yield Window(tile.x1 - 1, tile.y0, tile.x1, tile.y1)
+    if tile.y0 > picture.y0:
+        yield Window(tile.x0, tile.y0, tile.x1, tile.y0 + 1)
+    if tile.y1 < picture.y1:
+        yield Window(tile.x0, tile.y1 - 1, tile.x1, tile.y1)
+
+
+def _pairs(
+    seen: Sequence[Seen], first: list[int], second: list[int], shared: Window, rim: np.ndarray
+) -> list[tuple[float, int, int]]:
+    ours, theirs = _parts(seen, first, shared), _parts(seen, second, shared)
+    found = []
+    for (i, box, mask), (j, other_box, other) in product(ours, theirs):
+        meet = box.meet(other_box)
+        if not meet.area:
+            continue
+        both = mask[meet.slices(box)] & other[meet.slices(other_box)]
+        common = int(both.sum())
+        if not common:
+            continue
+        at_end = bool((both & rim[meet.slices(shared)]).any())
+        smaller = min(seen[i].piece.area, seen[j].piece.area)
+        agreement = common / (int(mask.sum()) + int(other.sum()) - common)
+        if agreement <= _AGREE and at_end:
+            agreement = _agreement_of_parts(mask, box, other, other_box, rim, shared)
+        if agreement > _AGREE and (at_end or common >= _SUBSTANTIAL * smaller):
+            found.append((agreement, i, j))
+    return found
+
+
+def _parts(seen: Sequence[Seen], indices: list[int], shared: Window) -> list[tuple[int, Window, np.ndarray]]:
+    """The views that reach into `shared`: their number, their box there, their mask in that box."""
+    reaching = [(i, seen[i].piece.window.meet(shared)) for i in indices]
+    cut = [(i, box, seen[i].piece.inside(box)) for i, box in reaching if box.area]
+    return [(i, box, mask) for i, box, mask in cut if mask.any()]
+
+
+def _agreement_of_parts(
+    mask: np.ndarray, box: Window, other: np.ndarray, other_box: Window, rim: np.ndarray, shared: Window
+) -> float:
+    """The best IoU of a connected part of one mask with one of the other, both going on beyond where a tile ends.
+
+    A horseshoe is one mask where its bend is seen and two where it is not; each arm agrees.
+    """
+    from scipy import ndimage  # by sides alone: the finest parts, of which those by other rules are made
+
+    around = box.join(other_box)
+    parts = np.zeros((2, *around.hw), np.int32)
+    for canvas, values, window in ((parts[0], mask, box), (parts[1], other, other_box)):
+        canvas[window.slices(around)] = ndimage.label(values)[0]
+    sizes, other_sizes = (np.bincount(canvas.ravel()) for canvas in parts)
+    at_end = parts[:, rim[around.slices(shared)]]
+    pairs = {(int(a), int(b)) for a, b in at_end.T if a and b}
+    common = np.bincount((parts[0].astype(np.int64) * len(other_sizes) + parts[1]).ravel())
+    shares = [(common[a * len(other_sizes) + b], sizes[a] + other_sizes[b]) for a, b in pairs]
+    return max((float(both / (total - both)) for both, total in shares), default=0.0)
+
+
+def _clusters(seen: Sequence[Seen], links: list[tuple[float, int, int]]) -> list[list[Seen]]:
+    """Views joined by links, the surest first; a link that would join two views one tile keeps apart is refused."""
+    cluster_of = {index: [index] for index in range(len(seen))}
+    for _, i, j in links:
+        ours, theirs = cluster_of[i], cluster_of[j]
+        if ours is theirs or _apart(seen, ours, theirs):
+            continue
+        ours.extend(theirs)
+        cluster_of.update(dict.fromkeys(theirs, ours))
+    unique = {id(cluster): cluster for cluster in cluster_of.values()}
+    return [[seen[index] for index in sorted(cluster)] for cluster in unique.values()]
+
+
+def _apart(seen: Sequence[Seen], ours: list[int], theirs: list[int]) -> bool:
+    """Whether some tile shows one of each, one covering the other: then it sees two objects there."""
+    for i, j in product(ours, theirs):
+        if seen[i].tile == seen[j].tile:
+            piece, other = seen[i].piece, seen[j].piece
+            if piece.shared(other) > _AGREE * min(piece.area, other.area):
+                return True
+    return False
+
+
+def _composed(views: list[Seen], tiles: Sequence[Tile], picture: Window) -> Instance:
+    """One instance of its views: in the core of a tile with a view, that tile's views alone count."""
+    around = views[0].piece.window
+    for view in views[1:]:
+        around = around.join(view.piece.window)
+    canvas = np.zeros(around.hw, bool)
+    present = {view.tile for view in views}
+    given = []
+    for view in views:
+        mask = view.piece.mask
+        for tile in present - {view.tile}:
+            elsewhere = tiles[tile].core.meet(view.piece.window)
+            if elsewhere.area:
+                mask[elsewhere.slices(view.piece.window)] = False
+        canvas[view.piece.window.slices(around)] |= mask
+        given.append(int(mask.sum()))
+    order = sorted(range(len(views)), key=lambda i: (-given[i], -views[i].score, views[i].tile))
+    return Instance(
+        Piece.of(canvas, around.x0, around.y0),
+        float(np.average([view.score for view in views], weights=given if any(given) else None)),
+        tuple(views[i] for i in order),
+        cut=any(_goes_on(view, tiles, present, picture) for view in views),
+        owned=any(view.piece.inside(tiles[view.tile].core).any() for view in views),
+    )
+
+
+def _goes_on(view: Seen, tiles: Sequence[Tile], present: set[int], picture: Window) -> bool:
+    """Whether a view reaches its tile's end at pixels where the tile that sees them best has no view of the object."""
+    for line in _ends(tiles[view.tile].keep, picture):
+        touched = line.meet(view.piece.window)
+        if not touched.area or not view.piece.inside(touched).any():
+            continue
+        for number, tile in enumerate(tiles):
+            part = tile.core.meet(touched)
+            if number not in present and part.area and view.piece.inside(part).any():
+                return True
+    return False
+
+
+def _distinct(instances: Sequence[Instance]) -> list[Instance]:
+    """The instances without duplicates, echoes and cut-off pieces of others; whole ones and sure ones come first."""
+    ordered = sorted(instances, key=_trust)
+    windows = boxes([instance.piece for instance in ordered])
+    kept: list[int] = []
+    for number, instance in enumerate(ordered):
+        if instance.cut and not instance.owned:
+            continue
+        mine, others = windows[number], windows[kept]
+        near = (others[:, :2] < mine[2:]).all(axis=1) & (others[:, 2:] > mine[:2]).all(axis=1)
+        if not any(_repeats(instance, ordered[kept[k]]) for k in np.flatnonzero(near)):
+            kept.append(number)
+    return [ordered[number] for number in kept]
+
+
+def _trust(instance: Instance) -> tuple[bool, bool, float, int, int, int]:
+    window = instance.piece.window
+    return not instance.owned, instance.cut, -instance.score, -instance.piece.area, window.y0, window.x0
+
+
+def _repeats(instance: Instance, other: Instance) -> bool:
+    """Whether an instance says nothing that a more trusted one does not say."""
+    area, other_area = instance.piece.area, other.piece.area
+    if instance.owned and not instance.cut and min(area, other_area) <= _DUPLICATE * max(area, other_area):
+        return False  # no overlap could make the IoU so high
+    common = instance.piece.shared(other.piece)
+    if not instance.owned:
+        return common > _AGREE * min(area, other_area)
+    if instance.cut and common > _FRAGMENT * area:
+        return True
+    return common > _DUPLICATE * (area + other_area - common)

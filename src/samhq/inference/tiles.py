@@ -1,0 +1,114 @@
+"""Whole-image masks of pictures of any size: tile by tile at native resolution, merged across seams.
+
+Takes any function that segments one window. Knows nothing of networks, files or formats; holds one window's pixels at
+a time, and masks as pieces at one bit a pixel of their box.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from samhq.errors import ImageError
+from samhq.image import rle
+from samhq.image.read import as_array
+from samhq.image.regions import Piece, Tile, tile_grid
+from samhq.image.sources import PictureSource
+from samhq.inference.seams import Instance, Seen, merge
+
+#: The masks of a window uint8 [h,w,3]: of each a bool mask [h,w] or its RLE, a score, and anything to remember of it.
+MasksOf = Callable[[np.ndarray], Iterable[tuple[Any, float, Any]]]
+#: The records of a window as segment-anything's automatic mask generator gives them, in any of its output modes.
+RecordsOf = Callable[[np.ndarray], Iterable[Mapping[str, Any]]]
+
+
+def segment_tiles(
+    source: PictureSource,
+    masks_of: MasksOf,
+    *,
+    tile: int = 1024,
+    overlap: int = 256,
+    start_xy: tuple[int, int] = (0, 0),
+    progress: bool = False,
+) -> list[Instance]:
+    """The objects of a picture, each once, from the top down; `masks_of` sees one tile at a time.
+
+    Tiles of `tile` pixels a side share `overlap` pixels; with the model's own side as `tile` nothing is scaled. The
+    outer quarter of the overlap is context only. An object narrower than half of the overlap is whole in some tile,
+    wider ones are joined from the tiles that show them. `start_xy` moves the grid, which changes little but at the
+    picture's border. `progress` shows a bar.
+
+    Raises:
+        ConfigError: a tile without pixels, or an overlap that leaves no step forward.
+        ImageError: a picture without pixels or that cannot be read; masks of another size than the window.
+    """
+    tiles = tile_grid(source.size_hw, tile, overlap, start_xy)
+    seen = [view for number, t in _counted(tiles, progress) for view in _look(source, t, number, masks_of)]
+    return merge(seen, tiles, source.size_hw)
+
+
+def tiled_records(
+    source: PictureSource,
+    records_of: RecordsOf,
+    *,
+    tile: int = 1024,
+    overlap: int = 256,
+    start_xy: tuple[int, int] = (0, 0),
+    progress: bool = False,
+) -> list[dict[str, Any]]:
+    """Records of the whole picture, as segment-anything's `coco_rle` mode writes them; see `segment_tiles`.
+
+    `segmentation` (compressed RLE), `area` and `bbox` (x, y, width, height) are the whole instance's,
+    `predicted_iou` its mean over views. `point_coords`, in the picture's pixels, `stability_score`, `crop_box`, here
+    the tile, and all else are those of the view with most of its pixels. `records_of` may give any output mode.
+
+    Raises:
+        ConfigError, ImageError: as `segment_tiles`; a picture of 2^32 pixels or more, which COCO's RLE cannot count.
+    """
+
+    def masks_of(pixels: np.ndarray) -> Iterator[tuple[Any, float, Any]]:
+        for record in records_of(pixels):
+            yield record["segmentation"], float(record.get("predicted_iou", 1.0)), record
+
+    tiles = tile_grid(source.size_hw, tile, overlap, start_xy)
+    found = segment_tiles(source, masks_of, tile=tile, overlap=overlap, start_xy=start_xy, progress=progress)
+    return [_record(instance, tiles[instance.views[0].tile], source.size_hw) for instance in found]
+
+
+def _look(source: PictureSource, tile: Tile, number: int, masks_of: MasksOf) -> Iterator[Seen]:
+    for mask, score, about in masks_of(source.read(tile.window)):
+        pixels = rle.decode(mask) if isinstance(mask, Mapping) else as_array(mask)
+        if pixels.shape != tile.window.hw:
+            height, width = tile.window.hw
+            raise ImageError(
+                f"Expected masks of the window, {width} wide and {height} high, got {list(pixels.shape)}; "
+                "give them at the size of the pixels they belong to."
+            )
+        kept = Piece.of(pixels[tile.keep.slices(tile.window)], tile.keep.x0, tile.keep.y0)
+        if kept.area:
+            yield Seen(kept, number, float(score), about)
+
+
+def _record(instance: Instance, tile: Tile, size_hw: tuple[int, int]) -> dict[str, Any]:
+    view, window = instance.views[0].about, tile.window
+    changed: dict[str, Any] = {
+        "segmentation": instance.piece.rle(size_hw),
+        "area": instance.piece.area,
+        "bbox": list(instance.piece.bbox_xywh),
+        "predicted_iou": instance.score,
+        "crop_box": [window.x0, window.y0, window.hw[1], window.hw[0]],
+    }
+    if view.get("point_coords") is not None:
+        changed["point_coords"] = [[x + window.x0, y + window.y0] for x, y in view["point_coords"]]
+    return {**view, **changed}
+
+
+def _counted(tiles: Sequence[Tile], progress: bool) -> Iterable[tuple[int, Tile]]:
+    """Tiles with their numbers, and a bar on stderr where wanted."""
+    if not progress:
+        return enumerate(tiles)
+    from tqdm import tqdm
+
+    return enumerate(tqdm(tiles, unit="tile"))

@@ -1,0 +1,185 @@
+"""Windows of a source are parts of the whole picture, whatever holds it, and its place on earth is kept."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from samhq.errors import ImageError, MissingExtraError
+from samhq.image.bands import as_rgb
+from samhq.image.read import read_image
+from samhq.image.regions import Window, whole
+from samhq.image.sources import ArraySource, PictureSource, RasterSource, open_picture
+from samhq.image.transform import resize_longest
+
+quick = settings(max_examples=30, deadline=None)
+TRANSFORM = (0.5, 0.0, 300_000.0, 0.0, -0.5, 5_000_000.0)
+
+
+def smooth(height: int = 90, width: int = 130, channels: int = 3) -> np.ndarray:
+    """A picture of gentle waves, uint8."""
+    rows, columns, phase = np.ogrid[:height, :width, :channels]
+    return np.asarray(127 + 60 * np.sin(rows / 9 + phase) + 60 * np.cos(columns / 11)).astype(np.uint8)
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Any:
+    """Writes bands [H,W,B] as a TIFF by rasterio and gives its path."""
+    rasterio = pytest.importorskip("rasterio")
+
+    def written(raw: np.ndarray, name: str = "picture.tif", colours: Any = None, **options: Any) -> Path:
+        height, width, count = raw.shape
+        options = {"transform": rasterio.Affine(*TRANSFORM), "crs": "EPSG:32633", **options}
+        path = tmp_path / name
+        with rasterio.open(
+            path, "w", driver="GTiff", height=height, width=width, count=count, dtype=raw.dtype, **options
+        ) as file:
+            file.write(np.moveaxis(raw, -1, 0))
+            if colours:
+                file.write_colormap(1, colours)
+        return path
+
+    return written
+
+
+def test_an_array_is_no_source_until_it_is_wrapped() -> None:
+    assert isinstance(ArraySource(smooth()), PictureSource)
+    assert not isinstance(smooth(), PictureSource)
+
+
+@quick
+@given(x=st.integers(0, 129), y=st.integers(0, 89), w=st.integers(1, 130), h=st.integers(1, 90))
+def test_a_window_of_an_array_is_a_part_of_it(x: int, y: int, w: int, h: int) -> None:
+    window = Window(x, y, min(x + w, 130), min(y + h, 90))
+    assert np.array_equal(ArraySource(smooth()).read(window), smooth()[window.slices()])
+
+
+def test_a_mapped_array_is_read_by_window(tmp_path: Path) -> None:
+    raw = np.random.default_rng(0).integers(0, 4000, (60, 80, 5)).astype(np.uint16)
+    np.save(tmp_path / "bands.npy", raw)
+    source = open_picture(np.load(tmp_path / "bands.npy", mmap_mode="r"), (5, 4, 1), (1, 99))
+    window = Window(10, 20, 30, 50)
+    assert np.array_equal(source.read(window), as_rgb(raw, (5, 4, 1), (1, 99))[window.slices()])
+
+
+@pytest.mark.parametrize("side", [130, 129, 64, 31, 7])
+def test_an_overview_is_the_whole_picture_smaller(side: int) -> None:
+    overview = ArraySource(smooth()).overview(side)
+    expected = resize_longest(smooth(), side)
+    assert overview.shape == expected.shape
+    assert np.abs(overview.astype(int) - expected).max() <= 6
+
+
+def test_an_overview_is_never_enlarged() -> None:
+    assert np.array_equal(ArraySource(smooth()).overview(500), smooth())
+
+
+def test_an_overview_of_a_large_array_is_near_to_the_exact_one() -> None:
+    """Far above the side, means of whole blocks come first."""
+    large = smooth(901, 1307)
+    difference = np.abs(ArraySource(large).overview(60).astype(int) - resize_longest(large, 60))
+    assert difference.max() <= 12
+    assert difference.mean() <= 2
+
+
+@pytest.mark.parametrize("window", [Window(0, 0, 131, 5), Window(-1, 0, 5, 5), Window(5, 5, 5, 9)])
+def test_windows_outside_are_refused(window: Window) -> None:
+    with pytest.raises(ImageError, match="130 wide"):
+        ArraySource(smooth()).read(window)
+
+
+@pytest.mark.parametrize("options", [{}, {"tiled": True, "blockxsize": 32, "blockysize": 16, "compress": "deflate"}])
+def test_a_geotiff_is_read_by_window_with_its_place(write: Any, options: dict[str, Any]) -> None:
+    path = write(smooth(), **options)
+    with RasterSource(path) as source:
+        window = Window(40, 20, 99, 71)
+        assert isinstance(source, PictureSource)
+        assert source.size_hw == (90, 130)
+        assert np.array_equal(source.read(window), smooth()[window.slices()])
+        assert np.abs(source.overview(64).astype(int) - resize_longest(smooth(), 64)).max() <= 20
+        assert source.overview(64).shape == (44, 64, 3)
+        assert np.array_equal(source.overview(500), smooth())
+        assert source.transform == TRANSFORM
+        assert source.crs == "EPSG:32633"
+
+
+def test_a_plain_tiff_has_no_place(write: Any, tmp_path: Path) -> None:
+    Image.fromarray(smooth()).save(tmp_path / "plain.tif")
+    source = open_picture(tmp_path / "plain.tif")
+    assert isinstance(source, RasterSource)
+    assert (source.transform, source.crs) == (None, None)
+    assert np.array_equal(source.read(whole(source.size_hw)), smooth())
+
+
+def test_bands_of_a_file_are_chosen_and_stretched(write: Any) -> None:
+    raw = np.random.default_rng(0).normal(3, 2, (40, 50, 6)).astype(np.float32)
+    raw[:5] = -9999
+    source = open_picture(write(raw, nodata=-9999), (6, 2, 2), (2, 98))
+    shown = source.read(whole((40, 50)))
+    assert np.array_equal(shown, as_rgb(raw, (6, 2, 2), (2, 98), nodata=-9999))
+    assert np.array_equal(source.read(Window(3, 1, 20, 30)), shown[1:30, 3:20])
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "1", "P", "CMYK", "I;16", "LA", "turned", "white is zero"])
+def test_files_show_what_read_image_shows(mode: str, tmp_path: Path, write: Any) -> None:
+    path, options = tmp_path / "picture.tif", {}
+    picture = Image.fromarray(smooth())
+    if mode == "turned":
+        options = {"tiffinfo": {274: 6}}
+    elif mode == "white is zero":
+        picture, options = picture.convert("L"), {"tiffinfo": {262: 0}}
+    elif mode == "I;16":
+        picture = Image.fromarray(smooth()[..., 0].astype(np.uint16) * 250)
+    else:
+        picture = picture.convert(mode)
+    picture.save(path, **options)
+    source = open_picture(path)
+    assert np.array_equal(source.read(whole(source.size_hw)), read_image(path))
+
+
+def test_palettes_are_shown_in_their_colours(write: Any) -> None:
+    entries = np.indices((20, 30)).sum(axis=0).astype(np.uint8)[..., None]
+    colours = {entry: (entry * 5, 255 - entry, 7, 255) for entry in range(50)}
+    with RasterSource(write(entries, colours=colours)) as source:
+        assert source.read(Window(3, 4, 4, 5))[0, 0].tolist() == [35, 248, 7]
+        assert set(map(tuple, source.overview(10).reshape(-1, 3))) <= {c[:3] for c in colours.values()}
+
+
+def test_other_files_are_read_whole(tmp_path: Path) -> None:
+    Image.fromarray(smooth()).save(tmp_path / "picture.png")
+    for given_source in (tmp_path / "picture.png", str(tmp_path / "picture.png"), Image.fromarray(smooth()), smooth()):
+        assert np.array_equal(open_picture(given_source).read(whole((90, 130))), smooth())
+    source = ArraySource(smooth())
+    assert open_picture(source) is source
+
+
+def test_files_that_are_no_pictures_are_refused(tmp_path: Path, write: Any) -> None:
+    (tmp_path / "text.tif").write_text("nothing")
+    for path in (tmp_path / "text.tif", tmp_path / "missing.tif"):
+        with pytest.raises(ImageError, match=path.name):
+            open_picture(path)
+
+
+def test_a_file_that_is_cut_off_is_refused(write: Any) -> None:
+    path = write(smooth(), compress="deflate")
+    path.write_bytes(path.read_bytes()[:-2000])
+    with pytest.raises(ImageError):
+        open_picture(path).read(whole((90, 130)))
+
+
+def test_floats_in_a_file_ask_for_a_stretch(write: Any) -> None:
+    with pytest.raises(ImageError, match="stretch"):
+        open_picture(write(smooth().astype(np.float32)))
+
+
+def test_bands_of_a_file_say_what_is_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "rasterio", None)
+    with pytest.raises(MissingExtraError, match=r"samhq\[geo\]"):
+        open_picture(tmp_path / "picture.tif", (1, 2, 3))
