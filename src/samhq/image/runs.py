@@ -131,8 +131,15 @@ def _without_islands(changes: np.ndarray, height: int, min_area: int, *, keep_la
     if keep.all():
         return changes, False
     if keep_largest and not keep.any():
-        keep[sizes.argmax()] = True
+        keep[_first_of_largest(pieces, labels, sizes, height)] = True
     return _merged(pieces[keep[labels]]), True
+
+
+def _first_of_largest(pieces: np.ndarray, labels: np.ndarray, sizes: np.ndarray, height: int) -> int:
+    """The largest region; of equal ones the first that OpenCV meets, which reads rows of squares of 2 x 2 pixels."""
+    column, row = pieces[:, 0] // height, pieces[:, 0] % height
+    largest = sizes[labels] == sizes.max()
+    return int(min(zip(row[largest] // 2, column[largest] // 2, labels[largest], strict=True))[2])
 
 
 def _in_columns(runs: np.ndarray, height: int) -> np.ndarray:
