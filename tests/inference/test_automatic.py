@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests import tiny
 from tests.inference.test_segment import picture
 
 from samhq.errors import ConfigError
@@ -224,3 +225,13 @@ def same(one: Proposals, other: Proposals) -> bool:
         for a, b in zip(one.changes, other.changes, strict=True)
     ]
     return max(differing) <= 2
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+def test_half_precision_finds_nearly_the_same(dtype: torch.dtype) -> None:
+    halved = tiny.model(tiny.HQ).to(dtype)
+    config = LOOSE.replace(pred_iou_thresh=0.1)
+    ours, exact = propose(halved, picture(), config), propose(tiny.shared(tiny.HQ), picture(), config)
+    assert len(ours) == len(exact)
+    assert np.allclose(ours.iou, exact.iou, atol=0.05)
+    assert np.median(np.abs(ours.stability - exact.stability)) < 0.05

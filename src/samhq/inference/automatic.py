@@ -299,11 +299,12 @@ class _Crop:
         """What a batch of points [N,2], in pixels of the crop, brings."""
         attended = model.attend(self.embedding, self._prompts(points, model.device))
         choice = select(attended.iou, *policy(model, config))
-        passing = choice.iou > config.pred_iou_thresh if config.pred_iou_thresh > 0 else choice.iou > -torch.inf
+        scores = choice.iou.float()
+        passing = scores > config.pred_iou_thresh if config.pred_iou_thresh > 0 else torch.ones_like(scores).bool()
         logits = _painted(model, self.embedding, attended, choice, passing)
         rows = points[passing.nonzero()[:, 0].cpu().numpy()] + self.crop[:2]
         masks = self.enlarger.masks(logits, config.mask_threshold, config.stability_score_offset)
-        for mask, iou, point in zip(masks, choice.iou[passing].float().tolist(), rows.tolist(), strict=True):
+        for mask, iou, point in zip(masks, scores[passing].tolist(), rows.tolist(), strict=True):
             stability = stability_score(mask.above, mask.below)
             if config.stability_score_thresh <= 0 or stability >= config.stability_score_thresh:
                 changes, box = self._placed(mask)

@@ -6,6 +6,7 @@
 segment-anything imports the second under the first's name.
 """
 
+from samhq.api.segment_anything.automatic import SamAutomaticMaskGenerator
 from samhq.api.segment_anything.predictor import SamPredictor
 from samhq.api.segment_anything.refusals import (
     NoImageError,
@@ -37,6 +38,7 @@ __all__ = [
     "RefusedPromptError",
     "ResizeLongestSide",
     "Sam",
+    "SamAutomaticMaskGenerator",
     "SamPredictor",
     "UnknownModelError",
     "build_sam",

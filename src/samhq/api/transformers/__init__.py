@@ -14,10 +14,12 @@ from samhq.api.transformers.configs import (
 )
 from samhq.api.transformers.image_processor import SamImageProcessor
 from samhq.api.transformers.models import SamHQModel, SamModel
+from samhq.api.transformers.pipelines import MaskGenerationPipeline, pipeline
 from samhq.api.transformers.processors import SamHQProcessor, SamProcessor
 from samhq.api.transformers.vision import SamHQVisionModel, SamVisionModel
 
 __all__ = [
+    "MaskGenerationPipeline",
     "SamConfig",
     "SamHQConfig",
     "SamHQMaskDecoderConfig",
@@ -33,4 +35,5 @@ __all__ = [
     "SamPromptEncoderConfig",
     "SamVisionConfig",
     "SamVisionModel",
+    "pipeline",
 ]

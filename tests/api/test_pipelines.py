@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from tests.inference.test_segment import picture
 
-from samhq.api.transformers.pipeline import MaskGenerationPipeline, pipeline
+from samhq.api.transformers.pipelines import MaskGenerationPipeline, pipeline
 from samhq.checkpoint.save import save_model
 from samhq.errors import ConfigError, ImageError
 from samhq.image import rle
@@ -93,7 +93,7 @@ def test_every_option_arrives(hq: Sam, monkeypatch: pytest.MonkeyPatch) -> None:
         seen.append(config)
         return propose(model, image, AutomaticConfig(points_per_side=1))
 
-    monkeypatch.setattr("samhq.api.transformers.pipeline.propose", spy)
+    monkeypatch.setattr("samhq.api.transformers.pipelines.propose", spy)
     said = {"points_per_batch": 5, "points_per_crop": 6, "crops_n_layers": 2, "crop_overlap_ratio": 0.1,
             "crop_n_points_downscale_factor": 3, "pred_iou_thresh": 0.1, "stability_score_thresh": 0.2,
             "stability_score_offset": 2, "mask_threshold": 0.5, "crops_nms_thresh": 0.3}  # fmt: skip

@@ -1,0 +1,211 @@
+"""`samhq everything`: pictures to masks of all that is in them. Flags have the names of segment-anything's `amg.py`.
+
+Light until it runs: the network's side is imported inside functions.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from samhq.cli.job import NO_EMBEDDINGS, PLAIN_JOB, EmbeddingFlags, JobFlags, failure_record, tell
+from samhq.cli.pictures import check_results_spare_inputs, find_pictures, stems
+from samhq.cli.segment import ModelFlags, make_folder
+from samhq.errors import ConfigError
+
+if TYPE_CHECKING:
+    from samhq.batch.job import Item, Outcome
+    from samhq.inference.automatic import AutomaticConfig
+    from samhq.inference.everything import Everything
+    from samhq.inference.segment import Segmenter
+
+
+STARTER = ModelFlags()  #: what the flags are when none is given
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class AutomaticFlags:
+    """Where to look and what to keep; see `samhq.AutomaticConfig`, whose defaults these are."""
+
+    points_per_side: int = 32
+    """Points along each side of the picture; their square is what is asked of the model."""
+
+    points_per_batch: int = 64
+    """At most so many points at a time."""
+
+    pred_iou_thresh: float = 0.88
+    """Keep masks whose predicted IoU is above this."""
+
+    stability_score_thresh: float = 0.95
+    """Keep masks that hardly change where the threshold on their logits does."""
+
+    stability_score_offset: float = 1.0
+    """How far that threshold is moved, in logits."""
+
+    box_nms_thresh: float = 0.7
+    """Of two masks whose boxes have a larger IoU than this, keep the better."""
+
+    crop_n_layers: int = 0
+    """Look at crops too, for small objects: 4 in the first layer, 16 more in the second."""
+
+    crop_nms_thresh: float = 0.7
+    """As --box-nms-thresh, between crops."""
+
+    crop_overlap_ratio: float = 512 / 1500
+    """How much crops overlap, as a part of the picture's shorter side."""
+
+    crop_n_points_downscale_factor: int = 1
+    """Divide the points per side by this in each further layer of crops."""
+
+    min_mask_region_area: int = 0
+    """Fill holes and drop islands of fewer pixels than this."""
+
+    def config(self, model: ModelFlags) -> AutomaticConfig:
+        """What is asked.
+
+        Raises:
+            ConfigError: a value that means nothing.
+        """
+        from samhq.inference.automatic import AutomaticConfig
+
+        candidates = {None: None, True: "all", False: "single"}[model.multimask]
+        return AutomaticConfig(**asdict(self), candidates=candidates, hq=model.hq)  # type: ignore[arg-type]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class EverythingOutputFlags:
+    """What is written."""
+
+    output: Annotated[Path, Parameter(alias="-o")]
+    """Folder for the results; made if it is not there."""
+
+    convert_to_rle: Annotated[bool, Parameter(negative="")] = False
+    """Leave out the folder of PNG files; the masks are in the JSON record."""
+
+    overlay: bool = True
+    """Write the picture with its masks in colour."""
+
+    label_map: Annotated[bool, Parameter(negative="")] = False
+    """Write one PNG with each pixel's mask number, the smallest mask's where several overlap."""
+
+    def options(self) -> dict[str, Any]:
+        """What of these flags results depend on, as JSON values."""
+        return {"convert_to_rle": self.convert_to_rle, "overlay": self.overlay, "label_map": self.label_map}
+
+
+def everything(
+    *images: str,
+    automatic: AutomaticFlags = AutomaticFlags(),
+    model: ModelFlags = STARTER,
+    embeddings: EmbeddingFlags = NO_EMBEDDINGS,
+    job: JobFlags = PLAIN_JOB,
+    output: EverythingOutputFlags,
+) -> int:
+    """Write masks of all that is in every picture, without prompts.
+
+    For example: samhq everything photo.jpg --points-per-side 16 --output masks
+
+    Results are called after the picture: NAME/0.png, NAME/1.png, ... with
+    NAME/metadata.csv, as segment-anything's amg.py writes them; NAME.json in the
+    form of SA-1B, with the masks as COCO RLE; NAME_overlay.jpg and
+    NAME_labels.png. Of several pictures manifest.jsonl keeps a line each, and
+    with --resume those that are finished are not done again.
+
+    Exit code 0: all done. 1: some of several pictures failed, each with a
+    NAME.json that says why. 2: wrong use, such as a single picture that cannot
+    be read. 130: interrupted.
+
+    Parameters:
+        images: Files, folders, or patterns such as '*.jpg'.
+    """
+    from samhq.batch.job import Item, run_job
+
+    automatic.config(model)
+    pictures = find_pictures(images)
+    names = stems(pictures)
+    check_results_spare_inputs(pictures, names, output.output)
+    check_own_results_spare_inputs(pictures, names, output.output)
+    make_folder(output.output)
+    several = len(pictures) > 1
+    kept = several or job.resume
+    options = {"command": "everything", **asdict(automatic), **output.options(), **embeddings.options()}
+    tally = run_job(
+        [Item(path, name) for path, name in zip(pictures, names, strict=True)],
+        EverythingWork(automatic, model, embeddings, output, bar=not several and sys.stderr.isatty()),
+        output.output if kept else None,
+        options={**options, **model.options()} if kept else None,
+        resume=job.resume,
+        workers=job.workers,
+        keep_going=several,
+        tell=tell,
+        on_failure=partial(failure_record, output.output),
+    )
+    return 1 if tally.failed else 0
+
+
+def check_own_results_spare_inputs(inputs: Sequence[Path], names: Sequence[str], output: Path) -> None:
+    """Refuse where a mask or a label map would take the place of a picture that is still to be read.
+
+    Raises:
+        ConfigError: a picture lies in the folder of some picture's masks, or has the name of a label map.
+    """
+    folders = {(output / name).resolve() for name in names}
+    maps = {(output / f"{name}_labels.png").resolve() for name in names}
+    for path in inputs:
+        place = path.resolve()
+        if place.parent in folders or place in maps:
+            raise ConfigError(
+                f"Expected pictures that no result overwrites, got {path}. Give another folder as --output."
+            )
+
+
+@dataclass(frozen=True)
+class EverythingWork:
+    """What a process needs for pictures; called, it loads the model and gives the function for one picture."""
+
+    automatic: AutomaticFlags
+    model: ModelFlags
+    embeddings: EmbeddingFlags
+    output: EverythingOutputFlags
+    bar: bool = False
+
+    def __call__(self) -> Callable[[Item], Outcome]:
+        """The function that writes one picture's results."""
+        return partial(self.one, self.model.load(), self.automatic.config(self.model))
+
+    def one(self, segmenter: Segmenter, config: AutomaticConfig, item: Item) -> Outcome:
+        """Writes the results of one picture.
+
+        Raises:
+            ImageError: it cannot be read.
+        """
+        from samhq.batch.job import Outcome
+        from samhq.inference.everything import segment_everything
+
+        picture = self.embeddings.picture(segmenter, item.path)
+        result = segment_everything(picture, segmenter, config=config, progress=self.bar)
+        flags = self.output
+        files = result.save(
+            flags.output,
+            item.name,
+            masks=not flags.convert_to_rle,
+            overlay=flags.overlay,
+            labels=flags.label_map,
+            file_name=str(item.path),
+        )
+        return Outcome(files, summary(result))
+
+
+def summary(result: Everything) -> str:
+    """How many masks, and how much of the picture is in one."""
+    count = len(result)
+    covered = 100 * float((result.label_map() > 0).mean())
+    return f"{count} {'mask' if count == 1 else 'masks'}, {covered:.0f} % of the picture"

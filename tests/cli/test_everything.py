@@ -1,0 +1,92 @@
+"""`samhq everything` writes what the API gives, with segment-anything's flags."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests import tiny
+from tests.cli.test_segment import drawn
+from tests.inference.test_segment import picture
+
+from samhq.checkpoint.save import save_model
+from samhq.cli.everything import AutomaticFlags
+from samhq.cli.main import main
+from samhq.formats.sa1b import read_sa1b
+from samhq.image.read import read_mask
+from samhq.inference.automatic import AutomaticConfig
+from samhq.inference.everything import segment_everything
+from samhq.model.sam import Sam
+
+Shown = pytest.CaptureFixture[str]
+LOOSE = ["--points-per-side", "4", "--pred-iou-thresh", "0", "--stability-score-thresh", "0.01"]
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    save_model(tiny.shared(tiny.HQ), path)
+    return path
+
+
+def run(weights: Path, out: Path, *arguments: object) -> int:
+    return main(["everything", *map(str, arguments), "--model", str(weights), "--device", "cpu", "-o", str(out)])
+
+
+def test_defaults_are_those_of_the_config() -> None:
+    config, flags = AutomaticConfig(), asdict(AutomaticFlags())
+    assert flags == {name: getattr(config, name) for name in flags}
+    own = {"point_grids", "candidates", "hq", "mask_threshold"}
+    assert set(flags) == {field.name for field in fields(AutomaticConfig)} - own
+
+
+def test_files_are_those_of_the_api(weights: Path, tmp_path: Path, hq: Sam, capsys: Shown) -> None:
+    cat, out = drawn(tmp_path / "cat.png"), tmp_path / "new" / "out"
+    assert run(weights, out, cat, *LOOSE, "--box-nms-thresh=1", "--label-map") == 0
+    expected = segment_everything(
+        picture(), hq, points_per_side=4, pred_iou_thresh=0.0, stability_score_thresh=0.01, box_nms_thresh=1.0
+    )
+    assert len(expected) > 1
+    for number in range(len(expected)):
+        assert np.array_equal(read_mask(out / "cat" / f"{number}.png"), expected.mask(number))
+    assert len((out / "cat" / "metadata.csv").read_text().splitlines()) == len(expected) + 1
+    record = read_sa1b(out / "cat.json")
+    assert (record.file_name, len(record.annotations)) == (str(cat), len(expected))
+    with Image.open(out / "cat_labels.png") as png:
+        assert np.array_equal(np.asarray(png), expected.label_map())
+    assert (out / "cat_overlay.jpg").is_file()
+    assert f"{len(expected)} masks" in capsys.readouterr().out
+
+
+def test_codes_instead_of_pictures(weights: Path, tmp_path: Path) -> None:
+    cat, out = drawn(tmp_path / "cat.png"), tmp_path / "out"
+    assert run(weights, out, cat, *LOOSE, "--convert-to-rle", "--no-overlay", "--no-multimask") == 0
+    assert [path.name for path in out.iterdir()] == ["cat.json"]
+
+
+def test_a_broken_picture_among_others(weights: Path, tmp_path: Path, capsys: Shown) -> None:
+    drawn(tmp_path / "in" / "cat.png")
+    (tmp_path / "in" / "dog.png").write_bytes(b"no picture")
+    assert run(weights, tmp_path / "out", tmp_path / "in", *LOOSE, "--convert-to-rle") == 1
+    assert (tmp_path / "out" / "cat.json").is_file()
+    assert "dog.png" in capsys.readouterr().err
+    assert run(weights, tmp_path / "out", tmp_path / "in" / "dog.png", *LOOSE) == 2
+
+
+@pytest.mark.parametrize(("name", "place"), [("0.png", "out/0"), ("cat_labels.png", "out"), ("cat_overlay.jpg", "out")])
+def test_inputs_are_spared(weights: Path, tmp_path: Path, capsys: Shown, name: str, place: str) -> None:
+    kept = drawn(tmp_path / place / name)
+    before = kept.read_bytes()
+    assert run(weights, tmp_path / "out", kept, drawn(tmp_path / "cat.png"), *LOOSE) == 2
+    assert "--output" in capsys.readouterr().err
+    assert kept.read_bytes() == before
+
+
+@pytest.mark.parametrize("flags", [["--points-per-side", "0"], ["--crop-overlap-ratio", "2"], ["--points-per-side=x"]])
+def test_wrong_use_is_said_before_a_model_is_loaded(tmp_path: Path, capsys: Shown, flags: list[str]) -> None:
+    arguments = ["everything", str(drawn(tmp_path / "cat.png")), *flags, "--model", "no such", "-o", str(tmp_path)]
+    assert main(arguments) == 2
+    assert flags[0].split("=")[0].strip("-").replace("-", "_") in capsys.readouterr().err.replace("-", "_")
