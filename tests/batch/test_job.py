@@ -267,7 +267,9 @@ def known(out: Path) -> set[str]:
 def test_leftovers_of_a_killed_job_are_removed_but_not_those_of_a_running_one(pictures: Path, out: Path) -> None:
     out.mkdir(parents=True)
     mine, strange = out / ".p1-abcd1234.neg", out / ".other-abcd1234.neg"
-    for path in (mine, strange):
+    deep, plain = out / "p1" / ".0-abcd1234.png", out / "p1" / "0-abcd1234.png"
+    for path in (mine, strange, deep, plain):
+        path.parent.mkdir(exist_ok=True)
         path.touch()
     with Manifest(out):
         run_job(items(pictures)[:1], Negative(out), out, resume=True)
@@ -278,4 +280,6 @@ def test_leftovers_of_a_killed_job_are_removed_but_not_those_of_a_running_one(pi
     with Manifest(out) as alone:
         alone.sweep(["p0", "p1"])
     assert not mine.exists()
+    assert not deep.exists()
     assert strange.exists()
+    assert plain.exists()

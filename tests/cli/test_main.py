@@ -17,7 +17,8 @@ HEAVY = ("torch", "numpy", "PIL", "cv2", "pycocotools", "huggingface_hub", "tran
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["segment", "--help"], ["--version"], ["segmnt"], ["segment", "a", "--pt"]]
+    "arguments",
+    [["--help"], ["segment", "--help"], ["embed", "--help"], ["--version"], ["segmnt"], ["segment", "a", "--pt"]],
 )
 def test_help_and_mistakes_import_nothing_heavy(arguments: list[str]) -> None:
     code = (
@@ -44,13 +45,13 @@ def test_help_takes_less_than_half_a_second(arguments: list[str]) -> None:
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     shown = capsys.readouterr().out
-    assert all(f" {name} " in shown for name in ("segment", "models", "info", "convert"))
+    assert all(f" {name} " in shown for name in ("segment", "embed", "models", "info", "convert"))
 
 
 def test_the_help_of_segment_names_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["segment", "--help"]) == 0
     shown = capsys.readouterr().out
-    flags = "point box mask prompts model hq multimask device dtype output cutout no-overlay"
+    flags = "point box mask prompts model hq multimask device dtype output cutout no-overlay resume workers embeddings"
     assert all(f"--{flag}" in shown for flag in flags.split())
 
 

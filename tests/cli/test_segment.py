@@ -199,8 +199,94 @@ def test_an_interrupted_run_keeps_what_it_wrote(
 
     monkeypatch.setattr(Segmenter, "segment", interrupted)
     assert run(weights, tmp_path / "out", tmp_path / "in", "--point", "20,15") == 130
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"a_mask_0.png", "a_overlay.jpg", "a.json"}
+    written = {"a_mask_0.png", "a_overlay.jpg", "a.json", "manifest.jsonl"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == written
     assert "Traceback" not in capsys.readouterr().err
+
+
+def files_in(out: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in out.iterdir() if path.name != "manifest.jsonl"}
+
+
+def test_resuming_does_what_is_left(weights: Path, tmp_path: Path, capsys: Shown) -> None:
+    for name in ("a", "b", "c"):
+        drawn(tmp_path / "in" / f"{name}.png")
+    (tmp_path / "in" / "broken.png").write_bytes(b"no picture")
+    (tmp_path / "p.json").write_text(json.dumps({f"{n}.png": [{"box": [5, 5, 50, 30]}] for n in ("a", "b", "c")}))
+    asked = [tmp_path / "in", "--prompts", tmp_path / "p.json", "--resume"]
+    out = tmp_path / "out"
+
+    def done() -> list[str]:
+        return [Path(line.split(": ")[0]).stem for line in capsys.readouterr().out.splitlines()]
+
+    assert run(weights, out, *asked) == 1
+    assert done() == ["a", "b", "c"]
+    whole = files_in(out)
+    assert run(weights, out, *asked) == 1, "the broken picture is tried again"
+    assert done() == []
+    (out / "b_mask_0.png").write_bytes(whole["b_mask_0.png"][:50])
+    assert run(weights, out, *asked) == 1
+    assert done() == ["b"]
+    assert files_in(out) == whole
+    boxes = {"a.png": [{"box": [5, 5, 50, 30]}], "b.png": [{"box": [5, 5, 50, 30]}], "c.png": [{"box": [1, 1, 9, 9]}]}
+    (tmp_path / "p.json").write_text(json.dumps(boxes))
+    assert run(weights, out, *asked) == 1
+    assert done() == ["c"], "only its prompts changed"
+    assert run(weights, out, *asked, "--no-overlay") == 1
+    assert done() == ["a", "b", "c"]
+    other = tmp_path / "other.safetensors"
+    save_model(tiny.model(tiny.HQ, salt=1), other)
+    assert run(other, out, *asked, "--no-overlay") == 1
+    assert done() == ["a", "b", "c"]
+
+
+def test_a_mask_prompt_is_known_by_its_content(weights: Path, cat: Path, tmp_path: Path, capsys: Shown) -> None:
+    for expected, mask in ((1, ROUGH), (0, ROUGH), (1, ~ROUGH)):
+        Image.fromarray(mask).save(tmp_path / "rough.png")
+        assert run(weights, tmp_path / "out", cat, "--mask", tmp_path / "rough.png", "--resume") == 0
+        assert len(capsys.readouterr().out.splitlines()) == expected
+
+
+def test_a_single_picture_keeps_no_manifest_unless_resumed(weights: Path, cat: Path, tmp_path: Path) -> None:
+    assert run(weights, tmp_path / "out", cat, "--point", "20,15") == 0
+    assert not (tmp_path / "out" / "manifest.jsonl").exists()
+    assert run(weights, tmp_path / "out", cat, "--point", "20,15", "--resume") == 0
+    assert (tmp_path / "out" / "manifest.jsonl").exists()
+    cat.write_bytes(b"no picture")
+    assert run(weights, tmp_path / "out", cat, "--point", "20,15", "--resume") == 2
+
+
+def test_workers_write_the_same(weights: Path, tmp_path: Path, capsys: Shown) -> None:
+    for i in range(3):
+        drawn(tmp_path / "in" / f"{i}.png", 40 + i, 60)
+    (tmp_path / "in" / "broken.png").write_bytes(b"no picture")
+    asked = (tmp_path / "in", "--point", "20,15")
+    assert run(weights, tmp_path / "here", *asked) == 1
+    capsys.readouterr()
+    assert run(weights, tmp_path / "there", *asked, "--workers", "2") == 1
+    assert files_in(tmp_path / "here") == files_in(tmp_path / "there")
+    shown = capsys.readouterr()
+    assert len(shown.out.splitlines()) == 3
+    assert "broken.png" in shown.err
+    assert run(weights, tmp_path / "there", *asked, "--workers", "-1") == 2
+
+
+def test_embeddings_are_used_and_added(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Shown
+) -> None:
+    pictures = [drawn(tmp_path / "in" / f"{i}.png", 40 + i, 60) for i in range(2)]
+    assert run(weights, tmp_path / "without", *pictures, "--point", "20,15") == 0
+    calls = []
+    encode = Sam.encode
+    monkeypatch.setattr(Sam, "encode", lambda self, *args, **kwargs: calls.append(1) or encode(self, *args, **kwargs))
+    model = ["--model", str(weights), "--device", "cpu"]
+    assert main(["embed", str(pictures[0]), "--output", str(tmp_path / "e"), *model]) == 0
+    assert len(calls) == 1
+    for encoded in (2, 2):
+        asked = ("--point", "20,15", "--embeddings", tmp_path / "e")
+        assert run(weights, tmp_path / "with", *pictures, *asked) == 0
+        assert len(calls) == encoded
+    assert files_in(tmp_path / "with") == files_in(tmp_path / "without")
 
 
 @pytest.mark.parametrize(

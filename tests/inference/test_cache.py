@@ -240,8 +240,20 @@ def test_a_known_file_is_looked_up_by_its_bytes(
     for note in (cache.folder / "sources").iterdir():
         note.write_text("damaged")
     assert cache.problem(model, path) is None
+    assert model.encoded == 1
     png(path, seed=1)
     assert cache.problem(model, path) == NOT_THERE
+
+
+def test_keeping_encodes_only_what_is_not_there(model: Counting, cache: EmbeddingCache, tmp_path: Path) -> None:
+    a, b = png(tmp_path / "a.png"), tmp_path / "b.bmp"
+    Image.open(a).save(b)
+    assert [cache.keep(model, source) for source in (a, a, b, b)] == [NOT_THERE, None, None, None]
+    assert model.encoded == 1
+    stored(cache)[0].write_bytes(b"")
+    assert stored(cache)[0].name in str(cache.keep(model, b))
+    assert model.encoded == 2
+    assert cache.keep(model, a) is None
 
 
 def test_the_file_says_where_it_is_from(model: Counting, cache: EmbeddingCache, tmp_path: Path) -> None:

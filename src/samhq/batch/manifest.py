@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -156,17 +156,28 @@ class Manifest:
         )
 
     def sweep(self, names: Iterable[str]) -> None:
-        """Removes half-written files that a killed job left for these names, unless another job may be writing."""
-        if self._only:
-            starts = tuple(f".{name[:40]}" for name in names)
-            for path in self._leftovers(starts):
+        """Removes half-written files that a killed job left for these names, unless another job may be writing.
+
+        They lie beside the manifest, or in a folder NAME.
+        """
+        if not self._only:
+            return
+        left = list(names)
+        for path in _leftovers(self.folder, tuple(f".{name[:40]}" for name in left)):
+            path.unlink(missing_ok=True)
+        for name in left:
+            for path in _leftovers(self.folder / name, (".",)):
                 path.unlink(missing_ok=True)
 
-    def _leftovers(self, starts: tuple[str, ...]) -> Iterator[Path]:
-        with os.scandir(self.folder) as entries:
-            for entry in list(entries):
-                if _LEFTOVER.fullmatch(entry.name) and entry.name.startswith(starts) and entry.is_file():
-                    yield Path(entry.path)
+
+def _leftovers(folder: Path, starts: tuple[str, ...]) -> list[Path]:
+    """The half-written files in a folder that begin so; none where there is no folder."""
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return [folder / name for name in names if name.startswith(starts) and _LEFTOVER.fullmatch(name)]
 
 
 def _lock(descriptor: int) -> bool:

@@ -6,20 +6,21 @@ Light until it runs: the network's side is imported inside functions.
 from __future__ import annotations
 
 import math
-import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from cyclopts import Parameter, Token
 
+from samhq.cli.job import NO_EMBEDDINGS, PLAIN_JOB, EmbeddingFlags, JobFlags, failure_record, tell
 from samhq.cli.pictures import check_results_spare_inputs, find_pictures, stems
 from samhq.config import HQMode
-from samhq.errors import ConfigError, ImageError, PromptError
+from samhq.errors import ConfigError, PromptError
 
 if TYPE_CHECKING:
+    from samhq.batch.job import Item, Outcome
     from samhq.inference.prompt import Prompt
     from samhq.inference.result import Segmentation
     from samhq.inference.segment import Segmenter
@@ -154,6 +155,26 @@ class PromptFlags:
         asked = [Prompt(points, labels, box, mask) for box in self.box or (None,)]
         return lambda _: asked
 
+    def asked(self, pictures: Sequence[Path]) -> list[str]:
+        """For every picture a hash of its prompts, masks by their content; empty where it has none.
+
+        Raises:
+            PromptError: as `reader`.
+        """
+        prompts_of = self.reader()
+        known: dict[int, str] = {}  # most pictures are asked the same, which may be a large mask
+
+        def one(picture: Path) -> str:
+            try:
+                prompts = prompts_of(picture)
+            except PromptError:  # it fails when its turn comes
+                return ""
+            if id(prompts) not in known:
+                known[id(prompts)] = prompts_hash(prompts)
+            return known[id(prompts)]
+
+        return [one(picture) for picture in pictures]
+
 
 @Parameter(name="*")
 @dataclass(frozen=True)
@@ -187,6 +208,22 @@ class ModelFlags:
         segmenter.model.hq_mode(self.hq)
         return segmenter
 
+    def options(self) -> dict[str, Any]:
+        """What of these flags results depend on, as JSON values; the weights by their content.
+
+        Raises:
+            ConfigError, CheckpointError: there are no such weights, or they cannot be downloaded.
+            OSError: they cannot be read.
+        """
+        from samhq import digest
+        from samhq.checkpoint.files import SUFFIXES
+        from samhq.checkpoint.load import locate
+
+        path = locate(self.model)
+        files = sorted(p for p in path.iterdir() if p.suffix in (*SUFFIXES, ".json")) if path.is_dir() else [path]
+        asked = {"hq": self.hq, "multimask": self.multimask, "dtype": self.dtype}
+        return {"weights": digest.of_files(files), **asked}
+
 
 @Parameter(name="*")
 @dataclass(frozen=True)
@@ -202,11 +239,17 @@ class OutputFlags:
     cutout: Annotated[bool, Parameter(negative="")] = False
     """Write each object alone, the rest transparent."""
 
+    def options(self) -> dict[str, Any]:
+        """What of these flags results depend on, as JSON values."""
+        return {"overlay": self.overlay, "cutout": self.cutout}
+
 
 def segment(
     *images: str,
     prompt: PromptFlags = PromptFlags(),
     model: ModelFlags = ModelFlags(),
+    embeddings: EmbeddingFlags = NO_EMBEDDINGS,
+    job: JobFlags = PLAIN_JOB,
     output: OutputFlags,
 ) -> int:
     """Write masks, an overlay and a JSON record for every picture.
@@ -219,7 +262,9 @@ def segment(
     Results are called after the picture: NAME_mask_0.png for the first object
     (NAME_mask_0_0.png for its first of several masks), NAME_overlay.jpg,
     NAME_cutout_0.png, NAME.json. Where two pictures have one name, suffix and
-    folder become part of it.
+    folder become part of it. Of several pictures manifest.jsonl keeps a line
+    each, and with --resume those that are finished are not done again, however
+    the earlier run ended.
 
     Exit code 0: all done. 1: some of several pictures failed, each with a
     NAME.json that says why. 2: wrong use, such as a single picture that cannot
@@ -228,28 +273,69 @@ def segment(
     Parameters:
         images: Files, folders, or patterns such as '*.jpg'.
     """
+    from samhq.batch.job import Item, run_job
+
     prompt.check()
     pictures = find_pictures(images)
     names = stems(pictures)
     files = [path for path in (prompt.mask, prompt.prompts) if path is not None]
     check_results_spare_inputs([*pictures, *files], names, output.output)
     make_folder(output.output)
-    prompts_of = prompt.reader()
-    segmenter = model.load()
-    failures = 0
-    for path, name in progress(list(zip(pictures, names, strict=True))):
-        started = time.perf_counter()
-        try:
-            result = segmenter.segment(path, prompts=prompts_of(path), multimask=model.multimask, hq=model.hq)
-        except (ImageError, PromptError) as error:
-            if len(pictures) == 1:
-                raise
-            failures += 1
-            write_failure(output.output / f"{name}.json", path, str(error))
-            continue
-        result.save(output.output, name, overlay=output.overlay, cutouts=output.cutout, file_name=str(path))
-        say(f"{path}: {summary(result)}, {time.perf_counter() - started:.2f} s")
-    return 1 if failures else 0
+    several = len(pictures) > 1
+    kept = several or job.resume
+    tally = run_job(
+        [Item(path, name, asked) for path, name, asked in zip(pictures, names, prompt.asked(pictures), strict=True)],
+        SegmentWork(prompt, model, embeddings, output),
+        output.output if kept else None,
+        options={"command": "segment", **model.options(), **embeddings.options(), **output.options()} if kept else None,
+        resume=job.resume,
+        workers=job.workers,
+        keep_going=several,
+        tell=tell,
+        on_failure=partial(failure_record, output.output),
+    )
+    return 1 if tally.failed else 0
+
+
+@dataclass(frozen=True)
+class SegmentWork:
+    """What a process needs to segment pictures; called, it loads the model and gives the function for one picture."""
+
+    prompt: PromptFlags
+    model: ModelFlags
+    embeddings: EmbeddingFlags
+    output: OutputFlags
+
+    def __call__(self) -> Callable[[Item], Outcome]:
+        """The function that writes one picture's results."""
+        return partial(self.one, self.prompt.reader(), self.model.load())
+
+    def one(self, prompts_of: Callable[[Path], Sequence[Prompt]], segmenter: Segmenter, item: Item) -> Outcome:
+        """Writes the results of one picture.
+
+        Raises:
+            ImageError, PromptError: the picture or its prompts cannot be used.
+        """
+        from samhq.batch.job import Outcome
+
+        asked = prompts_of(item.path)
+        picture = self.embeddings.picture(segmenter, item.path)
+        result = segmenter.segment(picture, prompts=asked, multimask=self.model.multimask, hq=self.model.hq)
+        flags, name = self.output, str(item.path)
+        files = result.save(flags.output, item.name, overlay=flags.overlay, cutouts=flags.cutout, file_name=name)
+        return Outcome(files, summary(result))
+
+
+def prompts_hash(prompts: Sequence[Prompt]) -> str:
+    """A hash of what is asked of a picture, for prompts as flags and files give them: lists, and masks as arrays."""
+    from samhq import digest
+
+    def one(prompt: Prompt) -> list[Any]:
+        mask = prompt.mask
+        content = None if mask is None else [str(mask.dtype), mask.shape, digest.of_bytes(mask.tobytes())]
+        return [prompt.points, prompt.labels, prompt.box, content]
+
+    return digest.of_json([one(prompt) for prompt in prompts])
 
 
 def summary(result: Segmentation) -> str:
@@ -268,27 +354,3 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"Expected a folder for the results, got {path}: {error.strerror}. Give another.") from error
-
-
-def progress(work: list[tuple[Path, str]]) -> Any:
-    """The work, with a bar on stderr if it is more than one piece; a log file gets a line now and then."""
-    if len(work) == 1:
-        return work
-    from tqdm import tqdm
-
-    return tqdm(work, unit="picture", file=sys.stderr, mininterval=0.1 if sys.stderr.isatty() else 30)
-
-
-def say(line: str, *, stream: Any = None) -> None:
-    """A line on stdout, or another stream, that does not tear the bar apart."""
-    from tqdm import tqdm
-
-    tqdm.write(line, file=stream or sys.stdout)
-
-
-def write_failure(path: Path, picture: Path, reason: str) -> None:
-    """The record of a picture that failed, and the reason on stderr."""
-    from samhq.formats.files import write_json
-
-    write_json(path, {"image": {"file_name": str(picture)}, "error": reason})
-    say(f"samhq: {picture}: {reason}", stream=sys.stderr)

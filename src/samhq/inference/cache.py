@@ -127,13 +127,25 @@ class EmbeddingCache:
         Raises:
             ImageError: it cannot be read as a picture.
         """
-        source_hash = _source_hash(image)
-        picture = self._noted(source_hash)
-        if picture is None:
-            picture = picture_hash(read_image(image))
-            if self.folder.is_dir():
-                self._note(source_hash, picture)
-        return self._read(model.model, picture)[1]
+        noted = self._noted(_source_hash(image))
+        return self._read(model.model, noted or picture_hash(read_image(image)))[1]
+
+    def keep(self, model: Segmenter, image: Any) -> str | None:
+        """What `problem` says, after the picture was encoded and stored where that was anything.
+
+        Raises:
+            ImageError, ConfigError, CheckpointError: as `get_or_encode`.
+        """
+        noted = self._noted(_source_hash(image))
+        if noted is not None and self._read(model.model, noted)[0] is not None:
+            return None
+        picture = read_image(image)
+        problem = self._read(model.model, picture_hash(picture))[1]
+        if problem is None:
+            self._note(_source_hash(image), picture_hash(picture))
+        else:
+            self.put(model, model.encode(picture), source=image)
+        return problem
 
     @property
     def _writes(self) -> Stored:

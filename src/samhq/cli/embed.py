@@ -1,0 +1,96 @@
+"""`samhq embed`: pictures encoded once, for any number of prompts later.
+
+Light until it runs: the network's side is imported inside functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+from samhq.cli.job import tell
+from samhq.cli.pictures import find_pictures, stems
+from samhq.cli.segment import make_folder
+
+if TYPE_CHECKING:
+    from samhq.batch.job import Item, Outcome
+    from samhq.inference.cache import EmbeddingCache
+    from samhq.inference.segment import Segmenter
+
+
+def embed(
+    *images: str,
+    output: Annotated[Path, Parameter(alias="-o")],
+    dtype: Literal["float32", "float16"] = "float32",
+    model: str | None = None,
+    device: str | None = None,
+    workers: int = 0,
+) -> int:
+    """Encode pictures and keep what the model knows about them, for prompts later.
+
+    For example: samhq embed photos --output embeddings
+    samhq segment photos --prompts objects.json --embeddings embeddings -o masks
+
+    One safetensors file for each picture, found by the content of picture and
+    weights, whatever their names. What is there and whole is not encoded again,
+    so an interrupted run goes on where it was; what is damaged is made anew.
+
+    Exit code 0: all done. 1: some of several pictures failed. 2: wrong use, such
+    as a single picture that cannot be read. 130: interrupted.
+
+    Parameters:
+        images: Files, folders, or patterns such as '*.jpg'.
+        output: Folder for the embeddings; made if it is not there. Several runs may share it.
+        dtype: Of the numbers as they are stored; float16 takes half the space and gives nearly the same masks.
+        model: A name that `samhq models` lists, a weights file, a folder or a hub id. [default: the starter in the
+            package]
+        device: cpu, cuda, cuda:1, mps, ... [default: cuda where there is one, else cpu]
+        workers: Processes, each with its own model and one thread (OMP_NUM_THREADS for more); 0: this one, with all
+            cores.
+    """
+    from samhq.batch.job import Item, run_job
+
+    pictures = find_pictures(images)
+    make_folder(output)
+    items = [Item(path, name) for path, name in zip(pictures, stems(pictures), strict=True)]
+    work = EmbedWork(output, dtype, model, device)
+    tally = run_job(items, work, None, workers=workers, keep_going=len(items) > 1, tell=tell)
+    return 1 if tally.failed else 0
+
+
+@dataclass(frozen=True)
+class EmbedWork:
+    """What a process needs to encode pictures; called, it loads the model and gives the function for one picture."""
+
+    output: Path
+    dtype: Literal["float32", "float16"]
+    model: str | None
+    device: str | None
+
+    def __call__(self) -> Callable[[Item], Outcome]:
+        """The function that stores one picture's embedding."""
+        from samhq.inference.cache import EmbeddingCache
+        from samhq.inference.segment import load
+
+        return partial(store, EmbeddingCache(self.output, self.dtype), load(self.model, device=self.device))
+
+
+def store(cache: EmbeddingCache, segmenter: Segmenter, item: Item) -> Outcome:
+    """Encodes a picture, unless a whole file of it is there.
+
+    Raises:
+        ImageError: it cannot be read.
+        ConfigError, CheckpointError: it cannot be stored.
+    """
+    from samhq.batch.job import Outcome
+    from samhq.inference.cache import NOT_THERE
+
+    problem = cache.keep(segmenter, item.path)
+    if problem is None:
+        return Outcome(said="there already")
+    return Outcome(said="encoded" if problem == NOT_THERE else "encoded again, since its file was not whole")

@@ -1,0 +1,83 @@
+"""Flags of commands that work through many pictures, and how those tell what they do.
+
+Light until it runs: the network's side is imported inside functions.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from samhq.batch.job import Item, Report
+    from samhq.inference.segment import Segmenter
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class JobFlags:
+    """How many pictures are worked through."""
+
+    resume: Annotated[bool, Parameter(negative="")] = False
+    """Skip what an earlier run with the same flags finished, where picture and results are still the same."""
+
+    workers: int = 0
+    """Processes, each with its own model and one thread (OMP_NUM_THREADS for more); 0: this one, with all cores."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class EmbeddingFlags:
+    """Where encoded pictures come from."""
+
+    embeddings: Path | None = None
+    """A folder that `samhq embed` fills: pictures that are there are not encoded again, others are added."""
+
+    def options(self) -> dict[str, Any]:
+        """What of these flags results depend on: a folder may hold float16."""
+        return {"embeddings": self.embeddings is not None}
+
+    def picture(self, segmenter: Segmenter, path: Path) -> Any:
+        """The picture as `Segmenter.segment` takes it: its path, or encoded, from the folder.
+
+        Raises:
+            ImageError: it cannot be read, where that is found out here.
+            ConfigError, CheckpointError: the folder cannot be used.
+        """
+        if self.embeddings is None:
+            return path
+        from samhq.inference.cache import EmbeddingCache
+
+        return EmbeddingCache(self.embeddings).get_or_encode(segmenter, path)
+
+
+#: What the flags are when none is given.
+PLAIN_JOB, NO_EMBEDDINGS = JobFlags(), EmbeddingFlags()
+
+
+def tell(report: Report) -> None:
+    """A line for a picture that is done on stdout, for one that failed on stderr."""
+    path = report.item.path
+    if report.record.error is None:
+        say(f"{path}: {report.said}, {report.record.seconds:.2f} s")
+    else:
+        say(f"samhq: {path}: {report.record.error}", stream=sys.stderr)
+
+
+def say(line: str, *, stream: Any = None) -> None:
+    """A line on stdout, or another stream, that does not tear the bar apart."""
+    from tqdm import tqdm
+
+    tqdm.write(line, file=stream or sys.stdout)
+
+
+def failure_record(output: Path, item: Item, reason: str) -> Sequence[Path]:
+    """NAME.json for a picture that failed."""
+    from samhq.formats.files import write_json
+
+    return [write_json(output / f"{item.name}.json", {"image": {"file_name": str(item.path)}, "error": reason})]
