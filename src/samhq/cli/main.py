@@ -14,6 +14,7 @@ from cyclopts import App, CycloptsError
 
 from samhq.cli.convert import convert
 from samhq.cli.embed import embed
+from samhq.cli.everything import everything
 from samhq.cli.info import info
 from samhq.cli.models import models
 from samhq.cli.segment import segment
@@ -32,7 +33,7 @@ app = App(
     exit_on_error=False,
     suppress_keyboard_interrupt=False,
 )
-for command in (segment, embed, models, info, convert):
+for command in (segment, everything, embed, models, info, convert):
     app.command(command, help_epilogue="")
 
 
