@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         PromptError,
         SamHQError,
     )
+    from samhq.inference.cache import EmbeddingCache
     from samhq.inference.prompt import Prompt
     from samhq.inference.result import Segmentation
     from samhq.inference.segment import EncodedImage, Segmenter, load
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
 _WHERE = {
     "CheckpointError": "samhq.errors",
     "ConfigError": "samhq.errors",
+    "EmbeddingCache": "samhq.inference.cache",
     "EncodedImage": "samhq.inference.segment",
     "ImageError": "samhq.errors",
     "MissingExtraError": "samhq.errors",
@@ -100,6 +102,7 @@ _WHERE = {
 __all__ = [
     "CheckpointError",
     "ConfigError",
+    "EmbeddingCache",
     "EncodedImage",
     "ImageError",
     "MissingExtraError",

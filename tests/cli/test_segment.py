@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -378,3 +383,24 @@ def test_texts_that_are_no_point(text: str) -> None:
 def test_texts_that_are_no_box(text: str) -> None:
     with pytest.raises(PromptError, match="x0,y0,x1,y1"):
         box_from_text(text)
+
+
+def test_killed_in_the_middle_and_resumed(weights: Path, tmp_path: Path) -> None:
+    for i in range(12):
+        drawn(tmp_path / "in" / f"{i:02}.png", 40 + i, 60)
+    asked = (tmp_path / "in", "--point", "20,15", "--resume")
+    assert run(weights, tmp_path / "whole", *asked) == 0
+    out = tmp_path / "killed"
+    words = [str(word) for word in (*asked, "--model", weights, "--device", "cpu", "--output", out)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    with subprocess.Popen([sys.executable, "-m", "samhq", "segment", *words], env=environment) as process:
+        while process.poll() is None and len(list(out.glob("*_overlay.jpg"))) < 3:
+            time.sleep(0.002)
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    whole = files_in(tmp_path / "whole")
+    there = {name: content for name, content in files_in(out).items() if not name.startswith(".")}
+    assert 0 < len(there) < len(whole)
+    assert all(whole[name] == content for name, content in there.items())
+    assert run(weights, out, *asked) == 0
+    assert files_in(out) == whole
