@@ -75,12 +75,12 @@ def grouping_loss(
     """How unlike pixels of one object are, and how alike pixels of different owners, in a map made before any prompt.
 
     `pairs` pixels of each picture are drawn from torch's global generator, objects' more often than the rest, and
-    all compared by cosine; two pixels that are nobody's (-1) are not. Every picture then teaches its encoder what
+    all compared by cosine (short vectors by their product, whose gradient stays bounded); two pixels that are nobody's (-1) are not. Every picture then teaches its encoder what
     belongs together from the first step, long before prompts find their objects.
     """
     weight = torch.where(owners.flatten(1) >= 0, 3.0, 1.0)
     drawn = weight.multinomial(pairs, replacement=True)
-    vectors = functional.normalize(maps.float().flatten(2), dim=1).gather(
+    vectors = functional.normalize(maps.float().flatten(2), dim=1, eps=1.0).gather(
         2, drawn[:, None].expand(-1, maps.shape[1], -1)
     )
     whose = owners.flatten(1).gather(1, drawn)
