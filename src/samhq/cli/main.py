@@ -18,6 +18,7 @@ from samhq.cli.everything import everything
 from samhq.cli.info import info
 from samhq.cli.models import models
 from samhq.cli.segment import segment
+from samhq.cli.write import write
 from samhq.errors import SamHQError
 
 DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
@@ -33,7 +34,7 @@ app = App(
     exit_on_error=False,
     suppress_keyboard_interrupt=False,
 )
-for command in (segment, everything, embed, models, info, convert):
+for command in (segment, everything, write, embed, models, info, convert):
     app.command(command, help_epilogue="")
 
 

@@ -75,8 +75,9 @@ def grouping_loss(
     """How unlike pixels of one object are, and how alike pixels of different owners, in a map made before any prompt.
 
     `pairs` pixels of each picture are drawn from torch's global generator, objects' more often than the rest, and
-    all compared by cosine (short vectors by their product, whose gradient stays bounded); two pixels that are nobody's (-1) are not. Every picture then teaches its encoder what
-    belongs together from the first step, long before prompts find their objects.
+    all compared by cosine (short vectors by their product, whose gradient stays bounded); two pixels that are
+    nobody's (-1) are not. Every picture then teaches its encoder what belongs together from the first step, long
+    before prompts find their objects.
     """
     weight = torch.where(owners.flatten(1) >= 0, 3.0, 1.0)
     drawn = weight.multinomial(pairs, replacement=True)

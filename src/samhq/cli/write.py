@@ -1,0 +1,194 @@
+"""`samhq write`: finished results to the files of annotation and training tools.
+
+Light until it runs: the writers are imported inside functions.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from samhq.cli.segment import make_folder
+from samhq.errors import ConfigError, ImageError
+
+if TYPE_CHECKING:
+    from samhq.formats.annotation import Georeference, Picture
+    from samhq.formats.write import WriteOptions
+
+_NEED_PIXELS = ("cutouts",)  #: formats that show the picture itself
+_NEED_PLACE = ("geotiff", "geojson")  #: formats that say where the picture lies on the earth
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class FinishFlags:
+    """What is done to masks before they are written; see `samhq.image.finish.Finish`."""
+
+    fill_holes: int = 0
+    """Fill enclosed gaps of up to this many pixels."""
+
+    drop_specks: int = 0
+    """Drop separate parts of fewer than this many pixels; the largest part always stays."""
+
+    smooth: float = 0.0
+    """Round outlines with about this radius in pixels; what is thinner than that goes."""
+
+    soft_edge: int = 0
+    """Width in pixels of the band in which a cut-out's transparency follows the picture's own edges."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class WriteFlags:
+    """How masks are written; see `samhq.formats.write.WriteOptions`."""
+
+    shapes: Literal["mask", "polygon"] = "mask"
+    """Exact masks, or polygons to edit, in formats that have both: coco, cvat, labelme, labelstudio."""
+
+    tolerance: float = 0.0
+    """How far in pixels a simplified outline may leave the exact one; 0 keeps every corner."""
+
+    label: Annotated[tuple[str, ...], Parameter(negative="")] = ()
+    """Classes in the order of their numbers; others are numbered as they come. Repeat for more."""
+
+    order: Literal["area", "score"] = "area"
+    """Which object has a pixel of a label map that several claim: the smallest, or the one with the best score."""
+
+    embed: Annotated[bool, Parameter(negative="")] = False
+    """Put the picture into the SVG instead of a reference to it."""
+
+    image_url: str = "/data/local-files/?d="
+    """What stands before a picture's name where Label Studio fetches it."""
+
+    def options(self, finish: FinishFlags) -> WriteOptions:
+        """What the writers take.
+
+        Raises:
+            ConfigError: a value that means nothing.
+        """
+        from samhq.formats.write import WriteOptions
+        from samhq.image.finish import Finish
+
+        fields = asdict(self)
+        return WriteOptions(labels=tuple(fields.pop("label")), finish=Finish(**asdict(finish)), **fields)
+
+
+def write(
+    *results: Path,
+    format: Annotated[tuple[str, ...], Parameter(negative="")],
+    output: Annotated[Path, Parameter(alias="-o")],
+    write: WriteFlags = WriteFlags(),
+    finish: FinishFlags = FinishFlags(),
+) -> int:
+    """Write finished results for annotation and training tools.
+
+    For example: samhq write masks --format coco --format yolo --output dataset
+
+    Reads the JSON records that samhq segment and samhq everything leave, one for
+    each picture; records of pictures that failed are left out, and counted.
+    Formats: masks, cutouts, labelmap, coco, sa1b, yolo, labelme, labelstudio,
+    cvat, geojson, geotiff, svg.
+
+    Exit code 0: all done. 2: wrong use, such as a folder without records.
+
+    Parameters:
+        results: Folders of results, or single JSON records.
+        format: A format; repeat for more.
+        output: Folder for the files; made if it is not there.
+    """
+    from samhq.formats.write import open_formats
+
+    options = write.options(finish)
+    records = find_records(results)
+    make_folder(output)
+    pixels = write.embed or not set(format).isdisjoint(_NEED_PIXELS)
+    place = not set(format).isdisjoint(_NEED_PLACE)
+    written = left_out = 0
+    with open_formats(format, output, options) as add:
+        for path in records:
+            if failed(path):
+                left_out += 1
+                continue
+            picture = read_record(path, pixels=pixels, place=place)
+            add(picture)
+            written += len(picture.objects)
+    count = len(records) - left_out
+    print(f"{written} masks of {count} pictures" + (f"; {left_out} failed ones left out" if left_out else ""))
+    return 0
+
+
+def find_records(results: Sequence[Path]) -> list[Path]:
+    """The JSON records among files and directly inside folders, in order.
+
+    Raises:
+        ConfigError: a name that does not exist, or no record at all.
+    """
+    found: list[Path] = []
+    for path in results:
+        if not path.exists():
+            raise ConfigError(f"Expected a folder of results or a JSON record, got {path}, which does not exist.")
+        found += sorted(path.glob("*.json")) if path.is_dir() else [path]
+    if not found:
+        raise ConfigError(
+            f"Expected JSON records in {', '.join(map(str, results)) or 'the results'}, got none. Give the --output "
+            "folder of samhq segment or samhq everything."
+        )
+    return found
+
+
+def failed(path: Path) -> bool:
+    """Whether the record says why its picture has no masks."""
+    return "error" in content_of(path)
+
+
+def content_of(path: Path) -> dict[str, Any]:
+    """The record as JSON values.
+
+    Raises:
+        ImageError: not a JSON object.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ImageError(f"Expected a JSON record of results, got {path}: {error!r:.120}. Check the file.") from error
+    if not isinstance(content, dict):
+        raise ImageError(f"Expected a JSON record of results, got {path}, a {type(content).__name__}. Leave it out.")
+    return content
+
+
+def read_record(path: Path, *, pixels: bool, place: bool) -> Picture:
+    """The picture of a record, with its file where that is still there and, if wanted, its pixels and its place.
+
+    Raises:
+        ImageError: the record has another form, or the picture is needed and cannot be read.
+    """
+    from samhq.formats.sa1b import read_sa1b
+    from samhq.image.read import read_image
+
+    picture = read_sa1b(path)
+    source = Path(picture.file_name)
+    if not source.is_file():
+        source = path.parent / source.name
+    if source.is_file():
+        picture = replace(picture, source=source, geo=georeference(source) if place else None)
+    return replace(picture, image=read_image(source)) if pixels else picture
+
+
+def georeference(source: Path) -> Georeference | None:
+    """Where a TIFF says that it lies on the earth; None for other pictures.
+
+    Raises:
+        ImageError: it cannot be opened.
+    """
+    if source.suffix.lower() not in (".tif", ".tiff"):
+        return None
+    from samhq.formats.annotation import Georeference
+    from samhq.image.sources import open_picture
+
+    opened = open_picture(source)
+    return None if opened.transform is None else Georeference(opened.transform, opened.crs)
