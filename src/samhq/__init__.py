@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from samhq.api.segment_anything import (
         ResizeLongestSide,
+        SamAutomaticMaskGenerator,
         SamPredictor,
         build_sam,
         build_sam_hq,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
         SamPromptEncoderConfig,
         SamVisionConfig,
         SamVisionModel,
+        pipeline,
     )
     from samhq.errors import (
         CheckpointError,
@@ -48,22 +50,27 @@ if TYPE_CHECKING:
         PromptError,
         SamHQError,
     )
+    from samhq.inference.automatic import AutomaticConfig
     from samhq.inference.cache import EmbeddingCache
+    from samhq.inference.everything import Everything, segment_everything
     from samhq.inference.prompt import Prompt
     from samhq.inference.result import Segmentation
     from samhq.inference.segment import EncodedImage, Segmenter, load
 
 #: Every public name and the module that has it.
 _WHERE = {
+    "AutomaticConfig": "samhq.inference.automatic",
     "CheckpointError": "samhq.errors",
     "ConfigError": "samhq.errors",
     "EmbeddingCache": "samhq.inference.cache",
     "EncodedImage": "samhq.inference.segment",
+    "Everything": "samhq.inference.everything",
     "ImageError": "samhq.errors",
     "MissingExtraError": "samhq.errors",
     "Prompt": "samhq.inference.prompt",
     "PromptError": "samhq.errors",
     "ResizeLongestSide": "samhq.api.segment_anything",
+    "SamAutomaticMaskGenerator": "samhq.api.segment_anything",
     "SamConfig": "samhq.api.transformers",
     "SamHQConfig": "samhq.api.transformers",
     "SamHQError": "samhq.errors",
@@ -94,21 +101,26 @@ _WHERE = {
     "build_sam_vit_t": "samhq.api.segment_anything",
     "build_sam_vit_tiny": "samhq.api.segment_anything",
     "load": "samhq.inference.segment",
+    "pipeline": "samhq.api.transformers",
     "sam_hq_model_registry": "samhq.api.segment_anything",
     "sam_model_registry": "samhq.api.segment_anything",
     "sam_model_registry_baseline": "samhq.api.segment_anything",
+    "segment_everything": "samhq.inference.everything",
 }
 
 __all__ = [
+    "AutomaticConfig",
     "CheckpointError",
     "ConfigError",
     "EmbeddingCache",
     "EncodedImage",
+    "Everything",
     "ImageError",
     "MissingExtraError",
     "Prompt",
     "PromptError",
     "ResizeLongestSide",
+    "SamAutomaticMaskGenerator",
     "SamConfig",
     "SamHQConfig",
     "SamHQError",
@@ -139,9 +151,11 @@ __all__ = [
     "build_sam_vit_t",
     "build_sam_vit_tiny",
     "load",
+    "pipeline",
     "sam_hq_model_registry",
     "sam_model_registry",
     "sam_model_registry_baseline",
+    "segment_everything",
 ]
 
 
