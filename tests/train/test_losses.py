@@ -5,7 +5,7 @@ from itertools import pairwise
 import torch
 
 from samhq.train.config import LossWeights
-from samhq.train.losses import grouping_loss, low_res_iou, mask_loss, prompt_losses
+from samhq.train.losses import low_res_iou, mask_loss, prompt_losses
 
 
 def _target() -> torch.Tensor:
@@ -71,23 +71,3 @@ def test_a_finer_target_judges_only_the_hq_masks_finer():
     other = prompt_losses(logits, hq, torch.zeros(2, 4), coarse, flat, LossWeights()).parts
     torch.testing.assert_close(one["sam"], other["sam"])
     assert one["hq"] != other["hq"]
-
-
-def test_grouping_prefers_one_vector_an_object():
-    owners = torch.full((1, 8, 8), -1)
-    owners[0, :, :4], owners[0, 4:, 4:] = 0, 1
-    told_apart = torch.nn.functional.one_hot(owners + 1, 3).permute(0, 3, 1, 2).float()
-    torch.manual_seed(0)
-    apart, alike = grouping_loss(told_apart, owners), grouping_loss(torch.ones(1, 3, 8, 8), owners)
-    swapped = grouping_loss(told_apart[:, :, :, torch.randperm(8)], owners)
-    assert apart < 0.02
-    assert alike > 5
-    assert apart < swapped < alike
-
-
-def test_grouping_says_nothing_of_pictures_without_objects():
-    maps = torch.randn(2, 3, 8, 8, requires_grad=True)
-    loss = grouping_loss(maps, torch.full((2, 8, 8), -1))
-    loss.backward()
-    assert loss == 0
-    assert not maps.grad.any()

@@ -77,7 +77,6 @@ class LossWeights:
     fine: int = 1  #: HQ masks are judged this many times finer than low resolution: 1, 2 or 4
     hq_sum: float = 1.0  #: of the HQ mask added to SAM's, where SAM's is taken as given
     corrected: float = 1.0  #: of the second round, after a click on an error
-    grouping: float = 0.5  #: of pixels of one object being alike, and of different objects unlike, before any prompt
 
 
 @dataclass(frozen=True)

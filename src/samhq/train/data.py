@@ -11,12 +11,12 @@ from functools import partial
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from samhq.config import PIXEL_MEAN, PIXEL_STD
-from samhq.train.prompts import LOW, Prompt, draw_kind, draw_prompt, gather, soft_target
+from samhq.train.prompts import Prompt, draw_kind, draw_prompt, gather, soft_target
 from samhq.train.scenes import Scene, SceneConfig, draw_scene
 from samhq.types import Prompts
 
@@ -28,34 +28,28 @@ _SEEDS_PER_RUN = 1 << 32
 
 @dataclass(frozen=True)
 class Sample:
-    """One picture [H,W,3], its prompts, and the target of each: the share of each cell that the object covers.
-
-    `owners` [G,G] says which whole object each low-resolution pixel's centre shows, -1 for none.
-    """
+    """One picture [H,W,3], its prompts, and the target of each: the share of each cell that the object covers."""
 
     image: np.ndarray
     prompts: list[Prompt]
     targets: np.ndarray
-    owners: np.ndarray
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Normalised pixels, all prompts, soft targets, which prompts are ambiguous, whose each pixel is (-1: nobody's)."""
+    """Normalised pixels, all prompts of all pictures, soft targets, and which prompts are ambiguous."""
 
     pixels: Float[Tensor, "I 3 S S"]
     prompts: Prompts
     targets: Float[Tensor, "P F F"]
     ambiguous: Bool[Tensor, " P"]
-    owners: Int64[Tensor, "I G G"]
 
     def to(self, device: torch.device | str) -> Batch:
         """The same batch on another device."""
         p = self.prompts
         parts = (p.points, p.labels, p.boxes, p.masks)
         moved = Prompts(p.image_index.to(device), *(None if part is None else part.to(device) for part in parts))
-        rest = (self.targets.to(device), self.ambiguous.to(device), self.owners.to(device))
-        return Batch(self.pixels.to(device), moved, *rest)
+        return Batch(self.pixels.to(device), moved, self.targets.to(device), self.ambiguous.to(device))
 
 
 def draw_sample(seed: int, index: int, side: int, prompts: int, fine: int = 1) -> Sample:
@@ -101,13 +95,7 @@ def _ask(scene: Scene, areas: np.ndarray, rng: np.random.Generator, count: int, 
     owners = rng.choice(len(areas), count, p=chances / chances.sum())
     prompts = [draw_prompt(scene.masks[owner], draw_kind(rng), rng) for owner in owners]
     soft = {owner: soft_target(scene.masks[owner], fine) for owner in set(owners.tolist())}
-    return Sample(scene.image, prompts, np.stack([soft[owner] for owner in owners.tolist()]), owner_map(scene))
-
-
-def owner_map(scene: Scene) -> np.ndarray:
-    """Which whole object is at the centre of each low-resolution pixel, int64 [G,G]; -1 where there is none."""
-    centres = scene.masks[scene.parts < 0, LOW // 2 :: LOW, LOW // 2 :: LOW]
-    return np.where(centres.any(0), centres.argmax(0), -1)
+    return Sample(scene.image, prompts, np.stack([soft[owner] for owner in owners.tolist()]))
 
 
 def collate(samples: list[Sample]) -> Batch:
@@ -119,7 +107,6 @@ def collate(samples: list[Sample]) -> Batch:
         gather(prompts, index),
         torch.from_numpy(np.concatenate([sample.targets for sample in samples])),
         torch.tensor([prompt.ambiguous for prompt in prompts]),
-        torch.from_numpy(np.stack([sample.owners for sample in samples])),
     )
 
 

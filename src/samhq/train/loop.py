@@ -29,7 +29,7 @@ from samhq.train.checkpoint import load_state, random_state, save_state, seed_al
 from samhq.train.config import Stage, TrainConfig
 from samhq.train.data import Batch, batches
 from samhq.train.initialise import initialise
-from samhq.train.losses import Losses, grouping_loss, pooled, prompt_losses
+from samhq.train.losses import Losses, pooled, prompt_losses
 from samhq.train.optimise import Average, optimiser, rate
 from samhq.train.prompts import corrected
 from samhq.train.scenes import Scene, SceneConfig, draw_scene
@@ -167,9 +167,6 @@ def batch_loss(sam: Sam, batch: Batch, config: TrainConfig) -> tuple[Tensor, dic
         if bool(rows.any()):
             parts[f"iou_{name}"] = first.true_iou[rows].mean()
     total = first.total
-    if config.loss.grouping:
-        parts["group"] = _grouping(sam, embedding, batch.owners)
-        total = total + config.loss.grouping * parts["group"]
     count = round(config.correct * len(masks))
     if count:
         rows = torch.randperm(len(masks), device="cpu")[:count].to(masks.device)
@@ -180,13 +177,6 @@ def batch_loss(sam: Sam, batch: Batch, config: TrainConfig) -> tuple[Tensor, dic
         parts["iou_again"] = second.true_iou.mean()
     parts["loss"] = total.detach()
     return total, {name: value.detach() for name, value in parts.items()}
-
-
-def _grouping(sam: Sam, embedding: ImageEmbedding, owners: Tensor) -> Tensor:
-    """The grouping loss of the maps that masks are products with, as they are before prompts change them."""
-    maps = [sam.mask_decoder.output_upscaling(embedding.features), embedding.hq]
-    costs = [grouping_loss(m, owners) for m in maps if m is not None]
-    return torch.stack(costs).mean()
 
 
 def _round(

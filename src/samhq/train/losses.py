@@ -69,30 +69,6 @@ def low_res_iou(logits: Float[Tensor, "P K G G"], target: Float[Tensor, "P G G"]
     return torch.where(union > 0, overlap / union.clamp(min=1), 1.0)
 
 
-def grouping_loss(
-    maps: Float[Tensor, "I C G G"], owners: Int64[Tensor, "I G G"], pairs: int = 192
-) -> Float[Tensor, ""]:
-    """How unlike pixels of one object are, and how alike pixels of different owners, in a map made before any prompt.
-
-    `pairs` pixels of each picture are drawn from torch's global generator, objects' more often than the rest, and
-    all compared by cosine (short vectors by their product, whose gradient stays bounded); two pixels that are
-    nobody's (-1) are not. Every picture then teaches its encoder what belongs together from the first step, long
-    before prompts find their objects.
-    """
-    weight = torch.where(owners.flatten(1) >= 0, 3.0, 1.0)
-    drawn = weight.multinomial(pairs, replacement=True)
-    vectors = functional.normalize(maps.float().flatten(2), dim=1, eps=1.0).gather(
-        2, drawn[:, None].expand(-1, maps.shape[1], -1)
-    )
-    whose = owners.flatten(1).gather(1, drawn)
-    logits = 10 * (vectors.transpose(1, 2) @ vectors) - 5
-    same = (whose[:, :, None] == whose[:, None, :]).float()
-    known = (whose[:, :, None] >= 0) | (whose[:, None, :] >= 0)
-    cost = functional.binary_cross_entropy_with_logits(logits, same, reduction="none")
-    alike, unlike = known & (same > 0), known & (same == 0)
-    return (cost * alike).sum() / alike.sum().clamp(min=1) + (cost * unlike).sum() / unlike.sum().clamp(min=1)
-
-
 def prompt_losses(
     sam_logits: Float[Tensor, "P 4 G G"],
     hq_logits: Float[Tensor, "P 1 G G"] | None,

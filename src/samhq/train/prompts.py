@@ -23,7 +23,7 @@ Kind = Literal["box", "point", "points", "box_points", "mask"]
 KINDS: dict[Kind, float] = {"box": 0.32, "point": 0.28, "points": 0.18, "box_points": 0.12, "mask": 0.10}
 #: Most clicks of a first prompt.
 MOST_POINTS = 4
-LOW = 4  #: picture pixels along a side of a low-resolution mask's pixel
+_LOW = 4  # picture pixels along a side of a low-resolution mask's pixel
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def _around(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def rough_mask(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Logits [G,G] of a mask as an earlier round may have left it: shifted, coarse and noisy."""
-    shift = tuple(int(v) for v in rng.integers(-LOW, LOW + 1, 2))
+    shift = tuple(int(v) for v in rng.integers(-_LOW, _LOW + 1, 2))
     soft = soft_target(np.roll(mask, shift, (0, 1)), 1)
     coarse = soft[::2, ::2].repeat(2, 0).repeat(2, 1)[: soft.shape[0], : soft.shape[1]]
     noise = rng.normal(0, 0.15, soft.shape)
@@ -132,7 +132,7 @@ def soft_target(mask: np.ndarray, fine: int) -> np.ndarray:
     >>> soft_target(np.eye(4, dtype=bool), 1).tolist()
     [[0.25]]
     """
-    cell = LOW // fine
+    cell = _LOW // fine
     height, width = mask.shape[0] // cell, mask.shape[1] // cell
     return mask.reshape(height, cell, width, cell).mean((1, 3), dtype=np.float32)
 
@@ -166,7 +166,7 @@ def corrected(prompts: Prompts, logits: Float[Tensor, "P G G"], target: Float[Te
     somewhere = target + 1e-6
     place = torch.where(wrong.any(-1).any(-1)[:, None, None], depth, somewhere).flatten(1).multinomial(1)
     width = logits.shape[-1]
-    xy = torch.cat([place % width, place // width], 1).float() * LOW + (LOW - 1) / 2
+    xy = torch.cat([place % width, place // width], 1).float() * _LOW + (_LOW - 1) / 2
     label = torch.where(truth.flatten(1).gather(1, place), FOREGROUND, BACKGROUND)
     return replace(
         prompts,
@@ -177,7 +177,7 @@ def corrected(prompts: Prompts, logits: Float[Tensor, "P G G"], target: Float[Te
 
 
 def _low_hw(mask: np.ndarray) -> tuple[int, int]:
-    return mask.shape[0] // LOW, mask.shape[1] // LOW
+    return mask.shape[0] // _LOW, mask.shape[1] // _LOW
 
 
 def _nan(*shape: int) -> np.ndarray:
