@@ -30,7 +30,8 @@ from samhq.model.sam import Sam
 from samhq.model.selection import select
 from samhq.types import FOREGROUND, Attended, Choice, ImageEmbedding, Prompts
 
-_CPU_BATCH = 16  #: points at a time on a CPU: more falls out of its cache, fewer repeat what an image's points share
+_CPU_BATCH = 8  #: points at a time on a CPU: more falls out of its cache, fewer repeat what an image's points share
+_CPU_PAINTED = 2  #: of these at a time are painted there, where a point needs 16 times the memory
 
 #: Called with the number of points done and of all points.
 Watch = Callable[[int, int], None]
@@ -344,7 +345,15 @@ def _painted(
     if not bool(rows.all()):
         attended, passing = attended[rows], passing[rows]
         choice = Choice(choice.masks[rows], choice.iou[rows], choice.hq)
-    return model.mask_decoder.paint(attended, embedding, choice)[passing]
+    size = _CPU_PAINTED if model.device.type == "cpu" else len(passing)
+    parts = [slice(start, start + size) for start in range(0, len(passing), size)]
+    return torch.cat([_paint(model, embedding, attended, choice, part)[passing[part]] for part in parts])
+
+
+def _paint(model: Sam, embedding: ImageEmbedding, attended: Attended, choice: Choice, part: slice) -> Tensor:
+    """Logits [P,K,4g,4g] of some of the points."""
+    some = Choice(choice.masks[part], choice.iou[part], choice.hq)
+    return model.mask_decoder.paint(attended[part], embedding, some)
 
 
 def _batch(model: Sam, config: AutomaticConfig) -> int:
