@@ -3,8 +3,10 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 THREADS := OMP_NUM_THREADS=1
+DEVICE ?= cpu
+PRECISION ?= float32
 
-.PHONY: help demo test test-slow check fmt photographs starter-card train-starter clean
+.PHONY: help demo test test-slow check fmt photographs starter-card train-starter bench-everything clean
 
 help:            ## what there is
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort
@@ -34,6 +36,17 @@ fmt: $(VENV)/.installed  ## mend what lint and format can mend
 
 photographs: $(VENV)/.installed  ## the starter beside GrabCut on photographs
 	$(BIN)/python benchmarks/photographs.py --sheet out/photographs.jpg --json out/photographs.json
+
+starter-card: $(VENV)/.installed  ## the figures of docs/starter.md
+	$(BIN)/python benchmarks/starter.py --pictures 100 --side 512
+
+train-starter: $(VENV)/.installed  ## the starter's recipe from random weights; hours on a CPU, set DEVICE=cuda on a GPU
+	$(BIN)/python -m samhq.train --output runs/starter --device $(DEVICE) --precision $(PRECISION) \
+		--stages 112:8:52m,224:4:56m --correct 0.2 --prompts 8 --learning-rate 8e-4 --hold 0.7 --workers 1
+	$(BIN)/python -m samhq.train.publish runs/starter runs/starter/starter.safetensors --side 224
+
+bench-everything: $(VENV)/.installed  ## whole-image masks beside transformers, time and peak memory
+	$(BIN)/python benchmarks/everything.py
 
 clean:           ## remove what the other targets made
 	rm -rf demo out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from samhq import types
-from samhq.types import Attended, ImageEmbedding, LowRes, Masks, Prompts
+from samhq.types import Attended, ImageEmbedding, LowRes, Prompts
 from tests import tiny
 
 INDEX = torch.tensor([0, 1, 1])
@@ -56,10 +56,6 @@ def test_parts_one_after_the_other() -> None:
     whole = LowRes.cat(parts)
     assert torch.equal(whole.logits[1:], parts[2].logits)
     assert torch.equal(whole.iou[:1], parts[0].iou)
-
-
-def test_masks_count_prompts() -> None:
-    assert len(Masks(torch.zeros(3, 2, 5, 6, dtype=torch.bool), torch.zeros(3, 2), torch.zeros(3, 2, 8, 8))) == 3
 
 
 def test_labels_are_those_of_the_published_models() -> None:

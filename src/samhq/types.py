@@ -70,6 +70,11 @@ class Prompts:
     def __len__(self) -> int:
         return self.image_index.shape[0]
 
+    def to(self, device: torch.device | str) -> Prompts:
+        """The same prompts on another device."""
+        fields = (self.image_index, self.points, self.labels, self.boxes, self.masks)
+        return Prompts(*(None if field is None else field.to(device) for field in fields))  # type: ignore[arg-type]
+
     def __getitem__(self, rows: slice | Tensor) -> Prompts:
         """Some of the prompts, by slice, index tensor or boolean mask."""
         fields = (self.image_index, self.points, self.labels, self.boxes, self.masks)
@@ -118,19 +123,3 @@ class LowRes:
     def cat(parts: list[LowRes]) -> LowRes:
         """Several parts, one after the other."""
         return LowRes(torch.cat([p.logits for p in parts]), torch.cat([p.iou for p in parts]))
-
-
-@dataclass(frozen=True)
-class Masks:
-    """Masks of one picture at its own size, one row a prompt, K candidates each.
-
-    `masks` bool [P,K,H,W]; `iou` [P,K], predicted quality; `low_res_logits` [P,K,4g,4g], which can be
-    given back as a mask prompt.
-    """
-
-    masks: Bool[Tensor, "P K H W"]
-    iou: Float[Tensor, "P K"]
-    low_res_logits: Float[Tensor, "P K G G"]
-
-    def __len__(self) -> int:
-        return self.masks.shape[0]

@@ -76,7 +76,7 @@ def test_early_features_are_never_stored(model: Counting, cache: EmbeddingCache)
     encoded = model.encode(picture())
     early = torch.zeros(1, 4, 4, 32)
     whole = ImageEmbedding(encoded.embedding.features, encoded.embedding.hq, early)
-    path = cache.put(model, EncodedImage(encoded.image, whole, encoded.frame))
+    path = cache.put(model, EncodedImage(encoded.image, whole, encoded.frame, model.name))
     assert set(safetensors.torch.load_file(path)) == {"features", "hq"}
 
 
@@ -280,7 +280,7 @@ def test_errors_are_sentences(model: Counting, tmp_path: Path) -> None:
     encoded = model.encode(picture())
     large = ImageEmbedding(encoded.embedding.features * 1e6, encoded.embedding.hq)
     with pytest.raises(ConfigError, match="Store this model's embeddings as float32"):
-        EmbeddingCache(tmp_path, "float16").put(model, EncodedImage(encoded.image, large, encoded.frame))
+        EmbeddingCache(tmp_path, "float16").put(model, EncodedImage(encoded.image, large, encoded.frame, model.name))
     assert not list(tmp_path.glob("*.safetensors"))
 
 

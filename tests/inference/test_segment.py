@@ -14,7 +14,7 @@ from tests.inference.test_prompt import anything
 
 from samhq.errors import CheckpointError, ConfigError, ImageError, PromptError, SamHQError
 from samhq.inference.prompt import Prompt
-from samhq.inference.segment import Segmenter, as_device, as_dtype, load
+from samhq.inference.segment import EncodedImage, Segmenter, as_device, as_dtype, load
 from samhq.model.sam import Sam
 
 
@@ -151,11 +151,6 @@ def test_a_plain_model_has_no_hq_mask(plain: Sam) -> None:
         Segmenter(plain).segment(picture(), points=[[20, 15]], hq="only")
 
 
-def test_an_embedding_of_another_model_is_refused(segmenter: Segmenter, light: Sam) -> None:
-    with pytest.raises(ConfigError, match="square of 64"):
-        segmenter.segment(Segmenter(light).encode(picture()), points=[[20, 15]])
-
-
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -259,3 +254,37 @@ def test_load_says_what_is_wrong(tmp_path: Any) -> None:
         load(tmp_path / "x.pth", device="cpu")
     with pytest.raises(ConfigError, match="sam_hq_vit_b"):
         load("sam_hq_vitb", device="cpu")
+
+
+def test_what_another_model_encoded_is_refused(hq: Sam, plain: Sam, light: Sam) -> None:
+    encoded = [Segmenter(model).encode(picture()) for model in (hq, plain, light)]
+    for i, model in enumerate((hq, plain, light)):
+        for j, other in enumerate(encoded):
+            if i != j:
+                with pytest.raises(ConfigError, match="Encode it with the model"):
+                    Segmenter(model).segment(other, points=[[20, 15]])
+    with pytest.raises(ConfigError, match="Encode it with the model"):
+        Segmenter(hq).segment_batch(encoded[:2], [[KINDS["click"]]] * 2)
+
+
+def test_an_embedding_of_another_dtype_is_brought_along(hq: Sam) -> None:
+    segmenter = Segmenter(hq)
+    encoded = segmenter.encode(picture())
+    half = EncodedImage(encoded.image, encoded.embedding.to(torch.float16), encoded.frame, encoded.model)
+    whole, short = (segmenter.segment(one, points=[[20, 15]]).low_res_logits for one in (encoded, half))
+    assert np.abs(whole - short).max() < 0.02 * np.abs(whole).max() + 1e-3
+
+
+def test_results_do_not_change_with_the_users_array(segmenter: Segmenter) -> None:
+    frame = picture()
+    encoded = segmenter.encode(frame)
+    before = encoded.image.copy()
+    frame[:] = 0
+    assert np.array_equal(encoded.image, before)
+
+
+def test_values_say_what_they_are_in_a_line(segmenter: Segmenter) -> None:
+    encoded = segmenter.encode(picture())
+    shown = [repr(value) for value in (segmenter, encoded, segmenter.segment(encoded, box=[5, 5, 50, 30]))]
+    assert all("40x60" in text for text in shown[1:])
+    assert max(map(len, shown)) < 100

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from samhq.cli.segment import Dtype
 
 
-def convert(source: str, target: Path, /, *, dtype: Dtype | None = None) -> int:
+def convert(source: str, target: Path, /, *, dtype: Dtype | Literal["keep"] = "keep") -> int:
     """Write weights in another layout, without a change in what they say.
 
     Parameters:
         source: A weights file, a folder, a hub id or the name of a model.
         target: NAME.pth or NAME.safetensors for the original layout; a name without suffix for a folder that
             transformers reads.
-        dtype: Of the written weights. [default: as they are]
+        dtype: Of the written weights; keep leaves them as they are.
     """
     from samhq.checkpoint import save
     from samhq.inference.segment import as_dtype
 
-    config = save.convert(source, target, dtype=None if dtype is None else as_dtype(dtype))
+    config = save.convert(source, target, dtype=None if dtype == "keep" else as_dtype(dtype))
     print(f"{target}: {config.name} ({config.family})")
     return 0

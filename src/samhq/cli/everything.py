@@ -76,7 +76,7 @@ class AutomaticFlags:
         from samhq.inference.automatic import AutomaticConfig
 
         candidates = {None: None, True: "all", False: "single"}[model.multimask]
-        return AutomaticConfig(**asdict(self), candidates=candidates, hq=model.hq)  # type: ignore[arg-type]
+        return AutomaticConfig(**asdict(self), candidates=candidates, hq=model.hq_mode)  # type: ignore[arg-type]
 
 
 @Parameter(name="*")

@@ -184,8 +184,8 @@ class ModelFlags:
     model: str | None = None
     """A name that `samhq models` lists, a weights file, a folder or a hub id. [default: the starter in the package]"""
 
-    hq: HQMode | None = None
-    """Add the HQ logits to SAM's, take them alone, or leave them off. [default: add, for models that have them]"""
+    hq: Literal["auto", "add", "only", "off"] = "auto"
+    """Add the HQ logits to SAM's, take them alone, or leave them off; auto adds them where a model has them."""
 
     multimask: bool | None = None
     """Three masks for each object, best first, or one. [default: one, for a single click the best of three]"""
@@ -196,6 +196,11 @@ class ModelFlags:
     dtype: Dtype = "float32"
     """Of the weights."""
 
+    @property
+    def hq_mode(self) -> HQMode | None:
+        """The mode as the library takes it."""
+        return None if self.hq == "auto" else self.hq
+
     def load(self) -> Segmenter:
         """The model, checked against `hq`.
 
@@ -205,7 +210,7 @@ class ModelFlags:
         from samhq.inference.segment import load
 
         segmenter = load(self.model, device=self.device, dtype=self.dtype)
-        segmenter.model.hq_mode(self.hq)
+        segmenter.model.hq_mode(self.hq_mode)
         return segmenter
 
     def options(self) -> dict[str, Any]:
@@ -221,7 +226,7 @@ class ModelFlags:
 
         path = locate(self.model)
         files = sorted(p for p in path.iterdir() if p.suffix in (*SUFFIXES, ".json")) if path.is_dir() else [path]
-        asked = {"hq": self.hq, "multimask": self.multimask, "dtype": self.dtype}
+        asked = {"hq": self.hq_mode, "multimask": self.multimask, "dtype": self.dtype}
         return {"weights": digest.of_files(files), **asked}
 
 
@@ -320,7 +325,7 @@ class SegmentWork:
 
         asked = prompts_of(item.path)
         picture = self.embeddings.picture(segmenter, item.path)
-        result = segmenter.segment(picture, prompts=asked, multimask=self.model.multimask, hq=self.model.hq)
+        result = segmenter.segment(picture, prompts=asked, multimask=self.model.multimask, hq=self.model.hq_mode)
         flags, name = self.output, str(item.path)
         files = result.save(flags.output, item.name, overlay=flags.overlay, cutouts=flags.cutout, file_name=name)
         return Outcome(files, summary(result))

@@ -100,7 +100,7 @@ def _score_scene(
     scale = sam.config.side / scene.image.shape[0]
     modes = list(dict.fromkeys(mode for _, mode in rows))
     for kind in KINDS:
-        prompts = _ask(kind, scene.masks[chosen], scale, rng)
+        prompts = _ask(kind, scene.masks[chosen], scale, rng).to(sam.device)
         attended = sam.attend(embedding, prompts)
         picked = select(attended.iou, "best" if kind == "1 point" else "single", "off").masks
         plain, refined = sam.mask_decoder.logits(attended, embedding, picked, "add" if sam.config.hq else "off")

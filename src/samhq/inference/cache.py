@@ -157,7 +157,7 @@ class EmbeddingCache:
         if embedding is None:
             return None, problem
         frame = Frame.fit(picture.shape[:2], model.model.config.side)
-        return EncodedImage(picture, embedding, frame), None
+        return EncodedImage(picture, embedding, frame, model.name), None
 
     def _read(self, model: Sam, picture: str) -> tuple[ImageEmbedding | None, str | None]:
         """The embedding of a picture with that hash, ready for the model, or why there is none."""

@@ -44,6 +44,10 @@ class Segmentation:
     def __len__(self) -> int:
         return len(self.candidates)
 
+    def __repr__(self) -> str:
+        prompts, candidates, height, width = self.candidates.shape
+        return f"Segmentation({prompts} prompts x {candidates} candidates, {height}x{width}, {self.model})"
+
     @property
     def masks(self) -> np.ndarray:
         """The best mask of every prompt, bool [P,H,W]."""

@@ -30,6 +30,11 @@ class EncodedImage:
     image: np.ndarray  #: uint8 [H,W,3], RGB
     embedding: ImageEmbedding
     frame: Frame
+    model: str  #: the name of the model that encoded it
+
+    def __repr__(self) -> str:
+        height, width = self.frame.original_hw
+        return f"EncodedImage({height}x{width}, {self.model})"
 
 
 class Segmenter:
@@ -37,6 +42,9 @@ class Segmenter:
 
     def __init__(self, model: Sam) -> None:
         self.model = model.eval()
+
+    def __repr__(self) -> str:
+        return f"Segmenter({self.name}, {self.model.device}, {self.model.dtype})"
 
     @property
     def name(self) -> str:
@@ -54,8 +62,10 @@ class Segmenter:
             ImageError: it cannot be read as a picture.
         """
         picture = read_image(image)
+        if isinstance(image, np.ndarray) and np.shares_memory(picture, image):
+            picture = picture.copy()  # or a reused video buffer would change what results show
         pixels, frame = to_pixels(picture, self.model.config.side)
-        return EncodedImage(picture, self.model.encode(pixels.to(self.model.device)), frame)
+        return EncodedImage(picture, self.model.encode(pixels.to(self.model.device)), frame, self.name)
 
     def segment(
         self,
@@ -108,7 +118,7 @@ class Segmenter:
         mode = self._hq_mode(hq)
         lists = [as_prompts(asked) for asked in prompts]
         encoded = [image if isinstance(image, EncodedImage) else self.encode(image) for image in images]
-        self._check_square(encoded)
+        self._check_encoder(encoded)
         flat = join([flatten(asked, e.frame, i) for i, (e, asked) in enumerate(zip(encoded, lists, strict=True))])
         policies = [policy for asked in lists for policy in candidates_for(asked, multimask)]
         low = self._decode(cat([e.embedding for e in encoded]), flat, policies, mode)
@@ -123,19 +133,21 @@ class Segmenter:
             raise ConfigError(f"Expected hq as None or a mode, got {hq!r}. {did_you_mean(str(hq), get_args(HQMode))}")
         return self.model.hq_mode(hq)
 
-    def _check_square(self, encoded: Sequence[EncodedImage]) -> None:
-        side = self.model.config.side
+    def _check_encoder(self, encoded: Sequence[EncodedImage]) -> None:
+        """Refuses what another model encoded: its features would give masks of something else."""
+        side, hq = self.model.config.side, self.model.config.hq
         for image in encoded:
-            if image.frame.side != side:
+            if (image.model, image.frame.side, image.embedding.hq is not None) != (self.name, side, hq):
                 raise ConfigError(
-                    f"Expected a picture encoded for a square of {side} pixels, got one for {image.frame.side}. "
-                    "Encode it with the model that segments it."
+                    f"Expected a picture encoded by {self.name} at {side} pixels, got one encoded by {image.model} at "
+                    f"{image.frame.side}. Encode it with the model that segments it."
                 )
 
     def _decode(self, embedding: ImageEmbedding, prompts: Prompts, policies: list[Any], hq: HQMode) -> LowRes:
         """Low-resolution masks of all prompts, in order; prompts of one policy are decoded together."""
         device = self.model.device
-        prompts = Prompts(*(None if v is None else v.to(device) for v in vars(prompts).values()))  # type: ignore[arg-type]
+        embedding = embedding.to(device).to(self.model.dtype)
+        prompts = prompts.to(device)
         rows: list[tuple[torch.Tensor, torch.Tensor]] = [None] * len(policies)  # type: ignore[list-item]
         for policy in dict.fromkeys(policies):
             chosen = [i for i, other in enumerate(policies) if other == policy]

@@ -36,9 +36,10 @@ class PositionEmbedding(nn.Module):
 
     def forward(self, places: Float[Tensor, "*B 2"]) -> Float[Tensor, "*B C"]:
         """Sines, then cosines, of places (x, y) in 0..1."""
-        matrix = self.positional_encoding_gaussian_matrix.float()
-        with torch.autocast(places.device.type, enabled=False):
-            angles = 2 * math.pi * ((2 * places.float() - 1) @ matrix)
+        across, down = self.positional_encoding_gaussian_matrix.float()
+        places = 2 * places.float() - 1
+        # Written out: a matrix product would be rounded under autocast, and by TF32 on a GPU.
+        angles = 2 * math.pi * (places[..., :1] * across + places[..., 1:] * down)
         return torch.cat([angles.sin(), angles.cos()], dim=-1)
 
     def grid(self, size: int) -> Float[Tensor, "1 C size size"]:

@@ -5,7 +5,6 @@ Knows nothing about what the state means; the run hands over a dictionary of ten
 
 from __future__ import annotations
 
-import os
 import pickle
 import random
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from samhq.atomic import whole_file
 from samhq.errors import CheckpointError
 
 #: The one file of a run folder that is needed to go on.
@@ -22,11 +22,11 @@ STATE = "state.pt"
 
 def save_state(folder: Path, state: dict[str, Any], config_json: str) -> Path:
     """The path of the saved state. A crash while writing leaves the previous file in place."""
-    folder.mkdir(parents=True, exist_ok=True)
-    target, fresh = folder / STATE, folder / (STATE + ".part")
-    torch.save(state, fresh)
-    os.replace(fresh, target)
-    (folder / "config.json").write_text(config_json)
+    target = folder / STATE
+    with whole_file(target) as part:
+        torch.save(state, part)
+    with whole_file(folder / "config.json") as part:
+        part.write_text(config_json)
     return target
 
 

@@ -46,9 +46,7 @@ class Batch:
 
     def to(self, device: torch.device | str) -> Batch:
         """The same batch on another device."""
-        p = self.prompts
-        parts = (p.points, p.labels, p.boxes, p.masks)
-        moved = Prompts(p.image_index.to(device), *(None if part is None else part.to(device) for part in parts))
+        moved = self.prompts.to(device)
         return Batch(self.pixels.to(device), moved, self.targets.to(device), self.ambiguous.to(device))
 
 

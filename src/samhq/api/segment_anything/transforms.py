@@ -25,7 +25,7 @@ class ResizeLongestSide:
         Raises:
             ImageError: not uint8 [H,W,3], or empty.
         """
-        return resize_longest(image, self.target_length)
+        return np.array(resize_longest(image, self.target_length))  # writable, as torch.as_tensor wants it
 
     def apply_coords(
         self, coords: Shaped[np.ndarray, "*B 2"], original_size: tuple[int, int]
