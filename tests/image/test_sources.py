@@ -144,6 +144,14 @@ def test_files_show_what_read_image_shows(mode: str, tmp_path: Path, write: Any)
     assert np.array_equal(source.read(whole(source.size_hw)), read_image(path))
 
 
+def test_a_picture_that_gdal_shows_otherwise_keeps_its_place(write: Any) -> None:
+    bits = (smooth()[..., :1] > 127).astype(np.uint8)
+    source = open_picture(write(bits, nbits=1))
+    assert isinstance(source, ArraySource)
+    assert np.array_equal(source.read(whole((90, 130)))[..., :1], bits * 255)
+    assert (source.transform, source.crs) == (TRANSFORM, "EPSG:32633")
+
+
 def test_palettes_are_shown_in_their_colours(write: Any) -> None:
     entries = np.indices((20, 30)).sum(axis=0).astype(np.uint8)[..., None]
     colours = {entry: (entry * 5, 255 - entry, 7, 255) for entry in range(50)}
@@ -175,8 +183,10 @@ def test_a_file_that_is_cut_off_is_refused(write: Any) -> None:
 
 
 def test_floats_in_a_file_ask_for_a_stretch(write: Any) -> None:
+    source = open_picture(write(smooth().astype(np.float32)))
+    assert source.transform == TRANSFORM
     with pytest.raises(ImageError, match="stretch"):
-        open_picture(write(smooth().astype(np.float32)))
+        source.read(Window(0, 0, 5, 5))
 
 
 def test_bands_of_a_file_say_what_is_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

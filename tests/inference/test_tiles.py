@@ -271,7 +271,7 @@ def test_records_are_the_whole_pictures(coded: Callable[[np.ndarray], Any]) -> N
         assert box[2:] == [60, 60]
         assert box[0] <= x < box[0] + 60
         rows, columns = np.nonzero(mask)
-        assert record["bbox"] == [columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1]
+        assert record["bbox"] == [columns.min(), rows.min(), np.ptp(columns), np.ptp(rows)]
         assert (record["predicted_iou"], record["stability_score"]) == (0.75, 0.5)
     assert (height, width) == tuple(records[0]["segmentation"]["size"])
 

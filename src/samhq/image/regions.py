@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Int64
 
 from samhq.errors import ConfigError, ImageError
+from samhq.image import runs
 from samhq.image.boxes import boxes_from_masks
 from samhq.image.rle import RLE
 
@@ -85,9 +86,10 @@ class Tile:
 
 
 def tile_grid(
-    size_hw: tuple[int, int], tile: int = 1024, overlap: int = 256, start_xy: tuple[int, int] = (0, 0)
+    size_hw: tuple[int, int], tile: int = 1024, overlap: int | None = None, start_xy: tuple[int, int] = (0, 0)
 ) -> list[Tile]:
-    """Tiles of `tile` pixels a side that cover the picture, row by row; each shares `overlap` pixels with the next.
+    """Tiles of `tile` pixels a side that cover the picture, row by row; each shares `overlap` pixels with the next,
+    by default a quarter of their side.
 
     All have one size, so that all show the picture at one scale: the last of a row or column moves back inside and
     shares more. A picture smaller than a tile is one tile as it is. `start_xy` moves the grid: tiles begin there and
@@ -100,6 +102,7 @@ def tile_grid(
         ConfigError: a tile without pixels, or an overlap that is negative or leaves no step forward.
         ImageError: a picture without pixels.
     """
+    overlap = tile // 4 if overlap is None else overlap
     if tile < 1 or not 0 <= overlap < tile:
         raise ConfigError(
             f"Expected tiles of at least one pixel with an overlap smaller than they are, got tile={tile} and "
@@ -192,29 +195,31 @@ class Piece:
         Raises:
             ImageError: a picture too large for COCO's 32-bit counts, or smaller than the mask's window.
         """
-        from pycocotools import mask as coco
-
-        height, width = size_hw
-        if height * width > _MOST_PIXELS:
+        if size_hw[0] * size_hw[1] > _MOST_PIXELS:
             raise ImageError(
                 f"Expected a picture of at most {_MOST_PIXELS:,} pixels, which is what COCO's RLE can count, got "
-                f"{height} x {width}. Use the pieces' own windows and masks."
+                f"{size_hw[0]} x {size_hw[1]}. Use the pieces' own windows and masks."
             )
+        return runs.compressed(self.changes(size_hw), size_hw)
+
+    def changes(self, size_hw: tuple[int, int]) -> Int64[np.ndarray, " R"]:
+        """Where runs begin and end in a picture of `size_hw`, column by column; see `samhq.image.runs`.
+
+        >>> Piece.of(np.array([[True, True]]), 1, 0).changes((3, 4)).tolist()
+        [3, 4, 6, 7]
+
+        Raises:
+            ImageError: the picture is smaller than the mask's window.
+        """
+        height, width = size_hw
         if self.area and self.window.meet(whole(size_hw)) != self.window:
             raise ImageError(f"Expected a picture around {self.window}, got {height} x {width} (height x width).")
-        code = coco.frPyObjects({"size": [height, width], "counts": self._counts(height, width)}, height, width)
-        return {"size": [height, width], "counts": code["counts"].decode("ascii")}
-
-    def _counts(self, height: int, width: int) -> list[int]:
-        """Lengths of runs, column by column through the picture, of zeros first."""
         columns = np.pad(self.mask.T.astype(np.int8), ((0, 0), (1, 1)))
         column, row = np.nonzero(np.diff(columns, axis=1))
         turns = (column + self.window.x0).astype(np.int64) * height + row + self.window.y0
         # A run that ends a column where the next one begins another goes on.
         goes_on = np.flatnonzero(turns[1:] == turns[:-1])
-        turns = np.delete(turns, np.concatenate([goes_on, goes_on + 1]))
-        turns = turns[turns < height * width]
-        return [int(n) for n in np.diff(turns, prepend=0, append=height * width)]
+        return np.delete(turns, np.concatenate([goes_on, goes_on + 1]))
 
 
 def boxes(pieces: Sequence[Piece]) -> Int64[np.ndarray, "K 4"]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -56,17 +57,20 @@ class PictureSource(Protocol):
 class ArraySource:
     """An array [H,W], [H,W,B] or [B,H,W], in memory or mapped from a file."""
 
-    transform: Affine | None = None
-    crs: str | None = None
-
     def __init__(
-        self, array: Any, bands: Sequence[int] | None = None, percentiles: tuple[float, float] | None = None
+        self,
+        array: Any,
+        bands: Sequence[int] | None = None,
+        percentiles: tuple[float, float] | None = None,
+        transform: Affine | None = None,
+        crs: str | None = None,
     ) -> None:
-        """`bands` and `percentiles` as for `samhq.image.bands.rendering`.
+        """`bands` and `percentiles` as for `samhq.image.bands.rendering`; the rest as in `PictureSource`.
 
         Raises:
             ImageError, ConfigError: as `samhq.image.bands.rendering`.
         """
+        self.transform, self.crs = transform, crs
         self.raw = bands_last(array)
         height, width = self.size_hw
         step = max(1, -(-max(height, width) // _SAMPLE_SIDE))
@@ -120,17 +124,11 @@ class RasterSource:
 
         Raises:
             MissingExtraError: rasterio is not installed.
-            ImageError: GDAL cannot read the file; else as `samhq.image.bands.rendering`, as ConfigError.
+            ImageError: GDAL cannot read the file.
         """
         self.name = describe(path)
         self.dataset = _opened(path)
-        self.palette = self._palette() if bands is None and percentiles is None else None
-        if self.palette is None:
-            nodata = self.dataset.nodata
-            nodata = None if nodata is None or np.isnan(nodata) else float(nodata)
-            # Without a stretch the type alone decides, and pixels without data are shown as they are.
-            sample = self._sample(_SAMPLE_SIDE if percentiles else 1)
-            self.rendering: Rendering = rendering(sample, bands, percentiles, nodata if percentiles else None)
+        self._bands, self._percentiles = bands, percentiles
 
     def __enter__(self) -> RasterSource:
         return self
@@ -158,8 +156,25 @@ class RasterSource:
         """The file's coordinate system, as "EPSG:32633" or as WKT."""
         return str(self.dataset.crs.to_string()) if self.dataset.crs else None
 
+    @cached_property
+    def rendering(self) -> Rendering:
+        """How values become colours; found out when the first pixels are read, so that the place needs none.
+
+        Raises:
+            ImageError, ConfigError: as `samhq.image.bands.rendering`.
+        """
+        if self._percentiles is None:  # the type alone decides, and pixels without data are shown as they are
+            return rendering(self._sample(1), self._bands, None)
+        nodata = self.dataset.nodata
+        missing = None if nodata is None or np.isnan(nodata) else float(nodata)
+        return rendering(self._sample(_SAMPLE_SIDE), self._bands, self._percentiles, missing)
+
     def read(self, window: Window) -> UInt8[np.ndarray, "h w 3"]:
-        """The pixels of a window that lies in the picture."""
+        """The pixels of a window that lies in the picture.
+
+        Raises:
+            ImageError, ConfigError: the file is damaged; as `samhq.image.bands.rendering`.
+        """
         _check_inside(window, self.size_hw)
         height, width = window.hw
         return self._shown(window=((window.y0, window.y0 + height), (window.x0, window.x0 + width)))
@@ -200,8 +215,11 @@ class RasterSource:
         shape = Frame.fit(self.size_hw, side).resized_hw if max(self.size_hw) > side else self.size_hw
         return self._values(range(1, self.dataset.count + 1), shape, {})
 
-    def _palette(self) -> np.ndarray | None:
-        """The colours [256,3] of a picture of palette entries; None for others."""
+    @cached_property
+    def palette(self) -> np.ndarray | None:
+        """The colours [256,3] of a picture of palette entries, if shown as it is; None for others."""
+        if self._bands is not None or self._percentiles is not None:
+            return None
         if self.dataset.colorinterp[0].name != "palette" or self.dataset.dtypes[0] != "uint8":
             return None
         colours = np.zeros((256, 3), np.uint8)
@@ -231,7 +249,12 @@ def open_picture(
         if chosen:
             return RasterSource(source, bands, percentiles)
         if os.fspath(source).lower().endswith(_BY_WINDOW) and _has_rasterio():
-            return _plain_raster(source) or ArraySource(read_image(source))
+            opened = RasterSource(source)
+            if _is_plain(opened.dataset, source):
+                return opened
+            place = (None, None) if _is_turned(source) else (opened.transform, opened.crs)
+            opened.close()
+            return ArraySource(read_image(source), None, None, *place)
     if chosen and not isinstance(source, Image.Image):
         return ArraySource(source, bands, percentiles)
     if chosen:
@@ -241,16 +264,12 @@ def open_picture(
     return ArraySource(read_image(source))
 
 
-def _plain_raster(path: str | os.PathLike[str]) -> RasterSource | None:
-    """The file by window; None where a viewer would show other colours or turn it, which GDAL does not."""
-    dataset = _opened(path)
-    structure = dataset.tags(ns="IMAGE_STRUCTURE")
+def _is_plain(dataset: Any, path: str | os.PathLike[str]) -> bool:
+    """Whether GDAL's values are what a viewer shows: it turns nothing, and leaves CMYK and one-bit grey alone."""
     kinds = {kind.name for kind in dataset.colorinterp}
-    nbits = int(dataset.tags(1, ns="IMAGE_STRUCTURE").get("NBITS", 8))
-    dataset.close()
-    if kinds - _PLAIN or nbits < 8 or structure.get("MINISWHITE") == "YES" or _is_turned(path):
-        return None
-    return RasterSource(path)
+    bits = int(dataset.tags(1, ns="IMAGE_STRUCTURE").get("NBITS", 8))
+    inverted = dataset.tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES"
+    return not (kinds - _PLAIN or bits < 8 or inverted or _is_turned(path))
 
 
 def _is_turned(path: str | os.PathLike[str]) -> bool:

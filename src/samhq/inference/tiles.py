@@ -29,16 +29,16 @@ def segment_tiles(
     masks_of: MasksOf,
     *,
     tile: int = 1024,
-    overlap: int = 256,
+    overlap: int | None = None,
     start_xy: tuple[int, int] = (0, 0),
     progress: bool = False,
 ) -> list[Instance]:
     """The objects of a picture, each once, from the top down; `masks_of` sees one tile at a time.
 
-    Tiles of `tile` pixels a side share `overlap` pixels; with the model's own side as `tile` nothing is scaled. The
-    outer quarter of the overlap is context only. An object narrower than half of the overlap is whole in some tile,
-    wider ones are joined from the tiles that show them. `start_xy` moves the grid, which changes little but at the
-    picture's border. `progress` shows a bar.
+    Tiles of `tile` pixels a side share `overlap` pixels, by default a quarter; with the model's own side as `tile`
+    nothing is scaled. The outer quarter of the overlap is context only. An object narrower than half of the overlap
+    is whole in some tile, wider ones are joined from the tiles that show them. `start_xy` moves the grid, which
+    changes little but at the picture's border. `progress` shows a bar.
 
     Raises:
         ConfigError: a tile without pixels, or an overlap that leaves no step forward.
@@ -54,15 +54,16 @@ def tiled_records(
     records_of: RecordsOf,
     *,
     tile: int = 1024,
-    overlap: int = 256,
+    overlap: int | None = None,
     start_xy: tuple[int, int] = (0, 0),
     progress: bool = False,
 ) -> list[dict[str, Any]]:
     """Records of the whole picture, as segment-anything's `coco_rle` mode writes them; see `segment_tiles`.
 
-    `segmentation` (compressed RLE), `area` and `bbox` (x, y, width, height) are the whole instance's,
-    `predicted_iou` its mean over views. `point_coords`, in the picture's pixels, `stability_score`, `crop_box`, here
-    the tile, and all else are those of the view with most of its pixels. `records_of` may give any output mode.
+    `segmentation` (compressed RLE), `area` and `bbox` (x, y, w, h, with w and h one less than pixels, as there) are
+    the whole instance's, `predicted_iou` its mean over views. `point_coords`, in the picture's pixels,
+    `stability_score`, `crop_box`, here the tile, and all else are those of the view with most of its pixels.
+    `records_of` may give any output mode.
 
     Raises:
         ConfigError, ImageError: as `segment_tiles`; a picture of 2^32 pixels or more, which COCO's RLE cannot count.
@@ -93,10 +94,11 @@ def _look(source: PictureSource, tile: Tile, number: int, masks_of: MasksOf) -> 
 
 def _record(instance: Instance, tile: Tile, size_hw: tuple[int, int]) -> dict[str, Any]:
     view, window = instance.views[0].about, tile.window
+    x, y, width, height = instance.piece.bbox_xywh
     changed: dict[str, Any] = {
         "segmentation": instance.piece.rle(size_hw),
         "area": instance.piece.area,
-        "bbox": list(instance.piece.bbox_xywh),
+        "bbox": [x, y, width - 1, height - 1],
         "predicted_iou": instance.score,
         "crop_box": [window.x0, window.y0, window.hw[1], window.hw[0]],
     }

@@ -1,0 +1,81 @@
+"""Everything in a picture of any size: whole-image masks tile by tile at native resolution, as one result.
+
+Joins `automatic.py`, which segments a window, and `tiles.py`, which merges windows. Knows nothing of commands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from samhq.image import runs
+from samhq.image.regions import Window, tile_grid, whole
+from samhq.image.sources import PictureSource, open_picture
+from samhq.inference.automatic import AutomaticConfig, Proposal, Proposals, keep, propose
+from samhq.inference.everything import Everything, as_config, as_sam
+from samhq.inference.seams import Instance
+from samhq.inference.segment import Segmenter
+from samhq.inference.tiles import segment_tiles
+from samhq.model.sam import Sam
+
+
+def segment_mosaic(
+    image: Any,
+    model: Segmenter | Sam | str | None = None,
+    *,
+    tile: int = 1024,
+    overlap: int | None = None,
+    start_xy: tuple[int, int] = (0, 0),
+    config: AutomaticConfig | None = None,
+    pixels: bool = True,
+    progress: bool = False,
+    **options: Any,
+) -> Everything:
+    """Masks for everything in a picture far above the model's side; otherwise as `segment_everything`.
+
+    `image` is what `samhq.image.sources.open_picture` takes, such as the path of a GeoTIFF, or what it returned. Each
+    tile gets the whole grid of points; objects are merged across seams as by `segment_tiles`, and are said to come
+    from the tile with most of their pixels. Without `pixels` the picture is never whole in memory, and the result's
+    `image` is black, at no cost. `progress` shows a bar.
+
+    Raises:
+        ImageError: the picture cannot be read.
+        ConfigError: an option that is unknown or means nothing; an overlap as large as the tile.
+        CheckpointError: the model cannot be loaded.
+    """
+    chosen, source, sam = as_config(config, options), open_picture(image), as_sam(model)
+    grid = tile_grid(source.size_hw, tile, overlap, start_xy)
+
+    def masks_of(window: np.ndarray) -> Iterator[tuple[np.ndarray, float, Any]]:
+        kept = keep(propose(sam, window, chosen), chosen)
+        for row in range(len(kept)):
+            about = kept.points[row], float(kept.stability[row])
+            yield runs.mask_of(kept.changes[row], kept.size_hw), float(kept.iou[row]), about
+
+    found = segment_tiles(source, masks_of, tile=tile, overlap=overlap, start_xy=start_xy, progress=progress)
+    rows = [_proposal(instance, source.size_hw, grid[instance.views[0].tile].window) for instance in found]
+    windows = [(t.window.x0, t.window.y0, t.window.x1, t.window.y1) for t in grid]
+    # What is left was compared as masks, which is finer than as boxes.
+    done = chosen.replace(box_nms_thresh=1.0, crop_nms_thresh=1.0, min_mask_region_area=0)
+    return Everything(_pixels(source, pixels), Proposals.of(source.size_hw, windows, rows), done, done, sam.config.name)
+
+
+def _proposal(instance: Instance, size_hw: tuple[int, int], tile: Window) -> Proposal:
+    """The row of an instance; its point and stability are those of the view with most of its pixels."""
+    window, (point, stability) = instance.piece.window, instance.views[0].about
+    return Proposal(
+        crop=instance.views[0].tile,
+        point=(point[0] + tile.x0, point[1] + tile.y0),
+        box=(window.x0, window.y0, window.x1 - 1, window.y1 - 1),
+        iou=instance.score,
+        stability=stability,
+        changes=instance.piece.changes(size_hw),
+    )
+
+
+def _pixels(source: PictureSource, wanted: bool) -> np.ndarray:
+    if wanted:
+        return source.read(whole(source.size_hw))
+    return np.broadcast_to(np.uint8(0), (*source.size_hw, 3))
