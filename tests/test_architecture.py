@@ -18,7 +18,6 @@ FLOORS = {
     "errors": 0,
     "config": 0,
     "types": 0,
-    "extras": 0,
     "atomic": 0,
     "digest": 0,
     "image": 1,

@@ -149,3 +149,17 @@ def test_pictures_are_laid_inside_the_folder_only(tmp_path: Path) -> None:
     lay_pictures("```python\nopen('photos/cat.jpg'), open('../other.png')\n```\n", tmp_path)
     assert [path.name for path in tmp_path.rglob("*.*")] == ["cat.jpg"]
     assert not (tmp_path.parent / "other.png").exists()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_relative_links_lead_somewhere(page: Path) -> None:
+    prose = FENCE.sub("", page.read_text(encoding="utf-8"))
+    links = re.findall(r"\]\(([^)#:]+?)(?:#[^)]*)?\)", prose)
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_every_make_target_has_a_recipe() -> None:
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    phony = re.search(r"^\.PHONY: (.*)$", text, re.MULTILINE)
+    assert phony is not None
+    assert [name for name in phony[1].split() if not re.search(rf"^{name}:.*\n\t", text, re.MULTILINE)] == []
