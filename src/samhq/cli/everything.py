@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from samhq.cli.job import NO_EMBEDDINGS, PLAIN_JOB, EmbeddingFlags, JobFlags, failure_record, tell
+from samhq.cli.looks import NO_TILES, TileFlags
 from samhq.cli.pictures import check_results_spare_inputs, find_pictures, stems
 from samhq.cli.segment import ModelFlags, make_folder
 from samhq.errors import ConfigError
@@ -105,6 +106,7 @@ def everything(
     *images: str,
     automatic: AutomaticFlags = AutomaticFlags(),
     model: ModelFlags = STARTER,
+    look: TileFlags = NO_TILES,
     embeddings: EmbeddingFlags = NO_EMBEDDINGS,
     job: JobFlags = PLAIN_JOB,
     output: EverythingOutputFlags,
@@ -129,6 +131,7 @@ def everything(
     from samhq.batch.job import Item, run_job
 
     automatic.config(model)
+    look.check(embeddings.embeddings)
     pictures = find_pictures(images)
     names = stems(pictures)
     check_results_spare_inputs(pictures, names, output.output)
@@ -136,10 +139,11 @@ def everything(
     make_folder(output.output)
     several = len(pictures) > 1
     kept = several or job.resume
-    options = {"command": "everything", **asdict(automatic), **output.options(), **embeddings.options()}
+    shown = {**look.options(), **embeddings.options(), **output.options()}
+    options = {"command": "everything", **asdict(automatic), **shown}
     tally = run_job(
         [Item(path, name) for path, name in zip(pictures, names, strict=True)],
-        EverythingWork(automatic, model, embeddings, output, bar=not several and sys.stderr.isatty()),
+        EverythingWork(automatic, model, look, embeddings, output, bar=not several and sys.stderr.isatty()),
         output.output if kept else None,
         options={**options, **model.options()} if kept else None,
         resume=job.resume,
@@ -173,6 +177,7 @@ class EverythingWork:
 
     automatic: AutomaticFlags
     model: ModelFlags
+    look: TileFlags
     embeddings: EmbeddingFlags
     output: EverythingOutputFlags
     bar: bool = False
@@ -188,11 +193,8 @@ class EverythingWork:
             ImageError: it cannot be read.
         """
         from samhq.batch.job import Outcome
-        from samhq.inference.everything import segment_everything
 
-        picture = self.embeddings.picture(segmenter, item.path)
-        result = segment_everything(picture, segmenter, config=config, progress=self.bar)
-        flags = self.output
+        result, flags = self.found(segmenter, config, item.path), self.output
         files = result.save(
             flags.output,
             item.name,
@@ -202,6 +204,29 @@ class EverythingWork:
             file_name=str(item.path),
         )
         return Outcome(files, summary(result))
+
+    def found(self, segmenter: Segmenter, config: AutomaticConfig, path: Path) -> Everything:
+        """What is in a picture, looked at as one or in tiles.
+
+        Raises:
+            ImageError: it cannot be read.
+        """
+        if self.look.tile is None:
+            from samhq.inference.everything import segment_everything
+
+            picture = self.embeddings.picture(segmenter, self.look.picture(path))
+            return segment_everything(picture, segmenter, config=config, progress=self.bar)
+        from samhq.inference.mosaic import segment_mosaic
+
+        return segment_mosaic(
+            self.look.source(path),
+            segmenter,
+            tile=self.look.tile,
+            overlap=self.look.overlap,
+            config=config,
+            pixels=self.output.overlay,
+            progress=self.bar,
+        )
 
 
 def summary(result: Everything) -> str:

@@ -42,18 +42,18 @@ class EmbeddingFlags:
         """What of these flags results depend on: a folder may hold float16."""
         return {"embeddings": self.embeddings is not None}
 
-    def picture(self, segmenter: Segmenter, path: Path) -> Any:
-        """The picture as `Segmenter.segment` takes it: its path, or encoded, from the folder.
+    def picture(self, segmenter: Segmenter, picture: Any) -> Any:
+        """The picture (path or pixels) as `Segmenter.segment` takes it: as it is, or encoded, from the folder.
 
         Raises:
             ImageError: it cannot be read, where that is found out here.
             ConfigError, CheckpointError: the folder cannot be used.
         """
         if self.embeddings is None:
-            return path
+            return picture
         from samhq.inference.cache import EmbeddingCache
 
-        return EmbeddingCache(self.embeddings).get_or_encode(segmenter, path)
+        return EmbeddingCache(self.embeddings).get_or_encode(segmenter, picture)
 
 
 #: What the flags are when none is given.

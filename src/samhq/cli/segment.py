@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 from cyclopts import Parameter, Token
 
 from samhq.cli.job import NO_EMBEDDINGS, PLAIN_JOB, EmbeddingFlags, JobFlags, failure_record, tell
+from samhq.cli.looks import PLAIN_LOOK, RefineFlags
 from samhq.cli.pictures import check_results_spare_inputs, find_pictures, stems
 from samhq.config import HQMode
 from samhq.errors import ConfigError, PromptError
@@ -253,6 +254,7 @@ def segment(
     *images: str,
     prompt: PromptFlags = PromptFlags(),
     model: ModelFlags = ModelFlags(),
+    look: RefineFlags = PLAIN_LOOK,
     embeddings: EmbeddingFlags = NO_EMBEDDINGS,
     job: JobFlags = PLAIN_JOB,
     output: OutputFlags,
@@ -281,6 +283,8 @@ def segment(
     from samhq.batch.job import Item, run_job
 
     prompt.check()
+    if look.refine and model.multimask:
+        raise ConfigError("Expected --refine, which gives one mask for each object, or --multimask, got both.")
     pictures = find_pictures(images)
     names = stems(pictures)
     files = [path for path in (prompt.mask, prompt.prompts) if path is not None]
@@ -288,11 +292,12 @@ def segment(
     make_folder(output.output)
     several = len(pictures) > 1
     kept = several or job.resume
+    options = {"command": "segment", **look.options(), **embeddings.options(), **output.options()}
     tally = run_job(
         [Item(path, name, asked) for path, name, asked in zip(pictures, names, prompt.asked(pictures), strict=True)],
-        SegmentWork(prompt, model, embeddings, output),
+        SegmentWork(prompt, model, look, embeddings, output),
         output.output if kept else None,
-        options={"command": "segment", **model.options(), **embeddings.options(), **output.options()} if kept else None,
+        options={**options, **model.options()} if kept else None,
         resume=job.resume,
         workers=job.workers,
         keep_going=several,
@@ -308,6 +313,7 @@ class SegmentWork:
 
     prompt: PromptFlags
     model: ModelFlags
+    look: RefineFlags
     embeddings: EmbeddingFlags
     output: OutputFlags
 
@@ -322,10 +328,13 @@ class SegmentWork:
             ImageError, PromptError: the picture or its prompts cannot be used.
         """
         from samhq.batch.job import Outcome
+        from samhq.inference.refine import refine
 
         asked = prompts_of(item.path)
-        picture = self.embeddings.picture(segmenter, item.path)
+        picture = self.embeddings.picture(segmenter, self.look.picture(item.path))
         result = segmenter.segment(picture, prompts=asked, multimask=self.model.multimask, hq=self.model.hq_mode)
+        if self.look.refine:
+            result = refine(segmenter, result, hq=self.model.hq_mode)
         flags, name = self.output, str(item.path)
         files = result.save(flags.output, item.name, overlay=flags.overlay, cutouts=flags.cutout, file_name=name)
         return Outcome(files, summary(result))
