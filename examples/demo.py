@@ -1,4 +1,4 @@
-"""Segments scikit-image's photograph of a coffee cup with the starter model, by boxes and by a click.
+"""Segments scikit-image's photograph of a coffee cup with the starter model, by boxes and a click.
 
 No network is needed. Run it with `make demo`, or: python examples/demo.py --output demo
 """
@@ -15,7 +15,7 @@ from PIL import Image
 
 import samhq
 
-SPOON, RIM, ESPRESSO = [326, 200, 407, 326], [172, 17, 410, 209], [285, 150]
+RIM, SPOON, ESPRESSO = [172, 17, 410, 209], [326, 200, 407, 326], [203, 95, 370, 194]
 
 
 def main() -> None:
@@ -32,7 +32,7 @@ def main() -> None:
     loaded = time.perf_counter()
     encoded = model.encode(photograph)
     encoded_at = time.perf_counter()
-    prompts = [samhq.Prompt(box=RIM), samhq.Prompt(box=SPOON), samhq.Prompt(points=[ESPRESSO])]
+    prompts = [samhq.Prompt(box=RIM), samhq.Prompt(box=SPOON), samhq.Prompt(points=[[285, 150]], box=ESPRESSO)]
     result = model.segment(encoded, prompts=prompts)
     done = time.perf_counter()
     files = result.save(output, "coffee", cutouts=True)
