@@ -50,10 +50,14 @@ if TYPE_CHECKING:
         PromptError,
         SamHQError,
     )
+    from samhq.image.bands import as_rgb
+    from samhq.image.sources import open_picture
     from samhq.inference.automatic import AutomaticConfig
     from samhq.inference.cache import EmbeddingCache
     from samhq.inference.everything import Everything, segment_everything
+    from samhq.inference.mosaic import segment_mosaic
     from samhq.inference.prompt import Prompt
+    from samhq.inference.refine import refine, segment_native
     from samhq.inference.result import Segmentation
     from samhq.inference.segment import EncodedImage, Segmenter, load
 
@@ -90,6 +94,7 @@ _WHERE = {
     "SamVisionModel": "samhq.api.transformers",
     "Segmentation": "samhq.inference.result",
     "Segmenter": "samhq.inference.segment",
+    "as_rgb": "samhq.image.bands",
     "build_sam": "samhq.api.segment_anything",
     "build_sam_hq": "samhq.api.segment_anything",
     "build_sam_hq_vit_b": "samhq.api.segment_anything",
@@ -101,11 +106,15 @@ _WHERE = {
     "build_sam_vit_t": "samhq.api.segment_anything",
     "build_sam_vit_tiny": "samhq.api.segment_anything",
     "load": "samhq.inference.segment",
+    "open_picture": "samhq.image.sources",
     "pipeline": "samhq.api.transformers",
+    "refine": "samhq.inference.refine",
     "sam_hq_model_registry": "samhq.api.segment_anything",
     "sam_model_registry": "samhq.api.segment_anything",
     "sam_model_registry_baseline": "samhq.api.segment_anything",
     "segment_everything": "samhq.inference.everything",
+    "segment_mosaic": "samhq.inference.mosaic",
+    "segment_native": "samhq.inference.refine",
 }
 
 __all__ = [
@@ -140,6 +149,7 @@ __all__ = [
     "SamVisionModel",
     "Segmentation",
     "Segmenter",
+    "as_rgb",
     "build_sam",
     "build_sam_hq",
     "build_sam_hq_vit_b",
@@ -151,11 +161,15 @@ __all__ = [
     "build_sam_vit_t",
     "build_sam_vit_tiny",
     "load",
+    "open_picture",
     "pipeline",
+    "refine",
     "sam_hq_model_registry",
     "sam_model_registry",
     "sam_model_registry_baseline",
     "segment_everything",
+    "segment_mosaic",
+    "segment_native",
 ]
 
 
