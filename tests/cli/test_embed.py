@@ -70,7 +70,13 @@ def test_what_is_there_stays_and_what_is_damaged_is_made_anew(
     damaged.write_bytes(whole[damaged][:-9])
     assert run(weights, out, pictures, "--workers", "2") == 0
     assert sorted(said(capsys)) == ["encoded again, since its file was not whole", "there already", "there already"]
-    assert {path: path.read_bytes() for path in out.glob("*.safetensors")} == whole
+    assert {path: path.read_bytes() for path in out.glob("*.safetensors") if path != damaged} == {
+        path: content for path, content in whole.items() if path != damaged
+    }
+    # Another process may round the last bit otherwise: MKL's sums depend on how memory is aligned.
+    before, after = safetensors.torch.load(whole[damaged]), safetensors.torch.load_file(damaged)
+    assert before.keys() == after.keys()
+    assert all(torch.allclose(before[name], after[name], rtol=1e-4, atol=1e-5) for name in before)
 
 
 def test_broken_pictures(weights: Path, pictures: Path, tmp_path: Path, capsys: Shown) -> None:
