@@ -15,9 +15,11 @@ import torch.nn.functional as functional
 from jaxtyping import Float
 from torch import Tensor
 
-from samhq.config import PIXEL_MEAN, PIXEL_STD, HQMode
+from samhq.config import HQMode
 from samhq.errors import ConfigError
 from samhq.evaluate.metrics import boundary_iou, iou
+from samhq.image.boxes import boxes_from_masks
+from samhq.image.transform import normalise_and_pad
 from samhq.model.sam import Sam
 from samhq.model.selection import select
 from samhq.types import FOREGROUND, Prompts
@@ -123,16 +125,11 @@ def _masks(logits: Float[Tensor, "P 1 G G"], size_hw: tuple[int, ...]) -> Tensor
 def _ask(kind: str, masks: np.ndarray, scale: float, rng: np.random.Generator) -> Prompts:
     owner = torch.zeros(len(masks), dtype=torch.int64)
     if kind == "box":
-        return Prompts(owner, boxes=torch.from_numpy(np.stack([_tight(m) for m in masks]) * scale).float())
+        return Prompts(owner, boxes=torch.from_numpy(boxes_from_masks(masks) * scale).float())
     count = int(kind.split()[0])
     places = np.stack([_on(mask, count, rng) for mask in masks])
     points = torch.from_numpy(((places + 0.5) * scale - 0.5).astype(np.float32))
     return Prompts(owner, points, torch.full(points.shape[:2], FOREGROUND))
-
-
-def _tight(mask: np.ndarray) -> np.ndarray:
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    return np.array([columns[0], rows[0], columns[-1], rows[-1]])
 
 
 def _on(mask: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
@@ -144,7 +141,7 @@ def _pixels(image: np.ndarray, side: int) -> Float[Tensor, "1 3 S S"]:
     pixels = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].float()
     if pixels.shape[-1] != side:
         pixels = functional.interpolate(pixels, (side, side), mode="bilinear", antialias=True, align_corners=False)
-    return (pixels - torch.tensor(PIXEL_MEAN)[:, None, None]) / torch.tensor(PIXEL_STD)[:, None, None]
+    return normalise_and_pad(pixels, side)
 
 
 def _mean(kind: str, hq: HQMode, found: Tensor) -> Score:

@@ -106,7 +106,7 @@ class Segmenter:
         multimask: bool | None = None,
         hq: HQMode | None = None,
     ) -> list[Segmentation]:
-        """Masks for several pictures, each with its own prompts, of any number and kind, in one decoder call.
+        """Masks for several pictures, each with its own prompts, of any number and kind.
 
         The result of a prompt does not depend on its neighbours. Raises as `segment`.
         """

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from samhq.config import PIXEL_MEAN, PIXEL_STD
+from samhq.image.transform import normalise_and_pad
 from samhq.train.prompts import Prompt, draw_kind, draw_prompt, gather, soft_target
 from samhq.train.scenes import Scene, SceneConfig, draw_scene
 from samhq.types import Prompts
@@ -114,8 +114,7 @@ def normalised(images: np.ndarray) -> Float[Tensor, "I 3 S S"]:
     >>> round(normalised(np.zeros((1, 1, 1, 3), np.uint8))[0, 0].item(), 4)
     -2.1179
     """
-    pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float()
-    return ((pixels - torch.tensor(PIXEL_MEAN)[:, None, None]) / torch.tensor(PIXEL_STD)[:, None, None]).contiguous()
+    return normalise_and_pad(torch.from_numpy(images).permute(0, 3, 1, 2), images.shape[1])
 
 
 class _Pictures(Dataset[Sample]):

@@ -15,6 +15,7 @@ import torch.nn.functional as functional
 from jaxtyping import Float
 from torch import Tensor
 
+from samhq.image.boxes import boxes_from_masks
 from samhq.types import BACKGROUND, FOREGROUND, IGNORED, Prompts
 
 Kind = Literal["box", "point", "points", "box_points", "mask"]
@@ -71,8 +72,7 @@ def tight_box(mask: np.ndarray) -> np.ndarray:
     >>> tight_box(np.array([[0, 0, 0], [0, 1, 1]], bool)).tolist()
     [1.0, 1.0, 2.0, 1.0]
     """
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    return np.array([columns[0], rows[0], columns[-1], rows[-1]], np.float32)
+    return boxes_from_masks(mask).astype(np.float32)
 
 
 def jittered(box: np.ndarray, size_hw: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
