@@ -22,12 +22,13 @@ FLOORS = {
     "digest": 0,
     "image": 1,
     "model": 1,
+    "scenes": 1,
     "checkpoint": 2,
     "inference": 3,
     "formats": 3,
     "api": 4,
     "evaluate": 4,
-    "train": 5,
+    "training": 5,
     "batch": 5,
     "cli": 6,
     "__main__": 7,
@@ -39,7 +40,7 @@ LINES = 450
 #: Heavy or optional: imported where they are used, so that everything else works and starts without them.
 LATE = {"cv2", "pycocotools", "huggingface_hub", "tqdm", "skimage", "matplotlib"}
 #: Drawing scenes is OpenCV from end to end, and no floor below imports it.
-AT_HOME = {"train": {"cv2"}}
+AT_HOME = {"scenes": {"cv2"}}
 FORBIDDEN = {"torchvision", "timm", "transformers", "segment_anything", "segment_anything_hq", "mobile_sam"}
 SHAPED = {name for name in dir(jaxtyping) if isinstance(getattr(jaxtyping, name), type)} | {"Float", "Bool", "Shaped"}
 

@@ -25,14 +25,14 @@ from samhq.errors import SamHQError
 from samhq.evaluate.scenes import Score, evaluate_scenes
 from samhq.model.build import build
 from samhq.model.sam import Sam
-from samhq.train.checkpoint import load_state, random_state, save_state, seed_all, set_random_state
-from samhq.train.config import Stage, TrainConfig
-from samhq.train.data import Batch, batches
-from samhq.train.initialise import initialise
-from samhq.train.losses import Losses, pooled, prompt_losses
-from samhq.train.optimise import Average, optimiser, rate
-from samhq.train.prompts import corrected
-from samhq.train.scenes import Scene, SceneConfig, draw_scene
+from samhq.scenes.scene import Scene, SceneConfig, draw_scene
+from samhq.training.checkpoint import load_state, random_state, save_state, seed_all, set_random_state
+from samhq.training.config import Stage, TrainConfig
+from samhq.training.data import Batch, batches
+from samhq.training.initialise import initialise
+from samhq.training.losses import Losses, pooled, prompt_losses
+from samhq.training.optimise import Average, optimiser, rate
+from samhq.training.prompts import corrected
 from samhq.types import ImageEmbedding, Prompts
 
 #: Scene seeds of validation start here, beyond any that a run draws from.

@@ -8,8 +8,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from samhq.train.shapes import Rng, between, chance, count, log_between, pick
-from samhq.train.textures import banks, crop
+from samhq.scenes.shapes import Rng, between, chance, count, log_between, pick
+from samhq.scenes.textures import banks, crop
 
 
 def photograph(rng: Rng, image: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from samhq.train.config import TrainConfig
+from samhq.training.config import TrainConfig
 
 #: Modules whose matrices are not hidden layers: they meet a loss or a table, where Adam does better.
 _EDGES = ("token", "embed", "head", "patch_embed", "pe_layer", "attention_biases", "mask_downscaling")

@@ -1,4 +1,4 @@
-"""`python -m samhq.train --output runs/starter --stages 112:16:45m,224:8:45m`: a run from the command line.
+"""`python -m samhq.training --output runs/starter --stages 112:16:45m,224:8:45m`: a run from the command line.
 
 Flags are the fields of `TrainConfig`; those of `LossWeights` begin with `--loss.`.
 """
@@ -10,13 +10,13 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from samhq.train.config import LossWeights, TrainConfig, parse_stages
-from samhq.train.loop import train
+from samhq.training.config import LossWeights, TrainConfig, parse_stages
+from samhq.training.loop import train
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs the training that the arguments describe."""
-    parser = argparse.ArgumentParser("python -m samhq.train", description=TrainConfig.__doc__)
+    parser = argparse.ArgumentParser("python -m samhq.training", description=TrainConfig.__doc__)
     _add_flags(parser, TrainConfig(), "")
     _add_flags(parser, LossWeights(), "loss.")
     given: dict[str, Any] = vars(parser.parse_args(arguments))

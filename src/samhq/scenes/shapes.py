@@ -1,7 +1,7 @@
 """Random silhouettes in a unit frame: outlines, strokes and holes, single-part.
 
 A shape is a list of parts, a part a list of `Ink`. Frame: x right, y down, centred on the origin, radius about 1.
-This module knows nothing about pixels, colours or pictures; `train/assemblies.py` builds many-part objects from it.
+This module knows nothing about pixels, colours or pictures; `assemblies.py` builds many-part objects from it.
 """
 
 from __future__ import annotations

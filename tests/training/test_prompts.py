@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from samhq.train.prompts import KINDS, corrected, draw_points, draw_prompt, gather, soft_target, tight_box
+from samhq.training.prompts import KINDS, corrected, draw_points, draw_prompt, gather, soft_target, tight_box
 from samhq.types import IGNORED
 
 

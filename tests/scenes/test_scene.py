@@ -15,11 +15,11 @@ pytest.importorskip("cv2")
 import cv2
 
 from samhq.errors import ConfigError
-from samhq.train.assemblies import ASSEMBLED, ASSEMBLED_THIN
-from samhq.train.raster import Place, rasterise
-from samhq.train.scenes import Scene, SceneConfig, draw_scene
-from samhq.train.shapes import SOLID, THIN
-from samhq.train.textures import FIELDS, Texture
+from samhq.scenes.assemblies import ASSEMBLED, ASSEMBLED_THIN
+from samhq.scenes.raster import Place, rasterise
+from samhq.scenes.scene import Scene, SceneConfig, draw_scene
+from samhq.scenes.shapes import SOLID, THIN
+from samhq.scenes.textures import FIELDS, Texture
 
 SMALL = SceneConfig(side=96)
 
@@ -39,7 +39,7 @@ def digest(scene: Scene) -> str:
 
 def test_another_process_draws_the_same_pixels() -> None:
     code = (
-        "import hashlib; from samhq.train.scenes import *\n"
+        "import hashlib; from samhq.scenes.scene import *\n"
         "for i in (5, 3):\n"
         "    s = draw_scene(i, SceneConfig(side=96))\n"
         "    print(hashlib.sha256(s.image.tobytes() + s.masks.tobytes() + s.parts.tobytes()).hexdigest())"

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from samhq.train.shapes import (
+from samhq.scenes.shapes import (
     SOLID,
     TURN,
     Ink,

@@ -16,8 +16,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from samhq.image.transform import normalise_and_pad
-from samhq.train.prompts import Prompt, draw_kind, draw_prompt, gather, soft_target
-from samhq.train.scenes import Scene, SceneConfig, draw_scene
+from samhq.scenes.scene import Scene, SceneConfig, draw_scene
+from samhq.training.prompts import Prompt, draw_kind, draw_prompt, gather, soft_target
 from samhq.types import Prompts
 
 #: Objects of fewer pixels are not asked for.

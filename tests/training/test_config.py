@@ -5,7 +5,7 @@ import json
 import pytest
 
 from samhq.errors import ConfigError
-from samhq.train.config import Stage, TrainConfig, parse_stages
+from samhq.training.config import Stage, TrainConfig, parse_stages
 
 
 def test_a_changed_plan_is_entered_where_the_spent_time_puts_it():

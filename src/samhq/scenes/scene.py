@@ -1,6 +1,6 @@
 """Procedural training pictures with exact masks: `draw_scene(seed, config)`.
 
-What a scene is and how many objects it has; the drawing itself is in `train/canvas.py`. Knows nothing about models.
+What a scene is and how many objects it has; the drawing itself is in `canvas.py`. Knows nothing about models.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def draw_scene(seed: int, config: SceneConfig = SceneConfig()) -> Scene:
     (64, 64, 3)
     """
     try:
-        from samhq.train.canvas import compose
+        from samhq.scenes.canvas import compose
     except ModuleNotFoundError as error:
         raise MissingExtraError(
             f"Drawing scenes needs OpenCV, and {error.name} is not installed. Run: pip install 'samhq[train]'"

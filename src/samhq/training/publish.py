@@ -1,4 +1,4 @@
-"""A run's averaged network as the package's starter: `python -m samhq.train.publish RUN FILE --side 448`.
+"""A run's averaged network as the package's starter: `python -m samhq.training.publish RUN FILE --side 448`.
 
 Estimates BatchNorm statistics anew at the side it will be used at and writes float16 safetensors that name
 the model and its side, whole or not at all.
@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from samhq.checkpoint.save import save_state
-from samhq.train.loop import export
+from samhq.training.loop import export
 
 NAME = "starter"  #: what `Segmentation.model` and the records call it
 
@@ -29,7 +29,7 @@ def publish(run: Path, path: Path, *, side: int, norm_pictures: int = 256) -> No
 
 def main() -> None:
     """Reads the command line."""
-    parser = argparse.ArgumentParser("python -m samhq.train.publish", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser("python -m samhq.training.publish", description=__doc__.splitlines()[0])
     parser.add_argument("run", type=Path)
     parser.add_argument("path", type=Path)
     parser.add_argument("--side", type=int, default=448)

@@ -13,7 +13,7 @@ import torch.nn.functional as functional
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from samhq.train.config import LossWeights
+from samhq.training.config import LossWeights
 
 #: Share of the three candidates' loss that goes to all of them and not only to the best, so that none dies.
 _SHARED = 0.1

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from samhq.train.config import TrainConfig, parse_stages
-from samhq.train.optimise import Average, Muon, optimiser, parameter_groups, rate
+from samhq.training.config import TrainConfig, parse_stages
+from samhq.training.optimise import Average, Muon, optimiser, parameter_groups, rate
 
 
 def test_only_matrices_decay_and_every_parameter_is_in_one_group():

@@ -14,7 +14,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from samhq.train.shapes import Rng, between, chance, count, log_between, pick
+from samhq.scenes.shapes import Rng, between, chance, count, log_between, pick
 
 BANK_SIDE = 1024
 SLOPES = (0.0, 0.5, 0.8, 1.0, 1.2, 1.5, 1.8, 2.2)  #: amplitude falls as frequency ** -slope

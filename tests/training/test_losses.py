@@ -4,8 +4,8 @@ from itertools import pairwise
 
 import torch
 
-from samhq.train.config import LossWeights
-from samhq.train.losses import low_res_iou, mask_loss, prompt_losses
+from samhq.training.config import LossWeights
+from samhq.training.losses import low_res_iou, mask_loss, prompt_losses
 
 
 def _target() -> torch.Tensor:

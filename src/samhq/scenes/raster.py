@@ -9,7 +9,7 @@ from itertools import accumulate
 import cv2
 import numpy as np
 
-from samhq.train.shapes import Ink, Shape
+from samhq.scenes.shapes import Ink, Shape
 
 SHIFT = 4  #: OpenCV's fixed-point bits: outlines are placed to a sixteenth of a pixel
 THINNEST = 1.2  #: pixels; narrower strokes would fall below half coverage and vanish from the mask

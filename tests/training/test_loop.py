@@ -9,9 +9,9 @@ import torch
 
 from samhq.config import DecoderConfig, ModelConfig, TinyViTConfig
 from samhq.errors import CheckpointError, SamHQError
-from samhq.train import config as train_config
-from samhq.train import loop
-from samhq.train.config import TrainConfig, parse_stages
+from samhq.training import config as train_config
+from samhq.training import loop
+from samhq.training.config import TrainConfig, parse_stages
 
 SMALL = ModelConfig(
     "small",

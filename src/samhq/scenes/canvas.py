@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from samhq.train.assemblies import ASSEMBLED, ASSEMBLED_THIN
-from samhq.train.backgrounds import background, blend
-from samhq.train.camera import lit, photograph
-from samhq.train.raster import Cover, Place, rasterise
-from samhq.train.shapes import SOLID, THIN, Rng, Shape, between, chance, count, log_between, pick
-from samhq.train.textures import Texture, banks, colour, crop, random_texture, related_texture
+from samhq.scenes.assemblies import ASSEMBLED, ASSEMBLED_THIN
+from samhq.scenes.backgrounds import background, blend
+from samhq.scenes.camera import lit, photograph
+from samhq.scenes.raster import Cover, Place, rasterise
+from samhq.scenes.shapes import SOLID, THIN, Rng, Shape, between, chance, count, log_between, pick
+from samhq.scenes.textures import Texture, banks, colour, crop, random_texture, related_texture
 
 if TYPE_CHECKING:
-    from samhq.train.scenes import SceneConfig  # which in turn draws with this module
+    from samhq.scenes.scene import SceneConfig  # which in turn draws with this module
 
 THIN_SHARE = 0.03  #: of the side; a mask whose mean thickness is below is thin
 

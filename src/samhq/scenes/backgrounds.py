@@ -7,10 +7,10 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from samhq.train.camera import lit
-from samhq.train.raster import Place, rasterise
-from samhq.train.shapes import SOLID, Rng, between, chance, count, log_between, pick
-from samhq.train.textures import Texture, banks, colour, crop, random_texture, related_texture
+from samhq.scenes.camera import lit
+from samhq.scenes.raster import Place, rasterise
+from samhq.scenes.shapes import SOLID, Rng, between, chance, count, log_between, pick
+from samhq.scenes.textures import Texture, banks, colour, crop, random_texture, related_texture
 
 Colours = list[np.ndarray]
 
