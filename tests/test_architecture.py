@@ -26,6 +26,7 @@ FLOORS = {
     "checkpoint": 2,
     "inference": 3,
     "formats": 3,
+    "datasets": 3,
     "api": 4,
     "evaluate": 4,
     "training": 5,

@@ -1,0 +1,230 @@
+"""Pictures and objects of a COCO JSON file: polygons, run-length codes, crowds, pictures without objects.
+
+Knows the format and where its pictures lie; nothing about prompts, networks or scores.
+
+Source: cocodataset.org, "Data format"; pycocotools, coco.py, `annToRLE`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool
+
+from samhq.datasets.sample import Sample, check_size
+from samhq.errors import ConfigError, ImageError
+from samhq.image import rle
+from samhq.image.read import read_image
+
+_LOOKED_AT = 24  #: pictures whose files are looked for, to find out which folder they lie in
+_BESIDE = ("ann", "label", "json")  #: how folders begin that hold JSON files only, their pictures beside them
+
+
+class CocoPictures:
+    """The pictures of a COCO file with their objects; satisfies `samhq.datasets.sample.Pictures`.
+
+    `images` and `annotations` are the file's own records; `folder` is where its pictures lie.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        images: Sequence[Mapping[str, Any]],
+        annotations: Sequence[Mapping[str, Any]],
+        categories: Mapping[int, str],
+        folder: Path,
+    ) -> None:
+        self.name, self.images, self.categories, self.folder = name, list(images), dict(categories), folder
+        self.annotations: dict[Any, list[Mapping[str, Any]]] = {image["id"]: [] for image in self.images}
+        for annotation in annotations:
+            self.annotations.setdefault(annotation["image_id"], []).append(annotation)
+        self._names = _unique(self.images)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def names(self) -> Sequence[str]:
+        """File names without their ending; of two pictures with one name also the ending, then the id."""
+        return self._names
+
+    def of(self, index: int) -> list[Mapping[str, Any]]:
+        """The records of a picture's objects."""
+        return self.annotations[self.images[index]["id"]]
+
+    def path(self, index: int) -> Path:
+        """A picture's file."""
+        return self.folder / str(self.images[index]["file_name"])
+
+    def __getitem__(self, index: int) -> Sample:
+        path, records = self.path(index), self.of(index)
+        image = read_image(path)
+        size_hw = image.shape[:2]
+        stated = self.images[index].get("height"), self.images[index].get("width")
+        if None not in stated:
+            check_size(size_hw, path, (int(stated[0]), int(stated[1])), f"its entry in {self.name}")  # type: ignore[arg-type]
+        masks = [decode_segmentation(record, (int(size_hw[0]), int(size_hw[1])), str(path)) for record in records]
+        return Sample(
+            self._names[index],
+            image,
+            np.stack(masks) if masks else np.zeros((0, *size_hw), bool),
+            tuple(int(record.get("id", number)) for number, record in enumerate(records, 1)),
+            tuple(self.categories.get(record.get("category_id", -1), "") for record in records),
+            np.array([bool(record.get("iscrowd", 0)) for record in records], bool),
+        )
+
+
+def open_coco(path: Path, images: Path | None = None) -> CocoPictures:
+    """The pictures of a COCO file; `images` is their folder, found beside or around the file when left out.
+
+    Raises:
+        ConfigError: not a COCO file, or no folder around it holds its pictures, or two do as well as each other.
+    """
+    content = read_coco(path)
+    if images is not None and not images.is_dir():
+        raise ConfigError(f"Expected the folder of the pictures of {path}, got {images}, which is none. Check it.")
+    folder = images or find_images(path, [str(image["file_name"]) for image in content["images"]])
+    categories = {entry["id"]: str(entry.get("name", "")) for entry in content.get("categories", [])}
+    return CocoPictures(_title(path), content["images"], content["annotations"], categories, folder)
+
+
+def read_coco(path: Path) -> dict[str, Any]:
+    """The content of a COCO file, its lists and the keys that everything needs checked.
+
+    Raises:
+        ConfigError: it cannot be read, is no JSON, or lacks images, annotations or their keys.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"Expected a COCO JSON file, got {path}, which cannot be read: {error}. Check it.") from error
+    needed = {"images": ("id", "file_name"), "annotations": ("image_id",)}
+    for key, fields in needed.items():
+        records = content.get(key) if isinstance(content, dict) else None
+        if not isinstance(records, list):
+            raise ConfigError(f"Expected a COCO file with a list {key!r}, got {path} without one. Name another file.")
+        wrong = next((r for r in records if not isinstance(r, dict) or not r.keys() >= set(fields)), None)
+        if wrong is not None:
+            raise ConfigError(f"Expected {', '.join(fields)} in each of {key!r} in {path}, got {str(wrong)[:80]}.")
+    return dict(content)
+
+
+def find_images(path: Path, file_names: Sequence[str]) -> Path:
+    """The folder that holds the named pictures: that of the JSON file, or one below it.
+
+    From a folder such as `annotations` also the one above, and one or two below that. Of several the one that holds most of them, then the one whose name is part of the file's (`val2017` of
+    `instances_val2017.json`), then the nearest.
+
+    Raises:
+        ConfigError: none holds any, or two hold as many and are as near.
+    """
+    if not file_names:
+        return path.parent
+    some = file_names[:: max(1, len(file_names) // _LOOKED_AT)]
+    ranked: list[tuple[tuple[int, bool, int], Path]] = []
+    for distance, folders in enumerate(_around(path)):
+        known = {folder for _, folder in ranked}
+        ranked += [(_rank(folder, distance, path, some), folder) for folder in folders if folder not in known]
+        if any(rank[0] == -len(some) for rank, _ in ranked):
+            break
+    best = min(rank for rank, _ in ranked)
+    if best[0] == 0:
+        raise ConfigError(
+            f"Expected the pictures of {path}, such as {some[0]}, in its folder or in one below it; found "
+            "none. Name their folder with images=, or --images on the command line."
+        )
+    folders = [folder for rank, folder in ranked if rank == best]
+    if len(folders) > 1:
+        raise ConfigError(
+            f"Expected one folder with the pictures of {path}, got {folders[0]} and {folders[1]} with files of the "
+            "same names. Name the right one with images=, or --images on the command line."
+        )
+    return folders[0]
+
+
+def decode_segmentation(
+    record: Mapping[str, Any], size_hw: tuple[int, int], picture: str = "the picture"
+) -> Bool[np.ndarray, "H W"]:
+    """The mask of an annotation's `segmentation`: polygons, RLE with counts as a list, or compressed RLE.
+
+    An empty list, and a polygon of fewer than three points, cover nothing.
+
+    >>> square = {"segmentation": [[1, 1, 3, 1, 3, 3, 1, 3]]}
+    >>> decode_segmentation(square, (4, 4)).astype(int).tolist()
+    [[0, 0, 0, 0], [0, 1, 1, 0], [0, 1, 1, 0], [0, 0, 0, 0]]
+
+    Raises:
+        ImageError: none, neither form, damaged, or RLE of another size than the picture.
+    """
+    segmentation, who = record.get("segmentation"), f"annotation {record.get('id', '?')} of {picture}"
+    if isinstance(segmentation, list):
+        return _filled(segmentation, size_hw, who)
+    if not isinstance(segmentation, Mapping):
+        raise ImageError(f"Expected a segmentation in {who}, got {segmentation!r:.40}. Boxes alone have no mask.")
+    try:
+        mask = rle.decode(segmentation)
+    except ImageError as error:
+        raise ImageError(f"{error} It is {who}.") from error
+    check_size(size_hw, picture, mask.shape, who.split(" of ")[0])
+    return mask
+
+
+def _filled(polygons: list[Any], size_hw: tuple[int, int], who: str) -> Bool[np.ndarray, "H W"]:
+    from pycocotools import mask as coco
+
+    if any(not isinstance(ring, list) or len(ring) % 2 or not _finite(ring) for ring in polygons):
+        raise ImageError(
+            f"Expected polygons as lists [x0, y0, x1, y1, ...] in {who}, got {str(polygons)[:60]}. Mend the file."
+        )
+    rings = [ring for ring in polygons if len(ring) >= 6]  # pycocotools takes four numbers for a box
+    if not rings:
+        return np.zeros(size_hw, bool)
+    return coco.decode(coco.merge(coco.frPyObjects(rings, *size_hw))).astype(bool)
+
+
+def _finite(ring: list[Any]) -> bool:
+    return all(isinstance(n, (int, float)) and abs(n) < 1e9 for n in ring)
+
+
+def _unique(images: Sequence[Mapping[str, Any]]) -> list[str]:
+    files = [str(image["file_name"]) for image in images]
+    stems = [Path(file).with_suffix("").as_posix() for file in files]
+    once, whole = Counter(stems), Counter(files)
+    return [
+        stem if once[stem] == 1 else file if whole[file] == 1 else f"{file}#{image['id']}"
+        for stem, file, image in zip(stems, files, images, strict=True)
+    ]
+
+
+def _title(path: Path) -> str:
+    """What tables call the data: the file, with its folder where every file is called so."""
+    return f"{path.parent.name}/{path.stem}" if path.stem.startswith("_") else path.stem
+
+
+def _around(path: Path) -> Iterator[list[Path]]:
+    """Folders near a file, the nearest first; farther ones are only looked for when asked for."""
+    here = path.absolute().parent
+    yield [here]
+    yield _below(here)
+    if not here.name.lower().startswith(_BESIDE):
+        return
+    yield [here.parent]
+    yield _below(here.parent)
+    yield [folder for beside in _below(here.parent) for folder in _below(beside)]
+
+
+def _below(folder: Path) -> list[Path]:
+    try:
+        return sorted(p for p in folder.iterdir() if p.is_dir())
+    except OSError:  # not ours to read, or gone meanwhile
+        return []
+
+
+def _rank(folder: Path, distance: int, path: Path, file_names: Sequence[str]) -> tuple[int, bool, int]:
+    """Smaller is better: fewer files missing, named in the file's name, nearer."""
+    held = sum((folder / name).is_file() for name in file_names)
+    return -held, folder.name not in path.stem, distance

@@ -1,0 +1,62 @@
+"""A data set from what a user names: a COCO file, a folder of pictures and masks, or a part of HQSeg-44K."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from samhq.datasets.coco import open_coco
+from samhq.datasets.hqseg import PREFIX, open_hqseg
+from samhq.datasets.pairs import open_pairs
+from samhq.datasets.sample import Pictures
+from samhq.datasets.views import spread
+from samhq.errors import ConfigError
+
+
+def open_dataset(source: str | Path, *, images: Path | None = None, limit: int | None = None) -> Pictures:
+    """The pictures of a data set, each read when it is asked for.
+
+    `source` is a COCO JSON file (`images` its folder of pictures, found when left out); a folder with `images/` and
+    `masks/`, with `im/` and `gt/`, or with NAME.jpg beside NAME.png; or a part of HQSeg-44K as
+    `hqseg44k:DIS5K-VD@/path/to/data`, all parts for training or validation as `hqseg44k:train@...`, `hqseg44k:val@...`.
+    `limit` takes so many pictures, spread evenly over the source.
+
+    Raises:
+        ConfigError: nothing of these forms there, or a limit below 1.
+    """
+    return spread(_opened(source, images), limit)
+
+
+def _opened(source: str | Path, images: Path | None) -> Pictures:
+    text, path = str(source), Path(source)
+    if text.startswith(PREFIX):
+        _check_no_images(images, text)
+        return open_hqseg(*hqseg_source(text))
+    if path.is_file() or path.suffix.lower() == ".json":
+        return open_coco(path, images)
+    _check_no_images(images, text)
+    if not path.exists():
+        raise ConfigError(
+            f"Expected a COCO JSON file, a folder of pictures and masks, or hqseg44k:NAME@FOLDER, got {text}, which "
+            "does not exist. Check the name."
+        )
+    return open_pairs(path)
+
+
+def hqseg_source(text: str) -> tuple[str, Path]:
+    """The name and the root in a source `hqseg44k:NAME@FOLDER`.
+
+    >>> hqseg_source("hqseg44k:val@data")[0]
+    'val'
+
+    Raises:
+        ConfigError: no @ in it.
+    """
+    name, at, root = text.removeprefix(PREFIX).partition("@")
+    if not at or not root:
+        raise ConfigError(f"Expected hqseg44k:NAME@FOLDER, such as hqseg44k:DIS5K-VD@data, got {text}. Add the folder.")
+    return name, Path(root)
+
+
+def _check_no_images(images: Path | None, source: str) -> None:
+    if images is not None:
+        raise ConfigError(f"Expected images= with a COCO JSON file only, got it with {source}. Leave it out.")

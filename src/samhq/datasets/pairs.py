@@ -1,0 +1,120 @@
+"""Folders of pictures and of masks with the same names, one mask file a picture.
+
+Knows layouts on the disk; nothing about prompts or networks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from samhq.datasets.masks import read_objects
+from samhq.datasets.sample import Sample, check_size, labelled
+from samhq.errors import ConfigError, ImageError
+from samhq.image.read import read_image
+
+#: What counts as a picture, upper or lower case.
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+#: Masks, in the order in which they are looked for.
+MASKS = (".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".jpg", ".jpeg")
+#: Subfolders that hold pictures, and those that hold their masks.
+LAYOUTS = (("images", "masks"), ("im", "gt"))
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A picture's file and its mask's: None where there is none."""
+
+    name: str
+    image: Path
+    mask: Path | None
+
+
+class PairFolder:
+    """Pictures with a mask file each; satisfies `samhq.datasets.sample.Pictures`.
+
+    `strays` are mask files that belong to no picture.
+    """
+
+    def __init__(self, name: str, pairs: Sequence[Pair], strays: Sequence[Path] = ()) -> None:
+        self.name, self.pairs, self.strays = name, list(pairs), list(strays)
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def names(self) -> Sequence[str]:
+        """Paths from the folder of pictures on, without their ending."""
+        return [pair.name for pair in self.pairs]
+
+    def __getitem__(self, index: int) -> Sample:
+        pair = self.pairs[index]
+        if pair.mask is None:
+            raise ImageError(f"Expected a mask of {pair.image}, found none of its name. Add it, or remove the picture.")
+        image, masks = read_image(pair.image), read_objects(pair.mask)
+        check_size(image.shape[:2], pair.image, masks.shape[1:], pair.mask)
+        return labelled(pair.name, image, masks)
+
+
+def open_pairs(folder: Path) -> PairFolder:
+    """The pictures of a folder: in `images/` with masks in `masks/`, in `im/` and `gt/`, or side by side in one.
+
+    Side by side the masks are the PNG files and the pictures all others, of the same names.
+
+    Raises:
+        ConfigError: no such folder, or no picture that has a mask.
+    """
+    if not folder.is_dir():
+        raise ConfigError(f"Expected a folder of pictures and masks, got {folder}, which is none. Check the name.")
+    for images, masks in LAYOUTS:
+        if (folder / images).is_dir() and (folder / masks).is_dir():
+            return _checked(pairs_apart(folder.name, folder / images, folder / masks), folder)
+    return _checked(pairs_together(folder.name, folder), folder)
+
+
+def pairs_apart(name: str, images: Path, masks: Path, suffixes: Collection[str] = SUFFIXES) -> PairFolder:
+    """Every picture below one folder with the mask at the same place below the other, by name.
+
+    `suffixes` are the endings of pictures, in lower case.
+    """
+    known = {_stem(path, masks): path for suffix in reversed(MASKS) for path in _files(masks, (suffix,))}
+    return _paired(name, images, _files(images, suffixes), known)
+
+
+def pairs_together(name: str, folder: Path) -> PairFolder:
+    """Every picture below a folder but PNG files, with the PNG file beside it that has its name."""
+    known = {_stem(path, folder): path for path in _files(folder, (".png",))}
+    others = (path for path in _files(folder, SUFFIXES) if path.suffix.lower() != ".png")
+    return _paired(name, folder, others, known)
+
+
+def _paired(name: str, root: Path, pictures: Iterable[Path], masks: dict[str, Path]) -> PairFolder:
+    """Pairs with unique names: a second picture of one stem keeps its ending as part of its name."""
+    taken: set[str] = set()
+    pairs = []
+    for path in pictures:
+        stem = _stem(path, root)
+        unique = stem if stem not in taken else path.relative_to(root).as_posix()
+        taken.add(unique)
+        pairs.append(Pair(unique, path, masks.get(stem)))
+    return PairFolder(name, pairs, [path for stem, path in masks.items() if stem not in taken])
+
+
+def _files(folder: Path, suffixes: Collection[str]) -> Iterator[Path]:
+    """Files below a folder, by path; hidden ones (as macOS writes them beside others) left out."""
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file():
+            yield path
+
+
+def _stem(path: Path, root: Path) -> str:
+    return path.relative_to(root).with_suffix("").as_posix()
+
+
+def _checked(pictures: PairFolder, folder: Path) -> PairFolder:
+    if any(pair.mask is not None for pair in pictures.pairs):
+        return pictures
+    raise ConfigError(
+        f"Expected pictures with masks in {folder}: images/ and masks/, im/ and gt/, or NAME.jpg beside NAME.png; got "
+        f"{len(pictures)} pictures and no mask of their names. Name a folder of this form, or a COCO JSON file."
+    )

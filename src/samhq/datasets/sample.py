@@ -1,0 +1,98 @@
+"""What every data set gives: pictures with the exact masks of their objects, read one at a time.
+
+Knows nothing about networks, prompts or scores, nor about any layout on the disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Bool, UInt8
+
+from samhq.errors import ImageError
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """A picture and its K objects, all at the picture's own size; K may be 0.
+
+    `name` is unique within its data set. `image` uint8 RGB [H,W,3], 0..255; `masks` bool [K,H,W], true on the object,
+    possibly empty, possibly overlapping; `ids` the source's own numbers, from 1 where it has none; `categories` names,
+    "" where the source has none; `crowd` bool [K], regions of many objects, which are neither trained on nor scored.
+
+    Raises:
+        ImageError: masks of another size than the picture, or another number of ids, categories or crowd flags.
+    """
+
+    name: str
+    image: UInt8[np.ndarray, "H W 3"]
+    masks: Bool[np.ndarray, "K H W"]
+    ids: tuple[int, ...]
+    categories: tuple[str, ...]
+    crowd: Bool[np.ndarray, " K"]
+
+    def __post_init__(self) -> None:
+        counts = {len(self.masks), len(self.ids), len(self.categories), len(self.crowd)}
+        if len(counts) != 1 or self.masks.shape[1:] != self.image.shape[:2]:
+            raise ImageError(
+                f"Expected masks, ids, categories and crowd flags of the same objects at the picture's size, got masks "
+                f"{list(self.masks.shape)}, {len(self.ids)} ids, {len(self.categories)} categories and "
+                f"{len(self.crowd)} flags for {self.name} {list(self.image.shape)}. Give one of each an object."
+            )
+
+    @property
+    def objects(self) -> list[int]:
+        """Which masks are objects that can be asked for: neither crowds nor empty."""
+        return np.flatnonzero(~self.crowd & self.masks.any((1, 2))).tolist()
+
+
+@runtime_checkable
+class Pictures(Protocol):
+    """Any source of samples: it knows its names at once and reads a picture when asked for it."""
+
+    @property
+    def name(self) -> str:
+        """What the source is called, in tables."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def names(self) -> Sequence[str]:
+        """The samples' names, unique, in order, without reading a picture."""
+        ...
+
+    def __getitem__(self, index: int) -> Sample:
+        """The sample at a place, read from the disk.
+
+        Raises:
+            ImageError: a file is missing, damaged, or of another size than its mask; the message names it.
+        """
+        ...
+
+
+def labelled(name: str, image: np.ndarray, masks: np.ndarray) -> Sample:
+    """A sample of objects that have no ids and no categories of their own.
+
+    >>> labelled("a", np.zeros((2, 3, 3), np.uint8), np.ones((2, 2, 3), bool)).ids
+    (1, 2)
+    """
+    count = len(masks)
+    return Sample(name, image, masks, tuple(range(1, count + 1)), ("",) * count, np.zeros(count, bool))
+
+
+def check_size(image_hw: tuple[int, ...], image: object, mask_hw: tuple[int, ...], mask: object) -> None:
+    """Nothing where a picture and its mask have one size, (height, width).
+
+    Raises:
+        ImageError: they differ; the message names both, and their sizes.
+    """
+    if tuple(image_hw) == tuple(mask_hw):
+        return
+    turned = " Perhaps one was turned by its EXIF entry." if tuple(image_hw) == tuple(mask_hw)[::-1] else ""
+    raise ImageError(
+        f"Expected a picture and a mask of one size, got {image} of {image_hw[1]} x {image_hw[0]} and {mask} of "
+        f"{mask_hw[1]} x {mask_hw[0]} (width x height).{turned} Save the mask at the picture's size."
+    )

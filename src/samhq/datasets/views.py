@@ -1,0 +1,67 @@
+"""Parts of a data set, and several data sets as one. Knows nothing about files."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import accumulate
+
+from samhq.datasets.sample import Pictures, Sample
+from samhq.errors import ConfigError
+
+
+class Chosen:
+    """Some of a source's pictures, in the order of `places`."""
+
+    def __init__(self, pictures: Pictures, places: Sequence[int]) -> None:
+        self.pictures, self.places, self.name = pictures, list(places), pictures.name
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def names(self) -> Sequence[str]:
+        """The chosen names."""
+        names = self.pictures.names()
+        return [names[place] for place in self.places]
+
+    def __getitem__(self, index: int) -> Sample:
+        return self.pictures[self.places[index]]
+
+
+class Joined:
+    """Several sources one after the other; names begin with their source's."""
+
+    def __init__(self, name: str, parts: Sequence[Pictures]) -> None:
+        self.name, self.parts = name, list(parts)
+        self.ends = list(accumulate(map(len, self.parts)))
+
+    def __len__(self) -> int:
+        return self.ends[-1] if self.ends else 0
+
+    def names(self) -> Sequence[str]:
+        """All names, such as DIS5K-VD/1#Accessories."""
+        return [f"{part.name}/{name}" for part in self.parts for name in part.names()]
+
+    def __getitem__(self, index: int) -> Sample:
+        part, place = self._at(index)
+        sample = part[place]
+        return replace(sample, name=f"{part.name}/{sample.name}")
+
+    def _at(self, index: int) -> tuple[Pictures, int]:
+        index = range(len(self))[index]
+        part = bisect_right(self.ends, index)
+        return self.parts[part], index - (self.ends[part - 1] if part else 0)
+
+
+def spread(pictures: Pictures, count: int | None) -> Pictures:
+    """At most `count` pictures, evenly spread over the source and always the same; all of them for None.
+
+    Raises:
+        ConfigError: a count below 1.
+    """
+    if count is not None and count < 1:
+        raise ConfigError(f"Expected a limit of at least one picture, got {count}. Leave it out for all of them.")
+    if count is None or count >= len(pictures):
+        return pictures
+    return Chosen(pictures, [index * len(pictures) // count for index in range(count)])
