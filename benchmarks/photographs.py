@@ -19,7 +19,7 @@ import skimage.data
 from PIL import Image, ImageDraw
 
 import samhq
-from samhq.evaluate.metrics import boundary_iou, iou
+from samhq.evaluation.metrics import boundary_iou, iou
 
 OUTLINES = Path(__file__).with_suffix(".json")
 

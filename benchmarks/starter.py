@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 
 import samhq
-from samhq.evaluate.scenes import evaluate_scenes
+from samhq.evaluation.scenes import evaluate_scenes
 from samhq.training.loop import unseen_scenes
 
 

@@ -116,8 +116,9 @@ def read_coco(path: Path) -> dict[str, Any]:
 def find_images(path: Path, file_names: Sequence[str]) -> Path:
     """The folder that holds the named pictures: that of the JSON file, or one below it.
 
-    From a folder such as `annotations` also the one above, and one or two below that. Of several the one that holds most of them, then the one whose name is part of the file's (`val2017` of
-    `instances_val2017.json`), then the nearest.
+    From a folder such as `annotations` also the one above, and one or two below that. Of several the one that holds
+    most of them, then the one whose name is part of the file's (`val2017` of `instances_val2017.json`), then the
+    nearest.
 
     Raises:
         ConfigError: none holds any, or two hold as many and are as near.

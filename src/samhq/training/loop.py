@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from samhq.config import model_config
 from samhq.errors import SamHQError
-from samhq.evaluate.scenes import Score, evaluate_scenes
+from samhq.evaluation.scenes import Score, evaluate_scenes
 from samhq.model.build import build
 from samhq.model.sam import Sam
 from samhq.scenes.scene import Scene, SceneConfig, draw_scene

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from samhq.config import HQMode
 from samhq.errors import ConfigError
-from samhq.evaluate.metrics import boundary_iou, iou
+from samhq.evaluation.metrics import boundary_iou, iou
 from samhq.image.boxes import boxes_from_masks
 from samhq.image.transform import normalise_and_pad
 from samhq.model.sam import Sam

@@ -9,7 +9,7 @@ import torch
 from tests.golden import deterministic
 
 from samhq.errors import ImageError
-from samhq.evaluate.metrics import band_width, boundary, boundary_iou, iou
+from samhq.evaluation.metrics import band_width, boundary, boundary_iou, iou
 
 PUBLISHED = json.loads((Path(__file__).parents[1] / "data" / "metrics.json").read_text())
 

@@ -8,7 +8,7 @@ import torch
 
 from samhq.config import MODELS
 from samhq.errors import ConfigError
-from samhq.evaluate.scenes import evaluate_scenes
+from samhq.evaluation.scenes import evaluate_scenes
 from samhq.model.sam import Sam
 from samhq.types import Attended, ImageEmbedding
 
