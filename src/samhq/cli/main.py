@@ -13,6 +13,7 @@ from importlib.metadata import version
 from cyclopts import App, CycloptsError
 
 from samhq.cli.convert import convert
+from samhq.cli.data import data
 from samhq.cli.embed import embed
 from samhq.cli.everything import everything
 from samhq.cli.info import info
@@ -36,6 +37,7 @@ app = App(
 )
 for command in (segment, everything, write, embed, models, info, convert):
     app.command(command, help_epilogue="")
+app.command(data)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -184,7 +184,7 @@ def _filled(polygons: list[Any], size_hw: tuple[int, int], who: str) -> Bool[np.
     rings = [ring for ring in polygons if len(ring) >= 6]  # pycocotools takes four numbers for a box
     if not rings:
         return np.zeros(size_hw, bool)
-    return coco.decode(coco.merge(coco.frPyObjects(rings, *size_hw))).astype(bool)
+    return rle.decode(coco.merge(coco.frPyObjects(rings, *size_hw)))
 
 
 def _finite(ring: list[Any]) -> bool:

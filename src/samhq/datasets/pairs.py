@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from samhq.datasets.masks import read_objects
-from samhq.datasets.sample import Sample, check_size, labelled
-from samhq.errors import ConfigError, ImageError
+from samhq.datasets.sample import MissingFileError, Sample, check_size, labelled
+from samhq.errors import ConfigError
 from samhq.image.read import read_image
 
 #: What counts as a picture, upper or lower case.
@@ -50,7 +50,9 @@ class PairFolder:
     def __getitem__(self, index: int) -> Sample:
         pair = self.pairs[index]
         if pair.mask is None:
-            raise ImageError(f"Expected a mask of {pair.image}, found none of its name. Add it, or remove the picture.")
+            raise MissingFileError(
+                f"Expected a mask of {pair.image}, found none of its name. Add it, or remove the picture."
+            )
         image, masks = read_image(pair.image), read_objects(pair.mask)
         check_size(image.shape[:2], pair.image, masks.shape[1:], pair.mask)
         return labelled(pair.name, image, masks)

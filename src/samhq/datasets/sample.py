@@ -15,6 +15,14 @@ from jaxtyping import Bool, UInt8
 from samhq.errors import ImageError
 
 
+class SizeMismatchError(ImageError):
+    """A picture and its mask differ in size."""
+
+
+class MissingFileError(ImageError):
+    """A picture or its mask is not there."""
+
+
 @dataclass(frozen=True, eq=False)
 class Sample:
     """A picture and its K objects, all at the picture's own size; K may be 0.
@@ -87,12 +95,12 @@ def check_size(image_hw: tuple[int, ...], image: object, mask_hw: tuple[int, ...
     """Nothing where a picture and its mask have one size, (height, width).
 
     Raises:
-        ImageError: they differ; the message names both, and their sizes.
+        SizeMismatchError: they differ; the message names both, and their sizes.
     """
     if tuple(image_hw) == tuple(mask_hw):
         return
     turned = " Perhaps one was turned by its EXIF entry." if tuple(image_hw) == tuple(mask_hw)[::-1] else ""
-    raise ImageError(
+    raise SizeMismatchError(
         f"Expected a picture and a mask of one size, got {image} of {image_hw[1]} x {image_hw[0]} and {mask} of "
         f"{mask_hw[1]} x {mask_hw[0]} (width x height).{turned} Save the mask at the picture's size."
     )

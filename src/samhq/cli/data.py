@@ -1,0 +1,161 @@
+"""`samhq data`: what is in a data set and what is missing, and drawn data sets to try things with.
+
+Light until it runs: numpy and the drawing are imported inside functions.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import App, Parameter
+
+from samhq.cli.job import say
+from samhq.cli.models import table
+from samhq.errors import ConfigError
+
+if TYPE_CHECKING:
+    from samhq.datasets.check import Report
+    from samhq.scenes.scene import SceneConfig
+
+data = App(name="data", help="Check a data set, or make a drawn one.", help_format="plaintext")
+_SHOWN = 10  #: sentences for each kind of finding
+_VALIDATION = 5  #: one picture of so many is for validation
+_SEEDS = 3 << 58  #: where the scenes of made data sets begin, apart from those of any training
+
+
+@data.command(help_epilogue="")
+def check(
+    source: str,
+    /,
+    *,
+    images: Path | None = None,
+    workers: int = 2,
+    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+) -> int:
+    """Say what is in a data set and what is missing or broken; every picture and mask is read.
+
+    For example: samhq data check hqseg44k:val@data
+
+    Counts pictures and objects, against the published numbers for HQSeg-44K, and
+    names files that are not there, cannot be read, differ in size from their
+    mask, or show no object.
+
+    Exit code 0: nothing is wrong. 1: something is missing or broken. 2: wrong use.
+
+    Parameters:
+        source: A COCO JSON file, a folder of pictures and masks, HQSeg-44K's root folder, or hqseg44k:NAME@FOLDER.
+        images: The folder of a COCO file's pictures. [default: the one beside or around the file]
+        workers: Files read at a time.
+        as_json: Print JSON instead of a table.
+    """
+    from samhq.datasets.check import check_dataset
+
+    reports = check_dataset(source, images=images, workers=workers, progress=_bar)
+    if as_json:
+        print(json.dumps([report.to_json() for report in reports], indent=1))
+    else:
+        print("\n".join([*_rows(reports), *_sentences(reports)]))
+    return 0 if all(report.sound for report in reports) else 1
+
+
+def _bar(items: Iterable[Any], total: int, name: str) -> Iterable[Any]:
+    from tqdm import tqdm
+
+    return tqdm(items, desc=name, total=total, leave=False, disable=not sys.stderr.isatty())
+
+
+def _rows(reports: Sequence[Report]) -> list[str]:
+    from samhq.datasets.check import KINDS
+
+    known = any(report.published is not None for report in reports)
+    head = ["part", "pictures", *(["published"] if known else []), "objects", "crowds", *KINDS]
+    rows = [head]
+    for report in reports:
+        published = [str(report.published)] if known else []
+        counts = [report.objects, report.crowds, *map(report.count, KINDS)]
+        rows.append([report.part, str(report.pictures), *published, *map(str, counts)])
+    return table(rows)
+
+
+def _sentences(reports: Sequence[Report]) -> Iterator[str]:
+    """What is wrong, at most so many of a kind and part."""
+    from samhq.datasets.check import KINDS
+
+    for report in reports:
+        for kind in KINDS:
+            texts = [finding.text for finding in report.findings if finding.kind == kind]
+            yield from (f"{kind}: {text}" for text in texts[:_SHOWN])
+            if len(texts) > _SHOWN:
+                yield f"{kind}: and {len(texts) - _SHOWN} more in {report.part}; --json lists them all"
+        if report.pictures and report.published not in (None, report.pictures):
+            yield f"count: {report.part} has {report.pictures} pictures, {report.published} were published"
+    if all(report.sound for report in reports):
+        yield "nothing is wrong"
+
+
+@data.command(help_epilogue="")
+def make(
+    folder: Path,
+    /,
+    *,
+    count: int = 200,
+    side: int = 256,
+    seed: int = 0,
+    thin: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Draw a small data set: train.json and val.json in COCO's form, pictures in train/ and val/.
+
+    For example: samhq data make scenes --count 200
+
+    Every fifth picture is for validation. Objects are whole, with exact masks,
+    of the category "object" or "thin object". Equal flags give equal masks.
+
+    Parameters:
+        folder: Where to; made if it is not there.
+        count: Pictures, at least 5.
+        side: Their height and width in pixels.
+        seed: Another number gives other pictures.
+        thin: Mostly cables, branches, meshes, spokes and other thin things.
+    """
+    from samhq.scenes.scene import SceneConfig
+
+    if count < _VALIDATION or seed < 0:
+        raise ConfigError(f"Expected --count of 5 or more and --seed of 0 or more, got {count} and {seed}.")
+    taken = [folder / name for name in ("train.json", "val.json") if (folder / name).exists()]
+    if taken:
+        raise ConfigError(f"Expected a folder without data of an earlier run, got {taken[0]}. Name another folder.")
+    config = SceneConfig(side=side, objects=(1, 8), size=(0.1, 0.85), thin=0.75 if thin else 0.25)
+    places = {"train": [i for i in range(count) if i % _VALIDATION], "val": list(range(0, count, _VALIDATION))}
+    for split, numbers in places.items():
+        objects = write_scenes(folder, split, numbers, config, seed)
+        say(f"{folder / split}.json: {len(numbers)} pictures, {objects} objects")
+    return 0
+
+
+def write_scenes(folder: Path, split: str, numbers: Sequence[int], config: SceneConfig, seed: int) -> int:
+    """Draws scenes into `folder/split/` and `folder/split.json`; returns how many objects they show."""
+    from PIL import Image
+
+    from samhq.atomic import whole_file
+    from samhq.formats.annotation import Annotation, Picture
+    from samhq.formats.coco import open_coco
+    from samhq.image import rle
+    from samhq.scenes.scene import draw_scene
+
+    objects = 0
+    with open_coco(folder / f"{split}.json", labels=("object", "thin object")) as add:
+        for number in _bar(numbers, len(numbers), split):
+            scene = draw_scene(_SEEDS + (seed << 32) + number, config)
+            name = f"{number:06}.jpg"
+            with whole_file(folder / split / name) as part:
+                Image.fromarray(scene.image).save(part, quality=95)
+            labels = ["thin object" if thin else "object" for thin in scene.thin]
+            whole = [Annotation(rle.encode(m), label) for m, label in zip(scene.masks, labels, strict=True)]
+            kept = tuple(item for item, owner in zip(whole, scene.parts, strict=True) if owner < 0)
+            add(Picture(name, (config.side, config.side), kept))
+            objects += len(kept)
+    return objects

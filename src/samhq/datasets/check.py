@@ -1,0 +1,151 @@
+"""What is in a data set and what is missing or broken in it: every picture and mask is read once.
+
+Knows nothing about networks or scores.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from samhq.datasets import hqseg
+from samhq.datasets.coco import CocoPictures
+from samhq.datasets.hqseg import Part, open_part, parts_of
+from samhq.datasets.open import hqseg_source, open_dataset
+from samhq.datasets.pairs import PairFolder
+from samhq.datasets.sample import MissingFileError, Pictures, SizeMismatchError
+from samhq.errors import ConfigError, ImageError
+
+#: What can be wrong: files that are not there, cannot be read, differ in size, hold no object, or belong to nothing.
+Kind = Literal["missing", "unreadable", "size", "empty", "stray"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong, in a sentence that names the file."""
+
+    kind: Kind
+    text: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """What is in one part of a data set; `published` is how many pictures it should have, None where nobody said."""
+
+    part: str
+    pictures: int
+    objects: int = 0
+    crowds: int = 0
+    published: int | None = None
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.findings and self.published in (None, self.pictures)
+
+    def count(self, kind: Kind) -> int:
+        """How often one thing is wrong."""
+        return sum(finding.kind == kind for finding in self.findings)
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as JSON values."""
+        return asdict(self) | {"sound": self.sound}
+
+
+@dataclass(frozen=True)
+class _Seen:
+    objects: int = 0
+    crowds: int = 0
+    findings: tuple[Finding, ...] = ()
+
+
+#: Shows how far reading has come: wraps what is gone through, of so many, under a name.
+Progress = Callable[[Iterable[Any], int, str], Iterable[Any]]
+
+
+def _silent(items: Iterable[Any], total: int, name: str) -> Iterable[Any]:
+    del total, name
+    return items
+
+
+def check_dataset(
+    source: str | Path, *, images: Path | None = None, workers: int = 2, progress: Progress = _silent
+) -> list[Report]:
+    """A report on each part of a source as `open_dataset` takes it, or of HQSeg-44K on its root folder.
+
+    Raises:
+        ConfigError: the source is nothing of these.
+    """
+    read = partial(_report, workers=workers, progress=progress)
+    text, path = str(source), Path(source)
+    if text.startswith(hqseg.PREFIX):
+        name, root = hqseg_source(text)
+        return [_part_report(part, root, read) for part in parts_of(name)]
+    if path.is_dir() and hqseg.is_root(path):
+        return [_part_report(part, path, read) for part in parts_of("all")]
+    return [read(open_dataset(source, images=images))]
+
+
+def _part_report(part: Part, root: Path, read: Callable[[Pictures], Report]) -> Report:
+    try:
+        pictures = open_part(part, root)
+    except ConfigError as error:
+        return Report(part.name, 0, published=part.count, findings=(Finding("missing", str(error)),))
+    return replace(read(pictures), published=part.count)
+
+
+def _report(pictures: Pictures, *, workers: int, progress: Progress) -> Report:
+    with ThreadPoolExecutor(max(1, workers)) as pool:
+        results = pool.map(partial(_seen, pictures), range(len(pictures)))
+        seen = list(progress(results, len(pictures), pictures.name))
+    findings = [finding for one in seen for finding in one.findings] + list(_beside(pictures))
+    objects, crowds = sum(one.objects for one in seen), sum(one.crowds for one in seen)
+    return Report(pictures.name, len(pictures), objects, crowds, findings=tuple(findings))
+
+
+def _seen(pictures: Pictures, index: int) -> _Seen:
+    try:
+        sample = pictures[index]
+    except ImageError as error:
+        return _Seen(findings=(Finding(_kind(error), str(error)),))
+    empty = [
+        Finding("empty", f"Object {number} of {sample.name} has no pixels.")
+        for number, mask in zip(sample.ids, sample.masks, strict=True)
+        if not mask.any()
+    ]
+    return _Seen(len(sample.objects), int(sample.crowd.sum()), tuple(empty))
+
+
+def _kind(error: ImageError) -> Kind:
+    if isinstance(error, SizeMismatchError):
+        return "size"
+    missing = isinstance(error, MissingFileError) or isinstance(error.__cause__, FileNotFoundError)
+    return "missing" if missing else "unreadable"
+
+
+def _beside(pictures: Pictures) -> Iterator[Finding]:
+    """What belongs to no picture."""
+    if isinstance(pictures, PairFolder):
+        yield from (Finding("stray", f"Mask {path} has no picture.") for path in pictures.strays)
+    if not isinstance(pictures, CocoPictures):
+        return
+    known = {image["id"] for image in pictures.images}  # annotations of others are kept apart from them
+    for image, records in pictures.annotations.items():
+        if image not in known:
+            yield Finding("stray", f"{len(records)} annotations belong to image {image}, which is not listed.")
+    records = [record for found in pictures.annotations.values() for record in found]
+    strange = Counter(record.get("category_id") for record in records) - Counter()
+    for category in strange.keys() - pictures.categories.keys():
+        yield Finding("stray", f"{strange[category]} annotations are of category {category}, which is not listed.")
+    for number, times in Counter(record["id"] for record in records if "id" in record).items():
+        if times > 1:
+            yield Finding("stray", f"{times} annotations have the id {number}; each needs its own.")
+
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
