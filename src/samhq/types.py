@@ -20,7 +20,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Float, Int64, Shaped
 from torch import Tensor
 
 from samhq.config import HQMode
@@ -29,26 +29,66 @@ from samhq.config import HQMode
 IGNORED, NOT_A_POINT, BACKGROUND, FOREGROUND, TOP_LEFT, BOTTOM_RIGHT = -10, -1, 0, 1, 2, 3
 
 
+def share_out(x: Shaped[Tensor, " I *R"], owner: Int64[Tensor, " P"]) -> Shaped[Tensor, " P *R"]:
+    """Row `owner[p]` for every prompt p; the rows of a single image are not copied.
+
+    >>> share_out(torch.tensor([[5], [7]]), torch.tensor([1, 1, 0])).flatten().tolist()
+    [7, 7, 5]
+    """
+    return x.expand(len(owner), *x.shape[1:]) if x.shape[0] == 1 else x[owner]
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What the decoder makes of images before it meets a prompt: image tokens, and their projections head by head.
+
+    `image` [I,gg,C]; `keys` and `values` [I,n,gg,c] for tokens that look at the image, `queries` [I,n,c,gg] for
+    image tokens that look at tokens.
+    """
+
+    image: Float[Tensor, "I L C"]
+    keys: Float[Tensor, "I n L c"]
+    values: Float[Tensor, "I n L c"]
+    queries: Float[Tensor, "I n c L"]
+
+    def __getitem__(self, owner: Int64[Tensor, " P"]) -> Shared:
+        """A row for every prompt: that of the image that owns it."""
+        return Shared(*(share_out(x, owner) for x in (self.image, self.keys, self.values, self.queries)))
+
+    def to(self, target: torch.device | torch.dtype | str) -> Shared:
+        """The same on another device, or in another dtype."""
+        return Shared(*(x.to(target) for x in (self.image, self.keys, self.values, self.queries)))
+
+
 @dataclass(frozen=True)
 class ImageEmbedding:
     """What the encoder knows about pictures; independent of any prompt.
 
     `features` [I,C,g,g]; `hq` [I,C/8,4g,4g], the image-level HQ map, for HQ models; `early` [I,g,g,C'],
-    the first global block's output, kept only where the HQ map is still to be made from it (training).
+    the first global block's output, kept only where the HQ map is still to be made from it (training);
+    `shared`, what `Sam.prepared` adds to spare every later call the same work, never saved.
     """
 
     features: Float[Tensor, "I C g g"]
     hq: Float[Tensor, "I c G G"] | None = None
     early: Float[Tensor, "I g g e"] | None = None
+    shared: Shared | None = None
 
     def __len__(self) -> int:
         return self.features.shape[0]
 
+    def __getitem__(self, images: slice) -> ImageEmbedding:
+        """The embedding of some of the images."""
+        parts = (self.features, self.hq, self.early)
+        some = [None if part is None else part[images] for part in parts]
+        s = self.shared
+        shared = None if s is None else Shared(s.image[images], s.keys[images], s.values[images], s.queries[images])
+        return ImageEmbedding(*some, shared)  # type: ignore[arg-type, call-arg]
+
     def to(self, target: torch.device | torch.dtype | str) -> ImageEmbedding:
         """The same embedding on another device, or in another dtype."""
-        hq = None if self.hq is None else self.hq.to(target)
-        early = None if self.early is None else self.early.to(target)
-        return ImageEmbedding(self.features.to(target), hq, early)
+        parts = (self.features, self.hq, self.early, self.shared)
+        return ImageEmbedding(*(None if part is None else part.to(target) for part in parts))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -118,6 +158,10 @@ class LowRes:
 
     logits: Float[Tensor, "P K G G"]
     iou: Float[Tensor, "P K"]
+
+    def __getitem__(self, rows: slice | Tensor) -> LowRes:
+        """Some of the prompts, by slice, index tensor or boolean mask."""
+        return LowRes(self.logits[rows], self.iou[rows])
 
     @staticmethod
     def cat(parts: list[LowRes]) -> LowRes:

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from samhq.model.layers import MLP, LayerNorm2d, MLPBlock, neck, unwindows, upscaler, windows
+from samhq.model.layers import MLP, LayerNorm2d, MLPBlock, Upscaler, neck, unwindows, windows
 from tests import tiny
 
 
@@ -55,9 +55,18 @@ def test_mlp_block_uses_the_exact_gelu() -> None:
 
 @pytest.mark.parametrize("last", [None, torch.nn.GELU()])
 def test_upscaler_is_four_times_as_large(last: torch.nn.Module | None) -> None:
-    module = upscaler(8, 4, 2, last)
+    module = Upscaler(8, 4, 2, last)
     assert module(torch.zeros(1, 8, 3, 3)).shape == (1, 2, 12, 12)
     assert len(module) == (4 if last is None else 5)
+
+
+@pytest.mark.parametrize("last", [None, torch.nn.GELU()])
+def test_upscaler_is_its_layers_one_after_the_other(last: torch.nn.Module | None) -> None:
+    module, x = Upscaler(8, 4, 2, last), torch.randn(2, 8, 3, 5, generator=torch.Generator().manual_seed(0))
+    expected = x
+    for layer in module:
+        expected = layer(expected)
+    torch.testing.assert_close(module(x), expected)
 
 
 def test_neck_has_no_bias_in_its_convolutions() -> None:

@@ -45,7 +45,7 @@ def test_sharing_the_image_equals_a_copy_for_each_prompt(
 ) -> None:
     encoder = any_sam.prompt_encoder
     copies = embedding.features[INDEX] + encoder.dense(None)
-    other = any_sam.mask_decoder.attend(copies, encoder.get_dense_pe(), encoder.sparse(prompts), INDEX, owner=None)
+    other = any_sam.mask_decoder.attend(copies, encoder.get_dense_pe(), encoder.sparse(prompts), INDEX)
     torch.testing.assert_close(other.tokens, attended.tokens)
     torch.testing.assert_close(other.image, attended.image)
     torch.testing.assert_close(other.iou, attended.iou)
@@ -106,7 +106,7 @@ def test_a_prompt_of_nothing_is_answered(any_sam: Sam, embedding: ImageEmbedding
     encoder, index = any_sam.prompt_encoder, torch.tensor([0])
     empty = Sparse(torch.zeros(1, 0, 32))
     image = embedding.features + encoder.dense(None)
-    expected = any_sam.mask_decoder.attend(image, encoder.get_dense_pe(), empty, index, owner=index)
+    expected = any_sam.mask_decoder.attend(image[index], encoder.get_dense_pe(), empty, index)
     torch.testing.assert_close(any_sam.attend(embedding, Prompts(index)).tokens, expected.tokens)
 
 

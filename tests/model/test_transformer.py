@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from samhq.model.transformer import Attention, TwoWayTransformer, share_out
+from samhq.model.transformer import Attention, TwoWayTransformer
 from tests import tiny
 
 PROMPTS, TOKENS, CELLS, DIM = 5, 4, 9, 16
@@ -25,7 +25,7 @@ def random(*shape: int, seed: int = 0) -> torch.Tensor:
 def test_sharing_an_image_equals_a_copy_for_each_prompt(transformer: TwoWayTransformer, images: int) -> None:
     owner = OWNER % images
     tokens, image, pe = random(PROMPTS, TOKENS, DIM), random(images, CELLS, DIM, seed=1), random(1, CELLS, DIM, seed=2)
-    shared = transformer(tokens, image, pe, owner)
+    shared = transformer(tokens, transformer.share(image, pe)[owner], pe)
     copied = transformer(tokens, image[owner], pe)
     for ours, expected in zip(shared, copied, strict=True):
         torch.testing.assert_close(ours, expected)
@@ -34,13 +34,13 @@ def test_sharing_an_image_equals_a_copy_for_each_prompt(transformer: TwoWayTrans
 def test_ignored_tokens_change_nothing(transformer: TwoWayTransformer) -> None:
     tokens, image, pe = random(2, TOKENS, DIM), random(2, CELLS, DIM, seed=1), random(1, CELLS, DIM, seed=2)
     ignored = torch.tensor([[False, False, True, False], [False, True, True, False]])
-    longer = transformer(tokens, image, pe, None, ignored)
+    longer = transformer(tokens, image, pe, ignored)
     for row in range(2):
         shorter = transformer(tokens[row : row + 1, ~ignored[row]], image[row : row + 1], pe)
         torch.testing.assert_close(longer[0][row][~ignored[row]], shorter[0][0])
         torch.testing.assert_close(longer[1][row], shorter[1][0])
     loud = torch.where(ignored[..., None], 1e3, tokens)
-    torch.testing.assert_close(transformer(loud, image, pe, None, ignored)[1], longer[1])
+    torch.testing.assert_close(transformer(loud, image, pe, ignored)[1], longer[1])
 
 
 def test_attention_is_softmax_of_scaled_products() -> None:
@@ -54,17 +54,35 @@ def test_attention_is_softmax_of_scaled_products() -> None:
     torch.testing.assert_close(attention(q, k, v), attention.out_proj(torch.cat(heads, dim=2)))
 
 
-def test_share_out() -> None:
-    rows = torch.tensor([[1.0], [2.0]])
-    assert share_out(rows, None) is rows
-    assert share_out(rows, torch.tensor([1, 1, 0])).tolist() == [[2], [2], [1]]
-    assert share_out(rows[:1], torch.tensor([0, 0])).tolist() == [[1], [1]]
+def test_places_folded_into_tokens_change_nothing_but_the_order_of_the_sums() -> None:
+    """`look` and `told` against attention as in the books, keys' and output's biases included."""
+    attention = Attention(DIM, heads=2, downsample=2)
+    tiny.fill(attention)
+    tokens, placed, places = random(3, TOKENS, DIM), random(3, CELLS, DIM, seed=1), random(3, CELLS, DIM, seed=2)
+    torch.testing.assert_close(attention.look(tokens, placed, places), attention(tokens, placed, places))
+    guide = random(3, 1, TOKENS, CELLS, seed=3)
+    torch.testing.assert_close(attention.look(tokens, placed, places, guide), attention(tokens, placed, places, guide))
+    taking_part = torch.tensor([[True, True, False, True]] * 3)[:, None, None]
+    for mask in (None, taking_part):
+        weights, vectors = attention.told(tokens, attention.asked(placed, tokens), mask)
+        torch.testing.assert_close(weights @ vectors, attention(placed, tokens, tokens, mask))
+
+
+def test_plain_rows_and_shared_rows_train_alike(transformer: TwoWayTransformer) -> None:
+    gradients = []
+    for share in (True, False):
+        image = random(1, CELLS, DIM, seed=1).requires_grad_()
+        tokens, pe, owner = random(2, TOKENS, DIM), random(1, CELLS, DIM, seed=2), torch.tensor([0, 0])
+        rows = transformer.share(image, pe)[owner] if share else image.expand(2, -1, -1)
+        out = transformer(tokens, rows, pe)
+        gradients += torch.autograd.grad(out[0].square().sum() + out[1].square().sum(), image)
+    torch.testing.assert_close(*gradients)
 
 
 def test_inputs_stay_as_they_are(transformer: TwoWayTransformer) -> None:
-    inputs = (random(2, TOKENS, DIM), random(1, CELLS, DIM), random(1, CELLS, DIM))
+    inputs = (random(2, TOKENS, DIM), random(2, CELLS, DIM), random(1, CELLS, DIM))
     copies = [x.clone() for x in inputs]
     target = random(2, 1, DIM)
-    transformer(*inputs, torch.tensor([0, 0]), target=target)
+    transformer(*inputs, target=target)
     for before, after in zip([*copies, random(2, 1, DIM)], [*inputs, target], strict=True):
         assert torch.equal(before, after)

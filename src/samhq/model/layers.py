@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -50,15 +51,43 @@ class MLP(nn.Module):
         return self.layers[-1](x)
 
 
-def upscaler(dim: int, middle: int, out: int, last: nn.Module | None = None) -> nn.Sequential:
-    """A map four times as large: two stride-2 transposed convolutions with LayerNorm2d and GELU between."""
-    layers: list[nn.Module] = [
-        nn.ConvTranspose2d(dim, middle, kernel_size=2, stride=2),
-        LayerNorm2d(middle),
-        nn.GELU(),
-        nn.ConvTranspose2d(middle, out, kernel_size=2, stride=2),
-    ]
-    return nn.Sequential(*layers, *([last] if last else []))
+class Upscaler(nn.Sequential):
+    """A map four times as large: two stride-2 transposed convolutions with LayerNorm2d and GELU between.
+
+    A transposed convolution whose stride is its kernel writes every output pixel once, so it is one matrix product
+    of each pixel with the weights of the pixels that it becomes.
+    """
+
+    def __init__(self, dim: int, middle: int, out: int, last: nn.Module | None = None) -> None:
+        layers: list[nn.Module] = [
+            nn.ConvTranspose2d(dim, middle, kernel_size=2, stride=2),
+            LayerNorm2d(middle),
+            nn.GELU(),
+            nn.ConvTranspose2d(middle, out, kernel_size=2, stride=2),
+        ]
+        super().__init__(*layers, *([last] if last else []))
+
+    def forward(self, x: Float[Tensor, "B C h w"]) -> Float[Tensor, "B c H W"]:
+        """The enlarged map, channels last in memory."""
+        b, _, h, w = x.shape
+        pixels = x.permute(0, 2, 3, 1).flatten(0, 2)
+        for layer in self:
+            if isinstance(layer, nn.ConvTranspose2d):
+                pixels = _quadruple(layer, pixels)
+            elif isinstance(layer, LayerNorm2d):
+                pixels = nn.LayerNorm.forward(layer, pixels)
+            else:
+                pixels = layer(pixels)
+        # Rows of pixels, in each its four quarters (row, column), in each of these its four.
+        fine = pixels.view(b, h, w, 2, 2, 2, 2, pixels.shape[1]).permute(0, 1, 3, 5, 2, 4, 6, 7)
+        return fine.reshape(b, 4 * h, 4 * w, pixels.shape[1]).permute(0, 3, 1, 2)
+
+
+def _quadruple(layer: nn.ConvTranspose2d, pixels: Float[Tensor, "L C"]) -> Float[Tensor, "M c"]:
+    """The four pixels (upper left, upper right, lower left, lower right) that each one becomes, one after another."""
+    assert layer.bias is not None
+    weight = layer.weight.permute(0, 2, 3, 1).flatten(1)
+    return torch.addmm(layer.bias.repeat(4), pixels, weight).view(-1, layer.out_channels)
 
 
 def neck(dim: int, out: int) -> nn.Sequential:

@@ -13,9 +13,9 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from samhq.config import HQMode
-from samhq.model.layers import MLP, upscaler
+from samhq.model.layers import MLP, Upscaler
 from samhq.model.transformer import TwoWayTransformer
-from samhq.types import Attended, Choice, ImageEmbedding, Sparse
+from samhq.types import Attended, Choice, ImageEmbedding, Shared, Sparse
 
 
 class MaskDecoder(nn.Module):
@@ -41,7 +41,7 @@ class MaskDecoder(nn.Module):
         )
         self.iou_token = nn.Embedding(1, dim)
         self.mask_tokens = nn.Embedding(masks, dim)
-        self.output_upscaling = upscaler(dim, dim // 4, dim // 8, nn.GELU())
+        self.output_upscaling = Upscaler(dim, dim // 4, dim // 8, nn.GELU())
         self.output_hypernetworks_mlps = nn.ModuleList(MLP(dim, dim, dim // 8, 3) for _ in range(masks))
         self.iou_prediction_head = MLP(dim, iou_dim, masks, iou_depth)
 
@@ -49,38 +49,34 @@ class MaskDecoder(nn.Module):
         """The learned tokens that come before a prompt's own: IoU, then one for each mask."""
         return torch.cat([self.iou_token.weight, self.mask_tokens.weight])
 
+    def share(self, image: Float[Tensor, "I C g g"], image_pe: Float[Tensor, "1 C g g"]) -> Shared:
+        """What the first block makes of images (features plus dense prompts) whatever else a prompt holds."""
+        return self.transformer.share(_tokens(image), _tokens(image_pe))
+
     def attend(
         self,
-        image: Float[Tensor, "I C g g"],
+        image: Float[Tensor, "P C g g"] | Shared,
         image_pe: Float[Tensor, "1 C g g"],
         sparse: Sparse,
         image_index: Int64[Tensor, " P"],
         *,
-        owner: Int64[Tensor, " P"] | None,
         similarity: Float[Tensor, "#P #n #L HW"] | None = None,
         target: Float[Tensor, "#P #L C"] | None = None,
     ) -> Attended:
         """Tokens after they met the image, and the predicted IoU of every mask.
 
-        `image` holds features plus dense prompts: a row an image with `owner` saying which prompt looks where,
-        or a row a prompt with `owner` None. `similarity` and `target` are PerSAM's guidance.
+        `image` has a row a prompt: features plus dense prompts, or the same work done once an image, as
+        `share(...)[image_index]`. `similarity` and `target` are PerSAM's guidance.
         """
         learned = self.output_tokens().expand(len(image_index), -1, -1)
         tokens = torch.cat([learned, sparse.tokens], dim=1)
         ignored = None
         if sparse.ignored is not None:
             ignored = torch.cat([sparse.ignored.new_zeros(learned.shape[:2]), sparse.ignored], dim=1)
-        grid = image.shape[-2:]
-        tokens, seen = self.transformer(
-            tokens,
-            image.flatten(2).transpose(1, 2),
-            image_pe.flatten(2).transpose(1, 2),
-            owner,
-            ignored,
-            similarity,
-            target,
-        )
+        places = image if isinstance(image, Shared) else _tokens(image)
+        tokens, seen = self.transformer(tokens, places, _tokens(image_pe), ignored, similarity, target)
         iou = self.iou_prediction_head(tokens[:, 0])
+        grid = image_pe.shape[-2:]
         return Attended(tokens[:, : learned.shape[1]], seen.transpose(1, 2).unflatten(2, grid), iou, image_index)
 
     def weights(self, tokens: Float[Tensor, "P L C"], masks: Int64[Tensor, "P K"]) -> Float[Tensor, "P K c"]:
@@ -106,6 +102,12 @@ class MaskDecoder(nn.Module):
         return sam + hq
 
 
+def _tokens(image: Float[Tensor, "B C g g"]) -> Float[Tensor, "B L C"]:
+    return image.flatten(2).transpose(1, 2)
+
+
 def product(weights: Float[Tensor, "P K c"], features: Float[Tensor, "P c G G"]) -> Float[Tensor, "P K G G"]:
     """Logits: each weight vector times each pixel's features."""
-    return (weights @ features.flatten(2)).view(*weights.shape[:2], *features.shape[-2:])
+    # Features lie channels last: taken as rows of pixels they need no copy.
+    pixels = features.permute(0, 2, 3, 1).flatten(1, 2)
+    return (weights @ pixels.mT).view(*weights.shape[:2], *features.shape[-2:])

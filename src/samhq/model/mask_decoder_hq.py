@@ -11,11 +11,12 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from samhq.config import HQMode
-from samhq.model.layers import MLP, LayerNorm2d, upscaler
+from samhq.model.layers import MLP, LayerNorm2d, Upscaler
 from samhq.model.mask_decoder import MaskDecoder, product
 from samhq.types import Attended, ImageEmbedding
 
@@ -30,8 +31,8 @@ class MaskDecoderHQ(MaskDecoder):
         super().__init__(dim=dim, **rest)
         self.hf_token = nn.Embedding(1, dim)
         self.hf_mlp = MLP(dim, dim, dim // 8, 3)
-        self.compress_vit_feat = upscaler(early_dim, dim, dim // 8)
-        self.embedding_encoder = upscaler(dim, dim // 4, dim // 8)
+        self.compress_vit_feat = Upscaler(early_dim, dim, dim // 8)
+        self.embedding_encoder = Upscaler(dim, dim // 4, dim // 8)
         self.embedding_maskfeature = nn.Sequential(
             nn.Conv2d(dim // 8, dim // 4, kernel_size=3, padding=1),
             LayerNorm2d(dim // 4),
@@ -59,8 +60,38 @@ class MaskDecoderHQ(MaskDecoder):
             return sam, None
         assert embedding.hq is not None
         weights = self.hf_mlp(attended.tokens[:, 1 + self.masks])[:, None]
-        refined = product(weights, self.embedding_maskfeature(upscaled))
+        refined = self.detailed(weights, upscaled)
         return sam, refined + shared_product(weights, embedding.hq, attended.image_index)
+
+    def detailed(self, weights: Float[Tensor, "P 1 c"], upscaled: Float[Tensor, "P c G G"]) -> Float[Tensor, "P 1 G G"]:
+        """Each prompt's weights times its own mask features, the features never made.
+
+        They are the output of a convolution, and the product with them is linear: the weights go into the kernel,
+        which then has one output channel in place of 32. That channel is painted tap by tap: a matrix product
+        gives what every pixel sends in each of the nine directions, and the nine maps are added up, shifted.
+        """
+        last, (height, width) = self.embedding_maskfeature[-1], upscaled.shape[-2:]
+        assert isinstance(last, nn.Conv2d)
+        assert last.bias is not None
+        pixels = self.embedding_maskfeature[:-1](upscaled).permute(0, 2, 3, 1).flatten(1, 2)
+        kernel = (weights[:, 0] @ last.weight.flatten(1)).view(-1, last.in_channels, 9)
+        taps = (pixels @ kernel).mT.view(-1, 9, height, width)
+        return shifted_sum(taps) + (weights @ last.bias)[..., None, None]
+
+
+def shifted_sum(taps: Float[Tensor, "P 9 H W"]) -> Float[Tensor, "P 1 H W"]:
+    """What a 3x3 convolution with zero padding gives, from every pixel's product with each of its nine taps.
+
+    >>> shifted_sum(torch.eye(9)[5].expand(1, 2, 2, 9).permute(0, 3, 1, 2)).tolist()
+    [[[[1.0, 0.0], [1.0, 0.0]]]]
+    """
+    height, width = taps.shape[-2:]
+    padded = F.pad(taps, (1, 1, 1, 1))
+    total = padded[:, 0, :height, :width]
+    for tap in range(1, 9):
+        down, right = divmod(tap, 3)
+        total = total + padded[:, tap, down : down + height, right : right + width]
+    return total[:, None]
 
 
 def shared_product(

@@ -5,8 +5,11 @@ Knows nothing about files, numpy or the size of the user's picture. No call keep
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from samhq.config import Candidates, HQMode, ModelConfig
@@ -15,7 +18,7 @@ from samhq.model.mask_decoder import MaskDecoder
 from samhq.model.mask_decoder_hq import MaskDecoderHQ
 from samhq.model.prompt_encoder import PromptEncoder
 from samhq.model.selection import select
-from samhq.types import Attended, ImageEmbedding, LowRes, Prompts
+from samhq.types import Attended, ImageEmbedding, LowRes, Prompts, Shared
 
 
 class Sam(nn.Module):
@@ -83,21 +86,23 @@ class Sam(nn.Module):
         target: Float[Tensor, "#P #L C"] | None = None,
     ) -> Attended:
         """Prompts after they met their images, with the predicted IoU of every mask, nothing painted yet."""
-        index = prompts.image_index
-        dense = self.prompt_encoder.dense(prompts.masks)
+        index, encoder, decoder = prompts.image_index, self.prompt_encoder, self.mask_decoder
+        image: Tensor | Shared
         if prompts.masks is None:
-            image, owner = embedding.features + dense, index
+            image = (embedding.shared or self.share(embedding.features))[index]
         else:
-            image, owner = embedding.features[index] + dense, None
-        return self.mask_decoder.attend(
-            image,
-            self.prompt_encoder.get_dense_pe(),
-            self.prompt_encoder.sparse(prompts),
-            index,
-            owner=owner,
-            similarity=similarity,
-            target=target,
-        )
+            image = embedding.features[index] + encoder.dense(prompts.masks)
+        place, sparse = encoder.get_dense_pe(), encoder.sparse(prompts)
+        return decoder.attend(image, place, sparse, index, similarity=similarity, target=target)
+
+    def share(self, features: Float[Tensor, "I C g g"]) -> Shared:
+        """What the decoder makes of images before it meets a prompt without a mask."""
+        encoder = self.prompt_encoder
+        return self.mask_decoder.share(features + encoder.dense(None), encoder.get_dense_pe())
+
+    def prepared(self, embedding: ImageEmbedding) -> ImageEmbedding:
+        """The embedding with `shared`, which spares every later `attend` the same work; for weights that stay."""
+        return embedding if embedding.shared else replace(embedding, shared=self.share(embedding.features))
 
     def hq_mode(self, hq: HQMode | None) -> HQMode:
         """The mode to use: what was asked, or by default "add" for HQ models and "off" for others.
@@ -121,9 +126,9 @@ class Sam(nn.Module):
         *,
         candidates: Candidates = "single",
         hq: HQMode | None = None,
-        batch: int = 16,
+        batch: int | None = None,
     ) -> LowRes:
-        """Low-resolution masks for every prompt; `batch` prompts are painted at a time.
+        """Low-resolution masks for every prompt; `batch` prompts at a time, by default as many as suit the device.
 
         Raises:
             ConfigError: `hq` asks for what the model does not have.
@@ -137,9 +142,44 @@ class Sam(nn.Module):
                 f"Expected image_index in 0..{len(embedding) - 1}, got {prompts.image_index.tolist()}. "
                 "Each prompt must name one of the embedding's images."
             )
-        parts = []
-        for start in range(0, len(prompts), batch):
-            attended = self.attend(embedding, prompts[start : start + batch])
+        embedding, parts, order = self.prepared(embedding), [], []
+        for rows in chunks(prompts, batch or at_once(self.device)):
+            some, chosen = narrowed(embedding, prompts[rows])
+            attended = self.attend(some, chosen)
             choice = select(attended.iou, candidates, mode)
-            parts.append(LowRes(self.mask_decoder.paint(attended, embedding, choice), choice.iou))
-        return parts[0] if len(parts) == 1 else LowRes.cat(parts)
+            parts.append(LowRes(self.mask_decoder.paint(attended, some, choice), choice.iou))
+            order.append(rows)
+        return LowRes.cat(parts)[torch.cat(order).argsort()]
+
+
+def chunks(prompts: Prompts, size: int) -> Iterator[Int64[Tensor, " p"]]:
+    """Rows of prompts to decode together: those of one image side by side, those with a mask by themselves.
+
+    A prompt with a mask has image tokens of its own; one without would lose what its image shares.
+    """
+    order = prompts.image_index.argsort(stable=True)
+    if prompts.masks is None:
+        kinds = [order]
+    else:
+        masked = ~prompts.masks[order].isnan().flatten(1).any(1)
+        kinds = [order[~masked], order[masked]]
+    for rows in kinds:
+        for start in range(0, len(rows), size):
+            yield rows[start : start + size]
+
+
+def at_once(device: torch.device) -> int:
+    """How many prompts to decode together: more fall out of a CPU's cache, fewer leave a GPU idle."""
+    return 2 if device.type == "cpu" else 64
+
+
+def narrowed(embedding: ImageEmbedding, prompts: Prompts) -> tuple[ImageEmbedding, Prompts]:
+    """Only the images from the first to the last that prompts belong to, the prompts counted from there.
+
+    Masks of which every one is missing are left out.
+    """
+    first, last = int(prompts.image_index.min()), int(prompts.image_index.max())
+    masks = prompts.masks
+    if masks is not None and bool(masks.isnan().flatten(1).any(1).all()):
+        masks = None
+    return embedding[first : last + 1], replace(prompts, image_index=prompts.image_index - first, masks=masks)

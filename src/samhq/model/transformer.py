@@ -1,57 +1,106 @@
 """Tokens and image attend to each other, twice. Knows nothing about what the tokens mean.
 
-Before the first update all prompts of an image see the same image tokens, so those are projected once an
-image and only then shared out to the prompts.
+A prompt has few tokens and an image thousands of places, so projections of places are moved to the tokens' side:
+where a token looks at places, `(W place) . q` is `place . (W' q)`, and one vector a token and head is projected in
+place of every place of every prompt. The sums are the same, in another order. Before the first update all prompts
+of an image see the same places; what the first block makes of those is made once an image (`Shared`).
 
 Source: Kirillov et al., Segment Anything (arXiv 2304.02643), appendix A, "Lightweight mask decoder".
 """
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from samhq.model.layers import MLPBlock
-
-
-def share_out(x: Float[Tensor, " I *R"], owner: Int64[Tensor, " P"] | None) -> Float[Tensor, " P *R"]:
-    """Row `owner[p]` for every prompt p; `owner` None means that the rows are the prompts' already."""
-    if owner is None:
-        return x
-    return x.expand(len(owner), *x.shape[1:]) if x.shape[0] == 1 else x[owner]
+from samhq.types import Shared
 
 
 class Attention(nn.Module):
-    """Multi-head attention with separate projections, optionally in fewer channels than its input."""
+    """Multi-head attention with separate projections, optionally in fewer channels than its input.
+
+    `forward` is attention as in the books. `look` and `told` are the same for many places and few tokens.
+    """
 
     def __init__(self, dim: int, heads: int, downsample: int = 1) -> None:
         super().__init__()
         self.heads = heads
+        self.scale = (dim // downsample // heads) ** -0.5
         self.q_proj = nn.Linear(dim, dim // downsample)
         self.k_proj = nn.Linear(dim, dim // downsample)
         self.v_proj = nn.Linear(dim, dim // downsample)
         self.out_proj = nn.Linear(dim // downsample, dim)
 
-    def split(self, x: Float[Tensor, "B L C"]) -> Float[Tensor, "B n L c"]:
-        """The same vectors, head by head."""
-        return x.view(*x.shape[:2], self.heads, -1).transpose(1, 2)
+    def heads_of(self, projection: nn.Linear, x: Float[Tensor, "B L C"]) -> Float[Tensor, "B n L c"]:
+        """Projected vectors, head by head."""
+        return projection(x).view(*x.shape[:2], self.heads, -1).transpose(1, 2)
 
-    def forward(
+    def rows_of(self, projection: nn.Linear) -> Float[Tensor, "n c C"]:
+        """The weight of a projection, head by head."""
+        return projection.weight.view(self.heads, -1, projection.in_features)
+
+    def join(self, x: Float[Tensor, "B n L c"]) -> Float[Tensor, "B L C"]:
+        """All heads' vectors, projected to the input's channels."""
+        return self.out_proj(x.transpose(1, 2).flatten(2))
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Float[Tensor, "B L C"]:
+        """Attended values [B,L,C]; `mask` as in PyTorch: True takes part, or floats added to the logits."""
+        return self.attended(q, self.heads_of(self.k_proj, k), self.heads_of(self.v_proj, v), mask)
+
+    def attended(
         self,
-        q: Tensor,
-        k: Tensor,
-        v: Tensor,
+        q: Float[Tensor, "B L C"],
+        keys: Float[Tensor, "B n M c"],
+        values: Float[Tensor, "B n M c"],
         mask: Tensor | None = None,
-        q_owner: Tensor | None = None,
-        kv_owner: Tensor | None = None,
+    ) -> Float[Tensor, "B L C"]:
+        """As `forward`, for keys and values that are projected already."""
+        heads = self.heads_of(self.q_proj, q)
+        return self.join(F.scaled_dot_product_attention(heads, keys, values, attn_mask=mask))
+
+    def look(
+        self,
+        tokens: Float[Tensor, "P L C"],
+        placed: Float[Tensor, "P HW C"],
+        places: Float[Tensor, "P HW C"],
+        similarity: Float[Tensor, "#P #n #L HW"] | None = None,
     ) -> Float[Tensor, "P L C"]:
-        """Attended values [P,L,C]; `mask` as in PyTorch: True takes part, or floats added to the logits."""
-        heads_q = share_out(self.split(self.q_proj(q)), q_owner)
-        heads_k = share_out(self.split(self.k_proj(k)), kv_owner)
-        heads_v = share_out(self.split(self.v_proj(v)), kv_owner)
-        out = F.scaled_dot_product_attention(heads_q, heads_k, heads_v, attn_mask=mask)
-        return self.out_proj(out.transpose(1, 2).flatten(2))
+        """What each token sees when it compares itself with `placed` and takes from `places`."""
+        logits = self.folded(self.heads_of(self.q_proj, tokens), self.k_proj, placed)
+        if similarity is not None:
+            logits = logits + similarity
+        seen = (logits.softmax(-1).flatten(1, 2) @ places).view(len(tokens), self.heads, -1, tokens.shape[2])
+        values = seen @ self.rows_of(self.v_proj).mT
+        return self.join(values + self.v_proj.bias.view(self.heads, 1, -1))
+
+    def told(
+        self, values: Float[Tensor, "P L C"], logits: Float[Tensor, "P n L HW"], taking_part: Tensor | None
+    ) -> tuple[Float[Tensor, "P HW R"], Float[Tensor, "P R C"]]:
+        """What tokens tell each place, as two matrices with that product: weights of tokens and heads, and vectors."""
+        if taking_part is not None:
+            logits = logits.masked_fill(~taking_part.mT, -torch.inf)
+        weights = logits.softmax(2).flatten(1, 2).mT
+        heads = self.heads_of(self.v_proj, values)
+        vectors = heads @ self.out_proj.weight.T.view(self.heads, -1, self.out_proj.out_features)
+        # A place's weights of one head's tokens add up to 1, so each head's vectors carry a part of the bias.
+        return weights, (vectors + self.out_proj.bias / self.heads).flatten(1, 2)
+
+    def asked(self, placed: Float[Tensor, "P HW C"], tokens: Float[Tensor, "P L C"]) -> Float[Tensor, "P n L HW"]:
+        """How much each place (the query) asks of each token (the key), head by head, before the softmax."""
+        return self.folded(self.heads_of(self.k_proj, tokens), self.q_proj, placed)
+
+    def folded(
+        self, heads: Float[Tensor, "P n L c"], projection: nn.Linear, placed: Float[Tensor, "P HW C"]
+    ) -> Float[Tensor, "P n L HW"]:
+        """Scaled products of projected tokens with places that `projection` would project."""
+        heads = heads * self.scale
+        vectors = heads @ self.rows_of(projection)
+        bias = heads @ projection.bias.view(self.heads, -1, 1)
+        logits = torch.baddbmm(bias.flatten(1, 2), vectors.flatten(1, 2), placed.mT)
+        return logits.view(*heads.shape[:3], -1)
 
 
 class TwoWayBlock(nn.Module):
@@ -72,13 +121,23 @@ class TwoWayBlock(nn.Module):
         self.norm4 = nn.LayerNorm(dim, eps=eps)
         self.cross_attn_image_to_token = Attention(dim, heads, downsample)
 
+    def share(self, image: Float[Tensor, "I HW C"], image_pe: Float[Tensor, "1 HW C"]) -> Shared:
+        """What this block, as the first one, makes of images before any prompt."""
+        placed = image + image_pe
+        look, tell = self.cross_attn_token_to_image, self.cross_attn_image_to_token
+        return Shared(
+            image,
+            look.heads_of(look.k_proj, placed),
+            look.heads_of(look.v_proj, image),
+            tell.heads_of(tell.q_proj, placed).mT,
+        )
+
     def forward(
         self,
         tokens: Float[Tensor, "P L C"],
-        image: Float[Tensor, "I HW C"],
+        image: Float[Tensor, "P HW C"] | Shared,
         token_pe: Float[Tensor, "P L C"],
         image_pe: Float[Tensor, "1 HW C"],
-        owner: Int64[Tensor, " P"] | None,
         taking_part: Bool[Tensor, "P 1 1 L"] | None,
         similarity: Float[Tensor, "#P #n #L HW"] | None,
     ) -> tuple[Float[Tensor, "P L C"], Float[Tensor, "P HW C"]]:
@@ -89,12 +148,23 @@ class TwoWayBlock(nn.Module):
             q = tokens + token_pe
             tokens = tokens + self.self_attn(q, q, tokens, taking_part)
         tokens = self.norm1(tokens)
-        placed = image + image_pe
-        seen = self.cross_attn_token_to_image(tokens + token_pe, placed, image, similarity, kv_owner=owner)
+        look, tell = self.cross_attn_token_to_image, self.cross_attn_image_to_token
+        if isinstance(image, Shared):
+            seen = look.attended(tokens + token_pe, image.keys, image.values, similarity)
+            tokens = self._digest(tokens, seen)
+            logits = (tell.heads_of(tell.k_proj, tokens + token_pe) * tell.scale) @ image.queries
+            image = image.image
+        else:
+            placed = image + image_pe
+            seen = look.look(tokens + token_pe, placed, image, similarity)
+            tokens = self._digest(tokens, seen)
+            logits = tell.asked(placed, tokens + token_pe)
+        weights, vectors = tell.told(tokens, logits, taking_part)
+        return tokens, self.norm4(torch.baddbmm(image, weights, vectors))
+
+    def _digest(self, tokens: Float[Tensor, "P L C"], seen: Float[Tensor, "P L C"]) -> Float[Tensor, "P L C"]:
         tokens = self.norm2(tokens + seen)
-        tokens = self.norm3(tokens + self.mlp(tokens))
-        told = self.cross_attn_image_to_token(placed, tokens + token_pe, tokens, taking_part, q_owner=owner)
-        return tokens, self.norm4(share_out(image, owner) + told)
+        return self.norm3(tokens + self.mlp(tokens))
 
 
 class TwoWayTransformer(nn.Module):
@@ -108,21 +178,26 @@ class TwoWayTransformer(nn.Module):
         self.final_attn_token_to_image = Attention(dim, heads, downsample)
         self.norm_final_attn = nn.LayerNorm(dim, eps=eps)
 
+    def share(self, image: Float[Tensor, "I HW C"], image_pe: Float[Tensor, "1 HW C"]) -> Shared:
+        """What the first block makes of images before any prompt; `shared[owner]` is what `forward` takes."""
+        block = self.layers[0]
+        assert isinstance(block, TwoWayBlock)
+        return block.share(image, image_pe)
+
     def forward(
         self,
         tokens: Float[Tensor, "P L C"],
-        image: Float[Tensor, "I HW C"],
+        image: Float[Tensor, "P HW C"] | Shared,
         image_pe: Float[Tensor, "1 HW C"],
-        owner: Int64[Tensor, " P"] | None = None,
         ignored: Bool[Tensor, "P L"] | None = None,
         similarity: Float[Tensor, "#P #n #L HW"] | None = None,
         target: Float[Tensor, "#P #L C"] | None = None,
     ) -> tuple[Float[Tensor, "P L C"], Float[Tensor, "P HW C"]]:
         """Tokens and image tokens after they met.
 
-        `owner[p]` is the row of `image` that prompt p looks at; None where rows are prompts. `similarity` is
-        added to the logits of tokens looking at the image, `target` to the tokens before every block
-        (and so to their positions too): PerSAM's guidance (arXiv 2305.03048).
+        `image` has a row a prompt: plain image tokens, or what `share` made of them, with the same result.
+        `similarity` is added to the logits of tokens looking at the image, `target` to the tokens before every
+        block (and so to their positions too): PerSAM's guidance (arXiv 2305.03048).
         """
         taking_part = None if ignored is None else ~ignored[:, None, None, :]
         token_pe = tokens if target is None else tokens + target
@@ -130,7 +205,7 @@ class TwoWayTransformer(nn.Module):
         for i, layer in enumerate(self.layers):
             if i and target is not None:
                 tokens = tokens + target
-            tokens, image = layer(tokens, image, token_pe, image_pe, owner, taking_part, similarity)
-            owner = None
-        seen = self.final_attn_token_to_image(tokens + token_pe, image + image_pe, image)
+            tokens, image = layer(tokens, image, token_pe, image_pe, taking_part, similarity)
+        assert isinstance(image, Tensor)
+        seen = self.final_attn_token_to_image.look(tokens + token_pe, image + image_pe, image)
         return self.norm_final_attn(tokens + seen), image

@@ -17,7 +17,7 @@ from samhq.config import Candidates, HQMode
 from samhq.errors import ConfigError
 from samhq.model import mask_decoder, mask_decoder_hq, prompt_encoder, tiny_vit, vit
 from samhq.model.selection import select
-from samhq.types import Attended, ImageEmbedding, Sparse
+from samhq.types import Attended, ImageEmbedding, Shared, Sparse
 
 
 class ImageEncoderViT(vit.ImageEncoderViT):
@@ -136,10 +136,10 @@ class MaskDecoder(mask_decoder.MaskDecoder):
         index = owners(len(features), count, features.device)
         # Prompts without a mask share one dense map (see PromptEncoder.forward): then images are projected once.
         if len(dense) == 1 or dense.stride(0) == 0:
-            image, owner = features + dense[:1], index
+            image: Tensor | Shared = self.share(features + dense[:1], image_pe)[index]
         else:
-            image, owner = features + dense, None
-        return self.attend(image, image_pe, Sparse(sparse.expand(count, -1, -1)), index, owner=owner)
+            image = (features + dense).expand(count, -1, -1, -1)
+        return self.attend(image, image_pe, Sparse(sparse.expand(count, -1, -1)), index)
 
 
 class MaskDecoderHQ(MaskDecoder, mask_decoder_hq.MaskDecoderHQ):
