@@ -68,7 +68,7 @@ class MaskDecoder(nn.Module):
         `image` has a row a prompt: features plus dense prompts, or the same work done once an image, as
         `share(...)[image_index]`. `similarity` and `target` are PerSAM's guidance.
         """
-        learned = self.output_tokens().expand(len(image_index), -1, -1)
+        learned = self.output_tokens().expand(image_index.shape[0], -1, -1)
         tokens = torch.cat([learned, sparse.tokens], dim=1)
         ignored = None
         if sparse.ignored is not None:

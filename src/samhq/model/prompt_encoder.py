@@ -102,7 +102,7 @@ def tokens_of(prompts: Prompts) -> tuple[Float[Tensor, "P T 2"], Int64[Tensor, "
     Without a box a prompt with points ends in one "not a point", as SAM was trained. What is needed only
     to make rows equally long is labelled to be ignored, so that no prompt depends on its neighbours.
     """
-    count, device = len(prompts), prompts.image_index.device
+    count, device = prompts.image_index.shape[0], prompts.image_index.device
     points = prompts.points if prompts.points is not None else torch.zeros(count, 0, 2, device=device)
     labels = prompts.labels
     if labels is None:

@@ -72,7 +72,7 @@ class Attention(nn.Module):
         logits = self.folded(self.heads_of(self.q_proj, tokens), self.k_proj, placed)
         if similarity is not None:
             logits = logits + similarity
-        seen = (logits.softmax(-1).flatten(1, 2) @ places).view(len(tokens), self.heads, -1, tokens.shape[2])
+        seen = (logits.softmax(-1).flatten(1, 2) @ places).view(tokens.shape[0], self.heads, -1, tokens.shape[2])
         values = seen @ self.rows_of(self.v_proj).mT
         return self.join(values + self.v_proj.bias.view(self.heads, 1, -1))
 
