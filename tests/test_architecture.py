@@ -18,6 +18,7 @@ FLOORS = {
     "errors": 0,
     "config": 0,
     "types": 0,
+    "allocation": 0,
     "atomic": 0,
     "digest": 0,
     "image": 1,

@@ -35,7 +35,7 @@ def share_out(x: Shaped[Tensor, " I *R"], owner: Int64[Tensor, " P"]) -> Shaped[
     >>> share_out(torch.tensor([[5], [7]]), torch.tensor([1, 1, 0])).flatten().tolist()
     [7, 7, 5]
     """
-    return x.expand(len(owner), *x.shape[1:]) if x.shape[0] == 1 else x[owner]
+    return x.expand(owner.shape[0], *x.shape[1:]) if x.shape[0] == 1 else x[owner]
 
 
 @dataclass(frozen=True)
@@ -51,13 +51,27 @@ class Shared:
     values: Float[Tensor, "I n L c"]
     queries: Float[Tensor, "I n c L"]
 
+    @property
+    def parts(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """All of it, in order."""
+        return self.image, self.keys, self.values, self.queries
+
     def __getitem__(self, owner: Int64[Tensor, " P"]) -> Shared:
         """A row for every prompt: that of the image that owns it."""
-        return Shared(*(share_out(x, owner) for x in (self.image, self.keys, self.values, self.queries)))
+        return Shared(*(share_out(part, owner) for part in self.parts))
+
+    def of(self, images: slice) -> Shared:
+        """What is known about some of the images."""
+        return Shared(*(part[images] for part in self.parts))
 
     def to(self, target: torch.device | torch.dtype | str) -> Shared:
         """The same on another device, or in another dtype."""
-        return Shared(*(x.to(target) for x in (self.image, self.keys, self.values, self.queries)))
+        return Shared(*(part.to(target) for part in self.parts))
+
+    @staticmethod
+    def cat(some: list[Shared]) -> Shared:
+        """Several, one after the other."""
+        return Shared(*(torch.cat(parts) for parts in zip(*(one.parts for one in some), strict=True)))
 
 
 @dataclass(frozen=True)
@@ -79,16 +93,13 @@ class ImageEmbedding:
 
     def __getitem__(self, images: slice) -> ImageEmbedding:
         """The embedding of some of the images."""
-        parts = (self.features, self.hq, self.early)
-        some = [None if part is None else part[images] for part in parts]
-        s = self.shared
-        shared = None if s is None else Shared(s.image[images], s.keys[images], s.values[images], s.queries[images])
-        return ImageEmbedding(*some, shared)  # type: ignore[arg-type, call-arg]
+        hq, early = (None if part is None else part[images] for part in (self.hq, self.early))
+        return ImageEmbedding(self.features[images], hq, early, self.shared and self.shared.of(images))
 
     def to(self, target: torch.device | torch.dtype | str) -> ImageEmbedding:
         """The same embedding on another device, or in another dtype."""
-        parts = (self.features, self.hq, self.early, self.shared)
-        return ImageEmbedding(*(None if part is None else part.to(target) for part in parts))  # type: ignore[arg-type]
+        hq, early = (None if part is None else part.to(target) for part in (self.hq, self.early))
+        return ImageEmbedding(self.features.to(target), hq, early, self.shared and self.shared.to(target))
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,9 @@ class RedFinder(Sam):
         red = (colours[:, :1] - colours[:, 1:2]) / 12.75 - 10  # -10 .. 10
         return ImageEmbedding(F.avg_pool2d(red, 4))
 
+    def prepared(self, embedding: ImageEmbedding) -> ImageEmbedding:
+        return embedding
+
     def decode(self, embedding: ImageEmbedding, prompts: Prompts, **_: Any) -> LowRes:
         self.asked.append(prompts)
         logits = embedding.features[prompts.image_index].clone()

@@ -30,7 +30,7 @@ from samhq.model.sam import Sam
 from samhq.model.selection import select
 from samhq.types import FOREGROUND, Attended, Choice, ImageEmbedding, Prompts
 
-_CPU_BATCH = 8  #: points at a time on a CPU: more falls out of its cache, fewer repeat what an image's points share
+_CPU_BATCH = 4  #: points at a time on a CPU: more fall out of its cache
 _CPU_PAINTED = 2  #: of these at a time are painted there, where a point needs 16 times the memory
 
 #: Called with the number of points done and of all points.
@@ -290,7 +290,7 @@ class _Crop:
         if embedding is None:
             embedding = model.encode(to_pixels(image[y0:y1, x0:x1], side)[0].to(model.device))
         enlarger = Enlarger(frame, 4 * model.config.grid, model.device)
-        return cls(crop, number, (image.shape[0], image.shape[1]), frame, embedding, enlarger)
+        return cls(crop, number, (image.shape[0], image.shape[1]), frame, model.prepared(embedding), enlarger)
 
     @property
     def size_wh(self) -> np.ndarray:

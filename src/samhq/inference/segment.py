@@ -20,7 +20,7 @@ from samhq.image.transform import to_pixels
 from samhq.inference.prompt import Prompt, as_prompts, candidates_for, flatten, join
 from samhq.inference.result import Segmentation
 from samhq.model.sam import Sam
-from samhq.types import ImageEmbedding, LowRes, Prompts
+from samhq.types import ImageEmbedding, LowRes, Prompts, Shared
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +65,8 @@ class Segmenter:
         if isinstance(image, np.ndarray) and np.shares_memory(picture, image):
             picture = picture.copy()  # or a reused video buffer would change what results show
         pixels, frame = to_pixels(picture, self.model.config.side)
-        return EncodedImage(picture, self.model.encode(pixels.to(self.model.device)), frame, self.name)
+        embedding = self.model.prepared(self.model.encode(pixels.to(self.model.device)))
+        return EncodedImage(picture, embedding, frame, self.name)
 
     def segment(
         self,
@@ -209,7 +210,12 @@ def cat(parts: Sequence[ImageEmbedding]) -> ImageEmbedding:
     if len(parts) == 1:
         return parts[0]
     hq = [part.hq for part in parts if part.hq is not None]
-    return ImageEmbedding(torch.cat([part.features for part in parts]), torch.cat(hq) if hq else None)
+    shared = [part.shared for part in parts if part.shared is not None]
+    return ImageEmbedding(
+        torch.cat([part.features for part in parts]),
+        torch.cat(hq) if hq else None,
+        shared=Shared.cat(shared) if len(shared) == len(parts) else None,
+    )
 
 
 def load(

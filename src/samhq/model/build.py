@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from samhq.allocation import keep_freed_memory
 from samhq.config import ModelConfig, ViTConfig
 from samhq.model.mask_decoder import MaskDecoder
 from samhq.model.mask_decoder_hq import MaskDecoderHQ
@@ -23,8 +24,10 @@ Parts = Mapping[type[nn.Module], type[Any]]
 def build(config: ModelConfig, *, device: torch.device | str | None = None, parts: Parts | None = None) -> Sam:
     """A network with untrained weights, in evaluation mode; `device="meta"` allocates nothing.
 
-    With `parts` it is built of subclasses, which must take the same arguments as the core's modules.
+    With `parts` it is built of subclasses, which must take the same arguments as the core's modules. From the first
+    network on the process keeps memory that it frees, see `samhq.allocation`.
     """
+    keep_freed_memory()
     part = parts or {}
     with torch.device(device or "cpu"):
         whole: type[Sam] = part.get(Sam, Sam)
