@@ -45,8 +45,6 @@ LATE = {"cv2", "pycocotools", "huggingface_hub", "tqdm", "skimage", "matplotlib"
 #: Drawing scenes is OpenCV from end to end, and no floor below imports it.
 AT_HOME = {"scenes": {"cv2"}}
 FORBIDDEN = {"torchvision", "timm", "transformers", "segment_anything", "segment_anything_hq", "mobile_sam"}
-#: Measuring other packages is what this one is for; it imports them when a comparison is asked for.
-COMPARES = {"samhq.benchmark.peers"}
 SHAPED = {name for name in dir(jaxtyping) if isinstance(getattr(jaxtyping, name), type)} | {"Float", "Bool", "Shaped"}
 
 FILES = sorted((SOURCE / "samhq").rglob("*.py"))

@@ -1,0 +1,114 @@
+"""What the machine is, and what it can do: processor, threads, versions, the rate of its matrix products, memory.
+
+Knows nothing about models. Torch is imported when a function is called.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+import platform
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+#: Side of the square matrices whose product is the yardstick: large enough for full speed, 17 GFLOP.
+SIDE = 2048
+#: What processors call the instructions that make half precision and integers fast.
+FAST = ("avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16", "amx_int8", "asimd", "bf16", "i8mm")
+
+
+def gemm(dtype: str, device: torch.device) -> tuple[Callable[[], Any], int]:
+    """A function that multiplies two square matrices once, and the operations of that product.
+
+    `dtype` is a name: float32, bfloat16, float16, or int8 (sums in int32).
+    """
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+    if dtype == "int8":
+        pair = [torch.randint(-128, 128, (SIDE, SIDE), generator=generator).to(device, torch.int8) for _ in "ab"]
+        return lambda: torch._int_mm(pair[0], pair[1]), 2 * SIDE**3
+    pair = [torch.randn(SIDE, SIDE, generator=generator).to(device, getattr(torch, dtype)) for _ in "ab"]
+    return lambda: torch.mm(pair[0], pair[1]), 2 * SIDE**3
+
+
+def describe(device: torch.device) -> dict[str, Any]:
+    """The machine and the versions that matter, as JSON values."""
+    import torch
+
+    facts: dict[str, Any] = {
+        "processor": processor(),
+        "fast_instructions": instructions(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "memory_gb": memory_gb(),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+    }
+    if device.type == "cuda":
+        facts["device"] = torch.cuda.get_device_name(device)
+    return facts
+
+
+def processor() -> str:
+    """The processor's name."""
+    for line in _lines("/proc/cpuinfo"):
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def instructions() -> list[str]:
+    """Which of `FAST` the processor has, where the system says so."""
+    flags = next((line for line in _lines("/proc/cpuinfo") if line.startswith(("flags", "Features"))), "")
+    return [flag for flag in FAST if flag in flags.split()]
+
+
+def half_precision(names: list[str]) -> str:
+    """One sentence: whether bfloat16 is done in hardware by a processor with these instructions.
+
+    >>> half_precision(["avx512f", "avx512_vnni"])
+    'This processor has no bfloat16 arithmetic: bfloat16 is emulated here, and slower than float32.'
+    """
+    found = [name for name in ("amx_bf16", "avx512_bf16", "bf16") if name in names]
+    if not found:
+        return "This processor has no bfloat16 arithmetic: bfloat16 is emulated here, and slower than float32."
+    return f"This processor has bfloat16 arithmetic ({', '.join(found)})."
+
+
+def memory_gb() -> float | None:
+    """Memory of the machine in GiB, where the system says it."""
+    line = next((line for line in _lines("/proc/meminfo") if line.startswith("MemTotal")), None)
+    return None if line is None else round(int(line.split()[1]) / 2**20, 1)
+
+
+def resident_mb(field: str = "VmRSS") -> float | None:
+    """Resident memory of this process in MiB: VmRSS now, VmHWM at its highest since the last reset."""
+    line = next((line for line in _lines("/proc/self/status") if line.startswith(field)), None)
+    return None if line is None else int(line.split()[1]) / 1024
+
+
+def reset_high_water() -> bool:
+    """Makes now the start of VmHWM, after what is free was given back to the system; False where that cannot be."""
+    gc.collect()
+    if platform.system() != "Linux":
+        return False
+    try:
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return False
+    return True
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
