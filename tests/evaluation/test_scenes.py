@@ -10,7 +10,7 @@ from samhq.config import MODELS
 from samhq.errors import ConfigError
 from samhq.evaluation.scenes import evaluate_scenes
 from samhq.model.sam import Sam
-from samhq.types import Attended, ImageEmbedding
+from samhq.types import ImageEmbedding, LowRes
 
 
 class _Oracle(Sam):
@@ -22,24 +22,20 @@ class _Oracle(Sam):
         torch.nn.Module.__init__(self)
         self.config = MODELS["sam_hq_vit_tiny"].replace(side=64)
         self.low = torch.nn.functional.avg_pool2d(torch.from_numpy(masks).float(), 8)
-        self.mask_decoder = SimpleNamespace(logits=self.logits)
 
     def encode(self, pixels):
         assert pixels.shape == (1, 3, 64, 64)
         return ImageEmbedding(pixels[:, :, ::16, ::16])
 
-    def attend(self, embedding, prompts):
+    def decode(self, embedding, prompts, *, candidates, hq):
         xy = prompts.boxes.view(-1, 2, 2).mean(1) if prompts.boxes is not None else prompts.points[:, 0]
         column, row = ((xy + 0.5) / 4).long().clamp(0, 15).T
-        owner = self.low[:, row, column].argmax(0)
-        iou = torch.tensor([0.1, 0.2, 0.9, 0.3]).expand(len(owner), 4)
-        return Attended(owner[:, None, None].float(), torch.zeros(len(owner), 1, 1, 1), iou, prompts.image_index)
-
-    def logits(self, attended, embedding, masks, hq):
-        right = (self.low[attended.tokens[:, 0, 0].long()] - 0.5)[:, None]
-        # Only mask 0, and among the three the one with the highest predicted IoU, are right.
-        usable = (masks == 0) | (masks == 2)
-        return torch.where(usable[..., None, None], right, -1.0), -10 * torch.ones_like(right)
+        right = (self.low[self.low[:, row, column].argmax(0)] - 0.5)[:, None]
+        # SAM's mask is right where it is asked for as a user would; the HQ mask is wrong everywhere.
+        alone = prompts.boxes is None and prompts.points.shape[1] == 1
+        sam = right if candidates == ("best" if alone else "single") else -right
+        logits = {"off": sam, "add": sam - 10, "only": torch.full_like(right, -10.0)}[hq]
+        return LowRes(logits, torch.zeros(len(right), 1))
 
 
 def _scene() -> SimpleNamespace:

@@ -15,13 +15,13 @@ import torch.nn.functional as functional
 from jaxtyping import Float
 from torch import Tensor
 
-from samhq.config import HQMode
+from samhq.config import Candidates, HQMode
 from samhq.errors import ConfigError
 from samhq.evaluation.metrics import boundary_iou, iou
+from samhq.evaluation.network import measuring
 from samhq.image.boxes import boxes_from_masks
 from samhq.image.transform import normalise_and_pad
 from samhq.model.sam import Sam
-from samhq.model.selection import select
 from samhq.types import FOREGROUND, Prompts
 
 #: The ways of asking that are measured.
@@ -59,7 +59,6 @@ class Score:
         )
 
 
-@torch.no_grad()
 def evaluate_scenes(
     sam: Sam,
     scenes: Iterable[Labelled],
@@ -72,18 +71,17 @@ def evaluate_scenes(
 
     A box asks for mask 0, as do three points; a lone point asks for the best of masks 1..3 by predicted IoU.
     Points are drawn on the object, the same for every network. Pictures are squares of any size.
+    A plain SAM gives its own mask in every mode.
 
     Raises:
         ConfigError: no picture has an object of `fewest_pixels`.
     """
     rows: dict[tuple[str, HQMode], list[Tensor]] = {(kind, mode): [] for kind in KINDS for mode in modes}
-    training = sam.training
-    sam.eval()
-    for number, scene in enumerate(scenes):
-        large = np.flatnonzero(scene.masks.sum((1, 2)) >= fewest_pixels)[:most_objects]
-        if len(large):
-            _score_scene(sam, scene, large, np.random.default_rng(number), rows)
-    sam.train(training)
+    with measuring(sam):
+        for number, scene in enumerate(scenes):
+            large = np.flatnonzero(scene.masks.sum((1, 2)) >= fewest_pixels)[:most_objects]
+            if len(large):
+                _score_scene(sam, scene, large, np.random.default_rng(number), rows)
     if not any(rows.values()):
         raise ConfigError(f"Expected objects of {fewest_pixels} pixels or more, found none; draw more scenes.")
     return [_mean(kind, mode, torch.cat(found)) for (kind, mode), found in rows.items()]
@@ -103,19 +101,11 @@ def _score_scene(
     modes = list(dict.fromkeys(mode for _, mode in rows))
     for kind in KINDS:
         prompts = _ask(kind, scene.masks[chosen], scale, rng).to(sam.device)
-        attended = sam.attend(embedding, prompts)
-        picked = select(attended.iou, "best" if kind == "1 point" else "single", "off").masks
-        plain, refined = sam.mask_decoder.logits(attended, embedding, picked, "add" if sam.config.hq else "off")
         for mode in modes:
-            masks = _masks(_combined(plain, refined, mode), truth.shape[-2:])
+            candidates: Candidates = "best" if kind == "1 point" else "single"
+            low = sam.decode(embedding, prompts, candidates=candidates, hq=mode if sam.config.hq else "off")
+            masks = _masks(low.logits, truth.shape[-2:])
             rows[kind, mode].append(torch.stack([iou(masks, truth), boundary_iou(masks, truth), thin], 1))
-
-
-def _combined(plain: Tensor | None, refined: Tensor | None, mode: HQMode) -> Tensor:
-    assert plain is not None
-    if mode == "off" or refined is None:
-        return plain
-    return refined if mode == "only" else plain + refined
 
 
 def _masks(logits: Float[Tensor, "P 1 G G"], size_hw: tuple[int, ...]) -> Tensor:

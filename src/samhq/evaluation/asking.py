@@ -1,0 +1,147 @@
+"""Ways of asking for an object, made from its true mask: a box, random points on it and beside it, or both.
+
+Knows masks and pixel coordinates; nothing of models or files.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float64
+from torch import Tensor
+
+from samhq.config import Candidates
+from samhq.errors import ConfigError
+from samhq.image.boxes import boxes_from_masks
+from samhq.types import BACKGROUND, FOREGROUND, IGNORED, Prompts
+
+MOST_POINTS = 64  #: of a kind; fixed, so that fewer points are the first of more
+CLICKS = "clicks"  #: the simulated annotator, see `evaluation/clicks.py`
+#: Words that stand for several ways. The curve has the counts of SAM-HQ's figure on point prompts.
+WORDS = {"point": ("1p",), "points": ("3p",), "curve": ("1p", "3p", "5p", "5p+5n", "10p", "10p+5n")}
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One way: a tight box or none, so many points on the object, so many beside it."""
+
+    box: bool = False
+    inside: int = 0
+    outside: int = 0
+
+    def __str__(self) -> str:
+        """The way in words, as `parse_asks` reads it.
+
+        >>> str(Ask(True, 5, 2))
+        'box+5p+2n'
+        """
+        parts = ["box"] if self.box else []
+        parts += [f"{self.inside}p"] if self.inside else []
+        return "+".join([*parts, *([f"{self.outside}n"] if self.outside else [])])
+
+    @property
+    def candidates(self) -> Candidates:
+        """A lone point asks for the best of SAM's three masks by predicted IoU, all else for the one."""
+        return "best" if not self.box and (self.inside, self.outside) == (1, 0) else "single"
+
+
+def parse_asks(words: str | Sequence[str]) -> list[Ask]:
+    """Ways of asking from words, each once: "box", "5p" points on the object, "3n" beside it, joined by "+".
+
+    "point" is "1p", "points" "3p"; "curve" is 1p, 3p, 5p, 5p+5n, 10p and 10p+5n.
+
+    >>> [str(ask) for ask in parse_asks("box,point,5p+5n")]
+    ['box', '1p', '5p+5n']
+
+    Raises:
+        ConfigError: another word, or nothing on the object in it.
+    """
+    given = words.split(",") if isinstance(words, str) else list(words)
+    plain = [part for word in given for part in WORDS.get(word.strip(), (word.strip(),))]
+    return list(dict.fromkeys(map(_parse, plain)))
+
+
+def _parse(word: str) -> Ask:
+    found = re.fullmatch(r"(box)?\+?(?:(\d+)p)?\+?(?:(\d+)n)?", word)
+    ask = Ask(bool(found[1]), int(found[2] or 0), int(found[3] or 0)) if found else Ask()
+    if str(ask) != word or not (ask.box or ask.inside) or max(ask.inside, ask.outside) > MOST_POINTS:
+        raise ConfigError(
+            f"Expected prompts such as box, point, 5p, 5p+5n, box+1p, curve or {CLICKS}, with at most {MOST_POINTS} "
+            f"points of a kind, got {word!r}. Separate several by commas."
+        )
+    return ask
+
+
+def draw_points(
+    mask: Bool[np.ndarray, "H W"], inside: int, outside: int, rng: np.random.Generator
+) -> tuple[Float64[np.ndarray, "N 2"], list[int]]:
+    """Points (x, y) in the mask's pixels and their labels: on the object first, then beside it.
+
+    All different and equally likely; those beside it lie in its box, widened by a quarter of its size or two pixels.
+    An object of fewer pixels gets a point on each, and one that fills that box none beside it. Equal generators give
+    the same points in the same order, whatever is asked for.
+    """
+    on = _some(np.argwhere(mask), inside, rng)
+    window, corner = _around(mask)
+    beside = _some(np.argwhere(~window) + corner, outside, rng)
+    points = np.concatenate([on, beside])[:, ::-1].astype(np.float64)
+    return points, [FOREGROUND] * len(on) + [BACKGROUND] * len(beside)
+
+
+def _some(places: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """The first `count` of the places in an order that depends on the generator alone."""
+    order = rng.choice(max(1, len(places)), max(1, min(len(places), MOST_POINTS)), replace=False)
+    return places[order[: min(count, len(places))]]
+
+
+def _around(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    x0, y0, x1, y1 = boxes_from_masks(mask).tolist()
+    dx, dy = max(2, (x1 - x0 + 1) // 4), max(2, (y1 - y0 + 1) // 4)
+    top, left = max(0, y0 - dy), max(0, x0 - dx)
+    return mask[top : y1 + dy + 1, left : x1 + dx + 1], np.array([top, left])
+
+
+def object_rng(seed: int, picture: str, number: int) -> np.random.Generator:
+    """The generator of one object: the same for every model, limit and order of pictures.
+
+    >>> float(object_rng(0, "cat", 1).random()) == float(object_rng(0, "cat", 1).random())
+    True
+    """
+    return np.random.default_rng((seed, zlib.crc32(picture.encode()), number))
+
+
+def ask_for(
+    ask: Ask,
+    masks: Bool[np.ndarray, "P H W"],
+    rngs: Sequence[np.random.Generator],
+    scale_xy: tuple[float, float] = (1.0, 1.0),
+) -> Prompts:
+    """The prompts of one picture for these objects, in model pixels: mask pixels times `scale_xy`.
+
+    Short rows of points are filled with what takes no part. Masks must not be empty.
+    """
+    owner = torch.zeros(len(masks), dtype=torch.int64)
+    boxes = None
+    if ask.box:
+        corners = boxes_from_masks(masks) * np.array(scale_xy * 2)
+        boxes = torch.from_numpy(corners.astype(np.float32))
+    if not ask.inside and not ask.outside:
+        return Prompts(owner, boxes=boxes)
+    drawn = [draw_points(mask, ask.inside, ask.outside, rng) for mask, rng in zip(masks, rngs, strict=True)]
+    return Prompts(owner, *ragged([(xy * np.array(scale_xy), labels) for xy, labels in drawn]), boxes)
+
+
+def ragged(rows: Sequence[tuple[np.ndarray, list[int]]]) -> tuple[Tensor, Tensor]:
+    """Points [P,N,2] and labels [P,N] from rows of any lengths, filled with what takes no part."""
+    longest = max(1, *(len(labels) for _, labels in rows))
+    points = torch.zeros(len(rows), longest, 2)
+    labels = torch.full((len(rows), longest), IGNORED, dtype=torch.int64)
+    for row, (xy, label) in enumerate(rows):
+        points[row, : len(label)] = torch.from_numpy(xy.astype(np.float32))
+        labels[row, : len(label)] = torch.tensor(label, dtype=torch.int64)
+    return points, labels

@@ -1,0 +1,118 @@
+"""A simulated annotator: click after click in the middle of the largest error, the last mask fed back.
+
+Each click lies where a pixel is farthest from the border of its error, missed parts and false parts apart, the
+picture's border counting as one; a place is clicked once. The count of clicks until an IoU is reached is NoC. Knows
+masks and a function that answers prompts; nothing of files.
+
+Source: Xu et al., arXiv 1603.04042 (clicks in the centre of the largest error); Sofiiuk et al., arXiv 2102.06583.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from samhq.config import Candidates
+from samhq.evaluation.asking import ragged
+from samhq.types import BACKGROUND, FOREGROUND, Prompts
+
+MOST = 20  #: clicks at an object
+TARGETS = (0.85, 0.90)  #: the IoU that clicks are counted to
+
+#: Prompts in model pixels to low-resolution logits, and masks at the picture's own size.
+Answer = Callable[[Prompts, Candidates], tuple[Float[Tensor, "P 1 G G"], Bool[np.ndarray, "P H W"]]]
+
+
+def noc(ious: Sequence[float], target: float, most: int = MOST) -> int:
+    """Clicks until the IoU reaches the target; `most` where it never does.
+
+    >>> noc([0.5, 0.86, 0.8, 0.9], 0.85), noc([0.5, 0.6], 0.85)
+    (2, 20)
+    """
+    return next((number for number, value in enumerate(ious, 1) if value >= target), most)
+
+
+def reached(ious: Sequence[float], target: float) -> bool:
+    """Whether the IoU reaches the target at all.
+
+    >>> reached([0.5, 0.9], 0.85)
+    True
+    """
+    return max(ious, default=0.0) >= target
+
+
+def next_click(
+    pred: Bool[np.ndarray, "H W"], true: Bool[np.ndarray, "H W"], taken: Sequence[tuple[int, int]] = ()
+) -> tuple[int, int, int] | None:
+    """Where to click next and with which label, (x, y, label); None where nothing is wrong that was not clicked.
+
+    >>> true = np.zeros((7, 9), bool)
+    >>> true[1:6, 2:7] = True
+    >>> next_click(true & False, true)
+    (4, 3, 1)
+    """
+    missed, false = true & ~pred, pred & ~true
+    for x, y in taken:
+        missed[y, x] = false[y, x] = False
+    inside, outside = _middle(missed), _middle(false)
+    if max(inside[0], outside[0]) == 0:
+        return None
+    # Of equal depths the missed part comes first: an object must be found before it can be trimmed.
+    _, x, y = inside if inside[0] >= outside[0] else outside
+    return x, y, FOREGROUND if inside[0] >= outside[0] else BACKGROUND
+
+
+def _middle(error: Bool[np.ndarray, "H W"]) -> tuple[float, int, int]:
+    """How far the pixel farthest from what is no error is from it, and its x and y; 0 where there is none."""
+    from scipy.ndimage import distance_transform_edt
+
+    if not error.any():
+        return 0.0, 0, 0
+    rows, columns = np.flatnonzero(error.any(1)), np.flatnonzero(error.any(0))
+    top, left = int(rows[0]), int(columns[0])
+    part = error[top : int(rows[-1]) + 1, left : int(columns[-1]) + 1]
+    depth = distance_transform_edt(np.pad(part, 1))[1:-1, 1:-1]
+    y, x = np.unravel_index(int(depth.argmax()), depth.shape)
+    return float(depth[y, x]), left + int(x), top + int(y)
+
+
+def click_through(
+    answer: Answer, true: Bool[np.ndarray, "P H W"], scale_xy: tuple[float, float], most: int = MOST
+) -> tuple[list[list[float]], Bool[np.ndarray, "P H W"]]:
+    """Each object's IoU after every click, and its last mask.
+
+    The first click asks for the best of SAM's three masks by predicted IoU, later ones for the one, with the last
+    logits as mask prompt. An object with nothing left to click keeps its mask, and its IoU for the clicks not made.
+    """
+    ious: list[list[float]] = [[] for _ in true]
+    clicks: list[list[tuple[int, int, int]]] = [[] for _ in true]
+    masks, logits = np.zeros_like(true), None
+    for number in range(most):
+        places = [next_click(m, t, [c[:2] for c in made]) for m, t, made in zip(masks, true, clicks, strict=True)]
+        active = [row for row, place in enumerate(places) if place is not None]
+        for row in active:
+            clicks[row].append(places[row])  # type: ignore[arg-type]
+        if active:
+            asked = _prompts([clicks[row] for row in active], None if logits is None else logits[active], scale_xy)
+            low, masks[active] = answer(asked, "best" if number == 0 else "single")
+            # At the first click all objects are active: an empty mask is wrong for every one.
+            logits = low if logits is None else logits.index_copy(0, torch.tensor(active, device=low.device), low)
+        for row, (mask, truth) in enumerate(zip(masks, true, strict=True)):
+            ious[row].append(_iou(mask, truth))
+    return ious, masks
+
+
+def _prompts(
+    clicks: list[list[tuple[int, int, int]]], logits: Float[Tensor, "P 1 G G"] | None, scale_xy: tuple[float, float]
+) -> Prompts:
+    rows = [(np.array([c[:2] for c in made]) * np.array(scale_xy), [c[2] for c in made]) for made in clicks]
+    points, labels = ragged(rows)
+    return Prompts(torch.zeros(len(rows), dtype=torch.int64), points, labels, masks=logits)
+
+
+def _iou(pred: np.ndarray, true: np.ndarray) -> float:
+    return float((pred & true).sum() / max(1, (pred | true).sum()))

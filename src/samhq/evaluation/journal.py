@@ -1,0 +1,106 @@
+"""Rows kept as they come, a JSON line a picture, so that a stopped run can go on.
+
+Knows nothing about what the rows mean.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+from samhq.atomic import whole_file
+from samhq.errors import ConfigError
+from samhq.evaluation.rows import Row
+
+FILENAME = "rows.jsonl"
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A picture's rows, and how many of its objects were left out: without pixels, and crowds."""
+
+    picture: str
+    rows: tuple[Row, ...]
+    empty: int = 0
+    crowds: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """The record as JSON values."""
+        rows = [row.to_json() for row in self.rows]
+        return {"picture": self.picture, "empty": self.empty, "crowds": self.crowds, "rows": rows}
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Scored:
+        """The record that `to_json` wrote."""
+        rows = tuple(Row.from_json(row) for row in record["rows"])
+        return cls(record["picture"], rows, record["empty"], record["crowds"])
+
+
+class Journal:
+    """What is known of pictures by name; what is added is on the disk before the next picture is begun."""
+
+    def __init__(self, stream: IO[str] | None, known: dict[str, Scored]) -> None:
+        self.stream, self.known = stream, known
+
+    @classmethod
+    def none(cls) -> Journal:
+        """A journal that keeps nothing."""
+        return cls(None, {})
+
+    @classmethod
+    def open(cls, folder: Path, settings: Mapping[str, Any], resume: bool) -> Journal:
+        """The journal of a folder; with `resume` what an earlier run of the same settings left is known.
+
+        A last line that a killed run did not finish is dropped.
+
+        Raises:
+            ConfigError: `resume`, but the folder's rows were made with other settings, or the file is no journal.
+            OSError: the folder cannot be made or written.
+        """
+        path = folder / FILENAME
+        lines = _whole_lines(path) if resume and path.exists() else []
+        known = _known(lines, settings, path)
+        with whole_file(path) as part:
+            part.write_text("\n".join(lines or [json.dumps({"settings": settings})]) + "\n", encoding="utf-8")
+        return cls(path.open("a", encoding="utf-8"), known)
+
+    def add(self, scored: Scored) -> None:
+        """Keeps a picture's rows."""
+        if self.stream is not None:
+            self.stream.write(json.dumps(scored.to_json()) + "\n")
+            self.stream.flush()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.stream is not None:
+            self.stream.close()
+
+
+def _whole_lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").split("\n")[:-1]
+
+
+def _known(lines: Sequence[str], settings: Mapping[str, Any], path: Path) -> dict[str, Scored]:
+    try:
+        records = [json.loads(line) for line in lines]
+        was = records[0]["settings"] if records else settings
+        known = {record["picture"]: Scored.from_json(record) for record in records[1:]}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigError(
+            f"Expected rows of an earlier run in {path}, got something else ({error}). Name another folder."
+        ) from error
+    other = sorted(key for key, value in settings.items() if was.get(key) != json.loads(json.dumps(value)))
+    if other:
+        raise ConfigError(
+            f"Expected {path} to go on with, of the same settings, got one with another {', '.join(other)}. Leave out "
+            "resume to begin anew, or name another folder."
+        )
+    return known

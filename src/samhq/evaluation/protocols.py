@@ -1,0 +1,138 @@
+"""Two ways to show a picture to a network and to bring its masks back: `exact` and `published`.
+
+exact       as a user gets it: the picture's longer side fills the network's square, the aspect is kept, prompts are
+            made from the true mask at the picture's own size, masks come back through the same frame.
+published   as SAM-HQ's training script measures: picture and mask are squashed to the square whatever their aspect,
+            prompts are made from the squashed mask, and the low-resolution logits are stretched at once to the
+            picture's size. One mask is asked for even of a lone point, and of an HQ model the HQ mask alone counts.
+
+Both compare at the picture's own size. Knows pixels and masks; nothing of prompts' kinds, scores or files.
+
+Source: SysCV/sam-hq, train/train.py (`evaluate`) and train/utils/dataloader.py (`Resize`).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as functional
+from jaxtyping import Bool, Float, UInt8
+from torch import Tensor
+
+from samhq.config import Candidates, HQMode
+from samhq.datasets.masks import THRESHOLD
+from samhq.errors import ConfigError, did_you_mean
+from samhq.evaluation.asking import Ask
+from samhq.image.frame import Frame
+from samhq.image.transform import normalise_and_pad, to_pixels
+
+ProtocolName = Literal["exact", "published"]
+
+
+class View(ABC):
+    """A picture as a protocol shows it: `pixels` for the network, and `scale_xy` from prompt pixels to the network's.
+
+    Prompts are made from `masks_to_ask(masks)`.
+    """
+
+    pixels: Float[Tensor, "1 3 S S"]
+    scale_xy: tuple[float, float]
+
+    @abstractmethod
+    def masks_to_ask(self, masks: Bool[np.ndarray, "K H W"]) -> Bool[np.ndarray, "K h w"]:
+        """The true masks in the pixels in which prompts are made."""
+
+    @abstractmethod
+    def back(self, logits: Float[Tensor, "P 1 G G"]) -> Bool[np.ndarray, "P H W"]:
+        """Masks at the picture's own size from low-resolution logits."""
+
+
+@dataclass(frozen=True)
+class Exact(View):
+    """The aspect is kept, see the module."""
+
+    pixels: Float[Tensor, "1 3 S S"]
+    frame: Frame
+
+    @property
+    def scale_xy(self) -> tuple[float, float]:  # type: ignore[override]
+        """From the picture's pixels to the network's."""
+        return self.frame.scale_xy
+
+    def masks_to_ask(self, masks: Bool[np.ndarray, "K H W"]) -> Bool[np.ndarray, "K H W"]:
+        """The masks themselves."""
+        return masks
+
+    def back(self, logits: Float[Tensor, "P 1 G G"]) -> Bool[np.ndarray, "P H W"]:
+        """Through the frame, as `Segmenter` does it."""
+        return self.frame.masks_to_image(logits)[:, 0].cpu().numpy()
+
+
+@dataclass(frozen=True)
+class Published(View):
+    """Picture and masks are squashed, see the module."""
+
+    pixels: Float[Tensor, "1 3 S S"]
+    original_hw: tuple[int, int]
+    scale_xy: tuple[float, float] = (1.0, 1.0)
+
+    def masks_to_ask(self, masks: Bool[np.ndarray, "K H W"]) -> Bool[np.ndarray, "K S S"]:
+        """The masks stretched to the square; those too small for it may vanish."""
+        side = self.pixels.shape[-1]
+        squashed = [_stretched(torch.from_numpy(m)[None, None].float() * 255, (side, side))[0, 0] for m in masks]
+        return torch.stack(squashed).gt(THRESHOLD).numpy() if squashed else np.zeros((0, side, side), bool)
+
+    def back(self, logits: Float[Tensor, "P 1 G G"]) -> Bool[np.ndarray, "P H W"]:
+        """Stretched to the picture's size in one step."""
+        masks = [_stretched(one[None].float(), self.original_hw)[0, 0] > 0 for one in logits]
+        return torch.stack(masks).cpu().numpy()
+
+
+def _stretched(values: Float[Tensor, "I C H W"], size_hw: tuple[int, int]) -> Float[Tensor, "I C h w"]:
+    return functional.interpolate(values, size_hw, mode="bilinear", align_corners=False)
+
+
+def show(image: UInt8[np.ndarray, "H W 3"], side: int, protocol: ProtocolName = "exact") -> View:
+    """The picture for a network of that side.
+
+    Raises:
+        ImageError: not uint8 [H,W,3], or empty.
+    """
+    if protocol == "exact":
+        return Exact(*to_pixels(image, side))
+    # The script resizes floats without antialiasing and then cuts them off to whole levels.
+    squashed = _stretched(torch.tensor(image).permute(2, 0, 1)[None].float(), (side, side)).to(torch.uint8)
+    return Published(normalise_and_pad(squashed, side), (int(image.shape[0]), int(image.shape[1])))
+
+
+def check_protocol(name: str) -> ProtocolName:
+    """The name, where it is one.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    known: tuple[ProtocolName, ...] = ("exact", "published")
+    for protocol in known:
+        if name == protocol:
+            return protocol
+    raise ConfigError(f"Expected a protocol, got {name!r}. {did_you_mean(name, known)}")
+
+
+def candidates_of(ask: Ask, protocol: ProtocolName) -> Candidates:
+    """Which of SAM's masks a protocol takes."""
+    return ask.candidates if protocol == "exact" else "single"
+
+
+def default_hq(hq_model: bool, protocol: ProtocolName) -> HQMode:
+    """The HQ mode where none is asked for: what `Segmenter` gives, or the HQ mask alone as published.
+
+    >>> default_hq(True, "exact"), default_hq(True, "published"), default_hq(False, "published")
+    ('add', 'only', 'off')
+    """
+    if not hq_model:
+        return "off"
+    return "add" if protocol == "exact" else "only"

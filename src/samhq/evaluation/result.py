@@ -1,0 +1,239 @@
+"""What an evaluation found: rows, means, tables in Markdown, JSON and CSV, and several models side by side.
+
+Knows numbers and text; nothing of models, pictures or masks.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any, get_args
+
+from samhq.atomic import whole_file
+from samhq.config import HQMode
+from samhq.evaluation.clicks import MOST, TARGETS, noc, reached
+from samhq.evaluation.journal import Scored
+from samhq.evaluation.rows import COLUMNS, Row, Size
+
+#: Of how many clicks the mean IoU is shown.
+SHOWN_CLICKS = (1, 3, 5, 10, 20)
+
+
+@dataclass(frozen=True)
+class Means:
+    """Means over `count` objects, 0..1, NaN over none."""
+
+    count: int
+    iou: float
+    boundary_iou: float
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One way of asking: means over all objects, over those of each size, and of the thin scores there are.
+
+    Of clicks also `noc` and `failures`, the mean count and how many objects never got there, for each target, and
+    `curve`, the mean IoU after each click.
+    """
+
+    prompt: str
+    hq: HQMode
+    all: Means
+    sizes: dict[Size, Means]
+    thin: float
+    thin_count: int
+    noc: dict[str, float]
+    failures: dict[str, int]
+    curve: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The rows of one model on one data set, and what was left out: objects without pixels, and crowds."""
+
+    model: str
+    source: str
+    protocol: str
+    rows: tuple[Row, ...]
+    pictures: int
+    empty: int = 0
+    crowds: int = 0
+
+    @classmethod
+    def of(cls, model: str, source: str, protocol: str, scored: Sequence[Scored]) -> Evaluation:
+        """All pictures' rows together."""
+        rows = tuple(row for one in scored for row in one.rows)
+        empty, crowds = sum(one.empty for one in scored), sum(one.crowds for one in scored)
+        return cls(model, source, protocol, rows, len(scored), empty, crowds)
+
+    def summaries(self) -> list[Summary]:
+        """One for each way of asking and HQ mode, in the order of the rows."""
+        kinds: dict[tuple[str, HQMode], list[Row]] = {}
+        for row in self.rows:
+            kinds.setdefault((row.prompt, row.hq), []).append(row)
+        return [summary_of(prompt, hq, rows) for (prompt, hq), rows in kinds.items()]
+
+    def summary(self, prompt: str, hq: HQMode | None = None) -> Summary:
+        """That of one way of asking, in words such as "box" or "1p"; of its first HQ mode where none is named.
+
+        Raises:
+            KeyError: it was not measured.
+        """
+        for summary in self.summaries():
+            if summary.prompt == prompt and hq in (None, summary.hq):
+                return summary
+        raise KeyError((prompt, hq))
+
+    def table(self) -> str:
+        """The means as Markdown tables, in per cent."""
+        return side_by_side([self])
+
+    def to_json(self) -> dict[str, Any]:
+        """The means, not the rows, as JSON values; None where there is no number."""
+        about = {key: getattr(self, key) for key in ("model", "source", "protocol", "pictures", "empty", "crowds")}
+        return about | {"summaries": [_plain(asdict(summary)) for summary in self.summaries()]}
+
+    def save(self, folder: Path) -> list[Path]:
+        """Writes `objects.csv`, `summary.json` and `summary.md`; returns their paths.
+
+        Raises:
+            OSError: the folder cannot be made or written.
+        """
+        paths = write_tables(folder, [self])
+        with whole_file(folder / "objects.csv") as part, part.open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.writer(stream)
+            writer.writerow([*COLUMNS, "size"])
+            writer.writerows([*(_cell(getattr(row, name)) for name in COLUMNS), row.size] for row in self.rows)
+        return [folder / "objects.csv", *paths]
+
+
+def summary_of(prompt: str, hq: HQMode, rows: Sequence[Row]) -> Summary:
+    """The means of the rows of one way of asking."""
+    thin = [row.thin for row in rows if row.thin is not None]
+    curves = [row.clicks for row in rows if row.clicks]
+    targets = TARGETS if curves else ()
+    return Summary(
+        prompt,
+        hq,
+        means(rows),
+        {size: means([row for row in rows if row.size == size]) for size in get_args(Size)},
+        _mean(thin),
+        len(thin),
+        {_percent(target): _mean([noc(curve, target) for curve in curves]) for target in targets},
+        {_percent(target): sum(not reached(curve, target) for curve in curves) for target in targets},
+        tuple(map(fmean, zip(*curves, strict=True))),
+    )
+
+
+def means(rows: Sequence[Row]) -> Means:
+    """Means of IoU and boundary IoU, every object counting alike whatever its size."""
+    return Means(len(rows), _mean([row.iou for row in rows]), _mean([row.boundary_iou for row in rows]))
+
+
+def side_by_side(evaluations: Sequence[Evaluation]) -> str:
+    """Markdown tables of several evaluations, a row for each model, way of asking and HQ mode; values in per cent."""
+    parts = [_about(evaluations)]
+    found = [(evaluation.model, summary) for evaluation in evaluations for summary in evaluation.summaries()]
+    order = list(dict.fromkeys((summary.prompt, summary.hq) for _, summary in found))
+    # Models lie under each other, one way of asking after the other.
+    found.sort(key=lambda pair: order.index((pair[1].prompt, pair[1].hq)))
+    asked = [pair for pair in found if not pair[1].curve]
+    clicked = [pair for pair in found if pair[1].curve]
+    if asked:
+        head = ["model", "prompt", "HQ", "objects", "mIoU", "mBIoU", "thin", *get_args(Size)]
+        parts.append(markdown(head, [_asked_row(model, summary) for model, summary in asked]))
+    if clicked:
+        noc_names = [f"NoC@{_percent(t)}" for t in TARGETS] + [f"not {_percent(t)}" for t in TARGETS]
+        head = ["model", "HQ", "objects", *noc_names, *(f"IoU@{n}" for n in SHOWN_CLICKS), f"mBIoU@{MOST}"]
+        parts.append(markdown(head, [_clicked_row(model, summary) for model, summary in clicked]))
+    return "\n\n".join(parts) + "\n"
+
+
+def write_tables(folder: Path, evaluations: Sequence[Evaluation]) -> list[Path]:
+    """Writes `summary.json` and `summary.md` of several evaluations; returns their paths.
+
+    Raises:
+        OSError: the folder cannot be made or written.
+    """
+    texts = {
+        "summary.json": json.dumps([evaluation.to_json() for evaluation in evaluations], indent=1) + "\n",
+        "summary.md": side_by_side(evaluations),
+    }
+    for name, text in texts.items():
+        with whole_file(folder / name) as part:
+            part.write_text(text, encoding="utf-8")
+    return [folder / name for name in texts]
+
+
+def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown, its columns as wide as their longest cell.
+
+    >>> print(markdown(["a", "b"], [["1", "long"]]))
+    | a | b    |
+    | - | ---- |
+    | 1 | long |
+    """
+    every = [list(head), *map(list, rows)]
+    widths = [max(map(len, column)) for column in zip(*every, strict=True)]
+    every.insert(1, ["-" * width for width in widths])
+    return "\n".join("| " + " | ".join(map(str.ljust, row, widths)) + " |" for row in every)
+
+
+def per_cent(value: float) -> str:
+    """A share as people write it: one decimal, a dash for NaN.
+
+    >>> per_cent(0.7864), per_cent(math.nan)
+    ('78.6', '-')
+    """
+    return "-" if math.isnan(value) else f"{100 * value:.1f}"
+
+
+def _about(evaluations: Sequence[Evaluation]) -> str:
+    first = evaluations[0]
+    left = [f"{first.empty} without pixels"] * bool(first.empty) + [f"{first.crowds} crowds"] * bool(first.crowds)
+    words = f"{first.source}: {first.pictures} pictures, protocol {first.protocol}, values in %"
+    return f"{words}; left out: {', '.join(left)}." if left else f"{words}."
+
+
+def _asked_row(model: str, summary: Summary) -> list[str]:
+    whole = [str(summary.all.count), per_cent(summary.all.iou), per_cent(summary.all.boundary_iou)]
+    thin = f"{per_cent(summary.thin)} ({summary.thin_count})" if summary.thin_count else "-"
+    sizes = [
+        f"{per_cent(m.iou)} / {per_cent(m.boundary_iou)} ({m.count})" if m.count else "-"
+        for m in summary.sizes.values()
+    ]
+    return [model, summary.prompt, summary.hq, *whole, thin, *sizes]
+
+
+def _clicked_row(model: str, summary: Summary) -> list[str]:
+    counts = [f"{value:.2f}" for value in summary.noc.values()] + [str(n) for n in summary.failures.values()]
+    curve = [per_cent(summary.curve[number - 1]) for number in SHOWN_CLICKS]
+    return [model, summary.hq, str(summary.all.count), *counts, *curve, per_cent(summary.all.boundary_iou)]
+
+
+def _mean(values: Sequence[float]) -> float:
+    return fmean(values) if values else math.nan
+
+
+def _percent(target: float) -> str:
+    return f"{100 * target:.0f}"
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return " ".join(f"{one:.4f}" for one in value)
+    return "" if value is None else value
+
+
+def _plain(value: Any) -> Any:
+    """NaN as None, in dicts and lists too: JSON has no NaN."""
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    return None if isinstance(value, float) and math.isnan(value) else value

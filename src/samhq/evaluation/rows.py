@@ -1,0 +1,103 @@
+"""One object's scores for one way of asking: the row from which all tables and files are made.
+
+Knows masks and numbers; nothing of models or files.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Bool
+
+from samhq.config import HQMode
+from samhq.evaluation.metrics import band_width, boundary, iou
+from samhq.evaluation.thin import thin_score
+
+Size = Literal["small", "medium", "large"]
+#: Areas in pixels from which an object is medium and large. Source: cocodataset.org, "Detection Evaluation".
+MEDIUM, LARGE = 32**2, 96**2
+
+
+@dataclass(frozen=True)
+class Row:
+    """Scores 0..1 of one object under one way of asking.
+
+    `object` is its id in the data set; `area` its pixels; `thin` None where it has no thin structure; `predicted_iou`
+    what the network thinks of its mask, None after clicks; `clicks` the IoU after each of the simulated annotator.
+    """
+
+    picture: str
+    object: int
+    category: str
+    prompt: str
+    hq: HQMode
+    area: int
+    iou: float
+    boundary_iou: float
+    thin: float | None
+    predicted_iou: float | None
+    clicks: tuple[float, ...] = ()
+
+    @property
+    def size(self) -> Size:
+        """The object's size class, by COCO's areas."""
+        return size_of(self.area)
+
+    def to_json(self) -> dict[str, Any]:
+        """The row as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, record: dict[str, Any]) -> Row:
+        """The row that `to_json` wrote."""
+        return cls(**{**record, "clicks": tuple(record["clicks"])})
+
+
+#: The columns of a table of rows, with the size class after the area.
+COLUMNS = tuple(field.name for field in fields(Row))
+
+
+def size_of(area: float) -> Size:
+    """Small, medium or large, by COCO's areas.
+
+    >>> size_of(1023), size_of(1024), size_of(9216)
+    ('small', 'medium', 'large')
+    """
+    return "small" if area < MEDIUM else "medium" if area < LARGE else "large"
+
+
+@dataclass(frozen=True)
+class Scores:
+    """IoU, boundary IoU and thin score of one mask, 0..1; `thin` None where the object has no thin structure."""
+
+    iou: float
+    boundary_iou: float
+    thin: float | None
+
+
+def score(pred: Bool[np.ndarray, "H W"], true: Bool[np.ndarray, "H W"]) -> Scores:
+    """How well a mask fits the true one; both empty: 1 and 1, one of them empty: 0 and 0.
+
+    The same numbers as `metrics.iou` and `metrics.boundary_iou`, computed on the part of the picture that holds the
+    two masks.
+
+    >>> score(np.eye(4, dtype=bool), np.ones((4, 4), bool)).iou
+    0.25
+    """
+    thin = thin_score(pred, true)
+    window = _window(pred | true)
+    width = band_width(*true.shape)
+    some, other = (torch.from_numpy(np.ascontiguousarray(mask[window])) for mask in (pred, true))
+    bands = boundary(some, width=width), boundary(other, width=width)
+    return Scores(iou(some, other).item(), iou(*bands).item(), None if math.isnan(thin) else thin)
+
+
+def _window(mask: Bool[np.ndarray, "H W"]) -> tuple[slice, slice]:
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not len(rows):
+        return slice(0, 1), slice(0, 1)
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)

@@ -1,0 +1,243 @@
+"""Scores of a network on a data set: pictures in, rows out, each picture encoded once for all its objects and prompts.
+
+The same function measures during training and after it. Knows nothing about tables or how results are shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+from jaxtyping import Bool
+from torch import Tensor
+
+from samhq.config import Candidates, HQMode
+from samhq.datasets.open import open_dataset
+from samhq.datasets.sample import Pictures, Sample
+from samhq.datasets.views import spread
+from samhq.errors import ConfigError, did_you_mean
+from samhq.evaluation.asking import CLICKS, Ask, ask_for, object_rng, parse_asks
+from samhq.evaluation.clicks import click_through
+from samhq.evaluation.journal import Journal, Scored
+from samhq.evaluation.network import measuring
+from samhq.evaluation.protocols import ProtocolName, View, candidates_of, check_protocol, default_hq, show
+from samhq.evaluation.result import Evaluation
+from samhq.evaluation.rows import Row, score
+from samhq.inference.cache import weights_hash
+from samhq.inference.segment import Segmenter
+from samhq.model.sam import Sam
+from samhq.types import ImageEmbedding, LowRes, Prompts
+
+_AT_ONCE = 16  #: objects whose full-size masks are alive together
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is measured: ways of asking, whether clicks are simulated, the protocol, HQ modes and the points' seed."""
+
+    asks: tuple[Ask, ...]
+    clicks: bool
+    protocol: ProtocolName
+    modes: tuple[HQMode, ...]
+    seed: int = 0
+
+
+def evaluate(
+    model: Segmenter | Sam,
+    source: Pictures | str | Path,
+    *,
+    prompts: str | Sequence[str] = "box",
+    protocol: str = "exact",
+    hq: HQMode | Sequence[HQMode] | None = None,
+    images: Path | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+    name: str | None = None,
+    output: str | Path | None = None,
+    resume: bool = False,
+    progress: bool = False,
+) -> Evaluation:
+    """Scores of every object in a data set for every way of asking, as rows, tables and JSON.
+
+    `source` is a `Pictures` or what `samhq.datasets.open.open_dataset` takes, with its `images` and `limit`.
+    `prompts` are words such as "box", "5p+5n", "curve" or "clicks", in a list or joined by commas; `protocol` is
+    "exact" or "published"; `hq` one mode or several, by default the protocol's. Random points depend on `seed` and the
+    object alone. `name` is what tables call the model. With `output` rows are kept in that folder as they come, and
+    tables written at the end; `resume` goes on where an earlier run with the same settings was stopped.
+
+    Crowds are left out, as are objects without pixels, which nothing can ask for; the result counts them. The network
+    is put into evaluation mode meanwhile.
+
+    Raises:
+        ConfigError: unknown words, nothing to measure, clicks under the published protocol, or a folder whose rows
+            belong to other settings.
+        ImageError: a picture or mask cannot be read, or they differ in size.
+    """
+    sam = model.model if isinstance(model, Segmenter) else model
+    plan = make_plan(sam, prompts, protocol, hq, seed)
+    pictures = _pictures(source, images, limit)
+    label = name or sam.config.name
+    journal = Journal.none() if output is None else Journal.open(Path(output), _settings(sam, plan, pictures), resume)
+    scored = _collect(sam, pictures, plan, journal, label if progress else None)
+    result = Evaluation.of(label, pictures.name, plan.protocol, scored)
+    if not result.rows:
+        raise ConfigError(f"Expected objects with pixels in {pictures.name}, found none. See samhq data check.")
+    if output is not None:
+        result.save(Path(output))
+    return result
+
+
+def make_plan(
+    sam: Sam, prompts: str | Sequence[str], protocol: str, hq: HQMode | Sequence[HQMode] | None, seed: int
+) -> Plan:
+    """What is measured, checked against the network.
+
+    Raises:
+        ConfigError: an unknown word, an HQ mask of a plain SAM, or clicks under the published protocol.
+    """
+    words = prompts.split(",") if isinstance(prompts, str) else list(prompts)
+    asks = parse_asks([word for word in words if word.strip() != CLICKS])
+    clicks, known = len(asks) < len(words) and CLICKS in map(str.strip, words), check_protocol(protocol)
+    if clicks and known == "published":
+        raise ConfigError("Expected clicks under protocol 'exact', got 'published', which has none. Leave clicks out.")
+    if hq is None:
+        modes: tuple[HQMode, ...] = (default_hq(sam.config.hq, known),)
+    else:
+        modes = (hq,) if isinstance(hq, str) else tuple(dict.fromkeys(hq))
+    for mode in modes:
+        if mode not in get_args(HQMode):
+            raise ConfigError(f"Expected an HQ mode, got {mode!r}. {did_you_mean(str(mode), get_args(HQMode))}")
+        sam.hq_mode(mode)
+    if not (asks or clicks) or not modes:
+        raise ConfigError("Expected at least one kind of prompt and one HQ mode, got none. Ask with prompts='box'.")
+    return Plan(tuple(asks), clicks, known, modes, seed)
+
+
+def score_sample(sam: Sam, sample: Sample, plan: Plan) -> list[Row]:
+    """The rows of one picture: for each object that can be asked for, each way of asking, each HQ mode."""
+    chosen = sample.objects
+    if not chosen:
+        return []
+    shown = Shown.to(sam, sample, plan.protocol)
+    rows: list[Row] = []
+    for start in range(0, len(chosen), _AT_ONCE):
+        some = chosen[start : start + _AT_ONCE]
+        asked = shown.view.masks_to_ask(sample.masks[some])
+        for ask, mode in product(plan.asks, plan.modes):
+            rows += shown.asked(some, asked, ask, mode, plan)
+        for mode in plan.modes if plan.clicks else ():
+            rows += shown.clicked(some, mode)
+    return rows
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A picture that the network has seen, ready to be asked about some of its objects."""
+
+    sam: Sam
+    sample: Sample
+    view: View
+    embedding: ImageEmbedding
+
+    @classmethod
+    def to(cls, sam: Sam, sample: Sample, protocol: ProtocolName) -> Shown:
+        """The picture encoded under a protocol."""
+        view = show(sample.image, sam.config.side, protocol)
+        return cls(sam, sample, view, sam.encode(view.pixels.to(sam.device)))
+
+    def masks(
+        self, some: Sequence[int], asked: Bool[np.ndarray, "K h w"], ask: Ask, mode: HQMode, plan: Plan
+    ) -> tuple[Bool[np.ndarray, "K H W"], list[float]]:
+        """Masks of objects for one way of asking, and their predicted IoU; `asked` are the true ones for prompts."""
+        # An object that squashing made vanish cannot be asked for: its mask stays empty, which scores 0.
+        there = [k for k, mask in enumerate(asked) if mask.any()]
+        masks, predicted = np.zeros((len(some), *self.sample.image.shape[:2]), bool), np.zeros(len(some))
+        if there:
+            prompts = ask_for(ask, asked[there], [self.rng(some[k], plan) for k in there], self.view.scale_xy)
+            low = self.decode(prompts, candidates_of(ask, plan.protocol), mode)
+            masks[there], predicted[there] = self.view.back(low.logits), low.iou[:, 0].float().cpu().numpy()
+        return masks, predicted.tolist()
+
+    def asked(
+        self, some: Sequence[int], asked: Bool[np.ndarray, "K h w"], ask: Ask, mode: HQMode, plan: Plan
+    ) -> list[Row]:
+        """Rows of objects for one way of asking."""
+        rows = zip(some, *self.masks(some, asked, ask, mode, plan), strict=True)
+        return [self.row(k, mask, str(ask), mode, predicted=iou) for k, mask, iou in rows]
+
+    def rng(self, k: int, plan: Plan) -> np.random.Generator:
+        """What draws the points of object `k`."""
+        return object_rng(plan.seed, self.sample.name, self.sample.ids[k])
+
+    def clicked(self, some: Sequence[int], mode: HQMode) -> list[Row]:
+        """Rows of objects for the simulated annotator."""
+
+        def answer(prompts: Prompts, candidates: Candidates) -> tuple[Tensor, np.ndarray]:
+            low = self.decode(prompts, candidates, mode)
+            return low.logits, self.view.back(low.logits)
+
+        curves, masks = click_through(answer, self.sample.masks[some], self.view.scale_xy)
+        rows = zip(some, masks, curves, strict=True)
+        return [self.row(k, mask, CLICKS, mode, clicks=tuple(curve)) for k, mask, curve in rows]
+
+    def decode(self, prompts: Prompts, candidates: Candidates, mode: HQMode) -> LowRes:
+        """What the network answers; one mask a prompt."""
+        return self.sam.decode(self.embedding, prompts.to(self.sam.device), candidates=candidates, hq=mode)
+
+    def row(
+        self,
+        k: int,
+        mask: Bool[np.ndarray, "H W"],
+        prompt: str,
+        mode: HQMode,
+        *,
+        predicted: float | None = None,
+        clicks: tuple[float, ...] = (),
+    ) -> Row:
+        """The scores of one mask of object `k`."""
+        true, sample = self.sample.masks[k], self.sample
+        found = score(mask, true)
+        about = sample.name, sample.ids[k], sample.categories[k], prompt, mode, int(true.sum())
+        return Row(*about, found.iou, found.boundary_iou, found.thin, predicted, clicks)
+
+
+def _collect(sam: Sam, pictures: Pictures, plan: Plan, journal: Journal, bar: str | None) -> list[Scored]:
+    """What is known of every picture, in order: kept from an earlier run, or measured now."""
+    scored = []
+    with measuring(sam), journal:
+        for index, name in enumerate(_shown(pictures.names(), bar)):
+            known = journal.known.get(name)
+            if known is None:
+                sample = pictures[index]
+                empty = int((~sample.masks.any((1, 2)) & ~sample.crowd).sum())
+                known = Scored(name, tuple(score_sample(sam, sample, plan)), empty, int(sample.crowd.sum()))
+                journal.add(known)
+            scored.append(known)
+    return scored
+
+
+def _shown(names: Sequence[str], bar: str | None) -> Iterable[str]:
+    if bar is None:
+        return names
+    from tqdm import tqdm
+
+    return tqdm(names, desc=bar, unit="picture")
+
+
+def _pictures(source: Pictures | str | Path, images: Path | None, limit: int | None) -> Pictures:
+    if isinstance(source, (str, Path)):
+        return open_dataset(source, images=images, limit=limit)
+    if images is not None:
+        raise ConfigError("Expected images= with the path of a COCO file only, got it with pictures. Leave it out.")
+    return spread(source, limit)
+
+
+def _settings(sam: Sam, plan: Plan, pictures: Pictures) -> dict[str, Any]:
+    """All that rows depend on but the pictures' content, as JSON values."""
+    asked = {"prompts": [str(ask) for ask in plan.asks] + [CLICKS] * plan.clicks, "seed": plan.seed}
+    protocol = {"protocol": plan.protocol, "hq": list(plan.modes), "side": sam.config.side}
+    return {"weights": weights_hash(sam), "pictures": pictures.name, **asked, **protocol}
