@@ -41,8 +41,8 @@ starter-card: $(VENV)/.installed  ## the figures of docs/starter.md
 	$(BIN)/python benchmarks/starter.py --pictures 100 --side 512
 
 train-starter: $(VENV)/.installed  ## the starter's recipe from random weights; hours on a CPU, set DEVICE=cuda on a GPU
-	$(BIN)/python -m samhq.training --output runs/starter --device $(DEVICE) --precision $(PRECISION) \
-		--stages 112:8:52m,224:4:56m --correct 0.2 --prompts 8 --learning-rate 8e-4 --hold 0.7 --workers 1
+	$(BIN)/samhq train --mode scratch --output runs/starter --device $(DEVICE) --precision $(PRECISION) --threads 1 \
+		--stages 112:8:52m,224:4:56m --correct 0.2 --learning-rate 8e-4 --hold 0.7
 	$(BIN)/python -m samhq.training.publish runs/starter runs/starter/starter.safetensors --side 224
 
 bench-everything: $(VENV)/.installed  ## whole-image masks beside transformers, time and peak memory

@@ -9,7 +9,7 @@ import argparse
 
 import samhq
 from samhq.evaluation.scenes import evaluate_scenes
-from samhq.training.loop import unseen_scenes
+from samhq.training.drawn import unseen_scenes
 
 
 def main() -> None:

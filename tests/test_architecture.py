@@ -41,7 +41,7 @@ SIDEWAYS = {("inference", "formats"), ("formats", "inference")}
 NAMELESS = {"utils", "util", "common", "misc", "helpers", "helper", "core", "base"}
 LINES = 450
 #: Heavy or optional: imported where they are used, so that everything else works and starts without them.
-LATE = {"cv2", "pycocotools", "huggingface_hub", "tqdm", "skimage", "matplotlib"}
+LATE = {"cv2", "pycocotools", "huggingface_hub", "tqdm", "skimage", "matplotlib", "accelerate", "tensorboard"}
 #: Drawing scenes is OpenCV from end to end, and no floor below imports it.
 AT_HOME = {"scenes": {"cv2"}}
 FORBIDDEN = {"torchvision", "timm", "transformers", "segment_anything", "segment_anything_hq", "mobile_sam"}

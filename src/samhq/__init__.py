@@ -60,6 +60,8 @@ if TYPE_CHECKING:
     from samhq.inference.refine import refine, segment_native
     from samhq.inference.result import Segmentation
     from samhq.inference.segment import EncodedImage, Segmenter, load
+    from samhq.training.config import TrainConfig
+    from samhq.training.loop import Trained, train
 
 #: Every public name and the module that has it.
 _WHERE = {
@@ -94,6 +96,8 @@ _WHERE = {
     "SamVisionModel": "samhq.api.transformers",
     "Segmentation": "samhq.inference.result",
     "Segmenter": "samhq.inference.segment",
+    "TrainConfig": "samhq.training.config",
+    "Trained": "samhq.training.loop",
     "as_rgb": "samhq.image.bands",
     "build_sam": "samhq.api.segment_anything",
     "build_sam_hq": "samhq.api.segment_anything",
@@ -115,6 +119,7 @@ _WHERE = {
     "segment_everything": "samhq.inference.everything",
     "segment_mosaic": "samhq.inference.mosaic",
     "segment_native": "samhq.inference.refine",
+    "train": "samhq.training.loop",
 }
 
 __all__ = [
@@ -149,6 +154,8 @@ __all__ = [
     "SamVisionModel",
     "Segmentation",
     "Segmenter",
+    "TrainConfig",
+    "Trained",
     "as_rgb",
     "build_sam",
     "build_sam_hq",
@@ -170,6 +177,7 @@ __all__ = [
     "segment_everything",
     "segment_mosaic",
     "segment_native",
+    "train",
 ]
 
 

@@ -5,29 +5,52 @@ import json
 import pytest
 
 from samhq.errors import ConfigError
-from samhq.training.config import Stage, TrainConfig, parse_stages
+from samhq.training.config import TrainConfig, parse_kinds
 
 
-def test_a_changed_plan_is_entered_where_the_spent_time_puts_it():
-    before = TrainConfig(stages=parse_stages("112:16:60m,224:8:30m"))
-    after = TrainConfig(stages=parse_stages("112:16:30m,448:2:30m"))
-    assert before.stage_at(40).side == 112
-    assert after.stage_at(40).side == 448
-    assert after.stage_at(60) is None
+def test_what_is_left_out_is_the_recipe_of_the_mode_and_what_is_said_stays():
+    assert TrainConfig(mode="hq").learning_rate == 1e-3
+    assert TrainConfig(mode="finetune").learning_rate == 1e-4
+    assert TrainConfig(mode="hq", learning_rate=5.0).learning_rate == 5
+    assert TrainConfig(mode="scratch").init == "random"
+    assert TrainConfig(mode="hq").weights.sam == 0, "SAM does not learn in HQ tuning"
 
 
-@pytest.mark.parametrize("text", ["112:16", "100:8:3", "112:0:3", "112:8:0m", "a:b:c", "112:8:nan", "", "112:8:infm"])
-def test_refuses_stages_that_are_none(text):
-    with pytest.raises(ConfigError):
-        parse_stages(text)
+def test_the_published_recipe():
+    """The numbers of the paper and of its training script: specification 8.3 and 8.4."""
+    paper = TrainConfig(mode="hq", preset="paper")
+    assert parse_kinds(paper.kinds).keys() == {"tight_box", "clicks", "noise_mask_255"}
+    assert (paper.epochs, paper.batch * paper.accumulate, paper.learning_rate) == (12, 32, 1e-3)
+    assert (paper.weights.hq, paper.weights.hq_sum, paper.weights.points) == (1, 0, 12544)
+    assert (paper.optimiser, paper.weight_decay, paper.beta2, paper.clip, paper.average) == ("adam", 0, 0.999, 0, 0)
+    assert paper.scale == (0.1, 2.0)
 
 
-def test_refuses_mixed_units_and_unknown_models():
-    with pytest.raises(ConfigError, match="one unit"):
-        TrainConfig(stages=(Stage(64, 1, 3), Stage(64, 1, 3, "minutes")))
-    with pytest.raises(ConfigError, match="sam_hq_vit_tiny"):
-        TrainConfig(model="sam_hq_vit_tinny")
+def test_the_whole_configuration_is_json_with_the_loss_that_counts():
+    written = json.loads(json.dumps(TrainConfig(mode="hq", loss="points:64").to_dict()))
+    assert written["weights"]["points"] == 64
+    assert written["weights"]["hq_sum"] == 1
+    assert written["learning_rate"] == 1e-3
 
 
-def test_the_whole_configuration_is_json():
-    assert json.loads(TrainConfig().to_json())["loss"]["dice"] == 1.0
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"mode": "hqq"}, "hq"),
+        ({"what": "lorra"}, "lora"),
+        ({"model": "sam_hq_vit_tinny"}, "sam_hq_vit_tiny"),
+        ({"preset": "paper"}, "mode='hq'"),
+        ({"mode": "finetune", "what": "lora", "cache": "features"}, "frozen encoder"),
+        ({"kinds": "boxes"}, "box"),
+        ({"kinds": "box:none"}, "box:2"),
+        ({"loss": "dise:1"}, "dice"),
+        ({"loss": "dice:-1"}, "from 0 up"),
+        ({"batch": 0}, "batch"),
+        ({"scale": (2.0, 0.5)}, "scale"),
+        ({"epochs": float("nan")}, "epochs"),
+        ({"correct": 1.5}, "correct"),
+    ],
+)
+def test_refuses_what_means_nothing(fields, said):
+    with pytest.raises(ConfigError, match=said):
+        TrainConfig(**fields)

@@ -1,17 +1,31 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from tests import tiny
+from tests.training.worlds import Held, losses, quick, saved
 
+import samhq
+from samhq.checkpoint.load import load_model
+from samhq.checkpoint.save import convert
 from samhq.config import DecoderConfig, ModelConfig, TinyViTConfig
-from samhq.errors import CheckpointError, SamHQError
+from samhq.errors import CheckpointError, ConfigError, SamHQError
+from samhq.image.transform import to_pixels
 from samhq.training import config as train_config
-from samhq.training import loop
-from samhq.training.config import TrainConfig, parse_stages
+from samhq.training import loop, start
+from samhq.training.checkpoint import load_state
+from samhq.training.config import TrainConfig
+from samhq.training.publish import export
+from samhq.training.run import Run
 
 SMALL = ModelConfig(
     "small",
@@ -19,106 +33,264 @@ SMALL = ModelConfig(
     hq=True,
     decoder=DecoderConfig(dim=32, heads=2, mlp_dim=32, iou_dim=32),
 )
+RUNS = {
+    "hq": {"mode": "hq", "scale": (0.8, 1.2)},
+    "decoder": {"mode": "finetune", "what": "decoder"},
+    "lora": {"mode": "finetune", "what": "lora"},
+    "all": {"mode": "finetune", "what": "all", "accumulate": 2, "batch": 1},
+}
+
+
+def _train(config: TrainConfig) -> loop.Trained:
+    data = Held() if config.data == "held" else None
+    return loop.train(config, data=data, say=lambda _: None)
 
 
 @pytest.fixture
-def config(tmp_path, monkeypatch):
-    monkeypatch.setattr(loop, "model_config", lambda name: SMALL)
+def scratch(tmp_path, monkeypatch):
+    monkeypatch.setattr(start, "model_config", lambda name: SMALL)
     monkeypatch.setitem(train_config.MODELS, "small", SMALL)
     return TrainConfig(
-        output=tmp_path,
+        mode="scratch",
+        output=tmp_path / "run",
         model="small",
-        stages=parse_stages("32:2:2,48:2:2"),
-        prompts=3,
+        stages="32:2:2,48:2:2",
+        prompts_per_picture=3,
         workers=0,
         log_steps=1,
         warmup=1,
         norm_pictures=4,
         validate_pictures=2,
+        tensorboard=False,
+        device="cpu",
     )
 
 
-def _losses(folder) -> list[float]:
-    return [
-        row["loss"] for line in (folder / "log.jsonl").read_text().splitlines() if "loss" in (row := json.loads(line))
-    ]
-
-
-def test_a_stopped_run_goes_on_to_the_same_losses(config):
-    loop.train(config)
-    whole = _losses(config.output)
-    assert len(whole) == 4
-    _interrupted(config, steps=1)
-    loop.train(replace(config, resume=True))
-    assert _losses(config.output) == pytest.approx(whole, rel=1e-5)
-    sam = loop.export(config.output, norm_pictures=4)
-    assert (sam.config.side, sam.training) == (48, False)
-    assert all(v.isfinite().all() for v in sam.state_dict().values() if v.is_floating_point())
-
-
-def test_a_signal_to_the_whole_group_still_saves(config):
-    config = replace(config, workers=1, stages=parse_stages("32:2:4"))
-    _interrupted(config, steps=2)
-    assert loop.load_state(config.output)["place"] == [2, 4, 2.0]
-
-
-def _interrupted(config, steps):
+def _interrupted(config, steps, monkeypatch):
     """The same run, asked to end by a signal to it and to its workers in its step number `steps`."""
     import multiprocessing
-    import os
-    import signal
 
-    step, count = loop.train_step, 0
+    step, count = loop.update, 0
 
-    def counted(run, batch):
+    def counted(run, stream):
         nonlocal count
         count += 1
         if count == steps:
             for child in multiprocessing.active_children():
                 os.kill(child.pid, signal.SIGTERM)
             os.kill(os.getpid(), signal.SIGTERM)
-        return step(run, batch)
+        return step(run, stream)
 
-    loop.train_step = counted
-    try:
-        loop.train(config)
-    finally:
-        loop.train_step = step
+    with monkeypatch.context() as patched:
+        patched.setattr(loop, "update", counted)
+        _train(config)
     assert count == steps
 
 
-def test_a_loss_that_is_no_number_changes_nothing_and_then_ends_the_run(config, monkeypatch):
-    torch.manual_seed(0)
-    run = loop.Run(config)
-    before = [p.clone() for p in run.model.parameters()]
-    monkeypatch.setattr(loop, "batch_loss", lambda *a: (torch.tensor(float("nan"), requires_grad=True), {}))
-    batch = next(loop.batches(0, 0, 32, 2, 3, workers=0))
-    for _ in range(19):
-        assert loop.train_step(run, batch) == {}
-    assert all(torch.equal(a, b) for a, b in zip(before, run.model.parameters(), strict=True))
+def test_a_stopped_run_from_scratch_goes_on_to_the_same_losses(scratch, tmp_path, monkeypatch):
+    _train(replace(scratch, output=tmp_path / "whole"))
+    whole = losses(tmp_path / "whole")
+    assert len(whole) == 4
+    _interrupted(scratch, 1, monkeypatch)
+    _train(replace(scratch, resume=True))
+    assert losses(scratch.output) == pytest.approx(whole, rel=1e-5)
+    sam = export(scratch.output, norm_pictures=4)
+    assert (sam.config.side, sam.training) == (48, False)
+    assert all(v.isfinite().all() for v in sam.state_dict().values() if v.is_floating_point())
+
+
+@pytest.mark.parametrize("kind", RUNS)
+def test_a_stopped_run_goes_on_to_the_same_losses_and_weights(kind, tmp_path, monkeypatch):
+    init = saved(tiny.LIGHT, tmp_path)
+    one, two = (quick(tmp_path / name, init, correct=0.5, **RUNS[kind]) for name in ("whole", "parts"))
+    _train(one)
+    _interrupted(two, 2, monkeypatch)
+    result = _train(replace(two, resume=True))
+    assert losses(two.output) == losses(one.output)
+    assert len(losses(two.output)) == result.steps == 5
+    first, second = (load_model(folder / "last.safetensors").state_dict() for folder in (one.output, two.output))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize("kind", RUNS)
+@pytest.mark.parametrize("config", [tiny.PLAIN, tiny.LIGHT], ids=["plain", "light"])
+def test_what_does_not_learn_is_bit_equal_afterwards_and_the_rest_is_not(kind, config, tmp_path):
+    """BatchNorm statistics included; the file is a whole model of the original layout."""
+    result = _train(quick(tmp_path / "run", saved(config, tmp_path), **RUNS[kind]))
+    before, after = tiny.shared(config).state_dict(), load_model(result.last).state_dict()
+    same = {name for name, value in before.items() if torch.equal(value, after[name])}
+    changed = before.keys() - same
+    if kind == "hq":
+        assert all(start._is_head(name) for name in changed)
+        assert any(start._is_head(name) for name in after)
+    elif kind == "decoder":
+        assert all(name.startswith("mask_decoder.") for name in changed)
+    elif kind == "lora":
+        low_rank = {name for name in changed if name.startswith("image_encoder.")}
+        assert low_rank
+        assert all(name.endswith(("attn.qkv.weight", "attn.proj.weight")) for name in low_rank)
+        assert all(name.startswith(("mask_decoder.", "image_encoder.")) for name in changed)
+    statistics = {name for name in before if "running_" in name or "num_batches" in name}
+    assert statistics <= same
+    assert "prompt_encoder.pe_layer.positional_encoding_gaussian_matrix" in same
+    if kind != "hq" or config.hq:
+        assert changed
+
+
+def test_a_killed_run_goes_on_from_its_last_saved_state(tmp_path):
+    """kill -9 in the middle, while states are saved all the time: what is on disk is whole, the losses are the same."""
+    code = (
+        "import sys, time; sys.path.insert(0, {root!r})\n"
+        "from pathlib import Path\n"
+        "from samhq.training import loop\n"
+        "from tests.training.worlds import Held, quick\n"
+        "step = loop.update\n"
+        "def slow(run, stream):\n"
+        "    time.sleep(0.2 if run.step > 3 else 0)\n"
+        "    return step(run, stream)\n"
+        "loop.update = slow\n"
+        "config = quick(Path({out!r}), {init!r}, mode='hq', epochs=4, save_minutes=0.0)\n"
+        "loop.train(config, data=Held())\n"
+    )
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    init, out = saved(tiny.LIGHT, tmp_path), tmp_path / "killed"
+    code = code.format(root=root, out=str(out), init=init)
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL) as process:
+        for _ in range(600):
+            if (out / "log.jsonl").exists() and len(losses(out)) >= 5:
+                break
+            time.sleep(0.1)
+        process.kill()
+    assert load_state(out)["place"][0] >= 4
+    _train(quick(out, init, mode="hq", epochs=4, resume=True))
+    _train(quick(tmp_path / "whole", init, mode="hq", epochs=4))
+    assert losses(out) == pytest.approx(losses(tmp_path / "whole"), rel=1e-6)
+    assert len(losses(out)) == 10
+
+
+def test_training_makes_the_loss_fall_and_the_scores_rise(tmp_path):
+    fields = {"kinds": "box", "correct": 0.0, "scale": (1.0, 1.0), "flip": 0.0, "learning_rate": 1e-2}
+    init = saved(tiny.LIGHT, tmp_path)
+    config = quick(tmp_path / "run", init, what="all", epochs=30, batch=4, validate_minutes=9.0, **fields)
+    result = loop.train(config, data=Held(), validation=Held(), say=lambda _: None)
+    course = losses(config.output)
+    assert np.mean(course[-10:]) < 0.85 * np.mean(course[:10])
+    assert result.after["box iou"] > result.before["box iou"] + 0.1
+    about = json.loads(result.best.with_suffix(".json").read_text())
+    assert about["scores"] == result.after
+    assert about["config"]["learning_rate"] == 1e-2
+    segmenter, sample = samhq.load(result.best), Held()[0]
+    y, x = np.nonzero(sample.masks[0])
+    found = segmenter.segment(sample.image, box=[x.min(), y.min(), x.max(), y.max()])
+    assert found.masks.shape[-2:] == sample.image.shape[:2]
+
+
+@pytest.mark.parametrize("suffix", ["safetensors", "pth"])
+def test_a_tuned_checkpoint_loads_converted_in_transformers(suffix, tmp_path):
+    """HQ tuning of a plain ViT: the merged file, converted, gives transformers the same encoder and HQ heads."""
+    from transformers import SamHQModel
+
+    eight_heads = tiny.PLAIN.replace(name="eight", decoder=DecoderConfig(dim=32, heads=8, mlp_dim=48, iou_dim=24))
+    config = quick(tmp_path / "run", saved(eight_heads, tmp_path), mode="hq", format=suffix)
+    result = _train(config)
+    assert result.last.suffix == f".{suffix}"
+    convert(result.last, tmp_path / "converted")
+    theirs = SamHQModel.from_pretrained(tmp_path / "converted")
+    ours = load_model(result.last)
+    pixels, _ = to_pixels(Held()[0].image, ours.config.side)
+    with torch.no_grad():
+        features = theirs.get_image_embeddings(pixels)[0]
+        torch.testing.assert_close(features, ours.encode(pixels).features, atol=1e-4, rtol=1e-3)
+    tuned = theirs.mask_decoder.hq_token.weight
+    assert torch.equal(tuned, ours.mask_decoder.hf_token.weight)
+
+
+def test_a_pth_that_cannot_say_what_it_is_is_refused_before_anything_is_written(tmp_path):
+    config = quick(tmp_path / "run", saved(tiny.LIGHT, tmp_path), mode="hq", format="pth")
+    with pytest.raises(ConfigError, match="side = 96"):
+        _train(config)
+    assert not config.output.exists()
+
+
+def test_a_signal_to_the_whole_group_still_saves(scratch, monkeypatch):
+    config = replace(scratch, workers=1, stages="32:2:4")
+    _interrupted(config, 2, monkeypatch)
+    assert load_state(config.output)["place"] == [2, 4, 2.0]
+
+
+def test_a_loss_that_is_no_number_changes_nothing_and_then_ends_the_run(tmp_path, monkeypatch):
+    run = Run(quick(tmp_path / "run", saved(tiny.LIGHT, tmp_path)), Held(), None, print)
+    before = [p.clone() for p in run.sam.parameters()]
+    stage = run.plan.at(0)
+    stream = run.stream(stage)
+    spoilt = run.task.forward
+
+    def spoil(batch):
+        loss, parts = spoilt(batch)
+        return loss * float("nan"), parts
+
+    monkeypatch.setattr(run.task, "forward", spoil)
+    for _ in range(loop.PATIENCE - 1):
+        loop.update(run, stream)
+    assert all(torch.equal(a, b) for a, b in zip(before, run.sam.parameters(), strict=True))
+    assert run.average.updates == 0
     with pytest.raises(SamHQError, match="lower the learning rate"):
-        loop.train_step(run, batch)
+        loop.update(run, stream)
 
 
-def test_nothing_to_resume_is_said(config):
+def test_accumulated_batches_are_one_larger_batch(tmp_path):
+    """The same pictures in one batch of four and in four of one: the same step."""
+    init, weights = saved(tiny.PLAIN, tmp_path), []
+    for batch, accumulate in ((4, 1), (1, 4)):
+        fields = {"mode": "hq", "batch": batch, "accumulate": accumulate, "kinds": "tight_box", "loss": "points:0"}
+        config = quick(tmp_path / f"{batch}", init, optimiser="adam", stages=f"64:{batch}:1", **fields)
+        run = Run(replace(config, average=0.0), Held(empty=None), None, print)
+        loop.update(run, run.stream(run.plan.at(0)))
+        weights.append({name: p.detach().clone() for name, p in start.learning(run.sam).items()})
+    for name in weights[0]:
+        torch.testing.assert_close(weights[0][name], weights[1][name], atol=2e-5, rtol=1e-3)
+
+
+def test_the_average_is_what_is_saved_and_validation_leaves_the_run_as_it_was(tmp_path):
+    config = quick(tmp_path / "run", saved(tiny.LIGHT, tmp_path), average=0.9, learning_rate=1e-2)
+    run = Run(config, Held(), None, print)
+    stream = run.stream(run.plan.at(0))
+    for _ in range(4):
+        loop.update(run, stream)
+        run.step += 1
+    name = "mask_decoder.mask_tokens.weight"
+    own = run.sam.state_dict()[name].clone()
+    with run.settled(4) as sam:
+        assert torch.equal(sam.state_dict()[name], run.average.weights[name])
+    assert torch.equal(run.sam.state_dict()[name], own)
+    assert not torch.equal(own, run.average.weights[name])
+
+
+def test_a_folder_with_a_run_and_one_without(tmp_path):
+    init = saved(tiny.LIGHT, tmp_path)
     with pytest.raises(CheckpointError, match="without resume"):
-        loop.train(replace(config, resume=True))
+        _train(quick(tmp_path / "none", init, resume=True))
+    config = quick(tmp_path / "run", init, epochs=0.4)
+    _train(config)
+    written = (tmp_path / "run" / "last.safetensors").read_bytes()
+    with pytest.raises(ConfigError, match="--resume"):
+        _train(config)
+    with pytest.raises(ConfigError, match="what='decoder'"):
+        _train(replace(config, what="all", resume=True))
+    assert (tmp_path / "run" / "last.safetensors").read_bytes() == written
 
 
-def test_batches_do_not_depend_on_where_a_run_began():
-    first = loop.batches(3, 0, 32, 2, 4, workers=0)
-    next(first)
-    second = next(loop.batches(3, 2, 32, 2, 4, workers=1))
-    same = next(first)
-    assert torch.equal(same.pixels, second.pixels)
-    assert torch.equal(same.targets, second.targets)
-    assert torch.equal(same.prompts.points, second.prompts.points)
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [({"data": None}, "--data"), ({"data": "nothing.json"}, "nothing.json"), ({"data": "scenes"}, "steps or minutes")],
+)
+def test_wrong_use_is_told_before_anything_is_written(fields, said, tmp_path):
+    config = quick(tmp_path / "run", saved(tiny.LIGHT, tmp_path), **fields)
+    with pytest.raises(SamHQError, match=said):
+        _train(config)
+    assert not config.output.exists()
 
 
-def test_every_parameter_that_a_mask_depends_on_learns(config):
-    run = loop.Run(config)
-    batch = next(loop.batches(0, 0, 32, 4, 8, workers=0))
-    loop.batch_loss(run.model, batch, replace(config, correct=1.0))[0].backward()
-    idle = {name for name, p in run.model.named_parameters() if p.grad is None}
-    assert all("norm_head" in name or ".head." in name for name in idle), idle
-    assert np.isfinite(sum(p.grad.norm().item() for p in run.model.parameters() if p.grad is not None))
+def test_scenes_can_be_tuned_on_without_an_end(tmp_path):
+    config = quick(tmp_path / "run", saved(tiny.PLAIN, tmp_path), data="scenes", stages="64:2:2", mode="hq")
+    assert _train(config).steps == 2

@@ -4,8 +4,8 @@ from itertools import pairwise
 
 import torch
 
-from samhq.training.config import LossWeights
 from samhq.training.losses import low_res_iou, mask_loss, prompt_losses
+from samhq.training.recipes import LossWeights
 
 
 def _target() -> torch.Tensor:

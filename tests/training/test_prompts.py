@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from samhq.training.prompts import KINDS, corrected, draw_points, draw_prompt, gather, soft_target, tight_box
+from samhq.training.config import parse_kinds
+from samhq.training.prompts import corrected, draw_points, draw_prompt, gather, soft_target, tight_box
 from samhq.types import IGNORED
+
+KINDS = parse_kinds("box,point,points,box_points,mask")
 
 
 def _mask(seed: int) -> np.ndarray:
@@ -71,3 +74,48 @@ def test_a_correction_clicks_into_the_error_with_the_true_label():
     assert torch.equal(after.labels[:, -1], (target > 0.5)[index, row, column].long())
     assert torch.equal(after.masks[:, 0], guess)
     assert prompts.labels.shape[1] + 1 == after.labels.shape[1], "the first prompts stay as they were"
+
+
+def test_fewer_pixels_than_clicks_give_fewer_clicks_and_the_rest_takes_no_part():
+    small, large = np.zeros((64, 64), bool), _mask(1)
+    small[3, 4:7] = True
+    rng = np.random.default_rng(0)
+    prompts = [draw_prompt(mask, "clicks", rng, 10) for mask in (small, large)]
+    assert sorted(map(tuple, prompts[0].points.tolist())) == [(4, 3), (5, 3), (6, 3)]
+    assert len({tuple(point) for point in prompts[1].points.tolist()}) == min(10, int(large.sum()))
+    labels = gather(prompts, [0, 1]).labels
+    assert (labels[0] == IGNORED).sum() == labels.shape[1] - 3
+    assert (labels[1, : len(prompts[1].labels)] == 1).all()
+
+
+@pytest.mark.parametrize("kind", ["tight_box", "clicks", "noise_mask", "noise_mask_255", "box", "points", "mask"])
+def test_a_mask_of_one_pixel_can_be_asked_for(kind):
+    mask = np.zeros((64, 64), bool)
+    mask[0, 63] = True
+    prompt = draw_prompt(mask, kind, np.random.default_rng(0))
+    assert np.isfinite(prompt.points).all()
+    if kind == "tight_box":
+        assert prompt.box.tolist() == [63, 0, 63, 0]
+
+
+def test_noise_is_at_the_boundary_and_values_are_logits_unless_the_published_ones_are_wanted():
+    mask = np.zeros((256, 256), bool)
+    mask[60:200, 50:210] = True
+    sure = draw_prompt(mask, "noise_mask", np.random.default_rng(0)).mask
+    published = draw_prompt(mask, "noise_mask_255", np.random.default_rng(0)).mask
+    assert set(np.unique(sure)) == {-10, 10}
+    assert set(np.unique(published)) == {0, 255}
+    assert np.array_equal(sure > 0, published > 0)
+    wrong = (sure > 0) != mask[::4, ::4]
+    assert wrong.any()
+    rows = np.flatnonzero(wrong.any(1))
+    inner = wrong[25:40, 25:40]
+    assert not inner.any(), "far from the boundary the mask is as it was"
+    assert rows.min() >= 15 - 8
+    assert rows.max() <= 50 + 8
+
+
+def test_without_a_mask_prompt_there_is_no_mask_tensor():
+    rng = np.random.default_rng(0)
+    assert gather([draw_prompt(_mask(0), "box", rng)], [0]).masks is None
+    assert gather([draw_prompt(_mask(0), "mask", rng)], [0]).masks is not None

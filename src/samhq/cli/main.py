@@ -19,6 +19,7 @@ from samhq.cli.everything import everything
 from samhq.cli.info import info
 from samhq.cli.models import models
 from samhq.cli.segment import segment
+from samhq.cli.train import train
 from samhq.cli.write import write
 from samhq.errors import SamHQError
 
@@ -35,7 +36,7 @@ app = App(
     exit_on_error=False,
     suppress_keyboard_interrupt=False,
 )
-for command in (segment, everything, write, embed, models, info, convert):
+for command in (segment, everything, write, embed, train, models, info, convert):
     app.command(command, help_epilogue="")
 app.command(data)
 

@@ -45,23 +45,16 @@ def load_state(folder: Path) -> dict[str, Any]:
         raise CheckpointError(f"Expected a run's state in {path}, could not read it ({error}); start again.") from error
 
 
-def random_state() -> dict[str, Any]:
-    """Every generator's state that a step may draw from."""
-    state: dict[str, Any] = {"torch": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        state["cuda"] = torch.cuda.get_rng_state_all()
-    return state
-
-
-def set_random_state(state: dict[str, Any]) -> None:
-    """Goes on drawing where `random_state` was taken."""
-    torch.set_rng_state(state["torch"])
-    if "cuda" in state and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(state["cuda"])
-
-
 def seed_all(seed: int) -> None:
     """Seeds every generator."""
     random.seed(seed)
     np.random.seed(seed % (1 << 32))
     torch.manual_seed(seed)
+
+
+def seed_step(seed: int, step: int, process: int = 0) -> None:
+    """Seeds torch's generators on every device for one step of one process.
+
+    So what a step draws follows from its number alone, and a resumed run draws it again.
+    """
+    torch.manual_seed(int(np.random.SeedSequence((seed, step, process)).generate_state(1, np.uint64)[0]) >> 1)

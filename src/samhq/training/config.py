@@ -1,148 +1,288 @@
 """Everything a training run is told: plain frozen values that fit on a command line.
 
-Knows nothing about torch, models or data.
+What a field is when it is left out depends on the kind of run and is in the table of `training/recipes.py`. Knows
+nothing about torch, models or data.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, get_args
 
 from samhq.config import MODELS
 from samhq.errors import ConfigError, did_you_mean
+from samhq.training.plan import Plan, Stage, parse_stages
+from samhq.training.recipes import RECIPES, LossWeights, parse_loss
 
-Unit = Literal["minutes", "steps"]
+Mode = Literal["hq", "finetune", "scratch"]
+What = Literal["decoder", "decoder+prompt", "lora", "all"]
 Precision = Literal["float32", "bfloat16", "float16"]
 
-
-@dataclass(frozen=True)
-class Stage:
-    """A stretch of the run at one picture side: `side` pixels, `batch` pictures a step, for `amount` units."""
-
-    side: int
-    batch: int
-    amount: float
-    unit: Unit = "steps"
-
-    def __post_init__(self) -> None:
-        if self.side <= 0 or self.side % 16 or self.batch <= 0 or not 0 < self.amount < math.inf:
-            raise ConfigError(
-                f"Expected a side that is a multiple of 16, a batch and a length above 0, got {self}; "
-                "write a stage as side:batch:length, for example 224:8:40m."
-            )
-
-    def __str__(self) -> str:
-        return f"{self.side}:{self.batch}:{self.amount:g}{'m' if self.unit == 'minutes' else ''}"
-
-
-def parse_stages(text: str) -> tuple[Stage, ...]:
-    """Stages from `side:batch:length,...`; a length is steps, or minutes when it ends in `m`.
-
-    >>> [str(stage) for stage in parse_stages("112:16:45m,224:8:1.5m")]
-    ['112:16:45m', '224:8:1.5m']
-
-    Raises:
-        ConfigError: a stage of another form, or steps and minutes in one plan.
-    """
-    return tuple(_parse_stage(part.strip()) for part in text.split(","))
-
-
-def _parse_stage(text: str) -> Stage:
-    try:
-        side, batch, length = text.split(":")
-        unit: Unit = "minutes" if length.endswith("m") else "steps"
-        return Stage(int(side), int(batch), float(length.removesuffix("m")), unit)
-    except ValueError as error:
-        if isinstance(error, ConfigError):
-            raise
-        raise ConfigError(
-            f"Expected a stage as side:batch:length, got {text!r}; 224:8:40m is minutes, 224:8:500 is steps."
-        ) from error
-
-
-@dataclass(frozen=True)
-class LossWeights:
-    """How much each part of the loss counts."""
-
-    bce: float = 1.0  #: binary cross-entropy, averaged over a mask's pixels
-    focal: float = 0.0  #: the same, each pixel weighted by the square of its error
-    dice: float = 1.0
-    iou: float = 1.0  #: squared error of the predicted IoU
-    minor: float = 0.3  #: of the masks that a prompt does not ask for (mask 0 for a lone click, else masks 1..3)
-    hq: float = 0.5  #: of the HQ mask alone
-    fine: int = 1  #: HQ masks are judged this many times finer than low resolution: 1, 2 or 4
-    hq_sum: float = 1.0  #: of the HQ mask added to SAM's, where SAM's is taken as given
-    corrected: float = 1.0  #: of the second round, after a click on an error
+#: A field that the recipe of the mode fills in.
+BY_MODE: Any = None
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """A training run from random weights on drawn scenes.
+    """A training run: HQ tuning, fine-tuning, or training from scratch on drawn scenes.
 
-    `stages` are a timeline: a resumed run stands where its spent minutes (or steps) put it on the plan it is
-    given, so a plan may be changed between two starts.
+    Fields that are left out are those of the mode's recipe. A resumed run stands where its spent epochs (or steps,
+    or minutes) put it on the plan it is given, so a plan may be changed between two starts.
+
+    Raises:
+        ConfigError: a value that means nothing, or fields that do not go together.
     """
 
-    output: Path = Path("runs/starter")
-    stages: tuple[Stage, ...] = (Stage(112, 16, 45, "minutes"), Stage(224, 8, 45, "minutes"))
+    output: Path = Path("runs/train")
+    """Folder of the run: checkpoints, their configuration, a log, and what is needed to resume."""
+
+    mode: Mode = "finetune"
+    """hq: SAM stays as it is, HQ heads learn. finetune: see what. scratch: from random weights on drawn scenes."""
+
+    data: str | None = BY_MODE
+    """Pictures with masks: a COCO JSON file, a folder, hqseg44k:train@FOLDER, or scenes:COUNT to draw them."""
+
+    images: Path | None = None
+    """Folder of a COCO file's pictures, where it is not beside the file."""
+
+    validation: str | None = None
+    """Pictures that no step learns from, in the same forms. [default: none; scratch: drawn scenes]"""
+
+    validation_images: Path | None = None
+    """Folder of their pictures, where it is not beside the file."""
+
+    init: str | None = BY_MODE
+    """Weights to begin with: a model's name, file, folder or hub id, or random. [default: starter; scratch: random]"""
+
     model: str = "sam_hq_vit_tiny"
+    """Architecture, where the weights are random."""
+
+    what: What = "decoder"
+    """What fine-tuning changes; lora is the decoder and low-rank changes of the encoder's attention."""
+
+    fresh_heads: bool = False
+    """HQ tuning begins with new HQ heads, even where the weights have some."""
+
+    preset: Literal["paper"] | None = None
+    """paper: HQ tuning as published, with its quirks."""
+
+    epochs: float = BY_MODE
+    """How often each picture is seen."""
+
+    batch: int = BY_MODE
+    """Pictures at a time, on each device."""
+
+    accumulate: int = BY_MODE
+    """So many batches are one step."""
+
+    stages: str = BY_MODE
+    """Plan in place of epochs and batch: side:batch:length,...; a length is steps, 40m minutes, 2e epochs."""
+
+    prompts_per_picture: int = BY_MODE
+    """Prompts asked of each picture at a time."""
+
+    kinds: str = BY_MODE
+    """Prompts, or box:2,point:1 with weights: box, tight_box, point, points, box_points, mask, clicks, noise_mask"""
+
+    clicks: int = 10
+    """Foreground points of a prompt of kind clicks; an object of fewer pixels gets fewer."""
+
+    correct: float = BY_MODE
+    """Share of the prompts that go on with clicks on their errors."""
+
+    rounds: int = 1
+    """So many such clicks, one after the other, each with the mask that the one before gave."""
+
+    flip: float = 0.5
+    """Chance that a picture is mirrored."""
+
+    scale: tuple[float, float] = BY_MODE
+    """Each picture is resized by a factor between these, then cut or padded to the model's side."""
+
+    copies: int = 0
+    """Only so many different resized versions of each picture; 0: a new one each time."""
+
+    cache: Path | None = None
+    """Folder for what the frozen encoder makes of those copies; epochs after the first cost only the decoder."""
+
+    cache_dtype: Literal["float32", "float16"] = "float16"
+    """Of the cached numbers; float16 takes half the space, float32 gives the losses of a run without the cache."""
+
+    lora_rank: int = 8
+    """Rank of the encoder's changes."""
+
+    lora_alpha: float = 16.0
+    """The changes count alpha / rank."""
+
+    loss: str = ""
+    """Changes to how much each part of the loss counts in the recipe: points:3136,hq:1 for instance."""
+
+    optimiser: Literal["adamw", "adam", "muon"] = BY_MODE
+    """muon: orthogonalised momentum for hidden matrices, adamw for the rest."""
+
+    learning_rate: float = BY_MODE
+    """The highest learning rate."""
+
+    shape: Literal["linear", "cosine", "step"] = BY_MODE
+    """How it falls: evenly, as half a wave, or at once."""
+
+    hold: float = BY_MODE
+    """Share of the plan before it begins to fall."""
+
+    final_rate: float = BY_MODE
+    """The last learning rate, as a share of the highest."""
+
+    warmup: int = BY_MODE
+    """Steps of rising learning rate."""
+
+    weight_decay: float = BY_MODE
+    """Of matrices; nothing else decays."""
+
+    beta2: float = BY_MODE
+    """How slowly the second moment follows."""
+
+    clip: float = BY_MODE
+    """Largest gradient norm; 0: any."""
+
+    average: float = BY_MODE
+    """Decay of the averaged weights, which are what is validated and saved; 0: the weights themselves."""
+
+    norm_pictures: int = 256
+    """Scratch: pictures that re-estimate BatchNorm statistics before export."""
+
     seed: int = 0
-    prompts: int = 8  #: prompts of each picture
-    correct: float = 0.5  #: share of prompts with a second, corrective round
-    loss: LossWeights = LossWeights()
-    learning_rate: float = 1e-3
-    final_rate: float = 0.01  #: the last learning rate, as a share of the peak
-    hold: float = 0.3  #: share of the plan before the learning rate begins to fall
-    muon: bool = False  #: orthogonalised momentum for hidden matrices, AdamW for the rest
-    shape: Literal["linear", "cosine"] = "linear"
-    warmup: int = 100  #: steps of rising learning rate
-    weight_decay: float = 0.05
-    beta2: float = 0.98
-    clip: float = 1.0  #: largest gradient norm
-    average: float = 0.999  #: decay of the averaged weights
-    norm_pictures: int = 256  #: pictures that re-estimate BatchNorm statistics before export
+    """Of everything that is drawn."""
+
     precision: Precision = "float32"
-    device: str = "cpu"
-    threads: int = 1
-    workers: int = 1  #: processes that draw scenes; 0 draws between steps
+    """Of the arithmetic; weights are float32. float16 needs a GPU."""
+
+    device: str | None = None
+    """cpu, cuda, cuda:1, mps; several GPUs: start with torchrun. [default: cuda where there is one, else cpu]"""
+
+    threads: int = 0
+    """Threads of the arithmetic on a CPU; 0: as many as torch would take."""
+
+    workers: int = 1
+    """Processes that prepare pictures; 0: this one, between steps."""
+
     log_steps: int = 20
+    """Steps from one line of the log to the next."""
+
     save_minutes: float = 5.0
-    validate_minutes: float = 10.0
-    validate_pictures: int = 24
+    """Minutes from one saved state to the next."""
+
+    validate_minutes: float = BY_MODE
+    """Minutes from one validation to the next; 0: after each epoch, or at the end of the plan."""
+
+    validate_pictures: int | None = None
+    """At most so many pictures are validated on. [default: all; scratch: 24]"""
+
+    best: Literal["iou", "boundary_iou"] = BY_MODE
+    """The score with boxes that decides which checkpoint is the best. [default: boundary_iou for hq, else iou]"""
+
+    format: Literal["safetensors", "pth"] = "safetensors"
+    """Of the checkpoints: the original layout in either case."""
+
+    tensorboard: bool | None = None
+    """Write scalars for TensorBoard. [default: where it is installed]"""
+
     resume: bool = False
+    """Go on with the run in the output folder."""
 
     def __post_init__(self) -> None:
+        self._check_words()
+        if self.preset == "paper" and self.mode != "hq":
+            raise ConfigError(f"Expected mode 'hq' with the preset 'paper', got {self.mode!r}. Say mode='hq'.")
+        for name, value in RECIPES[self.preset or self.mode].items():
+            if name != "weights" and getattr(self, name) is None:
+                object.__setattr__(self, name, value)
+        self._check_numbers()
+        if self.cache is not None and not self.copies:
+            object.__setattr__(self, "copies", 4)
+        if self.cache is not None and (self.mode == "scratch" or self.learns_encoder):
+            raise ConfigError(
+                f"Expected a frozen encoder with cache=, got mode {self.mode!r} with what={self.what!r}, which changes "
+                "it. Leave the cache out, or tune hq, decoder or decoder+prompt."
+            )
+        parse_kinds(self.kinds)
+        parse_loss(self.loss, self.weights)
+        self.plan(16)
+
+    def _check_words(self) -> None:
+        for name, kind in (("mode", Mode), ("what", What), ("precision", Precision)):
+            value = getattr(self, name)
+            if value not in get_args(kind):
+                raise ConfigError(f"Expected another {name}, got {value!r}. {did_you_mean(str(value), get_args(kind))}")
         if self.model not in MODELS:
             raise ConfigError(f"Expected the name of a model, got {self.model!r}. {did_you_mean(self.model, MODELS)}")
-        if not self.stages or len({stage.unit for stage in self.stages}) != 1:
-            raise ConfigError("Expected one stage or more, all in minutes or all in steps; give every length one unit.")
+
+    def _check_numbers(self) -> None:
+        for name in ("batch", "accumulate", "prompts_per_picture", "clicks", "rounds", "lora_rank", "log_steps"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"Expected {name} of at least 1, got {getattr(self, name)}. Raise it.")
+        for name in ("epochs", "learning_rate"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise ConfigError(f"Expected {name} above 0, got {getattr(self, name)}. Raise it.")
+        for name in ("correct", "flip", "hold", "final_rate", "average"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"Expected {name} between 0 and 1, got {getattr(self, name)}. It is a share.")
+        if not 0 < self.scale[0] <= self.scale[1] <= 10:
+            raise ConfigError(f"Expected two rising factors up to 10 as scale, got {self.scale}. Swap or lower them.")
+
+    @cached_property
+    def weights(self) -> LossWeights:
+        """How much each part of the loss counts: the recipe's, with the changes of `loss`."""
+        return parse_loss(self.loss, RECIPES[self.preset or self.mode]["weights"])
 
     @property
-    def unit(self) -> Unit:
-        """What the plan is measured in."""
-        return self.stages[0].unit
+    def published(self) -> bool:
+        """Whether the quirks of the published training are wanted."""
+        return self.preset == "paper"
 
     @property
-    def planned(self) -> float:
-        """Length of the whole plan in `unit`."""
-        return sum(stage.amount for stage in self.stages)
+    def learns_encoder(self) -> bool:
+        """Whether steps change the image encoder."""
+        return self.mode == "scratch" or (self.mode == "finetune" and self.what in ("lora", "all"))
 
-    def stage_at(self, spent: float) -> Stage | None:
-        """The stage at `spent` units from the start; None past the end.
+    def plan(self, side: int) -> Plan:
+        """The stages of the run; `side` is the model's, for a plan that says none."""
+        if self.stages:
+            return Plan(parse_stages(self.stages))
+        return Plan((Stage(side, self.batch, self.epochs, "epochs"),))
 
-        >>> TrainConfig(stages=parse_stages("112:16:10,224:8:5")).stage_at(10).side
-        224
-        """
-        for stage in self.stages:
-            if spent < stage.amount:
-                return stage
-            spent -= stage.amount
-        return None
+    def to_dict(self) -> dict[str, Any]:
+        """The whole configuration as JSON values."""
+        everything = dataclasses.asdict(self) | {"weights": dataclasses.asdict(self.weights)}
+        return json.loads(json.dumps(everything, default=str))
 
-    def to_json(self) -> str:
-        """The whole configuration as JSON, to lie beside each checkpoint."""
-        return json.dumps(dataclasses.asdict(self), default=str, indent=1)
+
+#: Kinds of prompts, first those that people give.
+Kind = Literal["box", "point", "points", "box_points", "mask", "tight_box", "clicks", "noise_mask", "noise_mask_255"]
+
+
+def parse_kinds(text: str) -> dict[Kind, float]:
+    """How often each kind of prompt is asked, as shares that add up to one.
+
+    >>> parse_kinds("box:3,point")
+    {'box': 0.75, 'point': 0.25}
+
+    Raises:
+        ConfigError: a kind that there is not, a weight that is no positive number, or none at all.
+    """
+    weights: dict[Kind, float] = {}
+    for part in filter(None, (word.strip() for word in text.split(","))):
+        name, _, weight = part.partition(":")
+        if name not in get_args(Kind):
+            raise ConfigError(f"Expected a kind of prompt, got {name!r}. {did_you_mean(name, get_args(Kind))}")
+        try:
+            weights[name] = float(weight or 1)  # type: ignore[index]
+        except ValueError as error:
+            raise ConfigError(f"Expected KIND:WEIGHT with a number, got {part!r}. Write box:2 for instance.") from error
+    if not weights or not all(0 < weight < float("inf") for weight in weights.values()):
+        raise ConfigError(f"Expected kinds of prompts with weights above 0, got {text!r}. Write box:2,point:1.")
+    total = sum(weights.values())
+    return {name: weight / total for name, weight in weights.items()}

@@ -1,159 +1,162 @@
-"""Batches of drawn scenes with prompts and targets; picture `i` is a pure function of (seed, i, side).
+"""Batches of pictures with prompts and targets, drawn ahead by other processes; picture `i` is a function of `i`.
 
-So a resumed run sees exactly the pictures it would have seen. Knows nothing about the network.
+So a resumed run sees exactly the pictures it would have seen. Knows nothing about where pictures come from, nor
+about the network.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped, UInt8
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from samhq.image.transform import normalise_and_pad
-from samhq.scenes.scene import Scene, SceneConfig, draw_scene
-from samhq.training.prompts import Prompt, draw_kind, draw_prompt, gather, soft_target
+from samhq.training.prompts import Prompt, gather
 from samhq.types import Prompts
 
-#: Objects of fewer pixels are not asked for.
-FEWEST_PIXELS = 40
-#: Pictures a run may use before scene seeds would meet those of the next run seed; validation lies beyond it.
-_SEEDS_PER_RUN = 1 << 32
+
+class Features(NamedTuple):
+    """What a frozen encoder made of pictures: features [I,C,g,g], and for HQ models early features [I,g,g,e]."""
+
+    features: Tensor
+    early: Tensor | None
 
 
 @dataclass(frozen=True)
-class Sample:
-    """One picture [H,W,3], its prompts, and the target of each: the share of each cell that the object covers."""
+class Asked:
+    """A picture uint8 [h,w,3] at the model's scale, or its features; prompts; and the target of each.
 
-    image: np.ndarray
-    prompts: list[Prompt]
+    Targets [P,F,F] are the share of each cell that the object covers: floats 0..1, or whole numbers up to 255.
+    `spare` holds other prompts for the same targets, to be asked where some picture of a batch is `short` of points.
+    """
+
+    image: np.ndarray | None
+    prompts: Sequence[Prompt]
     targets: np.ndarray
+    features: Features | None = None
+    spare: Sequence[Prompt] = ()
+    short: bool = False
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Normalised pixels, all prompts of all pictures, soft targets, and which prompts are ambiguous."""
+    """Normalised pixels or features, all prompts of all pictures, soft targets, and which prompts are ambiguous."""
 
-    pixels: Float[Tensor, "I 3 S S"]
+    pixels: Float[Tensor, "I 3 S S"] | None
     prompts: Prompts
-    targets: Float[Tensor, "P F F"]
+    targets: Shaped[Tensor, "P F F"]
     ambiguous: Bool[Tensor, " P"]
+    features: Features | None = None
+
+    @property
+    def pictures(self) -> int:
+        """How many pictures it holds."""
+        held = self.pixels if self.features is None else self.features.features
+        assert held is not None
+        return len(held)
 
     def to(self, device: torch.device | str) -> Batch:
-        """The same batch on another device."""
-        moved = self.prompts.to(device)
-        return Batch(self.pixels.to(device), moved, self.targets.to(device), self.ambiguous.to(device))
+        """The same batch on another device, its targets as shares 0..1."""
+        targets = self.targets.to(device)
+        if not targets.is_floating_point():
+            targets = targets.float() / 255
+        kept = None
+        if self.features is not None:
+            early = self.features.early
+            kept = Features(*(None if part is None else part.to(device).float() for part in (self.features[0], early)))  # type: ignore[arg-type]
+        pixels = None if self.pixels is None else self.pixels.to(device)
+        return Batch(pixels, self.prompts.to(device), targets, self.ambiguous.to(device), kept)
 
 
-def draw_sample(seed: int, index: int, side: int, prompts: int, fine: int = 1) -> Sample:
-    """Picture `index` of run `seed` with that many prompts; a scene with nothing to ask for is drawn again."""
-    for attempt in range(100):
-        scene = draw_scene(scene_seed(seed, index, attempt), scenes_at(side))
-        areas = scene.masks.sum((1, 2))
-        if (areas >= FEWEST_PIXELS).any():
-            return _ask(scene, areas, np.random.default_rng((seed, index, side)), prompts, fine)
-    raise AssertionError("a hundred scenes without a visible object")
-
-
-def scenes_at(side: int) -> SceneConfig:
-    """How scenes are drawn for training at a side: the smaller the pictures, the larger and plainer the objects.
-
-    What a small picture is too coarse to show cannot be learnt from it, and slows what can be.
-
-    >>> scenes_at(112).size, scenes_at(512).size
-    ((0.2, 0.85), (0.04, 0.85))
-    """
-    small = side < 320
-    return SceneConfig(
-        side=side,
-        objects=(1, 8) if small else (1, 12),
-        size=(round(max(0.04, 0.26 - side / 1867), 3), 0.85),
-        thin=0.1 if small else 0.25,
-        camouflage=0.05 if small else 0.15,
-    )
-
-
-def scene_seed(seed: int, index: int, attempt: int = 0) -> int:
-    """The seed of a scene: its own for each picture of each run.
-
-    >>> scene_seed(0, 5) == scene_seed(1, 5)
-    False
-    """
-    return seed * _SEEDS_PER_RUN + index + attempt * (1 << 28)
-
-
-def _ask(scene: Scene, areas: np.ndarray, rng: np.random.Generator, count: int, fine: int) -> Sample:
-    # Large objects are asked for more often: they are learnt first, and small ones are many.
-    chances = np.where(areas >= FEWEST_PIXELS, np.sqrt(areas), 0)
-    owners = rng.choice(len(areas), count, p=chances / chances.sum())
-    prompts = [draw_prompt(scene.masks[owner], draw_kind(rng), rng) for owner in owners]
-    soft = {owner: soft_target(scene.masks[owner], fine) for owner in set(owners.tolist())}
-    return Sample(scene.image, prompts, np.stack([soft[owner] for owner in owners.tolist()]))
-
-
-def collate(samples: list[Sample]) -> Batch:
-    """One batch from samples of one side."""
-    index = [i for i, sample in enumerate(samples) for _ in sample.prompts]
-    prompts = [prompt for sample in samples for prompt in sample.prompts]
+def collate(asked: Sequence[Asked], side: int) -> Batch:
+    """One batch of pictures for a model of that side."""
+    short = any(one.short for one in asked)
+    each = [one.spare if short and one.spare else one.prompts for one in asked]
+    prompts = [prompt for some in each for prompt in some]
+    images = [one.image for one in asked if one.image is not None]
     return Batch(
-        normalised(np.stack([sample.image for sample in samples])),
-        gather(prompts, index),
-        torch.from_numpy(np.concatenate([sample.targets for sample in samples])),
+        torch.cat([normalised(image[None], side) for image in images]) if images else None,
+        gather(prompts, [i for i, some in enumerate(each) for _ in some]),
+        torch.from_numpy(np.concatenate([one.targets for one in asked])),
         torch.tensor([prompt.ambiguous for prompt in prompts]),
+        _joined([one.features for one in asked if one.features is not None]),
     )
 
 
-def normalised(images: np.ndarray) -> Float[Tensor, "I 3 S S"]:
-    """Pixels as the encoder takes them, from uint8 RGB [I,S,S,3].
+def _joined(features: Sequence[Features]) -> Features | None:
+    if not features:
+        return None
+    early = [one.early for one in features if one.early is not None]
+    # The encoders leave channels last, and another layout would change the last bits of what follows.
+    maps = torch.cat([one.features for one in features]).contiguous(memory_format=torch.channels_last)
+    return Features(maps, torch.cat(early) if early else None)
 
-    >>> round(normalised(np.zeros((1, 1, 1, 3), np.uint8))[0, 0].item(), 4)
-    -2.1179
+
+def normalised(images: UInt8[np.ndarray, "I h w 3"], side: int) -> Float[Tensor, "I 3 S S"]:
+    """Pixels as the encoder takes them, from uint8 RGB; what is missing right and below is the mean colour.
+
+    >>> (normalised(np.zeros((1, 1, 1, 3), np.uint8), 2)[0, 0] * 100).round().tolist()
+    [[-212.0, 0.0], [0.0, 0.0]]
     """
-    return normalise_and_pad(torch.from_numpy(images).permute(0, 3, 1, 2), images.shape[1])
+    return normalise_and_pad(torch.from_numpy(images).permute(0, 3, 1, 2), side)
 
 
-class _Pictures(Dataset[Sample]):
-    def __init__(self, draw: Callable[[int], Sample]) -> None:
+class _Pictures(Dataset[Asked]):
+    def __init__(self, draw: Callable[[int], Asked]) -> None:
         self.draw = draw
 
-    def __getitem__(self, index: int) -> Sample:
+    def __getitem__(self, index: int) -> Asked:
         return self.draw(index)
 
 
+class _Collate:
+    def __init__(self, side: int) -> None:
+        self.side = side
+
+    def __call__(self, asked: list[Asked]) -> Batch:
+        return collate(asked, self.side)
+
+
 def batches(
-    seed: int, first: int, side: int, size: int, prompts: int, fine: int = 1, workers: int = 1
+    draw: Callable[[int], Asked],
+    side: int,
+    size: int,
+    *,
+    first: int = 0,
+    workers: int = 0,
+    share: tuple[int, int] = (0, 1),
 ) -> Iterator[Batch]:
-    """Endless batches from picture `first` on, drawn by `workers` processes, or between steps for 0."""
+    """Endless batches of pictures `draw(first)`, ...: drawn by `workers` processes, or between steps for 0.
+
+    `share` is (rank, count) of processes that train together: each takes every `count`-th batch.
+    """
 
     def indices() -> Iterator[list[int]]:
-        start = first
+        rank, count = share
+        start = first + rank * size
         while True:
             yield list(range(start, start + size))
-            start += size
+            start += count * size
 
-    pictures = _Pictures(partial(_draw, seed, side, prompts, fine))
-    context = "fork" if workers else None
     loader = DataLoader(
-        pictures,
+        _Pictures(draw),
         batch_sampler=indices(),
-        collate_fn=collate,
+        collate_fn=_Collate(side),
         num_workers=workers,
         prefetch_factor=4 if workers else None,
         worker_init_fn=_quiet_worker,
-        multiprocessing_context=context,
+        multiprocessing_context="fork" if workers and sys.platform == "linux" else None,
         # Its own generator: starting a loader must not move the one that training draws from.
         generator=torch.Generator(),
     )
     return iter(loader)
-
-
-def _draw(seed: int, side: int, prompts: int, fine: int, index: int) -> Sample:
-    return draw_sample(seed, index, side, prompts, fine)
 
 
 def _quiet_worker(_: int) -> None:

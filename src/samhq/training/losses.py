@@ -1,7 +1,7 @@
 """What a set of masks and scores costs against the truth.
 
-Works on low-resolution logits and soft targets, the share of each low-resolution pixel that the object
-covers. Knows nothing about models, prompts or pictures.
+Works on low-resolution logits and soft targets, the share of each pixel that the object covers: on every pixel, or
+on points where the mask is unsure. Knows nothing about models, prompts or pictures.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import torch.nn.functional as functional
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from samhq.training.config import LossWeights
+from samhq.training.points import at_points
+from samhq.training.recipes import LossWeights
 
 #: Share of the three candidates' loss that goes to all of them and not only to the best, so that none dies.
 _SHARED = 0.1
@@ -30,9 +31,11 @@ class Losses:
 
 
 def mask_loss(
-    logits: Float[Tensor, "P K G G"], target: Float[Tensor, "P G G"], weights: LossWeights
+    logits: Float[Tensor, "P K G G"], target: Float[Tensor, "P F F"], weights: LossWeights
 ) -> Float[Tensor, "P K"]:
-    """Weighted cross-entropy, focal and dice loss of each mask, averaged over its pixels.
+    """Weighted cross-entropy, focal and dice loss of each mask, averaged over its pixels, or over points.
+
+    On every pixel the target must be of the logits' size; on `weights.points` it may be of any.
 
     >>> perfect = torch.tensor([[[[9.0, -9.0], [-9.0, -9.0]]]])
     >>> loss = mask_loss(perfect, (perfect[:, 0] > 0).float(), LossWeights())
@@ -41,9 +44,11 @@ def mask_loss(
 
     Source: focal and dice as in arXiv 2304.02643 section A; focal for soft targets as in arXiv 2006.04388.
     """
-    truth = target[:, None].expand_as(logits)
-    probability = logits.sigmoid()
-    pixels = functional.binary_cross_entropy_with_logits(logits, truth, reduction="none")
+    said, truth = logits, target[:, None].expand(-1, logits.shape[1], -1, -1)
+    if weights.points:
+        said, truth = at_points(logits, target, weights.points)
+    probability = said.sigmoid()
+    pixels = functional.binary_cross_entropy_with_logits(said, truth, reduction="none")
     loss = weights.dice * dice_loss(probability, truth)
     if weights.bce:
         loss = loss + weights.bce * pixels.mean((-2, -1))
@@ -80,25 +85,36 @@ def prompt_losses(
     """What one round costs. An ambiguous prompt is judged by the best of masks 1..3, any other by mask 0.
 
     The other masks count `weights.minor`, so that both ways to ask work for every prompt. SAM's mask is taken as
-    given where HQ is added to it: HQ learns to correct, SAM does not learn to be corrected. Where the target is
-    finer than the logits, HQ masks are enlarged to it; SAM's are judged at their own size.
+    given where HQ is added to it: HQ learns to correct, SAM does not learn to be corrected. Judged on every pixel,
+    SAM's masks are judged at their own size and HQ masks enlarged to a target that is finer.
     """
     low = pooled(target, sam_logits.shape[-1])
-    each = mask_loss(sam_logits, low, weights)
-    three, best = each[:, 1:].min(1)
-    three = (1 - _SHARED) * three + _SHARED * each[:, 1:].mean(1)
-    major = torch.where(ambiguous, three, each[:, 0])
-    minor = torch.where(ambiguous, each[:, 0], three)
-    chosen = torch.where(ambiguous, best + 1, 0)
     truth = low_res_iou(sam_logits.detach(), low)
-    parts = {"sam": major.mean(), "minor": minor.mean(), "iou": (iou.float() - truth).square().mean()}
-    total = parts["sam"] + weights.minor * parts["minor"] + weights.iou * parts["iou"]
-    if hq_logits is not None:
-        given = sam_logits.detach()[torch.arange(len(chosen), device=chosen.device), chosen][:, None]
-        both = torch.cat([hq_logits, given + hq_logits], 1)
-        parts["hq"], parts["hq_sum"] = mask_loss(_enlarged(both, target.shape[-1]), target, weights).mean(0)
-        total = total + weights.hq * parts["hq"] + weights.hq_sum * parts["hq_sum"]
+    if weights.sam or weights.minor:
+        each = mask_loss(sam_logits, target if weights.points else low, weights)
+        three, best = each[:, 1:].min(1)
+        three = (1 - _SHARED) * three + _SHARED * each[:, 1:].mean(1)
+        major, minor = torch.where(ambiguous, three, each[:, 0]), torch.where(ambiguous, each[:, 0], three)
+        parts = {"sam": major.mean(), "minor": minor.mean()}
+    else:  # SAM is as it is: its best mask is the one that overlaps most
+        parts, best = {}, truth[:, 1:].argmax(1)
+    chosen = torch.where(ambiguous, best + 1, 0)
+    if weights.iou:
+        parts["iou"] = (iou.float() - truth).square().mean()
+    if hq_logits is not None and (weights.hq or weights.hq_sum):
+        rows = torch.arange(len(chosen), device=chosen.device)
+        parts |= _hq_losses(hq_logits, sam_logits.detach()[rows, chosen][:, None], target, weights)
+    total = sum((getattr(weights, name) * part for name, part in parts.items()), start=sam_logits.new_zeros(()))
     return Losses(total, parts, chosen, truth.gather(1, chosen[:, None])[:, 0])
+
+
+def _hq_losses(hq: Tensor, given: Tensor, target: Tensor, weights: LossWeights) -> dict[str, Tensor]:
+    """What the HQ mask costs, alone and added to SAM's; what counts nothing is not computed."""
+    judged = {"hq": hq, "hq_sum": given + hq}
+    judged = {name: logits for name, logits in judged.items() if getattr(weights, name)}
+    logits = torch.cat(list(judged.values()), 1)
+    logits = logits if weights.points else _enlarged(logits, target.shape[-1])
+    return dict(zip(judged, mask_loss(logits, target, weights).mean(0), strict=True))
 
 
 def pooled(target: Float[Tensor, "P F F"], size: int) -> Float[Tensor, "P G G"]:

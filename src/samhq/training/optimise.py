@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -93,14 +93,20 @@ def orthogonal(matrices: Tensor, steps: int = 5) -> Tensor:
     return x.mT if flip else x
 
 
-def optimiser(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    """The run's optimiser over everything that learns."""
-    groups = parameter_groups(model.named_parameters(), config.weight_decay, config.muon)
-    if config.muon:
+def optimiser(learning: Iterable[tuple[str, nn.Parameter]], config: TrainConfig) -> torch.optim.Optimizer:
+    """The run's optimiser over the named parameters that learn."""
+    groups = parameter_groups(learning, config.weight_decay, config.optimiser == "muon")
+    if config.optimiser == "muon":
         return Muon(groups, config.learning_rate, beta2=config.beta2)
     for group in groups:
         del group["orthogonal"]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, config.beta2), fused=True)
+    kind = torch.optim.Adam if config.optimiser == "adam" else torch.optim.AdamW
+    return kind(groups, lr=config.learning_rate, betas=(0.9, config.beta2), fused=_fuses(groups))
+
+
+def _fuses(groups: list[dict[str, Any]]) -> bool:
+    """Whether one kernel can do the whole step there."""
+    return all(p.device.type in ("cpu", "cuda") for group in groups for p in group["params"])
 
 
 def parameter_groups(
@@ -124,39 +130,42 @@ def rate(config: TrainConfig, step: int, done: float) -> float:
 
     >>> rate(TrainConfig(learning_rate=1.0, warmup=10), 4, 0.0)
     0.5
-    >>> round(rate(TrainConfig(learning_rate=1.0, warmup=10), 99, 1.0), 3)
+    >>> round(rate(TrainConfig(learning_rate=1.0, final_rate=0.01), 99, 1.0), 3)
     0.01
     """
-    fall = min(1.0, max(0.0, (done - config.hold) / (1 - config.hold)))
-    left = 1 - fall if config.shape == "linear" else 0.5 * (1 + math.cos(math.pi * fall))
+    fall = min(1.0, max(0.0, (done - config.hold) / max(1e-9, 1 - config.hold)))
+    if config.shape == "step":
+        left = float(done < config.hold - 1e-9)
+    else:
+        left = 1 - fall if config.shape == "linear" else 0.5 * (1 + math.cos(math.pi * fall))
     share = config.final_rate + (1 - config.final_rate) * left
     return config.learning_rate * share * min(1.0, (step + 1) / max(1, config.warmup))
 
 
 class Average:
-    """A running average of a network's parameters, never biased towards its start.
+    """A running average of named parameters, never biased towards their start; with `decay` 0 their last values.
 
     Buffers (BatchNorm statistics) are not averaged: they belong to the weights that made them and are
     estimated again with the averaged ones.
     """
 
-    def __init__(self, model: nn.Module, decay: float) -> None:
+    def __init__(self, named: Iterable[tuple[str, nn.Parameter]], decay: float) -> None:
         self.decay, self.updates = decay, 0
-        self.weights = {name: p.detach().clone() for name, p in model.named_parameters()}
+        self.weights = {name: p.detach().clone() for name, p in named}
 
     @torch.no_grad()
-    def update(self, model: nn.Module) -> None:
-        """Takes in the network's present weights. Early on the average reaches back a tenth of the run."""
+    def update(self, present: Mapping[str, nn.Parameter]) -> None:
+        """Takes in the present weights. Early on the average reaches back a tenth of the run."""
         self.updates += 1
         decay = min(self.decay, 1 - 10 / (self.updates + 10))
-        present = dict(model.named_parameters())
         torch._foreach_lerp_(list(self.weights.values()), [present[name] for name in self.weights], 1 - decay)
 
     def apply_to(self, model: nn.Module) -> None:
         """Writes the averaged weights into a network."""
         with torch.no_grad():
             for name, p in model.named_parameters():
-                p.copy_(self.weights[name])
+                if name in self.weights:
+                    p.copy_(self.weights[name])
 
     def state_dict(self) -> dict[str, Any]:
         """Everything needed to go on."""

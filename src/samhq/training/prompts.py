@@ -6,8 +6,8 @@ network's own mistakes. Knows nothing about scenes or the network.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 import torch
@@ -16,15 +16,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from samhq.image.boxes import boxes_from_masks
+from samhq.training.config import Kind
 from samhq.types import BACKGROUND, FOREGROUND, IGNORED, Prompts
 
-Kind = Literal["box", "point", "points", "box_points", "mask"]
-
-#: How often each kind is drawn.
-KINDS: dict[Kind, float] = {"box": 0.32, "point": 0.28, "points": 0.18, "box_points": 0.12, "mask": 0.10}
 #: Most clicks of a first prompt.
 MOST_POINTS = 4
 _LOW = 4  # picture pixels along a side of a low-resolution mask's pixel
+_SURE = 10.0  # the logit of a mask prompt's sure pixels, as `Frame.mask_to_prompt` makes them
 
 
 @dataclass(frozen=True)
@@ -41,13 +39,16 @@ class Prompt:
     ambiguous: bool
 
 
-def draw_kind(rng: np.random.Generator) -> Kind:
-    """A kind of prompt, as often as `KINDS` says."""
-    return list(KINDS)[int(rng.choice(len(KINDS), p=list(KINDS.values())))]
+def draw_kind(kinds: Mapping[Kind, float], rng: np.random.Generator) -> Kind:
+    """A kind of prompt, as often as `kinds` says; the shares add up to one."""
+    return list(kinds)[int(rng.choice(len(kinds), p=list(kinds.values())))]
 
 
-def draw_prompt(mask: np.ndarray, kind: Kind, rng: np.random.Generator) -> Prompt:
-    """A prompt of that kind for a boolean mask [H,W] that is not empty."""
+def draw_prompt(mask: np.ndarray, kind: Kind, rng: np.random.Generator, clicks: int = 10) -> Prompt:
+    """A prompt of that kind for a boolean mask [H,W] that is not empty; `clicks` are the points of kind "clicks".
+
+    Source: "tight_box", "clicks" and "noise_mask" are those of SAM-HQ's training (arXiv 2306.01567, train/train.py).
+    """
     none = Prompt(np.zeros((0, 2), np.float32), np.zeros(0, np.int64), _nan(4), _nan(*_low_hw(mask)), False)
     if kind == "box":
         return replace(none, box=jittered(tight_box(mask), mask.shape, rng))
@@ -62,8 +63,18 @@ def draw_prompt(mask: np.ndarray, kind: Kind, rng: np.random.Generator) -> Promp
     if kind == "box_points":
         points, labels = draw_points(mask, 1, int(rng.integers(0, 2)), rng)
         return replace(none, points=points, labels=labels, box=jittered(tight_box(mask), mask.shape, rng))
-    points, labels = draw_points(mask, 1, 0, rng)
-    return replace(none, points=points, labels=labels, mask=rough_mask(mask, rng))
+    if kind == "mask":
+        points, labels = draw_points(mask, 1, 0, rng)
+        return replace(none, points=points, labels=labels, mask=rough_mask(mask, rng))
+    if kind == "tight_box":
+        return replace(none, box=tight_box(mask))
+    if kind == "clicks":
+        points = different_points(mask, clicks, rng)
+        return replace(none, points=points, labels=np.full(len(points), FOREGROUND, np.int64))
+    noisy = noise_mask(mask, rng)
+    # The published training gives 0 and 255, which no decoder ever makes; SAM's own masks are logits about 0.
+    logits = noisy * 255.0 if kind == "noise_mask_255" else noisy * 2 * _SURE - _SURE
+    return replace(none, mask=logits.astype(np.float32))
 
 
 def tight_box(mask: np.ndarray) -> np.ndarray:
@@ -109,6 +120,17 @@ def _pick(places: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarra
     return places[rng.integers(0, len(places), count)]
 
 
+def different_points(mask: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """That many different pixels [N,2] of the mask as (x, y); all of them where it has fewer.
+
+    >>> different_points(np.eye(2, dtype=bool), 10, np.random.default_rng(0)).shape
+    (2, 2)
+    """
+    places = np.argwhere(mask)
+    chosen = rng.permutation(len(places))[:count]
+    return places[chosen][:, ::-1].astype(np.float32)
+
+
 def _around(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The part of the mask within its enlarged box, and that part's (row, column) corner."""
     x0, y0, x1, y1 = tight_box(mask).astype(int)
@@ -126,8 +148,26 @@ def rough_mask(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return ((coarse - 0.5 + noise) * rng.uniform(6, 16)).astype(np.float32)
 
 
+def noise_mask(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The mask at low resolution, bool [G,G], its boundary dissolved in noise, coarser where the shape is finer.
+
+    Source: SAM-HQ, train/utils/misc.py: normal noise wherever shrinking eightfold changes the mask by a hundredth.
+    """
+    small = torch.from_numpy(mask[None, None].astype(np.float32))
+    small = functional.interpolate(small, _low_hw(mask), mode="bilinear", align_corners=False)
+    eighth = (max(1, small.shape[-2] // 8), max(1, small.shape[-1] // 8))
+    coarse = functional.interpolate(small, eighth, mode="bilinear", align_corners=False)
+    lost = (
+        small - functional.interpolate(coarse, small.shape[-2:], mode="bilinear", align_corners=False)
+    ).abs() >= 0.01
+    noise = rng.standard_normal(small.shape[-2:], np.float32)
+    return (small + torch.from_numpy(noise) * lost)[0, 0].numpy() > 0.5
+
+
 def soft_target(mask: np.ndarray, fine: int) -> np.ndarray:
     """How much of each low-resolution pixel the mask covers, 0..1, `fine` times finer than low resolution.
+
+    `mask` is bool, or shares 0..1 itself.
 
     >>> soft_target(np.eye(4, dtype=bool), 1).tolist()
     [[0.25]]
@@ -138,18 +178,22 @@ def soft_target(mask: np.ndarray, fine: int) -> np.ndarray:
 
 
 def gather(prompts: list[Prompt], image_index: list[int]) -> Prompts:
-    """One flat `Prompts` from many; ragged clicks are filled with points that take no part."""
+    """One flat `Prompts` from many; ragged clicks are filled with points that take no part.
+
+    `masks` is None where no prompt has one.
+    """
     most = max(1, *(len(prompt.labels) for prompt in prompts))
     points = np.zeros((len(prompts), most, 2), np.float32)
     labels = np.full((len(prompts), most), IGNORED, np.int64)
     for row, prompt in enumerate(prompts):
         points[row, : len(prompt.labels)], labels[row, : len(prompt.labels)] = prompt.points, prompt.labels
+    masks = np.stack([prompt.mask for prompt in prompts])[:, None]
     return Prompts(
         torch.tensor(image_index, dtype=torch.int64),
         torch.from_numpy(points),
         torch.from_numpy(labels),
         torch.from_numpy(np.stack([prompt.box for prompt in prompts])),
-        torch.from_numpy(np.stack([prompt.mask for prompt in prompts])[:, None]),
+        None if np.isnan(masks).all() else torch.from_numpy(masks),
     )
 
 

@@ -1,0 +1,55 @@
+"""`samhq train`: a network taught on pictures with masks. Its flags are the fields of `samhq.TrainConfig`.
+
+Light until it runs: the network's side is imported inside functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from samhq.training.config import TrainConfig
+
+RECIPE = TrainConfig()  #: what the flags are when none is given
+
+
+def train(*, config: Annotated[TrainConfig, Parameter(name="*")] = RECIPE) -> int:
+    """Teach a model on pictures with masks: HQ tuning, fine-tuning, or from scratch.
+
+    For example: samhq train --data train.json --validation val.json
+    samhq train --mode hq --init sam_vit_b --data hqseg44k:train@data
+    --validation hqseg44k:val@data --cache features
+
+    The folder --output gets best.safetensors and last.safetensors, whole models
+    in the original layout that `samhq segment --model` takes, each with a .json
+    of the configuration and the scores; log.jsonl; and what --resume needs to go
+    on after an interruption. Flags that are left out are those of the mode's
+    recipe.
+
+    Exit code 0: done. 2: wrong use. 130: interrupted twice; the first time it saves and ends.
+    """
+    from samhq.training.loop import train as run
+
+    trained = run(config, say=_say)
+    for line in table(trained.before, trained.after):
+        print(line)
+    print(f"{trained.best}: after {trained.steps} steps")
+    return 0
+
+
+def table(before: Mapping[str, float], after: Mapping[str, float]) -> list[str]:
+    """Scores before and after as lines of text; none without scores.
+
+    >>> table({"box iou": 0.5}, {"box iou": 0.75})
+    ['validation        before   after', 'box iou            0.500   0.750']
+    """
+    if not before or not after:
+        return []
+    rows = [f"{name:16} {before[name]:7.3f} {after[name]:7.3f}" for name in before if name in after]
+    return [f"{'validation':16} {'before':>7} {'after':>7}", *rows]
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)

@@ -1,0 +1,60 @@
+"""Where a run computes: one device or several, in which precision, by Accelerate. Knows nothing about the run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from samhq.errors import ConfigError, MissingExtraError
+from samhq.inference.segment import as_device
+
+_PRECISION = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
+_DEVICE = "ACCELERATE_TORCH_DEVICE"  #: by which Accelerate is told one device of several
+
+
+def start_accelerator(device: str | None, precision: str) -> Any:
+    """An `accelerate.Accelerator` for this process, on its own of the devices where several processes were launched.
+
+    Raises:
+        ConfigError: a device that is not here, or float16 on a CPU.
+        MissingExtraError: Accelerate is not installed.
+    """
+    chosen = as_device(device)
+    if precision == "float16" and chosen.type == "cpu":
+        raise ConfigError("Expected float32 or bfloat16 on a CPU, got float16. Choose another precision or device.")
+    try:
+        from accelerate import Accelerator
+        from accelerate.state import AcceleratorState
+        from accelerate.utils import DistributedDataParallelKwargs
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            f"Training needs Accelerate, and {error.name} is not installed. Run: pip install 'samhq[train]'"
+        ) from error
+    # Its settings are the process's; a second run in this process may want others.
+    AcceleratorState._reset_state(reset_partial_state=True)
+    # A batch need not hold every kind of prompt, so that some parameters may stay without a gradient.
+    some_unused = DistributedDataParallelKwargs(find_unused_parameters=True)
+    with _told(chosen):
+        return Accelerator(
+            cpu=chosen.type == "cpu", mixed_precision=_PRECISION[precision], kwargs_handlers=[some_unused]
+        )
+
+
+@contextmanager
+def _told(device: torch.device) -> Iterator[None]:
+    """The device's name where Accelerate looks for it, unless a launcher has given each process its own."""
+    if device.index is None or "LOCAL_RANK" in os.environ:
+        yield
+        return
+    before = os.environ.get(_DEVICE)
+    os.environ[_DEVICE] = str(device)
+    try:
+        yield
+    finally:
+        os.environ.pop(_DEVICE)
+        if before is not None:
+            os.environ[_DEVICE] = before

@@ -1,0 +1,107 @@
+"""Pictures and their masks as training sees them: mirrored, resized by a random factor, cut to the model's square.
+
+A pure function of the generator it is given. Knows nothing about prompts or the network.
+
+Source: large-scale jitter, arXiv 2012.07177, as in SAM-HQ's training (arXiv 2306.01567, train/utils/dataloader.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as functional
+from jaxtyping import UInt8
+from torch import Tensor
+
+from samhq.datasets.sample import Sample
+from samhq.image.frame import resize_antialiased
+
+#: At most so many objects of a picture are kept, the others are drawn by lot.
+MOST_OBJECTS = 32
+#: An object counts where it covers half of a pixel or more: one such pixel is enough.
+HALF = 128
+#: The grey that the published training pads with, before normalisation.
+_PUBLISHED_PAD = 128
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How pictures are changed: the side of the square, the chance of mirroring, the range of the factor.
+
+    `published` follows the original training where it differs: bilinear without antialiasing, levels truncated, and
+    grey 128 around a small picture.
+    """
+
+    side: int
+    flip: float = 0.5
+    scale: tuple[float, float] = (0.1, 2.0)
+    published: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """A picture uint8 [h,w,3], h and w up to the side, and its objects' cover uint8 [K,S,S]: 255 is a whole pixel.
+
+    Padding right and below is in `cover` but not in `image`, where the normalised picture is 0, the mean colour.
+    """
+
+    image: UInt8[np.ndarray, "h w 3"]
+    cover: UInt8[np.ndarray, "K S S"]
+
+
+def augment(sample: Sample, how: Augmentation, rng: np.random.Generator) -> View:
+    """One view of a picture; K is 0 where no object is left in it.
+
+    The factor is of the size at which the picture just fits the square. Objects that no pixel is left of are not in
+    the view, crowds never are.
+    """
+    mirrored, factor, across, down = bool(rng.random() < how.flip), rng.uniform(*how.scale), rng.random(), rng.random()
+    height, width = sample.image.shape[:2]
+    target = round(factor * how.side)
+    ratio = min(target / height, target / width)
+    size_hw = max(1, round(height * ratio)), max(1, round(width * ratio))
+    # The same place for every object and the picture: the cut is drawn once.
+    top = int(down * (max(0, size_hw[0] - how.side) + 1))
+    left = int(across * (max(0, size_hw[1] - how.side) + 1))
+
+    def cut(maps: np.ndarray) -> Tensor:
+        lying = torch.from_numpy(np.ascontiguousarray(maps[..., ::-1] if mirrored else maps))[None].float()
+        return _resized(lying, size_hw, how)[0, :, top : top + how.side, left : left + how.side]
+
+    image = _levels(cut(sample.image.transpose(2, 0, 1)), how).permute(1, 2, 0).numpy()
+    cover = [_levels(cut(sample.masks[k][None].astype(np.float32) * 255), how)[0] for k in _some(sample, rng)]
+    seen = [functional.pad(one, _missing(one, how.side)).numpy() for one in cover if bool((one >= HALF).any())]
+    if how.published:
+        image = np.pad(image, _missing_hwc(image, how.side), constant_values=_PUBLISHED_PAD)
+    square = (how.side, how.side)
+    return View(np.ascontiguousarray(image), np.stack(seen) if seen else np.zeros((0, *square), np.uint8))
+
+
+def _some(sample: Sample, rng: np.random.Generator) -> list[int]:
+    """Which objects to keep, in their order; the lot is drawn even where there are few, so that others stay put."""
+    objects = sample.objects
+    lot = rng.permutation(len(objects))[:MOST_OBJECTS]
+    return [objects[place] for place in sorted(lot.tolist())]
+
+
+def _resized(maps: Tensor, size_hw: tuple[int, int], how: Augmentation) -> Tensor:
+    if tuple(maps.shape[-2:]) == size_hw:
+        return maps
+    if how.published:
+        return functional.interpolate(maps, size_hw, mode="bilinear", align_corners=False)
+    return resize_antialiased(maps, size_hw)
+
+
+def _levels(maps: Tensor, how: Augmentation) -> Tensor:
+    """Whole levels 0..255: the nearest, or the next lower as published."""
+    return (maps if how.published else maps.round()).clamp(0, 255).to(torch.uint8)
+
+
+def _missing(cover: Tensor, side: int) -> tuple[int, int, int, int]:
+    return 0, side - cover.shape[-1], 0, side - cover.shape[-2]
+
+
+def _missing_hwc(image: np.ndarray, side: int) -> tuple[tuple[int, int], ...]:
+    return (0, side - image.shape[0]), (0, side - image.shape[1]), (0, 0)

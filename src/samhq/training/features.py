@@ -1,0 +1,200 @@
+"""What a frozen encoder makes of a few fixed views of each picture, kept on disk: later epochs cost only the decoder.
+
+One safetensors file for each view, with its features and the cover of its objects, under a name that follows from
+the content of picture and masks, the encoder's weights, the augmentation and the number of the view. Files appear
+whole, so runs, also at the same time, may share a folder. Knows nothing about prompts or losses.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from samhq import digest
+from samhq.checkpoint import files
+from samhq.datasets.sample import Pictures, Sample
+from samhq.errors import CheckpointError
+from samhq.model.sam import Sam
+from samhq.training.augment import Augmentation, View
+from samhq.training.data import Features, normalised
+from samhq.training.labelled import view_of
+
+VERSION = 1  #: of the files; another one means that they are made anew
+_HEADER = "samhq_view"  #: where in the safetensors metadata our record is
+_SPEAK = 10.0  #: seconds from one word about the progress to the next
+
+
+@dataclass(frozen=True)
+class KeptViews:
+    """The stored views of a data set: called with (picture, copy), gives cover and features, or None for no object."""
+
+    paths: Mapping[tuple[int, int], Path]
+
+    def __call__(self, picture: int, copy: int) -> tuple[np.ndarray, Features] | None:
+        """The view's cover uint8 [K,S,S] and its features, in the dtype they are stored in.
+
+        Raises:
+            CheckpointError: the file was removed or damaged since the run began.
+        """
+        path = self.paths[picture, copy]
+        try:
+            with safe_open(str(path), framework="pt") as stream:
+                shape = json.loads(stream.metadata()[_HEADER])["cover"]
+                if not shape[0]:
+                    return None
+                tensors: dict[str, Tensor] = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
+        except (OSError, SafetensorError) as error:
+            raise CheckpointError(
+                f"Expected the stored view {path}, which was whole when this run began, got {error}. Start again."
+            ) from error
+        cover = np.frombuffer(zlib.decompress(tensors["cover"].numpy().tobytes()), np.uint8).reshape(shape)
+        return cover, Features(tensors["features"], tensors.get("early"))
+
+
+@dataclass(frozen=True)
+class FeatureCache:
+    """A folder of views; `dtype` is that of the stored numbers, `precision` that of the arithmetic."""
+
+    folder: Path
+    how: Augmentation
+    copies: int
+    dtype: Literal["float32", "float16"] = "float16"
+    precision: str = "float32"
+
+    def fill(
+        self,
+        pictures: Pictures,
+        sam: Sam,
+        *,
+        share: tuple[int, int] = (0, 1),
+        at_once: int = 4,
+        say: Callable[[str], None] = print,
+    ) -> KeptViews:
+        """Every copy of every picture, encoded where no whole file is there yet.
+
+        Of several processes that share the work each is (rank, count), encodes its part, and must wait for the
+        others before it reads.
+
+        Raises:
+            ImageError: a picture cannot be read.
+            CheckpointError: a file cannot be written, or float16 cannot hold a feature.
+        """
+        paths: dict[tuple[int, int], Path] = {}
+        encoder, spoken, made = encoder_hash(sam), time.monotonic(), 0
+        for number, sample in _all(pictures):
+            content = content_hash(sample)
+            names = [self._path(content, encoder, sam, copy) for copy in range(self.copies)]
+            paths |= {(number, copy): path for copy, path in enumerate(names)}
+            if number % share[1] == share[0]:
+                missing = [copy for copy, path in enumerate(names) if not whole(path)]
+                for start in range(0, len(missing), at_once):
+                    self._store(sample, sam, {copy: names[copy] for copy in missing[start : start + at_once]})
+                made += len(missing)
+            if time.monotonic() - spoken > _SPEAK:
+                spoken = time.monotonic()
+                say(f"features of {number + 1} of {len(pictures)} pictures")
+        say(f"features of {len(pictures)} pictures in {self.folder}: {made} of {len(paths)} views encoded now")
+        return KeptViews(paths)
+
+    def _path(self, content: str, encoder: str, sam: Sam, copy: int) -> Path:
+        identity = {
+            "version": VERSION,
+            "content": content,
+            "copy": copy,
+            "encoder": encoder,
+            "hq": sam.config.hq,
+            "how": dataclasses.asdict(self.how),
+            "dtype": self.dtype,
+            "precision": self.precision,
+        }
+        name = digest.of_json(json.loads(json.dumps(identity)))
+        return self.folder / name[:2] / f"{name[2:40]}.safetensors"
+
+    def _store(self, sample: Sample, sam: Sam, copies: Mapping[int, Path]) -> None:
+        views = [view_of(sample, copy, self.how) for copy in copies]
+        for view, path, features in zip(views, copies.values(), self._encode(views, sam), strict=True):
+            tensors = {} if features is None else self._as_stored(features, path)
+            packed = zlib.compress(view.cover.tobytes(), 1)
+            tensors["cover"] = torch.frombuffer(bytearray(packed), dtype=torch.uint8)
+            record = {"cover": list(view.cover.shape), "name": sample.name}
+            files.write(path, tensors, {_HEADER: json.dumps(record)})
+
+    def _encode(self, views: Sequence[View], sam: Sam) -> list[Features | None]:
+        """Features of each view; None where it has no object, which is never asked about."""
+        wanted = [place for place, view in enumerate(views) if len(view.cover)]
+        found: list[Features | None] = [None] * len(views)
+        if wanted:
+            pixels = torch.cat([normalised(views[place].image[None], self.how.side) for place in wanted])
+            dtype = getattr(torch, self.precision)
+            with torch.no_grad(), torch.autocast(sam.device.type, dtype, enabled=dtype != torch.float32):
+                embedding = sam.encode(pixels.to(sam.device), keep_early=True)
+            for row, place in enumerate(wanted):
+                early = embedding.early[row, None] if sam.config.hq and embedding.early is not None else None
+                found[place] = Features(embedding.features[row, None], early)
+        return found
+
+    def _as_stored(self, features: Features, path: Path) -> dict[str, Tensor]:
+        dtype = getattr(torch, self.dtype)
+        named = {"features": features.features, "early": features.early}
+        tensors = {name: value.to("cpu", dtype).contiguous() for name, value in named.items() if value is not None}
+        if not all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
+            raise CheckpointError(
+                f"Expected features that {self.dtype} can hold, got larger ones for {path}. Say --cache-dtype float32."
+            )
+        return tensors
+
+
+def _all(pictures: Pictures) -> Iterator[tuple[int, Sample]]:
+    for number in range(len(pictures)):
+        yield number, pictures[number]
+
+
+def encoder_hash(sam: Sam) -> str:
+    """The SHA-256 of the encoder's weights and side: HQ heads and decoder do not change what it makes."""
+    state: dict[str, Any] = sam.image_encoder.state_dict()
+
+    def parts() -> Iterator[bytes | memoryview]:
+        yield digest.canonical(sam.config.side)
+        for name in sorted(state):
+            value = state[name].detach().cpu().contiguous()
+            yield digest.canonical([name, str(value.dtype), list(value.shape)])
+            yield value.reshape(-1).view(torch.uint8).numpy().data
+
+    return digest.of_parts(parts())
+
+
+def content_hash(sample: Sample) -> str:
+    """The SHA-256 of a picture, its masks and which of them are crowds."""
+    masks = np.packbits(sample.masks)
+    shape = digest.canonical([list(sample.image.shape), list(sample.masks.shape), sample.crowd.tolist()])
+    return digest.of_bytes(shape, np.ascontiguousarray(sample.image).data, masks.data)
+
+
+def whole(path: Path) -> bool:
+    """Whether a view is stored there and its file is not cut short."""
+    try:
+        with safe_open(str(path), framework="pt") as stream:
+            return _HEADER in (stream.metadata() or {})
+    except (OSError, SafetensorError):
+        return False
+
+
+def size_in_bytes(sam: Sam, views: int, dtype: str) -> int:
+    """About how much disk so many views take.
+
+    The early features are most of it: 12 of 16 MB for a ViT-B in float32.
+    """
+    config = sam.config
+    floats = config.grid**2 * (config.decoder.dim + (config.encoder.early_dim if config.hq else 0))
+    return views * floats * (2 if dtype == "float16" else 4)

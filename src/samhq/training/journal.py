@@ -1,0 +1,121 @@
+"""What a run says of itself: a line for people, a line of JSON, scalars for TensorBoard.
+
+Knows nothing about networks or data.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+from samhq.errors import MissingExtraError
+
+LOG = "log.jsonl"  #: in a run's folder, one line of JSON for each line printed
+BOARD = "tensorboard"  #: in a run's folder
+
+
+class Journal:
+    """Means over a few steps and scores of validations, as they come; `say` prints a line, no folder: no files.
+
+    A resumed run appends. Lines of steps beyond `step`, which a killed run took after its last saved state, are cut.
+
+    Raises:
+        MissingExtraError: TensorBoard is asked for and not installed.
+    """
+
+    def __init__(
+        self,
+        folder: Path | None,
+        *,
+        every: int,
+        step: int = 0,
+        board: bool | None = None,
+        say: Callable[[str], None] = print,
+    ) -> None:
+        self._every, self._say = every, say
+        self._file = None if folder is None else _open_log(folder, step)
+        self._rows: list[Mapping[str, float]] = []
+        self._since, self._images = time.monotonic(), 0
+        self._board = None if folder is None else _open_board(folder / BOARD, board, step)
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+        if self._board is not None:
+            self._board.close()
+
+    def step(self, place: Mapping[str, Any], parts: Mapping[str, float], images: int) -> None:
+        """Takes in a step; every so many steps a line with their means goes out. `place` has "step"."""
+        self._rows.append(parts)
+        self._images += images
+        if place["step"] % self._every:
+            return
+        names = dict.fromkeys(name for row in self._rows for name in row)
+        means = {name: _mean([row[name] for row in self._rows if name in row]) for name in names}
+        now = time.monotonic()
+        self._write({**place, "images_s": self._images / (now - self._since), **means})
+        self._rows, self._since, self._images = [], now, 0
+
+    def scores(self, step: int, scores: Mapping[str, float], note: str = "") -> None:
+        """A validation's result."""
+        self._write({"step": step, "scores": dict(scores)}, shown=scores, note=note)
+        self._since, self._images = time.monotonic(), 0
+
+    def _write(self, row: Mapping[str, Any], shown: Mapping[str, Any] | None = None, note: str = "") -> None:
+        if self._file is not None:
+            self._file.write(json.dumps(row) + "\n")
+            self._file.flush()
+        words = row if shown is None else {"step": row["step"], "validation": note or "", **shown}
+        self._say("  ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in words.items()))
+        if self._board is not None:
+            for name, value in (shown or row).items():
+                if isinstance(value, int | float) and name != "step":
+                    group = "train" if shown is None else "validation"
+                    self._board.add_scalar(f"{group}/{name}", value, row["step"])
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _open_log(folder: Path, step: int) -> TextIO:
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = _kept(folder / LOG, step) if step else []
+    log = (folder / LOG).open("w", encoding="utf-8")
+    log.writelines(kept)
+    return log
+
+
+def _kept(log: Path, step: int) -> list[str]:
+    """The log's lines up to a step; a line that a kill cut short ends them."""
+    lines = log.read_text(encoding="utf-8").splitlines(keepends=True) if log.is_file() else []
+    kept = []
+    for line in lines:
+        try:
+            row = json.loads(line)
+        except ValueError:
+            break
+        if row.get("step", 0) <= step:
+            kept.append(line)
+    return kept
+
+
+def _open_board(folder: Path, wanted: bool | None, step: int) -> Any:
+    installed = importlib.util.find_spec("tensorboard") is not None
+    if wanted and not installed:
+        raise MissingExtraError(
+            "Scalars for TensorBoard need the package tensorboard, which is not installed. "
+            "Run: pip install 'samhq[train]'"
+        )
+    if wanted is False or not installed:
+        return None
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(str(folder), purge_step=step + 1 if step else None)

@@ -1,0 +1,95 @@
+"""How long a run is, at which picture side and in which batches: a timeline of stages.
+
+Knows nothing about what is trained.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from samhq.errors import ConfigError
+
+Unit = Literal["minutes", "steps", "epochs"]
+_SUFFIX: dict[str, Unit] = {"m": "minutes", "e": "epochs"}
+#: Spent epochs are sums of small parts; this much is nothing.
+_NOTHING = 1e-6
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stretch of the run at one picture side: `side` pixels, `batch` pictures at a time, for `amount` units."""
+
+    side: int
+    batch: int
+    amount: float
+    unit: Unit = "steps"
+
+    def __post_init__(self) -> None:
+        if self.side <= 0 or self.side % 16 or self.batch <= 0 or not 0 < self.amount < math.inf:
+            raise ConfigError(
+                f"Expected a side that is a multiple of 16, a batch and a length above 0, got {self}; "
+                "write a stage as side:batch:length, for example 224:8:40m."
+            )
+
+    def __str__(self) -> str:
+        ending = {unit: suffix for suffix, unit in _SUFFIX.items()}.get(self.unit, "")
+        return f"{self.side}:{self.batch}:{self.amount:g}{ending}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One stage after the other, all measured in one unit."""
+
+    stages: tuple[Stage, ...]
+
+    @property
+    def unit(self) -> Unit:
+        """What the plan is measured in."""
+        return self.stages[0].unit
+
+    @property
+    def length(self) -> float:
+        """The whole plan in `unit`."""
+        return sum(stage.amount for stage in self.stages)
+
+    def at(self, spent: float) -> Stage | None:
+        """The stage at `spent` units from the start; None past the end.
+
+        >>> Plan(parse_stages("112:16:10,224:8:5")).at(10).side
+        224
+        """
+        for stage in self.stages:
+            if spent < stage.amount - _NOTHING:
+                return stage
+            spent -= stage.amount
+        return None
+
+
+def parse_stages(text: str) -> tuple[Stage, ...]:
+    """Stages from `side:batch:length,...`; a length is steps, minutes when it ends in `m`, epochs in `e`.
+
+    >>> [str(stage) for stage in parse_stages("112:16:45m,224:8:1.5m")]
+    ['112:16:45m', '224:8:1.5m']
+
+    Raises:
+        ConfigError: a stage of another form, or lengths of several units in one plan.
+    """
+    stages = tuple(_parse_stage(part.strip()) for part in text.split(","))
+    if len({stage.unit for stage in stages}) != 1:
+        raise ConfigError(f"Expected lengths in one unit, got {text!r}; give all as steps, minutes or epochs.")
+    return stages
+
+
+def _parse_stage(text: str) -> Stage:
+    try:
+        side, batch, length = text.split(":")
+        unit = _SUFFIX.get(length[-1:], "steps")
+        return Stage(int(side), int(batch), float(length if unit == "steps" else length[:-1]), unit)
+    except ValueError as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(
+            f"Expected a stage as side:batch:length, got {text!r}; 224:8:40m is minutes, 224:8:500 is steps."
+        ) from error

@@ -1,0 +1,319 @@
+"""A training run between two steps: network, optimiser, average, place on the plan, and how they are kept on disk.
+
+Knows nothing about what a step does.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from samhq.checkpoint import declared, files
+from samhq.checkpoint.detect import detect
+from samhq.checkpoint.save import save_state as save_weights
+from samhq.datasets.sample import Pictures
+from samhq.errors import ConfigError
+from samhq.model.sam import Sam
+from samhq.training import sources, validation
+from samhq.training.accelerator import start_accelerator
+from samhq.training.checkpoint import STATE, load_state, save_state, seed_all
+from samhq.training.config import TrainConfig
+from samhq.training.data import Batch, batches
+from samhq.training.features import FeatureCache, KeptViews, size_in_bytes
+from samhq.training.journal import Journal
+from samhq.training.lora import merged_state
+from samhq.training.norms import estimate_norms
+from samhq.training.optimise import Average, optimiser
+from samhq.training.plan import Stage
+from samhq.training.start import at_side, learning, start
+from samhq.training.task import Task
+
+#: What a resumed run must be told as it was told first: its saved state fits nothing else.
+_SAME = ("mode", "what", "init", "model", "preset", "fresh_heads", "lora_rank")
+#: Pictures that re-estimate BatchNorm statistics for a validation on the way.
+_QUICK_NORMS = 64
+
+
+class Run:
+    """A network with all that its training needs to go on; `say` takes each line of progress.
+
+    Nothing is written before the weights, the pictures and the folder turned out to be usable.
+    """
+
+    def __init__(
+        self, config: TrainConfig, data: Pictures | None, validation: Pictures | None, say: Callable[[str], None]
+    ) -> None:
+        self.config = config
+        _check_folder(config)
+        self.accelerator = start_accelerator(config.device, config.precision)
+        self.say = say if self.accelerator.is_main_process else _nothing
+        if config.threads:
+            torch.set_num_threads(config.threads)
+        seed_all(config.seed)
+        self.sam = start(config).to(self.accelerator.device)
+        _check_format(self.sam, config)
+        side = self.sam.config.side
+        self.plan = config.plan(side)
+        self.pictures = data if data is not None else sources.training_pictures(config, side)
+        self.validation = validation if validation is not None else sources.validation_pictures(config, side)
+        if self.pictures is None and self.plan.unit == "epochs":
+            raise ConfigError("Expected a plan in steps or minutes for endless scenes, got epochs. Say stages=.")
+        self.average = Average(learning(self.sam).items(), config.average)
+        self.step, self.images, self.spent, self.skipped = 0, 0, 0.0, 0
+        self.before: dict[str, float] = {}
+        self.after: dict[str, float] = {}
+        self.validated = -1
+        self._equip()
+        if config.resume:
+            self.load()
+        self.kept = self._keep_views()
+        self._clock = self._saved_at = self._validated_at = time.monotonic()
+
+    def _equip(self) -> None:
+        # Channels last saves a fifth of the encoder's time on a CPU, where most of it is 1x1 convolutions.
+        self.sam.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        # Only from scratch do BatchNorm statistics move: a few pictures of one kind would spoil good ones.
+        self.sam.train(self.config.mode == "scratch")
+        made = optimiser(learning(self.sam).items(), self.config)
+        self.task, self.optimiser = self.accelerator.prepare(Task(self.sam, self.config), made)
+
+    def _keep_views(self) -> KeptViews | None:
+        """Every view's features on disk, if the configuration asks for that."""
+        config = self.config
+        if config.cache is None or self.pictures is None:
+            return None
+        views = len(self.pictures) * config.copies
+        gigabytes = size_in_bytes(self.sam, views, config.cache_dtype) / 1e9
+        self.say(f"{views} views of {len(self.pictures)} pictures; their features take up to {gigabytes:.2f} GB")
+        how = sources.augmentation(config, self.sam.config.side)
+        cache = FeatureCache(config.cache, how, config.copies, config.cache_dtype, config.precision)
+        kept = cache.fill(self.pictures, self.sam, share=self.share, at_once=config.batch, say=self.say)
+        self.accelerator.wait_for_everyone()
+        return kept
+
+    @property
+    def share(self) -> tuple[int, int]:
+        """This process's number, and how many train together."""
+        return self.accelerator.process_index, self.accelerator.num_processes
+
+    @property
+    def done(self) -> float:
+        """The share of the plan that is behind, 0..1."""
+        return min(1.0, self.spent / self.plan.length)
+
+    def change_side(self, side: int) -> None:
+        """Goes on with the same weights at another picture side."""
+        if side == self.sam.config.side:
+            return
+        state = self.optimiser.state_dict()
+        self.accelerator.free_memory()
+        self.sam = at_side(self.sam, side)
+        self._equip()
+        self.optimiser.load_state_dict(state)
+
+    def stream(self, stage: Stage) -> Iterator[Batch]:
+        """Batches from where the run stands, without an end."""
+        asked = sources.questions(self.config, stage.side, self.pictures, self.kept)
+        self._clock = time.monotonic()
+        return batches(asked, stage.side, stage.batch, first=self.images, workers=self.config.workers, share=self.share)
+
+    def pictures_a_step(self, stage: Stage) -> int:
+        """Of all processes and accumulated batches."""
+        return stage.batch * self.config.accumulate * self.share[1]
+
+    def spend(self, stage: Stage) -> None:
+        """Moves on along the plan by a step."""
+        self.step += 1
+        self.images += self.pictures_a_step(stage)
+        now = time.monotonic()
+        if self.plan.unit == "steps":
+            self.spent += 1
+        elif self.plan.unit == "minutes":
+            self.spent += self._agreed(now - self._clock) / 60
+        else:
+            assert self.pictures is not None
+            self.spent += self.pictures_a_step(stage) / len(self.pictures)
+        self._clock = now
+
+    def _agreed(self, value: float) -> float:
+        """The main process's number, in every process."""
+        if self.share[1] == 1:
+            return value
+        from accelerate.utils import broadcast
+
+        return float(broadcast(torch.tensor(value, device=self.accelerator.device)))
+
+    def stopped(self, stop: list[int]) -> bool:
+        """Whether this process, or one that trains with it, was asked to end."""
+        if self.share[1] == 1:
+            return bool(stop)
+        asked = torch.tensor(float(bool(stop)), device=self.accelerator.device)
+        return bool(self.accelerator.reduce(asked) > 0)
+
+    def place(self, stage: Stage) -> dict[str, Any]:
+        """Where the run stands, for the log."""
+        return {"step": self.step, "images": self.images, "side": stage.side, self.plan.unit: round(self.spent, 3)}
+
+    def journal(self) -> Journal:
+        """The run's log, to which a resumed run appends; other processes than the main one write none."""
+        main = self.accelerator.is_main_process
+        return Journal(
+            self.config.output if main else None,
+            every=self.config.log_steps,
+            step=self.step,
+            board=self.config.tensorboard,
+            say=self.say,
+        )
+
+    def due_to_save(self) -> bool:
+        """Whether the last saved state is old."""
+        return time.monotonic() - self._saved_at > 60 * self.config.save_minutes
+
+    def due_to_validate(self, before: float) -> bool:
+        """Whether a step from `before` on the plan ended an epoch, or the last validation is old."""
+        if self.config.validate_minutes:
+            return bool(self._agreed(time.monotonic() - self._validated_at) > 60 * self.config.validate_minutes)
+        return self.plan.unit == "epochs" and int(self.spent + 1e-6) > int(before + 1e-6)
+
+    def validate(self, journal: Journal, note: str = "") -> None:
+        """Scores of the averaged network go to the log, and its checkpoints to the folder."""
+        self.validated = self.step
+        if self.accelerator.is_main_process:
+            with self.settled(_QUICK_NORMS) as sam:
+                scores = self._scores(sam)
+                if scores:
+                    journal.scores(self.step, scores, note)
+                self._keep(sam, scores)
+        self.accelerator.wait_for_everyone()
+        self._validated_at = self._clock = time.monotonic()
+
+    def _scores(self, sam: Sam) -> dict[str, float]:
+        if self.validation is not None:
+            return validation.picture_scores(sam, self.validation, published=self.config.published)
+        if self.config.mode == "scratch":
+            return validation.scene_scores(sam, sources.validation_scenes(self.config))
+        return {}
+
+    def _keep(self, sam: Sam, scores: dict[str, float]) -> None:
+        """Writes the checkpoints; before the first step there is only the score to remember."""
+        if not self.step:
+            self.before = scores
+            return
+        self._write("last", sam, scores)
+        name = f"box {self.config.best}"
+        if scores and (not self.after or scores[name] > self.after[name]):
+            self.after = scores
+            self._write("best", sam, scores)
+
+    def checkpoint(self, name: str) -> Path:
+        """The file of the best or the last weights."""
+        return self.config.output / f"{name}.{self.config.format}"
+
+    def _write(self, name: str, sam: Sam, scores: Mapping[str, float]) -> None:
+        """A merged checkpoint in the original layout, and beside it what it is and how it came to be."""
+        path = self.checkpoint(name)
+        save_weights(merged_state(sam), declared.named(sam.config), path)
+        about = {"step": self.step, "images": self.images, self.plan.unit: self.spent, "scores": dict(scores)}
+        files.write_json(path.with_suffix(".json"), about | {"config": self.config.to_dict()})
+
+    @contextmanager
+    def settled(self, norm_pictures: int) -> Iterator[Sam]:
+        """The network with averaged weights, ready for use, for as long as the block runs.
+
+        From scratch its BatchNorm statistics are estimated anew, over that many fresh scenes.
+        """
+        own = {name: tensor.clone() for name, tensor in self._moving(self.sam).items()}
+        training = self.sam.training
+        self.average.apply_to(self.sam)
+        if self.config.mode == "scratch":
+            estimate_norms(self.sam, min(norm_pictures, self.config.norm_pictures), self.config.seed)
+        try:
+            yield self.sam.eval()
+        finally:
+            with torch.no_grad():
+                for name, tensor in self._moving(self.sam).items():
+                    tensor.copy_(own[name])
+            self.sam.train(training)
+
+    def _moving(self, sam: Sam) -> dict[str, torch.Tensor]:
+        """What differs from the weights that the run began with: all of them from scratch, else what learns."""
+        return sam.state_dict() if self.config.mode == "scratch" else dict(learning(sam))
+
+    def save(self) -> None:
+        """Writes all that is needed to go on."""
+        self._saved_at = time.monotonic()
+        if not self.accelerator.is_main_process:
+            return
+        state = {
+            "model": {name: tensor.detach() for name, tensor in self._moving(self.sam).items()},
+            "side": self.sam.config.side,
+            "architecture": declared.to_metadata(self.sam.config),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "scaler": self.accelerator.scaler.state_dict() if self.accelerator.scaler else {},
+            "place": [self.step, self.images, self.spent],
+            "scores": [self.before, self.after],
+        }
+        save_state(self.config.output, state, json.dumps(self.config.to_dict(), indent=1))
+
+    def load(self) -> None:
+        """Goes on from the state in the run's folder.
+
+        Raises:
+            CheckpointError: the folder holds no run.
+            ConfigError: it holds a run of another kind.
+        """
+        state = load_state(self.config.output)
+        _check_same(self.config)
+        self.change_side(state["side"])
+        with torch.no_grad():
+            for name, tensor in self._moving(self.sam).items():
+                tensor.copy_(state["model"][name])
+        self.average.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        if self.accelerator.scaler:
+            self.accelerator.scaler.load_state_dict(state["scaler"])
+        self.step, self.images, self.spent = state["place"]
+        self.before, self.after = state["scores"]
+
+
+def _nothing(_: str) -> None:
+    """What other processes than the main one say."""
+
+
+def _check_folder(config: TrainConfig) -> None:
+    if not config.resume and (config.output / STATE).exists():
+        raise ConfigError(
+            f"Expected a folder without a run, got {config.output}, which holds one. "
+            "Say resume=True (--resume) to go on with it, or name another folder."
+        )
+
+
+def _check_same(config: TrainConfig) -> None:
+    was = files.read_json(config.output / "config.json")
+    now = config.to_dict()
+    for name in _SAME:
+        if name in was and was[name] != now[name]:
+            raise ConfigError(
+                f"Expected {name}={was[name]!r}, as the run in {config.output} was begun, got {now[name]!r}. "
+                "Say the same to go on with it, or name another folder."
+            )
+
+
+def _check_format(sam: Sam, config: TrainConfig) -> None:
+    """A .pth holds tensors and nothing else: refuse where they do not say which model they are."""
+    if config.format == "pth":
+        seen = detect({name: tuple(tensor.shape) for name, tensor in merged_state(sam).items()}).config
+        read = declared.flat(declared.named(seen))
+        hidden = [f"{k} = {v}" for k, v in declared.flat(declared.named(sam.config)).items() if read.get(k) != v]
+        if hidden:
+            raise ConfigError(
+                f"Expected a model that a .pth can describe, got one whose tensors do not say {', '.join(hidden)}. "
+                "Write safetensors, which carries the settings."
+            )

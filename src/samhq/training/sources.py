@@ -1,0 +1,86 @@
+"""The pictures of a run, opened by name: what is trained on and what is validated on.
+
+Knows nothing about the network but the side of its pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from samhq.datasets.open import open_dataset
+from samhq.datasets.sample import Pictures
+from samhq.datasets.views import spread
+from samhq.errors import ConfigError
+from samhq.training import drawn
+from samhq.training.augment import Augmentation
+from samhq.training.config import TrainConfig, parse_kinds
+from samhq.training.data import Asked
+from samhq.training.labelled import Asking, LabelledPictures, Stored
+
+#: Sets of scenes to train on and to validate on are drawn from different seeds.
+_TRAINING, _VALIDATION = 0, 1
+#: Scenes that a run from scratch is validated on, if it does not say how many.
+_SCENES = 24
+
+
+def training_pictures(config: TrainConfig, side: int) -> Pictures | None:
+    """The data set to learn from; None for endless drawn scenes.
+
+    Raises:
+        ConfigError: none is named, or nothing of that name is there.
+    """
+    if config.data is None:
+        raise ConfigError(
+            "Expected pictures to learn from, got none. Name a COCO JSON file or a folder as data= (--data), "
+            "or scenes:400 for drawn ones."
+        )
+    if config.data == drawn.PREFIX:
+        return None
+    return _nonempty(_opened(config.data, config.images, side, _TRAINING))
+
+
+def validation_pictures(config: TrainConfig, side: int) -> Pictures | None:
+    """The data set to validate on, or None where none is named.
+
+    Raises:
+        ConfigError: nothing of that name is there.
+    """
+    if config.validation is None:
+        return None
+    pictures = _opened(config.validation, config.validation_images, side, _VALIDATION)
+    return _nonempty(spread(pictures, config.validate_pictures))
+
+
+def validation_scenes(config: TrainConfig) -> int:
+    """How many drawn scenes a run from scratch is validated on."""
+    return config.validate_pictures or _SCENES
+
+
+def questions(
+    config: TrainConfig, side: int, pictures: Pictures | None, stored: Stored | None = None
+) -> Callable[[int], Asked]:
+    """What is asked at question number i, for pictures of that side."""
+    if pictures is None:
+        kinds = parse_kinds(config.kinds)
+        fine = 4 if config.weights.points else config.weights.fine
+        return drawn.EndlessScenes(config.seed, side, config.prompts_per_picture, kinds, fine)
+    copies = config.copies
+    return LabelledPictures(pictures, augmentation(config, side), Asking.of(config), config.seed, copies, stored)
+
+
+def augmentation(config: TrainConfig, side: int) -> Augmentation:
+    """How the configuration changes pictures."""
+    return Augmentation(side, config.flip, config.scale, config.published)
+
+
+def _opened(source: str, images: Path | None, side: int, seed: int) -> Pictures:
+    if source.partition(":")[0] == drawn.PREFIX:
+        return drawn.open_drawn(source, side, seed)
+    return open_dataset(source, images=images)
+
+
+def _nonempty(pictures: Pictures) -> Pictures:
+    if not len(pictures):
+        raise ConfigError(f"Expected pictures in {pictures.name}, got none. Name another data set.")
+    return pictures

@@ -1,0 +1,108 @@
+"""The network that a run begins with, and which of its numbers learn. Knows nothing about data or losses."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from samhq.checkpoint.declared import named
+from samhq.checkpoint.load import load_model
+from samhq.config import ViTConfig, model_config
+from samhq.errors import ConfigError
+from samhq.model.build import build
+from samhq.model.mask_decoder_hq import HQ_MODULES, MaskDecoderHQ
+from samhq.model.sam import Sam
+from samhq.training.config import TrainConfig
+from samhq.training.initialise import initialise
+from samhq.training.lora import add_lora
+
+#: The encoder's classifier of another task: in published files, never used.
+_IDLE = ("image_encoder.head.", "image_encoder.norm_head.")
+
+
+def start(config: TrainConfig) -> Sam:
+    """The network before the first step, in evaluation mode, with `requires_grad` where it learns.
+
+    Draws from torch's global generator. Everything but from-scratch training keeps BatchNorm statistics as they are.
+
+    Raises:
+        ConfigError, CheckpointError: the weights to begin with cannot be had, or fit no such run.
+    """
+    sam = _weights(config)
+    if config.mode == "hq" and (config.fresh_heads or not sam.config.hq):
+        sam = with_new_heads(sam, silent=not config.published)
+    if config.mode == "finetune" and config.what == "lora":
+        add_lora(sam, config.lora_rank, config.lora_alpha)
+    for name, parameter in sam.named_parameters():
+        parameter.requires_grad_(_learns(name, config))
+    return sam
+
+
+def _weights(config: TrainConfig) -> Sam:
+    side = config.plan(1024).stages[0].side if config.stages else None
+    if config.init == "random":
+        row = model_config(config.model)
+        sam = build(replace(row, side=side or row.side))
+        initialise(sam)
+        return sam
+    sam = load_model(None if config.init == "starter" else config.init)
+    return sam if side is None else at_side(sam, side)
+
+
+def at_side(sam: Sam, side: int) -> Sam:
+    """The same weights in a network for pictures of another side; the network itself where it is of that side.
+
+    Raises:
+        ConfigError: a ViT, whose positions are made for one side.
+    """
+    if side == sam.config.side:
+        return sam
+    if isinstance(sam.config.encoder, ViTConfig):
+        raise ConfigError(
+            f"Expected pictures of {sam.config.side} pixels, got {side}: a ViT's positions are made for one side. "
+            "Train at the model's own, or begin with a TinyViT."
+        )
+    other = build(replace(sam.config, side=side)).to(sam.device)
+    other.load_state_dict(sam.state_dict())
+    for mine, its in zip(other.parameters(), sam.parameters(), strict=True):
+        mine.requires_grad_(its.requires_grad)
+    return other
+
+
+def with_new_heads(sam: Sam, *, silent: bool) -> Sam:
+    """The network with HQ heads of random weights, whatever it had before; all else is copied.
+
+    `silent` heads add nothing to SAM's mask before they have learnt something.
+    """
+    whole = build(named(replace(sam.config, hq=True)))
+    own = {name: value for name, value in sam.state_dict().items() if not _is_head(name)}
+    fresh = {name: value for name, value in whole.state_dict().items() if _is_head(name)}
+    whole.load_state_dict(own | fresh)
+    if silent:
+        assert isinstance(whole.mask_decoder, MaskDecoderHQ)
+        for parameter in whole.mask_decoder.hf_mlp.layers[-1].parameters():
+            nn.init.zeros_(parameter)
+    return whole.to(sam.device)
+
+
+def _is_head(name: str) -> bool:
+    return name.startswith(tuple(f"mask_decoder.{module}." for module in HQ_MODULES))
+
+
+def _learns(name: str, config: TrainConfig) -> bool:
+    if name.startswith(_IDLE):
+        return False
+    if config.mode == "hq":
+        return _is_head(name)
+    if config.mode == "scratch" or config.what == "all":
+        return True
+    if name.startswith("image_encoder."):
+        return config.what == "lora" and ".lora_" in name
+    return name.startswith("mask_decoder.") or config.what == "decoder+prompt"
+
+
+def learning(sam: Sam) -> dict[str, torch.nn.Parameter]:
+    """The parameters that learn, by name."""
+    return {name: parameter for name, parameter in sam.named_parameters() if parameter.requires_grad}
