@@ -60,14 +60,23 @@ class CocoPictures:
         """A picture's file."""
         return self.folder / str(self.images[index]["file_name"])
 
+    def size_hw(self, index: int) -> tuple[int, int]:
+        """A picture's height and width, as its entry says, or else its file.
+
+        Raises:
+            ImageError: the entry does not say it, and the file cannot be read.
+        """
+        entry = self.images[index]
+        if entry.get("height") and entry.get("width"):
+            return int(entry["height"]), int(entry["width"])
+        height, width = read_image(self.path(index)).shape[:2]
+        return int(height), int(width)
+
     def __getitem__(self, index: int) -> Sample:
         path, records = self.path(index), self.of(index)
-        image = read_image(path)
-        size_hw = image.shape[:2]
-        stated = self.images[index].get("height"), self.images[index].get("width")
-        if None not in stated:
-            check_size(size_hw, path, (int(stated[0]), int(stated[1])), f"its entry in {self.name}")  # type: ignore[arg-type]
-        masks = [decode_segmentation(record, (int(size_hw[0]), int(size_hw[1])), str(path)) for record in records]
+        image, size_hw = read_image(path), self.size_hw(index)
+        check_size(image.shape[:2], path, size_hw, f"its entry in {self.name}")
+        masks = [decode_segmentation(record, size_hw, str(path)) for record in records]
         return Sample(
             self._names[index],
             image,
@@ -150,13 +159,22 @@ def find_images(path: Path, file_names: Sequence[str]) -> Path:
 def decode_segmentation(
     record: Mapping[str, Any], size_hw: tuple[int, int], picture: str = "the picture"
 ) -> Bool[np.ndarray, "H W"]:
-    """The mask of an annotation's `segmentation`: polygons, RLE with counts as a list, or compressed RLE.
-
-    An empty list, and a polygon of fewer than three points, cover nothing.
+    """The mask of an annotation's `segmentation`, see `segmentation_code`.
 
     >>> square = {"segmentation": [[1, 1, 3, 1, 3, 3, 1, 3]]}
     >>> decode_segmentation(square, (4, 4)).astype(int).tolist()
     [[0, 0, 0, 0], [0, 1, 1, 0], [0, 1, 1, 0], [0, 0, 0, 0]]
+
+    Raises:
+        ImageError: as for `segmentation_code`.
+    """
+    return rle.decode(segmentation_code(record, size_hw, picture))
+
+
+def segmentation_code(record: Mapping[str, Any], size_hw: tuple[int, int], picture: str = "the picture") -> rle.RLE:
+    """The RLE of an annotation's `segmentation`: polygons, RLE with counts as a list, or compressed RLE.
+
+    An empty list, and a polygon of fewer than three points, cover nothing.
 
     Raises:
         ImageError: none, neither form, damaged, or RLE of another size than the picture.
@@ -167,14 +185,14 @@ def decode_segmentation(
     if not isinstance(segmentation, Mapping):
         raise ImageError(f"Expected a segmentation in {who}, got {segmentation!r:.40}. Boxes alone have no mask.")
     try:
-        mask = rle.decode(segmentation)
+        rle.area(segmentation)
     except ImageError as error:
         raise ImageError(f"{error} It is {who}.") from error
-    check_size(size_hw, picture, mask.shape, who.split(" of ")[0])
-    return mask
+    check_size(size_hw, picture, tuple(segmentation["size"]), who.split(" of ")[0])
+    return dict(segmentation)
 
 
-def _filled(polygons: list[Any], size_hw: tuple[int, int], who: str) -> Bool[np.ndarray, "H W"]:
+def _filled(polygons: list[Any], size_hw: tuple[int, int], who: str) -> rle.RLE:
     from pycocotools import mask as coco
 
     if any(not isinstance(ring, list) or len(ring) % 2 or not _finite(ring) for ring in polygons):
@@ -183,8 +201,9 @@ def _filled(polygons: list[Any], size_hw: tuple[int, int], who: str) -> Bool[np.
         )
     rings = [ring for ring in polygons if len(ring) >= 6]  # pycocotools takes four numbers for a box
     if not rings:
-        return np.zeros(size_hw, bool)
-    return rle.decode(coco.merge(coco.frPyObjects(rings, *size_hw)))
+        return {"size": list(size_hw), "counts": [size_hw[0] * size_hw[1]]}
+    code = coco.merge(coco.frPyObjects(rings, *size_hw))
+    return {"size": list(size_hw), "counts": code["counts"].decode("ascii")}
 
 
 def _finite(ring: list[Any]) -> bool:

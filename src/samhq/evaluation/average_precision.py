@@ -1,0 +1,186 @@
+"""COCO's average precision of masks, by pycocotools itself, and boundary AP, which asks as much of borders.
+
+Knows annotations and results as COCO writes them; nothing of models or pictures.
+
+Source: cocodataset.org, "Detection Evaluation"; Boundary IoU, arXiv 2103.16562: the smaller of mask IoU and boundary
+IoU decides, crowds by mask IoU alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from samhq.evaluation.metrics import DILATION, band_width, boundary
+from samhq.image import rle
+from samhq.image.regions import Piece
+
+if TYPE_CHECKING:
+    from pycocotools.cocoeval import COCOeval
+
+#: What is told of an evaluation: the field, IoU threshold (None: mean over 0.50 to 0.95), and size.
+_TOLD = (
+    ("ap", None, "all"),
+    ("ap50", 0.5, "all"),
+    ("ap75", 0.75, "all"),
+    ("small", None, "small"),
+    ("medium", None, "medium"),
+    ("large", None, "large"),
+)
+
+
+@dataclass(frozen=True)
+class AveragePrecision:
+    """COCO's numbers, 0..1, NaN where there is no true object of that kind.
+
+    `ap` is the mean over IoU thresholds 0.50, 0.55 ... 0.95 and categories; `small`, `medium`, `large` over true
+    objects of these areas. `categories` has the AP of each by its id.
+    """
+
+    ap: float
+    ap50: float
+    ap75: float
+    small: float
+    medium: float
+    large: float
+    categories: dict[int, float]
+
+    def to_json(self) -> dict[str, Any]:
+        """The numbers as JSON values, None for NaN."""
+        plain = {key: None if isinstance(v, float) and math.isnan(v) else v for key, v in asdict(self).items()}
+        return plain | {"categories": {str(k): None if math.isnan(v) else v for k, v in self.categories.items()}}
+
+
+def average_precision(
+    truth: Sequence[Mapping[str, Any]],
+    results: Sequence[Mapping[str, Any]],
+    image_ids: Iterable[int],
+    category_ids: Iterable[int],
+    *,
+    by_boundary: bool = False,
+    dilation: float = DILATION,
+) -> AveragePrecision:
+    """The AP of results against true objects.
+
+    `truth` are records with image_id, category_id, segmentation (RLE), area and iscrowd; `results` with image_id,
+    category_id, segmentation (RLE) and score. At most 100 results of a picture count, the best by score. Objects are
+    numbered anew, from 1, since pycocotools takes a match with annotation 0 for none.
+    """
+    from pycocotools.cocoeval import COCOeval
+
+    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools tells its progress
+        evaluation = COCOeval(
+            _coco(_numbered(truth, _true), image_ids, category_ids),
+            _coco(_numbered(results, _found), image_ids, category_ids),
+            "segm",
+        )
+        if by_boundary:
+            # The evaluation looks the function up on itself, so that one of its own takes the place of the class's.
+            evaluation.computeIoU = partial(_boundary_ious, evaluation, evaluation.computeIoU, {}, dilation)
+        return numbers_of(evaluation)
+
+
+def numbers_of(evaluation: COCOeval) -> AveragePrecision:
+    """Runs an evaluation and takes its numbers."""
+    evaluation.evaluate()
+    evaluation.accumulate()
+    precision, params = (
+        evaluation.eval["precision"],
+        evaluation.params,
+    )  # [thresholds, recalls, categories, areas, dets]
+    told = {}
+    for field, threshold, size in _TOLD:
+        rows = slice(None) if threshold is None else np.isclose(params.iouThrs, threshold)
+        told[field] = _mean(precision[rows, :, :, params.areaRngLbl.index(size), -1])
+    categories = {int(id): _mean(precision[:, :, k, 0, -1]) for k, id in enumerate(params.catIds)}
+    return AveragePrecision(**told, categories=categories)
+
+
+def _mean(precision: np.ndarray) -> float:
+    """The mean of what was measured; pycocotools writes -1 where there was nothing to find."""
+    measured = precision[precision > -1]
+    return float(measured.mean()) if measured.size else math.nan
+
+
+def _true(record: Mapping[str, Any]) -> dict[str, Any]:
+    return {"iscrowd": int(bool(record.get("iscrowd", 0))), "area": record["area"]}
+
+
+def _found(record: Mapping[str, Any]) -> dict[str, Any]:
+    return {"iscrowd": 0, "area": rle.area(record["segmentation"]), "score": float(record["score"])}
+
+
+def _numbered(
+    records: Sequence[Mapping[str, Any]], about: Callable[[Mapping[str, Any]], dict[str, Any]]
+) -> list[dict[str, Any]]:
+    keys = ("image_id", "category_id", "segmentation")
+    return [{**{key: r[key] for key in keys}, **about(r), "id": number} for number, r in enumerate(records, 1)]
+
+
+def _coco(annotations: list[dict[str, Any]], image_ids: Iterable[int], category_ids: Iterable[int]) -> Any:
+    """A data set as pycocotools holds it; masks are compressed RLE, so that it needs no sizes of pictures."""
+    from pycocotools.coco import COCO
+
+    coco = COCO()
+    coco.dataset = {
+        "images": [{"id": number, "height": 0, "width": 0} for number in image_ids],
+        "categories": [{"id": number, "name": str(number)} for number in category_ids],
+        "annotations": [annotation | {"segmentation": _compressed(annotation)} for annotation in annotations],
+    }
+    coco.createIndex()
+    return coco
+
+
+def _compressed(annotation: Mapping[str, Any]) -> rle.RLE:
+    code = annotation["segmentation"]
+    return dict(rle.encode(rle.decode(code))) if isinstance(code["counts"], list) else dict(code)
+
+
+def _boundary_ious(
+    evaluation: COCOeval,
+    mask_ious: Callable[[int, int], Any],
+    known: dict[tuple[bool, int], rle.RLE],
+    dilation: float,
+    image: int,
+    category: int,
+) -> Any:
+    """What `COCOeval.computeIoU` gives, [results by score, true objects], lowered to the boundary IoU."""
+    from pycocotools import mask as coco
+
+    ious = mask_ious(image, category)
+    true, found = evaluation._gts[image, category], evaluation._dts[image, category]
+    if not len(true) or not len(found):
+        return ious
+    order = np.argsort([-one["score"] for one in found], kind="mergesort")[: evaluation.params.maxDets[-1]]
+    bands = [
+        [known.setdefault((side, one["id"]), boundary_code(one["segmentation"], dilation)) for one in ones]
+        for side, ones in ((False, [found[k] for k in order]), (True, true))
+    ]
+    crowds = [one["iscrowd"] for one in true]
+    of_bands = np.asarray(coco.iou(*bands, crowds))
+    return np.where(np.array(crowds, bool), ious, np.minimum(ious, of_bands))
+
+
+def boundary_code(code: Mapping[str, Any], dilation: float = DILATION) -> rle.RLE:
+    """The RLE of the boundary of a mask, `band_width` pixels wide inside it.
+
+    >>> rle.area(boundary_code(rle.encode(np.ones((9, 9), bool))))
+    32
+    """
+    from pycocotools import mask as coco
+
+    height, width = (int(size) for size in code["size"])
+    x, y, w, h = (int(size) for size in coco.toBbox(dict(code)))
+    if not w or not h:
+        return dict(code)
+    part = torch.from_numpy(rle.decode_window(code, (x, y, w, h)))
+    band = boundary(part, width=band_width(height, width, dilation))
+    return dict(Piece.of(band.numpy(), x, y).rle((height, width)))

@@ -1,0 +1,72 @@
+"""Masks by a network from boxes of somebody else: detectors' and trackers' boxes, or those of the true masks.
+
+Knows pictures and boxes; nothing of data sets or scores.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, UInt8
+
+from samhq.config import HQMode
+from samhq.errors import ConfigError
+from samhq.evaluation.protocols import show
+from samhq.model.sam import Sam
+from samhq.types import Prompts
+
+_AT_ONCE = 16  #: full-size masks alive together, beside the result
+
+
+def masks_from_boxes(
+    sam: Sam, image: UInt8[np.ndarray, "H W 3"], boxes_xyxy: Sequence[Sequence[float]], hq: HQMode
+) -> list[Bool[np.ndarray, "H W"]]:
+    """One mask for each box (x0, y0, x1, y1) in image pixels, at the picture's size; the picture is encoded once.
+
+    Boxes may stick out of the picture, as detectors' boxes do.
+    """
+    if not len(boxes_xyxy):
+        return []
+    view = show(image, sam.config.side, "exact")
+    embedding = sam.encode(view.pixels.to(sam.device))
+    boxes = torch.tensor(np.asarray(boxes_xyxy, np.float64) * np.tile(view.scale_xy, 2), dtype=torch.float32)
+    masks: list[np.ndarray] = []
+    for start in range(0, len(boxes), _AT_ONCE):
+        some = boxes[start : start + _AT_ONCE]
+        prompts = Prompts(torch.zeros(len(some), dtype=torch.int64), boxes=some).to(sam.device)
+        masks += list(view.back(sam.decode(embedding, prompts, candidates="single", hq=hq).logits))
+    return masks
+
+
+def check_box(box: Any, who: str) -> tuple[float, float, float, float]:
+    """Four finite numbers.
+
+    Raises:
+        ConfigError: something else.
+    """
+    try:
+        numbers = tuple(float(number) for number in box)
+    except (TypeError, ValueError):
+        numbers = ()
+    if len(numbers) != 4 or not all(map(math.isfinite, numbers)):
+        raise ConfigError(f"Expected a box of four numbers in {who}, got {str(box)[:60]}. Mend the file.")
+    return numbers
+
+
+def from_xywh(box: Any, who: str) -> tuple[float, float, float, float]:
+    """A box (x, y, width, height), as COCO writes it, as corners (x0, y0, x1, y1).
+
+    >>> from_xywh([10, 20, 5, 6], "a file")
+    (10.0, 20.0, 15.0, 26.0)
+
+    Raises:
+        ConfigError: not four finite numbers, or a negative width or height.
+    """
+    x, y, width, height = check_box(box, who)
+    if min(width, height) < 0:
+        raise ConfigError(f"Expected (x, y, width, height) in {who}, got {box}, whose size is negative. Mend the file.")
+    return x, y, x + width, y + height

@@ -1,0 +1,266 @@
+"""DAVIS's J and F of masks made from a box in every frame: how well regions and contours of moving objects are met.
+
+Boxes are a tracker's, by sequence, frame and object, or those of the true masks. Every frame is segmented by itself.
+
+Source: Perazzi et al., A Benchmark Dataset and Evaluation Methodology for Video Object Segmentation, CVPR 2016;
+davischallenge/davis2017-evaluation (frames left out, means over objects).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, UInt8
+from PIL import Image
+
+from samhq.config import HQMode
+from samhq.datasets.sample import check_size
+from samhq.errors import ConfigError, ImageError
+from samhq.evaluation.boxes import check_box, masks_from_boxes
+from samhq.evaluation.network import measuring
+from samhq.evaluation.protocols import default_hq
+from samhq.evaluation.result import markdown, per_cent
+from samhq.image.boxes import boxes_from_masks
+from samhq.image.read import read_image
+from samhq.inference.segment import Segmenter
+from samhq.model.sam import Sam
+
+#: How far apart contours may lie to count as met, as a share of the picture's diagonal.
+TOLERANCE = 0.008
+VOID = 255  #: an entry of label maps that belongs to no object and is not scored
+
+#: Boxes (x0, y0, x1, y1) by sequence, frame (without ending) and object.
+Boxes = Mapping[str, Mapping[str, Mapping[int, tuple[float, float, float, float]]]]
+
+
+def region(pred: Bool[np.ndarray, "H W"], true: Bool[np.ndarray, "H W"]) -> float:
+    """J, the IoU of two masks, 0..1; 1 where both are empty.
+
+    >>> region(np.array([[True, True]]), np.array([[True, False]]))
+    0.5
+    """
+    union = int((pred | true).sum())
+    return int((pred & true).sum()) / union if union else 1.0
+
+
+def contour(pred: Bool[np.ndarray, "H W"], true: Bool[np.ndarray, "H W"], tolerance: float = TOLERANCE) -> float:
+    """F, the F-measure, 0..1, of two masks' contours, matched where they lie within a share of the diagonal.
+
+    Precision is the share of the predicted contour within the tolerance of the true one, recall the reverse. Both
+    contours empty: 1; one of them: 0. A mask that fills the picture has no contour.
+
+    >>> square = np.zeros((20, 20), bool)
+    >>> square[5:15, 5:15] = True
+    >>> contour(square, square.T), contour(square, ~square & False)
+    (1.0, 0.0)
+    """
+    from scipy.ndimage import distance_transform_edt
+
+    reach = math.ceil(tolerance * math.hypot(*pred.shape))
+    found, wanted = outline(pred), outline(true)
+    if not found.any() or not wanted.any():
+        return float(found.any() == wanted.any())
+    precision = float((distance_transform_edt(~wanted)[found] <= reach).mean())
+    recall = float((distance_transform_edt(~found)[wanted] <= reach).mean())
+    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+
+def outline(mask: Bool[np.ndarray, "H W"]) -> Bool[np.ndarray, "H W"]:
+    """Pixels that differ from their neighbour to the right, below, or diagonally below: a line one pixel wide.
+
+    >>> outline(np.array([[False, True, True]])).tolist()
+    [[True, False, False]]
+    """
+    larger = np.pad(mask, ((0, 1), (0, 1)), mode="edge")
+    return (mask != larger[:-1, 1:]) | (mask != larger[1:, :-1]) | (mask != larger[1:, 1:])
+
+
+@dataclass(frozen=True)
+class ObjectScores:
+    """Means over an object's frames, 0..1."""
+
+    sequence: str
+    object: int
+    frames: int
+    j: float
+    f: float
+
+
+@dataclass(frozen=True)
+class DavisScores:
+    """J and F of one model; means are over objects, every object counting alike."""
+
+    model: str
+    hq: HQMode
+    boxes: str
+    objects: tuple[ObjectScores, ...]
+
+    @property
+    def j(self) -> float:
+        """Mean J over objects."""
+        return fmean(one.j for one in self.objects)
+
+    @property
+    def f(self) -> float:
+        """Mean F over objects."""
+        return fmean(one.f for one in self.objects)
+
+    def table(self) -> str:
+        """The means as a Markdown table, in per cent."""
+        return davis_table([self])
+
+    def to_json(self) -> dict[str, Any]:
+        """Means and objects as JSON values."""
+        about = {"model": self.model, "hq": self.hq, "boxes": self.boxes}
+        means = {"j_and_f": (self.j + self.f) / 2, "j": self.j, "f": self.f}
+        return about | means | {"objects": [vars(one) for one in self.objects]}
+
+
+def davis_table(scores: Sequence[DavisScores]) -> str:
+    """A Markdown table of several models, in per cent."""
+    first = scores[0]
+    sequences = len({one.sequence for one in first.objects})
+    about = f"DAVIS: {sequences} sequences, {len(first.objects)} objects, boxes of {first.boxes}, values in %."
+    rows = [[one.model, one.hq, *map(per_cent, ((one.j + one.f) / 2, one.j, one.f))] for one in scores]
+    return f"{about}\n\n{markdown(['model', 'HQ', 'J&F', 'J', 'F'], rows)}\n"
+
+
+def evaluate_davis(
+    model: Segmenter | Sam,
+    root: str | Path,
+    boxes: str | Path | None = None,
+    *,
+    subset: str | None = None,
+    resolution: str = "480p",
+    all_frames: bool = False,
+    hq: HQMode | None = None,
+    limit: int | None = None,
+    name: str | None = None,
+    progress: bool = False,
+) -> DavisScores:
+    """J and F of masks made from a box an object in every frame below a folder as DAVIS has it.
+
+    Frames are ROOT/JPEGImages/RESOLUTION/SEQUENCE/*.jpg, true label maps ROOT/Annotations/RESOLUTION/SEQUENCE/*.png.
+    `boxes` is a JSON file {sequence: {frame: {object: [x0, y0, x1, y1]}}}; None takes the true boxes, and an object
+    that has no box in a frame an empty mask. `subset` names a list of sequences, such as "2017/val" for
+    ROOT/ImageSets/2017/val.txt; `limit` takes the first so many. The first and last frame of each sequence do not
+    count unless `all_frames`, as DAVIS's own evaluation has it. Masks of several objects may overlap.
+
+    Raises:
+        ConfigError: no sequences there, or boxes of another form.
+        ImageError: a file is missing, cannot be read, or differs in size.
+    """
+    folder = Path(root) / "Annotations" / resolution
+    sequences = _sequences(Path(root), folder, subset)[:limit]
+    known = None if boxes is None else read_boxes(Path(boxes))
+    with measuring(model) as sam:
+        mode = hq or default_hq(sam.config.hq, "exact")
+        sam.hq_mode(mode)
+        label = name or sam.config.name
+        shown: Any = sequences
+        if progress:
+            from tqdm import tqdm
+
+            shown = tqdm(sequences, desc=label, unit="sequence")
+        objects = [one for s in shown for one in _sequence_scores(sam, folder / s, known, mode, all_frames)]
+    return DavisScores(label, mode, "the true masks" if boxes is None else Path(boxes).name, tuple(objects))
+
+
+def read_boxes(path: Path) -> Boxes:
+    """Boxes by sequence, frame and object.
+
+    Raises:
+        ConfigError: a file of another form.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+        return {
+            sequence: {
+                frame: {int(number): check_box(box, f"{sequence}/{frame} of {path}") for number, box in objects.items()}
+                for frame, objects in frames.items()
+            }
+            for sequence, frames in content.items()
+        }
+    except ConfigError:
+        raise
+    except (OSError, ValueError, AttributeError) as error:
+        raise ConfigError(
+            f"Expected boxes as {{sequence: {{frame: {{object: [x0, y0, x1, y1]}}}}}} in {path}, got something else: "
+            f"{error}. Check the file."
+        ) from error
+
+
+def read_labels(path: Path) -> UInt8[np.ndarray, "H W"]:
+    """A label map: 0 background, 255 void, else an object's number; a map of 0 and 255 alone has object 1.
+
+    Raises:
+        ImageError: it cannot be read, or has colours but no palette.
+    """
+    read_image(path)  # refuses what is damaged, in words
+    with Image.open(path) as file:
+        if file.mode not in ("P", "L", "1"):
+            raise ImageError(f"Expected a label map of one channel, got {path} of mode {file.mode}. Save it as such.")
+        labels = np.asarray(file).astype(np.uint8)
+    if file.mode == "L" and not np.setdiff1d(labels, (0, VOID)).size:
+        return (labels > 0).astype(np.uint8)
+    return labels
+
+
+def _sequence_scores(
+    sam: Sam, folder: Path, boxes: Boxes | None, mode: HQMode, all_frames: bool
+) -> Iterator[ObjectScores]:
+    maps = sorted(folder.glob("*.png"))
+    counted = maps if all_frames else maps[1:-1]
+    if not counted:
+        raise ConfigError(f"Expected at least {1 if all_frames else 3} label maps in {folder}, got {len(maps)}.")
+    numbers = [int(n) for n in np.unique(read_labels(maps[0])) if n not in (0, VOID)]
+    scores: dict[int, list[tuple[float, float]]] = {number: [] for number in numbers}
+    for path in counted:
+        labels = read_labels(path)
+        asked = _true_boxes(labels, numbers) if boxes is None else boxes.get(folder.name, {}).get(path.stem, {})
+        masks = _masks(sam, path, labels.shape, {n: asked[n] for n in numbers if n in asked}, mode)
+        known = labels != VOID
+        for number in numbers:
+            pred, true = masks.get(number, np.zeros(labels.shape, bool)) & known, labels == number
+            scores[number].append((region(pred, true), contour(pred, true)))
+    for number, found in scores.items():
+        yield ObjectScores(folder.name, number, len(found), fmean(j for j, _ in found), fmean(f for _, f in found))
+
+
+def _true_boxes(labels: np.ndarray, numbers: Sequence[int]) -> dict[int, Any]:
+    masks = {number: labels == number for number in numbers}
+    return {number: boxes_from_masks(mask).tolist() for number, mask in masks.items() if mask.any()}
+
+
+def _masks(
+    sam: Sam, path: Path, size_hw: tuple[int, ...], boxes: Mapping[int, Any], mode: HQMode
+) -> dict[int, np.ndarray]:
+    """Masks of the objects that have a box in the frame of a label map."""
+    if not boxes:
+        return {}
+    resolution, sequence = path.parent.parent.name, path.parent.name
+    frame = path.parents[3] / "JPEGImages" / resolution / sequence / f"{path.stem}.jpg"
+    image = read_image(frame)
+    check_size(image.shape[:2], frame, size_hw, path)
+    return dict(zip(boxes, masks_from_boxes(sam, image, list(boxes.values()), mode), strict=True))
+
+
+def _sequences(root: Path, folder: Path, subset: str | None) -> list[str]:
+    if subset is not None:
+        listed = root / "ImageSets" / f"{subset}.txt"
+        if not listed.is_file():
+            raise ConfigError(
+                f"Expected a list of sequences in {listed}, which is not there. Name one such as 2017/val."
+            )
+        return listed.read_text(encoding="utf-8").split()
+    found = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    if not found:
+        raise ConfigError(f"Expected sequences of label maps in {folder}, got none. Name the folder that holds DAVIS.")
+    return found

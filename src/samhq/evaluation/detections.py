@@ -1,0 +1,215 @@
+"""AP of masks that a network makes of detectors' boxes, on a COCO file.
+
+Boxes and scores are the detector's, masks the network's. Without a detector the true boxes are used, each with score 1.
+
+Source: SAM-HQ, arXiv 2306.01567, section 4.3.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from samhq.atomic import whole_file
+from samhq.config import HQMode
+from samhq.datasets.coco import CocoPictures, open_coco, segmentation_code
+from samhq.datasets.sample import check_size
+from samhq.errors import ConfigError
+from samhq.evaluation.average_precision import AveragePrecision, average_precision
+from samhq.evaluation.boxes import from_xywh, masks_from_boxes
+from samhq.evaluation.network import measuring
+from samhq.evaluation.protocols import default_hq
+from samhq.evaluation.result import markdown, per_cent
+from samhq.image import rle
+from samhq.image.read import read_image
+from samhq.inference.segment import Segmenter
+from samhq.model.sam import Sam
+
+MOST = 100  #: detections of a picture that count, the best by score; as COCO's evaluation has it
+TRUE_BOXES = "true boxes"
+
+
+@dataclass(frozen=True)
+class DetectionScores:
+    """AP by mask IoU and by boundary IoU of one model on one data set; `boxes` says whose boxes were used."""
+
+    model: str
+    source: str
+    hq: HQMode
+    boxes: str
+    pictures: int
+    detections: int
+    masks: AveragePrecision
+    borders: AveragePrecision
+
+    def row(self) -> list[str]:
+        """The cells of the table's row, in per cent."""
+        sizes = (self.masks.large, self.masks.medium, self.masks.small)
+        numbers = (self.borders.ap, self.masks.ap, self.masks.ap50, self.masks.ap75, *sizes)
+        return [self.model, self.hq, str(self.detections), *map(per_cent, numbers)]
+
+    def table(self) -> str:
+        """The numbers as a Markdown table."""
+        return detection_table([self])
+
+    def to_json(self) -> dict[str, Any]:
+        """The numbers as JSON values, None for NaN."""
+        about = {key: getattr(self, key) for key in ("model", "source", "hq", "boxes", "pictures", "detections")}
+        return about | {"masks": self.masks.to_json(), "borders": self.borders.to_json()}
+
+
+def detection_table(scores: Sequence[DetectionScores]) -> str:
+    """A Markdown table of several models on one data set, in per cent; AP_B is boundary AP."""
+    head = ["model", "HQ", "detections", "AP_B", "AP", "AP50", "AP75", "AP_L", "AP_M", "AP_S"]
+    first = scores[0]
+    about = f"{first.source}: {first.pictures} pictures, boxes of {first.boxes}, values in %."
+    return f"{about}\n\n{markdown(head, [one.row() for one in scores])}\n"
+
+
+def evaluate_detections(
+    model: Segmenter | Sam,
+    truth: CocoPictures | str | Path,
+    detections: str | Path | None = None,
+    *,
+    hq: HQMode | None = None,
+    images: Path | None = None,
+    limit: int | None = None,
+    name: str | None = None,
+    results: Path | None = None,
+    progress: bool = False,
+) -> DetectionScores:
+    """AP and boundary AP of masks made from the boxes in a detections file, on a COCO file's pictures.
+
+    `detections` is a list in JSON of records with image_id, category_id, bbox (x, y, width, height) and score, as COCO
+    wants results; None takes the true objects' boxes. At most 100 of a picture count. `limit` takes so many pictures,
+    spread evenly. `results` is a file for the masks, in COCO's form, which pycocotools can read.
+
+    Raises:
+        ConfigError: a file of another form, or a detection of a picture that the truth does not list.
+        ImageError: a picture cannot be read, or has another size than the truth says.
+    """
+    pictures = truth if isinstance(truth, CocoPictures) else open_coco(Path(truth), images)
+    places = range(len(pictures)) if limit is None else [i * len(pictures) // limit for i in range(limit)]
+    places = sorted({place for place in places if place < len(pictures)})
+    found = true_boxes(pictures, places) if detections is None else read_detections(Path(detections), pictures)
+    with measuring(model) as sam:
+        mode = hq or default_hq(sam.config.hq, "exact")
+        sam.hq_mode(mode)
+        label = name or sam.config.name
+        masks: list[dict[str, Any]] = []
+        for place in _shown(places, label if progress else None):
+            masks += _segmented(sam, pictures, place, found.get(pictures.images[place]["id"], []), mode)
+    if results is not None:
+        with whole_file(results) as part:
+            part.write_text(json.dumps(masks), encoding="utf-8")
+    scores = _both(pictures, places, masks)
+    boxes = TRUE_BOXES if detections is None else Path(detections).name
+    return DetectionScores(label, pictures.name, mode, boxes, len(places), len(masks), *scores)
+
+
+def read_detections(path: Path, pictures: CocoPictures) -> dict[Any, list[dict[str, Any]]]:
+    """Detections by picture, the best by score first, at most `MOST` each.
+
+    Raises:
+        ConfigError: not a list of records with the needed keys, of a picture that is not listed, or all of categories
+            that are not.
+    """
+    try:
+        records = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"Expected detections in {path}, which cannot be read: {error}. Check the file.") from error
+    needed = {"image_id", "category_id", "bbox", "score"}
+    if not isinstance(records, list) or not all(isinstance(r, dict) and r.keys() >= needed for r in records):
+        raise ConfigError(
+            f"Expected a list of records with {', '.join(sorted(needed))} in {path}, got something else. Write "
+            "detections as COCO wants results."
+        )
+    known: dict[Any, list[dict[str, Any]]] = {image["id"]: [] for image in pictures.images}
+    for record in records:
+        if record["image_id"] not in known:
+            raise ConfigError(
+                f"Expected detections of the pictures in {pictures.name}, got one of image {record['image_id']} in "
+                f"{path}. Name the detections that belong to these pictures."
+            )
+        from_xywh(record["bbox"], f"a detection of image {record['image_id']} in {path}")
+        known[record["image_id"]].append(record)
+    categories = {record["category_id"] for record in records}
+    if categories and pictures.categories and not categories & pictures.categories.keys():
+        raise ConfigError(
+            f"Expected detections of the categories {sorted(pictures.categories)[:9]} of {pictures.name}, got only "
+            f"{sorted(categories)[:9]} in {path}. Write category ids, not places in a list of names."
+        )
+    return {image: sorted(found, key=lambda r: -float(r["score"]))[:MOST] for image, found in known.items()}
+
+
+def true_boxes(pictures: CocoPictures, places: Iterable[int]) -> dict[Any, list[dict[str, Any]]]:
+    """The true objects' tight boxes as detections with score 1, crowds and objects without pixels left out."""
+    from pycocotools import mask as coco
+
+    found: dict[Any, list[dict[str, Any]]] = {}
+    for place in places:
+        image = pictures.images[place]["id"]
+        for record, code in _codes(pictures, place):
+            if not record.get("iscrowd", 0) and rle.area(code):
+                box = [float(n) for n in coco.toBbox(code)]
+                # COCO's boxes end after the last pixel, prompts on it, as boxes made of masks do everywhere here.
+                box = [box[0], box[1], box[2] - 1, box[3] - 1]
+                about = {"image_id": image, "category_id": record["category_id"], "score": 1.0}
+                found.setdefault(image, []).append(about | {"bbox": box})
+    return found
+
+
+def _segmented(
+    sam: Sam, pictures: CocoPictures, place: int, found: Sequence[Mapping[str, Any]], mode: HQMode
+) -> list[dict[str, Any]]:
+    """Results of one picture in COCO's form."""
+    if not found:
+        return []
+    image = read_image(pictures.path(place))
+    check_size(image.shape[:2], pictures.path(place), pictures.size_hw(place), f"its entry in {pictures.name}")
+    boxes = [from_xywh(record["bbox"], "a detection") for record in found]
+    masks = masks_from_boxes(sam, image, boxes, mode)
+    return [
+        {
+            "image_id": record["image_id"],
+            "category_id": record["category_id"],
+            "segmentation": rle.encode(mask),
+            "score": float(record["score"]),
+        }
+        for record, mask in zip(found, masks, strict=True)
+    ]
+
+
+def _both(
+    pictures: CocoPictures, places: Iterable[int], results: Sequence[Mapping[str, Any]]
+) -> list[AveragePrecision]:
+    truth = []
+    for place in places:
+        for record, code in _codes(pictures, place):
+            about = {key: record[key] for key in ("image_id", "category_id")}
+            area = record.get("area", rle.area(code))
+            truth.append(about | {"segmentation": code, "iscrowd": record.get("iscrowd", 0), "area": area})
+    images = [pictures.images[place]["id"] for place in places]
+    categories = sorted(pictures.categories or {record["category_id"] for record in truth})
+    return [average_precision(truth, results, images, categories, by_boundary=how) for how in (False, True)]
+
+
+def _codes(pictures: CocoPictures, place: int) -> list[tuple[Mapping[str, Any], rle.RLE]]:
+    """The annotations of a picture with their masks as compressed RLE."""
+    size, path = pictures.size_hw(place), str(pictures.path(place))
+    codes = [segmentation_code(record, size, path) for record in pictures.of(place)]
+    return [
+        (record, dict(rle.encode(rle.decode(code))) if isinstance(code["counts"], list) else code)
+        for record, code in zip(pictures.of(place), codes, strict=True)
+    ]
+
+
+def _shown(places: Sequence[int], bar: str | None) -> Iterable[int]:
+    if bar is None:
+        return places
+    from tqdm import tqdm
+
+    return tqdm(places, desc=bar, unit="picture")

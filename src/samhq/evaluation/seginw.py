@@ -1,0 +1,103 @@
+"""SegInW: the mean AP over 25 small data sets of every kind, masks made of an open-vocabulary detector's boxes.
+
+Source: SysCV/sam-hq, seginw/test_ap_on_seginw.py and seginw/README.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from samhq.config import HQMode
+from samhq.errors import ConfigError
+from samhq.evaluation.detections import DetectionScores, evaluate_detections
+from samhq.evaluation.result import markdown, per_cent
+from samhq.inference.segment import Segmenter
+from samhq.model.sam import Sam
+
+SETS = 25  #: data sets of SegInW
+_ANNOTATIONS = "_annotations_min1cat.coco.json"
+
+
+@dataclass(frozen=True)
+class SegInW:
+    """The scores of one model on each set by name; the published figure is the mean of their AP."""
+
+    model: str
+    hq: HQMode
+    sets: dict[str, DetectionScores]
+
+    @property
+    def mean(self) -> float:
+        """The mean AP over the sets that were there, every set counting alike."""
+        return fmean(one.masks.ap for one in self.sets.values())
+
+    def table(self) -> str:
+        """AP and boundary AP of each set and their means, as a Markdown table in per cent."""
+        return seginw_table([self])
+
+    def to_json(self) -> dict[str, Any]:
+        """The numbers as JSON values."""
+        sets = {name: one.to_json() for name, one in self.sets.items()}
+        return {"model": self.model, "hq": self.hq, "mean": self.mean, "sets": sets}
+
+
+def seginw_table(found: Sequence[SegInW]) -> str:
+    """A Markdown table of several models, a row for each set, AP / boundary AP in per cent."""
+    head = ["set", *(f"{one.model} {one.hq}" for one in found)]
+    rows = []
+    for name in found[0].sets:
+        scores = [one.sets[name] for one in found]
+        rows.append([name, *(f"{per_cent(s.masks.ap)} / {per_cent(s.borders.ap)}" for s in scores)])
+    means = [f"{per_cent(one.mean)} / {per_cent(fmean(s.borders.ap for s in one.sets.values()))}" for one in found]
+    rows.append([f"mean of {len(found[0].sets)}", *means])
+    all_there = len(found[0].sets) == SETS
+    said = "" if all_there else f" SegInW has {SETS} sets: this mean is not the published figure."
+    return f"SegInW, AP / boundary AP, values in %.{said}\n\n{markdown(head, rows)}\n"
+
+
+def evaluate_seginw(
+    model: Segmenter | Sam,
+    root: str | Path,
+    detections: str | Path | None = None,
+    *,
+    hq: HQMode | None = None,
+    limit: int | None = None,
+    name: str | None = None,
+    progress: bool = False,
+) -> SegInW:
+    """Scores on every set below a folder, ROOT/SET/valid/_annotations_min1cat.coco.json, and their mean AP.
+
+    `detections` is a folder with SET.json or seginw-SET_val.json for each; None takes the true boxes. `limit` counts
+    for each set.
+
+    Raises:
+        ConfigError: no set there, or a set without detections.
+        ImageError: as `evaluate_detections`.
+    """
+    files = sorted(Path(root).glob(f"*/valid/{_ANNOTATIONS}"))
+    if not files:
+        raise ConfigError(f"Expected sets as SET/valid/{_ANNOTATIONS} in {root}, got none. Unpack seginw.zip there.")
+    # All files are looked for before the first network runs.
+    boxes = {path.parts[-3]: _boxes_of(path.parts[-3], detections) for path in files}
+    sets = {
+        path.parts[-3]: evaluate_detections(
+            model, path, boxes[path.parts[-3]], hq=hq, images=path.parent, limit=limit, name=name, progress=progress
+        )
+        for path in files
+    }
+    first = next(iter(sets.values()))
+    return SegInW(first.model, first.hq, sets)
+
+
+def _boxes_of(name: str, folder: str | Path | None) -> Path | None:
+    if folder is None:
+        return None
+    known = [Path(folder) / f"{name}.json", Path(folder) / f"seginw-{name}_val.json"]
+    for path in known:
+        if path.is_file():
+            return path
+    raise ConfigError(f"Expected detections of {name} in {known[0]} or {known[1].name}, got neither. Add the file.")

@@ -1,0 +1,327 @@
+"""YouTube-VIS's AP of masks made from a tracker's box in every frame: an object is its tube through the video.
+
+The overlap of a result with a true object is that of all their frames together, so a wrong frame costs as it should.
+
+Source: Yang et al., Video Instance Segmentation, arXiv 1905.04804; youtubevos/cocoapi (areas and their limits).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from samhq.config import HQMode
+from samhq.datasets.coco import find_images, segmentation_code
+from samhq.datasets.sample import check_size
+from samhq.errors import ConfigError
+from samhq.evaluation.average_precision import AveragePrecision, numbers_of
+from samhq.evaluation.boxes import from_xywh, masks_from_boxes
+from samhq.evaluation.network import measuring
+from samhq.evaluation.protocols import default_hq
+from samhq.evaluation.result import markdown, per_cent
+from samhq.image import rle
+from samhq.image.read import read_image
+from samhq.inference.segment import Segmenter
+from samhq.model.sam import Sam
+
+if TYPE_CHECKING:
+    from pycocotools.cocoeval import COCOeval
+
+#: Mean areas in a frame, in pixels, from which an object is medium and large; larger than COCO's.
+MEDIUM, LARGE = 128**2, 256**2
+MOST = 100  #: results of a video that count, the best by score
+
+#: A mask in every frame of a video, None where the object is not in view.
+Tube = Sequence[Mapping[str, Any] | None]
+
+
+def tube_iou(pred: Tube, true: Tube, crowd: bool = False) -> float:
+    """The overlap of two tubes, 0..1: all frames' intersections over all frames' unions; 0 where both are empty.
+
+    For a crowd the prediction's own size takes the place of the union, as in COCO.
+
+    >>> whole, half = (rle.encode(np.array([[True, a]])) for a in (True, False))
+    >>> tube_iou([whole, whole], [whole, half]), tube_iou([whole, None], [whole, whole])
+    (0.75, 0.5)
+    """
+    shared = sum(_shared(a, b) for a, b in zip(pred, true, strict=True))
+    mine, theirs = _size(pred), _size(true)
+    whole = mine if crowd else mine + theirs - shared
+    return shared / whole if whole else 0.0
+
+
+def tube_average_precision(
+    truth: Sequence[Mapping[str, Any]],
+    results: Sequence[Mapping[str, Any]],
+    video_ids: Sequence[int],
+    category_ids: Sequence[int],
+) -> AveragePrecision:
+    """The AP of tubes against true tubes; matching and means are pycocotools'.
+
+    `truth` are records with video_id, category_id, segmentations (RLE or None a frame) and iscrowd; `results` with
+    video_id, category_id, segmentations and score. Sizes are by the mean area over frames in which an object shows.
+    """
+    from pycocotools.cocoeval import COCOeval
+
+    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools tells its progress
+        # Boxes are its only kind of object that it does not decode by itself.
+        evaluation = COCOeval(_tubes(truth, video_ids, category_ids), _tubes(results, video_ids, category_ids), "bbox")
+        evaluation.params.areaRng = [[0, 1e10], [0, MEDIUM], [MEDIUM, LARGE], [LARGE, 1e10]]
+        evaluation.params.maxDets = [1, 10, MOST]
+        evaluation.computeIoU = partial(_tube_ious, evaluation)
+        return numbers_of(evaluation)
+
+
+@dataclass(frozen=True)
+class VideoScores:
+    """AP by tube IoU of one model; `boxes` says whose boxes were used."""
+
+    model: str
+    source: str
+    hq: HQMode
+    boxes: str
+    videos: int
+    tubes: int
+    masks: AveragePrecision
+
+    def table(self) -> str:
+        """The numbers as a Markdown table, in per cent."""
+        return video_table([self])
+
+    def to_json(self) -> dict[str, Any]:
+        """The numbers as JSON values, None for NaN."""
+        about = {key: getattr(self, key) for key in ("model", "source", "hq", "boxes", "videos", "tubes")}
+        return about | {"masks": self.masks.to_json()}
+
+
+def video_table(scores: Sequence[VideoScores]) -> str:
+    """A Markdown table of several models, in per cent."""
+    first = scores[0]
+    head = ["model", "HQ", "tubes", "AP", "AP50", "AP75", "AP_L", "AP_M", "AP_S"]
+    rows = [
+        [one.model, one.hq, str(one.tubes), *map(per_cent, (m.ap, m.ap50, m.ap75, m.large, m.medium, m.small))]
+        for one in scores
+        for m in (one.masks,)
+    ]
+    about = f"{first.source}: {first.videos} videos, boxes of {first.boxes}, values in %."
+    return f"{about}\n\n{markdown(head, rows)}\n"
+
+
+def evaluate_youtube_vis(
+    model: Segmenter | Sam,
+    truth: str | Path,
+    detections: str | Path | None = None,
+    *,
+    images: Path | None = None,
+    hq: HQMode | None = None,
+    limit: int | None = None,
+    name: str | None = None,
+    results: Path | None = None,
+    progress: bool = False,
+) -> VideoScores:
+    """AP of tubes made from a box a frame, on a YouTube-VIS file.
+
+    `detections` is a list in JSON of records with video_id, category_id, score and bboxes, one (x, y, width, height) or
+    null for every frame; None takes the true boxes. `images` is the folder that `file_names` begin from, found beside
+    the file when left out. `limit` takes the first so many videos. `results` is a file for the tubes, in the form in
+    which YouTube-VIS wants results.
+
+    Raises:
+        ConfigError: a file of another form, a detection of a video that is not listed, or of another length.
+        ImageError: a frame cannot be read, or has another size than the file says.
+    """
+    content = read_videos(Path(truth))
+    videos = content["videos"][:limit]
+    names = [str(frame) for video in videos for frame in video["file_names"]]
+    folder = images or find_images(Path(truth), names)
+    asked = _true_tubes(content) if detections is None else read_tubes(Path(detections), videos)
+    tubes: list[dict[str, Any]] = []
+    with measuring(model) as sam:
+        mode = hq or default_hq(sam.config.hq, "exact")
+        sam.hq_mode(mode)
+        label = name or sam.config.name
+        shown: Any = videos
+        if progress:
+            from tqdm import tqdm
+
+            shown = tqdm(videos, desc=label, unit="video")
+        for video in shown:
+            tubes += _segmented(sam, folder, video, asked.get(video["id"], []), mode)
+    if results is not None:
+        from samhq.atomic import whole_file
+
+        with whole_file(results) as part:
+            part.write_text(json.dumps(tubes), encoding="utf-8")
+    ids = [video["id"] for video in videos]
+    categories = [category["id"] for category in content.get("categories", [])]
+    true = [record for record in _true_codes(content) if record["video_id"] in set(ids)]
+    categories = categories or sorted({record["category_id"] for record in true})
+    scores = tube_average_precision(true, tubes, ids, categories)
+    boxes = "the true masks" if detections is None else Path(detections).name
+    return VideoScores(label, Path(truth).stem, mode, boxes, len(videos), len(tubes), scores)
+
+
+def read_videos(path: Path) -> dict[str, Any]:
+    """The content of a YouTube-VIS file, its lists and keys checked.
+
+    Raises:
+        ConfigError: it cannot be read, or lacks videos, annotations or their keys.
+    """
+    needed = {"videos": {"id", "file_names", "height", "width"}, "annotations": {"video_id", "segmentations"}}
+    content = _read(path)
+    for key, fields in needed.items():
+        records = content.get(key) if isinstance(content, dict) else None
+        if not isinstance(records, list) or not all(isinstance(r, dict) and r.keys() >= fields for r in records):
+            raise ConfigError(
+                f"Expected a YouTube-VIS file with a list {key!r} of records with {', '.join(sorted(fields))}, got "
+                f"{path}. Name another file."
+            )
+    return dict(content)
+
+
+def read_tubes(path: Path, videos: Sequence[Mapping[str, Any]]) -> dict[Any, list[dict[str, Any]]]:
+    """Detections by video, the best by score first, at most `MOST` each.
+
+    Raises:
+        ConfigError: not a list of records with the needed keys, of a video that is not listed, or of another length.
+    """
+    lengths = {video["id"]: len(video["file_names"]) for video in videos}
+    records, fields = _read(path), {"video_id", "category_id", "bboxes", "score"}
+    if not isinstance(records, list) or not all(isinstance(r, dict) and r.keys() >= fields for r in records):
+        raise ConfigError(f"Expected a list of records with {', '.join(sorted(fields))} in {path}. Check the file.")
+    found: dict[Any, list[dict[str, Any]]] = {}
+    for record in records:
+        video = record["video_id"]
+        if video in lengths and len(record["bboxes"]) != lengths[video]:
+            raise ConfigError(
+                f"Expected {lengths[video]} boxes, one a frame, of video {video} in {path}, got "
+                f"{len(record['bboxes'])}. Write null where there is none."
+            )
+        found.setdefault(video, []).append(record)
+    return {video: sorted(some, key=lambda r: -float(r["score"]))[:MOST] for video, some in found.items()}
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"Expected a JSON file in {path}, which cannot be read: {error}. Check it.") from error
+
+
+def _true_codes(content: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """True objects with an RLE or None for every frame."""
+    sizes = {video["id"]: (int(video["height"]), int(video["width"])) for video in content["videos"]}
+    found = []
+    for record in content["annotations"]:
+        codes = [
+            None if part is None else _compressed({**record, "segmentation": part}, sizes[record["video_id"]])
+            for part in record["segmentations"]
+        ]
+        about = {key: record.get(key, 0) for key in ("video_id", "category_id", "iscrowd")}
+        found.append(about | {"segmentations": codes})
+    return found
+
+
+def _compressed(record: Mapping[str, Any], size_hw: tuple[int, int]) -> rle.RLE:
+    code = segmentation_code(record, size_hw, f"video {record['video_id']}")
+    return dict(rle.encode(rle.decode(code))) if isinstance(code["counts"], list) else code
+
+
+def _true_tubes(content: Mapping[str, Any]) -> dict[Any, list[dict[str, Any]]]:
+    from pycocotools import mask as coco
+
+    found: dict[Any, list[dict[str, Any]]] = {}
+    for record in _true_codes(content):
+        if record["iscrowd"]:
+            continue
+        boxes = []
+        for code in record["segmentations"]:
+            x, y, width, height = (0, 0, 0, 0) if code is None else map(float, coco.toBbox(code))
+            # COCO's boxes end after the last pixel, prompts on it.
+            boxes.append([x, y, width - 1, height - 1] if width else None)
+        found.setdefault(record["video_id"], []).append({**record, "bboxes": boxes, "score": 1.0})
+    return found
+
+
+def _segmented(
+    sam: Sam, folder: Path, video: Mapping[str, Any], asked: Sequence[Mapping[str, Any]], mode: HQMode
+) -> list[dict[str, Any]]:
+    """The tubes of one video; every frame is encoded once for all its objects."""
+    keys = ("video_id", "category_id", "score")
+    tubes = [{**{key: one[key] for key in keys}, "segmentations": [None] * len(video["file_names"])} for one in asked]
+    for place, file in enumerate(video["file_names"]):
+        there = [k for k, one in enumerate(asked) if one["bboxes"][place] is not None]
+        if not there:
+            continue
+        image = read_image(folder / str(file))
+        check_size(image.shape[:2], folder / str(file), (video["height"], video["width"]), f"video {video['id']}")
+        boxes = [from_xywh(asked[k]["bboxes"][place], f"video {video['id']}") for k in there]
+        for k, mask in zip(there, masks_from_boxes(sam, image, boxes, mode), strict=True):
+            tubes[k]["segmentations"][place] = rle.encode(mask)
+    return tubes
+
+
+def _tubes(records: Sequence[Mapping[str, Any]], video_ids: Sequence[int], category_ids: Sequence[int]) -> Any:
+    """A data set as pycocotools holds it, videos in the place of images."""
+    from pycocotools.coco import COCO
+
+    coco = COCO()
+    coco.dataset = {
+        "images": [{"id": number} for number in video_ids],
+        "categories": [{"id": number} for number in category_ids],
+        "annotations": [
+            {
+                "id": number,  # from 1: pycocotools takes a match with annotation 0 for none
+                "image_id": record["video_id"],
+                "category_id": record["category_id"],
+                "iscrowd": int(bool(record.get("iscrowd", 0))),
+                "area": mean_area(record["segmentations"]),
+                "score": float(record.get("score", 0.0)),
+                "tube": record["segmentations"],
+            }
+            for number, record in enumerate(records, 1)
+        ],
+    }
+    coco.createIndex()
+    return coco
+
+
+def mean_area(tube: Tube) -> float:
+    """The mean area of an object over the frames in which it shows, 0 where it never does.
+
+    >>> mean_area([None, {"size": [2, 2], "counts": [1, 3]}, {"size": [2, 2], "counts": [3, 1]}])
+    2.0
+    """
+    areas = [rle.area(code) for code in tube if code is not None]
+    return fmean(area for area in areas if area) if any(areas) else 0.0
+
+
+def _tube_ious(evaluation: COCOeval, video: int, category: int) -> Any:
+    """What `COCOeval.computeIoU` gives, [results by score, true objects], for tubes."""
+    true, found = evaluation._gts[video, category], evaluation._dts[video, category]
+    if not true and not found:
+        return []
+    order = np.argsort([-one["score"] for one in found], kind="mergesort")[: evaluation.params.maxDets[-1]]
+    rows = [[tube_iou(found[k]["tube"], one["tube"], bool(one["iscrowd"])) for one in true] for k in order]
+    return np.array(rows).reshape(len(order), len(true))
+
+
+def _shared(a: Mapping[str, Any] | None, b: Mapping[str, Any] | None) -> int:
+    from pycocotools import mask as coco
+
+    if a is None or b is None:
+        return 0
+    return int(coco.area(coco.merge([dict(a), dict(b)], intersect=True)))
+
+
+def _size(tube: Tube) -> int:
+    return sum(rle.area(code) for code in tube if code is not None)

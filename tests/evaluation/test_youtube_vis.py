@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from tests.datasets.drawn import annotation, photo, save
+from tests.evaluation.painter import SIDE, Painter
+from tests.evaluation.test_average_precision import blobs, jittered, result
+
+from samhq.errors import ConfigError
+from samhq.evaluation.average_precision import average_precision
+from samhq.evaluation.youtube_vis import evaluate_youtube_vis, tube_average_precision, tube_iou, video_table
+from samhq.image import rle
+
+Videos = arrays(bool, (3, 5, 7), elements=st.booleans())
+
+
+def coded(frames: np.ndarray) -> list[Any]:
+    """A frame without pixels is None, or an empty code, in turn."""
+    return [rle.encode(frame) if frame.any() or place % 2 else None for place, frame in enumerate(frames)]
+
+
+@given(Videos, Videos)
+def test_the_overlap_is_that_of_the_whole_tube(pred: np.ndarray, true: np.ndarray) -> None:
+    union = (pred | true).sum()
+    assert tube_iou(coded(pred), coded(true)) == pytest.approx((pred & true).sum() / union if union else 0)
+    share = (pred & true).sum() / pred.sum() if pred.any() else 0
+    assert tube_iou(coded(pred), coded(true), crowd=True) == pytest.approx(share)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_videos_of_one_frame_are_pictures(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    truth, results = [], []
+    for image in (1, 2, 3):
+        for mask in blobs(rng, 6):
+            truth.append(annotation(len(truth) + 1, image, mask, iscrowd=int(rng.random() < 0.2)))
+            results.append(result(jittered(mask, rng), float(rng.random()), image))
+
+    def tubes(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [{**one, "video_id": one["image_id"], "segmentations": [one["segmentation"]]} for one in records]
+
+    pictures = average_precision(truth, results, [1, 2, 3], [1])
+    videos = tube_average_precision(tubes(truth), tubes(results), [1, 2, 3], [1])
+    assert (videos.ap, videos.ap50, videos.ap75) == pytest.approx((pictures.ap, pictures.ap50, pictures.ap75))
+    assert 0.05 < videos.ap < 0.95
+
+
+def square(x: int) -> np.ndarray:
+    mask = np.zeros((SIDE, SIDE), bool)
+    mask[20:30, x : x + 10] = True
+    return mask
+
+
+@pytest.fixture
+def truth(tmp_path: Path) -> Path:
+    """A video of four frames with one square that rests, and leaves before the last."""
+    names = [f"v/{n}.jpg" for n in range(4)]
+    for n, name in enumerate(names):
+        save(tmp_path / name, photo(SIDE, SIDE, n))
+    video = {"id": 1, "file_names": names, "height": SIDE, "width": SIDE, "length": 4}
+    codes = [*(rle.uncompressed(square(5)) for _ in range(3)), None]
+    record = {"id": 0, "video_id": 1, "category_id": 3, "segmentations": codes, "iscrowd": 0}
+    content = {"videos": [video], "annotations": [record], "categories": [{"id": 3, "name": "square"}]}
+    path = tmp_path / "truth.json"
+    path.write_text(json.dumps(content))
+    return path
+
+
+def tracked(path: Path, *boxes: list[float] | None, **more: Any) -> Path:
+    path.write_text(json.dumps([{"video_id": 1, "category_id": 3, "score": 0.5, "bboxes": list(boxes)} | more]))
+    return path
+
+
+def test_true_boxes_of_squares_are_perfect(truth: Path) -> None:
+    painter = Painter()
+    scores = evaluate_youtube_vis(painter, truth, results=truth.parent / "out.json")
+    assert (scores.masks.ap, scores.masks.small, scores.videos, scores.tubes) == pytest.approx((1, 1, 1, 1))
+    assert painter.encoded == 3, "a frame without boxes is not looked at"
+    (tube,) = json.loads((truth.parent / "out.json").read_text())
+    assert [code is not None for code in tube["segmentations"]] == [True, True, True, False]
+    assert "| 100.0 |" in video_table([scores])
+    json.dumps(scores.to_json(), allow_nan=False)
+
+
+def test_a_tracker_that_loses_a_frame(truth: Path) -> None:
+    """Two frames of three: a tube IoU of 2/3 passes 0.50, 0.55, 0.60 and 0.65 of ten thresholds."""
+    box = [5.0, 20.0, 9.0, 9.0]
+    scores = evaluate_youtube_vis(Painter(), truth, tracked(truth.parent / "d.json", box, None, box, None))
+    assert scores.masks.ap == pytest.approx(0.4)
+    more = evaluate_youtube_vis(Painter(), truth, tracked(truth.parent / "d.json", box, box, box, box))
+    assert more.masks.ap == pytest.approx(0.6), "3/4: a frame too many costs as well"
+
+
+def test_what_does_not_fit_is_refused(truth: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="Expected 4 boxes"):
+        evaluate_youtube_vis(Painter(), truth, tracked(tmp_path / "d.json", None))
+    (tmp_path / "d.json").write_text("{}")
+    with pytest.raises(ConfigError, match="Expected a list"):
+        evaluate_youtube_vis(Painter(), truth, tmp_path / "d.json")
+    with pytest.raises(ConfigError, match="'videos'"):
+        evaluate_youtube_vis(Painter(), tmp_path / "d.json")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        evaluate_youtube_vis(Painter(), tmp_path / "nowhere.json")
