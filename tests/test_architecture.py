@@ -21,6 +21,7 @@ FLOORS = {
     "allocation": 0,
     "atomic": 0,
     "digest": 0,
+    "shapes": 0,
     "image": 1,
     "model": 1,
     "scenes": 1,
@@ -31,6 +32,8 @@ FLOORS = {
     "api": 4,
     "evaluation": 4,
     "benchmark": 4,
+    "onnx": 4,
+    "export": 5,
     "training": 5,
     "batch": 5,
     "cli": 6,
@@ -42,6 +45,7 @@ NAMELESS = {"utils", "util", "common", "misc", "helpers", "helper", "core", "bas
 LINES = 450
 #: Heavy or optional: imported where they are used, so that everything else works and starts without them.
 LATE = {"cv2", "pycocotools", "huggingface_hub", "tqdm", "skimage", "matplotlib", "accelerate", "tensorboard"}
+LATE |= {"onnx", "onnxruntime", "onnxscript", "openvino"}
 #: Drawing scenes is OpenCV from end to end, and no floor below imports it.
 AT_HOME = {"scenes": {"cv2"}}
 FORBIDDEN = {"torchvision", "timm", "transformers", "segment_anything", "segment_anything_hq", "mobile_sam"}

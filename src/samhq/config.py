@@ -19,6 +19,9 @@ HQMode = Literal["add", "only", "off"]
 #: Which of SAM's four masks: the first; the best of the last three; those three; those three by falling score.
 Candidates = Literal["single", "best", "all", "sorted"]
 
+#: Point labels. Corners are how a box travels; `IGNORED` fills ragged batches and takes no part in attention.
+IGNORED, NOT_A_POINT, BACKGROUND, FOREGROUND, TOP_LEFT, BOTTOM_RIGHT = -10, -1, 0, 1, 2, 3
+
 PIXEL_MEAN = (123.675, 116.28, 103.53)  #: RGB, on a 0..255 scale
 PIXEL_STD = (58.395, 57.12, 57.375)  #: RGB, on a 0..255 scale
 MASK_THRESHOLD = 0.0  #: a pixel belongs to a mask when its logit is strictly above this

@@ -23,10 +23,13 @@ import torch
 from jaxtyping import Bool, Float, Int64, Shaped
 from torch import Tensor
 
+from samhq.config import BACKGROUND as BACKGROUND
+from samhq.config import BOTTOM_RIGHT as BOTTOM_RIGHT
+from samhq.config import FOREGROUND as FOREGROUND
+from samhq.config import IGNORED as IGNORED
+from samhq.config import NOT_A_POINT as NOT_A_POINT
+from samhq.config import TOP_LEFT as TOP_LEFT
 from samhq.config import HQMode
-
-#: Point labels. Corners are how a box travels; `IGNORED` fills ragged batches and takes no part in attention.
-IGNORED, NOT_A_POINT, BACKGROUND, FOREGROUND, TOP_LEFT, BOTTOM_RIGHT = -10, -1, 0, 1, 2, 3
 
 
 def share_out(x: Shaped[Tensor, " I *R"], owner: Int64[Tensor, " P"]) -> Shaped[Tensor, " P *R"]:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Shaped, UInt8
 
 from samhq.errors import ConfigError, ImageError
 from samhq.image.read import as_array, describe
+from samhq.shapes import Shaped, UInt8
 
 _FULL = {"b": (0.0, 1.0), "uint8": (0.0, 255.0), "uint16": (0.0, 65535.0)}  #: ranges that a type alone makes clear
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
-from jaxtyping import Float32, Int64
 
 from samhq.errors import ImageError, PromptError
 from samhq.image.read import as_array
+from samhq.shapes import Float32, Int64
 
 if TYPE_CHECKING:
     from torch import Tensor

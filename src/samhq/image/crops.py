@@ -9,7 +9,8 @@ import itertools
 import math
 
 import numpy as np
-from jaxtyping import Float64
+
+from samhq.shapes import Float64
 
 #: (x0, y0, x1, y1) in image pixels, x1 and y1 exclusive.
 Crop = tuple[int, int, int, int]

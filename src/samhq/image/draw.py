@@ -10,12 +10,12 @@ import math
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
 from PIL import Image, ImageDraw
 
 from samhq.errors import ConfigError, ImageError
 from samhq.image.boxes import boxes_from_masks
 from samhq.image.read import as_array
+from samhq.shapes import UInt8
 
 #: Source: M. Okabe and K. Ito, Color Universal Design, 2008; their palette without black, bright ones first.
 PALETTE = ((86, 180, 233), (230, 159, 0), (0, 158, 115), (204, 121, 167), (240, 228, 66), (213, 94, 0), (0, 114, 178))

@@ -9,10 +9,10 @@ import itertools
 from dataclasses import dataclass, fields
 
 import numpy as np
-from jaxtyping import Bool, Float32, UInt8
 
 from samhq.errors import ConfigError, ImageError
 from samhq.image.boxes import boxes_from_masks
+from samhq.shapes import Bool, Float32, UInt8
 
 #: He's regularisation, for colours in 0..1: differences of about 1 % of the range count as noise, not as an edge.
 _FLATNESS = 1e-4

@@ -9,19 +9,18 @@ Source: segment-anything, utils/transforms.py and modeling/sam.py; the same in S
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
-import torch
-import torch.nn.functional as F
-from jaxtyping import Bool, Float
-from torch import Tensor
 
 from samhq.config import MASK_THRESHOLD
 from samhq.errors import ImageError, PromptError
+from samhq.image import resample
+from samhq.image.read import as_array
+from samhq.shapes import Bool, Float
 
-#: Coordinates stay what they were: an array gives an array, a tensor a tensor on the same device.
-Coordinates = TypeVar("Coordinates", np.ndarray, Tensor)
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _CHUNK_PIXELS = 1 << 24  #: floats of full-size logits alive at once in `masks_to_image`: 64 MiB a step
 _SURE = 10.0  #: the logit that a pixel of a bool mask gets as a prompt; SAM's own confident logits are near it
@@ -32,7 +31,8 @@ class Frame:
     """A picture of `original_hw` lies, scaled to `resized_hw`, in the top-left corner of a square of `side`.
 
     All sizes are (height, width) in pixels. Coordinates are absolute (x, y); image coordinates belong to the
-    original picture, model coordinates to the square.
+    original picture, model coordinates to the square. Everything stays what it was: an array gives an array, a
+    tensor a tensor on the same device.
     """
 
     original_hw: tuple[int, int]
@@ -66,7 +66,11 @@ class Frame:
         """How much wider and how much higher the resized picture is; the two differ a little by rounding."""
         return self.resized_hw[1] / self.original_hw[1], self.resized_hw[0] / self.original_hw[0]
 
-    def points_to_model(self, points_xy: Coordinates) -> Coordinates:
+    @overload
+    def points_to_model(self, points_xy: np.ndarray) -> np.ndarray: ...
+    @overload
+    def points_to_model(self, points_xy: Tensor) -> Tensor: ...
+    def points_to_model(self, points_xy: Any) -> Any:
         """Image points [..., 2] in model pixels, float32; not clipped, not shifted by half a pixel.
 
         >>> Frame.fit((500, 200), 1024).points_to_model(np.array([[100, 250]])).tolist()
@@ -74,12 +78,20 @@ class Frame:
         """
         return _times(points_xy, self.scale_xy)
 
-    def points_to_image(self, points_xy: Coordinates) -> Coordinates:
+    @overload
+    def points_to_image(self, points_xy: np.ndarray) -> np.ndarray: ...
+    @overload
+    def points_to_image(self, points_xy: Tensor) -> Tensor: ...
+    def points_to_image(self, points_xy: Any) -> Any:
         """Model points [..., 2] in image pixels, float32: the inverse of `points_to_model`."""
         x, y = self.scale_xy
         return _times(points_xy, (1 / x, 1 / y))
 
-    def boxes_to_model(self, boxes_xyxy: Coordinates) -> Coordinates:
+    @overload
+    def boxes_to_model(self, boxes_xyxy: np.ndarray) -> np.ndarray: ...
+    @overload
+    def boxes_to_model(self, boxes_xyxy: Tensor) -> Tensor: ...
+    def boxes_to_model(self, boxes_xyxy: Any) -> Any:
         """Image boxes [..., 4] as (x0, y0, x1, y1) in model pixels, float32.
 
         >>> Frame.fit((500, 200), 1024).boxes_to_model(np.array([0, 0, 200, 500])).tolist()
@@ -87,38 +99,48 @@ class Frame:
         """
         return _times(boxes_xyxy, self.scale_xy * 2)
 
-    def boxes_to_image(self, boxes_xyxy: Coordinates) -> Coordinates:
+    @overload
+    def boxes_to_image(self, boxes_xyxy: np.ndarray) -> np.ndarray: ...
+    @overload
+    def boxes_to_image(self, boxes_xyxy: Tensor) -> Tensor: ...
+    def boxes_to_image(self, boxes_xyxy: Any) -> Any:
         """Model boxes [..., 4] in image pixels, float32: the inverse of `boxes_to_model`."""
         x, y = self.scale_xy
         return _times(boxes_xyxy, (1 / x, 1 / y) * 2)
 
-    def logits_to_image(self, low_res_logits: Float[Tensor, "P K G G"]) -> Float[Tensor, "P K H W"]:
-        """Mask logits at the picture's own size, float32 (float64 stays): up to the square, cut, to the picture.
+    @overload
+    def logits_to_image(self, low_res_logits: np.ndarray) -> np.ndarray: ...
+    @overload
+    def logits_to_image(self, low_res_logits: Tensor) -> Tensor: ...
+    def logits_to_image(self, low_res_logits: Float[Any, "P K G G"]) -> Float[Any, "P K H W"]:
+        """Mask logits at the picture's own size, float32 (float64 tensors stay): up to the square, cut, to the picture.
 
         Both steps are bilinear without antialiasing, as in the original models, also where they shrink.
         Takes [P,K,4g,4g]; `P` or `K` may be 0. Holds all masks at full size at once: for masks rather than
         logits, `masks_to_image` needs a quarter of the memory.
         """
-        logits = low_res_logits if low_res_logits.dtype == torch.float64 else low_res_logits.float()
-        if not logits.numel():
-            return logits.new_zeros(*logits.shape[:2], *self.original_hw)
-        square = F.interpolate(logits, (self.side, self.side), mode="bilinear", align_corners=False)
-        content = square[..., : self.resized_hw[0], : self.resized_hw[1]]
-        if self.resized_hw == self.original_hw:
-            return content.contiguous()
-        return F.interpolate(content, self.original_hw, mode="bilinear", align_corners=False)
+        if isinstance(low_res_logits, np.ndarray):
+            return resample.logits_to_picture(low_res_logits, *self._weights(low_res_logits))
+        return self._tensor_to_image(low_res_logits)
 
-    @torch.no_grad()
+    @overload
+    def masks_to_image(self, low_res_logits: np.ndarray, threshold: float = ...) -> np.ndarray: ...
+    @overload
+    def masks_to_image(self, low_res_logits: Tensor, threshold: float = ...) -> Tensor: ...
     def masks_to_image(
-        self, low_res_logits: Float[Tensor, "P K G G"], threshold: float = MASK_THRESHOLD
-    ) -> Bool[Tensor, "P K H W"]:
+        self, low_res_logits: Float[Any, "P K G G"], threshold: float = MASK_THRESHOLD
+    ) -> Bool[Any, "P K H W"]:
         """Masks at the picture's own size: true where the full-size logit is strictly above `threshold`.
 
         The same pixels as `logits_to_image(...) > threshold`, but the floats of only a few masks are alive at a
         time: beside the result it needs some 64 MiB, or one mask's floats where a single mask is larger.
         """
+        if isinstance(low_res_logits, np.ndarray):
+            return resample.masks_to_picture(low_res_logits, *self._weights(low_res_logits), threshold)
+        import torch
+
         prompts, candidates = low_res_logits.shape[:2]
-        flat = low_res_logits.flatten(0, 1)
+        flat = low_res_logits.detach().flatten(0, 1)
         masks = torch.empty(flat.shape[0], *self.original_hw, dtype=torch.bool, device=flat.device)
         height, width = self.original_hw
         step = max(1, _CHUNK_PIXELS // max(height * width, self.side * self.side))
@@ -127,7 +149,11 @@ class Frame:
             torch.gt(logits[:, 0], threshold, out=masks[start : start + step])
         return masks.view(prompts, candidates, height, width)
 
-    def mask_to_prompt(self, mask: np.ndarray | Tensor) -> Float[Tensor, "1 G G"]:
+    @overload
+    def mask_to_prompt(self, mask: np.ndarray) -> np.ndarray: ...
+    @overload
+    def mask_to_prompt(self, mask: Tensor) -> Tensor: ...
+    def mask_to_prompt(self, mask: Any) -> Float[Any, "1 G G"]:
         """A rough mask [H,W] of the picture as a mask prompt: logits [1,4g,4g], float32, 4g = side / 4.
 
         A bool mask becomes -10 outside and +10 inside, in between where a low-resolution pixel is mixed; a float
@@ -137,47 +163,76 @@ class Frame:
         Raises:
             PromptError: not two-dimensional, empty, neither bool nor float, or with NaN or infinite values.
         """
-        tensor = torch.as_tensor(mask)
-        _check_mask_prompt(tensor)
-        logits = tensor.float().mul(2 * _SURE).sub(_SURE) if tensor.dtype == torch.bool else tensor.float()
-        resized = resize_antialiased(logits[None, None], self.resized_hw)
-        square = logits.new_full((1, 1, self.side, self.side), -_SURE)
-        square[..., : self.resized_hw[0], : self.resized_hw[1]] = resized
-        return F.avg_pool2d(square, 4)[0]
+        values = as_array(mask)
+        _check_mask_prompt(values)
+        logits = np.where(values, _SURE, -_SURE) if values.dtype == np.bool_ else values
+        square = np.full((self.side, self.side), -_SURE, np.float32)
+        square[: self.resized_hw[0], : self.resized_hw[1]] = resample.shrunk(logits, self.resized_hw)
+        grid = self.side // 4
+        prompt = square.reshape(grid, 4, grid, 4).mean(axis=(1, 3))[None]
+        if isinstance(mask, np.ndarray):
+            return prompt
+        import torch
+
+        return torch.from_numpy(prompt).to(mask.device)
+
+    def _weights(self, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """How low-resolution rows and columns make the picture's."""
+        down, across = (
+            resample.axis_weights(grid, self.side, resized, original)
+            for grid, resized, original in zip(logits.shape[-2:], self.resized_hw, self.original_hw, strict=True)
+        )
+        return down, across
+
+    def _tensor_to_image(self, low_res_logits: Tensor) -> Tensor:
+        import torch
+        from torch.nn.functional import interpolate
+
+        logits = low_res_logits if low_res_logits.dtype == torch.float64 else low_res_logits.float()
+        if not logits.numel():
+            return logits.new_zeros(*logits.shape[:2], *self.original_hw)
+        square = interpolate(logits, (self.side, self.side), mode="bilinear", align_corners=False)
+        content = square[..., : self.resized_hw[0], : self.resized_hw[1]]
+        if self.resized_hw == self.original_hw:
+            return content.contiguous()
+        return interpolate(content, self.original_hw, mode="bilinear", align_corners=False)
 
 
-def resize_antialiased(images: Float[Tensor, "I C H W"], size_hw: tuple[int, int]) -> Float[Tensor, "I C h w"]:
-    """Pictures at another size, by bilinear interpolation whose reach widens where it shrinks.
+def resize_antialiased(images: Float[Any, "I C H W"], size_hw: tuple[int, int]) -> Float[Any, "I C h w"]:
+    """Tensors of pictures at another size, by bilinear interpolation whose reach widens where it shrinks.
 
+    >>> import torch
     >>> resize_antialiased(torch.tensor([[[[0.0], [1.0], [2.0]]]]), (1, 1)).item()
     1.0
     """
+    from torch.nn.functional import interpolate
+
     if size_hw[1] == 1:  # torch 2.13 on a CPU repeats one row over a result of width 1; lying down it is right
-        return F.interpolate(images.mT, size_hw[::-1], mode="bilinear", align_corners=False, antialias=True).mT
-    return F.interpolate(images, size_hw, mode="bilinear", align_corners=False, antialias=True)
+        return interpolate(images.mT, size_hw[::-1], mode="bilinear", align_corners=False, antialias=True).mT
+    return interpolate(images, size_hw, mode="bilinear", align_corners=False, antialias=True)
 
 
-def _times(coordinates: Coordinates, factors: tuple[float, ...]) -> Coordinates:
+def _times(coordinates: Any, factors: tuple[float, ...]) -> Any:
     """Coordinates times factors as float32; arrays in double precision first, tensors in single, as SAM does."""
-    if isinstance(coordinates, Tensor):
+    if hasattr(coordinates, "new_tensor"):
         single = coordinates.float()
         return single * single.new_tensor(factors)
     return (np.asarray(coordinates, np.float64) * np.asarray(factors)).astype(np.float32)
 
 
-def _check_mask_prompt(mask: Tensor) -> None:
-    if mask.ndim != 2 or not mask.numel():
+def _check_mask_prompt(mask: np.ndarray) -> None:
+    if mask.ndim != 2 or not mask.size:
         raise PromptError(
             f"Expected a mask prompt of shape [height, width], got {list(mask.shape)}; give one mask at a time, "
             "without batch or channel axes."
         )
-    if mask.dtype != torch.bool and not mask.is_floating_point():
+    if mask.dtype.kind not in "bf":
         raise PromptError(
             f"Expected a mask prompt of bool values or of float logits, got {mask.dtype}; for a 0/255 mask pass "
             "`mask > 127`, for a label map `mask == label`."
         )
-    if mask.is_floating_point() and not bool(torch.isfinite(mask).all()):
+    if not np.isfinite(mask).all():
         raise PromptError(
             "Expected finite logits in the mask prompt, got NaN or infinite values; pass a bool mask, or "
-            "replace them, for instance with torch.nan_to_num."
+            "replace them, for instance with numpy.nan_to_num."
         )

@@ -13,9 +13,9 @@ import itertools
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int, Int64, Shaped
 
 from samhq.errors import ConfigError, ImageError
+from samhq.shapes import Bool, Float64, Int, Int64, Shaped
 
 
 @dataclass(frozen=True, eq=False)

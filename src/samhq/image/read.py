@@ -14,10 +14,10 @@ import zlib
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from samhq.errors import ConfigError, ImageError
+from samhq.shapes import Bool, UInt8
 
 #: What Pillow's decoders raise on broken files, beside its own UnidentifiedImageError, which is an OSError.
 _BROKEN = (

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from jaxtyping import Bool, Int64
 
 from samhq.errors import ConfigError, ImageError
 from samhq.image import runs
 from samhq.image.boxes import boxes_from_masks
 from samhq.image.rle import RLE
+from samhq.shapes import Bool, Int64
 
 _MOST_PIXELS = 2**32 - 1  #: COCO's own tools keep a run in 32 bits
 

@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, overload
 
 import numpy as np
-from jaxtyping import Bool, Int64
 
 from samhq.errors import ImageError
 from samhq.image.read import as_array
+from samhq.shapes import Bool, Int64
 
 #: {"size": [height, width], "counts": str}, or with counts as a list of ints where uncompressed.
 RLE = dict[str, Any]

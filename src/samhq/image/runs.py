@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Int64, Integer
 
 from samhq.image.rle import RLE
+from samhq.shapes import Bool, Int64, Integer
 
 
 def changes_of_columns(columns: Bool[np.ndarray, "w H"], first: int = 0) -> Int64[np.ndarray, " R"]:

@@ -13,7 +13,6 @@ from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import UInt8
 from PIL import Image, UnidentifiedImageError
 
 from samhq.errors import ImageError, MissingExtraError
@@ -21,6 +20,7 @@ from samhq.image.bands import Rendering, bands_last, rendering
 from samhq.image.frame import Frame
 from samhq.image.read import describe, read_image
 from samhq.image.regions import Window, whole
+from samhq.shapes import UInt8
 
 Affine = tuple[float, float, float, float, float, float]
 

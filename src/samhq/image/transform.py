@@ -7,15 +7,18 @@ Source: segment-anything, utils/transforms.py and modeling/sam.py (`preprocess`)
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
-import torch
-from jaxtyping import Float, Shaped, UInt8
 from PIL import Image
-from torch import Tensor
 
 from samhq.config import PIXEL_MEAN, PIXEL_STD
 from samhq.errors import ImageError
 from samhq.image.frame import Frame, resize_antialiased
+from samhq.shapes import Float, Float32, Shaped, UInt8
+
+if TYPE_CHECKING:
+    pass
 
 
 def resize_longest(image: UInt8[np.ndarray, "H W 3"], side: int) -> UInt8[np.ndarray, "h w 3"]:
@@ -37,34 +40,47 @@ def resize_longest(image: UInt8[np.ndarray, "H W 3"], side: int) -> UInt8[np.nda
     return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR))
 
 
-def to_pixels(image: UInt8[np.ndarray, "H W 3"], side: int) -> tuple[Float[Tensor, "1 3 S S"], Frame]:
-    """The network's input [1,3,side,side], float32 on the CPU, and the frame that maps coordinates and masks.
+def to_square(image: UInt8[np.ndarray, "H W 3"], side: int) -> tuple[Float32[np.ndarray, "1 3 S S"], Frame]:
+    """The network's input [1,3,side,side], float32, and the frame that maps coordinates and masks.
 
     RGB in 0..255 is resized by `resize_longest`, normalised by `PIXEL_MEAN` and `PIXEL_STD`, and padded right and
     below with zeros, which are the mean colour.
 
-    >>> pixels, frame = to_pixels(np.zeros((2, 4, 3), np.uint8), 16)
+    >>> pixels, frame = to_square(np.zeros((2, 4, 3), np.uint8), 16)
     >>> pixels.shape, frame.resized_hw, round(pixels[0, 0, 0, 0].item(), 4)
-    (torch.Size([1, 3, 16, 16]), (8, 16), -2.1179)
+    ((1, 3, 16, 16), (8, 16), -2.1179)
 
     Raises:
         ImageError: not uint8 [H,W,3], or empty.
     """
     resized = resize_longest(image, side)
-    frame = Frame.fit(image.shape[:2], side)
-    pixels = torch.zeros(1, 3, side, side)
-    # Laid over the buffer through numpy: Pillow's arrays are read-only, which torch.from_numpy complains about.
-    np.copyto(pixels[0].numpy()[:, : resized.shape[0], : resized.shape[1]], resized.transpose(2, 0, 1))
-    _normalise_(pixels[..., : resized.shape[0], : resized.shape[1]])
-    return pixels, frame
+    pixels = np.zeros((1, 3, side, side), np.float32)
+    content = pixels[0, :, : resized.shape[0], : resized.shape[1]]
+    np.copyto(content, resized.transpose(2, 0, 1))
+    content -= np.array(PIXEL_MEAN, np.float32)[:, None, None]
+    content /= np.array(PIXEL_STD, np.float32)[:, None, None]
+    return pixels, Frame.fit((image.shape[0], image.shape[1]), side)
 
 
-def resize_longest_torch(images: Shaped[Tensor, "I C H W"], side: int) -> Float[Tensor, "I C h w"]:
+def to_pixels(image: UInt8[np.ndarray, "H W 3"], side: int) -> tuple[Float[Any, "1 3 S S"], Frame]:
+    """As `to_square`, the network's input as a tensor on the CPU.
+
+    Raises:
+        ImageError: not uint8 [H,W,3], or empty.
+    """
+    import torch
+
+    pixels, frame = to_square(image, side)
+    return torch.from_numpy(pixels), frame
+
+
+def resize_longest_torch(images: Shaped[Any, "I C H W"], side: int) -> Float[Any, "I C h w"]:
     """Pictures of one size with the longer side scaled to `side`, as floats on their own device.
 
     Bilinear with antialiasing and no rounding to whole levels, so near to `resize_longest` but not equal to it.
     Integers become float32, floats keep their dtype and their gradient.
 
+    >>> import torch
     >>> resize_longest_torch(torch.zeros(2, 3, 500, 200), 1024).shape
     torch.Size([2, 3, 1024, 410])
 
@@ -84,7 +100,7 @@ def resize_longest_torch(images: Shaped[Tensor, "I C H W"], side: int) -> Float[
     return resize_antialiased(floats, resized_hw)
 
 
-def normalise_and_pad(images: Shaped[Tensor, "I 3 h w"], side: int) -> Float[Tensor, "I 3 S S"]:
+def normalise_and_pad(images: Shaped[Any, "I 3 h w"], side: int) -> Float[Any, "I 3 S S"]:
     """Resized RGB pictures in 0..255 as network input [I,3,side,side]: normalised, then zeros right and below.
 
     The input stays as it is. Integers give float32, floats keep their dtype.
@@ -97,18 +113,15 @@ def normalise_and_pad(images: Shaped[Tensor, "I 3 h w"], side: int) -> Float[Ten
             f"Expected RGB pictures [I, 3, h, w] with h and w up to {side}, got shape {list(images.shape)}; "
             "resize them first, with resize_longest_torch for instance."
         )
+    import torch
+
     height, width = images.shape[-2:]
     dtype = images.dtype if images.is_floating_point() else torch.float32
     pixels = torch.zeros(images.shape[0], 3, side, side, dtype=dtype, device=images.device)
     content = pixels[..., :height, :width]
     content.copy_(images)
-    _normalise_(content)
-    return pixels
-
-
-def _normalise_(content: Float[Tensor, "I 3 h w"]) -> None:
-    """Subtract the mean and divide by the deviation of each channel, in place."""
     content.sub_(content.new_tensor(PIXEL_MEAN).view(3, 1, 1)).div_(content.new_tensor(PIXEL_STD).view(3, 1, 1))
+    return pixels
 
 
 def _check_picture(image: np.ndarray) -> None:

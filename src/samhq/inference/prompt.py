@@ -7,18 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from samhq.config import Candidates
+from samhq.config import IGNORED, Candidates
 from samhq.errors import ImageError, PromptError
 from samhq.image.boxes import as_boxes, as_points
 from samhq.image.frame import Frame
 from samhq.image.read import as_array, describe
-from samhq.types import IGNORED, Prompts
+from samhq.shapes import Float32, Int64
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from samhq.types import Prompts
 
 
 @dataclass(frozen=True)
@@ -65,8 +68,66 @@ def candidates_for(prompts: Sequence[Prompt], multimask: bool | None) -> list[Ca
     return ["best" if prompt.ambiguous else "single" for prompt in prompts]
 
 
-def flatten(prompts: Sequence[Prompt], frame: Frame, image_index: int = 0) -> Prompts:
-    """The prompts of one picture as tensors in model pixels, checked.
+def one_or_many(
+    points: Any, labels: Any, box: Any, boxes: Any, mask: Any, prompts: Sequence[Prompt] | None
+) -> list[Prompt]:
+    """The prompts that the arguments of `Segmenter.segment` mean.
+
+    Raises:
+        PromptError: nothing given, or two ways of saying it mixed.
+    """
+    single = any(value is not None for value in (points, labels, box, mask))
+    if sum((single, boxes is not None, prompts is not None)) != 1:
+        raise PromptError(
+            "Expected one object (points=, labels=, box=, mask=), or many by boxes=, or many by prompts=; got "
+            f"{'none of these' if not single and boxes is None and prompts is None else 'a mixture'}. "
+            "For several objects of mixed kinds give prompts=[Prompt(...), ...]."
+        )
+    if prompts is not None:
+        return as_prompts(prompts)
+    if boxes is not None:
+        return [Prompt(box=row) for row in _rows(boxes)]
+    return [Prompt(points, labels, box, mask)]
+
+
+def _rows(boxes: Any) -> list[np.ndarray]:
+    """Boxes one by one, from a list, an array or a tensor [P,4]."""
+    try:
+        rows = as_array(boxes)
+    except ImageError as error:
+        raise PromptError(f"Expected boxes as numbers [[x0, y0, x1, y1], ...], got {describe(boxes)}.") from error
+    if rows.ndim != 2 or rows.shape[1] != 4 or not len(rows):
+        raise PromptError(
+            f"Expected boxes as [P, 4] with at least one box, got shape {list(rows.shape)}. "
+            "Write boxes=[[x0, y0, x1, y1], ...]; a single one is box=[x0, y0, x1, y1]."
+        )
+    return list(rows)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One picture's prompts as arrays in model pixels, checked: what `samhq.types.Prompts` holds as tensors.
+
+    `points` [P,N,2] with `labels` [P,N], short rows filled with labels that take no part; `boxes` [P,4] and `masks`
+    [P,1,4g,4g], NaN where a prompt has none, None where no prompt has one.
+    """
+
+    points: Float32[np.ndarray, "P N 2"]
+    labels: Int64[np.ndarray, "P N"]
+    boxes: Float32[np.ndarray, "P 4"] | None
+    masks: Float32[np.ndarray, "P 1 G G"] | None
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def __getitem__(self, rows: Any) -> Asked:
+        """Some of the prompts."""
+        boxes, masks = (None if part is None else part[rows] for part in (self.boxes, self.masks))
+        return Asked(self.points[rows], self.labels[rows], boxes, masks)
+
+
+def as_asked(prompts: Sequence[Prompt], frame: Frame) -> Asked:
+    """The prompts of one picture as arrays in model pixels, checked.
 
     Raises:
         PromptError: none given, one without content, or wrong shapes, ranges, order or labels.
@@ -74,19 +135,29 @@ def flatten(prompts: Sequence[Prompt], frame: Frame, image_index: int = 0) -> Pr
     if not prompts:
         raise PromptError("Expected at least one prompt, got none. Give points=, box=, boxes=, mask= or prompts=.")
     points, labels = _points(prompts, frame)
-    return Prompts(
-        torch.full((len(prompts),), image_index, dtype=torch.int64),
-        points,
-        labels,
-        _boxes(prompts, frame),
-        _masks(prompts, frame),
-    )
+    return Asked(points, labels, _boxes(prompts, frame), _masks(prompts, frame))
+
+
+def flatten(prompts: Sequence[Prompt], frame: Frame, image_index: int = 0) -> Prompts:
+    """The prompts of one picture as tensors in model pixels; raises as `as_asked`."""
+    import torch
+
+    from samhq.types import Prompts
+
+    asked = as_asked(prompts, frame)
+    parts = (asked.points, asked.labels, asked.boxes, asked.masks)
+    index = torch.full((len(asked),), image_index, dtype=torch.int64)
+    return Prompts(index, *(None if part is None else torch.from_numpy(part) for part in parts))
 
 
 def join(parts: Sequence[Prompts]) -> Prompts:
     """Prompts of several pictures as one list; shorter rows are filled with what takes no part."""
     if len(parts) == 1:
         return parts[0]
+    import torch
+
+    from samhq.types import Prompts
+
     widest = max(part.points.shape[1] for part in parts if part.points is not None)
     return Prompts(
         torch.cat([part.image_index for part in parts]),
@@ -97,7 +168,7 @@ def join(parts: Sequence[Prompts]) -> Prompts:
     )
 
 
-def _points(prompts: Sequence[Prompt], frame: Frame) -> tuple[Tensor, Tensor]:
+def _points(prompts: Sequence[Prompt], frame: Frame) -> tuple[np.ndarray, np.ndarray]:
     """Points [P,N,2] and labels [P,N], short rows filled with labels that take no part."""
     rows = []
     for prompt in prompts:
@@ -110,41 +181,41 @@ def _points(prompts: Sequence[Prompt], frame: Frame) -> tuple[Tensor, Tensor]:
         else:
             rows.append(as_points(prompt.points, prompt.labels, frame.original_hw))
     widest = max(len(xy) for xy, _ in rows)
-    points = torch.zeros(len(rows), widest, 2)
-    labels = torch.full((len(rows), widest), IGNORED, dtype=torch.int64)
+    points = np.zeros((len(rows), widest, 2), np.float32)
+    labels = np.full((len(rows), widest), IGNORED, np.int64)
     for i, (xy, label) in enumerate(rows):
-        points[i, : len(xy)] = torch.from_numpy(frame.points_to_model(xy))
-        labels[i, : len(xy)] = torch.from_numpy(np.asarray(label, np.int64))
+        points[i, : len(xy)] = frame.points_to_model(xy)
+        labels[i, : len(xy)] = label
     return points, labels
 
 
-def _boxes(prompts: Sequence[Prompt], frame: Frame) -> Tensor | None:
+def _boxes(prompts: Sequence[Prompt], frame: Frame) -> np.ndarray | None:
     """Boxes [P,4], NaN where a prompt has none; None where no prompt has one."""
     if all(prompt.box is None for prompt in prompts):
         return None
-    boxes = torch.full((len(prompts), 4), torch.nan)
+    boxes = np.full((len(prompts), 4), np.nan, np.float32)
     for i, prompt in enumerate(prompts):
         if prompt.box is not None:
             box = as_boxes(prompt.box, frame.original_hw)
             if len(box) != 1:
                 raise PromptError(f"Expected one box a prompt, got {len(box)}. Give boxes=[...], or one Prompt each.")
-            boxes[i] = torch.from_numpy(frame.boxes_to_model(box))[0]
+            boxes[i] = frame.boxes_to_model(box)[0]
     return boxes
 
 
-def _masks(prompts: Sequence[Prompt], frame: Frame) -> Tensor | None:
+def _masks(prompts: Sequence[Prompt], frame: Frame) -> np.ndarray | None:
     """Mask logits [P,1,4g,4g], NaN where a prompt has none; None where no prompt has one."""
     if all(prompt.mask is None for prompt in prompts):
         return None
     side = frame.side // 4
-    masks = torch.full((len(prompts), 1, side, side), torch.nan)
+    masks = np.full((len(prompts), 1, side, side), np.nan, np.float32)
     for i, prompt in enumerate(prompts):
         if prompt.mask is not None:
             masks[i] = mask_logits(prompt.mask, frame)
     return masks
 
 
-def mask_logits(mask: Any, frame: Frame) -> Tensor:
+def mask_logits(mask: Any, frame: Frame) -> Float32[np.ndarray, "1 G G"]:
     """A mask prompt [1,4g,4g]: a bool picture mask brought to the square, or earlier logits as they are.
 
     Raises:
@@ -152,18 +223,18 @@ def mask_logits(mask: Any, frame: Frame) -> Tensor:
     """
     side = frame.side // 4
     try:
-        value = torch.as_tensor(np.array(as_array(mask)))
-    except (ImageError, TypeError) as error:
+        value = as_array(mask)
+    except ImageError as error:
         raise PromptError(
             f"Expected a mask prompt as an array, bool {list(frame.original_hw)} or float [{side}, {side}], got "
             f"{describe(mask)}. Read files with samhq.image.read.read_mask."
         ) from error
-    if value.dtype == torch.bool and tuple(value.shape) == frame.original_hw:
+    if value.dtype == np.bool_ and value.shape == frame.original_hw:
         return frame.mask_to_prompt(value)
-    if value.is_floating_point() and value.shape[-2:] == (side, side) and value.numel() == side * side:
-        if not bool(value.isfinite().all()):
+    if value.dtype.kind == "f" and value.shape[-2:] == (side, side) and value.size == side * side:
+        if not np.isfinite(value).all():
             raise PromptError("Expected finite logits as a mask prompt, got NaN or infinity. Pass low_res_logits.")
-        return value.reshape(1, side, side).float().cpu()
+        return value.reshape(1, side, side).astype(np.float32)
     raise PromptError(
         f"Expected a mask prompt as bool {list(frame.original_hw)} (the picture's height and width) or as the "
         f"float low_res_logits [{side}, {side}] of an earlier result, got {value.dtype} {list(value.shape)}. "
@@ -173,6 +244,8 @@ def mask_logits(mask: Any, frame: Frame) -> Tensor:
 
 def _widen(rows: Tensor | None, width: int, fill: float) -> Tensor:
     """Rows [P,N,...] with N grown to `width`."""
+    import torch
+
     assert rows is not None
     extra = rows.new_full((rows.shape[0], width - rows.shape[1], *rows.shape[2:]), fill)
     return torch.cat([rows, extra], dim=1)
@@ -183,6 +256,8 @@ def _cat_or_none(values: list[Tensor | None], parts: Sequence[Prompts]) -> Tenso
     shape = next((value.shape[1:] for value in values if value is not None), None)
     if shape is None:
         return None
+    import torch
+
     filled = [
         torch.full((len(part), *shape), torch.nan) if value is None else value
         for part, value in zip(parts, values, strict=True)

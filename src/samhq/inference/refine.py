@@ -300,4 +300,4 @@ def _coarsened(mask: Bool[np.ndarray, "H W"], frame: Frame) -> Float[np.ndarray,
     height, width = frame.resized_hw
     small = Image.fromarray(mask.view(np.uint8) * np.uint8(255)).resize((width, height), Image.Resampling.BILINEAR)
     logits = np.asarray(small, np.float32) * np.float32(-2 * _OFF / 255) + np.float32(_OFF)
-    return np.asarray(frame.mask_to_prompt(logits)[0].numpy())
+    return frame.mask_to_prompt(logits)[0]

@@ -1,6 +1,6 @@
 """Masks of one picture, at its own size, as numpy arrays that show, measure and save themselves.
 
-Knows nothing about networks; needs torch only to bring logits to full size.
+Knows nothing about networks, nor torch.
 """
 
 from __future__ import annotations
@@ -71,9 +71,7 @@ class Segmentation:
     @property
     def logits(self) -> np.ndarray:
         """The best masks' logits at the picture's size, float32 [P,H,W]; a mask is where they are above 0."""
-        import torch
-
-        return self.frame.logits_to_image(torch.from_numpy(self.low_res_logits[:, :1]))[:, 0].numpy()
+        return self.frame.logits_to_image(self.low_res_logits[:, :1])[:, 0]
 
     def polygons(self, tolerance: float = 0.0) -> list[list[Polygon]]:
         """For every prompt its mask's outlines with holes, (x, y) on pixel borders.

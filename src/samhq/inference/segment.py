@@ -13,11 +13,11 @@ import numpy as np
 import torch
 
 from samhq.config import HQMode
-from samhq.errors import ConfigError, ImageError, PromptError, did_you_mean
+from samhq.errors import ConfigError, PromptError, did_you_mean
 from samhq.image.frame import Frame
-from samhq.image.read import as_array, describe, read_image
+from samhq.image.read import read_image
 from samhq.image.transform import to_pixels
-from samhq.inference.prompt import Prompt, as_prompts, candidates_for, flatten, join
+from samhq.inference.prompt import Prompt, as_prompts, candidates_for, flatten, join, one_or_many
 from samhq.inference.result import Segmentation
 from samhq.model.sam import Sam
 from samhq.types import ImageEmbedding, LowRes, Prompts, Shared
@@ -167,42 +167,6 @@ class Segmenter:
             frame=encoded.frame,
             model=self.name,
         )
-
-
-def one_or_many(
-    points: Any, labels: Any, box: Any, boxes: Any, mask: Any, prompts: Sequence[Prompt] | None
-) -> list[Prompt]:
-    """The prompts that the arguments of `Segmenter.segment` mean.
-
-    Raises:
-        PromptError: nothing given, or two ways of saying it mixed.
-    """
-    single = any(value is not None for value in (points, labels, box, mask))
-    if sum((single, boxes is not None, prompts is not None)) != 1:
-        raise PromptError(
-            "Expected one object (points=, labels=, box=, mask=), or many by boxes=, or many by prompts=; got "
-            f"{'none of these' if not single and boxes is None and prompts is None else 'a mixture'}. "
-            "For several objects of mixed kinds give prompts=[Prompt(...), ...]."
-        )
-    if prompts is not None:
-        return as_prompts(prompts)
-    if boxes is not None:
-        return [Prompt(box=row) for row in _rows(boxes)]
-    return [Prompt(points, labels, box, mask)]
-
-
-def _rows(boxes: Any) -> list[np.ndarray]:
-    """Boxes one by one, from a list, an array or a tensor [P,4]."""
-    try:
-        rows = as_array(boxes)
-    except ImageError as error:
-        raise PromptError(f"Expected boxes as numbers [[x0, y0, x1, y1], ...], got {describe(boxes)}.") from error
-    if rows.ndim != 2 or rows.shape[1] != 4 or not len(rows):
-        raise PromptError(
-            f"Expected boxes as [P, 4] with at least one box, got shape {list(rows.shape)}. "
-            "Write boxes=[[x0, y0, x1, y1], ...]; a single one is box=[x0, y0, x1, y1]."
-        )
-    return list(rows)
 
 
 def cat(parts: Sequence[ImageEmbedding]) -> ImageEmbedding:

@@ -1,0 +1,32 @@
+"""jaxtyping's words for arrays of a dtype and shape, where somebody has imported it to check or read annotations.
+
+Annotations are text at run time. Where nobody looks at them (in the command, or without torch) these words mean
+nothing and cost nothing: importing jaxtyping takes as long as segmenting a small picture. Floors that start with
+torch import jaxtyping itself.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING or "jaxtyping" in sys.modules:
+    from jaxtyping import Bool as Bool
+    from jaxtyping import Float as Float
+    from jaxtyping import Float32 as Float32
+    from jaxtyping import Float64 as Float64
+    from jaxtyping import Int as Int
+    from jaxtyping import Int64 as Int64
+    from jaxtyping import Integer as Integer
+    from jaxtyping import Shaped as Shaped
+    from jaxtyping import UInt as UInt
+    from jaxtyping import UInt8 as UInt8
+else:
+
+    class _Unread:
+        """What stands for each of them."""
+
+        def __class_getitem__(cls, _: object) -> type:
+            return cls
+
+    Bool = Float = Float32 = Float64 = Int = Int64 = Integer = Shaped = UInt = UInt8 = _Unread
