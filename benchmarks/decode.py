@@ -1,6 +1,7 @@
 """Prompts on one encoded picture to low-resolution masks: ours beside transformers and the original package.
 
-The encoder's outputs are random and no encoder runs. transformers has no TinyViT; its decoder takes ours' outputs.
+The encoder's outputs are random and no encoder runs. transformers has no TinyViT; its decoder takes the same
+outputs.
 
     python benchmarks/decode.py --model sam_hq_vit_tiny --prompts 64 --peers sdpa
     python benchmarks/decode.py --prompts 1 64 --kinds points boxes --hq add only off --dtypes float32 bfloat16
@@ -13,8 +14,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.options import Contest, device_of, parser, show
-from samhq.benchmark.cases import decode_case, decoder_only, random_asked, random_model
+from benchmarks.options import contest, parser, show
+from samhq.benchmark.work import Decode, decoder_only
 from samhq.config import model_config
 
 
@@ -25,16 +26,12 @@ def main(arguments: list[str] | None = None) -> None:
     flags.add_argument("--kinds", nargs="+", default=["boxes"], choices=["boxes", "points"])
     flags.add_argument("--hq", nargs="+", default=["add"], choices=["add", "only", "off"], help="SAM: off")
     options = flags.parse_args(arguments)
-    device = device_of(options)
-    for name in options.model:
-        config = decoder_only(model_config(name))
-        contest = Contest(random_model(config), options, device)
-        for hq in options.hq if config.hq else ["off"]:
-            for kind in options.kinds:
-                for prompts in options.prompts:
-                    asked = random_asked(config, prompts, kind, hq)
-                    parties, absent = contest.enter(lambda party, asked=asked: party.decoding(asked))
-                    show(decode_case(asked, parties, absent), options, device)
+    for config in (decoder_only(model_config(name)) for name in options.model):
+        with contest(config, options) as parties:
+            for hq in options.hq if config.hq else ["off"]:
+                for kind in options.kinds:
+                    for prompts in options.prompts:
+                        show(parties, Decode(config, prompts, kind, hq), options)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.options import Contest, device_of, parser, show
-from samhq.benchmark.cases import encode_case, random_model, random_pixels
+from benchmarks.options import contest, parser, show
+from samhq.benchmark.work import Encode
 from samhq.config import model_config
 
 
@@ -24,14 +24,10 @@ def main(arguments: list[str] | None = None) -> None:
     flags = parser(__doc__, models=["sam_hq_vit_b", "sam_hq_vit_tiny"])
     flags.add_argument("--images", nargs="+", type=int, default=[1], help="pictures in one call")
     options = flags.parse_args(arguments)
-    device = device_of(options)
-    for name in options.model:
-        model = random_model(model_config(name))
-        contest = Contest(model, options, device)
-        for images in options.images:
-            pixels = random_pixels(model.config, images).to(device)
-            parties, absent = contest.enter(lambda party, pixels=pixels: party.encoding(pixels))
-            show(encode_case(model.config, images, parties, absent), options, device)
+    for config in map(model_config, options.model):
+        with contest(config, options) as parties:
+            for images in options.images:
+                show(parties, Encode(config, images), options)
 
 
 if __name__ == "__main__":

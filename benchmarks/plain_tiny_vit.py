@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from samhq.benchmark.cases import Asked, Party
-from samhq.benchmark.peers import Refusal
+from samhq.benchmark.ours import Refusal, Task, random_pixels
+from samhq.benchmark.work import Encode
 from samhq.config import ModelConfig, TinyViTConfig
 from samhq.model.sam import Sam
 
@@ -25,26 +25,23 @@ class PlainTinyViT:
     def __init__(self, model: Sam, dtype: str, device: torch.device) -> None:
         if not isinstance(model.config.encoder, TinyViTConfig):
             raise Refusal("is a TinyViT")
-        self.name, self.dtype = "plain modules", dtype
+        self.name, self.config = "plain modules", model.config
         self.encoder = plain_encoder(model.config)
         state = model.image_encoder.state_dict()
         unused = {name for name in state if name.startswith(("head.", "norm_head."))}
         self.encoder.load_state_dict({name: value for name, value in state.items() if name not in unused})
-        self.encoder.to(device=device, dtype=getattr(torch, dtype)).eval().requires_grad_(False)
+        self.device, self.dtype = device, getattr(torch, dtype)
+        self.encoder.to(device=device, dtype=self.dtype).eval().requires_grad_(False)
 
-    def encoding(self, pixels: Tensor) -> Party:
+    def encoding(self, work: Encode) -> Task:
         """Pictures to features and the early map."""
-        pixels = pixels.to(getattr(torch, self.dtype))
+        pixels = random_pixels(self.config, work.images).to(self.device, self.dtype)
 
         def answer() -> dict[str, Tensor]:
             features, early = self.encoder(pixels)
             return {"features": features, "early": early}
 
-        return Party(self.name, self.dtype, lambda: self.encoder(pixels), answer)
-
-    def decoding(self, asked: Asked) -> Party:
-        """Never: it has no decoder."""
-        raise Refusal("is an encoder")
+        return Task(lambda: self.encoder(pixels), answer)
 
 
 def plain_encoder(config: ModelConfig) -> nn.Module:

@@ -109,28 +109,25 @@ def hq_map(config: ModelConfig) -> int:
 
 
 def encode(config: ModelConfig, images: int = 1) -> int:
-    """Operations from pixels to embeddings, HQ maps included.
+    """Operations from pixels to embeddings, with HQ maps and what prompts share.
 
     >>> from samhq.config import model_config
     >>> round(encode(model_config("sam_hq_vit_b")) / 1e12, 2)
     0.94
     """
-    return images * (encoder(config) + hq_map(config))
+    return images * (encoder(config) + hq_map(config) + shared(config))
 
 
-def decode(
-    config: ModelConfig, prompts: int, *, hq: HQMode = "off", tokens: int = TOKENS, masks: int = 1, images: int = 1
-) -> int:
+def decode(config: ModelConfig, prompts: int, *, hq: HQMode = "off", tokens: int = TOKENS, masks: int = 1) -> int:
     """Operations from embeddings to the low-resolution logits of `masks` masks for each prompt.
 
-    Each of `images` shares its part among its prompts. `tokens` are a prompt's sparse tokens.
+    `tokens` are a prompt's sparse tokens.
 
     >>> from samhq.config import model_config
-    >>> light = model_config("sam_hq_vit_tiny")
-    >>> round((decode(light, 2, hq="add") - decode(light, 1, hq="add")) / 1e9, 1)
+    >>> round(decode(model_config("sam_hq_vit_tiny"), 1, hq="add") / 1e9, 1)
     5.0
     """
-    return images * shared(config) + prompts * (attend(config, tokens) + paint(config, masks, hq))
+    return prompts * (attend(config, tokens) + paint(config, masks, hq))
 
 
 def shared(config: ModelConfig) -> int:

@@ -1,13 +1,12 @@
-"""Functions measured in turn: one, the other, one, the other, so that what slows the machine slows all of them.
+"""One call measured: time by the clock and by the processor, page faults, memory.
 
-Time by the clock and by the processor, page faults, and peak memory in a round of its own. Knows nothing about what
-the functions do.
+Knows nothing about what the call does. Torch is imported on a GPU only.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +28,14 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class Peak:
+    """MiB that were there before a call, and that it took beyond them at its peak."""
+
+    before_mb: float
+    beyond_mb: float
+
+
+@dataclass(frozen=True)
 class Spread:
     """Of several calls the shortest, the quartiles and the median."""
 
@@ -36,23 +43,6 @@ class Spread:
     low: float
     median: float
     high: float
-
-
-def alternate(
-    works: Mapping[str, Work], device: torch.device, *, rounds: int = 0, seconds: float = 20.0
-) -> dict[str, list[Sample]]:
-    """For each name the samples of its function, taken in rounds: every function once, then every one again.
-
-    With `rounds` 0 there are at least three rounds and then more until `seconds` are over, fifty at most. All were
-    called before, or the first round pays for their beginning.
-    """
-    samples: dict[str, list[Sample]] = {name: [] for name in works}
-    started, done = time.perf_counter(), 0
-    while done < rounds if rounds else done < 3 or (done < 50 and time.perf_counter() - started < seconds):
-        for name, work in works.items():
-            samples[name].append(once(work, device))
-        done += 1
-    return samples
 
 
 def once(work: Work, device: torch.device) -> Sample:
@@ -88,23 +78,27 @@ def page_faults() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 
 
-def peak_mb(work: Work, device: torch.device) -> float | None:
-    """MiB that one call takes at its peak beyond what was there before; None where that cannot be measured."""
+def peak(work: Work, device: torch.device) -> Peak | None:
+    """Memory of one call: of the process on a CPU, of PyTorch's tensors on a GPU; None where it cannot be measured."""
     if device.type == "cuda":
-        import torch
-
-        torch.cuda.synchronize(device)
-        torch.cuda.reset_peak_memory_stats(device)
-        before = torch.cuda.memory_allocated(device)
-        work()
-        torch.cuda.synchronize(device)
-        return (torch.cuda.max_memory_allocated(device) - before) / 2**20
+        return _peak_on_gpu(work, device)
     if not reset_high_water():
         return None
-    before_mb = resident_mb()
+    before = resident_mb()
     work()
     highest = resident_mb("VmHWM")
-    return None if before_mb is None or highest is None else max(0.0, highest - before_mb)
+    return None if before is None or highest is None else Peak(before, max(0.0, highest - before))
+
+
+def _peak_on_gpu(work: Work, device: torch.device) -> Peak:
+    import torch
+
+    torch.cuda.synchronize(device)
+    torch.cuda.reset_peak_memory_stats(device)
+    before = torch.cuda.memory_allocated(device)
+    work()
+    torch.cuda.synchronize(device)
+    return Peak(before / 2**20, (torch.cuda.max_memory_allocated(device) - before) / 2**20)
 
 
 def spread(values: list[float]) -> Spread:

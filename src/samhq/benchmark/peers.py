@@ -18,105 +18,121 @@ from importlib.util import find_spec
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
-from samhq.benchmark.cases import Asked, Party
+from samhq.benchmark.ours import Refusal, Task, random_asked, random_pixels
+from samhq.benchmark.work import Click, Decode, Encode
 from samhq.checkpoint.naming import to_transformers
-from samhq.config import ModelConfig, TinyViTConfig, ViTConfig
+from samhq.config import MODELS, ModelConfig, TinyViTConfig, ViTConfig
+from samhq.image.frame import Frame
 from samhq.model.sam import Sam
 
 WRONG = "point_embedding, iou_token_out = self.transformer("
 RIGHT = "point_embedding, image_embeddings = self.transformer("
 
 
-class Refusal(Exception):  # noqa: N818
-    """A peer cannot do this; the message says why in a few words."""
-
-
 class Transformers:
     """`SamModel` or `SamHQModel`, with one way of attention: "sdpa" or "eager"."""
 
-    def __init__(self, model: Sam, attention: str, dtype: str, device: torch.device) -> None:
-        self.name, self.dtype, self.config = f"transformers {attention}", dtype, model.config
+    def __init__(self, model: Sam, dtype: str, device: torch.device, attention: str = "sdpa") -> None:
+        self.name, self.config, self.device = f"transformers {attention}", model.config, device
         self.model = transformers_model(model, attention).to(device=device, dtype=getattr(torch, dtype))
 
-    def encoding(self, pixels: Float[Tensor, "I 3 S S"]) -> Party:
+    def encoding(self, work: Encode) -> Task:
         """Pictures to image embeddings; without the HQ map, which it makes at every call of the decoder."""
         if isinstance(self.config.encoder, TinyViTConfig):
             raise Refusal("has no TinyViT")
-        pixels = pixels.to(getattr(torch, self.dtype))
+        pixels = random_pixels(self.config, work.images).to(self.device, self.model.dtype)
 
         def answer() -> dict[str, Tensor]:
             seen = self.model.get_image_embeddings(pixels)
             return {"features": seen[0], "early": seen[1][0]} if self.config.hq else {"features": seen}
 
-        return Party(self.name, self.dtype, lambda: self.model.get_image_embeddings(pixels), answer)
+        return Task(lambda: self.model.get_image_embeddings(pixels), answer)
 
-    def decoding(self, asked: Asked) -> Party:
+    def decoding(self, work: Decode) -> Task:
         """Prompts to low-resolution logits from image embeddings."""
-        if self.config.hq and asked.hq == "off":
-            raise Refusal("cannot leave the HQ mask off")
-        asked = asked.to(self.model.device, self.model.dtype)
-        given: dict[str, Any] = {"image_embeddings": asked.features, "multimask_output": False}
-        if asked.kind == "boxes":
-            given["input_boxes"] = asked.places[None]
-        else:
-            given["input_points"] = asked.places[None, :, None]
-            given["input_labels"] = torch.ones_like(asked.places[None, :, :1], dtype=torch.int64)
-        if self.config.hq:
-            given |= {"intermediate_embeddings": [asked.early], "hq_token_only": asked.hq == "only"}
+        given = self.arguments(work)
 
         def answer() -> dict[str, Tensor]:
             with corrected():
                 output = self.model(**given)
             return {"iou": output.iou_scores[0], "logits": output.pred_masks[0]}
 
-        return Party(self.name, self.dtype, lambda: self.model(**given), answer)
+        return Task(lambda: self.model(**given), answer)
+
+    def clicking(self, work: Click) -> Task:
+        """A prompt to a mask of the photograph's size."""
+        processor = import_module("transformers.models.sam.image_processing_pil_sam").SamImageProcessorPil()
+        given, pad = self.arguments(work), {"height": self.config.side, "width": self.config.side}
+        sizes = [list(work.size_hw)], [list(Frame.fit(work.size_hw, self.config.side).resized_hw)]
+
+        def run() -> Any:
+            return processor.post_process_masks(self.model(**given).pred_masks, *sizes, pad_size=pad)
+
+        return Task(run, self.decoding(work).answer)
+
+    def arguments(self, work: Decode) -> dict[str, Any]:
+        """What its model is called with."""
+        if self.config.hq and work.hq == "off":
+            raise Refusal("cannot leave the HQ mask off")
+        asked = random_asked(work).to(self.device, self.model.dtype)
+        given: dict[str, Any] = {"image_embeddings": asked.features, "multimask_output": False}
+        if work.kind == "boxes":
+            given["input_boxes"] = asked.places[None]
+        else:
+            given["input_points"] = asked.places[None, :, None]
+            given["input_labels"] = torch.ones_like(asked.places[None, :, :1], dtype=torch.int64)
+        if self.config.hq:
+            given |= {"intermediate_embeddings": [asked.early], "hq_token_only": work.hq == "only"}
+        return given
 
 
 class Original:
-    """`segment_anything_hq` or `segment_anything`: the published packages, which read our names as they are."""
+    """`segment_anything_hq`, `segment_anything` or `mobile_sam`: the published packages, which read our names."""
 
     def __init__(self, model: Sam, dtype: str, device: torch.device) -> None:
-        self.name, self.dtype, self.config = original_package(model.config), dtype, model.config
+        self.name, self.config, self.device = original_package(model.config), model.config, device
+        self.dtype = getattr(torch, dtype)
         try:
             package = import_module(self.name)
         except ImportError as error:
             installed = find_spec(self.name) is not None
             raise Refusal(f"does not import: {error}" if installed else "not installed") from error
+        if model.config != MODELS.get(model.config.name):
+            raise Refusal("has the published sizes alone")
         self.model = package.sam_model_registry[original_name(model.config)]()
         self.model.load_state_dict(model.state_dict())
-        self.model.to(device=device, dtype=getattr(torch, dtype)).eval()  # also renews TinyViT's cached biases
+        self.model.to(device=device, dtype=self.dtype).eval()  # also renews TinyViT's cached biases
 
-    def encoding(self, pixels: Float[Tensor, "I 3 S S"]) -> Party:
+    def encoding(self, work: Encode) -> Task:
         """Pictures to image embeddings."""
-        pixels = pixels.to(getattr(torch, self.dtype))
+        pixels = random_pixels(self.config, work.images).to(self.device, self.dtype)
 
         def answer() -> dict[str, Tensor]:
             seen = self.model.image_encoder(pixels)
             return {"features": seen[0], "early": seen[1][0]} if self.config.hq else {"features": first(seen)}
 
-        return Party(self.name, self.dtype, lambda: self.model.image_encoder(pixels), answer)
+        return Task(lambda: self.model.image_encoder(pixels), answer)
 
-    def decoding(self, asked: Asked) -> Party:
+    def decoding(self, work: Decode) -> Task:
         """Prompts to low-resolution logits from image embeddings, in one call."""
-        if self.dtype != "float32":
+        if self.dtype != torch.float32:
             raise Refusal("its prompt encoder fails in half precision")
-        if self.config.hq and asked.hq == "off":
+        if self.config.hq and work.hq == "off":
             raise Refusal("cannot leave the HQ mask off")
-        asked = asked.to(torch.device(asked.features.device), torch.float32)
-        more = {"hq_token_only": asked.hq == "only", "interm_embeddings": [asked.early]} if self.config.hq else {}
-        points = None
-        if asked.kind == "points":
-            points = asked.places[:, None], torch.ones_like(asked.places[:, :1], dtype=torch.int64)
-        boxes = asked.places if asked.kind == "boxes" else None
+        asked = random_asked(work).to(self.device, self.dtype)
+        more = {"hq_token_only": work.hq == "only", "interm_embeddings": [asked.early]} if self.config.hq else {}
+        labels = torch.ones_like(asked.places[:, :1], dtype=torch.int64)
+        points = (asked.places[:, None], labels) if work.kind == "points" else None
+        boxes = asked.places if work.kind == "boxes" else None
 
-        def work() -> tuple[Tensor, Tensor]:
+        def run() -> tuple[Tensor, Tensor]:
             sparse, dense = self.model.prompt_encoder(points=points, boxes=boxes, masks=None)
+            place = self.model.prompt_encoder.get_dense_pe()
             return self.model.mask_decoder(
                 image_embeddings=asked.features,
-                image_pe=self.model.prompt_encoder.get_dense_pe(),
+                image_pe=place,
                 sparse_prompt_embeddings=sparse,
                 dense_prompt_embeddings=dense,
                 multimask_output=False,
@@ -124,10 +140,20 @@ class Original:
             )
 
         def answer() -> dict[str, Tensor]:
-            logits, iou = work()
+            logits, iou = run()
             return {"iou": iou, "logits": logits}
 
-        return Party(self.name, self.dtype, work, answer)
+        return Task(run, answer)
+
+    def clicking(self, work: Click) -> Task:
+        """A prompt to a mask of the photograph's size."""
+        task, frame = self.decoding(work), Frame.fit(work.size_hw, self.config.side)
+
+        def run() -> Tensor:
+            logits = self.model.postprocess_masks(task.run()[0], frame.resized_hw, work.size_hw)
+            return logits > self.model.mask_threshold
+
+        return Task(run, task.answer)
 
 
 def original_package(config: ModelConfig) -> str:
