@@ -88,12 +88,18 @@ class PromptEncoder(nn.Module):
 
     def dense(self, masks: Float[Tensor, "P 1 G G"] | None) -> Float[Tensor, "p C h w"]:
         """What is added to the image features: [1,C,1,1] without masks, else one map [P,C,g,g] a prompt."""
-        none = self.no_mask_embed.weight.reshape(1, -1, 1, 1)
         if masks is None:
-            return none
+            return self.no_mask_embed.weight.reshape(1, -1, 1, 1)
+        if bool(masks.isnan().any()):
+            return self.dense_where_given(masks)
+        return self.mask_downscaling(masks.to(self.no_mask_embed.weight.dtype))
+
+    def dense_where_given(self, masks: Float[Tensor, "P 1 G G"]) -> Float[Tensor, "P C h w"]:
+        """As `dense`, by the same steps whatever the masks hold, as graphs for other runtimes need it."""
+        none = self.dense(None)
         missing = masks.isnan().flatten(1).any(1)
         maps = self.mask_downscaling(masks.nan_to_num(0.0).to(none.dtype))
-        return torch.where(missing[:, None, None, None], none, maps) if bool(missing.any()) else maps
+        return torch.where(missing[:, None, None, None], none, maps)
 
 
 def tokens_of(prompts: Prompts) -> tuple[Float[Tensor, "P T 2"], Int64[Tensor, "P T"]]:
