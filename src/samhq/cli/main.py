@@ -15,6 +15,7 @@ from cyclopts import App, CycloptsError
 from samhq.cli.convert import convert
 from samhq.cli.data import data
 from samhq.cli.embed import embed
+from samhq.cli.evaluate import evaluate
 from samhq.cli.everything import everything
 from samhq.cli.info import info
 from samhq.cli.models import models
@@ -36,7 +37,7 @@ app = App(
     exit_on_error=False,
     suppress_keyboard_interrupt=False,
 )
-for command in (segment, everything, write, embed, train, models, info, convert):
+for command in (segment, everything, write, embed, evaluate, train, models, info, convert):
     app.command(command, help_epilogue="")
 app.command(data)
 

@@ -74,11 +74,13 @@ def evaluate(
 
     Raises:
         ConfigError: unknown words, nothing to measure, clicks under the published protocol, or a folder whose rows
-            belong to other settings.
+            belong to other settings, or resume without a folder.
         ImageError: a picture or mask cannot be read, or they differ in size.
     """
     sam = model.model if isinstance(model, Segmenter) else model
     plan = make_plan(sam, prompts, protocol, hq, seed)
+    if resume and output is None:
+        raise ConfigError("Expected output= with resume=True, got none. Name the folder of the run to go on with.")
     pictures = _pictures(source, images, limit)
     label = name or sam.config.name
     journal = Journal.none() if output is None else Journal.open(Path(output), _settings(sam, plan, pictures), resume)

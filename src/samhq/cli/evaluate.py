@@ -1,0 +1,252 @@
+"""`samhq evaluate`: how good models are on a data set, side by side.
+
+Light until it runs: the network's side is imported inside functions.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from samhq.cli.segment import Dtype
+from samhq.config import HQMode
+from samhq.errors import ConfigError
+
+if TYPE_CHECKING:
+    from samhq.inference.segment import Segmenter
+
+TRUTH = "truth"  #: in place of a file of boxes: those of the true masks
+#: How sources of other kinds than pictures with masks begin.
+SEGINW, DAVIS, YOUTUBE_VIS = "seginw:", "davis:", "ytvis:"
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class ComparedFlags:
+    """Which models are measured, where and how."""
+
+    model: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = ()
+    """A name that `samhq models` lists, a file, a folder or a hub id; repeat to compare. [default: the starter]"""
+
+    hq: Annotated[tuple[HQMode, ...], Parameter(negative="", show_default=False)] = ()
+    """Add the HQ logits to SAM's, take them alone, or leave them off; repeat for several. [default: the protocol's]"""
+
+    device: str | None = None
+    """cpu, cuda, cuda:1, mps, ... [default: cuda where there is one, else cpu]"""
+
+    dtype: Dtype = "float32"
+    """Of the weights."""
+
+    def load(self) -> list[tuple[str, Segmenter]]:
+        """Each model with what tables call it.
+
+        Raises:
+            ConfigError, CheckpointError: as `samhq.inference.segment.load`.
+        """
+        from samhq.inference.segment import load
+
+        names = self.model or (None,)
+        return [
+            (label, load(name, device=self.device, dtype=self.dtype))
+            for name, label in zip(names, labels(names), strict=True)
+        ]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class AskedFlags:
+    """What is asked of them."""
+
+    prompts: str = "box"
+    """Ways of asking, joined by commas: box, 1p, 5p, 5p+5n, box+1p, curve (1p to 10p+5n), clicks (NoC)."""
+
+    protocol: Literal["exact", "published"] = "exact"
+    """exact: as a user gets it, HQ added. published: as SAM-HQ's script, squashed to a square, the HQ mask alone."""
+
+    seed: int = 0
+    """Another number draws other points."""
+
+    detections: str | None = None
+    """Boxes of a detector or tracker, to measure AP with: a JSON file, a folder for seginw:, or the word truth."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class ReportFlags:
+    """What is written and shown."""
+
+    output: Annotated[Path | None, Parameter(alias="-o")] = None
+    """Folder for tables, a CSV of all objects, and pictures of the worst. [default: tables are shown only]"""
+
+    worst: int = 8
+    """Pictures of so many objects with the lowest IoU; 0 for none."""
+
+    resume: Annotated[bool, Parameter(negative="")] = False
+    """Go on with a stopped run of the same settings in the same folder."""
+
+    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False
+    """Show JSON instead of tables."""
+
+
+STARTER, BOXES, SHOWN = ComparedFlags(), AskedFlags(), ReportFlags()  #: what the flags are when none is given
+
+
+def evaluate(
+    source: str,
+    /,
+    *,
+    compared: ComparedFlags = STARTER,
+    asked: AskedFlags = BOXES,
+    images: Path | None = None,
+    limit: int | None = None,
+    report: ReportFlags = SHOWN,
+) -> int:
+    """Measure models on a data set: IoU, boundary IoU, thin structures, sizes, clicks; or AP, SegInW, J&F.
+
+    For example: samhq evaluate val.json --prompts box,clicks --output report
+
+    Prompts are made from the true masks: "box" is the tight box, "5p+5n" five
+    points on the object and five beside it, "clicks" up to 20 clicks where the
+    error is largest. With --detections a COCO file is measured in AP and
+    boundary AP. seginw:FOLDER is the mean AP over its sets; davis:FOLDER or
+    davis:FOLDER@2017/val is DAVIS's J and F, ytvis:FILE.json YouTube-VIS's AP;
+    their boxes are --detections, or else the true ones.
+
+    Exit code 0: done. 2: wrong use, such as a picture that cannot be read; with
+    --output what was measured is kept for --resume.
+
+    Parameters:
+        source: A COCO JSON file, a folder of pictures and masks, hqseg44k:NAME@FOLDER, or one of those above.
+        images: The folder of a COCO or YouTube-VIS file's pictures. [default: the one beside or around the file]
+        limit: So many pictures, spread evenly; the first sequences or videos of davis: and ytvis:.
+    """
+    if source.startswith((SEGINW, DAVIS, YOUTUBE_VIS)) or asked.detections is not None:
+        return _by_boxes(source, compared, asked, images, limit, report)
+    return _by_prompts(source, compared, asked, images, limit, report)
+
+
+def _by_prompts(
+    source: str,
+    compared: ComparedFlags,
+    asked: AskedFlags,
+    images: Path | None,
+    limit: int | None,
+    report: ReportFlags,
+) -> int:
+    from samhq.datasets.open import open_dataset
+    from samhq.evaluation.result import side_by_side, write_tables
+    from samhq.evaluation.run import evaluate as measure
+    from samhq.evaluation.run import make_plan
+    from samhq.evaluation.worst import draw_worst
+
+    pictures = open_dataset(source, images=images, limit=limit)
+    models = compared.load()
+    for _, segmenter in models:  # before any of them spends an hour
+        make_plan(segmenter.model, asked.prompts, asked.protocol, compared.hq or None, asked.seed)
+    found = [
+        measure(
+            segmenter,
+            pictures,
+            prompts=asked.prompts,
+            protocol=asked.protocol,
+            hq=compared.hq or None,
+            seed=asked.seed,
+            name=label,
+            output=None if report.output is None else report.output / label if len(models) > 1 else report.output,
+            resume=report.resume,
+            progress=sys.stderr.isatty(),
+        )
+        for label, segmenter in models
+    ]
+    if report.output is not None:
+        write_tables(report.output, found)
+        if report.worst:
+            segmenters, folder = [segmenter for _, segmenter in models], report.output / "worst"
+            draw_worst(segmenters, pictures, found, folder, count=report.worst, seed=asked.seed)
+    _tell([one.to_json() for one in found], side_by_side(found), report)
+    return 0
+
+
+def _by_boxes(
+    source: str,
+    compared: ComparedFlags,
+    asked: AskedFlags,
+    images: Path | None,
+    limit: int | None,
+    report: ReportFlags,
+) -> int:
+    if (asked.prompts, asked.protocol, report.resume) != ("box", "exact", False):
+        raise ConfigError(
+            "Expected --detections, seginw:, davis: or ytvis: without --prompts, --protocol and --resume."
+        )
+    if len(compared.hq) > 1:
+        raise ConfigError(f"Expected one --hq with boxes of a detector, got {len(compared.hq)}. Run the command twice.")
+    if limit is not None and limit < 1:
+        raise ConfigError(f"Expected a limit of at least one picture, got {limit}. Leave it out for all of them.")
+    boxes = None if asked.detections in (None, TRUTH) else Path(str(asked.detections))
+    measure, table = _measure(source, boxes, images, report.output)
+    models, mode = compared.load(), compared.hq[0] if compared.hq else None
+    found = [measure(m, name=label, hq=mode, limit=limit, progress=sys.stderr.isatty()) for label, m in models]
+    told, text = [one.to_json() for one in found], table(found)
+    if report.output is not None:
+        from samhq.atomic import whole_file
+
+        for name, content in (("summary.json", json.dumps(told, indent=1) + "\n"), ("summary.md", text)):
+            with whole_file(report.output / name) as part:
+                part.write_text(content, encoding="utf-8")
+    _tell(told, text, report)
+    return 0
+
+
+def _measure(
+    source: str, boxes: Path | None, images: Path | None, output: Path | None
+) -> tuple[Callable[..., Any], Callable[[Sequence[Any]], str]]:
+    """What measures one model on a source of boxes, and what makes a table of several."""
+    from samhq.evaluation.davis import davis_table, evaluate_davis
+    from samhq.evaluation.detections import detection_table, evaluate_detections
+    from samhq.evaluation.seginw import evaluate_seginw, seginw_table
+    from samhq.evaluation.youtube_vis import evaluate_youtube_vis, video_table
+
+    def results(name: str) -> Path | None:
+        return None if output is None else output / f"{name}.results.json"
+
+    if source.startswith(SEGINW):
+        root = source.removeprefix(SEGINW)
+        return lambda model, **more: evaluate_seginw(model, root, boxes, **more), seginw_table
+    if source.startswith(DAVIS):
+        root, _, subset = source.removeprefix(DAVIS).partition("@")
+        return lambda model, **more: evaluate_davis(model, root, boxes, subset=subset or None, **more), davis_table
+    if source.startswith(YOUTUBE_VIS):
+        file = source.removeprefix(YOUTUBE_VIS)
+        return lambda model, name, **more: evaluate_youtube_vis(
+            model, file, boxes, images=images, name=name, results=results(name), **more
+        ), video_table
+    return lambda model, name, **more: evaluate_detections(
+        model, source, boxes, images=images, name=name, results=results(name), **more
+    ), detection_table
+
+
+def labels(names: Sequence[str | None]) -> list[str]:
+    """What tables call models: a file by its name, all different.
+
+    >>> labels([None, "sam_hq_vit_b", "runs/a/model.pth", "runs/b/model.pth"])
+    ['starter', 'sam_hq_vit_b', 'model', 'model-2']
+    """
+    plain = ["starter" if n is None else Path(n).stem if Path(n).suffix else n.strip("/").split("/")[-1] for n in names]
+    seen: Counter[str] = Counter()
+    found = []
+    for label in plain:
+        seen[label] += 1
+        found.append(label if seen[label] == 1 else f"{label}-{seen[label]}")
+    return found
+
+
+def _tell(records: list[dict[str, Any]], text: str, report: ReportFlags) -> None:
+    print(json.dumps(records, indent=1) if report.as_json else text, end="\n" if report.as_json else "")
