@@ -3,10 +3,12 @@ from __future__ import annotations
 import itertools
 import math
 
+import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from samhq.model import tiny_vit
 from samhq.model.build import build
 from samhq.model.sam import Sam
 from samhq.model.tiny_vit import Attention, Bottleneck, MBConv, TinyViTBlock, offset_index
@@ -36,7 +38,7 @@ def test_attention_is_the_naive_one() -> None:
     tiny.fill(attention)
     windows = torch.randn(2, 9, 8, generator=torch.Generator().manual_seed(0))
     expected = torch.stack([naive_attention(attention, window) for window in windows])
-    torch.testing.assert_close(attention(windows), expected)
+    torch.testing.assert_close(attention(windows.view(2, 3, 3, 8)).flatten(1, 2), expected)
 
 
 @torch.no_grad()
@@ -61,6 +63,22 @@ def test_the_activation_of_an_inverted_residual_follows_the_addition() -> None:
     y = F.gelu(block.conv1.bn(block.conv1.c(x)))
     y = F.gelu(block.conv2.bn(F.conv2d(y, block.conv2.c.weight, padding=1, groups=8)))
     torch.testing.assert_close(block(x), F.gelu(x + block.conv3.bn(block.conv3.c(y))))
+
+
+@pytest.mark.parametrize("budget", [1, 4000, tiny_vit.CACHE_BUDGET])
+def test_strips_and_folded_norms_change_nothing(budget: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cut into strips of any height, with or without what a kernel needs above and below; odd sizes, both strides."""
+    monkeypatch.setattr(tiny_vit, "CACHE_BUDGET", budget)
+    for block in (MBConv(4, expand=2).eval(), Bottleneck(4, 8, 8, 1).eval(), Bottleneck(4, 8, 8, 2).eval()):
+        tiny.fill(block)
+        for size_hw in ((21, 7), (16, 16), (1, 3)):
+            x = torch.randn(2, 4, *size_hw, generator=torch.Generator().manual_seed(0))
+            whole = block(x)  # recorded for gradients, so in one piece
+            with torch.no_grad():
+                torch.testing.assert_close(block(x), whole.detach())
+        layer = block.conv2
+        ones = torch.ones(1, 8, 5, 5)
+        torch.testing.assert_close(layer(ones), layer.bn(layer.c(ones)))
 
 
 @torch.no_grad()

@@ -52,9 +52,13 @@ def test_relative_logits_are_the_naive_ones() -> None:
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("cache", [1, 5 * 16, 16**2, vit.CACHE_BUDGET])
 @pytest.mark.parametrize("budget", [1, 3 * 16**2, vit.BIAS_BUDGET])
-def test_attention_is_the_naive_one_however_many_heads_at_once(budget: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_attention_is_the_naive_one_in_pieces_of_any_size(
+    budget: int, cache: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(vit, "BIAS_BUDGET", budget)
+    monkeypatch.setattr(vit, "CACHE_BUDGET", cache)
     attention = attention_with_weights(4)
     grids = torch.randn(3, 4, 4, 12, generator=torch.Generator().manual_seed(0))
     expected = torch.stack([naive_attention(attention, grid) for grid in grids])

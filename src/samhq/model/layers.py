@@ -100,18 +100,35 @@ def neck(dim: int, out: int) -> nn.Sequential:
     )
 
 
-def windows(x: Float[Tensor, "B H W C"], size: int) -> tuple[Float[Tensor, "b size size C"], tuple[int, int]]:
-    """Non-overlapping square windows, zero-padded at the bottom and right, and the padded (H, W).
+def unrecorded(x: Tensor) -> bool:
+    """Whether work on a tensor may be cut into pieces that stay in a CPU's cache, one after the other.
 
-    Padding is not masked: it takes part in attention, as in the original models.
+    Not where gradients, an exporter or a compiler record every operation: there it stays whole.
+    """
+    traced = torch.jit.is_tracing() or torch.compiler.is_compiling()  # type: ignore[attr-defined, no-untyped-call]
+    return x.device.type == "cpu" and not torch.is_grad_enabled() and not traced
+
+
+def windows(
+    x: Float[Tensor, "B H W C"], size: int, fill: Float[Tensor, " C"] | None = None
+) -> tuple[Float[Tensor, "b size size C"], tuple[int, int]]:
+    """Non-overlapping square windows, padded at the bottom and right, and the padded (H, W).
+
+    The padding is zero, or the vector `fill`. It is not masked: it takes part in attention, as in the original
+    models.
     """
     b, h, w, c = x.shape
     down, right = -h % size, -w % size
     if down or right:
         x = F.pad(x, (0, 0, 0, right, 0, down))
     padded = (h + down, w + right)
-    x = x.view(b, padded[0] // size, size, padded[1] // size, size, c)
-    return x.transpose(2, 3).reshape(-1, size, size, c), padded
+    rows, columns = padded[0] // size, padded[1] // size
+    parts = x.view(b, rows, size, columns, size, c).transpose(2, 3)
+    if fill is not None and right:
+        parts[:, :, -1, :, size - right :] = fill
+    if fill is not None and down:
+        parts[:, -1, :, size - down :] = fill
+    return parts.flatten(0, 2).contiguous(), padded
 
 
 def unwindows(

@@ -14,7 +14,10 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from samhq.model.layers import neck, unwindows, windows
+from samhq.model.layers import neck, unrecorded, unwindows, windows
+
+#: Elements of the widest map that a strip of rows may have where strips should stay in a CPU's cache (4 MB).
+CACHE_BUDGET = 1 << 20
 
 
 class ConvNorm(nn.Module):
@@ -25,9 +28,28 @@ class ConvNorm(nn.Module):
         self.c = nn.Conv2d(inp, out, kernel, stride, padding=kernel // 2, groups=groups, bias=False)
         self.bn = nn.BatchNorm2d(out)
 
-    def forward(self, x: Float[Tensor, "B c h w"]) -> Float[Tensor, "B C H W"]:
-        """The normalised map."""
-        return self.bn(self.c(x))
+    def forward(self, x: Float[Tensor, "B c h w"], pad_rows: bool = True) -> Float[Tensor, "B C H W"]:
+        """The normalised map; without `pad_rows` the caller has added what a kernel needs above and below.
+
+        Once its statistics are fixed the normalisation is part of the convolution, by weights made at each call:
+        they are few, and a copy could not become stale.
+        """
+        if self.bn.training:
+            return self.bn(self.c(x))
+        weight, bias = self.folded()
+        if self.c.kernel_size == (1, 1):
+            return F.linear(x.permute(0, 2, 3, 1), weight[:, :, 0, 0], bias).permute(0, 3, 1, 2)
+        rows, columns = self.c.kernel_size[0] // 2 if pad_rows else 0, self.c.kernel_size[1] // 2
+        return F.conv2d(x, weight, bias, self.c.stride, (rows, columns), groups=self.c.groups)
+
+    def folded(self) -> tuple[Float[Tensor, "C c k k"], Float[Tensor, " C"]]:
+        """Weight and bias of the one convolution that does both, by the running statistics."""
+        mean, variance = self.bn.running_mean, self.bn.running_var
+        assert mean is not None
+        assert variance is not None
+        scale = self.bn.weight.float() * (variance.float() + self.bn.eps).rsqrt()
+        weight, bias = self.c.weight * scale[:, None, None, None], self.bn.bias - mean * scale
+        return weight.to(self.c.weight.dtype), bias.to(self.c.weight.dtype)
 
 
 class PatchEmbed(nn.Module):
@@ -53,7 +75,29 @@ class Bottleneck(nn.Module):
 
     def forward(self, x: Float[Tensor, "B c h w"]) -> Float[Tensor, "B C H W"]:
         """The transformed map: PatchMerging between stages."""
-        return self.conv3(F.gelu(self.conv2(F.gelu(self.conv1(x)))))
+        if self.conv1.bn.training or not unrecorded(x):
+            return self.end(x, self.conv3(F.gelu(self.conv2(F.gelu(self.conv1(x))))))
+        return self._in_strips(x)
+
+    def end(self, x: Float[Tensor, "B c h w"], y: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
+        """What follows the third convolution."""
+        del x
+        return y
+
+    def _in_strips(self, x: Float[Tensor, "B c h w"]) -> Float[Tensor, "B C H W"]:
+        """The same, some rows at a time, so that the wide maps between stay in the cache."""
+        height, stride = x.shape[2], self.conv2.c.stride[0]
+        step = max(8, CACHE_BUDGET // (x.shape[0] * x.shape[3] * self.conv1.c.out_channels * stride))
+        strips = []
+        for top in range(0, -(-height // stride), step):
+            # Rows of the input that the output's rows top .. top + step rest on: one more above, one more below.
+            first, last = top * stride - 1, min((top + step - 1) * stride + 2, height + 1)
+            wide = F.gelu(self.conv1(x[:, :, max(0, first) : min(last, height)]))
+            if first < 0 or last > height:
+                wide = F.pad(wide, (0, 0, int(first < 0), int(last > height)))
+            y = self.conv3(F.gelu(self.conv2(wide, pad_rows=False)))
+            strips.append(self.end(x[:, :, top * stride : (top + step) * stride], y))
+        return torch.cat(strips, 2)
 
 
 class MBConv(Bottleneck):
@@ -62,9 +106,9 @@ class MBConv(Bottleneck):
     def __init__(self, dim: int, expand: int) -> None:
         super().__init__(dim, expand * dim, dim, 1)
 
-    def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
+    def end(self, x: Float[Tensor, "B C H W"], y: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
         """The next map."""
-        return F.gelu(x + super().forward(x))
+        return F.gelu(x + y)
 
 
 def offset_index(size: int, device: torch.device) -> Int64[Tensor, "L L"]:
@@ -92,13 +136,20 @@ class Attention(nn.Module):
         self.proj = nn.Linear(dim, dim)
         self.attention_biases = nn.Parameter(torch.zeros(heads, size * size))
 
-    def forward(self, x: Float[Tensor, "b L C"]) -> Float[Tensor, "b L C"]:
-        """The attended windows; the caller adds the residual."""
-        b, length, _ = x.shape
-        q, k, v = self.qkv(self.norm(x)).view(b, length, self.heads, -1).transpose(1, 2).chunk(3, dim=-1)
+    def forward(self, x: Float[Tensor, "B H W C"]) -> Float[Tensor, "B H W C"]:
+        """The attended grid; the caller adds the residual.
+
+        Of padding the norm makes its bias, and the projection of that one vector is what windows are filled with:
+        only real cells are projected.
+        """
+        qkv = self.qkv(self.norm(x))
+        parts, padded = windows(qkv, self.size, F.linear(self.norm.bias, self.qkv.weight, self.qkv.bias))
+        b = len(parts)
+        q, k, v = parts.view(b, self.size**2, self.heads, -1).transpose(1, 2).chunk(3, dim=-1)
         bias = self.attention_biases[:, offset_index(self.size, x.device)]
-        x = F.scaled_dot_product_attention(q, k, v, attn_mask=bias[None].to(q.dtype))
-        return self.proj(x.transpose(1, 2).reshape(b, length, -1))
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=bias[None].to(q.dtype)).transpose(1, 2)
+        y = y.reshape(b, self.size, self.size, x.shape[3])
+        return self.proj(unwindows(y, padded, (x.shape[1], x.shape[2])))
 
 
 class Mlp(nn.Module):
@@ -120,7 +171,6 @@ class TinyViTBlock(nn.Module):
 
     def __init__(self, dim: int, heads: int, window: int, mlp_ratio: int, eps: float) -> None:
         super().__init__()
-        self.window = window
         self.attn = Attention(dim, heads, window, eps)
         self.mlp = Mlp(dim, mlp_ratio * dim, eps)
         self.local_conv = ConvNorm(dim, dim, 3, groups=dim)
@@ -128,10 +178,7 @@ class TinyViTBlock(nn.Module):
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
         """The next map. Windows are padded before the norm."""
         grid = x.permute(0, 2, 3, 1)
-        hw = (grid.shape[1], grid.shape[2])
-        y, padded = windows(grid, self.window)
-        y = self.attn(y.flatten(1, 2)).view_as(y)
-        grid = grid + unwindows(y, padded, hw)
+        grid = grid + self.attn(grid)
         grid = self.local_conv(grid.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
         return (grid + self.mlp(grid)).permute(0, 3, 1, 2)
 

@@ -8,15 +8,18 @@ Source: Kirillov et al., Segment Anything (arXiv 2304.02643); Li et al., ViTDet 
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from samhq.model.layers import MLPBlock, neck, unwindows, windows
+from samhq.model.layers import MLPBlock, neck, unrecorded, unwindows, windows
 
-#: Attention logits are biased per head; heads are taken together up to this many bias elements (256 MB in float32).
+#: Attention logits are biased per head: heads are taken together up to this many logits (256 MB in float32), ...
 BIAS_BUDGET = 1 << 26
+#: ... and windows, or queries of a head, up to this many where they should stay in a CPU's cache (2 MB).
+CACHE_BUDGET = 1 << 19
 
 
 def relative_table(table: Float[Tensor, "L c"], size: int) -> Float[Tensor, "size size c"]:
@@ -45,29 +48,69 @@ class Attention(nn.Module):
         self.rel_pos_h = nn.Parameter(torch.zeros(2 * size - 1, head_dim))
         self.rel_pos_w = nn.Parameter(torch.zeros(2 * size - 1, head_dim))
 
-    def forward(self, x: Float[Tensor, "B H W C"]) -> Float[Tensor, "B H W C"]:
-        """The attended grid; the caller adds the residual."""
-        b, h, w, _ = x.shape
-        q, k, v = self.qkv(x).view(b, h * w, 3, self.heads, self.head_dim).permute(2, 0, 3, 1, 4)
-        at_once = max(1, BIAS_BUDGET // (b * (h * w) ** 2))
-        parts = [
-            F.scaled_dot_product_attention(
-                q[:, i : i + at_once],
-                k[:, i : i + at_once],
-                v[:, i : i + at_once],
-                attn_mask=self.relative_logits(q[:, i : i + at_once], h, w),
-            )
-            for i in range(0, self.heads, at_once)
-        ]
-        out = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
-        return self.proj(out.transpose(1, 2).reshape(b, h, w, -1))
+    def forward(self, x: Float[Tensor, "B H W C"], window: int = 0) -> Float[Tensor, "B H W C"]:
+        """The attended grid, or grids of windows; the caller adds the residual.
+
+        Windows are padded with zeros, of which the projection makes its bias: only real cells are projected.
+        """
+        qkv = self.qkv(x)
+        if not window:
+            return self.proj(self.attended(qkv))
+        parts, padded = windows(qkv, window, self.qkv.bias)
+        return self.proj(unwindows(self.attended(parts), padded, (x.shape[1], x.shape[2])))
+
+    def attended(self, qkv: Float[Tensor, "B H W D"]) -> Float[Tensor, "B H W C"]:
+        """Each head's attended values, side by side, of projected grids."""
+        b, h, w, _ = qkv.shape
+        q, k, v = qkv.view(b, h * w, 3, self.heads, self.head_dim).permute(2, 0, 3, 1, 4)
+        if not unrecorded(qkv):
+            out = self._by_heads(q, k, v, h, w)
+        elif (h * w) ** 2 <= CACHE_BUDGET:
+            step = max(1, CACHE_BUDGET // (self.heads * (h * w) ** 2))
+            some = [slice(start, start + step) for start in range(0, b, step)]
+            out = torch.cat([self._by_heads(q[i], k[i], v[i], h, w) for i in some])
+        else:
+            out = self._by_queries(q, k, v, h, w)
+        return out.transpose(1, 2).reshape(b, h, w, -1)
+
+    def _by_heads(self, q: Tensor, k: Tensor, v: Tensor, h: int, w: int) -> Float[Tensor, "B n L c"]:
+        """Attention with the relative logits of as many heads at once as the budget allows."""
+        step = max(1, BIAS_BUDGET // (len(q) * (h * w) ** 2))
+        parts = []
+        for start in range(0, self.heads, step):
+            some = (slice(None), slice(start, start + step))
+            bias = self.relative_logits(q[some], h, w)
+            parts.append(F.scaled_dot_product_attention(q[some], k[some], v[some], attn_mask=bias))
+        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+
+    def _by_queries(self, q: Tensor, k: Tensor, v: Tensor, h: int, w: int) -> Float[Tensor, "B n L c"]:
+        """The same for some queries of one head at a time, whose logits then never leave the cache."""
+        length = h * w
+        rows, columns = self.relative_parts(q, h, w)
+        keys = (k * self.head_dim**-0.5).mT
+        step = max(1, CACHE_BUDGET // length)
+        out = torch.empty_like(q)
+        for one in np.ndindex(*q.shape[:2]):
+            values = v[one].contiguous()
+            for some in (slice(start, start + step) for start in range(0, length, step)):
+                logits = (rows[one][some, :, None] + columns[one][some, None, :]).view(-1, length)
+                shares = logits.addmm_(q[one][some], keys[one]).softmax(1)
+                torch.mm(shares, values, out=out[one][some])
+        return out
 
     def relative_logits(self, q: Float[Tensor, "B n L c"], h: int, w: int) -> Float[Tensor, "B n L L"]:
         """What relative position adds to each attention logit: a row term plus a column term."""
+        rows, columns = self.relative_parts(q, h, w)
+        return (rows[..., :, None] + columns[..., None, :]).reshape(*q.shape[:2], h * w, h * w)
+
+    def relative_parts(
+        self, q: Float[Tensor, "B n L c"], h: int, w: int
+    ) -> tuple[Float[Tensor, "B n L h"], Float[Tensor, "B n L w"]]:
+        """What each row of keys, and each column of keys, adds to a query's logits."""
         grid = q.reshape(*q.shape[:2], h, w, -1)
         rows = torch.einsum("bnyxc,ykc->bnyxk", grid, relative_table(self.rel_pos_h, h))
         columns = torch.einsum("bnyxc,xkc->bnyxk", grid, relative_table(self.rel_pos_w, w))
-        return (rows[..., :, None] + columns[..., None, :]).reshape(*q.shape[:2], h * w, h * w)
+        return rows.flatten(2, 3), columns.flatten(2, 3)
 
 
 class Block(nn.Module):
@@ -85,13 +128,7 @@ class Block(nn.Module):
 
     def forward(self, x: Float[Tensor, "B H W C"]) -> Float[Tensor, "B H W C"]:
         """The next grid. Windows are padded after the norm, so a padded token's input is zero."""
-        y = self.norm1(x)
-        if self.window:
-            y, padded = windows(y, self.window)
-            y = unwindows(self.attn(y), padded, (x.shape[1], x.shape[2]))
-        else:
-            y = self.attn(y)
-        x = x + y
+        x = x + self.attn(self.norm1(x), self.window)
         return x + self.mlp(self.norm2(x))
 
 
