@@ -8,7 +8,8 @@ Source: Kirillov et al., Segment Anything (arXiv 2304.02643); Li et al., ViTDet 
 
 from __future__ import annotations
 
-import numpy as np
+import itertools
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -18,8 +19,8 @@ from samhq.model.layers import MLPBlock, neck, unrecorded, unwindows, windows
 
 #: Attention logits are biased per head: heads are taken together up to this many logits (256 MB in float32), ...
 BIAS_BUDGET = 1 << 26
-#: ... and windows, or queries of a head, up to this many where they should stay in a CPU's cache (2 MB).
-CACHE_BUDGET = 1 << 19
+#: ... and where pieces should stay in a CPU's cache, windows, heads or queries up to this many (16 MB).
+CACHE_BUDGET = 1 << 22
 
 
 def relative_table(table: Float[Tensor, "L c"], size: int) -> Float[Tensor, "size size c"]:
@@ -32,6 +33,15 @@ def relative_table(table: Float[Tensor, "L c"], size: int) -> Float[Tensor, "siz
         table = F.interpolate(table.float().T[None], size=length, mode="linear")[0].T.to(table.dtype)
     steps = torch.arange(size, device=table.device)
     return table[steps[:, None] - steps[None, :] + size - 1]
+
+
+def steps(count: int, size: int) -> list[slice]:
+    """Slices of `size`, at least 1, that cover `count`.
+
+    >>> steps(5, 3)
+    [slice(0, 3, None), slice(3, 6, None)]
+    """
+    return [slice(start, start + max(1, size)) for start in range(0, count, max(1, size))]
 
 
 class Attention(nn.Module):
@@ -63,14 +73,7 @@ class Attention(nn.Module):
         """Each head's attended values, side by side, of projected grids."""
         b, h, w, _ = qkv.shape
         q, k, v = qkv.view(b, h * w, 3, self.heads, self.head_dim).permute(2, 0, 3, 1, 4)
-        if not unrecorded(qkv):
-            out = self._by_heads(q, k, v, h, w)
-        elif (h * w) ** 2 <= CACHE_BUDGET:
-            step = max(1, CACHE_BUDGET // (self.heads * (h * w) ** 2))
-            some = [slice(start, start + step) for start in range(0, b, step)]
-            out = torch.cat([self._by_heads(q[i], k[i], v[i], h, w) for i in some])
-        else:
-            out = self._by_queries(q, k, v, h, w)
+        out = self._in_pieces(q, k, v, h, w) if unrecorded(qkv) else self._by_heads(q, k, v, h, w)
         return out.transpose(1, 2).reshape(b, h, w, -1)
 
     def _by_heads(self, q: Tensor, k: Tensor, v: Tensor, h: int, w: int) -> Float[Tensor, "B n L c"]:
@@ -83,19 +86,17 @@ class Attention(nn.Module):
             parts.append(F.scaled_dot_product_attention(q[some], k[some], v[some], attn_mask=bias))
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
-    def _by_queries(self, q: Tensor, k: Tensor, v: Tensor, h: int, w: int) -> Float[Tensor, "B n L c"]:
-        """The same for some queries of one head at a time, whose logits then never leave the cache."""
-        length = h * w
+    def _in_pieces(self, q: Tensor, k: Tensor, v: Tensor, h: int, w: int) -> Float[Tensor, "B n L c"]:
+        """The same, piece by piece: some windows, of one window some heads, of one head some queries."""
+        length, out = h * w, torch.empty_like(q)
         rows, columns = self.relative_parts(q, h, w)
-        keys = (k * self.head_dim**-0.5).mT
-        step = max(1, CACHE_BUDGET // length)
-        out = torch.empty_like(q)
-        for one in np.ndindex(*q.shape[:2]):
-            values = v[one].contiguous()
-            for some in (slice(start, start + step) for start in range(0, length, step)):
-                logits = (rows[one][some, :, None] + columns[one][some, None, :]).view(-1, length)
-                shares = logits.addmm_(q[one][some], keys[one]).softmax(1)
-                torch.mm(shares, values, out=out[one][some])
+        queries = steps(length, CACHE_BUDGET // length)
+        heads = steps(self.heads, CACHE_BUDGET // length**2)
+        for one in itertools.product(steps(len(q), CACHE_BUDGET // (self.heads * length**2)), heads):
+            for some in queries:
+                piece = (*one, some)
+                bias = (rows[piece][..., :, None] + columns[piece][..., None, :]).flatten(3)
+                out[piece] = F.scaled_dot_product_attention(q[piece], k[one], v[one], attn_mask=bias)
         return out
 
     def relative_logits(self, q: Float[Tensor, "B n L c"], h: int, w: int) -> Float[Tensor, "B n L L"]:
