@@ -25,8 +25,15 @@ def opened(mask: np.ndarray, radius: int) -> np.ndarray:
 
 
 @given(arrays(bool, (12, 15), elements=st.booleans() | st.just(True)), st.integers(1, 4))
-def test_the_thin_part_is_what_an_opening_removes(mask: np.ndarray, radius: int) -> None:
-    assert np.array_equal(thin_part(mask, radius), mask & ~opened(mask, radius))
+def test_the_thin_part_is_what_an_opening_removes_but_for_short_bits(mask: np.ndarray, radius: int) -> None:
+    from skimage.measure import label, regionprops
+
+    removed = mask & ~opened(mask, radius)
+    for bit in regionprops(label(removed, connectivity=2)):
+        top, left, bottom, right = bit.bbox
+        if max(bottom - top, right - left) <= 2 * radius:
+            removed[tuple(bit.coords.T)] = False
+    assert np.array_equal(thin_part(mask, radius), removed)
 
 
 def lollipop(scale: int = 1) -> np.ndarray:
@@ -43,15 +50,32 @@ def test_the_stick_counts_and_the_disc_does_not(scale: int) -> None:
     assert thin_part(true, thin_radius(true)).sum() == pytest.approx(stick.sum(), rel=0.1)
     assert thin_score(true, true) == 1
     assert thin_score(disc, true) < 0.1, "the stick is missed"
-    assert thin_score(stick, true) == pytest.approx(1, abs=0.05), "the disc is no matter"
+    assert thin_score(stick, true) == pytest.approx(1, abs=0.1), "the disc is no matter"
 
 
-def test_a_bloated_stick_loses_precision() -> None:
+def test_the_score_by_its_definition() -> None:
+    """What is added counts within two radii of the thin part, found by going through all pairs of pixels."""
+    rng = np.random.default_rng(0)
+    true = lollipop()[40:60, 60:150]
+    pred = true ^ (rng.random(true.shape) < 0.1)
+    radius = thin_radius(true)
+    thin = thin_part(true, radius)
+    places = np.argwhere(thin)
+    near = [[((places - [y, x]) ** 2).sum(1).min() <= (2 * radius) ** 2 for x in range(90)] for y in range(20)]
+    assert thin_score(pred, true) == (pred & thin).sum() / (thin.sum() + (pred & ~true & near).sum())
+
+
+def test_a_stick_drowned_in_a_blob_is_no_better_than_a_missed_one() -> None:
     true = lollipop()
-    hairy = true.copy()
-    hairy[10:90:8, 70:150] = True
-    assert 0.2 < thin_score(hairy, true) < 0.9
-    assert thin_score(np.ones_like(true), true) == 1, "all the picture covers the stick, and has no thin part"
+    blob = true.copy()
+    blob[30:70, 70:150] = True
+    fat = true.copy()
+    fat[46:55, 70:150] = True
+    assert thin_score(np.ones_like(true), true) < 0.35
+    assert thin_score(blob, true) < 0.3 < thin_score(fat, true) < 0.6
+    far = true.copy()
+    far[:10, 100:] = True
+    assert thin_score(far, true) == 1, "what lies elsewhere is not this score's business"
 
 
 def test_what_has_no_score() -> None:
@@ -61,5 +85,14 @@ def test_what_has_no_score() -> None:
     assert math.isnan(thin_score(solid, solid & False))
     pixel = np.zeros((50, 50), bool)
     pixel[3, 4] = True
-    assert thin_score(pixel, pixel) == 1, "a single pixel is as thin as can be"
-    assert thin_score(pixel & False, pixel) == 0
+    assert math.isnan(thin_score(pixel, pixel)), "a single pixel is no structure"
+    pixel[3, 4:7] = True
+    assert (thin_score(pixel, pixel), thin_score(pixel & False, pixel)) == (1, 0), "three in a row are"
+
+
+def test_corners_and_slanted_edges_are_not_thin() -> None:
+    y, x = np.mgrid[:120, :120] - 60
+    for angle in np.linspace(0, np.pi / 2, 7):
+        u, v = np.cos(angle) * x + np.sin(angle) * y, np.cos(angle) * y - np.sin(angle) * x
+        for half in (4, 10, 30):
+            assert math.isnan(thin_score(*[(abs(u) < half) & (abs(v) < half)] * 2)), (angle, half)

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool
 
 from samhq.datasets.sample import Sample, check_size
 from samhq.errors import ConfigError, ImageError
 from samhq.image import rle
 from samhq.image.read import read_image
+from samhq.shapes import Bool
 
 _LOOKED_AT = 24  #: pictures whose files are looked for, to find out which folder they lie in
 _BESIDE = ("ann", "label", "json")  #: how folders begin that hold JSON files only, their pictures beside them

@@ -8,10 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, UInt8
 from PIL import Image
 
 from samhq.image.read import read_image
+from samhq.shapes import Bool, UInt8
 
 #: Levels above this are the object, of 0..255. Source: SysCV/sam-hq, train/utils/dataloader.py and train.py.
 THRESHOLD = 128

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Bool, UInt8
 
 from samhq.errors import ImageError
+from samhq.shapes import Bool, UInt8
 
 
 class SizeMismatchError(ImageError):

@@ -1,7 +1,8 @@
 """How well what is thin is found: wires, spokes, legs, antennae, which hardly count in the IoU of a whole object.
 
-The thin part of a mask is what an opening by a disc removes, the disc in proportion to the object. Knows single
-boolean masks; nothing of models, prompts or files.
+The thin part of a true mask is what an opening by a disc removes, the disc in proportion to the object, but for
+corners; the score is the IoU on it and around it, the solid rest left out. Knows single boolean masks; nothing
+of models, prompts or files.
 """
 
 from __future__ import annotations
@@ -15,30 +16,34 @@ from samhq.image.boxes import boxes_from_masks
 
 #: The disc's radius as a share of the diagonal of the object's box: what is narrower than 4 % of it is thin.
 RADIUS = 0.02
-#: Objects of whose pixels a smaller share is thin have no score: corners alone are no thin structure.
-LEAST = 0.05
+#: How far around the thin part masks are compared, in radii of the disc.
+AROUND = 2
+#: Objects of whose pixels a smaller share is thin have no score.
+LEAST = 0.02
 
 
 def thin_score(pred: Bool[np.ndarray, "H W"], true: Bool[np.ndarray, "H W"]) -> float:
-    """The F-measure, 0..1, of a prediction on thin structures; NaN for an object that has none (or is empty).
+    """The IoU, 0..1, of a prediction with the true mask's thin part; NaN for an object that has none (or is empty).
 
-    Recall is the share of the true mask's thin part that the prediction covers, precision the share of the
-    prediction's thin part that lies on the true mask, both parts by the true object's disc; F is their harmonic mean.
-    A prediction without thin part has precision 1 if it is not empty.
+    What counts against a prediction is what it misses of the thin part, and what it adds outside the object within two
+    radii of the thin part. So a wire that is missed costs as one that is drowned in a blob, and the solid rest of the
+    object, however large, counts nothing.
 
-    >>> wire, bar = np.zeros((2, 40, 40), bool)
-    >>> wire[20, 2:38], bar[20, 2:20] = True, True
-    >>> round(thin_score(bar, wire), 3)
-    0.667
+    >>> wire = np.zeros((40, 40), bool)
+    >>> wire[20, 2:38] = True
+    >>> half, blob = wire.copy(), wire.copy()
+    >>> half[:, 20:], blob[18:23, 2:38] = False, True
+    >>> thin_score(half, wire), round(thin_score(blob, wire), 2)
+    (0.5, 0.2)
     """
     radius = thin_radius(true)
     thin = thin_part(true, radius)
     if not true.any() or thin.sum() < LEAST * true.sum():
         return math.nan
-    found = thin_part(pred, radius)
-    recall = float((thin & pred).sum() / thin.sum())
-    precision = float((found & true).sum() / found.sum()) if found.any() else float(pred.any())
-    return 2 * recall * precision / (recall + precision) if recall + precision else 0.0
+    window = _around(thin, AROUND * radius)
+    part, beside = thin[window], pred[window] & ~true[window]
+    added = beside & _within(part, AROUND * radius)
+    return float((pred[window] & part).sum() / (part.sum() + added.sum()))
 
 
 def thin_radius(mask: Bool[np.ndarray, "H W"]) -> int:
@@ -52,20 +57,45 @@ def thin_radius(mask: Bool[np.ndarray, "H W"]) -> int:
 
 
 def thin_part(mask: Bool[np.ndarray, "H W"], radius: int) -> Bool[np.ndarray, "H W"]:
-    """The pixels that no disc of `radius` inside the mask covers; beyond the picture's border an object goes on.
+    """What of a mask no disc of `radius` inside it covers, where that is longer than the disc is wide.
 
-    >>> cross = np.zeros((15, 15), bool)
-    >>> cross[3:12, 3:12] = cross[7] = True
-    >>> int(thin_part(cross, 2)[7].sum())
-    4
+    Shorter bits are corners, and steps of slanted edges. Beyond the picture's border an object goes on.
+
+    >>> square = np.zeros((21, 21), bool)
+    >>> square[6:15, 6:15] = True
+    >>> cross = square.copy()
+    >>> cross[10] = cross[:, 10] = True
+    >>> int(thin_part(square, 2).sum()), int(thin_part(cross, 2).sum())
+    (0, 20)
     """
     thin = np.zeros_like(mask)
     if not mask.any():
         return thin
-    x0, y0, x1, y1 = boxes_from_masks(mask).tolist()
-    window = slice(max(0, y0 - 1), y1 + 2), slice(max(0, x0 - 1), x1 + 2)
-    thin[window] = _removed(mask[window], radius)
+    window = _around(mask, 1)
+    thin[window] = _long(_removed(mask[window], radius), 2 * radius)
     return thin
+
+
+def _long(mask: Bool[np.ndarray, "h w"], length: int) -> Bool[np.ndarray, "h w"]:
+    """The areas, joined by sides or corners, whose box is longer than that."""
+    from scipy.ndimage import find_objects, label
+
+    areas, _ = label(mask, np.ones((3, 3)))
+    sizes = [max(place.stop - place.start for place in box) for box in find_objects(areas)]
+    return np.array([False, *(size > length for size in sizes)])[areas]
+
+
+def _around(mask: Bool[np.ndarray, "H W"], margin: int) -> tuple[slice, slice]:
+    """The part of the picture that holds a mask, and so many pixels beside it."""
+    x0, y0, x1, y1 = boxes_from_masks(mask).tolist()
+    return slice(max(0, y0 - margin), y1 + margin + 1), slice(max(0, x0 - margin), x1 + margin + 1)
+
+
+def _within(mask: Bool[np.ndarray, "h w"], reach: float) -> Bool[np.ndarray, "h w"]:
+    """What lies at most so many pixels from a mask that is not empty."""
+    from scipy.ndimage import distance_transform_edt
+
+    return distance_transform_edt(~mask) <= reach
 
 
 def _removed(mask: Bool[np.ndarray, "h w"], radius: int) -> Bool[np.ndarray, "h w"]:
@@ -76,4 +106,4 @@ def _removed(mask: Bool[np.ndarray, "h w"], radius: int) -> Bool[np.ndarray, "h 
     core = distance_transform_edt(mask) > radius
     if not core.any():
         return mask
-    return mask & (distance_transform_edt(~core) > radius)
+    return mask & ~_within(core, radius)
