@@ -102,19 +102,19 @@ def alternate(seats: Sequence[Seat], rounds: int, seconds: float) -> tuple[dict[
 
 
 def check_equal(answers: Mapping[str, Mapping[str, np.ndarray]], work: Work) -> dict[str, dict[str, float]]:
-    """How much each party's results differ from the first one's.
+    """How much each party's results differ from those of the first one in float32, or else of the first one.
 
     Raises:
         UnequalError: two float32 parties differ by more than `TOLERANCE`, or share no result.
     """
-    (first, expected), *others = answers.items()
-    apart = {label: difference(found, expected) for label, found in others}
-    for label, differences in apart.items():
-        worst = max(differences.values(), default=float("inf"))
-        if first.endswith("float32") and label.endswith("float32") and not worst <= TOLERANCE:
+    exact = [label for label in answers if label.endswith("float32")]
+    first = (exact or list(answers))[0]
+    apart = {label: difference(found, answers[first]) for label, found in answers.items() if label != first}
+    for label in exact[1:]:
+        if not max(apart[label].values(), default=float("inf")) <= TOLERANCE:
             raise UnequalError(
                 f"Expected results of {label} within {TOLERANCE} of {first} in {work.case} {work.facts()}, "
-                f"got {differences or 'no result of the same name'}. Mend the results before measuring their time."
+                f"got {apart[label] or 'no result of the same name'}. Mend the results before measuring their time."
             )
     return apart
 

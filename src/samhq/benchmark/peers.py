@@ -219,8 +219,6 @@ def transformers_config(package: Any, family: str, config: ModelConfig) -> Any:
     row, decoder = config.encoder, config.decoder
     vision: dict[str, Any] = {"num_hidden_layers": 1, "global_attn_indexes": [0]}
     if isinstance(row, ViTConfig):
-        if row.head_dim * row.heads != row.dim:
-            raise Refusal("has no pruned encoder")
         vision = {
             "hidden_size": row.dim,
             "num_hidden_layers": row.depth,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from samhq.benchmark import flops
 from samhq.config import HQMode, ModelConfig, ViTConfig
@@ -16,6 +16,7 @@ Kind = Literal["boxes", "points"]
 ONE = {"boxes": "box", "points": "point"}
 
 
+@runtime_checkable
 class Work(Protocol):
     """A piece of work that several parties can do."""
 
