@@ -42,6 +42,8 @@ if TYPE_CHECKING:
         SamVisionModel,
         pipeline,
     )
+    from samhq.datasets.open import open_dataset
+    from samhq.datasets.sample import Sample
     from samhq.errors import (
         CheckpointError,
         ConfigError,
@@ -50,6 +52,12 @@ if TYPE_CHECKING:
         PromptError,
         SamHQError,
     )
+    from samhq.evaluation.davis import evaluate_davis
+    from samhq.evaluation.detections import evaluate_detections
+    from samhq.evaluation.result import Evaluation
+    from samhq.evaluation.run import evaluate
+    from samhq.evaluation.seginw import evaluate_seginw
+    from samhq.evaluation.youtube_vis import evaluate_youtube_vis
     from samhq.image.bands import as_rgb
     from samhq.image.sources import open_picture
     from samhq.inference.automatic import AutomaticConfig
@@ -70,6 +78,7 @@ _WHERE = {
     "ConfigError": "samhq.errors",
     "EmbeddingCache": "samhq.inference.cache",
     "EncodedImage": "samhq.inference.segment",
+    "Evaluation": "samhq.evaluation.result",
     "Everything": "samhq.inference.everything",
     "ImageError": "samhq.errors",
     "MissingExtraError": "samhq.errors",
@@ -94,6 +103,7 @@ _WHERE = {
     "SamPromptEncoderConfig": "samhq.api.transformers",
     "SamVisionConfig": "samhq.api.transformers",
     "SamVisionModel": "samhq.api.transformers",
+    "Sample": "samhq.datasets.sample",
     "Segmentation": "samhq.inference.result",
     "Segmenter": "samhq.inference.segment",
     "TrainConfig": "samhq.training.config",
@@ -109,7 +119,13 @@ _WHERE = {
     "build_sam_vit_l": "samhq.api.segment_anything",
     "build_sam_vit_t": "samhq.api.segment_anything",
     "build_sam_vit_tiny": "samhq.api.segment_anything",
+    "evaluate": "samhq.evaluation.run",
+    "evaluate_davis": "samhq.evaluation.davis",
+    "evaluate_detections": "samhq.evaluation.detections",
+    "evaluate_seginw": "samhq.evaluation.seginw",
+    "evaluate_youtube_vis": "samhq.evaluation.youtube_vis",
     "load": "samhq.inference.segment",
+    "open_dataset": "samhq.datasets.open",
     "open_picture": "samhq.image.sources",
     "pipeline": "samhq.api.transformers",
     "refine": "samhq.inference.refine",
@@ -128,6 +144,7 @@ __all__ = [
     "ConfigError",
     "EmbeddingCache",
     "EncodedImage",
+    "Evaluation",
     "Everything",
     "ImageError",
     "MissingExtraError",
@@ -152,6 +169,7 @@ __all__ = [
     "SamPromptEncoderConfig",
     "SamVisionConfig",
     "SamVisionModel",
+    "Sample",
     "Segmentation",
     "Segmenter",
     "TrainConfig",
@@ -167,7 +185,13 @@ __all__ = [
     "build_sam_vit_l",
     "build_sam_vit_t",
     "build_sam_vit_tiny",
+    "evaluate",
+    "evaluate_davis",
+    "evaluate_detections",
+    "evaluate_seginw",
+    "evaluate_youtube_vis",
     "load",
+    "open_dataset",
     "open_picture",
     "pipeline",
     "refine",

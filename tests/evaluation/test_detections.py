@@ -48,7 +48,7 @@ def test_true_boxes_of_rectangles_are_perfect(truth: Path) -> None:
     painter = Painter()
     scores = evaluate_detections(painter, truth)
     assert (scores.masks.ap, scores.borders.ap, scores.detections, scores.pictures) == pytest.approx((1, 1, 3, 2))
-    assert (scores.hq, scores.boxes, painter.encoded) == ("off", "true boxes", 2)
+    assert (scores.hq, scores.boxes, painter.encoded) == ("off", "the true masks", 2)
 
 
 def test_boxes_of_a_detector(truth: Path, tmp_path: Path) -> None:

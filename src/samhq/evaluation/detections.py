@@ -29,7 +29,7 @@ from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam
 
 MOST = 100  #: detections of a picture that count, the best by score; as COCO's evaluation has it
-TRUE_BOXES = "true boxes"
+TRUE_BOXES = "the true masks"
 
 
 @dataclass(frozen=True)
