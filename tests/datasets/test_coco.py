@@ -140,12 +140,20 @@ def test_names_are_unique(tmp_path: Path) -> None:
         ('{"images": []}', "'annotations'"),
         ('{"images": [{"id": 1}], "annotations": []}', "id, file_name"),
         ('{"images": [], "annotations": [3]}', "image_id"),
+        ('{"images": [], "annotations": [], "categories": [{"name": "a"}]}', "'categories'"),
     ],
 )
 def test_other_json_is_refused(tmp_path: Path, content: str, said: str) -> None:
     (tmp_path / "data.json").write_text(content)
     with pytest.raises(ConfigError, match=said):
         open_dataset(tmp_path / "data.json")
+
+
+def test_ids_that_are_no_numbers_and_objects_without_category(tmp_path: Path) -> None:
+    records = [annotation(1, 1, disc()) | {"id": "a"}, annotation(2, 1, disc())]
+    del records[1]["category_id"]
+    sample = open_dataset(coco(tmp_path / "data.json", {"a.png": SIZE}, records))[0]
+    assert (sample.ids, sample.categories) == ((1, 2), ("disc", ""))
 
 
 def test_a_file_without_pictures(tmp_path: Path) -> None:

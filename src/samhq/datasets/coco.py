@@ -81,7 +81,7 @@ class CocoPictures:
             self._names[index],
             image,
             np.stack(masks) if masks else np.zeros((0, *size_hw), bool),
-            tuple(int(record.get("id", number)) for number, record in enumerate(records, 1)),
+            tuple(_number(record.get("id"), number) for number, record in enumerate(records, 1)),
             tuple(self.categories.get(record.get("category_id", -1), "") for record in records),
             np.array([bool(record.get("iscrowd", 0)) for record in records], bool),
         )
@@ -111,9 +111,9 @@ def read_coco(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
         raise ConfigError(f"Expected a COCO JSON file, got {path}, which cannot be read: {error}. Check it.") from error
-    needed = {"images": ("id", "file_name"), "annotations": ("image_id",)}
+    needed = {"images": ("id", "file_name"), "annotations": ("image_id",), "categories": ("id",)}
     for key, fields in needed.items():
-        records = content.get(key) if isinstance(content, dict) else None
+        records = content.get(key, [] if key == "categories" else None) if isinstance(content, dict) else None
         if not isinstance(records, list):
             raise ConfigError(f"Expected a COCO file with a list {key!r}, got {path} without one. Name another file.")
         wrong = next((r for r in records if not isinstance(r, dict) or not r.keys() >= set(fields)), None)
@@ -204,6 +204,10 @@ def _filled(polygons: list[Any], size_hw: tuple[int, int], who: str) -> rle.RLE:
         return {"size": list(size_hw), "counts": [size_hw[0] * size_hw[1]]}
     code = coco.merge(coco.frPyObjects(rings, *size_hw))
     return {"size": list(size_hw), "counts": code["counts"].decode("ascii")}
+
+
+def _number(value: Any, otherwise: int) -> int:
+    return value if isinstance(value, int) else otherwise
 
 
 def _finite(ring: list[Any]) -> bool:

@@ -157,7 +157,7 @@ def true_boxes(pictures: CocoPictures, places: Iterable[int]) -> dict[Any, list[
                 box = [float(n) for n in coco.toBbox(code)]
                 # COCO's boxes end after the last pixel, prompts on it, as boxes made of masks do everywhere here.
                 box = [box[0], box[1], box[2] - 1, box[3] - 1]
-                about = {"image_id": image, "category_id": record["category_id"], "score": 1.0}
+                about = {"image_id": image, "category_id": record.get("category_id", -1), "score": 1.0}
                 found.setdefault(image, []).append(about | {"bbox": box})
     return found
 
@@ -189,7 +189,7 @@ def _both(
     truth = []
     for place in places:
         for record, code in _codes(pictures, place):
-            about = {key: record[key] for key in ("image_id", "category_id")}
+            about = {"image_id": record["image_id"], "category_id": record.get("category_id", -1)}
             area = record.get("area", rle.area(code))
             truth.append(about | {"segmentation": code, "iscrowd": record.get("iscrowd", 0), "area": area})
     images = [pictures.images[place]["id"] for place in places]
