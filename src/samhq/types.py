@@ -46,9 +46,10 @@ class Shared:
     """What the decoder makes of images before it meets a prompt: image tokens, and their projections head by head.
 
     `image` [I,gg,C]; `keys` and `values` [I,n,gg,c] for tokens that look at the image, `queries` [I,n,c,gg] for
-    image tokens that look at tokens.
+    image tokens that look at tokens; `place` [1,gg,C], where image tokens are, the same for all images.
     """
 
+    place: Float[Tensor, "1 L C"]
     image: Float[Tensor, "I L C"]
     keys: Float[Tensor, "I n L c"]
     values: Float[Tensor, "I n L c"]
@@ -56,25 +57,25 @@ class Shared:
 
     @property
     def parts(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """All of it, in order."""
+        """What there is of every image, in order."""
         return self.image, self.keys, self.values, self.queries
 
     def __getitem__(self, owner: Int64[Tensor, " P"]) -> Shared:
         """A row for every prompt: that of the image that owns it."""
-        return Shared(*(share_out(part, owner) for part in self.parts))
+        return Shared(self.place, *(share_out(part, owner) for part in self.parts))
 
     def of(self, images: slice) -> Shared:
         """What is known about some of the images."""
-        return Shared(*(part[images] for part in self.parts))
+        return Shared(self.place, *(part[images] for part in self.parts))
 
     def to(self, target: torch.device | torch.dtype | str) -> Shared:
         """The same on another device, or in another dtype."""
-        return Shared(*(part.to(target) for part in self.parts))
+        return Shared(self.place.to(target), *(part.to(target) for part in self.parts))
 
     @staticmethod
     def cat(some: list[Shared]) -> Shared:
         """Several, one after the other."""
-        return Shared(*(torch.cat(parts) for parts in zip(*(one.parts for one in some), strict=True)))
+        return Shared(some[0].place, *(torch.cat(parts) for parts in zip(*(one.parts for one in some), strict=True)))
 
 
 @dataclass(frozen=True)

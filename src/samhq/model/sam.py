@@ -89,11 +89,11 @@ class Sam(nn.Module):
         index, encoder, decoder = prompts.image_index, self.prompt_encoder, self.mask_decoder
         image: Tensor | Shared
         if prompts.masks is None:
-            image = (embedding.shared or self.share(embedding.features))[index]
+            shared = embedding.shared or self.share(embedding.features)
+            image, place = shared[index], shared.place.mT.view(1, -1, *embedding.features.shape[2:])
         else:
-            image = embedding.features[index] + encoder.dense(prompts.masks)
-        place, sparse = encoder.get_dense_pe(), encoder.sparse(prompts)
-        return decoder.attend(image, place, sparse, index, similarity=similarity, target=target)
+            image, place = embedding.features[index] + encoder.dense(prompts.masks), encoder.get_dense_pe()
+        return decoder.attend(image, place, encoder.sparse(prompts), index, similarity=similarity, target=target)
 
     def share(self, features: Float[Tensor, "I C g g"]) -> Shared:
         """What the decoder makes of images before it meets a prompt without a mask."""

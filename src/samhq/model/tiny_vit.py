@@ -143,7 +143,7 @@ class Attention(nn.Module):
         only real cells are projected.
         """
         qkv = self.qkv(self.norm(x))
-        parts, padded = windows(qkv, self.size, F.linear(self.norm.bias, self.qkv.weight, self.qkv.bias))
+        parts, padded = windows(qkv, self.size, self.qkv(self.norm.bias))
         b = len(parts)
         q, k, v = parts.view(b, self.size**2, self.heads, -1).transpose(1, 2).chunk(3, dim=-1)
         bias = self.attention_biases[:, offset_index(self.size, x.device)]

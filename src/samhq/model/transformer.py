@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from samhq.model.layers import MLPBlock
+from samhq.model.layers import MLPBlock, unrecorded
 from samhq.types import Shared
 
 
@@ -126,6 +126,7 @@ class TwoWayBlock(nn.Module):
         placed = image + image_pe
         look, tell = self.cross_attn_token_to_image, self.cross_attn_image_to_token
         return Shared(
+            image_pe,
             image,
             look.heads_of(look.k_proj, placed),
             look.heads_of(look.v_proj, image),
@@ -153,14 +154,17 @@ class TwoWayBlock(nn.Module):
             seen = look.attended(tokens + token_pe, image.keys, image.values, similarity)
             tokens = self._digest(tokens, seen)
             logits = (tell.heads_of(tell.k_proj, tokens + token_pe) * tell.scale) @ image.queries
-            image = image.image
+            told = torch.baddbmm(image.image, *tell.told(tokens, logits, taking_part))
         else:
             placed = image + image_pe
             seen = look.look(tokens + token_pe, placed, image, similarity)
             tokens = self._digest(tokens, seen)
             logits = tell.asked(placed, tokens + token_pe)
-        weights, vectors = tell.told(tokens, logits, taking_part)
-        return tokens, self.norm4(torch.baddbmm(image, weights, vectors))
+            added = tell.told(tokens, logits, taking_part)
+            # What a block before made is nobody else's, and may be written over where nobody records it.
+            own = not self.first and unrecorded(image)
+            told = image.baddbmm_(*added) if own else torch.baddbmm(image, *added)
+        return tokens, self.norm4(told)
 
     def _digest(self, tokens: Float[Tensor, "P L C"], seen: Float[Tensor, "P L C"]) -> Float[Tensor, "P L C"]:
         tokens = self.norm2(tokens + seen)

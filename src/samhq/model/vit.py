@@ -61,12 +61,12 @@ class Attention(nn.Module):
     def forward(self, x: Float[Tensor, "B H W C"], window: int = 0) -> Float[Tensor, "B H W C"]:
         """The attended grid, or grids of windows; the caller adds the residual.
 
-        Windows are padded with zeros, of which the projection makes its bias: only real cells are projected.
+        Windows are padded with zeros, which are all projected to one vector: only real cells are projected.
         """
         qkv = self.qkv(x)
         if not window:
             return self.proj(self.attended(qkv))
-        parts, padded = windows(qkv, window, self.qkv.bias)
+        parts, padded = windows(qkv, window, self.qkv(x.new_zeros(x.shape[3])))
         return self.proj(unwindows(self.attended(parts), padded, (x.shape[1], x.shape[2])))
 
     def attended(self, qkv: Float[Tensor, "B H W D"]) -> Float[Tensor, "B H W C"]:
