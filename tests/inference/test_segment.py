@@ -224,6 +224,16 @@ def test_devices_and_dtypes_by_name() -> None:
     assert as_dtype("bfloat16") is as_dtype(torch.bfloat16) is torch.bfloat16
 
 
+@pytest.mark.parametrize("hardware", [(False, False), (True, False), (False, True)])
+def test_auto_is_bfloat16_where_hardware_multiplies_it(
+    hardware: tuple[bool, bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: hardware[0])
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: hardware[1])
+    assert as_dtype("auto") is (torch.bfloat16 if any(hardware) else torch.float32)
+    assert as_dtype("auto", torch.device("mps")) is torch.float32
+
+
 @pytest.mark.parametrize("device", ["gpu", "cuda:99", "", "cpu:x"])
 def test_an_unknown_device_is_a_sentence(device: str) -> None:
     with pytest.raises(ConfigError, match="Expected a device"):

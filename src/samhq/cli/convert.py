@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from samhq.cli.segment import Dtype
 
-
-def convert(source: str, target: Path, /, *, dtype: Dtype | Literal["keep"] = "keep") -> int:
+def convert(source: str, target: Path, /, *, dtype: Literal["keep", "float32", "bfloat16", "float16"] = "keep") -> int:
     """Write weights in another layout, without a change in what they say.
 
     Parameters:

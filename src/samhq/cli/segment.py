@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from samhq.inference.result import Segmentation
     from samhq.inference.segment import Segmenter
 
-Dtype = Literal["float32", "bfloat16", "float16"]
+Dtype = Literal["float32", "bfloat16", "float16", "auto"]
 
 
 class Point(NamedTuple):
@@ -195,7 +195,7 @@ class ModelFlags:
     """cpu, cuda, cuda:1, mps, ... [default: cuda where there is one, else cpu]"""
 
     dtype: Dtype = "float32"
-    """Of the weights."""
+    """Of the weights; auto is bfloat16 where the device multiplies it in hardware."""
 
     @property
     def hq_mode(self) -> HQMode | None:

@@ -189,7 +189,7 @@ def load(
 
     `source`: a published name ("sam_hq_vit_b"; `samhq models` lists them), a file, a folder, or a hub id.
     `device`: "cpu", "cuda", "mps"; by default CUDA where there is one, else the CPU. `dtype`: "float32",
-    "bfloat16" or "float16".
+    "bfloat16", "float16", or "auto": bfloat16 where the device multiplies it in hardware, else float32.
 
     Raises:
         ConfigError: an unknown name, device or dtype.
@@ -197,7 +197,8 @@ def load(
     """
     from samhq.checkpoint.load import load_model
 
-    return Segmenter(load_model(source, device=as_device(device), dtype=as_dtype(dtype)))
+    place = as_device(device)
+    return Segmenter(load_model(source, device=place, dtype=as_dtype(dtype, place)))
 
 
 def as_device(device: str | torch.device | None) -> torch.device:
@@ -215,15 +216,25 @@ def as_device(device: str | torch.device | None) -> torch.device:
         raise ConfigError(f"Expected a device that PyTorch has here, got {device!r}: {reason} Try cpu.") from error
 
 
-def as_dtype(dtype: str | torch.dtype) -> torch.dtype:
-    """The dtype by name or as it is.
+def as_dtype(dtype: str | torch.dtype, device: torch.device | None = None) -> torch.dtype:
+    """The dtype by name or as it is; "auto" is what the device multiplies fastest.
 
     Raises:
-        ConfigError: not one of float32, bfloat16, float16.
+        ConfigError: not one of float32, bfloat16, float16, auto.
     """
     known = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
     if dtype in known.values():
         return dtype  # type: ignore[return-value]
+    if dtype == "auto":
+        return torch.bfloat16 if multiplies_bfloat16(device or torch.device("cpu")) else torch.float32
     if dtype not in known:
-        raise ConfigError(f"Expected a dtype of {', '.join(known)}, got {dtype!r}.")
+        raise ConfigError(f"Expected a dtype of {', '.join(known)} or auto, got {dtype!r}.")
     return known[dtype]
+
+
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Whether the device has bfloat16 products in hardware: AVX512-BF16 or AMX of a CPU, or a GPU since Ampere."""
+    if device.type == "cpu":
+        # Old versions of PyTorch cannot tell.
+        return any(getattr(torch.cpu, ask, bool)() for ask in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+    return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
