@@ -6,7 +6,7 @@ THREADS := OMP_NUM_THREADS=1
 DEVICE ?= cpu
 PRECISION ?= float32
 
-.PHONY: help demo test test-slow check fmt photographs starter-card train-starter bench-everything clean
+.PHONY: help demo test test-slow check fmt photographs starter-card train-starter bench bench-everything clean
 
 help:            ## what there is
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort
@@ -44,6 +44,9 @@ train-starter: $(VENV)/.installed  ## the starter's recipe from random weights; 
 	$(BIN)/samhq train --mode scratch --output runs/starter --device $(DEVICE) --precision $(PRECISION) --threads 1 \
 		--stages 112:8:52m,224:4:56m --correct 0.2 --learning-rate 8e-4 --hold 0.7
 	$(BIN)/python -m samhq.training.publish runs/starter runs/starter/starter.safetensors --side 224
+
+bench: $(VENV)/.installed  ## speed and memory beside transformers, and docs/performance.md; a quarter of an hour
+	$(BIN)/python -m benchmarks all --device $(DEVICE)
 
 bench-everything: $(VENV)/.installed  ## whole-image masks beside transformers, time and peak memory
 	$(BIN)/python benchmarks/everything.py

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-SECTIONS = ("encode", "decode", "everything", "end_to_end", "report", "compare")
+SECTIONS = ("encode", "decode", "everything", "end_to_end", "all", "report", "compare")
 
 
 def main() -> None:
@@ -14,7 +14,7 @@ def main() -> None:
         raise SystemExit(f"usage: python -m benchmarks {{{','.join(SECTIONS)}}} [flags]; each has --help")
     section = sys.argv.pop(1)
     sys.argv[0] = f"benchmarks {section}"
-    import_module(f"benchmarks.{section}").main()
+    raise SystemExit(import_module(f"benchmarks.{section}").main())
 
 
 if __name__ == "__main__":

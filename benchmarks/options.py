@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from samhq.benchmark.contest import Contest
+from samhq.benchmark.machine import has_bfloat16, instructions
 from samhq.benchmark.report import text
 from samhq.benchmark.work import ORIGINAL, OURS, TRANSFORMERS, Entrant, Work
 from samhq.benchmark.worker import Setting
@@ -26,7 +27,7 @@ def parser(description: str | None, *, models: list[str], peers: Iterable[str] =
     """A command line with the flags of all sections."""
     made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("--model", nargs="+", default=models, metavar="NAME", help=f"default: {' '.join(models)}")
-    made.add_argument("--dtypes", nargs="+", default=["float32"], help="of ours; default: float32")
+    made.add_argument("--dtypes", nargs="+", default=["float32"], help="of ours; default: float32; auto: all fast ones")
     made.add_argument("--peers", nargs="*", default=list(peers), choices=list(PEERS), help="default: all")
     made.add_argument("--peer-dtypes", nargs="+", help="of the peers; default: as ours")
     made.add_argument("--device", default="cpu", help="cpu or cuda")
@@ -39,21 +40,33 @@ def parser(description: str | None, *, models: list[str], peers: Iterable[str] =
 
 
 def contest(config: ModelConfig, options: argparse.Namespace) -> Contest:
-    """Ours in every dtype, then the peers in every dtype; ends with a sentence where there is no such GPU."""
-    if options.device.startswith("cuda") and not has_cuda():
-        raise SystemExit("skipped: this machine has no CUDA device")
-    entrants = [Entrant(OURS, dtype) for dtype in options.dtypes]
+    """The parties that the flags name."""
+    has_device(options)
+    return Contest(entrants_of(options), Setting(config, options.device, options.threads))
+
+
+def entrants_of(options: argparse.Namespace, makers: Mapping[str, str] | None = None) -> list[Entrant]:
+    """Ours in every dtype, then the peers in every dtype; `makers` may name others in their place."""
+    named, dtypes = makers or {}, fast_dtypes(options) if options.dtypes == ["auto"] else options.dtypes
+    entrants: list[tuple[str, str, tuple[str, ...]]] = [(OURS, dtype, ()) for dtype in dtypes]
     for name in options.peers:
         maker, *more = PEERS[name]
-        entrants += [Entrant(maker, dtype, tuple(more)) for dtype in options.peer_dtypes or options.dtypes]
-    return Contest(entrants, Setting(config, options.device, options.threads))
+        entrants += [(maker, dtype, tuple(more)) for dtype in options.peer_dtypes or dtypes]
+    return [Entrant(named.get(maker, maker), dtype, more) for maker, dtype, more in entrants]
 
 
-def has_cuda() -> bool:
-    """Whether PyTorch sees a GPU."""
-    import torch
+def fast_dtypes(options: argparse.Namespace) -> list[str]:
+    """float32, and bfloat16 where the device has arithmetic for it."""
+    return ["float32", "bfloat16"] if options.device != "cpu" or has_bfloat16(instructions()) else ["float32"]
 
-    return torch.cuda.is_available()
+
+def has_device(options: argparse.Namespace) -> None:
+    """Ends with a sentence, not an error, where there is no such GPU."""
+    if options.device.startswith("cuda"):
+        import torch
+
+        if not torch.cuda.is_available():
+            raise SystemExit("skipped: this machine has no CUDA device")
 
 
 def show(parties: Contest, work: Work, options: argparse.Namespace) -> None:

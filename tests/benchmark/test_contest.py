@@ -111,9 +111,10 @@ class Desk(Seat):
 def test_parties_work_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PAUSE", 0)
     diary: list[str] = []
-    samples, rates = alternate([Desk("ours", diary), Desk("peer", diary)], 3, 0.0)
+    samples, peaks, rates = alternate([Desk("ours", diary), Desk("peer", diary)], 3, 0.0)
     assert diary == ["ours float32", "peer float32", "gemm float32"] * 3
     assert {label: len(found) for label, found in samples.items()} == {"ours float32": 3, "peer float32": 3}
+    assert peaks == {"ours float32": None, "peer float32": None}
     assert rates == {"float32": 10.0}
 
 

@@ -50,4 +50,4 @@ def test_the_machine_is_described() -> None:
     assert facts["processor"]
     assert facts["threads"] == torch.get_num_threads()
     assert facts["cores"] >= 1
-    assert half_precision(["amx_bf16"]) == "This processor has bfloat16 arithmetic (amx_bf16)."
+    assert half_precision(["amx_bf16"]) == "This processor has bfloat16 arithmetic."

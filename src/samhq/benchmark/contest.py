@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from samhq.benchmark.measure import Sample, spread
+from samhq.benchmark.measure import Peak, Sample, spread
 from samhq.benchmark.work import Entrant, Work
 from samhq.benchmark.worker import Seat, Setting
 from samhq.errors import SamHQError
@@ -23,6 +23,8 @@ Record = dict[str, Any]
 TOLERANCE = 1e-4
 #: Seconds between two parties: threads of the last one spin for a moment before they sleep.
 PAUSE = 0.02
+#: Work that takes so many seconds is not done once more to warm up, after its results were compared.
+WARM = 2.0
 
 
 class UnequalError(SamHQError):
@@ -45,26 +47,31 @@ class Contest:
         for seat in self._seats:
             seat.close()
 
-    def measure(self, work: Work, *, rounds: int = 0, seconds: float = 20.0, memory: bool = True) -> Record:
+    def measure(
+        self, work: Work, *, rounds: int = 0, seconds: float = 20.0, memory: bool = True, once: bool = False
+    ) -> Record:
         """The record of a piece of work; with `rounds` 0 as many as fit into `seconds`, from 3 to 50.
+
+        With `once` every party does it one time only: nothing is compared, and memory is read meanwhile, as for work
+        that is long by itself.
 
         Raises:
             UnequalError: the parties' results differ.
             PartyError: a party's process ended.
         """
+        once = once or work.long
         refused = {seat.label: seat.take(work) for seat in self.seats}
         seats = [seat for seat in self.seats if not refused[seat.label]]
-        apart = check_equal({seat.label: seat.answer() for seat in seats}, work)
-        for seat in seats:
-            seat.run()
-        samples, rates = alternate(seats, rounds, seconds)
-        peaks = {seat.label: seat.peak() if memory else None for seat in seats}
+        apart = {} if once else prepare(seats, work)
+        samples, peaks, rates = alternate(seats, rounds or once, seconds, watched=once)
+        if memory and not once:
+            peaks = {seat.label: seat.peak() for seat in seats}
         flops = work.flops()
         return {
             "case": work.case,
             "model": work.config.name,
             **work.facts(),
-            "weights": "random",
+            "weights": self.setting.weights,
             "device": self.setting.device,
             "gflop": None if flops is None else rounded(flops / 1e9),
             "gemm_gflops": {dtype: rounded(rate / 1e9) for dtype, rate in rates.items()},
@@ -73,8 +80,9 @@ class Contest:
                 {
                     "name": seat.name,
                     "dtype": seat.entrant.dtype,
-                    **figures(samples[seat.label], flops, rates[seat.entrant.dtype]),
-                    **memory_figures(peaks[seat.label]),
+                    **figures(samples[seat.label], flops, rates[seat.entrant.dtype], work.count),
+                    **memory_figures(peaks.get(seat.label)),
+                    **seat.notes(),
                     "difference": apart.get(seat.label, {}),
                 }
                 for seat in seats
@@ -85,20 +93,46 @@ class Contest:
         }
 
 
-def alternate(seats: Sequence[Seat], rounds: int, seconds: float) -> tuple[dict[str, list[Sample]], dict[str, float]]:
-    """For each party the samples of its rounds, and the median rates of matrix products done between them."""
+def prepare(seats: Sequence[Seat], work: Work) -> dict[str, dict[str, float]]:
+    """How much the parties' results differ; afterwards each has done the work at least once.
+
+    Raises:
+        UnequalError: as `check_equal`.
+    """
+    answers, warm = {}, set()
+    for seat in seats:
+        started = time.perf_counter()
+        answers[seat.label] = seat.answer()
+        if time.perf_counter() - started > WARM:
+            warm.add(seat.label)
+    apart = check_equal(answers, work)
+    for seat in seats:
+        if seat.label not in warm:
+            seat.run()
+    return apart
+
+
+def alternate(
+    seats: Sequence[Seat], rounds: int, seconds: float, *, watched: bool = False
+) -> tuple[dict[str, list[Sample]], dict[str, Peak | None], dict[str, float]]:
+    """For each party the samples of its rounds, if `watched` its memory in the last, and by dtype the machine's rates.
+
+    A rate is the median of matrix products that the first party does between the rounds, in operations a second.
+    """
     samples: dict[str, list[Sample]] = {seat.label: [] for seat in seats}
     rates: dict[str, list[float]] = {seat.entrant.dtype: [] for seat in seats}
+    peaks: dict[str, Peak | None] = {}
     started, done = time.perf_counter(), 0
     while done < rounds if rounds else done < 3 or (done < 50 and time.perf_counter() - started < seconds):
         for seat in seats:
             time.sleep(PAUSE)
-            samples[seat.label].append(seat.run())
+            sample, peaks[seat.label] = seat.run_watched() if watched else (seat.run(), None)
+            samples[seat.label].append(sample)
         for dtype, found in rates.items():
             time.sleep(PAUSE)
             found.append(seats[0].multiply(dtype))
         done += 1
-    return samples, {dtype: spread(found).median for dtype, found in rates.items()}
+    return samples, peaks, {dtype: spread(found).median for dtype, found in rates.items()}
 
 
 def check_equal(answers: Mapping[str, Mapping[str, np.ndarray]], work: Work) -> dict[str, dict[str, float]]:
@@ -133,18 +167,19 @@ def difference(one: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) -
     return found
 
 
-def figures(samples: Sequence[Sample], flops: int | None, rate: float) -> Record:
-    """What was measured; `share` is of the time that the arithmetic alone would take at the GEMM rate."""
+def figures(samples: Sequence[Sample], flops: int | None, rate: float, count: int = 1) -> Record:
+    """What was measured of work on `count` things; `share` is what the arithmetic alone takes at the GEMM rate."""
     seconds = spread([sample.seconds for sample in samples])
     return {
         "seconds": {key: rounded(value) for key, value in asdict(seconds).items()},
         "cpu_seconds": rounded(spread([sample.cpu_seconds for sample in samples]).median),
         "page_faults": round(spread([float(sample.page_faults) for sample in samples]).median),
+        "per_second": rounded(count / seconds.median),
         "share": None if flops is None else rounded(flops / seconds.median / rate),
     }
 
 
-def memory_figures(peak: Any) -> Record:
+def memory_figures(peak: Peak | None) -> Record:
     """Resident MiB with the model, and beyond that while it works."""
     if peak is None:
         return {"model_mb": None, "peak_mb": None}

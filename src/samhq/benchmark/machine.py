@@ -9,7 +9,7 @@ import ctypes
 import gc
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,16 +70,24 @@ def instructions() -> list[str]:
     return [flag for flag in FAST if flag in flags.split()]
 
 
-def half_precision(names: list[str]) -> str:
+def has_bfloat16(names: Sequence[str]) -> bool:
+    """Whether a processor with these instructions has bfloat16 arithmetic.
+
+    >>> has_bfloat16(["avx512f", "avx512_vnni"]), has_bfloat16(["amx_tile", "amx_bf16"])
+    (False, True)
+    """
+    return not {"amx_bf16", "avx512_bf16", "bf16"}.isdisjoint(names)
+
+
+def half_precision(names: Sequence[str]) -> str:
     """One sentence: whether bfloat16 is done in hardware by a processor with these instructions.
 
     >>> half_precision(["avx512f", "avx512_vnni"])
     'This processor has no bfloat16 arithmetic: bfloat16 is emulated here, and slower than float32.'
     """
-    found = [name for name in ("amx_bf16", "avx512_bf16", "bf16") if name in names]
-    if not found:
+    if not has_bfloat16(names):
         return "This processor has no bfloat16 arithmetic: bfloat16 is emulated here, and slower than float32."
-    return f"This processor has bfloat16 arithmetic ({', '.join(found)})."
+    return "This processor has bfloat16 arithmetic."
 
 
 def memory_gb() -> float | None:

@@ -6,7 +6,7 @@ Knows nothing about clocks, processes or other packages.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,8 @@ class Task:
     """A party's way to do a piece of work: what is timed, and the results that are compared before."""
 
     run: Callable[[], Any]
-    answer: Answer
+    answer: Answer = dict
+    notes: dict[str, Any] = field(default_factory=dict)  #: what `run` found, as JSON values
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,14 @@ from typing import Any
 
 from samhq.benchmark.work import ONE
 
-HEAD = ("", "best", "median", "quartiles", "CPU s", "faults", "model MB", "+ peak", "of limit")
+HEAD = ("", "best", "median", "quartiles", "a second", "CPU s", "faults", "model MB", "+ peak", "of limit")
 
 
 def title(record: Mapping[str, Any]) -> str:
     """One line: what was done, how much arithmetic it needs, and at what rates the machine multiplies matrices."""
     rates = ", ".join(f"{rate:.0f} {dtype}" for dtype, rate in record["gemm_gflops"].items())
     needed = "" if record["gflop"] is None else f"{record['gflop']:.4g} GFLOP needed, GEMM {rates} GFLOP/s, "
-    return f"{work_name(record)}: {needed}{record['weights']} weights, {record['rounds']} rounds"
+    return f"{work_name(record)}: {needed}{record['weights']} weights, {plural(record['rounds'], 'round')}"
 
 
 def work_name(record: Mapping[str, Any]) -> str:
@@ -25,12 +25,23 @@ def work_name(record: Mapping[str, Any]) -> str:
     """
     words = [record["case"], record["model"]]
     if "images" in record:
-        words.append(f"{record['images']} picture{'s' * (record['images'] != 1)}")
+        words.append(plural(record["images"], "picture"))
     if "prompts" in record:
         words.append(f"{record['prompts']} {record['kind']}" if record["prompts"] > 1 else f"1 {ONE[record['kind']]}")
+    if "points_per_side" in record:
+        words.append("{0} x {0} points".format(record["points_per_side"]))
     if "hq" in record:
         words.append(f"hq {record['hq']}")
     return ", ".join(words)
+
+
+def plural(count: int, noun: str) -> str:
+    """A count with its noun.
+
+    >>> plural(1, "round"), plural(2, "round")
+    ('1 round', '2 rounds')
+    """
+    return f"{count} {noun}{'s' * (count != 1)}"
 
 
 def rows(record: Mapping[str, Any]) -> list[tuple[str, ...]]:
@@ -44,16 +55,22 @@ def row(party: Mapping[str, Any], mine: Iterable[Mapping[str, Any]]) -> tuple[st
     """One party's figures as words."""
     seconds = party["seconds"]
     return (
-        f"{party['name']} {party['dtype']}",
+        label(party),
         duration(seconds["best"]),
         duration(seconds["median"]),
         f"{duration(seconds['low'])} to {duration(seconds['high'])}",
+        f"{party['per_second']:.3g}",
         f"{party['cpu_seconds']:.3g}",
         f"{party['page_faults']:,}",
         *("-" if party[key] is None else f"{party[key]:.0f}" for key in ("model_mb", "peak_mb")),
         "-" if party["share"] is None else f"{party['share']:.0%}",
         *(f"{seconds['median'] / other['seconds']['median']:.2f}" for other in mine),
     )
+
+
+def label(party: Mapping[str, Any]) -> str:
+    """A party's name and dtype."""
+    return f"{party['name']} {party['dtype']}".strip()
 
 
 def duration(seconds: float) -> str:

@@ -22,10 +22,15 @@ class Work(Protocol):
 
     case: ClassVar[str]
     verb: ClassVar[str]  #: the method of a party that takes it
+    long: ClassVar[bool]  #: too long to be done but for the clock: not compared, and memory is read meanwhile
 
     @property
     def config(self) -> ModelConfig:
         """Of the model that does it."""
+
+    @property
+    def count(self) -> int:
+        """How many things one call works on: pictures or prompts."""
 
     def facts(self) -> dict[str, Any]:
         """What is asked, as JSON values."""
@@ -40,8 +45,14 @@ class Encode:
 
     case: ClassVar[str] = "encode"
     verb: ClassVar[str] = "encoding"
+    long: ClassVar[bool] = False
     config: ModelConfig
     images: int = 1
+
+    @property
+    def count(self) -> int:
+        """Pictures."""
+        return self.images
 
     def facts(self) -> dict[str, Any]:
         """How many pictures in one call."""
@@ -58,10 +69,16 @@ class Decode:
 
     case: ClassVar[str] = "decode"
     verb: ClassVar[str] = "decoding"
+    long: ClassVar[bool] = False
     config: ModelConfig
     prompts: int = 1
     kind: Kind = "boxes"
     hq: HQMode = "off"
+
+    @property
+    def count(self) -> int:
+        """Prompts."""
+        return self.prompts
 
     def facts(self) -> dict[str, Any]:
         """How many prompts of which kind, and which logits."""

@@ -15,7 +15,7 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
-from samhq.benchmark.work import OURS, Entrant, Work
+from samhq.benchmark.work import Entrant, Work
 from samhq.config import ModelConfig
 from samhq.errors import SamHQError
 
@@ -36,6 +36,7 @@ class Setting:
     config: ModelConfig
     device: str = "cpu"
     threads: int = 0
+    weights: str = "random"  #: or "starter", those in the package
 
 
 class Seat:
@@ -75,6 +76,14 @@ class Seat:
         """The work done once, its memory measured."""
         return self._said("peak")
 
+    def run_watched(self) -> tuple[Sample, Peak | None]:
+        """The work done once, time and memory measured together."""
+        return self._said("run_watched")
+
+    def notes(self) -> dict[str, Any]:
+        """What the work found, as JSON values."""
+        return self._said("notes")
+
     def multiply(self, dtype: str) -> float:
         """Operations a second of one matrix product."""
         return self._said("multiply", dtype)
@@ -108,19 +117,21 @@ class Seat:
 def serve(pipe: Connection, entrant: Entrant, setting: Setting, path: list[str]) -> None:
     """The other side: builds the party, then answers one message after the other until nobody listens."""
     sys.path[:] = path
-    if entrant.maker != OURS:
+    if not entrant.maker.endswith(":Ours"):
         from samhq.allocation import SWITCH
 
         os.environ[SWITCH] = "0"  # a peer keeps the allocator that its users have
     import torch
 
     from samhq.benchmark.ours import Refusal, random_model
+    from samhq.checkpoint.load import load_model
 
     if setting.threads:
         torch.set_num_threads(setting.threads)
     with torch.inference_mode():
         try:
-            party = _make(entrant, random_model(setting.config), torch.device(setting.device))
+            model = load_model() if setting.weights == "starter" else random_model(setting.config)
+            party = _make(entrant, model, torch.device(setting.device))
         except Refusal as reason:
             pipe.send((entrant.name, str(reason)))
             return
@@ -176,6 +187,17 @@ class _Desk:
 
         assert self.task is not None
         return peak(self.task.run, self.device)
+
+    def run_watched(self) -> tuple[Sample, Peak | None]:
+        from samhq.benchmark.measure import peak
+
+        samples: list[Sample] = []
+        measured = peak(lambda: samples.append(self.run()), self.device)
+        return (samples or [self.run()])[0], measured
+
+    def notes(self) -> dict[str, Any]:
+        assert self.task is not None
+        return self.task.notes
 
     def multiply(self, dtype: str) -> float:
         from samhq.benchmark.machine import gemm

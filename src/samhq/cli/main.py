@@ -12,6 +12,7 @@ from importlib.metadata import version
 
 from cyclopts import App, CycloptsError
 
+from samhq.cli.benchmark import benchmark
 from samhq.cli.convert import convert
 from samhq.cli.data import data
 from samhq.cli.embed import embed
@@ -37,7 +38,7 @@ app = App(
     exit_on_error=False,
     suppress_keyboard_interrupt=False,
 )
-for command in (segment, everything, write, embed, evaluate, train, models, info, convert):
+for command in (segment, everything, write, embed, evaluate, train, benchmark, models, info, convert):
     app.command(command, help_epilogue="")
 app.command(data)
 

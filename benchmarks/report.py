@@ -1,0 +1,135 @@
+"""A file of records becomes the figures of docs/performance.md: the machine, the tables, the plot.
+
+Only what stands between the page's markers is replaced.
+
+    python -m benchmarks report benchmarks/results/MACHINE.jsonl
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.compare import read
+from samhq.atomic import whole_file
+from samhq.benchmark.machine import half_precision
+from samhq.benchmark.report import label, plural, rows, work_name
+
+ROOT = Path(__file__).parents[1]
+PAGE, PLOT = ROOT / "docs" / "performance.md", ROOT / "docs" / "performance.png"
+BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
+Record = Mapping[str, Any]
+#: One colour for each party, ours first; told apart by colour-blind people too.
+COLOURS = {"samhq": "#0072b2", "transformers sdpa": "#e69f00", "transformers eager": "#f0c674"}
+OTHERS = ("#009e73", "#cc79a7", "#999999")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Writes the page's figures and the plot."""
+    flags = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    flags.add_argument("records", type=Path)
+    flags.add_argument("--page", type=Path, default=PAGE)
+    flags.add_argument("--plot", type=Path, default=PLOT)
+    options = flags.parse_args(arguments)
+    records = read(options.records)
+    plot(records, options.plot)
+    page = between(options.page.read_text(encoding="utf-8"), figures(records, options.plot.name))
+    with whole_file(options.page) as file:
+        file.write_text(page, encoding="utf-8")
+    print(f"wrote {options.page} and {options.plot}")
+
+
+def between(page: str, words: str) -> str:
+    """The page with other words between its markers."""
+    before, rest = page.split(BEGIN)
+    _, after = rest.split(END)
+    return f"{before}{BEGIN}\n{words}\n{END}{after}"
+
+
+def figures(records: Sequence[Record], picture: str) -> str:
+    """The machine, the plot, and a table for every case."""
+    parts = [machine(records[0]), f"![How many times as long as samhq the others take]({picture})"]
+    return "\n\n".join([*parts, *(section(record) for record in records)])
+
+
+def machine(record: Record) -> str:
+    """What the figures were measured on, in a paragraph."""
+    facts, numbers = record["machine"], record["versions"]
+    names = facts["fast_instructions"]
+    where = f"{facts['processor']}, {plural(facts['cores'], 'core')}, {plural(facts['threads'], 'thread')}"
+    memory = f"{facts['memory_gb']} GB" if facts["memory_gb"] else "memory unknown"
+    packages = ", ".join(f"{name} {number}" for name, number in numbers.items())
+    device = f"{facts['device']}; " if "device" in facts else ""
+    return (
+        f"Measured on {device}{where} ({', '.join(names) or 'no vector instructions known'}), {memory}; "
+        f"{facts['system']}, Python {facts['python']}, {packages}. {half_precision(names)}"
+    )
+
+
+def section(record: Record) -> str:
+    """A case as a title, a sentence and a table."""
+    rates = ", ".join(f"{rate:.0f} GFLOP/s in {dtype}" for dtype, rate in record["gemm_gflops"].items())
+    needed = "" if record["gflop"] is None else f"Needs {record['gflop']:.4g} GFLOP; matrix products run at {rates}. "
+    absent = "; ".join(f"{name}: {reason}" for name, reason in record["absent"].items())
+    rest = f" Not there: {absent}." if absent else ""
+    words = f"{needed}{record['weights'].capitalize()} weights, {plural(record['rounds'], 'round')}.{rest}"
+    head, *lines = rows(record)
+    table = ["| " + " | ".join(cells) + " |" for cells in (head, ["---", *["---:"] * (len(head) - 1)], *lines)]
+    return "\n".join([f"### {work_name(record)}", "", words, "", *table])
+
+
+def plot(records: Sequence[Record], path: Path) -> None:
+    """Bars: for every case how many times as long as ours each party takes; a mark where the arithmetic ends."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    cases = [record for record in records if len(record["parties"]) > 1]
+    heights = [0.55 + 0.3 * len(record["parties"]) for record in cases]
+    figure, axes = pyplot.subplots(figsize=(9, 1.0 + 0.75 * sum(heights)), layout="constrained")
+    top, ticks = 0.0, []
+    for record, height in zip(cases, heights, strict=True):
+        ticks.append((top + 0.3 * (len(record["parties"]) - 1) / 2, work_name(record)))
+        draw_case(axes, record, top)
+        top += height
+    axes.set_yticks([place for place, _ in ticks], [name for _, name in ticks])
+    axes.set_ylim(top - 0.4, -0.4)
+    axes.axvline(1, color="#0072b2", linewidth=0.8, zorder=0)
+    axes.set_xlim(0, 1.12 * max(ratio(party, record) for record in cases for party in record["parties"]))
+    axes.set_xlabel("times as long as samhq in float32 (shorter is faster); | is where the arithmetic alone would end")
+    axes.spines[["top", "right"]].set_visible(False)
+    with whole_file(path) as file:
+        figure.savefig(file, dpi=110)
+    pyplot.close(figure)
+
+
+def draw_case(axes: Any, record: Record, top: float) -> None:
+    """One case's bars from `top` down."""
+    for i, party in enumerate(record["parties"]):
+        place, length = top + 0.3 * i, ratio(party, record)
+        axes.barh(
+            place, length, height=0.27, color=colour(party["name"]), alpha=1 if party["dtype"] != "bfloat16" else 0.6
+        )
+        axes.text(length, place, f"  {length:.2f}  {label(party)}", va="center", fontsize=8)
+        if party["share"]:
+            axes.plot([length * party["share"]] * 2, [place - 0.13, place + 0.13], color="black", linewidth=1)
+
+
+def ratio(party: Record, record: Record) -> float:
+    """A party's median time as a multiple of ours, the first one's."""
+    return party["seconds"]["median"] / record["parties"][0]["seconds"]["median"]
+
+
+def colour(name: str) -> str:
+    """A party's colour, the same in all cases."""
+    return COLOURS.get(name) or OTHERS[sum(map(ord, name)) % len(OTHERS)]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""`samhq benchmark`: how fast a model is on this machine, and how near to what the machine can do."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from samhq.errors import ConfigError
+
+if TYPE_CHECKING:
+    from samhq.benchmark.contest import Contest
+    from samhq.benchmark.work import Entrant, Work
+    from samhq.config import ModelConfig
+
+#: Seconds of arithmetic, at the rate of matrix products, from which a piece of work is done once only.
+LONG = 5.0
+QUIET = Parameter(negative="", show_default=False)
+
+
+def benchmark(
+    *,
+    model: str | None = None,
+    device: str | None = None,
+    dtype: Annotated[tuple[Literal["float32", "bfloat16", "float16"], ...], QUIET] = ("float32",),
+    prompts: Annotated[tuple[int, ...], QUIET] = (1, 16),
+    threads: int = 0,
+    peer: Annotated[tuple[Literal["transformers", "original"], ...], QUIET] = (),
+    seconds: float = 8.0,
+    as_json: Annotated[bool, Parameter(name="--json", negative="", show_default=False)] = False,
+) -> int:
+    """Measure encoding, decoding and a click: time, processor time, memory, and the share of the machine's limit.
+
+    The limit is the time that the needed arithmetic takes at the rate of the machine's own matrix products, which are
+    measured in between. Weights are random, since they do not change speed, and nothing is downloaded.
+
+    Parameters:
+        model: A published name, a weights file or a folder. [default: the starter in the package]
+        device: cpu, cuda, cuda:1, ... [default: cuda where there is one, else cpu]
+        dtype: Of the weights; repeat to compare. [default: float32]
+        prompts: How many boxes to decode in one call; repeat for several numbers. [default: 1 and 16]
+        threads: Of PyTorch; 0 is its own choice.
+        peer: Another package to measure beside, if it is installed. Repeat for several.
+        seconds: For one piece of work, about; what is longer is done once.
+        as_json: One line of JSON for each piece of work.
+    """
+    from samhq.benchmark.contest import Contest
+    from samhq.benchmark.worker import Setting
+    from samhq.inference.segment import as_device
+
+    check(prompts, threads, seconds)
+    config = config_of(model)
+    setting = Setting(config, str(as_device(device)), threads)
+    with Contest(entrants(dtype, peer), setting) as parties:
+        for work in works(config, prompts):
+            tell(parties, work, seconds, as_json)
+    return 0
+
+
+def check(prompts: tuple[int, ...], threads: int, seconds: float) -> None:
+    """Nothing, where the numbers can be used.
+
+    Raises:
+        ConfigError: one of them is too small.
+    """
+    if min((*prompts, 1)) < 1 or threads < 0 or not seconds > 0:
+        raise ConfigError(
+            f"Expected prompts of at least 1, threads of at least 0 and seconds above 0, got {list(prompts)}, "
+            f"{threads} and {seconds}. Leave them out for usual numbers."
+        )
+
+
+def config_of(model: str | None) -> ModelConfig:
+    """The architecture that is measured.
+
+    Raises:
+        ConfigError, CheckpointError: there is no such model or file.
+    """
+    from samhq.checkpoint.load import inspect
+    from samhq.config import MODELS
+
+    return MODELS[model] if model in MODELS else inspect(model)[0].config
+
+
+def entrants(dtypes: tuple[str, ...], peers: tuple[str, ...]) -> list[Entrant]:
+    """This library in every dtype, then the peers in every dtype."""
+    from samhq.benchmark.work import ORIGINAL, OURS, TRANSFORMERS, Entrant
+
+    named = {"transformers": (TRANSFORMERS, ("sdpa",)), "original": (ORIGINAL, ())}
+    makers = [(OURS, ()), *(named[peer] for peer in dict.fromkeys(peers))]
+    return [Entrant(maker, dtype, more) for maker, more in makers for dtype in dict.fromkeys(dtypes)]
+
+
+def works(config: ModelConfig, prompts: tuple[int, ...]) -> list[Work]:
+    """What is measured of a model."""
+    from samhq.benchmark.work import Click, Decode, Encode
+
+    hq: Any = "add" if config.hq else "off"
+    decoded = [Decode(config, count, "boxes", hq) for count in dict.fromkeys(prompts)]
+    return [Encode(config), *decoded, Click(config, 1, "points", hq)]
+
+
+def tell(parties: Contest, work: Work, seconds: float, as_json: bool) -> None:
+    """Measures a piece of work and prints it."""
+    from samhq.benchmark.report import text
+
+    first = parties.seats[0]
+    alone = (work.flops() or 0) / first.multiply(first.entrant.dtype)
+    record = parties.measure(work, seconds=seconds, once=alone > LONG)
+    print(json.dumps(record) if as_json else text(record) + "\n", flush=True)

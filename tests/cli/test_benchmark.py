@@ -1,0 +1,59 @@
+"""`samhq benchmark` measures this machine; timings decide nothing here."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests import tiny
+
+from samhq.benchmark.contest import Contest
+from samhq.checkpoint.save import save_model
+from samhq.cli import benchmark as module
+from samhq.cli.main import main
+
+
+def test_a_file_is_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LONG", 1e-9)  # everything once
+    save_model(tiny.shared(tiny.HQ), tmp_path / "tiny.safetensors")
+    flags = ["--model", str(tmp_path / "tiny.safetensors"), "--prompts", "3", "--threads", "1", "--device", "cpu"]
+    assert main(["benchmark", *flags, "--json"]) == 0
+    records: list[dict[str, Any]] = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [record["case"] for record in records] == ["encode", "decode", "click"]
+    assert records[1]["prompts"] == 3
+    for record in records:
+        assert (record["model"], record["rounds"], record["weights"]) == ("tiny_hq", 1, "random")
+        assert [party["name"] for party in record["parties"]] == ["samhq"]
+
+
+def test_what_is_asked_becomes_parties_and_work() -> None:
+    entrants = module.entrants(("float32", "bfloat16", "float32"), ("transformers", "original"))
+    assert [(entrant.name, entrant.dtype) for entrant in entrants] == [
+        ("ours", "float32"),
+        ("ours", "bfloat16"),
+        ("transformers sdpa", "float32"),
+        ("transformers sdpa", "bfloat16"),
+        ("original", "float32"),
+        ("original", "bfloat16"),
+    ]
+    works = module.works(tiny.PLAIN, (1, 4, 1))
+    assert [work.facts().get("prompts") for work in works] == [None, 1, 4, 1]
+    assert works[1].facts()["hq"] == "off"
+    assert module.config_of(None).name == "starter"
+    assert module.config_of("sam_hq_vit_h").encoder.depth == 32
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [["--prompts", "0"], ["--threads", "-1"], ["--seconds", "0"], ["--model", "sam_hq_vit_x"], ["--device", "gpu"]],
+)
+def test_what_cannot_be_measured_is_refused(
+    flags: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Contest, "__init__", lambda *_: pytest.fail("a process was started"))
+    assert main(["benchmark", *flags]) == 2
+    assert "xpected" in capsys.readouterr().err
