@@ -195,6 +195,9 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         self._check_words()
+        for name in ("output", "images", "validation_images", "cache"):
+            if isinstance(getattr(self, name), str):
+                object.__setattr__(self, name, Path(getattr(self, name)))
         if self.preset == "paper" and self.mode != "hq":
             raise ConfigError(f"Expected mode 'hq' with the preset 'paper', got {self.mode!r}. Say mode='hq'.")
         for name, value in RECIPES[self.preset or self.mode].items():

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from samhq.errors import MissingExtraError
+from samhq.training import journal
+from samhq.training.journal import Journal
+
+
+def _rows(folder) -> list[dict]:
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def test_a_line_is_the_mean_of_the_steps_since_the_last(tmp_path):
+    said: list[str] = []
+    with Journal(tmp_path, every=2, board=False, say=said.append) as log:
+        for step, loss in enumerate((1.0, 3.0, 5.0, 6.0), 1):
+            log.step({"step": step, "epochs": step / 4}, {"loss": loss} | ({"box": 0.5} if step == 2 else {}), 8)
+        log.scores(4, {"box iou": 0.25}, "at the end")
+    rows = _rows(tmp_path)
+    assert [row.get("loss") for row in rows] == [2.0, 5.5, None]
+    assert (rows[0]["box"], "box" in rows[1]) == (0.5, False)
+    assert rows[0]["images_s"] > 0
+    assert rows[2]["scores"] == {"box iou": 0.25}
+    assert "at the end" in said[-1]
+    assert "box iou 0.25" in said[-1]
+
+
+def test_a_resumed_run_cuts_the_steps_that_its_state_does_not_know(tmp_path):
+    with Journal(tmp_path, every=1, board=False, say=lambda _: None) as log:
+        for step in (1, 2, 3):
+            log.step({"step": step}, {"loss": float(step)}, 1)
+    with (tmp_path / "log.jsonl").open("a") as file:
+        file.write('{"step": 4, "lo')
+    with Journal(tmp_path, every=1, step=2, board=False, say=lambda _: None) as log:
+        log.step({"step": 3}, {"loss": 30.0}, 1)
+    assert [row["loss"] for row in _rows(tmp_path)] == [1, 2, 30]
+
+
+def test_scalars_for_tensorboard(tmp_path):
+    loading = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    with Journal(tmp_path, every=1, board=True, say=lambda _: None) as log:
+        log.step({"step": 1, "side": 64}, {"loss": 2.0}, 4)
+        log.step({"step": 2, "side": 64}, {"loss": 1.0}, 4)
+        log.scores(2, {"box iou": 0.5})
+    events = loading.EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    assert [(event.step, event.value) for event in events.Scalars("train/loss")] == [(1, 2.0), (2, 1.0)]
+    assert [(event.step, event.value) for event in events.Scalars("validation/box iou")] == [(2, 0.5)]
+
+
+def test_without_tensorboard_the_log_is_enough_unless_it_was_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(journal.importlib.util, "find_spec", lambda name: None)
+    with Journal(tmp_path, every=1, say=lambda _: None) as log:
+        log.step({"step": 1}, {"loss": 1.0}, 1)
+    assert [row["loss"] for row in _rows(tmp_path)] == [1]
+    with pytest.raises(MissingExtraError, match="train"):
+        Journal(tmp_path, every=1, board=True)
+
+
+def test_other_processes_write_nothing(tmp_path):
+    with Journal(None, every=1, say=lambda _: None) as log:
+        log.step({"step": 1}, {"loss": 1.0}, 1)
+    assert not list(tmp_path.iterdir())
