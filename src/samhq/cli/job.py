@@ -15,7 +15,6 @@ from cyclopts import Parameter
 
 if TYPE_CHECKING:
     from samhq.batch.job import Item, Report
-    from samhq.inference.segment import Segmenter
 
 
 @Parameter(name="*")
@@ -42,7 +41,7 @@ class EmbeddingFlags:
         """What of these flags results depend on: a folder may hold float16."""
         return {"embeddings": self.embeddings is not None}
 
-    def picture(self, segmenter: Segmenter, picture: Any) -> Any:
+    def picture(self, segmenter: Any, picture: Any) -> Any:
         """The picture (path or pixels) as `Segmenter.segment` takes it: as it is, or encoded, from the folder.
 
         Raises:

@@ -18,6 +18,7 @@ from samhq.cli.data import data
 from samhq.cli.embed import embed
 from samhq.cli.evaluate import evaluate
 from samhq.cli.everything import everything
+from samhq.cli.export import export
 from samhq.cli.info import info
 from samhq.cli.models import models
 from samhq.cli.segment import segment
@@ -38,7 +39,7 @@ app = App(
     exit_on_error=False,
     suppress_keyboard_interrupt=False,
 )
-for command in (segment, everything, write, embed, evaluate, train, benchmark, models, info, convert):
+for command in (segment, everything, write, embed, evaluate, train, benchmark, models, info, convert, export):
     app.command(command, help_epilogue="")
 app.command(data)
 

@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, cast
 
 from cyclopts import Parameter, Token
 
+from samhq.cli.exported import check_exported, exported_folder, load_exported, weight_files
 from samhq.cli.job import NO_EMBEDDINGS, PLAIN_JOB, EmbeddingFlags, JobFlags, failure_record, tell
 from samhq.cli.looks import PLAIN_LOOK, RefineFlags
 from samhq.cli.pictures import check_results_spare_inputs, find_pictures, stems
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from samhq.inference.prompt import Prompt
     from samhq.inference.result import Segmentation
     from samhq.inference.segment import Segmenter
+    from samhq.onnx import OnnxSegmenter
 
 Dtype = Literal["float32", "bfloat16", "float16", "auto"]
 
@@ -183,7 +185,8 @@ class ModelFlags:
     """Which model answers, where and how."""
 
     model: str | None = None
-    """A name that `samhq models` lists, a weights file, a folder or a hub id. [default: the starter in the package]"""
+    """A name that `samhq models` lists, a weights file, a folder or a hub id; for `samhq segment` also a folder that
+    `samhq export` made, which needs no torch. [default: the starter in the package]"""
 
     hq: Literal["auto", "add", "only", "off"] = "auto"
     """Add the HQ logits to SAM's, take them alone, or leave them off; auto adds them where a model has them."""
@@ -192,7 +195,8 @@ class ModelFlags:
     """Three masks for each object, best first, or one. [default: one, for a single click the best of three]"""
 
     device: str | None = None
-    """cpu, cuda, cuda:1, mps, ... [default: cuda where there is one, else cpu]"""
+    """cpu, cuda, cuda:1, mps, ...; for an exported model cpu, cuda, openvino, ... [default: cuda where there is one,
+    else cpu]"""
 
     dtype: Dtype = "float32"
     """Of the weights; auto is bfloat16 where the device multiplies it in hardware."""
@@ -202,15 +206,34 @@ class ModelFlags:
         """The mode as the library takes it."""
         return None if self.hq == "auto" else self.hq
 
+    @property
+    def exported(self) -> Path | None:
+        """The folder that `samhq export` made, where the model is one."""
+        return exported_folder(self.model)
+
     def load(self) -> Segmenter:
         """The model, checked against `hq`.
 
         Raises:
-            ConfigError, CheckpointError: as `samhq.inference.segment.load`; an HQ mask asked of a plain SAM.
+            ConfigError, CheckpointError: as `samhq.inference.segment.load`; an HQ mask asked of a plain SAM; a folder
+                that `samhq export` made, which knows prompts only.
         """
         from samhq.inference.segment import load
 
+        check_exported(self.exported, {"samhq everything": True})
         segmenter = load(self.model, device=self.device, dtype=self.dtype)
+        segmenter.model.hq_mode(self.hq_mode)
+        return segmenter
+
+    def load_for_prompts(self) -> Segmenter | OnnxSegmenter:
+        """As `load`, and also a folder that `samhq export` made.
+
+        Raises:
+            MissingExtraError: an exported model's runtime is not installed.
+        """
+        if self.exported is None:
+            return self.load()
+        segmenter = load_exported(self.exported, self.device, self.dtype)
         segmenter.model.hq_mode(self.hq_mode)
         return segmenter
 
@@ -222,11 +245,8 @@ class ModelFlags:
             OSError: they cannot be read.
         """
         from samhq import digest
-        from samhq.checkpoint.files import SUFFIXES
-        from samhq.checkpoint.load import locate
 
-        path = locate(self.model)
-        files = sorted(p for p in path.iterdir() if p.suffix in (*SUFFIXES, ".json")) if path.is_dir() else [path]
+        files = weight_files(self.model)
         asked = {"hq": self.hq_mode, "multimask": self.multimask, "dtype": self.dtype}
         return {"weights": digest.of_files(files), **asked}
 
@@ -285,6 +305,7 @@ def segment(
     prompt.check()
     if look.refine and model.multimask:
         raise ConfigError("Expected --refine, which gives one mask for each object, or --multimask, got both.")
+    check_exported(model.exported, {"--refine": look.refine, "--embeddings": embeddings.embeddings is not None})
     pictures = find_pictures(images)
     names = stems(pictures)
     files = [path for path in (prompt.mask, prompt.prompts) if path is not None]
@@ -319,22 +340,25 @@ class SegmentWork:
 
     def __call__(self) -> Callable[[Item], Outcome]:
         """The function that writes one picture's results."""
-        return partial(self.one, self.prompt.reader(), self.model.load())
+        return partial(self.one, self.prompt.reader(), self.model.load_for_prompts())
 
-    def one(self, prompts_of: Callable[[Path], Sequence[Prompt]], segmenter: Segmenter, item: Item) -> Outcome:
+    def one(
+        self, prompts_of: Callable[[Path], Sequence[Prompt]], segmenter: Segmenter | OnnxSegmenter, item: Item
+    ) -> Outcome:
         """Writes the results of one picture.
 
         Raises:
             ImageError, PromptError: the picture or its prompts cannot be used.
         """
         from samhq.batch.job import Outcome
-        from samhq.inference.refine import refine
 
         asked = prompts_of(item.path)
         picture = self.embeddings.picture(segmenter, self.look.picture(item.path))
         result = segmenter.segment(picture, prompts=asked, multimask=self.model.multimask, hq=self.model.hq_mode)
         if self.look.refine:
-            result = refine(segmenter, result, hq=self.model.hq_mode)
+            from samhq.inference.refine import refine
+
+            result = refine(cast("Segmenter", segmenter), result, hq=self.model.hq_mode)
         flags, name = self.output, str(item.path)
         files = result.save(flags.output, item.name, overlay=flags.overlay, cutouts=flags.cutout, file_name=name)
         return Outcome(files, summary(result))

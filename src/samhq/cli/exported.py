@@ -1,0 +1,75 @@
+"""Where a command's model is a folder that `samhq export` made, rather than weights. Torch is not imported for it.
+
+Light until it runs: runtimes are imported inside functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from samhq.errors import ConfigError
+
+if TYPE_CHECKING:
+    from samhq.onnx import OnnxSegmenter
+
+
+def exported_folder(model: str | None) -> Path | None:
+    """The folder, where `model` is one that `samhq export` made."""
+    if not model:
+        return None
+    from samhq.onnx.about import is_exported
+
+    folder = Path(model).expanduser()
+    return folder if is_exported(folder) else None
+
+
+def check_exported(folder: Path | None, flags: Mapping[str, bool]) -> None:
+    """Refuses flags that are given (true) whose work needs the network in torch.
+
+    Raises:
+        ConfigError: one of them with an exported model.
+    """
+    given = [flag for flag, value in flags.items() if value]
+    if folder is not None and given:
+        raise ConfigError(
+            f"Expected no {given[0]} with the exported model in {folder}, got both: it needs the network in torch. "
+            "Leave it out, or give the model that was exported."
+        )
+
+
+def load_exported(
+    folder: Path, device: str | None, dtype: Literal["float32", "bfloat16", "float16", "auto"] = "float32"
+) -> OnnxSegmenter:
+    """The exported model, by ONNX Runtime or OpenVINO as `device` says.
+
+    Raises:
+        ConfigError: another dtype than the export's; a device that is not there.
+        CheckpointError: damaged files, or those of another contract.
+        MissingExtraError: the runtime is not installed.
+    """
+    from samhq.onnx import OnnxSegmenter
+
+    if dtype == "float16" or (dtype == "bfloat16" and not (device or "").startswith("openvino")):
+        raise ConfigError(
+            f"Expected no --dtype {dtype} with an exported model, which computes as it was exported. "
+            "Leave it out; samhq export has --dtype, and --device openvino computes in bfloat16 too."
+        )
+    return OnnxSegmenter(folder, device, "bfloat16" if dtype == "bfloat16" else "float32")
+
+
+def weight_files(model: str | None) -> list[Path]:
+    """All files that a model is read from, downloaded if need be.
+
+    Raises:
+        ConfigError, CheckpointError: there is no such model, or it cannot be downloaded.
+    """
+    folder = exported_folder(model)
+    if folder is not None:
+        return sorted(path for path in folder.iterdir() if path.suffix in (".onnx", ".data"))
+    from samhq.checkpoint.files import SUFFIXES
+    from samhq.checkpoint.load import locate
+
+    path = locate(model)
+    return sorted(p for p in path.iterdir() if p.suffix in (*SUFFIXES, ".json")) if path.is_dir() else [path]

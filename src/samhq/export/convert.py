@@ -1,0 +1,226 @@
+"""A model to ONNX files that describe themselves: encoder and decoder, checked, and written whole or not at all.
+
+Source: the format is ONNX's (onnx.ai); graphs come from torch.onnx's exporter of PyTorch programs.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, get_args
+
+import torch
+from torch import Tensor, nn
+
+from samhq.config import HQMode
+from samhq.errors import ConfigError, MissingExtraError, did_you_mean
+from samhq.export.graphs import DecoderGraph, EncoderGraph
+from samhq.export.original import OriginalEncoderGraph, original_decoder
+from samhq.export.quantise import quantise
+from samhq.export.surgery import add_nodes, only_if
+from samhq.export.trace import trace
+from samhq.inference.cache import weights_hash
+from samhq.model.sam import Sam
+from samhq.onnx.about import DECODER, ENCODER, About, Contract, Dtype
+
+_LARGE = 1_500_000_000  #: bytes of weights from which they go into a file beside, since protobuf ends at 2 GB
+
+
+def export(
+    model: Sam,
+    directory: str | os.PathLike[str],
+    *,
+    dtype: Dtype = "float32",
+    contract: Contract = "samhq",
+    hq: HQMode | None = None,
+    multimask: bool | None = None,
+) -> list[Path]:
+    """Writes `encoder.onnx` and `decoder.onnx` into a folder and returns their paths, with those of weights beside.
+
+    `dtype` "float16" keeps all weights in half the space; "int8" keeps the encoder's matrices in a quarter, and
+    computes their products in whole numbers. Inputs and outputs are float32 always. `contract` "original" names
+    inputs and outputs as SAM's and SAM-HQ's own export script does; such a graph answers in one way only, which `hq`
+    and `multimask` choose, as `samhq.export.original.OriginalDecoderGraph` says.
+
+    Raises:
+        ConfigError: an unknown dtype or contract; `hq` or `multimask` with our contract, where they are inputs of the
+            graph; an HQ mask asked of a plain SAM.
+        MissingExtraError: the packages that write ONNX are not installed.
+        OSError: the folder cannot be written.
+    """
+    for value, known in ((dtype, get_args(Dtype)), (contract, get_args(Contract))):
+        if value not in known:
+            raise ConfigError(f"Expected one of {', '.join(known)}, got {value!r}. {did_you_mean(str(value), known)}")
+    if contract == "samhq" and (hq is not None or multimask is not None):
+        raise ConfigError(
+            "Expected hq and multimask with the original contract only, got them with ours, where each call says them. "
+            'Leave them out, or give contract="original".'
+        )
+    _check_installed()
+    about = describe(model, dtype, contract)
+    ready = as_exported(model, dtype)
+    folder = Path(directory)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as scratch:
+        made = Path(scratch)
+        write_encoder(ready, made / ENCODER, about)
+        write_decoder(ready, made / DECODER, about, hq, multimask)
+        for path in (ENCODER, DECODER):
+            check(made / path)
+        return _moved(made, folder)
+
+
+def describe(model: Sam, dtype: Dtype, contract: Contract) -> About:
+    """What the files say about themselves."""
+    config = model.config
+    return About(
+        model=config.name,
+        family=config.family,
+        side=config.side,
+        hq=config.hq,
+        masks=config.decoder.masks,
+        dtype=dtype,
+        contract=contract,
+        weights=weights_hash(model),
+        version=version("samhq"),
+    )
+
+
+def as_exported(model: Sam, dtype: Dtype) -> Sam:
+    """A copy on the CPU whose weights have the dtype that is exported."""
+    weights = torch.float16 if dtype == "float16" else torch.float32
+    return copy.deepcopy(model).to("cpu", weights).requires_grad_(False).eval()
+
+
+def write_encoder(model: Sam, path: Path, about: About) -> None:
+    """Writes the encoder's graph."""
+    side = model.config.side
+    graph: nn.Module = OriginalEncoderGraph(model) if about.contract == "original" else EncoderGraph(model)
+    names = graph.outputs if isinstance(graph, OriginalEncoderGraph) else ["features", "hq_features"]
+    count = 2 if model.config.hq else 1
+    program = trace(graph, {"pixels": torch.zeros(1, 3, side, side)}, names[:count], {})
+    weights = sum(parameter.nbytes for parameter in model.image_encoder.parameters())
+    _save(program, path, about, beside=weights > _LARGE)
+    if about.dtype == "int8":
+        quantise(path, about)
+
+
+def write_decoder(
+    model: Sam, path: Path, about: About, hq: HQMode | None = None, multimask: bool | None = None
+) -> None:
+    """Writes the decoder's graph."""
+    import onnx
+
+    proto = original_decoder(model, hq, multimask) if about.contract == "original" else decoder(model)
+    onnx.helper.set_model_props(proto, about.to_metadata())
+    onnx.save(proto, path)
+
+
+def decoder(model: Sam) -> Any:
+    """The decoder as an `onnx.ModelProto`: the network's graph, and what adds SAM's and the HQ logits as asked."""
+    hq = model.config.hq
+    # Two images of one prompt each and three prompts: sizes that are 1 or equal in an example count as fixed.
+    shapes: dict[str, dict[int, str]] = {
+        "points": {0: "prompts", 1: "points"},
+        "labels": {0: "prompts", 1: "points"},
+        "boxes": {0: "prompts"},
+        "masks": {0: "masks"},
+        "take": {0: "taken"},
+    }
+    names = ["sam_logits", "hq_logits", "iou"] if hq else ["logits", "iou"]
+    program = trace(DecoderGraph(model), example(model), names, shapes)
+    proto = program.model_proto
+    if hq:
+        _combine(proto)
+    return proto
+
+
+def example(model: Sam) -> dict[str, Tensor]:
+    """Inputs of the decoder that fit the model, of sizes that are all different."""
+    grid, dim = model.config.grid, model.config.decoder.dim
+    maps = {"features": torch.zeros(1, dim, grid, grid)}
+    if model.config.hq:
+        maps["hq_features"] = torch.zeros(1, dim // 8, 4 * grid, 4 * grid)
+    return maps | {
+        "points": torch.zeros(3, 2, 2),
+        "labels": torch.ones(3, 2, dtype=torch.int32),
+        "boxes": torch.full((3, 4), torch.nan),
+        "masks": torch.full((5, 1, 4 * grid, 4 * grid), torch.nan),
+        "take": torch.arange(4, dtype=torch.int32),
+    }
+
+
+def _combine(proto: Any) -> None:
+    """Adds the input `hq` (0 off, 1 add, 2 only) and the output `logits`; the HQ part waits until it is asked for."""
+    from onnx import TensorProto, helper
+
+    shape = [dim.dim_param or dim.dim_value for dim in proto.graph.output[0].type.tensor_type.shape.dim]
+    scalar = helper.make_tensor_value_info("hq", TensorProto.INT32, [1])
+    numbers = {"hq_number_off": 0, "hq_number_only": 2}
+    asked = [
+        *(
+            helper.make_node("Constant", [], [name], value=helper.make_tensor(name, TensorProto.INT32, [1], [number]))
+            for name, number in numbers.items()
+        ),
+        helper.make_node("Equal", ["hq", "hq_number_off"], ["hq_is_off"]),
+        helper.make_node("Not", ["hq_is_off"], ["hq_is_wanted"]),
+        helper.make_node("Equal", ["hq", "hq_number_only"], ["hq_is_alone"]),
+    ]
+    nodes = [*asked, *proto.graph.node]
+    del proto.graph.node[:]
+    proto.graph.node.extend(nodes)
+    refined = only_if(proto, "hq_logits", "hq_is_wanted")
+    zero = helper.make_tensor("zero", TensorProto.FLOAT, [1], [0.0])
+    del proto.graph.output[0]
+    add_nodes(
+        proto,
+        [
+            helper.make_node("Constant", [], ["no_logit"], value=zero),
+            helper.make_node("Where", ["hq_is_alone", "no_logit", "sam_logits"], ["sam_part"]),
+            helper.make_node("Add", ["sam_part", refined], ["logits"]),
+        ],
+        [scalar],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, shape)],
+    )
+
+
+def check(path: Path) -> None:
+    """Nothing, where ONNX's own checker and its shape inference accept the file.
+
+    Raises:
+        onnx.checker.ValidationError, onnx.shape_inference.InferenceError: a fault of the exporter.
+    """
+    import onnx
+
+    onnx.checker.check_model(str(path), full_check=True)
+
+
+def _save(program: Any, path: Path, about: About, *, beside: bool) -> None:
+    program.model.metadata_props.update(about.to_metadata())
+    program.save(str(path), external_data=beside)
+
+
+def _moved(made: Path, folder: Path) -> list[Path]:
+    """The finished files in their place: weights before the graphs that name them."""
+    for stale in (ENCODER, DECODER):
+        if not (made / f"{stale}.data").exists():
+            (folder / f"{stale}.data").unlink(missing_ok=True)
+    ordered = sorted(made.iterdir(), key=lambda path: (path.suffix == ".onnx", path.name))
+    for path in ordered:
+        os.replace(path, folder / path.name)
+    return sorted(folder / path.name for path in ordered)
+
+
+def _check_installed() -> None:
+    try:
+        import onnxruntime  # noqa: F401
+        import onnxscript  # noqa: F401
+
+        import onnx  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError(
+            f"Expected the packages that write ONNX, got no package {error.name}. Run: pip install 'samhq[onnx]'"
+        ) from error

@@ -1,0 +1,69 @@
+"""Small changes to finished ONNX graphs, by names of their values. Knows nothing of networks.
+
+PyTorch's exporter makes graphs without branches; what need not be computed is put into one here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+
+def only_if(model: Any, output: str, condition: str) -> str:
+    """Makes `output` [P,1,G,G] of an `onnx.ModelProto` wait for a boolean value, and returns the name to use instead.
+
+    What only this output needs is computed where `condition` is true; else it is zeros [1,1,1,1]. The output is
+    taken off the graph's outputs.
+    """
+    from onnx import TensorProto, helper
+
+    graph = model.graph
+    found = next(value for value in graph.output if value.name == output)
+    others = [value.name for value in graph.output if value.name != output]
+    alone = needed_for(graph.node, [output]) - needed_for(graph.node, [*others, condition])
+    moved = [node for place, node in enumerate(graph.node) if place in alone]
+    kept = [node for place, node in enumerate(graph.node) if place not in alone]
+    zeros = helper.make_node(
+        "Constant", [], [f"{output}_none"], value=helper.make_tensor("zeros", TensorProto.FLOAT, [1, 1, 1, 1], [0.0])
+    )
+    none = helper.make_tensor_value_info(f"{output}_none", TensorProto.FLOAT, [1, 1, 1, 1])
+    branch = helper.make_node(
+        "If",
+        [condition],
+        [f"{output}_or_none"],
+        then_branch=helper.make_graph(moved, f"{output}_wanted", [], [found]),
+        else_branch=helper.make_graph([zeros], f"{output}_unwanted", [], [none]),
+    )
+    outputs = [value for value in graph.output if value.name != output]
+    gone = {name for node in moved for name in node.output}
+    described = [value for value in graph.value_info if value.name not in gone]
+    for field, values in ((graph.node, [*kept, branch]), (graph.output, outputs), (graph.value_info, described)):
+        values = [type(value).FromString(value.SerializeToString()) for value in values]  # the field owns its values
+        del field[:]
+        field.extend(values)
+    return f"{output}_or_none"
+
+
+def needed_for(nodes: Iterable[Any], names: Iterable[str]) -> set[int]:
+    """The places of the nodes, in order of computation, that values with these `names` come from."""
+    wanted, found = set(names), set()
+    for place, node in reversed(list(enumerate(nodes))):
+        if wanted & set(node.output):
+            found.add(place)
+            wanted |= set(node.input) | captured(node)
+    return found
+
+
+def captured(node: Any) -> set[str]:
+    """Values that the branches or bodies inside a node take from outside."""
+    inside = [attribute.g for attribute in node.attribute if attribute.HasField("g")]
+    made = {name for graph in inside for part in graph.node for name in part.output}
+    used = {name for graph in inside for part in graph.node for name in (*part.input, *captured(part))}
+    return used - made
+
+
+def add_nodes(model: Any, nodes: Iterable[Any], inputs: Iterable[Any] = (), outputs: Iterable[Any] = ()) -> None:
+    """Appends nodes that are computed last, with new inputs and outputs of the graph."""
+    model.graph.node.extend(nodes)
+    model.graph.input.extend(inputs)
+    model.graph.output.extend(outputs)

@@ -1,0 +1,227 @@
+"""How far an exported model is from the network it came from: both get the same picture and the same random prompts.
+
+The whole way is compared: each decoder gets what its own encoder made of the picture.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from PIL import Image
+
+from samhq.config import BOTTOM_RIGHT, IGNORED, NOT_A_POINT, TOP_LEFT, Candidates, HQMode
+from samhq.image.frame import Frame
+from samhq.image.transform import to_square
+from samhq.inference.prompt import Asked
+from samhq.model.sam import Sam
+from samhq.onnx.about import DECODER, ENCODER, About
+from samhq.onnx.model import OnnxModel
+from samhq.onnx.runtime import Precision, open_graph
+from samhq.types import ImageEmbedding, LowRes, Prompts
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Two models' answers beside each other: `prompts` asked, `masks` compared.
+
+    `features`, `logits` and `scores` are the largest differences; `scale` is the largest logit, which says how much
+    a difference is. `mask_iou` is of low-resolution masks, on average, and `worst_iou` the smallest.
+    """
+
+    prompts: int
+    masks: int
+    features: float
+    logits: float
+    scale: float
+    scores: float
+    mask_iou: float
+    worst_iou: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.prompts} prompts, {self.masks} masks: features differ by up to {self.features:.1e}, logits by "
+            f"{self.logits:.1e} of {self.scale:.3g}, scores by {self.scores:.1e}; "
+            f"mask IoU {self.mask_iou:.5f} on average, {self.worst_iou:.5f} at worst"
+        )
+
+
+Answer = tuple[np.ndarray, np.ndarray]  #: logits and scores
+
+
+def verify(
+    model: Sam,
+    directory: str | os.PathLike[str],
+    picture: UInt8[np.ndarray, "H W 3"] | None = None,
+    *,
+    prompts: int = 12,
+    seed: int = 0,
+    providers: str | Sequence[str] | None = None,
+    precision: Precision = "float32",
+    hq: HQMode | None = None,
+    multimask: bool | None = None,
+) -> Agreement:
+    """How far the files of a folder are from the model in torch, on a picture, by default smooth noise.
+
+    For every mode that the graphs have: one mask and all, with the HQ logits, them alone, and without. `hq` and
+    `multimask` are what a graph of the original contract was made with. Raises as `samhq.onnx.model.OnnxModel`.
+    """
+    shown = noise(model.config.side, seed) if picture is None else picture
+    pixels, frame = to_square(shown, model.config.side)
+    about = About.from_metadata(open_graph(Path(directory) / DECODER).metadata, Path(directory) / DECODER)
+    asked = random_prompts(prompts, frame, seed)
+    with torch.inference_mode():
+        embedding = model.encode(torch.from_numpy(pixels).to(model.device))
+        if about.contract == "original":
+            pairs, features = _original_pairs(model, Path(directory), embedding, pixels, asked, (hq, multimask))
+        else:
+            exported = OnnxModel(directory, providers, precision)
+            ours = exported.encode(pixels)
+            features = ours.features
+            pairs = [
+                (_answer(_decoded(model, embedding, part, candidates, hq)), exported.decode(ours, part, candidates, hq))
+                for part in asked
+                for candidates, hq in modes(model)
+            ]
+    return agreement(pairs, embedding.features.float().cpu().numpy(), features, prompts)
+
+
+def modes(model: Sam) -> list[tuple[Candidates, HQMode]]:
+    """What is asked of a model: each mask in the network's order, since scores that are nearly equal change places."""
+    whats: tuple[HQMode, ...] = ("add", "only", "off") if model.config.hq else ("off",)
+    kinds: tuple[Candidates, ...] = ("single", "all")
+    return [(candidates, hq) for hq in whats for candidates in kinds if (candidates, hq) != ("all", "only")]
+
+
+def noise(side: int, seed: int) -> UInt8[np.ndarray, "H W 3"]:
+    """A smooth picture of random colours that fills the square but for a strip below."""
+    small = np.random.default_rng(seed).integers(0, 256, (9, 12, 3), dtype=np.uint8)
+    return np.array(Image.fromarray(small).resize((side, side * 3 // 4), Image.Resampling.BICUBIC))
+
+
+def random_prompts(count: int, frame: Frame, seed: int) -> list[Asked]:
+    """Prompts of all kinds, in model pixels: clicks alone, ragged, boxes for some, and some with earlier logits."""
+    rng = np.random.default_rng(seed)
+    height, width = frame.resized_hw
+    points = (rng.random((count, 3, 2)) * (width, height)).astype(np.float32)
+    labels = rng.integers(0, 2, (count, 3))
+    labels[:, 0] = 1
+    for row, length in zip(labels, rng.integers(1, 4, count), strict=True):
+        row[length:] = IGNORED
+    corners = np.sort(rng.random((count, 2, 2)) * (width, height), axis=1).reshape(count, 4).astype(np.float32)
+    corners[::2] = np.nan
+    grid = frame.side // 4
+    logits = _smooth(rng, count, grid)
+    logits[::3] = np.nan
+    first, second = slice(0, count - count // 3), slice(count - count // 3, count)
+    parts = [
+        Asked(points[first, :1], labels[first, :1], None, None),
+        Asked(points[first], labels[first], corners[first], None),
+        Asked(points[second], labels[second], corners[second], logits[second]),
+    ]
+    return [part for part in parts if len(part)]
+
+
+def _smooth(rng: np.random.Generator, count: int, side: int) -> np.ndarray:
+    small = rng.standard_normal((count, 5, 5)).astype(np.float32) * 5
+    grown = [np.array(Image.fromarray(one).resize((side, side), Image.Resampling.BICUBIC)) for one in small]
+    return np.stack(grown)[:, None]
+
+
+def agreement(pairs: Sequence[tuple[Answer, Answer]], theirs: np.ndarray, ours: np.ndarray, prompts: int) -> Agreement:
+    """All pairs of answers in numbers."""
+    ious = [float(iou) for (first, _), (second, _) in pairs for iou in mask_ious(first > 0, second > 0)]
+    return Agreement(
+        prompts=prompts,
+        masks=len(ious),
+        features=float(np.abs(theirs - ours).max()),
+        logits=max(float(np.abs(first - second).max()) for (first, _), (second, _) in pairs),
+        scale=max(float(np.abs(first).max()) for (first, _), _ in pairs),
+        scores=max(float(np.abs(first - second).max()) for (_, first), (_, second) in pairs),
+        mask_iou=float(np.mean(ious)),
+        worst_iou=min(ious),
+    )
+
+
+def mask_ious(first: Float[np.ndarray, "*K G G"] | Any, second: Float[np.ndarray, "*K G G"] | Any) -> np.ndarray:
+    """The IoU of each mask with its counterpart, 1 where both are empty.
+
+    >>> mask_ious(np.array([[[True, True]]]), np.array([[[True, False]]])).tolist()
+    [0.5]
+    """
+    both = (first & second).sum(axis=(-2, -1)).ravel()
+    either = (first | second).sum(axis=(-2, -1)).ravel()
+    return np.where(either > 0, both / np.maximum(either, 1), 1.0)
+
+
+def _decoded(model: Sam, embedding: ImageEmbedding, asked: Asked, candidates: Candidates, hq: HQMode) -> LowRes:
+    parts = (asked.points, asked.labels, asked.boxes, asked.masks)
+    tensors = [None if part is None else torch.from_numpy(part) for part in parts]
+    prompts = Prompts(torch.zeros(len(asked), dtype=torch.int64), *tensors).to(model.device)
+    return model.decode(embedding, prompts, candidates=candidates, hq=hq)
+
+
+def _answer(low: LowRes) -> Answer:
+    return low.logits.float().cpu().numpy(), low.iou.float().cpu().numpy()
+
+
+def _original_pairs(
+    model: Sam,
+    folder: Path,
+    embedding: ImageEmbedding,
+    pixels: np.ndarray,
+    asked: Sequence[Asked],
+    made_with: tuple[HQMode | None, bool | None],
+) -> tuple[list[tuple[Answer, Answer]], np.ndarray]:
+    """Answers of the network and of the original's contract, one prompt at a time, and the encoder's features."""
+    encoded, decoder = open_graph(folder / ENCODER)({"pixels": pixels}), open_graph(folder / DECODER)
+    pairs = []
+    for one in _singly(asked):
+        inputs = original_inputs(one, model.config.side)
+        kinds = original_choice(model, made_with[1], inputs["point_coords"].shape[1])
+        theirs = [_answer(_decoded(model, embedding, one, kind, model.hq_mode(made_with[0]))) for kind in kinds]
+        found = decoder({**encoded, **inputs})
+        expected = np.concatenate([logits for logits, _ in theirs], 1), np.concatenate([iou for _, iou in theirs], 1)
+        pairs.append((expected, (found["low_res_masks"], found["iou_predictions"])))
+    return pairs, encoded["image_embeddings"]
+
+
+def original_choice(model: Sam, multimask: bool | None, points: int) -> list[Candidates]:
+    """What a graph of the original contract answers with; SAM's single mask depends on the number of points."""
+    if model.config.hq:
+        return ["best" if multimask else "single"]
+    if multimask is None or multimask:
+        return ["single", "all"]
+    return ["single" if points > 2 else "best"]
+
+
+def _singly(asked: Sequence[Asked]) -> Iterator[Asked]:
+    for part in asked:
+        for row in range(len(part)):
+            yield part[row : row + 1]
+
+
+def original_inputs(one: Asked, side: int) -> dict[str, np.ndarray]:
+    """One prompt as the original's contract takes it: a box as two points, else a point that only pads."""
+    kept = one.labels[0] != IGNORED
+    points, labels = one.points[0][kept], one.labels[0][kept]
+    boxed = one.boxes is not None and bool(np.isfinite(one.boxes).all())
+    if one.boxes is not None and boxed:
+        more, kinds = one.boxes.reshape(2, 2), [TOP_LEFT, BOTTOM_RIGHT]
+    else:
+        more, kinds = np.zeros((1, 2), np.float32), [NOT_A_POINT]
+    masked = one.masks is not None and bool(np.isfinite(one.masks).all())
+    grid = side // 4
+    return {
+        "point_coords": np.concatenate([points, more])[None].astype(np.float32),
+        "point_labels": np.concatenate([labels, kinds])[None].astype(np.float32),
+        "mask_input": one.masks if one.masks is not None and masked else np.zeros((1, 1, grid, grid), np.float32),
+        "has_mask_input": np.array([masked], np.float32),
+        "orig_im_size": np.array([side, side], np.float32),
+    }

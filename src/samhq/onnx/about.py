@@ -1,0 +1,113 @@
+"""What exported files say about themselves: which model, for which pictures, how its numbers are kept.
+
+Text by name, which every ONNX file can carry; written by the exporter, read here. Knows nothing of runtimes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from samhq.config import PIXEL_MEAN, PIXEL_STD
+from samhq.errors import CheckpointError
+
+#: The two files of an exported model.
+ENCODER, DECODER = "encoder.onnx", "decoder.onnx"
+#: How weights are kept: int8 for the encoder's matrices, the rest float32.
+Dtype = Literal["float32", "float16", "int8"]
+#: Names and meaning of inputs and outputs: ours, or those of the decoder that SAM's and SAM-HQ's own script makes.
+Contract = Literal["samhq", "original"]
+
+_PREFIX = "samhq."
+_FORMAT = "1"
+
+
+@dataclass(frozen=True)
+class About:
+    """An exported model: `model` and `family` as in `samhq.config.MODELS`, `side` of its square in pixels.
+
+    `masks` is how many masks SAM's decoder has, `weights` the SHA-256 of the model they were exported from, `version`
+    samhq's. `mean` and `std` are what pictures are normalised by, RGB on a 0..255 scale.
+    """
+
+    model: str
+    family: str
+    side: int
+    hq: bool
+    masks: int
+    dtype: Dtype
+    contract: Contract
+    weights: str
+    version: str
+    mean: tuple[float, ...] = PIXEL_MEAN
+    std: tuple[float, ...] = PIXEL_STD
+
+    @property
+    def low_res(self) -> int:
+        """The side of low-resolution masks."""
+        return self.side // 4
+
+    def to_metadata(self) -> dict[str, str]:
+        """The same as text by name, the form in which an ONNX file carries it.
+
+        >>> About("sam_vit_b", "SAM", 1024, False, 4, "int8", "samhq", "", "1.0").to_metadata()["samhq.mean"]
+        '123.675,116.28,103.53'
+        """
+        values = {
+            "format": _FORMAT,
+            "model": self.model,
+            "family": self.family,
+            "side": str(self.side),
+            "hq": str(self.hq).lower(),
+            "masks": str(self.masks),
+            "dtype": self.dtype,
+            "contract": self.contract,
+            "weights": self.weights,
+            "version": self.version,
+            "mean": ",".join(map(str, self.mean)),
+            "std": ",".join(map(str, self.std)),
+        }
+        return {_PREFIX + name: value for name, value in values.items()}
+
+    @staticmethod
+    def from_metadata(metadata: Mapping[str, str], path: Path) -> About:
+        """What a file says about itself.
+
+        Raises:
+            CheckpointError: it was not exported by samhq, or by a later version in another form.
+        """
+        said = {name.removeprefix(_PREFIX): value for name, value in metadata.items() if name.startswith(_PREFIX)}
+        if said.get("format") != _FORMAT:
+            came = "another form" if "format" in said else "a file of another maker"
+            raise CheckpointError(
+                f"Expected a file that this version's `samhq export` wrote at {path}, got {came}. Export it again."
+            )
+        try:
+            return About(
+                model=said["model"],
+                family=said["family"],
+                side=int(said["side"]),
+                hq=said["hq"] == "true",
+                masks=int(said["masks"]),
+                dtype=said["dtype"],  # type: ignore[arg-type]
+                contract=said["contract"],  # type: ignore[arg-type]
+                weights=said["weights"],
+                version=said["version"],
+                mean=_numbers(said["mean"]),
+                std=_numbers(said["std"]),
+            )
+        except (KeyError, ValueError) as error:
+            raise CheckpointError(
+                f"Expected a whole description in {path}, got a damaged one ({error}). Export it again."
+            ) from error
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    return tuple(map(float, text.split(",")))
+
+
+def is_exported(path: Path) -> bool:
+    """Whether this is a folder that `samhq export` made."""
+    return (path / ENCODER).is_file() and (path / DECODER).is_file()
