@@ -5,6 +5,7 @@ machine, and replaces the last one only when everything was measured.
 
     python -m benchmarks all
     python -m benchmarks all --quick      # a round of little work, to try the benchmark itself; writes no page
+    python -m benchmarks all --own --output before.jsonl   # this library alone, more models: to compare two states
     python -m benchmarks all --device cuda
 """
 
@@ -39,6 +40,12 @@ QUICK = (
     "end_to_end --model sam_hq_vit_tiny --rounds 1",
     "everything --model sam_hq_vit_tiny --points 2",
 )
+OWN = (
+    "encode --model sam_hq_vit_b sam_hq_vit_tiny slimsam_50 slimsam_77 --peers --rounds 3",
+    "decode --model sam_hq_vit_b sam_hq_vit_tiny sam_vit_b --prompts 1 16 --kinds boxes points --peers --seconds 5",
+    "end_to_end --model sam_hq_vit_tiny --peers",
+    "everything --model sam_hq_vit_tiny mobile_sam --points 16 --peers",
+)
 CUDA = (
     "encode --model sam_hq_vit_tiny --peers plain original --images 1 2 4 8",
     "encode --model sam_hq_vit_b sam_hq_vit_l sam_hq_vit_h --peers sdpa original --images 1 2 4 8",
@@ -53,20 +60,31 @@ def main(arguments: list[str] | None = None) -> None:
     flags.add_argument("--device", default="cpu")
     flags.add_argument("--threads", type=int, default=0)
     flags.add_argument("--quick", action="store_true")
+    flags.add_argument("--own", action="store_true")
     flags.add_argument("--output", type=Path, help="default: benchmarks/results/MACHINE.jsonl")
     options = flags.parse_args(arguments)
     output = options.output or RESULTS / f"{machine_name(options.device)}.jsonl"
-    unfinished = output.with_suffix(".part.jsonl")
+    if options.own and not options.output:
+        flags.error("--own needs --output FILE: its figures are for no page")
+    unfinished = output.with_suffix(".part")
     unfinished.unlink(missing_ok=True)
     started = time.monotonic()
-    for row in QUICK if options.quick else CPU if options.device == "cpu" else CUDA:
+    for row in plan(options):
         section, *words = row.split()
         more = ["--device", options.device, "--threads", str(options.threads), "--dtypes", "auto"]
         SECTIONS[section].main([*words, *more, "--json", str(unfinished)])
+    output.parent.mkdir(parents=True, exist_ok=True)
     unfinished.replace(output)
     print(f"{output}: {(time.monotonic() - started) / 60:.1f} minutes")
-    if not options.quick:
+    if not options.quick and not options.own:
         report.main([str(output)])
+
+
+def plan(options: argparse.Namespace) -> tuple[str, ...]:
+    """The sections to run, as command lines."""
+    if options.quick or options.own:
+        return QUICK if options.quick else OWN
+    return CPU if options.device == "cpu" else CUDA
 
 
 def machine_name(device: str) -> str:

@@ -19,6 +19,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -93,24 +96,44 @@ def cold(name: str, folder: Path, picture: Path, options: argparse.Namespace) ->
 
 def ours(name: str, folder: Path, picture: Path) -> list[str]:
     """The command, with a file of random weights."""
-    from samhq.benchmark.ours import random_model
-    from samhq.checkpoint.save import save_model
-
     weights, box = folder / f"{name}.safetensors", ",".join(map(str, BOX))
-    save_model(random_model(model_config(name)), weights)
+    elsewhere(write_weights, name, weights)
     command = [sys.executable, "-m", "samhq", "segment", str(picture), "--model", str(weights), "--box", box]
     return [*command, "--device", "cpu", "--output", str(folder / "ours")]
 
 
 def theirs(name: str, folder: Path, picture: Path) -> list[str]:
     """The same by a program that uses transformers, with the same weights as a folder."""
+    weights = folder / name
+    elsewhere(write_weights, name, weights)
+    program = THEIRS.format(family="SamHQ" if model_config(name).hq else "Sam", box=list(BOX))
+    return [sys.executable, "-c", program, str(weights), str(picture), str(folder / "theirs.png")]
+
+
+def elsewhere(work: Callable[..., Any], *arguments: Any) -> Any:
+    """What a function returns, called in another process.
+
+    This one stays small: a process begins with the resident memory of the one that starts it as its highest so far.
+    """
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(work, *arguments).result()
+
+
+def write_weights(name: str, path: Path) -> None:
+    """A file, or a folder in transformers' form, of random weights."""
     from samhq.benchmark.ours import random_model
     from samhq.checkpoint.save import save_model
 
-    weights = folder / name
-    save_model(random_model(model_config(name)), weights)
-    program = THEIRS.format(family="SamHQ" if model_config(name).hq else "Sam", box=list(BOX))
-    return [sys.executable, "-c", program, str(weights), str(picture), str(folder / "theirs.png")]
+    save_model(random_model(model_config(name)), path)
+
+
+def machine() -> dict[str, Any]:
+    """The machine and the versions."""
+    import torch
+
+    from samhq.benchmark.machine import describe
+
+    return describe(torch.device("cpu"))
 
 
 def in_turn(commands: dict[str, list[str]], options: argparse.Namespace) -> dict[str, list[tuple[Sample, float]]]:
@@ -141,10 +164,6 @@ def show_cold(
     name: str, taken: dict[str, list[tuple[Sample, float]]], absent: dict[str, str], options: argparse.Namespace
 ) -> None:
     """The table and the line of cold commands."""
-    import torch
-
-    from samhq.benchmark.machine import describe
-
     parties = [
         {
             "name": "samhq" if label == "samhq segment" else label,
@@ -166,7 +185,7 @@ def show_cold(
         "rounds": options.rounds or 3,
         "parties": parties,
         "absent": absent,
-        "machine": describe(torch.device("cpu")),
+        "machine": elsewhere(machine),
         "versions": versions(),
     }
     print(text(record), end="\n\n", flush=True)

@@ -3,10 +3,10 @@
 Both see the same photograph, grid and thresholds. transformers' steps are those of its mask-generation pipeline, called
 one by one because the pipeline itself needs torchvision; it has no TinyViT, so there its decoder works on our
 embedding. With random weights the IoU threshold is 0, which paints every mask: of each point three of a plain
-SAM, the best one of an HQ model.
+SAM, the best one of an HQ model. Hardly any is stable, so nearly all of the time goes into making and judging masks.
 
     python benchmarks/everything.py                        # 32 x 32 points, TinyViT
-    python benchmarks/everything.py --large --peers        # ours alone, on 8192 x 8192 pixels
+    python benchmarks/everything.py --large                # ours alone, on 8192 x 8192 pixels
     python benchmarks/everything.py --points 2 --model mobile_sam
     python benchmarks/everything.py --model starter --peers
 """
@@ -82,9 +82,11 @@ def main(arguments: list[str] | None = None) -> None:
         "--pred-iou-thresh", type=float, help="default: 0.88, and for random weights 0, which paints all"
     )
     flags.add_argument("--stability-score-thresh", type=float, default=0.95)
-    flags.add_argument("--large", action="store_true", help=f"on {LARGE} x {LARGE} pixels")
+    flags.add_argument("--large", action="store_true", help=f"ours alone, on {LARGE} x {LARGE} pixels")
     options = flags.parse_args(arguments)
     has_device(options)
+    if options.large:
+        options.peers = []
     with tempfile.TemporaryDirectory() as folder:
         side = LARGE if options.large else options.side
         picture, size = photograph(options.picture, Path(folder) / "photograph.png", side)

@@ -91,8 +91,8 @@ def plot(records: Sequence[Record], path: Path) -> None:
     from matplotlib import pyplot
 
     cases = [record for record in records if len(record["parties"]) > 1]
-    heights = [0.55 + 0.3 * len(record["parties"]) for record in cases]
-    figure, axes = pyplot.subplots(figsize=(9, 1.0 + 0.75 * sum(heights)), layout="constrained")
+    heights = [0.35 + 0.3 * len(record["parties"]) for record in cases]
+    figure, axes = pyplot.subplots(figsize=(9, 0.8 + 0.72 * sum(heights)), layout="constrained")
     top, ticks = 0.0, []
     for record, height in zip(cases, heights, strict=True):
         ticks.append((top + 0.3 * (len(record["parties"]) - 1) / 2, work_name(record)))
@@ -116,7 +116,8 @@ def draw_case(axes: Any, record: Record, top: float) -> None:
         axes.barh(
             place, length, height=0.27, color=colour(party["name"]), alpha=1 if party["dtype"] != "bfloat16" else 0.6
         )
-        axes.text(length, place, f"  {length:.2f}  {label(party)}", va="center", fontsize=8)
+        paper = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
+        axes.text(length + 0.03, place, f"{length:.2f}  {label(party)}", va="center", fontsize=8, bbox=paper)
         if party["share"]:
             axes.plot([length * party["share"]] * 2, [place - 0.13, place + 0.13], color="black", linewidth=1)
 

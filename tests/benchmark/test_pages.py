@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from benchmarks import all as plan
 from benchmarks import compare, report
-from benchmarks.all import CPU, CUDA, QUICK, SECTIONS, file_name
+from benchmarks.all import CPU, CUDA, OWN, QUICK, SECTIONS, file_name
 from PIL import Image
 
 from tests.benchmark.test_report import RECORD, party
@@ -81,11 +81,11 @@ def test_every_row_of_the_plans_is_understood(monkeypatch: pytest.MonkeyPatch) -
     for name, section in SECTIONS.items():
         monkeypatch.setattr(section, "parser", spied(section.parser, seen))
         assert name in plan.SECTIONS
-    for row in (*CPU, *QUICK, *CUDA):
+    for row in (*CPU, *QUICK, *CUDA, *OWN):
         section, *words = row.split()
         with pytest.raises(Understood):
             SECTIONS[section].main([*words, "--dtypes", "auto", "--json", "x"])
-    assert len(seen) == len((*CPU, *QUICK, *CUDA))
+    assert len(seen) == len((*CPU, *QUICK, *CUDA, *OWN))
     assert file_name("NVIDIA H100 80GB HBM3") == "nvidia-h100-80gb-hbm3"
 
 

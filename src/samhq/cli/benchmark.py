@@ -23,7 +23,7 @@ def benchmark(
     *,
     model: str | None = None,
     device: str | None = None,
-    dtype: Annotated[tuple[Literal["float32", "bfloat16", "float16"], ...], QUIET] = ("float32",),
+    dtype: Annotated[tuple[Literal["float32", "bfloat16", "float16", "auto"], ...], QUIET] = ("float32",),
     prompts: Annotated[tuple[int, ...], QUIET] = (1, 16),
     threads: int = 0,
     peer: Annotated[tuple[Literal["transformers", "original"], ...], QUIET] = (),
@@ -38,7 +38,8 @@ def benchmark(
     Parameters:
         model: A published name, a weights file or a folder. [default: the starter in the package]
         device: cpu, cuda, cuda:1, ... [default: cuda where there is one, else cpu]
-        dtype: Of the weights; repeat to compare. [default: float32]
+        dtype: Of the weights; auto is bfloat16 where the device multiplies it in hardware. Repeat to compare.
+            [default: float32]
         prompts: How many boxes to decode in one call; repeat for several numbers. [default: 1 and 16]
         threads: Of PyTorch; 0 is its own choice.
         peer: Another package to measure beside, if it is installed. Repeat for several.
@@ -47,12 +48,13 @@ def benchmark(
     """
     from samhq.benchmark.contest import Contest
     from samhq.benchmark.worker import Setting
-    from samhq.inference.segment import as_device
+    from samhq.inference.segment import as_device, as_dtype
 
     check(prompts, threads, seconds)
     config = config_of(model)
-    setting = Setting(config, str(as_device(device)), threads)
-    with Contest(entrants(dtype, peer), setting) as parties:
+    place = as_device(device)
+    dtypes = tuple(str(as_dtype(name, place)).removeprefix("torch.") for name in dtype)
+    with Contest(entrants(dtypes, peer), Setting(config, str(place), threads)) as parties:
         for work in works(config, prompts):
             tell(parties, work, seconds, as_json)
     return 0
