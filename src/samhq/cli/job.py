@@ -69,10 +69,12 @@ def tell(report: Report) -> None:
 
 
 def say(line: str, *, stream: Any = None) -> None:
-    """A line on stdout, or another stream, that does not tear the bar apart."""
-    from tqdm import tqdm
-
-    tqdm.write(line, file=stream or sys.stdout)
+    """A line on stdout, or another stream, that does not tear the bar apart, if there is one."""
+    bars = sys.modules.get("tqdm")
+    if bars is None:
+        print(line, file=stream or sys.stdout)
+    else:
+        bars.tqdm.write(line, file=stream or sys.stdout)
 
 
 def failure_record(output: Path, item: Item, reason: str) -> Sequence[Path]:

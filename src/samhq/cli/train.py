@@ -36,6 +36,8 @@ def train(*, config: Annotated[TrainConfig, Parameter(name="*")] = RECIPE) -> in
     for line in table(trained.before, trained.after):
         print(line)
     print(f"{trained.best}: after {trained.steps} steps")
+    if trained.improved is False:
+        print(f"No better than before by {trained.score}: keep the weights that it began with, or train otherwise.")
     return 0
 
 

@@ -89,7 +89,7 @@ def verify(
                 for part in asked
                 for candidates, hq in modes(model)
             ]
-    return agreement(pairs, embedding.features.float().cpu().numpy(), features, prompts)
+    return agreement(pairs, embedding.features.float().cpu().numpy(), features, sum(map(len, asked)))
 
 
 def modes(model: Sam) -> list[tuple[Candidates, HQMode]]:

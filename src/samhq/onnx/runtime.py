@@ -163,8 +163,8 @@ def _openvino() -> Any:
 def _metadata(model: Any) -> Mapping[str, str]:
     """The file's own text by name, which OpenVINO keeps as the framework's."""
     info = model.get_rt_info()
-    framework = info["framework"].value if "framework" in info else {}
-    return {str(name): str(getattr(value, "value", value)) for name, value in framework.items()}
+    framework = info["framework"] if "framework" in info else {}
+    return {str(name): str(value.value) for name, value in framework.items()}
 
 
 def _unreadable(path: Path, error: Exception) -> CheckpointError:
