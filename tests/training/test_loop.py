@@ -108,6 +108,7 @@ def test_a_stopped_run_goes_on_to_the_same_losses_and_weights(kind, tmp_path, mo
     result = _train(replace(two, resume=True))
     assert losses(two.output) == losses(one.output)
     assert len(losses(two.output)) == result.steps == 5
+    assert result.improved is None, "nothing was validated"
     first, second = (load_model(folder / "last.safetensors").state_dict() for folder in (one.output, two.output))
     assert all(torch.equal(first[name], second[name]) for name in first)
 
@@ -176,6 +177,7 @@ def test_training_makes_the_loss_fall_and_the_scores_rise(tmp_path):
     course = losses(config.output)
     assert np.mean(course[-10:]) < 0.85 * np.mean(course[:10])
     assert result.after["box iou"] > result.before["box iou"] + 0.1
+    assert result.improved
     about = json.loads(result.best.with_suffix(".json").read_text())
     assert about["scores"] == result.after
     assert about["config"]["learning_rate"] == 1e-2

@@ -37,25 +37,25 @@ class TrainConfig:
         ConfigError: a value that means nothing, or fields that do not go together.
     """
 
-    output: Path = Path("runs/train")
+    output: Path | str = "runs/train"
     """Folder of the run: checkpoints, their configuration, a log, and what is needed to resume."""
 
     mode: Mode = "finetune"
     """hq: SAM stays as it is, HQ heads learn. finetune: see what. scratch: from random weights on drawn scenes."""
 
-    data: str | None = BY_MODE
+    data: str | Path | None = BY_MODE
     """Pictures with masks: a COCO JSON file, a folder, hqseg44k:train@FOLDER, or scenes:COUNT to draw them."""
 
-    images: Path | None = None
+    images: Path | str | None = None
     """Folder of a COCO file's pictures, where it is not beside the file."""
 
-    validation: str | None = None
+    validation: str | Path | None = None
     """Pictures that no step learns from, in the same forms. [default: none; scratch: drawn scenes]"""
 
-    validation_images: Path | None = None
+    validation_images: Path | str | None = None
     """Folder of their pictures, where it is not beside the file."""
 
-    init: str | None = BY_MODE
+    init: str | Path | None = BY_MODE
     """Weights to begin with: a model's name, file, folder or hub id, or random. [default: starter; scratch: random]"""
 
     model: str = "sam_hq_vit_tiny"
@@ -106,7 +106,7 @@ class TrainConfig:
     copies: int = 0
     """Only so many different resized versions of each picture; 0: a new one each time."""
 
-    cache: Path | None = None
+    cache: Path | str | None = None
     """Folder for what the frozen encoder makes of those copies; epochs after the first cost only the decoder."""
 
     cache_dtype: Literal["float32", "float16"] = "float16"
@@ -195,9 +195,6 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         self._check_words()
-        for name in ("output", "images", "validation_images", "cache"):
-            if isinstance(getattr(self, name), str):
-                object.__setattr__(self, name, Path(getattr(self, name)))
         if self.preset == "paper" and self.mode != "hq":
             raise ConfigError(f"Expected mode 'hq' with the preset 'paper', got {self.mode!r}. Say mode='hq'.")
         for name, value in RECIPES[self.preset or self.mode].items():
@@ -235,6 +232,11 @@ class TrainConfig:
                 raise ConfigError(f"Expected {name} between 0 and 1, got {getattr(self, name)}. It is a share.")
         if not 0 < self.scale[0] <= self.scale[1] <= 10:
             raise ConfigError(f"Expected two rising factors up to 10 as scale, got {self.scale}. Swap or lower them.")
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the run."""
+        return Path(self.output)
 
     @cached_property
     def weights(self) -> LossWeights:

@@ -32,15 +32,21 @@ PATIENCE = 20
 class Trained:
     """What a run left behind: checkpoints in the original layout, and scores on its validation pictures.
 
-    `best` is the checkpoint with the best validation score, `last` the one at the end; the same file where nothing was
-    validated. `before` and `after` are the scores before the first step and of `best`, empty without validation.
+    `best` is the checkpoint with the best validation `score`, `last` the one at the end; the same file where nothing
+    was validated. `before` and `after` are the scores before the first step and of `best`, empty without validation.
     """
 
     best: Path
     last: Path
     steps: int
+    score: str
     before: Mapping[str, float]
     after: Mapping[str, float]
+
+    @property
+    def improved(self) -> bool | None:
+        """Whether `best` beats the weights that the run began with; None without validation."""
+        return self.after[self.score] > self.before[self.score] if self.before and self.after else None
 
 
 def train(
@@ -82,7 +88,8 @@ def train(
             run.validate(journal, "at the end")
             run.save()
     last = run.checkpoint("last")
-    return Trained(run.checkpoint("best") if run.after else last, last, run.step, run.before, run.after)
+    best = run.checkpoint("best") if run.after else last
+    return Trained(best, last, run.step, run.score, run.before, run.after)
 
 
 def update(run: Run, stream: Iterator[Batch]) -> dict[str, float]:

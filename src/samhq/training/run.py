@@ -92,7 +92,7 @@ class Run:
         gigabytes = size_in_bytes(self.sam, views, config.cache_dtype) / 1e9
         self.say(f"{views} views of {len(self.pictures)} pictures; their features take up to {gigabytes:.2f} GB")
         how = sources.augmentation(config, self.sam.config.side)
-        cache = FeatureCache(config.cache, how, config.copies, config.cache_dtype, config.precision)
+        cache = FeatureCache(Path(config.cache), how, config.copies, config.cache_dtype, config.precision)
         kept = cache.fill(self.pictures, self.sam, share=self.share, at_once=config.batch, say=self.say)
         self.accelerator.wait_for_everyone()
         return kept
@@ -164,7 +164,7 @@ class Run:
         """The run's log, to which a resumed run appends; other processes than the main one write none."""
         main = self.accelerator.is_main_process
         return Journal(
-            self.config.output if main else None,
+            self.config.folder if main else None,
             every=self.config.log_steps,
             step=self.step,
             board=self.config.tensorboard,
@@ -206,14 +206,18 @@ class Run:
             self.before = scores
             return
         self._write("last", sam, scores)
-        name = f"box {self.config.best}"
-        if scores and (not self.after or scores[name] > self.after[name]):
+        if scores and (not self.after or scores[self.score] > self.after[self.score]):
             self.after = scores
             self._write("best", sam, scores)
 
+    @property
+    def score(self) -> str:
+        """The name of the score that decides which checkpoint is the best."""
+        return f"box {self.config.best}"
+
     def checkpoint(self, name: str) -> Path:
         """The file of the best or the last weights."""
-        return self.config.output / f"{name}.{self.config.format}"
+        return self.config.folder / f"{name}.{self.config.format}"
 
     def _write(self, name: str, sam: Sam, scores: Mapping[str, float]) -> None:
         """A merged checkpoint in the original layout, and beside it what it is and how it came to be."""
@@ -260,7 +264,7 @@ class Run:
             "place": [self.step, self.images, self.spent],
             "scores": [self.before, self.after],
         }
-        save_state(self.config.output, state, json.dumps(self.config.to_dict(), indent=1))
+        save_state(self.config.folder, state, json.dumps(self.config.to_dict(), indent=1))
 
     def load(self) -> None:
         """Goes on from the state in the run's folder.
@@ -269,7 +273,7 @@ class Run:
             CheckpointError: the folder holds no run.
             ConfigError: it holds a run of another kind.
         """
-        state = load_state(self.config.output)
+        state = load_state(self.config.folder)
         _check_same(self.config)
         self.change_side(state["side"])
         with torch.no_grad():
@@ -288,7 +292,7 @@ def _nothing(_: str) -> None:
 
 
 def _check_folder(config: TrainConfig) -> None:
-    if not config.resume and (config.output / STATE).exists():
+    if not config.resume and (config.folder / STATE).exists():
         raise ConfigError(
             f"Expected a folder without a run, got {config.output}, which holds one. "
             "Say resume=True (--resume) to go on with it, or name another folder."
@@ -296,7 +300,7 @@ def _check_folder(config: TrainConfig) -> None:
 
 
 def _check_same(config: TrainConfig) -> None:
-    was = files.read_json(config.output / "config.json")
+    was = files.read_json(config.folder / "config.json")
     now = config.to_dict()
     for name in _SAME:
         if name in was and was[name] != now[name]:

@@ -74,10 +74,10 @@ def augmentation(config: TrainConfig, side: int) -> Augmentation:
     return Augmentation(side, config.flip, config.scale, config.published)
 
 
-def _opened(source: str, images: Path | None, side: int, seed: int) -> Pictures:
-    if source.partition(":")[0] == drawn.PREFIX:
-        return drawn.open_drawn(source, side, seed)
-    return open_dataset(source, images=images)
+def _opened(source: str | Path, images: Path | str | None, side: int, seed: int) -> Pictures:
+    if str(source).partition(":")[0] == drawn.PREFIX:
+        return drawn.open_drawn(str(source), side, seed)
+    return open_dataset(source, images=None if images is None else Path(images))
 
 
 def _nonempty(pictures: Pictures) -> Pictures:
