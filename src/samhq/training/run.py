@@ -284,7 +284,7 @@ class Run:
         if self.accelerator.scaler:
             self.accelerator.scaler.load_state_dict(state["scaler"])
         self.step, self.images, self.spent = state["place"]
-        self.before, self.after = state["scores"]
+        self.before, self.after = state.get("scores", ({}, {}))
 
 
 def _nothing(_: str) -> None:
