@@ -5,6 +5,7 @@ Light until it runs: the network's side is imported inside functions.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Annotated
 
@@ -33,6 +34,8 @@ def train(*, config: Annotated[TrainConfig, Parameter(name="*")] = RECIPE) -> in
     from samhq.training.loop import train as run
 
     trained = run(config, say=_say)
+    if os.environ.get("RANK", "0") != "0":  # of several processes one speaks
+        return 0
     for line in table(trained.before, trained.after):
         print(line)
     print(f"{trained.best}: after {trained.steps} steps")
