@@ -59,6 +59,7 @@ def export(
             "Expected hq and multimask with the original contract only, got them with ours, where each call says them. "
             'Leave them out, or give contract="original".'
         )
+    model.hq_mode(hq)
     _check_installed()
     about = describe(model, dtype, contract)
     ready = as_exported(model, dtype)

@@ -1,0 +1,62 @@
+"""A part of a graph that is asked for only sometimes is computed only then."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+
+import onnx
+from onnx import TensorProto, helper
+from samhq.export.surgery import captured, needed_for, only_if
+
+
+def graph() -> Any:
+    """`kept` is x + x; `rare` [1,1,2,2] is made of it by a Reshape that fails unless x has four numbers."""
+    shape = helper.make_tensor("shape", TensorProto.INT64, [4], [1, 1, 2, 2])
+    nodes = [
+        helper.make_node("Not", ["skip"], ["wanted"]),
+        helper.make_node("Add", ["x", "x"], ["kept"]),
+        helper.make_node("Neg", ["kept"], ["negative"]),
+        helper.make_node("Reshape", ["negative", "shape"], ["rare"]),
+    ]
+    values = {name: helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n"]) for name in ("x", "kept")}
+    rare = helper.make_tensor_value_info("rare", TensorProto.FLOAT, [1, 1, 2, 2])
+    skip = helper.make_tensor_value_info("skip", TensorProto.BOOL, [1])
+    made = helper.make_graph(nodes, "g", [values["x"], skip], [values["kept"], rare], [shape])
+    return helper.make_model(made, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+
+
+def session(model: Any) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    return onnxruntime.InferenceSession(model.SerializeToString(), options)
+
+
+def run(model: Any, x: list[float], skip: bool) -> list[np.ndarray]:
+    return session(model).run(None, {"x": np.array(x, np.float32), "skip": np.array([skip])})
+
+
+def test_what_is_not_asked_for_is_not_computed() -> None:
+    model = graph()
+    with pytest.raises(onnxruntime.capi.onnxruntime_pybind11_state.Fail):
+        run(model, [1, 2, 3], True)
+    name = only_if(model, "rare", "wanted")
+    model.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 1, "h", "w"]))
+    onnx.checker.check_model(model, full_check=True)
+    assert [node.op_type for node in model.graph.node] == ["Not", "Add", "If"]
+    kept, none = run(model, [1, 2, 3], True)
+    assert kept.tolist() == [2, 4, 6]
+    assert none.tolist() == [[[[0]]]]
+    assert run(model, [1, 2, 3, 4], False)[1].tolist() == [[[[-2, -4], [-6, -8]]]]
+
+
+def test_values_inside_branches_are_needed_too() -> None:
+    model = graph()
+    name = only_if(model, "rare", "wanted")
+    branch = model.graph.node[-1]
+    assert captured(branch) == {"kept", "shape"}
+    assert needed_for(model.graph.node, [name]) == {0, 1, 2}
+    assert needed_for(model.graph.node, ["kept"]) == {1}
