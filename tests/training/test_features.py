@@ -22,8 +22,11 @@ def _files(folder) -> set:
     return set(folder.rglob("*.safetensors"))
 
 
-@pytest.mark.parametrize("config", [tiny.PLAIN, tiny.HQ, tiny.LIGHT], ids=lambda config: config.name)
-@pytest.mark.parametrize("mode", ["hq", "finetune"])
+@pytest.mark.parametrize(
+    ("config", "mode"),
+    [(tiny.PLAIN, "finetune"), (tiny.HQ, "hq"), (tiny.LIGHT, "hq"), (tiny.LIGHT, "finetune")],
+    ids=lambda value: getattr(value, "name", value),
+)
 def test_the_losses_are_those_of_direct_training_with_the_same_copies(config, mode, tmp_path):
     init = saved(config, tmp_path)
     direct = quick(tmp_path / "direct", init, mode=mode, epochs=4, copies=2, correct=0.5, scale=(0.7, 1.4))
