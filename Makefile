@@ -6,7 +6,7 @@ THREADS := OMP_NUM_THREADS=1
 DEVICE ?= cpu
 PRECISION ?= float32
 
-.PHONY: help demo test test-slow check fmt photographs starter-card train-starter bench bench-everything clean
+.PHONY: help demo test test-slow test-browser check fmt photographs starter-card train-starter bench bench-onnx bench-everything clean
 
 help:            ## what there is
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort
@@ -24,6 +24,12 @@ test: $(VENV)/.installed  ## the fast tests, doctests and README
 
 test-slow: $(VENV)/.installed  ## what takes minutes or gigabytes
 	$(THREADS) $(BIN)/python -m pytest -m slow tests
+
+test-browser: $(VENV)/.installed  ## an exported decoder in Chromium; installs it (Debian, as root) and onnxruntime-web
+	command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; }
+	test -d out/browser/node_modules/onnxruntime-web || npm install --prefix out/browser --no-save --no-audit --no-fund \
+		--ignore-scripts --loglevel error onnxruntime-web@1.30.0
+	$(THREADS) $(BIN)/python -m pytest tests/browser
 
 check: $(VENV)/.installed  ## lint, format, types
 	$(BIN)/ruff check .
@@ -47,6 +53,9 @@ train-starter: $(VENV)/.installed  ## the starter's recipe from random weights; 
 
 bench: $(VENV)/.installed  ## speed and memory beside transformers, and docs/performance.md; a quarter of an hour
 	$(BIN)/python -m benchmarks all --device $(DEVICE)
+
+bench-onnx: $(VENV)/.installed  ## exported models beside torch and beside the original contract; a few minutes
+	$(BIN)/python benchmarks/onnx.py
 
 bench-everything: $(VENV)/.installed  ## whole-image masks beside transformers, time and peak memory
 	$(BIN)/python benchmarks/everything.py
