@@ -46,7 +46,7 @@ def test_every_family_answers_as_in_torch(tmp_path_factory: pytest.TempPathFacto
     assert found.worst_iou > 0.99
 
 
-@pytest.mark.parametrize(("dtype", "iou", "part"), [("float16", 0.99, 0.6), ("int8", 0.95, 0.8)])
+@pytest.mark.parametrize(("dtype", "iou", "part"), [("float16", 0.99, 0.65), ("int8", 0.95, 0.8)])
 def test_smaller_files_answer_nearly_the_same(
     tmp_path_factory: pytest.TempPathFactory, hq_folder: Path, dtype: str, iou: float, part: float
 ) -> None:
@@ -68,7 +68,7 @@ ORIGINAL: list[tuple[ModelConfig, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("config", "options"), ORIGINAL, ids=str)
+@pytest.mark.parametrize(("config", "options"), ORIGINAL, ids=lambda value: getattr(value, "name", str(value)))
 def test_the_original_contract(
     tmp_path_factory: pytest.TempPathFactory, config: ModelConfig, options: dict[str, Any]
 ) -> None:
