@@ -1,23 +1,24 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from tests import tiny
-from tests.training.worlds import Held, losses, quick, saved
+from tests.training.worlds import SMALL, Held, from_scratch, losses, quick, saved
 
 import samhq
 from samhq.checkpoint.load import load_model
 from samhq.checkpoint.save import convert
-from samhq.config import DecoderConfig, ModelConfig, TinyViTConfig
+from samhq.config import DecoderConfig
 from samhq.errors import CheckpointError, ConfigError, SamHQError
 from samhq.image.transform import to_pixels
 from samhq.training import config as train_config
@@ -27,12 +28,6 @@ from samhq.training.config import TrainConfig
 from samhq.training.publish import export
 from samhq.training.run import Run
 
-SMALL = ModelConfig(
-    "small",
-    TinyViTConfig(dims=(8, 16, 16, 32), depths=(1, 1, 1, 1), heads=(1, 1, 1, 1), classes=2),
-    hq=True,
-    decoder=DecoderConfig(dim=32, heads=2, mlp_dim=32, iou_dim=32),
-)
 RUNS = {
     "hq": {"mode": "hq", "scale": (0.8, 1.2)},
     "decoder": {"mode": "finetune", "what": "decoder"},
@@ -50,35 +45,22 @@ def _train(config: TrainConfig) -> loop.Trained:
 def scratch(tmp_path, monkeypatch):
     monkeypatch.setattr(start, "model_config", lambda name: SMALL)
     monkeypatch.setitem(train_config.MODELS, "small", SMALL)
-    return TrainConfig(
-        mode="scratch",
-        output=tmp_path / "run",
-        model="small",
-        stages="32:2:2,48:2:2",
-        prompts_per_picture=3,
-        workers=0,
-        log_steps=1,
-        warmup=1,
-        norm_pictures=4,
-        validate_pictures=2,
-        tensorboard=False,
-        device="cpu",
-    )
+    return from_scratch(tmp_path / "run")
 
 
 def _interrupted(config, steps, monkeypatch):
-    """The same run, asked to end by a signal to it and to its workers in its step number `steps`."""
-    import multiprocessing
+    """The same run, asked to end as a signal asks it to, in its step number `steps`.
 
+    The run's handler is called as Python would. No signal is sent: pytest has its own signal stack, which other
+    libraries here replace and free, so that delivering one ends the process. A real one comes in another test.
+    """
     step, count = loop.update, 0
 
     def counted(run, stream):
         nonlocal count
         count += 1
         if count == steps:
-            for child in multiprocessing.active_children():
-                os.kill(child.pid, signal.SIGTERM)
-            os.kill(os.getpid(), signal.SIGTERM)
+            signal.getsignal(signal.SIGTERM)(signal.SIGTERM, None)
         return step(run, stream)
 
     with monkeypatch.context() as patched:
@@ -138,25 +120,34 @@ def test_what_does_not_learn_is_bit_equal_afterwards_and_the_rest_is_not(kind, c
         assert changed
 
 
+def _elsewhere(code, *arguments):
+    """The code in a Python process of its own, which finds the tests."""
+    root = Path(__file__).parents[2]
+    code = f"import sys; sys.path.insert(0, {str(root)!r})\n{textwrap.dedent(code)}"
+    return subprocess.Popen([sys.executable, "-c", code, *map(str, arguments)], stdout=subprocess.DEVNULL)
+
+
 def test_a_killed_run_goes_on_from_its_last_saved_state(tmp_path):
     """kill -9 in the middle, while states are saved all the time: what is on disk is whole, the losses are the same."""
-    code = (
-        "import sys, time; sys.path.insert(0, {root!r})\n"
-        "from pathlib import Path\n"
-        "from samhq.training import loop\n"
-        "from tests.training.worlds import Held, quick\n"
-        "step = loop.update\n"
-        "def slow(run, stream):\n"
-        "    time.sleep(0.2 if run.step > 3 else 0)\n"
-        "    return step(run, stream)\n"
-        "loop.update = slow\n"
-        "config = quick(Path({out!r}), {init!r}, mode='hq', epochs=4, save_minutes=0.0)\n"
-        "loop.train(config, data=Held())\n"
-    )
-    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     init, out = saved(tiny.LIGHT, tmp_path), tmp_path / "killed"
-    code = code.format(root=root, out=str(out), init=init)
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL) as process:
+    process = _elsewhere(
+        """
+        import time
+        from pathlib import Path
+        from samhq.training import loop
+        from tests.training.worlds import Held, quick
+        step = loop.update
+        def slow(run, stream):
+            time.sleep(0.2 if run.step > 3 else 0)
+            return step(run, stream)
+        loop.update = slow
+        config = quick(Path(sys.argv[1]), sys.argv[2], mode="hq", epochs=4, save_minutes=0.0)
+        loop.train(config, data=Held())
+        """,
+        out,
+        init,
+    )
+    with process:
         for _ in range(600):
             if (out / "log.jsonl").exists() and len(losses(out)) >= 5:
                 break
@@ -214,10 +205,31 @@ def test_a_pth_that_cannot_say_what_it_is_is_refused_before_anything_is_written(
     assert not config.output.exists()
 
 
-def test_a_signal_to_the_whole_group_still_saves(scratch, monkeypatch):
-    config = replace(scratch, workers=1, stages="32:2:4")
-    _interrupted(config, 2, monkeypatch)
-    assert load_state(config.output)["place"] == [2, 4, 2.0]
+def test_a_signal_to_the_whole_group_still_saves(tmp_path):
+    """As a terminal or a scheduler sends it, to the run and to the process that draws its pictures, in step 2."""
+    done = _elsewhere(
+        """
+        import multiprocessing, os, signal
+        from pathlib import Path
+        from samhq.training import config, loop, start
+        from tests.training.worlds import SMALL, from_scratch
+        config.MODELS["small"] = SMALL
+        start.model_config = lambda name: SMALL
+        step = loop.update
+        def signalled(run, stream):
+            if run.step == 1:
+                children = multiprocessing.active_children()
+                assert children
+                for process in (*(child.pid for child in children), os.getpid()):
+                    os.kill(process, signal.SIGTERM)
+            return step(run, stream)
+        loop.update = signalled
+        loop.train(from_scratch(Path(sys.argv[1]), workers=1, stages="32:2:4"))
+        """,
+        tmp_path / "run",
+    )
+    assert done.wait(timeout=120) == 0
+    assert load_state(tmp_path / "run")["place"] == [2, 4, 2.0]
 
 
 def test_a_loss_that_is_no_number_changes_nothing_and_then_ends_the_run(tmp_path, monkeypatch):

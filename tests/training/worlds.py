@@ -9,8 +9,17 @@ import numpy as np
 from tests import tiny
 
 from samhq.checkpoint.save import save_model
+from samhq.config import DecoderConfig, ModelConfig, TinyViTConfig
 from samhq.datasets.sample import Sample, labelled
 from samhq.training.config import TrainConfig
+
+#: A TinyViT for any side, smaller than any published.
+SMALL = ModelConfig(
+    "small",
+    TinyViTConfig(dims=(8, 16, 16, 32), depths=(1, 1, 1, 1), heads=(1, 1, 1, 1), classes=2),
+    hq=True,
+    decoder=DecoderConfig(dim=32, heads=2, mlp_dim=32, iou_dim=32),
+)
 
 
 class Held:
@@ -50,6 +59,20 @@ def quick(folder: Path, init: str, **fields) -> TrainConfig:
     few = {"epochs": 2, "batch": 2, "prompts_per_picture": 2, "workers": 0, "log_steps": 1, "warmup": 1}
     wanted = few | {"data": "held", "loss": "points:64", "tensorboard": False, "device": "cpu"} | fields
     return TrainConfig(output=folder, init=init, **wanted)
+
+
+def from_scratch(folder: Path, **fields) -> TrainConfig:
+    """Four steps on drawn scenes with a model that the caller has registered as "small"."""
+    few = {
+        "prompts_per_picture": 3,
+        "workers": 0,
+        "log_steps": 1,
+        "warmup": 1,
+        "norm_pictures": 4,
+        "validate_pictures": 2,
+    }
+    wanted = few | {"stages": "32:2:2,48:2:2", "tensorboard": False, "device": "cpu"} | fields
+    return TrainConfig(mode="scratch", output=folder, model="small", **wanted)
 
 
 def losses(folder: Path) -> list[float]:
