@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from tests import tiny
 from tests.inference.test_segment import picture
 
@@ -45,6 +46,12 @@ def test_the_ways_to_ask_agree(hq: Sam, everything: Everything, tmp_path: Path) 
         assert np.allclose(one.scores, direct.iou, atol=1e-5)
         assert np.array_equal(one.boxes, direct.boxes)
         assert one.model == "tiny_hq"
+
+
+def test_an_embedding_of_another_dtype_serves(hq: Sam) -> None:
+    encoded = Segmenter(hq).encode(picture(90, 120))
+    half = tiny.model(tiny.HQ).to(torch.bfloat16)
+    assert len(segment_everything(encoded, half, **LOOSE)) > 0
 
 
 def test_records(everything: Everything) -> None:
@@ -140,6 +147,10 @@ def test_misuse_ends_in_sentences(hq: Sam) -> None:
         segment_everything(picture(), hq, points_per_sides=3)
     with pytest.raises(ConfigError, match="square of 64"):
         segment_everything(Segmenter(tiny.shared(tiny.LIGHT)).encode(picture()), hq)
+    with pytest.raises(ConfigError, match="encoded by tiny_plain"):  # of the same side, without the HQ map
+        segment_everything(Segmenter(tiny.shared(tiny.PLAIN)).encode(picture()), hq)
+    with pytest.raises(ConfigError, match="encoded by tiny_hq"):  # the features of another encoder
+        segment_everything(Segmenter(hq).encode(picture()), tiny.shared(tiny.PLAIN))
     with pytest.raises(ImageError):
         segment_everything(b"no picture", hq)
 

@@ -23,6 +23,7 @@ from samhq.image.read import read_image
 from samhq.inference.automatic import REFILTERED, AutomaticConfig, Proposals, Watch, keep, propose
 from samhq.inference.segment import EncodedImage, Segmenter, load
 from samhq.model.sam import Sam
+from samhq.types import ImageEmbedding
 
 #: How a record says its mask: bool [H,W], COCO's RLE with counts as a list, or compressed into a str.
 OutputMode = Literal["binary_mask", "uncompressed_rle", "coco_rle"]
@@ -228,24 +229,34 @@ def segment_everything(
 
     Raises:
         ImageError: the picture cannot be read.
-        ConfigError: an option that is unknown or means nothing, or a picture encoded by another kind of model.
+        ConfigError: an option that is unknown or means nothing, or a picture that another model encoded.
         CheckpointError: the model cannot be loaded.
     """
     chosen = as_config(config, options)
     sam = as_sam(model)
     embedding = None
     if isinstance(image, EncodedImage):
-        if image.frame.side != sam.config.side:
-            raise ConfigError(
-                f"Expected a picture encoded for a square of {sam.config.side} pixels, got one for "
-                f"{image.frame.side}. Encode it with the model that segments it."
-            )
-        image, embedding = image.image, image.embedding
+        image, embedding = image.image, _embedding_for(sam, image)
     picture = read_image(image)
     with _watching(progress) as watch:
         proposals = propose(sam, picture, chosen, embedding=embedding, keep_all=keep_all, watch=watch)
     ran = chosen.replace(pred_iou_thresh=0.0, stability_score_thresh=0.0) if keep_all else chosen
     return Everything(picture, proposals, chosen, ran, sam.config.name)
+
+
+def _embedding_for(sam: Sam, encoded: EncodedImage) -> ImageEmbedding:
+    """What was encoded, on the model's device and in its dtype.
+
+    Raises:
+        ConfigError: another model encoded it, whose features would give masks of something else.
+    """
+    asked = sam.config.name, sam.config.side, sam.config.hq
+    if (encoded.model, encoded.frame.side, encoded.embedding.hq is not None) != asked:
+        raise ConfigError(
+            f"Expected a picture encoded by {sam.config.name} for a square of {sam.config.side} pixels, got one "
+            f"encoded by {encoded.model} for {encoded.frame.side}. Encode it with the model that segments it."
+        )
+    return encoded.embedding.to(sam.device).to(sam.dtype)
 
 
 def as_config(config: AutomaticConfig | None, options: dict[str, Any]) -> AutomaticConfig:
