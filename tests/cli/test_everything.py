@@ -61,6 +61,22 @@ def test_files_are_those_of_the_api(weights: Path, tmp_path: Path, hq: Sam, caps
     assert f"{len(expected)} masks" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("tiles", [[], ["--tile", "64"]])
+def test_without_masks_it_says_which_threshold_kept_them_out(
+    weights: Path, tmp_path: Path, capsys: Shown, tiles: list[str]
+) -> None:
+    cat, few = drawn(tmp_path / "cat.png"), ["--points-per-side", "2", *tiles]
+    assert run(weights, tmp_path / "out", cat, *few, "--pred-iou-thresh", "9") == 0
+    said = capsys.readouterr().out
+    assert "0 masks" in said
+    highest = float(said.split("predicted IoU is ")[1].split(";")[0])
+    assert (
+        run(weights, tmp_path / "out", cat, *few, "--pred-iou-thresh", highest - 0.01, "--stability-score-thresh", "1")
+        == 0
+    )
+    assert "stability score is" in capsys.readouterr().out
+
+
 def test_codes_instead_of_pictures(weights: Path, tmp_path: Path) -> None:
     cat, out = drawn(tmp_path / "cat.png"), tmp_path / "out"
     assert run(weights, out, cat, *LOOSE, "--convert-to-rle", "--no-overlay", "--no-multimask") == 0

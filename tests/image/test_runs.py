@@ -34,6 +34,12 @@ def test_masks_boxes_areas_and_codes(mask: np.ndarray) -> None:
 
 
 @settings(deadline=None)
+@given(hnp.arrays(bool, st.tuples(st.integers(0, 5), st.integers(1, 9), st.integers(1, 9)), fill=st.booleans()))
+def test_pixels_of_several_masks_count_once(masks: np.ndarray) -> None:
+    assert runs.area_of_all([changes(mask).astype(np.uint32) for mask in masks]) == masks.any(axis=0).sum()
+
+
+@settings(deadline=None)
 @given(MASKS, st.integers(0, 5), st.integers(0, 5))
 def test_columns_of_a_larger_picture(mask: np.ndarray, before: int, after: int) -> None:
     picture = np.pad(mask, ((0, 0), (before, after)))

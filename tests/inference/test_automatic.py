@@ -157,6 +157,15 @@ def test_an_embedding_spares_the_encoder(hq: Sam, monkeypatch: pytest.MonkeyPatc
     assert same(propose(hq, image, LOOSE, embedding=embedding), expected)
 
 
+def test_what_was_reached_is_known_also_where_nothing_is_kept(hq: Sam) -> None:
+    config = AutomaticConfig(points_per_side=4, crop_n_layers=1)
+    everything = propose(hq, picture(), config, keep_all=True)
+    strict = propose(hq, picture(), config.replace(pred_iou_thresh=9.0))
+    assert strict.best.iou == everything.best.iou >= everything.iou.max()
+    assert strict.best.stability is None
+    assert everything.best.stability >= everything.stability.max()
+
+
 def test_three_masks_a_point_for_hq_models(hq: Sam) -> None:
     """Each of SAM's three plus the HQ logits; the best of them is the published one."""
     free = LOOSE.replace(pred_iou_thresh=-1.0, stability_score_thresh=-1.0)

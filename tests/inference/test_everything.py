@@ -92,6 +92,11 @@ def test_the_label_map_gives_each_pixel_to_the_smallest(everything: Everything) 
     assert np.array_equal(sizes[labels[y, x] - 1, y, x], sizes.min(axis=0)[y, x])
 
 
+def test_what_is_covered(everything: Everything) -> None:
+    assert everything.covered == (everything.label_map() > 0).mean() > 0
+    assert repr(everything) == f"Everything({len(everything)} masks, 90x120, tiny_hq)"
+
+
 def test_the_overlay_changes_masks_only(everything: Everything) -> None:
     shown, labels = everything.overlay(), everything.label_map()
     assert shown.shape == everything.image.shape

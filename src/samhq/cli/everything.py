@@ -230,7 +230,19 @@ class EverythingWork:
 
 
 def summary(result: Everything) -> str:
-    """How many masks, and how much of the picture is in one."""
+    """How many masks, and how much of the picture is in one; without any, what kept them out."""
     count = len(result)
-    covered = 100 * float((result.label_map() > 0).mean())
-    return f"{count} {'mask' if count == 1 else 'masks'}, {covered:.0f} % of the picture"
+    covered = 100 * result.covered
+    said = f"{count} {'mask' if count == 1 else 'masks'}, {covered:.0f} % of the picture"
+    return said if count else said + _reason(result)
+
+
+def _reason(result: Everything) -> str:
+    """Which threshold nothing passed, and which would have let something pass; nothing where it was neither."""
+    best, config = result.proposals.best, result.config
+    if best.iou is not None and best.iou <= config.pred_iou_thresh:
+        return f" (the highest predicted IoU is {best.iou:.3f}; lower --pred-iou-thresh {config.pred_iou_thresh:g})"
+    if best.stability is not None and best.stability < config.stability_score_thresh:
+        asked = f"--stability-score-thresh {config.stability_score_thresh:g}"
+        return f" (the highest stability score is {best.stability:.3f}; lower {asked})"
+    return ""

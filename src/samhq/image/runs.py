@@ -7,6 +7,7 @@ holes and islands are found without unpacking it. Knows nothing of files or netw
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,21 @@ def area(changes: Integer[np.ndarray, " R"]) -> int:
     """
     runs = changes.astype(np.int64).reshape(-1, 2)
     return int((runs[:, 1] - runs[:, 0]).sum())
+
+
+def area_of_all(masks: Sequence[Integer[np.ndarray, " R"]]) -> int:
+    """The number of pixels that are on in at least one of several masks.
+
+    >>> area_of_all([np.array([3, 5, 7, 10]), np.array([4, 6])])
+    6
+    """
+    if not masks:
+        return 0
+    runs = np.concatenate(masks).astype(np.int64).reshape(-1, 2)
+    runs = runs[np.argsort(runs[:, 0])]
+    reached = np.maximum.accumulate(runs[:, 1])
+    fresh = np.maximum(runs[1:, 0], reached[:-1])
+    return int(runs[0, 1] - runs[0, 0] + np.maximum(runs[1:, 1] - fresh, 0).sum()) if len(runs) else 0
 
 
 def box(changes: Integer[np.ndarray, " R"], height: int) -> tuple[int, int, int, int]:

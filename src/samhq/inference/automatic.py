@@ -141,13 +141,31 @@ def _checked_grid(grid: Any) -> np.ndarray:
     return points
 
 
+@dataclass(frozen=True)
+class Best:
+    """The highest predicted IoU of all masks, and the highest stability of those that passed by it; None for none.
+
+    >>> Best(0.5).with_(Best(0.7, 0.9))
+    Best(iou=0.7, stability=0.9)
+    """
+
+    iou: float | None = None
+    stability: float | None = None
+
+    def with_(self, other: Best) -> Best:
+        """The higher of both, each."""
+        pairs = (self.iou, other.iou), (self.stability, other.stability)
+        return Best(*(max((value for value in pair if value is not None), default=None) for pair in pairs))
+
+
 @dataclass(frozen=True, eq=False)
 class Proposals:
     """Masks of one picture as columns of equal length M, in the order in which they were found.
 
     `size_hw` of the picture; `crops` all crops that were looked at; `crop` [M] which of them a mask is from;
     `points` [M,2] as (x, y) and `boxes` [M,4] as (x0, y0, x1, y1), last pixel included, in image pixels; `iou` [M],
-    predicted by the network for SAM's mask; `stability` [M]; `changes`, the masks themselves, see `image/runs.py`.
+    predicted by the network for SAM's mask; `stability` [M]; `changes`, the masks themselves, see `image/runs.py`;
+    `best`, what the masks reached that were looked at, kept or not.
     """
 
     size_hw: tuple[int, int]
@@ -158,6 +176,7 @@ class Proposals:
     iou: Float32[np.ndarray, " M"]
     stability: Float32[np.ndarray, " M"]
     changes: tuple[np.ndarray, ...]
+    best: Best = Best()
 
     def __len__(self) -> int:
         return len(self.changes)
@@ -219,15 +238,18 @@ def propose(
     passing = config.replace(pred_iou_thresh=0.0, stability_score_thresh=0.0) if keep_all else config
     grids = [config.grid(layer) for _, layer in boxes]
     found: list[Proposal] = []
+    best = Best()
     done, total = 0, sum(map(len, grids))
     for number, ((crop, _), grid) in enumerate(zip(boxes, grids, strict=True)):
         seen = _Crop.look(model, image, crop, number, embedding if number == 0 else None)
         for points in _batches(grid * seen.size_wh, _batch(model, config)):
-            found += seen.proposals(model, points, passing)
+            more, reached = seen.proposals(model, points, passing)
+            found += more
+            best = best.with_(reached)
             done += len(points)
             if watch is not None:
                 watch(done, total)
-    return Proposals.of(size_hw, [crop for crop, _ in boxes], found)
+    return replace(Proposals.of(size_hw, [crop for crop, _ in boxes], found), best=best)
 
 
 def keep(proposals: Proposals, config: AutomaticConfig) -> Proposals:
@@ -296,8 +318,8 @@ class _Crop:
     def size_wh(self) -> np.ndarray:
         return np.array(self.frame.original_hw[::-1])
 
-    def proposals(self, model: Sam, points: np.ndarray, config: AutomaticConfig) -> Iterator[Proposal]:
-        """What a batch of points [N,2], in pixels of the crop, brings."""
+    def proposals(self, model: Sam, points: np.ndarray, config: AutomaticConfig) -> tuple[list[Proposal], Best]:
+        """What a batch of points [N,2], in pixels of the crop, brings, and what its masks reached."""
         attended = model.attend(self.embedding, self._prompts(points, model.device))
         choice = select(attended.iou, *policy(model, config))
         scores = choice.iou.float()
@@ -305,12 +327,15 @@ class _Crop:
         logits = _painted(model, self.embedding, attended, choice, passing)
         rows = points[passing.nonzero()[:, 0].cpu().numpy()] + self.crop[:2]
         masks = self.enlarger.masks(logits, config.mask_threshold, config.stability_score_offset)
+        found, best = [], Best(float(scores.max()))
         for mask, iou, point in zip(masks, scores[passing].tolist(), rows.tolist(), strict=True):
             stability = stability_score(mask.above, mask.below)
+            best = best.with_(Best(None, stability))
             if config.stability_score_thresh <= 0 or stability >= config.stability_score_thresh:
                 changes, box = self._placed(mask)
                 if not near_crop_edge(np.array([box]), self.crop, self.size_hw)[0]:
-                    yield Proposal(self.number, tuple(point), box, iou, stability, changes)
+                    found.append(Proposal(self.number, tuple(point), box, iou, stability, changes))
+        return found, best
 
     def _prompts(self, points: np.ndarray, device: torch.device) -> Prompts:
         places = torch.from_numpy(self.frame.points_to_model(points))[:, None].to(device)

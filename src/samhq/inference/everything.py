@@ -95,6 +95,10 @@ class Everything:
     ran: AutomaticConfig
     model: str
 
+    def __repr__(self) -> str:
+        height, width = self.proposals.size_hw
+        return f"Everything({len(self)} masks, {height}x{width}, {self.model})"
+
     @cached_property
     def kept(self) -> Proposals:
         """The proposals that `config` keeps."""
@@ -133,6 +137,12 @@ class Everything:
     def areas(self) -> np.ndarray:
         """Pixels of every mask, int64 [M]."""
         return np.array([runs.area(changes) for changes in self.kept.changes], np.int64)
+
+    @property
+    def covered(self) -> float:
+        """How much of the picture is in at least one mask, in 0..1."""
+        height, width = self.kept.size_hw
+        return runs.area_of_all(self.kept.changes) / (height * width)
 
     def mask(self, index: int) -> np.ndarray:
         """One mask, bool [H,W]."""

@@ -6,6 +6,7 @@ Joins `automatic.py`, which segments a window, and `tiles.py`, which merges wind
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from samhq.image import runs
 from samhq.image.regions import Window, tile_grid, whole
 from samhq.image.sources import PictureSource, open_picture
-from samhq.inference.automatic import AutomaticConfig, Proposal, Proposals, keep, propose
+from samhq.inference.automatic import AutomaticConfig, Best, Proposal, Proposals, keep, propose
 from samhq.inference.everything import Everything, as_config, as_sam
 from samhq.inference.seams import Instance
 from samhq.inference.segment import Segmenter
@@ -48,8 +49,13 @@ def segment_mosaic(
     chosen, source, sam = as_config(config, options), open_picture(image), as_sam(model)
     grid = tile_grid(source.size_hw, tile, overlap, start_xy)
 
+    best = Best()
+
     def masks_of(window: np.ndarray) -> Iterator[tuple[np.ndarray, float, Any]]:
-        kept = keep(propose(sam, window, chosen), chosen)
+        nonlocal best
+        proposals = propose(sam, window, chosen)
+        best = best.with_(proposals.best)
+        kept = keep(proposals, chosen)
         for row in range(len(kept)):
             about = kept.points[row], float(kept.stability[row])
             yield runs.mask_of(kept.changes[row], kept.size_hw), float(kept.iou[row]), about
@@ -59,7 +65,8 @@ def segment_mosaic(
     windows = [(t.window.x0, t.window.y0, t.window.x1, t.window.y1) for t in grid]
     # What is left was compared as masks, which is finer than as boxes.
     done = chosen.replace(box_nms_thresh=1.0, crop_nms_thresh=1.0, min_mask_region_area=0)
-    return Everything(_pixels(source, pixels), Proposals.of(source.size_hw, windows, rows), done, done, sam.config.name)
+    proposals = replace(Proposals.of(source.size_hw, windows, rows), best=best)
+    return Everything(_pixels(source, pixels), proposals, done, done, sam.config.name)
 
 
 def _proposal(instance: Instance, size_hw: tuple[int, int], tile: Window) -> Proposal:
