@@ -147,6 +147,9 @@ def test_large_weights_lie_beside_the_graph(tmp_path: Path, plain: Sam, monkeypa
     check(tmp_path / ENCODER)
     features = open_graph(tmp_path / ENCODER)({"pixels": tiny.pixels(tiny.PLAIN).numpy()})["features"]
     assert features.shape == (1, 32, 4, 4)
+    floats = (tmp_path / f"{ENCODER}.data").stat().st_size
     convert.quantise(tmp_path / ENCODER, about)
+    assert {path.name for path in tmp_path.iterdir()} == {ENCODER, f"{ENCODER}.data"}
     check(tmp_path / ENCODER)
+    assert (tmp_path / f"{ENCODER}.data").stat().st_size < 0.7 * floats, "the float32 weights stayed in the file"
     assert About.from_metadata(open_graph(tmp_path / ENCODER).metadata, tmp_path) == about
