@@ -221,17 +221,23 @@ def test_resuming_does_what_is_left(weights: Path, tmp_path: Path, capsys: Shown
     asked = [tmp_path / "in", "--prompts", tmp_path / "p.json", "--resume"]
     out = tmp_path / "out"
 
+    said: list[str] = []
+
     def done() -> list[str]:
-        return [Path(line.split(": ")[0]).stem for line in capsys.readouterr().out.splitlines()]
+        captured = capsys.readouterr()
+        said[:] = captured.err.splitlines()[-1:]
+        return [Path(line.split(": ")[0]).stem for line in captured.out.splitlines()]
 
     assert run(weights, out, *asked) == 1
     assert done() == ["a", "b", "c"]
+    assert said == ["samhq: 3 done, 1 failed"]
     whole = files_in(out)
     assert run(weights, out, *asked) == 1, "the broken picture is tried again"
     assert done() == []
     (out / "b_mask_0.png").write_bytes(whole["b_mask_0.png"][:50])
     assert run(weights, out, *asked) == 1
     assert done() == ["b"]
+    assert said == ["samhq: 1 done, 2 finished before, 1 failed"]
     assert files_in(out) == whole
     boxes = {"a.png": [{"box": [5, 5, 50, 30]}], "b.png": [{"box": [5, 5, 50, 30]}], "c.png": [{"box": [1, 1, 9, 9]}]}
     (tmp_path / "p.json").write_text(json.dumps(boxes))

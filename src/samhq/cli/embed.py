@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from samhq.cli.job import tell
+from samhq.cli.job import conclude, tell
 from samhq.cli.pictures import find_pictures, stems
 from samhq.cli.segment import make_folder
 
@@ -60,7 +60,7 @@ def embed(
     items = [Item(path, name) for path, name in zip(pictures, stems(pictures), strict=True)]
     work = EmbedWork(output, dtype, model, device)
     tally = run_job(items, work, None, workers=workers, keep_going=len(items) > 1, tell=tell)
-    return 1 if tally.failed else 0
+    return conclude(tally)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 if TYPE_CHECKING:
-    from samhq.batch.job import Item, Report
+    from samhq.batch.job import Item, Report, Tally
 
 
 @Parameter(name="*")
@@ -66,6 +66,15 @@ def tell(report: Report) -> None:
         say(f"{path}: {report.said}, {report.record.seconds:.2f} s")
     else:
         say(f"samhq: {path}: {report.record.error}", stream=sys.stderr)
+
+
+def conclude(tally: Tally) -> int:
+    """The exit code, after a line on stderr of how many pictures were done, where that is not plain to see."""
+    several = tally.done + tally.skipped + tally.failed > 1
+    if several or tally.skipped:
+        counts = (tally.done, "done"), (tally.skipped, "finished before"), (tally.failed, "failed")
+        say("samhq: " + ", ".join(f"{count} {what}" for count, what in counts if count), stream=sys.stderr)
+    return 1 if tally.failed else 0
 
 
 def say(line: str, *, stream: Any = None) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, cast
 from cyclopts import Parameter, Token
 
 from samhq.cli.exported import check_exported, exported_folder, load_exported, weight_files
-from samhq.cli.job import NO_EMBEDDINGS, PLAIN_JOB, EmbeddingFlags, JobFlags, failure_record, tell
+from samhq.cli.job import NO_EMBEDDINGS, PLAIN_JOB, EmbeddingFlags, JobFlags, conclude, failure_record, tell
 from samhq.cli.looks import PLAIN_LOOK, RefineFlags
 from samhq.cli.pictures import check_results_spare_inputs, find_pictures, stems
 from samhq.config import HQMode
@@ -325,7 +325,7 @@ def segment(
         tell=tell,
         on_failure=partial(failure_record, output.output),
     )
-    return 1 if tally.failed else 0
+    return conclude(tally)
 
 
 @dataclass(frozen=True)
