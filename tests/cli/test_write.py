@@ -41,6 +41,26 @@ def test_results_become_a_coco_dataset_that_its_owner_reads(results, tmp_path, c
     assert list((tmp_path / "out").rglob("*.txt"))
 
 
+def test_of_several_candidates_the_best_is_written(results, tmp_path, capsys):
+    content = json.loads((results / "a.json").read_text())
+    first = content["annotations"][0]
+    content["annotations"] = [first | {"prompt": p, "candidate": c} for p in range(2) for c in range(3)]
+    (results / "a.json").write_text(json.dumps(content))
+    assert main(["write", str(results / "a.json"), "--format", "coco", "-o", str(tmp_path / "out")]) == 0
+    assert capsys.readouterr().out == "2 masks of 1 pictures\n"
+
+
+def test_records_of_one_name_are_refused_before_anything_is_written(results, tmp_path, capsys):
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "b.json").write_bytes((results / "b.json").read_bytes())
+    assert main(["write", str(results), str(other), "--format", "masks", "-o", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err
+    assert str(results / "b.json") in said
+    assert str(other / "b.json") in said
+    assert not (tmp_path / "out").exists()
+
+
 def test_masks_are_finished_first(results, tmp_path):
     out = tmp_path / "out"
     assert main(["write", str(results / "a.json"), "--format", "masks", "--fill-holes", "4", "-o", str(out)]) == 0

@@ -90,7 +90,8 @@ def write(
     For example: samhq write masks --format coco --format yolo --output dataset
 
     Reads the JSON records that samhq segment and samhq everything leave, one for
-    each picture; records of pictures that failed are left out, and counted.
+    each picture; records of pictures that failed are left out, and counted. Of
+    several candidates for a prompt (--multimask) the best is written.
     Formats: masks, cutouts, labelmap, coco, sa1b, yolo, labelme, labelstudio,
     cvat, geojson, geotiff, svg.
 
@@ -105,6 +106,7 @@ def write(
 
     options = write.options(finish)
     records = find_records(results)
+    check_names(records)
     make_folder(output)
     pixels = write.embed or not set(format).isdisjoint(_NEED_PIXELS)
     place = not set(format).isdisjoint(_NEED_PLACE)
@@ -141,6 +143,22 @@ def find_records(results: Sequence[Path]) -> list[Path]:
     return found
 
 
+def check_names(records: Sequence[Path]) -> None:
+    """Refuse records whose pictures' files would replace each other's, before anything is written.
+
+    Raises:
+        ConfigError: two have the same name.
+    """
+    seen: dict[str, Path] = {}
+    for path in records:
+        first = seen.setdefault(path.stem, path)
+        if first is not path:
+            raise ConfigError(
+                f"Expected records with different names, got {first} and {path}, whose files would replace each "
+                "other's. Write them into two folders, one after the other."
+            )
+
+
 def failed(path: Path) -> bool:
     """Whether the record says why its picture has no masks."""
     return "error" in content_of(path)
@@ -162,7 +180,8 @@ def content_of(path: Path) -> dict[str, Any]:
 
 
 def read_record(path: Path, *, pixels: bool, place: bool) -> Picture:
-    """The picture of a record, with its file where that is still there and, if wanted, its pixels and its place.
+    """The picture of a record and its prompts' best masks, with its file where that is still there and, if wanted,
+    its pixels and its place.
 
     Raises:
         ImageError: the record has another form, or the picture is needed and cannot be read.
@@ -171,6 +190,8 @@ def read_record(path: Path, *, pixels: bool, place: bool) -> Picture:
     from samhq.image.read import read_image
 
     picture = read_sa1b(path)
+    best = tuple(item for item in picture.annotations if not (item.extra or {}).get("candidate"))
+    picture = replace(picture, annotations=best)
     source = Path(picture.file_name)
     if not source.is_file():
         source = path.parent / source.name
