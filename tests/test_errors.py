@@ -45,3 +45,22 @@ def test_nothing_is_offered_where_nothing_is_near() -> None:
 
 def test_any_iterable_of_names_will_do() -> None:
     assert did_you_mean("a", iter(["a", "b"])) == "Did you mean 'a'? Known: a, b."
+
+
+def test_of_several_the_one_that_is_wrong_is_named() -> None:
+    wrong = errors.PromptError("Expected a, got b.")
+    with (
+        pytest.raises(errors.PromptError) as caught,
+        errors.naming("picture", 0, 2, "'a.jpg'"),
+        errors.naming("prompt", 2, 3),
+    ):
+        raise wrong
+    assert caught.value is wrong
+    assert str(wrong) == "Picture 0 (of 0 to 1), 'a.jpg': Prompt 2 (of 0 to 2): Expected a, got b."
+
+
+def test_the_only_one_needs_no_number_and_other_errors_stay() -> None:
+    with pytest.raises(errors.ImageError, match=r"^Expected a$"), errors.naming("picture", 0, 1):
+        raise errors.ImageError("Expected a")
+    with pytest.raises(ValueError, match=r"^bare$"), errors.naming("picture", 0, 2):
+        raise ValueError("bare")

@@ -7,7 +7,8 @@ into one sentence and exit code 2. This module knows nothing about tensors, file
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class SamHQError(Exception):
@@ -32,6 +33,27 @@ class PromptError(SamHQError, ValueError):
 
 class MissingExtraError(SamHQError, ImportError):
     """A feature whose optional dependency is not installed."""
+
+
+@contextmanager
+def naming(what: str, number: int, count: int | None, name: str = "") -> Iterator[None]:
+    """A block whose picture and prompt errors begin with which of several it was about, counted from 0.
+
+    `count` is how many there are, None where that is not known; the only one is not named.
+
+    >>> with naming("prompt", 2, 5):
+    ...     raise PromptError("Expected a, got b.")
+    Traceback (most recent call last):
+    samhq.errors.PromptError: Prompt 2 (of 0 to 4): Expected a, got b.
+    """
+    try:
+        yield
+    except (ImageError, PromptError) as error:
+        if count != 1:
+            among = "from 0" if count is None else f"of 0 to {count - 1}"
+            which = f"{what.capitalize()} {number} ({among}){', ' * bool(name)}{name}"
+            error.args = (f"{which}: {error}", *error.args[1:])
+        raise
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

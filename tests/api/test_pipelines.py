@@ -138,3 +138,9 @@ def test_options_that_mean_nothing(generator: MaskGenerationPipeline, options: d
 def test_another_task_is_refused(hq: Sam) -> None:
     with pytest.raises(ConfigError, match="mask-generation"):
         pipeline("image-segmentation", model=hq)
+
+
+def test_of_several_pictures_the_wrong_one_is_named(generator: MaskGenerationPipeline) -> None:
+    for given in ([picture(), np.zeros((5, 5, 5))], iter([picture(), np.zeros((5, 5, 5))])):
+        with pytest.raises(ImageError, match=r"^Image 1 \((of 0 to 1|from 0)\): Expected"):
+            generator(given)

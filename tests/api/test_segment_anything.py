@@ -872,3 +872,18 @@ def test_the_notebooks_calls(registry: str) -> None:
 
     batched_output = sam(batch(sam), multimask_output=False)
     assert [list(output) for output in batched_output] == [["masks", "iou_predictions", "low_res_logits"]] * 2
+
+
+def test_the_record_and_the_rows_that_are_wrong_are_named() -> None:
+    sam = model(tiny.HQ)
+    image = torch.zeros(3, 64, 64)
+    fine = {"image": image, "original_size": (64, 64), "boxes": torch.tensor([[1.0, 1, 9, 9]] * 3)}
+    nan = torch.tensor([[1.0, 1, 9, 9], [1, 1, torch.nan, 9], [1, 1, 9, torch.inf]])
+    with pytest.raises(PromptError, match=r"^Input 1 \(of 0 to 1\): .* in rows 1, 2"):
+        sam([fine, {**fine, "boxes": nan}], multimask_output=False)
+    with pytest.raises(PromptError, match=r"^Input 0 \(of 0 to 1\): .*'point'"):
+        sam([{**fine, "point": 1}, fine], multimask_output=False)
+    with pytest.raises(ImageError, match=r"^Input 1 \(of 0 to 1\): Expected `image`"):
+        sam([fine, {**fine, "image": image[None]}], multimask_output=False)
+    with pytest.raises(PromptError, match="got 7 in rows 1"):
+        sam.prompts(torch.ones(2, 1, 2), torch.tensor([[1], [7]]), None, None)

@@ -707,3 +707,33 @@ def test_processor_settings(tmp_path: Path) -> None:
 def test_a_processor_for_weights_without_settings(tmp_path: Path, hq: Any) -> None:
     save_model(hq, tmp_path / "model.pth")
     assert SamHQProcessor.from_pretrained(tmp_path / "model.pth").target_size == SIDE
+
+
+def test_the_image_and_the_object_that_are_wrong_are_named() -> None:
+    points, labels = torch.ones(2, 3, 1, 2), torch.ones(2, 3, 1)
+    points[1, 2, 0, 0], labels[0, 1] = torch.nan, 9
+    device = torch.device("cpu")
+    with pytest.raises(PromptError, match=r"input_points.*image 1, object 2"):
+        flat.flatten(2, 4, device, points)
+    with pytest.raises(PromptError, match=r"got \[9.0\].*image 0, object 1"):
+        flat.flatten(2, 4, device, torch.ones(2, 3, 1, 2), labels)
+    with pytest.raises(PromptError, match=r"input_boxes.*image 1, object 2"):
+        flat.flatten(
+            2, 4, device, None, None, torch.tensor([[[1.0, 1, 9, 9]] * 3, [[1, 1, 9, 9]] * 2 + [[1, 1, 9, torch.inf]]])
+        )
+    with pytest.raises(PromptError, match=r"input_masks.*image 1"):
+        flat.flatten(
+            2, 4, device, None, None, None, torch.stack([torch.ones(1, 16, 16), torch.full((1, 16, 16), torch.nan)])
+        )
+
+
+def test_the_processor_names_the_image_and_the_object(processor: SamHQProcessor) -> None:
+    pictures = [picture(20, 30), picture(30, 20)]
+    with pytest.raises(PromptError, match=r"^Image 1 \(of 0 to 1\): Object 1 \(of 0 to 1\): Expected"):
+        processor(pictures, input_points=[[[[1, 2]]], [[[1, 2]], [[1, 2, 3]]]])
+    with pytest.raises(PromptError, match=r"^Image 1 \(of 0 to 1\): Object 1 \(of 0 to 1\): Expected"):
+        processor(pictures, input_boxes=[[[1, 2, 8, 9]], [[1, 2, 8, 9], [1, 2, 8, float("nan")]]])
+    with pytest.raises(PromptError, match=r"^Image 0 \(of 0 to 1\): Expected"):
+        processor(pictures, input_points=[[[[1, 2]]], [[[1, 2]]]], input_labels=[[[0.5]], [[1]]])
+    with pytest.raises(ImageError, match=r"^Image 1 \(of 0 to 1\): Expected"):
+        processor([picture(20, 30), np.zeros((5, 5, 5))])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,10 +11,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from samhq.errors import PromptError, SamHQError
 from samhq.image.frame import Frame
-from samhq.inference.prompt import Prompt, candidates_for, flatten, join, mask_logits
+from samhq.inference.prompt import Prompt, as_prompts, candidates_for, flatten, join, mask_logits
 from samhq.types import IGNORED
 
 FRAME = Frame.fit((40, 80), 64)
@@ -168,3 +171,48 @@ def test_whatever_is_given_only_our_errors_come_out(prompts: list[Prompt]) -> No
     assert len(flat) == len(prompts) == len(policies)
     assert flat.points is not None
     assert flat.points.isfinite().all()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        Prompt(),
+        Prompt(labels=[1]),
+        Prompt(points=[[500, 5]]),
+        Prompt(points=[[5, 5]], labels=[7]),
+        Prompt(box=[9, 9, 5, 5]),
+        Prompt(box=[[0, 0, 5, 5], [0, 0, 6, 6]]),
+        Prompt(mask=np.zeros((3, 3), bool)),
+        Prompt(mask="nowhere.png"),
+    ],
+)
+def test_of_several_prompts_the_wrong_one_is_named(wrong: Prompt) -> None:
+    fine = Prompt(points=[[10, 20]])
+    with pytest.raises(PromptError, match=r"^Prompt 1 \(of 0 to 2\): Expected"):
+        flatten(as_prompts([fine, wrong, fine]), FRAME)
+    with pytest.raises(PromptError, match=r"^Expected"):
+        flatten(as_prompts([wrong]), FRAME)
+
+
+def test_what_is_no_prompt_is_named_among_those_that_are() -> None:
+    with pytest.raises(PromptError, match=r"^Prompt 1 \(of 0 to 1\): .*list"):
+        as_prompts([Prompt(points=[[1, 2]]), [1, 2]])
+
+
+def test_a_mask_may_be_a_picture_or_its_file(tmp_path: Path) -> None:
+    picture = Image.fromarray(ROUGH.astype(np.uint8) * 255)
+    file, stream = tmp_path / "rough.png", io.BytesIO()
+    picture.save(file)
+    picture.save(stream, "PNG")
+    for mask in (picture, file, str(file), stream.getvalue(), io.BytesIO(stream.getvalue())):
+        read = as_prompts([Prompt(box=[1, 2, 30, 40], mask=mask)])[0]
+        assert np.array_equal(read.mask, ROUGH)
+        assert read.box == [1, 2, 30, 40]
+    assert as_prompts([Prompt(mask=LOGITS)])[0].mask is LOGITS
+
+
+@pytest.mark.parametrize("name", ["nowhere.png", "logits.npy"])
+def test_a_mask_file_that_is_no_picture_is_a_sentence(tmp_path: Path, name: str) -> None:
+    np.save(tmp_path / "logits.npy", LOGITS)
+    with pytest.raises(PromptError, match=f"(?s){name}.*read_mask_prompt"):
+        as_prompts([Prompt(mask=tmp_path / name)])

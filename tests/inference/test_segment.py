@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from tests import tiny
 from tests.inference.test_prompt import anything
 
@@ -298,3 +301,31 @@ def test_values_say_what_they_are_in_a_line(segmenter: Segmenter) -> None:
     shown = [repr(value) for value in (segmenter, encoded, segmenter.segment(encoded, box=[5, 5, 50, 30]))]
     assert all("40x60" in text for text in shown[1:])
     assert max(map(len, shown)) < 100
+
+
+def test_of_several_pictures_the_wrong_one_is_named(segmenter: Segmenter, tmp_path: Path) -> None:
+    fine, far = Prompt(points=[[20, 15]]), Prompt(points=[[20, 500]])
+    with pytest.raises(PromptError, match=r"^Picture 1 \(of 0 to 1\): Prompt 2 \(of 0 to 2\): Expected points"):
+        segmenter.segment_batch([picture(), picture()], [[fine], [fine, fine, far]])
+    with pytest.raises(PromptError, match=r"^Picture 0 \(of 0 to 1\): Expected at least one prompt"):
+        segmenter.segment_batch([picture(), picture()], [[], [fine]])
+    with pytest.raises(ImageError, match=r"^Picture 1 \(of 0 to 1\): Expected"):
+        segmenter.segment_batch([picture(), np.zeros((5, 5, 5))], [[fine], [fine]])
+    file = tmp_path / "b.png"
+    Image.fromarray(picture()).save(file)
+    with pytest.raises(PromptError, match=r"^Picture 1 \(of 0 to 1\), '.*b.png': Expected points"):
+        segmenter.segment_batch([picture(), file], [[fine], [far]])
+    with pytest.raises(PromptError, match=r"^Expected points"):
+        segmenter.segment(file, prompts=[far])
+
+
+def test_a_mask_file_segments_as_its_array(segmenter: Segmenter, tmp_path: Path) -> None:
+    file = tmp_path / "rough.png"
+    Image.fromarray(ROUGH).save(file)
+    plain = segmenter.segment(picture(), mask=ROUGH)
+    for mask in (file, Image.open(file)):
+        found = segmenter.segment(picture(), mask=mask)
+        assert np.array_equal(found.low_res_logits, plain.low_res_logits)
+        written = found.save(tmp_path / "out")
+        assert found.annotations() == plain.annotations()
+        assert json.loads(written[-1].read_text())["prompts"][0]["mask"]["size"] == [40, 60]

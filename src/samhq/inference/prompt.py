@@ -5,17 +5,19 @@ Knows nothing about networks, files or how masks are chosen.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PIL import Image
 
 from samhq.config import IGNORED, Candidates
-from samhq.errors import ImageError, PromptError
+from samhq.errors import ImageError, PromptError, naming
 from samhq.image.boxes import as_boxes, as_points
 from samhq.image.frame import Frame
-from samhq.image.read import as_array, describe
+from samhq.image.read import as_array, describe, read_mask
 from samhq.shapes import Float32, Int64
 
 if TYPE_CHECKING:
@@ -29,8 +31,9 @@ class Prompt:
     """One object, by points, a box, a mask, or several of these. All coordinates in image pixels.
 
     `points` [N,2] as (x, y) with `labels` [N], 1 on the object and 0 off it (all 1 when left out);
-    `box` (x0, y0, x1, y1); `mask` either bool [H,W], a rough mask of the picture, or float [4g,4g], the
-    `low_res_logits` of an earlier result.
+    `box` (x0, y0, x1, y1); `mask` either bool [H,W], a rough mask of the picture, also as a PIL image, a
+    file or its bytes, as `samhq.image.read.read_mask` takes them; or float [4g,4g], the `low_res_logits` of an earlier
+    result.
     """
 
     points: Any = None
@@ -45,16 +48,37 @@ class Prompt:
 
 
 def as_prompts(prompts: Any) -> list[Prompt]:
-    """One picture's prompts as a list, each a `Prompt`.
+    """One picture's prompts as a list, each a `Prompt` whose mask is an array, read where it was a picture.
 
     Raises:
-        PromptError: something else.
+        PromptError: something else, or a mask that cannot be read.
     """
-    if not isinstance(prompts, Sequence) or not all(isinstance(prompt, Prompt) for prompt in prompts):
+    if not isinstance(prompts, Sequence):
+        raise _not_prompts(prompts)
+    checked = []
+    for number, prompt in enumerate(prompts):
+        with naming("prompt", number, len(prompts)):
+            checked.append(_as_prompt(prompt))
+    return checked
+
+
+def _as_prompt(prompt: Any) -> Prompt:
+    if not isinstance(prompt, Prompt):
+        raise _not_prompts(prompt)
+    mask = prompt.mask
+    if not isinstance(mask, (str, os.PathLike, bytes, Image.Image)) and not hasattr(mask, "read"):
+        return prompt
+    try:
+        return replace(prompt, mask=read_mask(mask))
+    except ImageError as error:
         raise PromptError(
-            f"Expected prompts as a list of Prompt, got {prompts!r:.80}. Write [Prompt(points=...), ...]."
-        )
-    return list(prompts)
+            f"Expected a mask prompt as an array, or as a mask picture: {error} For .json records and .npy arrays "
+            "use samhq.formats.prompts.read_mask_prompt."
+        ) from error
+
+
+def _not_prompts(came: Any) -> PromptError:
+    return PromptError(f"Expected prompts as a list of Prompt, got {came!r:.80}. Write [Prompt(points=...), ...].")
 
 
 def candidates_for(prompts: Sequence[Prompt], multimask: bool | None) -> list[Candidates]:
@@ -87,7 +111,7 @@ def one_or_many(
         return as_prompts(prompts)
     if boxes is not None:
         return [Prompt(box=row) for row in _rows(boxes)]
-    return [Prompt(points, labels, box, mask)]
+    return as_prompts([Prompt(points, labels, box, mask)])
 
 
 def _rows(boxes: Any) -> list[np.ndarray]:
@@ -171,15 +195,9 @@ def join(parts: Sequence[Prompts]) -> Prompts:
 def _points(prompts: Sequence[Prompt], frame: Frame) -> tuple[np.ndarray, np.ndarray]:
     """Points [P,N,2] and labels [P,N], short rows filled with labels that take no part."""
     rows = []
-    for prompt in prompts:
-        if prompt.points is None:
-            if prompt.labels is not None:
-                raise PromptError("Expected points with the labels, got labels alone. Give points=[[x, y], ...] too.")
-            if prompt.box is None and prompt.mask is None:
-                raise PromptError("Expected points, a box or a mask in every prompt, got an empty one. Remove it.")
-            rows.append((np.zeros((0, 2), np.float32), np.zeros(0, np.int64)))
-        else:
-            rows.append(as_points(prompt.points, prompt.labels, frame.original_hw))
+    for number, prompt in enumerate(prompts):
+        with naming("prompt", number, len(prompts)):
+            rows.append(_clicks(prompt, frame))
     widest = max(len(xy) for xy, _ in rows)
     points = np.zeros((len(rows), widest, 2), np.float32)
     labels = np.full((len(rows), widest), IGNORED, np.int64)
@@ -189,6 +207,17 @@ def _points(prompts: Sequence[Prompt], frame: Frame) -> tuple[np.ndarray, np.nda
     return points, labels
 
 
+def _clicks(prompt: Prompt, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
+    """One prompt's points [N,2], in image pixels, and labels [N]."""
+    if prompt.points is not None:
+        return as_points(prompt.points, prompt.labels, frame.original_hw)
+    if prompt.labels is not None:
+        raise PromptError("Expected points with the labels, got labels alone. Give points=[[x, y], ...] too.")
+    if prompt.box is None and prompt.mask is None:
+        raise PromptError("Expected points, a box or a mask in every prompt, got an empty one. Remove it.")
+    return np.zeros((0, 2), np.float32), np.zeros(0, np.int64)
+
+
 def _boxes(prompts: Sequence[Prompt], frame: Frame) -> np.ndarray | None:
     """Boxes [P,4], NaN where a prompt has none; None where no prompt has one."""
     if all(prompt.box is None for prompt in prompts):
@@ -196,10 +225,15 @@ def _boxes(prompts: Sequence[Prompt], frame: Frame) -> np.ndarray | None:
     boxes = np.full((len(prompts), 4), np.nan, np.float32)
     for i, prompt in enumerate(prompts):
         if prompt.box is not None:
-            box = as_boxes(prompt.box, frame.original_hw)
-            if len(box) != 1:
-                raise PromptError(f"Expected one box a prompt, got {len(box)}. Give boxes=[...], or one Prompt each.")
-            boxes[i] = frame.boxes_to_model(box)[0]
+            with naming("prompt", i, len(prompts)):
+                boxes[i] = frame.boxes_to_model(_one_box(prompt.box, frame))[0]
+    return boxes
+
+
+def _one_box(box: Any, frame: Frame) -> np.ndarray:
+    boxes = as_boxes(box, frame.original_hw)
+    if len(boxes) != 1:
+        raise PromptError(f"Expected one box a prompt, got {len(boxes)}. Give boxes=[...], or one Prompt each.")
     return boxes
 
 
@@ -211,7 +245,8 @@ def _masks(prompts: Sequence[Prompt], frame: Frame) -> np.ndarray | None:
     masks = np.full((len(prompts), 1, side, side), np.nan, np.float32)
     for i, prompt in enumerate(prompts):
         if prompt.mask is not None:
-            masks[i] = mask_logits(prompt.mask, frame)
+            with naming("prompt", i, len(prompts)):
+                masks[i] = mask_logits(prompt.mask, frame)
     return masks
 
 

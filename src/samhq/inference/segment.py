@@ -5,7 +5,9 @@ Knows nothing about commands or other libraries' interfaces.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -13,9 +15,9 @@ import numpy as np
 import torch
 
 from samhq.config import HQMode
-from samhq.errors import ConfigError, PromptError, did_you_mean
+from samhq.errors import ConfigError, PromptError, did_you_mean, naming
 from samhq.image.frame import Frame
-from samhq.image.read import read_image
+from samhq.image.read import describe, read_image
 from samhq.image.transform import to_pixels
 from samhq.inference.prompt import Prompt, as_prompts, candidates_for, flatten, join, one_or_many
 from samhq.inference.result import Segmentation
@@ -84,10 +86,10 @@ class Segmenter:
         """Masks for one object (`points`, `labels`, `box`, `mask` together) or many (`boxes`, or `prompts`).
 
         `image` is a picture or an `EncodedImage`. Coordinates are image pixels: `points` [N,2] as (x, y),
-        `labels` [N] with 1 on and 0 off the object, `box` (x0, y0, x1, y1), `boxes` [P,4]; `mask` bool [H,W]
-        or an earlier result's `low_res_logits[p, k]`. `multimask` True gives three candidates a prompt, best
-        first; False one; None takes the best of three for a single click and one otherwise. `hq` is "add"
-        (SAM's logits plus the HQ logits; the default of HQ models), "only" or "off".
+        `labels` [N] with 1 on and 0 off the object, `box` (x0, y0, x1, y1), `boxes` [P,4]; `mask` bool [H,W],
+        such a mask as a PIL image or a file, or an earlier result's `low_res_logits[p, k]`. `multimask` True gives
+        three candidates a prompt, best first; False one; None takes the best of three for a single click and one
+        otherwise. `hq` is "add" (SAM's logits plus the HQ logits; the default of HQ models), "only" or "off".
 
         Raises:
             ImageError: the picture cannot be read.
@@ -109,7 +111,8 @@ class Segmenter:
     ) -> list[Segmentation]:
         """Masks for several pictures, each with its own prompts, of any number and kind.
 
-        The result of a prompt does not depend on its neighbours. Raises as `segment`.
+        The result of a prompt does not depend on its neighbours. Raises as `segment`; of several pictures and prompts
+        the message says which is wrong, by its number from 0.
         """
         if len(images) != len(prompts) or not images:
             raise PromptError(
@@ -117,10 +120,18 @@ class Segmenter:
                 "Give an equal number, at least one."
             )
         mode = self._hq_mode(hq)
-        lists = [as_prompts(asked) for asked in prompts]
-        encoded = [image if isinstance(image, EncodedImage) else self.encode(image) for image in images]
+        lists, encoded, parts = [], [], []
+        for i, asked in enumerate(prompts):
+            with _naming_picture(images, i):
+                lists.append(as_prompts(asked))
+        for i, image in enumerate(images):
+            with _naming_picture(images, i):
+                encoded.append(image if isinstance(image, EncodedImage) else self.encode(image))
         self._check_encoder(encoded)
-        flat = join([flatten(asked, e.frame, i) for i, (e, asked) in enumerate(zip(encoded, lists, strict=True))])
+        for i, (e, asked) in enumerate(zip(encoded, lists, strict=True)):
+            with _naming_picture(images, i):
+                parts.append(flatten(asked, e.frame, i))
+        flat = join(parts)
         policies = [policy for asked in lists for policy in candidates_for(asked, multimask)]
         low = self._decode(cat([e.embedding for e in encoded]), flat, policies, mode)
         ends = np.cumsum([0, *(len(asked) for asked in lists)])
@@ -167,6 +178,13 @@ class Segmenter:
             frame=encoded.frame,
             model=self.name,
         )
+
+
+def _naming_picture(images: Sequence[Any], number: int) -> AbstractContextManager[None]:
+    """A block whose errors say which picture it was about, by its number and, where it is a file, its name."""
+    image = images[number]
+    name = describe(image) if isinstance(image, (str, os.PathLike)) else ""
+    return naming("picture", number, len(images), name)
 
 
 def cat(parts: Sequence[ImageEmbedding]) -> ImageEmbedding:

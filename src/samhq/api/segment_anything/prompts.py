@@ -77,12 +77,13 @@ def _points(points: Any, labels: Any, device: torch.device) -> tuple[Tensor | No
 
 
 def _check_labels(labels: Tensor) -> None:
-    strange = sorted(set(labels.flatten().tolist()) - set(_LABELS))
-    if strange:
+    known = torch.isin(labels, labels.new_tensor(_LABELS))
+    if not bool(known.all()):
+        strange = sorted(set(labels[~known].tolist()))
         raise RefusedPromptError(
             "Expected point labels 1 (on the object), 0 (off it) or -1 (not a point), got "
-            f"{', '.join(f'{label:g}' for label in strange[:5])}. A box is given with box= or boxes=, not by "
-            "corner labels 2 and 3."
+            f"{', '.join(f'{label:g}' for label in strange[:5])} in {_rows(known)}. A box is given with "
+            "box= or boxes=, not by corner labels 2 and 3."
         )
 
 
@@ -138,5 +139,18 @@ def _floats(value: Any, device: torch.device) -> Tensor:
 
 
 def _check_finite(value: Tensor, what: str) -> None:
-    if not bool(torch.isfinite(value).all()):
-        raise RefusedPromptError(f"Expected finite numbers in {what}, got NaN or infinity. Remove those prompts.")
+    finite = torch.isfinite(value)
+    if not bool(finite.all()):
+        raise RefusedPromptError(
+            f"Expected finite numbers in {what}, got NaN or infinity in {_rows(finite)}. Remove those prompts."
+        )
+
+
+def _rows(fine: Tensor) -> str:
+    """Which rows of the first axis hold something that is not fine, the first few.
+
+    >>> _rows(torch.tensor([[True, True], [True, False]]))
+    'rows 1'
+    """
+    wrong = (~fine.flatten(1).all(1)).nonzero()[:, 0].tolist()
+    return f"rows {', '.join(map(str, wrong[:5]))}{', ...' if len(wrong) > 5 else ''}"

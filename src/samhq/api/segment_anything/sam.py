@@ -18,7 +18,7 @@ from samhq.api.segment_anything import parts
 from samhq.api.segment_anything.prompts import flat
 from samhq.api.segment_anything.refusals import RefusedImageError, RefusedPromptError
 from samhq.config import ModelConfig
-from samhq.errors import ConfigError, did_you_mean
+from samhq.errors import ConfigError, did_you_mean, naming
 from samhq.image.frame import Frame
 from samhq.image.transform import normalise_and_pad
 from samhq.model import mask_decoder, mask_decoder_hq, prompt_encoder, sam, tiny_vit, vit
@@ -63,19 +63,17 @@ class Sam(sam.Sam):
         if not batched_input:
             return []
         with torch.set_grad_enabled(self.training and torch.is_grad_enabled()):
-            for record in batched_input:
-                _check_keys(record)
-            pixels = torch.cat([self.preprocess(_picture(record["image"])) for record in batched_input])
-            features, early = self.encode_published(pixels)
-            return [
-                self._answer(
-                    record,
-                    self.embedding(features[i : i + 1], [level[i : i + 1] for level in early[:1]]),
-                    multimask_output,
-                    hq_token_only,
-                )
-                for i, record in enumerate(batched_input)
-            ]
+            count, pixels, answers = len(batched_input), [], []
+            for i, record in enumerate(batched_input):
+                with naming("input", i, count):
+                    _check_keys(record)
+                    pixels.append(self.preprocess(_picture(record["image"])))
+            features, early = self.encode_published(torch.cat(pixels))
+            for i, record in enumerate(batched_input):
+                embedding = self.embedding(features[i : i + 1], [level[i : i + 1] for level in early[:1]])
+                with naming("input", i, count):
+                    answers.append(self._answer(record, embedding, multimask_output, hq_token_only))
+            return answers
 
     def preprocess(self, x: Tensor) -> Float[Tensor, "*I 3 S S"]:
         """Resized pictures [3,h,w] or [I,3,h,w], 0..255, normalised and padded to the square with zeros.

@@ -27,7 +27,7 @@ from samhq.checkpoint.files import read_json, write_json
 from samhq.checkpoint.hf_config import processor_to_transformers
 from samhq.checkpoint.load import load_state, locate
 from samhq.config import PIXEL_MEAN, PIXEL_STD
-from samhq.errors import ConfigError, ImageError, PromptError, did_you_mean
+from samhq.errors import ConfigError, ImageError, PromptError, did_you_mean, naming
 from samhq.image.frame import Frame
 from samhq.image.read import as_array, describe, read_image
 from samhq.image.transform import normalise_and_pad, resize_longest
@@ -131,7 +131,10 @@ class SamImageProcessor:
         """
         if changes:
             return self._changed(changes)(images, segmentation_maps, return_tensors)
-        arrays = [read_image(image) for image in _several(images, 4)]
+        arrays, several = [], _several(images, 4)
+        for number, image in enumerate(several):
+            with naming("image", number, len(several)):
+                arrays.append(read_image(image))
         if not arrays:
             raise ImageError("Expected at least one image, got an empty list.")
         side, square = self.size["longest_edge"], self.pad_size["height"]
@@ -160,7 +163,11 @@ class SamImageProcessor:
         if len(maps) != len(frames):
             raise ImageError(f"Expected a segmentation map for each of {len(frames)} images, got {len(maps)}.")
         side, square = self.mask_size["longest_edge"], self.mask_pad_size["height"]
-        return [_label(one, frame, side, square) for one, frame in zip(maps, frames, strict=True)]
+        labels = []
+        for number, (one, frame) in enumerate(zip(maps, frames, strict=True)):
+            with naming("image", number, len(frames)):
+                labels.append(_label(one, frame, side, square))
+        return labels
 
     def post_process_masks(
         self,

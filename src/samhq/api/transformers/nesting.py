@@ -5,13 +5,14 @@ Knows nothing about pictures or models: coordinates stay in the picture's pixels
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from samhq.errors import PromptError
+from samhq.errors import PromptError, naming
 from samhq.types import IGNORED
 
 #: What a level of nesting is called in messages, from outside in.
@@ -89,8 +90,8 @@ def _points(value: Any, images: int) -> list[list[np.ndarray]]:
     if depth not in (3, 4):
         raise PromptError(f"Expected input_points as {_POINTS}, got {depth} levels of nesting.")
     _check_count("input_points", lists, images)
-    objects = [[one] for one in lists] if depth == 3 else [_level(one, "input_points", _POINTS) for one in lists]
-    return [[_numbers(points, "input_points", (-1, 2), _POINTS) for points in one] for one in objects]
+    objects = [[one] for one in lists] if depth == 3 else _objects(lists, "input_points", _POINTS)
+    return _each(objects, lambda points: _numbers(points, "input_points", (-1, 2), _POINTS))
 
 
 def _labels(value: Any, points: list[list[np.ndarray]]) -> list[list[np.ndarray]]:
@@ -98,19 +99,39 @@ def _labels(value: Any, points: list[list[np.ndarray]]) -> list[list[np.ndarray]
     depth = _depth(lists)
     if depth not in (2, 3):
         raise PromptError(f"Expected input_labels as {_LABELS}, got {depth} levels of nesting.")
-    objects = [[one] for one in lists] if depth == 2 else [_level(one, "input_labels", _LABELS) for one in lists]
-    labels = [[_numbers(row, "input_labels", (-1,), _LABELS) for row in one] for one in objects]
+    objects = [[one] for one in lists] if depth == 2 else _objects(lists, "input_labels", _LABELS)
+    labels = _each(objects, lambda row: _numbers(row, "input_labels", (-1,), _LABELS))
     if _counts(labels) != _counts(points):
         raise PromptError(
             f"Expected {_LABELS}: {_counts(points)} points by image and object, got {_counts(labels)} input_labels."
         )
-    return [[_whole(row) for row in one] for one in labels]
+    return _each(labels, _whole)
 
 
 def _boxes(value: Any, images: int) -> list[list[np.ndarray]]:
     lists = _level(_lists(value, "input_boxes", _BOXES), "input_boxes", _BOXES)
     _check_count("input_boxes", lists, images)
-    return [[_box(box) for box in _level(one, "input_boxes", _BOXES)] for one in lists]
+    return _each(_objects(lists, "input_boxes", _BOXES), _box)
+
+
+def _objects(lists: list[Any], name: str, wanted: str) -> list[list[Any]]:
+    """Every image's objects."""
+    found = []
+    for number, one in enumerate(lists):
+        with naming("image", number, len(lists)):
+            found.append(_level(one, name, wanted))
+    return found
+
+
+def _each(objects: list[list[Any]], read: Callable[[Any], np.ndarray]) -> list[list[np.ndarray]]:
+    """What `read` makes of every object of every image; an error names both."""
+    rows: list[list[np.ndarray]] = []
+    for number, one in enumerate(objects):
+        rows.append([])
+        for place, value in enumerate(one):
+            with naming("image", number, len(objects)), naming("object", place, len(one)):
+                rows[-1].append(read(value))
+    return rows
 
 
 def _box(value: Any) -> np.ndarray:

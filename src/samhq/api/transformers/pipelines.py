@@ -18,7 +18,7 @@ import torch
 
 from samhq.checkpoint.load import load_model
 from samhq.config import MASK_THRESHOLD
-from samhq.errors import ConfigError, ImageError, did_you_mean
+from samhq.errors import ConfigError, ImageError, did_you_mean, naming
 from samhq.image import runs
 from samhq.image.read import read_image
 from samhq.inference.automatic import AutomaticConfig, Proposals, keep, propose
@@ -80,7 +80,11 @@ class MaskGenerationPipeline:
         """
         chosen = {**self.options, **_known(options)}
         if isinstance(image, (list, tuple)) or (hasattr(image, "__next__") and isinstance(image, Iterable)):
-            return [self._masks(one, chosen) for one in image]
+            outputs, count = [], len(image) if isinstance(image, (list, tuple)) else None
+            for number, one in enumerate(image):
+                with naming("image", number, count):
+                    outputs.append(self._masks(one, chosen))
+            return outputs
         return self._masks(image, chosen)
 
     def _masks(self, image: Any, options: dict[str, Any]) -> dict[str, Any]:

@@ -75,6 +75,16 @@ def flatten(
     return Batch(prompts, images, each, _padding(prompts))
 
 
+def _place(fine: Bool[Tensor, "I P *rest"]) -> str:
+    """The first image and object that hold something that is not fine.
+
+    >>> _place(torch.tensor([[True, True], [True, False]]))
+    'image 1, object 1'
+    """
+    image, thing = (~fine).nonzero()[0, :2].tolist()
+    return f"image {image}, object {thing}"
+
+
 def _check_points(points: Tensor | None, images: int) -> None:
     if points is None:
         return
@@ -84,8 +94,12 @@ def _check_points(points: Tensor | None, images: int) -> None:
             f"{list(points.shape)}. For one object an image add the second axis: input_points[:, None]."
         )
     _check_images("input_points", points, images)
-    if not bool(torch.isfinite(points).all()):
-        raise PromptError("Expected finite input_points, got NaN or infinity. Label points that fill up with -10.")
+    finite = torch.isfinite(points)
+    if not bool(finite.all()):
+        raise PromptError(
+            f"Expected finite input_points, got NaN or infinity in {_place(finite)}. Label points that fill up "
+            "with -10."
+        )
 
 
 def _check_boxes(boxes: Tensor | None, images: int) -> None:
@@ -97,9 +111,11 @@ def _check_boxes(boxes: Tensor | None, images: int) -> None:
             "For one image add the first axis: input_boxes[None]."
         )
     _check_images("input_boxes", boxes, images)
-    if bool(boxes.isinf().any()) or bool((boxes.isnan().any(-1) != boxes.isnan().all(-1)).any()):
+    fine = ~boxes.isinf().any(-1) & (boxes.isnan().any(-1) == boxes.isnan().all(-1))
+    if not bool(fine.all()):
         raise PromptError(
-            "Expected finite input_boxes, got infinity or NaN in a part of a box. All four NaN is no box."
+            f"Expected finite input_boxes, got infinity or NaN in a part of the box of {_place(fine)}. All four NaN "
+            "is no box."
         )
 
 
@@ -122,7 +138,7 @@ def _labels(points: Tensor | None, labels: Tensor | None) -> Tensor | None:
     if not bool(known.all()):
         raise PromptError(
             "Expected input_labels of 1 (on the object), 0 (off it), -1 (no point), 2 and 3 (corners of a box) or "
-            f"-10 (padding), got {sorted(set(labels[~known].tolist()))[:5]}."
+            f"-10 (padding), got {sorted(set(labels[~known].tolist()))[:5]}, first in {_place(known)}."
         )
     return labels
 
@@ -140,8 +156,9 @@ def _masks(masks: Tensor, images: int, each: int, size: int) -> Float[Tensor, "P
             "such as pred_masks[:, :, 0]."
         )
     floats = masks if masks.is_floating_point() else masks.float()
-    if not bool(floats.isfinite().all()):
-        raise PromptError("Expected finite logits as input_masks, got NaN or infinity.")
+    finite = floats.isfinite()
+    if not bool(finite.all()):
+        raise PromptError(f"Expected finite logits as input_masks, got NaN or infinity in {_place(finite)}.")
     return floats.expand(-1, each, -1, -1).flatten(0, 1)[:, None]
 
 
