@@ -219,6 +219,13 @@ def test_messages_name_the_file(tmp_path):
         read_image(path)
 
 
+def test_a_tiff_of_many_channels_says_how_to_choose_some(tmp_path: Path):
+    path = tmp_path / "field.tif"
+    path.write_bytes(b"II*\0 channels that Pillow knows nothing of")
+    with pytest.raises(ImageError, match=r"field\.tif.*--bands 1,2,3.*samhq\.open_picture"):
+        read_image(path)
+
+
 def test_bombs_are_refused_and_large_pictures_are_not_warned_about(monkeypatch, recwarn):
     data = saved(Image.new("1", (100, 100)))
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 6000)

@@ -191,6 +191,16 @@ def _opened(source: Any) -> Image.Image | None:
     return None
 
 
+def _instead(name: str) -> str:
+    """What to do about a file that Pillow does not know, by its name."""
+    if name.strip("'").lower().endswith((".tif", ".tiff")):
+        return (
+            "if it has other channels than a photograph, choose them with --bands 1,2,3 --stretch 2,98, in Python with "
+            "samhq.open_picture(path, bands=(1, 2, 3), percentiles=(2, 98))"
+        )
+    return "convert it to PNG first (HEIC, raw and vector files need another program)"
+
+
 def _decoded(file: Any, name: str) -> Image.Image:
     try:
         with warnings.catch_warnings():
@@ -216,7 +226,7 @@ def _decoded(file: Any, name: str) -> Image.Image:
     except UnidentifiedImageError as error:
         raise ImageError(
             f"Expected a picture that Pillow can read (JPEG, PNG, TIFF, WebP, ...), got {name}, which is none; "
-            "convert it to PNG first (HEIC, raw and vector files need another program)."
+            f"{_instead(name)}."
         ) from error
     except _BROKEN as error:
         raise ImageError(
