@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,23 @@ from samhq.training.accelerator import start_accelerator
 def test_one_process_may_train_twice_in_different_precisions(tmp_path):
     assert start_accelerator("cpu", "bfloat16").mixed_precision == "bf16"
     assert start_accelerator("cpu", "float32").mixed_precision == "no"
+
+
+def test_processes_wait_for_one_that_validates_for_long(monkeypatch):
+    """One process validates while the others wait: NCCL would end them after ten minutes, gloo after thirty."""
+    import torch.distributed as distributed
+
+    asked = {}
+    monkeypatch.setattr(distributed, "init_process_group", lambda *_, **fields: asked.update(fields) or _stop())
+    for name, value in {"RANK": 0, "WORLD_SIZE": 2, "LOCAL_RANK": 0, "MASTER_ADDR": "here", "MASTER_PORT": 1}.items():
+        monkeypatch.setenv(name, str(value))
+    with pytest.raises(InterruptedError):
+        start_accelerator("cpu", "float32")
+    assert asked["timeout"] >= timedelta(hours=6)
+
+
+def _stop():
+    raise InterruptedError
 
 
 def test_devices_and_precisions_that_are_not_here(monkeypatch):

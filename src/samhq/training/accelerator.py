@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import torch
@@ -13,6 +14,8 @@ from samhq.errors import ConfigError, MissingExtraError
 from samhq.inference.segment import as_device
 
 _PRECISION = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
+#: How long processes wait for one that validates or encodes alone. Where one dies the launcher ends the others.
+_PATIENCE = timedelta(days=1)
 _DEVICE = "ACCELERATE_TORCH_DEVICE"  #: by which Accelerate is told one device of several
 
 
@@ -29,7 +32,7 @@ def start_accelerator(device: str | None, precision: str) -> Any:
     try:
         from accelerate import Accelerator
         from accelerate.state import AcceleratorState
-        from accelerate.utils import DistributedDataParallelKwargs
+        from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs
     except ModuleNotFoundError as error:
         raise MissingExtraError(
             f"Training needs Accelerate, and {error.name} is not installed. Run: pip install 'samhq[train]'"
@@ -38,9 +41,10 @@ def start_accelerator(device: str | None, precision: str) -> Any:
     AcceleratorState._reset_state(reset_partial_state=True)
     # A batch need not hold every kind of prompt, so that some parameters may stay without a gradient.
     some_unused = DistributedDataParallelKwargs(find_unused_parameters=True)
+    patient = InitProcessGroupKwargs(timeout=_PATIENCE)
     with _told(chosen):
         return Accelerator(
-            cpu=chosen.type == "cpu", mixed_precision=_PRECISION[precision], kwargs_handlers=[some_unused]
+            cpu=chosen.type == "cpu", mixed_precision=_PRECISION[precision], kwargs_handlers=[some_unused, patient]
         )
 
 
