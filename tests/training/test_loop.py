@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ import samhq
 from samhq.checkpoint.load import load_model
 from samhq.checkpoint.save import convert
 from samhq.config import DecoderConfig
+from samhq.datasets.sample import MissingFileError
 from samhq.errors import CheckpointError, ConfigError, SamHQError
 from samhq.image.transform import to_pixels
 from samhq.training import config as train_config
@@ -230,6 +232,26 @@ def test_a_signal_to_the_whole_group_still_saves(tmp_path):
     )
     assert done.wait(timeout=120) == 0
     assert load_state(tmp_path / "run")["place"] == [2, 4, 2.0]
+
+
+def test_a_run_in_another_thread_trains_and_leaves_signals_alone(tmp_path):
+    config, before = quick(tmp_path / "run", saved(tiny.LIGHT, tmp_path), epochs=0.4), signal.getsignal(signal.SIGTERM)
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(_train, config).result().steps == 1
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_broken_picture_is_told_in_its_own_words_whoever_read_it(tmp_path):
+    """Workers send exceptions back as text with their traceback in it, unless they are told otherwise."""
+
+    class Broken(Held):
+        def __getitem__(self, index):
+            raise MissingFileError(f"Expected a picture at {index}, found none. Add it.")
+
+    for workers in (0, 1):
+        config = quick(tmp_path / str(workers), saved(tiny.LIGHT, tmp_path), workers=workers)
+        with pytest.raises(MissingFileError, match=r"^Expected a picture at \d, found none. Add it.$"):
+            loop.train(config, data=Broken(), say=lambda _: None)
 
 
 def test_a_loss_that_is_no_number_changes_nothing_and_then_ends_the_run(tmp_path, monkeypatch):

@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float, Shaped, UInt8
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from samhq.errors import SamHQError
 from samhq.image.transform import normalise_and_pad
 from samhq.training.prompts import Prompt, gather
 from samhq.types import Prompts
@@ -108,20 +109,34 @@ def normalised(images: UInt8[np.ndarray, "I h w 3"], side: int) -> Float[Tensor,
     return normalise_and_pad(torch.from_numpy(images).permute(0, 3, 1, 2), side)
 
 
-class _Pictures(Dataset[Asked]):
+class _Pictures(Dataset["Asked | SamHQError"]):
+    """Errors are values on their way out of a worker: raised there, they would become text with its traceback."""
+
     def __init__(self, draw: Callable[[int], Asked]) -> None:
         self.draw = draw
 
-    def __getitem__(self, index: int) -> Asked:
-        return self.draw(index)
+    def __getitem__(self, index: int) -> Asked | SamHQError:
+        try:
+            return self.draw(index)
+        except SamHQError as error:
+            return error
 
 
 class _Collate:
     def __init__(self, side: int) -> None:
         self.side = side
 
-    def __call__(self, asked: list[Asked]) -> Batch:
-        return collate(asked, self.side)
+    def __call__(self, drawn: list[Asked | SamHQError]) -> Batch | SamHQError:
+        asked = [one for one in drawn if isinstance(one, Asked)]
+        errors = (one for one in drawn if isinstance(one, SamHQError))
+        return next(errors, None) or collate(asked, self.side)
+
+
+def _told(found: Iterator[Batch | SamHQError]) -> Iterator[Batch]:
+    for one in found:
+        if isinstance(one, SamHQError):
+            raise one
+        yield one
 
 
 def batches(
@@ -135,7 +150,8 @@ def batches(
 ) -> Iterator[Batch]:
     """Endless batches of pictures `draw(first)`, ...: drawn by `workers` processes, or between steps for 0.
 
-    `share` is (rank, count) of processes that train together: each takes every `count`-th batch.
+    `share` is (rank, count) of processes that train together: each takes every `count`-th batch. What `draw` raises
+    on purpose is raised here as it was.
     """
 
     def indices() -> Iterator[list[int]]:
@@ -156,7 +172,7 @@ def batches(
         # Its own generator: starting a loader must not move the one that training draws from.
         generator=torch.Generator(),
     )
-    return iter(loader)
+    return _told(iter(loader))
 
 
 def _quiet_worker(_: int) -> None:

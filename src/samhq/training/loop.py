@@ -7,6 +7,7 @@ planned in minutes ends in time. SIGTERM and SIGINT save and end it; `resume` go
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -138,8 +139,14 @@ def is_number(run: Run, *values: Tensor) -> bool:
 
 @contextmanager
 def stop_requests() -> Iterator[list[int]]:
-    """A list that fills when the process is asked to end; a second request ends it at once."""
+    """A list that fills when the process is asked to end; a second request ends it at once.
+
+    Signals are the main thread's: in another one, as a server's or a notebook's may be, the list stays empty.
+    """
     asked: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
 
     def note(number: int, _: object) -> None:
         asked.append(number)
