@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from samhq.config import MODELS
 from samhq.errors import ConfigError, did_you_mean
@@ -213,20 +213,24 @@ class TrainConfig:
         self.plan(16)
 
     def _check_words(self) -> None:
-        for name, kind in (("mode", Mode), ("what", What), ("precision", Precision)):
-            value = getattr(self, name)
-            if value not in get_args(kind):
-                raise ConfigError(f"Expected another {name}, got {value!r}. {did_you_mean(str(value), get_args(kind))}")
+        for name, hint in get_type_hints(type(self)).items():
+            value, words = getattr(self, name), _words(hint)
+            if words and value is not None and value not in words:
+                raise ConfigError(f"Expected another {name}, got {value!r}. {did_you_mean(str(value), words)}")
         if self.model not in MODELS:
             raise ConfigError(f"Expected the name of a model, got {self.model!r}. {did_you_mean(self.model, MODELS)}")
 
     def _check_numbers(self) -> None:
-        for name in ("batch", "accumulate", "prompts_per_picture", "clicks", "rounds", "lora_rank", "log_steps"):
+        counts = ("batch", "accumulate", "prompts_per_picture", "clicks", "rounds", "lora_rank", "log_steps")
+        for name in (*counts, "norm_pictures"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"Expected {name} of at least 1, got {getattr(self, name)}. Raise it.")
         for name in ("epochs", "learning_rate"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise ConfigError(f"Expected {name} above 0, got {getattr(self, name)}. Raise it.")
+        for name in ("seed", "copies", "workers", "threads", "warmup", "weight_decay", "clip"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise ConfigError(f"Expected {name} of 0 or more, got {getattr(self, name)}. Raise it.")
         for name in ("correct", "flip", "hold", "final_rate", "average"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"Expected {name} between 0 and 1, got {getattr(self, name)}. It is a share.")
@@ -263,6 +267,13 @@ class TrainConfig:
         """The whole configuration as JSON values."""
         everything = dataclasses.asdict(self) | {"weights": dataclasses.asdict(self.weights)}
         return json.loads(json.dumps(everything, default=str))
+
+
+def _words(hint: Any) -> tuple[str, ...]:
+    """The words that a field may be, where its type names them."""
+    if get_origin(hint) is Literal:
+        return get_args(hint)
+    return tuple(word for part in get_args(hint) for word in _words(part))
 
 
 #: Kinds of prompts, first those that people give.
