@@ -173,6 +173,17 @@ def test_an_unreadable_picture_among_many_becomes_a_record(weights: Path, tmp_pa
     assert "Traceback" not in shown.err
 
 
+def test_fewer_objects_leave_no_masks_of_an_earlier_run(weights: Path, cat: Path, tmp_path: Path) -> None:
+    out, boxes = tmp_path / "out", ("--box", "5,5,50,30", "--box", "1,1,9,9", "--box", "9,9,30,30")
+    drawn(tmp_path / "in" / "dog.png")
+    assert run(weights, out, tmp_path / "in", *boxes, "--cutout") == 0
+    assert run(weights, out, tmp_path / "in", "--point", "500,3") == 1
+    assert len(mask_files(out, "cat_mask_*.png")) == 3, "what fails takes nothing away"
+    assert run(weights, out, cat, "--box", "5,5,50,30") == 0
+    assert {path.name for path in out.glob("cat*")} == {"cat.json", "cat_mask_0.png", "cat_overlay.jpg"}
+    assert len(mask_files(out, "dog_mask_*.png")) == 3
+
+
 def test_a_point_outside_some_pictures_is_their_failure(weights: Path, tmp_path: Path) -> None:
     drawn(tmp_path / "in" / "large.png")
     drawn(tmp_path / "in" / "small.png", 20, 20)

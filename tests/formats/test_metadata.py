@@ -55,3 +55,15 @@ def test_the_label_map_is_the_results(everything: Everything, tmp_path: Path) ->
     (path,) = everything.save(tmp_path, "cat", masks=False, overlay=False, record=False, labels=True)
     with Image.open(path) as png:
         assert np.array_equal(np.asarray(png), everything.label_map())
+
+
+def test_fewer_masks_leave_no_earlier_ones(everything: Everything, tmp_path: Path) -> None:
+    more = everything.filter(crop_nms_thresh=1.0)
+    more.save(tmp_path, "cat", labels=True)
+    (tmp_path / "cat" / "mine.png").write_text("mine")
+    assert 0 < len(everything) < len(more)
+    written = everything.save(tmp_path, "cat")
+    assert {path for path in tmp_path.rglob("*") if path.is_file()} == {*written, tmp_path / "cat" / "mine.png"}
+    (tmp_path / "cat" / "mine.png").unlink()
+    codes = more.save(tmp_path, "cat", masks=False)
+    assert set(tmp_path.iterdir()) == set(codes), "an empty folder goes too"

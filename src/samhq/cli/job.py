@@ -88,6 +88,6 @@ def say(line: str, *, stream: Any = None) -> None:
 
 def failure_record(output: Path, item: Item, reason: str) -> Sequence[Path]:
     """NAME.json for a picture that failed."""
-    from samhq.formats.files import write_json
+    from samhq.formats.files import write_failure
 
-    return [write_json(output / f"{item.name}.json", {"image": {"file_name": str(item.path)}, "error": reason})]
+    return [write_failure(output / f"{item.name}.json", str(item.path), reason)]

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from samhq.atomic import whole_file
 from samhq.formats.annotation import picture_from_records
-from samhq.formats.files import write_mask, write_picture
+from samhq.formats.files import write_mask, write_overlay, write_record
 from samhq.formats.labelmap import write_label_map
-from samhq.formats.sa1b import write_sa1b
+from samhq.formats.sa1b import sa1b_record
 
 if TYPE_CHECKING:
     from samhq.inference.everything import Everything
@@ -43,13 +43,13 @@ def save_everything(
     if masks:
         written += write_masks(result, directory / stem)
     if overlay:
-        written.append(write_picture(directory / f"{stem}_overlay.jpg", result.overlay()))
+        written.append(write_overlay(result, directory, stem))
     if record or labels:
         picture = picture_from_records(
             result.as_records("coco_rle"), file_name, result.kept.size_hw, stem=stem, model=result.model
         )
-        written += [write_sa1b(picture, directory / f"{stem}.json")] if record else []
         written += [write_label_map(picture, directory / f"{stem}_labels.png")] if labels else []
+        written += [write_record(directory / f"{stem}.json", sa1b_record(picture), written)] if record else []
     return written
 
 

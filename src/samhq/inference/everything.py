@@ -210,6 +210,7 @@ class Everything:
 
         Names: `STEM/0.png` and so on with `STEM/metadata.csv`, as segment-anything's `amg.py` writes them;
         `STEM_overlay.jpg`; `STEM.json`, in the form of SA-1B, which calls the picture `file_name`; `STEM_labels.png`.
+        With the record, files go that the record before it names, if it was of another result and nobody changed them.
 
         Raises:
             OSError: the folder cannot be made or written.

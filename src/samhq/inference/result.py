@@ -127,7 +127,8 @@ class Segmentation:
 
         Names begin with `stem`: `_mask_0.png` (255 on the object; with several candidates `_mask_0_1.png`),
         `_overlay.jpg`, `_cutout_0.png` and `.json`, which
-        says `file_name` too, where it is given. Every file appears whole or not at all.
+        says `file_name` too, where it is given, and the other files' names. Every file appears whole or not at all.
+        With the record, files go that the record before it names, if it was of another result and nobody changed them.
 
         Raises:
             OSError: the folder cannot be made or written.
