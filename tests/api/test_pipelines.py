@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tests import tiny
 from tests.inference.test_segment import picture
 
+from samhq.api.transformers import SamHQModel, SamImageProcessor
 from samhq.api.transformers.pipelines import MaskGenerationPipeline, pipeline
 from samhq.checkpoint.save import save_model
-from samhq.errors import ConfigError, ImageError
+from samhq.errors import ConfigError, ImageError, PromptError
 from samhq.image import rle
 from samhq.image.boxes import boxes_from_masks
 from samhq.inference.automatic import AutomaticConfig, propose
@@ -47,9 +49,10 @@ def test_masks_and_scores(generator: MaskGenerationPipeline, hq: Sam) -> None:
     for mask, code, box, record in zip(
         output["masks"], output["rle_mask"], output["bounding_boxes"], expected.records, strict=True
     ):
-        assert np.array_equal(mask, record["segmentation"])
-        assert code == rle.uncompressed(mask)
-        assert box.tolist() == boxes_from_masks(mask).tolist()
+        assert mask.dtype == torch.bool
+        assert np.array_equal(mask.numpy(), record["segmentation"])
+        assert code == rle.uncompressed(mask.numpy())
+        assert box.tolist() == boxes_from_masks(mask.numpy()).tolist()
     assert list(generator(picture())) == ["masks", "scores"]
 
 
@@ -144,3 +147,45 @@ def test_of_several_pictures_the_wrong_one_is_named(generator: MaskGenerationPip
     for given in ([picture(), np.zeros((5, 5, 5))], iter([picture(), np.zeros((5, 5, 5))])):
         with pytest.raises(ImageError, match=r"^Image 1 \((of 0 to 1|from 0)\): Expected"):
             generator(given)
+
+
+@pytest.mark.parametrize(("crops", "factor"), [(0, 1), (1, 2)])
+def test_the_steps_one_by_one_find_the_same(tmp_path: Path, crops: int, factor: int) -> None:
+    """As scripts do that go through transformers' image processor themselves."""
+    save_model(tiny.shared(tiny.HQ), tmp_path / "folder")
+    model, steps = (
+        SamHQModel.from_pretrained(tmp_path / "folder"),
+        SamImageProcessor.from_pretrained(tmp_path / "folder"),
+    )
+    boxes, points, parts, labels = steps.generate_crop_boxes(
+        picture(90, 120), 64, crops, points_per_crop=4, crop_n_points_downscale_factor=factor
+    )
+    inputs = steps(parts, return_tensors="pt")
+    found = []
+    for number, (pixels, size, inner) in enumerate(
+        zip(inputs["pixel_values"], inputs["original_sizes"], inputs["reshaped_input_sizes"], strict=True)
+    ):
+        own = labels[0, :, number] != -10
+        with torch.no_grad():
+            output = model(
+                pixels[None], input_points=points[:, own, number, None], input_labels=labels[:, own, number, None]
+            )
+        logits = steps.post_process_masks(output.pred_masks, [size.tolist()], [inner.tolist()], binarize=False)[0]
+        found.append(steps.filter_masks(logits, output.iou_scores[0], (90, 120), boxes[number], 0.0, 0.01))
+    codes = [code for part in found for code in part[0]]
+    scores, places = (torch.cat([part[i] for part in found]) for i in (1, 2))
+    for threshold in (1.0, 0.9):
+        masks, left, _, kept = steps.post_process_for_mask_generation(codes, scores, places, threshold)
+        assert torch.equal(left, left.sort(descending=True).values)
+        if crops:  # between crops the pipeline prefers the smaller one, as segment-anything does
+            assert 0 < len(masks) <= len(codes)
+            continue
+        loose = {**LOOSE, "crops_nms_thresh": threshold}
+        expected = pipeline(model=tiny.shared(tiny.HQ), **loose)(picture(90, 120), output_bboxes_mask=True)
+        assert same({"masks": masks, "scores": left}, expected)
+        assert torch.equal(kept, expected["bounding_boxes"])
+
+
+def test_masks_of_another_size_than_the_crop_are_refused() -> None:
+    with pytest.raises(PromptError, match=r"\[P,K,90,120\]"):
+        SamImageProcessor().filter_masks(torch.zeros(2, 3, 16, 16), torch.zeros(2, 3), (90, 120), [0, 0, 120, 90])

@@ -341,3 +341,34 @@ def test_processor_files_both_ways(family: str, tmp_path: Path) -> None:
         atol=1e-6,
         rtol=0,
     )
+
+
+@pytest.mark.parametrize("layers", [0, 1, 2])
+def test_crops_with_points(layers: int) -> None:
+    reference, own = (p.image_processor for p in processors("Sam"))
+    image = picture(150, 201)
+    expected = reference.generate_crop_boxes(image, SIDE, layers, 0.3, 5)
+    boxes, points, crops, labels = own.generate_crop_boxes(image, SIDE, layers, 0.3, 5)
+    assert torch.equal(boxes, torch.as_tensor(expected[0]).float())
+    assert torch.allclose(points, torch.as_tensor(expected[1]).float(), atol=1e-4)
+    assert torch.equal(labels, torch.as_tensor(expected[3]))
+    for mine, theirs_ in zip(crops, expected[2], strict=True):
+        assert np.array_equal(mine.numpy(), theirs_)
+
+
+@pytest.mark.parametrize("thresholds", [(0.0, 0.0), (0.4, 0.0), (0.4, 0.6)])
+def test_filtered_masks(thresholds: tuple[float, float]) -> None:
+    reference, own = (p.image_processor for p in processors("Sam"))
+    crop = [0, 30, 120, 150]  # cut off above and on the right
+    x, y, radius, steep = torch.rand(4, 40, 3, 1, 1, generator=torch.Generator().manual_seed(1))
+    across = torch.arange(120)
+    distance = ((across - 120 * x) ** 2 + (across[:, None] - 120 * y) ** 2).sqrt()
+    masks = (40 * radius - distance) * steep  # discs, from blurred to sharp
+    masks[0, 0] = -9.0
+    scores = torch.rand(40, 3, generator=torch.Generator().manual_seed(0))
+    expected = reference.filter_masks(masks, scores, (150, 201), torch.tensor(crop), *thresholds)
+    codes, kept, boxes = own.filter_masks(masks, scores, (150, 201), torch.tensor(crop), *thresholds)
+    assert 0 < len(codes) < 120
+    assert codes == expected[0]
+    assert torch.equal(kept, expected[1])
+    assert torch.equal(boxes, expected[2])

@@ -23,6 +23,7 @@ from torch import Tensor
 from samhq.api.transformers.configs import tolerant
 from samhq.api.transformers.features import BatchFeature
 from samhq.api.transformers.pretrained import OPTIONS
+from samhq.api.transformers.whole_image import WholeImageSteps
 from samhq.checkpoint.files import read_json, write_json
 from samhq.checkpoint.hf_config import processor_to_transformers
 from samhq.checkpoint.load import load_state, locate
@@ -37,7 +38,7 @@ Made = TypeVar("Made", bound="SamImageProcessor")
 
 @tolerant
 @dataclass
-class SamImageProcessor:
+class SamImageProcessor(WholeImageSteps):
     """Settings as transformers has them. The four sizes can be chosen; the rest is what the models were trained with.
 
     Pixels are resized by Pillow, as in the original code. Whether values need rescaling follows from their dtype and

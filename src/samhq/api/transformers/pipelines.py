@@ -66,7 +66,7 @@ class MaskGenerationPipeline:
     def __call__(self, image: Any, **options: Any) -> dict[str, Any] | list[dict[str, Any]]:
         """For a picture a dict, for a list of pictures a list of dicts.
 
-        `masks` is a list of bool arrays [H,W] and `scores` a float tensor [M], the predicted IoU; with
+        `masks` is a list of bool tensors [H,W] and `scores` a float tensor [M], the predicted IoU; with
         `output_rle_mask` also `rle_mask`, COCO's uncompressed RLE, and with `output_bboxes_mask` also
         `bounding_boxes` [M,4] int64 as (x0, y0, x1, y1). All are empty where nothing is found.
 
@@ -185,7 +185,7 @@ def _config(options: dict[str, Any]) -> AutomaticConfig:
 
 def _output(kept: Proposals, *, rle: Any, boxes: Any) -> dict[str, Any]:
     output: dict[str, Any] = {
-        "masks": [runs.mask_of(changes, kept.size_hw) for changes in kept.changes],
+        "masks": [torch.from_numpy(runs.mask_of(changes, kept.size_hw)) for changes in kept.changes],
         "scores": torch.from_numpy(np.asarray(kept.iou, np.float32)),
     }
     if rle:
