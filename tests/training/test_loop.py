@@ -53,8 +53,7 @@ def scratch(tmp_path, monkeypatch):
 def _interrupted(config, steps, monkeypatch):
     """The same run, asked to end as a signal asks it to, in its step number `steps`.
 
-    The run's handler is called as Python would. No signal is sent: pytest has its own signal stack, which other
-    libraries here replace and free, so that delivering one ends the process. A real one comes in another test.
+    The run's handler is called as Python would call it; a real signal comes in another test.
     """
     step, count = loop.update, 0
 
@@ -287,6 +286,20 @@ def test_accumulated_batches_are_one_larger_batch(tmp_path):
         torch.testing.assert_close(weights[0][name], weights[1][name], atol=2e-5, rtol=1e-3)
 
 
+@pytest.mark.parametrize("fields", [{"what": "lora"}, {"mode": "hq", "cache": "features"}], ids=["lora", "cache"])
+def test_the_side_changes_on_the_way_and_a_stopped_run_goes_on_at_the_other(fields, tmp_path, monkeypatch):
+    fields = {name: tmp_path / value if name == "cache" else value for name, value in fields.items()}
+    init = saved(tiny.LIGHT, tmp_path)
+    one, two = (quick(tmp_path / name, init, stages="96:2:2,64:2:2", **fields) for name in ("whole", "parts"))
+    result = _train(one)
+    _interrupted(two, 3, monkeypatch)
+    _train(replace(two, resume=True))
+    assert losses(two.output) == losses(one.output)
+    first, second = (load_model(folder / "last.safetensors") for folder in (one.output, two.output))
+    assert (first.config.side, result.steps) == (64, 4)
+    assert all(torch.equal(value, second.state_dict()[name]) for name, value in first.state_dict().items())
+
+
 def test_the_average_is_what_is_saved_and_validation_leaves_the_run_as_it_was(tmp_path):
     config = quick(tmp_path / "run", saved(tiny.LIGHT, tmp_path), average=0.9, learning_rate=1e-2)
     run = Run(config, Held(), None, print)
@@ -313,6 +326,8 @@ def test_a_folder_with_a_run_and_one_without(tmp_path):
         _train(config)
     with pytest.raises(ConfigError, match="what='decoder'"):
         _train(replace(config, what="all", resume=True))
+    with pytest.raises(ConfigError, match="optimiser='adamw'"):
+        _train(replace(config, optimiser="muon", resume=True))
     assert (tmp_path / "run" / "last.safetensors").read_bytes() == written
 
 

@@ -7,6 +7,7 @@ Source: Hu et al., LoRA (arXiv 2106.09685).
 
 from __future__ import annotations
 
+import copy
 import math
 
 import torch
@@ -45,6 +46,14 @@ def add_lora(sam: Sam, rank: int, alpha: float) -> None:
             change = LowRank(module.out_features, module.in_features, rank, alpha).to(module.weight)
             parametrize.register_parametrization(module, "weight", change)
             module.parametrizations.weight.original.requires_grad_(False)  # type: ignore[union-attr]
+
+
+def add_same_lora(sam: Sam, other: Sam) -> None:
+    """Gives another network of the same layers the low-rank changes that `sam` has; none where it has none."""
+    for name, module in sam.named_modules():
+        if parametrize.is_parametrized(module, "weight"):
+            change = copy.deepcopy(module.parametrizations.weight[0])  # type: ignore[union-attr, index]
+            parametrize.register_parametrization(other.get_submodule(name), "weight", change)
 
 
 def merged_state(sam: Sam) -> dict[str, Tensor]:

@@ -35,7 +35,7 @@ from samhq.training.start import at_side, learning, start
 from samhq.training.task import Task
 
 #: What a resumed run must be told as it was told first: its saved state fits nothing else.
-_SAME = ("mode", "what", "init", "model", "preset", "fresh_heads", "lora_rank")
+_SAME = ("mode", "what", "init", "model", "preset", "fresh_heads", "lora_rank", "lora_alpha", "optimiser")
 #: Pictures that re-estimate BatchNorm statistics for a validation on the way.
 _QUICK_NORMS = 64
 
@@ -69,6 +69,7 @@ class Run:
         self.before: dict[str, float] = {}
         self.after: dict[str, float] = {}
         self.validated = -1
+        self.kept: KeptViews | None = None
         self._equip()
         if config.resume:
             self.load()
@@ -116,6 +117,8 @@ class Run:
         self.sam = at_side(self.sam, side)
         self._equip()
         self.optimiser.load_state_dict(state)
+        if self.kept is not None:  # those were of the other side
+            self.kept = self._keep_views()
 
     def stream(self, stage: Stage) -> Iterator[Batch]:
         """Batches from where the run stands, without an end."""

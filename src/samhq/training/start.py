@@ -16,7 +16,7 @@ from samhq.model.mask_decoder_hq import HQ_MODULES, MaskDecoderHQ
 from samhq.model.sam import Sam
 from samhq.training.config import TrainConfig
 from samhq.training.initialise import initialise
-from samhq.training.lora import add_lora
+from samhq.training.lora import add_lora, add_same_lora
 
 #: The encoder's classifier of another task: in published files, never used.
 _IDLE = ("image_encoder.head.", "image_encoder.norm_head.")
@@ -65,6 +65,7 @@ def at_side(sam: Sam, side: int) -> Sam:
             "Train at the model's own, or begin with a TinyViT."
         )
     other = build(replace(sam.config, side=side)).to(sam.device)
+    add_same_lora(sam, other)
     other.load_state_dict(sam.state_dict())
     for mine, its in zip(other.parameters(), sam.parameters(), strict=True):
         mine.requires_grad_(its.requires_grad)
