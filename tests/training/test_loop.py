@@ -24,9 +24,10 @@ from samhq.datasets.sample import MissingFileError
 from samhq.errors import CheckpointError, ConfigError, SamHQError
 from samhq.image.transform import to_pixels
 from samhq.training import config as train_config
-from samhq.training import loop, start
+from samhq.training import loop, sources, start
 from samhq.training.checkpoint import load_state
 from samhq.training.config import TrainConfig
+from samhq.training.data import batches
 from samhq.training.publish import export
 from samhq.training.run import Run
 
@@ -126,6 +127,15 @@ def _elsewhere(code, *arguments):
     root = Path(__file__).parents[2]
     code = f"import sys; sys.path.insert(0, {str(root)!r})\n{textwrap.dedent(code)}"
     return subprocess.Popen([sys.executable, "-c", code, *map(str, arguments)], stdout=subprocess.DEVNULL)
+
+
+def test_from_scratch_on_own_pictures_the_norms_are_of_these_and_not_of_drawn_scenes(scratch):
+    config = replace(scratch, data="held", scale=(1.0, 1.0), stages="32:2:1", norm_pictures=16)
+    run = Run(config, Held(), None, print)
+    pixels = next(batches(sources.questions(config, 32, run.pictures), 32, 16)).pixels
+    with run.settled(16) as sam, torch.no_grad():
+        first = sam.image_encoder.patch_embed.seq[0]
+        torch.testing.assert_close(first.bn.running_mean, first.c(pixels).mean((0, 2, 3)))
 
 
 def test_a_killed_run_goes_on_from_its_last_saved_state(tmp_path):

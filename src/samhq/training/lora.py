@@ -52,7 +52,7 @@ def add_same_lora(sam: Sam, other: Sam) -> None:
     """Gives another network of the same layers the low-rank changes that `sam` has; none where it has none."""
     for name, module in sam.named_modules():
         if parametrize.is_parametrized(module, "weight"):
-            change = copy.deepcopy(module.parametrizations.weight[0])  # type: ignore[union-attr, index]
+            change = copy.deepcopy(module.parametrizations.weight[0])
             parametrize.register_parametrization(other.get_submodule(name), "weight", change)
 
 

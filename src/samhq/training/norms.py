@@ -6,21 +6,30 @@ Works on a network in place. Knows nothing about optimisers.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import nn
 
 from samhq.model.sam import Sam
 from samhq.training.config import parse_kinds
-from samhq.training.data import batches
+from samhq.training.data import Asked, batches
 from samhq.training.drawn import EndlessScenes
 
 _BATCH = 16
 
 
+def estimate_norms(sam: Sam, pictures: int, seed: int, draw: Callable[[int], Asked] | None = None) -> None:
+    """Sets every BatchNorm's statistics to the mean over that many of the pictures `draw(0)`, ...
+
+    By default these are drawn scenes, fresh ones for training with `seed`.
+    """
+    fresh = EndlessScenes(seed + 1, sam.config.side, 1, parse_kinds("box"))
+    _estimate(sam, pictures, draw or fresh)
+
+
 @torch.no_grad()
-def estimate_norms(sam: Sam, pictures: int, seed: int) -> None:
-    """Sets every BatchNorm's statistics to the mean over that many scenes, fresh ones for training with `seed`."""
+def _estimate(sam: Sam, pictures: int, draw: Callable[[int], Asked]) -> None:
     norms = [module for module in sam.modules() if isinstance(module, nn.BatchNorm2d)]
     if not norms:
         return
@@ -30,7 +39,7 @@ def estimate_norms(sam: Sam, pictures: int, seed: int) -> None:
         norm.momentum = None  # a plain mean over all batches
     sam.train()
     side = sam.config.side
-    stream = batches(EndlessScenes(seed + 1, side, 1, parse_kinds("box")), side, _BATCH)
+    stream = batches(draw, side, _BATCH)
     for _ in range(math.ceil(pictures / _BATCH)):
         pixels = next(stream).pixels
         assert pixels is not None

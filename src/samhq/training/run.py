@@ -233,20 +233,27 @@ class Run:
     def settled(self, norm_pictures: int) -> Iterator[Sam]:
         """The network with averaged weights, ready for use, for as long as the block runs.
 
-        From scratch its BatchNorm statistics are estimated anew, over that many fresh scenes.
+        From scratch its BatchNorm statistics are estimated anew, over that many of the run's pictures or fresh scenes.
         """
         own = {name: tensor.clone() for name, tensor in self._moving(self.sam).items()}
         training = self.sam.training
-        self.average.apply_to(self.sam)
-        if self.config.mode == "scratch":
-            estimate_norms(self.sam, min(norm_pictures, self.config.norm_pictures), self.config.seed)
         try:
+            self.average.apply_to(self.sam)
+            if self.config.mode == "scratch":
+                self._estimate_norms(min(norm_pictures, self.config.norm_pictures))
             yield self.sam.eval()
         finally:
             with torch.no_grad():
                 for name, tensor in self._moving(self.sam).items():
                     tensor.copy_(own[name])
             self.sam.train(training)
+
+    def _estimate_norms(self, count: int) -> None:
+        """Statistics of what the network learns from: pictures of another kind would have others."""
+        draw = None
+        if self.pictures is not None:
+            draw = sources.questions(self.config, self.sam.config.side, self.pictures)
+        estimate_norms(self.sam, count, self.config.seed, draw)
 
     def _moving(self, sam: Sam) -> dict[str, torch.Tensor]:
         """What differs from the weights that the run began with: all of them from scratch, else what learns."""
