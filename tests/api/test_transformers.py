@@ -35,6 +35,7 @@ from samhq.api.transformers import (
 )
 from samhq.api.transformers import prompts as flat
 from samhq.api.transformers.features import BatchFeature
+from samhq.api.transformers.pretrained import place_of
 from samhq.checkpoint.save import save_model
 from samhq.errors import CheckpointError, ConfigError, ImageError, PromptError, SamHQError
 from samhq.image.frame import Frame
@@ -387,10 +388,42 @@ def test_dtypes(folder: Path, options: dict[str, Any], dtype: torch.dtype, model
     assert (out.pred_masks.float() - wanted.pred_masks).abs().max() < 0.1 * wanted.pred_masks.std()
 
 
-@pytest.mark.parametrize("options", [{"dtype": "int8"}, {"device_map": "nowhere"}, {"torch_type": torch.float16}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"dtype": "int8"},
+        {"device_map": "nowhere"},
+        {"device_map": "cuda:99"},
+        {"device_map": {"a": "cpu", "b": "meta"}},
+        {"torch_type": torch.float16},
+        {"attn_implementation": "flash_attention_2"},
+        {"attn_implementation": {"vision_config": "flex_attention"}},
+        {"attn_implementation": 2},
+    ],
+)
 def test_wrong_options(folder: Path, options: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         SamHQModel.from_pretrained(folder, **options)
+
+
+@pytest.mark.parametrize("attention", [None, "sdpa", "eager", {"vision_config": "eager", "": "sdpa"}])
+def test_attention_is_called_as_in_transformers_and_stays_what_it_is(
+    folder: Path, model: SamHQModel, attention: Any
+) -> None:
+    loaded = SamHQModel.from_pretrained(folder, attn_implementation=attention).requires_grad_(False)
+    assert torch.equal(loaded(pixels(), POINT).pred_masks, model(pixels(), POINT).pred_masks)
+
+
+def test_an_unknown_attention_is_refused_with_the_nearest(folder: Path) -> None:
+    with pytest.raises(ConfigError, match=r"attn_implementation.*'spda'.*Did you mean 'sdpa'"):
+        SamVisionModel.from_pretrained(folder, attn_implementation="spda")
+
+
+@pytest.mark.parametrize("place", [None, "cpu", "auto", "balanced", "sequential", {"": "cpu"}, -1, torch.device("cpu")])
+def test_a_place_by_any_of_transformers_names(place: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert place_of(place) == torch.device("cpu")
 
 
 def test_options_for_downloads_do_not_matter_to_a_folder_and_are_not_ignored_for_the_hub(folder: Path) -> None:

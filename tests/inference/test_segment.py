@@ -223,8 +223,17 @@ def test_whatever_is_asked_only_our_errors_come_out(arguments: dict[str, Any]) -
 
 def test_devices_and_dtypes_by_name() -> None:
     assert as_device("cpu") == torch.device("cpu")
-    assert as_device(None).type == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert as_device("meta") == torch.device("meta")
     assert as_dtype("bfloat16") is as_dtype(torch.bfloat16) is torch.bfloat16
+
+
+@pytest.mark.parametrize(("cuda", "chosen"), [(True, "cuda"), (False, "cpu")])
+def test_auto_is_cuda_or_the_cpu_and_never_what_is_not_tested(
+    cuda: bool, chosen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert as_device(None) == as_device("auto") == torch.device(chosen)
 
 
 @pytest.mark.parametrize("hardware", [(False, False), (True, False), (False, True)])
@@ -237,8 +246,8 @@ def test_auto_is_bfloat16_where_hardware_multiplies_it(
     assert as_dtype("auto", torch.device("mps")) is torch.float32
 
 
-@pytest.mark.parametrize("device", ["gpu", "cuda:99", "", "cpu:x"])
-def test_an_unknown_device_is_a_sentence(device: str) -> None:
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", "", "cpu:x", 99, -3, 1.5, ["cpu"]])
+def test_an_unknown_device_is_a_sentence(device: Any) -> None:
     with pytest.raises(ConfigError, match="Expected a device"):
         as_device(device)
 

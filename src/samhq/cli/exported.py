@@ -56,7 +56,7 @@ def load_exported(
             f"Expected no --dtype {dtype} with an exported model, which computes as it was exported. "
             "Leave it out; samhq export has --dtype, and --device openvino computes in bfloat16 too."
         )
-    return OnnxSegmenter(folder, device, "bfloat16" if dtype == "bfloat16" else "float32")
+    return OnnxSegmenter(folder, None if device == "auto" else device, "bfloat16" if dtype == "bfloat16" else "float32")
 
 
 def weight_files(model: str | None) -> list[Path]:

@@ -206,8 +206,8 @@ def load(
     """A model ready to segment; without a name the starter that comes with the package.
 
     `source`: a published name ("sam_hq_vit_b"; `samhq models` lists them), a file, a folder, or a hub id.
-    `device`: "cpu", "cuda", "mps"; by default CUDA where there is one, else the CPU. `dtype`: "float32",
-    "bfloat16", "float16", or "auto": bfloat16 where the device multiplies it in hardware, else float32.
+    `device`: "cpu", "cuda", "mps" and others; "auto", the default, is CUDA where there is one, else the CPU. `dtype`:
+    "float32", "bfloat16", "float16", or "auto": bfloat16 where the device multiplies it in hardware, else float32.
 
     Raises:
         ConfigError: an unknown name, device or dtype.
@@ -219,17 +219,18 @@ def load(
     return Segmenter(load_model(source, device=place, dtype=as_dtype(dtype, place)))
 
 
-def as_device(device: str | torch.device | None) -> torch.device:
-    """The device to use; CUDA where there is one when None.
+def as_device(device: str | int | torch.device | None) -> torch.device:
+    """The device by name, by a GPU's number, or as it is; "auto" and None are CUDA where there is one, else the CPU.
 
     Raises:
         ConfigError: PyTorch does not know or does not have it.
     """
-    if device is None:
+    if device in (None, "auto"):
+        # Not MPS: nothing here has been run on it, so that it is for those who name it.
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         return torch.empty(0, device=device).device
-    except (RuntimeError, AssertionError) as error:
+    except (RuntimeError, AssertionError, TypeError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise ConfigError(f"Expected a device that PyTorch has here, got {device!r}: {reason} Try cpu.") from error
 

@@ -67,7 +67,8 @@ class Pretrained(Renamed):
         """The model in a transformers folder, a repository of the hub, or an original `.pth` file, in eval mode.
 
         `dtype` (or `torch_dtype`) is float32 unless given; "auto" keeps the file's own. `device_map` may name one
-        device or "auto" for the best there is.
+        device; "auto" is CUDA where there is one, else the CPU. `attn_implementation` may be "sdpa" or "eager", as in
+        transformers, and has no effect: attention is always torch's fused one.
 
         Raises:
             ConfigError: an option or a name that means nothing, or a model that transformers does not have.

@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from samhq.api.transformers.pretrained import place_of
 from samhq.checkpoint.load import load_model
 from samhq.config import MASK_THRESHOLD
 from samhq.errors import ConfigError, ImageError, did_you_mean, naming
 from samhq.image import runs
 from samhq.image.read import read_image
 from samhq.inference.automatic import AutomaticConfig, Proposals, keep, propose
-from samhq.inference.segment import as_device, as_dtype
+from samhq.inference.segment import as_dtype
 from samhq.model.sam import Sam
 
 #: What a call may say, and transformers' defaults.
@@ -126,26 +127,19 @@ def pipeline(
 def _network(model: Any, place: Any, dtype: Any) -> Sam:
     found = next((one for one in _inside(model) if isinstance(one, Sam)), None)
     if found is not None:
-        return found if place is None else found.to(_device(place))
+        return found if place is None else found.to(place_of(place))
     if model is not None and not isinstance(model, str | os.PathLike):
         raise ConfigError(
             f"Expected a model by name, file or folder, or one that samhq loaded, got a {type(model).__name__}. "
             "A model of transformers itself cannot be used; give the name or folder that it was loaded from."
         )
     wanted = None if dtype == "auto" else as_dtype("float32" if dtype is None else dtype)
-    return load_model(model, device=torch.device("cpu") if place is None else _device(place), dtype=wanted)
+    return load_model(model, device=place_of(place), dtype=wanted)
 
 
 def _inside(model: Any) -> tuple[Any, ...]:
     """Where the network is in what samhq hands out: itself, in a transformers class, or in a `Segmenter`."""
     return model, getattr(model, "sam", None), getattr(model, "model", None)
-
-
-def _device(place: Any) -> torch.device:
-    """A device from transformers' `device` (-1 is the CPU, other numbers are GPUs) or `device_map`."""
-    if place == "auto":
-        return as_device(None)
-    return as_device("cpu" if place == -1 else f"cuda:{place}" if isinstance(place, int) else place)
 
 
 def _known(options: dict[str, Any]) -> dict[str, Any]:

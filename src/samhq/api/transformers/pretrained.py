@@ -12,12 +12,17 @@ import torch
 
 from samhq.api.transformers.configs import SamConfig, SamHQConfig
 from samhq.errors import ConfigError, PromptError, did_you_mean
+from samhq.inference.segment import as_device
 from samhq.model.sam import Sam
 
 #: Keywords of transformers' `from_pretrained` that change nothing here: loading is always lean, safe and without code
-#: from the repository, and attention is always torch's fused one.
-_WITHOUT_EFFECT = ("attn_implementation", "low_cpu_mem_usage", "trust_remote_code", "use_safetensors", "use_fast")
-_KNOWN = ("dtype", "torch_dtype", "device_map")
+#: from the repository.
+_WITHOUT_EFFECT = ("low_cpu_mem_usage", "trust_remote_code", "use_safetensors", "use_fast")
+_KNOWN = ("dtype", "torch_dtype", "device_map", "attn_implementation")
+#: What transformers has for SAM. The result is the same, and attention here is always torch's fused one.
+_ATTENTION = ("sdpa", "eager")
+#: Names of ways to fill several devices; this model fits on one.
+_SPREAD = ("auto", "balanced", "balanced_low_0", "sequential")
 #: What huggingface_hub, which does all downloads, is told by environment variables.
 _ENVIRONMENT = {"cache_dir": "HF_HUB_CACHE", "token": "HF_TOKEN", "local_files_only": "HF_HUB_OFFLINE=1"}
 OPTIONS = (*_KNOWN, *_WITHOUT_EFFECT, *_ENVIRONMENT)
@@ -48,8 +53,9 @@ class Loading:
                     f"from_pretrained: got {name}={value!r}, which counts for downloads and is set by the environment "
                     f"variable {_ENVIRONMENT[name]}. Set that, and leave {name} out."
                 )
+        _check_attention(options.get("attn_implementation"))
         dtype = options.get("dtype", options.get("torch_dtype"))
-        return cls(_device(options.get("device_map")), _dtype(dtype))
+        return cls(place_of(options.get("device_map")), _dtype(dtype))
 
     @staticmethod
     def config(sam: Sam) -> SamConfig:
@@ -90,18 +96,27 @@ def _dtype(value: Any) -> torch.dtype | None:
     return found
 
 
-def _device(value: Any) -> torch.device:
+def place_of(value: Any) -> torch.device:
+    """The device that transformers' `device_map` or `device` says: the CPU for None and -1, one place for all.
+
+    Raises:
+        ConfigError: several devices, or one that PyTorch does not have here.
+    """
     if isinstance(value, Mapping):
         places = set(value.values())
         if len(places) != 1:
             raise ConfigError(f"Expected a device_map with one device, got {dict(value)!r}. The model is not split.")
         value = places.pop()
-    if value is None:
+    if value is None or value == -1:
         return torch.device("cpu")
-    if value in ("auto", "balanced", "balanced_low_0", "sequential"):
-        mps = torch.backends.mps.is_available()
-        return torch.device("cuda" if torch.cuda.is_available() else "mps" if mps else "cpu")
-    try:
-        return torch.device(value)
-    except (RuntimeError, TypeError) as error:
-        raise ConfigError(f"Expected a device_map such as 'cuda:0', 'cpu' or 'auto', got {value!r}.") from error
+    return as_device("auto" if value in _SPREAD else value)
+
+
+def _check_attention(value: Any) -> None:
+    """Nothing for a name that transformers has for SAM, or such names by parts of the model."""
+    for name in value.values() if isinstance(value, Mapping) else (value,):
+        if name is not None and name not in _ATTENTION:
+            raise ConfigError(
+                f"Expected an attn_implementation that transformers has for SAM, got {name!r}; here all mean the same. "
+                f"{did_you_mean(str(name), _ATTENTION)}"
+            )
