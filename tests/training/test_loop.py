@@ -130,10 +130,10 @@ def _elsewhere(code, *arguments):
 
 
 def test_from_scratch_on_own_pictures_the_norms_are_of_these_and_not_of_drawn_scenes(scratch):
-    config = replace(scratch, data="held", scale=(1.0, 1.0), stages="32:2:1", norm_pictures=16)
+    config = replace(scratch, data="held", scale=(1.0, 1.0), stages="32:2:1", norm_pictures=80)
     run = Run(config, Held(), None, print)
-    pixels = next(batches(sources.questions(config, 32, run.pictures), 32, 16)).pixels
-    with run.settled(16) as sam, torch.no_grad():
+    pixels = next(batches(sources.questions(config, 32, run.pictures), 32, 80)).pixels
+    with run.settled() as sam, torch.no_grad():
         first = sam.image_encoder.patch_embed.seq[0]
         torch.testing.assert_close(first.bn.running_mean, first.c(pixels).mean((0, 2, 3)))
 
@@ -319,7 +319,7 @@ def test_the_average_is_what_is_saved_and_validation_leaves_the_run_as_it_was(tm
         run.step += 1
     name = "mask_decoder.mask_tokens.weight"
     own = run.sam.state_dict()[name].clone()
-    with run.settled(4) as sam:
+    with run.settled() as sam:
         assert torch.equal(sam.state_dict()[name], run.average.weights[name])
     assert torch.equal(run.sam.state_dict()[name], own)
     assert not torch.equal(own, run.average.weights[name])

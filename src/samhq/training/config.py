@@ -151,8 +151,8 @@ class TrainConfig:
     average: float = BY_MODE
     """Decay of the averaged weights, which are what is validated and saved; 0: the weights themselves."""
 
-    norm_pictures: int = 256
-    """Scratch: pictures that re-estimate BatchNorm statistics before export."""
+    norm_pictures: int = 64
+    """Scratch: pictures that re-estimate BatchNorm statistics, for each validation and what is saved then."""
 
     seed: int = 0
     """Of everything that is drawn."""

@@ -36,8 +36,6 @@ from samhq.training.task import Task
 
 #: What a resumed run must be told as it was told first: its saved state fits nothing else.
 _SAME = ("mode", "what", "init", "model", "preset", "fresh_heads", "lora_rank", "lora_alpha", "optimiser")
-#: Pictures that re-estimate BatchNorm statistics for a validation on the way.
-_QUICK_NORMS = 64
 
 
 class Run:
@@ -188,7 +186,7 @@ class Run:
         """Scores of the averaged network go to the log, and its checkpoints to the folder."""
         self.validated = self.step
         if self.accelerator.is_main_process:
-            with self.settled(_QUICK_NORMS) as sam:
+            with self.settled() as sam:
                 scores = self._scores(sam)
                 if scores:
                     journal.scores(self.step, scores, note)
@@ -230,17 +228,17 @@ class Run:
         files.write_json(path.with_suffix(".json"), about | {"config": self.config.to_dict()})
 
     @contextmanager
-    def settled(self, norm_pictures: int) -> Iterator[Sam]:
+    def settled(self) -> Iterator[Sam]:
         """The network with averaged weights, ready for use, for as long as the block runs.
 
-        From scratch its BatchNorm statistics are estimated anew, over that many of the run's pictures or fresh scenes.
+        From scratch its BatchNorm statistics are estimated anew, over some of the run's pictures or fresh scenes.
         """
         own = {name: tensor.clone() for name, tensor in self._moving(self.sam).items()}
         training = self.sam.training
         try:
             self.average.apply_to(self.sam)
             if self.config.mode == "scratch":
-                self._estimate_norms(min(norm_pictures, self.config.norm_pictures))
+                self._estimate_norms()
             yield self.sam.eval()
         finally:
             with torch.no_grad():
@@ -248,12 +246,12 @@ class Run:
                     tensor.copy_(own[name])
             self.sam.train(training)
 
-    def _estimate_norms(self, count: int) -> None:
+    def _estimate_norms(self) -> None:
         """Statistics of what the network learns from: pictures of another kind would have others."""
         draw = None
         if self.pictures is not None:
             draw = sources.questions(self.config, self.sam.config.side, self.pictures)
-        estimate_norms(self.sam, count, self.config.seed, draw)
+        estimate_norms(self.sam, self.config.norm_pictures, self.config.seed, draw)
 
     def _moving(self, sam: Sam) -> dict[str, torch.Tensor]:
         """What differs from the weights that the run began with: all of them from scratch, else what learns."""
