@@ -40,3 +40,29 @@ def test_wrong_use_is_a_sentence_and_writes_nothing(
         assert main(["convert", str(tmp_path / source), str(tmp_path / target)]) == 2
         assert capsys.readouterr().err.count("\n") == 1
         assert not (tmp_path / target).exists()
+
+
+@pytest.mark.parametrize(
+    ("target", "taken"), [("b.pth", "b.pth"), ("c", "c/config.json"), ("c", "c/model.safetensors")]
+)
+def test_what_is_there_is_replaced_only_by_force(
+    tmp_path: Path, hq: Sam, capsys: pytest.CaptureFixture[str], target: str, taken: str
+) -> None:
+    save_model(hq, tmp_path / "a.safetensors")
+    (tmp_path / taken).parent.mkdir(exist_ok=True)
+    (tmp_path / taken).write_text("mine")
+    command = ["convert", str(tmp_path / "a.safetensors"), str(tmp_path / target)]
+    assert main(command) == 2
+    said = capsys.readouterr().err
+    assert str(tmp_path / taken) in said
+    assert "--force" in said
+    assert (tmp_path / taken).read_text() == "mine"
+    assert main([*command, "--force"]) == 0
+    assert load_model(tmp_path / target).config.hq
+
+
+def test_a_folder_of_other_things_may_be_the_target(tmp_path: Path, hq: Sam) -> None:
+    save_model(hq, tmp_path / "a.safetensors")
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "README.md").write_text("mine")
+    assert main(["convert", str(tmp_path / "a.safetensors"), str(tmp_path / "c")]) == 0

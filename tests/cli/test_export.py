@@ -44,6 +44,10 @@ def test_files_and_the_comparison_are_told(
     assert asked == [("starter", options)]
     told = capsys.readouterr().out.splitlines()
     assert told[0].endswith("decoder.onnx: 1.5 MB")
+    assert main(["export", "--output", str(out), *flags]) == 2, "what is there is replaced only by force"
+    assert "--force" in capsys.readouterr().err
+    assert main(["export", "--output", str(out), *flags, "--force"]) == 0
+    assert len(asked) == 2
     assert told[1] == "compared on (7, 9, 3), {'hq': 'only', 'multimask': False}"
 
 

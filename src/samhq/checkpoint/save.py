@@ -18,6 +18,9 @@ from samhq.checkpoint.load import Source, load_checked
 from samhq.config import ModelConfig
 from samhq.model.sam import Sam
 
+#: What is in a folder that transformers reads.
+_FOLDER = ("config.json", "preprocessor_config.json", "model.safetensors")
+
 
 def save_model(model: Sam, path: str | os.PathLike[str], *, dtype: torch.dtype | None = None) -> None:
     """The model's weights at `path`, in `dtype` (None: as they are), in the layout that the suffix names.
@@ -48,16 +51,31 @@ def save_state(
     if dtype is not None:
         kept = {key for key, tensor in state.items() if key == naming.MATRIX or not tensor.is_floating_point()}
         state = {key: tensor if key in kept else tensor.to(dtype) for key, tensor in state.items()}
-    if path.is_dir() or not path.suffix:
+    if _is_folder(path):
         _save_folder(state, config, path)
     else:
         files.write(path, state, declared.to_metadata(config))
+
+
+def files_at(path: str | os.PathLike[str]) -> list[Path]:
+    """The files that saving at `path` writes.
+
+    >>> [file.name for file in files_at("sam.pth")]
+    ['sam.pth']
+    """
+    path = Path(path)
+    return [path / name for name in _FOLDER] if _is_folder(path) else [path]
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() or not path.suffix
 
 
 def _save_folder(state: Mapping[str, Tensor], config: ModelConfig, folder: Path) -> None:
     """Settings first, weights last: a folder with weights is complete."""
     settings = hf_config.config_to_transformers(config)
     renamed = naming.to_transformers(state)
-    files.write_json(folder / "config.json", settings)
-    files.write_json(folder / "preprocessor_config.json", hf_config.processor_to_transformers(config))
-    files.write(folder / "model.safetensors", renamed, declared.to_metadata(config))
+    model, processor, weights = (folder / name for name in _FOLDER)
+    files.write_json(model, settings)
+    files.write_json(processor, hf_config.processor_to_transformers(config))
+    files.write(weights, renamed, declared.to_metadata(config))

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from samhq.cli.segment import make_folder
+from samhq.cli.segment import check_free, make_folder
 from samhq.config import HQMode
 
 
@@ -25,6 +25,7 @@ def export(
     multimask: bool | None = None,
     verify: Annotated[bool, Parameter(negative="")] = False,
     picture: Path | None = None,
+    force: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Write a model as ONNX files that need no torch: encoder.onnx and decoder.onnx.
 
@@ -42,10 +43,14 @@ def export(
         multimask: In the original contract, the best of three masks, or all of plain SAM's. [default: its script's]
         verify: Ask torch and ONNX Runtime the same and print how far apart they are.
         picture: A photograph to verify with. [default: random colours]
+        force: Replace the files of an earlier export.
     """
     from samhq.checkpoint.load import load_model
     from samhq.export import convert
+    from samhq.onnx.about import DECODER, ENCODER
 
+    if not force:
+        check_free([output / ENCODER, output / DECODER])
     make_folder(output)
     loaded = load_model(model)
     for path in convert.export(loaded, output, dtype=dtype, contract=contract, hq=hq, multimask=multimask):

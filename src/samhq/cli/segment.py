@@ -392,3 +392,16 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"Expected a folder for the results, got {path}: {error.strerror}. Give another.") from error
+
+
+def check_free(paths: Sequence[Path]) -> None:
+    """Nothing, where none of these files is there.
+
+    Raises:
+        ConfigError: one is.
+    """
+    taken = next((path for path in paths if path.exists()), None)
+    if taken is not None:
+        raise ConfigError(
+            f"Expected a name that is free, got {taken}, which exists. Give another, or --force to replace it."
+        )
