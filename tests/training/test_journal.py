@@ -28,6 +28,28 @@ def test_a_line_is_the_mean_of_the_steps_since_the_last(tmp_path):
     assert "box iou 0.25" in said[-1]
 
 
+def test_no_step_goes_untold(tmp_path):
+    """A run of fewer steps than a line has would else say nothing."""
+    with Journal(tmp_path, every=20, board=False, say=lambda _: None) as log:
+        log.catch_up()
+        for step in (1, 2):
+            log.step({"step": step}, {"loss": float(step)}, 4)
+        log.catch_up()
+        log.catch_up()
+        log.step({"step": 3}, {"loss": 8.0}, 4)
+    assert [(row["step"], row["loss"]) for row in _rows(tmp_path)] == [(2, 1.5), (3, 8.0)]
+
+
+def test_what_a_validation_takes_is_no_steps_time(tmp_path, monkeypatch):
+    clock = iter([0.0, 2.0, 100.0, 104.0])
+    monkeypatch.setattr(journal.time, "monotonic", lambda: next(clock))
+    with Journal(tmp_path, every=1, board=False, say=lambda _: None) as log:
+        log.step({"step": 1}, {"loss": 1.0}, 8)
+        log.restart_clock()
+        log.step({"step": 2}, {"loss": 1.0}, 8)
+    assert [row["images_s"] for row in _rows(tmp_path)] == [4.0, 2.0]
+
+
 def test_a_resumed_run_cuts_the_steps_that_its_state_does_not_know(tmp_path):
     with Journal(tmp_path, every=1, board=False, say=lambda _: None) as log:
         for step in (1, 2, 3):

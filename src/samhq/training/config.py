@@ -170,7 +170,7 @@ class TrainConfig:
     """Processes that prepare pictures; 0: this one, between steps."""
 
     log_steps: int = 20
-    """Steps from one line of the log to the next."""
+    """Steps from one line of the log to the next; a validation comes with one too."""
 
     save_minutes: float = 5.0
     """Minutes from one saved state to the next."""

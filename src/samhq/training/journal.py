@@ -39,6 +39,7 @@ class Journal:
         self._every, self._say = every, say
         self._file = None if folder is None else _open_log(folder, step)
         self._rows: list[Mapping[str, float]] = []
+        self._place: Mapping[str, Any] = {}
         self._since, self._images = time.monotonic(), 0
         self._board = None if folder is None else _open_board(folder / BOARD, board, step)
 
@@ -46,6 +47,7 @@ class Journal:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.catch_up()
         if self._file is not None:
             self._file.close()
         if self._board is not None:
@@ -55,17 +57,26 @@ class Journal:
         """Takes in a step; every so many steps a line with their means goes out. `place` has "step"."""
         self._rows.append(parts)
         self._images += images
-        if place["step"] % self._every:
+        self._place = place
+        if not place["step"] % self._every:
+            self.catch_up()
+
+    def catch_up(self) -> None:
+        """A line about the steps since the last one, if there are any: before a validation, and at the end."""
+        if not self._rows:
             return
         names = dict.fromkeys(name for row in self._rows for name in row)
         means = {name: _mean([row[name] for row in self._rows if name in row]) for name in names}
         now = time.monotonic()
-        self._write({**place, "images_s": self._images / (now - self._since), **means})
+        self._write({**self._place, "images_s": self._images / (now - self._since), **means})
         self._rows, self._since, self._images = [], now, 0
 
     def scores(self, step: int, scores: Mapping[str, float], note: str = "") -> None:
         """A validation's result."""
         self._write({"step": step, "scores": dict(scores)}, shown=scores, note=note)
+
+    def restart_clock(self) -> None:
+        """Time until now counts for no step: a validation or a checkpoint took it."""
         self._since, self._images = time.monotonic(), 0
 
     def _write(self, row: Mapping[str, Any], shown: Mapping[str, Any] | None = None, note: str = "") -> None:

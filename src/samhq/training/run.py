@@ -185,6 +185,7 @@ class Run:
     def validate(self, journal: Journal, note: str = "") -> None:
         """Scores of the averaged network go to the log, and its checkpoints to the folder."""
         self.validated = self.step
+        journal.catch_up()  # of steps alone: validation takes its own time
         if self.accelerator.is_main_process:
             with self.settled() as sam:
                 scores = self._scores(sam)
@@ -192,6 +193,7 @@ class Run:
                     journal.scores(self.step, scores, note)
                 self._keep(sam, scores)
         self.accelerator.wait_for_everyone()
+        journal.restart_clock()
         self._validated_at = self._clock = time.monotonic()
 
     def _scores(self, sam: Sam) -> dict[str, float]:
