@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from tests.datasets.drawn import disc, grey, pair, photo, save
 
+from samhq.cli.pictures import find_pictures
 from samhq.datasets.hqseg import PARTS, is_root, open_hqseg
 from samhq.datasets.open import open_dataset
 from samhq.datasets.pairs import PairFolder
 from samhq.datasets.sample import Pictures
 from samhq.errors import ConfigError, ImageError
+from samhq.image.suffixes import SUFFIXES
 
 
 @pytest.mark.parametrize(("images", "masks"), [("images", "masks"), ("im", "gt"), ("", "")])
@@ -42,6 +44,22 @@ def test_pictures_of_one_stem_keep_their_ending(tmp_path: Path) -> None:
         save(tmp_path / "images" / f"a.{suffix}", photo())
     save(tmp_path / "masks" / "a.png", grey(disc()))
     assert list(open_dataset(tmp_path).names()) == ["a", "a.png"]
+
+
+@pytest.mark.parametrize("suffix", [one for one in SUFFIXES if one != ".avif"])
+def test_what_the_command_line_takes_for_a_picture_is_one_here_too(tmp_path: Path, suffix: str) -> None:
+    assert find_pictures([str(save(tmp_path / "images" / f"a{suffix}", photo()).parent)])
+    save(tmp_path / "masks" / f"a{suffix}", grey(disc()))
+    sample = open_dataset(tmp_path)[0]
+    assert sample.image.shape == (*disc().shape, 3)
+    assert (sample.masks[0] == disc()).mean() > 0.95
+
+
+def test_of_several_masks_the_one_that_kept_every_pixel_counts(tmp_path: Path) -> None:
+    save(tmp_path / "images" / "a.jpg", photo())
+    for suffix in ("jpg", "png", "tga"):
+        save(tmp_path / "masks" / f"a.{suffix}", grey(disc() if suffix == "png" else ~disc()))
+    assert np.array_equal(open_dataset(tmp_path)[0].masks[0], disc())
 
 
 def test_what_does_not_fit_is_named(tmp_path: Path) -> None:

@@ -11,27 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from samhq.errors import ConfigError
-
-#: What counts as a picture in a folder; a file that is named itself is tried whatever its suffix.
-SUFFIXES = frozenset(
-    (
-        ".avif",
-        ".bmp",
-        ".gif",
-        ".jfif",
-        ".jp2",
-        ".jpeg",
-        ".jpg",
-        ".pbm",
-        ".pgm",
-        ".png",
-        ".ppm",
-        ".tga",
-        ".tif",
-        ".tiff",
-        ".webp",
-    )
-)
+from samhq.image.suffixes import SUFFIXES
 
 
 def find_pictures(given: Sequence[str]) -> list[Path]:

@@ -13,11 +13,8 @@ from samhq.datasets.masks import read_objects
 from samhq.datasets.sample import MissingFileError, Sample, check_size, labelled
 from samhq.errors import ConfigError
 from samhq.image.read import read_image
+from samhq.image.suffixes import SUFFIXES
 
-#: What counts as a picture, upper or lower case.
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
-#: Masks, in the order in which they are looked for.
-MASKS = (".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".jpg", ".jpeg")
 #: Subfolders that hold pictures, and those that hold their masks.
 LAYOUTS = (("images", "masks"), ("im", "gt"))
 
@@ -79,7 +76,8 @@ def pairs_apart(name: str, images: Path, masks: Path, suffixes: Collection[str] 
 
     `suffixes` are the endings of pictures, in lower case.
     """
-    known = {_stem(path, masks): path for suffix in reversed(MASKS) for path in _files(masks, (suffix,))}
+    last_counts = sorted(_files(masks, SUFFIXES), key=lambda path: -SUFFIXES.index(path.suffix.lower()))
+    known = {_stem(path, masks): path for path in last_counts}
     return _paired(name, images, _files(images, suffixes), known)
 
 
