@@ -19,6 +19,7 @@ from samhq.errors import ConfigError
 from samhq.formats.sa1b import read_sa1b
 from samhq.image.bands import as_rgb
 from samhq.image.read import read_mask
+from samhq.inference.cache import EmbeddingCache
 from samhq.inference.mosaic import segment_mosaic
 from samhq.inference.refine import refine
 from samhq.inference.segment import Segmenter
@@ -50,6 +51,17 @@ def field(tmp_path: Path) -> tuple[Path, np.ndarray]:
     with rasterio.open(path, "w", driver="GTiff", height=80, width=90, count=5, dtype="uint16", **place) as file:
         file.write(np.moveaxis(raw, -1, 0))
     return path, raw
+
+
+def test_embeddings_of_chosen_channels(weights: Path, tmp_path: Path, field: tuple[Path, np.ndarray], hq: Sam) -> None:
+    flags, folder = ["--bands", "5,4,1", "--stretch", "1,99"], tmp_path / "embeddings"
+    assert run("embed", weights, folder, field[0], *flags) == 0
+    shown = as_rgb(field[1], (5, 4, 1), (1, 99))
+    assert EmbeddingCache(folder).get(Segmenter(hq), shown) is not None
+    before = sorted(folder.rglob("*"))
+    asked = [*flags, "--box", "10,10,30,30", "--embeddings", folder]
+    assert run("segment", weights, tmp_path / "out", field[0], *asked) == 0
+    assert sorted(folder.rglob("*")) == before, "found, so not stored again"
 
 
 def test_a_second_look(weights: Path, tmp_path: Path, hq: Sam) -> None:
@@ -115,6 +127,7 @@ def test_without_an_overlay_the_picture_is_not_needed_whole(weights: Path, tmp_p
     for out, more in (("lean", ["--no-overlay"]), ("full", [])):
         assert run("everything", weights, tmp_path / out, cat, *flags, *more) == 0
     lean, full = (json.loads((tmp_path / out / "cat.json").read_text()) for out in ("lean", "full"))
+    assert (lean.pop("files"), list(full.pop("files"))) == ({}, ["cat_overlay.jpg"])
     assert lean == full
     assert not (tmp_path / "lean" / "cat_overlay.jpg").exists()
     with Image.open(tmp_path / "full" / "cat_overlay.jpg") as overlay:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from samhq.cli.job import conclude, tell
+from samhq.cli.looks import ALL_AS_IT_IS, BandFlags
 from samhq.cli.pictures import find_pictures, stems
 from samhq.cli.segment import make_folder
 
@@ -29,6 +30,7 @@ def embed(
     dtype: Literal["float32", "float16"] = "float32",
     model: str | None = None,
     device: str | None = None,
+    look: BandFlags = ALL_AS_IT_IS,
     workers: int = 0,
 ) -> int:
     """Encode pictures and keep what the model knows about them, for prompts later.
@@ -58,7 +60,7 @@ def embed(
     pictures = find_pictures(images)
     make_folder(output)
     items = [Item(path, name) for path, name in zip(pictures, stems(pictures), strict=True)]
-    work = EmbedWork(output, dtype, model, device)
+    work = EmbedWork(output, dtype, model, device, look)
     tally = run_job(items, work, None, workers=workers, keep_going=len(items) > 1, tell=tell)
     return conclude(tally)
 
@@ -71,26 +73,27 @@ class EmbedWork:
     dtype: Literal["float32", "float16"]
     model: str | None
     device: str | None
+    look: BandFlags
 
     def __call__(self) -> Callable[[Item], Outcome]:
         """The function that stores one picture's embedding."""
         from samhq.inference.cache import EmbeddingCache
         from samhq.inference.segment import load
 
-        return partial(store, EmbeddingCache(self.output, self.dtype), load(self.model, device=self.device))
+        return partial(store, EmbeddingCache(self.output, self.dtype), load(self.model, device=self.device), self.look)
 
 
-def store(cache: EmbeddingCache, segmenter: Segmenter, item: Item) -> Outcome:
+def store(cache: EmbeddingCache, segmenter: Segmenter, look: BandFlags, item: Item) -> Outcome:
     """Encodes a picture, unless a whole file of it is there.
 
     Raises:
-        ImageError: it cannot be read.
+        ImageError, MissingExtraError: it cannot be read.
         ConfigError, CheckpointError: it cannot be stored.
     """
     from samhq.batch.job import Outcome
     from samhq.inference.cache import NOT_THERE
 
-    problem = cache.keep(segmenter, item.path)
+    problem = cache.keep(segmenter, look.picture(item.path))
     if problem is None:
         return Outcome(said="there already")
     return Outcome(said="encoded" if problem == NOT_THERE else "encoded again, since its file was not whole")

@@ -149,4 +149,4 @@ class TileFlags(BandFlags):
 
 
 #: What the flags are when none is given.
-PLAIN_LOOK, NO_TILES = RefineFlags(), TileFlags()
+ALL_AS_IT_IS, PLAIN_LOOK, NO_TILES = BandFlags(), RefineFlags(), TileFlags()
