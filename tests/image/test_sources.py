@@ -144,6 +144,18 @@ def test_files_show_what_read_image_shows(mode: str, tmp_path: Path, write: Any)
     assert np.array_equal(source.read(whole(source.size_hw)), read_image(path))
 
 
+@pytest.mark.parametrize("suffix", ["jpg", "tif"])
+def test_channels_of_a_turned_picture_are_turned_too(tmp_path: Path, suffix: str, write: Any) -> None:
+    path, picture = tmp_path / f"picture.{suffix}", Image.fromarray(smooth())
+    exif = picture.getexif()
+    exif[274] = 6
+    picture.save(path, exif=exif)
+    upright = read_image(path)
+    source = open_picture(path, (3, 2, 1))
+    assert source.size_hw == upright.shape[:2] != smooth().shape[:2]
+    assert np.array_equal(source.read(whole(source.size_hw)), upright[..., ::-1])
+
+
 def test_a_picture_that_gdal_shows_otherwise_keeps_its_place(write: Any) -> None:
     bits = (smooth()[..., :1] > 127).astype(np.uint8)
     source = open_picture(write(bits, nbits=1))

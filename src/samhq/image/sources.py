@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from samhq.errors import ImageError, MissingExtraError
 from samhq.image.bands import Rendering, bands_last, rendering
@@ -235,7 +235,8 @@ def open_picture(
 
     Files whose format has windows (TIFF, GeoTIFF, JPEG 2000, VRT) are read through rasterio where that is installed;
     other files whole, as by `read_image`. `bands`, counted from 1, and `percentiles` choose and stretch channels; for
-    files they need rasterio. Transparency in files read by window is not laid over white.
+    files they need rasterio. Transparency in files read by window is not laid over white. A picture that is to be shown
+    turned is turned, and read whole.
 
     Raises:
         ImageError: it cannot be read as a picture, or has no such bands.
@@ -246,6 +247,8 @@ def open_picture(
     if isinstance(source, PictureSource):
         return source
     if isinstance(source, str | os.PathLike):
+        if chosen and os.path.isfile(source) and _is_turned(source):
+            return ArraySource(read_image(source), bands, percentiles)
         if chosen:
             return RasterSource(source, bands, percentiles)
         if os.fspath(source).lower().endswith(_BY_WINDOW) and _has_rasterio():
@@ -278,7 +281,7 @@ def _is_turned(path: str | os.PathLike[str]) -> bool:
             warnings.simplefilter("ignore")
             with Image.open(path) as picture:
                 return picture.getexif().get(_TURNED, 1) != 1
-    except (UnidentifiedImageError, Image.DecompressionBombError):
+    except (OSError, Image.DecompressionBombError):
         return False  # many bands, or a size that only windows can master: no camera's file
 
 
