@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from samhq.datasets.sample import Pictures, Sample, check_size, labelled
+from samhq.datasets.sample import Pictures, Sample, check_size, labelled, stamp_of, stamp_of_files
 from samhq.datasets.views import Chosen, Joined, spread
 from samhq.errors import ConfigError, ImageError
 
@@ -62,3 +65,34 @@ def test_several_sources_are_one() -> None:
     with pytest.raises(IndexError):
         joined[3]
     assert len(Joined("none", [])) == 0
+
+
+class Stamps(Numbers):
+    """Pictures that say when they changed."""
+
+    def stamp(self, index: int) -> str:
+        return f"{self.name}{index}"
+
+
+def test_parts_and_sums_of_sources_have_their_stamps() -> None:
+    joined = Joined("all", [Stamps("a", 2), Numbers("b", 2), Stamps("c", 2)])
+    assert [stamp_of(joined, index) for index in range(6)] == ["a0", "a1", None, None, "c0", "c1"]
+    assert [stamp_of(Chosen(joined, [5, 2, 1]), index) for index in range(3)] == ["c1", None, "a1"]
+
+
+def test_a_stamp_follows_files_and_what_else_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "a"
+    file.write_text("one")
+    first = stamp_of_files([file])
+    assert stamp_of_files([file]) == first
+    assert len({first, stamp_of_files([file], said=1), stamp_of_files([file, file]), stamp_of_files([])}) == 4
+    time = file.stat().st_mtime_ns
+    os.utime(file, ns=(time, time + 1_000_000))
+    assert stamp_of_files([file]) != first
+    os.utime(file, ns=(time, time))
+    assert stamp_of_files([file]) == first
+    file.write_text("longer")
+    os.utime(file, ns=(time, time))
+    assert stamp_of_files([file]) != first
+    file.unlink()
+    assert stamp_of_files([file]) not in (first, stamp_of_files([]))

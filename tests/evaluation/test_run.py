@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from tests import tiny
-from tests.datasets.drawn import annotation, coco, disc, pair, photo
+from tests.datasets.drawn import annotation, coco, disc, grey, pair, photo, save
 
 from samhq.datasets.coco import open_coco
 from samhq.datasets.sample import Sample, labelled
@@ -138,6 +140,46 @@ def test_clicks(hq: Sam) -> None:
     assert set(summary.noc) == {"85", "90"}
     assert len(summary.curve) == 20
     assert "NoC@85" in result.table()
+
+
+def measured_again(hq: Sam, source: Path, output: Path, **options: Any) -> list[str]:
+    """The names of the pictures that a resumed run measures."""
+    before = len((output / "rows.jsonl").read_text().splitlines())
+    evaluate(hq, source, output=output, resume=True, **options)
+    lines = (output / "rows.jsonl").read_text().splitlines()[before:]
+    return [json.loads(line)["picture"] for line in lines]
+
+
+def test_what_changed_since_is_measured_again(hq: Sam, tmp_path: Path) -> None:
+    data, out = tmp_path / "data", tmp_path / "out"
+    for name in ("a", "b", "c"):
+        pair(data / "images", data / "masks", name, disc())
+    evaluate(hq, data, output=out)
+    assert measured_again(hq, data, out) == []
+    save(data / "images" / "b.jpg", photo(seed=3))
+    assert measured_again(hq, data, out) == ["b"]
+    save(data / "masks" / "c.png", grey(disc(radius=5)))
+    assert measured_again(hq, data, out, limit=3) == ["c"]
+    assert measured_again(hq, data, out) == []
+    assert evaluate(hq, data, output=out, resume=True) == evaluate(hq, data)
+    (data / "images" / "a.jpg").unlink()
+    save(data / "images" / "a.png", photo(seed=4))
+    assert measured_again(hq, data, out) == ["a"]
+
+
+def test_a_changed_annotation_is_measured_again(hq: Sam, tmp_path: Path) -> None:
+    sizes = {"a.png": (40, 56), "b.png": (40, 56)}
+    objects = [annotation(1, 1, disc()), annotation(2, 2, disc())]
+    file, out = coco(tmp_path / "data" / "val.json", sizes, objects), tmp_path / "out"
+    evaluate(hq, file, output=out)
+    times = {path: path.stat().st_mtime_ns for path in file.parent.rglob("*.png")}
+    coco(file, sizes, [objects[0], annotation(2, 2, disc(radius=4))])
+    for path, time in times.items():
+        os.utime(path, ns=(time, time))
+    assert measured_again(hq, file, out) == ["b"]
+    assert {row.area for row in evaluate(hq, file, output=out, resume=True).rows} == {
+        int(disc().sum()), int(disc(radius=4).sum())
+    }  # fmt: skip
 
 
 def test_a_stopped_run_goes_on(hq: Sam, data: Memory, tmp_path: Path) -> None:

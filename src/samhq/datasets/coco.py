@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from samhq.datasets.sample import Sample, check_size
+from samhq.datasets.sample import Sample, check_size, stamp_of_files
 from samhq.errors import ConfigError, ImageError
 from samhq.image import rle
 from samhq.image.read import read_image
@@ -71,6 +71,11 @@ class CocoPictures:
             return int(entry["height"]), int(entry["width"])
         height, width = read_image(self.path(index)).shape[:2]
         return int(height), int(width)
+
+    def stamp(self, index: int) -> str:
+        """Of the picture's file and the records of its objects."""
+        named = [self.categories.get(record.get("category_id", -1), "") for record in self.of(index)]
+        return stamp_of_files([self.path(index)], [self.images[index], self.of(index), named])
 
     def __getitem__(self, index: int) -> Sample:
         path, records = self.path(index), self.of(index)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from samhq.datasets.masks import read_objects
-from samhq.datasets.sample import MissingFileError, Sample, check_size, labelled
+from samhq.datasets.sample import MissingFileError, Sample, check_size, labelled, stamp_of_files
 from samhq.errors import ConfigError
 from samhq.image.read import read_image
 from samhq.image.suffixes import SUFFIXES
@@ -43,6 +43,11 @@ class PairFolder:
     def names(self) -> Sequence[str]:
         """Paths from the folder of pictures on, without their ending."""
         return [pair.name for pair in self.pairs]
+
+    def stamp(self, index: int) -> str:
+        """Of the picture's and the mask's files."""
+        pair = self.pairs[index]
+        return stamp_of_files(filter(None, (pair.image, pair.mask)))
 
     def __getitem__(self, index: int) -> Sample:
         pair = self.pairs[index]

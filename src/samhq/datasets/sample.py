@@ -5,12 +5,14 @@ Knows nothing about networks, prompts or scores, nor about any layout on the dis
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from samhq import digest
 from samhq.errors import ImageError
 from samhq.shapes import Bool, UInt8
 
@@ -79,6 +81,33 @@ class Pictures(Protocol):
             ImageError: a file is missing, damaged, or of another size than its mask; the message names it.
         """
         ...
+
+
+@runtime_checkable
+class Stamped(Protocol):
+    """A source that says, without reading pixels, whether a sample may have changed."""
+
+    def stamp(self, index: int) -> str | None:
+        """A text that is another one when the picture or its masks changed; None where that is not known."""
+        ...
+
+
+def stamp_of(pictures: Pictures, index: int) -> str | None:
+    """The stamp of a sample; None where its source has none."""
+    return pictures.stamp(index) if isinstance(pictures, Stamped) else None
+
+
+def stamp_of_files(paths: Iterable[Path], said: Any = None) -> str:
+    """A stamp that follows from sizes and times of files, and from JSON values; a missing file counts as one of 0."""
+    return digest.of_json([[_size_and_time(path) for path in paths], said])
+
+
+def _size_and_time(path: Path) -> tuple[int, int]:
+    try:
+        stat = path.stat()
+    except OSError:  # who reads it says what is wrong
+        return 0, 0
+    return stat.st_size, stat.st_mtime_ns
 
 
 def labelled(name: str, image: np.ndarray, masks: np.ndarray) -> Sample:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import accumulate
 
-from samhq.datasets.sample import Pictures, Sample
+from samhq.datasets.sample import Pictures, Sample, stamp_of
 from samhq.errors import ConfigError
 
 
@@ -24,6 +24,10 @@ class Chosen:
         """The chosen names."""
         names = self.pictures.names()
         return [names[place] for place in self.places]
+
+    def stamp(self, index: int) -> str | None:
+        """That of the source."""
+        return stamp_of(self.pictures, self.places[index])
 
     def __getitem__(self, index: int) -> Sample:
         return self.pictures[self.places[index]]
@@ -42,6 +46,10 @@ class Joined:
     def names(self) -> Sequence[str]:
         """All names, such as DIS5K-VD/1#Accessories."""
         return [f"{part.name}/{name}" for part in self.parts for name in part.names()]
+
+    def stamp(self, index: int) -> str | None:
+        """That of its source."""
+        return stamp_of(*self._at(index))
 
     def __getitem__(self, index: int) -> Sample:
         part, place = self._at(index)

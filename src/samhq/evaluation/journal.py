@@ -21,23 +21,28 @@ FILENAME = "rows.jsonl"
 
 @dataclass(frozen=True)
 class Scored:
-    """A picture's rows, and how many of its objects were left out: without pixels, and crowds."""
+    """A picture's rows, and how many of its objects were left out: without pixels, and crowds.
+
+    `stamp` is that of its source when it was read, see `samhq.datasets.sample.Stamped`.
+    """
 
     picture: str
     rows: tuple[Row, ...]
     empty: int = 0
     crowds: int = 0
+    stamp: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The record as JSON values."""
         rows = [row.to_json() for row in self.rows]
-        return {"picture": self.picture, "empty": self.empty, "crowds": self.crowds, "rows": rows}
+        about = {"picture": self.picture, "stamp": self.stamp, "empty": self.empty, "crowds": self.crowds}
+        return about | {"rows": rows}
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Scored:
         """The record that `to_json` wrote."""
         rows = tuple(Row.from_json(row) for row in record["rows"])
-        return cls(record["picture"], rows, record["empty"], record["crowds"])
+        return cls(record["picture"], rows, record["empty"], record["crowds"], record.get("stamp"))
 
 
 class Journal:

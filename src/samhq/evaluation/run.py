@@ -17,7 +17,7 @@ from torch import Tensor
 
 from samhq.config import Candidates, HQMode
 from samhq.datasets.open import open_dataset
-from samhq.datasets.sample import Pictures, Sample
+from samhq.datasets.sample import Pictures, Sample, stamp_of
 from samhq.datasets.views import spread
 from samhq.errors import ConfigError, did_you_mean
 from samhq.evaluation.asking import CLICKS, Ask, ask_for, object_rng, parse_asks
@@ -67,7 +67,9 @@ def evaluate(
     `prompts` are words such as "box", "5p+5n", "curve" or "clicks", in a list or joined by commas; `protocol` is
     "exact" or "published"; `hq` one mode or several, by default the protocol's. Random points depend on `seed` and the
     object alone. `name` is what tables call the model. With `output` rows are kept in that folder as they come, and
-    tables written at the end; `resume` goes on where an earlier run with the same settings was stopped.
+    tables written at the end; `resume` goes on where an earlier run with the same settings was stopped, and measures
+    anew what changed since: files by size and time, COCO's records by content. A source that says nothing of changes
+    (see `samhq.datasets.sample.Stamped`) is trusted.
 
     Crowds are left out, as are objects without pixels, which nothing can ask for; the result counts them. The network
     is put into evaluation mode meanwhile.
@@ -212,11 +214,11 @@ def _collect(sam: Sam, pictures: Pictures, plan: Plan, journal: Journal, bar: st
     scored = []
     with measuring(sam), journal:
         for index, name in enumerate(_shown(pictures.names(), bar)):
-            known = journal.known.get(name)
-            if known is None:
+            known, stamp = journal.known.get(name), stamp_of(pictures, index)
+            if known is None or known.stamp != stamp:
                 sample = pictures[index]
                 empty = int((~sample.masks.any((1, 2)) & ~sample.crowd).sum())
-                known = Scored(name, tuple(score_sample(sam, sample, plan)), empty, int(sample.crowd.sum()))
+                known = Scored(name, tuple(score_sample(sam, sample, plan)), empty, int(sample.crowd.sum()), stamp)
                 journal.add(known)
             scored.append(known)
     return scored
