@@ -192,7 +192,8 @@ class ModelFlags:
     """Add the HQ logits to SAM's, take them alone, or leave them off; auto adds them where a model has them."""
 
     multimask: bool | None = None
-    """Three masks for each object, best first, or one. [default: one, for a single click the best of three]"""
+    """Three masks for each object, best first, or one. [default: one, for a single click the best of three; everything:
+    the best of three with HQ models, else three]"""
 
     device: str | None = None
     """cpu, cuda, cuda:1, mps, ...; for an exported model cpu, cuda, openvino, ... [default: cuda where there is one,
