@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from tests.onnx.test_predictor import PROMPTS, picture
 
 from samhq.errors import CheckpointError, ConfigError, MissingExtraError
-from samhq.onnx import OnnxPredictor
+from samhq.onnx import OnnxPredictor, runtime
 from samhq.onnx.runtime import open_graph
 
 
@@ -81,6 +82,25 @@ def test_files_that_are_none(tmp_path: Path, providers: str) -> None:
 def test_a_missing_runtime_is_named_with_its_extra(
     hq_folder: Path, providers: str, package: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(runtime, "_openvino", runtime._openvino.__wrapped__)
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingExtraError, match=r"pip install 'samhq\["):
         open_graph(hq_folder / "encoder.onnx", providers)
+
+
+def test_signals_can_be_handled_after_predictors_of_openvino_are_gone(hq_folder: Path) -> None:
+    """Its CPU plug-in gives the thread a signal stack and takes it away again, in the wrong order for two of them."""
+    pytest.importorskip("openvino", reason="the extra `openvino` is not installed")
+    code = """
+import faulthandler, os, signal, sys
+from samhq.onnx import OnnxPredictor, runtime
+faulthandler.enable()
+first = OnnxPredictor(sys.argv[1], "openvino")
+second = OnnxPredictor(sys.argv[1], "openvino")
+del first
+del second
+signal.signal(signal.SIGTERM, lambda *_: print("handled"))
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+    done = subprocess.run([sys.executable, "-c", code, hq_folder], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr

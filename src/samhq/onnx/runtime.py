@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -124,8 +125,7 @@ class _OpenVino:
     """A model compiled by OpenVINO."""
 
     def __init__(self, path: Path, device: str, precision: Precision) -> None:
-        openvino = _openvino()
-        core = openvino.Core()
+        core = _openvino()
         self._check_device(core, device, precision)
         hint = {"float32": "f32", "bfloat16": "bf16"}[precision]
         try:
@@ -150,14 +150,20 @@ class _OpenVino:
         return {output.any_name: np.array(found[output]) for output in self._compiled.outputs}
 
 
+@cache
 def _openvino() -> Any:
+    """The one OpenVINO of this process, never unloaded.
+
+    Its CPU plug-in gives the thread a signal stack when it is loaded and takes it away when it is not used any more. Of
+    two, the second puts back the first one's when that is gone: the next signal is then handled in memory of others.
+    """
     try:
         import openvino
     except ImportError as error:
         raise MissingExtraError(
             "Expected OpenVINO, got no package openvino. Run: pip install 'samhq[openvino]'"
         ) from error
-    return openvino
+    return openvino.Core()
 
 
 def _metadata(model: Any) -> Mapping[str, str]:
