@@ -49,7 +49,12 @@ class Task(nn.Module):
         """What the encoder knows about the batch's pictures, from features where the batch has them."""
         if batch.features is None:
             assert batch.pixels is not None
-            return self.sam.encode(batch.pixels.contiguous(memory_format=torch.channels_last))
+            self.sam.check_pixels(batch.pixels)
+            pixels = batch.pixels.contiguous(memory_format=torch.channels_last)
+            # One that does not learn works as in use and as for stored features: nothing recorded, on a CPU in pieces.
+            with torch.set_grad_enabled(torch.is_grad_enabled() and self.config.learns_encoder):
+                features, (early, *_) = self.sam.image_encoder(pixels)
+            return self.sam.embed(features, early)
         features, early = batch.features
         return ImageEmbedding(features) if early is None else self.sam.embed(features, early)
 
