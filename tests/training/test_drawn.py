@@ -39,3 +39,10 @@ def test_thin_sets_are_thinner():
 def test_other_forms_are_refused(source):
     with pytest.raises(ConfigError):
         open_drawn(source, 64)
+
+
+def test_a_stamp_is_of_the_picture_that_is_drawn():
+    stamps = [DrawnPictures(2, 96).stamp(0), DrawnPictures(2, 96).stamp(1), DrawnPictures(2, 64).stamp(0),
+              DrawnPictures(2, 96, thin=True).stamp(0), DrawnPictures(2, 96, seed=1).stamp(0)]  # fmt: skip
+    assert len(set(stamps)) == len(stamps)
+    assert DrawnPictures(5, 96).stamp(0) == stamps[0]

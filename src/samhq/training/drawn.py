@@ -6,11 +6,11 @@ Picture `i` is a pure function of (seed, i, side). Knows nothing about the netwo
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from samhq.datasets.sample import Sample, labelled
+from samhq.datasets.sample import Sample, labelled, stamp_of_files
 from samhq.errors import ConfigError
 from samhq.scenes.scene import Scene, SceneConfig, draw_scene
 from samhq.training.config import Kind
@@ -60,7 +60,9 @@ class EndlessScenes:
 def scenes_at(side: int) -> SceneConfig:
     """How scenes are drawn for training at a side: the smaller the pictures, the larger and plainer the objects.
 
-    What a small picture is too coarse to show cannot be learnt from it, and slows what can be.
+    What a small picture is too coarse to show cannot be learnt from it, and slows what can be. Other uses of the same
+    drawing want another mix: validation during training is always asked for all that scenes have, at every side, so
+    that its scores compare (`unseen_scenes`); `samhq data make` shows what a data set of one's own may hold.
 
     >>> scenes_at(112).size, scenes_at(512).size
     ((0.2, 0.85), (0.04, 0.85))
@@ -107,6 +109,10 @@ class DrawnPictures:
     def names(self) -> Sequence[str]:
         """The scenes' names, one number each."""
         return [f"scene-{index:06}" for index in range(self.count)]
+
+    def stamp(self, index: int) -> str:
+        """Of how the picture is drawn, see `samhq.datasets.sample.Stamped`."""
+        return stamp_of_files([], [self.seed, index, asdict(self.config)])
 
     def __getitem__(self, index: int) -> Sample:
         scene = self.scene(index)
