@@ -56,6 +56,18 @@ def test_records_are_those_of_our_own_interface(any_sam: Sam) -> None:
         assert record["point_coords"] == own["point_coords"]
 
 
+def test_parameters_are_attributes_that_may_be_changed(hq: Sam) -> None:
+    generator = SamAutomaticMaskGenerator(hq, points_per_side=4)
+    for name, default in PUBLISHED.items():
+        if name not in ("points_per_side", "point_grids"):  # the published class has no such attribute, or builds grids
+            assert getattr(generator, name) == default
+    assert generator.generate(picture(90, 120)) == []
+    generator.pred_iou_thresh, generator.stability_score_thresh = 0.0, 0.01
+    assert generator.generate(picture(90, 120))
+    with pytest.raises(ConfigError, match="points_per_batch"):
+        generator.points_per_batch = 0
+
+
 @pytest.mark.parametrize("mode", ["uncompressed_rle", "coco_rle"])
 def test_output_modes(hq: Sam, mode: Any) -> None:
     masks = SamAutomaticMaskGenerator(hq, **LOOSE).generate(picture())

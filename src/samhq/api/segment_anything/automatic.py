@@ -26,8 +26,32 @@ class RefusedOptionError(ConfigError, AssertionError):
     """An argument that the published generator stops at by an assertion."""
 
 
+class _Setting:
+    """A published attribute: reads a field of the configuration, and set to another value changes it."""
+
+    def __set_name__(self, _: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, generator: SamAutomaticMaskGenerator | None, _: type | None = None) -> Any:
+        return self if generator is None else getattr(generator.config, self.name)
+
+    def __set__(self, generator: SamAutomaticMaskGenerator, value: Any) -> None:
+        generator.config = generator.config.replace(**{self.name: value})
+
+
 class SamAutomaticMaskGenerator:
-    """Masks for everything in a picture, with the published parameters and defaults."""
+    """Masks for everything in a picture, with the published parameters and defaults, which are attributes too."""
+
+    points_per_batch = _Setting()
+    pred_iou_thresh = _Setting()
+    stability_score_thresh = _Setting()
+    stability_score_offset = _Setting()
+    box_nms_thresh = _Setting()
+    crop_n_layers = _Setting()
+    crop_nms_thresh = _Setting()
+    crop_overlap_ratio = _Setting()
+    crop_n_points_downscale_factor = _Setting()
+    min_mask_region_area = _Setting()
 
     def __init__(
         self,
