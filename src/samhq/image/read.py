@@ -221,8 +221,8 @@ def _decoded(file: Any, name: str) -> Image.Image:
     except Image.DecompressionBombError as error:
         raise ImageError(
             f"Expected a picture of at most {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels, got {name}: {error} If you "
-            "trust it, save it as a tiled TIFF, which samhq everything --tile 1024 and samhq.open_picture read by window, "
-            "or raise PIL.Image.MAX_IMAGE_PIXELS."
+            "trust it, save it as a tiled TIFF, which samhq.open_picture and samhq everything --tile 1024 read by "
+            "window, or raise PIL.Image.MAX_IMAGE_PIXELS."
         ) from error
     except UnidentifiedImageError as error:
         raise ImageError(
