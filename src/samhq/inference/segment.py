@@ -231,8 +231,8 @@ def as_device(device: str | int | torch.device | None) -> torch.device:
     try:
         return torch.empty(0, device=device).device
     except (RuntimeError, AssertionError, TypeError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise ConfigError(f"Expected a device that PyTorch has here, got {device!r}: {reason} Try cpu.") from error
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise ConfigError(f"Expected a device that PyTorch has here, got {device!r}: {reason}. Try cpu.") from error
 
 
 def as_dtype(dtype: str | torch.dtype, device: torch.device | None = None) -> torch.dtype:
