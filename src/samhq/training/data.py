@@ -6,9 +6,13 @@ about the network.
 
 from __future__ import annotations
 
+import atexit
+import multiprocessing.synchronize
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from multiprocessing.context import BaseContext
 from typing import NamedTuple
 
 import numpy as np
@@ -161,28 +165,45 @@ def batches(
             yield list(range(start, start + size))
             start += count * size
 
+    context = multiprocessing.get_context("fork" if sys.platform == "linux" else None)
     loader = DataLoader(
         _Pictures(draw),
         batch_sampler=indices(),
         collate_fn=_Collate(side),
         num_workers=workers,
         prefetch_factor=4 if workers else None,
-        worker_init_fn=_quiet_worker,
-        multiprocessing_context="fork" if workers and sys.platform == "linux" else None,
+        worker_init_fn=_Worker(_over(context)) if workers else None,
+        multiprocessing_context=context if workers else None,
         # Its own generator: starting a loader must not move the one that training draws from.
         generator=torch.Generator(),
     )
     return _told(iter(loader))
 
 
-def _quiet_worker(_: int) -> None:
-    """One thread, and deaf to the signals that ask the run to save: only the main process answers them.
+def _over(context: BaseContext) -> multiprocessing.synchronize.Event:
+    """What workers look at to learn that the main process ends."""
+    over = context.Event()
+    atexit.register(over.set)  # before multiprocessing ends its processes, which registered itself earlier
+    return over
+
+
+@dataclass(frozen=True)
+class _Worker:
+    """How a worker begins: one thread, and deaf to the signals that ask the run to save; only the main process answers.
 
     A signal to the whole group, as a terminal or a scheduler sends it, would otherwise end the workers first and the
-    run without its last save. Workers end when the loader tells them to.
+    run without its last save. Workers end when the loader tells them to, or by SIGTERM once the main process is `over`:
+    where an error's traceback keeps the loader, that is all they are told.
     """
-    import signal
 
-    torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    over: multiprocessing.synchronize.Event
+
+    def __call__(self, _: int) -> None:
+        torch.set_num_threads(1)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, self._answer)
+
+    def _answer(self, number: int, _: object) -> None:
+        if self.over.is_set():
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
