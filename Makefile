@@ -51,7 +51,7 @@ train-starter: $(VENV)/.installed  ## the starter's recipe from random weights; 
 		--stages 112:8:52m,224:4:56m --correct 0.2 --learning-rate 8e-4 --hold 0.7
 	$(BIN)/python -m samhq.training.publish runs/starter runs/starter/starter.safetensors --side 224
 
-bench: $(VENV)/.installed  ## speed and memory beside transformers, and docs/performance.md; a quarter of an hour
+bench: $(VENV)/.installed  ## speed and memory beside transformers, and docs/performance.md; half an hour
 	$(BIN)/python -m benchmarks all --device $(DEVICE)
 
 bench-onnx: $(VENV)/.installed  ## exported models beside torch and beside the original contract; a few minutes

@@ -1,6 +1,6 @@
 """All sections in one run, written to one file, then the page: what `make bench` does.
 
-Under a quarter of an hour on two cores without bfloat16; leave the machine alone meanwhile. The file is named for the
+Under half an hour on two cores without bfloat16; leave the machine alone meanwhile. The file is named for the
 machine, and replaces the last one only when everything was measured.
 
     python -m benchmarks all
@@ -32,7 +32,8 @@ CPU = (
     "decode --model sam_vit_b --prompts 1 64 --peers sdpa eager original --seconds 10",
     "end_to_end --model sam_hq_vit_tiny",
     "end_to_end --model sam_hq_vit_b --only cold --rounds 1",
-    "everything --model sam_hq_vit_tiny",
+    "everything --model sam_hq_vit_tiny sam_hq_vit_b",
+    "everything --model sam_hq_vit_tiny --large",
 )
 QUICK = (
     "encode --model sam_hq_vit_tiny --peers plain --rounds 1",

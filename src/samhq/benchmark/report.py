@@ -29,7 +29,7 @@ def work_name(record: Mapping[str, Any]) -> str:
     if "prompts" in record:
         words.append(f"{record['prompts']} {record['kind']}" if record["prompts"] > 1 else f"1 {ONE[record['kind']]}")
     if "points_per_side" in record:
-        words.append("{0} x {0} points".format(record["points_per_side"]))
+        words.append("{0} x {0} points on {1} x {2} pixels".format(record["points_per_side"], *record["picture"]))
     if "hq" in record:
         words.append(f"hq {record['hq']}")
     return ", ".join(words)
