@@ -172,6 +172,24 @@ def test_palettes_are_shown_in_their_colours(write: Any) -> None:
         assert set(map(tuple, source.overview(10).reshape(-1, 3))) <= {c[:3] for c in colours.values()}
 
 
+@pytest.mark.parametrize("nodata", [None, 48])
+def test_stretched_palettes_are_still_colours(write: Any, nodata: int | None) -> None:
+    entries = np.indices((20, 30)).sum(axis=0).astype(np.uint8)
+    colours = np.zeros((256, 3), np.uint8)
+    colours[:50] = [(entry * 2, 90 - entry, 100 + entry) for entry in range(50)]
+    table = {entry: (*map(int, colours[entry]), 255) for entry in range(50)}
+    path = write(entries[..., None], colours=table, nodata=nodata)
+    shown = colours[entries].astype(np.float32)
+    shown[entries == nodata] = np.nan
+    expected = as_rgb(shown, percentiles=(5, 95))
+    with RasterSource(path, percentiles=(5, 95)) as source:
+        assert np.array_equal(source.read(whole((20, 30))), expected)
+        assert np.array_equal(source.read(Window(3, 4, 14, 15)), expected[4:15, 3:14])
+        assert set(map(tuple, source.overview(10).reshape(-1, 3))) <= set(map(tuple, expected.reshape(-1, 3)))
+    with RasterSource(path, bands=(1,), percentiles=(0, 100)) as source:  # a channel that was asked for is itself
+        assert np.ptp(source.read(whole((20, 30))), axis=2).max() == 0
+
+
 def test_other_files_are_read_whole(tmp_path: Path) -> None:
     Image.fromarray(smooth()).save(tmp_path / "picture.png")
     for given_source in (tmp_path / "picture.png", str(tmp_path / "picture.png"), Image.fromarray(smooth()), smooth()):

@@ -165,9 +165,7 @@ class RasterSource:
         """
         if self._percentiles is None:  # the type alone decides, and pixels without data are shown as they are
             return rendering(self._sample(1), self._bands, None)
-        nodata = self.dataset.nodata
-        missing = None if nodata is None or np.isnan(nodata) else float(nodata)
-        return rendering(self._sample(_SAMPLE_SIDE), self._bands, self._percentiles, missing)
+        return rendering(self._sample(_SAMPLE_SIDE), self._bands, self._percentiles, self._missing)
 
     def read(self, window: Window) -> UInt8[np.ndarray, "h w 3"]:
         """The pixels of a window that lies in the picture.
@@ -215,17 +213,38 @@ class RasterSource:
         shape = Frame.fit(self.size_hw, side).resized_hw if max(self.size_hw) > side else self.size_hw
         return self._values(range(1, self.dataset.count + 1), shape, {})
 
+    @property
+    def _missing(self) -> float | None:
+        """The value that the file calls no data, if it is a number."""
+        nodata = self.dataset.nodata
+        return None if nodata is None or np.isnan(nodata) else float(nodata)
+
     @cached_property
     def palette(self) -> np.ndarray | None:
-        """The colours [256,3] of a picture of palette entries, if shown as it is; None for others."""
-        if self._bands is not None or self._percentiles is not None:
+        """The colours [256,3], stretched where that is asked, of a picture of palette entries; None for others.
+
+        Also None where bands are chosen, which are shown as they are.
+
+        Raises:
+            ImageError, ConfigError: as `samhq.image.bands.rendering`.
+        """
+        if self._bands is not None or self.dataset.dtypes[0] != "uint8":
             return None
-        if self.dataset.colorinterp[0].name != "palette" or self.dataset.dtypes[0] != "uint8":
+        if self.dataset.colorinterp[0].name != "palette":
             return None
         colours = np.zeros((256, 3), np.uint8)
         for entry, colour in self.dataset.colormap(1).items():
             colours[entry] = colour[:3]
-        return colours
+        return colours if self._percentiles is None else self._stretched(colours)
+
+    def _stretched(self, colours: np.ndarray) -> np.ndarray:
+        """Colours by the percentiles of the picture's own; an entry that means no data is black."""
+        entries = self._sample(_SAMPLE_SIDE)[..., 0]
+        shown = colours[entries].astype(np.float32)
+        shown[entries == self._missing] = np.nan
+        stretched = rendering(shown, None, self._percentiles).apply_chosen(colours[None])[0]
+        stretched[np.arange(len(colours)) == self._missing] = 0
+        return stretched
 
 
 def open_picture(
