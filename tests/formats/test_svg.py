@@ -43,6 +43,7 @@ def test_the_drawing_has_every_object_over_the_picture():
     for number, item in one.objects:
         path = paths[f"object-{number}"]
         assert path.get("fill-rule") == "evenodd"
+        assert path.get("stroke", "none") == "none", "a line along the border covers pixels that are not on the mask"
         assert path.get("data-label") == item.label
         np.testing.assert_array_equal(mask_of(path.attrib["d"], one.size_hw), item.mask)
     assert paths["object-1"].findtext(f"{SPACE}title") == "wheel 0.900"

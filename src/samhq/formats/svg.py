@@ -24,7 +24,8 @@ _NAMESPACE = "http://www.w3.org/2000/svg"
 def svg(picture: Picture, tolerance: float = 0.0, href: str | None = None) -> str:
     """The drawing as text, in pixels of the picture; `href` is the address of the picture below, None for none.
 
-    Small objects lie over large ones. A path's `id` is "object-" and its number, its title the label and score.
+    Small objects lie over large ones. What is filled is the mask: no line is drawn along its border. A path's `id` is
+    "object-" and its number, its title the label and score.
     """
     height, width = picture.size_hw
     root = ElementTree.Element(
@@ -44,7 +45,6 @@ def svg(picture: Picture, tolerance: float = 0.0, href: str | None = None) -> st
                 "fill": fill,
                 "fill-opacity": "0.5",
                 "fill-rule": "evenodd",
-                "stroke": fill,
             },
         )
         score = "" if item.score is None else f" {item.score:.3f}"
