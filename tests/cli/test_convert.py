@@ -24,6 +24,14 @@ def test_there_and_back(tmp_path: Path, hq: Sam, capsys: pytest.CaptureFixture[s
     assert all(torch.equal(end[key], value) for key, value in hq.state_dict().items())
 
 
+def test_the_starter_is_a_source(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["convert", "starter", str(tmp_path / "own.pth")]) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'own.pth'}: starter (Light HQ-SAM)\n"
+    own, embedded = (load_model(source, dtype=None).state_dict() for source in (tmp_path / "own.pth", None))
+    assert own.keys() == embedded.keys()
+    assert all(torch.equal(own[key], value) for key, value in embedded.items())
+
+
 def test_half_precision(tmp_path: Path, hq: Sam) -> None:
     save_model(hq, tmp_path / "a.safetensors")
     assert (

@@ -18,14 +18,14 @@ from torch.overrides import TorchFunctionMode
 
 from samhq.checkpoint import declared, files, hf_config, hub, naming
 from samhq.checkpoint.detect import Detection, detect
-from samhq.checkpoint.starter import starter_path
+from samhq.checkpoint.starter import STARTER, starter_path
 from samhq.checkpoint.unwrap import unwrap
 from samhq.config import MODELS, ModelConfig, model_config
 from samhq.errors import CheckpointError, ConfigError, did_you_mean
 from samhq.model.build import build
 from samhq.model.sam import Sam
 
-#: None for the starter, a published name, a hub id, a file or a folder.
+#: None or "starter" for the starter, a published name, a hub id, a file or a folder.
 Source = str | os.PathLike[str] | None
 
 
@@ -144,12 +144,13 @@ def locate(source: Source = None) -> Path:
     path = Path(os.path.expanduser(source))
     if source and _exists(path):
         return path
+    if source == STARTER:
+        return starter_path()
     if source in MODELS or (hub.is_hub_id(source) and not (source.count("/") > 1 and _exists(path.parent))):
         return hub.fetch(source)
     if path.name == source and not path.suffix:
-        raise ConfigError(
-            f"Expected a model's name, a hub id, a file or a folder, got {source!r}. {did_you_mean(source, MODELS)}"
-        )
+        near = did_you_mean(source, (STARTER, *MODELS))
+        raise ConfigError(f"Expected a model's name, a hub id, a file or a folder, got {source!r}. {near}")
     raise CheckpointError(f"Expected a file or folder, got {source!r}, which does not exist. {_advice(path)}")
 
 

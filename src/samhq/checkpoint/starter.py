@@ -7,7 +7,8 @@ from pathlib import Path
 
 from samhq.errors import CheckpointError
 
-FILENAME = "starter.safetensors"
+STARTER = "starter"  #: what it is called where a model is named
+FILENAME = f"{STARTER}.safetensors"
 
 
 def starter_path() -> Path:

@@ -21,7 +21,7 @@ def convert(
     """Write weights in another layout, without a change in what they say.
 
     Parameters:
-        source: A weights file, a folder, a hub id or the name of a model.
+        source: A weights file, a folder, a hub id or a name that `samhq models` lists, such as starter.
         target: NAME.pth or NAME.safetensors for the original layout; a name without suffix for a folder that
             transformers reads.
         dtype: Of the written weights; keep leaves them as they are.

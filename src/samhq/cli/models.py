@@ -25,14 +25,14 @@ def models() -> int:
 
 def starter_row() -> tuple[str, ...]:
     """The line of the model that comes with the package."""
-    from samhq.checkpoint.starter import starter_path
+    from samhq.checkpoint.starter import STARTER, starter_path
     from samhq.errors import CheckpointError
 
     try:
         path = starter_path()
     except CheckpointError:
-        return ("(starter)", "Light HQ-SAM", "-", "no", "not in this installation")
-    return ("(starter)", "Light HQ-SAM", megabytes(path.stat().st_size), "yes", "this package, the default")
+        return (STARTER, "Light HQ-SAM", "-", "no", "not in this installation")
+    return (STARTER, "Light HQ-SAM", megabytes(path.stat().st_size), "yes", "this package, the default")
 
 
 def megabytes(size: int) -> str:
