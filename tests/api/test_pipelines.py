@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import UserList
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import torch
 from PIL import Image
 from tests import tiny
 from tests.inference.test_segment import picture
+from torch.utils.data import Dataset, IterableDataset
 
 from samhq.api.transformers import SamHQModel, SamImageProcessor
 from samhq.api.transformers.pipelines import MaskGenerationPipeline, pipeline
@@ -64,8 +67,72 @@ def test_a_list_of_pictures_of_any_sizes(generator: MaskGenerationPipeline, tmp_
     assert isinstance(together, list)
     for one, output in zip(pictures, together, strict=True):
         assert same(output, generator(one))
-    assert len(generator(iter(pictures))) == 3
     assert generator([]) == []
+
+
+class Gallery(Dataset[Any]):
+    """A data set as people write them, which knows nothing of where it ends."""
+
+    def __init__(self, pictures: list[Any]) -> None:
+        self.pictures, self.read = pictures, 0
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __getitem__(self, index: int) -> Any:
+        self.read += 1
+        return {"image": self.pictures[index % len(self.pictures)]}
+
+
+class Stream(IterableDataset[Any]):
+    """A data set without a length."""
+
+    def __init__(self, pictures: list[Any]) -> None:
+        self.pictures = pictures
+
+    def __iter__(self) -> Iterator[Any]:
+        yield from self.pictures
+
+
+class CountedStream(Stream):
+    """One that knows its length, but gives nothing by number."""
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+
+def test_a_data_set_is_read_while_outputs_are_taken(generator: MaskGenerationPipeline) -> None:
+    """As transformers' pipelines do; their KeyDataset picks the pictures."""
+    pytest.importorskip("transformers")
+    from transformers.pipelines.pt_utils import KeyDataset
+
+    pictures = [picture(50, 30), picture(40, 40), picture(30, 50)]
+    gallery = Gallery(pictures)
+    outputs = generator(KeyDataset(gallery, "image"))
+    assert (len(outputs), gallery.read) == (3, 0)
+    assert same(next(iter(outputs)), generator(pictures[0]))
+    assert gallery.read == 1
+    for _ in range(2):  # a data set can be gone through again
+        for one, output in zip(pictures, outputs, strict=True):
+            assert same(output, generator(one))
+
+
+@pytest.mark.parametrize("wrap", [lambda p: (one for one in p), iter, UserList, Stream, CountedStream])
+def test_outputs_come_one_by_one(generator: MaskGenerationPipeline, wrap: Callable[[list[Any]], Any]) -> None:
+    pictures = [picture(50, 30), picture(40, 40)]
+    outputs = generator(wrap([*pictures, "nowhere.png"]))
+    assert not isinstance(outputs, list | dict)
+    running = iter(outputs)
+    for one in pictures:
+        assert same(next(running), generator(one))
+    with pytest.raises(ImageError, match="Image 2"):
+        next(running)
+
+
+def test_options_are_checked_before_a_picture_is_asked_for(generator: MaskGenerationPipeline) -> None:
+    for wrong in ({"points_per_batch": 0}, {"points_per_side": 3}):
+        with pytest.raises(ConfigError):
+            generator(Stream([]), **wrong)
 
 
 @pytest.mark.parametrize("factor", [1, 2])
@@ -146,7 +213,7 @@ def test_another_task_is_refused(hq: Sam) -> None:
 def test_of_several_pictures_the_wrong_one_is_named(generator: MaskGenerationPipeline) -> None:
     for given in ([picture(), np.zeros((5, 5, 5))], iter([picture(), np.zeros((5, 5, 5))])):
         with pytest.raises(ImageError, match=r"^Image 1 \((of 0 to 1|from 0)\): Expected"):
-            generator(given)
+            list(generator(given))
 
 
 @pytest.mark.parametrize(("crops", "factor"), [(0, 1), (1, 2)])

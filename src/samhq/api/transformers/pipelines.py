@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import os
 import urllib.request
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
+from torch.utils.data import Dataset, IterableDataset
 
 from samhq.api.transformers.pretrained import place_of
 from samhq.checkpoint.load import load_model
@@ -48,6 +50,7 @@ DEFAULTS: dict[str, Any] = {
 _ALIASES = {"output_rle_masks": "output_rle_mask", "output_bboxes_masks": "output_bboxes_mask"}
 #: Change nothing here: pictures are taken one by one, whatever their number.
 _WITHOUT_EFFECT = ("batch_size", "num_workers", "framework", "image_processor", "processor", "use_fast")
+_ONE_PICTURE = (str, bytes, bytearray, memoryview)  #: sequences that are a picture's name or content
 TASK = "mask-generation"
 
 
@@ -64,8 +67,11 @@ class MaskGenerationPipeline:
         """Where the model is."""
         return self.sam.device
 
-    def __call__(self, image: Any, **options: Any) -> dict[str, Any] | list[dict[str, Any]]:
+    def __call__(self, image: Any, **options: Any) -> dict[str, Any] | list[dict[str, Any]] | Iterable[dict[str, Any]]:
         """For a picture a dict, for a list of pictures a list of dicts.
+
+        For a torch data set, such as transformers' `KeyDataset`, another sequence or an iterator: dicts that are made
+        one by one as they are taken, with the length of what was given where that is known.
 
         `masks` is a list of bool tensors [H,W] and `scores` a float tensor [M], the predicted IoU; with
         `output_rle_mask` also `rle_mask`, COCO's uncompressed RLE, and with `output_bboxes_mask` also
@@ -80,19 +86,40 @@ class MaskGenerationPipeline:
             ConfigError: an option that is unknown, means nothing, or has no effect in transformers either.
         """
         chosen = {**self.options, **_known(options)}
-        if isinstance(image, (list, tuple)) or (hasattr(image, "__next__") and isinstance(image, Iterable)):
-            outputs, count = [], len(image) if isinstance(image, (list, tuple)) else None
-            for number, one in enumerate(image):
-                with naming("image", number, count):
-                    outputs.append(self._masks(one, chosen))
-            return outputs
-        return self._masks(image, chosen)
+        outputs_of = partial(self._masks, config=_config(chosen), options=chosen)
+        if isinstance(image, (list, tuple)):
+            return list(Outputs(image, outputs_of))
+        if isinstance(image, Iterator):
+            return iter(Outputs(image, outputs_of))
+        if isinstance(image, Dataset) or (isinstance(image, Sequence) and not isinstance(image, _ONE_PICTURE)):
+            return Outputs(image, outputs_of)
+        return outputs_of(image)
 
-    def _masks(self, image: Any, options: dict[str, Any]) -> dict[str, Any]:
-        config = _config(options)
+    def _masks(self, image: Any, config: AutomaticConfig, options: dict[str, Any]) -> dict[str, Any]:
         picture = read_image(_fetched(image, options.get("timeout")))
         kept = keep(propose(self.sam, picture, config), config)
         return _output(kept, rle=options.get("output_rle_mask"), boxes=options.get("output_bboxes_mask"))
+
+
+class Outputs:
+    """What a pipeline makes of several pictures, each when it is taken; anew each time that they are gone through."""
+
+    def __init__(self, pictures: Any, output_of: Callable[[Any], dict[str, Any]]) -> None:
+        self._pictures, self._output_of = pictures, output_of
+
+    def __len__(self) -> int:
+        return len(self._pictures)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """Raises as the pipeline itself, and says which picture it was."""
+        pictures, counted = self._pictures, hasattr(self._pictures, "__len__")
+        # A data set with numbers need not say where it ends other than by its length.
+        numbered = counted and not isinstance(pictures, IterableDataset)
+        walked = (pictures[number] for number in range(len(pictures))) if numbered else pictures
+        for number, one in enumerate(walked):
+            with naming("image", number, len(pictures) if counted else None):
+                output = self._output_of(one)
+            yield output
 
 
 def pipeline(
