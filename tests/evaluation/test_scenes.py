@@ -9,6 +9,7 @@ import torch
 from samhq.config import MODELS
 from samhq.errors import ConfigError
 from samhq.evaluation.scenes import evaluate_scenes
+from samhq.image.frame import Frame
 from samhq.model.sam import Sam
 from samhq.types import ImageEmbedding, LowRes
 
@@ -53,6 +54,28 @@ def test_scores_the_mask_that_a_user_would_get():
         assert by[kind, "off"].iou > 0.9
         assert by[kind, "off"].thin_iou > 0.9
         assert by[kind, "only"].iou == by[kind, "add"].iou == 0
+
+
+@pytest.mark.parametrize("side", [64, 128, 200])
+def test_prompts_lie_in_the_models_square_where_a_users_do(side):
+    """An object of one pixel leaves no choice: every click is that pixel, and so are the box's corners."""
+    asked = []
+
+    class Listening(_Oracle):
+        def decode(self, embedding, prompts, *, candidates, hq):
+            asked.append(prompts)
+            return LowRes(torch.zeros(len(prompts), 1, 16, 16), torch.zeros(len(prompts), 1))
+
+    mask = np.zeros((1, side, side), bool)
+    mask[0, 37, 51] = True
+    scene = SimpleNamespace(image=np.zeros((side, side, 3), np.uint8), masks=mask, thin=np.array([False]))
+    evaluate_scenes(Listening(mask), [scene], modes=("off",), fewest_pixels=1)
+    box, one, three = asked
+    frame = Frame.fit((side, side), 64)
+    assert np.array_equal(box.boxes[0].numpy(), frame.boxes_to_model(np.array([51, 37, 51, 37])))
+    for prompts in (one, three):
+        clicks = prompts.points[0].numpy()
+        assert np.array_equal(clicks, frame.points_to_model(np.array([[51, 37]] * len(clicks))))
 
 
 def test_says_when_there_is_nothing_to_measure():

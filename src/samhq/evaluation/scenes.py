@@ -20,6 +20,7 @@ from samhq.errors import ConfigError
 from samhq.evaluation.metrics import boundary_iou, iou
 from samhq.evaluation.network import measuring
 from samhq.image.boxes import boxes_from_masks
+from samhq.image.frame import Frame
 from samhq.image.transform import normalise_and_pad
 from samhq.model.sam import Sam
 from samhq.types import FOREGROUND, Prompts
@@ -97,10 +98,10 @@ def _score_scene(
     truth = torch.from_numpy(scene.masks[chosen])
     thin = torch.from_numpy(np.asarray(scene.thin)[chosen]).float()
     embedding = sam.encode(_pixels(scene.image, sam.config.side).to(sam.device))
-    scale = sam.config.side / scene.image.shape[0]
+    frame = Frame.fit(truth.shape[-2:], sam.config.side)
     modes = list(dict.fromkeys(mode for _, mode in rows))
     for kind in KINDS:
-        prompts = _ask(kind, scene.masks[chosen], scale, rng).to(sam.device)
+        prompts = _ask(kind, scene.masks[chosen], frame, rng).to(sam.device)
         for mode in modes:
             candidates: Candidates = "best" if kind == "1 point" else "single"
             low = sam.decode(embedding, prompts, candidates=candidates, hq=mode if sam.config.hq else "off")
@@ -112,13 +113,13 @@ def _masks(logits: Float[Tensor, "P 1 G G"], size_hw: tuple[int, ...]) -> Tensor
     return functional.interpolate(logits.float(), size_hw, mode="bilinear", align_corners=False)[:, 0].cpu() > 0
 
 
-def _ask(kind: str, masks: np.ndarray, scale: float, rng: np.random.Generator) -> Prompts:
+def _ask(kind: str, masks: np.ndarray, frame: Frame, rng: np.random.Generator) -> Prompts:
+    """Prompts as a user would give them, in pixels of the picture, and brought to the model as a user's are."""
     owner = torch.zeros(len(masks), dtype=torch.int64)
     if kind == "box":
-        return Prompts(owner, boxes=torch.from_numpy(boxes_from_masks(masks) * scale).float())
+        return Prompts(owner, boxes=torch.from_numpy(frame.boxes_to_model(boxes_from_masks(masks))))
     count = int(kind.split()[0])
-    places = np.stack([_on(mask, count, rng) for mask in masks])
-    points = torch.from_numpy(((places + 0.5) * scale - 0.5).astype(np.float32))
+    points = torch.from_numpy(frame.points_to_model(np.stack([_on(mask, count, rng) for mask in masks])))
     return Prompts(owner, points, torch.full(points.shape[:2], FOREGROUND))
 
 
