@@ -25,6 +25,7 @@ IGNORED, NOT_A_POINT, BACKGROUND, FOREGROUND, TOP_LEFT, BOTTOM_RIGHT = -10, -1, 
 PIXEL_MEAN = (123.675, 116.28, 103.53)  #: RGB, on a 0..255 scale
 PIXEL_STD = (58.395, 57.12, 57.375)  #: RGB, on a 0..255 scale
 MASK_THRESHOLD = 0.0  #: a pixel belongs to a mask when its logit is strictly above this
+MOST_LOGIT = 1e6  #: of a mask prompt; the squares of much more are infinite in float32
 
 
 @dataclass(frozen=True)

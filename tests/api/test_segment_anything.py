@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests import tiny
 from tests.golden import deterministic
@@ -350,6 +350,7 @@ ARRAYS = st.none() | st.sampled_from([(2,), (4,), (1, 2), (2, 2), (1, 4), (2, 4)
 
 
 @settings(max_examples=60, deadline=None)
+@example(points=None, labels=None, box=None, filled=2.5e19, multimask=False)
 @given(points=ARRAYS, labels=ARRAYS, box=ARRAYS, filled=st.none() | NUMBERS, multimask=st.booleans())
 def test_any_prompt_gives_masks_or_our_own_error(points, labels, box, filled, multimask) -> None:
     predictor = fuzzed()

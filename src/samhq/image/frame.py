@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from samhq.config import MASK_THRESHOLD
+from samhq.config import MASK_THRESHOLD, MOST_LOGIT
 from samhq.errors import ImageError, PromptError
 from samhq.image import resample
 from samhq.image.read import as_array
@@ -231,8 +231,8 @@ def _check_mask_prompt(mask: np.ndarray) -> None:
             f"Expected a mask prompt of bool values or of float logits, got {mask.dtype}; for a 0/255 mask pass "
             "`mask > 127`, for a label map `mask == label`."
         )
-    if not np.isfinite(mask).all():
+    if not (abs(mask.astype(np.float64)) <= MOST_LOGIT).all():
         raise PromptError(
-            "Expected finite logits in the mask prompt, got NaN or infinite values; pass a bool mask, or "
-            "replace them, for instance with numpy.nan_to_num."
+            f"Expected finite logits of at most {MOST_LOGIT:.0e} in the mask prompt, got NaN, infinite or larger ones; "
+            "pass a bool mask, or replace them, for instance with numpy.nan_to_num."
         )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from samhq.config import IGNORED, Candidates
+from samhq.config import IGNORED, MOST_LOGIT, Candidates
 from samhq.errors import ImageError, PromptError, naming
 from samhq.image.boxes import as_boxes, as_points
 from samhq.image.frame import Frame
@@ -267,8 +267,11 @@ def mask_logits(mask: Any, frame: Frame) -> Float32[np.ndarray, "1 G G"]:
     if value.dtype == np.bool_ and value.shape == frame.original_hw:
         return frame.mask_to_prompt(value)
     if value.dtype.kind == "f" and value.shape[-2:] == (side, side) and value.size == side * side:
-        if not np.isfinite(value).all():
-            raise PromptError("Expected finite logits as a mask prompt, got NaN or infinity. Pass low_res_logits.")
+        if not (abs(value.astype(np.float64)) <= MOST_LOGIT).all():
+            raise PromptError(
+                f"Expected finite logits of at most {MOST_LOGIT:.0e} as a mask prompt, got NaN, infinity or more. "
+                "Pass low_res_logits."
+            )
         return value.reshape(1, side, side).astype(np.float32)
     raise PromptError(
         f"Expected a mask prompt as bool {list(frame.original_hw)} (the picture's height and width) or as the "

@@ -13,6 +13,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from samhq.api.segment_anything.refusals import RefusedPromptError
+from samhq.config import MOST_LOGIT
 from samhq.types import BACKGROUND, FOREGROUND, NOT_A_POINT, Prompts
 
 _LABELS = (FOREGROUND, BACKGROUND, NOT_A_POINT)
@@ -112,7 +113,12 @@ def _masks(masks: Any, side: int, device: torch.device) -> Tensor | None:
             f"Expected mask prompts [prompts, 1, {side}, {side}] of logits, got {list(logits.shape)}. "
             "Give back the low-resolution logits of an earlier result."
         )
-    _check_finite(logits, "mask prompts")
+    fine = logits.abs() <= MOST_LOGIT
+    if not bool(fine.all()):
+        raise RefusedPromptError(
+            f"Expected finite logits of at most {MOST_LOGIT:.0e} in mask prompts, got NaN, infinity or more in "
+            f"{_rows(fine)}. Give back the low-resolution logits of an earlier result."
+        )
     return logits
 
 

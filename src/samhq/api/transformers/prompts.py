@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from samhq.config import MOST_LOGIT
 from samhq.errors import PromptError
 from samhq.types import BOTTOM_RIGHT, IGNORED, Prompts
 
@@ -156,9 +157,12 @@ def _masks(masks: Tensor, images: int, each: int, size: int) -> Float[Tensor, "P
             "such as pred_masks[:, :, 0]."
         )
     floats = masks if masks.is_floating_point() else masks.float()
-    finite = floats.isfinite()
-    if not bool(finite.all()):
-        raise PromptError(f"Expected finite logits as input_masks, got NaN or infinity in {_place(finite)}.")
+    fine = floats.abs() <= MOST_LOGIT
+    if not bool(fine.all()):
+        raise PromptError(
+            f"Expected finite logits of at most {MOST_LOGIT:.0e} as input_masks, got NaN, infinity or more in "
+            f"{_place(fine)}. Give back pred_masks of an earlier result."
+        )
     return floats.expand(-1, each, -1, -1).flatten(0, 1)[:, None]
 
 
