@@ -8,14 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from tests import tiny
 from tests.inference.test_segment import picture
 
 from samhq.checkpoint.save import save_model
+from samhq.cli.main import main
 from samhq.errors import ConfigError, ImageError
+from samhq.formats.sa1b import read_sa1b
 from samhq.image import rle, runs
 from samhq.inference.automatic import AutomaticConfig, keep, propose
 from samhq.inference.everything import Everything, segment_everything
+from samhq.inference.mosaic import segment_mosaic
 from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam
 
@@ -137,6 +141,27 @@ def test_nothing_found(hq: Sam, tmp_path: Path) -> None:
     assert {path.name for path in nothing.save(tmp_path, "none", labels=True)} == {
         "metadata.csv", "none.json", "none_overlay.jpg", "none_labels.png",
     }  # fmt: skip
+
+
+def test_a_result_of_a_file_says_which(hq: Sam, tmp_path: Path) -> None:
+    path = tmp_path / "in" / "photo.png"
+    path.parent.mkdir()
+    Image.fromarray(picture()).save(path)
+    encoded = Segmenter(hq).encode(path)
+    tiled = segment_mosaic(path, hq, tile=64, **LOOSE)
+    for number, found in enumerate((segment_everything(str(path), hq, **LOOSE),
+                                    segment_everything(encoded, hq, **LOOSE), tiled)):  # fmt: skip
+        assert found.filter(pred_iou_thresh=0.0).file_name == str(path)
+        found.save(tmp_path / "out", f"{number}", masks=False, overlay=False)
+        found.save(tmp_path / "out", f"{number}-other", masks=False, overlay=False, file_name="other.png")
+        assert read_sa1b(tmp_path / "out" / f"{number}.json").file_name == str(path)
+        assert read_sa1b(tmp_path / "out" / f"{number}-other.json").file_name == "other.png"
+    assert main(["write", str(tmp_path / "out" / "0.json"), "--format", "cutouts", "-o", str(tmp_path / "cut")]) == 0
+    assert list((tmp_path / "cut").iterdir())
+    unnamed = segment_everything(picture(), hq, **LOOSE)
+    assert unnamed.file_name is None
+    unnamed.save(tmp_path, "photo", masks=False, overlay=False)
+    assert read_sa1b(tmp_path / "photo.json").file_name == "photo"
 
 
 def test_progress(hq: Sam, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,8 @@ from tests import tiny
 from tests.inference.test_prompt import anything
 
 from samhq.errors import CheckpointError, ConfigError, ImageError, PromptError, SamHQError
+from samhq.formats.sa1b import read_sa1b
+from samhq.inference.cache import EmbeddingCache
 from samhq.inference.prompt import Prompt
 from samhq.inference.segment import EncodedImage, Segmenter, as_device, as_dtype, load
 from samhq.model.sam import Sam
@@ -178,6 +180,18 @@ def test_a_plain_model_has_no_hq_mask(plain: Sam) -> None:
 def test_misuse_of_the_arguments_is_a_sentence(segmenter: Segmenter, arguments: dict[str, Any]) -> None:
     with pytest.raises(PromptError, match="Expected"):
         segmenter.segment(picture(), **arguments)
+
+
+def test_a_result_of_a_file_says_which(segmenter: Segmenter, tmp_path: Path) -> None:
+    path = tmp_path / "photo.png"
+    Image.fromarray(picture()).save(path)
+    cache = EmbeddingCache(tmp_path / "cache")
+    for image in (path, str(path), segmenter.encode(path), *(cache.get_or_encode(segmenter, path) for _ in range(2))):
+        found = segmenter.segment(image, points=[[20, 20]])
+        assert found.file_name == str(path)
+        found.save(tmp_path / "out", masks=False, overlay=False)
+        assert read_sa1b(tmp_path / "out" / "result.json").file_name == str(path)
+    assert segmenter.segment(picture(), points=[[20, 20]]).file_name is None
 
 
 @pytest.mark.parametrize(("images", "prompts"), [([], []), ([1], []), ([1, 2], [[KINDS["click"]]])])

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from tests.onnx.test_predictor import picture
 
 from samhq.errors import ConfigError, PromptError
@@ -53,6 +54,13 @@ def test_a_picture_is_encoded_once(exported: OnnxSegmenter, monkeypatch: pytest.
     whole = exported.segment(picture(), points=[[20, 30]])
     monkeypatch.setattr(exported.model, "encode", None)
     np.testing.assert_array_equal(exported.segment(encoded, points=[[20, 30]]).candidates, whole.candidates)
+
+
+def test_a_result_of_a_file_says_which(exported: OnnxSegmenter, tmp_path: Path) -> None:
+    path = tmp_path / "photo.png"
+    Image.fromarray(picture()).save(path)
+    assert exported.segment(path, points=[[20, 30]]).file_name == str(path)
+    assert exported.segment(picture(), points=[[20, 30]]).file_name is None
 
 
 def test_a_picture_of_other_weights_is_refused(exported: OnnxSegmenter) -> None:

@@ -152,6 +152,15 @@ def as_array(values: Any) -> np.ndarray:
     return array
 
 
+def file_name_of(source: Any) -> str | None:
+    """The path, where a picture is given by one; None for all else.
+
+    >>> file_name_of("in/cat.jpg"), file_name_of(b"...")
+    ('in/cat.jpg', None)
+    """
+    return os.fsdecode(source) if isinstance(source, (str, os.PathLike)) else None
+
+
 def describe(source: Any) -> str:
     """A few words that name a source in a message.
 

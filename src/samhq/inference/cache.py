@@ -26,7 +26,7 @@ from samhq.checkpoint import files
 from samhq.config import PIXEL_MEAN, PIXEL_STD, ModelConfig
 from samhq.errors import CheckpointError, ConfigError, did_you_mean
 from samhq.image.frame import Frame
-from samhq.image.read import read_image
+from samhq.image.read import file_name_of, read_image
 from samhq.inference.segment import EncodedImage, Segmenter
 from samhq.model.sam import Sam
 from samhq.types import ImageEmbedding
@@ -77,10 +77,10 @@ class EmbeddingCache:
             CheckpointError: the folder cannot be written.
         """
         picture = read_image(image)
-        found = self._find(model, picture)[0]
+        found = self._find(model, picture, image)
         if found is not None:
             return found
-        encoded = model.encode(picture)
+        encoded = dataclasses.replace(model.encode(picture), file_name=file_name_of(image))
         self.put(model, encoded, source=image)
         return dataclasses.replace(encoded, embedding=_back(_stored(encoded.embedding, self._writes), model.model))
 
@@ -90,7 +90,7 @@ class EmbeddingCache:
         Raises:
             ImageError: it cannot be read as a picture.
         """
-        return self._find(model, read_image(image))[0]
+        return self._find(model, read_image(image), image)
 
     def put(self, model: Segmenter, encoded: EncodedImage, source: Any = None) -> Path:
         """Stores what `model` knows about a picture, and returns the file, which appears when it is whole.
@@ -151,13 +151,13 @@ class EmbeddingCache:
     def _writes(self) -> Stored:
         return self.dtype or "float32"
 
-    def _find(self, model: Segmenter, picture: np.ndarray) -> tuple[EncodedImage | None, str | None]:
-        """The encoded picture, or why there is none."""
-        embedding, problem = self._read(model.model, picture_hash(picture))
+    def _find(self, model: Segmenter, picture: np.ndarray, source: Any) -> EncodedImage | None:
+        """The encoded picture, which came from `source`, where it is there."""
+        embedding = self._read(model.model, picture_hash(picture))[0]
         if embedding is None:
-            return None, problem
+            return None
         frame = Frame.fit(picture.shape[:2], model.model.config.side)
-        return EncodedImage(picture, embedding, frame, model.name), None
+        return EncodedImage(picture, embedding, frame, model.name, file_name_of(source))
 
     def _read(self, model: Sam, picture: str) -> tuple[ImageEmbedding | None, str | None]:
         """The embedding of a picture with that hash, ready for the model, or why there is none."""

@@ -19,7 +19,7 @@ from jaxtyping import UInt, UInt8
 from samhq.errors import ConfigError, did_you_mean
 from samhq.image import runs
 from samhq.image.draw import colour
-from samhq.image.read import read_image
+from samhq.image.read import file_name_of, read_image
 from samhq.inference.automatic import REFILTERED, AutomaticConfig, Proposals, Watch, keep, propose
 from samhq.inference.segment import EncodedImage, Segmenter, load
 from samhq.model.sam import Sam
@@ -86,7 +86,8 @@ def record(kept: Proposals, row: int, output_mode: OutputMode) -> dict[str, Any]
 class Everything:
     """The masks of one picture, uint8 [H,W,3], in the order of segment-anything's generator.
 
-    `proposals` is what the network found, `config` what is asked of it now, `ran` what was asked when it ran.
+    `proposals` is what the network found, `config` what is asked of it now, `ran` what was asked when it ran, `model`
+    the name of who answered, `file_name` the picture's path, where it was given by one.
     """
 
     image: np.ndarray
@@ -94,6 +95,7 @@ class Everything:
     config: AutomaticConfig
     ran: AutomaticConfig
     model: str
+    file_name: str | None = None
 
     def __repr__(self) -> str:
         height, width = self.proposals.size_hw
@@ -209,8 +211,10 @@ class Everything:
         """Writes masks with a table, an overlay, a JSON record and a label map; returns their paths.
 
         Names: `STEM/0.png` and so on with `STEM/metadata.csv`, as segment-anything's `amg.py` writes them;
-        `STEM_overlay.jpg`; `STEM.json`, in the form of SA-1B, which calls the picture `file_name`; `STEM_labels.png`.
-        With the record, files go that the record before it names, if it was of another result and nobody changed them.
+        `STEM_overlay.jpg`; `STEM.json`, in the form of SA-1B; `STEM_labels.png`. The record calls the picture
+        `file_name`, by default the path that it was given by, or else the stem.
+        With the record, files go that the record before it names, if it was of another result and nobody changed them;
+        without it none goes, since nothing would say whose files are there.
 
         Raises:
             OSError: the folder cannot be made or written.
@@ -219,7 +223,7 @@ class Everything:
         from samhq.formats.metadata import save_everything
 
         chosen = {"masks": masks, "overlay": overlay, "record": record, "labels": labels}
-        return save_everything(self, Path(directory), stem, file_name or stem, **chosen)
+        return save_everything(self, Path(directory), stem, file_name or self.file_name or stem, **chosen)
 
 
 def segment_everything(
@@ -245,14 +249,14 @@ def segment_everything(
     """
     chosen = as_config(config, options)
     sam = as_sam(model)
-    embedding = None
+    embedding, file_name = None, file_name_of(image)
     if isinstance(image, EncodedImage):
-        image, embedding = image.image, _embedding_for(sam, image)
+        image, embedding, file_name = image.image, _embedding_for(sam, image), image.file_name
     picture = read_image(image)
     with _watching(progress) as watch:
         proposals = propose(sam, picture, chosen, embedding=embedding, keep_all=keep_all, watch=watch)
     ran = chosen.replace(pred_iou_thresh=0.0, stability_score_thresh=0.0) if keep_all else chosen
-    return Everything(picture, proposals, chosen, ran, sam.config.name)
+    return Everything(picture, proposals, chosen, ran, sam.config.name, file_name)
 
 
 def _embedding_for(sam: Sam, encoded: EncodedImage) -> ImageEmbedding:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from samhq.image import runs
+from samhq.image.read import file_name_of
 from samhq.image.regions import Window, tile_grid, whole
 from samhq.image.sources import PictureSource, open_picture
 from samhq.inference.automatic import AutomaticConfig, Best, Proposal, Proposals, keep, propose
@@ -66,7 +67,7 @@ def segment_mosaic(
     # What is left was compared as masks, which is finer than as boxes.
     done = chosen.replace(box_nms_thresh=1.0, crop_nms_thresh=1.0, min_mask_region_area=0)
     proposals = replace(Proposals.of(source.size_hw, windows, rows), best=best)
-    return Everything(_pixels(source, pixels), proposals, done, done, sam.config.name)
+    return Everything(_pixels(source, pixels), proposals, done, done, sam.config.name, file_name_of(image))
 
 
 def _proposal(instance: Instance, size_hw: tuple[int, int], tile: Window) -> Proposal:

@@ -30,7 +30,8 @@ class Segmentation:
 
     `image` uint8 [H,W,3]; `candidates` bool [P,K,H,W]; `candidate_scores` float32 [P,K], the predicted IoU of
     SAM's mask (the network predicts none for the HQ mask); `low_res_logits` float32 [P,K,4g,4g], which can be
-    given back as a mask prompt; `prompts`, what was asked; `model`, the name of who answered.
+    given back as a mask prompt; `prompts`, what was asked; `model`, the name of who answered; `file_name`, the
+    picture's path, where it was given by one.
     """
 
     image: np.ndarray
@@ -40,6 +41,7 @@ class Segmentation:
     prompts: tuple[Prompt, ...]
     frame: Frame
     model: str
+    file_name: str | None = None
 
     def __len__(self) -> int:
         return len(self.candidates)
@@ -126,9 +128,10 @@ class Segmentation:
         """Writes mask PNGs, an overlay, cut-outs with alpha and a JSON record; returns their paths.
 
         Names begin with `stem`: `_mask_0.png` (255 on the object; with several candidates `_mask_0_1.png`),
-        `_overlay.jpg`, `_cutout_0.png` and `.json`, which
-        says `file_name` too, where it is given, and the other files' names. Every file appears whole or not at all.
-        With the record, files go that the record before it names, if it was of another result and nobody changed them.
+        `_overlay.jpg`, `_cutout_0.png` and `.json`, which names the other files and the picture: `file_name`, by
+        default the path that it was given by. Every file appears whole or not at all.
+        With the record, files go that the record before it names, if it was of another result and nobody changed them;
+        without it none goes, since nothing would say whose files are there.
 
         Raises:
             OSError: the folder cannot be made or written.
@@ -143,7 +146,7 @@ class Segmentation:
             overlay=overlay,
             cutouts=cutouts,
             record=record,
-            file_name=file_name,
+            file_name=file_name or self.file_name,
         )
 
 

@@ -17,7 +17,7 @@ import torch
 from samhq.config import HQMode
 from samhq.errors import ConfigError, PromptError, did_you_mean, naming
 from samhq.image.frame import Frame
-from samhq.image.read import describe, read_image
+from samhq.image.read import describe, file_name_of, read_image
 from samhq.image.transform import to_pixels
 from samhq.inference.prompt import Prompt, as_prompts, candidates_for, flatten, join, one_or_many
 from samhq.inference.result import Segmentation
@@ -33,6 +33,7 @@ class EncodedImage:
     embedding: ImageEmbedding
     frame: Frame
     model: str  #: the name of the model that encoded it
+    file_name: str | None = None  #: the picture's path, where it was given by one
 
     def __repr__(self) -> str:
         height, width = self.frame.original_hw
@@ -68,7 +69,7 @@ class Segmenter:
             picture = picture.copy()  # or a reused video buffer would change what results show
         pixels, frame = to_pixels(picture, self.model.config.side)
         embedding = self.model.prepared(self.model.encode(pixels.to(self.model.device)))
-        return EncodedImage(picture, embedding, frame, self.name)
+        return EncodedImage(picture, embedding, frame, self.name, file_name_of(image))
 
     def segment(
         self,
@@ -177,6 +178,7 @@ class Segmenter:
             prompts=prompts,
             frame=encoded.frame,
             model=self.name,
+            file_name=encoded.file_name,
         )
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from samhq.config import Candidates, HQMode
 from samhq.errors import ConfigError
 from samhq.image.frame import Frame
-from samhq.image.read import read_image
+from samhq.image.read import file_name_of, read_image
 from samhq.image.transform import to_square
 from samhq.inference.prompt import Asked, Prompt, as_asked, candidates_for, one_or_many
 from samhq.inference.result import Segmentation
@@ -31,6 +31,7 @@ class OnnxImage:
     embedding: Embedding
     frame: Frame
     weights: str  #: the hash of the weights that encoded it
+    file_name: str | None = None  #: the picture's path, where it was given by one
 
     def __repr__(self) -> str:
         height, width = self.frame.original_hw
@@ -70,7 +71,7 @@ class OnnxSegmenter:
         if isinstance(image, np.ndarray) and np.shares_memory(picture, image):
             picture = picture.copy()  # or a reused video buffer would change what results show
         pixels, frame = to_square(picture, self.model.about.side)
-        return OnnxImage(picture, self.model.encode(pixels), frame, self.model.about.weights)
+        return OnnxImage(picture, self.model.encode(pixels), frame, self.model.about.weights, file_name_of(image))
 
     def segment(
         self,
@@ -109,6 +110,7 @@ class OnnxSegmenter:
             prompts=tuple(asked),
             frame=encoded.frame,
             model=self.name,
+            file_name=encoded.file_name,
         )
 
     def _decode(
