@@ -1,28 +1,44 @@
 """The starter's figures for its card: IoU and boundary IoU by kind of prompt on scenes that no run trains on.
 
-python benchmarks/starter.py --pictures 200 --side 512
+Beside them stand two that need no model: the filled box, about the least to ask for, and the truth when it is only as
+fine as the model's own masks, about the most that can be had.
+
+python benchmarks/starter.py --pictures 200 --side 512 --json out/starter.json
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
 
 import samhq
+from samhq.checkpoint import files
+from samhq.evaluation.bounds import coarsened, filled_boxes, score_answers
 from samhq.evaluation.scenes import evaluate_scenes
 from samhq.training.drawn import unseen_scenes
 
 
 def main() -> None:
-    """Prints a table row for every kind of prompt and HQ mode."""
+    """Prints a table row for every kind of prompt and HQ mode, and one for each bound."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default=None, help="name or file; the starter when left out")
     parser.add_argument("--pictures", type=int, default=200)
     parser.add_argument("--side", type=int, default=512, help="side of the drawn pictures")
+    parser.add_argument("--json", type=Path, default=None, help="a file for the same figures")
     args = parser.parse_args()
     model = samhq.load(args.model).model
+    grid = model.config.side // 4
     print(f"{args.pictures} unseen scenes of {args.side} pixels, seen by the model at {model.config.side}")
-    for score in evaluate_scenes(model, unseen_scenes(args.pictures, args.side), modes=("add", "only", "off")):
+    answers = {"filled box": filled_boxes, f"truth at {grid}": partial(coarsened, grid=grid)}
+    scores = evaluate_scenes(model, unseen_scenes(args.pictures, args.side), modes=("add", "only", "off"))
+    scores += score_answers(unseen_scenes(args.pictures, args.side), answers)
+    for score in scores:
         print(score)
+    if args.json is not None:
+        asked = {"pictures": args.pictures, "side": args.side, "model_side": model.config.side}
+        files.write_json(args.json, asked | {"scores": [asdict(score) for score in scores]})
 
 
 if __name__ == "__main__":

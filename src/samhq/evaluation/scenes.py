@@ -27,6 +27,10 @@ from samhq.types import FOREGROUND, Prompts
 
 #: The ways of asking that are measured.
 KINDS = ("box", "1 point", "3 points")
+#: Objects of fewer pixels are not asked for.
+FEWEST_PIXELS = 40
+#: Of one picture no more objects are asked for.
+MOST_OBJECTS = 16
 
 
 @runtime_checkable
@@ -55,7 +59,7 @@ class Score:
 
     def __str__(self) -> str:
         return (
-            f"{self.kind:9} {self.hq:5} n={self.count:4}  IoU {self.iou:.3f}  boundary {self.boundary_iou:.3f}  "
+            f"{self.kind:11} {self.hq:5} n={self.count:4}  IoU {self.iou:.3f}  boundary {self.boundary_iou:.3f}  "
             f"thin {self.thin_iou:.3f}/{self.thin_boundary_iou:.3f}"
         )
 
@@ -65,8 +69,8 @@ def evaluate_scenes(
     scenes: Iterable[Labelled],
     *,
     modes: Sequence[HQMode] = ("add",),
-    fewest_pixels: int = 40,
-    most_objects: int = 16,
+    fewest_pixels: int = FEWEST_PIXELS,
+    most_objects: int = MOST_OBJECTS,
 ) -> list[Score]:
     """One `Score` for each kind of prompt and HQ mode, over the visible objects of all pictures.
 
@@ -80,12 +84,25 @@ def evaluate_scenes(
     rows: dict[tuple[str, HQMode], list[Tensor]] = {(kind, mode): [] for kind in KINDS for mode in modes}
     with measuring(sam):
         for number, scene in enumerate(scenes):
-            large = np.flatnonzero(scene.masks.sum((1, 2)) >= fewest_pixels)[:most_objects]
-            if len(large):
-                _score_scene(sam, scene, large, np.random.default_rng(number), rows)
+            chosen = asked_objects(scene, fewest_pixels, most_objects)
+            if len(chosen):
+                _score_scene(sam, scene, chosen, np.random.default_rng(number), rows)
     if not any(rows.values()):
         raise ConfigError(f"Expected objects of {fewest_pixels} pixels or more, found none; draw more scenes.")
-    return [_mean(kind, mode, torch.cat(found)) for (kind, mode), found in rows.items()]
+    return [mean_score(kind, mode, found) for (kind, mode), found in rows.items()]
+
+
+def asked_objects(scene: Labelled, fewest_pixels: int, most_objects: int) -> np.ndarray:
+    """The places of the first `most_objects` masks that have `fewest_pixels` or more."""
+    return np.flatnonzero(scene.masks.sum((1, 2)) >= fewest_pixels)[:most_objects]
+
+
+def mean_score(kind: str, hq: HQMode, rows: Sequence[Float[Tensor, "P 3"]]) -> Score:
+    """The score of objects whose IoU, boundary IoU and thinness, 0 or 1, are rows."""
+    found = torch.cat(list(rows))
+    thin = found[found[:, 2] > 0]
+    means = [*found[:, :2].mean(0).tolist(), *thin[:, :2].mean(0).tolist()]
+    return Score(kind, hq, len(found), *means)
 
 
 def _score_scene(
@@ -133,9 +150,3 @@ def _pixels(image: np.ndarray, side: int) -> Float[Tensor, "1 3 S S"]:
     if pixels.shape[-1] != side:
         pixels = functional.interpolate(pixels, (side, side), mode="bilinear", antialias=True, align_corners=False)
     return normalise_and_pad(pixels, side)
-
-
-def _mean(kind: str, hq: HQMode, found: Tensor) -> Score:
-    thin = found[found[:, 2] > 0]
-    means = [*found[:, :2].mean(0).tolist(), *thin[:, :2].mean(0).tolist()]
-    return Score(kind, hq, len(found), *means)
