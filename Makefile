@@ -55,7 +55,7 @@ bench: $(VENV)/.installed  ## speed and memory beside transformers, and docs/per
 	$(BIN)/python -m benchmarks all --device $(DEVICE)
 
 bench-onnx: $(VENV)/.installed  ## exported models beside torch and beside the original contract; a few minutes
-	$(BIN)/python benchmarks/exported.py
+	$(BIN)/python benchmarks/exported.py --json benchmarks/results/exported.jsonl --page
 
 bench-everything: $(VENV)/.installed  ## whole-image masks beside transformers, time and peak memory
 	$(BIN)/python benchmarks/everything.py

@@ -6,6 +6,7 @@ exported first, into a folder that goes away again. A table in Markdown for each
     python benchmarks/exported.py                          # the starter, and Light HQ-SAM with random weights
     python benchmarks/exported.py --model sam_hq_vit_b --dtypes float32 int8 --rounds 5
     python benchmarks/exported.py --runtimes cpu openvino --json out/exported.jsonl
+    python benchmarks/exported.py --json benchmarks/results/exported.jsonl --page    # make bench-onnx
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks.compare import read
 from benchmarks.end_to_end import elsewhere, in_turn, machine, write_weights
 from benchmarks.everything import photograph, starter_config
 from benchmarks.options import append
-from benchmarks.report import section
+from benchmarks.report import PAGE, insert, section
 from samhq.benchmark.contest import Contest, Record, figures, versions
 from samhq.benchmark.measure import spread
 from samhq.benchmark.work import OURS, Click, Decode, Encode, Entrant, Work
@@ -50,12 +52,19 @@ def main(arguments: list[str] | None = None) -> None:
     flags.add_argument("--rounds", type=int, default=0, help="default: as many as fit into --seconds, at least 3")
     flags.add_argument("--seconds", type=float, default=20.0, help="for one case, about")
     flags.add_argument("--json", type=Path, metavar="FILE", help="append one line a case to FILE")
+    flags.add_argument("--page", action="store_true", help="write FILE anew, and its tables into docs/performance.md")
     options = flags.parse_args(arguments)
+    if options.page:
+        if not options.json:
+            flags.error("--page needs --json FILE")
+        options.json.unlink(missing_ok=True)
     if options.threads:
         os.environ["OMP_NUM_THREADS"] = str(options.threads)  # torch and ONNX Runtime read it when they start
     with tempfile.TemporaryDirectory() as folder:
         for name in options.model:
             one(name, Path(folder) / name, options)
+    if options.page:
+        insert(PAGE, "\n\n".join(section(record) for record in read(options.json)), "exported")
 
 
 def one(name: str, folder: Path, options: argparse.Namespace) -> None:

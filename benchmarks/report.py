@@ -22,7 +22,6 @@ from samhq.benchmark.report import label, plural, rows, work_name
 
 ROOT = Path(__file__).parents[1]
 PAGE, PLOT = ROOT / "docs" / "performance.md", ROOT / "docs" / "performance.png"
-BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 Record = Mapping[str, Any]
 #: One colour for each party, ours first; told apart by colour-blind people too.
 COLOURS = {"samhq": "#0072b2", "transformers sdpa": "#e69f00", "transformers eager": "#f0c674"}
@@ -38,17 +37,17 @@ def main(arguments: list[str] | None = None) -> None:
     options = flags.parse_args(arguments)
     records = read(options.records)
     plot(records, options.plot)
-    page = between(options.page.read_text(encoding="utf-8"), figures(records, options.plot.name))
-    with whole_file(options.page) as file:
-        file.write_text(page, encoding="utf-8")
+    insert(options.page, figures(records, options.plot.name))
     print(f"wrote {options.page} and {options.plot}")
 
 
-def between(page: str, words: str) -> str:
-    """The page with other words between its markers."""
-    before, rest = page.split(BEGIN)
-    _, after = rest.split(END)
-    return f"{before}{BEGIN}\n{words}\n{END}{after}"
+def insert(path: Path, words: str, name: str = "figures") -> None:
+    """Writes the page anew with other words between the markers of that name."""
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    before, rest = path.read_text(encoding="utf-8").split(begin)
+    _, after = rest.split(end)
+    with whole_file(path) as file:
+        file.write_text(f"{before}{begin}\n{words}\n{end}{after}", encoding="utf-8")
 
 
 def figures(records: Sequence[Record], picture: str) -> str:
@@ -95,14 +94,14 @@ def plot(records: Sequence[Record], path: Path) -> None:
     figure, axes = pyplot.subplots(figsize=(9, 0.8 + 0.72 * sum(heights)), layout="constrained")
     top, ticks = 0.0, []
     for record, height in zip(cases, heights, strict=True):
-        ticks.append((top + 0.3 * (len(record["parties"]) - 1) / 2, work_name(record)))
+        ticks.append((top + 0.3 * (len(record["parties"]) - 1) / 2, work_name(record).replace(" on ", "\non ")))
         draw_case(axes, record, top)
         top += height
     axes.set_yticks([place for place, _ in ticks], [name for _, name in ticks])
     axes.set_ylim(top - 0.4, -0.4)
     axes.axvline(1, color="#0072b2", linewidth=0.8, zorder=0)
     axes.set_xlim(0, 1.12 * max(ratio(party, record) for record in cases for party in record["parties"]))
-    axes.set_xlabel("times as long as samhq in float32 (shorter is faster); | is where the arithmetic alone would end")
+    axes.set_xlabel("times as long as samhq in float32 (shorter is faster)\n| is where the arithmetic alone would end")
     axes.spines[["top", "right"]].set_visible(False)
     with whole_file(path) as file:
         figure.savefig(file, dpi=110)
