@@ -5,7 +5,16 @@ import pytest
 import torch
 
 from samhq.training.config import parse_kinds
-from samhq.training.prompts import corrected, draw_points, draw_prompt, gather, soft_target, tight_box
+from samhq.training.prompts import (
+    corrected,
+    draw_points,
+    draw_prompt,
+    gather,
+    jittered,
+    rough_mask,
+    soft_target,
+    tight_box,
+)
 from samhq.types import IGNORED
 
 KINDS = parse_kinds("box,point,points,box_points,mask")
@@ -36,6 +45,31 @@ def test_every_kind_agrees_with_the_mask_it_came_from(kind):
             assert np.abs(prompt.box - tight_box(mask)).max() <= 3
             assert (prompt.box >= 0).all()
             assert (prompt.box <= 63).all()
+
+
+@pytest.mark.parametrize("box", [(9, 9, 9, 9), (0, 63, 0, 63), (5, 5, 7, 6), (2, 3, 60, 4), (1, 1, 62, 62)])
+def test_a_moved_box_is_no_inverted_one_and_moves_as_far_as_it_says(box):
+    box, rng = np.array(box, np.float32), np.random.default_rng(0)
+    sides = np.array([box[2] - box[0], box[3] - box[1]] * 2)
+    most = np.maximum(1, np.minimum(0.2 * sides, 40 * 64 / 1024))
+    moved = np.stack([jittered(box, (64, 64), rng) for _ in range(400)])
+    assert (moved[:, :2] <= moved[:, 2:]).all()
+    assert (np.abs(moved - box) <= most + 1e-5).all()
+    assert (moved >= 0).all()
+    assert (moved <= 63).all()
+    still = (moved == box).all(1).mean()
+    assert 0.4 < still < 0.6, "half the time it stays as it is"
+
+
+@pytest.mark.parametrize(
+    ("border", "opposite"),
+    [(np.s_[:6], np.s_[-2:]), (np.s_[-6:], np.s_[:2]), (np.s_[:, :6], np.s_[:, -2:]), (np.s_[:, -6:], np.s_[:, :2])],
+)
+def test_a_rough_mask_at_one_border_does_not_come_back_at_the_other(border, opposite):
+    mask = np.zeros((64, 64), bool)
+    mask[border] = True
+    for seed in range(40):
+        assert rough_mask(mask, np.random.default_rng(seed))[opposite].mean() < -1
 
 
 def test_a_mask_that_fills_the_picture_has_no_clicks_beside_it():

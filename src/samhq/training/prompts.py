@@ -87,7 +87,10 @@ def tight_box(mask: np.ndarray) -> np.ndarray:
 
 
 def jittered(box: np.ndarray, size_hw: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-    """The box, half the time as it is, else each edge moved by up to a tenth of the box's side or so.
+    """The box (x0, y0, x1, y1), half the time as it is, else each edge moved, at random, inside the picture.
+
+    By a tenth of the box's side as a rule, by a fifth at most and never by more than 40 pixels of 1024; where a
+    fifth is less than a pixel, by a pixel at most. Edges that pass each other change places: x0 <= x1, y0 <= y1.
 
     Source: arXiv 2304.02643 section A: noise of a tenth of the side, at most 20 pixels of 1024.
     """
@@ -98,7 +101,8 @@ def jittered(box: np.ndarray, size_hw: tuple[int, ...], rng: np.random.Generator
     limit = np.maximum(1.0, np.minimum(np.array([width, height] * 2) * 0.2, 2 * most))
     noise = np.clip(rng.normal(0, 0.5, 4), -1, 1) * limit
     ends = np.array([size_hw[1] - 1, size_hw[0] - 1] * 2, np.float32)
-    return np.clip(box + noise, 0, ends).astype(np.float32)
+    moved = np.clip(box + noise, 0, ends).astype(np.float32)
+    return np.sort(moved.reshape(2, 2), 0).reshape(4)
 
 
 def draw_points(mask: np.ndarray, inside: int, outside: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -141,11 +145,24 @@ def _around(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def rough_mask(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Logits [G,G] of a mask as an earlier round may have left it: shifted, coarse and noisy."""
-    shift = tuple(int(v) for v in rng.integers(-_LOW, _LOW + 1, 2))
-    soft = soft_target(np.roll(mask, shift, (0, 1)), 1)
+    down, right = rng.integers(-_LOW, _LOW + 1, 2).tolist()
+    soft = soft_target(shifted(mask, down, right), 1)
     coarse = soft[::2, ::2].repeat(2, 0).repeat(2, 1)[: soft.shape[0], : soft.shape[1]]
     noise = rng.normal(0, 0.15, soft.shape)
     return ((coarse - 0.5 + noise) * rng.uniform(6, 16)).astype(np.float32)
+
+
+def shifted(mask: np.ndarray, down: int, right: int) -> np.ndarray:
+    """The mask [H,W] moved by whole pixels, up or left where negative: what leaves the picture is gone.
+
+    >>> shifted(np.array([[1, 2], [3, 4]]), 1, -1).tolist()
+    [[0, 0], [2, 0]]
+    """
+    (height, width), moved = mask.shape, np.zeros_like(mask)
+    moved[max(down, 0) : height + min(down, 0), max(right, 0) : width + min(right, 0)] = mask[
+        max(-down, 0) : height - max(down, 0), max(-right, 0) : width - max(right, 0)
+    ]
+    return moved
 
 
 def noise_mask(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
