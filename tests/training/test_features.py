@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from tests.training.worlds import Held, losses, quick, saved
 from samhq.errors import CheckpointError
 from samhq.training import loop
 from samhq.training.augment import Augmentation
+from samhq.training.contents import Contents
 from samhq.training.features import FeatureCache, encoder_hash, size_in_bytes, whole
 from samhq.training.labelled import view_of
 from samhq.training.start import with_new_heads
@@ -64,6 +66,95 @@ def test_what_is_whole_is_not_encoded_again_and_what_is_damaged_is(tmp_path, mon
     assert whole(damaged)
     untouched = {path: content for path, content in first.items() if path != damaged}
     assert {path: path.read_bytes() for path in _files(tmp_path) - {damaged}} == untouched
+
+
+class Stamped(Held):
+    """Pictures whose source knows, without reading, whether they changed; counts what is read."""
+
+    def __init__(self, count: int = 3) -> None:
+        super().__init__(count, empty=None)
+        self.read: list[int] = []
+        self.stamps = [f"{index}-then" for index in range(count)]
+
+    def stamp(self, index: int) -> str:
+        return self.stamps[index]
+
+    def __getitem__(self, index: int):
+        self.read.append(index)
+        return super().__getitem__(index)
+
+
+def _read_again(cache, count=3, stamps=None, **words) -> list[int]:
+    pictures = Stamped(count)
+    pictures.stamps = stamps or pictures.stamps
+    cache.fill(pictures, tiny.shared(tiny.LIGHT), say=lambda _: None, **words)
+    return pictures.read
+
+
+def test_a_second_start_reads_no_picture_and_a_later_one_what_changed(tmp_path):
+    sam, cache, first = tiny.shared(tiny.LIGHT), FeatureCache(tmp_path, HOW, 2), Stamped()
+    kept = cache.fill(first, sam, say=lambda _: None)
+    assert first.read == [0, 1, 2]
+    second = Stamped()
+    assert cache.fill(second, sam, say=lambda _: None).paths == kept.paths
+    assert second.read == []
+    assert _read_again(cache, 4) == [3], "a new picture"
+    assert _read_again(cache, stamps=["0-then", "1-now", "2-then"]) == [1]
+    assert _read_again(cache, stamps=["0-then", "1-now", "2-then"]) == []
+    assert _read_again(cache, source=["elsewhere"]) == [0, 1, 2], "another folder of the same names and stamps"
+    assert _read_again(replace(cache, copies=3)) == [0, 1, 2], "new views need their pictures"
+    kept.paths[2, 0].unlink()
+    assert _read_again(cache) == [2]
+
+
+def test_a_source_without_stamps_is_read_each_time(tmp_path):
+    cache, said = FeatureCache(tmp_path, HOW, 1), []
+    for _ in range(2):
+        cache.fill(Held(2, empty=None), tiny.shared(tiny.LIGHT), say=said.append)
+    assert "2 pictures read" in said[-1]
+    assert not (tmp_path / "contents").exists()
+
+
+def _cut(text: str) -> str:
+    return text[:-40]
+
+
+def _exchanged(text: str) -> str:
+    """The first two pictures' hashes in each other's place: all views are there, of the wrong pictures."""
+    value = json.loads(text)
+    one, two = value["pictures"]["0"], value["pictures"]["1"]
+    one[1], two[1] = two[1], one[1]
+    return json.dumps(value)
+
+
+@pytest.mark.parametrize("damage", [_cut, _exchanged, lambda _: "[]", lambda _: "{}", lambda _: '{"pictures": 3}'])
+def test_a_list_of_contents_that_is_damaged_or_wrong_is_made_anew(damage, tmp_path):
+    sam, cache = tiny.shared(tiny.LIGHT), FeatureCache(tmp_path, HOW, 1)
+    kept = cache.fill(Stamped(), sam, say=lambda _: None)
+    (listed,) = (tmp_path / "contents").iterdir()
+    whole_text = listed.read_text()
+    listed.write_text(damage(whole_text))
+    assert cache.fill(Stamped(), sam, say=lambda _: None).paths == kept.paths
+    assert listed.read_text() == whole_text
+    assert _read_again(cache) == []
+
+
+def test_what_two_runs_learn_of_one_source_is_kept_of_both(tmp_path):
+    one, two = (Contents.open(tmp_path, ["source"]) for _ in range(2))
+    one.note("a", "stamp", "1")
+    two.note("b", "stamp", "2")
+    one.save(pytest.fail)
+    two.save(pytest.fail)
+    both = Contents.open(tmp_path, ["source"])
+    assert (both.get("a", "stamp"), both.get("b", "stamp"), both.get("b", "other")) == ("1", "2", None)
+
+
+def test_a_place_that_cannot_be_written_costs_time_and_no_run(tmp_path):
+    (tmp_path / "contents").write_text("a file where the folder would be")
+    cache, said = FeatureCache(tmp_path, HOW, 1), []
+    cache.fill(Stamped(), tiny.shared(tiny.LIGHT), say=said.append)
+    assert any("reads all pictures again" in line for line in said)
+    assert _read_again(cache) == [0, 1, 2]
 
 
 def test_a_file_belongs_to_picture_encoder_augmentation_and_dtype_but_not_to_the_heads(tmp_path):

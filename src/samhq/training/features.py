@@ -2,7 +2,8 @@
 
 One safetensors file for each view, with its features and the cover of its objects, under a name that follows from
 the content of picture and masks, the encoder's weights, the augmentation and the number of the view. Files appear
-whole, so runs, also at the same time, may share a folder. Knows nothing about prompts or losses.
+whole, so runs, also at the same time, may share a folder. A picture whose source says that it stayed as it was, and
+whose views are all there, is not read again. Knows nothing about prompts or losses.
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ from torch import Tensor
 
 from samhq import digest
 from samhq.checkpoint import files
-from samhq.datasets.sample import Pictures, Sample
+from samhq.datasets.sample import Pictures, Sample, stamp_of
 from samhq.errors import CheckpointError
 from samhq.model.sam import Sam
 from samhq.training.augment import Augmentation, View
+from samhq.training.contents import Contents
 from samhq.training.data import Features, normalised
 from samhq.training.labelled import view_of
 
@@ -77,35 +79,59 @@ class FeatureCache:
         pictures: Pictures,
         sam: Sam,
         *,
+        source: Sequence[str] = (),
         share: tuple[int, int] = (0, 1),
         at_once: int = 4,
         say: Callable[[str], None] = print,
     ) -> KeptViews:
         """Every copy of every picture, encoded where no whole file is there yet.
 
-        Of several processes that share the work each is (rank, count), encodes its part, and must wait for the
-        others before it reads.
+        `source` says with the pictures' own name which source they are, for instance by its path. Of several processes
+        that share the work each is (rank, count), encodes its part, and must wait for the others before it reads.
 
         Raises:
             ImageError: a picture cannot be read.
             CheckpointError: a file cannot be written, or float16 cannot hold a feature.
         """
         paths: dict[tuple[int, int], Path] = {}
-        encoder, spoken, made = encoder_hash(sam), time.monotonic(), 0
-        for number, sample in _all(pictures):
-            content = content_hash(sample)
-            names = [self._path(content, encoder, sam, copy) for copy in range(self.copies)]
-            paths |= {(number, copy): path for copy, path in enumerate(names)}
-            if number % share[1] == share[0]:
-                missing = [copy for copy, path in enumerate(names) if not whole(path)]
-                for start in range(0, len(missing), at_once):
-                    self._store(sample, sam, {copy: names[copy] for copy in missing[start : start + at_once]})
-                made += len(missing)
+        encoder, spoken, read, made = encoder_hash(sam), time.monotonic(), 0, 0
+        contents = Contents.open(self.folder, [pictures.name, *source])
+        for number, name in enumerate(pictures.names()):
+            stamp = stamp_of(pictures, number)
+            views = self._known_views(contents.get(name, stamp), encoder, sam)
+            if views is None:
+                sample, read = pictures[number], read + 1
+                content = content_hash(sample)
+                contents.note(name, stamp, content)
+                views = self._views(content, encoder, sam)
+                if number % share[1] == share[0]:
+                    made += self._store_missing(sample, sam, views, at_once)
+            paths |= {(number, copy): path for copy, path in enumerate(views)}
             if time.monotonic() - spoken > _SPEAK:
                 spoken = time.monotonic()
                 say(f"features of {number + 1} of {len(pictures)} pictures")
-        say(f"features of {len(pictures)} pictures in {self.folder}: {made} of {len(paths)} views encoded now")
+                _save(contents, share, say)
+        _save(contents, share, say)
+        say(
+            f"features of {len(pictures)} pictures in {self.folder}: "
+            f"{read} pictures read, {made} of {len(paths)} views encoded now"
+        )
         return KeptViews(paths)
+
+    def _known_views(self, content: str | None, encoder: str, sam: Sam) -> list[Path] | None:
+        """The views of that content if all are there; None where the picture must be read."""
+        views = None if content is None else self._views(content, encoder, sam)
+        return views if views is not None and all(map(whole, views)) else None
+
+    def _views(self, content: str, encoder: str, sam: Sam) -> list[Path]:
+        return [self._path(content, encoder, sam, copy) for copy in range(self.copies)]
+
+    def _store_missing(self, sample: Sample, sam: Sam, views: Sequence[Path], at_once: int) -> int:
+        """How many of a picture's views were not there and are now."""
+        missing = [copy for copy, path in enumerate(views) if not whole(path)]
+        for start in range(0, len(missing), at_once):
+            self._store(sample, sam, {copy: views[copy] for copy in missing[start : start + at_once]})
+        return len(missing)
 
     def _path(self, content: str, encoder: str, sam: Sam, copy: int) -> Path:
         identity = {
@@ -155,9 +181,10 @@ class FeatureCache:
         return tensors
 
 
-def _all(pictures: Pictures) -> Iterator[tuple[int, Sample]]:
-    for number in range(len(pictures)):
-        yield number, pictures[number]
+def _save(contents: Contents, share: tuple[int, int], say: Callable[[str], None]) -> None:
+    """Every process knows all contents, so one of them writes."""
+    if share[0] == 0:
+        contents.save(say)
 
 
 def encoder_hash(sam: Sam) -> str:

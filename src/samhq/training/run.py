@@ -92,7 +92,8 @@ class Run:
         self.say(f"{views} views of {len(self.pictures)} pictures; their features take up to {gigabytes:.2f} GB")
         how = sources.augmentation(config, self.sam.config.side)
         cache = FeatureCache(Path(config.cache), how, config.copies, config.cache_dtype, config.precision)
-        kept = cache.fill(self.pictures, self.sam, share=self.share, at_once=config.batch, say=self.say)
+        source = [str(Path(part).absolute()) for part in (config.data, config.images) if part is not None]
+        kept = cache.fill(self.pictures, self.sam, source=source, share=self.share, at_once=config.batch, say=self.say)
         self.accelerator.wait_for_everyone()
         return kept
 
