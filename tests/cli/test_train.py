@@ -59,6 +59,16 @@ def test_a_coco_file_becomes_a_checkpoint_that_segments(coco: Path, tmp_path: Pa
     assert train(coco, out, *words, "--epochs", "2", "--resume") == 0
 
 
+def test_stopped_before_the_first_step_it_says_so_and_names_a_file_that_is_there(
+    coco: Path, tmp_path: Path, capsys: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("samhq.training.run.Run.stopped", lambda run, stop: True)
+    assert train(coco, tmp_path / "run", "--init", saved(tiny.LIGHT, tmp_path)) == 0
+    path, _, said = capsys.readouterr().out.splitlines()[-1].partition(": ")
+    assert "before the first step" in said
+    assert Path(path).is_file()
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

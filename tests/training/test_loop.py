@@ -296,6 +296,65 @@ def test_accumulated_batches_are_one_larger_batch(tmp_path):
         torch.testing.assert_close(weights[0][name], weights[1][name], atol=2e-5, rtol=1e-3)
 
 
+def test_what_is_logged_of_accumulated_batches_is_their_mean(tmp_path):
+    """A part that only some of them have, as the IoU of a kind of prompt, is the mean over these."""
+    config = quick(tmp_path / "run", saved(tiny.PLAIN, tmp_path), batch=1, accumulate=4, prompts_per_picture=1)
+    run = Run(replace(config, kinds="box:0.5,point:0.5"), Held(empty=None), None, print)
+    rows, forward = [], run.task.forward
+
+    def listening(batch):
+        loss, parts = forward(batch)
+        rows.append(parts)
+        return loss, parts
+
+    run.task.forward = listening
+    stream = run.stream(run.plan.at(0))
+    seen = [loop.update(run, stream) for _ in range(6)]
+    assert len(rows) == 24
+    assert any("iou_box" in row for row in rows)
+    assert not all("iou_box" in row for row in rows)
+    for number, parts in enumerate(seen):
+        batches_ = rows[4 * number : 4 * number + 4]
+        for name in {name for row in batches_ for name in row}:
+            assert parts[name] == pytest.approx(np.mean([float(row[name]) for row in batches_ if name in row]))
+
+
+def test_a_run_that_is_stopped_before_its_first_step_leaves_the_weights_that_it_began_with(tmp_path, monkeypatch):
+    init = saved(tiny.LIGHT, tmp_path)
+    config = quick(tmp_path / "run", init, mode="hq")
+    with monkeypatch.context() as patched:
+        patched.setattr(Run, "stopped", lambda run, stop: True)
+        result = loop.train(config, data=Held(), validation=Held(2), say=lambda _: None)
+    assert (result.steps, result.best, result.improved) == (0, result.last, None)
+    first, left = load_model(init).state_dict(), load_model(result.last).state_dict()
+    assert all(torch.equal(value, left[name]) for name, value in first.items())
+    about = json.loads(result.last.with_suffix(".json").read_text())
+    assert (about["step"], about["scores"]) == (0, result.before)
+    assert _train(replace(config, resume=True)).steps == 5, "it can go on"
+
+
+def test_the_best_checkpoint_of_a_killed_run_gives_way_to_a_better_one_only(tmp_path, monkeypatch):
+    """It was written after the last saved state, which knows nothing of it."""
+    scores = {}
+    monkeypatch.setattr(Run, "_scores", lambda run, sam: {"box boundary_iou": scores.get(run.step, 0.2)})
+    config = quick(tmp_path / "run", saved(tiny.LIGHT, tmp_path), mode="hq", stages="96:2:2")
+    assert _train(config).after == {"box boundary_iou": 0.2}
+    best = config.folder / "best.safetensors"
+    about = json.loads(best.with_suffix(".json").read_text())
+    best.with_suffix(".json").write_text(json.dumps(about | {"scores": {"box boundary_iou": 0.7}}))
+    written = best.read_bytes()
+    for steps, score, kept in ((3, 0.5, True), (4, 0.8, False)):
+        scores[steps] = score
+        result = _train(replace(config, resume=True, stages=f"96:2:{steps}"))
+        assert (best.read_bytes() == written) is kept
+        assert result.after == {"box boundary_iou": 0.7 if kept else 0.8}
+    best.unlink()
+    scores[5] = 0.1
+    result = _train(replace(config, resume=True, stages="96:2:5"))
+    assert result.best.is_file(), "one that was removed is no measure"
+    assert result.after == {"box boundary_iou": 0.1}
+
+
 @pytest.mark.parametrize("fields", [{"what": "lora"}, {"mode": "hq", "cache": "features"}], ids=["lora", "cache"])
 def test_the_side_changes_on_the_way_and_a_stopped_run_goes_on_at_the_other(fields, tmp_path, monkeypatch):
     fields = {name: tmp_path / value if name == "cache" else value for name, value in fields.items()}

@@ -38,6 +38,9 @@ def train(*, config: Annotated[TrainConfig, Parameter(name="*")] = RECIPE) -> in
         return 0
     for line in table(trained.before, trained.after):
         print(line)
+    if not trained.steps:
+        print(f"{trained.last}: stopped before the first step; these are the weights that it began with.")
+        return 0
     print(f"{trained.best}: after {trained.steps} steps")
     if trained.improved is False:
         print(f"No better than before by {trained.score}: keep the weights that it began with, or train otherwise.")

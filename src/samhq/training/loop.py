@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +34,8 @@ class Trained:
     """What a run left behind: checkpoints in the original layout, and scores on its validation pictures.
 
     `best` is the checkpoint with the best validation `score`, `last` the one at the end; the same file where nothing
-    was validated. `before` and `after` are the scores before the first step and of `best`, empty without validation.
+    was validated. Of a run that was stopped before its first step both are the weights that it began with. `before`
+    and `after` are the scores before the first step and of `best`, empty without validation.
     """
 
     best: Path
@@ -88,25 +89,32 @@ def train(
         if run.validated != run.step:
             run.validate(journal, "at the end")
             run.save()
+        elif not run.step:
+            run.keep_beginning()
     last = run.checkpoint("last")
     best = run.checkpoint("best") if run.after else last
     return Trained(best, last, run.step, run.score, run.before, run.after)
 
 
 def update(run: Run, stream: Iterator[Batch]) -> dict[str, float]:
-    """One step over the accumulated batches; the parts of its loss, its IoU by kind of prompt, the gradient's norm."""
+    """One step over the accumulated batches; the parts of its loss, its IoU by kind of prompt, the gradient's norm.
+
+    Parts and IoU are means over the batches that have them.
+    """
     config, accelerator = run.config, run.accelerator
     seed_step(config.seed, run.step, accelerator.process_index)
     lr = rate(config, run.step, run.done)
     for group in run.optimiser.param_groups:
         group["lr"] = lr
-    total, parts = 0.0, {}
+    total = 0.0
+    rows: list[dict[str, Tensor]] = []
     for number in range(config.accumulate):
         last = number + 1 == config.accumulate
         with nullcontext() if last else accelerator.no_sync(run.task):  # processes add gradients up once
             loss, parts = run.task(next(stream).to(accelerator.device))
             accelerator.backward(loss / config.accumulate)
         total = total + loss.detach() / config.accumulate
+        rows.append(parts)
     norm = accelerator.clip_grad_norm_(run.task.parameters(), config.clip or float("inf"))
     # A gradient that is no number would poison every weight: such a step changes nothing. With a loss scale the
     # optimiser sees to that itself, and lowers the scale.
@@ -116,7 +124,17 @@ def update(run: Run, stream: Iterator[Batch]) -> dict[str, float]:
     elif accelerator.scaler is not None:
         run.optimiser.step()
     run.optimiser.zero_grad(set_to_none=True)
-    return {name: float(value) for name, value in parts.items()} | {"loss": float(total), "norm": float(norm), "lr": lr}
+    return means(rows) | {"loss": float(total), "norm": float(norm), "lr": lr}
+
+
+def means(rows: Sequence[Mapping[str, Tensor]]) -> dict[str, float]:
+    """The mean of every part over the batches that have it: not every batch holds every kind of prompt.
+
+    >>> means([{"dice": torch.tensor(1.0)}, {"dice": torch.tensor(3.0), "iou_box": torch.tensor(0.5)}])
+    {'dice': 2.0, 'iou_box': 0.5}
+    """
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: float(torch.stack([row[name] for row in rows if name in row]).mean()) for name in names}
 
 
 def is_number(run: Run, *values: Tensor) -> bool:

@@ -214,6 +214,13 @@ class Run:
             self.after = scores
             self._write("best", sam, scores)
 
+    def keep_beginning(self) -> None:
+        """Writes the weights that the run began with as the last ones: it was stopped before its first step."""
+        if self.accelerator.is_main_process:
+            with self.settled() as sam:
+                self._write("last", sam, self.before)
+        self.accelerator.wait_for_everyone()
+
     @property
     def score(self) -> str:
         """The name of the score that decides which checkpoint is the best."""
@@ -295,7 +302,20 @@ class Run:
         if self.accelerator.scaler:
             self.accelerator.scaler.load_state_dict(state["scaler"])
         self.step, self.images, self.spent = state["place"]
-        self.before, self.after = state.get("scores", ({}, {}))
+        self.before, remembered = state.get("scores", ({}, {}))
+        self.after = self._scores_of_best(remembered)
+
+    def _scores_of_best(self, remembered: dict[str, float]) -> dict[str, float]:
+        """The scores of the best checkpoint that is there.
+
+        One written after the last saved state, before a kill, may be better than the state remembers.
+        """
+        path = self.checkpoint("best")
+        if not path.is_file():
+            return {}
+        beside = path.with_suffix(".json")
+        about: dict[str, Any] = files.read_json(beside) if beside.is_file() else {}
+        return about.get("scores", remembered)
 
 
 def _nothing(_: str) -> None:
