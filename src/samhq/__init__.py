@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from samhq.inference.prompt import Prompt
     from samhq.inference.refine import refine, segment_native
     from samhq.inference.result import Segmentation
+    from samhq.inference.saved import load_everything
     from samhq.inference.segment import EncodedImage, Segmenter, load
     from samhq.training.config import TrainConfig
     from samhq.training.loop import Trained, train
@@ -125,6 +126,7 @@ _WHERE = {
     "evaluate_seginw": "samhq.evaluation.seginw",
     "evaluate_youtube_vis": "samhq.evaluation.youtube_vis",
     "load": "samhq.inference.segment",
+    "load_everything": "samhq.inference.saved",
     "open_dataset": "samhq.datasets.open",
     "open_picture": "samhq.image.sources",
     "pipeline": "samhq.api.transformers",
@@ -191,6 +193,7 @@ __all__ = [
     "evaluate_seginw",
     "evaluate_youtube_vis",
     "load",
+    "load_everything",
     "open_dataset",
     "open_picture",
     "pipeline",

@@ -31,6 +31,15 @@ def test_masks_boxes_areas_and_codes(mask: np.ndarray) -> None:
     assert list(runs.box(outline, mask.shape[0])) == boxes_from_masks(mask).tolist()
     assert runs.uncompressed(outline, mask.shape) == rle.uncompressed(mask)
     assert runs.compressed(outline, mask.shape) == rle.encode(mask)
+    assert np.array_equal(runs.changes_of_lengths(rle.run_lengths(rle.encode(mask))), outline)
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 4), max_size=12))
+def test_lengths_of_runs_however_they_are_cut(lengths: list[int]) -> None:
+    pixels = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)
+    found = runs.changes_of_lengths(np.array(lengths, np.int64))
+    assert np.array_equal(found, changes(pixels[:, None]) if len(pixels) else [])
 
 
 @settings(deadline=None)

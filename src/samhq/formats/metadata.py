@@ -9,17 +9,24 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from samhq.atomic import whole_file
 from samhq.formats.annotation import picture_from_records
 from samhq.formats.files import write_mask, write_overlay, write_record
 from samhq.formats.labelmap import write_label_map
 from samhq.formats.sa1b import sa1b_record
+from samhq.image.read import as_array
 
 if TYPE_CHECKING:
+    from samhq.inference.automatic import AutomaticConfig
     from samhq.inference.everything import Everything
+
+CONFIG = "config"  #: where a record says what was asked
 
 COLUMNS = (
     "id", "area", "bbox_x0", "bbox_y0", "bbox_w", "bbox_h", "point_input_x", "point_input_y",
@@ -49,8 +56,21 @@ def save_everything(
             result.as_records("coco_rle"), file_name, result.kept.size_hw, stem=stem, model=result.model
         )
         written += [write_label_map(picture, directory / f"{stem}_labels.png")] if labels else []
-        written += [write_record(directory / f"{stem}.json", sa1b_record(picture), written)] if record else []
+        content = sa1b_record(picture) | {CONFIG: config_record(result.config)}
+        written += [write_record(directory / f"{stem}.json", content, written)] if record else []
     return written
+
+
+def config_record(config: AutomaticConfig) -> dict[str, Any]:
+    """What was asked, by the names of its fields, as JSON values."""
+    said = {field.name: _plain(getattr(config, field.name)) for field in fields(config)}
+    grids = config.point_grids
+    return said | {"point_grids": None if grids is None else [as_array(grid).tolist() for grid in grids]}
+
+
+def _plain(value: Any) -> Any:
+    """A number of numpy's as one of Python's; all else as it is."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def write_masks(result: Everything, folder: Path) -> list[Path]:

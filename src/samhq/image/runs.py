@@ -100,6 +100,17 @@ def _lengths(changes: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
     return np.asarray(borders[1:] - borders[:-1])
 
 
+def changes_of_lengths(lengths: Int64[np.ndarray, " n"]) -> Int64[np.ndarray, " R"]:
+    """Where runs begin and end, from their lengths, off, on, off ...; a run may be of length 0.
+
+    >>> changes_of_lengths(np.array([2, 1, 0, 3, 1])).tolist()
+    [2, 6]
+    """
+    ends = np.cumsum(lengths, dtype=np.int64)
+    pieces = ends[: len(ends) // 2 * 2].reshape(-1, 2)
+    return _merged(pieces[pieces[:, 0] < pieces[:, 1]])
+
+
 def compressed(changes: Integer[np.ndarray, " R"], size_hw: tuple[int, int]) -> RLE:
     """COCO's compressed RLE, with `counts` as str.
 

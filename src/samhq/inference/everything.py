@@ -30,6 +30,9 @@ OutputMode = Literal["binary_mask", "uncompressed_rle", "coco_rle"]
 
 _ROWS = 256  #: of a picture that are tinted at a time
 
+_LEAST = ("pred_iou_thresh", "stability_score_thresh")  #: what is below the run's own is gone
+_LEAST_SAVED, _MOST_SAVED = ("min_mask_region_area",), ("box_nms_thresh", "crop_nms_thresh")  #: of what was read again
+
 
 class Records(Sequence[dict[str, Any]]):
     """segment-anything's records, each made when it is looked at: all masks at full size would be gigabytes."""
@@ -87,7 +90,8 @@ class Everything:
     """The masks of one picture, uint8 [H,W,3], in the order of segment-anything's generator.
 
     `proposals` is what the network found, `config` what is asked of it now, `ran` what was asked when it ran, `model`
-    the name of who answered, `file_name` the picture's path, where it was given by one.
+    the name of who answered, `file_name` the picture's path, where it was given by one. `saved` says that this was read
+    from a record: the proposals are those that `ran` kept, in their order, and there are no others.
     """
 
     image: np.ndarray
@@ -96,6 +100,7 @@ class Everything:
     ran: AutomaticConfig
     model: str
     file_name: str | None = None
+    saved: bool = False
 
     def __repr__(self) -> str:
         height, width = self.proposals.size_hw
@@ -104,7 +109,7 @@ class Everything:
     @cached_property
     def kept(self) -> Proposals:
         """The proposals that `config` keeps."""
-        return keep(self.proposals, self.config)
+        return self.proposals if self.saved and self.config is self.ran else keep(self.proposals, self.config)
 
     def __len__(self) -> int:
         return len(self.kept)
@@ -154,23 +159,25 @@ class Everything:
         """The same run with other thresholds, without decoding again.
 
         Takes `pred_iou_thresh`, `stability_score_thresh`, `box_nms_thresh`, `crop_nms_thresh` and
-        `min_mask_region_area`. What the run itself rejected is gone, unless it ran with `keep_all`.
+        `min_mask_region_area`. What the run itself rejected is gone, unless it ran with `keep_all`; from a record also
+        what it took for repeated or cleaned away.
 
         Raises:
-            ConfigError: another name, or a threshold below the run's own.
+            ConfigError: another name, or a threshold that asks for what is gone.
         """
         for name in thresholds:
             if name not in REFILTERED:
                 raise ConfigError(f"Expected a threshold that can be changed later, got {name!r}. "
                                   f"{did_you_mean(name, REFILTERED)}")  # fmt: skip
         config = self.config.replace(**thresholds)
-        for name in ("pred_iou_thresh", "stability_score_thresh"):
+        for name in _LEAST + (_LEAST_SAVED if self.saved else ()):
             ran, asked = max(getattr(self.ran, name), 0.0), max(getattr(config, name), 0.0)
             if asked < ran:
-                raise ConfigError(
-                    f"Expected {name} of at least {ran}, with which the masks were made, got {asked}. "
-                    "Run segment_everything with keep_all=True to be free afterwards."
-                )
+                raise _gone(f"{name} of at least {ran}", asked)
+        for name in _MOST_SAVED if self.saved else ():
+            ran, asked = getattr(self.ran, name), getattr(config, name)
+            if asked > ran:
+                raise _gone(f"{name} of at most {ran}", asked)
         return replace(self, config=config)
 
     def label_map(self) -> UInt[np.ndarray, "H W"]:
@@ -224,6 +231,13 @@ class Everything:
 
         chosen = {"masks": masks, "overlay": overlay, "record": record, "labels": labels}
         return save_everything(self, Path(directory), stem, file_name or self.file_name or stem, **chosen)
+
+
+def _gone(expected: str, asked: float) -> ConfigError:
+    return ConfigError(
+        f"Expected {expected}, with which the masks were made, got {asked}. Make them again with that; "
+        "segment_everything with keep_all=True leaves all thresholds free."
+    )
 
 
 def segment_everything(
