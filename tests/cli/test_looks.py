@@ -18,10 +18,14 @@ from samhq.cli.main import main
 from samhq.errors import ConfigError
 from samhq.formats.sa1b import read_sa1b
 from samhq.image.bands import as_rgb
+from samhq.image.draw import cutout
 from samhq.image.read import read_mask
+from samhq.image.regions import Window, whole
+from samhq.image.sources import RasterSource
 from samhq.inference.cache import EmbeddingCache
 from samhq.inference.mosaic import segment_mosaic
-from samhq.inference.refine import refine
+from samhq.inference.prompt import Prompt
+from samhq.inference.refine import refine, segment_native
 from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam
 
@@ -53,6 +57,17 @@ def field(tmp_path: Path) -> tuple[Path, np.ndarray]:
     return path, raw
 
 
+@pytest.fixture
+def wide(tmp_path: Path) -> Path:
+    """A file far larger than the model's square, of five bands."""
+    rasterio = pytest.importorskip("rasterio")
+    raw = np.concatenate([picture(150, 200), picture(150, 200, seed=1)[..., :2]], axis=2)
+    path = tmp_path / "wide.tif"
+    with rasterio.open(path, "w", driver="GTiff", height=150, width=200, count=5, dtype="uint8") as file:
+        file.write(np.moveaxis(raw, -1, 0))
+    return path
+
+
 def test_embeddings_of_chosen_channels(weights: Path, tmp_path: Path, field: tuple[Path, np.ndarray], hq: Sam) -> None:
     flags, folder = ["--bands", "5,4,1", "--stretch", "1,99"], tmp_path / "embeddings"
     assert run("embed", weights, folder, field[0], *flags) == 0
@@ -73,6 +88,44 @@ def test_a_second_look(weights: Path, tmp_path: Path, hq: Sam) -> None:
     assert not np.array_equal(first.masks, finer.masks), "a test of a second look needs one that differs"
     assert np.array_equal(read_mask(out / "cat_mask_0.png"), finer.masks[0])
     assert run("segment", weights, out, cat, "--box", "10,10,30,30", "--refine", "--multimask") == 2
+
+
+@pytest.mark.parametrize("flags", [[], ["--bands", "5,4,1", "--stretch", "1,99"]])
+def test_a_second_look_reads_tiffs_by_window(
+    weights: Path, tmp_path: Path, hq: Sam, wide: Path, flags: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, largest = RasterSource.read, [0]
+
+    def counted(self: RasterSource, window: Window) -> np.ndarray:
+        largest.append(window.area)
+        return read(self, window)
+
+    monkeypatch.setattr(RasterSource, "read", counted)
+    boxes = [[10, 10, 30, 30], [60, 100, 80, 130]]
+    asked = [word for box in boxes for word in ("--box", ",".join(map(str, box)))]
+    command = (weights, tmp_path / "out", wide, *asked, "--refine", *flags)
+    assert run("segment", *command, "--no-overlay") == 0
+    assert 0 < max(largest) <= 64 * 64, "what the model sees at once"
+    assert run("segment", *command, "--no-overlay", "--cutout") == 0
+    with RasterSource(wide, *((5, 4, 1), (1, 99)) if flags else ()) as source:
+        found = segment_native(Segmenter(hq), source, [Prompt(box=box) for box in boxes])
+        shown = source.read(whole(source.size_hw))
+    files = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert files == sorted(["wide.json", *(f"wide_{kind}_{n}.png" for kind in ("mask", "cutout") for n in (0, 1))])
+    content = json.loads((tmp_path / "out" / "wide.json").read_text())
+    record = read_sa1b(tmp_path / "out" / "wide.json")
+    assert [prompt["box"] for prompt in content["prompts"]] == boxes
+    for number, (one, item) in enumerate(zip(found, record.annotations, strict=True)):
+        mask = one.piece.inside(whole((150, 200)))
+        assert np.array_equal(read_mask(tmp_path / "out" / f"wide_mask_{number}.png"), mask)
+        assert np.array_equal(item.mask, mask)
+        assert (item.area, item.box, item.score) == (mask.sum(), one.piece.bbox_xywh, one.score)
+        with Image.open(tmp_path / "out" / f"wide_cutout_{number}.png") as png:
+            assert np.array_equal(np.asarray(png), cutout(shown, mask, crop=True))
+    assert run("segment", *command) == 0
+    assert max(largest) == 150 * 200, "an overlay shows all of it"
+    assert {"wide_overlay.jpg", *files} == {path.name for path in (tmp_path / "out").iterdir()}
+    assert json.loads((tmp_path / "out" / "wide.json").read_text())["annotations"] == content["annotations"]
 
 
 def test_channels_are_chosen_and_stretched(

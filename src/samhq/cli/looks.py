@@ -15,7 +15,7 @@ from cyclopts import Parameter, Token
 from samhq.errors import ConfigError
 
 if TYPE_CHECKING:
-    from samhq.image.sources import PictureSource
+    from samhq.image.sources import PictureSource, RasterSource
 
 
 def bands_from_text(text: str) -> tuple[int, ...]:
@@ -111,6 +111,17 @@ class RefineFlags(BandFlags):
     def options(self) -> dict[str, Any]:
         """What of these flags results depend on, as JSON values."""
         return {**super().options(), "refine": self.refine}
+
+    def windows(self, path: Path) -> RasterSource | None:
+        """The picture, to be closed, where the second look is asked for and reads such a file by window.
+
+        Raises:
+            ImageError, MissingExtraError: as `source`.
+        """
+        from samhq.image.sources import RasterSource, read_by_window
+
+        source = self.source(path) if self.refine and read_by_window(path) else None
+        return source if isinstance(source, RasterSource) else None
 
 
 @Parameter(name="*")

@@ -23,8 +23,8 @@ from samhq.errors import ConfigError, PromptError
 
 if TYPE_CHECKING:
     from samhq.batch.job import Item, Outcome
+    from samhq.image.sources import PictureSource
     from samhq.inference.prompt import Prompt
-    from samhq.inference.result import Segmentation
     from samhq.inference.segment import Segmenter
     from samhq.onnx import OnnxSegmenter
 
@@ -354,6 +354,10 @@ class SegmentWork:
         from samhq.batch.job import Outcome
 
         asked = prompts_of(item.path)
+        source = self.look.windows(item.path) if self.embeddings.embeddings is None else None
+        if source is not None:
+            with source:
+                return self.by_window(cast("Segmenter", segmenter), source, asked, item)
         picture = self.embeddings.picture(segmenter, self.look.picture(item.path))
         result = segmenter.segment(picture, prompts=asked, multimask=self.model.multimask, hq=self.model.hq_mode)
         if self.look.refine:
@@ -362,7 +366,23 @@ class SegmentWork:
             result = refine(cast("Segmenter", segmenter), result, hq=self.model.hq_mode)
         flags, name = self.output, str(item.path)
         files = result.save(flags.output, item.name, overlay=flags.overlay, cutouts=flags.cutout, file_name=name)
-        return Outcome(files, summary(result))
+        return Outcome(files, summary(result.candidate_scores.size, result.scores.tolist()))
+
+    def by_window(self, segmenter: Segmenter, source: PictureSource, asked: Sequence[Prompt], item: Item) -> Outcome:
+        """As `one`, for a picture that need not fit into memory, unless an overlay is drawn.
+
+        Raises:
+            ImageError, PromptError: as `one`.
+        """
+        from samhq.batch.job import Outcome
+        from samhq.formats.native import save_native
+        from samhq.inference.refine import segment_native
+
+        found = segment_native(segmenter, source, asked, multimask=self.model.multimask, hq=self.model.hq_mode)
+        flags, about = self.output, {"model": segmenter.name, "file_name": str(item.path)}
+        shown = {"overlay": flags.overlay, "cutouts": flags.cutout}
+        files = save_native(found, source, asked, flags.output, item.name, **shown, **about)  # type: ignore[arg-type]
+        return Outcome(files, summary(len(found), [one.score for one in found]))
 
 
 def prompts_hash(prompts: Sequence[Prompt]) -> str:
@@ -377,10 +397,13 @@ def prompts_hash(prompts: Sequence[Prompt]) -> str:
     return digest.of_json([one(prompt) for prompt in prompts])
 
 
-def summary(result: Segmentation) -> str:
-    """How many masks, and the predicted IoU, of the best masks on average."""
-    count = result.candidate_scores.size
-    return f"{count} {'mask' if count == 1 else 'masks'}, score {float(result.scores.mean()):.3f}"
+def summary(count: int, scores: Sequence[float]) -> str:
+    """How many masks, and the predicted IoU, of the best masks on average.
+
+    >>> summary(3, [0.5])
+    '3 masks, score 0.500'
+    """
+    return f"{count} {'mask' if count == 1 else 'masks'}, score {sum(scores) / len(scores):.3f}"
 
 
 def make_folder(path: Path) -> None:

@@ -71,16 +71,25 @@ def segmentation_record(
 ) -> dict[str, Any]:
     """What is known about a result, as JSON values: the picture, model, prompts, one annotation a candidate."""
     height, width = result.image.shape[:2]
-    annotations = result.annotations()
-    for i, annotation in enumerate(annotations):
-        annotation["id"] = i + 1
-        if mask_names is not None:
-            annotation["mask_file"] = mask_names[i]
+    return result_record((height, width), result.model, result.prompts, result.annotations(), mask_names, file_name)
+
+
+def result_record(
+    size_hw: tuple[int, int],
+    model: str,
+    prompts: Sequence[Prompt],
+    annotations: Sequence[dict[str, Any]],
+    mask_names: Sequence[str] | None,
+    file_name: str | None,
+) -> dict[str, Any]:
+    """A record of annotations, which are numbered from 1 and name their mask's file where there is one."""
+    (height, width), numbers = size_hw, range(len(annotations))
+    files = [{}] * len(annotations) if mask_names is None else [{"mask_file": name} for name in mask_names]
     return {
         "image": ({} if file_name is None else {"file_name": file_name}) | {"height": height, "width": width},
-        "model": result.model,
-        "prompts": [_prompt_record(prompt) for prompt in result.prompts],
-        "annotations": annotations,
+        "model": model,
+        "prompts": [_prompt_record(prompt) for prompt in prompts],
+        "annotations": [annotations[number] | {"id": number + 1} | files[number] for number in numbers],
     }
 
 

@@ -270,7 +270,7 @@ def open_picture(
             return ArraySource(read_image(source), bands, percentiles)
         if chosen:
             return RasterSource(source, bands, percentiles)
-        if os.fspath(source).lower().endswith(_BY_WINDOW) and _has_rasterio():
+        if read_by_window(source):
             opened = RasterSource(source)
             if _is_plain(opened.dataset, source):
                 return opened
@@ -284,6 +284,11 @@ def open_picture(
     if isinstance(source, np.ndarray) and source.dtype == np.uint8 and source.ndim == 3 and source.shape[2] == 3:
         return ArraySource(source)  # perhaps mapped from a file, so not to be copied
     return ArraySource(read_image(source))
+
+
+def read_by_window(path: str | os.PathLike[str]) -> bool:
+    """Whether `open_picture` reads such a file by window, as far as its name says: by its format, where rasterio is."""
+    return os.fspath(path).lower().endswith(_BY_WINDOW) and _has_rasterio()
 
 
 def _is_plain(dataset: Any, path: str | os.PathLike[str]) -> bool:

@@ -261,12 +261,14 @@ def segment_native(
     prompts: Sequence[Prompt],
     *,
     margin: float = 0.25,
+    multimask: bool | None = None,
     hq: HQMode | None = None,
 ) -> list[Refined]:
     """One object a prompt, in a picture of any size that is read by window; in the order of the prompts.
 
     The first look is at the whole picture, reduced to the model's square; for the second see `refine`. Coordinates
-    are the picture's own pixels; a mask prompt is bool [H,W], or logits over the whole picture [4g,4g].
+    are the picture's own pixels; a mask prompt is bool [H,W], or logits over the whole picture [4g,4g]. The first look
+    takes the best of three masks with `multimask`, one without; by default the best of three for a single click.
 
     Raises:
         PromptError: no prompt, or one of the wrong shape, range, order or type.
@@ -282,7 +284,7 @@ def segment_native(
     found = []
     with torch.inference_mode():
         embedding = model.encode(pixels.to(model.device))
-        for number, (prompt, policy) in enumerate(zip(asked, candidates_for(asked, None), strict=True)):
+        for number, (prompt, policy) in enumerate(zip(asked, candidates_for(asked, multimask), strict=True)):
             one = flat[number : number + 1]
             low = model.decode(embedding, one, candidates=policy, hq=model.hq_mode(hq))
             coarse = Coarse(low.logits[0, 0].float().cpu(), frame)

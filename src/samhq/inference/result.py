@@ -6,6 +6,7 @@ Knows nothing about networks, nor torch.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -86,7 +87,7 @@ class Segmentation:
 
     def overlay(self, *, prompts: bool = True, alpha: float = 0.5) -> np.ndarray:
         """The picture with masks in colour, and the prompts where wanted; uint8 [H,W,3]."""
-        points, labels, boxes = _drawn(self.prompts) if prompts else (None, None, None)
+        points, labels, boxes = drawn_prompts(self.prompts) if prompts else (None, None, None)
         return overlay(self.image, self.masks, points=points, labels=labels, boxes=boxes, alpha=alpha)
 
     def cutout(self, index: int = 0, *, crop: bool = True) -> np.ndarray:
@@ -150,7 +151,7 @@ class Segmentation:
         )
 
 
-def _drawn(prompts: tuple[Prompt, ...]) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]:
+def drawn_prompts(prompts: Sequence[Prompt]) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]:
     """All points [N,2], their labels [N] and all boxes [B,4], for drawing."""
     clicked = [
         (as_array(p.points).astype(np.float32).reshape(-1, 2), p.labels) for p in prompts if p.points is not None

@@ -1,0 +1,81 @@
+"""Files of objects that were found by window in a large picture: as `files.py` writes them, one object at a time.
+
+The picture is read whole for the overlay only. Knows nothing about networks or prompts' meaning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from samhq.formats.files import result_record, write_mask, write_picture, write_record
+from samhq.image.draw import cutout
+from samhq.image.draw import overlay as drawn
+from samhq.image.regions import Piece, whole
+from samhq.inference.result import drawn_prompts
+from samhq.shapes import UInt8
+
+if TYPE_CHECKING:
+    from samhq.image.sources import PictureSource
+    from samhq.inference.prompt import Prompt
+    from samhq.inference.refine import Refined
+
+
+def save_native(
+    found: Sequence[Refined],
+    source: PictureSource,
+    prompts: Sequence[Prompt],
+    directory: Path,
+    stem: str,
+    *,
+    overlay: bool,
+    cutouts: bool,
+    model: str,
+    file_name: str,
+) -> list[Path]:
+    """Writes what `segment_native` found for `prompts` in `source`; names, files and order as `Segmentation.save`.
+
+    Raises:
+        ImageError: the picture cannot be read, or has 2^32 pixels or more, which COCO's RLE cannot count.
+    """
+    pieces, size_hw = [one.piece for one in found], source.size_hw
+    annotations = [_annotation(number, one, size_hw) for number, one in enumerate(found)]
+    names = [f"{stem}_mask_{number}.png" for number in range(len(found))]
+    written = [
+        write_mask(directory / name, piece.inside(whole(size_hw))) for name, piece in zip(names, pieces, strict=True)
+    ]
+    if overlay:
+        written.append(write_picture(directory / f"{stem}_overlay.jpg", _overlay(pieces, source, prompts)))
+    if cutouts:
+        places = [directory / f"{stem}_cutout_{number}.png" for number in range(len(found))]
+        written += [write_picture(path, _cutout(piece, source)) for path, piece in zip(places, pieces, strict=True)]
+    content = result_record(size_hw, model, prompts, annotations, names, file_name)
+    return [*written, write_record(directory / f"{stem}.json", content, written)]
+
+
+def _annotation(number: int, found: Refined, size_hw: tuple[int, int]) -> dict[str, Any]:
+    return {
+        "prompt": number,
+        "candidate": 0,
+        "segmentation": found.piece.rle(size_hw),
+        "area": found.piece.area,
+        "bbox": list(found.piece.bbox_xywh),
+        "predicted_iou": found.score,
+    }
+
+
+def _overlay(pieces: Sequence[Piece], source: PictureSource, prompts: Sequence[Prompt]) -> UInt8[np.ndarray, "H W 3"]:
+    picture = whole(source.size_hw)
+    points, labels, boxes = drawn_prompts(prompts)
+    masks = np.stack([piece.inside(picture) for piece in pieces])
+    return drawn(source.read(picture), masks, points=points, labels=labels, boxes=boxes)
+
+
+def _cutout(piece: Piece, source: PictureSource) -> UInt8[np.ndarray, "h w 4"]:
+    """The object with all else transparent, cut to its box; an empty one's is one transparent pixel."""
+    if not piece.area:
+        return np.zeros((1, 1, 4), np.uint8)
+    return cutout(source.read(piece.window), piece.mask)
