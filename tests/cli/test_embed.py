@@ -52,9 +52,22 @@ def test_the_cache_reads_what_the_command_wrote(weights: Path, pictures: Path, t
 
 
 def test_half_precision(weights: Path, pictures: Path, tmp_path: Path) -> None:
-    assert run(weights, tmp_path / "out", pictures / "0.png", "--dtype", "float16") == 0
+    assert run(weights, tmp_path / "out", pictures / "0.png", "--store", "float16") == 0
     (file,) = (tmp_path / "out").glob("*.safetensors")
     assert {tensor.dtype for tensor in safetensors.torch.load_file(file).values()} == {torch.float16}
+
+
+@pytest.mark.parametrize("stored", ["float32", "float16"])
+def test_other_weights_find_their_own(weights: Path, pictures: Path, tmp_path: Path, stored: str) -> None:
+    folder = tmp_path / "embeddings"
+    assert run(weights, folder, pictures, "--dtype", "bfloat16", "--store", stored) == 0
+    before = sorted(folder.glob("*.safetensors"))
+    assert len(before) == 3
+    asked = ["--box", "5,5,30,30", "--model", str(weights), "--device", "cpu", "--embeddings", str(folder)]
+    for dtype, more in (("bfloat16", 0), ("float32", 3)):
+        out = str(tmp_path / dtype)
+        assert main(["segment", str(pictures), *asked, "--dtype", dtype, "--output", out]) == 0
+        assert len(list(folder.glob("*.safetensors"))) == 3 + more
 
 
 def test_what_is_there_stays_and_what_is_damaged_is_made_anew(

@@ -16,7 +16,7 @@ from cyclopts import Parameter
 from samhq.cli.job import conclude, tell
 from samhq.cli.looks import ALL_AS_IT_IS, BandFlags
 from samhq.cli.pictures import find_pictures, stems
-from samhq.cli.segment import make_folder
+from samhq.cli.segment import Dtype, make_folder
 
 if TYPE_CHECKING:
     from samhq.batch.job import Item, Outcome
@@ -27,9 +27,10 @@ if TYPE_CHECKING:
 def embed(
     *images: str,
     output: Annotated[Path, Parameter(alias="-o")],
-    dtype: Literal["float32", "float16"] = "float32",
     model: str | None = None,
     device: str | None = None,
+    dtype: Dtype = "float32",
+    store: Literal["float32", "float16"] = "float32",
     look: BandFlags = ALL_AS_IT_IS,
     workers: int = 0,
 ) -> int:
@@ -48,10 +49,12 @@ def embed(
     Parameters:
         images: Files, folders, or patterns such as '*.jpg'.
         output: Folder for the embeddings; made if it is not there. Several runs may share it.
-        dtype: Of the numbers as they are stored; float16 takes half the space and gives nearly the same masks.
         model: A name that `samhq models` lists, a weights file, a folder or a hub id. [default: the starter in the
             package]
         device: cpu, cuda, cuda:1, mps, ... [default: cuda where there is one, else cpu]
+        dtype: Of the weights, as `samhq segment` and `samhq everything` will be asked: other weights encode anew; auto
+            is bfloat16 where the device multiplies it in hardware.
+        store: How the numbers are stored; float16 takes half the space and gives nearly the same masks.
         workers: Processes, each with its own model and one thread (OMP_NUM_THREADS for more); 0: this one, with all
             cores.
     """
@@ -60,7 +63,7 @@ def embed(
     pictures = find_pictures(images)
     make_folder(output)
     items = [Item(path, name) for path, name in zip(pictures, stems(pictures), strict=True)]
-    work = EmbedWork(output, dtype, model, device, look)
+    work = EmbedWork(output, store, model, device, dtype, look)
     tally = run_job(items, work, None, workers=workers, keep_going=len(items) > 1, tell=tell)
     return conclude(tally)
 
@@ -70,9 +73,10 @@ class EmbedWork:
     """What a process needs to encode pictures; called, it loads the model and gives the function for one picture."""
 
     output: Path
-    dtype: Literal["float32", "float16"]
+    stored: Literal["float32", "float16"]
     model: str | None
     device: str | None
+    dtype: Dtype
     look: BandFlags
 
     def __call__(self) -> Callable[[Item], Outcome]:
@@ -80,10 +84,11 @@ class EmbedWork:
         from samhq.inference.cache import EmbeddingCache
         from samhq.inference.segment import load
 
-        return partial(store, EmbeddingCache(self.output, self.dtype), load(self.model, device=self.device), self.look)
+        segmenter = load(self.model, device=self.device, dtype=self.dtype)
+        return partial(keep, EmbeddingCache(self.output, self.stored), segmenter, self.look)
 
 
-def store(cache: EmbeddingCache, segmenter: Segmenter, look: BandFlags, item: Item) -> Outcome:
+def keep(cache: EmbeddingCache, segmenter: Segmenter, look: BandFlags, item: Item) -> Outcome:
     """Encodes a picture, unless a whole file of it is there.
 
     Raises:
