@@ -21,10 +21,14 @@ def test_a_file_is_measured(
     monkeypatch.setattr(module, "LONG", 1e-9)  # everything once
     save_model(tiny.shared(tiny.HQ), tmp_path / "tiny.safetensors")
     flags = ["--model", str(tmp_path / "tiny.safetensors"), "--prompts", "3", "--threads", "1", "--device", "cpu"]
+    flags += ["--everything", "2"]
     assert main(["benchmark", *flags, "--json"]) == 0
     records: list[dict[str, Any]] = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [record["case"] for record in records] == ["encode", "decode", "click"]
+    assert [record["case"] for record in records] == ["encode", "decode", "click", "everything"]
     assert records[1]["prompts"] == 3
+    assert (records[3]["points_per_side"], records[3]["picture"]) == (2, [1000, 1500])
+    assert records[3]["gflop"] > records[0]["gflop"], "the picture, and its points"
+    assert records[3]["parties"][0]["kept"] >= 0
     for record in records:
         assert (record["model"], record["rounds"], record["weights"]) == ("tiny_hq", 1, "random")
         assert [party["name"] for party in record["parties"]] == ["samhq"]
@@ -43,13 +47,22 @@ def test_what_is_asked_becomes_parties_and_work() -> None:
     works = module.works(tiny.PLAIN, (1, 4, 1))
     assert [work.facts().get("prompts") for work in works] == [None, 1, 4, 1]
     assert works[1].facts()["hq"] == "off"
+    (whole,) = (work for work in module.works(tiny.PLAIN, (), 3) if work.case == "everything")
+    assert (whole.count, whole.verb) == (9, "finding")
     assert module.config_of(None).name == "starter"
     assert module.config_of("sam_hq_vit_h").encoder.depth == 32
 
 
 @pytest.mark.parametrize(
     "flags",
-    [["--prompts", "0"], ["--threads", "-1"], ["--seconds", "0"], ["--model", "sam_hq_vit_x"], ["--device", "gpu"]],
+    [
+        ["--prompts", "0"],
+        ["--threads", "-1"],
+        ["--seconds", "0"],
+        ["--everything", "-1"],
+        ["--model", "sam_hq_vit_x"],
+        ["--device", "gpu"],
+    ],
 )
 def test_what_cannot_be_measured_is_refused(
     flags: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float
+from PIL import Image
 from torch import Tensor, nn
 
-from samhq.benchmark.work import Click, Decode, Encode, Kind
+from samhq.benchmark.work import Click, Decode, Encode, Everything, Kind
 from samhq.config import HQMode, ModelConfig
 from samhq.image.frame import Frame
+from samhq.inference.everything import segment_everything
 from samhq.inference.segment import EncodedImage, Segmenter
 from samhq.model.build import build
 from samhq.model.sam import Sam
@@ -110,6 +112,18 @@ class Ours:
             return {"iou": torch.from_numpy(found.candidate_scores), "logits": torch.from_numpy(found.low_res_logits)}
 
         return Task(run, answer)
+
+    def finding(self, work: Everything) -> Task:
+        """A photograph in memory to masks that are held; thresholds leave out those that are not stable."""
+        segmenter, notes = Segmenter(self.model), {"kept": 0}
+        noise = np.random.default_rng(3).integers(0, 256, (12, 18, 3), np.uint8)
+        image = np.asarray(Image.fromarray(noise).resize(work.size_hw[::-1], Image.Resampling.BICUBIC))
+        points = work.points_per_side
+
+        def run() -> None:
+            notes["kept"] = len(segment_everything(image, segmenter, points_per_side=points, pred_iou_thresh=0.0))
+
+        return Task(run, notes=notes)
 
     def embedding(self, asked: Asked) -> ImageEmbedding:
         """What encoding would have made of the two encoder outputs."""

@@ -1,4 +1,4 @@
-"""What can be measured, as data: a picture encoded, prompts decoded, a click answered, and who does it.
+"""What can be measured, as data: a picture encoded, prompts decoded, a click answered, all found, and who does it.
 
 Light to import: the process that asks needs no torch, only those that work do.
 """
@@ -100,6 +100,33 @@ class Click(Decode):
     def facts(self) -> dict[str, Any]:
         """The prompt and the photograph's size."""
         return {**super().facts(), "picture": list(self.size_hw)}
+
+
+@dataclass(frozen=True)
+class Everything:
+    """A photograph to masks of all that is in it, from a grid of points, of which every one is painted."""
+
+    case: ClassVar[str] = "everything"
+    verb: ClassVar[str] = "finding"
+    long: ClassVar[bool] = False
+    config: ModelConfig
+    points_per_side: int
+    size_hw: tuple[int, int] = (1000, 1500)
+
+    @property
+    def count(self) -> int:
+        """Points."""
+        return self.points_per_side**2
+
+    def facts(self) -> dict[str, Any]:
+        """The grid and the photograph's size."""
+        return {"points_per_side": self.points_per_side, "picture": list(self.size_hw)}
+
+    def flops(self) -> int:
+        """Of the picture and of all points' masks: the best of an HQ model, else three."""
+        hq: HQMode = "add" if self.config.hq else "off"
+        decoded = flops.decode(self.config, self.count, hq=hq, masks=1 if self.config.hq else 3)
+        return flops.encode(self.config) + decoded
 
 
 @dataclass(frozen=True)

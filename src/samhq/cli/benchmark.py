@@ -25,12 +25,13 @@ def benchmark(
     device: str | None = None,
     dtype: Annotated[tuple[Literal["float32", "bfloat16", "float16", "auto"], ...], QUIET] = ("float32",),
     prompts: Annotated[tuple[int, ...], QUIET] = (1, 16),
+    everything: int = 6,
     threads: int = 0,
     peer: Annotated[tuple[Literal["transformers", "original"], ...], QUIET] = (),
     seconds: float = 8.0,
     as_json: Annotated[bool, Parameter(name="--json", negative="", show_default=False)] = False,
 ) -> int:
-    """Measure encoding, decoding and a click: time, processor time, memory, and the share of the machine's limit.
+    """Measure encoding, decoding, a click and everything in a picture: time, memory, and the share of the limit.
 
     The limit is the time that the needed arithmetic takes at the rate of the machine's own matrix products, which are
     measured in between. Weights are random, since they do not change speed, and nothing is downloaded.
@@ -41,6 +42,7 @@ def benchmark(
         dtype: Of the weights; auto is bfloat16 where the device multiplies it in hardware. Repeat to compare.
             [default: float32]
         prompts: How many boxes to decode in one call; repeat for several numbers. [default: 1 and 16]
+        everything: Points along each side of the grid with which everything in a photograph is found; 0 leaves it out.
         threads: Of PyTorch; 0 is its own choice.
         peer: Another package to measure beside, if it is installed. Repeat for several.
         seconds: For one piece of work, about; what is longer is done once.
@@ -50,26 +52,26 @@ def benchmark(
     from samhq.benchmark.worker import Setting
     from samhq.inference.segment import as_device, as_dtype
 
-    check(prompts, threads, seconds)
+    check(prompts, threads, seconds, everything)
     config = config_of(model)
     place = as_device(device)
     dtypes = tuple(str(as_dtype(name, place)).removeprefix("torch.") for name in dtype)
     with Contest(entrants(dtypes, peer), Setting(config, str(place), threads)) as parties:
-        for work in works(config, prompts):
+        for work in works(config, prompts, everything):
             tell(parties, work, seconds, as_json)
     return 0
 
 
-def check(prompts: tuple[int, ...], threads: int, seconds: float) -> None:
+def check(prompts: tuple[int, ...], threads: int, seconds: float, everything: int = 0) -> None:
     """Nothing, where the numbers can be used.
 
     Raises:
         ConfigError: one of them is too small.
     """
-    if min((*prompts, 1)) < 1 or threads < 0 or not seconds > 0:
+    if min((*prompts, 1)) < 1 or min(threads, everything) < 0 or not seconds > 0:
         raise ConfigError(
-            f"Expected prompts of at least 1, threads of at least 0 and seconds above 0, got {list(prompts)}, "
-            f"{threads} and {seconds}. Leave them out for usual numbers."
+            "Expected prompts of at least 1, threads and everything of at least 0 and seconds above 0, got "
+            f"{list(prompts)}, {threads}, {everything} and {seconds}. Leave them out for usual numbers."
         )
 
 
@@ -94,13 +96,14 @@ def entrants(dtypes: tuple[str, ...], peers: tuple[str, ...]) -> list[Entrant]:
     return [Entrant(maker, dtype, more) for maker, more in makers for dtype in dict.fromkeys(dtypes)]
 
 
-def works(config: ModelConfig, prompts: tuple[int, ...]) -> list[Work]:
+def works(config: ModelConfig, prompts: tuple[int, ...], everything: int = 0) -> list[Work]:
     """What is measured of a model."""
-    from samhq.benchmark.work import Click, Decode, Encode
+    from samhq.benchmark.work import Click, Decode, Encode, Everything
 
     hq: Any = "add" if config.hq else "off"
     decoded = [Decode(config, count, "boxes", hq) for count in dict.fromkeys(prompts)]
-    return [Encode(config), *decoded, Click(config, 1, "points", hq)]
+    found = [Everything(config, everything)] if everything else []
+    return [Encode(config), *decoded, Click(config, 1, "points", hq), *found]
 
 
 def tell(parties: Contest, work: Work, seconds: float, as_json: bool) -> None:
