@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from samhq.evaluation.bounds import coarsened, filled_boxes, score_answers
+from samhq.evaluation.bounds import coarsened, filled_boxes, fitted, score_answers
+from samhq.evaluation.metrics import iou
 
 
 def _discs(side: int) -> np.ndarray:
@@ -56,3 +57,14 @@ def test_the_truth_scores_one_and_coarser_ones_less_thin_objects_first():
     assert box.thin_iou == pytest.approx(_discs(96)[1].mean(), abs=1e-6), "the diagonal's box is the picture"
     disc = _discs(96)[0]
     assert 2 * box.iou - box.thin_iou == pytest.approx(disc.sum() / 29**2, abs=1e-6)
+
+
+def test_fitted_masks_are_of_few_pixels_too_and_nearer_to_the_truth():
+    masks = _discs(96)
+    better, plain = (
+        iou(torch.from_numpy(made), torch.from_numpy(masks)) for made in (fitted(masks, 16, 60), coarsened(masks, 16))
+    )
+    assert (better >= plain).all()
+    assert better[1] > plain[1] + 0.3, "a line that is thinner than a pixel"
+    noise = np.random.default_rng(0).random((1, 48, 48)) < 0.5
+    assert iou(torch.from_numpy(fitted(noise, 4, 50)), torch.from_numpy(noise)) < 0.6, "16 numbers say little of noise"
