@@ -57,7 +57,7 @@ def test_slower_is_what_clock_processor_and_machine_say(
 
 def test_a_page_gets_its_figures_and_keeps_the_rest(tmp_path: Path) -> None:
     page, plot = tmp_path / "page.md", tmp_path / "plot.png"
-    page.write_text(f"# Before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
+    page.write_text("# Before\n<!-- figures: begin -->\nold\n<!-- figures: end -->\nafter\n")
     records = written(
         tmp_path, "records.jsonl", record(1.0), record(0.02, case="decode", gflop=None, prompts=1, kind="boxes")
     )
@@ -65,7 +65,7 @@ def test_a_page_gets_its_figures_and_keeps_the_rest(tmp_path: Path) -> None:
         report.main([records, "--page", str(page), "--plot", str(plot)])
     text = page.read_text()
     assert text.startswith("# Before\n")
-    assert text.endswith(f"{report.END}\nafter\n")
+    assert text.endswith("<!-- figures: end -->\nafter\n")
     assert "old" not in text
     assert text.count("### ") == 2
     assert "| transformers sdpa float32 | 1.80 s | 2.00 s | 2.00 s to 4.00 s |" in text
