@@ -13,6 +13,7 @@ from tests import tiny
 from tests.training.worlds import Held, saved
 
 from samhq.cli.main import main
+from samhq.cli.train import table
 
 Shown = pytest.CaptureFixture[str]
 
@@ -69,6 +70,11 @@ def test_stopped_before_the_first_step_it_says_so_and_names_a_file_that_is_there
     assert Path(path).is_file()
 
 
+def test_numbers_stand_below_each_other_however_long_the_names_are() -> None:
+    scores = {"1p iou": 0.25, "box off boundary_iou": 0.5}
+    assert len({len(line) for line in table(scores, scores)}) == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -79,6 +85,7 @@ def test_stopped_before_the_first_step_it_says_so_and_names_a_file_that_is_there
         (["--mode", "hq", "--init", "nothing.safetensors"], "nothing.safetensors"),
         (["--cache", "features", "--what", "all"], "frozen"),
         (["--images", "nowhere"], "nowhere"),
+        (["--empty-scale"], "--empty-scale"),
     ],
 )
 def test_wrong_use_is_one_sentence_and_code_2(

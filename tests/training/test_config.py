@@ -57,6 +57,8 @@ def test_the_whole_configuration_is_json_with_the_loss_that_counts():
         ({"loss": "dice:-1"}, "from 0 up"),
         ({"batch": 0}, "batch"),
         ({"scale": (2.0, 0.5)}, "scale"),
+        ({"scale": ()}, "scale"),
+        ({"scale": (0.5, 1.0, 2.0)}, "scale"),
         ({"epochs": float("nan")}, "epochs"),
         ({"correct": 1.5}, "correct"),
     ],

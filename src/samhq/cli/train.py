@@ -16,7 +16,7 @@ from samhq.training.config import TrainConfig
 RECIPE = TrainConfig()  #: what the flags are when none is given
 
 
-def train(*, config: Annotated[TrainConfig, Parameter(name="*")] = RECIPE) -> int:
+def train(*, config: Annotated[TrainConfig, Parameter(name="*", negative_iterable=())] = RECIPE) -> int:
     """Teach a model on pictures with masks: HQ tuning, fine-tuning, or from scratch.
 
     For example: samhq train --data train.json --validation val.json
@@ -48,15 +48,16 @@ def train(*, config: Annotated[TrainConfig, Parameter(name="*")] = RECIPE) -> in
 
 
 def table(before: Mapping[str, float], after: Mapping[str, float]) -> list[str]:
-    """Scores before and after as lines of text; none without scores.
+    """Scores before and after as lines of text, numbers below each other; none without scores.
 
     >>> table({"box iou": 0.5}, {"box iou": 0.75})
-    ['validation        before   after', 'box iou            0.500   0.750']
+    ['validation  before   after', 'box iou      0.500   0.750']
     """
     if not before or not after:
         return []
-    rows = [f"{name:16} {before[name]:7.3f} {after[name]:7.3f}" for name in before if name in after]
-    return [f"{'validation':16} {'before':>7} {'after':>7}", *rows]
+    wide = max(map(len, ("validation", *before)))
+    rows = [f"{name:{wide}} {before[name]:7.3f} {after[name]:7.3f}" for name in before if name in after]
+    return [f"{'validation':{wide}} {'before':>7} {'after':>7}", *rows]
 
 
 def _say(line: str) -> None:

@@ -234,7 +234,7 @@ class TrainConfig:
         for name in ("correct", "flip", "hold", "final_rate", "average"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"Expected {name} between 0 and 1, got {getattr(self, name)}. It is a share.")
-        if not 0 < self.scale[0] <= self.scale[1] <= 10:
+        if len(self.scale) != 2 or not 0 < self.scale[0] <= self.scale[1] <= 10:
             raise ConfigError(f"Expected two rising factors up to 10 as scale, got {self.scale}. Swap or lower them.")
 
     @property
