@@ -170,14 +170,13 @@ def sheet(plain: Sam, tuned: Sam, pictures: DrawnPictures, rows: int = 4) -> np.
 
 
 @torch.no_grad()
-def show(scene: Scene, k: int, model: Sam | None, scale: int = 2) -> np.ndarray:
+def show(scene: Scene, k: int, model: Sam | None) -> np.ndarray:
     """The scene with object `k` laid over it: the true one, or what the model makes of its box."""
     mask = scene.masks[k]
     if model is not None:
         segmenter = samhq.Segmenter(model)
         mask = segmenter.segment(scene.image, box=boxes_from_masks(mask).tolist()).masks[0]
-    drawn = overlay(scene.image, mask[None], boxes=boxes_from_masks(scene.masks[k])[None])
-    return drawn.repeat(scale, 0).repeat(scale, 1)
+    return overlay(scene.image, mask[None], boxes=boxes_from_masks(scene.masks[k])[None])
 
 
 if __name__ == "__main__":
