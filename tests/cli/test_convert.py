@@ -6,11 +6,20 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests import tiny
 
 from samhq.checkpoint.load import load_model
 from samhq.checkpoint.save import save_model
 from samhq.cli.main import main
+from samhq.config import DecoderConfig
 from samhq.model.sam import Sam
+
+
+@pytest.fixture(scope="module")
+def hq() -> Sam:
+    """With as many heads as every published decoder has: tensors do not say how many."""
+    decoder = DecoderConfig(dim=32, heads=8, mlp_dim=48, iou_dim=24)
+    return tiny.model(tiny.HQ.replace(decoder=decoder)).requires_grad_(False)
 
 
 def test_there_and_back(tmp_path: Path, hq: Sam, capsys: pytest.CaptureFixture[str]) -> None:
@@ -25,11 +34,26 @@ def test_there_and_back(tmp_path: Path, hq: Sam, capsys: pytest.CaptureFixture[s
 
 
 def test_the_starter_is_a_source(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["convert", "starter", str(tmp_path / "own.pth")]) == 0
-    assert capsys.readouterr().out == f"{tmp_path / 'own.pth'}: starter (Light HQ-SAM)\n"
-    own, embedded = (load_model(source, dtype=None).state_dict() for source in (tmp_path / "own.pth", None))
-    assert own.keys() == embedded.keys()
-    assert all(torch.equal(own[key], value) for key, value in embedded.items())
+    target = tmp_path / "own.safetensors"
+    assert main(["convert", "starter", str(target)]) == 0
+    assert capsys.readouterr().out == f"{target}: starter (Light HQ-SAM)\n"
+    own, embedded = (load_model(source, dtype=None) for source in (target, None))
+    assert own.config == embedded.config
+    state = own.state_dict()
+    assert state.keys() == embedded.state_dict().keys()
+    assert all(torch.equal(state[key], value) for key, value in embedded.state_dict().items())
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".pt", ".bin"])
+def test_a_model_whose_tensors_do_not_say_what_it_is_becomes_no_pickle(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], suffix: str
+) -> None:
+    """A TinyViT's side leaves no trace in its tensors: read back it would be the published 1024."""
+    assert main(["convert", "starter", str(tmp_path / f"own{suffix}")]) == 2
+    said = capsys.readouterr().err
+    assert "side = 224" in said
+    assert ".safetensors" in said
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_half_precision(tmp_path: Path, hq: Sam) -> None:

@@ -14,8 +14,10 @@ import torch
 from torch import Tensor
 
 from samhq.checkpoint import declared, files, hf_config, naming
+from samhq.checkpoint.detect import detect
 from samhq.checkpoint.load import Source, load_checked
 from samhq.config import ModelConfig
+from samhq.errors import ConfigError
 from samhq.model.sam import Sam
 
 #: What is in a folder that transformers reads.
@@ -36,9 +38,11 @@ def convert(source: Source, path: str | os.PathLike[str], *, dtype: torch.dtype 
     """The weights of `source` at `path`, in the layout that its suffix names; returns which model they are.
 
     Raises:
-        ConfigError, CheckpointError: as `load_model` and `save_model`.
+        ConfigError, CheckpointError: as `load_model` and `save_model`; a pickle that would be read as another model.
     """
     state, detection = load_checked(source)
+    if Path(path).suffix in files.PICKLE_SUFFIXES:
+        check_described(state, detection.config)
     save_state(state, detection.config, path, dtype=dtype)
     return detection.config
 
@@ -55,6 +59,22 @@ def save_state(
         _save_folder(state, config, path)
     else:
         files.write(path, state, declared.to_metadata(config))
+
+
+def check_described(state: Mapping[str, Tensor], config: ModelConfig) -> None:
+    """Nothing, where tensors by original name say which model they are: a pickle holds nothing else.
+
+    Raises:
+        ConfigError: read from there they would be another model, for instance a TinyViT of another side.
+    """
+    seen = detect({name: tuple(tensor.shape) for name, tensor in state.items()}).config
+    read = declared.flat(declared.named(seen))
+    hidden = [f"{k} = {v}" for k, v in declared.flat(declared.named(config)).items() if read.get(k) != v]
+    if hidden:
+        raise ConfigError(
+            f"Expected a model that a .pth can describe, got one whose tensors do not say {', '.join(hidden)}. "
+            "Write .safetensors, which carries the settings."
+        )
 
 
 def files_at(path: str | os.PathLike[str]) -> list[Path]:

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from samhq.checkpoint import declared, files
-from samhq.checkpoint.detect import detect
+from samhq.checkpoint.save import check_described
 from samhq.checkpoint.save import save_state as save_weights
 from samhq.datasets.sample import Pictures
 from samhq.errors import ConfigError
@@ -55,7 +55,8 @@ class Run:
             torch.set_num_threads(config.threads)
         seed_all(config.seed)
         self.sam = start(config).to(self.accelerator.device)
-        _check_format(self.sam, config)
+        if config.format == "pth":
+            check_described(merged_state(self.sam), self.sam.config)
         side = self.sam.config.side
         self.plan = config.plan(side)
         self.pictures = data if data is not None else sources.training_pictures(config, side)
@@ -338,17 +339,4 @@ def _check_same(config: TrainConfig) -> None:
             raise ConfigError(
                 f"Expected {name}={was[name]!r}, as the run in {config.output} was begun, got {now[name]!r}. "
                 "Say the same to go on with it, or name another folder."
-            )
-
-
-def _check_format(sam: Sam, config: TrainConfig) -> None:
-    """A .pth holds tensors and nothing else: refuse where they do not say which model they are."""
-    if config.format == "pth":
-        seen = detect({name: tuple(tensor.shape) for name, tensor in merged_state(sam).items()}).config
-        read = declared.flat(declared.named(seen))
-        hidden = [f"{k} = {v}" for k, v in declared.flat(declared.named(sam.config)).items() if read.get(k) != v]
-        if hidden:
-            raise ConfigError(
-                f"Expected a model that a .pth can describe, got one whose tensors do not say {', '.join(hidden)}. "
-                "Write safetensors, which carries the settings."
             )
