@@ -68,8 +68,8 @@ def check_described(state: Mapping[str, Tensor], config: ModelConfig) -> None:
         ConfigError: read from there they would be another model, for instance a TinyViT of another side.
     """
     seen = detect({name: tuple(tensor.shape) for name, tensor in state.items()}).config
-    read = declared.flat(declared.named(seen))
-    hidden = [f"{k} = {v}" for k, v in declared.flat(declared.named(config)).items() if read.get(k) != v]
+    read, own = (declared.flat(one.replace(name="", family="")) for one in (seen, config))
+    hidden = [f"{name} = {value}" for name, value in own.items() if read.get(name) != value]
     if hidden:
         raise ConfigError(
             f"Expected a model that a .pth can describe, got one whose tensors do not say {', '.join(hidden)}. "
