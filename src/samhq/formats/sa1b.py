@@ -44,6 +44,9 @@ def read_sa1b(path: str | os.PathLike[str]) -> Picture:
         ImageError: the file cannot be read, is not of this form, or an RLE is damaged or of another size.
     """
     path = Path(path)
+    if not path.is_file():
+        came = "a folder" if path.is_dir() else "no such file"
+        raise ImageError(f"Expected a JSON file, such as `save` writes beside the masks, got {path}: {came}. Name it.")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         image = content["image"]
