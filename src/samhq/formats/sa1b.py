@@ -46,7 +46,7 @@ def read_sa1b(path: str | os.PathLike[str]) -> Picture:
     path = Path(path)
     if not path.is_file():
         came = "a folder" if path.is_dir() else "no such file"
-        raise ImageError(f"Expected a JSON file, such as `save` writes beside the masks, got {path}: {came}. Name it.")
+        raise ImageError(f"Expected a JSON file of SA-1B's form, as `save` writes it, got {path}: {came}. Name it.")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         image = content["image"]
