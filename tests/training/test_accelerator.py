@@ -74,7 +74,8 @@ def test_two_processes_take_the_steps_of_one(tmp_path):
     script, words = tmp_path / "train.py", {name: str(value) for name, value in same.items()}
     script.write_text(code.format(root=str(root), out=str(tmp_path / "two"), init=init, same=words))
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", str(script)]
-    subprocess.run(launch, check=True, timeout=300, capture_output=True)
+    done = subprocess.run(launch, timeout=300, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
     loop.train(quick(tmp_path / "one", init, batch=2, **same), data=Held(4, empty=None), say=lambda _: None)
     logs = [(tmp_path / name / "log.jsonl").read_text().splitlines() for name in ("one", "two")]
     one, two = ([row for row in map(json.loads, log) if "norm" in row] for log in logs)

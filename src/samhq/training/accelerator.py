@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -43,9 +45,23 @@ def start_accelerator(device: str | None, precision: str) -> Any:
     some_unused = DistributedDataParallelKwargs(find_unused_parameters=True)
     patient = InitProcessGroupKwargs(timeout=_PATIENCE)
     with _told(chosen):
-        return Accelerator(
+        accelerator = Accelerator(
             cpu=chosen.type == "cpu", mixed_precision=_PRECISION[precision], kwargs_handlers=[some_unused, patient]
         )
+    if accelerator.num_processes > 1:
+        atexit.register(_part)
+    return accelerator
+
+
+def _part() -> None:
+    """Ends the connection of the processes while there is an interpreter.
+
+    gloo's threads let go of the last reduced tensors when they get the interpreter's lock; where it ends first, the
+    process aborts.
+    """
+    time.sleep(0.2)  # everything is reduced by now: all they need is the lock
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 @contextmanager
