@@ -220,6 +220,15 @@ def _times(coordinates: Any, factors: tuple[float, ...]) -> Any:
     return (np.asarray(coordinates, np.float64) * np.asarray(factors)).astype(np.float32)
 
 
+def largest(values: np.ndarray) -> float:
+    """The size of the largest of some numbers, without a copy of them; NaN where one is NaN.
+
+    >>> largest(np.array([1.0, -3.0]))
+    3.0
+    """
+    return max(-float(values.min()), float(values.max()))
+
+
 def _check_mask_prompt(mask: np.ndarray) -> None:
     if mask.ndim != 2 or not mask.size:
         raise PromptError(
@@ -231,7 +240,7 @@ def _check_mask_prompt(mask: np.ndarray) -> None:
             f"Expected a mask prompt of bool values or of float logits, got {mask.dtype}; for a 0/255 mask pass "
             "`mask > 127`, for a label map `mask == label`."
         )
-    if not (abs(mask.astype(np.float64)) <= MOST_LOGIT).all():
+    if mask.dtype.kind == "f" and not largest(mask) <= MOST_LOGIT:
         raise PromptError(
             f"Expected finite logits of at most {MOST_LOGIT:.0e} in the mask prompt, got NaN, infinite or larger ones; "
             "pass a bool mask, or replace them, for instance with numpy.nan_to_num."

@@ -16,7 +16,7 @@ from PIL import Image
 from samhq.config import IGNORED, MOST_LOGIT, Candidates
 from samhq.errors import ImageError, PromptError, naming
 from samhq.image.boxes import as_boxes, as_points
-from samhq.image.frame import Frame
+from samhq.image.frame import Frame, largest
 from samhq.image.read import as_array, describe, read_mask
 from samhq.shapes import Float32, Int64
 
@@ -267,7 +267,7 @@ def mask_logits(mask: Any, frame: Frame) -> Float32[np.ndarray, "1 G G"]:
     if value.dtype == np.bool_ and value.shape == frame.original_hw:
         return frame.mask_to_prompt(value)
     if value.dtype.kind == "f" and value.shape[-2:] == (side, side) and value.size == side * side:
-        if not (abs(value.astype(np.float64)) <= MOST_LOGIT).all():
+        if not largest(value) <= MOST_LOGIT:
             raise PromptError(
                 f"Expected finite logits of at most {MOST_LOGIT:.0e} as a mask prompt, got NaN, infinity or more. "
                 "Pass low_res_logits."
