@@ -59,8 +59,8 @@ def _part() -> None:
     gloo's threads let go of the last reduced tensors when they get the interpreter's lock; where it ends first, the
     process aborts.
     """
-    time.sleep(0.2)  # everything is reduced by now: all they need is the lock
     if torch.distributed.is_initialized():
+        time.sleep(0.2)  # everything is reduced by now: all they need is the lock
         torch.distributed.destroy_process_group()
 
 

@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from multiprocessing.context import BaseContext
 from typing import NamedTuple
 
@@ -180,6 +181,7 @@ def batches(
     return _told(iter(loader))
 
 
+@cache
 def _over(context: BaseContext) -> multiprocessing.synchronize.Event:
     """What workers look at to learn that the main process ends."""
     over = context.Event()
