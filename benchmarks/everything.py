@@ -66,9 +66,7 @@ class Everything:
         """Of the picture and of all masks, where all are painted."""
         if self.pred_iou_thresh:
             return None
-        masks, hq = (1, "add") if self.config.hq else (3, "off")
-        decoded = flops.decode(self.config, self.points**2, hq=hq, masks=masks)
-        return flops.encode(self.config) + decoded
+        return flops.everything(self.config, self.count)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -130,6 +130,12 @@ def decode(config: ModelConfig, prompts: int, *, hq: HQMode = "off", tokens: int
     return prompts * (attend(config, tokens) + paint(config, masks, hq))
 
 
+def everything(config: ModelConfig, points: int) -> int:
+    """A picture and what every point of a grid paints: the best mask of an HQ model, else three."""
+    masks = decode(config, points, hq="add", masks=1) if config.hq else decode(config, points, hq="off", masks=3)
+    return encode(config) + masks
+
+
 def shared(config: ModelConfig) -> int:
     """Operations that all prompts of a picture share: its first keys, values and queries."""
     row = config.decoder

@@ -123,10 +123,8 @@ class Everything:
         return {"points_per_side": self.points_per_side, "picture": list(self.size_hw)}
 
     def flops(self) -> int:
-        """Of the picture and of all points' masks: the best of an HQ model, else three."""
-        hq: HQMode = "add" if self.config.hq else "off"
-        decoded = flops.decode(self.config, self.count, hq=hq, masks=1 if self.config.hq else 3)
-        return flops.encode(self.config) + decoded
+        """Of the picture and of all points' masks."""
+        return flops.everything(self.config, self.count)
 
 
 @dataclass(frozen=True)
