@@ -44,7 +44,7 @@ photographs: $(VENV)/.installed  ## the starter beside GrabCut on photographs
 	$(BIN)/python benchmarks/photographs.py --sheet out/photographs.jpg --json out/photographs.json
 
 starter-card: $(VENV)/.installed  ## the figures of docs/starter.md
-	$(BIN)/python benchmarks/starter.py --pictures 100 --side 512
+	$(BIN)/python benchmarks/starter.py --pictures 100 --side 224 512
 
 train-starter: $(VENV)/.installed  ## the starter's recipe from random weights; hours on a CPU, set DEVICE=cuda on a GPU
 	$(BIN)/samhq train --mode scratch --output runs/starter --device $(DEVICE) --precision $(PRECISION) --threads 1 \

@@ -22,7 +22,7 @@ SMALL_TINY_VIT = dataclasses.replace(
 SMALL = {
     "vit": ModelConfig("custom", TINY, side=64, decoder=DECODER),
     "vit_hq": ModelConfig("custom", TINY, hq=True, side=64, decoder=DECODER, family="SAM-HQ"),
-    "tiny_hq": ModelConfig("custom", SMALL_TINY_VIT, hq=True, decoder=DECODER, family="SAM-HQ"),
+    "tiny_hq": ModelConfig("custom", SMALL_TINY_VIT, hq=True, decoder=DECODER, family="Light HQ-SAM"),
 }
 
 

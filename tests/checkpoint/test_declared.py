@@ -20,6 +20,11 @@ def test_published_numbers_give_the_published_row():
     assert declared.named(row.replace(side=512)).name == "custom"
 
 
+@pytest.mark.parametrize("name", ["sam_vit_b", "sam_hq_vit_b", "mobile_sam", "sam_hq_vit_tiny"])
+def test_a_model_of_another_side_is_of_the_same_family(name):
+    assert declared.named(MODELS[name].replace(side=512)).family == MODELS[name].family
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{", "3", "[" * 100_000])
 def test_a_damaged_header_is_an_error(text):
     with pytest.raises(CheckpointError, match="samhq"):

@@ -45,6 +45,14 @@ def test_the_bytes_decide_not_the_suffix(tmp_path, name):
     assert same(files.read(tmp_path / "weights.dat").value, STATE)
 
 
+def test_a_pickle_that_is_called_safetensors_is_read(tmp_path):
+    files.write(tmp_path / "m.pth", STATE)
+    (tmp_path / "m.pth").rename(tmp_path / "new.safetensors")
+    (tmp_path / "old.safetensors").write_bytes(legacy_pickle())
+    assert same(files.read(tmp_path / "new.safetensors").value, STATE)
+    assert same(files.read(tmp_path / "old.safetensors").value, STATE)
+
+
 def test_old_pickles_are_read(tmp_path):
     (tmp_path / "old.pth").write_bytes(legacy_pickle())
     assert same(files.read(tmp_path / "old.pth").value, STATE)

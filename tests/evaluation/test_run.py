@@ -201,6 +201,16 @@ def test_a_stopped_run_goes_on(hq: Sam, data: Memory, tmp_path: Path) -> None:
         evaluate(hq, data, prompts="box,1p", output=tmp_path, resume=True)
 
 
+def test_rows_of_an_earlier_run_are_not_lost_by_mistake(hq: Sam, data: Memory, tmp_path: Path) -> None:
+    whole = evaluate(hq, data, output=tmp_path)
+    rows = (tmp_path / "rows.jsonl").read_text()
+    with pytest.raises(ConfigError, match="resume=True"):
+        evaluate(hq, data, prompts="1p", output=tmp_path)
+    assert (tmp_path / "rows.jsonl").read_text() == rows
+    (tmp_path / "rows.jsonl").write_text(rows.splitlines(keepends=True)[0])  # stopped before its first picture
+    assert evaluate(hq, data, output=tmp_path) == whole
+
+
 def test_the_files(hq: Sam, data: Memory, tmp_path: Path) -> None:
     result = evaluate(hq, data, prompts="box,clicks", output=tmp_path, limit=1, name="mine")
     with (tmp_path / "objects.csv").open(newline="") as stream:

@@ -11,7 +11,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 
-from samhq.config import MODELS, ModelConfig
+from samhq.config import MODELS, ModelConfig, TinyViTConfig
 from samhq.errors import CheckpointError, ConfigError
 
 Declared = Mapping[str, object]
@@ -82,7 +82,8 @@ def named(config: ModelConfig) -> ModelConfig:
     for row in MODELS.values():
         if row == config.replace(name=row.name, family=row.family):
             return row
-    return config.replace(name="custom", family="SAM-HQ" if config.hq else "SAM")
+    families = ("MobileSAM", "Light HQ-SAM") if isinstance(config.encoder, TinyViTConfig) else ("SAM", "SAM-HQ")
+    return config.replace(name="custom", family=families[config.hq])
 
 
 def _changes(row: object, fields: Declared, prefix: str, skip: tuple[str, ...] = ()) -> dict[str, object]:

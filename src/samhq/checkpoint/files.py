@@ -173,6 +173,9 @@ def _read_safetensors(path: Path) -> tuple[dict[str, object], dict[str, str]]:
 
 def _read_pickle(path: Path, *, mmap: bool) -> object:
     try:
+        if path.suffix == ".safetensors":  # by which torch.load would take it for one
+            with path.open("rb") as stream:
+                return torch.load(stream, map_location="cpu", weights_only=True)
         return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
     except pickle.UnpicklingError as error:
         if name := re.search(r"GLOBAL (\S+)", str(error)):

@@ -63,11 +63,18 @@ class Journal:
         A last line that a killed run did not finish is dropped.
 
         Raises:
-            ConfigError: `resume`, but the folder's rows were made with other settings, or the file is no journal.
+            ConfigError: the folder holds rows that are not to be resumed, or that were made with other settings, or
+                the file is no journal.
             OSError: the folder cannot be made or written.
         """
         path = folder / FILENAME
-        lines = _whole_lines(path) if resume and path.exists() else []
+        lines = _whole_lines(path) if path.exists() else []
+        if len(lines) > 1 and not resume:
+            raise ConfigError(
+                f"Expected a folder without rows, got {folder} with those of an earlier run. Say resume=True "
+                f"(--resume) to go on with it, name another folder, or delete {path} to begin anew."
+            )
+        lines = lines if resume else []
         known = _known(lines, settings, path)
         with whole_file(path) as part:
             part.write_text("\n".join(lines or [json.dumps({"settings": settings})]) + "\n", encoding="utf-8")
@@ -105,7 +112,7 @@ def _known(lines: Sequence[str], settings: Mapping[str, Any], path: Path) -> dic
     other = sorted(key for key, value in settings.items() if was.get(key) != json.loads(json.dumps(value)))
     if other:
         raise ConfigError(
-            f"Expected {path} to go on with, of the same settings, got one with another {', '.join(other)}. Leave out "
-            "resume to begin anew, or name another folder."
+            f"Expected {path} to go on with, of the same settings, got one with another {', '.join(other)}. Name "
+            "another folder, or delete it to begin anew."
         )
     return known

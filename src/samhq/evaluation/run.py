@@ -75,8 +75,8 @@ def evaluate(
     is put into evaluation mode meanwhile.
 
     Raises:
-        ConfigError: unknown words, nothing to measure, clicks under the published protocol, or a folder whose rows
-            belong to other settings, or resume without a folder.
+        ConfigError: unknown words, nothing to measure, clicks under the published protocol, a folder with rows of an
+            earlier run that is not resumed or had other settings, or resume without a folder.
         ImageError: a picture or mask cannot be read, or they differ in size.
     """
     sam = model.model if isinstance(model, Segmenter) else model
