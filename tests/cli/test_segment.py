@@ -19,8 +19,6 @@ from tests.inference.test_segment import ROUGH, picture
 
 from samhq.checkpoint.save import save_model
 from samhq.cli.main import main
-from samhq.cli.segment import box_from_text, point_from_text
-from samhq.errors import PromptError
 from samhq.inference.prompt import Prompt
 from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam
@@ -388,18 +386,6 @@ def test_file_names_that_are_no_text(weights: Path, tmp_path: Path, capsys: Show
     odd = drawn(tmp_path / "caf\udce9.png")
     assert run(weights, tmp_path / "out", odd, "--point", "20,15") == 0
     assert record(tmp_path / "out", "caf\udce9")["image"]["file_name"] == str(odd)
-
-
-@pytest.mark.parametrize("text", ["", ",", "1,", "1;2", "1,2,", "1,2,0.5", "1,2,1,1", "inf,2", "0x1,2"])
-def test_texts_that_are_no_point(text: str) -> None:
-    with pytest.raises(PromptError, match="x,y"):
-        point_from_text(text)
-
-
-@pytest.mark.parametrize("text", ["", "1,2,3", "1,2,3,4,5", "3,2,1,4", "1,2,1,4", "1,2,3,nan"])
-def test_texts_that_are_no_box(text: str) -> None:
-    with pytest.raises(PromptError, match="x0,y0,x1,y1"):
-        box_from_text(text)
 
 
 def test_killed_in_the_middle_and_resumed(weights: Path, tmp_path: Path) -> None:

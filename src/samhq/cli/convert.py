@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from samhq.cli.segment import check_free
+from samhq.cli.places import check_free
 
 
 def convert(

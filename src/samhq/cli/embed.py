@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from samhq.cli.flags import Dtype
 from samhq.cli.job import conclude, tell
 from samhq.cli.looks import ALL_AS_IT_IS, BandFlags
 from samhq.cli.pictures import find_pictures, stems
-from samhq.cli.segment import Dtype, make_folder
+from samhq.cli.places import make_folder
 
 if TYPE_CHECKING:
     from samhq.batch.job import Item, Outcome

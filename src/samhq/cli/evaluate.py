@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from samhq.cli.segment import Dtype
+from samhq.cli.flags import Dtype
 from samhq.config import HQMode
 from samhq.errors import ConfigError
 

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from samhq.cli.flags import STARTER, ModelFlags
 from samhq.cli.job import NO_EMBEDDINGS, PLAIN_JOB, EmbeddingFlags, JobFlags, conclude, failure_record, tell
 from samhq.cli.looks import NO_TILES, TileFlags
 from samhq.cli.pictures import check_results_spare_inputs, find_pictures, stems
-from samhq.cli.segment import ModelFlags, make_folder
+from samhq.cli.places import make_folder
 from samhq.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from samhq.inference.automatic import AutomaticConfig
     from samhq.inference.everything import Everything
     from samhq.inference.segment import Segmenter
-
-
-STARTER = ModelFlags()  #: what the flags are when none is given
 
 
 @Parameter(name="*")

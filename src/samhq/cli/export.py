@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from samhq.cli.segment import check_free, make_folder
+from samhq.cli.places import check_free, make_folder
 from samhq.config import HQMode
 
 

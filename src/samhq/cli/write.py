@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from samhq.cli.segment import make_folder
+from samhq.cli.places import make_folder
 from samhq.errors import ConfigError, ImageError
 
 if TYPE_CHECKING:

@@ -1,0 +1,116 @@
+"""Flags that several commands share: which model answers, and what is written.
+
+Light until they are used: the network's side is imported inside functions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from samhq.cli.exported import check_exported, exported_folder, load_exported, weight_files
+from samhq.config import HQMode
+
+if TYPE_CHECKING:
+    from samhq.inference.segment import Segmenter
+    from samhq.onnx import OnnxSegmenter
+
+Dtype = Literal["float32", "bfloat16", "float16", "auto"]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class ModelFlags:
+    """Which model answers, where and how."""
+
+    model: str | None = None
+    """A name that `samhq models` lists, a weights file, a folder or a hub id; for `samhq segment` also a folder that
+    `samhq export` made, which needs no torch. [default: the starter in the package]"""
+
+    hq: Literal["auto", "add", "only", "off"] = "auto"
+    """Add the HQ logits to SAM's, take them alone, or leave them off; auto adds them where a model has them."""
+
+    multimask: bool | None = None
+    """Three masks for each object, best first, or one. [default: one, for a single click the best of three; everything:
+    the best of three with HQ models, else three]"""
+
+    device: str | None = None
+    """cpu, cuda, cuda:1, mps, ...; for an exported model cpu, cuda, openvino, ... [default: cuda where there is one,
+    else cpu]"""
+
+    dtype: Dtype = "float32"
+    """Of the weights; auto is bfloat16 where the device multiplies it in hardware."""
+
+    @property
+    def hq_mode(self) -> HQMode | None:
+        """The mode as the library takes it."""
+        return None if self.hq == "auto" else self.hq
+
+    @property
+    def exported(self) -> Path | None:
+        """The folder that `samhq export` made, where the model is one."""
+        return exported_folder(self.model)
+
+    def load(self) -> Segmenter:
+        """The model, checked against `hq`.
+
+        Raises:
+            ConfigError, CheckpointError: as `samhq.inference.segment.load`; an HQ mask asked of a plain SAM; a folder
+                that `samhq export` made, which knows prompts only.
+        """
+        from samhq.inference.segment import load
+
+        check_exported(self.exported, {"samhq everything": True})
+        segmenter = load(self.model, device=self.device, dtype=self.dtype)
+        segmenter.model.hq_mode(self.hq_mode)
+        return segmenter
+
+    def load_for_prompts(self) -> Segmenter | OnnxSegmenter:
+        """As `load`, and also a folder that `samhq export` made.
+
+        Raises:
+            MissingExtraError: an exported model's runtime is not installed.
+        """
+        if self.exported is None:
+            return self.load()
+        segmenter = load_exported(self.exported, self.device, self.dtype)
+        segmenter.model.hq_mode(self.hq_mode)
+        return segmenter
+
+    def options(self) -> dict[str, Any]:
+        """What of these flags results depend on, as JSON values; the weights by their content.
+
+        Raises:
+            ConfigError, CheckpointError: there are no such weights, or they cannot be downloaded.
+            OSError: they cannot be read.
+        """
+        from samhq import digest
+
+        files = weight_files(self.model)
+        asked = {"hq": self.hq_mode, "multimask": self.multimask, "dtype": self.dtype}
+        return {"weights": digest.of_files(files), **asked}
+
+
+STARTER = ModelFlags()  #: what the flags are when none is given
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class OutputFlags:
+    """What is written."""
+
+    output: Annotated[Path, Parameter(alias="-o")]
+    """Folder for the results; made if it is not there."""
+
+    overlay: bool = True
+    """Write the picture with its masks in colour."""
+
+    cutout: Annotated[bool, Parameter(negative="")] = False
+    """Write each object alone, the rest transparent."""
+
+    def options(self) -> dict[str, Any]:
+        """What of these flags results depend on, as JSON values."""
+        return {"overlay": self.overlay, "cutout": self.cutout}

@@ -1,0 +1,182 @@
+"""Flags that say what is asked of a picture: `--point`, `--box`, `--mask`, `--prompts`.
+
+Light until they are read: prompts are imported inside functions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+from cyclopts import Parameter, Token
+
+from samhq.errors import PromptError
+
+if TYPE_CHECKING:
+    from samhq.inference.prompt import Prompt
+
+
+class Point(NamedTuple):
+    """A click in image pixels: label 1 on the object, 0 off it."""
+
+    x: float
+    y: float
+    label: int = 1
+
+
+class Box(NamedTuple):
+    """A rectangle in image pixels."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+
+def point_from_text(text: str) -> Point:
+    """A click from `x,y` or `x,y,label`.
+
+    >>> point_from_text("450,600.5,0")
+    Point(x=450.0, y=600.5, label=0)
+
+    Raises:
+        PromptError: not two finite numbers and a label 0 or 1.
+    """
+    numbers = _numbers(text)
+    if len(numbers) not in (2, 3) or numbers[2:] not in ((), (0.0,), (1.0,)):
+        raise PromptError(
+            f"expected x,y or x,y,label with label 1 (on) or 0 (off), got {text!r}. Write --point 450,600."
+        )
+    return Point(numbers[0], numbers[1], *map(int, numbers[2:]))
+
+
+def box_from_text(text: str) -> Box:
+    """A rectangle from `x0,y0,x1,y1`.
+
+    >>> box_from_text("10,20,300,400").x1
+    300.0
+
+    Raises:
+        PromptError: not four finite numbers, or the corners are the wrong way round.
+    """
+    numbers = _numbers(text)
+    if len(numbers) != 4 or numbers[0] >= numbers[2] or numbers[1] >= numbers[3]:
+        raise PromptError(f"expected x0,y0,x1,y1 with x0 < x1 and y0 < y1, got {text!r}. Write --box 10,20,300,400.")
+    return Box(*numbers)
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    """Finite numbers with commas between; nothing where something else stands there.
+
+    >>> _numbers("1, 2.5"), _numbers("1,nan"), _numbers("a")
+    ((1.0, 2.5), (), ())
+    """
+    try:
+        numbers = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        return ()
+    return numbers if all(map(math.isfinite, numbers)) else ()
+
+
+def _points(_: Any, tokens: Sequence[Token]) -> tuple[Point, ...]:
+    return tuple(point_from_text(token.value) for token in tokens)
+
+
+def _boxes(_: Any, tokens: Sequence[Token]) -> tuple[Box, ...]:
+    return tuple(box_from_text(token.value) for token in tokens)
+
+
+def _repeated(converter: Callable[[Any, Sequence[Token]], Any]) -> Parameter:
+    """A flag that may be given again and again, one word each, also words that begin with a minus."""
+    return Parameter(
+        converter=converter, n_tokens=1, allow_leading_hyphen=True, negative="", accepts_keys=False, show_default=False
+    )
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class PromptFlags:
+    """What is asked: one object by points, a box and a mask together, or several by boxes or a file."""
+
+    point: Annotated[tuple[Point, ...], _repeated(_points)] = ()
+    """A click x,y or x,y,label in image pixels; label 1, the default, is on the object, 0 off it. Repeat for more."""
+
+    box: Annotated[tuple[Box, ...], _repeated(_boxes)] = ()
+    """A rectangle x0,y0,x1,y1 in image pixels. Repeat for several objects."""
+
+    mask: Path | None = None
+    """A rough mask to refine: a mask picture, the .json record of an earlier result, or logits in a .npy file."""
+
+    prompts: Path | None = None
+    """A JSON file with many objects, or with those of each picture by file name; samexporter's files work too."""
+
+    def check(self) -> None:
+        """Refuses what does not go together.
+
+        Raises:
+            PromptError: nothing, or more than the flags can say about objects.
+        """
+        alone = bool(self.point or self.box or self.mask)
+        if alone == bool(self.prompts):
+            came = "both" if alone else "none of them"
+            raise PromptError(f"Expected --point, --box or --mask, or else --prompts FILE.json, got {came}.")
+        if len(self.box) > 1 and (self.point or self.mask):
+            raise PromptError(
+                f"Expected one --box beside --point or --mask, which belong to one object, got {len(self.box)}. "
+                "Write several objects into a file and give it as --prompts FILE.json."
+            )
+
+    def reader(self) -> Callable[[Path], Sequence[Prompt]]:
+        """A function that gives the prompts of a picture.
+
+        Raises:
+            PromptError: a file that cannot be read or has another form.
+        """
+        from samhq.formats.prompts import read_mask_prompt, read_prompts
+        from samhq.inference.prompt import Prompt
+
+        if self.prompts is not None:
+            return read_prompts(self.prompts).for_picture
+        points = [(x, y) for x, y, _ in self.point] or None
+        labels = [label for _, _, label in self.point] or None
+        mask = None if self.mask is None else read_mask_prompt(self.mask)
+        asked = [Prompt(points, labels, box, mask) for box in self.box or (None,)]
+        return lambda _: asked
+
+    def asked(self, pictures: Sequence[Path]) -> list[str]:
+        """For every picture a hash of its prompts, masks by their content; empty where it has none.
+
+        Raises:
+            PromptError: as `reader`.
+        """
+        prompts_of = self.reader()
+        known: dict[int, str] = {}  # most pictures are asked the same, which may be a large mask
+
+        def one(picture: Path) -> str:
+            try:
+                prompts = prompts_of(picture)
+            except PromptError:  # it fails when its turn comes
+                return ""
+            if id(prompts) not in known:
+                known[id(prompts)] = prompts_hash(prompts)
+            return known[id(prompts)]
+
+        return [one(picture) for picture in pictures]
+
+
+NO_PROMPTS = PromptFlags()  #: what the flags are when none is given
+
+
+def prompts_hash(prompts: Sequence[Prompt]) -> str:
+    """A hash of what is asked of a picture, for prompts as flags and files give them: lists, and masks as arrays."""
+    from samhq import digest
+
+    def one(prompt: Prompt) -> list[Any]:
+        mask = prompt.mask
+        content = None if mask is None else [str(mask.dtype), mask.shape, digest.of_bytes(mask.tobytes())]
+        return [prompt.points, prompt.labels, prompt.box, content]
+
+    return digest.of_json([one(prompt) for prompt in prompts])
