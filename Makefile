@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 THREADS := OMP_NUM_THREADS=1
 DEVICE ?= cpu
 PRECISION ?= float32
+PROCESSES ?= 2
+STAGES ?= 112:4:1000,224:3:2400
 
 .PHONY: help demo test test-slow test-browser check fmt photographs starter-card train-starter bench bench-onnx bench-everything clean
 
@@ -46,9 +48,10 @@ photographs: $(VENV)/.installed  ## the starter beside GrabCut on photographs
 starter-card: $(VENV)/.installed  ## the figures of docs/starter.md
 	$(BIN)/python benchmarks/starter.py --pictures 100 --side 224 512
 
-train-starter: $(VENV)/.installed  ## the starter's recipe from random weights; hours on a CPU, set DEVICE=cuda on a GPU
-	$(BIN)/samhq train --mode scratch --output runs/starter --device $(DEVICE) --precision $(PRECISION) --threads 1 \
-		--stages 112:8:52m,224:4:56m --correct 0.2 --learning-rate 8e-4 --hold 0.7
+train-starter: $(VENV)/.installed  ## the starter's recipe from random weights, hours on two cores; on a GPU DEVICE=cuda PROCESSES=1
+	$(THREADS) $(BIN)/python -m torch.distributed.run --standalone --nproc_per_node $(PROCESSES) -m samhq train --mode scratch \
+		--output runs/starter --device $(DEVICE) --precision $(PRECISION) --threads 1 --stages $(STAGES) --prompts-per-picture 8 \
+		--kinds box:0.4,point:0.22,points:0.16,box_points:0.12,mask:0.1 --correct 0.15 --learning-rate 1e-3 --hold 0.3
 	$(BIN)/python -m samhq.training.publish runs/starter runs/starter/starter.safetensors --side 224
 
 bench: $(VENV)/.installed  ## speed and memory beside transformers, and docs/performance.md; half an hour

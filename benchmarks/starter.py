@@ -1,7 +1,8 @@
 """The starter's figures for its card: IoU and boundary IoU by kind of prompt on scenes that no run trains on.
 
-Beside them stand two that need no model: the filled box, the least to ask for, and the truth when it is only as fine as
-the model's own masks. With --fit also the best masks of so few pixels that a descent on the truth itself finds.
+Beside them stand three that need no model: the filled box, the least to ask for; OpenCV's GrabCut from the same box;
+and the truth when it is only as fine as the model's own masks. With --fit also the best masks of so few pixels that a
+descent on the truth itself finds.
 
 python benchmarks/starter.py --pictures 200 --side 224 512 --json out/starter.json
 """
@@ -9,14 +10,20 @@ python benchmarks/starter.py --pictures 200 --side 224 512 --json out/starter.js
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 import samhq
+from benchmarks.photographs import grabcut
 from samhq.checkpoint import files
 from samhq.evaluation.bounds import Answer, coarsened, filled_boxes, fitted, score_answers
 from samhq.evaluation.scenes import Score, evaluate_scenes
+from samhq.image.boxes import boxes_from_masks
 from samhq.model.sam import Sam
 from samhq.training.drawn import unseen_scenes
 
@@ -40,17 +47,32 @@ def measure(model: Sam, side: int, pictures: int, fit: int) -> dict[str, object]
     """The figures on scenes of one side, printed and as JSON values."""
     grid = model.config.side // 4
     print(f"{pictures} unseen scenes of {side} pixels, seen by the model at {model.config.side}")
-    answers: dict[str, Answer] = {"filled box": filled_boxes, f"truth at {grid}": partial(coarsened, grid=grid)}
+    answers: dict[str, Answer] = {
+        "filled box": lambda _, masks: filled_boxes(masks),
+        "GrabCut": cut_out,
+        f"truth at {grid}": lambda _, masks: coarsened(masks, grid),
+    }
     scores = evaluate_scenes(model, unseen_scenes(pictures, side), modes=("add", "only", "off"))
     scores += score_answers(unseen_scenes(pictures, side), answers)
     print(*scores, sep="\n")
     few: list[Score] = []
     if fit:
-        answers[f"fitted at {grid}"] = partial(fitted, grid=grid)
+        answers[f"fitted at {grid}"] = lambda _, masks: fitted(masks, grid)
         few = score_answers(unseen_scenes(fit, side), answers)
         print(f"the first {fit} of them", *few, sep="\n")
     rows = {"scores": list(map(asdict, scores)), "fit": fit, "fit_scores": list(map(asdict, few))}
     return {"pictures": pictures, "side": side} | rows
+
+
+def cut_out(image: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """GrabCut's foreground of each mask's box; the box itself where it leaves no background to learn from."""
+    boxes, filled = boxes_from_masks(masks).astype(int), filled_boxes(masks)
+    whole = filled.all((1, 2))
+    cuts = [
+        fill if full else grabcut(image, [x0, y0, x1 + 1, y1 + 1])
+        for (x0, y0, x1, y1), fill, full in zip(boxes.tolist(), filled, whole, strict=True)
+    ]
+    return np.stack(cuts)
 
 
 if __name__ == "__main__":

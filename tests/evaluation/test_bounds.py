@@ -49,7 +49,11 @@ def test_where_cells_are_not_whole_their_averages_are_by_area():
 
 
 def test_the_truth_scores_one_and_coarser_ones_less_thin_objects_first():
-    answers = {"truth": lambda masks: masks, "coarse": lambda masks: coarsened(masks, 24), "box": filled_boxes}
+    answers = {
+        "truth": lambda _, masks: masks,
+        "coarse": lambda _, masks: coarsened(masks, 24),
+        "box": lambda _, masks: filled_boxes(masks),
+    }
     truth, coarse, box = score_answers([_scene(), _scene()], answers)
     assert truth.count == 4, "an object of nine pixels is not asked for"
     assert truth.iou == truth.boundary_iou == truth.thin_boundary_iou == 1

@@ -18,8 +18,8 @@ from samhq.evaluation.scenes import FEWEST_PIXELS, MOST_OBJECTS, Labelled, Score
 from samhq.image.boxes import boxes_from_masks
 from samhq.shapes import Bool
 
-#: Masks in place of the true ones [K,H,W].
-Answer = Callable[[np.ndarray], np.ndarray]
+#: Masks in place of the true ones [K,H,W], from the picture [H,W,3] and them.
+Answer = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def score_answers(
@@ -37,7 +37,7 @@ def score_answers(
             continue
         truth, thin = scene.masks[chosen], torch.from_numpy(np.asarray(scene.thin)[chosen]).float()
         for name, answer in answers.items():
-            pair = torch.from_numpy(answer(truth)), torch.from_numpy(truth)
+            pair = torch.from_numpy(answer(scene.image, truth)), torch.from_numpy(truth)
             rows[name].append(torch.stack([iou(*pair), boundary_iou(*pair), thin], 1))
     return [mean_score(name, "off", found) for name, found in rows.items()]
 
