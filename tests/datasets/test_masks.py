@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,6 +28,7 @@ def test_every_form_of_the_same_mask(tmp_path: Path) -> None:
         "one bit": mask,
         "zero and one": mask.astype(np.uint8),
         "sixteen bits": mask.astype(np.uint16) * 65535,
+        "sixteen bits of 0 and 1": mask.astype(np.uint16),
         "cut-out": colours,
         "first channel": rgb,
         "opaque": opaque,
@@ -49,8 +51,63 @@ def test_a_coloured_palette_has_an_object_for_each_entry(tmp_path: Path) -> None
     assert np.array_equal(read_objects(tmp_path / "grey.png"), [labels > 0])
 
 
+def voc() -> np.ndarray:
+    """VOC's palette, its bits dealt out to the channels as its development kit does."""
+    palette = np.zeros((256, 3), np.uint8)
+    for entry in range(256):
+        for bit in range(8):
+            palette[entry, bit % 3] |= (entry >> bit & 1) << (7 - bit // 3)
+    return palette
+
+
+def painted(path: Path, labels: np.ndarray, palette: np.ndarray, **more: Any) -> Path:
+    picture = Image.fromarray(labels).convert("P")
+    picture.putpalette(palette.tobytes())
+    picture.save(path, **more)
+    return path
+
+
+def test_a_grey_entry_of_a_coloured_palette_is_an_object(tmp_path: Path) -> None:
+    palette, labels = voc(), np.zeros((6, 8), np.uint8)
+    assert palette[[1, 7, 255]].tolist() == [[128, 0, 0], [128, 128, 128], [224, 224, 192]]
+    labels[1:5, 1:7], labels[2:4, 2:6] = 255, 7
+    alone = np.where(labels == 7, labels, 0).astype(np.uint8)
+    assert np.array_equal(read_objects(painted(tmp_path / "alone.png", alone, palette)), [labels == 7])
+    assert np.array_equal(read_objects(painted(tmp_path / "ring.png", labels, palette)), [labels == 7]), "255 is void"
+    only = np.where(labels == 255, labels, 0).astype(np.uint8)
+    assert np.array_equal(read_objects(painted(tmp_path / "only.png", only, palette)), [labels == 255])
+    palette[255] = 10, 20, 200
+    found = read_objects(painted(tmp_path / "other.png", labels, palette))
+    assert np.array_equal(found, [labels == 7, labels == 255]), "in another palette it is an object"
+
+
+def test_black_and_white_of_a_coloured_palette_is_a_mask(tmp_path: Path) -> None:
+    """As in palettes for the web that begin with white."""
+    palette = np.zeros((256, 3), np.uint8)
+    palette[0], palette[1] = 255, (255, 204, 0)
+    labels = np.where(disc(), 0, 215).astype(np.uint8)
+    assert np.array_equal(read_objects(painted(tmp_path / "a.png", labels, palette)), disc()[None])
+
+
+@pytest.mark.parametrize("transparency", [0, bytes([0, 128, 128, 128])])
+def test_a_transparent_background_does_not_merge_the_objects(tmp_path: Path, transparency: Any) -> None:
+    labels = np.zeros((6, 8), np.uint8)
+    labels[:2], labels[4:] = 3, 1
+    path = painted(tmp_path / "a.png", labels, voc(), transparency=transparency)
+    assert np.array_equal(read_objects(path), [labels == 1, labels == 3])
+
+
+@pytest.mark.parametrize("most", [2, 200, 1000, 30000])
+def test_a_label_map_of_sixteen_bits_is_refused(tmp_path: Path, most: int) -> None:
+    path = save(tmp_path / "a.png", disc().astype(np.uint16) * np.uint16(most))
+    with pytest.raises(ImageError, match=rf"up to {most} in .*a\.png, which looks like a label map"):
+        read_objects(path)
+
+
 def test_an_empty_mask_is_one_empty_object(tmp_path: Path) -> None:
-    assert read_objects(save(tmp_path / "a.png", np.zeros((3, 4), np.uint8))).shape == (1, 3, 4)
+    for kind in (np.uint8, np.uint16):
+        found = read_objects(save(tmp_path / "a.png", np.zeros((3, 4), kind)))
+        assert (found.shape, found.any()) == ((1, 3, 4), False)
 
 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:

@@ -10,12 +10,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from samhq.errors import ImageError
 from samhq.image.read import read_image
 from samhq.shapes import Bool, UInt8
 
 #: Levels above this are the object, of 0..255. Source: SysCV/sam-hq, train/utils/dataloader.py and train.py.
 THRESHOLD = 128
 _GREY = 32  #: how far the channels of a grey picture may lie apart; JPEG tints
+_VOID = (224, 224, 192)  #: VOC's colour of entry 255, the rings around its objects
 
 
 def read_objects(path: Path) -> Bool[np.ndarray, "K H W"]:
@@ -24,20 +26,26 @@ def read_objects(path: Path) -> Bool[np.ndarray, "K H W"]:
     * grey, colour or 16 bits: the first channel, above 128 of 255, as published;
     * values of 0 and 1 alone: above 0, since nobody means an empty mask by them;
     * transparency: what is opaque (alpha above 128);
-    * a palette with colours, as DAVIS and VOC have them: each entry in use but 0 is an object, in the order of entries;
-      none in use gives one empty mask.
+    * a palette with colours, as DAVIS and VOC have them, transparent or not: each entry in use but 0 is an object, in
+      the order of entries; none in use gives one empty mask. VOC's entry 255 is void beside other objects. What uses
+      black and white alone is a mask as any other.
 
     Raises:
-        ImageError: as `samhq.image.read.read_image`.
+        ImageError: as `samhq.image.read.read_image`, or numbers of more than 8 bits that are all small, as in a label
+            map.
     """
     shown = read_image(path)
     with Image.open(path) as file:  # read_image has read it whole, so that it can be opened
+        if file.mode == "P":
+            labels, palette = np.asarray(file), _palette(file)
+            if _coloured(palette, labels):
+                return _entries(labels, tuple(palette[255]) == _VOID)
         if file.has_transparency_data:
             alpha = np.asarray(file.convert("RGBA"))[..., 3]
             if alpha.min() < 255:
                 return (alpha > THRESHOLD)[None]
-        if file.mode == "P" and np.ptp(shown, axis=2).max() > _GREY:
-            return _entries(np.asarray(file))
+        if file.mode[0] in "IF":
+            return _deep(np.asarray(file), shown[..., 0], path)[None]
     return _above(shown[..., 0])[None]
 
 
@@ -45,8 +53,35 @@ def _above(levels: UInt8[np.ndarray, "H W"]) -> Bool[np.ndarray, "H W"]:
     return levels > (THRESHOLD if levels.max() > 1 else 0)
 
 
-def _entries(labels: UInt8[np.ndarray, "H W"]) -> Bool[np.ndarray, "K H W"]:
+def _deep(values: np.ndarray, levels: UInt8[np.ndarray, "H W"], path: Path) -> Bool[np.ndarray, "H W"]:
+    """The mask of numbers of more than 8 bits; `levels` are what they look like."""
+    if values.dtype.kind in "iu" and values.max() <= 1:
+        return values > 0
+    found = levels > THRESHOLD
+    if values.max() > 1 and not found.any():
+        raise ImageError(
+            f"Expected a mask of 0/1, 0/255 or 0/65535, got values up to {values.max():.6g} in {path}, which looks "
+            "like a label map. Save a mask for each object, or a palette with colours."
+        )
+    return found
+
+
+def _palette(file: Image.Image) -> UInt8[np.ndarray, "256 3"]:
+    known = np.array(file.getpalette("RGB"), np.uint8).reshape(-1, 3)
+    return np.concatenate([known, np.zeros((256 - len(known), 3), np.uint8)])
+
+
+def _coloured(palette: UInt8[np.ndarray, "256 3"], labels: UInt8[np.ndarray, "H W"]) -> bool:
+    """Whether entries are objects: by the whole palette, since a VOC label map may use a grey entry alone."""
+    used = palette[np.unique(labels)]
+    black_and_white = np.isin(used, (0, 255)).all() and not np.ptp(used, axis=1).any()
+    return bool(np.ptp(palette, axis=1).max() > _GREY and not black_and_white)
+
+
+def _entries(labels: UInt8[np.ndarray, "H W"], void: bool) -> Bool[np.ndarray, "K H W"]:
     used = np.unique(labels[labels > 0])
+    if void and len(used) > 1:
+        used = used[used < 255]
     return labels == used[:, None, None] if len(used) else np.zeros((1, *labels.shape), bool)
 
 
