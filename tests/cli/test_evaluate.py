@@ -128,6 +128,7 @@ def test_youtube_vis(weights: Path, videos: Path, tmp_path: Path, capsys: Shown)
         ["--protocol", "paper"],
         ["--hq", "all"],
         ["--limit", "0"],
+        ["--seed", "-1"],
         ["--resume"],
         ["--detections", "nowhere.json"],
         ["--detections", "truth", "--prompts", "1p"],

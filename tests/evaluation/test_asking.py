@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import zlib
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -56,6 +58,15 @@ def test_points_are_the_objects_own() -> None:
     mask = np.ones((40, 40), bool)
     keys = [(0, "a", 1), (0, "a", 2), (0, "b", 1), (1, "a", 1)]
     assert len({tuple(draw_points(mask, 2, 0, object_rng(*key))[0].ravel()) for key in keys}) == 4
+
+
+def test_every_number_and_name_has_points() -> None:
+    """COCO's files have ids below 0, folders names that are no UTF-8; what is legal keeps its points."""
+    mask = np.ones((40, 40), bool)
+    keys = [("a", 1), ("a", -1), ("caf\udce9", 1), ("\ud83d", 1)]
+    assert len({tuple(draw_points(mask, 2, 0, object_rng(0, *key))[0].ravel()) for key in keys}) == 4
+    known = np.random.default_rng((3, zlib.crc32("é".encode()), 7))
+    assert object_rng(3, "é", 7).random() == known.random()
 
 
 def test_a_full_box_has_no_points_beside_it() -> None:

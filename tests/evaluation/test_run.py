@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import os
 from pathlib import Path
@@ -225,6 +226,16 @@ def test_the_files(hq: Sam, data: Memory, tmp_path: Path) -> None:
     assert (tmp_path / "summary.md").read_text() == result.table()
 
 
+def test_names_that_are_no_text_and_ids_below_0(hq: Sam, tmp_path: Path) -> None:
+    whole = labelled(os.fsdecode(b"caf\xe9"), photo(), disc()[None])
+    data = Memory(dataclasses.replace(whole, ids=(-1,)))
+    data.name = os.fsdecode(b"\xe9")
+    result = evaluate(hq, data, prompts="box,1p", output=tmp_path)
+    with (tmp_path / "objects.csv").open(newline="", encoding="utf-8") as stream:
+        assert [(row["picture"], row["object"]) for row in csv.DictReader(stream)] == [("caf\\udce9", "-1")] * 2
+    assert evaluate(hq, data, prompts="box,1p", output=tmp_path, resume=True) == result
+
+
 def test_a_broken_picture_is_named_and_nothing_is_lost(hq: Sam, tmp_path: Path) -> None:
     for stem in ("a", "b"):
         pair(tmp_path / "in", tmp_path / "in", stem, disc())
@@ -245,6 +256,7 @@ def test_a_broken_picture_is_named_and_nothing_is_lost(hq: Sam, tmp_path: Path) 
         ({"protocol": "paper"}, "Expected a protocol"),
         ({"prompts": "clicks", "protocol": "published"}, "Leave clicks out"),
         ({"limit": 0}, "at least one picture"),
+        ({"seed": -1}, "seed of 0 or more"),
         ({"images": Path()}, "images="),
     ],
 )

@@ -21,6 +21,7 @@ from samhq.image.boxes import boxes_from_masks
 from samhq.types import BACKGROUND, FOREGROUND, IGNORED, Prompts
 
 MOST_POINTS = 64  #: of a kind; fixed, so that fewer points are the first of more
+_WORD = 2**64 - 1  #: what an object's number is cut to: generators take no negative ones
 CLICKS = "clicks"  #: the simulated annotator, see `evaluation/clicks.py`
 #: Words that stand for several ways. The curve has the counts of SAM-HQ's figure on point prompts.
 WORDS = {"point": ("1p",), "points": ("3p",), "curve": ("1p", "3p", "5p", "5p+5n", "10p", "10p+5n")}
@@ -109,10 +110,13 @@ def _around(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def object_rng(seed: int, picture: str, number: int) -> np.random.Generator:
     """The generator of one object: the same for every model, limit and order of pictures.
 
+    `picture` may hold bytes that are no text, as file names do, and `number` any integer; `seed` is at least 0.
+
     >>> float(object_rng(0, "cat", 1).random()) == float(object_rng(0, "cat", 1).random())
     True
     """
-    return np.random.default_rng((seed, zlib.crc32(picture.encode()), number))
+    name = zlib.crc32(picture.encode("utf-8", "surrogatepass"))
+    return np.random.default_rng((seed, name, number & _WORD))
 
 
 def ask_for(

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any, get_args
+from typing import Any, TextIO, get_args
 
 from samhq.atomic import whole_file
 from samhq.config import HQMode
@@ -105,7 +105,7 @@ class Evaluation:
             OSError: the folder cannot be made or written.
         """
         paths = write_tables(folder, [self])
-        with whole_file(folder / "objects.csv") as part, part.open("w", newline="", encoding="utf-8") as stream:
+        with whole_file(folder / "objects.csv") as part, _text(part) as stream:
             writer = csv.writer(stream)
             writer.writerow([*COLUMNS, "size"])
             writer.writerows([*(_cell(getattr(row, name)) for name in COLUMNS), row.size] for row in self.rows)
@@ -166,7 +166,7 @@ def write_tables(folder: Path, evaluations: Sequence[Evaluation]) -> list[Path]:
     }
     for name, text in texts.items():
         with whole_file(folder / name) as part:
-            part.write_text(text, encoding="utf-8")
+            part.write_text(text, encoding="utf-8", errors="backslashreplace")
     return [folder / name for name in texts]
 
 
@@ -222,6 +222,11 @@ def _mean(values: Sequence[float]) -> float:
 
 def _percent(target: float) -> str:
     return f"{100 * target:.0f}"
+
+
+def _text(path: Path) -> TextIO:
+    """For lines of CSV; names of files may be no text."""
+    return path.open("w", newline="", encoding="utf-8", errors="backslashreplace")
 
 
 def _cell(value: Any) -> Any:

@@ -75,8 +75,8 @@ def evaluate(
     is put into evaluation mode meanwhile.
 
     Raises:
-        ConfigError: unknown words, nothing to measure, clicks under the published protocol, a folder with rows of an
-            earlier run that is not resumed or had other settings, or resume without a folder.
+        ConfigError: unknown words, a seed below 0, nothing to measure, clicks under the published protocol, a folder
+            with rows of an earlier run that is not resumed or had other settings, or resume without a folder.
         ImageError: a picture or mask cannot be read, or they differ in size.
     """
     sam = model.model if isinstance(model, Segmenter) else model
@@ -101,8 +101,10 @@ def make_plan(
     """What is measured, checked against the network.
 
     Raises:
-        ConfigError: an unknown word, an HQ mask of a plain SAM, or clicks under the published protocol.
+        ConfigError: an unknown word, an HQ mask of a plain SAM, clicks under the published protocol, or a seed below 0.
     """
+    if seed < 0:
+        raise ConfigError(f"Expected a seed of 0 or more, got {seed}. Take another number.")
     words = prompts.split(",") if isinstance(prompts, str) else list(prompts)
     asks = parse_asks([word for word in words if word.strip() != CLICKS])
     clicks, known = len(asks) < len(words) and CLICKS in map(str.strip, words), check_protocol(protocol)
