@@ -164,6 +164,16 @@ def test_subsets_and_limits(davis: Path) -> None:
         evaluate_davis(Painter(), davis, subset="2017/test")
 
 
+def test_nothing_to_measure_is_said(davis: Path) -> None:
+    (davis / "ImageSets").mkdir()
+    (davis / "ImageSets/none.txt").write_text("\n")
+    with pytest.raises(ConfigError, match=r"none\.txt, got an empty file"):
+        evaluate_davis(Painter(), davis, subset="none")
+    labels(davis / "Annotations/480p/cars/00000.png", np.zeros((SIDE, SIDE)))
+    with pytest.raises(ConfigError, match="found none in 1 sequences"):
+        evaluate_davis(Painter(), davis)
+
+
 @pytest.mark.parametrize("content", ["[", "[]", '{"cars": []}', '{"cars": {"0": {"a": [1, 2, 3, 4]}}}'])
 def test_other_boxes_are_refused(davis: Path, content: str) -> None:
     (davis / "b.json").write_text(content)

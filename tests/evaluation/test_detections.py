@@ -26,7 +26,7 @@ def bar(x: int, y: int, width: int, height: int) -> np.ndarray:
     return mask
 
 
-def detection(x: float, y: float, width: float, height: float, score: float = 1.0, **more: Any) -> dict[str, Any]:
+def detection(x: float, y: float, width: float, height: float, score: Any = 1.0, **more: Any) -> dict[str, Any]:
     """Boxes end on the last pixel, as prompts do."""
     return {"image_id": 1, "category_id": 1, "bbox": [x, y, width - 1, height - 1], "score": score} | more
 
@@ -102,6 +102,8 @@ def test_masks_are_those_that_a_user_gets(hq: Sam, tmp_path: Path) -> None:
         ([detection(0, 0, -3, 3)], "negative"),
         ([{**detection(0, 0, 3, 3), "bbox": [1, 2, 3]}], "four numbers"),
         ([{**detection(0, 0, 3, 3), "bbox": [1, 2, 3, float("nan")]}], "four numbers"),
+        ([{**detection(0, 0, 3, 3), "bbox": [1, 2, 3, 10**400]}], "four numbers"),
+        *(([detection(0, 0, 3, 3, score)], "score as a number") for score in (None, "abc", [], float("nan"), 10**400)),
     ],
 )
 def test_wrong_detections_are_refused(truth: Path, tmp_path: Path, content: Any, said: str) -> None:
@@ -109,6 +111,15 @@ def test_wrong_detections_are_refused(truth: Path, tmp_path: Path, content: Any,
     path.write_text(content if isinstance(content, str) else json.dumps(content))
     with pytest.raises(ConfigError, match=said):
         evaluate_detections(Painter(), truth, path)
+
+
+def test_an_area_of_null_is_that_of_the_mask(truth: Path) -> None:
+    content = json.loads(truth.read_text())
+    expected = evaluate_detections(Painter(), truth)
+    for record in content["annotations"]:
+        record["area"] = None
+    assert evaluate_detections(Painter(), write(truth, content)) == expected
+    assert expected.masks.small == pytest.approx(1)
 
 
 def test_a_picture_of_another_size_is_named(truth: Path) -> None:

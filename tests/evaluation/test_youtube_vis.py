@@ -99,8 +99,10 @@ def test_a_tracker_that_loses_a_frame(truth: Path) -> None:
 
 
 def test_what_does_not_fit_is_refused(truth: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="Expected 4 boxes"):
+    with pytest.raises(ConfigError, match="Expected 4 bboxes, one a frame, in a detection of video 1"):
         evaluate_youtube_vis(Painter(), truth, tracked(tmp_path / "d.json", None))
+    with pytest.raises(ConfigError, match="Expected 4 bboxes"):
+        evaluate_youtube_vis(Painter(), truth, tracked(tmp_path / "d.json", bboxes=None))
     (tmp_path / "d.json").write_text("{}")
     with pytest.raises(ConfigError, match="Expected a list"):
         evaluate_youtube_vis(Painter(), truth, tmp_path / "d.json")
@@ -108,3 +110,43 @@ def test_what_does_not_fit_is_refused(truth: Path, tmp_path: Path) -> None:
         evaluate_youtube_vis(Painter(), tmp_path / "d.json")
     with pytest.raises(ConfigError, match="cannot be read"):
         evaluate_youtube_vis(Painter(), tmp_path / "nowhere.json")
+
+
+BOX = [5.0, 20.0, 9.0, 9.0]
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"video_id": 2}, "of video 2"),
+        ({"category_id": 0}, "category ids"),
+        ({"score": None}, "score as a number"),
+        ({"score": "abc"}, "score as a number"),
+        ({"bboxes": [BOX, None, None, [1, 2, 3]]}, "four numbers"),
+    ],
+)
+def test_wrong_detections_are_refused(truth: Path, tmp_path: Path, more: dict[str, Any], said: str) -> None:
+    painter = Painter()
+    with pytest.raises(ConfigError, match=said):
+        evaluate_youtube_vis(painter, truth, tracked(tmp_path / "d.json", BOX, BOX, BOX, None, **more))
+    assert painter.encoded == 0
+
+
+def test_detections_of_a_video_beyond_the_limit_are_listed_ones(truth: Path, tmp_path: Path) -> None:
+    content = json.loads(truth.read_text())
+    content["videos"].append({**content["videos"][0], "id": 2})
+    truth.write_text(json.dumps(content))
+    later = tracked(tmp_path / "d.json", BOX, BOX, BOX, None, video_id=2)
+    assert evaluate_youtube_vis(Painter(), truth, later, limit=1).tubes == 0
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [({"video_id": 7}, "annotation 0 in .*of video 7"), ({"segmentations": [None] * 3}, "Expected 4 segmentations")],
+)
+def test_true_objects_that_do_not_fit_their_video_are_refused(truth: Path, more: dict[str, Any], said: str) -> None:
+    content = json.loads(truth.read_text())
+    content["annotations"][0] |= more
+    truth.write_text(json.dumps(content))
+    with pytest.raises(ConfigError, match=said):
+        evaluate_youtube_vis(Painter(), truth)

@@ -50,11 +50,26 @@ def check_box(box: Any, who: str) -> tuple[float, float, float, float]:
     """
     try:
         numbers = tuple(float(number) for number in box)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         numbers = ()
     if len(numbers) != 4 or not all(map(math.isfinite, numbers)):
         raise ConfigError(f"Expected a box of four numbers in {who}, got {str(box)[:60]}. Mend the file.")
     return numbers
+
+
+def check_score(score: Any, who: str) -> float:
+    """One finite number.
+
+    Raises:
+        ConfigError: something else.
+    """
+    try:
+        number = float(score)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise ConfigError(f"Expected a score as a number in {who}, got {str(score)[:60]}. Mend the file.")
+    return number
 
 
 def from_xywh(box: Any, who: str) -> tuple[float, float, float, float]:

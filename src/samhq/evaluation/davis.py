@@ -154,7 +154,7 @@ def evaluate_davis(
     count unless `all_frames`, as DAVIS's own evaluation has it. Masks of several objects may overlap.
 
     Raises:
-        ConfigError: no sequences there, or boxes of another form.
+        ConfigError: no sequences there, no object in the first frame of any, or boxes of another form.
         ImageError: a file is missing, cannot be read, or differs in size.
     """
     folder = Path(root) / "Annotations" / resolution
@@ -170,6 +170,11 @@ def evaluate_davis(
 
             shown = tqdm(sequences, desc=label, unit="sequence")
         objects = [one for s in shown for one in _sequence_scores(sam, folder / s, known, mode, all_frames)]
+    if not objects:
+        raise ConfigError(
+            f"Expected objects in the first label map of a sequence in {folder}, found none in {len(sequences)} "
+            "sequences. Number objects from 1 to 254 there."
+        )
     return DavisScores(label, mode, "the true masks" if boxes is None else Path(boxes).name, tuple(objects))
 
 
@@ -259,7 +264,10 @@ def _sequences(root: Path, folder: Path, subset: str | None) -> list[str]:
             raise ConfigError(
                 f"Expected a list of sequences in {listed}, which is not there. Name one such as 2017/val."
             )
-        return listed.read_text(encoding="utf-8").split()
+        named = listed.read_text(encoding="utf-8").split()
+        if not named:
+            raise ConfigError(f"Expected a list of sequences in {listed}, got an empty file. Name another list.")
+        return named
     found = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
     if not found:
         raise ConfigError(f"Expected sequences of label maps in {folder}, got none. Name the folder that holds DAVIS.")

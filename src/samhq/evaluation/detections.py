@@ -19,7 +19,7 @@ from samhq.datasets.coco import CocoPictures, open_coco, segmentation_code
 from samhq.datasets.sample import check_size
 from samhq.errors import ConfigError
 from samhq.evaluation.average_precision import AveragePrecision, average_precision
-from samhq.evaluation.boxes import from_xywh, masks_from_boxes
+from samhq.evaluation.boxes import check_score, from_xywh, masks_from_boxes
 from samhq.evaluation.network import measuring
 from samhq.evaluation.protocols import default_hq
 from samhq.evaluation.result import markdown, per_cent
@@ -114,8 +114,8 @@ def read_detections(path: Path, pictures: CocoPictures) -> dict[Any, list[dict[s
     """Detections by picture, the best by score first, at most `MOST` each.
 
     Raises:
-        ConfigError: not a list of records with the needed keys, of a picture that is not listed, or all of categories
-            that are not.
+        ConfigError: not a list of records with the needed keys, a box or a score without finite numbers, of a picture
+            that is not listed, or all of categories that are not.
     """
     try:
         records = json.loads(path.read_bytes())
@@ -134,7 +134,9 @@ def read_detections(path: Path, pictures: CocoPictures) -> dict[Any, list[dict[s
                 f"Expected detections of the pictures in {pictures.name}, got one of image {record['image_id']} in "
                 f"{path}. Name the detections that belong to these pictures."
             )
-        from_xywh(record["bbox"], f"a detection of image {record['image_id']} in {path}")
+        who = f"a detection of image {record['image_id']} in {path}"
+        from_xywh(record["bbox"], who)
+        check_score(record["score"], who)
         known[record["image_id"]].append(record)
     categories = {record["category_id"] for record in records}
     if categories and pictures.categories and not categories & pictures.categories.keys():
@@ -190,8 +192,9 @@ def _both(
     for place in places:
         for record, code in _codes(pictures, place):
             about = {"image_id": record["image_id"], "category_id": record.get("category_id", -1)}
-            area = record.get("area", rle.area(code))
-            truth.append(about | {"segmentation": code, "iscrowd": record.get("iscrowd", 0), "area": area})
+            area = record.get("area")
+            size = {"area": rle.area(code) if area is None else area}
+            truth.append(about | size | {"segmentation": code, "iscrowd": record.get("iscrowd", 0)})
     images = [pictures.images[place]["id"] for place in places]
     categories = sorted(pictures.categories or {record["category_id"] for record in truth})
     return [average_precision(truth, results, images, categories, by_boundary=how) for how in (False, True)]

@@ -24,7 +24,7 @@ from samhq.datasets.coco import find_images, segmentation_code
 from samhq.datasets.sample import check_size
 from samhq.errors import ConfigError
 from samhq.evaluation.average_precision import AveragePrecision, numbers_of
-from samhq.evaluation.boxes import from_xywh, masks_from_boxes
+from samhq.evaluation.boxes import check_score, from_xywh, masks_from_boxes
 from samhq.evaluation.network import measuring
 from samhq.evaluation.protocols import default_hq
 from samhq.evaluation.result import markdown, per_cent
@@ -136,14 +136,15 @@ def evaluate_youtube_vis(
     which YouTube-VIS wants results.
 
     Raises:
-        ConfigError: a file of another form, a detection of a video that is not listed, or of another length.
+        ConfigError: a file of another form, an object or a detection of a video that is not listed, or of another
+            length, or detections of other categories alone.
         ImageError: a frame cannot be read, or has another size than the file says.
     """
     content = read_videos(Path(truth))
     videos = content["videos"][:limit]
     names = [str(frame) for video in videos for frame in video["file_names"]]
     folder = images or find_images(Path(truth), names)
-    asked = _true_tubes(content) if detections is None else read_tubes(Path(detections), videos)
+    asked = _true_tubes(content) if detections is None else read_tubes(Path(detections), content)
     tubes: list[dict[str, Any]] = []
     with measuring(model) as sam:
         mode = hq or default_hq(sam.config.hq, "exact")
@@ -174,7 +175,8 @@ def read_videos(path: Path) -> dict[str, Any]:
     """The content of a YouTube-VIS file, its lists and keys checked.
 
     Raises:
-        ConfigError: it cannot be read, or lacks videos, annotations or their keys.
+        ConfigError: it cannot be read, lacks videos, annotations or their keys, or has an object of a video that is not
+            listed or of another length.
     """
     needed = {"videos": {"id", "file_names", "height", "width"}, "annotations": {"video_id", "segmentations"}}
     content = _read(path)
@@ -185,29 +187,63 @@ def read_videos(path: Path) -> dict[str, Any]:
                 f"Expected a YouTube-VIS file with a list {key!r} of records with {', '.join(sorted(fields))}, got "
                 f"{path}. Name another file."
             )
+    lengths = _lengths(content)
+    for record in content["annotations"]:
+        _check_tube(record, "segmentations", lengths, f"annotation {record.get('id', '?')} in {path}")
     return dict(content)
 
 
-def read_tubes(path: Path, videos: Sequence[Mapping[str, Any]]) -> dict[Any, list[dict[str, Any]]]:
-    """Detections by video, the best by score first, at most `MOST` each.
+def read_tubes(path: Path, content: Mapping[str, Any]) -> dict[Any, list[dict[str, Any]]]:
+    """Detections by video, the best by score first, at most `MOST` each; `content` is that of the YouTube-VIS file.
 
     Raises:
-        ConfigError: not a list of records with the needed keys, of a video that is not listed, or of another length.
+        ConfigError: not a list of records with the needed keys, a box or a score without finite numbers, of a video
+            that is not listed or of another length, or all of categories that are not listed.
     """
-    lengths = {video["id"]: len(video["file_names"]) for video in videos}
+    lengths = _lengths(content)
     records, fields = _read(path), {"video_id", "category_id", "bboxes", "score"}
     if not isinstance(records, list) or not all(isinstance(r, dict) and r.keys() >= fields for r in records):
         raise ConfigError(f"Expected a list of records with {', '.join(sorted(fields))} in {path}. Check the file.")
     found: dict[Any, list[dict[str, Any]]] = {}
     for record in records:
-        video = record["video_id"]
-        if video in lengths and len(record["bboxes"]) != lengths[video]:
-            raise ConfigError(
-                f"Expected {lengths[video]} boxes, one a frame, of video {video} in {path}, got "
-                f"{len(record['bboxes'])}. Write null where there is none."
-            )
-        found.setdefault(video, []).append(record)
+        who = f"a detection of video {record['video_id']} in {path}"
+        _check_tube(record, "bboxes", lengths, who)
+        for box in record["bboxes"]:
+            if box is not None:
+                from_xywh(box, who)
+        check_score(record["score"], who)
+        found.setdefault(record["video_id"], []).append(record)
+    known = {category["id"] for category in content.get("categories", [])}
+    categories = {record["category_id"] for record in records}
+    if categories and known and not categories & known:
+        raise ConfigError(
+            f"Expected detections of the categories {sorted(known)[:9]}, got only {sorted(categories)[:9]} in {path}. "
+            "Write category ids, not places in a list of names."
+        )
     return {video: sorted(some, key=lambda r: -float(r["score"]))[:MOST] for video, some in found.items()}
+
+
+def _lengths(content: Mapping[str, Any]) -> dict[Any, int]:
+    return {video["id"]: len(video["file_names"]) for video in content["videos"]}
+
+
+def _check_tube(record: Mapping[str, Any], key: str, lengths: Mapping[Any, int], who: str) -> None:
+    """Nothing where a record is of a listed video and has one entry a frame.
+
+    Raises:
+        ConfigError: it has not.
+    """
+    video, entries = record["video_id"], record[key]
+    if video not in lengths:
+        raise ConfigError(
+            f"Expected objects of the {len(lengths)} listed videos, got {who} of video {video}. Name the file that "
+            "belongs to these videos."
+        )
+    if not isinstance(entries, list) or len(entries) != lengths[video]:
+        count = len(entries) if isinstance(entries, list) else "none"
+        raise ConfigError(
+            f"Expected {lengths[video]} {key}, one a frame, in {who}, got {count}. Write null where there is none."
+        )
 
 
 def _read(path: Path) -> Any:
