@@ -386,7 +386,7 @@ def test_the_average_is_what_is_saved_and_validation_leaves_the_run_as_it_was(tm
 
 def test_a_folder_with_a_run_and_one_without(tmp_path):
     init = saved(tiny.LIGHT, tmp_path)
-    with pytest.raises(CheckpointError, match="without resume"):
+    with pytest.raises(CheckpointError, match="without --resume"):
         _train(quick(tmp_path / "none", init, resume=True))
     config = quick(tmp_path / "run", init, epochs=0.4)
     _train(config)
@@ -398,6 +398,50 @@ def test_a_folder_with_a_run_and_one_without(tmp_path):
     with pytest.raises(ConfigError, match="optimiser='adamw'"):
         _train(replace(config, optimiser="muon", resume=True))
     assert (tmp_path / "run" / "last.safetensors").read_bytes() == written
+
+
+def _ended(config, steps, error, monkeypatch, validation=None):
+    """The same run, ended by an exception in its step number `steps`: one of ours, or as a kill ends it, of no kind."""
+    step = loop.update
+
+    def update(run, stream):
+        if run.step + 1 == steps:
+            raise error
+        return step(run, stream)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(loop, "update", update)
+        with pytest.raises(type(error)):
+            loop.train(config, data=Held(), validation=validation, say=lambda _: None)
+
+
+def test_what_a_killed_run_wrote_before_its_first_minutes_is_kept_and_gone_on_from(tmp_path, monkeypatch):
+    """Its first validations come long before the first state that is due; epochs are 2.5 steps here."""
+    config = quick(tmp_path / "run", saved(tiny.LIGHT, tmp_path))
+    _ended(config, 1, BaseException(), monkeypatch)
+    assert load_state(config.folder)["place"] == [0, 0, 0.0]
+    _ended(replace(config, resume=True), 5, BaseException(), monkeypatch, validation=Held(2))
+    written = {path.name: path.read_bytes() for path in config.folder.iterdir() if path.is_file()}
+    assert {"best.safetensors", "last.safetensors", "log.jsonl"} <= written.keys()
+    assert load_state(config.folder)["place"][0] == 3, "as its checkpoints"
+    with pytest.raises(ConfigError, match="--resume"):
+        _train(config)
+    assert {name: (config.folder / name).read_bytes() for name in written} == written
+    _train(replace(config, resume=True))
+    _train(replace(config, output=tmp_path / "whole"))
+    assert losses(config.output) == losses(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("name", ["log.jsonl", "best.safetensors", "last.pth"])
+def test_a_folder_with_a_part_of_a_run_is_not_begun_anew(name, tmp_path):
+    config = quick(tmp_path / "run", saved(tiny.LIGHT, tmp_path))
+    config.folder.mkdir()
+    (config.folder / name).write_text("something")
+    with pytest.raises(ConfigError, match=f"{name}.*another folder"):
+        _train(config)
+    with pytest.raises(CheckpointError, match="another folder"):
+        _train(replace(config, resume=True))
+    assert (config.folder / name).read_text() == "something"
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,10 @@ def load_state(folder: Path) -> dict[str, Any]:
     """
     path = folder / STATE
     if not path.is_file():
-        raise CheckpointError(f"Expected a run's {STATE} in {folder}, found none; start it without resume.")
+        raise CheckpointError(
+            f"Expected a run's {STATE} in {folder}, got none. Start without --resume; where other files of a run are "
+            "there, in another folder."
+        )
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:

@@ -81,14 +81,13 @@ def train(
                 parts, before = update(run, stream), run.spent
                 run.spend(stage)
                 journal.step(run.place(stage), parts, run.pictures_a_step(stage))
-                if run.due_to_save():
-                    run.save()
                 if run.due_to_validate(before):
                     run.validate(journal)
-        run.save()
+                elif run.due_to_save():
+                    run.save()
         if run.validated != run.step:
-            run.validate(journal, "at the end")
             run.save()
+            run.validate(journal, "at the end")
         elif not run.step:
             run.keep_beginning()
     last = run.checkpoint("last")

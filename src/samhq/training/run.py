@@ -26,7 +26,7 @@ from samhq.training.checkpoint import STATE, load_state, save_state, seed_all
 from samhq.training.config import TrainConfig
 from samhq.training.data import Batch, batches
 from samhq.training.features import FeatureCache, KeptViews, size_in_bytes
-from samhq.training.journal import Journal
+from samhq.training.journal import LOG, Journal
 from samhq.training.lora import merged_state
 from samhq.training.norms import estimate_norms
 from samhq.training.optimise import Average, optimiser
@@ -185,7 +185,7 @@ class Run:
         return self.plan.unit == "epochs" and int(self.spent + 1e-6) > int(before + 1e-6)
 
     def validate(self, journal: Journal, note: str = "") -> None:
-        """Scores of the averaged network go to the log, and its checkpoints to the folder."""
+        """Scores of the averaged network go to the log, its checkpoints and the run's state to the folder."""
         self.validated = self.step
         journal.catch_up()  # of steps alone: validation takes its own time
         if self.accelerator.is_main_process:
@@ -194,6 +194,7 @@ class Run:
                 if scores:
                     journal.scores(self.step, scores, note)
                 self._keep(sam, scores)
+        self.save()
         self.accelerator.wait_for_everyone()
         journal.restart_clock()
         self._validated_at = self._clock = time.monotonic()
@@ -324,11 +325,20 @@ def _nothing(_: str) -> None:
 
 
 def _check_folder(config: TrainConfig) -> None:
-    if not config.resume and (config.folder / STATE).exists():
+    if config.resume:
+        return
+    if (config.folder / STATE).exists():
         raise ConfigError(
             f"Expected a folder without a run, got {config.output}, which holds one. "
             "Say resume=True (--resume) to go on with it, or name another folder."
         )
+    for name in (LOG, *(f"{name}.{form}" for name in ("best", "last") for form in ("safetensors", "pth"))):
+        path = config.folder / name
+        if path.is_file() and path.stat().st_size:
+            raise ConfigError(
+                f"Expected a folder without a run, got {config.output}, which holds {name} of one without a saved "
+                "state. Name another folder, or remove what is there."
+            )
 
 
 def _check_same(config: TrainConfig) -> None:
