@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests import tiny
 from tests.datasets.drawn import annotation, coco, disc, pair
 from tests.evaluation.test_davis import davis  # noqa: F401
@@ -148,8 +150,31 @@ def test_an_hq_mask_of_a_plain_model_is_refused_before_the_first_picture(weights
 
 
 def test_models_have_names_of_their_own() -> None:
-    assert labels(["a/m.pth", "b/m.pth", "folder/", "hub/name", None]) == ["m", "m-2", "folder", "name", "starter"]
-    assert len(set(labels(["m", "m", "m"]))) == 3
+    assert labels(["a/m.pth", "b/m.pth", "folder/", "hub/name", None]) == ["a-m", "b-m", "folder", "name", "starter"]
+    assert labels(["runs/a/best", "runs/b/best/"]) == ["a-best", "b-best"]
+    assert labels(["m", "m", "m-2"]) == ["m", "m-3", "m-2"]
+
+
+Names = st.lists(st.sampled_from([None, "m", "m-2", "m-3", "a/m.pth", "b/m.pth", "x/a/m", "a-m", "a-m-2", "starter"]))
+
+
+@given(Names)
+def test_models_never_share_a_name(names: list[str | None]) -> None:
+    assert len(set(labels(names))) == len(names)
+
+
+@pytest.mark.parametrize("kind", ["seginw", "davis"])
+def test_a_folder_of_pictures_is_for_json_files(weights: Path, tmp_path: Path, kind: str, capsys: Shown) -> None:
+    assert run(weights, f"{kind}:{tmp_path}", "--images", tmp_path) == 2
+    assert "--images with a JSON file only" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_is_noticed_first(weights: Path, truth: Path, capsys: Shown) -> None:
+    for path in truth.parent.glob("*.png"):
+        path.unlink()  # nothing could be measured
+    (truth.parent / "file").write_text("")
+    assert run(weights, truth, "--detections", "truth", "--images", truth.parent, "-o", truth.parent / "file") == 1
+    assert "file" in capsys.readouterr().err
 
 
 def test_a_source_of_no_kind(weights: Path, tmp_path: Path, capsys: Shown) -> None:

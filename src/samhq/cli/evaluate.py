@@ -10,7 +10,9 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
@@ -191,6 +193,10 @@ def _by_boxes(
     if limit is not None and limit < 1:
         raise ConfigError(f"Expected a limit of at least one picture, got {limit}. Leave it out for all of them.")
     boxes = None if asked.detections in (None, TRUTH) else Path(str(asked.detections))
+    if images is not None and source.startswith((SEGINW, DAVIS)):
+        raise ConfigError(f"Expected --images with a JSON file only, got it with {source}. Leave it out.")
+    if report.output is not None:
+        _check_writable(report.output)
     measure, table = _measure(source, boxes, images, report.output)
     models, mode = compared.load(), compared.hq[0] if compared.hq else None
     found = [measure(m, name=label, hq=mode, limit=limit, progress=sys.stderr.isatty()) for label, m in models]
@@ -200,7 +206,7 @@ def _by_boxes(
 
         for name, content in (("summary.json", json.dumps(told, indent=1) + "\n"), ("summary.md", text)):
             with whole_file(report.output / name) as part:
-                part.write_text(content, encoding="utf-8")
+                part.write_text(content, encoding="utf-8", errors="backslashreplace")
     _tell(told, text, report)
     return 0
 
@@ -234,18 +240,33 @@ def _measure(
 
 
 def labels(names: Sequence[str | None]) -> list[str]:
-    """What tables call models: a file by its name, all different.
+    """What tables call models: a file by its name, several of one name by their folder too, all different.
 
-    >>> labels([None, "sam_hq_vit_b", "runs/a/model.pth", "runs/b/model.pth"])
-    ['starter', 'sam_hq_vit_b', 'model', 'model-2']
+    >>> labels([None, "sam_hq_vit_b", "runs/a/best", "runs/b/best", "a.pth", "a.pth"])
+    ['starter', 'sam_hq_vit_b', 'a-best', 'b-best', 'a', 'a-2']
     """
     plain = ["starter" if n is None else Path(n).stem if Path(n).suffix else n.strip("/").split("/")[-1] for n in names]
-    seen: Counter[str] = Counter()
-    found = []
-    for label in plain:
-        seen[label] += 1
-        found.append(label if seen[label] == 1 else f"{label}-{seen[label]}")
+    once, found = Counter(plain), []
+    for name, label in zip(names, plain, strict=True):
+        folder = "" if name is None else Path(name).parent.name
+        found.append(f"{folder}-{label}" if folder and once[label] > 1 else label)
+    taken = set(found)
+    for place, label in enumerate(found):
+        if label in found[:place]:
+            found[place] = next(new for number in count(2) if (new := f"{label}-{number}") not in taken)
+            taken.add(found[place])
     return found
+
+
+def _check_writable(folder: Path) -> None:
+    """Nothing where files can be written into the folder, which is made; before hours are spent.
+
+    Raises:
+        OSError: it cannot be made or written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryFile(dir=folder):
+        pass
 
 
 def _tell(records: list[dict[str, Any]], text: str, report: ReportFlags) -> None:
