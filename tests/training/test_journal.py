@@ -61,6 +61,17 @@ def test_a_resumed_run_cuts_the_steps_that_its_state_does_not_know(tmp_path):
     assert [row["loss"] for row in _rows(tmp_path)] == [1, 2, 30]
 
 
+def test_a_number_that_is_none_is_null_in_the_log_and_told_as_it_is(tmp_path):
+    said: list[str] = []
+    with Journal(tmp_path, every=1, board=False, say=said.append) as log:
+        log.step({"step": 1}, {"loss": float("nan"), "norm": float("inf"), "dice": 0.5}, 1)
+        log.scores(1, {"box iou": float("nan")})
+    first, second = _rows(tmp_path)
+    assert (first["loss"], first["norm"], first["dice"], second["scores"]) == (None, None, 0.5, {"box iou": None})
+    assert "NaN" not in (tmp_path / "log.jsonl").read_text()
+    assert "loss nan" in said[0]
+
+
 def test_scalars_for_tensorboard(tmp_path):
     loading = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     with Journal(tmp_path, every=1, board=True, say=lambda _: None) as log:

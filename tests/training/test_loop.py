@@ -30,6 +30,7 @@ from samhq.training.config import TrainConfig
 from samhq.training.data import batches
 from samhq.training.publish import export
 from samhq.training.run import Run
+from samhq.training.task import Task
 
 RUNS = {
     "hq": {"mode": "hq", "scale": (0.8, 1.2)},
@@ -430,6 +431,30 @@ def test_what_a_killed_run_wrote_before_its_first_minutes_is_kept_and_gone_on_fr
     _train(replace(config, resume=True))
     _train(replace(config, output=tmp_path / "whole"))
     assert losses(config.output) == losses(tmp_path / "whole")
+
+
+def test_a_run_that_an_error_ends_keeps_the_steps_before_it(tmp_path, monkeypatch):
+    config = quick(tmp_path / "run", saved(tiny.LIGHT, tmp_path), stages="96:2:4")
+    _ended(config, 4, MissingFileError("Expected a picture, got none. Add it."), monkeypatch)
+    assert load_state(config.folder)["place"] == [3, 6, 3.0]
+    _train(replace(config, resume=True))
+    _train(replace(config, output=tmp_path / "whole"))
+    assert losses(config.output) == losses(tmp_path / "whole")
+
+
+def test_a_run_that_gives_up_keeps_its_last_state_and_a_log_that_is_json(tmp_path, monkeypatch):
+    forward = Task.forward
+
+    def spoil(task, batch):
+        loss, parts = forward(task, batch)
+        return loss * float("nan"), parts
+
+    config = quick(tmp_path / "run", saved(tiny.LIGHT, tmp_path), stages="96:2:30", prompts_per_picture=1)
+    monkeypatch.setattr(Task, "forward", spoil)
+    with pytest.raises(SamHQError, match="lower the learning rate"):
+        _train(config)
+    assert load_state(config.folder)["place"][0] == loop.PATIENCE - 1
+    assert losses(config.folder) == [None] * (loop.PATIENCE - 1)
 
 
 @pytest.mark.parametrize("name", ["log.jsonl", "best.safetensors", "last.pth"])

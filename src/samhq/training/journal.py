@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -81,7 +82,7 @@ class Journal:
 
     def _write(self, row: Mapping[str, Any], shown: Mapping[str, Any] | None = None, note: str = "") -> None:
         if self._file is not None:
-            self._file.write(json.dumps(row) + "\n")
+            self._file.write(json.dumps(_as_json(row), allow_nan=False) + "\n")
             self._file.flush()
         words = row if shown is None else {"step": row["step"], "validation": note or "", **shown}
         self._say("  ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in words.items()))
@@ -90,6 +91,17 @@ class Journal:
                 if isinstance(value, int | float) and name != "step":
                     group = "train" if shown is None else "validation"
                     self._board.add_scalar(f"{group}/{name}", value, row["step"])
+
+
+def _as_json(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row with null for numbers that JSON has no word for."""
+    words: dict[str, Any] = {}
+    for name, value in row.items():
+        if isinstance(value, Mapping):
+            words[name] = _as_json(value)
+        else:
+            words[name] = None if isinstance(value, float) and not math.isfinite(value) else value
+    return words
 
 
 def _mean(values: list[float]) -> float:

@@ -71,7 +71,7 @@ def train(
         SamHQError: the loss was no number for many steps in a row.
     """
     run = Run(config, data, validation, say)
-    with stop_requests() as stop, run.journal() as journal:
+    with stop_requests() as stop, run.journal() as journal, run.kept_on_error():
         if not run.step:
             run.validate(journal, "before the first step")
         while not run.stopped(stop) and (stage := run.plan.at(run.spent)):

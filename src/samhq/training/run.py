@@ -18,7 +18,7 @@ from samhq.checkpoint import declared, files
 from samhq.checkpoint.save import check_described
 from samhq.checkpoint.save import save_state as save_weights
 from samhq.datasets.sample import Pictures
-from samhq.errors import ConfigError
+from samhq.errors import ConfigError, SamHQError
 from samhq.model.sam import Sam
 from samhq.training import sources, validation
 from samhq.training.accelerator import start_accelerator
@@ -285,6 +285,16 @@ class Run:
             "scores": [self.before, self.after],
         }
         save_state(self.config.folder, state, json.dumps(self.config.to_dict(), indent=1))
+
+    @contextmanager
+    def kept_on_error(self) -> Iterator[None]:
+        """A block of steps after which an error of ours leaves the state behind, with all steps before it."""
+        try:
+            yield
+        except SamHQError:
+            if self.step:
+                self.save()
+            raise
 
     def load(self) -> None:
         """Goes on from the state in the run's folder.
