@@ -15,7 +15,7 @@ from tests.evaluation.painter import SIDE, Painter
 from samhq.errors import ConfigError, ImageError
 from samhq.evaluation.boxes import from_xywh, masks_from_boxes
 from samhq.evaluation.detections import detection_table, evaluate_detections
-from samhq.evaluation.seginw import evaluate_seginw, seginw_table
+from samhq.evaluation.seginw import SegInW, evaluate_seginw, seginw_table
 from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam
 
@@ -148,10 +148,23 @@ def test_seginw_is_the_mean_over_sets(tmp_path: Path) -> None:
     write(boxes / "Bars.json", [detection(5, 5, 20, 20)])
     with pytest.raises(ConfigError, match=r"Discs\.json"):
         evaluate_seginw(Painter(), tmp_path / "seginw", boxes)
-    write(boxes / "seginw-Discs_val.json", [])
+    write(boxes / "Discs.json", [])
     assert evaluate_seginw(Painter(), tmp_path / "seginw", boxes).mean == pytest.approx(0.5)
     with pytest.raises(ConfigError, match=r"Unpack seginw\.zip"):
         evaluate_seginw(Painter(), tmp_path)
+
+
+def test_a_set_without_true_objects_leaves_the_mean_as_it_is(tmp_path: Path) -> None:
+    for name, records in (("Bars", [annotation(0, 1, bar(5, 5, 20, 20))]), ("None", [])):
+        coco(tmp_path / name / "valid" / "_annotations_min1cat.coco.json", {"a.png": (SIDE, SIDE)}, records)
+    found = evaluate_seginw(Painter(), tmp_path)
+    assert (found.mean, found.mean_borders, len(found.measured)) == pytest.approx((1, 1, 1))
+    lines = [line.split("|") for line in found.table().splitlines()]
+    cells = {line[1].strip(): line[2].strip() for line in lines if len(line) > 2}
+    assert (cells["None"], cells["mean of 1"]) == ("- / -", "100.0 / 100.0")
+    record = json.loads(json.dumps(found.to_json(), allow_nan=False))
+    assert (record["mean"], record["measured"]) == (pytest.approx(1), 1)
+    assert SegInW("p", "off", {"None": found.sets["None"]}).to_json()["mean"] is None
 
 
 def test_models_side_by_side(truth: Path) -> None:

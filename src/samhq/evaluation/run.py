@@ -1,6 +1,7 @@
 """Scores of a network on a data set: pictures in, rows out, each picture encoded once for all its objects and prompts.
 
-The same function measures during training and after it. Knows nothing about tables or how results are shown.
+The same function measures during training, on pictures with masks, and after it. Knows nothing about tables or how
+results are shown.
 """
 
 from __future__ import annotations

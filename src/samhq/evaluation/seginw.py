@@ -5,7 +5,8 @@ Source: SysCV/sam-hq, seginw/test_ap_on_seginw.py and seginw/README.md.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -24,25 +25,39 @@ _ANNOTATIONS = "_annotations_min1cat.coco.json"
 
 @dataclass(frozen=True)
 class SegInW:
-    """The scores of one model on each set by name; the published figure is the mean of their AP."""
+    """The scores of one model on each set by name; the published figure is the mean of their AP.
+
+    Means are over `measured`, the sets that have true objects, every set counting alike; NaN over none.
+    """
 
     model: str
     hq: HQMode
     sets: dict[str, DetectionScores]
 
     @property
+    def measured(self) -> tuple[DetectionScores, ...]:
+        """The scores of the sets that have an AP, that is, true objects."""
+        return tuple(one for one in self.sets.values() if not math.isnan(one.masks.ap))
+
+    @property
     def mean(self) -> float:
-        """The mean AP over the sets that were there, every set counting alike."""
-        return fmean(one.masks.ap for one in self.sets.values())
+        """The mean AP."""
+        return _mean(one.masks.ap for one in self.measured)
+
+    @property
+    def mean_borders(self) -> float:
+        """The mean boundary AP."""
+        return _mean(one.borders.ap for one in self.measured)
 
     def table(self) -> str:
         """AP and boundary AP of each set and their means, as a Markdown table in per cent."""
         return seginw_table([self])
 
     def to_json(self) -> dict[str, Any]:
-        """The numbers as JSON values."""
+        """The numbers as JSON values, None for NaN; `measured` is how many sets the mean is of."""
         sets = {name: one.to_json() for name, one in self.sets.items()}
-        return {"model": self.model, "hq": self.hq, "mean": self.mean, "sets": sets}
+        mean = None if math.isnan(self.mean) else self.mean
+        return {"model": self.model, "hq": self.hq, "mean": mean, "measured": len(self.measured), "sets": sets}
 
 
 def seginw_table(found: Sequence[SegInW]) -> str:
@@ -52,10 +67,10 @@ def seginw_table(found: Sequence[SegInW]) -> str:
     for name in found[0].sets:
         scores = [one.sets[name] for one in found]
         rows.append([name, *(f"{per_cent(s.masks.ap)} / {per_cent(s.borders.ap)}" for s in scores)])
-    means = [f"{per_cent(one.mean)} / {per_cent(fmean(s.borders.ap for s in one.sets.values()))}" for one in found]
-    rows.append([f"mean of {len(found[0].sets)}", *means])
-    all_there = len(found[0].sets) == SETS
-    said = "" if all_there else f" SegInW has {SETS} sets: this mean is not the published figure."
+    measured = len(found[0].measured)
+    means = [f"{per_cent(one.mean)} / {per_cent(one.mean_borders)}" for one in found]
+    rows.append([f"mean of {measured}", *means])
+    said = "" if measured == SETS else f" SegInW has {SETS} sets: this mean is not the published figure."
     return f"SegInW, AP / boundary AP, values in %.{said}\n\n{markdown(head, rows)}\n"
 
 
@@ -71,8 +86,7 @@ def evaluate_seginw(
 ) -> SegInW:
     """Scores on every set below a folder, ROOT/SET/valid/_annotations_min1cat.coco.json, and their mean AP.
 
-    `detections` is a folder with SET.json or seginw-SET_val.json for each; None takes the true boxes. `limit` counts
-    for each set.
+    `detections` is a folder with SET.json for each; None takes the true boxes. `limit` counts for each set.
 
     Raises:
         ConfigError: no set there, or a set without detections.
@@ -96,8 +110,12 @@ def evaluate_seginw(
 def _boxes_of(name: str, folder: str | Path | None) -> Path | None:
     if folder is None:
         return None
-    known = [Path(folder) / f"{name}.json", Path(folder) / f"seginw-{name}_val.json"]
-    for path in known:
-        if path.is_file():
-            return path
-    raise ConfigError(f"Expected detections of {name} in {known[0]} or {known[1].name}, got neither. Add the file.")
+    path = Path(folder) / f"{name}.json"
+    if not path.is_file():
+        raise ConfigError(f"Expected detections of {name} in {path}, which is not there. Add the file.")
+    return path
+
+
+def _mean(numbers: Iterable[float]) -> float:
+    some = list(numbers)
+    return fmean(some) if some else math.nan
