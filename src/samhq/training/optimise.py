@@ -18,6 +18,9 @@ from samhq.training.config import TrainConfig
 #: Modules whose matrices are not hidden layers: they meet a loss or a table, where Adam does better.
 _EDGES = ("token", "embed", "head", "patch_embed", "pe_layer", "attention_biases", "mask_downscaling")
 
+#: What of a group the configuration says; the learning rate is set at every step.
+_TOLD = ("weight_decay", "betas", "beta2")
+
 
 class Muon(torch.optim.Optimizer):
     """Momentum whose matrices are made orthogonal before each step; any other tensor gets AdamW's step.
@@ -102,6 +105,14 @@ def optimiser(learning: Iterable[tuple[str, nn.Parameter]], config: TrainConfig)
         del group["orthogonal"]
     kind = torch.optim.Adam if config.optimiser == "adam" else torch.optim.AdamW
     return kind(groups, lr=config.learning_rate, betas=(0.9, config.beta2), fused=_fuses(groups))
+
+
+def load_optimiser(made: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Goes on from a saved optimiser's moments with the weight decay and betas that this one was made with."""
+    told = [{name: group[name] for name in _TOLD if name in group} for group in made.param_groups]
+    made.load_state_dict(state)
+    for group, own in zip(made.param_groups, told, strict=True):
+        group.update(own)
 
 
 def _fuses(groups: list[dict[str, Any]]) -> bool:

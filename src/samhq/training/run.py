@@ -29,13 +29,16 @@ from samhq.training.features import FeatureCache, KeptViews, size_in_bytes
 from samhq.training.journal import LOG, Journal
 from samhq.training.lora import merged_state
 from samhq.training.norms import estimate_norms
-from samhq.training.optimise import Average, optimiser
+from samhq.training.optimise import Average, load_optimiser, optimiser
 from samhq.training.plan import Stage
 from samhq.training.start import at_side, learning, start
 from samhq.training.task import Task
 
 #: What a resumed run must be told as it was told first: its saved state fits nothing else.
 _SAME = ("mode", "what", "init", "model", "preset", "fresh_heads", "lora_rank", "lora_alpha", "optimiser")
+
+#: What says nothing of how a resumed run trains; `weights` follow from `loss`.
+_OWN = ("output", "resume", "weights")
 
 
 class Run:
@@ -304,18 +307,28 @@ class Run:
             ConfigError: it holds a run of another kind.
         """
         state = load_state(self.config.folder)
-        _check_same(self.config)
+        was = files.read_json(self.config.folder / "config.json")
+        _check_same(self.config, was)
+        self._say_what_differs(was)
         self.change_side(state["side"])
         with torch.no_grad():
             for name, tensor in self._moving(self.sam).items():
                 tensor.copy_(state["model"][name])
         self.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        load_optimiser(self.optimiser, state["optimiser"])
         if self.accelerator.scaler:
             self.accelerator.scaler.load_state_dict(state["scaler"])
         self.step, self.images, self.spent = state["place"]
         self.before, remembered = state.get("scores", ({}, {}))
         self.after = self._scores_of_best(remembered)
+
+    def _say_what_differs(self, was: Mapping[str, Any]) -> None:
+        """A line about the fields that are not as the run was told before: one that is left out is the recipe's."""
+        now = self.config.to_dict()
+        names = [name for name in now if name in was and name not in _OWN and was[name] != now[name]]
+        if names:
+            changes = ", ".join(f"{name}={now[name]!r} (was {was[name]!r})" for name in names)
+            self.say(f"Goes on otherwise than before: {changes}")
 
     def _scores_of_best(self, remembered: dict[str, float]) -> dict[str, float]:
         """The scores of the best checkpoint that is there.
@@ -351,8 +364,7 @@ def _check_folder(config: TrainConfig) -> None:
             )
 
 
-def _check_same(config: TrainConfig) -> None:
-    was = files.read_json(config.folder / "config.json")
+def _check_same(config: TrainConfig, was: Mapping[str, Any]) -> None:
     now = config.to_dict()
     for name in _SAME:
         if name in was and was[name] != now[name]:
