@@ -86,6 +86,10 @@ def test_numbers_stand_below_each_other_however_long_the_names_are() -> None:
         (["--cache", "features", "--what", "all"], "frozen"),
         (["--images", "nowhere"], "nowhere"),
         (["--empty-scale"], "--empty-scale"),
+        (["--model", "sam_hq_vit_b"], "--init"),
+        (["--mode", "hq", "--what", "all"], "finetune"),
+        (["--fresh-heads"], "hq"),
+        (["--stages", "96:3:2"], "batch=2"),
     ],
 )
 def test_wrong_use_is_one_sentence_and_code_2(

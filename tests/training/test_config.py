@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -33,6 +34,21 @@ def test_the_whole_configuration_is_json_with_the_loss_that_counts():
     assert written["learning_rate"] == 1e-3
 
 
+def test_epochs_and_batch_are_used_in_place_of_the_stages_of_a_recipe():
+    (stage,) = TrainConfig(mode="scratch", epochs=3, batch=2).plan(64).stages
+    assert (stage.batch, stage.amount, stage.unit) == (2, 3, "epochs")
+    assert len(TrainConfig(mode="scratch").plan(64).stages) == 2
+
+
+@pytest.mark.parametrize("mode", ["hq", "finetune", "scratch"])
+@pytest.mark.parametrize("fields", [{}, {"stages": "96:2:5"}, {"epochs": 3, "batch": 2}])
+def test_a_configuration_can_be_made_again_from_its_fields(mode, fields):
+    config = TrainConfig(mode=mode, **fields)
+    assert replace(config, resume=True, seed=1).plan(64) == config.plan(64)
+    written = {name: value for name, value in config.to_dict().items() if name != "weights"}
+    assert TrainConfig(**written | {"scale": config.scale}).to_dict() == config.to_dict()
+
+
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
@@ -61,6 +77,13 @@ def test_the_whole_configuration_is_json_with_the_loss_that_counts():
         ({"scale": (0.5, 1.0, 2.0)}, "scale"),
         ({"epochs": float("nan")}, "epochs"),
         ({"correct": 1.5}, "correct"),
+        ({"model": "sam_hq_vit_b"}, "init='sam_hq_vit_b'.*--init"),
+        ({"mode": "scratch", "init": "starter", "model": "sam_hq_vit_b"}, "--init"),
+        ({"mode": "hq", "what": "all"}, "mode='finetune'"),
+        ({"mode": "scratch", "what": "lora"}, "mode='finetune'"),
+        ({"fresh_heads": True}, "mode='hq'"),
+        ({"epochs": 3, "stages": "96:2:5"}, "epochs=3.*--stages"),
+        ({"mode": "scratch", "batch": 2, "stages": "96:2:5"}, "batch=2"),
     ],
 )
 def test_refuses_what_means_nothing(fields, said):

@@ -288,7 +288,7 @@ def test_accumulated_batches_are_one_larger_batch(tmp_path):
     """The same pictures in one batch of four and in four of one: the same step."""
     init, weights = saved(tiny.PLAIN, tmp_path), []
     for batch, accumulate in ((4, 1), (1, 4)):
-        fields = {"mode": "hq", "batch": batch, "accumulate": accumulate, "kinds": "tight_box", "loss": "points:0"}
+        fields = {"mode": "hq", "accumulate": accumulate, "kinds": "tight_box", "loss": "points:0"}
         config = quick(tmp_path / f"{batch}", init, optimiser="adam", stages=f"64:{batch}:1", **fields)
         run = Run(replace(config, average=0.0), Held(empty=None), None, print)
         loop.update(run, run.stream(run.plan.at(0)))
@@ -496,6 +496,13 @@ def test_wrong_use_is_told_before_anything_is_written(fields, said, tmp_path):
     with pytest.raises(SamHQError, match=said):
         _train(config)
     assert not config.output.exists()
+
+
+def test_epochs_of_endless_scenes_are_refused_with_what_to_say(scratch):
+    config = TrainConfig(mode="scratch", model="small", output=scratch.output, batch=2, device="cpu")
+    with pytest.raises(ConfigError, match=r"no epochs.*batch=2.*--stages"):
+        _train(config)
+    assert not config.folder.exists()
 
 
 def test_scenes_can_be_tuned_on_without_an_end(tmp_path):

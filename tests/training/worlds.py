@@ -56,7 +56,8 @@ def saved(config, folder: Path, salt: int = 0) -> str:
 
 def quick(folder: Path, init: str, **fields) -> TrainConfig:
     """A run of a few steps on a tiny model."""
-    few = {"epochs": 2, "batch": 2, "prompts_per_picture": 2, "workers": 0, "log_steps": 1, "warmup": 1}
+    few = {"prompts_per_picture": 2, "workers": 0, "log_steps": 1, "warmup": 1}
+    few |= {} if "stages" in fields else {"epochs": 2, "batch": 2}
     wanted = few | {"data": "held", "loss": "points:64", "tensorboard": False, "device": "cpu"} | fields
     return TrainConfig(output=folder, init=init, **wanted)
 

@@ -59,10 +59,10 @@ class TrainConfig:
     """Weights to begin with: a model's name, file, folder or hub id, or random. [default: starter; scratch: random]"""
 
     model: str = "sam_hq_vit_tiny"
-    """Architecture, where the weights are random."""
+    """Architecture, where the weights are random (init=random)."""
 
     what: What = "decoder"
-    """What fine-tuning changes; lora is the decoder and low-rank changes of the encoder's attention."""
+    """What mode finetune changes; lora is the decoder and low-rank changes of the encoder's attention."""
 
     fresh_heads: bool = False
     """HQ tuning begins with new HQ heads, even where the weights have some."""
@@ -197,10 +197,13 @@ class TrainConfig:
         self._check_words()
         if self.preset == "paper" and self.mode != "hq":
             raise ConfigError(f"Expected mode 'hq' with the preset 'paper', got {self.mode!r}. Say mode='hq'.")
+        if self.stages is None and (self.epochs, self.batch) != (None, None):
+            object.__setattr__(self, "stages", "")  # they take the place of a recipe's
         for name, value in RECIPES[self.preset or self.mode].items():
             if name != "weights" and getattr(self, name) is None:
                 object.__setattr__(self, name, value)
         self._check_numbers()
+        self._check_together()
         if self.cache is not None and not self.copies:
             object.__setattr__(self, "copies", 4)
         if self.cache is not None and (self.mode == "scratch" or self.learns_encoder):
@@ -236,6 +239,28 @@ class TrainConfig:
                 raise ConfigError(f"Expected {name} between 0 and 1, got {getattr(self, name)}. It is a share.")
         if len(self.scale) != 2 or not 0 < self.scale[0] <= self.scale[1] <= 10:
             raise ConfigError(f"Expected two rising factors up to 10 as scale, got {self.scale}. Swap or lower them.")
+
+    def _check_together(self) -> None:
+        """Refuses what would count for nothing; a value that is as by default cannot be told from none."""
+        if self.init != "random" and self.model != type(self).model:
+            raise ConfigError(
+                f"Expected init='random' with model={self.model!r}, got init={str(self.init)!r}, whose architecture is "
+                f"its own. Say init={self.model!r} (--init {self.model}) to begin with that model's weights."
+            )
+        if self.mode != "finetune" and self.what != type(self).what:
+            raise ConfigError(
+                f"Expected mode='finetune' with what={self.what!r}, got mode {self.mode!r}, which says itself what "
+                "learns. Leave what out, or say mode='finetune'."
+            )
+        if self.mode != "hq" and self.fresh_heads:
+            raise ConfigError(f"Expected mode='hq' with fresh_heads, got mode {self.mode!r}. Say mode='hq'.")
+        recipe = RECIPES[self.preset or self.mode]
+        for name in ("epochs", "batch"):
+            if self.stages and getattr(self, name) != recipe[name]:
+                raise ConfigError(
+                    f"Expected stages, or epochs and batch, got {name}={getattr(self, name)} with "
+                    f"stages={self.stages!r}. Leave {name} out and write it in stages (--stages SIDE:BATCH:LENGTH)."
+                )
 
     @property
     def folder(self) -> Path:

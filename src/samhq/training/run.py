@@ -65,7 +65,11 @@ class Run:
         self.pictures = data if data is not None else sources.training_pictures(config, side)
         self.validation = validation if validation is not None else sources.validation_pictures(config, side)
         if self.pictures is None and self.plan.unit == "epochs":
-            raise ConfigError("Expected a plan in steps or minutes for endless scenes, got epochs. Say stages=.")
+            told = f"stages={config.stages!r}" if config.stages else f"epochs={config.epochs} and batch={config.batch}"
+            raise ConfigError(
+                f"Expected a plan in steps or minutes for endless scenes, which have no epochs, got {told}. "
+                "Give stages (--stages), 112:8:40m for instance."
+            )
         self.average = Average(learning(self.sam).items(), config.average)
         self.step, self.images, self.spent, self.skipped = 0, 0, 0.0, 0
         self.before: dict[str, float] = {}
