@@ -228,15 +228,18 @@ class TrainConfig:
         for name in (*counts, "norm_pictures"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"Expected {name} of at least 1, got {getattr(self, name)}. Raise it.")
-        for name in ("epochs", "learning_rate"):
+        for name in ("epochs", "learning_rate", "lora_alpha"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise ConfigError(f"Expected {name} above 0, got {getattr(self, name)}. Raise it.")
-        for name in ("seed", "copies", "workers", "threads", "warmup", "weight_decay", "clip"):
+        amounts = ("seed", "copies", "workers", "threads", "warmup", "weight_decay", "clip")
+        for name in (*amounts, "save_minutes", "validate_minutes"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise ConfigError(f"Expected {name} of 0 or more, got {getattr(self, name)}. Raise it.")
         for name in ("correct", "flip", "hold", "final_rate", "average"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"Expected {name} between 0 and 1, got {getattr(self, name)}. It is a share.")
+        if not 0 <= self.beta2 < 1:
+            raise ConfigError(f"Expected beta2 from 0 up and below 1, got {self.beta2}. Say 0.999, for instance.")
         if len(self.scale) != 2 or not 0 < self.scale[0] <= self.scale[1] <= 10:
             raise ConfigError(f"Expected two rising factors up to 10 as scale, got {self.scale}. Swap or lower them.")
 

@@ -139,7 +139,7 @@ def parse_loss(text: str, base: LossWeights) -> LossWeights:
     2.0
 
     Raises:
-        ConfigError: a part that the loss does not have, or a weight that is no number from 0 up.
+        ConfigError: a part that the loss does not have, a weight that is no number from 0 up, or a `fine` of no use.
     """
     changes: dict[str, Any] = {}
     fields = [field.name for field in dataclasses.fields(base)]
@@ -153,4 +153,6 @@ def parse_loss(text: str, base: LossWeights) -> LossWeights:
             raise ConfigError(f"Expected NAME:NUMBER, got {part!r}. Write dice:2 for instance.") from error
         if not 0 <= changes[name] < float("inf"):
             raise ConfigError(f"Expected a number from 0 up, got {part!r}. Write dice:2, say.")
+        if name == "fine" and changes[name] not in (1, 2, 4):
+            raise ConfigError(f"Expected HQ masks judged 1, 2 or 4 times finer, got {part!r}. Write fine:2, say.")
     return dataclasses.replace(base, **changes)
