@@ -41,10 +41,11 @@ class LossWeights:
     """Of the HQ mask added to SAM's, where SAM's is taken as given."""
 
     fine: int = 1
-    """Without points: HQ masks are judged this many times finer than low resolution: 1, 2 or 4."""
+    """Endless scenes without points: HQ masks are judged 1, 2 or 4 times finer than low resolution."""
 
     points: int = 0
-    """Judge masks on so many points at the picture's side, mostly uncertain ones; 0: on every low-resolution pixel."""
+    """Judge masks on so many points at the picture's side, mostly uncertain ones; 0: on every pixel, SAM's masks at low
+    resolution and, on labelled data, HQ masks at the picture's side."""
 
     corrected: float = 1.0
     """Of the rounds after the first, each with a click on an error."""
