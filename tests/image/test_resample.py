@@ -73,5 +73,6 @@ def test_one_pixel_is_found_wherever_it_is() -> None:
 @given(sizes, sizes, st.integers(0, 9))
 def test_shrinking_reaches_as_far_as_in_torch(size_hw: tuple[int, int], target: tuple[int, int], seed: int) -> None:
     values = noise(*size_hw, seed=seed)
-    expected = resize_antialiased(torch.from_numpy(values)[None, None], target)[0, 0]
-    np.testing.assert_allclose(resample.shrunk(values, target), expected, atol=2e-5)
+    # In float64: torch's weights of single precision are off by more than these values, now and then by 2.3e-5.
+    expected = resize_antialiased(torch.from_numpy(values).double()[None, None], target)[0, 0]
+    np.testing.assert_allclose(resample.shrunk(values, target), expected, atol=2e-6)
