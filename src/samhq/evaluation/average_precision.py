@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from samhq.evaluation.metrics import DILATION, band_width, boundary
+from samhq.evaluation.result import as_json
 from samhq.image import rle
 from samhq.image.regions import Piece
 
@@ -55,8 +56,7 @@ class AveragePrecision:
 
     def to_json(self) -> dict[str, Any]:
         """The numbers as JSON values, None for NaN."""
-        plain = {key: None if isinstance(v, float) and math.isnan(v) else v for key, v in asdict(self).items()}
-        return plain | {"categories": {str(k): None if math.isnan(v) else v for k, v in self.categories.items()}}
+        return as_json(asdict(self) | {"categories": {str(key): ap for key, ap in self.categories.items()}})
 
 
 def average_precision(

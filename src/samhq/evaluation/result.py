@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
@@ -96,7 +96,7 @@ class Evaluation:
     def to_json(self) -> dict[str, Any]:
         """The means, not the rows, as JSON values; None where there is no number."""
         about = {key: getattr(self, key) for key in ("model", "source", "protocol", "pictures", "empty", "crowds")}
-        return about | {"summaries": [_plain(asdict(summary)) for summary in self.summaries()]}
+        return about | {"summaries": [as_json(asdict(summary)) for summary in self.summaries()]}
 
     def save(self, folder: Path) -> list[Path]:
         """Writes `objects.csv`, `summary.json` and `summary.md`; returns their paths.
@@ -235,10 +235,14 @@ def _cell(value: Any) -> Any:
     return "" if value is None else value
 
 
-def _plain(value: Any) -> Any:
-    """NaN as None, in dicts and lists too: JSON has no NaN."""
-    if isinstance(value, dict):
-        return {key: _plain(one) for key, one in value.items()}
+def as_json(value: Any) -> Any:
+    """None in place of NaN and infinity, for which JSON has no word; in mappings and lists too.
+
+    >>> as_json({"iou": 0.5, "thin": [math.nan, math.inf]})
+    {'iou': 0.5, 'thin': [None, None]}
+    """
+    if isinstance(value, Mapping):
+        return {key: as_json(one) for key, one in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(one) for one in value]
-    return None if isinstance(value, float) and math.isnan(value) else value
+        return [as_json(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

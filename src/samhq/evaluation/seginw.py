@@ -15,7 +15,7 @@ from typing import Any
 from samhq.config import HQMode
 from samhq.errors import ConfigError
 from samhq.evaluation.detections import DetectionScores, evaluate_detections
-from samhq.evaluation.result import markdown, per_cent
+from samhq.evaluation.result import as_json, markdown, per_cent
 from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam
 
@@ -56,8 +56,8 @@ class SegInW:
     def to_json(self) -> dict[str, Any]:
         """The numbers as JSON values, None for NaN; `measured` is how many sets the mean is of."""
         sets = {name: one.to_json() for name, one in self.sets.items()}
-        mean = None if math.isnan(self.mean) else self.mean
-        return {"model": self.model, "hq": self.hq, "mean": mean, "measured": len(self.measured), "sets": sets}
+        measured = {"mean": as_json(self.mean), "measured": len(self.measured)}
+        return {"model": self.model, "hq": self.hq, **measured, "sets": sets}
 
 
 def seginw_table(found: Sequence[SegInW]) -> str:

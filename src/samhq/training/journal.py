@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
 from samhq.errors import MissingExtraError
+from samhq.evaluation.result import as_json
 
 LOG = "log.jsonl"  #: in a run's folder, one line of JSON for each line printed
 BOARD = "tensorboard"  #: in a run's folder
@@ -82,7 +82,7 @@ class Journal:
 
     def _write(self, row: Mapping[str, Any], shown: Mapping[str, Any] | None = None, note: str = "") -> None:
         if self._file is not None:
-            self._file.write(json.dumps(_as_json(row), allow_nan=False) + "\n")
+            self._file.write(json.dumps(as_json(row), allow_nan=False) + "\n")
             self._file.flush()
         words = row if shown is None else {"step": row["step"], "validation": note or "", **shown}
         self._say("  ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in words.items()))
@@ -91,17 +91,6 @@ class Journal:
                 if isinstance(value, int | float) and name != "step":
                     group = "train" if shown is None else "validation"
                     self._board.add_scalar(f"{group}/{name}", value, row["step"])
-
-
-def _as_json(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The row with null for numbers that JSON has no word for."""
-    words: dict[str, Any] = {}
-    for name, value in row.items():
-        if isinstance(value, Mapping):
-            words[name] = _as_json(value)
-        else:
-            words[name] = None if isinstance(value, float) and not math.isfinite(value) else value
-    return words
 
 
 def _mean(values: list[float]) -> float:
