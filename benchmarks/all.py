@@ -20,7 +20,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks import decode, encode, end_to_end, everything, report
-from samhq.benchmark.machine import processor
+from samhq.speed.machine import processor
 
 RESULTS = Path(__file__).parent / "results"
 SECTIONS = {"encode": encode, "decode": decode, "end_to_end": end_to_end, "everything": everything}

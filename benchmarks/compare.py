@@ -18,7 +18,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from samhq.benchmark.report import label, text_table, work_name
+from samhq.speed.report import label, text_table, work_name
 
 #: What tells two pieces of work apart, where a record has it.
 KEYS = ("case", "model", "device", "images", "prompts", "kind", "hq", "picture", "points_per_side", "weights")

@@ -15,8 +15,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.options import contest, parser, show
-from samhq.benchmark.work import Encode
 from samhq.config import model_config
+from samhq.speed.work import Encode
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -28,11 +28,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.everything import photograph
 from benchmarks.options import append, contest, parser, show
-from samhq.benchmark.contest import Record, figures, versions
-from samhq.benchmark.measure import Sample, spread
-from samhq.benchmark.report import text, text_table
-from samhq.benchmark.work import Click, decoder_only
 from samhq.config import TinyViTConfig, model_config
+from samhq.speed.contest import Record, figures, versions
+from samhq.speed.measure import Sample, spread
+from samhq.speed.report import text, text_table
+from samhq.speed.work import Click, decoder_only
 
 BOX = (400, 300, 900, 800)
 THEIRS = """
@@ -121,8 +121,8 @@ def elsewhere(work: Callable[..., Any], *arguments: Any) -> Any:
 
 def write_weights(name: str, path: Path) -> None:
     """A file, or a folder in transformers' form, of random weights."""
-    from samhq.benchmark.ours import random_model
     from samhq.checkpoint.save import save_model
+    from samhq.speed.ours import random_model
 
     save_model(random_model(model_config(name)), path)
 
@@ -131,7 +131,7 @@ def machine() -> dict[str, Any]:
     """The machine and the versions."""
     import torch
 
-    from samhq.benchmark.machine import describe
+    from samhq.speed.machine import describe
 
     return describe(torch.device("cpu"))
 

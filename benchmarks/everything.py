@@ -22,15 +22,15 @@ from typing import Any, ClassVar
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.options import entrants_of, has_device, parser, show
-from samhq.benchmark import flops
-from samhq.benchmark.contest import Contest
-from samhq.benchmark.worker import Setting
 from samhq.config import ModelConfig, model_config
+from samhq.speed import flops
+from samhq.speed.contest import Contest
+from samhq.speed.worker import Setting
 
 LARGE = 8192
 MAKERS = {
-    "samhq.benchmark.ours:Ours": "benchmarks.everything_parties:Ours",
-    "samhq.benchmark.peers:Transformers": "benchmarks.everything_parties:Transformers",
+    "samhq.speed.ours:Ours": "benchmarks.everything_parties:Ours",
+    "samhq.speed.peers:Transformers": "benchmarks.everything_parties:Transformers",
 }
 
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from PIL import Image
 
-from samhq.benchmark import ours, peers
 from samhq.config import TinyViTConfig
 from samhq.inference.everything import segment_everything
 from samhq.inference.filters import nms
 from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam
+from samhq.speed import ours, peers
 
 if TYPE_CHECKING:
     from benchmarks.everything import Everything

@@ -25,15 +25,15 @@ from benchmarks.end_to_end import elsewhere, in_turn, machine, write_weights
 from benchmarks.everything import photograph, starter_config
 from benchmarks.options import append
 from benchmarks.report import PAGE, insert, section
-from samhq.benchmark.contest import Contest, Record, figures, versions
-from samhq.benchmark.measure import spread
-from samhq.benchmark.work import OURS, Click, Decode, Encode, Entrant, Work
-from samhq.benchmark.worker import Setting
 from samhq.config import model_config
+from samhq.speed.contest import Contest, Record, figures, versions
+from samhq.speed.measure import spread
+from samhq.speed.work import OURS, Click, Decode, Encode, Entrant, Work
+from samhq.speed.worker import Setting
 
 READY = {
     "samhq": "import sys, samhq; samhq.load(sys.argv[1], device='cpu')",
-    "samhq in ONNX Runtime": "import sys; from samhq.onnx import OnnxSegmenter; OnnxSegmenter(sys.argv[1])",
+    "samhq in ONNX Runtime": "import sys; from samhq.runtime import OnnxSegmenter; OnnxSegmenter(sys.argv[1])",
     "original contract in ONNX Runtime": (
         "import sys, onnxruntime; "
         "[onnxruntime.InferenceSession(f'{sys.argv[1]}/{name}.onnx') for name in ('encoder', 'decoder')]"
@@ -88,9 +88,9 @@ def one(name: str, folder: Path, options: argparse.Namespace) -> None:
 
 def export(name: str, place: Path, dtype: str, contract: str) -> str:
     """Exports a model, the starter or one with random weights, and returns where its files are."""
-    from samhq.benchmark.ours import random_model
     from samhq.checkpoint.load import load_model
     from samhq.export.convert import export as write
+    from samhq.speed.ours import random_model
 
     model = load_model() if name == "starter" else random_model(model_config(name))
     write(model, place, dtype=dtype, contract=contract)  # type: ignore[arg-type]

@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from samhq.benchmark.ours import Asked, Refusal, Task, random_asked, random_pixels
-from samhq.benchmark.work import Click, Decode, Encode
 from samhq.errors import SamHQError
 from samhq.export.verify import original_inputs
 from samhq.image.frame import Frame
 from samhq.inference import prompt
 from samhq.model.sam import Sam
-from samhq.onnx import OnnxImage, OnnxSegmenter
-from samhq.onnx.about import DECODER, ENCODER
-from samhq.onnx.model import Embedding
-from samhq.onnx.runtime import open_graph
+from samhq.runtime import OnnxImage, OnnxSegmenter
+from samhq.runtime.about import DECODER, ENCODER
+from samhq.runtime.graph import open_graph
+from samhq.runtime.model import Embedding
+from samhq.speed.ours import Asked, Refusal, Task, random_asked, random_pixels
+from samhq.speed.work import Click, Decode, Encode
 
 RUNTIMES = {"cpu": "ONNX Runtime", "openvino": "OpenVINO"}
 

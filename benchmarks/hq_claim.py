@@ -26,12 +26,12 @@ import samhq
 from samhq.checkpoint.declared import named
 from samhq.checkpoint.load import load_model
 from samhq.checkpoint.save import save_state
+from samhq.datasets.drawn.scene import Scene
 from samhq.evaluation.scenes import Score, evaluate_scenes
 from samhq.image.boxes import boxes_from_masks
 from samhq.image.draw import overlay
 from samhq.model.build import build
 from samhq.model.sam import Sam
-from samhq.scenes.scene import Scene
 from samhq.training.drawn import DrawnPictures
 
 #: Sets of scenes by seed: one to learn from, two to be measured on.

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from samhq.benchmark.contest import Contest
-from samhq.benchmark.machine import has_bfloat16, instructions
-from samhq.benchmark.report import text
-from samhq.benchmark.work import ORIGINAL, OURS, TRANSFORMERS, Entrant, Work
-from samhq.benchmark.worker import Setting
 from samhq.config import ModelConfig
+from samhq.speed.contest import Contest
+from samhq.speed.machine import has_bfloat16, instructions
+from samhq.speed.report import text
+from samhq.speed.work import ORIGINAL, OURS, TRANSFORMERS, Entrant, Work
+from samhq.speed.worker import Setting
 
 PEERS = {
     "sdpa": (TRANSFORMERS, "sdpa"),

@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from samhq.benchmark.ours import Refusal, Task, random_pixels
-from samhq.benchmark.work import Encode
 from samhq.config import ModelConfig, TinyViTConfig
 from samhq.model.sam import Sam
+from samhq.speed.ours import Refusal, Task, random_pixels
+from samhq.speed.work import Encode
 
 
 class PlainTinyViT:

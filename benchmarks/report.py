@@ -16,9 +16,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.compare import read
-from samhq.atomic import whole_file
-from samhq.benchmark.machine import half_precision
-from samhq.benchmark.report import label, plural, rows, work_name
+from samhq.speed.machine import half_precision
+from samhq.speed.report import label, plural, rows, work_name
+from samhq.storage.atomic import whole_file
 
 ROOT = Path(__file__).parents[1]
 PAGE, PLOT = ROOT / "docs" / "performance.md", ROOT / "docs" / "performance.png"

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from samhq.atomic import whole_file
 from samhq.batch.job import Item, Outcome, run_job
 from samhq.errors import CheckpointError, ImageError
+from samhq.storage.atomic import whole_file
 
 
 @dataclass(frozen=True)

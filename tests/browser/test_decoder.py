@@ -23,8 +23,8 @@ import pytest
 from tests import exported, tiny
 
 from samhq.inference.prompt import Asked
-from samhq.onnx.model import Embedding, OnnxModel, prompt_inputs
-from samhq.onnx.runtime import open_graph
+from samhq.runtime.graph import open_graph
+from samhq.runtime.model import Embedding, OnnxModel, prompt_inputs
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "out" / "browser" / "node_modules" / "onnxruntime-web" / "dist"

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from tests import tiny
 
-from samhq.benchmark.contest import Contest
 from samhq.checkpoint.save import save_model
 from samhq.cli import benchmark as module
 from samhq.cli.main import main
+from samhq.speed.contest import Contest
 
 
 def test_a_file_is_measured(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.datasets.drawn import disc, pair
+from tests.datasets.layouts import disc, pair
 
 from samhq.cli.main import main
 from samhq.datasets.open import open_dataset

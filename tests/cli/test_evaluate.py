@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests import tiny
-from tests.datasets.drawn import annotation, coco, disc, pair
+from tests.datasets.layouts import annotation, coco, disc, pair
 from tests.evaluation.test_davis import davis  # noqa: F401
 from tests.evaluation.test_youtube_vis import truth as videos  # noqa: F401
 

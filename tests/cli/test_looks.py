@@ -20,8 +20,8 @@ from samhq.formats.sa1b import read_sa1b
 from samhq.image.bands import as_rgb
 from samhq.image.draw import cutout
 from samhq.image.read import read_mask
-from samhq.image.regions import Window, whole
 from samhq.image.sources import RasterSource
+from samhq.image.windows import Window, whole
 from samhq.inference.cache import EmbeddingCache
 from samhq.inference.mosaic import segment_mosaic
 from samhq.inference.prompt import Prompt

@@ -10,8 +10,8 @@ from pycocotools.coco import COCO
 from samhq.cli import write as module
 from samhq.cli.main import main
 from samhq.formats.write import FORMATS, WriteOptions
-from samhq.image import rle
-from samhq.image.finish import Finish
+from samhq.masks import rle
+from samhq.masks.finish import Finish
 
 
 @pytest.fixture

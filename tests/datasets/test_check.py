@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.datasets.drawn import annotation, coco, disc, grey, pair, photo, save
+from tests.datasets.layouts import annotation, coco, disc, grey, pair, photo, save
 
 from samhq.datasets.check import KINDS, check_dataset
 from samhq.datasets.hqseg import PARTS

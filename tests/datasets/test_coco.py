@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pycocotools.coco import COCO
-from tests.datasets.drawn import annotation, coco, disc, photo, save
+from tests.datasets.layouts import annotation, coco, disc, photo, save
 
 from samhq.datasets.coco import CocoPictures, decode_segmentation, open_coco
 from samhq.datasets.open import open_dataset
 from samhq.datasets.sample import Pictures
 from samhq.errors import ConfigError, ImageError
-from samhq.image import rle
+from samhq.masks import rle
 
 SIZE = (40, 56)
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from tests.datasets.drawn import disc, grey, save
+from tests.datasets.layouts import disc, grey, save
 
 from samhq.datasets.masks import read_objects, write_mask
 from samhq.errors import ImageError

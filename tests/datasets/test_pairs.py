@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.datasets.drawn import disc, grey, pair, photo, save
+from tests.datasets.layouts import disc, grey, pair, photo, save
 
 from samhq.cli.pictures import find_pictures
 from samhq.datasets.hqseg import PARTS, is_root, open_hqseg

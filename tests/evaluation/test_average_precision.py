@@ -13,11 +13,11 @@ import pytest
 import torch
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
-from tests.datasets.drawn import annotation
+from tests.datasets.layouts import annotation
 
 from samhq.evaluation.average_precision import average_precision, boundary_code
 from samhq.evaluation.metrics import boundary, boundary_iou, iou
-from samhq.image import rle
+from samhq.masks import rle
 
 SIZE = (120, 160)
 

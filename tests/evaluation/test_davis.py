@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
-from tests.datasets.drawn import photo, save
+from tests.datasets.layouts import photo, save
 from tests.evaluation.painter import SIDE, Painter
 
 from samhq.errors import ConfigError, ImageError

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from pycocotools.coco import COCO
-from tests.datasets.drawn import annotation, coco, disc, photo, save
+from tests.datasets.layouts import annotation, coco, disc, photo, save
 from tests.evaluation.painter import SIDE, Painter
 
 from samhq.errors import ConfigError, ImageError

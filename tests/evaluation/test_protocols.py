@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as functional
 from tests import tiny
-from tests.datasets.drawn import disc, photo
+from tests.datasets.layouts import disc, photo
 
 from samhq.config import PIXEL_MEAN, PIXEL_STD
 from samhq.errors import ConfigError

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from tests import tiny
-from tests.datasets.drawn import annotation, coco, disc, grey, pair, photo, save
+from tests.datasets.layouts import annotation, coco, disc, grey, pair, photo, save
 
 from samhq.datasets.coco import open_coco
 from samhq.datasets.sample import Sample, labelled

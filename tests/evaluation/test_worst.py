@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.datasets.drawn import disc, photo
+from tests.datasets.layouts import disc, photo
 from tests.evaluation.painter import SIDE, Painter
 from tests.evaluation.test_run import Memory
 

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from tests.datasets.drawn import annotation, photo, save
+from tests.datasets.layouts import annotation, photo, save
 from tests.evaluation.painter import SIDE, Painter
 from tests.evaluation.test_average_precision import blobs, jittered, result
 
 from samhq.errors import ConfigError
 from samhq.evaluation.average_precision import average_precision
 from samhq.evaluation.youtube_vis import evaluate_youtube_vis, tube_average_precision, tube_iou, video_table
-from samhq.image import rle
+from samhq.masks import rle
 
 Videos = arrays(bool, (3, 5, 7), elements=st.booleans())
 

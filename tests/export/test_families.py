@@ -6,19 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from tests import exported, tiny
 
-import onnx
 from samhq.checkpoint.load import load_model
 from samhq.config import ModelConfig, TinyViTConfig, ViTConfig
 from samhq.export.verify import original_inputs, verify
 from samhq.image.frame import Frame
 from samhq.image.read import read_image
 from samhq.inference.prompt import Asked
-from samhq.onnx.about import DECODER, ENCODER
-from samhq.onnx.runtime import open_graph
+from samhq.runtime.about import DECODER, ENCODER
+from samhq.runtime.graph import open_graph
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]

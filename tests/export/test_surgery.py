@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
-
-import onnx
 from onnx import TensorProto, helper
+
 from samhq.export.surgery import captured, needed_for, only_if
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from samhq.formats.annotation import Annotation, Picture
-from samhq.image import rle
+from samhq.masks import rle
 
 
 def nested(height: int, width: int, step: int) -> np.ndarray:

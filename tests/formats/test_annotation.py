@@ -20,8 +20,8 @@ from samhq.formats.annotation import (
     record_from_annotation,
     rings,
 )
-from samhq.image import rle
-from samhq.image.finish import Finish
+from samhq.masks import rle
+from samhq.masks.finish import Finish
 
 
 @settings(deadline=None)

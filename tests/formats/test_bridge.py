@@ -8,7 +8,7 @@ from tests.formats.drawn import annotation, filled, masks, nested
 
 from samhq.formats.annotation import rings
 from samhq.formats.bridge import bridged
-from samhq.image.polygons import polygons_from_mask
+from samhq.masks.polygons import polygons_from_mask
 
 
 @settings(deadline=None)

@@ -11,9 +11,9 @@ from PIL import Image
 from pycocotools import mask as coco
 from tests.inference.test_result import result
 
-from samhq import digest
 from samhq.formats.files import write_picture
 from samhq.inference.prompt import Prompt
+from samhq.storage import digest
 
 
 def names(paths: list[Path]) -> list[str]:

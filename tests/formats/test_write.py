@@ -17,7 +17,7 @@ from samhq.formats.annotation import Georeference, Picture
 from samhq.formats.labelmap import label_map
 from samhq.formats.sa1b import read_sa1b
 from samhq.formats.write import FORMATS, WriteOptions, open_formats, write
-from samhq.image.finish import Finish
+from samhq.masks.finish import Finish
 
 GEO = Georeference((0.5, 0, 9, 0, -0.5, 70), "EPSG:3857")
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from samhq.api.segment_anything.automatic import SamAutomaticMaskGenerator
+from samhq.compat.segment_anything.automatic import SamAutomaticMaskGenerator
 from samhq.config import MODELS
 from samhq.model.build import build
 from samhq.model.sam import Sam

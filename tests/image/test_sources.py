@@ -15,9 +15,9 @@ from PIL import Image
 from samhq.errors import ImageError, MissingExtraError
 from samhq.image.bands import as_rgb
 from samhq.image.read import read_image
-from samhq.image.regions import Window, whole
 from samhq.image.sources import ArraySource, PictureSource, RasterSource, open_picture
 from samhq.image.transform import resize_longest
+from samhq.image.windows import Window, whole
 
 quick = settings(max_examples=30, deadline=None)
 TRANSFORM = (0.5, 0.0, 300_000.0, 0.0, -0.5, 5_000_000.0)

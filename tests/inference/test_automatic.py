@@ -12,13 +12,13 @@ from tests import tiny
 from tests.inference.test_segment import picture
 
 from samhq.errors import ConfigError
-from samhq.image import runs
 from samhq.image.crops import crop_boxes
 from samhq.image.frame import Frame
 from samhq.image.transform import to_pixels
 from samhq.inference import automatic
 from samhq.inference.automatic import AutomaticConfig, Proposals, keep, propose
 from samhq.inference.filters import near_crop_edge, nms
+from samhq.masks import runs
 from samhq.model.mask_decoder import MaskDecoder
 from samhq.model.sam import Sam
 from samhq.types import Prompts

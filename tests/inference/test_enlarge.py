@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from samhq.image import runs
 from samhq.image.frame import Frame
 from samhq.inference import enlarge
 from samhq.inference.enlarge import Enlarger
+from samhq.masks import runs
 
 CPU = torch.device("cpu")
 UNSURE = 1e-4  #: a logit so near a level may fall on either side by rounding

@@ -16,11 +16,11 @@ from samhq.checkpoint.save import save_model
 from samhq.cli.main import main
 from samhq.errors import ConfigError, ImageError
 from samhq.formats.sa1b import read_sa1b
-from samhq.image import rle, runs
 from samhq.inference.automatic import AutomaticConfig, keep, propose
 from samhq.inference.everything import Everything, segment_everything
 from samhq.inference.mosaic import segment_mosaic
 from samhq.inference.segment import Segmenter
+from samhq.masks import rle, runs
 from samhq.model.sam import Sam
 
 LOOSE: dict[str, Any] = {

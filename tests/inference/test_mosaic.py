@@ -11,8 +11,8 @@ from tests import tiny
 from tests.inference.test_segment import picture
 
 from samhq.errors import ConfigError
-from samhq.image.regions import tile_grid
 from samhq.image.sources import ArraySource
+from samhq.image.windows import tile_grid
 from samhq.inference.everything import Everything, segment_everything
 from samhq.inference.mosaic import segment_mosaic
 from samhq.model.sam import Sam

@@ -16,11 +16,12 @@ from torch import Tensor
 from samhq.config import PIXEL_MEAN, PIXEL_STD
 from samhq.errors import ConfigError, PromptError
 from samhq.image.frame import Frame
-from samhq.image.regions import Piece, Window, whole
 from samhq.image.sources import ArraySource
+from samhq.image.windows import Window, whole
 from samhq.inference.prompt import Prompt
 from samhq.inference.refine import Coarse, refine, segment_native, surroundings
 from samhq.inference.segment import Segmenter
+from samhq.masks.regions import Piece
 from samhq.model.build import build
 from samhq.model.sam import Sam
 from samhq.types import ImageEmbedding, LowRes, Prompts

@@ -19,7 +19,7 @@ from samhq.errors import CheckpointError, ConfigError, ImageError, PromptError, 
 from samhq.formats.sa1b import read_sa1b
 from samhq.inference.cache import EmbeddingCache
 from samhq.inference.prompt import Prompt
-from samhq.inference.segment import EncodedImage, Segmenter, as_device, as_dtype, load
+from samhq.inference.segment import EncodedImage, Segmenter, load
 from samhq.model.sam import Sam
 
 
@@ -233,43 +233,6 @@ def test_whatever_is_asked_only_our_errors_come_out(arguments: dict[str, Any]) -
         return
     assert result.masks.shape == (len(result), 40, 60)
     assert np.isfinite(result.candidate_scores).all()
-
-
-def test_devices_and_dtypes_by_name() -> None:
-    assert as_device("cpu") == torch.device("cpu")
-    assert as_device("meta") == torch.device("meta")
-    assert as_dtype("bfloat16") is as_dtype(torch.bfloat16) is torch.bfloat16
-
-
-@pytest.mark.parametrize(("cuda", "chosen"), [(True, "cuda"), (False, "cpu")])
-def test_auto_is_cuda_or_the_cpu_and_never_what_is_not_tested(
-    cuda: bool, chosen: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
-    assert as_device(None) == as_device("auto") == torch.device(chosen)
-
-
-@pytest.mark.parametrize("hardware", [(False, False), (True, False), (False, True)])
-def test_auto_is_bfloat16_where_hardware_multiplies_it(
-    hardware: tuple[bool, bool], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: hardware[0])
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: hardware[1])
-    assert as_dtype("auto") is (torch.bfloat16 if any(hardware) else torch.float32)
-    assert as_dtype("auto", torch.device("mps")) is torch.float32
-
-
-@pytest.mark.parametrize("device", ["gpu", "cuda:99", "", "cpu:x", 99, -3, 1.5, ["cpu"]])
-def test_an_unknown_device_is_a_sentence(device: Any) -> None:
-    with pytest.raises(ConfigError, match=r"Expected a device .*\. Try cpu\.$"):
-        as_device(device)
-
-
-@pytest.mark.parametrize("dtype", ["half", torch.int64, "float8", ""])
-def test_an_unknown_dtype_is_a_sentence(dtype: Any) -> None:
-    with pytest.raises(ConfigError, match="float32"):
-        as_dtype(dtype)
 
 
 def test_load_gives_a_model_from_a_file(tmp_path: Any, segmenter: Segmenter) -> None:

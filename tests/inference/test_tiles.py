@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from samhq.errors import ConfigError, ImageError
-from samhq.image import rle
-from samhq.image.regions import Window
 from samhq.image.sources import ArraySource
+from samhq.image.windows import Window
 from samhq.inference.seams import Instance
 from samhq.inference.tiles import segment_tiles, tiled_records
+from samhq.masks import rle
 
 Found = Iterator[tuple[np.ndarray, float, Any]]
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-import samhq.api.transformers as ours
+import samhq.compat.transformers as ours
 
 theirs = pytest.importorskip("transformers")
 import transformers.models.sam.image_processing_pil_sam as their_pil  # noqa: E402

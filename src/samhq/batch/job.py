@@ -7,18 +7,18 @@ shows progress, and shares pictures out to processes.
 from __future__ import annotations
 
 import contextlib
-import sys
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from samhq import digest
 from samhq.batch.manifest import Manifest, Output, Record, Source
 from samhq.batch.pool import Died, run_here, run_in_processes
 from samhq.errors import ConfigError, ImageError, PromptError, SamHQError
+from samhq.progress import progress_bar
+from samhq.storage import digest
 
 #: What is wrong with a picture or what is asked of it, and no reason to stop. Other errors end the job.
 FAILURES = (ImageError, PromptError)
@@ -82,7 +82,7 @@ def run_job(
 
     `work` is called once in every process (a module-level function, a `partial` of one, or an instance of a
     module-level class), loads the model, and returns the function that writes the results of one picture, each whole
-    or not at all (`samhq.atomic.whole_file`), under names that begin with `item.name`.
+    or not at all (`samhq.storage.atomic.whole_file`), under names that begin with `item.name`.
 
     `output` is the folder that gets `manifest.jsonl`, a line for every picture; None keeps none. `options` is all
     that results depend on, as JSON values. `resume` skips the pictures whose content, name and options have a
@@ -103,9 +103,11 @@ def run_job(
     with contextlib.ExitStack() as stack:
         manifest = None if output is None else stack.enter_context(Manifest(output))
         waiting = _unfinished(manifest, tasks) if resume and manifest is not None else tasks
-        advance = stack.enter_context(_bar(len(tasks), len(tasks) - len(waiting)))
+        skipped = len(tasks) - len(waiting)
+        show = None if len(tasks) <= 1 else stack.enter_context(progress_bar("picture", total=len(tasks), done=skipped))
         failed = 0
-        for report in stack.enter_context(contextlib.closing(_reports(work, waiting, output, workers))):
+        reports = stack.enter_context(contextlib.closing(_reports(work, waiting, output, workers)))
+        for done, report in enumerate(reports, start=skipped + 1):
             if report.error is not None:
                 if not keep_going:
                     raise report.error
@@ -115,8 +117,9 @@ def run_job(
                 manifest.append(report.record)
             if tell is not None:
                 tell(report)
-            advance()
-    return Tally(len(waiting) - failed, len(tasks) - len(waiting), failed)
+            if show is not None:
+                show(done, len(tasks))
+    return Tally(len(waiting) - failed, skipped, failed)
 
 
 @dataclass(frozen=True)
@@ -181,19 +184,3 @@ def _with_files(report: Report, output: Path | None, on_failure: OnFailure | Non
     files = on_failure(report.item, report.record.error)
     outputs = () if output is None else tuple(Output.of(file, output) for file in files)
     return replace(report, record=replace(report.record, outputs=outputs))
-
-
-@contextlib.contextmanager
-def _bar(total: int, already: int) -> Iterator[Callable[[], object]]:
-    """A function that moves a bar on stderr by one: rate and remaining time are of the pictures done now.
-
-    No bar for a single picture; a log file gets a line now and then.
-    """
-    if total <= 1:
-        yield lambda: None
-        return
-    from tqdm import tqdm
-
-    interval = 0.1 if sys.stderr.isatty() else 30
-    with tqdm(total=total, initial=already, unit="picture", file=sys.stderr, mininterval=interval) as bar:
-        yield bar.update

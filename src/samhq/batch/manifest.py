@@ -13,11 +13,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from samhq import digest
+from samhq.storage import digest
 
 FILENAME = "manifest.jsonl"
 
-#: What `samhq.atomic.whole_file` leaves behind when its process is killed.
+#: What `samhq.storage.atomic.whole_file` leaves behind when its process is killed.
 _LEFTOVER = re.compile(r"\.(.+)-[a-z0-9_]{8}(?:\.\w+)?")
 
 

@@ -22,8 +22,8 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from samhq.atomic import whole_file
 from samhq.errors import CheckpointError, ConfigError
+from samhq.storage.atomic import whole_file
 
 #: In a folder, the first of these that exists holds the weights.
 WEIGHT_NAMES = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin")

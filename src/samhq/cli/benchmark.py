@@ -10,9 +10,9 @@ from cyclopts import Parameter
 from samhq.errors import ConfigError
 
 if TYPE_CHECKING:
-    from samhq.benchmark.contest import Contest
-    from samhq.benchmark.work import Entrant, Work
     from samhq.config import ModelConfig
+    from samhq.speed.contest import Contest
+    from samhq.speed.work import Entrant, Work
 
 #: Seconds of arithmetic, at the rate of matrix products, from which a piece of work is done once only.
 LONG = 5.0
@@ -48,9 +48,9 @@ def benchmark(
         seconds: For one piece of work, about; what is longer is done once.
         as_json: One line of JSON for each piece of work.
     """
-    from samhq.benchmark.contest import Contest
-    from samhq.benchmark.worker import Setting
-    from samhq.inference.segment import as_device, as_dtype
+    from samhq.device import as_device, as_dtype
+    from samhq.speed.contest import Contest
+    from samhq.speed.worker import Setting
 
     check(prompts, threads, seconds, everything)
     config = config_of(model)
@@ -89,7 +89,7 @@ def config_of(model: str | None) -> ModelConfig:
 
 def entrants(dtypes: tuple[str, ...], peers: tuple[str, ...]) -> list[Entrant]:
     """This library in every dtype, then the peers in every dtype."""
-    from samhq.benchmark.work import ORIGINAL, OURS, TRANSFORMERS, Entrant
+    from samhq.speed.work import ORIGINAL, OURS, TRANSFORMERS, Entrant
 
     named = {"transformers": (TRANSFORMERS, ("sdpa",)), "original": (ORIGINAL, ())}
     makers = [(OURS, ()), *(named[peer] for peer in dict.fromkeys(peers))]
@@ -98,7 +98,7 @@ def entrants(dtypes: tuple[str, ...], peers: tuple[str, ...]) -> list[Entrant]:
 
 def works(config: ModelConfig, prompts: tuple[int, ...], everything: int = 0) -> list[Work]:
     """What is measured of a model."""
-    from samhq.benchmark.work import Click, Decode, Encode, Everything
+    from samhq.speed.work import Click, Decode, Encode, Everything
 
     hq: Any = "add" if config.hq else "off"
     decoded = [Decode(config, count, "boxes", hq) for count in dict.fromkeys(prompts)]
@@ -108,7 +108,7 @@ def works(config: ModelConfig, prompts: tuple[int, ...], everything: int = 0) ->
 
 def tell(parties: Contest, work: Work, seconds: float, as_json: bool) -> None:
     """Measures a piece of work and prints it."""
-    from samhq.benchmark.report import text
+    from samhq.speed.report import text
 
     first = parties.seats[0]
     alone = (work.flops() or 0) / first.multiply(first.entrant.dtype)

@@ -28,7 +28,7 @@ def convert(
         force: Replace what is there.
     """
     from samhq.checkpoint import save
-    from samhq.inference.segment import as_dtype
+    from samhq.device import as_dtype
 
     if not force:
         check_free(save.files_at(target))

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
-from samhq.cli.job import say
 from samhq.cli.models import table
 from samhq.errors import ConfigError
+from samhq.progress import counted, print_line
 
 if TYPE_CHECKING:
     from samhq.datasets.check import Report
-    from samhq.scenes.scene import SceneConfig
+    from samhq.datasets.drawn.scene import SceneConfig
 
 data = App(name="data", help="Check a data set, or make a drawn one.", help_format="plaintext")
 _SHOWN = 10  #: sentences for each kind of finding
@@ -63,9 +63,7 @@ def check(
 
 
 def _bar(items: Iterable[Any], total: int, name: str) -> Iterable[Any]:
-    from tqdm import tqdm
-
-    return tqdm(items, desc=name, total=total, leave=False, disable=not sys.stderr.isatty())
+    return counted(items, "picture", name, show=sys.stderr.isatty(), total=total, leave=False)
 
 
 def _rows(reports: Sequence[Report]) -> list[str]:
@@ -121,7 +119,7 @@ def make(
         seed: Another number gives other pictures.
         thin: Mostly cables, branches, meshes, spokes and other thin things.
     """
-    from samhq.scenes.scene import SceneConfig
+    from samhq.datasets.drawn.scene import SceneConfig
 
     if count < _VALIDATION or seed < 0:
         raise ConfigError(f"Expected --count of 5 or more and --seed of 0 or more, got {count} and {seed}.")
@@ -134,7 +132,7 @@ def make(
     places = {"train": [i for i in range(count) if i % _VALIDATION], "val": list(range(0, count, _VALIDATION))}
     for split, numbers in places.items():
         objects = write_scenes(folder, split, numbers, config, seed)
-        say(f"{folder / split}.json: {len(numbers)} pictures, {objects} objects")
+        print_line(f"{folder / split}.json: {len(numbers)} pictures, {objects} objects")
     return 0
 
 
@@ -142,11 +140,11 @@ def write_scenes(folder: Path, split: str, numbers: Sequence[int], config: Scene
     """Draws scenes into `folder/split/` and `folder/split.json`; returns how many objects they show."""
     from PIL import Image
 
-    from samhq.atomic import whole_file
+    from samhq.datasets.drawn.scene import draw_scene
     from samhq.formats.annotation import Annotation, Picture
     from samhq.formats.coco import open_coco
-    from samhq.image import rle
-    from samhq.scenes.scene import draw_scene
+    from samhq.masks import rle
+    from samhq.storage.atomic import whole_file
 
     objects = 0
     with open_coco(folder / f"{split}.json", labels=("object", "thin object")) as add:

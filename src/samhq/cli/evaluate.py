@@ -202,7 +202,7 @@ def _by_boxes(
     found = [measure(m, name=label, hq=mode, limit=limit, progress=sys.stderr.isatty()) for label, m in models]
     told, text = [one.to_json() for one in found], table(found)
     if report.output is not None:
-        from samhq.atomic import whole_file
+        from samhq.storage.atomic import whole_file
 
         for name, content in (("summary.json", json.dumps(told, indent=1) + "\n"), ("summary.md", text)):
             with whole_file(report.output / name) as part:

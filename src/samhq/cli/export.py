@@ -47,7 +47,7 @@ def export(
     """
     from samhq.checkpoint.load import load_model
     from samhq.export import convert
-    from samhq.onnx.about import DECODER, ENCODER
+    from samhq.runtime.about import DECODER, ENCODER
 
     if not force:
         check_free([output / ENCODER, output / DECODER])

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Literal
 from samhq.errors import ConfigError
 
 if TYPE_CHECKING:
-    from samhq.onnx import OnnxSegmenter
+    from samhq.runtime import OnnxSegmenter
 
 
 def exported_folder(model: str | None) -> Path | None:
     """The folder, where `model` is one that `samhq export` made."""
     if not model:
         return None
-    from samhq.onnx.about import is_exported
+    from samhq.runtime.about import is_exported
 
     folder = Path(model).expanduser()
     return folder if is_exported(folder) else None
@@ -49,7 +49,7 @@ def load_exported(
         CheckpointError: damaged files, or those of another contract.
         MissingExtraError: the runtime is not installed.
     """
-    from samhq.onnx import OnnxSegmenter
+    from samhq.runtime import OnnxSegmenter
 
     if dtype == "float16" or (dtype == "bfloat16" and not (device or "").startswith("openvino")):
         raise ConfigError(

@@ -16,7 +16,7 @@ from samhq.config import HQMode
 
 if TYPE_CHECKING:
     from samhq.inference.segment import Segmenter
-    from samhq.onnx import OnnxSegmenter
+    from samhq.runtime import OnnxSegmenter
 
 Dtype = Literal["float32", "bfloat16", "float16", "auto"]
 
@@ -87,7 +87,7 @@ class ModelFlags:
             ConfigError, CheckpointError: there are no such weights, or they cannot be downloaded.
             OSError: they cannot be read.
         """
-        from samhq import digest
+        from samhq.storage import digest
 
         files = weight_files(self.model)
         asked = {"hq": self.hq_mode, "multimask": self.multimask, "dtype": self.dtype}

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from samhq.progress import print_line
+
 if TYPE_CHECKING:
     from samhq.batch.job import Item, Report, Tally
 
@@ -63,9 +65,9 @@ def tell(report: Report) -> None:
     """A line for a picture that is done on stdout, for one that failed on stderr."""
     path = report.item.path
     if report.record.error is None:
-        say(f"{path}: {report.said}, {report.record.seconds:.2f} s")
+        print_line(f"{path}: {report.said}, {report.record.seconds:.2f} s")
     else:
-        say(f"samhq: {path}: {report.record.error}", stream=sys.stderr)
+        print_line(f"samhq: {path}: {report.record.error}", stream=sys.stderr)
 
 
 def conclude(tally: Tally) -> int:
@@ -73,17 +75,8 @@ def conclude(tally: Tally) -> int:
     several = tally.done + tally.skipped + tally.failed > 1
     if several or tally.skipped:
         counts = (tally.done, "done"), (tally.skipped, "finished before"), (tally.failed, "failed")
-        say("samhq: " + ", ".join(f"{count} {what}" for count, what in counts if count), stream=sys.stderr)
+        print_line("samhq: " + ", ".join(f"{count} {what}" for count, what in counts if count), stream=sys.stderr)
     return 1 if tally.failed else 0
-
-
-def say(line: str, *, stream: Any = None) -> None:
-    """A line on stdout, or another stream, that does not tear the bar apart, if there is one."""
-    bars = sys.modules.get("tqdm")
-    if bars is None:
-        print(line, file=stream or sys.stdout)
-    else:
-        bars.tqdm.write(line, file=stream or sys.stdout)
 
 
 def failure_record(output: Path, item: Item, reason: str) -> Sequence[Path]:

@@ -94,7 +94,7 @@ class BandFlags:
         """
         if self.bands is None and self.stretch is None:
             return path
-        from samhq.image.regions import whole
+        from samhq.image.windows import whole
 
         source = self.source(path)
         return source.read(whole(source.size_hw))
@@ -150,7 +150,7 @@ class TileFlags(BandFlags):
             if self.overlap is not None:
                 raise ConfigError(f"Expected --tile with --overlap {self.overlap}, got none. Write --tile 1024 too.")
             return
-        from samhq.image.regions import tile_grid
+        from samhq.image.windows import tile_grid
 
         tile_grid((1, 1), self.tile, self.overlap)
         if embeddings is not None:

@@ -172,7 +172,7 @@ NO_PROMPTS = PromptFlags()  #: what the flags are when none is given
 
 def prompts_hash(prompts: Sequence[Prompt]) -> str:
     """A hash of what is asked of a picture, for prompts as flags and files give them: lists, and masks as arrays."""
-    from samhq import digest
+    from samhq.storage import digest
 
     def one(prompt: Prompt) -> list[Any]:
         mask = prompt.mask

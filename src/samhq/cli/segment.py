@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from samhq.image.sources import PictureSource
     from samhq.inference.prompt import Prompt
     from samhq.inference.segment import Segmenter
-    from samhq.onnx import OnnxSegmenter
+    from samhq.runtime import OnnxSegmenter
 
 
 def segment(

@@ -27,7 +27,7 @@ _NEED_PLACE = ("geotiff", "geojson")  #: formats that say where the picture lies
 @Parameter(name="*")
 @dataclass(frozen=True)
 class FinishFlags:
-    """What is done to masks before they are written; see `samhq.image.finish.Finish`."""
+    """What is done to masks before they are written; see `samhq.masks.finish.Finish`."""
 
     fill_holes: int = 0
     """Fill enclosed gaps of up to this many pixels."""
@@ -72,7 +72,7 @@ class WriteFlags:
             ConfigError: a value that means nothing.
         """
         from samhq.formats.write import WriteOptions
-        from samhq.image.finish import Finish
+        from samhq.masks.finish import Finish
 
         fields = asdict(self)
         return WriteOptions(labels=tuple(fields.pop("label")), finish=Finish(**asdict(finish)), **fields)

@@ -17,8 +17,8 @@ import numpy as np
 
 from samhq.datasets.sample import Sample, check_size, stamp_of_files
 from samhq.errors import ConfigError, ImageError
-from samhq.image import rle
 from samhq.image.read import read_image
+from samhq.masks import rle
 from samhq.shapes import Bool
 
 _LOOKED_AT = 24  #: pictures whose files are looked for, to find out which folder they lie in

@@ -91,7 +91,7 @@ def write_mask(path: Path, mask: Bool[np.ndarray, "H W"]) -> None:
     Raises:
         OSError: the folder cannot be made or written.
     """
-    from samhq.atomic import whole_file
+    from samhq.storage.atomic import whole_file
 
     with whole_file(path) as part:
         Image.fromarray(mask.astype(np.uint8) * np.uint8(255)).save(part, format="PNG")

@@ -12,9 +12,9 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from samhq import digest
 from samhq.errors import ImageError
 from samhq.shapes import Bool, UInt8
+from samhq.storage import digest
 
 
 class SizeMismatchError(ImageError):

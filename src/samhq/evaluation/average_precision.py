@@ -21,8 +21,8 @@ import torch
 
 from samhq.evaluation.metrics import DILATION, band_width, boundary
 from samhq.evaluation.result import as_json
-from samhq.image import rle
-from samhq.image.regions import Piece
+from samhq.masks import rle
+from samhq.masks.regions import Piece
 
 if TYPE_CHECKING:
     from pycocotools.cocoeval import COCOeval

@@ -31,6 +31,7 @@ from samhq.image.boxes import boxes_from_masks
 from samhq.image.read import read_image
 from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam
+from samhq.progress import counted
 
 #: How far apart contours may lie to count as met, as a share of the picture's diagonal.
 TOLERANCE = 0.008
@@ -164,11 +165,7 @@ def evaluate_davis(
         mode = hq or default_hq(sam.config.hq, "exact")
         sam.hq_mode(mode)
         label = name or sam.config.name
-        shown: Any = sequences
-        if progress:
-            from tqdm import tqdm
-
-            shown = tqdm(sequences, desc=label, unit="sequence")
+        shown = counted(sequences, "sequence", label, show=progress)
         objects = [one for s in shown for one in _sequence_scores(sam, folder / s, known, mode, all_frames)]
     if not objects:
         raise ConfigError(

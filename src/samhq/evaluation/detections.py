@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from samhq.atomic import whole_file
 from samhq.config import HQMode
 from samhq.datasets.coco import CocoPictures, open_coco, segmentation_code
 from samhq.datasets.sample import check_size
@@ -23,10 +22,12 @@ from samhq.evaluation.boxes import check_score, from_xywh, masks_from_boxes
 from samhq.evaluation.network import measuring
 from samhq.evaluation.protocols import default_hq
 from samhq.evaluation.result import markdown, per_cent
-from samhq.image import rle
 from samhq.image.read import read_image
 from samhq.inference.segment import Segmenter
+from samhq.masks import rle
 from samhq.model.sam import Sam
+from samhq.progress import counted
+from samhq.storage.atomic import whole_file
 
 MOST = 100  #: detections of a picture that count, the best by score; as COCO's evaluation has it
 TRUE_BOXES = "the true masks"
@@ -100,7 +101,7 @@ def evaluate_detections(
         sam.hq_mode(mode)
         label = name or sam.config.name
         masks: list[dict[str, Any]] = []
-        for place in _shown(places, label if progress else None):
+        for place in counted(places, "picture", label, show=progress):
             masks += _segmented(sam, pictures, place, found.get(pictures.images[place]["id"], []), mode)
     if results is not None:
         with whole_file(results) as part:
@@ -208,11 +209,3 @@ def _codes(pictures: CocoPictures, place: int) -> list[tuple[Mapping[str, Any], 
         (record, dict(rle.encode(rle.decode(code))) if isinstance(code["counts"], list) else code)
         for record, code in zip(pictures.of(place), codes, strict=True)
     ]
-
-
-def _shown(places: Sequence[int], bar: str | None) -> Iterable[int]:
-    if bar is None:
-        return places
-    from tqdm import tqdm
-
-    return tqdm(places, desc=bar, unit="picture")

@@ -12,9 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-from samhq.atomic import whole_file
 from samhq.errors import ConfigError
 from samhq.evaluation.rows import Row
+from samhq.storage.atomic import whole_file
 
 FILENAME = "rows.jsonl"
 

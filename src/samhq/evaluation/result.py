@@ -14,11 +14,11 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, TextIO, get_args
 
-from samhq.atomic import whole_file
 from samhq.config import HQMode
 from samhq.evaluation.clicks import MOST, TARGETS, noc, reached
 from samhq.evaluation.journal import Scored
 from samhq.evaluation.rows import COLUMNS, Row, Size
+from samhq.storage.atomic import whole_file
 
 #: Of how many clicks the mean IoU is shown.
 SHOWN_CLICKS = (1, 3, 5, 10, 20)

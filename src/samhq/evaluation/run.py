@@ -6,7 +6,7 @@ results are shown.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -31,6 +31,7 @@ from samhq.evaluation.rows import Row, score
 from samhq.inference.cache import weights_hash
 from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam
+from samhq.progress import counted
 from samhq.types import ImageEmbedding, LowRes, Prompts
 
 _AT_ONCE = 16  #: objects whose full-size masks are alive together
@@ -216,7 +217,7 @@ def _collect(sam: Sam, pictures: Pictures, plan: Plan, journal: Journal, bar: st
     """What is known of every picture, in order: kept from an earlier run, or measured now."""
     scored = []
     with measuring(sam), journal:
-        for index, name in enumerate(_shown(pictures.names(), bar)):
+        for index, name in enumerate(counted(pictures.names(), "picture", bar, show=bar is not None)):
             known, stamp = journal.known.get(name), stamp_of(pictures, index)
             if known is None or known.stamp != stamp:
                 sample = pictures[index]
@@ -225,14 +226,6 @@ def _collect(sam: Sam, pictures: Pictures, plan: Plan, journal: Journal, bar: st
                 journal.add(known)
             scored.append(known)
     return scored
-
-
-def _shown(names: Sequence[str], bar: str | None) -> Iterable[str]:
-    if bar is None:
-        return names
-    from tqdm import tqdm
-
-    return tqdm(names, desc=bar, unit="picture")
 
 
 def _pictures(source: Pictures | str | Path, images: Path | None, limit: int | None) -> Pictures:

@@ -13,7 +13,6 @@ import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
-from samhq.atomic import whole_file
 from samhq.config import HQMode
 from samhq.datasets.sample import Pictures, Sample
 from samhq.evaluation.asking import CLICKS, Ask, ask_for, object_rng, parse_asks
@@ -26,6 +25,7 @@ from samhq.image.boxes import boxes_from_masks
 from samhq.image.draw import overlay
 from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam
+from samhq.storage.atomic import whole_file
 from samhq.types import FOREGROUND, IGNORED
 
 _HEIGHT = 320  #: of a panel

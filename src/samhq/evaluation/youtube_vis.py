@@ -28,10 +28,11 @@ from samhq.evaluation.boxes import check_score, from_xywh, masks_from_boxes
 from samhq.evaluation.network import measuring
 from samhq.evaluation.protocols import default_hq
 from samhq.evaluation.result import markdown, per_cent
-from samhq.image import rle
 from samhq.image.read import read_image
 from samhq.inference.segment import Segmenter
+from samhq.masks import rle
 from samhq.model.sam import Sam
+from samhq.progress import counted
 
 if TYPE_CHECKING:
     from pycocotools.cocoeval import COCOeval
@@ -150,15 +151,10 @@ def evaluate_youtube_vis(
         mode = hq or default_hq(sam.config.hq, "exact")
         sam.hq_mode(mode)
         label = name or sam.config.name
-        shown: Any = videos
-        if progress:
-            from tqdm import tqdm
-
-            shown = tqdm(videos, desc=label, unit="video")
-        for video in shown:
+        for video in counted(videos, "video", label, show=progress):
             tubes += _segmented(sam, folder, video, asked.get(video["id"], []), mode)
     if results is not None:
-        from samhq.atomic import whole_file
+        from samhq.storage.atomic import whole_file
 
         with whole_file(results) as part:
             part.write_text(json.dumps(tubes), encoding="utf-8")

@@ -16,15 +16,16 @@ import torch
 from torch import Tensor, nn
 
 from samhq.config import HQMode
-from samhq.errors import ConfigError, MissingExtraError, did_you_mean
+from samhq.errors import ConfigError, did_you_mean
 from samhq.export.graphs import DecoderGraph, EncoderGraph
 from samhq.export.original import OriginalEncoderGraph, original_decoder
 from samhq.export.quantise import quantise
 from samhq.export.surgery import add_nodes, only_if
 from samhq.export.trace import trace
+from samhq.extras import from_extra
 from samhq.inference.cache import weights_hash
 from samhq.model.sam import Sam
-from samhq.onnx.about import DECODER, ENCODER, About, Contract, Dtype
+from samhq.runtime.about import DECODER, ENCODER, About, Contract, Dtype
 
 _LARGE = 1_500_000_000  #: bytes of weights from which they go into a file beside, since protobuf ends at 2 GB
 
@@ -216,12 +217,7 @@ def _moved(made: Path, folder: Path) -> list[Path]:
 
 
 def _check_installed() -> None:
-    try:
+    with from_extra("onnx", "writing ONNX"):
+        import onnx  # noqa: F401
         import onnxruntime  # noqa: F401
         import onnxscript  # noqa: F401
-
-        import onnx  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError(
-            f"Expected the packages that write ONNX, got no package {error.name}. Run: pip install 'samhq[onnx]'"
-        ) from error

@@ -10,7 +10,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from samhq.onnx.about import About
+from samhq.runtime.about import About
 
 
 def quantise(path: Path, about: About) -> None:
@@ -19,9 +19,8 @@ def quantise(path: Path, about: About) -> None:
     What those are multiplied with is quantised as it comes. Products of two computed matrices (attention), norms
     and convolutions stay float32.
     """
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
     import onnx
+    from onnxruntime.quantization import QuantType, quantize_dynamic
 
     beside = path.with_name(f"{path.name}.data")
     level = logging.getLogger().level

@@ -21,9 +21,9 @@ from samhq.image.frame import Frame
 from samhq.image.transform import to_square
 from samhq.inference.prompt import Asked
 from samhq.model.sam import Sam
-from samhq.onnx.about import DECODER, ENCODER, About
-from samhq.onnx.model import OnnxModel
-from samhq.onnx.runtime import Precision, open_graph
+from samhq.runtime.about import DECODER, ENCODER, About
+from samhq.runtime.graph import Precision, open_graph
+from samhq.runtime.model import OnnxModel
 from samhq.types import ImageEmbedding, LowRes, Prompts
 
 
@@ -70,7 +70,7 @@ def verify(
     """How far the files of a folder are from the model in torch, on a picture, by default smooth noise.
 
     For every mode that the graphs have: one mask and all, with the HQ logits, them alone, and without. `hq` and
-    `multimask` are what a graph of the original contract was made with. Raises as `samhq.onnx.model.OnnxModel`.
+    `multimask` are what a graph of the original contract was made with. Raises as `samhq.runtime.model.OnnxModel`.
     """
     shown = noise(model.config.side, seed) if picture is None else picture
     pixels, frame = to_square(shown, model.config.side)

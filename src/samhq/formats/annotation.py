@@ -16,11 +16,11 @@ import numpy as np
 from jaxtyping import Bool
 
 from samhq.errors import ConfigError, ImageError
-from samhq.image import rle
-from samhq.image.finish import Finish
-from samhq.image.polygons import Polygon, polygons_from_mask
 from samhq.image.read import as_array
-from samhq.image.regions import Piece
+from samhq.masks import rle
+from samhq.masks.finish import Finish
+from samhq.masks.polygons import Polygon, polygons_from_mask
+from samhq.masks.regions import Piece
 
 if TYPE_CHECKING:
     from samhq.inference.result import Segmentation
@@ -82,7 +82,7 @@ class Annotation:
         return rle.decode_window(self.code, self.bbox_xywh)
 
     def polygons(self, tolerance: float = 0.0) -> list[Polygon]:
-        """Outlines with holes, (x, y) on pixel borders; see `samhq.image.polygons`."""
+        """Outlines with holes, (x, y) on pixel borders; see `samhq.masks.polygons`."""
         shift = np.array(self.bbox_xywh[:2])
         return [
             Polygon(polygon.exterior + shift, [hole + shift for hole in polygon.holes])

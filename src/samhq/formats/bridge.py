@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from samhq.formats.annotation import rings
-from samhq.image.polygons import Polygon
+from samhq.masks.polygons import Polygon
 
 
 def bridged(polygons: Sequence[Polygon]) -> np.ndarray:

@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from samhq.atomic import whole_file
 from samhq.formats.annotation import Annotation, Picture
 from samhq.formats.bridge import bridged
+from samhq.storage.atomic import whole_file
 
 
 @contextmanager

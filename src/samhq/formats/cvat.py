@@ -15,10 +15,10 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from samhq.atomic import whole_file
 from samhq.formats.annotation import Annotation, Picture
 from samhq.formats.bridge import bridged
-from samhq.image import rle
+from samhq.masks import rle
+from samhq.storage.atomic import whole_file
 
 
 @contextmanager

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from samhq import digest
-from samhq.atomic import whole_file
-from samhq.image import rle
 from samhq.image.read import as_array
+from samhq.masks import rle
+from samhq.storage import digest
+from samhq.storage.atomic import whole_file
 
 if TYPE_CHECKING:
     from samhq.inference.everything import Everything

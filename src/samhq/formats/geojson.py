@@ -13,7 +13,7 @@ import numpy as np
 
 from samhq.formats.annotation import Annotation, Georeference, Picture, rings
 from samhq.formats.files import write_json
-from samhq.image.polygons import Polygon
+from samhq.masks.polygons import Polygon
 
 _LONGITUDE_LATITUDE = {"EPSG:4326", "OGC:CRS84"}
 

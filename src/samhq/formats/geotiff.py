@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from samhq.atomic import whole_file
-from samhq.errors import ConfigError, MissingExtraError
+from samhq.errors import ConfigError
+from samhq.extras import from_extra
 from samhq.formats.annotation import Picture
 from samhq.formats.labelmap import Order, label_map, palette
+from samhq.storage.atomic import whole_file
 
 
 def write_geotiff(picture: Picture, path: Path, order: Order = "area") -> Path:
@@ -59,11 +60,7 @@ def _profile(rasterio: Any, picture: Picture, values: np.ndarray) -> dict[str, A
 
 
 def _rasterio() -> Any:
-    try:
+    with from_extra("geo", "GeoTIFF"):
         import rasterio
         import rasterio.errors
-    except ImportError as error:
-        raise MissingExtraError(
-            "Expected rasterio for GeoTIFF, got none installed. Run: pip install 'samhq[geo]'."
-        ) from error
     return rasterio

@@ -12,10 +12,10 @@ import numpy as np
 from jaxtyping import UInt
 from PIL import Image
 
-from samhq.atomic import whole_file
 from samhq.errors import ConfigError
 from samhq.formats.annotation import Picture
 from samhq.image.draw import colour
+from samhq.storage.atomic import whole_file
 
 #: Which object has a pixel that several claim: the smallest of them, or the one with the best score.
 Order = Literal["area", "score"]

@@ -16,11 +16,11 @@ from xml.etree import ElementTree
 import numpy as np
 from jaxtyping import UInt8
 
-from samhq.atomic import whole_file
 from samhq.formats.annotation import LABEL, Annotation, Picture
 from samhq.formats.bridge import bridged
-from samhq.image import rle
-from samhq.image.regions import Piece
+from samhq.masks import rle
+from samhq.masks.regions import Piece
+from samhq.storage.atomic import whole_file
 
 #: Bits in which a run's length is written; a run takes the first that has room for it.
 _LENGTH_BITS = np.array([3, 4, 8, 16])

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from samhq.atomic import whole_file
 from samhq.formats.annotation import picture_from_records
 from samhq.formats.files import write_mask, write_overlay, write_record
 from samhq.formats.labelmap import write_label_map
 from samhq.formats.sa1b import sa1b_record
 from samhq.image.read import as_array
+from samhq.storage.atomic import whole_file
 
 if TYPE_CHECKING:
     from samhq.inference.automatic import AutomaticConfig

@@ -14,8 +14,9 @@ import numpy as np
 from samhq.formats.files import result_record, write_mask, write_picture, write_record
 from samhq.image.draw import cutout
 from samhq.image.draw import overlay as drawn
-from samhq.image.regions import Piece, whole
+from samhq.image.windows import whole
 from samhq.inference.result import drawn_prompts
+from samhq.masks.regions import Piece
 from samhq.shapes import UInt8
 
 if TYPE_CHECKING:

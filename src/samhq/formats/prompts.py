@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from samhq.errors import ImageError, PromptError, did_you_mean
-from samhq.image import rle
 from samhq.image.read import read_mask
 from samhq.inference.prompt import Prompt
+from samhq.masks import rle
 
 _FIELDS = ("points", "labels", "box", "mask")
 _FORMS = (

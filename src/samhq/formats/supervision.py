@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from samhq.errors import MissingExtraError
+from samhq.extras import from_extra
 from samhq.formats.annotation import Picture, record_from_annotation
 
 
@@ -45,10 +45,6 @@ def sam_records(picture: Picture) -> list[dict[str, Any]]:
 
 
 def _supervision() -> Any:
-    try:
+    with from_extra("supervision", "Detections"):
         import supervision
-    except ImportError as error:
-        raise MissingExtraError(
-            "Expected supervision for Detections, got none installed. Run: pip install 'samhq[supervision]'."
-        ) from error
     return supervision

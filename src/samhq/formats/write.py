@@ -26,7 +26,7 @@ from samhq.formats.labelstudio import open_labelstudio
 from samhq.formats.sa1b import write_sa1b
 from samhq.formats.svg import write_svg
 from samhq.formats.yolo import open_yolo
-from samhq.image.finish import Finish
+from samhq.masks.finish import Finish
 
 
 @dataclass(frozen=True)

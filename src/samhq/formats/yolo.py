@@ -16,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from samhq.atomic import whole_file
 from samhq.formats.annotation import Annotation, Picture
 from samhq.formats.bridge import bridged
 from samhq.formats.files import write_picture
+from samhq.storage.atomic import whole_file
 
 
 @contextmanager

@@ -15,11 +15,12 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from PIL import Image
 
-from samhq.errors import ImageError, MissingExtraError
+from samhq.errors import ImageError
+from samhq.extras import from_extra
 from samhq.image.bands import Rendering, bands_last, rendering
 from samhq.image.frame import Frame
 from samhq.image.read import describe, read_image
-from samhq.image.regions import Window, whole
+from samhq.image.windows import Window, whole
 from samhq.shapes import UInt8
 
 Affine = tuple[float, float, float, float, float, float]
@@ -321,13 +322,8 @@ def _opened(path: str | os.PathLike[str]) -> Any:
     Raises:
         MissingExtraError, ImageError: as `RasterSource`.
     """
-    try:
+    with from_extra("geo", f"reading {describe(path)} by window or by band"):
         import rasterio
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            f"Reading {describe(path)} by window or by band needs rasterio, which is not installed. "
-            "Run: pip install 'samhq[geo]'"
-        ) from error
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)

@@ -9,7 +9,7 @@ automatic_mask_generator.py, whose parameters, defaults and order these are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -20,21 +20,19 @@ from torch import Tensor
 
 from samhq.config import MASK_THRESHOLD, Candidates, HQMode
 from samhq.errors import ConfigError
-from samhq.image import runs
 from samhq.image.crops import Crop, crop_boxes, point_grid
 from samhq.image.frame import Frame
 from samhq.image.transform import to_pixels
 from samhq.inference.enlarge import Enlarged, Enlarger
 from samhq.inference.filters import near_crop_edge, nms, stability_score
+from samhq.masks import runs
 from samhq.model.sam import Sam
 from samhq.model.selection import select
+from samhq.progress import Watch
 from samhq.types import FOREGROUND, Attended, Choice, ImageEmbedding, Prompts
 
 _CPU_BATCH = 4  #: points at a time on a CPU: more fall out of its cache
 _CPU_PAINTED = 2  #: of these at a time are painted there, where a point needs 16 times the memory
-
-#: Called with the number of points done and of all points.
-Watch = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,7 +21,6 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from samhq import digest
 from samhq.checkpoint import files
 from samhq.config import PIXEL_MEAN, PIXEL_STD, ModelConfig
 from samhq.errors import CheckpointError, ConfigError, did_you_mean
@@ -29,6 +28,7 @@ from samhq.image.frame import Frame
 from samhq.image.read import file_name_of, read_image
 from samhq.inference.segment import EncodedImage, Segmenter
 from samhq.model.sam import Sam
+from samhq.storage import digest
 from samhq.types import ImageEmbedding
 
 #: How the numbers of an embedding are stored.

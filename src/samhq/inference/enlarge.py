@@ -18,7 +18,7 @@ from torch import Tensor
 
 from samhq.image.crops import Crop
 from samhq.image.frame import Frame
-from samhq.image.runs import changes_of_columns
+from samhq.masks.runs import changes_of_columns
 
 _BLOCKS = 16  #: a side, so that a block of SAM's masks rests on some 18 x 18 of its 256 x 256 logits
 _MARGIN = 1e-5  #: of a block's largest logit: by how much rounding could make a product leave its range

@@ -17,12 +17,13 @@ import numpy as np
 from jaxtyping import UInt, UInt8
 
 from samhq.errors import ConfigError, did_you_mean
-from samhq.image import runs
 from samhq.image.draw import colour
 from samhq.image.read import file_name_of, read_image
-from samhq.inference.automatic import REFILTERED, AutomaticConfig, Proposals, Watch, keep, propose
+from samhq.inference.automatic import REFILTERED, AutomaticConfig, Proposals, keep, propose
 from samhq.inference.segment import EncodedImage, Segmenter, load
+from samhq.masks import runs
 from samhq.model.sam import Sam
+from samhq.progress import Watch, progress_bar
 from samhq.types import ImageEmbedding
 
 #: How a record says its mask: bool [H,W], COCO's RLE with counts as a list, or compressed into a str.
@@ -311,15 +312,8 @@ def as_sam(model: Segmenter | Sam | str | None) -> Sam:
 @contextmanager
 def _watching(progress: bool | Watch) -> Iterator[Watch | None]:
     """What to call after each batch: nothing, the function that was given, or a bar on stderr."""
-    if not progress or progress is not True:
+    if progress is True:
+        with progress_bar("point") as show:
+            yield show
+    else:
         yield progress or None
-        return
-    from tqdm import tqdm
-
-    with tqdm(unit="point") as bar:
-
-        def show(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        yield show

@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from samhq.image import runs
 from samhq.image.read import file_name_of
-from samhq.image.regions import Window, tile_grid, whole
 from samhq.image.sources import PictureSource, open_picture
+from samhq.image.windows import Window, tile_grid, whole
 from samhq.inference.automatic import AutomaticConfig, Best, Proposal, Proposals, keep, propose
 from samhq.inference.everything import Everything, as_config, as_sam
 from samhq.inference.seams import Instance
 from samhq.inference.segment import Segmenter
 from samhq.inference.tiles import segment_tiles
+from samhq.masks import runs
 from samhq.model.sam import Sam
 
 

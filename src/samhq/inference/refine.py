@@ -23,12 +23,13 @@ from samhq.config import MASK_THRESHOLD, HQMode
 from samhq.errors import ConfigError
 from samhq.image.boxes import as_boxes, as_points, boxes_from_masks
 from samhq.image.frame import Frame
-from samhq.image.regions import Piece, Tile, Window, tile_grid, whole
 from samhq.image.sources import ArraySource, PictureSource
 from samhq.image.transform import to_pixels
+from samhq.image.windows import Tile, Window, tile_grid, whole
 from samhq.inference.prompt import Prompt, as_prompts, candidates_for, flatten
 from samhq.inference.result import Segmentation
 from samhq.inference.segment import Segmenter
+from samhq.masks.regions import Piece
 
 _GAIN = 1.2  #: how much larger the second look must show the object than the first, to be worth it
 _LADDER = 2**0.25  #: crops grow in such steps, so that a first mask a little larger is looked at in the same scale

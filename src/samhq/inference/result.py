@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from samhq.image import rle
 from samhq.image.boxes import boxes_from_masks
 from samhq.image.draw import cutout, overlay
 from samhq.image.read import as_array
 from samhq.inference.prompt import Prompt
+from samhq.masks import rle
 
 if TYPE_CHECKING:
     from samhq.image.frame import Frame
-    from samhq.image.polygons import Polygon
+    from samhq.masks.polygons import Polygon
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +81,7 @@ class Segmentation:
 
         `tolerance` in pixels: how far a simplified outline may leave the exact one; 0 keeps every corner.
         """
-        from samhq.image.polygons import polygons_from_mask
+        from samhq.masks.polygons import polygons_from_mask
 
         return [polygons_from_mask(mask, tolerance) for mask in self.masks]
 

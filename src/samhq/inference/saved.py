@@ -18,11 +18,11 @@ from samhq.errors import ConfigError, ImageError
 from samhq.formats.annotation import Annotation, Picture
 from samhq.formats.metadata import CONFIG
 from samhq.formats.sa1b import read_sa1b
-from samhq.image import rle, runs
 from samhq.image.crops import Crop
 from samhq.image.read import read_image
 from samhq.inference.automatic import AutomaticConfig, Proposal, Proposals
 from samhq.inference.everything import Everything
+from samhq.masks import rle, runs
 
 #: What is known of masks whose record does not say how they were chosen: all that there is may be asked for.
 _FREE = AutomaticConfig(pred_iou_thresh=0.0, stability_score_thresh=0.0, box_nms_thresh=1.0, crop_nms_thresh=1.0)

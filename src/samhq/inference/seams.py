@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from samhq.image.regions import Piece, Tile, Window, boxes, whole
+from samhq.image.windows import Tile, Window, whole
+from samhq.masks.regions import Piece, boxes
 
 _AGREE = 0.5  #: IoU, in what two tiles share, above which two masks are views of one object
 _SUBSTANTIAL = 0.1  #: of the smaller mask: agreement on less, away from where tiles end, may be chance

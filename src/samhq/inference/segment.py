@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from samhq.config import HQMode
+from samhq.device import as_device, as_dtype
 from samhq.errors import ConfigError, PromptError, did_you_mean, naming
 from samhq.image.frame import Frame
 from samhq.image.read import describe, file_name_of, read_image
@@ -219,43 +220,3 @@ def load(
 
     place = as_device(device)
     return Segmenter(load_model(source, device=place, dtype=as_dtype(dtype, place)))
-
-
-def as_device(device: str | int | torch.device | None) -> torch.device:
-    """The device by name, by a GPU's number, or as it is; "auto" and None are CUDA where there is one, else the CPU.
-
-    Raises:
-        ConfigError: PyTorch does not know or does not have it.
-    """
-    if device in (None, "auto"):
-        # Not MPS: nothing here has been run on it, so that it is for those who name it.
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        return torch.empty(0, device=device).device
-    except (RuntimeError, AssertionError, TypeError, ValueError) as error:
-        reason = str(error).splitlines()[0].rstrip(".")
-        raise ConfigError(f"Expected a device that PyTorch has here, got {device!r}: {reason}. Try cpu.") from error
-
-
-def as_dtype(dtype: str | torch.dtype, device: torch.device | None = None) -> torch.dtype:
-    """The dtype by name or as it is; "auto" is what the device multiplies fastest.
-
-    Raises:
-        ConfigError: not one of float32, bfloat16, float16, auto.
-    """
-    known = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-    if dtype in known.values():
-        return dtype  # type: ignore[return-value]
-    if dtype == "auto":
-        return torch.bfloat16 if multiplies_bfloat16(device or torch.device("cpu")) else torch.float32
-    if dtype not in known:
-        raise ConfigError(f"Expected a dtype of {', '.join(known)} or auto, got {dtype!r}.")
-    return known[dtype]
-
-
-def multiplies_bfloat16(device: torch.device) -> bool:
-    """Whether the device has bfloat16 products in hardware: AVX512-BF16 or AMX of a CPU, or a GPU since Ampere."""
-    if device.type == "cpu":
-        # Old versions of PyTorch cannot tell.
-        return any(getattr(torch.cpu, ask, bool)() for ask in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
-    return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)

@@ -6,17 +6,19 @@ a time, and masks as pieces at one bit a pixel of their box.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from samhq.errors import ImageError
-from samhq.image import rle
 from samhq.image.read import as_array
-from samhq.image.regions import Piece, Tile, tile_grid
 from samhq.image.sources import PictureSource
+from samhq.image.windows import Tile, tile_grid
 from samhq.inference.seams import Instance, Seen, merge
+from samhq.masks import rle
+from samhq.masks.regions import Piece
+from samhq.progress import counted
 
 #: The masks of a window uint8 [h,w,3]: of each a bool mask [h,w] or its RLE, a score, and anything to remember of it.
 MasksOf = Callable[[np.ndarray], Iterable[tuple[Any, float, Any]]]
@@ -45,7 +47,8 @@ def segment_tiles(
         ImageError: a picture without pixels or that cannot be read; masks of another size than the window.
     """
     tiles = tile_grid(source.size_hw, tile, overlap, start_xy)
-    seen = [view for number, t in _counted(tiles, progress) for view in _look(source, t, number, masks_of)]
+    numbered = enumerate(counted(tiles, "tile", show=progress))
+    seen = [view for number, t in numbered for view in _look(source, t, number, masks_of)]
     return merge(seen, tiles, source.size_hw)
 
 
@@ -105,12 +108,3 @@ def _record(instance: Instance, tile: Tile, size_hw: tuple[int, int]) -> dict[st
     if view.get("point_coords") is not None:
         changed["point_coords"] = [[x + window.x0, y + window.y0] for x, y in view["point_coords"]]
     return {**view, **changed}
-
-
-def _counted(tiles: Sequence[Tile], progress: bool) -> Iterable[tuple[int, Tile]]:
-    """Tiles with their numbers, and a bar on stderr where wanted."""
-    if not progress:
-        return enumerate(tiles)
-    from tqdm import tqdm
-
-    return enumerate(tqdm(tiles, unit="tile"))

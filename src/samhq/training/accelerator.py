@@ -12,8 +12,9 @@ from typing import Any
 
 import torch
 
-from samhq.errors import ConfigError, MissingExtraError
-from samhq.inference.segment import as_device
+from samhq.device import as_device
+from samhq.errors import ConfigError
+from samhq.extras import from_extra
 
 _PRECISION = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
 #: How long processes wait for one that validates or encodes alone. Where one dies the launcher ends the others.
@@ -31,14 +32,10 @@ def start_accelerator(device: str | None, precision: str) -> Any:
     chosen = as_device(device)
     if precision == "float16" and chosen.type == "cpu":
         raise ConfigError("Expected float32 or bfloat16 on a CPU, got float16. Choose another precision or device.")
-    try:
+    with from_extra("train", "training"):
         from accelerate import Accelerator
         from accelerate.state import AcceleratorState
         from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            f"Training needs Accelerate, and {error.name} is not installed. Run: pip install 'samhq[train]'"
-        ) from error
     # Its settings are the process's; a second run in this process may want others.
     AcceleratorState._reset_state(reset_partial_state=True)
     # A batch need not hold every kind of prompt, so that some parameters may stay without a gradient.

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from samhq.atomic import whole_file
 from samhq.errors import CheckpointError
+from samhq.storage.atomic import whole_file
 
 #: The one file of a run folder that is needed to go on.
 STATE = "state.pt"

@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from samhq import digest
 from samhq.checkpoint import files
 from samhq.errors import CheckpointError
+from samhq.storage import digest
 
 FOLDER = "contents"  #: in a cache's folder, one file for each source
 _LAYOUT = 1  #: of the file; another one means that pictures are read again

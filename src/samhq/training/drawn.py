@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
+from samhq.datasets.drawn.scene import Scene, SceneConfig, draw_scene
 from samhq.datasets.sample import Sample, labelled, stamp_of_files
 from samhq.errors import ConfigError
-from samhq.scenes.scene import Scene, SceneConfig, draw_scene
 from samhq.training.config import Kind
 from samhq.training.data import Asked
 from samhq.training.prompts import draw_kind, draw_prompt, soft_target

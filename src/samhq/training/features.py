@@ -22,11 +22,11 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from samhq import digest
 from samhq.checkpoint import files
 from samhq.datasets.sample import Pictures, Sample, stamp_of
 from samhq.errors import CheckpointError
 from samhq.model.sam import Sam
+from samhq.storage import digest
 from samhq.training.augment import Augmentation, View
 from samhq.training.contents import Contents
 from samhq.training.data import Features, normalised

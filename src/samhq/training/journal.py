@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
-from samhq.errors import MissingExtraError
 from samhq.evaluation.result import as_json
+from samhq.extras import missing_package
 
 LOG = "log.jsonl"  #: in a run's folder, one line of JSON for each line printed
 BOARD = "tensorboard"  #: in a run's folder
@@ -122,10 +122,7 @@ def _kept(log: Path, step: int) -> list[str]:
 def _open_board(folder: Path, wanted: bool | None, step: int) -> Any:
     installed = importlib.util.find_spec("tensorboard") is not None
     if wanted and not installed:
-        raise MissingExtraError(
-            "Scalars for TensorBoard need the package tensorboard, which is not installed. "
-            "Run: pip install 'samhq[train]'"
-        )
+        raise missing_package("tensorboard", "train", "scalars in TensorBoard")
     if wanted is False or not installed:
         return None
     from torch.utils.tensorboard import SummaryWriter

@@ -13,9 +13,9 @@ from itertools import islice
 
 import numpy as np
 
-from samhq import digest
 from samhq.datasets.sample import Pictures, Sample
 from samhq.errors import ConfigError
+from samhq.storage import digest
 from samhq.training.augment import HALF, Augmentation, View, augment
 from samhq.training.config import Kind, TrainConfig, parse_kinds
 from samhq.training.data import Asked, Features

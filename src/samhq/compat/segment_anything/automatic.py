@@ -1,0 +1,120 @@
+"""segment-anything's and SAM-HQ's `SamAutomaticMaskGenerator`: a picture in, a list of records out.
+
+A thin face of `inference/automatic.py`. Unlike the published one it returns [] where nothing is found
+also with crops, scores an empty mask's stability as 0, and never holds full-size logits.
+
+Source: automatic_mask_generator.py of segment-anything and segment_anything_hq 0.3 (arguments and records).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+
+from samhq.compat.segment_anything.predictor import SamPredictor
+from samhq.compat.segment_anything.sam import published
+from samhq.errors import ConfigError, ImageError
+from samhq.inference.automatic import AutomaticConfig, keep, propose
+from samhq.inference.everything import OutputMode, Records, as_output_mode
+from samhq.model import sam
+
+
+class RefusedOptionError(ConfigError, AssertionError):
+    """An argument that the published generator stops at by an assertion."""
+
+
+class _Setting:
+    """A published attribute: reads a field of the configuration, and set to another value changes it."""
+
+    def __set_name__(self, _: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, generator: SamAutomaticMaskGenerator | None, _: type | None = None) -> Any:
+        return self if generator is None else getattr(generator.config, self.name)
+
+    def __set__(self, generator: SamAutomaticMaskGenerator, value: Any) -> None:
+        generator.config = generator.config.replace(**{self.name: value})
+
+
+class SamAutomaticMaskGenerator:
+    """Masks for everything in a picture, with the published parameters and defaults, which are attributes too."""
+
+    points_per_batch = _Setting()
+    pred_iou_thresh = _Setting()
+    stability_score_thresh = _Setting()
+    stability_score_offset = _Setting()
+    box_nms_thresh = _Setting()
+    crop_n_layers = _Setting()
+    crop_nms_thresh = _Setting()
+    crop_overlap_ratio = _Setting()
+    crop_n_points_downscale_factor = _Setting()
+    min_mask_region_area = _Setting()
+
+    def __init__(
+        self,
+        model: sam.Sam,
+        points_per_side: int | None = 32,
+        points_per_batch: int = 64,
+        pred_iou_thresh: float = 0.88,
+        stability_score_thresh: float = 0.95,
+        stability_score_offset: float = 1.0,
+        box_nms_thresh: float = 0.7,
+        crop_n_layers: int = 0,
+        crop_nms_thresh: float = 0.7,
+        crop_overlap_ratio: float = 512 / 1500,
+        crop_n_points_downscale_factor: int = 1,
+        point_grids: Sequence[np.ndarray] | None = None,
+        min_mask_region_area: int = 0,
+        output_mode: OutputMode = "binary_mask",
+    ) -> None:
+        """What each parameter means, `samhq.AutomaticConfig` says; `output_mode` is how a record holds its mask.
+
+        Raises:
+            RefusedOptionError: both or neither of `points_per_side` and `point_grids`, another `output_mode`, or a
+                value that means nothing.
+            ConfigError: not a model of samhq.
+        """
+        self.predictor = SamPredictor(published(model))
+        try:
+            self.config = AutomaticConfig(
+                points_per_side=points_per_side,
+                points_per_batch=points_per_batch,
+                pred_iou_thresh=pred_iou_thresh,
+                stability_score_thresh=stability_score_thresh,
+                stability_score_offset=stability_score_offset,
+                box_nms_thresh=box_nms_thresh,
+                crop_n_layers=crop_n_layers,
+                crop_nms_thresh=crop_nms_thresh,
+                crop_overlap_ratio=crop_overlap_ratio,
+                crop_n_points_downscale_factor=crop_n_points_downscale_factor,
+                point_grids=point_grids,
+                min_mask_region_area=min_mask_region_area,
+            )
+            self.output_mode = as_output_mode(output_mode)
+        except ConfigError as error:
+            raise RefusedOptionError(str(error)) from error
+
+    def generate(self, image: UInt8[np.ndarray, "H W 3"], multimask_output: bool = True) -> list[dict[str, Any]]:
+        """A record for each mask, the best first.
+
+        `image` is uint8 RGB. Each record has `segmentation` (bool [H,W] or RLE, by `output_mode`), `area`, `bbox`
+        (x, y, w, h), `predicted_iou`, `point_coords` [[x, y]], `stability_score` and `crop_box` (x, y, w, h). Without
+        `multimask_output` a point gives the one mask for clear prompts instead of three, or of the best of three.
+
+        Raises:
+            ImageError: not uint8 [H,W,3].
+        """
+        picture = np.asarray(image)
+        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or not picture.size:
+            raise ImageError(
+                f"Expected a picture of uint8 values [H, W, 3], got {picture.dtype} {list(picture.shape)}. "
+                "Read others with samhq.image.read.read_image."
+            )
+        model = self.predictor.model
+        config = self.config.replace(
+            candidates=None if multimask_output else "single", mask_threshold=model.mask_threshold
+        )
+        return list(Records(keep(propose(model, picture, config), config), self.output_mode))

@@ -1,0 +1,39 @@
+"""transformers' SAM and SAM-HQ classes, without transformers: change the import, keep the script."""
+
+from __future__ import annotations
+
+from samhq.compat.transformers.configs import (
+    SamConfig,
+    SamHQConfig,
+    SamHQMaskDecoderConfig,
+    SamHQPromptEncoderConfig,
+    SamHQVisionConfig,
+    SamMaskDecoderConfig,
+    SamPromptEncoderConfig,
+    SamVisionConfig,
+)
+from samhq.compat.transformers.image_processor import SamImageProcessor
+from samhq.compat.transformers.models import SamHQModel, SamModel
+from samhq.compat.transformers.pipelines import MaskGenerationPipeline, pipeline
+from samhq.compat.transformers.processors import SamHQProcessor, SamProcessor
+from samhq.compat.transformers.vision import SamHQVisionModel, SamVisionModel
+
+__all__ = [
+    "MaskGenerationPipeline",
+    "SamConfig",
+    "SamHQConfig",
+    "SamHQMaskDecoderConfig",
+    "SamHQModel",
+    "SamHQProcessor",
+    "SamHQPromptEncoderConfig",
+    "SamHQVisionConfig",
+    "SamHQVisionModel",
+    "SamImageProcessor",
+    "SamMaskDecoderConfig",
+    "SamModel",
+    "SamProcessor",
+    "SamPromptEncoderConfig",
+    "SamVisionConfig",
+    "SamVisionModel",
+    "pipeline",
+]

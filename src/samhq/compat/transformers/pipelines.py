@@ -1,0 +1,227 @@
+"""transformers' `pipeline("mask-generation")`: pictures in, masks of everything and their scores out.
+
+A thin face of `inference/automatic.py`. Unlike transformers' it takes lists of pictures of any sizes and crops with
+fewer points, and prefers the smaller crop's mask where crops overlap, as segment-anything does.
+
+Source: pipelines/mask_generation.py of transformers 5.23 (arguments and outputs).
+"""
+
+from __future__ import annotations
+
+import os
+import urllib.request
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset, IterableDataset
+
+from samhq.checkpoint.load import load_model
+from samhq.compat.transformers.pretrained import place_of
+from samhq.config import MASK_THRESHOLD
+from samhq.device import as_dtype
+from samhq.errors import ConfigError, ImageError, did_you_mean, naming
+from samhq.image.read import read_image
+from samhq.inference.automatic import AutomaticConfig, Proposals, keep, propose
+from samhq.masks import runs
+from samhq.model.sam import Sam
+
+#: What a call may say, and transformers' defaults.
+DEFAULTS: dict[str, Any] = {
+    "points_per_batch": 64,
+    "points_per_crop": 32,
+    "crops_n_layers": 0,
+    "crop_overlap_ratio": 512 / 1500,
+    "crop_n_points_downscale_factor": 1,
+    "pred_iou_thresh": 0.88,
+    "stability_score_thresh": 0.95,
+    "stability_score_offset": 1,
+    "mask_threshold": MASK_THRESHOLD,
+    "crops_nms_thresh": 0.7,
+    "max_hole_area": None,
+    "max_sprinkle_area": None,
+    "output_rle_mask": False,
+    "output_bboxes_mask": False,
+    "timeout": None,
+}
+#: transformers' documentation calls them so, its code as above.
+_ALIASES = {"output_rle_masks": "output_rle_mask", "output_bboxes_masks": "output_bboxes_mask"}
+#: Change nothing here: pictures are taken one by one, whatever their number.
+_WITHOUT_EFFECT = ("batch_size", "num_workers", "framework", "image_processor", "processor", "use_fast")
+_ONE_PICTURE = (str, bytes, bytearray, memoryview)  #: sequences that are a picture's name or content
+TASK = "mask-generation"
+
+
+class MaskGenerationPipeline:
+    """Masks of everything in pictures, with a model and options that were chosen before."""
+
+    task = TASK
+
+    def __init__(self, model: Sam, options: dict[str, Any]) -> None:
+        self.sam, self.options = model.eval(), _known(options)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return self.sam.device
+
+    def __call__(self, image: Any, **options: Any) -> dict[str, Any] | list[dict[str, Any]] | Iterable[dict[str, Any]]:
+        """For a picture a dict, for a list of pictures a list of dicts.
+
+        For a torch data set, such as transformers' `KeyDataset`, another sequence or an iterator: dicts that are made
+        one by one as they are taken, with the length of what was given where that is known.
+
+        `masks` is a list of bool tensors [H,W] and `scores` a float tensor [M], the predicted IoU; with
+        `output_rle_mask` also `rle_mask`, COCO's uncompressed RLE, and with `output_bboxes_mask` also
+        `bounding_boxes` [M,4] int64 as (x0, y0, x1, y1). All are empty where nothing is found.
+
+        A picture is whatever `samhq.image.read.read_image` takes, or an http(s) address, for which `timeout` in
+        seconds is meant. The other options are transformers', by its names and defaults; `points_per_batch` None
+        means all points. The result does not depend on `points_per_batch`, nor a picture's on the others in its list.
+
+        Raises:
+            ImageError: a picture that cannot be read or fetched.
+            ConfigError: an option that is unknown, means nothing, or has no effect in transformers either.
+        """
+        chosen = {**self.options, **_known(options)}
+        outputs_of = partial(self._masks, config=_config(chosen), options=chosen)
+        if isinstance(image, (list, tuple)):
+            return list(Outputs(image, outputs_of))
+        if isinstance(image, Iterator):
+            return iter(Outputs(image, outputs_of))
+        if isinstance(image, Dataset) or (isinstance(image, Sequence) and not isinstance(image, _ONE_PICTURE)):
+            return Outputs(image, outputs_of)
+        return outputs_of(image)
+
+    def _masks(self, image: Any, config: AutomaticConfig, options: dict[str, Any]) -> dict[str, Any]:
+        picture = read_image(_fetched(image, options.get("timeout")))
+        kept = keep(propose(self.sam, picture, config), config)
+        return _output(kept, rle=options.get("output_rle_mask"), boxes=options.get("output_bboxes_mask"))
+
+
+class Outputs:
+    """What a pipeline makes of several pictures, each when it is taken; anew each time that they are gone through."""
+
+    def __init__(self, pictures: Any, output_of: Callable[[Any], dict[str, Any]]) -> None:
+        self._pictures, self._output_of = pictures, output_of
+
+    def __len__(self) -> int:
+        return len(self._pictures)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """Raises as the pipeline itself, and says which picture it was."""
+        pictures, counted = self._pictures, hasattr(self._pictures, "__len__")
+        # A data set with numbers need not say where it ends other than by its length.
+        numbered = counted and not isinstance(pictures, IterableDataset)
+        walked = (pictures[number] for number in range(len(pictures))) if numbered else pictures
+        for number, one in enumerate(walked):
+            with naming("image", number, len(pictures) if counted else None):
+                output = self._output_of(one)
+            yield output
+
+
+def pipeline(
+    task: str | None = None,
+    model: Any = None,
+    *,
+    device: int | str | torch.device | None = None,
+    device_map: Any = None,
+    dtype: Any = None,
+    torch_dtype: Any = None,
+    **options: Any,
+) -> MaskGenerationPipeline:
+    """transformers' `pipeline` for the task "mask-generation"; what it returns is called with pictures.
+
+    `model` is a folder, a file, a name or a hub id, a model of this package's transformers classes, or a network that
+    samhq loaded; None is the starter. `device` moves it; by default it stays, or is loaded on the CPU. `options` are
+    those of `MaskGenerationPipeline.__call__`, for every call.
+
+    Raises:
+        ConfigError: another task, an option that is unknown, or something that is no model.
+        CheckpointError: the model cannot be loaded.
+    """
+    if task not in (None, TASK):
+        raise ConfigError(
+            f"Expected the task {TASK!r}, got {task!r}: SAM's models segment everything or what prompts say, they know "
+            "no classes. For prompts use SamHQModel with SamHQProcessor."
+        )
+    place = device_map if device is None else device
+    return MaskGenerationPipeline(_network(model, place, torch_dtype if dtype is None else dtype), options)
+
+
+def _network(model: Any, place: Any, dtype: Any) -> Sam:
+    found = next((one for one in _inside(model) if isinstance(one, Sam)), None)
+    if found is not None:
+        return found if place is None else found.to(place_of(place))
+    if model is not None and not isinstance(model, str | os.PathLike):
+        raise ConfigError(
+            f"Expected a model by name, file or folder, or one that samhq loaded, got a {type(model).__name__}. "
+            "A model of transformers itself cannot be used; give the name or folder that it was loaded from."
+        )
+    wanted = None if dtype == "auto" else as_dtype("float32" if dtype is None else dtype)
+    return load_model(model, device=place_of(place), dtype=wanted)
+
+
+def _inside(model: Any) -> tuple[Any, ...]:
+    """Where the network is in what samhq hands out: itself, in a transformers class, or in a `Segmenter`."""
+    return model, getattr(model, "sam", None), getattr(model, "model", None)
+
+
+def _known(options: dict[str, Any]) -> dict[str, Any]:
+    """Options by the names of transformers' code, those without effect left out."""
+    named = {_ALIASES.get(name, name): value for name, value in options.items() if name not in _WITHOUT_EFFECT}
+    for name in named:
+        if name not in DEFAULTS:
+            raise ConfigError(f"Expected an option of mask generation, got {name!r}. {did_you_mean(name, DEFAULTS)}")
+    for name in ("max_hole_area", "max_sprinkle_area"):
+        if named.get(name):
+            raise ConfigError(
+                f"Expected {name} to be left out, got {named[name]!r}: transformers has no such step for SAM either. "
+                "Use samhq.segment_everything(image, min_mask_region_area=...)."
+            )
+    return named
+
+
+def _config(options: dict[str, Any]) -> AutomaticConfig:
+    said = {**DEFAULTS, **options}
+    points = said["points_per_crop"]
+    every = 2**31 if said["points_per_batch"] is None else said["points_per_batch"]
+    return AutomaticConfig(
+        points_per_side=points,
+        points_per_batch=every,
+        pred_iou_thresh=said["pred_iou_thresh"],
+        stability_score_thresh=said["stability_score_thresh"],
+        stability_score_offset=said["stability_score_offset"],
+        box_nms_thresh=said["crops_nms_thresh"],
+        crop_n_layers=said["crops_n_layers"],
+        crop_nms_thresh=said["crops_nms_thresh"],
+        crop_overlap_ratio=said["crop_overlap_ratio"],
+        crop_n_points_downscale_factor=said["crop_n_points_downscale_factor"],
+        mask_threshold=said["mask_threshold"],
+        candidates="all",
+    )
+
+
+def _output(kept: Proposals, *, rle: Any, boxes: Any) -> dict[str, Any]:
+    output: dict[str, Any] = {
+        "masks": [torch.from_numpy(runs.mask_of(changes, kept.size_hw)) for changes in kept.changes],
+        "scores": torch.from_numpy(np.asarray(kept.iou, np.float32)),
+    }
+    if rle:
+        output["rle_mask"] = [runs.uncompressed(changes, kept.size_hw) for changes in kept.changes]
+    if boxes:
+        output["bounding_boxes"] = torch.from_numpy(np.asarray(kept.boxes, np.int64))
+    return output
+
+
+def _fetched(image: Any, timeout: float | None) -> Any:
+    """The bytes behind an http(s) address; anything else as it is."""
+    if not isinstance(image, str) or not image.startswith(("http://", "https://")):
+        return image
+    try:
+        with urllib.request.urlopen(image, timeout=timeout) as answer:
+            return answer.read()
+    except (OSError, ValueError) as error:
+        raise ImageError(f"Expected a picture at {image}, got {error}. Check the address and the network.") from error

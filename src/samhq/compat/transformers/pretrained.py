@@ -1,0 +1,122 @@
+"""What `from_pretrained` may be told, and which keywords a call refuses. Knows nothing about networks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from samhq.compat.transformers.configs import SamConfig, SamHQConfig
+from samhq.device import as_device
+from samhq.errors import ConfigError, PromptError, did_you_mean
+from samhq.model.sam import Sam
+
+#: Keywords of transformers' `from_pretrained` that change nothing here: loading is always lean, safe and without code
+#: from the repository.
+_WITHOUT_EFFECT = ("low_cpu_mem_usage", "trust_remote_code", "use_safetensors", "use_fast")
+_KNOWN = ("dtype", "torch_dtype", "device_map", "attn_implementation")
+#: What transformers has for SAM. The result is the same, and attention here is always torch's fused one.
+_ATTENTION = ("sdpa", "eager")
+#: Names of ways to fill several devices; this model fits on one.
+_SPREAD = ("auto", "balanced", "balanced_low_0", "sequential")
+#: What huggingface_hub, which does all downloads, is told by environment variables.
+_ENVIRONMENT = {"cache_dir": "HF_HUB_CACHE", "token": "HF_TOKEN", "local_files_only": "HF_HUB_OFFLINE=1"}
+OPTIONS = (*_KNOWN, *_WITHOUT_EFFECT, *_ENVIRONMENT)
+
+#: What the processor returns beside the model's inputs, so that `model(**inputs)` carries it.
+CARRIED = ("original_sizes", "reshaped_input_sizes")
+
+
+@dataclass(frozen=True)
+class Loading:
+    """Where weights go and in which dtype; None keeps the file's own."""
+
+    device: torch.device
+    dtype: torch.dtype | None
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any], source: str | os.PathLike[str]) -> Loading:
+        """What the keywords of `from_pretrained` say; float32 on the CPU by default.
+
+        Raises:
+            ConfigError: a keyword or a value that means nothing here.
+        """
+        for name, value in options.items():
+            if name not in OPTIONS:
+                raise ConfigError(f"from_pretrained: got an unexpected {name!r}. {did_you_mean(name, OPTIONS)}")
+            if name in _ENVIRONMENT and value and not Path(source).exists():
+                raise ConfigError(
+                    f"from_pretrained: got {name}={value!r}, which counts for downloads and is set by the environment "
+                    f"variable {_ENVIRONMENT[name]}. Set that, and leave {name} out."
+                )
+        _check_attention(options.get("attn_implementation"))
+        dtype = options.get("dtype", options.get("torch_dtype"))
+        return cls(place_of(options.get("device_map")), _dtype(dtype))
+
+    @staticmethod
+    def config(sam: Sam) -> SamConfig:
+        """transformers' configuration of a network."""
+        return (SamHQConfig if sam.config.hq else SamConfig).from_model_config(sam.config)
+
+
+def refuse(unknown: Mapping[str, Any], output_attentions: bool | None, known: Iterable[str]) -> None:
+    """Nothing, unless the call had a keyword that would have no effect.
+
+    Raises:
+        PromptError: `labels`.
+        ConfigError: another unknown keyword, or `output_attentions`.
+    """
+    if output_attentions:
+        raise ConfigError(
+            "Expected output_attentions to be left out, got True: fused attention never has the weights in memory. "
+            "Use hooks on the attention modules' inputs, or transformers itself."
+        )
+    if unknown.get("labels") is not None:
+        raise PromptError(
+            "Expected prompts, got `labels`: the processor makes them from segmentation_maps for your loss, and the "
+            "model has no use for them. Take them out with inputs.pop('labels'); pass a mask prompt as input_masks."
+        )
+    for name in unknown:
+        if name not in (*CARRIED, "labels"):
+            raise ConfigError(f"forward: got an unexpected argument {name!r}. {did_you_mean(name, known)}")
+
+
+def _dtype(value: Any) -> torch.dtype | None:
+    if value is None:
+        return torch.float32
+    if value == "auto":
+        return None
+    found = getattr(torch, value.removeprefix("torch."), None) if isinstance(value, str) else value
+    if not isinstance(found, torch.dtype) or not found.is_floating_point:
+        raise ConfigError(f"Expected a dtype such as torch.float16, 'bfloat16' or 'auto', got {value!r}.")
+    return found
+
+
+def place_of(value: Any) -> torch.device:
+    """The device that transformers' `device_map` or `device` says: the CPU for None and -1, one place for all.
+
+    Raises:
+        ConfigError: several devices, or one that PyTorch does not have here.
+    """
+    if isinstance(value, Mapping):
+        places = set(value.values())
+        if len(places) != 1:
+            raise ConfigError(f"Expected a device_map with one device, got {dict(value)!r}. The model is not split.")
+        value = places.pop()
+    if value is None or value == -1:
+        return torch.device("cpu")
+    return as_device("auto" if value in _SPREAD else value)
+
+
+def _check_attention(value: Any) -> None:
+    """Nothing for a name that transformers has for SAM, or such names by parts of the model."""
+    for name in value.values() if isinstance(value, Mapping) else (value,):
+        if name is not None and name not in _ATTENTION:
+            raise ConfigError(
+                f"Expected an attn_implementation that transformers has for SAM, got {name!r}; here all mean the same. "
+                f"{did_you_mean(str(name), _ATTENTION)}"
+            )

@@ -1,0 +1,171 @@
+"""One ONNX file ready to run, by ONNX Runtime or by OpenVINO. Knows nothing of what the graphs compute.
+
+Both are imported when a file is opened.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+
+from samhq.errors import CheckpointError, ConfigError, did_you_mean
+from samhq.extras import from_extra
+
+#: How OpenVINO computes; the other runtimes compute as the file says.
+Precision = Literal["float32", "bfloat16"]
+
+#: Short names for what ONNX Runtime calls execution providers.
+_SHORT = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+    "directml": "DmlExecutionProvider",
+}
+OPENVINO = "openvino"
+
+
+@runtime_checkable
+class Graph(Protocol):
+    """An opened file: what it says about itself, and what it computes."""
+
+    metadata: Mapping[str, str]
+
+    def __call__(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """All outputs by name."""
+        ...
+
+
+def open_graph(path: Path, providers: str | Sequence[str] | None = None, precision: Precision = "float32") -> Graph:
+    """The graph in a file.
+
+    `providers`: ONNX Runtime's execution providers by preference, by their own names or as "cpu", "cuda",
+    "tensorrt", "coreml", "directml"; None for CUDA where there is one, else the CPU. Or "openvino", OpenVINO's own
+    runtime on the CPU, or "openvino:GPU" for another of its devices. `precision` "bfloat16" is OpenVINO's, on
+    hardware that has it.
+
+    Raises:
+        ConfigError: a provider, device or precision that is not there.
+        CheckpointError: no such file, or not an ONNX file.
+        MissingExtraError: the runtime is not installed.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"Expected an exported model's file at {path}, got none. Make it with `samhq export`.")
+    names = [providers] if isinstance(providers, str) else list(providers or ())
+    if names and names[0].split(":")[0] == OPENVINO:
+        if len(names) > 1:
+            raise ConfigError(f"Expected {names[0]} alone, got it with {', '.join(names[1:])}. Leave those out.")
+        return _OpenVino(path, names[0].partition(":")[2] or "CPU", precision)
+    if precision != "float32":
+        raise ConfigError(
+            f"Expected float32 with ONNX Runtime, got {precision}: it computes as the file was exported. "
+            f'Use providers="{OPENVINO}" for bfloat16.'
+        )
+    return _OnnxRuntime(path, names)
+
+
+class _OnnxRuntime:
+    """A session of ONNX Runtime."""
+
+    def __init__(self, path: Path, providers: Sequence[str]) -> None:
+        runtime = _onnxruntime()
+        options = runtime.SessionOptions()
+        options.log_severity_level = 3  # warnings about kernels are not for users
+        options.intra_op_num_threads = _threads()
+        try:
+            self._session = runtime.InferenceSession(str(path), options, providers=_providers(runtime, providers))
+        except _failures(runtime) as error:
+            raise _unreadable(path, error) from error
+        self.metadata: Mapping[str, str] = self._session.get_modelmeta().custom_metadata_map
+        self._outputs = [output.name for output in self._session.get_outputs()]
+
+    def __call__(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return dict(zip(self._outputs, self._session.run(None, dict(feeds)), strict=True))
+
+
+def _onnxruntime() -> Any:
+    with from_extra("onnx", "an exported model"):
+        import onnxruntime
+    return onnxruntime
+
+
+def _failures(runtime: Any) -> tuple[type[Exception], ...]:
+    """What ONNX Runtime raises at files that it cannot load."""
+    state = runtime.capi.onnxruntime_pybind11_state
+    return state.Fail, state.InvalidGraph, state.InvalidProtobuf, state.NotImplemented, state.InvalidArgument
+
+
+def _providers(runtime: Any, asked: Sequence[str]) -> list[str]:
+    there = runtime.get_available_providers()
+    if not asked:
+        return [name for name in (_SHORT["cuda"], _SHORT["cpu"]) if name in there]
+    names = [_SHORT.get(name, name) for name in asked]
+    for name in names:
+        if name not in there:
+            known = [*there, *(short for short, long in _SHORT.items() if long in there), OPENVINO]
+            raise ConfigError(f"Expected an execution provider that is here, got {name}. {did_you_mean(name, known)}")
+    return names
+
+
+def _threads() -> int:
+    """OMP_NUM_THREADS, which every other library here obeys; 0, all cores, where it says nothing."""
+    first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
+    return int(first) if first.isdecimal() else 0
+
+
+class _OpenVino:
+    """A model compiled by OpenVINO."""
+
+    def __init__(self, path: Path, device: str, precision: Precision) -> None:
+        core = _openvino()
+        self._check_device(core, device, precision)
+        hint = {"float32": "f32", "bfloat16": "bf16"}[precision]
+        try:
+            model = core.read_model(str(path))
+            settings = {"INFERENCE_PRECISION_HINT": hint, "INFERENCE_NUM_THREADS": _threads()}
+            self._compiled = core.compile_model(model, device, settings if device == "CPU" else {})
+        except RuntimeError as error:
+            raise _unreadable(path, error) from error
+        self.metadata = _metadata(model)
+
+    def _check_device(self, core: Any, device: str, precision: Precision) -> None:
+        if device not in core.available_devices:
+            known = did_you_mean(device, core.available_devices)
+            raise ConfigError(f"Expected a device that OpenVINO has here, got {device}. {known}")
+        if precision == "bfloat16" and "BF16" not in core.get_property(device, "OPTIMIZATION_CAPABILITIES"):
+            raise ConfigError(
+                f"Expected a {device} with bfloat16 instructions, got one without. Leave the precision at float32."
+            )
+
+    def __call__(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        found = self._compiled(dict(feeds), share_inputs=True)
+        return {output.any_name: np.array(found[output]) for output in self._compiled.outputs}
+
+
+@cache
+def _openvino() -> Any:
+    """The one OpenVINO of this process, never unloaded.
+
+    Its CPU plug-in gives the thread a signal stack when it is loaded and takes it away when it is not used any more. Of
+    two, the second puts back the first one's when that is gone: the next signal is then handled in memory of others.
+    """
+    with from_extra("openvino", "an exported model in OpenVINO"):
+        import openvino
+    return openvino.Core()
+
+
+def _metadata(model: Any) -> Mapping[str, str]:
+    """The file's own text by name, which OpenVINO keeps as the framework's."""
+    info = model.get_rt_info()
+    framework = info["framework"] if "framework" in info else {}  # noqa: SIM401 - OpenVINO's maps have no get
+    return {str(name): str(value.value) for name, value in framework.items()}
+
+
+def _unreadable(path: Path, error: Exception) -> CheckpointError:
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+    return CheckpointError(f"Expected an ONNX file that this runtime reads at {path}, got: {reason} Export it again.")

@@ -1,0 +1,136 @@
+"""An exported model: pixels to an embedding, an embedding and prompts to low-resolution masks, on arrays.
+
+The counterpart of `samhq.model.sam.Sam` where torch is not. Knows nothing of pictures' sizes or files of results.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+
+from samhq.config import IGNORED, Candidates, HQMode
+from samhq.errors import CheckpointError, ConfigError, did_you_mean
+from samhq.inference.prompt import Asked
+from samhq.runtime.about import DECODER, ENCODER, About
+from samhq.runtime.graph import Precision, open_graph
+from samhq.shapes import Float32
+
+#: What the decoder's input `hq` means.
+HQ_NUMBERS: dict[HQMode, int] = {"off": 0, "add": 1, "only": 2}
+_AT_ONCE = 16  #: prompts a call, which bounds the memory
+
+
+@dataclass(frozen=True, eq=False)
+class Embedding:
+    """What the encoder knows about a picture: `features` [1,C,g,g] and, for HQ models, `hq_features` [1,c,4g,4g]."""
+
+    features: Float32[np.ndarray, "1 C g g"]
+    hq_features: Float32[np.ndarray, "1 c G G"] | None = None
+
+
+class OnnxModel:
+    """The files of a folder that `samhq export` made, opened by ONNX Runtime or OpenVINO.
+
+    `providers` and `precision` as in `samhq.runtime.graph.open_graph`.
+
+    Raises:
+        CheckpointError: the folder lacks a file, or has files of another maker, contract or model.
+        ConfigError, MissingExtraError: as `samhq.runtime.graph.open_graph`.
+    """
+
+    def __init__(
+        self,
+        directory: str | os.PathLike[str],
+        providers: str | Sequence[str] | None = None,
+        precision: Precision = "float32",
+    ) -> None:
+        folder = Path(directory)
+        self._encoder = open_graph(folder / ENCODER, providers, precision)
+        self._decoder = open_graph(folder / DECODER, providers, precision)
+        self.about = About.from_metadata(self._decoder.metadata, folder / DECODER)
+        if self.about != About.from_metadata(self._encoder.metadata, folder / ENCODER):
+            raise CheckpointError(
+                f"Expected an encoder and a decoder of one export in {folder}, got two. Export the model again."
+            )
+        if self.about.contract != "samhq":
+            raise CheckpointError(
+                f"Expected samhq's own contract in {folder}, got the {self.about.contract} one, for other programs. "
+                "Export the model without --contract."
+            )
+
+    def encode(self, pixels: Float32[np.ndarray, "1 3 S S"]) -> Embedding:
+        """What the network knows about a normalised picture, for any number of prompts."""
+        return Embedding(**self._encoder({"pixels": pixels}))
+
+    def hq_mode(self, hq: HQMode | None) -> HQMode:
+        """The mode to use: what was asked, or by default "add" for HQ models and "off" for others.
+
+        Raises:
+            ConfigError: no such mode, or an HQ mask asked of a model that has no HQ heads.
+        """
+        if hq is None:
+            return "add" if self.about.hq else "off"
+        if hq not in get_args(HQMode):
+            raise ConfigError(f"Expected hq as None or a mode, got {hq!r}. {did_you_mean(str(hq), get_args(HQMode))}")
+        if hq != "off" and not self.about.hq:
+            raise ConfigError(
+                f"hq={hq!r} needs a model with HQ heads, but {self.about.model} is a plain SAM. "
+                "Export an HQ model, or leave hq out."
+            )
+        return hq
+
+    def decode(
+        self, embedding: Embedding, asked: Asked, candidates: Candidates, hq: HQMode
+    ) -> tuple[Float32[np.ndarray, "P K G G"], Float32[np.ndarray, "P K"]]:
+        """Low-resolution logits of the masks that are kept, and their predicted IoU; a few prompts at a time."""
+        take = np.array(taken(candidates, hq, self.about.masks), np.int32)
+        parts = [
+            self._decode(embedding, asked[start : start + _AT_ONCE], take, hq)
+            for start in range(0, len(asked), _AT_ONCE)
+        ]
+        logits, iou = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return logits, iou
+
+    def _decode(
+        self, embedding: Embedding, asked: Asked, take: np.ndarray, hq: HQMode
+    ) -> tuple[np.ndarray, np.ndarray]:
+        feeds = {"features": embedding.features, "take": take, **prompt_inputs(asked, self.about.low_res)}
+        if embedding.hq_features is not None:
+            feeds |= {"hq_features": embedding.hq_features, "hq": np.array([HQ_NUMBERS[hq]], np.int32)}
+        found = self._decoder(feeds)
+        return found["logits"], found["iou"]
+
+
+def taken(candidates: Candidates, hq: HQMode, masks: int) -> list[int]:
+    """What the decoder's input `take` says: 0 to masks-1 in the network's order, then masks 1 and up, best first.
+
+    The same choice as `samhq.model.selection.select`.
+
+    >>> taken("single", "add", 4), taken("sorted", "add", 4), taken("sorted", "only", 4)
+    ([0], [4, 5, 6], [4])
+    """
+    if candidates == "single" or masks == 1:
+        return [0]
+    if candidates == "best" or hq == "only":
+        return [masks]
+    return list(range(1, masks)) if candidates == "all" else list(range(masks, 2 * masks - 1))
+
+
+def prompt_inputs(asked: Asked, low_res: int) -> dict[str, np.ndarray]:
+    """The decoder's inputs for prompts: at least one point each, NaN for boxes and masks that are not there.
+
+    One mask is enough where no prompt has one.
+    """
+    count, width = asked.labels.shape
+    fill = max(0, 1 - width)
+    return {
+        "points": np.pad(asked.points, ((0, 0), (0, fill), (0, 0))),
+        "labels": np.pad(asked.labels, ((0, 0), (0, fill)), constant_values=IGNORED).astype(np.int32),
+        "boxes": np.full((count, 4), np.nan, np.float32) if asked.boxes is None else asked.boxes,
+        "masks": np.full((1, 1, low_res, low_res), np.nan, np.float32) if asked.masks is None else asked.masks,
+    }

@@ -1,0 +1,126 @@
+"""Pictures and prompts in, masks out, by an exported model: `samhq.load`'s verbs with NumPy, Pillow and a runtime.
+
+Values in, values out, no hidden state. Knows nothing about commands.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from samhq.config import Candidates, HQMode
+from samhq.errors import ConfigError
+from samhq.image.frame import Frame
+from samhq.image.read import file_name_of, read_image
+from samhq.image.transform import to_square
+from samhq.inference.prompt import Asked, Prompt, as_asked, candidates_for, one_or_many
+from samhq.inference.result import Segmentation
+from samhq.runtime.graph import Precision
+from samhq.runtime.model import Embedding, OnnxModel
+
+
+@dataclass(frozen=True, eq=False)
+class OnnxImage:
+    """A picture with what the network knows about it: give it to `OnnxSegmenter.segment` again and again."""
+
+    image: np.ndarray  #: uint8 [H,W,3], RGB
+    embedding: Embedding
+    frame: Frame
+    weights: str  #: the hash of the weights that encoded it
+    file_name: str | None = None  #: the picture's path, where it was given by one
+
+    def __repr__(self) -> str:
+        height, width = self.frame.original_hw
+        return f"OnnxImage({height}x{width})"
+
+
+class OnnxSegmenter:
+    """An exported model with the two verbs that people need: `encode` a picture once, `segment` it by prompts.
+
+    `directory` is what `samhq export` wrote; `providers` and `precision` as in `samhq.runtime.graph.open_graph`.
+    Raises as `samhq.runtime.model.OnnxModel`.
+    """
+
+    def __init__(
+        self,
+        directory: str | os.PathLike[str],
+        providers: str | Sequence[str] | None = None,
+        precision: Precision = "float32",
+    ) -> None:
+        self.model = OnnxModel(directory, providers, precision)
+
+    def __repr__(self) -> str:
+        return f"OnnxSegmenter({self.name}, {self.model.about.dtype})"
+
+    @property
+    def name(self) -> str:
+        """The model's name, such as "sam_hq_vit_b"."""
+        return self.model.about.model
+
+    def encode(self, image: Any) -> OnnxImage:
+        """The picture, whatever `samhq.image.read.read_image` takes, encoded once for any number of prompts.
+
+        Raises:
+            ImageError: it cannot be read as a picture.
+        """
+        picture = read_image(image)
+        if isinstance(image, np.ndarray) and np.shares_memory(picture, image):
+            picture = picture.copy()  # or a reused video buffer would change what results show
+        pixels, frame = to_square(picture, self.model.about.side)
+        return OnnxImage(picture, self.model.encode(pixels), frame, self.model.about.weights, file_name_of(image))
+
+    def segment(
+        self,
+        image: Any,
+        *,
+        points: Any = None,
+        labels: Any = None,
+        box: Any = None,
+        boxes: Any = None,
+        mask: Any = None,
+        prompts: Sequence[Prompt] | None = None,
+        multimask: bool | None = None,
+        hq: HQMode | None = None,
+    ) -> Segmentation:
+        """Masks for one object or many; arguments, defaults and results as `samhq.Segmenter.segment` has them.
+
+        Raises:
+            ImageError: the picture cannot be read.
+            PromptError: no prompt, or one of the wrong shape, range, order or type.
+            ConfigError: an HQ mask asked of a plain SAM, or a picture that another model encoded.
+        """
+        asked = one_or_many(points, labels, box, boxes, mask, prompts)
+        mode = self.model.hq_mode(hq)
+        encoded = image if isinstance(image, OnnxImage) else self.encode(image)
+        if encoded.weights != self.model.about.weights:
+            raise ConfigError(
+                f"Expected a picture encoded by this {self.name}, got one encoded by other weights. Encode it again."
+            )
+        flat = as_asked(asked, encoded.frame)
+        logits, iou = self._decode(encoded.embedding, flat, candidates_for(asked, multimask), mode)
+        return Segmentation(
+            image=encoded.image,
+            candidates=encoded.frame.masks_to_image(logits),
+            candidate_scores=iou,
+            low_res_logits=logits,
+            prompts=tuple(asked),
+            frame=encoded.frame,
+            model=self.name,
+            file_name=encoded.file_name,
+        )
+
+    def _decode(
+        self, embedding: Embedding, asked: Asked, policies: list[Candidates], hq: HQMode
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Low-resolution masks of all prompts, in order; prompts of one policy are decoded together."""
+        rows: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        for policy in dict.fromkeys(policies):
+            chosen = [i for i, other in enumerate(policies) if other == policy]
+            found = self.model.decode(embedding, asked[np.array(chosen)], policy, hq)
+            rows |= {i: (logits, iou) for i, logits, iou in zip(chosen, *found, strict=True)}
+        ordered = [rows[i] for i in range(len(policies))]
+        return np.stack([logits for logits, _ in ordered]), np.stack([iou for _, iou in ordered])

@@ -1,0 +1,208 @@
+"""Parties at the same work in turn: one, the other, one, the other, so that what slows the machine slows all.
+
+Their results are compared before anything is timed. Light to import; the work is done in the parties' processes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from samhq.errors import SamHQError
+from samhq.speed.measure import Peak, Sample, spread
+from samhq.speed.work import Entrant, Work
+from samhq.speed.worker import Seat, Setting
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Record = dict[str, Any]
+#: float32 results of two parties may differ by this much, as a share of the largest value.
+TOLERANCE = 1e-4
+#: Seconds between two parties: threads of the last one spin for a moment before they sleep.
+PAUSE = 0.02
+#: Work that takes so many seconds is not done once more to warm up, after its results were compared.
+WARM = 2.0
+
+
+class UnequalError(SamHQError):
+    """Two parties of one case gave different results, so their times say nothing."""
+
+
+class Contest:
+    """A model's parties, each in its process, ours first; use it in a `with` statement."""
+
+    def __init__(self, entrants: Sequence[Entrant], setting: Setting) -> None:
+        self.setting = setting
+        self._seats = [Seat(entrant, setting) for entrant in entrants]
+        self.seats = [seat for seat in self._seats if seat.ready()]
+        self.absent = {seat.label: seat.absent for seat in self._seats if seat.absent}
+
+    def __enter__(self) -> Contest:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for seat in self._seats:
+            seat.close()
+
+    def measure(
+        self, work: Work, *, rounds: int = 0, seconds: float = 20.0, memory: bool = True, once: bool = False
+    ) -> Record:
+        """The record of a piece of work; with `rounds` 0 as many as fit into `seconds`, from 3 to 50.
+
+        With `once` every party does it one time only: nothing is compared, and memory is read meanwhile, as for work
+        that is long by itself.
+
+        Raises:
+            UnequalError: the parties' results differ.
+            PartyError: a party's process ended.
+        """
+        once = once or work.long
+        refused = {seat.label: seat.take(work) for seat in self.seats}
+        seats = [seat for seat in self.seats if not refused[seat.label]]
+        apart = {} if once else prepare(seats, work)
+        samples, peaks, rates = alternate(seats, rounds or once, seconds, watched=once)
+        if memory and not once:
+            peaks = {seat.label: seat.peak() for seat in seats}
+        flops = work.flops()
+        return {
+            "case": work.case,
+            "model": work.config.name,
+            **work.facts(),
+            "weights": self.setting.weights,
+            "device": self.setting.device,
+            "gflop": None if flops is None else rounded(flops / 1e9),
+            "gemm_gflops": {dtype: rounded(rate / 1e9) for dtype, rate in rates.items()},
+            "rounds": len(next(iter(samples.values()))),
+            "parties": [
+                {
+                    "name": seat.name,
+                    "dtype": seat.entrant.dtype,
+                    **figures(samples[seat.label], flops, rates[seat.entrant.dtype], work.count),
+                    **memory_figures(peaks.get(seat.label)),
+                    **seat.notes(),
+                    "difference": apart.get(seat.label, {}),
+                }
+                for seat in seats
+            ],
+            "absent": {**self.absent, **{label: reason for label, reason in refused.items() if reason}},
+            "machine": self._seats[0].machine(),
+            "versions": versions(),
+        }
+
+
+def prepare(seats: Sequence[Seat], work: Work) -> dict[str, dict[str, float]]:
+    """How much the parties' results differ; afterwards each has done the work at least once.
+
+    Raises:
+        UnequalError: as `check_equal`.
+    """
+    answers, warm = {}, set()
+    for seat in seats:
+        started = time.perf_counter()
+        answers[seat.label] = seat.answer()
+        if time.perf_counter() - started > WARM:
+            warm.add(seat.label)
+    apart = check_equal(answers, work)
+    for seat in seats:
+        if seat.label not in warm:
+            seat.run()
+    return apart
+
+
+def alternate(
+    seats: Sequence[Seat], rounds: int, seconds: float, *, watched: bool = False
+) -> tuple[dict[str, list[Sample]], dict[str, Peak | None], dict[str, float]]:
+    """For each party the samples of its rounds, if `watched` its memory in the last, and by dtype the machine's rates.
+
+    A rate is the median of matrix products that the first party does between the rounds, in operations a second.
+    """
+    samples: dict[str, list[Sample]] = {seat.label: [] for seat in seats}
+    rates: dict[str, list[float]] = {seat.entrant.dtype: [] for seat in seats}
+    peaks: dict[str, Peak | None] = {}
+    started, done = time.perf_counter(), 0
+    while done < rounds if rounds else done < 3 or (done < 50 and time.perf_counter() - started < seconds):
+        for seat in seats:
+            time.sleep(PAUSE)
+            sample, peaks[seat.label] = seat.run_watched() if watched else (seat.run(), None)
+            samples[seat.label].append(sample)
+        for dtype, found in rates.items():
+            time.sleep(PAUSE)
+            found.append(seats[0].multiply(dtype))
+        done += 1
+    return samples, peaks, {dtype: spread(found).median for dtype, found in rates.items()}
+
+
+def check_equal(answers: Mapping[str, Mapping[str, np.ndarray]], work: Work) -> dict[str, dict[str, float]]:
+    """How much each party's results differ from those of the first one in float32, or else of the first one.
+
+    Raises:
+        UnequalError: two float32 parties differ by more than `TOLERANCE`, or share no result.
+    """
+    exact = [label for label in answers if label.endswith("float32")]
+    first = (exact or list(answers))[0]
+    apart = {label: difference(found, answers[first]) for label, found in answers.items() if label != first}
+    for label in exact[1:]:
+        if not max(apart[label].values(), default=float("inf")) <= TOLERANCE:
+            raise UnequalError(
+                f"Expected results of {label} within {TOLERANCE} of {first} in {work.case} {work.facts()}, "
+                f"got {apart[label] or 'no result of the same name'}. Mend the results before measuring their time."
+            )
+    return apart
+
+
+def difference(one: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """For each result that both have, the largest difference as a share of the largest value.
+
+    >>> import numpy as np
+    >>> difference({"a": np.array([1.0, 2.0])}, {"a": np.array([1.0, 4.0]), "b": np.ones(1)})
+    {'a': 0.5}
+    """
+    found = {}
+    for name in (name for name in one if name in other):
+        a, b = one[name], other[name]
+        found[name] = float("inf") if a.shape != b.shape else float(f"{abs(a - b).max() / abs(b).max():.2g}")
+    return found
+
+
+def figures(samples: Sequence[Sample], flops: int | None, rate: float, count: int = 1) -> Record:
+    """What was measured of work on `count` things; `share` is what the arithmetic alone takes at the GEMM rate."""
+    seconds = spread([sample.seconds for sample in samples])
+    return {
+        "seconds": {key: rounded(value) for key, value in asdict(seconds).items()},
+        "cpu_seconds": rounded(spread([sample.cpu_seconds for sample in samples]).median),
+        "page_faults": round(spread([float(sample.page_faults) for sample in samples]).median),
+        "per_second": rounded(count / seconds.median),
+        "share": None if flops is None else rounded(flops / seconds.median / rate),
+    }
+
+
+def memory_figures(peak: Peak | None) -> Record:
+    """Resident MiB with the model, and beyond that while it works."""
+    if peak is None:
+        return {"model_mb": None, "peak_mb": None}
+    return {"model_mb": round(peak.before_mb, 1), "peak_mb": round(peak.beyond_mb, 1)}
+
+
+def rounded(value: float) -> float:
+    """Four significant digits.
+
+    >>> rounded(0.0123456)
+    0.01235
+    """
+    return float(f"{value:.4g}")
+
+
+def versions() -> dict[str, str]:
+    """Of this library and of the peers that are installed."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {}
+    for name in ("samhq", "torch", "transformers"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

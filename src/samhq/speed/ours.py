@@ -1,0 +1,165 @@
+"""This library as a party, and the random weights and inputs that all parties get.
+
+Knows nothing about clocks, processes or other packages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor, nn
+
+from samhq.config import HQMode, ModelConfig
+from samhq.image.frame import Frame
+from samhq.inference.everything import segment_everything
+from samhq.inference.segment import EncodedImage, Segmenter
+from samhq.model.build import build
+from samhq.model.sam import Sam
+from samhq.speed.work import Click, Decode, Encode, Everything, Kind
+from samhq.types import ImageEmbedding, LowRes, Prompts
+
+Answer = Callable[[], Mapping[str, Tensor]]
+
+
+class Refusal(Exception):  # noqa: N818
+    """A party cannot do this; the message says why in a few words."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A party's way to do a piece of work: what is timed, and the results that are compared before."""
+
+    run: Callable[[], Any]
+    answer: Answer = dict
+    notes: dict[str, Any] = field(default_factory=dict)  #: what `run` found, as JSON values
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is decoded: one picture's encoder outputs and P prompts of one kind."""
+
+    features: Float[Tensor, "1 C g g"]
+    early: Float[Tensor, "1 g g e"]
+    kind: Kind
+    places: Float[Tensor, "P n"]  #: points (x, y) or boxes (x0, y0, x1, y1), in model pixels
+    hq: HQMode
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> Asked:
+        """The same on another device, its features in another dtype."""
+        features, early = self.features.to(device, dtype), self.early.to(device, dtype)
+        return replace(self, features=features, early=early, places=self.places.to(device))
+
+    def prompts(self) -> Prompts:
+        """The prompts as a flat list, each click a foreground point."""
+        index = torch.zeros(len(self.places), dtype=torch.int64, device=self.places.device)
+        if self.kind == "boxes":
+            return Prompts(index, boxes=self.places)
+        return Prompts(index, points=self.places[:, None], labels=torch.ones_like(index)[:, None])
+
+
+class Ours:
+    """This library, run as its own interfaces run it."""
+
+    name = "samhq"
+
+    def __init__(self, model: Sam, dtype: str, device: torch.device) -> None:
+        self.model = model.to(device=device, dtype=getattr(torch, dtype))
+
+    def encoding(self, work: Encode) -> Task:
+        """Pictures to embeddings, with HQ maps and what prompts share."""
+        pixels = random_pixels(self.model.config, work.images).to(self.model.device)
+
+        def answer() -> dict[str, Tensor]:
+            seen = self.model.encode(pixels, keep_early=self.model.config.hq)
+            return {"features": seen.features, **({} if seen.early is None else {"early": seen.early})}
+
+        return Task(lambda: self.model.prepared(self.model.encode(pixels)), answer)
+
+    def decoding(self, work: Decode) -> Task:
+        """Prompts to low-resolution logits."""
+        asked = random_asked(work).to(self.model.device, self.model.dtype)
+        embedding, prompts = self.embedding(asked), asked.prompts()
+
+        def run() -> LowRes:
+            return self.model.decode(embedding, prompts, hq=work.hq)
+
+        def answer() -> dict[str, Tensor]:
+            low = run()
+            return {"iou": low.iou, "logits": low.logits}
+
+        return Task(run, answer)
+
+    def clicking(self, work: Click) -> Task:
+        """A prompt to a mask of the photograph's size."""
+        asked = random_asked(work).to(self.model.device, self.model.dtype)
+        segmenter, frame = Segmenter(self.model), Frame.fit(work.size_hw, self.model.config.side)
+        image = np.zeros((*work.size_hw, 3), np.uint8)
+        encoded = EncodedImage(image, self.embedding(asked), frame, self.model.config.name)
+        places = frame.points_to_image(asked.places[0].view(-1, 2).cpu().numpy())
+        given: dict[str, Any] = {"box": places.flatten()} if work.kind == "boxes" else {"points": places}
+
+        def run() -> Any:
+            return segmenter.segment(encoded, **given, multimask=False, hq=work.hq)
+
+        def answer() -> dict[str, Tensor]:
+            found = run()
+            return {"iou": torch.from_numpy(found.candidate_scores), "logits": torch.from_numpy(found.low_res_logits)}
+
+        return Task(run, answer)
+
+    def finding(self, work: Everything) -> Task:
+        """A photograph in memory to masks that are held; thresholds leave out those that are not stable."""
+        segmenter, notes = Segmenter(self.model), {"kept": 0}
+        noise = np.random.default_rng(3).integers(0, 256, (12, 18, 3), np.uint8)
+        image = np.asarray(Image.fromarray(noise).resize(work.size_hw[::-1], Image.Resampling.BICUBIC))
+        points = work.points_per_side
+
+        def run() -> None:
+            notes["kept"] = len(segment_everything(image, segmenter, points_per_side=points, pred_iou_thresh=0.0))
+
+        return Task(run, notes=notes)
+
+    def embedding(self, asked: Asked) -> ImageEmbedding:
+        """What encoding would have made of the two encoder outputs."""
+        return self.model.prepared(self.model.embed(asked.features, asked.early))
+
+
+def random_model(config: ModelConfig, seed: int = 0) -> Sam:
+    """A float32 model with random weights on the CPU, none of them degenerate; equal seeds give equal weights."""
+    torch.manual_seed(seed)
+    model = build(config).requires_grad_(False)
+    for name, value in model.named_parameters():
+        if value.ndim > 1 and not bool(value.any()):  # positions, which begin as zeros
+            nn.init.trunc_normal_(value, std=0.1 if "attention_biases" in name else 0.02)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            assert module.running_mean is not None
+            assert module.running_var is not None
+            nn.init.normal_(module.running_mean, std=0.1)
+            nn.init.uniform_(module.running_var, 0.5, 1.5)
+    return model
+
+
+def random_pixels(config: ModelConfig, images: int = 1) -> Float[Tensor, "I 3 S S"]:
+    """Smooth random pictures, normalised."""
+    noise = torch.randn(images, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    return nn.functional.interpolate(noise, (config.side, config.side), mode="bicubic")
+
+
+def random_asked(work: Decode) -> Asked:
+    """Random encoder outputs of the usual scale, and prompts all over the picture, away from its right and bottom."""
+    source, grid, config = torch.Generator().manual_seed(2), work.config.grid, work.config
+    corners = torch.rand(work.prompts, 2, 2, generator=source).sort(dim=1).values * config.side * 0.6
+    return Asked(
+        torch.randn(1, config.decoder.dim, grid, grid, generator=source),
+        torch.randn(1, grid, grid, config.encoder.early_dim, generator=source),
+        work.kind,
+        corners.flatten(1) if work.kind == "boxes" else corners[:, 0],
+        work.hq,
+    )

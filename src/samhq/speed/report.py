@@ -1,0 +1,100 @@
+"""Records of measured cases as tables to read. Knows nothing about models or clocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from samhq.speed.work import ONE
+
+HEAD = ("", "best", "median", "quartiles", "a second", "CPU s", "faults", "model MB", "+ peak", "of limit")
+
+
+def title(record: Mapping[str, Any]) -> str:
+    """One line: what was done, how much arithmetic it needs, and at what rates the machine multiplies matrices."""
+    rates = ", ".join(f"{rate:.0f} {dtype}" for dtype, rate in record["gemm_gflops"].items())
+    needed = "" if record["gflop"] is None else f"{record['gflop']:.4g} GFLOP needed, GEMM {rates} GFLOP/s, "
+    return f"{work_name(record)}: {needed}{record['weights']} weights, {plural(record['rounds'], 'round')}"
+
+
+def work_name(record: Mapping[str, Any]) -> str:
+    """What was done, in a few words.
+
+    >>> work_name({"case": "decode", "model": "sam_vit_b", "prompts": 64, "kind": "boxes", "hq": "off"})
+    'decode, sam_vit_b, 64 boxes, hq off'
+    """
+    words = [record["case"], record["model"]]
+    if "images" in record:
+        words.append(plural(record["images"], "picture"))
+    if "prompts" in record:
+        words.append(f"{record['prompts']} {record['kind']}" if record["prompts"] > 1 else f"1 {ONE[record['kind']]}")
+    if "points_per_side" in record:
+        words.append("{0} x {0} points on {1} x {2} pixels".format(record["points_per_side"], *record["picture"]))
+    if "hq" in record:
+        words.append(f"hq {record['hq']}")
+    return ", ".join(words)
+
+
+def plural(count: int, noun: str) -> str:
+    """A count with its noun.
+
+    >>> plural(1, "round"), plural(2, "round")
+    ('1 round', '2 rounds')
+    """
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
+def rows(record: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """The parties' figures as words, the head first; the last columns say how many times ours each one takes."""
+    mine = [party for party in record["parties"] if party["name"] == "samhq"]
+    head = (*HEAD, *(f"x samhq {party['dtype']}" for party in mine))
+    return [head, *(row(party, mine) for party in record["parties"])]
+
+
+def row(party: Mapping[str, Any], mine: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """One party's figures as words."""
+    seconds = party["seconds"]
+    return (
+        label(party),
+        duration(seconds["best"]),
+        duration(seconds["median"]),
+        f"{duration(seconds['low'])} to {duration(seconds['high'])}",
+        f"{party['per_second']:.3g}",
+        f"{party['cpu_seconds']:.3g}",
+        f"{party['page_faults']:,}",
+        *("-" if party[key] is None else f"{party[key]:.0f}" for key in ("model_mb", "peak_mb")),
+        "-" if party["share"] is None else f"{party['share']:.0%}",
+        *(f"{seconds['median'] / other['seconds']['median']:.2f}" for other in mine),
+    )
+
+
+def label(party: Mapping[str, Any]) -> str:
+    """A party's name and dtype."""
+    return f"{party['name']} {party['dtype']}".strip()
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them.
+
+    >>> duration(0.0123), duration(1.5), duration(75.0)
+    ('12.3 ms', '1.50 s', '75 s')
+    """
+    return f"{seconds * 1000:.3g} ms" if seconds < 1 else f"{seconds:.3g} s" if seconds >= 10 else f"{seconds:.2f} s"
+
+
+def text_table(lines: Sequence[Sequence[str]]) -> str:
+    """Columns below each other, numbers to the right.
+
+    >>> print(text_table([("a", "bc"), ("def", "g")]))
+    a    bc
+    def   g
+    """
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    lines = [[line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])] for line in lines]
+    return "\n".join(map("  ".join, lines))
+
+
+def text(record: Mapping[str, Any]) -> str:
+    """A record to read: its title, its table, and who is absent."""
+    absent = [f"{name}: {reason}" for name, reason in record["absent"].items()]
+    return "\n".join([title(record), text_table(rows(record)), *absent])

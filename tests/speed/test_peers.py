@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import pytest
+import torch
+
+import samhq.compat.segment_anything as face
+from samhq.config import MODELS
+from samhq.speed.ours import Ours, Refusal, random_model
+from samhq.speed.peers import Original, Transformers, corrected, original_package
+from samhq.speed.work import Click, Decode, Encode
+from tests import tiny
+
+CPU = torch.device("cpu")
+
+
+def close(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
+    assert one.keys() == other.keys()
+    for name in one:
+        torch.testing.assert_close(one[name], other[name], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["boxes", "points"])
+@pytest.mark.parametrize("hq", ["add", "only"])
+def test_the_original_package_is_called_as_it_is_written(kind: Any, hq: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The package does not install beside a CPU build of PyTorch; our face has its interface and stands in."""
+    config = tiny.LIGHT.replace(name="sam_hq_vit_tiny")
+    monkeypatch.setitem(MODELS, config.name, config)
+    monkeypatch.setitem(sys.modules, original_package(config), face)
+    with torch.inference_mode():
+        theirs = Original(random_model(config), "float32", CPU)
+        ours = Ours(random_model(config), "float32", CPU)
+        for work in (Encode(config, 2), Decode(config, 3, kind, hq)):
+            close(getattr(theirs, work.verb)(work).answer(), getattr(ours, work.verb)(work).answer())
+        click = Click(config, 1, kind, hq, (40, 60))
+        mine = ours.clicking(click).run().candidates[0]
+        assert (theirs.clicking(click).run()[0].numpy() == mine).mean() > 0.99
+
+
+def test_what_peers_cannot_do() -> None:
+    with pytest.raises(Refusal, match=r"not installed|does not import"):
+        Original(random_model(tiny.PLAIN.replace(name="sam_vit_b")), "float32", CPU)
+    pytest.importorskip("transformers")
+    light = Transformers(random_model(tiny.LIGHT), "float32", CPU)
+    with pytest.raises(Refusal, match="TinyViT"):
+        light.encoding(Encode(tiny.LIGHT))
+
+
+def test_transformers_decodes_what_a_tiny_vit_saw_and_is_put_back() -> None:
+    pytest.importorskip("transformers")
+    from transformers.models.sam_hq.modeling_sam_hq import SamHQMaskDecoder
+
+    published, work = SamHQMaskDecoder.forward, Decode(tiny.LIGHT, 3, "points", "add")
+    with torch.inference_mode():
+        theirs = Transformers(random_model(tiny.LIGHT), "float32", CPU, "eager").decoding(work)
+        close(theirs.answer(), Ours(random_model(tiny.LIGHT), "float32", CPU).decoding(work).answer())
+    assert SamHQMaskDecoder.forward is published
+    with corrected():
+        pass
+    assert SamHQMaskDecoder.forward is published

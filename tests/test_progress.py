@@ -1,0 +1,45 @@
+"""Bars count what is taken, from where an earlier run stopped, and lines do not break them."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from samhq.progress import counted, print_line, progress_bar
+
+
+def test_items_come_unchanged_with_a_bar_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    assert list(counted(range(3), "picture", "sharp")) == [0, 1, 2]
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "sharp" in shown.err
+    assert "3/3" in shown.err
+
+
+def test_without_a_bar_nothing_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    items = [1, 2]
+    assert counted(items, "tile", show=False) is items
+    assert capsys.readouterr().err == ""
+
+
+def test_a_bar_moves_to_what_it_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress_bar("point", total=10, done=4) as show:
+        show(7, 10)
+        show(12, 12)
+    assert "12/12" in capsys.readouterr().err
+
+
+def test_a_line_is_printed_whole_beside_a_bar(capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in counted(range(1), "picture"):
+        print_line("a.jpg: 3 masks")
+        print_line("b.jpg: unreadable", sys.stderr)
+    shown = capsys.readouterr()
+    assert shown.out == "a.jpg: 3 masks\n"
+    assert "b.jpg: unreadable\n" in shown.err
+
+
+def test_a_line_needs_no_tqdm(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.delitem(sys.modules, "tqdm", raising=False)
+    print_line("a.jpg: 3 masks")
+    assert capsys.readouterr().out == "a.jpg: 3 masks\n"
