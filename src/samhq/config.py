@@ -81,6 +81,62 @@ class TinyViTConfig:
 
 
 @dataclass(frozen=True)
+class HieraConfig:
+    """Hiera with the feature pyramid of SAM 2: four stages at strides 4, 8, 16 and 32."""
+
+    dim: int = 96  #: of the first stage; doubles with every stage
+    heads: int = 1  #: of the first stage; doubles with every stage
+    depths: tuple[int, ...] = (1, 2, 7, 2)
+    windows: tuple[int, ...] = (8, 4, 14, 7)
+    global_blocks: tuple[int, ...] = (5, 7, 9)
+    background: int = 7  #: side of the position embedding that is enlarged to the grid
+    window_positions: int = 8  #: side of the position embedding that is repeated over the grid
+    mlp_ratio: int = 4
+    patch: int = 16  #: pixels of a cell of the embedding, a side
+
+    def __post_init__(self) -> None:
+        stages, blocks = len(self.depths), sum(self.depths)
+        if stages != 4 or len(self.windows) != 4 or min(self.depths) < 1 or min(self.windows) < 1:
+            raise ConfigError(f"Hiera: expected four depths and four windows, got {self.depths} and {self.windows}.")
+        if not all(0 <= i < blocks for i in self.global_blocks):
+            raise ConfigError(f"Hiera: global_blocks must name blocks 0..{blocks - 1}, got {self.global_blocks}.")
+        if self.dim % self.heads:
+            raise ConfigError(f"Hiera: dim must be a multiple of heads, got dim={self.dim}, heads={self.heads}.")
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels of the four stages."""
+        return tuple(self.dim * 2**stage for stage in range(len(self.depths)))
+
+    @property
+    def step(self) -> int:
+        """What the side must be a multiple of: positions of the first stage repeat every so many pixels."""
+        return 4 * self.window_positions
+
+    @property
+    def early_dim(self) -> int:
+        """HQ-SAM 2 reads no early features."""
+        return 0
+
+
+@dataclass(frozen=True)
+class MemoryConfig:
+    """How SAM 2 remembers objects in a video; the same numbers in every published model but for two marked ones."""
+
+    dim: int = 64  #: channels of a memory map; object pointers are cut into tokens of so many
+    maps: int = 7  #: memory maps that a frame looks at: the prompted frames', and six of the frames before
+    depth: int = 4  #: layers of memory attention
+    mlp_dim: int = 2048
+    dropout: float = 0.1  #: in training
+    fuser_depth: int = 2
+    pointers: int = 16  #: frames whose object pointers count
+    mask_scale: float = 20.0  #: of mask values on their way into memory
+    mask_bias: float = -10.0
+    absent_map: bool = True  #: SAM 2.1: memories of frames without the object are marked
+    pointer_times: bool = True  #: SAM 2.1: object pointers carry how long ago they were made
+
+
+@dataclass(frozen=True)
 class DecoderConfig:
     """Prompt encoder, two-way transformer and mask heads; the same numbers in every published model."""
 
@@ -101,17 +157,22 @@ class ModelConfig:
     """One model: an encoder, a decoder, the side of the square it sees, and whether it has HQ heads."""
 
     name: str
-    encoder: ViTConfig | TinyViTConfig
+    encoder: ViTConfig | TinyViTConfig | HieraConfig
     hq: bool = False
     side: int = 1024
     decoder: DecoderConfig = DecoderConfig()
     family: str = "SAM"
+    memory: MemoryConfig | None = None  #: for SAM 2 models that can follow objects through a video
 
     def __post_init__(self) -> None:
-        if self.side < self.encoder.patch or self.side % self.encoder.patch:
-            raise ConfigError(
-                f"{self.name}: the side must be a positive multiple of {self.encoder.patch}, got {self.side}."
-            )
+        step = getattr(self.encoder, "step", self.encoder.patch)
+        if self.side < step or self.side % step:
+            raise ConfigError(f"{self.name}: the side must be a positive multiple of {step}, got {self.side}.")
+
+    @property
+    def second(self) -> bool:
+        """Whether this is SAM 2: pictures fill the square, and the decoder takes in finer maps."""
+        return isinstance(self.encoder, HieraConfig)
 
     @property
     def grid(self) -> int:
@@ -127,6 +188,12 @@ VIT_B = ViTConfig(dim=768, depth=12, heads=12, global_blocks=(2, 5, 8, 11))
 VIT_L = ViTConfig(dim=1024, depth=24, heads=16, global_blocks=(5, 11, 17, 23))
 VIT_H = ViTConfig(dim=1280, depth=32, heads=16, global_blocks=(7, 15, 23, 31))
 TINY_VIT = TinyViTConfig()
+HIERA_T = HieraConfig()
+HIERA_S = HieraConfig(depths=(1, 2, 11, 2), global_blocks=(7, 10, 13))
+HIERA_B = HieraConfig(dim=112, heads=2, depths=(2, 3, 16, 3), global_blocks=(12, 16, 20), background=14)
+HIERA_L = HieraConfig(dim=144, heads=2, depths=(2, 6, 36, 4), windows=(8, 4, 16, 8), global_blocks=(23, 33, 43))
+MEMORY = MemoryConfig()
+MEMORY_2_0 = MemoryConfig(absent_map=False, pointer_times=False)
 SLIM_50 = ViTConfig(dim=384, depth=12, heads=12, global_blocks=(2, 5, 8, 11))
 SLIM_77 = ViTConfig(dim=168, depth=12, heads=12, global_blocks=(2, 5, 8, 11), mlp_dim=696)
 
@@ -143,6 +210,22 @@ MODELS: dict[str, ModelConfig] = {
         ModelConfig("mobile_sam", TINY_VIT, family="MobileSAM"),
         ModelConfig("slimsam_50", SLIM_50, family="SlimSAM"),
         ModelConfig("slimsam_77", SLIM_77, family="SlimSAM"),
+    )
+}
+
+#: SAM 2's rows: networks that can be built; files of them cannot be loaded by name yet.
+SAM2_MODELS: dict[str, ModelConfig] = {
+    row.name: row
+    for row in (
+        ModelConfig("sam2.1_hiera_tiny", HIERA_T, family="SAM 2.1", memory=MEMORY),
+        ModelConfig("sam2.1_hiera_small", HIERA_S, family="SAM 2.1", memory=MEMORY),
+        ModelConfig("sam2.1_hiera_base_plus", HIERA_B, family="SAM 2.1", memory=MEMORY),
+        ModelConfig("sam2.1_hiera_large", HIERA_L, family="SAM 2.1", memory=MEMORY),
+        ModelConfig("sam2.1_hq_hiera_large", HIERA_L, hq=True, family="HQ-SAM 2", memory=MEMORY),
+        ModelConfig("sam2_hiera_tiny", HIERA_T, family="SAM 2", memory=MEMORY_2_0),
+        ModelConfig("sam2_hiera_small", HIERA_S, family="SAM 2", memory=MEMORY_2_0),
+        ModelConfig("sam2_hiera_base_plus", HIERA_B, family="SAM 2", memory=MEMORY_2_0),
+        ModelConfig("sam2_hiera_large", HIERA_L, family="SAM 2", memory=MEMORY_2_0),
     )
 }
 

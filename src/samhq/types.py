@@ -84,13 +84,15 @@ class ImageEmbedding:
 
     `features` [I,C,g,g]; `hq` [I,C/8,4g,4g], the image-level HQ map, for HQ models; `early` [I,g,g,C'],
     the first global block's output, kept only where the HQ map is still to be made from it (training);
-    `shared`, what `Sam.prepared` adds to spare every later call the same work, never saved.
+    `shared`, what `Sam.prepared` adds to spare every later call the same work, never saved; `levels`, the finer
+    maps that SAM 2's decoder takes in while it enlarges masks, [I,C/8,4g,4g] and [I,C/4,2g,2g], finest first.
     """
 
     features: Float[Tensor, "I C g g"]
     hq: Float[Tensor, "I c G G"] | None = None
     early: Float[Tensor, "I g g e"] | None = None
     shared: Shared | None = None
+    levels: tuple[Float[Tensor, "I l h w"], ...] = ()
 
     def __len__(self) -> int:
         return self.features.shape[0]
@@ -98,12 +100,14 @@ class ImageEmbedding:
     def __getitem__(self, images: slice) -> ImageEmbedding:
         """The embedding of some of the images."""
         hq, early = (None if part is None else part[images] for part in (self.hq, self.early))
-        return ImageEmbedding(self.features[images], hq, early, self.shared and self.shared.of(images))
+        levels = tuple(level[images] for level in self.levels)
+        return ImageEmbedding(self.features[images], hq, early, self.shared and self.shared.of(images), levels)
 
     def to(self, target: torch.device | torch.dtype | str) -> ImageEmbedding:
         """The same embedding on another device, or in another dtype."""
         hq, early = (None if part is None else part.to(target) for part in (self.hq, self.early))
-        return ImageEmbedding(self.features.to(target), hq, early, self.shared and self.shared.to(target))
+        levels = tuple(level.to(target) for level in self.levels)
+        return ImageEmbedding(self.features.to(target), hq, early, self.shared and self.shared.to(target), levels)
 
 
 @dataclass(frozen=True)

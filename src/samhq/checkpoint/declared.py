@@ -57,7 +57,9 @@ def build(fields: Declared, base: ModelConfig) -> ModelConfig:
         CheckpointError: a value is of the wrong type, or the numbers make no model.
     """
     encoder, decoder = _changes(base.encoder, fields, "encoder."), _changes(base.decoder, fields, "decoder.")
-    own = _changes(base, fields, "", skip=("encoder", "decoder"))
+    own = _changes(base, fields, "", skip=("encoder", "decoder", "memory"))
+    if base.memory is not None:
+        own["memory"] = dataclasses.replace(base.memory, **_changes(base.memory, fields, "memory."))  # type: ignore[arg-type]
     try:
         config = base.replace(
             encoder=dataclasses.replace(base.encoder, **encoder),  # type: ignore[arg-type]
@@ -116,6 +118,6 @@ def _flat(value: Mapping[str, object], prefix: str = "") -> dict[str, object]:
     for key, item in value.items():
         if isinstance(item, Mapping) and not prefix:
             fields |= _flat(item, f"{key}.")
-        else:
+        elif item is not None:  # such as the memory of a model that has none
             fields[prefix + str(key)] = item
     return fields

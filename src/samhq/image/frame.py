@@ -1,9 +1,11 @@
 """The one map between a user's picture and the model's square, for points, boxes and masks, both ways.
 
 A picture is scaled so that its longer side fills the square, put in the top-left corner, and padded right
-and below. Knows nothing of pixels' colours, files or networks.
+and below. For SAM 2 each side is scaled by itself, so that the picture fills the square. Knows nothing of pixels'
+colours, files or networks.
 
 Source: segment-anything, utils/transforms.py and modeling/sam.py; the same in SAM-HQ, MobileSAM, transformers.
+SAM 2: sam2/utils/transforms.py.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ _SURE = 10.0  #: the logit that a pixel of a bool mask gets as a prompt; SAM's o
 class Frame:
     """A picture of `original_hw` lies, scaled to `resized_hw`, in the top-left corner of a square of `side`.
 
+    A `squashed` picture fills the square, and its masks go to its own size in one step in place of two.
     All sizes are (height, width) in pixels. Coordinates are absolute (x, y); image coordinates belong to the
     original picture, model coordinates to the square. Everything stays what it was: an array gives an array, a
     tensor a tensor on the same device.
@@ -38,10 +41,11 @@ class Frame:
     original_hw: tuple[int, int]
     resized_hw: tuple[int, int]
     side: int
+    squashed: bool = False
 
     @classmethod
-    def fit(cls, original_hw: tuple[int, int], side: int) -> Frame:
-        """The frame in which the longer side of `original_hw` becomes `side`; rounds half up.
+    def fit(cls, original_hw: tuple[int, int], side: int, *, squash: bool = False) -> Frame:
+        """The frame in which the longer side of `original_hw` becomes `side`, or with `squash` both; rounds half up.
 
         >>> Frame.fit((600, 901), 1024).resized_hw
         (682, 1024)
@@ -57,6 +61,8 @@ class Frame:
                 f"Expected a picture and a square of at least one pixel a side, got {height} x {width} (height x "
                 f"width) and {side}; check that the picture is not an empty crop."
             )
+        if squash:
+            return cls((height, width), (side, side), side, True)
         scale = side * 1.0 / max(height, width)
         resized = max(1, int(height * scale + 0.5)), max(1, int(width * scale + 0.5))
         return cls((height, width), resized, side)
@@ -65,6 +71,15 @@ class Frame:
     def scale_xy(self) -> tuple[float, float]:
         """How much wider and how much higher the resized picture is; the two differ a little by rounding."""
         return self.resized_hw[1] / self.original_hw[1], self.resized_hw[0] / self.original_hw[0]
+
+    @property
+    def steps_hw(self) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+        """How low-resolution rows, and columns, become the picture's: enlarged to, of these kept, resized to."""
+        if self.squashed:
+            height, width = self.original_hw
+            return (height, height, height), (width, width, width)
+        (height, width), (resized_h, resized_w) = self.original_hw, self.resized_hw
+        return (self.side, resized_h, height), (self.side, resized_w, width)
 
     @overload
     def points_to_model(self, points_xy: np.ndarray) -> np.ndarray: ...
@@ -115,7 +130,8 @@ class Frame:
     def logits_to_image(self, low_res_logits: Float[Any, "P K G G"]) -> Float[Any, "P K H W"]:
         """Mask logits at the picture's own size, float32 (float64 tensors stay): up to the square, cut, to the picture.
 
-        Both steps are bilinear without antialiasing, as in the original models, also where they shrink.
+        Both steps are bilinear without antialiasing, as in the original models, also where they shrink; a squashed
+        picture's logits take one.
         Takes [P,K,4g,4g]; `P` or `K` may be 0. Holds all masks at full size at once: for masks rather than
         logits, `masks_to_image` needs a quarter of the memory.
         """
@@ -179,8 +195,7 @@ class Frame:
     def _weights(self, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """How low-resolution rows and columns make the picture's."""
         down, across = (
-            resample.axis_weights(grid, self.side, resized, original)
-            for grid, resized, original in zip(logits.shape[-2:], self.resized_hw, self.original_hw, strict=True)
+            resample.axis_weights(grid, *steps) for grid, steps in zip(logits.shape[-2:], self.steps_hw, strict=True)
         )
         return down, across
 
@@ -191,6 +206,8 @@ class Frame:
         logits = low_res_logits if low_res_logits.dtype == torch.float64 else low_res_logits.float()
         if not logits.numel():
             return logits.new_zeros(*logits.shape[:2], *self.original_hw)
+        if self.squashed:
+            return interpolate(logits, self.original_hw, mode="bilinear", align_corners=False)
         square = interpolate(logits, (self.side, self.side), mode="bilinear", align_corners=False)
         content = square[..., : self.resized_hw[0], : self.resized_hw[1]]
         if self.resized_hw == self.original_hw:

@@ -1,8 +1,8 @@
-"""Pictures to the network's input: the longest-side resize, the normalisation and the padding.
+"""Pictures to the network's input: the resize, the normalisation and the padding.
 
 Knows arrays and tensors of pixels; nothing of files, prompts or networks.
 
-Source: segment-anything, utils/transforms.py and modeling/sam.py (`preprocess`).
+Source: segment-anything, utils/transforms.py and modeling/sam.py (`preprocess`); SAM 2, sam2/utils/transforms.py.
 """
 
 from __future__ import annotations
@@ -40,11 +40,26 @@ def resize_longest(image: UInt8[np.ndarray, "H W 3"], side: int) -> UInt8[np.nda
     return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR))
 
 
-def to_square(image: UInt8[np.ndarray, "H W 3"], side: int) -> tuple[Float32[np.ndarray, "1 3 S S"], Frame]:
+def squash(image: UInt8[np.ndarray, "H W 3"], side: int) -> Float32[np.ndarray, "side side 3"]:
+    """The picture with both sides scaled to `side`, in 0..255, not rounded to whole levels.
+
+    Bilinear and antialiased, as SAM 2 is run: it resizes floats.
+
+    Raises:
+        ImageError: not uint8 [H,W,3], or empty.
+    """
+    _check_picture(image)
+    channels = (Image.fromarray(np.ascontiguousarray(image[..., i], np.float32)) for i in range(3))
+    return np.stack([np.asarray(one.resize((side, side), Image.Resampling.BILINEAR)) for one in channels], axis=2)
+
+
+def to_square(
+    image: UInt8[np.ndarray, "H W 3"], side: int, *, squashed: bool = False
+) -> tuple[Float32[np.ndarray, "1 3 S S"], Frame]:
     """The network's input [1,3,side,side], float32, and the frame that maps coordinates and masks.
 
     RGB in 0..255 is resized by `resize_longest`, normalised by `PIXEL_MEAN` and `PIXEL_STD`, and padded right and
-    below with zeros, which are the mean colour.
+    below with zeros, which are the mean colour. With `squashed` it is resized by `squash` and fills the square.
 
     >>> pixels, frame = to_square(np.zeros((2, 4, 3), np.uint8), 16)
     >>> pixels.shape, frame.resized_hw, round(pixels[0, 0, 0, 0].item(), 4)
@@ -53,16 +68,18 @@ def to_square(image: UInt8[np.ndarray, "H W 3"], side: int) -> tuple[Float32[np.
     Raises:
         ImageError: not uint8 [H,W,3], or empty.
     """
-    resized = resize_longest(image, side)
+    resized: np.ndarray = squash(image, side) if squashed else resize_longest(image, side)
     pixels = np.zeros((1, 3, side, side), np.float32)
     content = pixels[0, :, : resized.shape[0], : resized.shape[1]]
     np.copyto(content, resized.transpose(2, 0, 1))
     content -= np.array(PIXEL_MEAN, np.float32)[:, None, None]
     content /= np.array(PIXEL_STD, np.float32)[:, None, None]
-    return pixels, Frame.fit((image.shape[0], image.shape[1]), side)
+    return pixels, Frame.fit((image.shape[0], image.shape[1]), side, squash=squashed)
 
 
-def to_pixels(image: UInt8[np.ndarray, "H W 3"], side: int) -> tuple[Float[Any, "1 3 S S"], Frame]:
+def to_pixels(
+    image: UInt8[np.ndarray, "H W 3"], side: int, *, squashed: bool = False
+) -> tuple[Float[Any, "1 3 S S"], Frame]:
     """As `to_square`, the network's input as a tensor on the CPU.
 
     Raises:
@@ -70,7 +87,7 @@ def to_pixels(image: UInt8[np.ndarray, "H W 3"], side: int) -> tuple[Float[Any, 
     """
     import torch
 
-    pixels, frame = to_square(image, side)
+    pixels, frame = to_square(image, side, squashed=squashed)
     return torch.from_numpy(pixels), frame
 
 

@@ -39,7 +39,7 @@ class Axis:
 
     @classmethod
     def of(cls, grid: int, side: int, resized: int, original: int, device: torch.device) -> Axis:
-        """The axis along which `grid` logits become `original` pixels, as `Frame.logits_to_image` does it."""
+        """The axis along which `grid` logits become `original` pixels, in the steps of `Frame.steps_hw`."""
         # What bilinear interpolation makes of a picture with a single 1 are that 1's weights.
         weights = F.interpolate(torch.eye(grid)[None], side, mode="linear", align_corners=False)[..., :resized]
         if resized != original:
@@ -101,10 +101,8 @@ class Enlarger:
     """Makes full-size masks of logits [M,4g,4g] for pictures of one frame."""
 
     def __init__(self, frame: Frame, grid: int, device: torch.device) -> None:
-        (resized_h, resized_w), (height, width) = frame.resized_hw, frame.original_hw
         self.size_hw = frame.original_hw
-        self.rows = Axis.of(grid, frame.side, resized_h, height, device)
-        self.columns = Axis.of(grid, frame.side, resized_w, width, device)
+        self.rows, self.columns = (Axis.of(grid, *steps, device) for steps in frame.steps_hw)
         self.areas = self.columns.sizes[:, None] * self.rows.sizes
 
     def masks(self, logits: Float[Tensor, "M G G"], threshold: float, offset: float) -> Iterator[Enlarged]:

@@ -9,11 +9,15 @@ import torch
 from torch import nn
 
 from samhq.allocation import keep_freed_memory
-from samhq.config import ModelConfig, ViTConfig
+from samhq.config import HieraConfig, ModelConfig, ViTConfig
+from samhq.model.encoders.hiera import Hiera, ImageEncoderHiera
 from samhq.model.mask_decoder import MaskDecoder
 from samhq.model.mask_decoder_hq import MaskDecoderHQ
 from samhq.model.prompt_encoder import PromptEncoder
 from samhq.model.sam import Sam
+from samhq.model.sam2.mask_decoder import MaskDecoder2, MaskDecoder2HQ
+from samhq.model.sam2.neck import FpnNeck
+from samhq.model.sam2.sam2 import Sam2
 from samhq.model.tiny_vit import TinyViT
 from samhq.model.vit import ImageEncoderViT
 
@@ -30,7 +34,8 @@ def build(config: ModelConfig, *, device: torch.device | str | None = None, part
     keep_freed_memory()
     part = parts or {}
     with torch.device(device or "cpu"):
-        whole: type[Sam] = part.get(Sam, Sam)
+        plain = Sam2 if config.second else Sam
+        whole: type[Sam] = part.get(plain, plain)
         return whole(
             config, image_encoder(config, part), prompt_encoder(config, part), mask_decoder(config, part)
         ).eval()
@@ -55,6 +60,18 @@ def image_encoder(config: ModelConfig, parts: Parts | None = None) -> nn.Module:
             qkv_bias=row.qkv_bias,
             out=out,
         )
+    if isinstance(row, HieraConfig):
+        trunk = part.get(Hiera, Hiera)(
+            dim=row.dim,
+            heads=row.heads,
+            depths=row.depths,
+            windows=row.windows,
+            global_blocks=row.global_blocks,
+            background=row.background,
+            window_positions=row.window_positions,
+            mlp_ratio=row.mlp_ratio,
+        )
+        return part.get(ImageEncoderHiera, ImageEncoderHiera)(trunk, FpnNeck(row.widths, out), config.side)
     return part.get(TinyViT, TinyViT)(
         side=config.side,
         dims=row.dims,
@@ -74,7 +91,7 @@ def prompt_encoder(config: ModelConfig, parts: Parts | None = None) -> PromptEnc
     """Points, boxes and masks to vectors, for the config's square."""
     row, part = config.decoder, parts or {}
     return part.get(PromptEncoder, PromptEncoder)(
-        dim=row.dim, side=config.side, grid=config.grid, channels=row.prompt_channels
+        dim=row.dim, side=config.side, grid=config.grid, channels=row.prompt_channels, ends_boxes=config.second
     )
 
 
@@ -92,6 +109,9 @@ def mask_decoder(config: ModelConfig, parts: Parts | None = None) -> MaskDecoder
         "iou_dim": row.iou_dim,
         "eps": row.norm_eps,
     }
+    if config.second:
+        kind = MaskDecoder2HQ if config.hq else MaskDecoder2
+        return part.get(kind, kind)(**numbers)
     if config.hq:
         return part.get(MaskDecoderHQ, MaskDecoderHQ)(early_dim=config.encoder.early_dim, **numbers)
     return part.get(MaskDecoder, MaskDecoder)(**numbers)

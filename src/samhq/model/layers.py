@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import torch
@@ -37,17 +38,18 @@ class MLPBlock(nn.Module):
 
 
 class MLP(nn.Module):
-    """`depth` linear layers with ReLU between them: the decoder's heads and hypernetworks."""
+    """`depth` linear layers with `act` between them: the decoder's heads and hypernetworks, and SAM 2's blocks."""
 
-    def __init__(self, dim: int, hidden: int, out: int, depth: int) -> None:
+    def __init__(self, dim: int, hidden: int, out: int, depth: int, act: Callable[[Tensor], Tensor] = F.relu) -> None:
         super().__init__()
+        self.act = act
         widths = [dim] + [hidden] * (depth - 1) + [out]
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
 
     def forward(self, x: Float[Tensor, "*B C"]) -> Float[Tensor, "*B O"]:
         """The last layer's output, without activation."""
         for layer in self.layers[:-1]:
-            x = F.relu(layer(x))
+            x = self.act(layer(x))
         return self.layers[-1](x)
 
 
@@ -67,13 +69,19 @@ class Upscaler(nn.Sequential):
         ]
         super().__init__(*layers, *([last] if last else []))
 
-    def forward(self, x: Float[Tensor, "B C h w"]) -> Float[Tensor, "B c H W"]:
-        """The enlarged map, channels last in memory."""
+    def forward(self, x: Float[Tensor, "B C h w"], added: Sequence[Tensor] = ()) -> Float[Tensor, "B c H W"]:
+        """The enlarged map, channels last in memory.
+
+        `added`, where there are any, are two maps to add right after the first and the second enlargement:
+        [B,middle,2h,2w] and [B,out,4h,4w], or one row for all.
+        """
         b, _, h, w = x.shape
-        pixels = x.permute(0, 2, 3, 1).flatten(0, 2)
+        pixels, maps = x.permute(0, 2, 3, 1).flatten(0, 2), iter(added)
         for layer in self:
             if isinstance(layer, nn.ConvTranspose2d):
                 pixels = _quadruple(layer, pixels)
+                if (finer := next(maps, None)) is not None:
+                    pixels = (pixels.view(b, -1, pixels.shape[1]) + _by_quarters(finer, h)).flatten(0, 1)
             elif isinstance(layer, LayerNorm2d):
                 pixels = nn.LayerNorm.forward(layer, pixels)
             else:
@@ -88,6 +96,16 @@ def _quadruple(layer: nn.ConvTranspose2d, pixels: Float[Tensor, "L C"]) -> Float
     assert layer.bias is not None
     weight = layer.weight.permute(0, 2, 3, 1).flatten(1)
     return torch.addmm(layer.bias.repeat(4), pixels, weight).view(-1, layer.out_channels)
+
+
+def _by_quarters(x: Float[Tensor, "B C H W"], height: int) -> Float[Tensor, "B L C"]:
+    """Pixels in the order in which enlarging a map of `height` rows makes them: all that come from one together."""
+    b, c, tall, wide = x.shape
+    pixels = x.permute(0, 2, 3, 1)
+    if tall == 2 * height:
+        return pixels.reshape(b, height, 2, wide // 2, 2, c).transpose(2, 3).reshape(b, -1, c)
+    parts = pixels.reshape(b, height, 2, 2, wide // 4, 2, 2, c)
+    return parts.permute(0, 1, 4, 2, 5, 3, 6, 7).reshape(b, -1, c)
 
 
 def neck(dim: int, out: int) -> nn.Sequential:

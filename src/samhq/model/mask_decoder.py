@@ -33,11 +33,12 @@ class MaskDecoder(nn.Module):
         iou_depth: int,
         iou_dim: int,
         eps: float,
+        listed: bool = False,
     ) -> None:
         super().__init__()
         self.masks = masks
         self.transformer = TwoWayTransformer(
-            dim=dim, depth=depth, heads=heads, mlp_dim=mlp_dim, downsample=downsample, eps=eps
+            dim=dim, depth=depth, heads=heads, mlp_dim=mlp_dim, downsample=downsample, eps=eps, listed=listed
         )
         self.iou_token = nn.Embedding(1, dim)
         self.mask_tokens = nn.Embedding(masks, dim)
@@ -75,9 +76,18 @@ class MaskDecoder(nn.Module):
             ignored = torch.cat([sparse.ignored.new_zeros(learned.shape[:2]), sparse.ignored], dim=1)
         places = image if isinstance(image, Shared) else _tokens(image)
         tokens, seen = self.transformer(tokens, places, _tokens(image_pe), ignored, similarity, target)
-        iou = self.iou_prediction_head(tokens[:, 0])
+        iou = self.quality(tokens)
         grid = image_pe.shape[-2:]
         return Attended(tokens[:, : learned.shape[1]], seen.transpose(1, 2).unflatten(2, grid), iou, image_index)
+
+    def quality(self, tokens: Float[Tensor, "P L C"]) -> Float[Tensor, "P M"]:
+        """The predicted IoU of every mask."""
+        return self.iou_prediction_head(tokens[:, 0])
+
+    def upscaled(self, attended: Attended, embedding: ImageEmbedding) -> Float[Tensor, "P c G G"]:
+        """What masks are painted from: each prompt's image features at four times the grid."""
+        del embedding
+        return self.output_upscaling(attended.image)
 
     def weights(self, tokens: Float[Tensor, "P L C"], masks: Int64[Tensor, "P K"]) -> Float[Tensor, "P K c"]:
         """For each chosen mask the vector whose product with a pixel's features is its logit."""
@@ -88,9 +98,8 @@ class MaskDecoder(nn.Module):
         self, attended: Attended, embedding: ImageEmbedding, masks: Int64[Tensor, "P K"], hq: HQMode = "off"
     ) -> tuple[Float[Tensor, "P K G G"] | None, Float[Tensor, "P 1 G G"] | None]:
         """SAM's logits of the chosen masks and the HQ logits, each None where `hq` makes no use of it."""
-        del embedding, hq
-        upscaled = self.output_upscaling(attended.image)
-        return product(self.weights(attended.tokens, masks), upscaled), None
+        del hq
+        return product(self.weights(attended.tokens, masks), self.upscaled(attended, embedding)), None
 
     def paint(self, attended: Attended, embedding: ImageEmbedding, choice: Choice) -> Float[Tensor, "P K G G"]:
         """Low-resolution logits of the chosen masks; "only" paints one mask a prompt whatever K is."""

@@ -24,15 +24,15 @@ from samhq.types import Attended, ImageEmbedding
 HQ_MODULES = ("hf_token", "hf_mlp", "compress_vit_feat", "embedding_encoder", "embedding_maskfeature")
 
 
-class MaskDecoderHQ(MaskDecoder):
-    """Four masks as SAM's, and one HQ mask whose logits correct them."""
+class HQMask(nn.Module):
+    """What every HQ decoder has beside SAM's parts: a token, its MLP, and convolutions of the enlarged features."""
 
-    def __init__(self, *, dim: int, early_dim: int, **rest: Any) -> None:
-        super().__init__(dim=dim, **rest)
+    masks: int
+
+    def add_hq_mask(self, dim: int) -> None:
+        """Makes the parts, in the order of the published files."""
         self.hf_token = nn.Embedding(1, dim)
         self.hf_mlp = MLP(dim, dim, dim // 8, 3)
-        self.compress_vit_feat = Upscaler(early_dim, dim, dim // 8)
-        self.embedding_encoder = Upscaler(dim, dim // 4, dim // 8)
         self.embedding_maskfeature = nn.Sequential(
             nn.Conv2d(dim // 8, dim // 4, kernel_size=3, padding=1),
             LayerNorm2d(dim // 4),
@@ -40,28 +40,9 @@ class MaskDecoderHQ(MaskDecoder):
             nn.Conv2d(dim // 4, dim // 8, kernel_size=3, padding=1),
         )
 
-    def output_tokens(self) -> Float[Tensor, "L C"]:
-        """IoU, masks, and the HQ token last: all before a prompt's own tokens."""
-        return torch.cat([super().output_tokens(), self.hf_token.weight])
-
-    def image_features(
-        self, features: Float[Tensor, "I C g g"], early: Float[Tensor, "I g g e"]
-    ) -> Float[Tensor, "I c G G"]:
-        """The HQ map of each image, at four times the grid."""
-        return self.embedding_encoder(features) + self.compress_vit_feat(early.permute(0, 3, 1, 2))
-
-    def logits(
-        self, attended: Attended, embedding: ImageEmbedding, masks: Int64[Tensor, "P K"], hq: HQMode = "add"
-    ) -> tuple[Float[Tensor, "P K G G"] | None, Float[Tensor, "P 1 G G"] | None]:
-        """SAM's logits of the chosen masks and the HQ logits, each None where `hq` makes no use of it."""
-        upscaled = self.output_upscaling(attended.image)
-        sam = None if hq == "only" else product(self.weights(attended.tokens, masks), upscaled)
-        if hq == "off":
-            return sam, None
-        assert embedding.hq is not None
-        weights = self.hf_mlp(attended.tokens[:, 1 + self.masks])[:, None]
-        refined = self.detailed(weights, upscaled)
-        return sam, refined + shared_product(weights, embedding.hq, attended.image_index)
+    def hq_weights(self, tokens: Float[Tensor, "P L C"]) -> Float[Tensor, "P 1 c"]:
+        """The vector whose product with a pixel's features is its HQ logit."""
+        return self.hf_mlp(tokens[:, 1 + self.masks])[:, None]
 
     def detailed(self, weights: Float[Tensor, "P 1 c"], upscaled: Float[Tensor, "P c G G"]) -> Float[Tensor, "P 1 G G"]:
         """Each prompt's weights times its own mask features, the features never made.
@@ -77,6 +58,39 @@ class MaskDecoderHQ(MaskDecoder):
         kernel = (weights[:, 0] @ last.weight.flatten(1)).view(-1, last.in_channels, 9)
         taps = (pixels @ kernel).mT.view(-1, 9, height, width)
         return shifted_sum(taps) + (weights @ last.bias)[..., None, None]
+
+
+class MaskDecoderHQ(HQMask, MaskDecoder):
+    """Four masks as SAM's, and one HQ mask whose logits correct them."""
+
+    def __init__(self, *, dim: int, early_dim: int, **rest: Any) -> None:
+        super().__init__(dim=dim, **rest)
+        self.add_hq_mask(dim)
+        self.compress_vit_feat = Upscaler(early_dim, dim, dim // 8)
+        self.embedding_encoder = Upscaler(dim, dim // 4, dim // 8)
+
+    def output_tokens(self) -> Float[Tensor, "L C"]:
+        """IoU, masks, and the HQ token last: all before a prompt's own tokens."""
+        return torch.cat([super().output_tokens(), self.hf_token.weight])
+
+    def image_features(
+        self, features: Float[Tensor, "I C g g"], early: Float[Tensor, "I g g e"]
+    ) -> Float[Tensor, "I c G G"]:
+        """The HQ map of each image, at four times the grid."""
+        return self.embedding_encoder(features) + self.compress_vit_feat(early.permute(0, 3, 1, 2))
+
+    def logits(
+        self, attended: Attended, embedding: ImageEmbedding, masks: Int64[Tensor, "P K"], hq: HQMode = "add"
+    ) -> tuple[Float[Tensor, "P K G G"] | None, Float[Tensor, "P 1 G G"] | None]:
+        """SAM's logits of the chosen masks and the HQ logits, each None where `hq` makes no use of it."""
+        upscaled = self.upscaled(attended, embedding)
+        sam = None if hq == "only" else product(self.weights(attended.tokens, masks), upscaled)
+        if hq == "off":
+            return sam, None
+        assert embedding.hq is not None
+        weights = self.hq_weights(attended.tokens)
+        refined = self.detailed(weights, upscaled)
+        return sam, refined + shared_product(weights, embedding.hq, attended.image_index)
 
 
 def shifted_sum(taps: Float[Tensor, "P 9 H W"]) -> Float[Tensor, "P 1 H W"]:

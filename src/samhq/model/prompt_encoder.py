@@ -52,9 +52,9 @@ class PositionEmbedding(nn.Module):
 class PromptEncoder(nn.Module):
     """Prompts in model pixels to sparse tokens and a dense map."""
 
-    def __init__(self, *, dim: int, side: int, grid: int, channels: int) -> None:
+    def __init__(self, *, dim: int, side: int, grid: int, channels: int, ends_boxes: bool = False) -> None:
         super().__init__()
-        self.side, self.grid = side, grid
+        self.side, self.grid, self.ends_boxes = side, grid, ends_boxes
         self.pe_layer = PositionEmbedding(dim)
         self.point_embeddings = nn.ModuleList(nn.Embedding(1, dim) for _ in range(4))
         self.not_a_point_embed = nn.Embedding(1, dim)
@@ -75,7 +75,7 @@ class PromptEncoder(nn.Module):
 
     def sparse(self, prompts: Prompts) -> Sparse:
         """Tokens of points and boxes [P,T,C]; T is 0 where no prompt has either."""
-        places, labels = tokens_of(prompts)
+        places, labels = tokens_of(prompts, ends_boxes=self.ends_boxes)
         return Sparse(self.embed_places(places, labels), ignored_of(labels))
 
     def embed_places(self, places: Float[Tensor, "P T 2"], labels: Int64[Tensor, "P T"]) -> Float[Tensor, "P T C"]:
@@ -102,11 +102,12 @@ class PromptEncoder(nn.Module):
         return torch.where(missing[:, None, None, None], none, maps)
 
 
-def tokens_of(prompts: Prompts) -> tuple[Float[Tensor, "P T 2"], Int64[Tensor, "P T"]]:
+def tokens_of(prompts: Prompts, *, ends_boxes: bool = False) -> tuple[Float[Tensor, "P T 2"], Int64[Tensor, "P T"]]:
     """Every prompt as labelled places: its points, then two places for its box.
 
-    Without a box a prompt with points ends in one "not a point", as SAM was trained. What is needed only
-    to make rows equally long is labelled to be ignored, so that no prompt depends on its neighbours.
+    Without a box a prompt with points ends in one "not a point", as SAM was trained; with `ends_boxes` one with a
+    box does too, as SAM 2 was trained. What is needed only to make rows equally long is labelled to be ignored, so
+    that no prompt depends on its neighbours.
     """
     count, device = prompts.image_index.shape[0], prompts.image_index.device
     points = prompts.points if prompts.points is not None else torch.zeros(count, 0, 2, device=device)
@@ -123,7 +124,12 @@ def tokens_of(prompts: Prompts) -> tuple[Float[Tensor, "P T 2"], Int64[Tensor, "
     corners = prompts.boxes.nan_to_num(0.0).view(count, 2, 2).to(points.dtype)
     first = torch.where(boxed, TOP_LEFT, pad)
     second = torch.where(boxed, BOTTOM_RIGHT, IGNORED)
-    return torch.cat([points, corners], 1), torch.cat([labels, first, second], 1)
+    if not ends_boxes:
+        return torch.cat([points, corners], 1), torch.cat([labels, first, second], 1)
+    last = torch.where(boxed, NOT_A_POINT, IGNORED)
+    return torch.cat([points, corners, torch.zeros_like(corners[:, :1])], 1), torch.cat(
+        [labels, first, second, last], 1
+    )
 
 
 def ignored_of(labels: Int64[Tensor, "P T"]) -> Bool[Tensor, "P T"] | None:

@@ -119,6 +119,11 @@ class Sam(nn.Module):
             )
         return hq
 
+    def painted(self, attended: Attended, embedding: ImageEmbedding, candidates: Candidates, hq: HQMode) -> LowRes:
+        """Masks of the candidates, with their predicted IoU."""
+        choice = select(attended.iou, candidates, hq)
+        return LowRes(self.mask_decoder.paint(attended, embedding, choice), choice.iou)
+
     def decode(
         self,
         embedding: ImageEmbedding,
@@ -145,9 +150,7 @@ class Sam(nn.Module):
         embedding, parts, order = self.prepared(embedding), [], []
         for rows in chunks(prompts, batch or at_once(self.device)):
             some, chosen = narrowed(embedding, prompts[rows])
-            attended = self.attend(some, chosen)
-            choice = select(attended.iou, candidates, mode)
-            parts.append(LowRes(self.mask_decoder.paint(attended, some, choice), choice.iou))
+            parts.append(self.painted(self.attend(some, chosen), some, candidates, mode))
             order.append(rows)
         return LowRes.cat(parts)[torch.cat(order).argsort()]
 

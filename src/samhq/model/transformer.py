@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from samhq.model.layers import MLPBlock, unrecorded
+from samhq.model.layers import MLP, MLPBlock, unrecorded
 from samhq.types import Shared
 
 
@@ -109,14 +109,17 @@ class TwoWayBlock(nn.Module):
     The first block has no positions and no residual in its self-attention.
     """
 
-    def __init__(self, dim: int, heads: int, mlp_dim: int, downsample: int, eps: float, first: bool) -> None:
+    def __init__(
+        self, dim: int, heads: int, mlp_dim: int, downsample: int, eps: float, first: bool, listed: bool = False
+    ) -> None:
         super().__init__()
         self.first = first
         self.self_attn = Attention(dim, heads)
         self.norm1 = nn.LayerNorm(dim, eps=eps)
         self.cross_attn_token_to_image = Attention(dim, heads, downsample)
         self.norm2 = nn.LayerNorm(dim, eps=eps)
-        self.mlp = MLPBlock(dim, mlp_dim, nn.ReLU)
+        # SAM 2's files number the layers of this MLP, SAM's name them.
+        self.mlp = MLP(dim, mlp_dim, dim, 2) if listed else MLPBlock(dim, mlp_dim, nn.ReLU)
         self.norm3 = nn.LayerNorm(dim, eps=eps)
         self.norm4 = nn.LayerNorm(dim, eps=eps)
         self.cross_attn_image_to_token = Attention(dim, heads, downsample)
@@ -174,10 +177,12 @@ class TwoWayBlock(nn.Module):
 class TwoWayTransformer(nn.Module):
     """`depth` two-way blocks and a last look of the tokens at the image."""
 
-    def __init__(self, *, dim: int, depth: int, heads: int, mlp_dim: int, downsample: int, eps: float) -> None:
+    def __init__(
+        self, *, dim: int, depth: int, heads: int, mlp_dim: int, downsample: int, eps: float, listed: bool = False
+    ) -> None:
         super().__init__()
         self.layers = nn.ModuleList(
-            TwoWayBlock(dim, heads, mlp_dim, downsample, eps, first=i == 0) for i in range(depth)
+            TwoWayBlock(dim, heads, mlp_dim, downsample, eps, first=i == 0, listed=listed) for i in range(depth)
         )
         self.final_attn_token_to_image = Attention(dim, heads, downsample)
         self.norm_final_attn = nn.LayerNorm(dim, eps=eps)

@@ -1,0 +1,164 @@
+"""Hiera, the encoder of SAM 2 and HQ-SAM 2: a vision transformer of four stages, each at half the resolution before.
+
+Most blocks attend inside windows, a few over the whole grid; the first block of a stage pools its queries. No
+relative positions, no class token. Knows nothing about prompts.
+
+Source: Ryali et al., Hiera (arXiv 2306.00989); Ravi et al., SAM 2 (arXiv 2408.00714), section 4 and appendix D.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from samhq.model.layers import MLP, unwindows, windows
+from samhq.model.sam2.neck import FpnNeck
+
+
+def pooled(x: Float[Tensor, "B H W C"]) -> Float[Tensor, "B h w C"]:
+    """The largest value of each square of two by two cells.
+
+    >>> pooled(torch.arange(8.0).view(1, 2, 4, 1)).flatten().tolist()
+    [5.0, 7.0]
+    """
+    b, h, w, c = x.shape
+    return x[:, : h // 2 * 2, : w // 2 * 2].reshape(b, h // 2, 2, w // 2, 2, c).amax((2, 4))
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention over a grid or over its windows; `pool` halves the grid of the queries."""
+
+    def __init__(self, dim: int, out: int, heads: int, *, pool: bool) -> None:
+        super().__init__()
+        self.heads, self.pool = heads, pool
+        self.qkv = nn.Linear(dim, 3 * out)
+        self.proj = nn.Linear(out, out)
+
+    def forward(self, x: Float[Tensor, "B H W C"], window: int = 0) -> Float[Tensor, "B h w D"]:
+        """The attended grid; the caller adds the residual.
+
+        Windows are padded with zeros, which are all projected to one vector: only real cells are projected.
+        """
+        qkv, (height, width) = self.qkv(x), x.shape[1:3]
+        if not window:
+            return self.proj(self.attended(qkv))
+        parts, padded = windows(qkv, window, self.qkv(x.new_zeros(x.shape[3])))
+        out = self.attended(parts)
+        if self.pool:
+            padded, height, width = (padded[0] // 2, padded[1] // 2), height // 2, width // 2
+        return self.proj(unwindows(out, padded, (height, width)))
+
+    def attended(self, qkv: Float[Tensor, "B H W D"]) -> Float[Tensor, "B h w C"]:
+        """Each head's attended values, side by side, of projected grids."""
+        q, k, v = qkv.chunk(3, dim=-1)
+        if self.pool:
+            q = pooled(q)
+        out = F.scaled_dot_product_attention(self.heads_of(q), self.heads_of(k), self.heads_of(v))
+        return out.transpose(1, 2).reshape(q.shape)
+
+    def heads_of(self, x: Float[Tensor, "B h w C"]) -> Float[Tensor, "B n L c"]:
+        """A grid's vectors, head by head."""
+        return x.reshape(x.shape[0], -1, self.heads, x.shape[3] // self.heads).transpose(1, 2)
+
+
+class Block(nn.Module):
+    """A transformer block; `window` 0 attends over the whole grid, `pool` halves the grid."""
+
+    def __init__(self, dim: int, out: int, heads: int, window: int, mlp_ratio: int, *, pool: bool) -> None:
+        super().__init__()
+        self.window, self.pool = window, pool
+        self.norm1 = nn.LayerNorm(dim, eps=1e-6)
+        self.attn = Attention(dim, out, heads, pool=pool)
+        self.norm2 = nn.LayerNorm(out, eps=1e-6)
+        self.mlp = MLP(out, mlp_ratio * out, out, 2, act=F.gelu)
+        self.proj = nn.Linear(dim, out) if dim != out else None
+
+    def forward(self, x: Float[Tensor, "B H W C"]) -> Float[Tensor, "B h w D"]:
+        """The next grid. Where the width changes, the residual is the projected, normalised input, pooled."""
+        normed = self.norm1(x)
+        if self.proj is not None:
+            x = self.proj(normed)
+        if self.pool:
+            x = pooled(x)
+        x = x + self.attn(normed, self.window)
+        return x + self.mlp(self.norm2(x))
+
+
+class PatchEmbed(nn.Module):
+    """One vector for each square of four by four pixels, from seven by seven."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.proj = nn.Conv2d(3, dim, kernel_size=7, stride=4, padding=3)
+
+    def forward(self, x: Float[Tensor, "B 3 S S"]) -> Float[Tensor, "B h w C"]:
+        """Patch vectors, channels last."""
+        return self.proj(x).permute(0, 2, 3, 1)
+
+
+class Hiera(nn.Module):
+    """Normalised pixels [B,3,S,S] to the four stages' outputs [B,C,h,w], at strides 4, 8, 16 and 32."""
+
+    def __init__(
+        self,
+        *,
+        dim: int,
+        heads: int,
+        depths: Sequence[int],
+        windows: Sequence[int],
+        global_blocks: Sequence[int],
+        background: int,
+        window_positions: int,
+        mlp_ratio: int,
+    ) -> None:
+        super().__init__()
+        self.patch_embed = PatchEmbed(dim)
+        self.pos_embed = nn.Parameter(torch.zeros(1, dim, background, background))
+        self.pos_embed_window = nn.Parameter(torch.zeros(1, dim, window_positions, window_positions))
+        self.blocks, self.ends = nn.ModuleList(), []
+        for stage, depth in enumerate(depths):
+            out = dim * 2**stage
+            for i in range(depth):
+                pool = stage > 0 and i == 0
+                # The first block of a stage still runs on the grid, and in the windows, of the stage before.
+                window = windows[stage - 1] if pool else windows[stage]
+                window = 0 if len(self.blocks) in global_blocks else window
+                self.blocks.append(
+                    Block(out // 2 if pool else out, out, heads * 2**stage, window, mlp_ratio, pool=pool)
+                )
+            self.ends.append(len(self.blocks) - 1)
+
+    def positions(self, height: int, width: int) -> Float[Tensor, "1 h w C"]:
+        """What is added to patches: the enlarged background plus one window, repeated."""
+        background = F.interpolate(self.pos_embed, (height, width), mode="bicubic", align_corners=False)
+        size = self.pos_embed_window.shape[-1]
+        tiles = self.pos_embed_window.repeat(1, 1, height // size, width // size)
+        return (background + tiles).permute(0, 2, 3, 1)
+
+    def forward(self, pixels: Float[Tensor, "B 3 S S"]) -> list[Tensor]:
+        """The stages' outputs, finest first."""
+        x = self.patch_embed(pixels)
+        x = x + self.positions(*x.shape[1:3])
+        stages = []
+        for number, block in enumerate(self.blocks):
+            x = block(x)
+            if number in self.ends:
+                stages.append(x.permute(0, 3, 1, 2))
+        return stages
+
+
+class ImageEncoderHiera(nn.Module):
+    """Normalised pixels [B,3,S,S] to features at stride 16, and the two finer maps of the neck."""
+
+    def __init__(self, trunk: Hiera, neck: FpnNeck, side: int) -> None:
+        super().__init__()
+        self.side, self.trunk, self.neck = side, trunk, neck
+
+    def forward(self, pixels: Float[Tensor, "B 3 S S"]) -> tuple[Float[Tensor, "B C g g"], list[Tensor]]:
+        """Features [B,C,g,g], and the maps [B,C,4g,4g] and [B,C,2g,2g]."""
+        finest, finer, features = self.neck(self.trunk(pixels))
+        return features, [finest, finer]

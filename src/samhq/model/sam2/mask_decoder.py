@@ -1,0 +1,76 @@
+"""SAM 2's decoder: SAM's, with two finer maps of the image, and a score that says whether the object is there.
+
+`MaskDecoder2HQ` is HQ-SAM 2's: one more token, whose mask is painted from convolved features.
+
+Source: Ravi et al., SAM 2 (arXiv 2408.00714), appendix D.1; Ke et al., Segment Anything in High Quality
+(arXiv 2306.01567), and the folder sam-hq2 of its repository.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from samhq.config import HQMode
+from samhq.model.layers import MLP
+from samhq.model.mask_decoder import MaskDecoder, product
+from samhq.model.mask_decoder_hq import HQMask
+from samhq.types import Attended, ImageEmbedding
+
+
+class MaskDecoder2(MaskDecoder):
+    """Four masks as SAM's, painted with the help of two finer maps; predicted IoU lies in 0..1."""
+
+    def __init__(self, *, dim: int, **rest: Any) -> None:
+        super().__init__(dim=dim, listed=True, **rest)
+        self.obj_score_token = nn.Embedding(1, dim)
+        self.conv_s0 = nn.Conv2d(dim, dim // 8, kernel_size=1)
+        self.conv_s1 = nn.Conv2d(dim, dim // 4, kernel_size=1)
+        self.pred_obj_score_head = MLP(dim, dim, 1, 3)
+
+    def output_tokens(self) -> Float[Tensor, "L C"]:
+        """IoU, masks, and the object score last: attention does not know their order, so SAM's places stay."""
+        return torch.cat([super().output_tokens(), self.obj_score_token.weight])
+
+    def quality(self, tokens: Float[Tensor, "P L C"]) -> Float[Tensor, "P M"]:
+        """The predicted IoU of every mask, in 0..1."""
+        return super().quality(tokens).sigmoid()
+
+    def object_score(self, tokens: Float[Tensor, "P L C"]) -> Float[Tensor, "P 1"]:
+        """Above 0 where the object is in the picture; `tokens` as `Attended` has them."""
+        return self.pred_obj_score_head(tokens[:, -1])
+
+    def levels(self, finest: Float[Tensor, "I C G G"], finer: Float[Tensor, "I C F F"]) -> tuple[Tensor, Tensor]:
+        """The two maps that enlarging masks takes in, [I,c,4g,4g] and [I,2c,2g,2g]: once an image."""
+        return self.conv_s0(finest), self.conv_s1(finer)
+
+    def upscaled(self, attended: Attended, embedding: ImageEmbedding) -> Float[Tensor, "P c G G"]:
+        """Each prompt's image features at four times the grid, with the image's finer maps in them."""
+        assert len(embedding.levels) == 2, "SAM 2's decoder needs the image's two finer maps"
+        owner = attended.image_index
+        finest, finer = (level if level.shape[0] == 1 else level[owner] for level in embedding.levels)
+        return self.output_upscaling(attended.image, (finer, finest))
+
+
+class MaskDecoder2HQ(HQMask, MaskDecoder2):
+    """SAM 2's decoder with one HQ mask more, whose logits correct the others."""
+
+    def __init__(self, *, dim: int, **rest: Any) -> None:
+        super().__init__(dim=dim, **rest)
+        self.add_hq_mask(dim)
+
+    def output_tokens(self) -> Float[Tensor, "L C"]:
+        """IoU, masks, the HQ token, and the object score last."""
+        tokens = super().output_tokens()
+        return torch.cat([tokens[:-1], self.hf_token.weight, tokens[-1:]])
+
+    def logits(
+        self, attended: Attended, embedding: ImageEmbedding, masks: Int64[Tensor, "P K"], hq: HQMode = "add"
+    ) -> tuple[Float[Tensor, "P K G G"] | None, Float[Tensor, "P 1 G G"] | None]:
+        """SAM 2's logits of the chosen masks and the HQ logits, each None where `hq` makes no use of it."""
+        upscaled = self.upscaled(attended, embedding)
+        sam = None if hq == "only" else product(self.weights(attended.tokens, masks), upscaled)
+        return sam, None if hq == "off" else self.detailed(self.hq_weights(attended.tokens), upscaled)

@@ -1,0 +1,118 @@
+"""A frame's features meet what was remembered of an object: maps of earlier frames, and object pointers.
+
+Knows nothing about which memories there are or where they come from.
+
+Source: Ravi et al., SAM 2 (arXiv 2408.00714), section 4 and appendix D.1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from samhq.model.layers import unrecorded
+from samhq.model.sam2.positions import rotated, rotation_table, sine_grid
+
+#: Where nobody records gradients, so many attention logits are alive at once (16 MB in float32).
+LOGIT_BUDGET = 1 << 22
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What is remembered of P objects: keys' `values` [P,M,c] and `positions` [P,M,c]; the last `pointers` rows are
+    tokens of object pointers, the others whole maps, row by row, one after another."""
+
+    values: Float[Tensor, "P M c"]
+    positions: Float[Tensor, "P M c"]
+    pointers: int
+
+
+class RotaryAttention(nn.Module):
+    """One head of attention whose queries and spatial keys are rotated by their place."""
+
+    def __init__(self, dim: int, kv_dim: int, dropout: float) -> None:
+        super().__init__()
+        self.dropout = dropout
+        self.q_proj = nn.Linear(dim, dim)
+        self.k_proj = nn.Linear(kv_dim, dim)
+        self.v_proj = nn.Linear(kv_dim, dim)
+        self.out_proj = nn.Linear(dim, dim)
+
+    def forward(
+        self,
+        q: Float[Tensor, "P L C"],
+        k: Float[Tensor, "P M c"],
+        v: Float[Tensor, "P M c"],
+        table: Float[Tensor, "L d 2"],
+        unplaced: int = 0,
+    ) -> Float[Tensor, "P L C"]:
+        """Attended values. The last `unplaced` keys have no place; the others are maps of L keys each."""
+        queries, keys = rotated(self.q_proj(q), table), self.k_proj(k)
+        maps = keys[:, : keys.shape[1] - unplaced].unflatten(1, (-1, table.shape[0]))
+        placed = rotated(maps, table).flatten(1, 2)
+        keys = torch.cat([placed, keys[:, keys.shape[1] - unplaced :]], dim=1) if unplaced else placed
+        if unrecorded(q):
+            return self.out_proj(self.v_proj(_in_pieces(queries, keys, v)))
+        dropout = self.dropout if self.training else 0.0
+        return self.out_proj(F.scaled_dot_product_attention(queries, keys, self.v_proj(v), dropout_p=dropout))
+
+
+def _in_pieces(q: Float[Tensor, "P L C"], k: Float[Tensor, "P M C"], v: Float[Tensor, "P M c"]) -> Tensor:
+    """Attention over values as they are, some queries at a time.
+
+    Weights add up to 1, so values may be projected after the sum: memories have a quarter of the channels.
+    """
+    out, scaled = v.new_empty(*q.shape[:2], v.shape[2]), q * q.shape[2] ** -0.5
+    step = max(1, LOGIT_BUDGET // k.shape[1])
+    for p in range(q.shape[0]):
+        for start in range(0, q.shape[1], step):
+            rows = slice(start, start + step)
+            out[p, rows] = (scaled[p, rows] @ k[p].mT).softmax(-1) @ v[p]
+    return out
+
+
+class MemoryAttentionLayer(nn.Module):
+    """Self-attention of the frame, attention to memory, MLP; each with its norm before and a residual."""
+
+    def __init__(self, dim: int, memory_dim: int, mlp_dim: int, dropout: float) -> None:
+        super().__init__()
+        self.self_attn = RotaryAttention(dim, dim, dropout)
+        self.cross_attn_image = RotaryAttention(dim, memory_dim, dropout)
+        self.linear1 = nn.Linear(dim, mlp_dim)
+        self.linear2 = nn.Linear(mlp_dim, dim)
+        self.norm1, self.norm2, self.norm3 = (nn.LayerNorm(dim) for _ in range(3))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(
+        self, x: Float[Tensor, "P L C"], memory: Memory, table: Float[Tensor, "L d 2"]
+    ) -> Float[Tensor, "P L C"]:
+        """The frame's tokens after they met the memory."""
+        normed = self.norm1(x)
+        x = x + self.dropout(self.self_attn(normed, normed, normed, table))
+        keys = memory.values + memory.positions
+        seen = self.cross_attn_image(self.norm2(x), keys, memory.values, table, memory.pointers)
+        x = x + self.dropout(seen)
+        return x + self.dropout(self.linear2(self.dropout(F.relu(self.linear1(self.norm3(x))))))
+
+
+class MemoryAttention(nn.Module):
+    """Features of a frame, one set for each object, conditioned on what is remembered of the object."""
+
+    def __init__(self, *, dim: int, memory_dim: int, depth: int, mlp_dim: int, dropout: float) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(MemoryAttentionLayer(dim, memory_dim, mlp_dim, dropout) for _ in range(depth))
+        self.norm = nn.LayerNorm(dim)
+
+    def forward(self, features: Float[Tensor, "P C g g"], memory: Memory) -> Float[Tensor, "P C g g"]:
+        """The conditioned features. A tenth of the places' sines is added to the input."""
+        _, channels, height, width = features.shape
+        places = sine_grid(channels, height, width, features.device).to(features.dtype)
+        x = (features + 0.1 * places).flatten(2).mT
+        table = rotation_table(channels, height, width, features.device)
+        for layer in self.layers:
+            x = layer(x, memory, table)
+        return self.norm(x).mT.unflatten(2, (height, width))

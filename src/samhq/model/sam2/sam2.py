@@ -1,0 +1,142 @@
+"""SAM 2 and HQ-SAM 2: SAM with a Hiera, a decoder that takes in finer maps, and memory for videos.
+
+Everything that `Sam` can do works here as there. The state dict has the original checkpoints' layout.
+
+Source: Ravi et al., SAM 2 (arXiv 2408.00714); the folder sam-hq2 of SysCV/sam-hq.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from samhq.config import Candidates, HQMode, ModelConfig
+from samhq.model.encoders.hiera import ImageEncoderHiera
+from samhq.model.prompt_encoder import PromptEncoder
+from samhq.model.sam import Sam
+from samhq.model.sam2.mask_decoder import MaskDecoder2
+from samhq.model.sam2.memory import Remembering
+from samhq.model.selection import select
+from samhq.types import Attended, Choice, ImageEmbedding, LowRes, Prompts
+
+ABSENT = -1024.0  #: the logits of an object that is not on a frame
+
+
+@dataclass(frozen=True)
+class Followed:
+    """What the decoder says of P objects on one frame: all candidates, the chosen one, and what to remember.
+
+    Logits are raised where the object is there and `ABSENT` where its score is not above 0.
+    """
+
+    candidates: Float[Tensor, "P K G G"]
+    iou: Float[Tensor, "P K"]
+    logits: Float[Tensor, "P 1 G G"]
+    pointer: Float[Tensor, "P C"]
+    object_score: Float[Tensor, "P 1"]
+
+
+class Sam2(Remembering, Sam):
+    """SAM 2, 2.1 or HQ-SAM 2; `steady` is the rule by which an unstable single mask gives way to the best of three."""
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        image_encoder: ImageEncoderHiera,
+        prompt_encoder: PromptEncoder,
+        mask_decoder: MaskDecoder2,
+    ) -> None:
+        nn.Module.__init__(self)
+        self.config = config
+        dim = config.decoder.dim
+        self.no_mem_embed = nn.Parameter(torch.zeros(1, 1, dim))
+        self.image_encoder = image_encoder
+        self.sam_prompt_encoder = prompt_encoder
+        self.sam_mask_decoder = mask_decoder
+        #: Share of the pixels above +0.05 among those above -0.05 from which a single mask counts as stable; None: any.
+        self.stable_from: float | None = 0.98
+        self.stable_delta = 0.05
+        if config.memory is not None:
+            self.add_memory(config.memory, dim)
+
+    @property
+    def prompt_encoder(self) -> PromptEncoder:  # type: ignore[override]
+        """Points, boxes and masks to vectors."""
+        return self.sam_prompt_encoder
+
+    @property
+    def mask_decoder(self) -> MaskDecoder2:  # type: ignore[override]
+        """Tokens and image to masks."""
+        return self.sam_mask_decoder
+
+    def encode(self, pixels: Float[Tensor, "I 3 S S"], *, keep_early: bool = False) -> ImageEmbedding:
+        """What the network knows about normalised pictures, for any number of prompts.
+
+        Raises:
+            ConfigError: pixels of another shape.
+        """
+        raw = self.encode_raw(pixels)
+        return ImageEmbedding(self.without_memory(raw.features), levels=raw.levels)
+
+    def encode_raw(self, pixels: Float[Tensor, "I 3 S S"]) -> ImageEmbedding:
+        """As `encode`, but with features as the encoder gives them, for memory to be added.
+
+        Raises:
+            ConfigError: pixels of another shape.
+        """
+        self.check_pixels(pixels)
+        features, levels = self.image_encoder(pixels.to(self.dtype))
+        return ImageEmbedding(features, levels=self.mask_decoder.levels(*levels))
+
+    def without_memory(self, features: Float[Tensor, "I C g g"]) -> Float[Tensor, "I C g g"]:
+        """Features of a picture, or of a frame before which nothing is remembered."""
+        return features + self.no_mem_embed.view(1, -1, 1, 1)
+
+    def painted(self, attended: Attended, embedding: ImageEmbedding, candidates: Candidates, hq: HQMode) -> LowRes:
+        """Masks of the candidates; an unstable single one gives way to the best of the other three."""
+        choice = self.settled(attended, embedding, select(attended.iou, candidates, hq), candidates)
+        return LowRes(self.mask_decoder.paint(attended, embedding, choice), choice.iou)
+
+    def settled(self, attended: Attended, embedding: ImageEmbedding, choice: Choice, candidates: Candidates) -> Choice:
+        """The choice, where single masks that are not stable are replaced by the best of the other three."""
+        if candidates != "single" or self.stable_from is None or self.training or attended.iou.shape[1] == 1:
+            return choice
+        single, _ = self.mask_decoder.logits(attended, embedding, choice.masks, "off")
+        assert single is not None
+        best = select(attended.iou, "best", choice.hq)
+        stable = self.stable(single)[:, None]
+        return Choice(
+            torch.where(stable, choice.masks, best.masks), torch.where(stable, choice.iou, best.iou), choice.hq
+        )
+
+    def stable(self, logits: Float[Tensor, "P 1 G G"]) -> Bool[Tensor, " P"]:
+        """Whether a mask hardly changes when its threshold moves a little."""
+        assert self.stable_from is not None
+        flat = logits.flatten(1)
+        inner, outer = ((flat > level).sum(1).float() for level in (self.stable_delta, -self.stable_delta))
+        share = torch.where(outer > 0, inner / outer.clamp(min=1), torch.ones_like(outer))
+        return share >= self.stable_from
+
+    def follow(
+        self, embedding: ImageEmbedding, prompts: Prompts, *, multimask: bool, hq: HQMode | None = None
+    ) -> Followed:
+        """The decoder's word on objects of one frame; `embedding.features` has a row an object.
+
+        `multimask` chooses the candidate of the highest predicted IoU, else there is one. The pointer is made of the
+        chosen mask's token, of the single mask's even where that was unstable.
+        """
+        mode = self.hq_mode(hq)
+        attended = self.attend(embedding, prompts)
+        score = self.mask_decoder.object_score(attended.tokens)
+        low = self.painted(attended, embedding, "all" if multimask else "single", mode)
+        logits = torch.where(
+            score[..., None, None] > 0, low.logits.float(), torch.full_like(score, ABSENT)[..., None, None]
+        )
+        best = low.iou.argmax(1)
+        rows = torch.arange(len(best), device=best.device)
+        tokens = attended.tokens[:, 1:]
+        token = tokens[rows, 1 + best] if multimask else tokens[:, 0]
+        return Followed(logits, low.iou, logits[rows, best][:, None], self.pointer(token, score), score)
