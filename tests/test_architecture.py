@@ -31,6 +31,7 @@ FLOORS = {
     "inference": 3,
     "formats": 3,
     "datasets": 3,
+    "text": 4,
     "compat": 4,
     "evaluation": 4,
     "speed": 4,

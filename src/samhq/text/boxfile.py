@@ -1,0 +1,223 @@
+"""Boxes that a detector wrote to files: COCO's JSON, as a data set or as a list of results, and YOLO's text files.
+
+Knows nothing about networks; which classes are wanted is said when a picture's boxes are taken.
+
+Source: cocodataset.org, "Results format"; docs.ultralytics.com, "Predict" (save_txt, save_conf).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any
+
+import numpy as np
+
+from samhq.errors import ImageError, PromptError, did_you_mean
+from samhq.image import rle
+from samhq.text.detections import Detections
+
+_WANTED = (
+    'COCO\'s data set {"images": [...], "categories": [...], "annotations": [...]} with bbox and score, or a list of '
+    '{"file_name", "category", "bbox" (x, y, width, height), "score"}'
+)
+_NAMES = ("classes.txt", "data.yaml", "dataset.yaml")  #: where a YOLO folder has its class names
+
+
+@dataclass(frozen=True)
+class Row:
+    """One box: class name, corners (x0, y0, x1, y1), score, and a mask as RLE where there is one."""
+
+    label: str
+    box: tuple[float, float, float, float]
+    score: float
+    code: Any = None
+
+
+@dataclass(frozen=True)
+class BoxFile:
+    """Boxes of pictures by their names in the file.
+
+    `fractions`: the coordinates are parts of a picture's width and height, as YOLO's are. `complete`: the file lists
+    all its pictures, those without boxes too, so that another one is a mistake.
+    """
+
+    path: Path
+    rows: Mapping[str, Sequence[Row]]
+    fractions: bool = False
+    complete: bool = False
+    threshold: float = 0.25  #: the lowest score that counts where nobody says otherwise
+
+    def boxes_of(self, picture: str | PurePath, size_hw: tuple[int, int]) -> Detections:
+        """All boxes of a picture, found by its path or the end of it, its file name, or that without its suffix.
+
+        A file that does not list pictures without boxes gives no boxes for a picture that it does not name.
+
+        Raises:
+            PromptError: the file lists its pictures, and this is none of them; or a mask of another size.
+        """
+        rows = self._rows(PurePath(picture))
+        names = tuple(dict.fromkeys(row.label for row in rows))
+        if not rows:
+            return Detections.none(names)
+        boxes = np.array([row.box for row in rows], np.float64)
+        if self.fractions:
+            boxes *= np.array([size_hw[1], size_hw[0]] * 2)
+        return Detections.of(
+            boxes,
+            np.array([row.score for row in rows]),
+            np.array([names.index(row.label) for row in rows]),
+            names,
+            self._masks(rows, size_hw),
+        )
+
+    def _rows(self, picture: PurePath) -> Sequence[Row]:
+        parts = picture.parts
+        ends = [str(PurePath(*parts[start:])) for start in range(len(parts))]
+        for name in (*ends, picture.stem):
+            if name in self.rows:
+                return self.rows[name]
+        if self.complete:
+            raise PromptError(
+                f"Expected boxes for {picture.name} in {self.path}, got none. {did_you_mean(picture.name, self.rows)}"
+            )
+        return ()
+
+    def _masks(self, rows: Sequence[Row], size_hw: tuple[int, int]) -> np.ndarray | None:
+        """The masks, if every row has one."""
+        if any(row.code is None for row in rows):
+            return None
+        try:
+            masks = [rle.decode(row.code) for row in rows]
+        except ImageError as error:
+            raise PromptError(f"{self.path}: {error}") from error
+        if any(mask.shape != size_hw for mask in masks):
+            raise PromptError(
+                f"Expected masks of {size_hw[1]}x{size_hw[0]} pixels in {self.path}, got another size. "
+                "Give the pictures that the detector saw."
+            )
+        return np.stack(masks)
+
+
+def is_box_file(path: Path) -> bool:
+    """Whether this is a JSON file that exists, or a folder of YOLO's text files."""
+    if path.is_file():
+        return True
+    return path.is_dir() and not (path / "config.json").exists() and _texts(path) != []
+
+
+def read_boxes(path: Path) -> BoxFile:
+    """The boxes in a COCO JSON file, or in a folder of YOLO's text files.
+
+    A YOLO folder needs `classes.txt` or `data.yaml` in it or in the folder above.
+
+    Raises:
+        PromptError: it cannot be read, or has another form.
+    """
+    return _read_yolo(path) if path.is_dir() else _read_coco(path)
+
+
+def _read_coco(path: Path) -> BoxFile:
+    try:
+        content = json.loads(path.read_bytes())
+    except OSError as error:
+        raise PromptError(f"Expected boxes in {path}, which cannot be read: {error.strerror}. Check it.") from error
+    except (ValueError, RecursionError) as error:
+        raise PromptError(f"Expected {_WANTED} in {path}, got no JSON: {error}.") from error
+    try:
+        return _coco_dataset(path, content) if isinstance(content, dict) else _coco_results(path, content)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise PromptError(f"Expected {_WANTED} in {path}, got something else ({error}). Check the file.") from error
+
+
+def _coco_dataset(path: Path, content: Mapping[str, Any]) -> BoxFile:
+    files = {image["id"]: str(image["file_name"]) for image in content["images"]}
+    names = {category["id"]: str(category["name"]) for category in content["categories"]}
+    rows: dict[str, list[Row]] = {name: [] for name in files.values()}
+    for record in content["annotations"]:
+        rows[files[record["image_id"]]].append(_coco_row(path, record, names[record["category_id"]]))
+    return BoxFile(path, rows, complete=True)
+
+
+def _coco_results(path: Path, content: Any) -> BoxFile:
+    rows: dict[str, list[Row]] = {}
+    for record in content:
+        picture = record.get("file_name", record.get("image_id"))
+        label = record.get("category", record.get("category_name", record.get("label")))
+        if not isinstance(picture, str) or not isinstance(label, str):
+            raise PromptError(
+                f"Expected file names and class names in {path}, got numbers ({str(record)[:80]}). Write {_WANTED}."
+            )
+        rows.setdefault(picture, []).append(_coco_row(path, record, label))
+    return BoxFile(path, rows)
+
+
+def _coco_row(path: Path, record: Mapping[str, Any], label: str) -> Row:
+    x, y, width, height = _finite(path, record["bbox"], 4)
+    score = _finite(path, [record.get("score", 1.0)], 1)[0]
+    code = record.get("segmentation")
+    return Row(label, (x, y, x + width, y + height), score, code if isinstance(code, dict) else None)
+
+
+def _read_yolo(folder: Path) -> BoxFile:
+    names = _yolo_names(folder)
+    rows = {text.stem: [_yolo_row(text, line, names) for line in _lines(text)] for text in _texts(folder)}
+    return BoxFile(folder, rows, fractions=True)
+
+
+def _texts(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*.txt") if path.name not in _NAMES)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, ValueError) as error:
+        raise PromptError(f"Expected YOLO's lines in {path}, which cannot be read: {error}. Check the file.") from error
+
+
+def _yolo_row(path: Path, line: str, names: Sequence[str]) -> Row:
+    words = line.split()
+    if len(words) not in (5, 6) or not words[0].isdecimal() or int(words[0]) >= len(names):
+        raise PromptError(
+            f"Expected lines `class x y width height [score]` with classes 0 to {len(names) - 1} in {path}, got "
+            f"{line[:60]!r}. Write boxes, not outlines."
+        )
+    x, y, width, height, score = _finite(path, [*words[1:], "1"][:5], 5)
+    return Row(names[int(words[0])], (x - width / 2, y - height / 2, x + width / 2, y + height / 2), score)
+
+
+def _yolo_names(folder: Path) -> list[str]:
+    for place in (folder, folder.parent):
+        for name in _NAMES:
+            if (place / name).is_file():
+                return _names_in(place / name)
+    raise PromptError(
+        f"Expected class names beside YOLO's files in {folder}, got none. Write them to "
+        f"{folder / 'classes.txt'}, one a line, in the order of their numbers."
+    )
+
+
+def _names_in(path: Path) -> list[str]:
+    if path.suffix == ".txt":
+        return [line.strip() for line in _lines(path)]
+    import yaml
+
+    try:
+        names = yaml.safe_load(path.read_text(encoding="utf-8"))["names"]
+    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+        raise PromptError(f"Expected `names` in {path}, which cannot be read: {error}. Check the file.") from error
+    listed = [names[number] for number in range(len(names))] if isinstance(names, dict) else list(names)
+    return [str(name) for name in listed]
+
+
+def _finite(path: Path, values: Any, count: int) -> list[float]:
+    try:
+        numbers = [float(value) for value in values]
+    except (TypeError, ValueError, OverflowError):
+        numbers = []
+    if len(numbers) != count or not np.isfinite(numbers).all():
+        raise PromptError(f"Expected {count} finite numbers in {path}, got {str(values)[:60]}. Check the file.")
+    return numbers

@@ -1,0 +1,88 @@
+"""Captions for Grounding DINO: phrases as one text, and which tokens of it belong to which phrase.
+
+A caption is `[CLS] a cat . red car . [SEP]`. The network lets the tokens between two dots attend to each other only, so
+every phrase ends with a dot and holds none. Each phrase is tokenized alone, and the caption's ids are put together
+here. The spans are therefore exact whatever the tokenizer does to a word, and no text is ever decoded.
+
+Knows nothing about pictures or scores.
+
+Source: IDEA-Research/GroundingDINO, groundingdino/models/GroundingDINO/bertwarper.py (the rule of the dots).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from samhq.errors import PromptError
+from samhq.text.classes import plain
+
+
+class Span(NamedTuple):
+    """The tokens of one phrase: from `start` up to but not including `end`."""
+
+    phrase: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Caption:
+    """A text for the detector with its token ids, and the span of every phrase in it."""
+
+    text: str
+    ids: tuple[int, ...]
+    spans: tuple[Span, ...]
+
+
+@dataclass(frozen=True)
+class CaptionWriter:
+    """How one detector's captions are made: its tokenizer, the ids around phrases, and how many tokens it takes.
+
+    `encode` gives a phrase's token ids without special ones. `delimiters` are all ids that end a phrase in the network.
+    """
+
+    encode: Callable[[str], Sequence[int]]
+    start: int
+    dot: int
+    end: int
+    delimiters: frozenset[int]
+    limit: int
+
+    def captions(self, phrases: Sequence[str]) -> list[Caption]:
+        """As few captions as hold all phrases in their order, each within the limit of tokens.
+
+        Raises:
+            PromptError: a phrase without any token, or too long for a caption of its own.
+        """
+        captions: list[Caption] = []
+        group: list[tuple[int, list[int]]] = []
+        free = self.limit - 2
+        for number, phrase in enumerate(phrases):
+            ids = self._ids(phrase)
+            if group and len(ids) + 1 > free:
+                captions.append(self._caption(phrases, group))
+                group, free = [], self.limit - 2
+            group.append((number, ids))
+            free -= len(ids) + 1
+        return [*captions, self._caption(phrases, group)] if group else captions
+
+    def _ids(self, phrase: str) -> list[int]:
+        ids = [token for token in self.encode(plain(phrase)) if token not in self.delimiters]
+        if not ids:
+            raise PromptError(f"Expected a class that the detector can read, got {phrase!r}. Use another word for it.")
+        if len(ids) + 3 > self.limit:
+            raise PromptError(
+                f"Expected classes of at most {self.limit - 3} tokens for this detector, got {len(ids)} in "
+                f"{phrase[:60]!r}. Name the object in a few words."
+            )
+        return ids
+
+    def _caption(self, phrases: Sequence[str], group: Sequence[tuple[int, list[int]]]) -> Caption:
+        ids, spans = [self.start], []
+        for number, own in group:
+            spans.append(Span(number, len(ids), len(ids) + len(own)))
+            ids += [*own, self.dot]
+        text = "".join(f"{plain(phrases[number])}. " for number, _ in group).strip()
+        return Caption(text, (*ids, self.end), tuple(spans))

@@ -1,0 +1,126 @@
+"""Class names as people give them, and the phrases that a detector searches for.
+
+Knows nothing about tokenizers, detectors or pictures.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from samhq.errors import PromptError
+
+_MARKS = re.compile(r"[.?!;]+")  #: end phrases in captions of Grounding DINO
+_HOW = 'Write text=["cup", "red car"], or {"cup": ["cup", "mug"]} for several phrases of one class.'
+
+
+@dataclass(frozen=True)
+class Classes:
+    """Class names in the caller's spelling, and all phrases with the number of the class that each belongs to."""
+
+    names: tuple[str, ...]
+    phrases: tuple[str, ...]
+    owners: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def by_name(self) -> dict[str, list[str]]:
+        """The phrases of every class, in order."""
+        found: dict[str, list[str]] = {name: [] for name in self.names}
+        for phrase, owner in zip(self.phrases, self.owners, strict=True):
+            found[self.names[owner]].append(phrase)
+        return found
+
+
+def as_classes(text: Any) -> Classes:
+    """The classes of a list of names, of a mapping from a name to its phrases, or of names with commas between.
+
+    The names keep their spelling. Two names are the same class if they differ in case, spaces or punctuation only.
+    A phrase that one class lists twice counts once.
+
+    >>> as_classes("cup, red car").phrases
+    ('cup', 'red car')
+    >>> as_classes({"cup": ["cup", "mug"], "fork": "fork"}).owners
+    (0, 0, 1)
+
+    Raises:
+        PromptError: no class, an empty one, one that is named twice, a phrase of two classes, or no text.
+    """
+    if isinstance(text, Classes):
+        return text
+    pairs = _pairs(text)
+    if not pairs or not all(own for _, own in pairs):
+        raise PromptError(f"Expected at least one class, each with a phrase to search for, got none. {_HOW}")
+    _check_names([name for name, _ in pairs])
+    owners: dict[str, int] = {}  # by the plain form of each phrase
+    phrases: list[str] = []
+    for number, (name, own) in enumerate(pairs):
+        for phrase in own:
+            if _is_new(phrase, name, owners.get(plain(phrase)), number, pairs):
+                owners[plain(phrase)] = number
+                phrases.append(" ".join(phrase.split()))
+    return Classes(tuple(name.strip() for name, _ in pairs), tuple(phrases), tuple(owners.values()))
+
+
+def plain(phrase: str) -> str:
+    """The phrase in lower case, with single spaces in place of what ends a phrase: dots, `?`, `!` and `;`.
+
+    >>> plain(" St. Bernard? ")
+    'st bernard'
+    """
+    return " ".join(_MARKS.sub(" ", phrase).lower().split())
+
+
+def slash_variants(names: Sequence[str]) -> dict[str, list[str]]:
+    """Each name with its phrases: the parts of a name with slashes are phrases of their own.
+
+    >>> slash_variants(["pea/bean", "rail"])
+    {'pea/bean': ['pea', 'bean'], 'rail': ['rail']}
+    """
+    return {name: [part for part in name.split("/") if plain(part)] or [name] for name in names}
+
+
+def _pairs(text: Any) -> list[tuple[str, list[str]]]:
+    """Names with their phrases, as given."""
+    if isinstance(text, str):
+        return [(name, [name]) for name in text.split(",")] if text.strip() else []
+    if isinstance(text, Mapping):
+        return [(name, [own] if isinstance(own, str) else _strings(own)) for name, own in text.items()]
+    return [(name, [name]) for name in _strings(text)]
+
+
+def _strings(values: Any) -> list[str]:
+    if isinstance(values, Sequence | set | frozenset) and not isinstance(values, bytes):
+        listed = sorted(values) if isinstance(values, set | frozenset) else list(values)
+        if all(isinstance(value, str) for value in listed):
+            return listed
+    raise PromptError(f"Expected class names as a list of strings, got {values!r:.80}. {_HOW}")
+
+
+def _check_names(names: Sequence[Any]) -> None:
+    known: set[str] = set()
+    for name in names:
+        if not isinstance(name, str) or not plain(name):
+            raise PromptError(f"Expected class names with letters or digits, got {name!r:.80}. Leave it out.")
+        if plain(name) in known:
+            raise PromptError(
+                f"Expected each class once, got {name.strip()!r} twice (upper case and punctuation make no "
+                "difference). Leave one out."
+            )
+        known.add(plain(name))
+
+
+def _is_new(phrase: str, name: str, owner: int | None, number: int, pairs: Sequence[tuple[str, list[str]]]) -> bool:
+    """Whether the phrase, which belongs to class `owner` already if that is a number, is new in class `number`."""
+    if not plain(phrase):
+        raise PromptError(f"Expected phrases with letters or digits for {name!r}, got {phrase!r:.80}. Leave it out.")
+    if owner is not None and owner != number:
+        raise PromptError(
+            f"Expected each phrase in one class, got {phrase!r} in {pairs[owner][0]!r} and in {name!r}. "
+            "Leave it in one of them."
+        )
+    return owner is None

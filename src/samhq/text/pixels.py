@@ -1,0 +1,33 @@
+"""Pictures as the tensors that transformers' detectors take, and which of them can be looked at together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from samhq.shapes import Float, UInt8
+
+
+def prepared(
+    image_processor: Any, image: UInt8[np.ndarray, "H W 3"], size: dict[str, int] | None = None
+) -> Float[Tensor, "1 3 h w"]:
+    """One picture resized and normalised by a detector's own processor, without padding for other pictures."""
+    more = {} if size is None else {"size": size}
+    values = image_processor(images=[image], return_tensors="pt", input_data_format="channels_last", **more)
+    return values["pixel_values"]
+
+
+def groups(pixels: Sequence[Tensor], most: int) -> list[list[int]]:
+    """Rows of pictures of equal size, at most `most` together, so that none has to be padded.
+
+    >>> import torch
+    >>> groups([torch.zeros(1, 3, 4, 4), torch.zeros(1, 3, 4, 8), torch.zeros(1, 3, 4, 4)], 8)
+    [[0, 2], [1]]
+    """
+    by_size: dict[tuple[int, ...], list[int]] = {}
+    for row, values in enumerate(pixels):
+        by_size.setdefault(tuple(values.shape), []).append(row)
+    return [rows[start : start + most] for rows in by_size.values() for start in range(0, len(rows), most)]

@@ -1,0 +1,136 @@
+"""A search for classes in pictures: what to look for, with which detector, and which of its boxes count.
+
+Gives boxes and prompts; making masks of them is for others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from samhq.errors import ConfigError, PromptError
+from samhq.inference.prompt import Prompt
+from samhq.shapes import UInt8
+from samhq.text.boxfile import BoxFile
+from samhq.text.classes import Classes, as_classes
+from samhq.text.detections import THRESHOLD, Detections, Selection
+from samhq.text.detector import Detector, as_detections, detect_classes
+from samhq.text.load import load_detector
+
+_SMALL = 16  #: pictures up to this side may have all their boxes within 0..1
+_LEAST = 1.0  #: pixels of a side below which a box holds nothing
+
+
+@dataclass(frozen=True)
+class Search:
+    """Classes or examples, a detector, and the rules that choose among its boxes."""
+
+    detector: Detector | BoxFile
+    classes: Classes | None
+    examples: tuple[Any, ...]
+    selection: Selection
+
+    @classmethod
+    def of(
+        cls,
+        text: Any = None,
+        *,
+        like: Any = None,
+        detector: Any = None,
+        threshold: float | Mapping[str, float] | None = None,
+        nms: float = 0.8,
+        max_detections: int | None = 100,
+        device: Any = None,
+    ) -> Search:
+        """A search for `text`, which `as_classes` reads, or for objects `like` one or several examples.
+
+        `detector` is what `load_detector` takes. `threshold` is a score, or scores by class; by default the detector's
+        own.
+
+        Raises:
+            PromptError: nothing or both to search for, or class names that cannot be used.
+            ConfigError, CheckpointError, MissingExtraError: as `load_detector`; a number out of range; examples for a
+                detector that takes none.
+        """
+        if (text is None) == (like is None):
+            raise PromptError("Expected class names (text=) or examples (like=), got both or none. Give one of them.")
+        classes = None if text is None else as_classes(text)
+        loaded = load_detector(detector, device=device)
+        examples = () if like is None else tuple(like) if isinstance(like, Sequence) else (like,)
+        if examples and not hasattr(loaded, "detect_like"):
+            raise ConfigError(
+                f"Expected a detector that takes examples, got {type(loaded).__name__}. Use detector='owlv2-base', or "
+                "name the class."
+            )
+        base = float(getattr(loaded, "threshold", THRESHOLD))
+        by_name = dict(threshold) if isinstance(threshold, Mapping) else {}
+        general = threshold if isinstance(threshold, int | float) else base
+        search = cls(loaded, classes, examples, Selection(general, by_name, nms, max_detections))
+        search.selection.limits(search.names)
+        return search
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the classes, in order."""
+        if self.classes is not None:
+            return self.classes.names
+        return tuple(dict.fromkeys(example.label for example in self.examples))
+
+    def detect(
+        self, images: Sequence[UInt8[np.ndarray, "H W 3"]], files: Sequence[str | None] | None = None
+    ) -> list[Detections]:
+        """All boxes of each picture that a mask can be made of, best score first, before any threshold.
+
+        `files` are the pictures' paths, by which boxes in files are found.
+
+        Raises:
+            PromptError: boxes in 0..1, an answer of another form, or a picture that a file of boxes does not know.
+        """
+        found = self._all(images, [None] * len(images) if files is None else files)
+        return [usable(one, image.shape[:2]) for one, image in zip(found, images, strict=True)]
+
+    def _all(self, images: Sequence[np.ndarray], files: Sequence[str | None]) -> list[Detections]:
+        if isinstance(self.detector, BoxFile):
+            return [self._from_file(self.detector, image, file) for image, file in zip(images, files, strict=True)]
+        if self.classes is None:
+            return list(self.detector.detect_like(images, self.examples))  # type: ignore[attr-defined]
+        return detect_classes(self.detector, images, self.classes)
+
+    def _from_file(self, boxes: BoxFile, image: np.ndarray, file: str | None) -> Detections:
+        if file is None:
+            raise PromptError(
+                f"Expected a picture that was given by its path, since {boxes.path} has boxes by file name, got "
+                "pixels. Give the path."
+            )
+        assert self.classes is not None
+        found = as_detections(boxes.boxes_of(file, image.shape[:2]), self.classes.phrases)
+        return found.renamed(self.classes.owners, self.classes.names)
+
+    def prompts(self, found: Detections) -> list[Prompt]:
+        """A prompt for every detection that counts, best score first: its box, and its mask where it has one."""
+        kept = self.selection.apply(found)
+        masks: list[Any] = [None] * len(kept) if kept.masks is None else list(kept.masks)
+        return [Prompt(box=box, mask=mask) for box, mask in zip(kept.boxes, masks, strict=True)]
+
+    def rejected(self, found: Detections) -> str:
+        """What came closest to its threshold without reaching it, for a message."""
+        return self.selection.rejected(found)
+
+
+def usable(found: Detections, size_hw: tuple[int, ...]) -> Detections:
+    """The boxes that share at least a pixel with a picture of `size_hw`.
+
+    Raises:
+        PromptError: the boxes look like parts of the picture in 0..1.
+    """
+    height, width = size_hw[:2]
+    if len(found) and min(height, width) > _SMALL and found.boxes.min() >= 0 and found.boxes.max() <= 1:
+        raise PromptError(
+            "Expected boxes in pixels, got numbers in 0..1 only. Multiply x by the width and y by the height."
+        )
+    low = np.clip(found.boxes[:, :2], 0, (width, height))
+    high = np.clip(found.boxes[:, 2:], 0, (width, height))
+    return found[((high - low) >= _LEAST).all(axis=1)]
