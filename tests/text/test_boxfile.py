@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from samhq.errors import PromptError
-from samhq.image import rle
+from samhq.masks import rle
 from samhq.text.boxfile import BoxFile, is_box_file, read_boxes
 from tests.text import tiny_detectors as tiny
 

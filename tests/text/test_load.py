@@ -78,7 +78,7 @@ def test_without_transformers_the_message_says_what_to_install(monkeypatch: pyte
 
     def refuse(name: str, *args: object, **named: object) -> object:
         if name.split(".")[0] == "transformers":
-            raise ImportError(name)
+            raise ModuleNotFoundError(name=name)
         return real(name, *args, **named)
 
     monkeypatch.setattr(builtins, "__import__", refuse)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from samhq.errors import ImageError, PromptError, did_you_mean
-from samhq.image import rle
+from samhq.masks import rle
 from samhq.text.detections import Detections
 
 _WANTED = (

@@ -12,7 +12,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from samhq.errors import CheckpointError, ConfigError, MissingExtraError, did_you_mean
+from samhq.device import as_device, as_dtype
+from samhq.errors import CheckpointError, ConfigError, did_you_mean
+from samhq.extras import from_extra
 from samhq.text.boxfile import BoxFile, is_box_file, read_boxes
 from samhq.text.detector import Detector, check_detector
 
@@ -53,7 +55,9 @@ def load_detector(
     if is_box_file(Path(source)):
         _refuse(options, "a file of boxes")
         return read_boxes(Path(source))
-    return _network(_place(os.fspath(source)), str(device or "cpu"), str(dtype), tuple(sorted(options.items())))
+    place = as_device(device)
+    kind = str(as_dtype(dtype, place)).removeprefix("torch.")
+    return _network(_place(os.fspath(source)), str(place), kind, tuple(sorted(options.items())))
 
 
 def _refuse(options: dict[str, Any], what: str) -> None:
@@ -139,10 +143,6 @@ def _not_found(place: str, error: Exception) -> CheckpointError:
 
 
 def _transformers() -> Any:
-    try:
+    with from_extra("text", "detectors (boxes from a file need none)"):
         import transformers
-    except ImportError as error:
-        raise MissingExtraError(
-            f"Expected transformers for detectors, got none installed. Run: pip install 'samhq[text]'. {_FROM_FILE}"
-        ) from error
     return transformers
