@@ -51,6 +51,20 @@ def test_polygons_are_filled_as_pycocotools_does(halves: list[list[float]]) -> N
     assert np.array_equal(decode_segmentation(record, SIZE), theirs.annToMask(record).astype(bool))
 
 
+@pytest.mark.parametrize("far", [1e7, 1e8, 9e8, 1e11])
+def test_points_far_outside_the_picture_are_cut_off(tmp_path: Path, far: float) -> None:
+    """At 1e8 pycocotools takes gigabytes and then ends the process (cocodataset/cocoapi#380)."""
+    records = [annotation(1, 1, disc(), segmentation=[[-far, 10, far, 10, far, 20, -far, 20], [0, 0, 1, 0, 1, far]])]
+    (mask,) = open_dataset(coco(tmp_path / "data.json", {"a.png": SIZE}, records))[0].masks
+    assert mask[10:20].all() and not mask[:10, 2:].any() and not mask[20:, 2:].any()
+
+
+@pytest.mark.parametrize("beyond", [1e12, -1e300, float("nan"), float("inf"), 10**400])
+def test_numbers_that_are_no_coordinates_are_refused(beyond: float) -> None:
+    with pytest.raises(ImageError, match="annotation 3"):
+        decode_segmentation({"id": 3, "segmentation": [[0, 0, 5, 0, beyond, 5]]}, SIZE)
+
+
 def test_polygons_of_two_points_cover_nothing_rather_than_a_box() -> None:
     assert not decode_segmentation({"segmentation": [[3, 3, 20, 20]]}, SIZE).any()
 

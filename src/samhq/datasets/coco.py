@@ -18,7 +18,8 @@ import numpy as np
 from samhq.datasets.sample import Sample, check_size, stamp_of_files
 from samhq.errors import ConfigError, ImageError
 from samhq.image.read import read_image
-from samhq.masks import rle
+from samhq.masks import rle, runs
+from samhq.masks.rings import filled
 from samhq.shapes import Bool
 
 _LOOKED_AT = 24  #: pictures whose files are looked for, to find out which folder they lie in
@@ -179,7 +180,7 @@ def decode_segmentation(
 def segmentation_code(record: Mapping[str, Any], size_hw: tuple[int, int], picture: str = "the picture") -> rle.RLE:
     """The RLE of an annotation's `segmentation`: polygons, RLE with counts as a list, or compressed RLE.
 
-    An empty list, and a polygon of fewer than three points, cover nothing.
+    What lies outside the picture is cut off. An empty list, and a polygon of fewer than three points, cover nothing.
 
     Raises:
         ImageError: none, neither form, damaged, or RLE of another size than the picture.
@@ -204,10 +205,10 @@ def _filled(polygons: list[Any], size_hw: tuple[int, int], who: str) -> rle.RLE:
         raise ImageError(
             f"Expected polygons as lists [x0, y0, x1, y1, ...] in {who}, got {str(polygons)[:60]}. Mend the file."
         )
-    rings = [ring for ring in polygons if len(ring) >= 6]  # pycocotools takes four numbers for a box
+    rings = [np.array(ring, np.float64).reshape(-1, 2) for ring in polygons if len(ring) >= 6]
     if not rings:
         return {"size": list(size_hw), "counts": [size_hw[0] * size_hw[1]]}
-    code = coco.merge(coco.frPyObjects(rings, *size_hw))
+    code = coco.merge([runs.compressed(filled(ring, size_hw), size_hw) for ring in rings])
     return {"size": list(size_hw), "counts": code["counts"].decode("ascii")}
 
 
@@ -216,7 +217,7 @@ def _number(value: Any, otherwise: int) -> int:
 
 
 def _finite(ring: list[Any]) -> bool:
-    return all(isinstance(n, (int, float)) and abs(n) < 1e9 for n in ring)
+    return all(isinstance(n, (int, float)) and abs(n) < 1e12 for n in ring)
 
 
 def _unique(images: Sequence[Mapping[str, Any]]) -> list[str]:
