@@ -103,6 +103,7 @@ def test_masks_are_those_that_a_user_gets(hq: Sam, tmp_path: Path) -> None:
         ([{**detection(0, 0, 3, 3), "bbox": [1, 2, 3]}], "four numbers"),
         ([{**detection(0, 0, 3, 3), "bbox": [1, 2, 3, float("nan")]}], "four numbers"),
         ([{**detection(0, 0, 3, 3), "bbox": [1, 2, 3, 10**400]}], "four numbers"),
+        ([{**detection(0, 0, 3, 3), "bbox": [1, 2, 1e39, 3]}], "four numbers"),
         *(([detection(0, 0, 3, 3, score)], "score as a number") for score in (None, "abc", [], float("nan"), 10**400)),
     ],
 )

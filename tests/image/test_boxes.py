@@ -137,6 +137,8 @@ def test_boxes_may_stick_out_and_are_not_clipped():
         ([1, 2, 3], r"shape \[3\]"),
         ([[[1, 2, 3, 4]]], r"\[P, 4\]"),
         ([1, 2, np.nan, 4], "NaN"),
+        ([0, 0, 1e39, 1e39], r"1e\+09 or more"),
+        ([-1e300, 0, 5, 5], r"1e\+09 or more"),
         ([30, 30, 10, 15], r"use \(30, 30, 40, 45\)"),
         ([[1, 2, 30, 40], [50, 2, 40, 300]], "top-left corner first"),
         ([5, 5, 5, 9], "x0 < x1"),

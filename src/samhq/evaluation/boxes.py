@@ -43,7 +43,7 @@ def masks_from_boxes(
 
 
 def check_box(box: Any, who: str) -> tuple[float, float, float, float]:
-    """Four finite numbers.
+    """Four numbers of pixels below 1e9.
 
     Raises:
         ConfigError: something else.
@@ -52,8 +52,8 @@ def check_box(box: Any, who: str) -> tuple[float, float, float, float]:
         numbers = tuple(float(number) for number in box)
     except (TypeError, ValueError, OverflowError):
         numbers = ()
-    if len(numbers) != 4 or not all(map(math.isfinite, numbers)):
-        raise ConfigError(f"Expected a box of four numbers in {who}, got {str(box)[:60]}. Mend the file.")
+    if len(numbers) != 4 or not all(abs(number) < 1e9 for number in numbers):
+        raise ConfigError(f"Expected a box of four numbers of pixels in {who}, got {str(box)[:60]}. Mend the file.")
     return numbers
 
 

@@ -17,6 +17,7 @@ from samhq.shapes import Float32, Int64
 if TYPE_CHECKING:
     from torch import Tensor
 
+_FAR = 1e9  #: pixels; no picture is so large, and float32 and drawing go wrong far beyond
 _BORDER = 1.0  #: pixels by which a point may lie outside the picture; rounding and border clicks
 _SMALL = 16  #: pictures up to this side may have all their prompts within 0..1
 
@@ -164,6 +165,8 @@ def _numbers(values: Any, name: str, written: str) -> np.ndarray:
         raise PromptError(f"Expected {name} as numbers {written}, got {values!r:.80}; make all rows alike.") from error
     if not np.isfinite(array).all():
         raise PromptError(f"Expected finite {name} {written}, got NaN or infinity; leave those out.")
+    if array.size and np.abs(array.astype(np.float64)).max() >= _FAR:
+        raise PromptError(f"Expected {name} in pixels {written}, got a number of {_FAR:.0e} or more; cut it off.")
     return array.astype(np.float64)
 
 

@@ -1,15 +1,15 @@
-"""Rings of points filled to masks, exactly as pycocotools fills a COCO polygon, in memory that coordinates cannot blow up.
+"""Rings of points filled to masks, exactly as pycocotools fills a COCO polygon, whatever the coordinates are.
 
-pycocotools lists every fifth of a pixel along every edge, also outside the picture: one coordinate of 1e8 takes gigabytes
-and then ends the process. Here each edge gives only the places where it crosses a column of the picture. Knows nothing of
-files or annotations.
+pycocotools lists every fifth of a pixel along every edge, also outside the picture: one coordinate of 1e8 takes
+gigabytes and then ends the process. Here each edge gives only the places where it crosses a column of the picture.
+Knows nothing of files or annotations.
 
 Source: pycocotools, common/maskApi.c, `rleFrPoly`, whose rounding this reproduces.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
