@@ -1,0 +1,101 @@
+"""How often the pictures of each source are drawn, and a split of pictures that stays when pictures are added.
+
+Knows nothing about files or what is done with the pictures.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from samhq.datasets.sample import Pictures
+from samhq.datasets.views import Chosen
+from samhq.errors import ConfigError
+from samhq.shapes import Float
+
+
+@runtime_checkable
+class FromSources(Protocol):
+    """Pictures that say where each of them comes from."""
+
+    def source(self, index: int) -> str:
+        """The name of the source of the picture at a place."""
+        ...
+
+
+def parse_source_weights(text: str) -> dict[str, float]:
+    """Weights by source from a text like `coco:3,pets:0.5`; a source is named by any part of its name.
+
+    >>> parse_source_weights("coco:3,pets:0.5")
+    {'coco': 3.0, 'pets': 0.5}
+
+    Raises:
+        ConfigError: a part without a name or without a number from 0 up.
+    """
+    weights = {}
+    for part in filter(None, (word.strip() for word in text.split(","))):
+        name, colon, number = part.rpartition(":")
+        try:
+            weights[name.strip().lower()] = float(number)
+        except ValueError:
+            colon = ""
+        if not colon or not name.strip() or not 0 <= weights[name.strip().lower()] < float("inf"):
+            raise ConfigError(
+                f"Expected SOURCE:NUMBER with a number from 0 up, got {part!r}. Write coco:3, for instance."
+            )
+    return weights
+
+
+@lru_cache(maxsize=8)
+def chances(pictures: Pictures, weights: tuple[tuple[str, float], ...]) -> Float[np.ndarray, " N"]:
+    """The chance of each picture to be drawn, 0..1, adding up to 1.
+
+    A picture has the weight of the longest name in `weights` that is part of its source's name, in any case of
+    letters; 1 where none is.
+
+    Raises:
+        ConfigError: a name that no source has, or no picture with a weight above 0.
+    """
+    sources = [_source(pictures, index).lower() for index in range(len(pictures))]
+    for name, _ in weights:
+        if not any(name in source for source in sources):
+            known = ", ".join(sorted(set(filter(None, sources)))[:8]) or "none"
+            raise ConfigError(
+                f"Expected the name of a source of {pictures.name}, got {name!r}. Its sources are: {known}."
+            )
+    each = np.array([_weight(source, weights) for source in sources])
+    if not each.sum():
+        raise ConfigError(f"Expected a picture of {pictures.name} with a weight above 0, got none. Raise a weight.")
+    return each / each.sum()
+
+
+def _weight(source: str, weights: tuple[tuple[str, float], ...]) -> float:
+    fitting = [(len(name), weight) for name, weight in weights if name in source]
+    return max(fitting)[1] if fitting else 1.0
+
+
+def _source(pictures: Pictures, index: int) -> str:
+    if isinstance(pictures, Chosen):
+        return _source(pictures.pictures, pictures.places[index])
+    return pictures.source(index) if isinstance(pictures, FromSources) else ""
+
+
+def is_held_out(name: str, percent: float) -> bool:
+    """Whether the picture of that name is among the `percent` (0..100) that are kept for validation.
+
+    It follows from the name alone, so that adding pictures never moves one from one side to the other.
+
+    >>> [i for i in range(40) if is_held_out(f"{i}.jpg", 10)]
+    []
+    """
+    return int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) % 10_000 < percent * 100
+
+
+def split(pictures: Pictures, percent: float) -> tuple[Pictures, Pictures]:
+    """The pictures to learn from, and those to validate on."""
+    held = [is_held_out(name, percent) for name in pictures.names()]
+    places = range(len(held))
+    return Chosen(pictures, [i for i in places if not held[i]]), Chosen(pictures, [i for i in places if held[i]])

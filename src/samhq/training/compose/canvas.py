@@ -1,0 +1,91 @@
+"""A picture in the making: pixels, the cover of every object, and what lies on top of what.
+
+Knows nothing about where pixels come from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from samhq.shapes import Bool, Float, UInt8
+from samhq.training.augment import HALF
+
+#: What a mask is: annotated in the photograph, a distinct region inside it, a pasted cut-out, or a drawn thin thing.
+Kind = Literal["object", "part", "cutout", "thin"]
+
+#: Pasted cover up to this level, of 255, leaves the padding as it is.
+_FAINT = 8
+#: The mean colour, which the padding of a square has.
+_PADDING = 127
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """One object: how much of each pixel it covers, uint8 [S,S], 255 for a whole pixel, and what kind it is of."""
+
+    cover: UInt8[np.ndarray, "S S"]
+    kind: Kind
+
+    @property
+    def area(self) -> int:
+        """Pixels that it covers to a half or more."""
+        return int(np.count_nonzero(self.cover >= HALF))
+
+
+@dataclass(frozen=True, eq=False)
+class Canvas:
+    """A square picture, uint8 RGB [S,S,3], its objects from back to front, and where the photograph is, bool [S,S].
+
+    Values are never changed: every method returns another canvas.
+    """
+
+    image: UInt8[np.ndarray, "S S 3"]
+    layers: tuple[Layer, ...]
+    photograph: Bool[np.ndarray, "S S"]
+
+    @property
+    def side(self) -> int:
+        """Of the square, in pixels."""
+        return len(self.image)
+
+    def with_image(self, image: np.ndarray) -> Canvas:
+        """The same objects over other pixels."""
+        return Canvas(image, self.layers, self.photograph)
+
+    def pasted(
+        self,
+        colour: Float[np.ndarray, "S S 3"],
+        alpha: Float[np.ndarray, "S S"],
+        kind: Kind,
+        visible: Float[np.ndarray, "S S"] | None = None,
+    ) -> Canvas:
+        """The canvas with one more object in front, which hides what lies behind it.
+
+        `alpha` (0..1) is the object's exact cover. `visible` is how much of its colour shows, where that differs:
+        a soft edge, or a faint object. Colours are 0..255.
+        """
+        shown = (alpha if visible is None else visible)[..., None]
+        mixed = self.image * (1 - shown) + colour * shown
+        behind = tuple(Layer((layer.cover * (1 - alpha)).astype(np.uint8), layer.kind) for layer in self.layers)
+        front = Layer((alpha * 255).astype(np.uint8), kind)
+        return Canvas(np.clip(mixed, 0, 255).astype(np.uint8), (*behind, front), self.photograph)
+
+    def padded(self) -> Canvas:
+        """The canvas with the mean colour wherever there is neither photograph nor a pasted object."""
+        empty = ~self.photograph
+        for layer in self.layers:
+            if layer.kind in ("cutout", "thin"):
+                empty = empty & (layer.cover < _FAINT)
+        if not empty.any():
+            return self
+        image = self.image.copy()
+        image[empty] = _PADDING
+        return self.with_image(image)
+
+    def visible(self, fewest_pixels: int) -> Sequence[Layer]:
+        """The objects of which at least so many pixels are still seen."""
+        return [layer for layer in self.layers if layer.area >= fewest_pixels]

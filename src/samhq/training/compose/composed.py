@@ -1,0 +1,181 @@
+"""What training asks about composed pictures: question `i` is a pure function of the seed and `i`.
+
+Knows nothing about the network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from samhq.datasets.sample import Pictures, Sample
+from samhq.datasets.weighted import chances
+from samhq.errors import ConfigError
+from samhq.training.compose.canvas import Canvas, Kind, Layer
+from samhq.training.compose.colour import degraded, recoloured
+from samhq.training.compose.cutouts import paste, read_background
+from samhq.training.compose.regions import distinct_regions
+from samhq.training.compose.thin import draw_thin
+from samhq.training.compose.views import Window, close_window, seen, whole_window
+from samhq.training.config import Kind as PromptKind
+from samhq.training.data import Asked
+from samhq.training.prompts import draw_kind, draw_prompt
+
+#: Canvases in a row without an object before a data set is given up.
+PATIENCE = 200
+#: Most annotated objects, and most regions, that a canvas begins with.
+_MOST_OBJECTS, _MOST_PARTS = 24, 6
+#: Objects of fewer pixels are not asked for.
+_FEWEST_PIXELS = 24
+#: How often an object is asked for beside others, by its kind; larger ones are asked for a little more often.
+_ASKED: dict[Kind, float] = {"object": 1.0, "part": 0.45, "cutout": 0.8, "thin": 1.3}
+#: A prompt for the same object again is this much less likely.
+_AGAIN = 0.25
+#: A lone click on a part or a thin thing says little: this share of them become boxes.
+_TO_BOXES = 0.6
+
+
+@dataclass(frozen=True)
+class Composition:
+    """How pictures are put together; every share is the chance for one picture.
+
+    `cutouts` and `backgrounds` are files; `source_weights` says how often pictures of a source are drawn.
+    """
+
+    side: int
+    cutouts: Sequence[Path] = ()
+    backgrounds: Sequence[Path] = ()
+    source_weights: dict[str, float] = field(default_factory=dict)
+    flip: float = 0.5
+    scale: tuple[float, float] = (0.7, 1.8)
+    close: float = 0.4
+    pasted: float = 0.4
+    thin: float = 0.25
+    parts: float = 0.45
+    empty: float = 0.07
+    """Share of pictures that show a background only, with what is pasted onto it."""
+
+
+@dataclass(frozen=True)
+class ComposedPictures:
+    """Question `index`: a composed picture, and that many prompts for its objects."""
+
+    pictures: Pictures
+    how: Composition
+    prompts: int
+    kinds: dict[PromptKind, float]
+    seed: int = 0
+
+    def __call__(self, index: int) -> Asked:
+        """The question of that number.
+
+        Raises:
+            ImageError: a file cannot be read.
+            ConfigError: many pictures in a row show no object.
+        """
+        rng = np.random.default_rng((self.seed, index, self.how.side))
+        for canvas in islice(iter(lambda: self.compose(rng), None), PATIENCE):
+            layers = canvas.visible(_FEWEST_PIXELS)
+            if layers:
+                return self._ask(canvas.image, layers, rng)
+        raise ConfigError(
+            f"Expected objects in the pictures of {self.pictures.name}, got {PATIENCE} composed pictures in a row "
+            "without one. Check the annotations, or name another data set."
+        )
+
+    def compose(self, rng: np.random.Generator) -> Canvas:
+        """One canvas with all its objects."""
+        how = self.how
+        empty = bool(how.backgrounds) and rng.random() < how.empty
+        canvas = self._background(rng) if empty else self._photograph(rng)
+        if how.cutouts and (empty or rng.random() < how.pasted):
+            for _ in range(rng.integers(1, 5)):
+                canvas = paste(canvas, how.cutouts, rng)
+        if how.thin and (empty or rng.random() < how.thin):
+            for _ in range(rng.integers(1, 3)):
+                canvas = draw_thin(canvas, self._textures(canvas, rng), rng)
+        return canvas.with_image(degraded(canvas.image, rng)).padded()
+
+    def _textures(self, canvas: Canvas, rng: np.random.Generator) -> list[np.ndarray]:
+        other = [self._background(rng).image] if self.how.backgrounds else []
+        return [canvas.image, *other]
+
+    def _background(self, rng: np.random.Generator) -> Canvas:
+        files = self.how.backgrounds
+        image = recoloured(read_background(files[rng.integers(len(files))]), rng)
+        return seen(image, [], self._window(image.shape[:2], rng), self.how.side)
+
+    def _window(self, size_hw: tuple[int, ...], rng: np.random.Generator) -> Window:
+        factor = rng.uniform(*self.how.scale) if rng.random() < 0.7 else 1.0
+        return whole_window((size_hw[0], size_hw[1]), factor, rng)
+
+    def _photograph(self, rng: np.random.Generator) -> Canvas:
+        sample = self.pictures[int(rng.choice(len(self.pictures), p=self._chances()))]
+        mirrored = rng.random() < self.how.flip
+        image = np.ascontiguousarray(sample.image[:, ::-1]) if mirrored else sample.image
+        masks = self._masks(sample, rng)
+        if mirrored:
+            masks = [(np.ascontiguousarray(mask[:, ::-1]), kind) for mask, kind in masks]
+        window = self._window(image.shape[:2], rng)
+        if masks and rng.random() < self.how.close:
+            chance = np.array([_ASKED[kind] for _, kind in masks])
+            window = close_window(masks[rng.choice(len(masks), p=chance / chance.sum())][0], rng)
+        return seen(recoloured(image, rng), masks, window, self.how.side, _turn(rng))
+
+    def _chances(self) -> np.ndarray:
+        return chances(self.pictures, tuple(sorted(self.how.source_weights.items())))
+
+    def _masks(self, sample: Sample, rng: np.random.Generator) -> list[tuple[np.ndarray, Kind]]:
+        chosen = rng.permutation(sample.objects)[:_MOST_OBJECTS]
+        masks: list[tuple[np.ndarray, Kind]] = [(sample.masks[place], "object") for place in chosen]
+        if rng.random() < self.how.parts:
+            regions = _regions(_Looked(sample))
+            masks += [(regions[place], "part") for place in rng.permutation(len(regions))[:_MOST_PARTS]]
+        return masks
+
+    def _ask(self, image: np.ndarray, layers: Sequence[Layer], rng: np.random.Generator) -> Asked:
+        chance = np.array([_ASKED[layer.kind] * max(layer.area, 60) ** 0.25 for layer in layers])
+        asked, prompts = [], []
+        for _ in range(self.prompts):
+            layer = layers[place := int(rng.choice(len(chance), p=chance / chance.sum()))]
+            chance[place] *= _AGAIN
+            kind = draw_kind(self.kinds, rng)
+            if kind == "point" and layer.kind in ("part", "thin") and "box" in self.kinds and rng.random() < _TO_BOXES:
+                kind = "box"
+            prompts.append(draw_prompt(layer.cover >= 128, kind, rng))
+            asked.append(layer.cover)
+        return Asked(image, prompts, np.stack(asked))
+
+
+@dataclass(frozen=True, eq=False)
+class _Looked:
+    """A sample as a key of a cache: by its name, then by its pixels."""
+
+    sample: Sample
+
+    def __hash__(self) -> int:
+        return hash((self.sample.name, self.sample.image.shape))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Looked) and bool(
+            self.sample.name == other.sample.name and np.array_equal(self.sample.image, other.sample.image)
+        )
+
+
+@lru_cache(maxsize=64)
+def _regions(looked: _Looked) -> list[np.ndarray]:
+    """Distinct regions of a picture. Finding them takes longer than all else, so that those seen last are kept."""
+    return distinct_regions(looked.sample.image)
+
+
+def _turn(rng: np.random.Generator) -> float:
+    """Radians: none as a rule, a little for a quarter of the pictures, any for a tenth."""
+    kind = rng.random()
+    if kind < 0.1:
+        return float(rng.uniform(0, 2 * np.pi))
+    return float(rng.normal(0, 0.12)) if kind < 0.35 else 0.0

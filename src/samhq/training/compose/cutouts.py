@@ -1,0 +1,113 @@
+"""Cut-outs, pictures with an alpha channel, pasted in front of a canvas: any turn, size and light.
+
+Pure functions of the generator they are given.
+
+Source: copy-paste augmentation, arXiv 2012.07177.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from samhq.errors import ConfigError, ImageError
+from samhq.extras import from_extra
+from samhq.image.read import read_image
+from samhq.shapes import UInt8
+from samhq.training.augment import HALF
+from samhq.training.compose.canvas import Canvas
+from samhq.training.compose.colour import relit, shaded
+
+with from_extra("train", "Composing training pictures"):
+    import cv2
+
+#: Pasted objects of fewer pixels are left out.
+FEWEST_PIXELS = 24
+_ENDINGS = (".png", ".webp", ".tif", ".tiff")
+#: Longer side of a pasted object, as a share of the canvas.
+_SIZE = (0.10, 0.8)
+#: A cut-out is never enlarged more than this.
+_MOST_ENLARGED = 3.0
+
+
+def cutout_files(folder: Path) -> list[Path]:
+    """The pictures of a folder that may have an alpha channel, in order of their names.
+
+    Raises:
+        ConfigError: no such folder, or none in it.
+    """
+    found = sorted(path for path in folder.glob("*") if path.suffix.lower() in _ENDINGS) if folder.is_dir() else []
+    if not found:
+        raise ConfigError(
+            f"Expected a folder of cut-outs ({', '.join(_ENDINGS)}) with an alpha channel, got {folder} without any. "
+            "Name another folder with paste= (--paste)."
+        )
+    return found
+
+
+@lru_cache(maxsize=1024)
+def read_cutout(path: Path) -> UInt8[np.ndarray, "H W 4"]:
+    """A cut-out as uint8 RGBA [H,W,4]; colours are not multiplied by alpha.
+
+    Raises:
+        ImageError: it cannot be read, or has no alpha channel.
+    """
+    try:
+        with Image.open(path) as picture:
+            if "A" not in picture.getbands() and "transparency" not in picture.info:
+                raise ImageError(
+                    f"Expected a cut-out with an alpha channel, got {path} of mode {picture.mode}. Save it as an RGBA "
+                    "PNG, or take it out of the folder."
+                )
+            return np.asarray(picture.convert("RGBA"))
+    except (OSError, ValueError, SyntaxError) as error:
+        raise ImageError(
+            f"Expected a cut-out, got {path}, which cannot be read: {error}. Remove or mend it."
+        ) from error
+
+
+@lru_cache(maxsize=256)
+def read_background(path: Path) -> UInt8[np.ndarray, "H W 3"]:
+    """A picture without annotations, uint8 RGB.
+
+    Raises:
+        ImageError: it cannot be read.
+    """
+    return read_image(path)
+
+
+def paste(canvas: Canvas, files: Sequence[Path], rng: np.random.Generator) -> Canvas:
+    """The canvas with one of the cut-outs in front; unchanged where too little of it would be seen."""
+    rgba = read_cutout(files[rng.integers(len(files))])
+    placed = _placed(rgba, canvas.side, rng)
+    alpha = placed[..., 3] / 255
+    solid = alpha > HALF / 255
+    if np.count_nonzero(solid) < FEWEST_PIXELS:
+        return canvas
+    plain = placed[..., :3] / np.maximum(alpha[..., None], 1e-3)
+    colour = relit(plain, plain[solid].mean(0), canvas.image[solid].mean(0), rng)
+    if rng.random() < 0.3:
+        canvas = canvas.with_image(shaded(canvas.image, alpha, rng))
+    soft = cv2.GaussianBlur(alpha, (0, 0), rng.uniform(0.3, 0.9)) if rng.random() < 0.4 else None
+    return canvas.pasted(colour, alpha, "cutout", soft)
+
+
+def _placed(rgba: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
+    """The cut-out turned, scaled and moved, float32 [S,S,4], colours multiplied by alpha."""
+    height, width = rgba.shape[:2]
+    target = side * np.exp(rng.uniform(*np.log(_SIZE)))
+    ratio = min(target / max(height, width), _MOST_ENLARGED)
+    angle = np.deg2rad(rng.uniform(-180, 180) if rng.random() < 0.6 else rng.uniform(-15, 15))
+    cos, sin = np.cos(angle) * ratio, np.sin(angle) * ratio
+    stretch = rng.uniform(0.75, 1.3) * rng.choice([-1, 1])
+    turned = np.array([[cos * stretch, -sin], [sin * stretch, cos]])
+    moved = rng.uniform(0.05, 0.95, 2) * side - turned @ np.array([width / 2, height / 2])
+    source = rgba.astype(np.float32)
+    source[..., :3] *= source[..., 3:] / 255
+    if ratio < 0.6:
+        source = cv2.GaussianBlur(source, (0, 0), 0.3 / ratio)
+    return cv2.warpAffine(source, np.c_[turned, moved], (side, side), flags=cv2.INTER_LINEAR)

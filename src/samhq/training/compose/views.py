@@ -1,0 +1,100 @@
+"""A photograph and its masks as one square: scaled, moved, turned, or seen closer around one object.
+
+Pure functions of the generator they are given. Knows nothing about prompts or networks.
+
+Source: large-scale jitter, arXiv 2012.07177; the close views match the crops of `samhq.inference.refine`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from samhq.extras import from_extra
+from samhq.shapes import Bool, Float, UInt8
+from samhq.training.compose.canvas import Canvas, Kind, Layer
+
+with from_extra("train", "Composing training pictures"):
+    import cv2
+
+#: Smallest side, in pixels of the photograph, of what a close view shows.
+_CLOSEST = 40
+#: Share of the object's longer side that a close view shows around it.
+_MARGIN = (0.15, 0.8)
+#: From this enlargement on the stairs of a mask's pixels are smoothed.
+_STAIRS = 1.3
+
+
+@dataclass(frozen=True)
+class Window:
+    """The square of a photograph to show: its corner (x, y) and its side, in the photograph's pixels."""
+
+    x: float
+    y: float
+    side: float
+
+
+def whole_window(size_hw: tuple[int, int], factor: float, rng: np.random.Generator) -> Window:
+    """A window that shows the photograph `factor` times as large as it fits; where it is cut is drawn by lot.
+
+    >>> whole_window((50, 100), 1.0, np.random.default_rng(0))
+    Window(x=0.0, y=0.0, side=100.0)
+    """
+    height, width = size_hw
+    side = max(height, width) / factor
+    return Window(float(rng.uniform(0, max(0.0, width - side))), float(rng.uniform(0, max(0.0, height - side))), side)
+
+
+def close_window(mask: Bool[np.ndarray, "H W"], rng: np.random.Generator) -> Window:
+    """A window around an object, with a margin drawn by lot, inside the photograph where it fits."""
+    height, width = mask.shape
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    corners = np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], float)
+    longer = max(corners[2] - corners[0], corners[3] - corners[1])
+    side = min(max(longer * (1 + 2 * rng.uniform(*_MARGIN)), _CLOSEST), 1.05 * max(height, width))
+    middle = (corners[:2] + corners[2:]) / 2 + rng.uniform(-0.15, 0.15, 2) * side
+    return Window(*(_inside(float(m), side, length) for m, length in zip(middle, (width, height), strict=True)), side)
+
+
+def _inside(middle: float, side: float, length: int) -> float:
+    """Where a window of that side begins so that it lies within the length, or around all of it."""
+    if side >= length:
+        return (length - side) / 2
+    return float(np.clip(middle - side / 2, 0, length - side))
+
+
+def seen(
+    image: UInt8[np.ndarray, "H W 3"],
+    masks: Sequence[tuple[Bool[np.ndarray, "H W"], Kind]],
+    window: Window,
+    side: int,
+    turn: float = 0.0,
+) -> Canvas:
+    """The window as a canvas of `side` pixels, turned about its middle by `turn` radians."""
+    ratio = side / window.side
+    matrix = _matrix(window, ratio, side, turn)
+    soft = cv2.GaussianBlur(image, (0, 0), 0.35 / ratio) if ratio < 0.6 else image
+    shown = cv2.warpAffine(soft, matrix, (side, side), flags=cv2.INTER_LINEAR, borderValue=(127, 127, 127))
+    photograph = cv2.warpAffine(np.full(image.shape[:2], 255, np.uint8), matrix, (side, side), flags=cv2.INTER_NEAREST)
+    layers = tuple(Layer(_cover(mask, matrix, side, ratio), kind) for mask, kind in masks)
+    return Canvas(shown, layers, photograph > 0)
+
+
+def _matrix(window: Window, ratio: float, side: int, turn: float) -> Float[np.ndarray, "2 3"]:
+    """From the photograph's pixels to the canvas's."""
+    move = np.array([[ratio, 0, -window.x * ratio], [0, ratio, -window.y * ratio], [0, 0, 1]])
+    cos, sin, middle = np.cos(turn), np.sin(turn), side / 2
+    about = np.array(
+        [[cos, -sin, middle - cos * middle + sin * middle], [sin, cos, middle - sin * middle - cos * middle], [0, 0, 1]]
+    )
+    return (about @ move)[:2]
+
+
+def _cover(mask: np.ndarray, matrix: np.ndarray, side: int, ratio: float) -> UInt8[np.ndarray, "S S"]:
+    cover = cv2.warpAffine(mask.astype(np.uint8) * 255, matrix, (side, side), flags=cv2.INTER_LINEAR)
+    if ratio <= _STAIRS:
+        return cover
+    smooth = cv2.GaussianBlur(cover, (0, 0), ratio * 0.5).astype(np.float32) - 127.5
+    return np.clip(smooth * min(ratio * 1.2, 4) + 127.5, 0, 255).astype(np.uint8)

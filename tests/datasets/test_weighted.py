@@ -1,0 +1,81 @@
+"""Weights by source, and a split that does not move."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from samhq.datasets.sample import Sample, labelled
+from samhq.datasets.views import Chosen
+from samhq.datasets.weighted import chances, is_held_out, parse_source_weights, split
+from samhq.errors import ConfigError
+
+
+class Few:
+    """Pictures of three sources."""
+
+    name = "few"
+
+    def __init__(self, sources: list[str]) -> None:
+        self.sources = sources
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    def names(self) -> list[str]:
+        return [f"{i}" for i in range(len(self))]
+
+    def source(self, index: int) -> str:
+        return self.sources[index]
+
+    def __getitem__(self, index: int) -> Sample:
+        return labelled(str(index), np.zeros((4, 4, 3), np.uint8), np.ones((1, 4, 4), bool))
+
+
+def test_a_source_is_named_by_part_of_its_name() -> None:
+    pictures = Few(["COCO 2017 train", "Oxford pets", "other"])
+    assert chances(pictures, (("coco", 4.0), ("pets", 1.0))).tolist() == pytest.approx([4 / 6, 1 / 6, 1 / 6])
+
+
+def test_the_longest_name_decides() -> None:
+    pictures = Few(["COCO 2017 train", "COCO 2017 val"])
+    assert chances(pictures, (("coco", 3.0), ("coco 2017 val", 1.0))).tolist() == pytest.approx([0.75, 0.25])
+
+
+def test_chosen_pictures_keep_their_sources() -> None:
+    pictures = Chosen(Few(["a", "b", "c"]), [2, 0])
+    assert chances(pictures, (("a", 3.0),)).tolist() == pytest.approx([0.25, 0.75])
+
+
+def test_an_unknown_source_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"'dogs'.*cats"):
+        chances(Few(["cats"]), (("dogs", 1.0),))
+
+
+def test_weights_of_nothing_are_refused() -> None:
+    with pytest.raises(ConfigError, match="above 0"):
+        chances(Few(["cats"]), (("cats", 0.0),))
+
+
+@pytest.mark.parametrize("text", ["coco", "coco:x", ":3", "coco:-1", "coco:nan", "coco:inf"])
+def test_a_wrong_weight_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="SOURCE:NUMBER"):
+        parse_source_weights(text)
+
+
+@given(st.text(min_size=1, max_size=20), st.floats(0, 100))
+def test_more_percent_never_take_a_picture_back(name: str, percent: float) -> None:
+    assert not is_held_out(name, 0)
+    assert is_held_out(name, 100)
+    if is_held_out(name, percent):
+        assert is_held_out(name, min(100, percent + 1))
+
+
+def test_a_split_leaves_nothing_out_and_does_not_move() -> None:
+    pictures = Few(["a"] * 200)
+    learn, validate = split(pictures, 20)
+    assert sorted([*learn.names(), *validate.names()], key=int) == pictures.names()
+    assert 20 < len(validate) < 60
+    assert set(split(Few(["a"] * 300), 20)[1].names()) >= set(validate.names())
