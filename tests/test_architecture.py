@@ -51,7 +51,7 @@ LINES = 450
 LATE = {"cv2", "pycocotools", "huggingface_hub", "tqdm", "skimage", "matplotlib", "accelerate", "tensorboard"}
 LATE |= {"onnx", "onnxruntime", "onnxscript", "openvino", "transformers", "yaml"}
 #: Drawing scenes is OpenCV from end to end: other files import these late.
-AT_HOME = {"samhq.datasets.drawn": {"cv2"}}
+AT_HOME = {"samhq.datasets.drawn": {"cv2"}, "samhq.training.compose": {"cv2"}}
 FORBIDDEN = {"torchvision", "timm", "transformers", "segment_anything", "segment_anything_hq", "mobile_sam"}
 #: Detectors are transformers' networks; nothing else here runs on it.
 ALLOWED = {"samhq.text": {"transformers"}}

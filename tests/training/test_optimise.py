@@ -5,19 +5,53 @@ import torch
 from torch import nn
 
 from samhq.training.config import TrainConfig
-from samhq.training.optimise import Average, Muon, optimiser, parameter_groups, rate
+from samhq.training.optimise import Average, optimiser, parameter_groups, rate, set_rates
 
 
 def test_only_matrices_decay_and_every_parameter_is_in_one_group():
     model = nn.Sequential(nn.Conv2d(3, 40, 3), nn.BatchNorm2d(40), nn.Linear(40, 40))
-    groups = parameter_groups(model.named_parameters(prefix="layers"), 0.05, True)
+    groups = parameter_groups(model.named_parameters(prefix="layers"), TrainConfig(weight_decay=0.05))
     assert sum(len(g["params"]) for g in groups) == len(list(model.parameters()))
     assert all(p.ndim >= 2 for g in groups if g["weight_decay"] for p in g["params"])
 
 
-@pytest.mark.parametrize("muon", [False, True])
-def test_fits_a_line_and_goes_on_from_a_saved_state(muon):
-    config = TrainConfig(mode="scratch", optimiser="muon" if muon else "adamw", learning_rate=0.02)
+class _TwoParts(nn.Module):
+    """An encoder with a neck, and a decoder."""
+
+    def __init__(self):
+        super().__init__()
+        self.image_encoder = nn.ModuleDict({"blocks": nn.Linear(2, 2), "neck": nn.Linear(2, 2)})
+        self.mask_decoder = nn.Linear(2, 2)
+
+
+def test_the_encoder_waits_and_learns_at_its_own_rate():
+    config = TrainConfig(
+        mode="finetune", what="all", learning_rate=1.0, encoder_rate=0.1, encoder_wait=100, warmup=10, hold=1.0
+    )
+    model = _TwoParts()
+    made = optimiser(model.named_parameters(), config)
+
+    def rates(step):
+        set_rates(made, config, step, 0.0)
+        return {id(p): group["lr"] for group in made.param_groups for p in group["params"]}
+
+    early, late = rates(50), rates(500)
+    for parameter in model.image_encoder["blocks"].parameters():
+        assert early[id(parameter)] == 0
+        assert late[id(parameter)] == pytest.approx(0.1)
+    for part in (model.image_encoder["neck"], model.mask_decoder):
+        for parameter in part.parameters():
+            assert early[id(parameter)] == late[id(parameter)] == pytest.approx(1.0)
+
+
+def test_without_a_rate_of_its_own_the_encoder_learns_as_all_else():
+    made = optimiser(_TwoParts().named_parameters(), TrainConfig(mode="finetune", what="all"))
+    assert len({(group["highest"], group["wait"]) for group in made.param_groups}) == 1
+
+
+@pytest.mark.parametrize("kind", ["adamw", "adam"])
+def test_fits_a_line_and_goes_on_from_a_saved_state(kind):
+    config = TrainConfig(mode="scratch", optimiser=kind, learning_rate=0.02)
     torch.manual_seed(0)
     x = torch.randn(256, 32)
     truth = torch.randn(32, 32)
@@ -32,7 +66,6 @@ def test_fits_a_line_and_goes_on_from_a_saved_state(muon):
 
     model = nn.Sequential(nn.Linear(32, 64), nn.Linear(64, 32))
     opt = optimiser(model.named_parameters(), config)
-    assert isinstance(opt, Muon) == muon
     first = steps(model, opt, 1)
     assert steps(model, opt, 100) < first / 5
     saved = {k: v.clone() for k, v in model.state_dict().items()}

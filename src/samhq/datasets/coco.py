@@ -57,6 +57,10 @@ class CocoPictures:
         """The records of a picture's objects."""
         return self.annotations[self.images[index]["id"]]
 
+    def source(self, index: int) -> str:
+        """Where a picture comes from: its entry's `source`, "" where that says nothing."""
+        return str(self.images[index].get("source") or "")
+
     def path(self, index: int) -> Path:
         """A picture's file."""
         return self.folder / str(self.images[index]["file_name"])

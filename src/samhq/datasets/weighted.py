@@ -6,7 +6,6 @@ Knows nothing about files or what is done with the pictures.
 from __future__ import annotations
 
 import hashlib
-from functools import lru_cache
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -49,7 +48,6 @@ def parse_source_weights(text: str) -> dict[str, float]:
     return weights
 
 
-@lru_cache(maxsize=8)
 def chances(pictures: Pictures, weights: tuple[tuple[str, float], ...]) -> Float[np.ndarray, " N"]:
     """The chance of each picture to be drawn, 0..1, adding up to 1.
 

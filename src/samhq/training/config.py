@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from samhq.config import MODELS
+from samhq.datasets.weighted import parse_source_weights
 from samhq.errors import ConfigError, did_you_mean
 from samhq.training.plan import Plan, Stage, parse_stages
 from samhq.training.recipes import RECIPES, LossWeights, parse_loss
@@ -103,6 +104,27 @@ class TrainConfig:
     scale: tuple[float, float] = BY_MODE
     """Each picture is resized by a factor between these, then cut or padded to the model's side."""
 
+    paste: Path | str | None = None
+    """Folder of cut-outs, pictures with an alpha channel: some are pasted onto four pictures of ten."""
+
+    backgrounds: Path | str | None = None
+    """Folder of pictures without masks, on which cut-outs and thin things are shown as well."""
+
+    thin: float = 0.0
+    """Share of the pictures across which cables, branches and other thin things are drawn, with exact masks."""
+
+    parts: float = 0.0
+    """Share of the pictures in which distinct regions, such as an eye or a window, are asked for as well."""
+
+    close: float = 0.0
+    """Share of the pictures that are seen closer, around one object."""
+
+    source_weights: str = ""
+    """How often pictures are drawn, by a part of their source's name in the COCO file: coco:3,pets:0.5."""
+
+    hold_out: float = 0.0
+    """Percent of the pictures that no step learns from, chosen by a hash of their names, and validated on."""
+
     copies: int = 0
     """Only so many different resized versions of each picture; 0: a new one each time."""
 
@@ -121,11 +143,17 @@ class TrainConfig:
     loss: str = ""
     """Changes to how much each part of the loss counts in the recipe: points:3136,hq:1 for instance."""
 
-    optimiser: Literal["adamw", "adam", "muon"] = BY_MODE
-    """muon: orthogonalised momentum for hidden matrices, adamw for the rest."""
+    optimiser: Literal["adamw", "adam"] = BY_MODE
+    """adamw, or adam as in the published training."""
 
     learning_rate: float = BY_MODE
     """The highest learning rate."""
+
+    encoder_rate: float | None = None
+    """The highest learning rate of the image encoder, where it learns. [default: as learning_rate]"""
+
+    encoder_wait: int = 0
+    """Steps before the image encoder begins to learn."""
 
     shape: Literal["linear", "cosine", "step"] = BY_MODE
     """How it falls: evenly, as half a wave, or at once."""
@@ -211,8 +239,10 @@ class TrainConfig:
                 f"Expected a frozen encoder with cache=, got mode {self.mode!r} with what={self.what!r}, which changes "
                 "it. Leave the cache out, or tune hq, decoder or decoder+prompt."
             )
+        self._check_composed()
         parse_kinds(self.kinds)
         parse_loss(self.loss, self.weights)
+        parse_source_weights(self.source_weights)
         self.plan(16)
 
     def _check_words(self) -> None:
@@ -231,11 +261,13 @@ class TrainConfig:
         for name in ("epochs", "learning_rate", "lora_alpha"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise ConfigError(f"Expected {name} above 0, got {getattr(self, name)}. Raise it.")
-        amounts = ("seed", "copies", "workers", "threads", "warmup", "weight_decay", "clip")
+        amounts = ("seed", "copies", "workers", "threads", "warmup", "encoder_wait", "weight_decay", "clip")
         for name in (*amounts, "save_minutes", "validate_minutes"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise ConfigError(f"Expected {name} of 0 or more, got {getattr(self, name)}. Raise it.")
-        for name in ("correct", "flip", "hold", "final_rate", "average"):
+        if not 0 <= self.hold_out < 100:
+            raise ConfigError(f"Expected hold_out from 0 up and below 100, got {self.hold_out}. It is a percentage.")
+        for name in ("correct", "flip", "hold", "final_rate", "average", "thin", "parts", "close"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"Expected {name} between 0 and 1, got {getattr(self, name)}. It is a share.")
         if not 0 <= self.beta2 < 1:
@@ -264,6 +296,27 @@ class TrainConfig:
                     f"Expected stages, or epochs and batch, got {name}={getattr(self, name)} with "
                     f"stages={self.stages!r}. Leave {name} out and write it in stages (--stages SIDE:BATCH:LENGTH)."
                 )
+
+    def _check_composed(self) -> None:
+        """Refuses fields that mean nothing for composed pictures."""
+        if self.encoder_rate is not None and not 0 < self.encoder_rate < float("inf"):
+            raise ConfigError(f"Expected encoder_rate above 0, got {self.encoder_rate}. Leave it out or raise it.")
+        if (self.encoder_rate is not None or self.encoder_wait) and not self.learns_encoder:
+            raise ConfigError(
+                f"Expected an encoder that learns with encoder_rate= or encoder_wait=, got mode {self.mode!r} with "
+                f"what={self.what!r}, which keeps it as it is. Leave them out, or say what='all'."
+            )
+        if self.composed and (self.copies or self.cache is not None or self.published):
+            raise ConfigError(
+                "Expected pictures that are new each time with paste, backgrounds, thin, parts, close and "
+                "source_weights, got copies=, cache= or the preset 'paper', which keep them. Leave one of them out."
+            )
+
+    @property
+    def composed(self) -> bool:
+        """Whether training pictures are put together, see `samhq.training.compose`."""
+        shares = self.thin or self.parts or self.close
+        return bool(self.paste or self.backgrounds or shares or self.source_weights)
 
     @property
     def folder(self) -> Path:

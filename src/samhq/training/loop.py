@@ -21,7 +21,7 @@ from samhq.errors import SamHQError
 from samhq.training.checkpoint import seed_step
 from samhq.training.config import TrainConfig
 from samhq.training.data import Batch
-from samhq.training.optimise import rate
+from samhq.training.optimise import set_rates
 from samhq.training.run import Run
 from samhq.training.start import learning
 
@@ -102,9 +102,7 @@ def update(run: Run, stream: Iterator[Batch]) -> dict[str, float]:
     """
     config, accelerator = run.config, run.accelerator
     seed_step(config.seed, run.step, accelerator.process_index)
-    lr = rate(config, run.step, run.done)
-    for group in run.optimiser.param_groups:
-        group["lr"] = lr
+    lr = set_rates(run.optimiser, config, run.step, run.done)
     total = 0.0
     rows: list[dict[str, Tensor]] = []
     for number in range(config.accumulate):

@@ -7,16 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from samhq.datasets.open import open_dataset
 from samhq.datasets.sample import Pictures
 from samhq.datasets.views import spread
+from samhq.datasets.weighted import parse_source_weights, split
 from samhq.errors import ConfigError
+from samhq.image.suffixes import SUFFIXES
 from samhq.training import drawn
 from samhq.training.augment import Augmentation
 from samhq.training.config import TrainConfig, parse_kinds
 from samhq.training.data import Asked
 from samhq.training.labelled import Asking, LabelledPictures, Stored
+
+if TYPE_CHECKING:  # composing pictures needs OpenCV, which other runs do without
+    from samhq.training.compose.composed import Composition
 
 #: Sets of scenes to train on and to validate on are drawn from different seeds.
 _TRAINING, _VALIDATION = 0, 1
@@ -37,7 +43,8 @@ def training_pictures(config: TrainConfig, side: int) -> Pictures | None:
         )
     if config.data == drawn.PREFIX:
         return None
-    return _nonempty(_opened(config.data, config.images, side, _TRAINING))
+    pictures = _opened(config.data, config.images, side, _TRAINING)
+    return _nonempty(split(pictures, config.hold_out)[0] if config.hold_out else pictures)
 
 
 def validation_pictures(config: TrainConfig, side: int) -> Pictures | None:
@@ -46,9 +53,12 @@ def validation_pictures(config: TrainConfig, side: int) -> Pictures | None:
     Raises:
         ConfigError: nothing of that name is there.
     """
-    if config.validation is None:
+    if config.validation is not None:
+        pictures = _opened(config.validation, config.validation_images, side, _VALIDATION)
+    elif config.hold_out and config.data not in (None, drawn.PREFIX):
+        pictures = split(_opened(str(config.data), config.images, side, _TRAINING), config.hold_out)[1]
+    else:
         return None
-    pictures = _opened(config.validation, config.validation_images, side, _VALIDATION)
     return _nonempty(spread(pictures, config.validate_pictures))
 
 
@@ -65,8 +75,45 @@ def questions(
         kinds = parse_kinds(config.kinds)
         fine = 4 if config.weights.points else config.weights.fine
         return drawn.EndlessScenes(config.seed, side, config.prompts_per_picture, kinds, fine)
+    if config.composed:
+        from samhq.training.compose.composed import ComposedPictures
+
+        kinds = parse_kinds(config.kinds)
+        return ComposedPictures(pictures, composition(config, side), config.prompts_per_picture, kinds, config.seed)
     copies = config.copies
     return LabelledPictures(pictures, augmentation(config, side), Asking.of(config), config.seed, copies, stored)
+
+
+def composition(config: TrainConfig, side: int) -> Composition:
+    """How the configuration puts pictures together.
+
+    Raises:
+        ConfigError: a folder is not there, or holds nothing of use.
+    """
+    from samhq.training.compose.composed import Composition
+    from samhq.training.compose.cutouts import cutout_files
+
+    return Composition(
+        side,
+        cutout_files(Path(config.paste)) if config.paste else (),
+        _picture_files(Path(config.backgrounds)) if config.backgrounds else (),
+        parse_source_weights(config.source_weights),
+        config.flip,
+        config.scale,
+        thin=config.thin,
+        parts=config.parts,
+        close=config.close,
+    )
+
+
+def _picture_files(folder: Path) -> list[Path]:
+    found = sorted(path for path in folder.glob("*") if path.suffix.lower() in SUFFIXES) if folder.is_dir() else []
+    if not found:
+        raise ConfigError(
+            f"Expected a folder of pictures, got {folder} without any. Name another one with backgrounds= "
+            "(--backgrounds)."
+        )
+    return found
 
 
 def augmentation(config: TrainConfig, side: int) -> Augmentation:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import islice
 from pathlib import Path
 
@@ -107,7 +107,7 @@ class ComposedPictures:
 
     def _background(self, rng: np.random.Generator) -> Canvas:
         files = self.how.backgrounds
-        image = recoloured(read_background(files[rng.integers(len(files))]), rng)
+        image = recoloured(read_background(files[int(rng.integers(len(files)))]), rng)
         return seen(image, [], self._window(image.shape[:2], rng), self.how.side)
 
     def _window(self, size_hw: tuple[int, ...], rng: np.random.Generator) -> Window:
@@ -115,7 +115,7 @@ class ComposedPictures:
         return whole_window((size_hw[0], size_hw[1]), factor, rng)
 
     def _photograph(self, rng: np.random.Generator) -> Canvas:
-        sample = self.pictures[int(rng.choice(len(self.pictures), p=self._chances()))]
+        sample = self.pictures[int(rng.choice(len(self.pictures), p=self._chances))]
         mirrored = rng.random() < self.how.flip
         image = np.ascontiguousarray(sample.image[:, ::-1]) if mirrored else sample.image
         masks = self._masks(sample, rng)
@@ -127,6 +127,7 @@ class ComposedPictures:
             window = close_window(masks[rng.choice(len(masks), p=chance / chance.sum())][0], rng)
         return seen(recoloured(image, rng), masks, window, self.how.side, _turn(rng))
 
+    @cached_property
     def _chances(self) -> np.ndarray:
         return chances(self.pictures, tuple(sorted(self.how.source_weights.items())))
 

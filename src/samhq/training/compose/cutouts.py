@@ -82,7 +82,7 @@ def read_background(path: Path) -> UInt8[np.ndarray, "H W 3"]:
 
 def paste(canvas: Canvas, files: Sequence[Path], rng: np.random.Generator) -> Canvas:
     """The canvas with one of the cut-outs in front; unchanged where too little of it would be seen."""
-    rgba = read_cutout(files[rng.integers(len(files))])
+    rgba = read_cutout(files[int(rng.integers(len(files)))])
     placed = _placed(rgba, canvas.side, rng)
     alpha = placed[..., 3] / 255
     solid = alpha > HALF / 255
@@ -108,6 +108,5 @@ def _placed(rgba: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray
     moved = rng.uniform(0.05, 0.95, 2) * side - turned @ np.array([width / 2, height / 2])
     source = rgba.astype(np.float32)
     source[..., :3] *= source[..., 3:] / 255
-    if ratio < 0.6:
-        source = cv2.GaussianBlur(source, (0, 0), 0.3 / ratio)
-    return cv2.warpAffine(source, np.c_[turned, moved], (side, side), flags=cv2.INTER_LINEAR)
+    soft = cv2.GaussianBlur(source, (0, 0), 0.3 / ratio) if ratio < 0.6 else source
+    return cv2.warpAffine(soft, np.c_[turned, moved], (side, side), flags=cv2.INTER_LINEAR)

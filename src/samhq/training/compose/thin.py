@@ -240,7 +240,7 @@ def draw_thin(canvas: Canvas, textures: Sequence[UInt8[np.ndarray, "S S 3"]], rn
     """The canvas with things of one family in front, coloured plainly or with one of the textures."""
     families = list(FAMILIES)
     family = families[rng.choice(len(families), p=list(FAMILIES.values()))]
-    texture, colour = textures[rng.integers(len(textures))], None
+    texture, colour = textures[int(rng.integers(len(textures)))], None
     for alpha in family(rng, canvas.side):
         if np.count_nonzero(alpha > HALF / 255) < FEWEST_PIXELS:
             continue

@@ -55,7 +55,7 @@ def close_window(mask: Bool[np.ndarray, "H W"], rng: np.random.Generator) -> Win
     longer = max(corners[2] - corners[0], corners[3] - corners[1])
     side = min(max(longer * (1 + 2 * rng.uniform(*_MARGIN)), _CLOSEST), 1.05 * max(height, width))
     middle = (corners[:2] + corners[2:]) / 2 + rng.uniform(-0.15, 0.15, 2) * side
-    return Window(*(_inside(float(m), side, length) for m, length in zip(middle, (width, height), strict=True)), side)
+    return Window(_inside(float(middle[0]), side, width), _inside(float(middle[1]), side, height), side)
 
 
 def _inside(middle: float, side: float, length: int) -> float:
