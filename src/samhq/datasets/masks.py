@@ -11,7 +11,8 @@ import numpy as np
 from PIL import Image
 
 from samhq.errors import ImageError
-from samhq.image.read import read_image
+from samhq.image.files import open_file
+from samhq.image.read import describe, read_image
 from samhq.shapes import Bool, UInt8
 
 #: Levels above this are the object, of 0..255. Source: SysCV/sam-hq, train/utils/dataloader.py and train.py.
@@ -35,7 +36,7 @@ def read_objects(path: Path) -> Bool[np.ndarray, "K H W"]:
             map.
     """
     shown = read_image(path)
-    with Image.open(path) as file:  # read_image has read it whole, so that it can be opened
+    with open_file(path, describe(path)) as file:
         if file.mode == "P":
             labels, palette = np.asarray(file), _palette(file)
             if _coloured(palette, labels):

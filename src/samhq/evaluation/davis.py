@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, UInt8
-from PIL import Image
 
 from samhq.config import HQMode
 from samhq.datasets.sample import check_size
@@ -28,7 +27,8 @@ from samhq.evaluation.network import measuring
 from samhq.evaluation.protocols import default_hq
 from samhq.evaluation.result import markdown, per_cent
 from samhq.image.boxes import boxes_from_masks
-from samhq.image.read import read_image
+from samhq.image.files import open_file
+from samhq.image.read import describe, read_image
 from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam
 from samhq.progress import counted
@@ -205,8 +205,7 @@ def read_labels(path: Path) -> UInt8[np.ndarray, "H W"]:
     Raises:
         ImageError: it cannot be read, or has colours but no palette.
     """
-    read_image(path)  # refuses what is damaged, in words
-    with Image.open(path) as file:
+    with open_file(path, describe(path)) as file:
         if file.mode not in ("P", "L", "1"):
             raise ImageError(f"Expected a label map of one channel, got {path} of mode {file.mode}. Save it as such.")
         labels = np.asarray(file).astype(np.uint8)

@@ -8,35 +8,15 @@ from __future__ import annotations
 
 import io
 import os
-import struct
-import warnings
-import zlib
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
 from samhq.errors import ConfigError, ImageError
+from samhq.image.files import decoded
+from samhq.image.levels import Rows, rgb_levels, rows_of, strips
 from samhq.shapes import Bool, UInt8
-
-#: What Pillow's decoders raise on broken files, beside its own UnidentifiedImageError, which is an OSError.
-_BROKEN = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    EOFError,
-    IndexError,
-    KeyError,
-    AttributeError,
-    OverflowError,
-    MemoryError,
-    NotImplementedError,
-    struct.error,
-    zlib.error,
-)
-_OVERSHOOT = 0.02  #: the part of its range by which a float picture may leave it; bicubic filters overshoot
-_DARKEST = 8.0  #: floats that end between 1 and this are radiance or normalised data rather than 0..255
 
 
 def read_image(source: Any, channel_order: str = "RGB") -> UInt8[np.ndarray, "H W 3"]:
@@ -189,71 +169,29 @@ def _opened(source: Any) -> Image.Image | None:
     if isinstance(source, Image.Image):
         return source
     if isinstance(source, (str, os.PathLike)):
-        return _decoded(source, describe(source))
+        return decoded(source, describe(source))
     if hasattr(source, "read"):
         name, source = describe(source), source.read()
         if not isinstance(source, bytes):
             raise ImageError(f"Expected bytes in {name}, got {type(source).__name__}; open it with mode 'rb'.")
-        return _decoded(io.BytesIO(source), name)
+        return decoded(io.BytesIO(source), name)
     if isinstance(source, (bytes, bytearray, memoryview)):
-        return _decoded(io.BytesIO(source), describe(source))
+        return decoded(io.BytesIO(source), describe(source))
     return None
-
-
-def _instead(name: str) -> str:
-    """What to do about a file that Pillow does not know, by its name."""
-    if name.strip("'").lower().endswith((".tif", ".tiff")):
-        return (
-            "if it has other channels than a photograph, choose them with --bands 1,2,3 --stretch 2,98, in Python with "
-            "samhq.open_picture(path, bands=(1, 2, 3), percentiles=(2, 98))"
-        )
-    return "convert it to PNG first (HEIC, raw and vector files need another program)"
-
-
-def _decoded(file: Any, name: str) -> Image.Image:
-    try:
-        with warnings.catch_warnings():
-            # Pillow refuses at twice the size at which it warns; the refusal is what counts here.
-            warnings.simplefilter("ignore")
-            with Image.open(file) as opened:
-                opened.load()
-                upright = ImageOps.exif_transpose(opened)
-                return upright if upright is not None else opened
-    except FileNotFoundError as error:
-        raise ImageError(
-            f"Expected the path of a picture, got {name}, which does not exist; check the name."
-        ) from error
-    except (IsADirectoryError, PermissionError) as error:
-        raise ImageError(
-            f"Expected the path of a readable picture, got {name}: {error.strerror}; name a file."
-        ) from error
-    except Image.DecompressionBombError as error:
-        raise ImageError(
-            f"Expected a picture of at most {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels, got {name}: {error} If you "
-            "trust it, save it as a tiled TIFF, which samhq.open_picture and samhq everything --tile 1024 read by "
-            "window, or raise PIL.Image.MAX_IMAGE_PIXELS."
-        ) from error
-    except UnidentifiedImageError as error:
-        raise ImageError(
-            f"Expected a picture that Pillow can read (JPEG, PNG, TIFF, WebP, ...), got {name}, which is none; "
-            f"{_instead(name)}."
-        ) from error
-    except _BROKEN as error:
-        raise ImageError(
-            f"Expected a whole picture, got {name}, which is damaged or cut off ({error}); fetch or save it again."
-        ) from error
 
 
 def _rgb_of_picture(picture: Image.Image, name: str) -> np.ndarray:
     if min(picture.size) < 1:
         raise ImageError(f"Expected a picture with pixels, got {name}; check how it was cut.")
+    size_hw = picture.height, picture.width
     if picture.mode[0] in "IF":
-        return _rgb_of_array(np.asarray(picture), name, channels_first=False)
+        rows = rows_of(picture)
+        return rgb_levels(lambda part: rows(part)[..., None], size_hw, name)
     try:
-        if picture.has_transparency_data:
-            return _on_white(np.asarray(picture.convert("RGBA")))
-        return np.array(picture.convert("RGB"))
-    except _BROKEN as error:
+        return rgb_levels(rows_of(picture, "RGBA" if picture.has_transparency_data else "RGB"), size_hw, name)
+    except ImageError:
+        raise
+    except Exception as error:
         raise ImageError(
             f"Expected a picture that has an RGB form, got {name} of mode {picture.mode} ({error}); convert it to PNG "
             "with another program."
@@ -265,10 +203,9 @@ def _rgb_of_array(array: np.ndarray, name: str, channels_first: bool) -> np.ndar
     hwc = _channels_last(array, name, channels_first)
     if not hwc.size:
         raise ImageError(f"Expected a picture with pixels, got {name}; check how it was cut.")
-    levels = _eight_bit(hwc, name)
-    if levels.shape[2] == 4:
-        return _on_white(levels)
-    return np.repeat(levels, 3, axis=2) if levels.shape[2] == 1 else levels
+    if hwc.dtype == np.uint8 and hwc.shape[2] == 3:
+        return hwc
+    return rgb_levels(hwc.__getitem__, (hwc.shape[0], hwc.shape[1]), name)
 
 
 def _channels_last(array: np.ndarray, name: str, channels_first: bool) -> np.ndarray:
@@ -284,69 +221,33 @@ def _channels_last(array: np.ndarray, name: str, channels_first: bool) -> np.nda
     raise ImageError(f"Expected a picture [H, W], [H, W, C] or [C, H, W] with 1, 3 or 4 channels, got {name}; {hint}.")
 
 
-def _eight_bit(values: np.ndarray, name: str) -> np.ndarray:
-    """Values of any dtype as uint8 levels, by the rules of `read_image`."""
-    if values.dtype == np.uint8:
-        return values
-    if values.dtype == bool:
-        return values.astype(np.uint8) * np.uint8(255)
-    low, high = values.min(), values.max()
-    if not (np.isfinite(low) and np.isfinite(high)):
-        raise ImageError(f"Expected finite values, got NaN or infinity in {name}; use samhq.image.read.stretch on it.")
-    if values.dtype.kind == "f":
-        return _eight_bit_float(values, float(low), float(high), name)
-    if low < 0 or high > 65535:
-        raise _out_of_range(name, "0..255 or 0..65535", low, high)
-    if values.dtype != np.uint16 and high <= 255:
-        return values.astype(np.uint8)
-    return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
-
-
-def _eight_bit_float(values: np.ndarray, low: float, high: float, name: str) -> np.ndarray:
-    below = low < -_OVERSHOOT * max(high, 1.0)
-    if not below and high <= 1 + _OVERSHOOT:
-        scale = 255.0
-    elif not below and _DARKEST <= high <= 255 * (1 + _OVERSHOOT):
-        scale = 1.0
-    else:
-        raise _out_of_range(name, "0..1 or 0..255", low, high)
-    return np.clip(values * np.float32(scale) + np.float32(0.5), 0, 255).astype(np.uint8)
-
-
-def _out_of_range(name: str, expected: str, low: Any, high: Any) -> ImageError:
-    hint = "undo its normalisation" if low < 0 and high < 10 else "bring it into range"
-    return ImageError(
-        f"Expected values in {expected}, got {low:.6g}..{high:.6g} in {name}; {hint}, or use samhq.image.read.stretch."
-    )
-
-
-def _on_white(rgba: np.ndarray) -> np.ndarray:
-    """Colours [H,W,3] of a picture with alpha on white paper."""
-    if rgba[..., 3].min() == 255:
-        return np.ascontiguousarray(rgba[..., :3])
-    alpha = rgba[..., 3:].astype(np.uint32)
-    mixed = rgba[..., :3] * alpha + 255 * (255 - alpha)
-    return ((mixed + 127) // 255).astype(np.uint8)
-
-
 def _mask_values(picture: Image.Image, name: str) -> np.ndarray:
     """The one channel [H,W] of a picture that says yes or no."""
     if min(picture.size) < 1:
         raise ImageError(f"Expected a mask with pixels, got {name}; check how it was cut.")
-    if picture.mode[0] in "IF1":
-        return np.asarray(picture)
-    if picture.mode == "L":
-        return np.asarray(picture)
+    size_hw = picture.height, picture.width
+    if picture.mode[0] in "IF1" or picture.mode == "L":
+        return _gathered(rows_of(picture), size_hw)
     if picture.has_transparency_data:
-        alpha = np.asarray(picture.convert("RGBA"))[..., 3]
+        rgba = rows_of(picture, "RGBA")
+        alpha = _gathered(lambda part: rgba(part)[..., 3], size_hw)
         if alpha.min() < 255:
             return alpha
     rgb = _rgb_of_picture(picture, name)
-    if np.ptp(rgb, axis=2).max() <= 32:  # JPEG makes grey a little coloured
+    if all(np.ptp(rgb[part], axis=2).max() <= 32 for part in strips(*size_hw)):  # JPEG makes grey a little coloured
         return rgb[..., 0]
     if picture.mode == "P":
-        return np.asarray(picture) != 0
+        return _gathered(lambda part: rows_of(picture)(part) != 0, size_hw)
     raise ImageError(f"Expected a grey mask or one with alpha, got the colours of {name}; choose one channel or label.")
+
+
+def _gathered(rows: Rows, size_hw: tuple[int, int]) -> np.ndarray:
+    """One array of all rows; Pillow itself would hold the picture three times on the way to one."""
+    first = rows(slice(0, 1))
+    values = np.empty((*size_hw, *first.shape[2:]), first.dtype)
+    for part in strips(*size_hw):
+        values[part] = rows(part)
+    return values
 
 
 def _yes_or_no(values: np.ndarray, name: str) -> np.ndarray:

@@ -18,6 +18,7 @@ from PIL import Image
 from samhq.errors import ImageError
 from samhq.extras import from_extra
 from samhq.image.bands import Rendering, bands_last, rendering
+from samhq.image.files import check_has_end, open_file
 from samhq.image.frame import Frame
 from samhq.image.read import describe, read_image
 from samhq.image.windows import Window, whole
@@ -26,6 +27,13 @@ from samhq.shapes import UInt8
 Affine = tuple[float, float, float, float, float, float]
 
 _BY_WINDOW = (".tif", ".tiff", ".gtiff", ".vrt", ".jp2", ".j2k")  #: suffixes for which a window costs only itself
+#: GDAL's drivers for files that hold their own pixels. GDAL knows a file by its content: without this list a "picture"
+#: could be a few lines that name other files or addresses, which a VRT may do where it is called one.
+_DRIVERS = (
+    *("GTiff", "COG", "JP2OpenJPEG", "JP2KAK", "JP2ECW", "PNG", "JPEG", "WEBP", "BMP", "GIF"),
+    *("ENVI", "HFA", "NITF", "PCIDSK", "EHdr", "AAIGrid", "netCDF", "HDF5"),
+)
+_MOSAIC = ("VRT",)
 _SAMPLE_SIDE = 1024  #: limits of a stretch come from the picture at this size
 _TURNED = 274  #: TIFF's tag for a picture that is to be shown turned; GDAL does not turn it
 _PLAIN = {"gray", "red", "green", "blue", "alpha", "undefined", "palette"}
@@ -302,11 +310,9 @@ def _is_plain(dataset: Any, path: str | os.PathLike[str]) -> bool:
 
 def _is_turned(path: str | os.PathLike[str]) -> bool:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(path) as picture:
-                return picture.getexif().get(_TURNED, 1) != 1
-    except (OSError, Image.DecompressionBombError):
+        with open_file(path, describe(path)) as picture:
+            return picture.getexif().get(_TURNED, 1) != 1
+    except ImageError:
         return False  # many bands, or a size that only windows can master: no camera's file
 
 
@@ -324,10 +330,13 @@ def _opened(path: str | os.PathLike[str]) -> Any:
     """
     with from_extra("geo", f"reading {describe(path)} by window or by band"):
         import rasterio
+    check_has_end(path, describe(path))
+    drivers = _MOSAIC if os.fspath(path).lower().endswith(".vrt") else _DRIVERS
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
-            return rasterio.open(os.fspath(path))
+            with rasterio.Env():  # rasterio.open, which makes one, takes no list of drivers
+                return rasterio.DatasetReader(os.fspath(path), driver=list(drivers))
     except rasterio.errors.RasterioError as error:
         raise ImageError(
             f"Expected a picture that GDAL can read, got {describe(path)} ({error}); check the name and the file."

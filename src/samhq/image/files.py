@@ -1,0 +1,135 @@
+"""Picture files opened by Pillow: which formats, which kinds of file, and what is said where one cannot be read.
+
+Every file that Pillow opens is opened here. Knows nothing of arrays, masks or what the pixels are for.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from samhq.errors import ImageError, SamHQError
+
+#: Raster formats that are read; Pillow knows a file by its content, whatever its name. All others are refused: some
+#: start another program (EPS), read other files or are so rarely used that nobody looks for their faults.
+FORMATS = (
+    *("PNG", "JPEG", "TIFF", "WEBP", "GIF", "BMP", "DIB", "JPEG2000", "AVIF", "PPM", "TGA"),
+    *("ICO", "PCX", "QOI", "SGI"),
+)
+#: Formats that a package adds to Pillow, where the program has registered them (pillow-heif, pillow-jxl-plugin).
+ADDED_FORMATS = ("HEIF", "JXL")
+
+_OPEN_ALREADY = ("/dev/fd/", "/proc/self/fd/", "/dev/stdin")  #: pipes under these names have a writer: `<(command)`
+
+
+@contextmanager
+def open_file(file: Any, name: str) -> Iterator[Image.Image]:
+    """A picture file whose header has been read and whose pixels have not. Errors in the block are translated, too.
+
+    `file` is a path or a binary file object, `name` is what messages call it.
+
+    Raises:
+        ImageError: it is not there, is no file with an end, is no picture of a known format, is damaged, or is larger
+            than Pillow's limit.
+    """
+    if isinstance(file, (str, os.PathLike)):
+        check_has_end(file, name)
+    try:
+        with warnings.catch_warnings():
+            # Pillow refuses at twice the size at which it warns; the refusal is what counts here.
+            warnings.simplefilter("ignore")
+            with Image.open(file, formats=_formats()) as opened:
+                yield opened
+    except SamHQError:
+        raise
+    except FileNotFoundError:
+        raise ImageError(f"Expected the path of a picture, got {name}, which does not exist; check the name.") from None
+    except (IsADirectoryError, PermissionError) as error:
+        raise ImageError(
+            f"Expected the path of a readable picture, got {name}: {error.strerror}; name a file."
+        ) from None
+    except Image.DecompressionBombError as error:
+        raise ImageError(
+            f"Expected a picture of at most {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels, got {name}: {error} If you "
+            "trust it, save it as a tiled TIFF, which samhq.open_picture and samhq everything --tile 1024 read by "
+            "window, or raise PIL.Image.MAX_IMAGE_PIXELS."
+        ) from error
+    except UnidentifiedImageError:
+        raise ImageError(
+            f"Expected a picture that Pillow can read (JPEG, PNG, TIFF, WebP, ...), got {name}, which is none; "
+            f"{_instead(name)}."
+        ) from None
+    except MemoryError as error:
+        raise ImageError(
+            f"Expected a picture that fits into memory, got {name}, which does not; make it smaller first."
+        ) from error
+    except Exception as error:
+        raise ImageError(
+            f"Expected a whole picture, got {name}, which is damaged or cut off ({error}); fetch or save it again."
+        ) from error
+
+
+def decoded(file: Any, name: str) -> Image.Image:
+    """The first frame of a picture file, upright, with its pixels.
+
+    Raises:
+        ImageError: as `open_file`.
+    """
+    with open_file(file, name) as opened:
+        opened.load()
+        ImageOps.exif_transpose(opened, in_place=True)
+        return opened
+
+
+def shown_size_hw(file: Any, name: str) -> tuple[int, int]:
+    """Height and width of a picture file as `decoded` gives it, from its header.
+
+    Raises:
+        ImageError: as `open_file`.
+    """
+    with open_file(file, name) as opened:
+        width, height = opened.size
+        turned = opened.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+        return (width, height) if turned else (height, width)
+
+
+def _formats() -> list[str]:
+    """Those of the formats that this Pillow reads."""
+    if not set(FORMATS) <= set(Image.OPEN):
+        Image.init()
+    return [name for name in (*FORMATS, *ADDED_FORMATS) if name in Image.OPEN]
+
+
+def check_has_end(path: str | os.PathLike[str], name: str) -> None:
+    """Nothing, unless reading this path would wait for ever: a named pipe, a terminal, a device.
+
+    Raises:
+        ImageError: it is one of these.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return  # what is wrong with it is found when it is opened
+    if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+        return
+    if stat.S_ISFIFO(mode) and os.fspath(path).startswith(_OPEN_ALREADY):
+        return
+    raise ImageError(
+        f"Expected the path of a picture file, got {name}, which is a pipe or a device; save its content to a file."
+    )
+
+
+def _instead(name: str) -> str:
+    """What to do about a file that Pillow does not know, by its name."""
+    if name.strip("'").lower().endswith((".tif", ".tiff")):
+        return (
+            "if it has other channels than a photograph, choose them with --bands 1,2,3 --stretch 2,98, in Python with "
+            "samhq.open_picture(path, bands=(1, 2, 3), percentiles=(2, 98))"
+        )
+    return "convert it to PNG first (HEIC, raw and vector files need another program)"
