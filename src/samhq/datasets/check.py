@@ -125,7 +125,7 @@ def _seen(pictures: Pictures, index: int) -> _Seen:
 def _kind(error: ImageError) -> Kind:
     if isinstance(error, SizeMismatchError):
         return "size"
-    missing = isinstance(error, MissingFileError) or isinstance(error.__cause__, FileNotFoundError)
+    missing = isinstance(error, MissingFileError) or isinstance(error.__context__, FileNotFoundError)
     return "missing" if missing else "unreadable"
 
 
