@@ -21,6 +21,7 @@ FLOORS = {
     "shapes": 0,
     "device": 0,
     "extras": 0,
+    "options": 0,
     "progress": 0,
     "allocation": 0,
     "storage": 0,

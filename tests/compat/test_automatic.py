@@ -126,3 +126,12 @@ def test_other_misuse(hq: Sam) -> None:
         SamAutomaticMaskGenerator("vit_b")  # type: ignore[arg-type]
     with pytest.raises(ImageError, match="uint8"):
         SamAutomaticMaskGenerator(hq).generate(picture() / 255)
+
+
+def test_a_negative_threshold_is_off_as_in_the_published_generator(hq: Sam) -> None:
+    generator = SamAutomaticMaskGenerator(hq, 3, pred_iou_thresh=-1.0, stability_score_thresh=-1)
+    off = SamAutomaticMaskGenerator(hq, 3, pred_iou_thresh=0.0, stability_score_thresh=0.0)
+    assert generator.config.pred_iou_thresh == 0 == generator.stability_score_thresh
+    assert len(generator.generate(picture())) == len(off.generate(picture()))
+    generator.pred_iou_thresh = -3
+    assert generator.pred_iou_thresh == 0

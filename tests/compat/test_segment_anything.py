@@ -888,3 +888,12 @@ def test_the_record_and_the_rows_that_are_wrong_are_named() -> None:
         sam([fine, {**fine, "image": image[None]}], multimask_output=False)
     with pytest.raises(PromptError, match="got 7 in rows 1"):
         sam.prompts(torch.ones(2, 1, 2), torch.tensor([[1], [7]]), None, None)
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("options", [{"multimask_output": "False"}, {"hq_token_only": "no"}])
+def test_flags_given_as_text_are_refused(options: dict[str, Any]) -> None:
+    predictor = SamPredictor(tiny.shared(tiny.HQ))
+    predictor.set_image(np.zeros((40, 50, 3), np.uint8))
+    with pytest.raises(ConfigError, match="as True or False"):
+        predictor.predict(np.array([[5, 5]]), np.array([1]), **options)

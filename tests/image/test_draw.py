@@ -134,7 +134,7 @@ def test_what_does_not_fit_is_refused(image, masks):
 
 
 def test_alpha_is_a_fraction():
-    with pytest.raises(ConfigError, match="between 0"):
+    with pytest.raises(ConfigError, match="alpha as a number from 0 up to 1"):
         overlay(photo(), np.zeros((1, 60, 80), bool), alpha=127)
 
 

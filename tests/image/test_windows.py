@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -92,9 +94,11 @@ def test_a_moved_grid_has_tiles_where_it_was_moved_to() -> None:
     assert begins == {0, 13, 53, 93, 133, 173, 213, 240}
 
 
-@pytest.mark.parametrize(("tile", "overlap"), [(0, 0), (10, 10), (10, -1)])
-def test_grids_without_a_step_are_refused(tile: int, overlap: int) -> None:
-    with pytest.raises(ConfigError, match="overlap"):
+@pytest.mark.parametrize(
+    ("tile", "overlap"), [(0, 0), (10, 10), (10, -1), (10.5, 2), (float("nan"), None), ("10", 2), (10, True)]
+)
+def test_grids_without_a_step_are_refused(tile: Any, overlap: Any) -> None:
+    with pytest.raises(ConfigError, match=r"overlap|tile"):
         tile_grid((50, 50), tile, overlap)
 
 

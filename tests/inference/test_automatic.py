@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 from typing import Any
 
@@ -16,7 +17,7 @@ from samhq.image.crops import crop_boxes
 from samhq.image.frame import Frame
 from samhq.image.transform import to_pixels
 from samhq.inference import automatic
-from samhq.inference.automatic import AutomaticConfig, Proposals, keep, propose
+from samhq.inference.automatic import REFILTERED, AutomaticConfig, Proposals, keep, propose
 from samhq.inference.filters import near_crop_edge, nms
 from samhq.masks import runs
 from samhq.model.mask_decoder import MaskDecoder
@@ -29,7 +30,7 @@ RUNS = {
     "iou": LOOSE.replace(pred_iou_thresh=0.5),
     "stable": LOOSE.replace(stability_score_thresh=0.4, stability_score_offset=0.3),
     "nms": LOOSE.replace(box_nms_thresh=0.8),
-    "all": LOOSE.replace(pred_iou_thresh=-1.0, stability_score_thresh=-1.0),
+    "all": LOOSE.replace(pred_iou_thresh=0.0, stability_score_thresh=0.0),
     "crops": LOOSE.replace(points_per_side=4, crop_n_layers=1, crop_nms_thresh=0.95),
     "fewer points in crops": LOOSE.replace(crop_n_layers=2, crop_n_points_downscale_factor=2, crop_nms_thresh=1.0),
     "one mask": LOOSE.replace(candidates="single"),
@@ -105,7 +106,7 @@ def test_the_same_masks_in_the_same_order(any_sam: Sam, name: str) -> None:
 
 @pytest.mark.parametrize("size_hw", [(1, 1), (1, 40), (3, 2), (17, 200)], ids=str)
 def test_any_picture(hq: Sam, size_hw: tuple[int, int]) -> None:
-    config = LOOSE.replace(points_per_side=2, crop_n_layers=2, pred_iou_thresh=-1.0, stability_score_thresh=-1.0)
+    config = LOOSE.replace(points_per_side=2, crop_n_layers=2, pred_iou_thresh=0.0, stability_score_thresh=0.0)
     kept = keep(propose(hq, picture(*size_hw), config), config)
     assert all(runs.mask_of(changes, size_hw).shape == size_hw for changes in kept.changes)
 
@@ -141,10 +142,10 @@ def test_what_fails_by_score_is_never_painted(hq: Sam, monkeypatch: pytest.Monke
         return paint(self, attended, *rest)
 
     monkeypatch.setattr(MaskDecoder, "paint", counted)
-    every = propose(hq, picture(), LOOSE.replace(pred_iou_thresh=-1.0, stability_score_thresh=-1.0))
+    every = propose(hq, picture(), LOOSE.replace(pred_iou_thresh=0.0, stability_score_thresh=0.0))
     threshold = float(np.median(every.iou))
     painted.clear()
-    some = propose(hq, picture(), LOOSE.replace(pred_iou_thresh=threshold, stability_score_thresh=-1.0))
+    some = propose(hq, picture(), LOOSE.replace(pred_iou_thresh=threshold, stability_score_thresh=0.0))
     assert sum(painted) == len(some) == (every.iou > np.float32(threshold)).sum()
 
 
@@ -168,7 +169,7 @@ def test_what_was_reached_is_known_also_where_nothing_is_kept(hq: Sam) -> None:
 
 def test_three_masks_a_point_for_hq_models(hq: Sam) -> None:
     """Each of SAM's three plus the HQ logits; the best of them is the published one."""
-    free = LOOSE.replace(pred_iou_thresh=-1.0, stability_score_thresh=-1.0)
+    free = LOOSE.replace(pred_iou_thresh=0.0, stability_score_thresh=0.0)
     one, three = propose(hq, picture(), free), propose(hq, picture(), free.replace(candidates="all"))
     assert len(three) == 3 * len(one)
     for row in range(len(one)):
@@ -212,6 +213,19 @@ def test_small_regions_go_and_unchanged_masks_come_first(plain: Sam) -> None:
         ({"points_per_side": None, "point_grids": [[[0.5, 1.5]]]}, "0..1"),
         ({"points_per_side": None, "point_grids": [np.zeros((0, 2))]}, "0..1"),
         ({"points_per_side": None, "point_grids": [[[0.5, 0.5]]], "crop_n_layers": 1}, "2 layers"),
+        ({"points_per_side": None, "point_grids": 5}, "point_grids"),
+        ({"points_per_side": None, "point_grids": ["abc"]}, "point_grids"),
+        ({"hq": "on"}, "hq as one of its words.*Did you mean 'only'"),
+        ({"candidates": "singel"}, "Did you mean 'single'"),
+        ({"points_per_side": 100_000}, "from 1 up to 2048"),
+        ({"points_per_side": 32.5}, "points_per_side as a whole number"),
+        ({"points_per_side": True}, "points_per_side as a whole number"),
+        ({"points_per_batch": "64"}, "points_per_batch"),
+        ({"crop_n_layers": 50}, "crop_n_layers.* up to 8"),
+        ({"points_per_side": 1024, "crop_n_layers": 3}, "at most 4,194,304 points"),
+        ({"crop_n_points_downscale_factor": float("inf")}, "downscale"),
+        *(({name: value}, name) for value in (float("nan"), float("inf"), -0.5, "0.5") for name in REFILTERED),
+        *(({name: float("nan")}, name) for name in ("mask_threshold", "crop_overlap_ratio", "stability_score_offset")),
     ],
 )
 def test_what_means_nothing_is_refused(options: dict[str, Any], message: str) -> None:
@@ -244,3 +258,9 @@ def test_half_precision_finds_nearly_the_same(dtype: torch.dtype) -> None:
     assert len(ours) == len(exact)
     assert np.allclose(ours.iou, exact.iou, atol=0.05)
     assert np.median(np.abs(ours.stability - exact.stability)) < 0.05
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_numpys_numbers_become_pythons() -> None:
+    config = AutomaticConfig(points_per_side=np.int64(4), min_mask_region_area=np.int8(3))
+    assert json.loads(json.dumps(vars(config)))["points_per_side"] == 4

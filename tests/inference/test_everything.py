@@ -189,3 +189,21 @@ def test_large_pictures_are_held_as_outlines(hq: Sam) -> None:
     found = segment_everything(picture(90, 120), hq, **LOOSE)
     assert sum(changes.nbytes for changes in found.proposals.changes) < 90 * 120 * len(found)
     assert all(runs.area(changes) for changes in found.proposals.changes)
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"hq": "on"},
+        {"candidates": "singel"},
+        {"points_per_side": 100_000},
+        {"crop_n_layers": 50},
+        {"mask_threshold": "0"},
+    ],
+)
+def test_options_that_mean_nothing_are_refused_before_the_picture_is_read(hq: Sam, options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(options))):
+        segment_everything("no/such.png", hq, **options)
+    with pytest.raises(ConfigError, match="alpha"):
+        segment_everything(picture(), hq, **LOOSE).overlay(alpha=float("nan"))

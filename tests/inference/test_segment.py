@@ -315,3 +315,18 @@ def test_a_mask_file_segments_as_its_array(segmenter: Segmenter, tmp_path: Path)
         written = found.save(tmp_path / "out")
         assert found.annotations() == plain.annotations()
         assert json.loads(written[-1].read_text())["prompts"][0]["mask"]["size"] == [40, 60]
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"multimask": "False"}, "multimask as True or False, got 'False'"),
+        ({"multimask": 2}, "multimask"),
+        ({"hq": "on"}, "hq as one of its words, got 'on'"),
+        ({"hq": True}, "hq as one of its words"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused(hq: Sam, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Segmenter(hq).segment(picture(), points=[[3, 3]], **options)

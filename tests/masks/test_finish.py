@@ -159,7 +159,7 @@ def test_uniform_masks_stay(shape, value):
 
 
 @pytest.mark.parametrize("name", ["fill_holes", "drop_specks", "smooth", "soft_edge"])
-@pytest.mark.parametrize("value", [-1, float("nan"), float("inf")])
+@pytest.mark.parametrize("value", [-1, float("nan"), float("inf"), 1e30, "2", True])
 def test_negative_sizes_are_refused(name, value):
     with pytest.raises(ConfigError, match=name):
         Finish(**{name: value})

@@ -160,7 +160,7 @@ def test_only_bool_masks_have_outlines(mask):
         polygons_from_mask(mask)
 
 
-@pytest.mark.parametrize("tolerance", [-1.0, float("nan")])
+@pytest.mark.parametrize("tolerance", [-1.0, float("nan"), float("inf"), "1"])
 def test_tolerances_are_distances(tolerance):
     with pytest.raises(ConfigError, match="tolerance"):
         polygons_from_mask(np.zeros((3, 3), bool), tolerance)

@@ -27,6 +27,7 @@ from samhq.formats.sa1b import write_sa1b
 from samhq.formats.svg import write_svg
 from samhq.formats.yolo import open_yolo
 from samhq.masks.finish import Finish
+from samhq.options import one_of, real_number, yes_or_no
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,14 @@ class WriteOptions:
 
     finish: Finish = field(default_factory=Finish)
     """What is done to masks before they are written."""
+
+    def __post_init__(self) -> None:
+        one_of("shapes", self.shapes, Literal["mask", "polygon"])
+        one_of("order", self.order, Order)
+        object.__setattr__(self, "tolerance", real_number("tolerance", self.tolerance, 0))
+        object.__setattr__(self, "embed", yes_or_no("embed", self.embed))
+        if isinstance(self.labels, str) or not all(isinstance(label, str) for label in self.labels):
+            raise ConfigError(f"Expected labels as a list of names, got {self.labels!r:.80}. Write ['cat', 'dog'].")
 
 
 Add = Callable[[Picture], list[Path]]

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from samhq.errors import ConfigError, ImageError
+from samhq.errors import ImageError
 from samhq.image.boxes import boxes_from_masks
 from samhq.image.read import as_array
+from samhq.options import real_number
 from samhq.shapes import UInt8
 
 #: Source: M. Okabe and K. Ito, Color Universal Design, 2008; their palette without black, bright ones first.
@@ -60,8 +61,7 @@ def overlay(
         ConfigError: `alpha` outside 0..1.
     """
     stack = _checked(image, masks)
-    if not 0 <= alpha <= 1:
-        raise ConfigError(f"Expected alpha between 0 (outlines only) and 1 (solid), got {alpha}; 0.5 is usual.")
+    alpha = real_number("alpha", alpha, 0, 1)
     canvas, width = image.copy(), line_width(image.shape[:2])
     frames = boxes_from_masks(stack)
     for index in np.argsort(-stack.sum(axis=(1, 2)), kind="stable"):

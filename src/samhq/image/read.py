@@ -16,6 +16,7 @@ from PIL import Image
 from samhq.errors import ConfigError, ImageError
 from samhq.image.files import decoded
 from samhq.image.levels import Rows, rgb_levels, rows_of, strips
+from samhq.options import real_number
 from samhq.shapes import Bool, UInt8
 
 
@@ -94,8 +95,10 @@ def stretch(values: Any, low: float = 2.0, high: float = 98.0) -> UInt8[np.ndarr
 
     Raises:
         ImageError: no finite value, or not numbers.
+        ConfigError: percentiles outside 0..100, or not rising.
     """
-    array = as_array(values)
+    array, low = as_array(values), real_number("low", low, 0, 100)
+    high = real_number("high", high, low, 100, above=True)
     if array.dtype.kind not in "buif" or not np.isfinite(array).any():
         raise ImageError(f"Expected numbers to stretch, got {describe(values)} without a finite value; check the data.")
     numbers = array.astype(np.float32)

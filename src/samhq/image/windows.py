@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from samhq.errors import ConfigError, ImageError
+from samhq.options import whole_number
 
 
 @dataclass(frozen=True)
@@ -93,8 +94,10 @@ def tile_grid(
         ConfigError: a tile without pixels, or an overlap that is negative or leaves no step forward.
         ImageError: a picture without pixels.
     """
-    overlap = tile // 4 if overlap is None else overlap
-    if tile < 1 or not 0 <= overlap < tile:
+    tile = whole_number("tile", tile, 1)
+    overlap = tile // 4 if overlap is None else whole_number("overlap", overlap, 0)
+    left, top = (whole_number("start_xy", start, -(1 << 62)) for start in start_xy)
+    if overlap >= tile:
         raise ConfigError(
             f"Expected tiles of at least one pixel with an overlap smaller than they are, got tile={tile} and "
             f"overlap={overlap}. Try tile=1024, overlap=256."
@@ -102,8 +105,8 @@ def tile_grid(
     height, width = size_hw
     if min(height, width) < 1:
         raise ImageError(f"Expected a picture with pixels, got {height} x {width} (height x width).")
-    columns = _stretches(width, tile, overlap, start_xy[0])
-    rows = _stretches(height, tile, overlap, start_xy[1])
+    columns = _stretches(width, tile, overlap, left)
+    rows = _stretches(height, tile, overlap, top)
     return [
         Tile(*(Window(x0, y0, x1, y1) for (x0, x1), (y0, y1) in zip(across, down, strict=True)))
         for down in rows

@@ -18,10 +18,12 @@ import torch
 from jaxtyping import Bool, Float32, Float64, Int64, UInt8
 from torch import Tensor
 
+from samhq import options
 from samhq.config import MASK_THRESHOLD, Candidates, HQMode
-from samhq.errors import ConfigError
+from samhq.errors import ConfigError, ImageError
 from samhq.image.crops import Crop, crop_boxes, point_grid
 from samhq.image.frame import Frame
+from samhq.image.read import as_array, describe
 from samhq.image.transform import to_pixels
 from samhq.inference.enlarge import Enlarged, Enlarger
 from samhq.inference.filters import near_crop_edge, nms, stability_score
@@ -46,10 +48,10 @@ class AutomaticConfig:
     """At most so many points are decoded at once; fewer on a CPU, where they would fall out of its cache."""
 
     pred_iou_thresh: float = 0.88
-    """Keep masks whose predicted IoU is above this; 0 or less keeps all."""
+    """Keep masks whose predicted IoU is above this; 0 keeps all."""
 
     stability_score_thresh: float = 0.95
-    """Keep masks whose stability score is at least this; 0 or less keeps all."""
+    """Keep masks whose stability score is at least this; 0 keeps all."""
 
     stability_score_offset: float = 1.0
     """How far the two levels of the stability score lie from the threshold, in logits."""
@@ -92,20 +94,54 @@ class AutomaticConfig:
             raise ConfigError(
                 f"Expected points_per_side or point_grids, got {came}. Set points_per_side=None to use point_grids."
             )
-        for name, least in _LEAST.items():
-            value = getattr(self, name)
-            if value is not None and not value >= least:
-                raise ConfigError(f"Expected {name} of at least {least}, got {value!r}.")
-        if not 0 <= self.crop_overlap_ratio < 1:
-            raise ConfigError(f"Expected crop_overlap_ratio in 0..1, 1 excluded, got {self.crop_overlap_ratio!r}.")
+        self._check_values()
         if self.point_grids is not None:
-            grids = tuple(_checked_grid(grid) for grid in self.point_grids)
+            grids = tuple(_checked_grid(grid) for grid in _as_list(self.point_grids))
             if len(grids) <= self.crop_n_layers:
                 raise ConfigError(
                     f"Expected point_grids for {self.crop_n_layers + 1} layers, the picture's included, got "
                     f"{len(grids)}. Add grids or lower crop_n_layers."
                 )
             object.__setattr__(self, "point_grids", grids)
+        self._check_amount()
+
+    def _check_values(self) -> None:
+        """Replaces each field by its checked, plain value."""
+        checked: dict[str, Any] = {
+            name: options.whole_number(name, getattr(self, name), *bounds)
+            for name, bounds in _WHOLE.items()
+            if (name, getattr(self, name)) != ("points_per_side", None)
+        }
+        checked |= {name: options.real_number(name, getattr(self, name), 0) for name in _FROM_ZERO}
+        checked["crop_overlap_ratio"] = options.real_number(
+            "crop_overlap_ratio", self.crop_overlap_ratio, 0, 1, below=True
+        )
+        factor = "crop_n_points_downscale_factor"
+        checked[factor] = options.real_number(factor, getattr(self, factor), 1, 2048)
+        checked["mask_threshold"] = options.real_number("mask_threshold", self.mask_threshold)
+        for name, words in (("candidates", Candidates), ("hq", HQMode)):
+            if getattr(self, name) is not None:
+                options.one_of(name, getattr(self, name), words)
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+
+    def _check_amount(self) -> None:
+        """Refuses a run of more points than any machine finishes, before the first of them is made."""
+        points = sum(4**layer * self._points(layer) for layer in range(self.crop_n_layers + 1))
+        if points > _MOST_POINTS:
+            raise ConfigError(
+                f"Expected at most {_MOST_POINTS:,} points in all, got {points:,} in the picture and "
+                f"{self.crop_n_layers} layers of crops. Lower points_per_side or crop_n_layers, or raise "
+                "crop_n_points_downscale_factor."
+            )
+
+    def _points(self, layer: int) -> int:
+        """How many points each crop of a layer gets."""
+        return len(self.point_grids[layer]) if self.point_grids is not None else self._per_side(layer) ** 2
+
+    def _per_side(self, layer: int) -> int:
+        assert self.points_per_side is not None
+        return max(1, int(self.points_per_side / self.crop_n_points_downscale_factor**layer))
 
     def replace(self, **changes: Any) -> AutomaticConfig:
         """A copy with some fields changed.
@@ -119,18 +155,31 @@ class AutomaticConfig:
         """The points of a crop in a layer, (x, y) in 0..1; at least one."""
         if self.point_grids is not None:
             return np.asarray(self.point_grids[layer])
-        assert self.points_per_side is not None
-        return point_grid(max(1, int(self.points_per_side / self.crop_n_points_downscale_factor**layer)))
+        return point_grid(self._per_side(layer))
 
 
-_LEAST = {
-    "points_per_side": 1, "points_per_batch": 1, "stability_score_offset": 0, "crop_n_layers": 0,
-    "crop_n_points_downscale_factor": 1, "min_mask_region_area": 0,
-}  # fmt: skip
+_MOST_POINTS = 1 << 22  #: of one picture with all its crops: hours of work on the fastest machines
+_WHOLE = {"points_per_side": (1, 2048), "points_per_batch": (1,), "crop_n_layers": (0, 8)}  #: least, and most
+_FROM_ZERO = (
+    "pred_iou_thresh", "stability_score_thresh", "stability_score_offset", "box_nms_thresh", "crop_nms_thresh",
+    "min_mask_region_area",
+)  # fmt: skip
+
+
+def _as_list(grids: Any) -> list[Any]:
+    try:
+        return list(grids)
+    except TypeError as error:
+        raise ConfigError(
+            f"Expected point_grids as a list of points [N, 2], one a layer, got {grids!r:.80}."
+        ) from error
 
 
 def _checked_grid(grid: Any) -> np.ndarray:
-    points = np.asarray(grid, np.float64)
+    try:
+        points = as_array(grid).astype(np.float64)
+    except ImageError as error:
+        raise ConfigError(f"Expected each of point_grids as points [N, 2], got {describe(grid)}.") from error
     if points.ndim != 2 or points.shape[1] != 2 or not len(points) or not ((points >= 0) & (points <= 1)).all():
         raise ConfigError(
             f"Expected each of point_grids as points [N, 2], (x, y) in 0..1 of a crop, got shape {list(points.shape)}. "

@@ -23,6 +23,7 @@ from samhq.inference.automatic import REFILTERED, AutomaticConfig, Proposals, ke
 from samhq.inference.segment import EncodedImage, Segmenter, load
 from samhq.masks import runs
 from samhq.model.sam import Sam
+from samhq.options import real_number
 from samhq.progress import Watch, progress_bar
 from samhq.types import ImageEmbedding
 
@@ -192,6 +193,7 @@ class Everything:
 
     def overlay(self, alpha: float = 0.5) -> UInt8[np.ndarray, "H W 3"]:
         """A copy of the picture with every mask tinted, small ones over large ones, and borders in white."""
+        alpha = real_number("alpha", alpha, 0, 1)
         labels = self.label_map()
         colours = np.array([(0, 0, 0), *map(colour, range(len(self)))], np.float32) * alpha
         canvas = self.image.copy()

@@ -18,6 +18,7 @@ from samhq.errors import ImageError, PromptError, naming
 from samhq.image.boxes import as_boxes, as_points
 from samhq.image.frame import Frame, largest
 from samhq.image.read import as_array, describe, read_mask
+from samhq.options import yes_or_no
 from samhq.shapes import Float32, Int64
 
 if TYPE_CHECKING:
@@ -86,9 +87,12 @@ def candidates_for(prompts: Sequence[Prompt], multimask: bool | None) -> list[Ca
 
     True: three, best first. False: the one trained for clear prompts. None decides by prompt: a single click
     gets the best of the three, everything else the clear one.
+
+    Raises:
+        ConfigError: another `multimask`.
     """
     if multimask is not None:
-        return ["sorted" if multimask else "single"] * len(prompts)
+        return ["sorted" if yes_or_no("multimask", multimask) else "single"] * len(prompts)
     return ["best" if prompt.ambiguous else "single" for prompt in prompts]
 
 

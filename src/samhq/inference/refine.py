@@ -20,7 +20,6 @@ from PIL import Image
 from torch import Tensor
 
 from samhq.config import MASK_THRESHOLD, HQMode
-from samhq.errors import ConfigError
 from samhq.image.boxes import as_boxes, as_points, boxes_from_masks
 from samhq.image.frame import Frame
 from samhq.image.sources import ArraySource, PictureSource
@@ -30,6 +29,7 @@ from samhq.inference.prompt import Prompt, as_prompts, candidates_for, flatten
 from samhq.inference.result import Segmentation
 from samhq.inference.segment import Segmenter
 from samhq.masks.regions import Piece
+from samhq.options import real_number
 
 _GAIN = 1.2  #: how much larger the second look must show the object than the first, to be worth it
 _LADDER = 2**0.25  #: crops grow in such steps, so that a first mask a little larger is looked at in the same scale
@@ -119,10 +119,7 @@ class Looker:
     hq: HQMode | None
 
     def __post_init__(self) -> None:
-        if not 0 <= self.margin < np.inf:
-            raise ConfigError(
-                f"Expected a margin of 0 or more, a share of the object's longer side, got {self.margin}. Try 0.25."
-            )
+        real_number("margin", self.margin, 0)
 
     @property
     def side(self) -> int:

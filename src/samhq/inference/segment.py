@@ -9,14 +9,14 @@ import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import torch
 
 from samhq.config import HQMode
 from samhq.device import as_device, as_dtype
-from samhq.errors import ConfigError, PromptError, did_you_mean, naming
+from samhq.errors import ConfigError, PromptError, naming
 from samhq.image.frame import Frame
 from samhq.image.read import describe, file_name_of, read_image
 from samhq.image.transform import to_pixels
@@ -121,7 +121,7 @@ class Segmenter:
                 f"Expected one list of prompts for each picture, got {len(images)} pictures and {len(prompts)} lists. "
                 "Give an equal number, at least one."
             )
-        mode = self._hq_mode(hq)
+        mode = self.model.hq_mode(hq)
         lists, encoded, parts = [], [], []
         for i, asked in enumerate(prompts):
             with _naming_picture(images, i):
@@ -141,11 +141,6 @@ class Segmenter:
             self._result(e, LowRes(low.logits[start:end], low.iou[start:end]), tuple(asked))
             for e, asked, start, end in zip(encoded, lists, ends, ends[1:], strict=False)
         ]
-
-    def _hq_mode(self, hq: Any) -> HQMode:
-        if hq is not None and hq not in get_args(HQMode):
-            raise ConfigError(f"Expected hq as None or a mode, got {hq!r}. {did_you_mean(str(hq), get_args(HQMode))}")
-        return self.model.hq_mode(hq)
 
     def _check_encoder(self, encoded: Sequence[EncodedImage]) -> None:
         """Refuses what another model encoded: its features would give masks of something else."""

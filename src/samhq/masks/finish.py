@@ -6,16 +6,18 @@ Works in the mask's own box, so a small object in a large picture costs little. 
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
-from samhq.errors import ConfigError, ImageError
+from samhq.errors import ImageError
 from samhq.image.boxes import boxes_from_masks
+from samhq.options import real_number, whole_number
 from samhq.shapes import Bool, Float32, UInt8
 
 #: He's regularisation, for colours in 0..1: differences of about 1 % of the range count as noise, not as an edge.
 _FLATNESS = 1e-4
+_LARGEST_RADIUS = 4096  #: pixels; filters of larger radius take memory and time without end
 _TILE = 256  #: the least side of what is filtered at a time; bounds the memory of soft edges
 
 
@@ -36,10 +38,10 @@ class Finish:
     """Width in pixels of the band in which a cut-out's transparency follows the picture's own edges."""
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if not 0 <= value < float("inf"):
-                raise ConfigError(f"Expected {field.name} of 0 (off) or more pixels, got {value}.")
+        for name in ("fill_holes", "drop_specks"):
+            object.__setattr__(self, name, whole_number(name, getattr(self, name), 0))
+        object.__setattr__(self, "smooth", real_number("smooth", self.smooth, 0, _LARGEST_RADIUS))
+        object.__setattr__(self, "soft_edge", whole_number("soft_edge", self.soft_edge, 0, _LARGEST_RADIUS))
 
     @property
     def changes_masks(self) -> bool:

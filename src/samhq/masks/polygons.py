@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from samhq.errors import ConfigError, ImageError
+from samhq.errors import ImageError
+from samhq.options import real_number
 from samhq.shapes import Bool, Float64, Int, Int64, Shaped
 
 
@@ -46,13 +47,12 @@ def polygons_from_mask(mask: Bool[np.ndarray, "H W"], tolerance: float = 0.0) ->
 
     Raises:
         ImageError: not bool [H,W].
-        ConfigError: a negative tolerance.
+        ConfigError: a tolerance that is no finite number from 0 up.
     """
     if getattr(mask, "dtype", None) != np.bool_ or mask.ndim != 2:
         kind = f"{getattr(mask, 'dtype', type(mask).__name__)} {list(getattr(mask, 'shape', []))}"
         raise ImageError(f"Expected one bool mask [H, W] as numpy array, got {kind}; for logits pass `logits > 0`.")
-    if not tolerance >= 0:
-        raise ConfigError(f"Expected a tolerance of 0 pixels or more, got {tolerance}; 0 keeps every corner.")
+    tolerance = real_number("tolerance", tolerance, 0)
     rings = sorted((ring for walked in _walk(mask) for ring in _parted(walked)), key=lambda ring: ring[0])
     owners = _owners(rings, mask)
     points = _points([_turned(ring, i == owners[i], mask) for i, ring in enumerate(rings)], mask)

@@ -18,6 +18,7 @@ from samhq.model.mask_decoder import MaskDecoder
 from samhq.model.mask_decoder_hq import MaskDecoderHQ
 from samhq.model.prompt_encoder import PromptEncoder
 from samhq.model.selection import select
+from samhq.options import one_of
 from samhq.types import Attended, ImageEmbedding, LowRes, Prompts, Shared
 
 
@@ -112,6 +113,7 @@ class Sam(nn.Module):
         """
         if hq is None:
             return "add" if self.config.hq else "off"
+        one_of("hq", hq, HQMode)
         if hq != "off" and not self.config.hq:
             raise ConfigError(
                 f"hq={hq!r} needs a model with HQ heads, but {self.config.name} is a plain SAM. "

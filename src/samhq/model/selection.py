@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from samhq.config import Candidates, HQMode
+from samhq.options import one_of
 from samhq.types import Choice
 
 
@@ -26,7 +27,12 @@ def select(iou: Float[Tensor, "P M"], candidates: Candidates, hq: HQMode) -> Cho
 
     >>> select(torch.tensor([[0.9, 0.2, 0.8, 0.5]]), "sorted", "off").masks.tolist()
     [[2, 3, 1]]
+
+    Raises:
+        ConfigError: other `candidates`, or another `hq`.
     """
+    one_of("candidates", candidates, Candidates)
+    one_of("hq", hq, HQMode)
     if candidates == "single" or iou.shape[1] == 1:
         masks = torch.zeros_like(iou[:, :1], dtype=torch.int64)
     else:

@@ -9,12 +9,11 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 
 from samhq.config import IGNORED, Candidates, HQMode
-from samhq.errors import CheckpointError, ConfigError, did_you_mean
+from samhq.errors import CheckpointError, ConfigError
 from samhq.inference.prompt import Asked
 from samhq.runtime.about import DECODER, ENCODER, About
 from samhq.runtime.graph import Precision, open_graph
@@ -75,8 +74,7 @@ class OnnxModel:
         """
         if hq is None:
             return "add" if self.about.hq else "off"
-        if hq not in get_args(HQMode):
-            raise ConfigError(f"Expected hq as None or a mode, got {hq!r}. {did_you_mean(str(hq), get_args(HQMode))}")
+        one_of("hq", hq, HQMode)
         if hq != "off" and not self.about.hq:
             raise ConfigError(
                 f"hq={hq!r} needs a model with HQ heads, but {self.about.model} is a plain SAM. "

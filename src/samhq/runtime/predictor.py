@@ -17,6 +17,7 @@ from samhq.image.frame import Frame
 from samhq.image.read import as_array
 from samhq.image.transform import to_square
 from samhq.inference.prompt import Asked, mask_logits
+from samhq.options import yes_or_no
 from samhq.runtime.graph import Precision
 from samhq.runtime.model import Embedding, OnnxModel
 from samhq.shapes import Float32, Shaped, UInt8
@@ -79,9 +80,10 @@ class OnnxPredictor:
         """
         embedding, frame = self._picture()
         asked = _asked(point_coords, point_labels, box, mask_input, frame)
-        hq = self.model.hq_mode("only" if hq_token_only else None)
+        hq = self.model.hq_mode("only" if yes_or_no("hq_token_only", hq_token_only) else None)
         several: Candidates = "best" if self.model.about.hq else "all"
-        logits, iou = self.model.decode(embedding, asked, several if multimask_output else "single", hq)
+        candidates: Candidates = several if yes_or_no("multimask_output", multimask_output) else "single"
+        logits, iou = self.model.decode(embedding, asked, candidates, hq)
         masks = frame.logits_to_image(logits) if return_logits else frame.masks_to_image(logits)
         return masks[0], iou[0], logits[0]
 

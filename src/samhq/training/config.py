@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from samhq.config import MODELS
 from samhq.datasets.weighted import parse_source_weights
 from samhq.errors import ConfigError, did_you_mean
+from samhq.options import real_number, whole_number, yes_or_no
 from samhq.training.plan import Plan, Stage, parse_stages
 from samhq.training.recipes import RECIPES, LossWeights, parse_loss
 
@@ -250,30 +251,32 @@ class TrainConfig:
             value, words = getattr(self, name), _words(hint)
             if words and value is not None and value not in words:
                 raise ConfigError(f"Expected another {name}, got {value!r}. {did_you_mean(str(value), words)}")
+        for name in ("model", "loss", "kinds", "stages", "source_weights"):
+            value = getattr(self, name)
+            if not isinstance(value, str) and not (value is None and getattr(type(self), name) is BY_MODE):
+                raise ConfigError(f"Expected {name} as text, got {value!r:.80}. Write it in quotes.")
         if self.model not in MODELS:
             raise ConfigError(f"Expected the name of a model, got {self.model!r}. {did_you_mean(self.model, MODELS)}")
 
     def _check_numbers(self) -> None:
-        counts = ("batch", "accumulate", "prompts_per_picture", "clicks", "rounds", "lora_rank", "log_steps")
-        for name in (*counts, "norm_pictures"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"Expected {name} of at least 1, got {getattr(self, name)}. Raise it.")
-        for name in ("epochs", "learning_rate", "lora_alpha"):
-            if not 0 < getattr(self, name) < float("inf"):
-                raise ConfigError(f"Expected {name} above 0, got {getattr(self, name)}. Raise it.")
-        amounts = ("seed", "copies", "workers", "threads", "warmup", "encoder_wait", "weight_decay", "clip")
-        for name in (*amounts, "save_minutes", "validate_minutes"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise ConfigError(f"Expected {name} of 0 or more, got {getattr(self, name)}. Raise it.")
-        if not 0 <= self.hold_out < 100:
-            raise ConfigError(f"Expected hold_out from 0 up and below 100, got {self.hold_out}. It is a percentage.")
-        for name in ("correct", "flip", "hold", "final_rate", "average", "thin", "parts", "close"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"Expected {name} between 0 and 1, got {getattr(self, name)}. It is a share.")
-        if not 0 <= self.beta2 < 1:
-            raise ConfigError(f"Expected beta2 from 0 up and below 1, got {self.beta2}. Say 0.999, for instance.")
-        if len(self.scale) != 2 or not 0 < self.scale[0] <= self.scale[1] <= 10:
-            raise ConfigError(f"Expected two rising factors up to 10 as scale, got {self.scale}. Swap or lower them.")
+        """Replaces each number by its checked, plain value."""
+        checked: dict[str, Any] = {name: whole_number(name, getattr(self, name), 1) for name in _COUNTS}
+        checked |= {name: whole_number(name, getattr(self, name), 0) for name in _WHOLE_FROM_ZERO}
+        checked |= {name: real_number(name, getattr(self, name), 0, above=True) for name in _ABOVE_ZERO}
+        checked |= {name: real_number(name, getattr(self, name), 0) for name in _FROM_ZERO}
+        checked |= {name: real_number(name, getattr(self, name), 0, 1) for name in _SHARES}
+        checked |= {name: yes_or_no(name, getattr(self, name)) for name in ("fresh_heads", "resume")}
+        checked["beta2"] = real_number("beta2", self.beta2, 0, 1, below=True)
+        checked["hold_out"] = real_number("hold_out", self.hold_out, 0, 100, below=True)
+        checked["scale"] = _checked_scale(self.scale)
+        if self.validate_pictures is not None:
+            checked["validate_pictures"] = whole_number("validate_pictures", self.validate_pictures, 0)
+        if self.encoder_rate is not None:
+            checked["encoder_rate"] = real_number("encoder_rate", self.encoder_rate, 0, above=True)
+        if self.tensorboard is not None:
+            checked["tensorboard"] = yes_or_no("tensorboard", self.tensorboard)
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
 
     def _check_together(self) -> None:
         """Refuses what would count for nothing; a value that is as by default cannot be told from none."""
@@ -299,8 +302,6 @@ class TrainConfig:
 
     def _check_composed(self) -> None:
         """Refuses fields that mean nothing for composed pictures."""
-        if self.encoder_rate is not None and not 0 < self.encoder_rate < float("inf"):
-            raise ConfigError(f"Expected encoder_rate above 0, got {self.encoder_rate}. Leave it out or raise it.")
         if (self.encoder_rate is not None or self.encoder_wait) and not self.learns_encoder:
             raise ConfigError(
                 f"Expected an encoder that learns with encoder_rate= or encoder_wait=, got mode {self.mode!r} with "
@@ -348,6 +349,26 @@ class TrainConfig:
         """The whole configuration as JSON values."""
         everything = dataclasses.asdict(self) | {"weights": dataclasses.asdict(self.weights)}
         return json.loads(json.dumps(everything, default=str))
+
+
+_COUNTS = ("batch", "accumulate", "prompts_per_picture", "clicks", "rounds", "lora_rank", "log_steps", "norm_pictures")
+_WHOLE_FROM_ZERO = ("seed", "copies", "workers", "threads", "warmup", "encoder_wait")
+_ABOVE_ZERO = ("epochs", "learning_rate", "lora_alpha")
+_FROM_ZERO = ("weight_decay", "clip", "save_minutes", "validate_minutes")
+_SHARES = ("correct", "flip", "hold", "final_rate", "average", "thin", "parts", "close")
+
+
+def _checked_scale(scale: Any) -> tuple[float, float]:
+    """Two rising factors.
+
+    Raises:
+        ConfigError: anything else.
+    """
+    factors = tuple(scale) if isinstance(scale, (list, tuple)) else ()
+    if len(factors) != 2:
+        raise ConfigError(f"Expected scale as two rising factors up to 10, got {scale!r:.80}. Write (0.5, 1.5).")
+    low = real_number("scale", factors[0], 0, 10, above=True)
+    return low, real_number("scale", factors[1], low, 10)
 
 
 def _words(hint: Any) -> tuple[str, ...]:

@@ -20,6 +20,12 @@ from samhq.errors import ConfigError, ImageError
 from samhq.inference.automatic import AutomaticConfig, keep, propose
 from samhq.inference.everything import OutputMode, Records, as_output_mode
 from samhq.model import sam
+from samhq.options import yes_or_no
+
+
+def _off_below_zero(threshold: float) -> float:
+    """A threshold with 0 in place of a negative one: the published code switches it off by either."""
+    return 0.0 if isinstance(threshold, (int, float)) and threshold < 0 else threshold
 
 
 class RefusedOptionError(ConfigError, AssertionError):
@@ -36,7 +42,8 @@ class _Setting:
         return self if generator is None else getattr(generator.config, self.name)
 
     def __set__(self, generator: SamAutomaticMaskGenerator, value: Any) -> None:
-        generator.config = generator.config.replace(**{self.name: value})
+        off = self.name in ("pred_iou_thresh", "stability_score_thresh")
+        generator.config = generator.config.replace(**{self.name: _off_below_zero(value) if off else value})
 
 
 class SamAutomaticMaskGenerator:
@@ -82,8 +89,8 @@ class SamAutomaticMaskGenerator:
             self.config = AutomaticConfig(
                 points_per_side=points_per_side,
                 points_per_batch=points_per_batch,
-                pred_iou_thresh=pred_iou_thresh,
-                stability_score_thresh=stability_score_thresh,
+                pred_iou_thresh=_off_below_zero(pred_iou_thresh),
+                stability_score_thresh=_off_below_zero(stability_score_thresh),
                 stability_score_offset=stability_score_offset,
                 box_nms_thresh=box_nms_thresh,
                 crop_n_layers=crop_n_layers,
@@ -115,6 +122,7 @@ class SamAutomaticMaskGenerator:
             )
         model = self.predictor.model
         config = self.config.replace(
-            candidates=None if multimask_output else "single", mask_threshold=model.mask_threshold
+            candidates=None if yes_or_no("multimask_output", multimask_output) else "single",
+            mask_threshold=model.mask_threshold,
         )
         return list(Records(keep(propose(model, picture, config), config), self.output_mode))

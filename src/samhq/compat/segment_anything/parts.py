@@ -17,6 +17,7 @@ from samhq.config import Candidates, HQMode
 from samhq.errors import ConfigError
 from samhq.model import mask_decoder, mask_decoder_hq, prompt_encoder, tiny_vit, vit
 from samhq.model.selection import select
+from samhq.options import yes_or_no
 from samhq.types import Attended, ImageEmbedding, Shared, Sparse
 
 
@@ -169,6 +170,8 @@ def asked(hq_model: bool, multimask_output: bool, hq_token_only: bool) -> tuple[
     Raises:
         ConfigError: `hq_token_only` of a plain SAM.
     """
+    multimask_output = yes_or_no("multimask_output", multimask_output)
+    hq_token_only = yes_or_no("hq_token_only", hq_token_only)
     if hq_token_only and not hq_model:
         raise ConfigError(
             "Expected hq_token_only=False for a plain SAM, got True: it has no HQ token. "

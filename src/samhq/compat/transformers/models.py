@@ -33,6 +33,7 @@ from samhq.model.prompt_encoder import PromptEncoder
 from samhq.model.sam import Sam
 from samhq.model.selection import select
 from samhq.model.vit import ImageEncoderViT
+from samhq.options import yes_or_no
 from samhq.types import ImageEmbedding, LowRes
 
 Model = TypeVar("Model", bound="Pretrained")
@@ -250,7 +251,7 @@ class SamModel(Pretrained):
         return self._segment(
             self._embed(pixel_values, image_embeddings, None, output_hidden_states),
             (input_points, input_labels, input_boxes, input_masks),
-            "all" if multimask_output else "single",
+            "all" if yes_or_no("multimask_output", multimask_output) else "single",
             "off",
             (attention_similarity, target_embedding),
             return_dict,
@@ -312,8 +313,8 @@ class SamHQModel(Pretrained):
         return self._segment(
             self._embed(pixel_values, image_embeddings, early, output_hidden_states),
             (input_points, input_labels, input_boxes, input_masks),
-            "sorted" if multimask_output else "single",
-            "only" if hq_token_only else "add",
+            "sorted" if yes_or_no("multimask_output", multimask_output) else "single",
+            "only" if yes_or_no("hq_token_only", hq_token_only) else "add",
             (attention_similarity, target_embedding),
             return_dict,
         )

@@ -191,8 +191,8 @@ def _config(options: dict[str, Any]) -> AutomaticConfig:
     return AutomaticConfig(
         points_per_side=points,
         points_per_batch=every,
-        pred_iou_thresh=said["pred_iou_thresh"],
-        stability_score_thresh=said["stability_score_thresh"],
+        pred_iou_thresh=_off_below_zero(said["pred_iou_thresh"]),
+        stability_score_thresh=_off_below_zero(said["stability_score_thresh"]),
         stability_score_offset=said["stability_score_offset"],
         box_nms_thresh=said["crops_nms_thresh"],
         crop_n_layers=said["crops_n_layers"],
@@ -202,6 +202,11 @@ def _config(options: dict[str, Any]) -> AutomaticConfig:
         mask_threshold=said["mask_threshold"],
         candidates="all",
     )
+
+
+def _off_below_zero(threshold: Any) -> Any:
+    """A threshold with 0 in place of a negative one: transformers switches it off by either."""
+    return 0.0 if isinstance(threshold, (int, float)) and threshold < 0 else threshold
 
 
 def _output(kept: Proposals, *, rle: Any, boxes: Any) -> dict[str, Any]:

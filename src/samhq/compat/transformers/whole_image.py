@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 
-from samhq.errors import ConfigError, PromptError
+from samhq.errors import PromptError
 from samhq.image.crops import Crop, crop_boxes
 from samhq.image.frame import Frame
 from samhq.image.read import as_array, read_image
@@ -23,6 +23,7 @@ from samhq.inference.automatic import AutomaticConfig
 from samhq.inference.filters import near_crop_edge, nms
 from samhq.masks import runs
 from samhq.masks.rle import decode
+from samhq.options import whole_number
 from samhq.types import FOREGROUND, IGNORED
 
 
@@ -55,8 +56,7 @@ class WholeImageSteps:
             crop_overlap_ratio=overlap_ratio,
             crop_n_points_downscale_factor=crop_n_points_downscale_factor,
         )
-        if target_size < 1:
-            raise ConfigError(f"Expected target_size as the model's side in pixels, such as 1024, got {target_size!r}.")
+        target_size = whole_number("target_size", target_size, 1)
         picture = read_image(image)
         found = crop_boxes(picture.shape[:2], crop_n_layers, overlap_ratio)
         points = np.zeros((max(len(config.grid(layer)) for _, layer in found), len(found), 2), np.float32)
