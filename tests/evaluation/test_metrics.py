@@ -42,7 +42,33 @@ def test_empty_masks_have_a_value(metric):
 
 def test_refuses_logits_and_other_sizes():
     mask = torch.zeros(4, 4, dtype=torch.bool)
-    with pytest.raises(ImageError, match="boolean predicted"):
+    with pytest.raises(ImageError, match="bool predicted"):
         iou(mask.float(), mask)
     with pytest.raises(ImageError, match=r"\(4, 4\) and \(4, 5\)"):
         boundary_iou(mask, torch.zeros(4, 5, dtype=torch.bool))
+
+
+@pytest.mark.parametrize("metric", [iou, boundary_iou])
+def test_arrays_give_arrays_and_tensors_tensors(metric):
+    pred, true = (np.random.default_rng(seed).random((2, 3, 20, 30)) > 0.4 for seed in (0, 1))
+    as_tensors = metric(torch.from_numpy(pred), torch.from_numpy(true))
+    as_arrays = metric(pred, true)
+    assert isinstance(as_arrays, np.ndarray)
+    assert as_arrays.shape == (2, 3)
+    np.testing.assert_array_equal(as_arrays, as_tensors.numpy())
+    assert torch.equal(metric(pred, torch.from_numpy(true)), as_tensors)
+    assert torch.equal(metric(torch.from_numpy(pred), true), as_tensors)
+    assert metric(np.asfortranarray(pred), true[..., ::-1]).shape == (2, 3)
+
+
+def test_a_boundary_is_of_the_masks_kind():
+    mask = np.random.default_rng(0).random((20, 30)) > 0.1
+    np.testing.assert_array_equal(boundary(mask), boundary(torch.from_numpy(mask)).numpy())
+
+
+@pytest.mark.parametrize("mask", [np.ones((4, 4)), np.ones((4, 4), np.uint8), np.ones(4, bool), "mask", None])
+def test_what_is_no_mask_is_refused(mask):
+    with pytest.raises(ImageError, match=r"bool|real numbers"):
+        iou(mask, np.ones((4, 4), bool))
+    with pytest.raises(ImageError, match=r"bool|real numbers"):
+        boundary(mask)

@@ -154,7 +154,7 @@ def test_points_on_top_of_each_other():
     assert simplified([np.array([[1, 1], [1, 1], [1, 1]])], 1.0)[0].tolist() == [[1, 1]] * 3
 
 
-@pytest.mark.parametrize("mask", [np.zeros((3, 3)), np.zeros((1, 3, 3), bool), [[True]], None])
+@pytest.mark.parametrize("mask", [np.zeros((3, 3)), np.zeros((1, 3, 3), bool), [[1]], None])
 def test_only_bool_masks_have_outlines(mask):
     with pytest.raises(ImageError, match=r"Expected .* got .*;"):
         polygons_from_mask(mask)

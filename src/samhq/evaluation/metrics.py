@@ -1,25 +1,36 @@
 """IoU and boundary IoU of boolean masks, in the definition SAM-HQ publishes.
 
-Works on torch masks of any leading shape and knows nothing about models, prompts or files.
+Works on masks of any leading shape, tensors or NumPy arrays, and knows nothing about models, prompts or files.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Any, overload
 
+import numpy as np
 import torch
 import torch.nn.functional as functional
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 from torch import Tensor
 
 from samhq.errors import ImageError
+from samhq.image.read import as_array, describe
 
 #: Width of the boundary band as a share of the picture's diagonal.
 DILATION = 0.02
 
 
-def iou(pred: Bool[Tensor, "*n H W"], true: Bool[Tensor, "*n H W"]) -> Float[Tensor, "*n"]:
-    """Intersection over union, 0..1, of each pair of masks; 1 where both are empty.
+@overload
+def iou(pred: np.ndarray, true: np.ndarray) -> np.ndarray: ...
+@overload
+def iou(pred: Tensor, true: Any) -> Tensor: ...
+@overload
+def iou(pred: Any, true: Tensor) -> Tensor: ...
+def iou(pred: Any, true: Any) -> Any:
+    """Intersection over union, 0..1, of each pair of bool masks [*n,H,W]; 1 where both are empty.
+
+    Takes tensors or arrays; the result is a tensor, or an array of the same shape [*n] if both masks are arrays.
 
     >>> a = torch.tensor([[True, True], [False, False]])
     >>> b = torch.tensor([[True, False], [False, False]])
@@ -29,18 +40,24 @@ def iou(pred: Bool[Tensor, "*n H W"], true: Bool[Tensor, "*n H W"]) -> Float[Ten
     Raises:
         ImageError: the masks differ in shape or are not boolean.
     """
-    _check(pred, true)
+    if isinstance(pred, np.ndarray) and isinstance(true, np.ndarray):
+        return iou(_tensor(pred, "predicted"), _tensor(true, "true")).numpy()
+    pred, true = _pair(pred, true)
     overlap = (pred & true).sum((-2, -1)).double()
     union = (pred | true).sum((-2, -1)).double()
     return torch.where(union > 0, overlap / union.clamp(min=1), 1.0).float()
 
 
-def boundary_iou(
-    pred: Bool[Tensor, "*n H W"], true: Bool[Tensor, "*n H W"], dilation: float = DILATION
-) -> Float[Tensor, "*n"]:
+@overload
+def boundary_iou(pred: np.ndarray, true: np.ndarray, dilation: float = ...) -> np.ndarray: ...
+@overload
+def boundary_iou(pred: Tensor, true: Any, dilation: float = ...) -> Tensor: ...
+@overload
+def boundary_iou(pred: Any, true: Tensor, dilation: float = ...) -> Tensor: ...
+def boundary_iou(pred: Any, true: Any, dilation: float = DILATION) -> Any:
     """IoU, 0..1, of the two masks' inner boundary bands; 1 where both masks are empty.
 
-    The band is `band_width` pixels wide; the picture's border counts as boundary.
+    Takes and returns what `iou` does. The band is `band_width` pixels wide; the picture's border counts as boundary.
 
     >>> square = torch.zeros(20, 20, dtype=torch.bool)
     >>> square[5:15, 5:15] = True
@@ -51,20 +68,31 @@ def boundary_iou(
         ImageError: the masks differ in shape or are not boolean.
     Source: SysCV/sam-hq train/utils/misc.py; Boundary IoU, arXiv 2103.16562.
     """
-    _check(pred, true)
+    if isinstance(pred, np.ndarray) and isinstance(true, np.ndarray):
+        return boundary_iou(_tensor(pred, "predicted"), _tensor(true, "true"), dilation).numpy()
+    pred, true = _pair(pred, true)
     return iou(boundary(pred, dilation), boundary(true, dilation))
 
 
-def boundary(
-    mask: Bool[Tensor, "*n H W"], dilation: float = DILATION, *, width: int | None = None
-) -> Bool[Tensor, "*n H W"]:
+@overload
+def boundary(mask: np.ndarray, dilation: float = ..., *, width: int | None = ...) -> np.ndarray: ...
+@overload
+def boundary(mask: Tensor, dilation: float = ..., *, width: int | None = ...) -> Tensor: ...
+def boundary(mask: Any, dilation: float = DILATION, *, width: int | None = None) -> Any:
     """The mask's own pixels that lie within `band_width` steps of a pixel outside it, or of the picture's border.
 
-    `width` in pixels takes the place of the share, for a mask that was cut out of its picture.
+    Takes bool masks [*n,H,W] as a tensor or an array and returns the same. `width` in pixels takes the place of the
+    share, for a mask that was cut out of its picture.
 
     >>> boundary(torch.ones(9, 9, dtype=torch.bool)).sum().item()
     32
+
+    Raises:
+        ImageError: not bool.
     """
+    if isinstance(mask, np.ndarray):
+        return boundary(_tensor(mask, "given"), dilation, width=width).numpy()
+    mask = _tensor(mask, "given")
     return mask & ~_erode(mask, width or band_width(mask.shape[-2], mask.shape[-1], dilation))
 
 
@@ -90,11 +118,29 @@ def _unbroken(mask: Bool[Tensor, "*n H W"], steps: int) -> Bool[Tensor, "*n H W"
     return sums[..., length:] - sums[..., :-length] == length
 
 
-def _check(pred: Tensor, true: Tensor) -> None:
-    for name, mask in (("predicted", pred), ("true", true)):
-        if mask.dtype != torch.bool:
-            raise ImageError(f"Expected a boolean {name} mask, got {mask.dtype}; compare with a threshold first.")
-    if pred.shape != true.shape:
+def _pair(pred: Any, true: Any) -> tuple[Tensor, Tensor]:
+    """Both masks as bool tensors on one device.
+
+    Raises:
+        ImageError: the masks differ in shape or are not boolean.
+    """
+    first, second = _tensor(pred, "predicted"), _tensor(true, "true")
+    if first.shape != second.shape:
         raise ImageError(
-            f"Expected two masks of one shape, got {tuple(pred.shape)} and {tuple(true.shape)}; resize the first."
+            f"Expected two masks of one shape, got {tuple(first.shape)} and {tuple(second.shape)}; resize the first."
         )
+    return first, second if isinstance(true, Tensor) else second.to(first.device)
+
+
+def _tensor(mask: Any, name: str) -> Tensor:
+    """A tensor as it is, anything else by way of an array.
+
+    Raises:
+        ImageError: not boolean, or without height and width.
+    """
+    tensor = mask if isinstance(mask, Tensor) else torch.from_numpy(np.ascontiguousarray(as_array(mask)))
+    if tensor.dtype != torch.bool or tensor.ndim < 2:
+        raise ImageError(
+            f"Expected a bool {name} mask [..., H, W], got {describe(mask)}; compare with a threshold first."
+        )
+    return tensor

@@ -1,18 +1,21 @@
 """How well what is thin is found: wires, spokes, legs, antennae, which hardly count in the IoU of a whole object.
 
 The thin part of a true mask is what an opening by a disc removes, the disc in proportion to the object, but for
-corners; the score is the IoU on it and around it, the solid rest left out. Knows single boolean masks; nothing
-of models, prompts or files.
+corners; the score is the IoU on it and around it, the solid rest left out. Knows single boolean masks,
+arrays or tensors; nothing of models, prompts or files.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool
 
+from samhq.errors import ImageError
 from samhq.image.boxes import boxes_from_masks
+from samhq.masks.arrays import one_mask
 
 #: The disc's radius as a share of the diagonal of the object's box: what is narrower than 4 % of it is thin.
 RADIUS = 0.02
@@ -22,7 +25,7 @@ AROUND = 2
 LEAST = 0.02
 
 
-def thin_score(pred: Bool[np.ndarray, "H W"], true: Bool[np.ndarray, "H W"]) -> float:
+def thin_score(pred: Any, true: Any) -> float:
     """The IoU, 0..1, of a prediction with the true mask's thin part; NaN for an object that has none (or is empty).
 
     What counts against a prediction is what it misses of the thin part, and what it adds outside the object within two
@@ -35,7 +38,13 @@ def thin_score(pred: Bool[np.ndarray, "H W"], true: Bool[np.ndarray, "H W"]) -> 
     >>> half[:, 20:], blob[18:23, 2:38] = False, True
     >>> thin_score(half, wire), round(thin_score(blob, wire), 2)
     (0.5, 0.2)
+
+    Raises:
+        ImageError: not bool [H,W], or of two shapes.
     """
+    pred, true = one_mask(pred), one_mask(true)
+    if pred.shape != true.shape:
+        raise ImageError(f"Expected two masks of one shape, got {list(pred.shape)} and {list(true.shape)}.")
     radius = thin_radius(true)
     thin = thin_part(true, radius)
     if not true.any() or thin.sum() < LEAST * true.sum():
@@ -46,17 +55,17 @@ def thin_score(pred: Bool[np.ndarray, "H W"], true: Bool[np.ndarray, "H W"]) -> 
     return float((pred[window] & part).sum() / (part.sum() + added.sum()))
 
 
-def thin_radius(mask: Bool[np.ndarray, "H W"]) -> int:
+def thin_radius(mask: Any) -> int:
     """The disc's radius for an object, in pixels: a share of its box's diagonal, at least 1.
 
     >>> thin_radius(np.ones((60, 80), bool))
     2
     """
-    x0, y0, x1, y1 = boxes_from_masks(mask).tolist()
+    x0, y0, x1, y1 = boxes_from_masks(one_mask(mask)).tolist()
     return max(1, round(RADIUS * math.hypot(x1 - x0 + 1, y1 - y0 + 1)))
 
 
-def thin_part(mask: Bool[np.ndarray, "H W"], radius: int) -> Bool[np.ndarray, "H W"]:
+def thin_part(mask: Any, radius: int) -> Bool[np.ndarray, "H W"]:
     """What of a mask no disc of `radius` inside it covers, where that is longer than the disc is wide.
 
     Shorter bits are corners, and steps of slanted edges. Beyond the picture's border an object goes on.
@@ -68,6 +77,7 @@ def thin_part(mask: Bool[np.ndarray, "H W"], radius: int) -> Bool[np.ndarray, "H
     >>> int(thin_part(square, 2).sum()), int(thin_part(cross, 2).sum())
     (0, 20)
     """
+    mask = one_mask(mask)
     thin = np.zeros_like(mask)
     if not mask.any():
         return thin

@@ -1,17 +1,20 @@
 """Masks made tidy: holes filled, specks dropped, outlines smoothed, and soft edges that follow the picture.
 
-Works in the mask's own box, so a small object in a large picture costs little. Knows arrays of pixels only.
+Works in the mask's own box, so a small object in a large picture costs little. Masks are bool
+arrays [H,W], or tensors; results are arrays. Knows arrays of pixels only.
 """
 
 from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from samhq.errors import ImageError
 from samhq.image.boxes import boxes_from_masks
+from samhq.masks.arrays import one_mask
 from samhq.options import real_number, whole_number
 from samhq.shapes import Bool, Float32, UInt8
 
@@ -48,7 +51,7 @@ class Finish:
         """Whether `apply` does anything; a soft edge alone leaves the mask itself as it is."""
         return bool(self.fill_holes or self.drop_specks or self.smooth)
 
-    def apply(self, mask: Bool[np.ndarray, "H W"]) -> Bool[np.ndarray, "H W"]:
+    def apply(self, mask: Any) -> Bool[np.ndarray, "H W"]:
         """The finished mask. In the result no part is a speck and no gap is left to fill.
 
         >>> Finish(fill_holes=1).apply(np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], bool)).all()
@@ -57,21 +60,22 @@ class Finish:
         Raises:
             ImageError: not bool [H,W].
         """
+        mask = one_mask(mask)
         # In this order neither step undoes what the one before it promised.
         mask = smooth(mask, self.smooth) if self.smooth else mask
         mask = drop_specks(mask, self.drop_specks) if self.drop_specks else mask
         return fill_holes(mask, self.fill_holes) if self.fill_holes else mask
 
-    def alpha(self, image: UInt8[np.ndarray, "H W 3"], mask: Bool[np.ndarray, "H W"]) -> Float32[np.ndarray, "H W"]:
+    def alpha(self, image: UInt8[np.ndarray, "H W 3"], mask: Any) -> Float32[np.ndarray, "H W"]:
         """How opaque each pixel of a cut-out is, 0..1: the mask itself, or with a soft edge.
 
         Raises:
             ImageError: the mask is not bool [H,W], or not of the picture's size.
         """
-        return soft_edge(image, mask, self.soft_edge) if self.soft_edge else _checked(mask).astype(np.float32)
+        return soft_edge(image, mask, self.soft_edge) if self.soft_edge else one_mask(mask).astype(np.float32)
 
 
-def fill_holes(mask: Bool[np.ndarray, "H W"], max_area: int) -> Bool[np.ndarray, "H W"]:
+def fill_holes(mask: Any, max_area: int) -> Bool[np.ndarray, "H W"]:
     """A copy of the mask with every hole of up to `max_area` pixels filled.
 
     A hole is a part of the background, its pixels joined by their sides, that does not reach the picture's border.
@@ -93,7 +97,7 @@ def fill_holes(mask: Bool[np.ndarray, "H W"], max_area: int) -> Bool[np.ndarray,
     return result
 
 
-def drop_specks(mask: Bool[np.ndarray, "H W"], min_area: int) -> Bool[np.ndarray, "H W"]:
+def drop_specks(mask: Any, min_area: int) -> Bool[np.ndarray, "H W"]:
     """A copy of the mask without its parts of fewer than `min_area` pixels; the largest one stays in any case.
 
     A part is what joins by sides or corners, so that a thin diagonal line is one.
@@ -117,7 +121,7 @@ def drop_specks(mask: Bool[np.ndarray, "H W"], min_area: int) -> Bool[np.ndarray
     return result
 
 
-def smooth(mask: Bool[np.ndarray, "H W"], radius: float) -> Bool[np.ndarray, "H W"]:
+def smooth(mask: Any, radius: float) -> Bool[np.ndarray, "H W"]:
     """The mask with its outline rounded: where more than half of a round neighbourhood is on the object.
 
     Corners tighter than about `radius` pixels become round and parts thinner than that vanish; straight edges and
@@ -137,9 +141,7 @@ def smooth(mask: Bool[np.ndarray, "H W"], radius: float) -> Bool[np.ndarray, "H 
     return result
 
 
-def soft_edge(
-    image: UInt8[np.ndarray, "H W 3"], mask: Bool[np.ndarray, "H W"], radius: int
-) -> Float32[np.ndarray, "H W"]:
+def soft_edge(image: UInt8[np.ndarray, "H W 3"], mask: Any, radius: int) -> Float32[np.ndarray, "H W"]:
     """An opacity in 0..1 that follows the picture's edges (hair, blur) in a band around the mask's outline.
 
     Further than twice `radius` pixels from the outline it is the mask.
@@ -149,7 +151,8 @@ def soft_edge(
 
     Source: K. He, J. Sun, X. Tang, "Guided Image Filtering", ECCV 2010; their filter with a colour guide.
     """
-    alpha = _checked(mask).astype(np.float32)
+    mask = one_mask(mask)
+    alpha = mask.astype(np.float32)
     if image.shape[:2] != mask.shape:
         raise ImageError(f"Expected a mask of the picture's size {list(image.shape[:2])}, got {list(mask.shape)}.")
     reach, step = 2 * radius, max(_TILE, 4 * radius)
@@ -199,16 +202,10 @@ def _box(values: np.ndarray, radius: int) -> np.ndarray:
     return np.asarray(ndimage.uniform_filter(values, (side, side, 1)[: values.ndim]))
 
 
-def _checked(mask: np.ndarray) -> np.ndarray:
-    if getattr(mask, "dtype", None) != np.bool_ or mask.ndim != 2:
-        kind = f"{getattr(mask, 'dtype', type(mask).__name__)} {list(getattr(mask, 'shape', []))}"
-        raise ImageError(f"Expected one bool mask [H, W], got {kind}; for logits pass `logits > 0`.")
-    return mask
-
-
-def _copy_and_window(mask: np.ndarray) -> tuple[np.ndarray, tuple[slice, slice]]:
+def _copy_and_window(mask: Any) -> tuple[np.ndarray, tuple[slice, slice]]:
     """A copy to change, and the mask's box with a pixel around it."""
-    return _checked(mask).copy(), _window(mask, 1)
+    mask = one_mask(mask)
+    return mask.copy(), _window(mask, 1)
 
 
 def _window(mask: np.ndarray, margin: int) -> tuple[slice, slice]:

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from samhq.errors import ImageError
+from samhq.masks.arrays import one_mask
 from samhq.options import real_number
 from samhq.shapes import Bool, Float64, Int, Int64, Shaped
 
@@ -31,8 +32,10 @@ class Polygon:
     holes: list[Int64[np.ndarray, "M 2"]]
 
 
-def polygons_from_mask(mask: Bool[np.ndarray, "H W"], tolerance: float = 0.0) -> list[Polygon]:
+def polygons_from_mask(mask: Any, tolerance: float = 0.0) -> list[Polygon]:
     """One polygon for every area whose pixels join by their sides, in reading order of their top-left corners.
+
+    `mask` is bool [H,W], an array or a tensor.
 
     With `tolerance` 0 the outlines are exact, with a corner wherever they turn; no ring meets itself, and rings
     touch at most in single points, so the polygons are valid in the sense of GeoJSON and Shapely. Otherwise corners
@@ -49,9 +52,7 @@ def polygons_from_mask(mask: Bool[np.ndarray, "H W"], tolerance: float = 0.0) ->
         ImageError: not bool [H,W].
         ConfigError: a tolerance that is no finite number from 0 up.
     """
-    if getattr(mask, "dtype", None) != np.bool_ or mask.ndim != 2:
-        kind = f"{getattr(mask, 'dtype', type(mask).__name__)} {list(getattr(mask, 'shape', []))}"
-        raise ImageError(f"Expected one bool mask [H, W] as numpy array, got {kind}; for logits pass `logits > 0`.")
+    mask = one_mask(mask)
     tolerance = real_number("tolerance", tolerance, 0)
     rings = sorted((ring for walked in _walk(mask) for ring in _parted(walked)), key=lambda ring: ring[0])
     owners = _owners(rings, mask)

@@ -14,6 +14,7 @@ from samhq.errors import ImageError
 from samhq.image.boxes import boxes_from_masks
 from samhq.image.windows import Window, whole
 from samhq.masks import runs
+from samhq.masks.arrays import one_mask
 from samhq.masks.rle import RLE
 from samhq.shapes import Bool, Int64
 
@@ -29,8 +30,8 @@ class Piece:
     area: int
 
     @classmethod
-    def of(cls, mask: Bool[np.ndarray, "h w"], x: int = 0, y: int = 0) -> Piece:
-        """The piece of a mask whose top-left pixel is (x, y) of the picture; the mask is copied.
+    def of(cls, mask: Any, x: int = 0, y: int = 0) -> Piece:
+        """The piece of a bool mask [h,w], array or tensor, whose top-left pixel is (x, y) of the picture.
 
         >>> Piece.of(np.array([[False, True], [False, True]]), 10, 20).window
         Window(x0=11, y0=20, x1=12, y1=22)
@@ -38,8 +39,7 @@ class Piece:
         Raises:
             ImageError: not bool [h,w].
         """
-        if getattr(mask, "dtype", None) != np.bool_ or mask.ndim != 2:
-            raise ImageError(f"Expected one bool mask [h, w], got {getattr(mask, 'dtype', type(mask).__name__)}.")
+        mask = one_mask(mask)
         x0, y0, x1, y1 = (int(n) for n in boxes_from_masks(mask))
         area = int(mask.sum())
         tight = Window(x0, y0, x1 + 1, y1 + 1) if area else Window(0, 0, 0, 0)

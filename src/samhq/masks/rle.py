@@ -13,7 +13,7 @@ from typing import Any, overload
 import numpy as np
 
 from samhq.errors import ImageError
-from samhq.image.read import as_array
+from samhq.masks.arrays import several_masks
 from samhq.shapes import Bool, Int64
 
 #: {"size": [height, width], "counts": str}, or with counts as a list of ints where uncompressed.
@@ -123,12 +123,9 @@ def uncompressed(mask: Any) -> RLE:
 
 
 def _bool_masks(mask: Any) -> np.ndarray:
-    masks = as_array(mask)
-    if masks.dtype != np.bool_ or masks.ndim not in (2, 3):
-        raise ImageError(
-            f"Expected bool masks [H, W] or [K, H, W], got {masks.dtype} {list(masks.shape)}; for logits pass "
-            "`logits > 0`, for a 0/255 mask `mask > 127`."
-        )
+    masks = several_masks(mask)
+    if masks.ndim > 3:
+        raise ImageError(f"Expected bool masks [H, W] or [K, H, W], got {list(masks.shape)}; encode them one by one.")
     return masks
 
 
