@@ -18,6 +18,7 @@ FLOORS = {
     "errors": 0,
     "config": 0,
     "types": 0,
+    "operations": 0,
     "shapes": 0,
     "device": 0,
     "extras": 0,

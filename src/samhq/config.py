@@ -3,15 +3,17 @@
 Frozen dataclasses that know nothing about torch; `model/build.py` turns them into modules.
 
 Source: published checkpoints of segment-anything, SAM-HQ (arXiv 2306.01567), MobileSAM
-(arXiv 2306.14289) and SlimSAM (arXiv 2312.05284).
+(arXiv 2306.14289), SlimSAM (arXiv 2312.05284), SAM 2 (arXiv 2408.00714) and HQ-SAM 2.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
-from typing import Literal
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, NamedTuple
 
+from samhq import operations
 from samhq.errors import ConfigError, did_you_mean
 
 #: What the HQ decoder returns: SAM's logits plus the HQ logits, the HQ logits alone, or SAM's alone.
@@ -19,18 +21,92 @@ HQMode = Literal["add", "only", "off"]
 #: Which of SAM's four masks: the first; the best of the last three; those three; those three by falling score.
 Candidates = Literal["single", "best", "all", "sorted"]
 
+#: Where HQ decoders get early features from: a map of the embedding grid, or one four times as fine.
+HQLevel = Literal["stride16", "stride4"]
+
 #: Point labels. Corners are how a box travels; `IGNORED` fills ragged batches and takes no part in attention.
 IGNORED, NOT_A_POINT, BACKGROUND, FOREGROUND, TOP_LEFT, BOTTOM_RIGHT = -10, -1, 0, 1, 2, 3
 
 PIXEL_MEAN = (123.675, 116.28, 103.53)  #: RGB, on a 0..255 scale
 PIXEL_STD = (58.395, 57.12, 57.375)  #: RGB, on a 0..255 scale
 MASK_THRESHOLD = 0.0  #: a pixel belongs to a mask when its logit is strictly above this
+SURE_LOGIT = 10.0  #: of a mask prompt's pixels that are surely on the object; minus that, surely off
+MAP_NORM_EPS = 1e-6  #: of norms over the channels of a map, in every published model
 MOST_LOGIT = 1e6  #: of a mask prompt; the squares of much more are infinite in float32
 
 
+class Normalisation(NamedTuple):
+    """What pixels are normalised by before a network sees them: (x - mean) / std, RGB on a 0..255 scale."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+IMAGENET = Normalisation(PIXEL_MEAN, PIXEL_STD)  #: that of SAM, SAM-HQ and all published models
+
+
 @dataclass(frozen=True)
-class ViTConfig:
+class EncoderConfig(ABC):
+    """The numbers of one image encoder, and what the rest of the library has to know about its kind.
+
+    A subclass adds its numbers as fields; class variables say what is the same for all encoders of the kind. Nobody
+    asks which subclass a row is: what differs is a member here, or a function in `samhq.model.encoders`.
+    """
+
+    kind: ClassVar[str]  #: what people call it, as in "a ViT"
+    #: Families that models with this encoder belong to, without and with HQ heads, unless a published row says else.
+    families: ClassVar[tuple[str, str]] = ("SAM", "SAM-HQ")
+    fixed_side: ClassVar[bool] = False  #: whether its weights suit one side only, because they hold a value a position
+    hq_level: ClassVar[HQLevel] = "stride16"  #: the resolution of its first level, which HQ decoders read
+    normalisation: ClassVar[Normalisation] = IMAGENET  #: what its pixels are normalised by
+    lora: ClassVar[tuple[str, ...]] = ()  #: ends of the names of linear layers that LoRA adapts
+    idle: ClassVar[tuple[str, ...]] = ()  #: modules that published files carry and that no forward pass uses
+    generation: ClassVar[int] = 1  #: 2 for SAM 2: its decoder takes in finer maps, and pictures fill the square
+
+    patch: int = field(default=16, kw_only=True)  #: pixels along one side of a cell of the embedding grid
+
+    @property
+    @abstractmethod
+    def early_dim(self) -> int:
+        """Channels of the first level, which HQ decoders read."""
+
+    @property
+    @abstractmethod
+    def summary(self) -> str:
+        """The encoder in a few words, for `samhq info`."""
+
+    @abstractmethod
+    def operations(self, side: int, out: int) -> int:
+        """Multiplications and additions for one picture of `side` pixels, the neck to `out` channels included."""
+
+    @property
+    def step(self) -> int:
+        """What the side of a picture must be a multiple of."""
+        return self.patch
+
+    @property
+    def in_transformers(self) -> bool:
+        """Whether the transformers library has such an encoder, so that files can be written for it."""
+        return False
+
+    @property
+    def shortest(self) -> EncoderConfig:
+        """An encoder with the same outputs and as few layers as possible, for runs that only decode."""
+        return self
+
+    def level_hwc(self, side: int) -> tuple[int, int, int]:
+        """Height, width and channels of the first level for pictures of `side` pixels."""
+        size = side // self.patch * (4 if self.hq_level == "stride4" else 1)
+        return size, size, self.early_dim
+
+
+@dataclass(frozen=True)
+class ViTConfig(EncoderConfig):
     """Plain vision transformer with windowed attention and decomposed relative positions."""
+
+    kind: ClassVar[str] = "ViT"
+    fixed_side: ClassVar[bool] = True
+    lora: ClassVar[tuple[str, ...]] = ("attn.qkv", "attn.proj")
 
     dim: int
     depth: int
@@ -39,7 +115,6 @@ class ViTConfig:
     mlp_dim: int = 0  #: 0 means four times `dim`
     head_dim: int = 0  #: 0 means `dim // heads`
     window: int = 14
-    patch: int = 16
     qkv_bias: bool = True
     norm_eps: float = 1e-6
 
@@ -55,13 +130,44 @@ class ViTConfig:
 
     @property
     def early_dim(self) -> int:
-        """Channels of the first global block's output, which HQ decoders read."""
+        """Channels of the first global block's output."""
         return self.dim
+
+    @property
+    def summary(self) -> str:
+        """Depth and width."""
+        return f"ViT, {self.depth} blocks, {self.dim} wide"
+
+    @property
+    def in_transformers(self) -> bool:
+        """True where the heads fill the width; transformers has no other heads."""
+        return self.head_dim * self.heads == self.dim
+
+    @property
+    def shortest(self) -> ViTConfig:
+        """One global block."""
+        return dataclasses.replace(self, depth=1, global_blocks=(0,))
+
+    def operations(self, side: int, out: int) -> int:
+        """Patches, blocks and neck."""
+        grid = side // self.patch
+        cells, inner = grid**2, self.heads * self.head_dim
+        linear = operations.matrix(cells, self.dim, 3 * inner) + operations.matrix(cells, inner, self.dim)
+        linear += 2 * operations.matrix(cells, self.dim, self.mlp_dim)
+        sizes = (0 if i in self.global_blocks else self.window for i in range(self.depth))
+        attention = sum(operations.biased_attention(grid, size, inner) for size in sizes)
+        patches = operations.matrix(cells, 3 * self.patch**2, self.dim)
+        return patches + self.depth * linear + attention + operations.neck(cells, self.dim, out)
 
 
 @dataclass(frozen=True)
-class TinyViTConfig:
+class TinyViTConfig(EncoderConfig):
     """TinyViT-5M as Light HQ-SAM and MobileSAM use it: four stages, stride 16 in all."""
+
+    kind: ClassVar[str] = "TinyViT"
+    families: ClassVar[tuple[str, str]] = ("MobileSAM", "Light HQ-SAM")
+    lora: ClassVar[tuple[str, ...]] = ("attn.qkv", "attn.proj")
+    idle: ClassVar[tuple[str, ...]] = ("norm_head", "head")
 
     dims: tuple[int, ...] = (64, 128, 160, 320)
     depths: tuple[int, ...] = (2, 2, 6, 2)
@@ -71,7 +177,6 @@ class TinyViTConfig:
     mlp_ratio: int = 4
     expand: int = 4
     classes: int = 1000  #: of the unused classifier that the published checkpoints carry
-    patch: int = 16
     norm_eps: float = 1e-5
 
     @property
@@ -79,10 +184,35 @@ class TinyViTConfig:
         """Channels of the first attention stage's output, which Light HQ-SAM reads."""
         return self.dims[2]
 
+    @property
+    def summary(self) -> str:
+        """Depth, first and last width."""
+        return f"TinyViT, {sum(self.depths)} blocks, {self.dims[0]} to {self.dims[-1]} wide"
+
+    def operations(self, side: int, out: int) -> int:
+        """Patches, stages and neck."""
+        size, first = side // 4, self.dims[0]
+        total = operations.matrix((side // 2) ** 2, 27, first // 2) + operations.matrix(size**2, 9 * first // 2, first)
+        for i, dim in enumerate(self.dims):
+            if i == 0:
+                total += self.depths[0] * operations.bottleneck(size, size, dim, self.expand * dim, dim)
+            else:
+                total += self.depths[i] * operations.tiny_block(size, dim, self.windows[i], self.mlp_ratio)
+            if i + 1 < len(self.dims):
+                smaller, following = -(-size // self.strides[i]), self.dims[i + 1]
+                total += operations.bottleneck(size, smaller, dim, following, following)
+                size = smaller
+        return total + operations.neck((side // self.patch) ** 2, self.dims[-1], out)
+
 
 @dataclass(frozen=True)
-class HieraConfig:
+class HieraConfig(EncoderConfig):
     """Hiera with the feature pyramid of SAM 2: four stages at strides 4, 8, 16 and 32."""
+
+    kind: ClassVar[str] = "Hiera"
+    families: ClassVar[tuple[str, str]] = ("SAM 2", "HQ-SAM 2")
+    lora: ClassVar[tuple[str, ...]] = ("attn.qkv", "attn.proj")
+    generation: ClassVar[int] = 2
 
     dim: int = 96  #: of the first stage; doubles with every stage
     heads: int = 1  #: of the first stage; doubles with every stage
@@ -92,7 +222,6 @@ class HieraConfig:
     background: int = 7  #: side of the position embedding that is enlarged to the grid
     window_positions: int = 8  #: side of the position embedding that is repeated over the grid
     mlp_ratio: int = 4
-    patch: int = 16  #: pixels of a cell of the embedding, a side
 
     def __post_init__(self) -> None:
         stages, blocks = len(self.depths), sum(self.depths)
@@ -115,8 +244,36 @@ class HieraConfig:
 
     @property
     def early_dim(self) -> int:
-        """HQ-SAM 2 reads no early features."""
+        """0: HQ-SAM 2 reads no early features."""
         return 0
+
+    @property
+    def summary(self) -> str:
+        """Depth, first and last width."""
+        return f"Hiera, {sum(self.depths)} blocks, {self.widths[0]} to {self.widths[-1]} wide"
+
+    @property
+    def in_transformers(self) -> bool:
+        """True where the repeated positions are of the side that transformers has."""
+        return self.window_positions == 8
+
+    @property
+    def shortest(self) -> HieraConfig:
+        """One windowed block a stage."""
+        return dataclasses.replace(self, depths=(1, 1, 1, 1), global_blocks=())
+
+    def operations(self, side: int, out: int) -> int:
+        """Patches, blocks and neck."""
+        total, number = operations.matrix((side // 4) ** 2, 147, self.dim), 0
+        for stage, (depth, width) in enumerate(zip(self.depths, self.widths, strict=True)):
+            grid = side // 4 // 2**stage
+            for i in range(depth):
+                pooled = stage > 0 and i == 0
+                window = 0 if number in self.global_blocks else self.windows[stage - pooled]
+                total += operations.hiera_block(grid * (1 + pooled), width, window, self.mlp_ratio, pooled=pooled)
+                number += 1
+            total += operations.matrix(grid**2, width, out)
+        return total
 
 
 @dataclass(frozen=True)
@@ -151,28 +308,62 @@ class DecoderConfig:
     prompt_channels: int = 16  #: of the mask prompt's convolutions
     norm_eps: float = 1e-5  #: transformers writes 1e-6 in its configs; the original models use 1e-5
 
+    head_depth: ClassVar[int] = 3  #: layers of the MLP that makes a mask's vector, the HQ mask's included
+
+    @property
+    def middle_dim(self) -> int:
+        """Channels half way from the image tokens to the mask features."""
+        return self.dim // 4
+
+    @property
+    def mask_dim(self) -> int:
+        """Channels of the mask features and of the HQ map."""
+        return self.dim // 8
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """Settings that weights bring along because they were tuned for them; None means the library's own default."""
+
+    pred_iou_thresh: float | None = None  #: of whole-image masks, as `AutomaticConfig.pred_iou_thresh`
+    stability_score_thresh: float | None = None  #: of whole-image masks, as `AutomaticConfig.stability_score_thresh`
+    hq: HQMode | None = None  #: what the HQ decoder paints
+    refine_boxes: bool | None = None  #: whether objects asked for with a box get a second look, enlarged
+
+    def stated(self) -> dict[str, Any]:
+        """The settings that are not None.
+
+        >>> Defaults(hq="only").stated()
+        {'hq': 'only'}
+        """
+        return {name: value for name, value in vars(self).items() if value is not None}
+
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """One model: an encoder, a decoder, the side of the square it sees, and whether it has HQ heads."""
+    """One model: an encoder, a decoder, the side of the square it sees, and whether it has HQ heads.
+
+    `defaults` come with the weights and are no part of the architecture: equal configs may differ in them.
+    """
 
     name: str
-    encoder: ViTConfig | TinyViTConfig | HieraConfig
+    encoder: EncoderConfig
     hq: bool = False
     side: int = 1024
     decoder: DecoderConfig = DecoderConfig()
     family: str = "SAM"
     memory: MemoryConfig | None = None  #: for SAM 2 models that can follow objects through a video
+    defaults: Defaults = field(default=Defaults(), compare=False)
 
     def __post_init__(self) -> None:
-        step = getattr(self.encoder, "step", self.encoder.patch)
+        step = self.encoder.step
         if self.side < step or self.side % step:
             raise ConfigError(f"{self.name}: the side must be a positive multiple of {step}, got {self.side}.")
 
     @property
     def second(self) -> bool:
         """Whether this is SAM 2: pictures fill the square, and the decoder takes in finer maps."""
-        return isinstance(self.encoder, HieraConfig)
+        return self.encoder.generation == 2
 
     @property
     def grid(self) -> int:

@@ -18,6 +18,7 @@ Nothing here knows files, models or numpy.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int64, Shaped
@@ -78,19 +79,31 @@ class Shared:
         return Shared(some[0].place, *(torch.cat(parts) for parts in zip(*(one.parts for one in some), strict=True)))
 
 
+class Encoded(NamedTuple):
+    """What an image encoder returns: `features` [I,C,g,g], and finer or earlier maps for decoders that read them.
+
+    Each of the `levels` is [I,h,w,c], channels last, whatever the encoder computes with. The first is the one that HQ
+    decoders read: [I,g,g,c] from transformers, such as the first global block of a ViT, or [I,4g,4g,c] where the
+    row's `hq_level` is "stride4".
+    """
+
+    features: Float[Tensor, "I C g g"]
+    levels: tuple[Float[Tensor, "I h w c"], ...] = ()
+
+
 @dataclass(frozen=True)
 class ImageEmbedding:
     """What the encoder knows about pictures; independent of any prompt.
 
-    `features` [I,C,g,g]; `hq` [I,C/8,4g,4g], the image-level HQ map, for HQ models; `early` [I,g,g,C'],
-    the first global block's output, kept only where the HQ map is still to be made from it (training);
+    `features` [I,C,g,g]; `hq` [I,C/8,4g,4g], the image-level HQ map, for HQ models; `early` [I,h,w,C'],
+    the encoder's first level, kept only where the HQ map is still to be made from it (training);
     `shared`, what `Sam.prepared` adds to spare every later call the same work, never saved; `levels`, the finer
     maps that SAM 2's decoder takes in while it enlarges masks, [I,C/8,4g,4g] and [I,C/4,2g,2g], finest first.
     """
 
     features: Float[Tensor, "I C g g"]
     hq: Float[Tensor, "I c G G"] | None = None
-    early: Float[Tensor, "I g g e"] | None = None
+    early: Float[Tensor, "I h w e"] | None = None
     shared: Shared | None = None
     levels: tuple[Float[Tensor, "I l h w"], ...] = ()
 

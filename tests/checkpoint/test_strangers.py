@@ -39,7 +39,7 @@ def test_encoders_alone_are_named(keys, name, start):
     ("state", "words"),
     [
         ({"bert.embeddings.word_embeddings.weight": (3, 3), "backbone.0.x": (1,)}, "GroundingDINO"),
-        ({"image_encoder.features.0.weight": (3,), "mask_decoder.iou_token.weight": (1, 256)}, "neither ViT nor"),
+        ({"image_encoder.features.0.weight": (3,), "mask_decoder.iou_token.weight": (1, 256)}, "does not know"),
         ({"conv1.weight": (3,), "fc.bias": (2,)}, "2 tensors of another model: conv1.weight, fc.bias"),
     ],
 )

@@ -13,7 +13,7 @@ import torch
 
 from samhq.checkpoint.naming import to_original, to_transformers
 from samhq.config import ModelConfig
-from samhq.model.vit import relative_table
+from samhq.model.encoders.vit import relative_table
 from samhq.types import IGNORED, Prompts
 from tests import tiny
 

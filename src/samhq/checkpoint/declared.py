@@ -10,12 +10,15 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
+from typing import Any, get_args
 
-from samhq.config import MODELS, ModelConfig, TinyViTConfig
+from samhq.config import MODELS, Defaults, HQMode, ModelConfig
 from samhq.errors import CheckpointError, ConfigError
 
 Declared = Mapping[str, object]
 METADATA_KEY = "samhq"
+#: A value of the type that each setting in `Defaults` has.
+_EXAMPLES = {"pred_iou_thresh": 0.88, "stability_score_thresh": 0.95, "hq": "add", "refine_boxes": True}
 
 
 def to_metadata(config: ModelConfig) -> dict[str, str]:
@@ -25,7 +28,10 @@ def to_metadata(config: ModelConfig) -> dict[str, str]:
     >>> '"side": 1024' in to_metadata(model_config("mobile_sam"))["samhq"]
     True
     """
-    return {METADATA_KEY: json.dumps(dataclasses.asdict(config), sort_keys=True)}
+    fields = dataclasses.asdict(config) | {"defaults": config.defaults.stated()}
+    if not fields["defaults"]:
+        del fields["defaults"]
+    return {METADATA_KEY: json.dumps(fields, sort_keys=True)}
 
 
 def from_metadata(metadata: Mapping[str, str]) -> Declared:
@@ -57,13 +63,14 @@ def build(fields: Declared, base: ModelConfig) -> ModelConfig:
         CheckpointError: a value is of the wrong type, or the numbers make no model.
     """
     encoder, decoder = _changes(base.encoder, fields, "encoder."), _changes(base.decoder, fields, "decoder.")
-    own = _changes(base, fields, "", skip=("encoder", "decoder", "memory"))
+    own = _changes(base, fields, "", skip=("encoder", "decoder", "defaults", "memory"))
     if base.memory is not None:
         own["memory"] = dataclasses.replace(base.memory, **_changes(base.memory, fields, "memory."))  # type: ignore[arg-type]
     try:
         config = base.replace(
             encoder=dataclasses.replace(base.encoder, **encoder),  # type: ignore[arg-type]
             decoder=dataclasses.replace(base.decoder, **decoder),  # type: ignore[arg-type]
+            defaults=_defaults(base.defaults, fields),
             **own,
         )
         width, heads = config.decoder.dim // config.decoder.downsample, config.decoder.heads
@@ -83,9 +90,27 @@ def named(config: ModelConfig) -> ModelConfig:
     """
     for row in MODELS.values():
         if row == config.replace(name=row.name, family=row.family):
-            return row
-    families = ("MobileSAM", "Light HQ-SAM") if isinstance(config.encoder, TinyViTConfig) else ("SAM", "SAM-HQ")
-    return config.replace(name="custom", family=families[config.hq])
+            return row.replace(defaults=config.defaults)
+    return config.replace(name="custom", family=config.encoder.families[config.hq])
+
+
+def _defaults(base: Defaults, fields: Declared) -> Defaults:
+    """`base` with the settings that are written beside the weights.
+
+    Raises:
+        CheckpointError: a value of the wrong type, or no mode of the HQ decoder.
+    """
+    stated: dict[str, Any] = {}
+    for name, example in _EXAMPLES.items():
+        value = fields.get(f"defaults.{name}")
+        if value is not None:
+            stated[name] = checked(f"defaults.{name}", value, example)
+    if stated.get("hq", "off") not in get_args(HQMode):
+        raise CheckpointError(
+            f"Expected defaults.hq to be one of {', '.join(get_args(HQMode))}, got {stated['hq']!r}. "
+            "Correct it or remove it."
+        )
+    return dataclasses.replace(base, **stated)
 
 
 def _changes(row: object, fields: Declared, prefix: str, skip: tuple[str, ...] = ()) -> dict[str, object]:

@@ -10,22 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from samhq.checkpoint import declared, naming, strangers
 from samhq.checkpoint.declared import Declared
-from samhq.config import MODELS, TINY_VIT, DecoderConfig, ModelConfig, TinyViTConfig, ViTConfig
+from samhq.config import DecoderConfig, Defaults, ModelConfig
 from samhq.errors import CheckpointError, ConfigError
+from samhq.model.encoders.table import ENCODERS
+from samhq.model.encoders.tensor_shapes import TensorShapes
+from samhq.model.mask_decoder_hq import HQ_MODULES
 
-_FREE = ("name", "family", "encoder.norm_eps", "decoder.norm_eps", "decoder.heads")
-_FREE_TINY = ("side", "encoder.strides", "encoder.norm_eps", "encoder.patch")
-_HQ = tuple(
-    f"mask_decoder.{name}."
-    for name in ("hf_token", "hf_mlp", "compress_vit_feat", "embedding_encoder", "embedding_maskfeature")
-)
+_FREE = ("name", "family", "decoder.norm_eps", "decoder.heads", *(f"defaults.{name}" for name in vars(Defaults())))
+_HQ = tuple(f"mask_decoder.{name}." for name in HQ_MODULES)
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ class Detection:
     prefix: str = ""
 
     def __str__(self) -> str:
-        kind = "TinyViT" if isinstance(self.config.encoder, TinyViTConfig) else "ViT"
+        kind = self.config.encoder.kind
         return f"{self.config.name} ({self.config.family}, {kind}, {self.config.side} px, {self.layout} layout)"
 
 
@@ -64,7 +62,7 @@ def detect(state: Mapping[str, object], fields: Declared | None = None) -> Detec
     dtype = next(
         (value.dtype for value in state.values() if isinstance(value, Tensor) and value.is_floating_point()), None
     )
-    shapes = Shapes(naming.to_original(state, strict=False) if layout == "transformers" else state)
+    shapes = TensorShapes(naming.to_original(state, strict=False) if layout == "transformers" else state)
     try:
         config, free = _from_shapes(shapes, fields)
     except (ConfigError, ArithmeticError) as error:
@@ -74,115 +72,18 @@ def detect(state: Mapping[str, object], fields: Declared | None = None) -> Detec
     return Detection(chosen if "name" in fields else declared.named(chosen), layout, dtype)
 
 
-class Shapes:
-    """Shapes by original tensor name, with errors that name what is missing."""
-
-    def __init__(self, state: Mapping[str, object]) -> None:
-        self.keys = state.keys()
-        self._state = state
-
-    def __call__(self, key: str, rank: int, *, empty: bool = False) -> tuple[int, ...]:
-        """The shape of one tensor, which must have `rank` axes and, unless `empty`, hold something."""
-        if key not in self._state:
-            raise CheckpointError(f"Expected the tensor {key}, got a file without it. Load a complete checkpoint.")
-        value: Any = self._state[key]
-        shape: tuple[int, ...] = tuple(getattr(value, "shape", value))
-        if len(shape) != rank or not (all(shape) or empty):
-            raise CheckpointError(f"Expected {key} to have {rank} axes, got {list(shape)}. Download the file again.")
-        return shape
-
-    def has(self, *beginnings: str) -> bool:
-        """Whether some name starts so."""
-        return any(key.startswith(beginnings) for key in self.keys)
-
-    def count(self, beginning: str) -> int:
-        """How many numbered children `beginning` has; they must be 0, 1, 2, … without a gap."""
-        rest = {key[len(beginning) :].split(".")[0] for key in self.keys if key.startswith(beginning)}
-        numbers = {int(part) for part in rest if part.isdecimal() and len(part) < 6}
-        if not numbers or numbers != set(range(len(numbers))):
-            raise CheckpointError(f"Expected tensors {beginning}0., 1., … without a gap, got {sorted(numbers)[:9]}.")
-        return len(numbers)
-
-
-def _from_shapes(shapes: Shapes, fields: Declared) -> tuple[ModelConfig, tuple[str, ...]]:
+def _from_shapes(shapes: TensorShapes, fields: Declared) -> tuple[ModelConfig, tuple[str, ...]]:
     """The config, and the names of the fields that the tensors leave open."""
-    hq, decoder = shapes.has(*_HQ), _decoder(shapes)
-    if shapes.has("image_encoder.patch_embed.seq."):
-        return ModelConfig("custom", _tiny_vit(shapes, fields), hq=hq, decoder=decoder), (*_FREE, *_FREE_TINY)
-    if not shapes.has("image_encoder.patch_embed.proj."):
+    kind = next((kind for kind in ENCODERS.values() if shapes.has(kind.mark)), None)
+    if kind is None:
         raise strangers.refuse(shapes.keys)
-    encoder, side, free = _vit(shapes)
-    return ModelConfig("custom", encoder, hq=hq, side=side, decoder=decoder), (*_FREE, *free)
+    hq, decoder = shapes.has(*_HQ), _decoder(shapes)
+    found = kind.recognised(shapes, fields)
+    config = ModelConfig("custom", found.encoder, hq=hq, decoder=decoder)
+    return config if found.side is None else config.replace(side=found.side), (*_FREE, *found.undecided)
 
 
-def _vit(shapes: Shapes) -> tuple[ViTConfig, int, tuple[str, ...]]:
-    dim, _, patch, _ = shapes("image_encoder.patch_embed.proj.weight", 4)
-    _, grid, other, _ = shapes("image_encoder.pos_embed", 4)
-    if grid != other:
-        raise CheckpointError(f"Expected a square pos_embed, got {grid} by {other}. Load a model of square pictures.")
-    depth = shapes.count("image_encoder.blocks.")
-    table, head_dim = zip(*(shapes(f"image_encoder.blocks.{i}.attn.rel_pos_h", 2) for i in range(depth)), strict=True)
-    window, blocks, free = _windows(table, grid, dim)
-    qkv = shapes("image_encoder.blocks.0.attn.qkv.weight", 2)[0]
-    if qkv % (3 * head_dim[0]):
-        raise CheckpointError(f"Expected qkv rows to be a multiple of 3 * {head_dim[0]}, got {qkv}.")
-    encoder = ViTConfig(
-        dim=dim,
-        depth=depth,
-        heads=qkv // (3 * head_dim[0]),
-        global_blocks=blocks,
-        mlp_dim=shapes("image_encoder.blocks.0.mlp.lin1.weight", 2)[0],
-        head_dim=head_dim[0],
-        window=window,
-        patch=patch,
-        qkv_bias="image_encoder.blocks.0.attn.qkv.bias" in shapes.keys,
-    )
-    return encoder, grid * patch, free
-
-
-def _windows(tables: tuple[int, ...], grid: int, dim: int) -> tuple[int, tuple[int, ...], tuple[str, ...]]:
-    """Window, global blocks, and what stays open, from the lengths 2·window-1 or 2·grid-1 of the tables."""
-    blocks = tuple(i for i, length in enumerate(tables) if length == 2 * grid - 1)
-    windowed = {length for length in tables if length != 2 * grid - 1}
-    if len(windowed) > 1 or not blocks or any(length % 2 == 0 for length in windowed):
-        raise CheckpointError(
-            f"Expected relative positions for one window and for the grid of {grid}, got tables of length "
-            f"{sorted(set(tables))}. Load a model whose positions were not resized."
-        )
-    if windowed:
-        return (windowed.pop() + 1) // 2, blocks, ()
-    # A window as large as the grid leaves no trace: believe a published model of this width and depth.
-    rows = [row.encoder for row in MODELS.values() if isinstance(row.encoder, ViTConfig)]
-    same = [row for row in rows if (row.dim, row.depth, row.window) == (dim, len(tables), grid)]
-    open_fields = ("encoder.window", "encoder.global_blocks")
-    return (grid, same[0].global_blocks, open_fields) if same else (grid, blocks, open_fields)
-
-
-def _tiny_vit(shapes: Shapes, fields: Declared) -> TinyViTConfig:
-    at = "image_encoder.layers"
-    stages = shapes.count(f"{at}.")
-    dims = [shapes("image_encoder.patch_embed.seq.2.c.weight", 4)[0]]
-    dims += [shapes(f"{at}.{i}.downsample.conv3.c.weight", 4)[0] for i in range(stages - 1)]
-    biases = [shapes(f"{at}.{i}.blocks.0.attn.attention_biases", 2) for i in range(1, stages)]
-    return TinyViTConfig(
-        dims=tuple(dims),
-        depths=tuple(shapes.count(f"{at}.{i}.blocks.") for i in range(stages)),
-        heads=(_first(fields, "heads"), *(heads for heads, _ in biases)),
-        windows=(_first(fields, "windows"), *(round(area**0.5) for _, area in biases)),
-        strides=TINY_VIT.strides,
-        mlp_ratio=shapes(f"{at}.1.blocks.0.mlp.fc1.weight", 2)[0] // dims[1],
-        expand=shapes(f"{at}.0.blocks.0.conv1.c.weight", 4)[0] // dims[0],
-        classes=shapes("image_encoder.head.bias", 1, empty=True)[0],
-    )
-
-
-def _first(fields: Declared, name: str) -> int:
-    """A number for a TinyViT's first stage, which has no attention and so shows none."""
-    stated, default = fields.get(f"encoder.{name}"), vars(TINY_VIT)[name][0]
-    return stated[0] if isinstance(stated, list | tuple) and stated and isinstance(stated[0], int) else default
-
-
-def _decoder(shapes: Shapes) -> DecoderConfig:
+def _decoder(shapes: TensorShapes) -> DecoderConfig:
     at = "mask_decoder"
     dim = shapes(f"{at}.iou_token.weight", 2)[1]
     return DecoderConfig(

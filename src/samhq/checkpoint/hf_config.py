@@ -12,9 +12,10 @@ Source: configuration_sam.py and configuration_sam_hq.py of transformers 5.23; c
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from samhq.checkpoint import declared
-from samhq.config import PIXEL_MEAN, PIXEL_STD, VIT_B, ModelConfig, ViTConfig
+from samhq.config import MAP_NORM_EPS, VIT_B, ModelConfig
 from samhq.errors import CheckpointError
 
 _FIELDS = {
@@ -99,15 +100,16 @@ def config_to_transformers(config: ModelConfig) -> dict[str, object]:
     """What transformers 5 writes for this model, except the decoder's `layer_norm_eps`, which is the true one.
 
     Raises:
-        CheckpointError: transformers has no such model (TinyViT, or heads that do not fill the width).
+        CheckpointError: transformers has no such model (only ViTs whose heads fill the width).
     """
     encoder, decoder, kind = config.encoder, config.decoder, "sam_hq" if config.hq else "sam"
-    if not isinstance(encoder, ViTConfig) or encoder.head_dim * encoder.heads != encoder.dim:
+    if not encoder.in_transformers:
         raise CheckpointError(
-            f"Expected a plain ViT encoder, got {config.name}, for which transformers has no format. "
-            "Write it as .safetensors or .pth instead."
+            f"Expected a plain ViT encoder, got {config.name} with a {encoder.kind}, for which transformers has no "
+            "format. Write it as .safetensors or .pth instead."
         )
-    tail: dict[str, object] = {"vit_dim": config.encoder.early_dim} if config.hq else {}
+    width = encoder.early_dim
+    tail: dict[str, object] = {"vit_dim": width} if config.hq else {}
     return {
         "architectures": ["SamHQModel" if config.hq else "SamModel"],
         "initializer_range": 0.02,
@@ -117,34 +119,34 @@ def config_to_transformers(config: ModelConfig) -> dict[str, object]:
             **_part(config, "prompt_encoder", kind),
             "image_embedding_size": config.grid,
             "image_size": config.side,
-            "layer_norm_eps": 1e-6,
+            "layer_norm_eps": MAP_NORM_EPS,
             "patch_size": encoder.patch,
         },
         "tie_word_embeddings": True,
         "vision_config": {
-            **_part(config, "vision", kind),
+            **(vision := _part(config, "vision", kind)),
             "attention_dropout": 0.0,
             "initializer_range": 1e-10,
-            "mlp_ratio": encoder.mlp_dim / encoder.dim,
+            "mlp_ratio": vision["mlp_dim"] / width,
             "model_type": f"{kind}_vision_model",
             "num_pos_feats": decoder.dim // 2,
-            "scale": encoder.dim // 2,
+            "scale": width // 2,
         },
     }
 
 
 def processor_to_transformers(config: ModelConfig) -> dict[str, object]:
     """`preprocessor_config.json` for transformers' SamImageProcessor."""
-    low = 4 * config.grid
+    low, (mean, std) = 4 * config.grid, config.encoder.normalisation
     return {
         "do_convert_rgb": True,
         "do_normalize": True,
         "do_pad": True,
         "do_rescale": True,
         "do_resize": True,
-        "image_mean": [round(value / 255, 6) for value in PIXEL_MEAN],
+        "image_mean": [round(value / 255, 6) for value in mean],
         "image_processor_type": "SamImageProcessor",
-        "image_std": [round(value / 255, 6) for value in PIXEL_STD],
+        "image_std": [round(value / 255, 6) for value in std],
         "mask_pad_size": {"height": low, "width": low},
         "mask_size": {"longest_edge": low},
         "pad_size": {"height": config.side, "width": config.side},
@@ -167,11 +169,12 @@ def _is_hq(raw: Mapping[str, object]) -> bool:
 def _settle_vision(fields: dict[str, object], section: Mapping[str, object]) -> None:
     """The two values that depend on others: the MLP's width, and blocks beyond the last, which mean nothing."""
     dim, ratio = fields.get("encoder.dim", VIT_B.dim), section.get("mlp_ratio")
-    if "encoder.mlp_dim" not in fields and isinstance(dim, int) and isinstance(ratio, int | float):
-        fields["encoder.mlp_dim"] = int(dim * ratio)
+    if isinstance(dim, int) and isinstance(ratio, int | float):
+        fields.setdefault("encoder.mlp_dim", int(dim * ratio))
     blocks, depth = fields.get("encoder.global_blocks"), fields.get("encoder.depth", VIT_B.depth)
     if isinstance(blocks, list | tuple) and isinstance(depth, int):
-        fields["encoder.global_blocks"] = tuple(i for i in blocks if isinstance(i, int) and i < depth)
+        existing = tuple(i for i in blocks if isinstance(i, int) and i < depth)
+        fields["encoder.global_blocks"] = existing
 
 
 def _single(value: object) -> object:
@@ -179,7 +182,7 @@ def _single(value: object) -> object:
     return value[0] if isinstance(value, list) and len(value) == 2 and value[0] == value[1] else value
 
 
-def _part(config: ModelConfig, part: str, kind: str) -> dict[str, object]:
+def _part(config: ModelConfig, part: str, kind: str) -> dict[str, Any]:
     values = declared.flat(config)
     stated = {old: values[new] for old, new in _FIELDS[f"{part}_config"].items()}
     for name, value in stated.items():

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import TypeVar
 
+from samhq.config import DecoderConfig
 from samhq.errors import CheckpointError
 
 Value = TypeVar("Value")
@@ -65,14 +66,13 @@ _TABLE: tuple[tuple[str, str], ...] = (
     ("mask_decoder.embedding_maskfeature.1.*", "mask_decoder.mask_norm.*"),
     ("mask_decoder.embedding_maskfeature.3.*", "mask_decoder.mask_conv2.*"),
 )
-#: Three-layer heads, but for the IoU head, whose depth is the model's choice.
+#: Heads of a fixed depth; that of the IoU head is the model's choice.
 _HEADS = (
     ("mask_decoder.output_hypernetworks_mlps.#", "mask_decoder.output_hypernetworks_mlps.#"),
     ("mask_decoder.hf_mlp", "mask_decoder.hq_mask_mlp"),
 )
 _IOU_HEAD = "mask_decoder.iou_prediction_head"
 
-_TINY_VIT = re.compile(r"image_encoder\.(layers\.\d|patch_embed\.seq\.|norm_head|head\.)")
 Renamer = Callable[[str], "str | None"]
 
 
@@ -85,14 +85,17 @@ def to_transformers(state: Mapping[str, Value]) -> dict[str, Value]:
     {'mask_decoder.hq_token.weight': (1, 256)}
 
     Raises:
-        CheckpointError: a name has no counterpart, as all of TinyViT's.
+        CheckpointError: a name has no counterpart, as those of every encoder but the ViT.
     """
-    if any(_TINY_VIT.match(key) for key in state):
+    rename = _renamer(_depth(state, "layers"), forward=True)
+    foreign = [key for key in state if key.startswith("image_encoder.") and rename(key) is None]
+    if foreign:
         raise CheckpointError(
-            "Expected a model with a plain ViT encoder, got a TinyViT (MobileSAM or Light HQ-SAM), for which "
-            "transformers has no format. Write it as .safetensors or .pth instead."
+            f"Expected a model with a plain ViT encoder, got {sample(foreign, 2)}, which belong to another encoder "
+            "(such as the TinyViT of MobileSAM and Light HQ-SAM), for which transformers has no format. "
+            "Write it as .safetensors or .pth instead."
         )
-    return _rename(state, _renamer(_depth(state, "layers"), forward=True), "transformers")
+    return _rename(state, rename, "transformers")
 
 
 def to_original(state: Mapping[str, Value], *, strict: bool = True) -> dict[str, Value]:
@@ -147,12 +150,16 @@ def _depth(state: Mapping[str, object], kind: str) -> int:
     found = [key for key in state if key.startswith(f"{_IOU_HEAD}.{kind}") and key.endswith(".weight")]
     if kind == "proj_":
         found += [key for key in state if key.startswith(f"{_IOU_HEAD}.layers.") and key.endswith(".weight")]
-    return max(len(found), 2) if found else 3
+    return max(len(found), 2) if found else DecoderConfig.iou_depth
 
 
 @lru_cache(maxsize=8)
 def _renamer(iou_depth: int, *, forward: bool) -> Renamer:
-    rows = (*_TABLE, *(row for head in _HEADS for row in _mlp(*head, 3)), *_mlp(_IOU_HEAD, _IOU_HEAD, iou_depth))
+    rows = (
+        *_TABLE,
+        *(row for head in _HEADS for row in _mlp(*head, DecoderConfig.head_depth)),
+        *_mlp(_IOU_HEAD, _IOU_HEAD, iou_depth),
+    )
     rules = [(_pattern(a), _template(b)) for a, b in (rows if forward else [(b, a) for a, b in rows])]
 
     def name(key: str) -> str | None:

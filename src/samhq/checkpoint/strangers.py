@@ -9,6 +9,7 @@ from collections.abc import Collection
 
 from samhq.checkpoint.naming import sample
 from samhq.errors import CheckpointError
+from samhq.model.encoders.table import ENCODERS
 
 _SAM2 = ("image_encoder.trunk.", "sam_mask_decoder.", "memory_attention.", "vision_encoder.backbone.")
 _WHOLE = 'Load a whole model, such as "sam_hq_vit_b"'
@@ -21,8 +22,8 @@ def refuse(keys: Collection[str]) -> CheckpointError:
 
 def is_stranger(keys: Collection[str]) -> bool:
     """Whether the names cannot be those of a whole SAM or SAM-HQ model with a known encoder."""
-    encoder = any(_starts(keys, f"{name}.patch_embed.") for name in ("image_encoder", "vision_encoder"))
-    return _starts(keys, *_SAM2) or not (encoder and _starts(keys, "mask_decoder."))
+    marks = (*(kind.mark for kind in ENCODERS.values()), "vision_encoder.patch_embed.")
+    return _starts(keys, *_SAM2) or not (_starts(keys, *marks) and _starts(keys, "mask_decoder."))
 
 
 def _what(keys: Collection[str]) -> str:
@@ -36,7 +37,8 @@ def _what(keys: Collection[str]) -> str:
         return f"{heads} alone, as SAM-HQ's training reads and writes it, without the image encoder. {_WHOLE}"
     if _starts(keys, "mask_decoder."):
         if _starts(keys, "image_encoder.", "vision_encoder."):
-            return f"a SAM decoder with an image encoder that is neither ViT nor TinyViT. {_WHOLE}"
+            known = ", ".join(kind.row.kind for kind in ENCODERS.values())
+            return f"a SAM decoder with an image encoder that samhq does not know (known: {known}). {_WHOLE}"
         return f"a SAM decoder without its image encoder. {_WHOLE}"
     if _starts(keys, "image_encoder.", "vision_encoder.", "patch_embed.", "blocks.0."):
         return f"an image encoder without SAM's mask decoder. {_WHOLE}"

@@ -33,7 +33,7 @@ def about(detection: Detection) -> list[tuple[str, str]]:
     return [
         ("model", config.name),
         ("family", config.family),
-        ("encoder", encoder_words(config)),
+        ("encoder", config.encoder.summary),
         ("HQ heads", "yes" if config.hq else "no"),
         ("picture side", f"{config.side} px"),
         ("layout", detection.layout),
@@ -41,21 +41,6 @@ def about(detection: Detection) -> list[tuple[str, str]]:
         ("dtype", str(detection.dtype).removeprefix("torch.")),
         ("parameters", f"{parameters(config):,}"),
     ]
-
-
-def encoder_words(config: ModelConfig) -> str:
-    """The encoder in a few words.
-
-    >>> from samhq.config import model_config
-    >>> encoder_words(model_config("sam_hq_vit_b"))
-    'ViT, 12 blocks, 768 wide'
-    """
-    from samhq.config import ViTConfig
-
-    row = config.encoder
-    if isinstance(row, ViTConfig):
-        return f"ViT, {row.depth} blocks, {row.dim} wide"
-    return f"TinyViT, {sum(row.depths)} blocks, {row.dims[0]} to {row.dims[-1]} wide"
 
 
 def parameters(config: ModelConfig) -> int:

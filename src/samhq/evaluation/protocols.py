@@ -23,7 +23,7 @@ import torch.nn.functional as functional
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
-from samhq.config import Candidates, HQMode
+from samhq.config import IMAGENET, Candidates, HQMode, Normalisation
 from samhq.datasets.masks import THRESHOLD
 from samhq.errors import ConfigError, did_you_mean
 from samhq.evaluation.asking import Ask
@@ -96,17 +96,23 @@ def _stretched(values: Float[Tensor, "I C H W"], size_hw: tuple[int, int]) -> Fl
     return functional.interpolate(values, size_hw, mode="bilinear", align_corners=False)
 
 
-def show(image: UInt8[np.ndarray, "H W 3"], side: int, protocol: ProtocolName = "exact") -> View:
-    """The picture for a network of that side.
+def show(
+    image: UInt8[np.ndarray, "H W 3"],
+    side: int,
+    protocol: ProtocolName = "exact",
+    normalisation: Normalisation = IMAGENET,
+) -> View:
+    """The picture for a network of that side, whose encoder has that normalisation.
 
     Raises:
         ImageError: not uint8 [H,W,3], or empty.
     """
     if protocol == "exact":
-        return Exact(*to_pixels(image, side))
+        return Exact(*to_pixels(image, side, normalisation))
     # The script resizes floats without antialiasing and then cuts them off to whole levels.
     squashed = _stretched(torch.tensor(image).permute(2, 0, 1)[None].float(), (side, side)).to(torch.uint8)
-    return Published(normalise_and_pad(squashed, side), (int(image.shape[0]), int(image.shape[1])))
+    pixels = normalise_and_pad(squashed, side, normalisation)
+    return Published(pixels, (int(image.shape[0]), int(image.shape[1])))
 
 
 def check_protocol(name: str) -> ProtocolName:

@@ -154,7 +154,7 @@ class Shown:
     @classmethod
     def to(cls, sam: Sam, sample: Sample, protocol: ProtocolName) -> Shown:
         """The picture encoded under a protocol."""
-        view = show(sample.image, sam.config.side, protocol)
+        view = show(sample.image, sam.config.side, protocol, sam.config.encoder.normalisation)
         return cls(sam, sample, view, sam.encode(view.pixels.to(sam.device)))
 
     def masks(

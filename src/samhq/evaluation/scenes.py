@@ -15,7 +15,7 @@ import torch.nn.functional as functional
 from jaxtyping import Float
 from torch import Tensor
 
-from samhq.config import Candidates, HQMode
+from samhq.config import Candidates, HQMode, ModelConfig
 from samhq.errors import ConfigError
 from samhq.evaluation.metrics import boundary_iou, iou
 from samhq.evaluation.network import measuring
@@ -114,7 +114,7 @@ def _score_scene(
 ) -> None:
     truth = torch.from_numpy(scene.masks[chosen])
     thin = torch.from_numpy(np.asarray(scene.thin)[chosen]).float()
-    embedding = sam.encode(_pixels(scene.image, sam.config.side).to(sam.device))
+    embedding = sam.encode(_pixels(scene.image, sam.config).to(sam.device))
     frame = Frame.fit(scene.masks.shape[1:], sam.config.side)
     modes = list(dict.fromkeys(mode for _, mode in rows))
     for kind in KINDS:
@@ -145,8 +145,9 @@ def _on(mask: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
     return places[rng.integers(0, len(places), count)][:, ::-1]
 
 
-def _pixels(image: np.ndarray, side: int) -> Float[Tensor, "1 3 S S"]:
+def _pixels(image: np.ndarray, config: ModelConfig) -> Float[Tensor, "1 3 S S"]:
     pixels = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].float()
+    side = config.side
     if pixels.shape[-1] != side:
         pixels = functional.interpolate(pixels, (side, side), mode="bilinear", antialias=True, align_corners=False)
-    return normalise_and_pad(pixels, side)
+    return normalise_and_pad(pixels, side, config.encoder.normalisation)

@@ -88,6 +88,8 @@ def describe(model: Sam, dtype: Dtype, contract: Contract) -> About:
         contract=contract,
         weights=weights_hash(model),
         version=version("samhq"),
+        mean=config.encoder.normalisation.mean,
+        std=config.encoder.normalisation.std,
     )
 
 
@@ -101,7 +103,7 @@ def write_encoder(model: Sam, path: Path, about: About) -> None:
     """Writes the encoder's graph."""
     side = model.config.side
     graph: nn.Module = OriginalEncoderGraph(model) if about.contract == "original" else EncoderGraph(model)
-    names = graph.outputs if isinstance(graph, OriginalEncoderGraph) else ["features", "hq_features"]
+    names = OriginalEncoderGraph.outputs if about.contract == "original" else ("features", "hq_features")
     count = 2 if model.config.hq else 1
     program = trace(graph, {"pixels": torch.zeros(1, 3, side, side)}, names[:count], {})
     weights = sum(parameter.nbytes for parameter in model.image_encoder.parameters())
@@ -142,10 +144,10 @@ def decoder(model: Sam) -> Any:
 
 def example(model: Sam) -> dict[str, Tensor]:
     """Inputs of the decoder that fit the model, of sizes that are all different."""
-    grid, dim = model.config.grid, model.config.decoder.dim
-    maps = {"features": torch.zeros(1, dim, grid, grid)}
+    grid, row = model.config.grid, model.config.decoder
+    maps = {"features": torch.zeros(1, row.dim, grid, grid)}
     if model.config.hq:
-        maps["hq_features"] = torch.zeros(1, dim // 8, 4 * grid, 4 * grid)
+        maps["hq_features"] = torch.zeros(1, row.mask_dim, 4 * grid, 4 * grid)
     return maps | {
         "points": torch.zeros(3, 2, 2),
         "labels": torch.ones(3, 2, dtype=torch.int32),

@@ -23,7 +23,7 @@ from samhq.types import IGNORED, Choice, ImageEmbedding, Sparse
 
 
 class OriginalEncoderGraph(nn.Module):
-    """Normalised pixels [1,3,S,S] to `image_embeddings` and, for HQ models, `interm_embeddings` [1,1,g,g,e].
+    """Normalised pixels [1,3,S,S] to `image_embeddings` and, for HQ models, `interm_embeddings` [1,1,h,w,e].
 
     The original's decoder reads the first of the intermediate maps only, so this gives no others.
     """
@@ -60,7 +60,7 @@ class OriginalDecoderGraph(nn.Module):
         point_labels: Float[Tensor, "1 N"],
         mask_input: Float[Tensor, "1 1 G G"],
         has_mask_input: Float[Tensor, " 1"],
-        interm_embeddings: Float[Tensor, "L 1 g g e"] | None = None,
+        interm_embeddings: Float[Tensor, "L 1 h w e"] | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Labels are 1, 0, -1 for what only pads, 2 and 3 for a box's corners; points are model pixels."""
         sam, dtype = self.sam, self.sam.dtype
@@ -113,7 +113,7 @@ def _example(model: Sam) -> dict[str, Tensor]:
     grid, row = model.config.grid, model.config.decoder
     maps = {"image_embeddings": torch.zeros(1, row.dim, grid, grid)}
     if model.config.hq:
-        maps["interm_embeddings"] = torch.zeros(4, 1, grid, grid, model.config.encoder.early_dim)
+        maps["interm_embeddings"] = torch.zeros(4, 1, *model.config.encoder.level_hwc(model.config.side))
     return maps | {
         "point_coords": torch.zeros(1, 5, 2),
         "point_labels": torch.ones(1, 5),

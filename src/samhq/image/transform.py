@@ -7,18 +7,15 @@ Source: segment-anything, utils/transforms.py and modeling/sam.py (`preprocess`)
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from samhq.config import PIXEL_MEAN, PIXEL_STD
+from samhq.config import IMAGENET, Normalisation
 from samhq.errors import ImageError
 from samhq.image.frame import Frame, resize_antialiased
 from samhq.shapes import Float, Float32, Shaped, UInt8
-
-if TYPE_CHECKING:
-    pass
 
 
 def resize_longest(image: UInt8[np.ndarray, "H W 3"], side: int) -> UInt8[np.ndarray, "h w 3"]:
@@ -54,12 +51,13 @@ def squash(image: UInt8[np.ndarray, "H W 3"], side: int) -> Float32[np.ndarray, 
 
 
 def to_square(
-    image: UInt8[np.ndarray, "H W 3"], side: int, *, squashed: bool = False
+    image: UInt8[np.ndarray, "H W 3"], side: int, normalisation: Normalisation = IMAGENET, *, squashed: bool = False
 ) -> tuple[Float32[np.ndarray, "1 3 S S"], Frame]:
     """The network's input [1,3,side,side], float32, and the frame that maps coordinates and masks.
 
-    RGB in 0..255 is resized by `resize_longest`, normalised by `PIXEL_MEAN` and `PIXEL_STD`, and padded right and
-    below with zeros, which are the mean colour. With `squashed` it is resized by `squash` and fills the square.
+    RGB in 0..255 is resized by `resize_longest`, normalised, and padded right and below with zeros, which are the
+    mean colour; with `squashed` it is resized by `squash` and fills the square. `normalisation` and `squashed` are
+    those of the model's encoder.
 
     >>> pixels, frame = to_square(np.zeros((2, 4, 3), np.uint8), 16)
     >>> pixels.shape, frame.resized_hw, round(pixels[0, 0, 0, 0].item(), 4)
@@ -72,13 +70,14 @@ def to_square(
     pixels = np.zeros((1, 3, side, side), np.float32)
     content = pixels[0, :, : resized.shape[0], : resized.shape[1]]
     np.copyto(content, resized.transpose(2, 0, 1))
-    content -= np.array(PIXEL_MEAN, np.float32)[:, None, None]
-    content /= np.array(PIXEL_STD, np.float32)[:, None, None]
+    mean, std = (np.array(values, np.float32)[:, None, None] for values in normalisation)
+    content -= mean
+    content /= std
     return pixels, Frame.fit((image.shape[0], image.shape[1]), side, squash=squashed)
 
 
 def to_pixels(
-    image: UInt8[np.ndarray, "H W 3"], side: int, *, squashed: bool = False
+    image: UInt8[np.ndarray, "H W 3"], side: int, normalisation: Normalisation = IMAGENET, *, squashed: bool = False
 ) -> tuple[Float[Any, "1 3 S S"], Frame]:
     """As `to_square`, the network's input as a tensor on the CPU.
 
@@ -87,7 +86,7 @@ def to_pixels(
     """
     import torch
 
-    pixels, frame = to_square(image, side, squashed=squashed)
+    pixels, frame = to_square(image, side, normalisation, squashed=squashed)
     return torch.from_numpy(pixels), frame
 
 
@@ -117,7 +116,9 @@ def resize_longest_torch(images: Shaped[Any, "I C H W"], side: int) -> Float[Any
     return resize_antialiased(floats, resized_hw)
 
 
-def normalise_and_pad(images: Shaped[Any, "I 3 h w"], side: int) -> Float[Any, "I 3 S S"]:
+def normalise_and_pad(
+    images: Shaped[Any, "I 3 h w"], side: int, normalisation: Normalisation = IMAGENET
+) -> Float[Any, "I 3 S S"]:
     """Resized RGB pictures in 0..255 as network input [I,3,side,side]: normalised, then zeros right and below.
 
     The input stays as it is. Integers give float32, floats keep their dtype.
@@ -137,7 +138,8 @@ def normalise_and_pad(images: Shaped[Any, "I 3 h w"], side: int) -> Float[Any, "
     pixels = torch.zeros(images.shape[0], 3, side, side, dtype=dtype, device=images.device)
     content = pixels[..., :height, :width]
     content.copy_(images)
-    content.sub_(content.new_tensor(PIXEL_MEAN).view(3, 1, 1)).div_(content.new_tensor(PIXEL_STD).view(3, 1, 1))
+    mean, std = (content.new_tensor(values).view(3, 1, 1) for values in normalisation)
+    content.sub_(mean).div_(std)
     return pixels
 
 

@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float32, Float64, Int64, UInt8
 from torch import Tensor
 
 from samhq import options
-from samhq.config import MASK_THRESHOLD, Candidates, HQMode
+from samhq.config import MASK_THRESHOLD, Candidates, Defaults, HQMode
 from samhq.errors import ConfigError, ImageError
 from samhq.image.crops import Crop, crop_boxes, point_grid
 from samhq.image.frame import Frame
@@ -142,6 +142,20 @@ class AutomaticConfig:
     def _per_side(self, layer: int) -> int:
         assert self.points_per_side is not None
         return max(1, int(self.points_per_side / self.crop_n_points_downscale_factor**layer))
+
+    @classmethod
+    def suited_to(cls, defaults: Defaults, **chosen: Any) -> AutomaticConfig:
+        """The settings that a model's weights bring along, with those `chosen` in place of theirs and of the library's.
+
+        >>> AutomaticConfig.suited_to(Defaults(pred_iou_thresh=0.5), crop_n_layers=1).pred_iou_thresh
+        0.5
+
+        Raises:
+            ConfigError: a value that means nothing.
+        """
+        names = {field.name for field in fields(cls)}
+        own = {name: value for name, value in defaults.stated().items() if name in names}
+        return cls(**{**own, **chosen})
 
     def replace(self, **changes: Any) -> AutomaticConfig:
         """A copy with some fields changed.
@@ -357,7 +371,8 @@ class _Crop:
         side = model.config.side
         frame = Frame.fit((y1 - y0, x1 - x0), side)
         if embedding is None:
-            embedding = model.encode(to_pixels(image[y0:y1, x0:x1], side)[0].to(model.device))
+            pixels, _ = to_pixels(image[y0:y1, x0:x1], side, model.config.encoder.normalisation)
+            embedding = model.encode(pixels.to(model.device))
         enlarger = Enlarger(frame, 4 * model.config.grid, model.device)
         return cls(crop, number, (image.shape[0], image.shape[1]), frame, model.prepared(embedding), enlarger)
 

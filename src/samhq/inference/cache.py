@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from samhq.checkpoint import files
-from samhq.config import PIXEL_MEAN, PIXEL_STD, ModelConfig
+from samhq.config import ModelConfig
 from samhq.errors import CheckpointError, ConfigError, did_you_mean
 from samhq.image.frame import Frame
 from samhq.image.read import file_name_of, read_image
@@ -247,13 +247,15 @@ def picture_hash(picture: np.ndarray) -> str:
 def _identity(model: Sam, picture: str, dtype: Stored) -> dict[str, Any]:
     """All that an embedding depends on, as JSON values."""
     config = json.loads(digest.canonical(dataclasses.asdict(model.config)))
+    del config["defaults"]  # they change no embedding
+    mean, std = model.config.encoder.normalisation
     return {
         "version": VERSION,
         "picture": picture,
         "model": model.config.name,
         "config": config,
         "weights": weights_hash(model),
-        "preprocessing": {"side": model.config.side, "mean": list(PIXEL_MEAN), "std": list(PIXEL_STD)},
+        "preprocessing": {"side": model.config.side, "mean": list(mean), "std": list(std)},
         "dtype": dtype,
     }
 
@@ -282,8 +284,9 @@ def _back(tensors: Mapping[str, Tensor], model: Sam) -> ImageEmbedding:
 
 def _unlike(tensors: Mapping[str, Tensor], config: ModelConfig, dtype: Stored) -> str | None:
     """What is wrong with names, shapes or dtypes; None where they are the model's."""
-    dim, grid = config.decoder.dim, config.grid
-    expected = {"features": [1, dim, grid, grid]} | ({"hq": [1, dim // 8, 4 * grid, 4 * grid]} if config.hq else {})
+    row, grid = config.decoder, config.grid
+    hq = {"hq": [1, row.mask_dim, 4 * grid, 4 * grid]} if config.hq else {}
+    expected = {"features": [1, row.dim, grid, grid], **hq}
     shapes = {name: list(tensor.shape) for name, tensor in tensors.items()}
     if shapes != expected:
         return f"tensors {shapes} instead of {expected}"

@@ -160,8 +160,8 @@ class Looker:
         if not first.any() or (first.all() and not alone):
             return first, None
         picture = self.source.read(window)
-        pixels, frame = to_pixels(picture, self.side)
         model = self.segmenter.model
+        pixels, frame = to_pixels(picture, self.side, model.config.encoder.normalisation)
         prompts = flatten([_seen_in(window, prompt, coarse, first, frame, alone)], frame).to(model.device)
         embedding = model.encode(pixels.to(model.device))
         low = model.decode(embedding, prompts, candidates="single", hq=model.hq_mode(self.hq))
@@ -276,7 +276,8 @@ def segment_native(
     looker = Looker(segmenter, source, margin, hq)
     asked = as_prompts(prompts)
     model = segmenter.model
-    pixels, shown = to_pixels(source.overview(model.config.side), model.config.side)
+    side, normalisation = model.config.side, model.config.encoder.normalisation
+    pixels, shown = to_pixels(source.overview(side), side, normalisation)
     frame = Frame(source.size_hw, shown.resized_hw, shown.side)
     flat = flatten(asked, frame).to(model.device)
     found = []

@@ -68,7 +68,8 @@ class Segmenter:
         picture = read_image(image)
         if isinstance(image, np.ndarray) and np.shares_memory(picture, image):
             picture = picture.copy()  # or a reused video buffer would change what results show
-        pixels, frame = to_pixels(picture, self.model.config.side)
+        config = self.model.config
+        pixels, frame = to_pixels(picture, config.side, config.encoder.normalisation)
         embedding = self.model.prepared(self.model.encode(pixels.to(self.model.device)))
         return EncodedImage(picture, embedding, frame, self.name, file_name_of(image))
 

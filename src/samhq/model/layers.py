@@ -10,12 +10,14 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from samhq.config import MAP_NORM_EPS
+
 
 class LayerNorm2d(nn.LayerNorm):
-    """Normalises the channels of every pixel of a map [B,C,H,W] (biased variance, eps 1e-6)."""
+    """Normalises the channels of every pixel of a map [B,C,H,W] (biased variance)."""
 
     def __init__(self, channels: int) -> None:
-        super().__init__(channels, eps=1e-6)
+        super().__init__(channels, eps=MAP_NORM_EPS)
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
         """The normalised map, channels last in memory."""

@@ -32,6 +32,9 @@ class MaskDecoder(nn.Module):
         masks: int,
         iou_depth: int,
         iou_dim: int,
+        middle_dim: int,
+        mask_dim: int,
+        head_depth: int,
         eps: float,
         listed: bool = False,
     ) -> None:
@@ -42,8 +45,8 @@ class MaskDecoder(nn.Module):
         )
         self.iou_token = nn.Embedding(1, dim)
         self.mask_tokens = nn.Embedding(masks, dim)
-        self.output_upscaling = Upscaler(dim, dim // 4, dim // 8, nn.GELU())
-        self.output_hypernetworks_mlps = nn.ModuleList(MLP(dim, dim, dim // 8, 3) for _ in range(masks))
+        self.output_upscaling = Upscaler(dim, middle_dim, mask_dim, nn.GELU())
+        self.output_hypernetworks_mlps = nn.ModuleList(MLP(dim, dim, mask_dim, head_depth) for _ in range(masks))
         self.iou_prediction_head = MLP(dim, iou_dim, masks, iou_depth)
 
     def output_tokens(self) -> Float[Tensor, "L C"]:

@@ -1,6 +1,6 @@
 """SAM-HQ's decoder: SAM's, one more token, and features that keep what is thin.
 
-The HQ map of an image, made from the encoder's first global block and its output, depends on no prompt and is
+The HQ map of an image, made from the encoder's first level and its features, depends on no prompt and is
 computed once an image. Knows nothing about prompts' kinds or how masks are chosen.
 
 Source: Ke et al., Segment Anything in High Quality (arXiv 2306.01567), section 3.
@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from samhq.config import HQMode
+from samhq.config import HQLevel, HQMode
 from samhq.model.layers import MLP, LayerNorm2d, Upscaler
 from samhq.model.mask_decoder import MaskDecoder, product
 from samhq.types import Attended, ImageEmbedding
@@ -29,16 +29,11 @@ class HQMask(nn.Module):
 
     masks: int
 
-    def add_hq_mask(self, dim: int) -> None:
-        """Makes the parts, in the order of the published files."""
+    def add_hq_mask(self, dim: int, middle_dim: int, mask_dim: int, head_depth: int) -> None:
+        """Makes the parts."""
         self.hf_token = nn.Embedding(1, dim)
-        self.hf_mlp = MLP(dim, dim, dim // 8, 3)
-        self.embedding_maskfeature = nn.Sequential(
-            nn.Conv2d(dim // 8, dim // 4, kernel_size=3, padding=1),
-            LayerNorm2d(dim // 4),
-            nn.GELU(),
-            nn.Conv2d(dim // 4, dim // 8, kernel_size=3, padding=1),
-        )
+        self.hf_mlp = MLP(dim, dim, mask_dim, head_depth)
+        self.embedding_maskfeature = two_convolutions(mask_dim, middle_dim, mask_dim)
 
     def hq_weights(self, tokens: Float[Tensor, "P L C"]) -> Float[Tensor, "P 1 c"]:
         """The vector whose product with a pixel's features is its HQ logit."""
@@ -63,20 +58,39 @@ class HQMask(nn.Module):
 class MaskDecoderHQ(HQMask, MaskDecoder):
     """Four masks as SAM's, and one HQ mask whose logits correct them."""
 
-    def __init__(self, *, dim: int, early_dim: int, **rest: Any) -> None:
-        super().__init__(dim=dim, **rest)
-        self.add_hq_mask(dim)
-        self.compress_vit_feat = Upscaler(early_dim, dim, dim // 8)
-        self.embedding_encoder = Upscaler(dim, dim // 4, dim // 8)
+    def __init__(
+        self,
+        *,
+        dim: int,
+        middle_dim: int,
+        mask_dim: int,
+        head_depth: int,
+        early_dim: int,
+        hq_level: HQLevel,
+        **rest: Any,
+    ) -> None:
+        super().__init__(dim=dim, middle_dim=middle_dim, mask_dim=mask_dim, head_depth=head_depth, **rest)
+        self.hq_level = hq_level
+        self.add_hq_mask(dim, middle_dim, mask_dim, head_depth)
+        # The name is the published one, whatever encoder the features come from.
+        self.compress_vit_feat = (
+            Upscaler(early_dim, dim, mask_dim)
+            if hq_level == "stride16"
+            else two_convolutions(early_dim, middle_dim, mask_dim)
+        )
+        self.embedding_encoder = Upscaler(dim, middle_dim, mask_dim)
 
     def output_tokens(self) -> Float[Tensor, "L C"]:
         """IoU, masks, and the HQ token last: all before a prompt's own tokens."""
         return torch.cat([super().output_tokens(), self.hf_token.weight])
 
     def image_features(
-        self, features: Float[Tensor, "I C g g"], early: Float[Tensor, "I g g e"]
+        self, features: Float[Tensor, "I C g g"], early: Float[Tensor, "I h w e"]
     ) -> Float[Tensor, "I c G G"]:
-        """The HQ map of each image, at four times the grid."""
+        """The HQ map of each image, at four times the grid, from the encoder's features and its first level.
+
+        `early` is at the grid and is enlarged ("stride16"), or at four times the grid already ("stride4").
+        """
         return self.embedding_encoder(features) + self.compress_vit_feat(early.permute(0, 3, 1, 2))
 
     def logits(
@@ -91,6 +105,16 @@ class MaskDecoderHQ(HQMask, MaskDecoder):
         weights = self.hq_weights(attended.tokens)
         refined = self.detailed(weights, upscaled)
         return sam, refined + shared_product(weights, embedding.hq, attended.image_index)
+
+
+def two_convolutions(dim: int, middle: int, out: int) -> nn.Sequential:
+    """Two 3x3 convolutions at one resolution, with LayerNorm2d and GELU between."""
+    return nn.Sequential(
+        nn.Conv2d(dim, middle, kernel_size=3, padding=1),
+        LayerNorm2d(middle),
+        nn.GELU(),
+        nn.Conv2d(middle, out, kernel_size=3, padding=1),
+    )
 
 
 def shifted_sum(taps: Float[Tensor, "P 9 H W"]) -> Float[Tensor, "P 1 H W"]:

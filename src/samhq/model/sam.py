@@ -19,7 +19,7 @@ from samhq.model.mask_decoder_hq import MaskDecoderHQ
 from samhq.model.prompt_encoder import PromptEncoder
 from samhq.model.selection import select
 from samhq.options import one_of
-from samhq.types import Attended, ImageEmbedding, LowRes, Prompts, Shared
+from samhq.types import Attended, Encoded, ImageEmbedding, LowRes, Prompts, Shared
 
 
 class Sam(nn.Module):
@@ -53,8 +53,8 @@ class Sam(nn.Module):
             ConfigError: pixels of another shape.
         """
         self.check_pixels(pixels)
-        features, early = self.image_encoder(pixels.to(self.dtype))
-        return self.embed(features, early[0], keep_early=keep_early)
+        encoded: Encoded = self.image_encoder(pixels.to(self.dtype))
+        return self.embed(encoded.features, encoded.levels[0] if encoded.levels else None, keep_early=keep_early)
 
     def check_pixels(self, pixels: Tensor) -> None:
         """Nothing, when these are pictures of the model's size.
@@ -70,11 +70,12 @@ class Sam(nn.Module):
             )
 
     def embed(
-        self, features: Float[Tensor, "I C g g"], early: Float[Tensor, "I g g e"], *, keep_early: bool = False
+        self, features: Float[Tensor, "I C g g"], early: Float[Tensor, "I h w e"] | None, *, keep_early: bool = False
     ) -> ImageEmbedding:
-        """The embedding made of an encoder's two outputs; for HQ models with the image-level HQ map."""
+        """The embedding made of an encoder's features and first level; for HQ models with the image-level HQ map."""
         hq = None
         if isinstance(self.mask_decoder, MaskDecoderHQ):
+            assert early is not None, f"{self.config.name}: HQ heads read the encoder's first level"
             hq = self.mask_decoder.image_features(features, early)
         return ImageEmbedding(features, hq, early if keep_early else None)
 
@@ -106,13 +107,13 @@ class Sam(nn.Module):
         return embedding if embedding.shared else replace(embedding, shared=self.share(embedding.features))
 
     def hq_mode(self, hq: HQMode | None) -> HQMode:
-        """The mode to use: what was asked, or by default "add" for HQ models and "off" for others.
+        """The mode to use: what was asked, or by default the weights' own, else "add" for HQ models and "off" for others.
 
         Raises:
             ConfigError: an HQ mask was asked of a model that has no HQ heads.
         """
         if hq is None:
-            return "add" if self.config.hq else "off"
+            return (self.config.defaults.hq or "add") if self.config.hq else "off"
         one_of("hq", hq, HQMode)
         if hq != "off" and not self.config.hq:
             raise ConfigError(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from samhq.config import PIXEL_MEAN, PIXEL_STD
+from samhq.config import PIXEL_MEAN, PIXEL_STD, Normalisation
 from samhq.errors import CheckpointError
 
 #: The two files of an exported model.
@@ -43,6 +43,11 @@ class About:
     version: str
     mean: tuple[float, ...] = PIXEL_MEAN
     std: tuple[float, ...] = PIXEL_STD
+
+    @property
+    def normalisation(self) -> Normalisation:
+        """What pictures are normalised by."""
+        return Normalisation(self.mean, self.std)
 
     @property
     def low_res(self) -> int:

@@ -54,7 +54,7 @@ class OnnxPredictor:
         picture = np.asarray(image)
         if image_format == "BGR" and picture.ndim == 3:
             picture = np.ascontiguousarray(picture[..., ::-1])
-        pixels, frame = to_square(picture, self.model.about.side)
+        pixels, frame = to_square(picture, self.model.about.side, self.model.about.normalisation)
         self._embedding, self._frame = self.model.encode(pixels), frame
 
     def predict(

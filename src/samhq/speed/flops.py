@@ -7,28 +7,11 @@ in the cheaper order where two orders give the same. Knows nothing about tensors
 
 from __future__ import annotations
 
-from samhq.config import DecoderConfig, HQMode, ModelConfig, TinyViTConfig, ViTConfig
+from samhq.config import DecoderConfig, HQMode, ModelConfig
+from samhq.operations import convolution, matrix, upscaling
 
 #: Sparse tokens of one prompt: a click and the "not a point" after it, or a box's two corners.
 TOKENS = 2
-
-
-def matrix(rows: int, inner: int, columns: int) -> int:
-    """Operations of a matrix product.
-
-    >>> matrix(2, 3, 4)
-    48
-    """
-    return 2 * rows * inner * columns
-
-
-def window_extents(grid: int, window: int) -> list[int]:
-    """Real cells along one side of each window when windows of a side cover a grid; padding is left out.
-
-    >>> window_extents(64, 14)
-    [14, 14, 14, 14, 8]
-    """
-    return [min(window, grid - start) for start in range(0, grid, window)]
 
 
 def encoder(config: ModelConfig) -> int:
@@ -38,61 +21,7 @@ def encoder(config: ModelConfig) -> int:
     >>> round(encoder(model_config("sam_vit_b")) / 1e9), round(encoder(model_config("mobile_sam")) / 1e9)
     (935, 74)
     """
-    row, out = config.encoder, config.decoder.dim
-    trunk = plain_vit(row, config.grid) if isinstance(row, ViTConfig) else tiny_vit(row, config.side)
-    last = row.dim if isinstance(row, ViTConfig) else row.dims[-1]
-    cells = config.grid**2
-    return trunk + matrix(cells, last, out) + matrix(cells, 9 * out, out)
-
-
-def plain_vit(row: ViTConfig, grid: int) -> int:
-    """Operations of the plain vision transformer without its neck."""
-    cells, inner = grid**2, row.heads * row.head_dim
-    linear = matrix(cells, row.dim, 3 * inner) + matrix(cells, inner, row.dim) + 2 * matrix(cells, row.dim, row.mlp_dim)
-    attention = sum(
-        biased_attention(grid, 0 if i in row.global_blocks else row.window, inner) for i in range(row.depth)
-    )
-    return matrix(cells, 3 * row.patch**2, row.dim) + row.depth * linear + attention
-
-
-def biased_attention(grid: int, window: int, inner: int) -> int:
-    """Operations of attention in windows (0: over the whole grid) with relative positions of rows and columns."""
-    sides = window_extents(grid, window or grid)
-    return sum(2 * matrix(h * w, inner, h * w) + matrix(h * w, inner, h + w) for h in sides for w in sides)
-
-
-def tiny_vit(row: TinyViTConfig, side: int) -> int:
-    """Operations of TinyViT without its neck."""
-    size, first = side // 4, row.dims[0]
-    total = matrix((side // 2) ** 2, 27, first // 2) + matrix(size**2, 9 * first // 2, first)
-    for i, dim in enumerate(row.dims):
-        if i == 0:
-            total += row.depths[0] * bottleneck(size, size, dim, row.expand * dim, dim)
-        else:
-            total += row.depths[i] * tiny_block(size, dim, row.windows[i], row.mlp_ratio)
-        if i + 1 < len(row.dims):
-            smaller, following = -(-size // row.strides[i]), row.dims[i + 1]
-            total += bottleneck(size, smaller, dim, following, following)
-            size = smaller
-    return total
-
-
-def bottleneck(size: int, smaller: int, dim: int, middle: int, out: int) -> int:
-    """Operations of a 1x1, a depth-wise 3x3 and a 1x1 convolution; the second may shrink the map."""
-    return matrix(size**2, dim, middle) + matrix(smaller**2, 9, middle) + matrix(smaller**2, middle, out)
-
-
-def tiny_block(size: int, dim: int, window: int, mlp_ratio: int) -> int:
-    """Operations of windowed attention, a depth-wise 3x3 convolution and an MLP."""
-    cells, sides = size**2, window_extents(size, window)
-    attention = sum(2 * matrix(h * w, dim, h * w) for h in sides for w in sides)
-    linear = matrix(cells, dim, 4 * dim) + 2 * matrix(cells, dim, mlp_ratio * dim)
-    return attention + linear + matrix(cells, 9, dim)
-
-
-def upscaling(cells: int, dim: int, middle: int, out: int) -> int:
-    """Operations of two transposed convolutions of stride 2, from `cells` to sixteen times as many."""
-    return matrix(cells, dim, 4 * middle) + matrix(4 * cells, middle, 4 * out)
+    return config.encoder.operations(config.side, config.decoder.dim)
 
 
 def hq_map(config: ModelConfig) -> int:
@@ -104,8 +33,12 @@ def hq_map(config: ModelConfig) -> int:
     """
     if not config.hq:
         return 0
-    cells, dim = config.grid**2, config.decoder.dim
-    return upscaling(cells, dim, dim // 4, dim // 8) + upscaling(cells, config.encoder.early_dim, dim, dim // 8)
+    cells, row, encoder = config.grid**2, config.decoder, config.encoder
+    deep = upscaling(cells, row.dim, row.middle_dim, row.mask_dim)
+    if encoder.hq_level == "stride16":
+        return deep + upscaling(cells, encoder.early_dim, row.dim, row.mask_dim)
+    fine = convolution(16 * cells, 3, encoder.early_dim, row.middle_dim)
+    return deep + fine + convolution(16 * cells, 3, row.middle_dim, row.mask_dim)
 
 
 def encode(config: ModelConfig, images: int = 1) -> int:
@@ -184,13 +117,14 @@ def head(dim: int, hidden: int, out: int, depth: int) -> int:
 
 def paint(config: ModelConfig, masks: int = 1, hq: HQMode = "off") -> int:
     """Operations of one prompt's logits; the HQ vector is taken into the last convolution, 64 channels to one."""
-    cells, dim = config.grid**2, config.decoder.dim
-    pixels, out = 16 * cells, dim // 8
-    total = upscaling(cells, dim, dim // 4, out)
+    cells, row = config.grid**2, config.decoder
+    pixels, middle, out = 16 * cells, row.middle_dim, row.mask_dim
+    vector = head(row.dim, row.dim, out, row.head_depth)
+    total = upscaling(cells, row.dim, middle, out)
     if hq != "only":
-        total += masks * (matrix(pixels, out, 1) + head(dim, dim, out, 3))
+        total += masks * (matrix(pixels, out, 1) + vector)
     if hq != "off":
-        folded = matrix(9 * dim // 4, out, 1)
-        total += matrix(pixels, 9 * out, dim // 4) + matrix(pixels, 9 * dim // 4, 1) + folded
-        total += matrix(pixels, out, 1) + head(dim, dim, out, 3)
+        folded = matrix(9 * middle, out, 1)
+        total += convolution(pixels, 3, out, middle) + matrix(pixels, 9 * middle, 1) + folded
+        total += matrix(pixels, out, 1) + vector
     return total

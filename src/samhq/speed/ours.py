@@ -45,7 +45,7 @@ class Asked:
     """What is decoded: one picture's encoder outputs and P prompts of one kind."""
 
     features: Float[Tensor, "1 C g g"]
-    early: Float[Tensor, "1 g g e"]
+    early: Float[Tensor, "1 h w e"]
     kind: Kind
     places: Float[Tensor, "P n"]  #: points (x, y) or boxes (x0, y0, x1, y1), in model pixels
     hq: HQMode
@@ -158,7 +158,7 @@ def random_asked(work: Decode) -> Asked:
     corners = torch.rand(work.prompts, 2, 2, generator=source).sort(dim=1).values * config.side * 0.6
     return Asked(
         torch.randn(1, config.decoder.dim, grid, grid, generator=source),
-        torch.randn(1, grid, grid, config.encoder.early_dim, generator=source),
+        torch.randn(1, *config.encoder.level_hwc(config.side), generator=source),
         work.kind,
         corners.flatten(1) if work.kind == "boxes" else corners[:, 0],
         work.hq,

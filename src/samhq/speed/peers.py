@@ -20,8 +20,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from samhq.checkpoint.hf_config import config_to_transformers
 from samhq.checkpoint.naming import to_transformers
-from samhq.config import MODELS, ModelConfig, TinyViTConfig, ViTConfig
+from samhq.config import MODELS, ModelConfig
 from samhq.image.frame import Frame
 from samhq.model.sam import Sam
 from samhq.speed.ours import Refusal, Task, random_asked, random_pixels
@@ -40,8 +41,8 @@ class Transformers:
 
     def encoding(self, work: Encode) -> Task:
         """Pictures to image embeddings; without the HQ map, which it makes at every call of the decoder."""
-        if isinstance(self.config.encoder, TinyViTConfig):
-            raise Refusal("has no TinyViT")
+        if not self.config.encoder.in_transformers:
+            raise Refusal(f"has no {self.config.encoder.kind}")
         pixels = random_pixels(self.config, work.images).to(self.device, self.model.dtype)
 
         def answer() -> dict[str, Tensor]:
@@ -186,7 +187,7 @@ def first(seen: Any) -> Tensor:
 def transformers_model(model: Sam, attention: str) -> Any:
     """transformers' model of the same size with the same weights, its norms with the original models' eps.
 
-    A TinyViT is left out: a small encoder stands in its place, not to be used.
+    An encoder that it does not have is left out: a small one stands in its place, not to be used.
     """
     if find_spec("transformers") is None:
         raise Refusal("not installed")
@@ -196,7 +197,7 @@ def transformers_model(model: Sam, attention: str) -> Any:
     config._attn_implementation = attention
     theirs = getattr(package, f"{family}Model")._from_config(config, attn_implementation=attention)
     state = model.state_dict()
-    if isinstance(model.config.encoder, TinyViTConfig):
+    if not model.config.encoder.in_transformers:
         state = {name: value for name, value in state.items() if not name.startswith("image_encoder.")}
     load(theirs, to_transformers(state))
     return theirs.eval().requires_grad_(False)
@@ -217,25 +218,19 @@ def transformers_config(package: Any, family: str, config: ModelConfig) -> Any:
         return getattr(package, f"{family}{name}Config")(**numbers)
 
     row, decoder = config.encoder, config.decoder
-    vision: dict[str, Any] = {"num_hidden_layers": 1, "global_attn_indexes": [0]}
-    if isinstance(row, ViTConfig):
-        vision = {
-            "hidden_size": row.dim,
-            "num_hidden_layers": row.depth,
-            "num_attention_heads": row.heads,
-            "window_size": row.window,
-            "global_attn_indexes": list(row.global_blocks),
-            "mlp_dim": row.mlp_dim,
-        }
+    vision: dict[str, Any] = {
+        "num_hidden_layers": 1,
+        "global_attn_indexes": [0],
+        "output_channels": decoder.dim,
+        "image_size": config.side,
+        "num_pos_feats": decoder.dim // 2,
+    }
+    if row.in_transformers:
+        stated: Any = config_to_transformers(config)["vision_config"]
+        vision |= {name: value for name, value in stated.items() if name not in ("model_type", "scale")}
     return part(
         "",
-        vision_config=part(
-            "Vision",
-            **vision,
-            output_channels=decoder.dim,
-            image_size=config.side,
-            num_pos_feats=decoder.dim // 2,
-        ),
+        vision_config=part("Vision", **vision),
         prompt_encoder_config=part("PromptEncoder", hidden_size=decoder.dim, image_size=config.side),
         mask_decoder_config=part(
             "MaskDecoder",

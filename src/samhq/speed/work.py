@@ -5,11 +5,10 @@ Light to import: the process that asks needs no torch, only those that work do.
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
-from samhq.config import HQMode, ModelConfig, ViTConfig
+from samhq.config import HQMode, ModelConfig
 from samhq.speed import flops
 
 Kind = Literal["boxes", "points"]
@@ -151,13 +150,10 @@ ORIGINAL = "samhq.speed.peers:Original"
 
 
 def decoder_only(config: ModelConfig) -> ModelConfig:
-    """The same model with an encoder of one block where the encoder is a ViT: decoding needs none, and builds faster.
+    """The same model with as short an encoder as there is, such as a ViT of one block: decoding needs none.
 
     >>> from samhq.config import model_config
-    >>> decoder_only(model_config("sam_hq_vit_h")).encoder.depth
-    1
+    >>> decoder_only(model_config("sam_hq_vit_h")).encoder.summary
+    'ViT, 1 blocks, 1280 wide'
     """
-    row = config.encoder
-    if not isinstance(row, ViTConfig):
-        return config
-    return config.replace(encoder=dataclasses.replace(row, depth=1, global_blocks=(0,)))
+    return config.replace(encoder=config.encoder.shortest)

@@ -22,6 +22,7 @@ from jaxtyping import Bool, Float, Shaped, UInt8
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from samhq.config import IMAGENET, Normalisation
 from samhq.errors import SamHQError
 from samhq.image.transform import normalise_and_pad
 from samhq.training.prompts import Prompt, gather
@@ -81,14 +82,14 @@ class Batch:
         return Batch(pixels, self.prompts.to(device), targets, self.ambiguous.to(device), kept)
 
 
-def collate(asked: Sequence[Asked], side: int) -> Batch:
-    """One batch of pictures for a model of that side."""
+def collate(asked: Sequence[Asked], side: int, normalisation: Normalisation = IMAGENET) -> Batch:
+    """One batch of pictures for a model of that side, whose encoder has that normalisation."""
     short = any(one.short for one in asked)
     each = [one.spare if short and one.spare else one.prompts for one in asked]
     prompts = [prompt for some in each for prompt in some]
     images = [one.image for one in asked if one.image is not None]
     return Batch(
-        torch.cat([normalised(image[None], side) for image in images]) if images else None,
+        torch.cat([normalised(image[None], side, normalisation) for image in images]) if images else None,
         gather(prompts, [i for i, some in enumerate(each) for _ in some]),
         torch.from_numpy(np.concatenate([one.targets for one in asked])),
         torch.tensor([prompt.ambiguous for prompt in prompts]),
@@ -105,13 +106,15 @@ def _joined(features: Sequence[Features]) -> Features | None:
     return Features(maps, torch.cat(early) if early else None)
 
 
-def normalised(images: UInt8[np.ndarray, "I h w 3"], side: int) -> Float[Tensor, "I 3 S S"]:
+def normalised(
+    images: UInt8[np.ndarray, "I h w 3"], side: int, normalisation: Normalisation = IMAGENET
+) -> Float[Tensor, "I 3 S S"]:
     """Pixels as the encoder takes them, from uint8 RGB; what is missing right and below is the mean colour.
 
     >>> (normalised(np.zeros((1, 1, 1, 3), np.uint8), 2)[0, 0] * 100).round().tolist()
     [[-212.0, 0.0], [0.0, 0.0]]
     """
-    return normalise_and_pad(torch.from_numpy(images).permute(0, 3, 1, 2), side)
+    return normalise_and_pad(torch.from_numpy(images).permute(0, 3, 1, 2), side, normalisation)
 
 
 class _Pictures(Dataset["Asked | SamHQError"]):
@@ -128,13 +131,13 @@ class _Pictures(Dataset["Asked | SamHQError"]):
 
 
 class _Collate:
-    def __init__(self, side: int) -> None:
-        self.side = side
+    def __init__(self, side: int, normalisation: Normalisation) -> None:
+        self.side, self.normalisation = side, normalisation
 
     def __call__(self, drawn: list[Asked | SamHQError]) -> Batch | SamHQError:
         asked = [one for one in drawn if isinstance(one, Asked)]
         errors = (one for one in drawn if isinstance(one, SamHQError))
-        return next(errors, None) or collate(asked, self.side)
+        return next(errors, None) or collate(asked, self.side, self.normalisation)
 
 
 def _told(found: Iterator[Batch | SamHQError]) -> Iterator[Batch]:
@@ -149,6 +152,7 @@ def batches(
     side: int,
     size: int,
     *,
+    normalisation: Normalisation = IMAGENET,
     first: int = 0,
     workers: int = 0,
     share: tuple[int, int] = (0, 1),
@@ -170,7 +174,7 @@ def batches(
     loader = DataLoader(
         _Pictures(draw),
         batch_sampler=indices(),
-        collate_fn=_Collate(side),
+        collate_fn=_Collate(side, normalisation),
         num_workers=workers,
         prefetch_factor=4 if workers else None,
         worker_init_fn=_Worker(_over(context)) if workers else None,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -161,7 +162,8 @@ class FeatureCache:
         wanted = [place for place, view in enumerate(views) if len(view.cover)]
         found: list[Features | None] = [None] * len(views)
         if wanted:
-            pixels = torch.cat([normalised(views[place].image[None], self.how.side) for place in wanted])
+            norm = sam.config.encoder.normalisation
+            pixels = torch.cat([normalised(views[place].image[None], self.how.side, norm) for place in wanted])
             dtype = getattr(torch, self.precision)
             with torch.no_grad(), torch.autocast(sam.device.type, dtype, enabled=dtype != torch.float32):
                 embedding = sam.encode(pixels.to(sam.device), keep_early=True)
@@ -223,5 +225,6 @@ def size_in_bytes(sam: Sam, views: int, dtype: str) -> int:
     The early features are most of it: 12 of 16 MB for a ViT-B in float32.
     """
     config = sam.config
-    floats = config.grid**2 * (config.decoder.dim + (config.encoder.early_dim if config.hq else 0))
+    early = math.prod(config.encoder.level_hwc(config.side)) if config.hq else 0
+    floats = config.grid**2 * config.decoder.dim + early
     return views * floats * (2 if dtype == "float16" else 4)

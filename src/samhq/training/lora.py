@@ -15,10 +15,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from samhq.errors import ConfigError
 from samhq.model.sam import Sam
-
-#: Ends of the names of the matrices that are changed.
-MATRICES = ("attn.qkv", "attn.proj")
 
 
 class LowRank(nn.Module):
@@ -39,10 +37,20 @@ class LowRank(nn.Module):
 def add_lora(sam: Sam, rank: int, alpha: float) -> None:
     """Gives every attention matrix of the encoder a low-rank change; what the network computes stays as it is.
 
-    The matrices' own numbers do not learn from then on.
+    The matrices' own numbers do not learn from then on. Which layers these are, the encoder's row says.
+
+    Raises:
+        ConfigError: the encoder has no such layers.
     """
+    row = sam.config.encoder
+    if not row.lora:
+        raise ConfigError(
+            f"Expected an encoder with attention for LoRA, got {sam.config.name} with a {row.kind}. "
+            "Train all of its weights (--what all), or its decoder."
+        )
     for name, module in list(sam.image_encoder.named_modules()):
-        if isinstance(module, nn.Linear) and name.endswith(MATRICES):
+        if name.endswith(row.lora):
+            assert isinstance(module, nn.Linear)
             change = LowRank(module.out_features, module.in_features, rank, alpha).to(module.weight)
             parametrize.register_parametrization(module, "weight", change)
             module.parametrizations.weight.original.requires_grad_(False)  # type: ignore[union-attr]

@@ -39,7 +39,7 @@ def _estimate(sam: Sam, pictures: int, draw: Callable[[int], Asked]) -> None:
         norm.momentum = None  # a plain mean over all batches
     sam.train()
     side = sam.config.side
-    stream = batches(draw, side, _BATCH)
+    stream = batches(draw, side, _BATCH, normalisation=sam.config.encoder.normalisation)
     for _ in range(math.ceil(pictures / _BATCH)):
         pixels = next(stream).pixels
         assert pixels is not None

@@ -131,7 +131,15 @@ class Run:
         """Batches from where the run stands, without an end."""
         asked = sources.questions(self.config, stage.side, self.pictures, self.kept)
         self._clock = time.monotonic()
-        return batches(asked, stage.side, stage.batch, first=self.images, workers=self.config.workers, share=self.share)
+        return batches(
+            asked,
+            stage.side,
+            stage.batch,
+            normalisation=self.sam.config.encoder.normalisation,
+            first=self.images,
+            workers=self.config.workers,
+            share=self.share,
+        )
 
     def pictures_a_step(self, stage: Stage) -> int:
         """Of all processes and accumulated batches."""

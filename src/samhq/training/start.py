@@ -9,7 +9,7 @@ from torch import nn
 
 from samhq.checkpoint.declared import named
 from samhq.checkpoint.load import load_model
-from samhq.config import ViTConfig, model_config
+from samhq.config import model_config
 from samhq.errors import ConfigError
 from samhq.model.build import build
 from samhq.model.mask_decoder_hq import HQ_MODULES, MaskDecoderHQ
@@ -17,9 +17,6 @@ from samhq.model.sam import Sam
 from samhq.training.config import TrainConfig
 from samhq.training.initialise import initialise
 from samhq.training.lora import add_lora, add_same_lora
-
-#: The encoder's classifier of another task: in published files, never used.
-_IDLE = ("image_encoder.head.", "image_encoder.norm_head.")
 
 
 def start(config: TrainConfig) -> Sam:
@@ -35,8 +32,9 @@ def start(config: TrainConfig) -> Sam:
         sam = with_new_heads(sam, silent=not config.published)
     if config.mode == "finetune" and config.what == "lora":
         add_lora(sam, config.lora_rank, config.lora_alpha)
+    idle = tuple(f"image_encoder.{name}." for name in sam.config.encoder.idle)
     for name, parameter in sam.named_parameters():
-        parameter.requires_grad_(_learns(name, config))
+        parameter.requires_grad_(_learns(name, config) and not name.startswith(idle))
     return sam
 
 
@@ -55,14 +53,15 @@ def at_side(sam: Sam, side: int) -> Sam:
     """The same weights in a network for pictures of another side; the network itself where it is of that side.
 
     Raises:
-        ConfigError: a ViT, whose positions are made for one side.
+        ConfigError: an encoder whose positions are made for one side, such as a ViT.
     """
     if side == sam.config.side:
         return sam
-    if isinstance(sam.config.encoder, ViTConfig):
+    encoder = sam.config.encoder
+    if encoder.fixed_side:
         raise ConfigError(
-            f"Expected pictures of {sam.config.side} pixels, got {side}: a ViT's positions are made for one side. "
-            "Train at the model's own, or begin with a TinyViT."
+            f"Expected pictures of {sam.config.side} pixels, got {side}: the positions of a {encoder.kind} are made "
+            "for one side. Train at the model's own, or begin with a TinyViT."
         )
     other = build(replace(sam.config, side=side)).to(sam.device)
     add_same_lora(sam, other)
@@ -93,8 +92,6 @@ def _is_head(name: str) -> bool:
 
 
 def _learns(name: str, config: TrainConfig) -> bool:
-    if name.startswith(_IDLE):
-        return False
     if config.mode == "hq":
         return _is_head(name)
     if config.mode == "scratch" or config.what == "all":

@@ -15,7 +15,8 @@ from samhq.compat.segment_anything.prompts import flat, owners
 from samhq.compat.segment_anything.refusals import RefusedPromptError
 from samhq.config import Candidates, HQMode
 from samhq.errors import ConfigError
-from samhq.model import mask_decoder, mask_decoder_hq, prompt_encoder, tiny_vit, vit
+from samhq.model import mask_decoder, mask_decoder_hq, prompt_encoder
+from samhq.model.encoders import tiny_vit, vit
 from samhq.model.selection import select
 from samhq.options import yes_or_no
 from samhq.types import Attended, ImageEmbedding, Shared, Sparse
@@ -29,6 +30,11 @@ class ImageEncoderViT(vit.ImageEncoderViT):
         """Side of the square that it sees, in pixels."""
         return self.side
 
+    def forward(self, pixels: Float[Tensor, "I 3 S S"]) -> tuple[Tensor, list[Tensor]]:  # type: ignore[override]
+        """Features and early features."""
+        features, levels = super().forward(pixels)
+        return features, list(levels)
+
 
 class TinyViT(tiny_vit.TinyViT):
     """Light HQ-SAM's encoder: pixels [I,3,S,S] to features [I,C,g,g] and a list of one early map [I,g,g,160]."""
@@ -37,6 +43,11 @@ class TinyViT(tiny_vit.TinyViT):
     def img_size(self) -> int:
         """Side of the square that it sees, in pixels."""
         return self.side
+
+    def forward(self, pixels: Float[Tensor, "I 3 S S"]) -> tuple[Tensor, list[Tensor]]:  # type: ignore[override]
+        """Features and early features."""
+        features, levels = super().forward(pixels)
+        return features, list(levels)
 
 
 class PlainImageEncoderViT(ImageEncoderViT):
@@ -153,10 +164,12 @@ class MaskDecoderHQ(MaskDecoder, mask_decoder_hq.MaskDecoderHQ):
                 "Expected interm_embeddings for a decoder with HQ heads, got none. "
                 "Pass on the second output of image_encoder, or SamPredictor.interm_features."
             )
-        if early[0].shape[:3] != (len(features), *features.shape[2:]):
+        scale = 4 if self.hq_level == "stride4" else 1
+        height, width = (scale * size for size in features.shape[2:])
+        if early[0].shape[:3] != (len(features), height, width):
             raise RefusedPromptError(
-                f"Expected interm_embeddings[0] of shape [{len(features)}, {features.shape[2]}, {features.shape[3]}, "
-                f"channels], as image_embeddings says, got {list(early[0].shape)}. Give a list of the encoder's maps."
+                f"Expected interm_embeddings[0] of shape [{len(features)}, {height}, {width}, channels], as "
+                f"image_embeddings says, got {list(early[0].shape)}. Give a list of the encoder's maps."
             )
         return ImageEmbedding(features, self.image_features(features, early[0]))
 

@@ -21,8 +21,9 @@ from samhq.config import ModelConfig
 from samhq.errors import ConfigError, did_you_mean, naming
 from samhq.image.frame import Frame
 from samhq.image.transform import normalise_and_pad
-from samhq.model import mask_decoder, mask_decoder_hq, prompt_encoder, sam, tiny_vit, vit
+from samhq.model import mask_decoder, mask_decoder_hq, prompt_encoder, sam
 from samhq.model.build import build
+from samhq.model.encoders import tiny_vit, vit
 from samhq.types import ImageEmbedding, LowRes, Prompts
 
 _KEYS = ("image", "original_size", "point_coords", "point_labels", "boxes", "mask_inputs")
@@ -37,12 +38,12 @@ class Sam(sam.Sam):
     @property
     def pixel_mean(self) -> Float[Tensor, "3 1 1"]:
         """What `preprocess` subtracts, RGB in 0..255."""
-        return torch.tensor(numbers.PIXEL_MEAN, device=self.device).view(-1, 1, 1)
+        return torch.tensor(self.config.encoder.normalisation.mean, device=self.device).view(-1, 1, 1)
 
     @property
     def pixel_std(self) -> Float[Tensor, "3 1 1"]:
         """What `preprocess` divides by, RGB in 0..255."""
-        return torch.tensor(numbers.PIXEL_STD, device=self.device).view(-1, 1, 1)
+        return torch.tensor(self.config.encoder.normalisation.std, device=self.device).view(-1, 1, 1)
 
     def forward(
         self, batched_input: Sequence[Mapping[str, Any]], multimask_output: bool, hq_token_only: bool = False
@@ -81,7 +82,8 @@ class Sam(sam.Sam):
         Raises:
             ImageError: another shape, or larger than the square.
         """
-        pixels = normalise_and_pad((x[None] if x.ndim == 3 else x).to(self.device), self.config.side)
+        images = (x[None] if x.ndim == 3 else x).to(self.device)
+        pixels = normalise_and_pad(images, self.config.side, self.config.encoder.normalisation)
         return pixels[0] if x.ndim == 3 else pixels
 
     def postprocess_masks(

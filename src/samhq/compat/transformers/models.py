@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, cast
 
 import torch
 from jaxtyping import Float
@@ -28,11 +28,11 @@ from samhq.compat.transformers.vision import look
 from samhq.config import Candidates, HQMode
 from samhq.errors import ConfigError, PromptError
 from samhq.model.build import build
+from samhq.model.encoders.vit import ImageEncoderViT
 from samhq.model.mask_decoder import MaskDecoder
 from samhq.model.prompt_encoder import PromptEncoder
 from samhq.model.sam import Sam
 from samhq.model.selection import select
-from samhq.model.vit import ImageEncoderViT
 from samhq.options import yes_or_no
 from samhq.types import ImageEmbedding, LowRes
 
@@ -94,8 +94,7 @@ class Pretrained(Renamed):
     @property
     def vision_encoder(self) -> ImageEncoderViT:
         """The image encoder."""
-        assert isinstance(self.sam.image_encoder, ImageEncoderViT)
-        return self.sam.image_encoder
+        return cast(ImageEncoderViT, self.sam.image_encoder)  # the model's config makes no other
 
     @property
     def prompt_encoder(self) -> PromptEncoder:
@@ -161,7 +160,7 @@ class Pretrained(Renamed):
         _check("image_embeddings", features, (row.decoder.dim, grid, grid))
         if early is None:
             return ImageEmbedding(features.to(self.device, self.dtype)), None
-        _check("intermediate_embeddings[0]", early, (grid, grid, row.encoder.early_dim))
+        _check("intermediate_embeddings[0]", early, row.encoder.level_hwc(row.side))
         if len(early) != len(features):
             raise PromptError(f"Expected embeddings of the same images, got {len(features)} and {len(early)}.")
         return self.sam.embed(features.to(self.device, self.dtype), early.to(self.device, self.dtype)), None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 from jaxtyping import Float
@@ -21,7 +21,7 @@ from samhq.compat.transformers.pretrained import Loading, refuse
 from samhq.compat.transformers.renaming import Renamed
 from samhq.errors import ConfigError
 from samhq.model.build import image_encoder
-from samhq.model.vit import ImageEncoderViT
+from samhq.model.encoders.vit import ImageEncoderViT
 
 Model = TypeVar("Model", bound="SamVisionModel")
 
@@ -45,12 +45,12 @@ def look(
     first = encoder.blocks[0].register_forward_pre_hook(lambda _, given: states.append(given[0])) if hidden else None
     later = [block.register_forward_hook(lambda _, __, out: states.append(out)) for block in encoder.blocks if hidden]
     try:
-        features, early = encoder(pixels.to(weight.device, weight.dtype))
+        features, levels = encoder(pixels.to(weight.device, weight.dtype))
     finally:
         for hook in (first, *later):
             if hook is not None:
                 hook.remove()
-    return features, early, tuple(states) if hidden else None
+    return features, list(levels), tuple(states) if hidden else None
 
 
 class SamVisionModel(Renamed):
@@ -64,8 +64,7 @@ class SamVisionModel(Renamed):
         self._take(config, image_encoder(config.to_model_config()))
 
     def _take(self, config: SamVisionConfig, encoder: nn.Module) -> None:
-        assert isinstance(encoder, ImageEncoderViT)
-        self.config, self.vision_encoder = config, encoder
+        self.config, self.vision_encoder = config, cast(ImageEncoderViT, encoder)  # its config makes no other
         self._name("vision_encoder.", "image_encoder.")
         self.eval()
 
@@ -83,7 +82,7 @@ class SamVisionModel(Renamed):
             model.load_state_dict(files.read(path).value)  # type: ignore[arg-type]
             return model.to(chosen.device, chosen.dtype)
         sam = load_model(path, device=chosen.device, dtype=chosen.dtype)
-        if not isinstance(sam.image_encoder, ImageEncoderViT):
+        if not sam.config.encoder.in_transformers:
             raise ConfigError(f"Expected a plain ViT encoder, got {sam.config.name}. Use samhq.load for this model.")
         whole = Loading.config(sam)
         model = cls.__new__(cls)

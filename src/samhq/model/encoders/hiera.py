@@ -1,22 +1,31 @@
 """Hiera, the encoder of SAM 2 and HQ-SAM 2: a vision transformer of four stages, each at half the resolution before.
 
 Most blocks attend inside windows, a few over the whole grid; the first block of a stage pools its queries. No
-relative positions, no class token. Knows nothing about prompts.
+relative positions, no class token. Knows nothing about prompts. `recognise` is the way back, from tensors to numbers.
 
 Source: Ryali et al., Hiera (arXiv 2306.00989); Ravi et al., SAM 2 (arXiv 2408.00714), section 4 and appendix D.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from samhq.config import HIERA_B, HIERA_L, HIERA_S, HIERA_T, HieraConfig
+from samhq.errors import CheckpointError
+from samhq.model.encoders.tensor_shapes import Recognised, TensorShapes
 from samhq.model.layers import MLP, unwindows, windows
 from samhq.model.sam2.neck import FpnNeck
+from samhq.types import Encoded
+
+_PUBLISHED = (HIERA_T, HIERA_S, HIERA_B, HIERA_L)
 
 
 def pooled(x: Float[Tensor, "B H W C"]) -> Float[Tensor, "B h w C"]:
@@ -154,11 +163,47 @@ class Hiera(nn.Module):
 class ImageEncoderHiera(nn.Module):
     """Normalised pixels [B,3,S,S] to features at stride 16, and the two finer maps of the neck."""
 
-    def __init__(self, trunk: Hiera, neck: FpnNeck, side: int) -> None:
+    def __init__(self, *, side: int, out: int, dim: int, **rest: Any) -> None:
         super().__init__()
-        self.side, self.trunk, self.neck = side, trunk, neck
+        self.side = side
+        self.trunk = Hiera(dim=dim, **rest)
+        self.neck = FpnNeck([dim * 2**stage for stage in range(4)], out)
 
-    def forward(self, pixels: Float[Tensor, "B 3 S S"]) -> tuple[Float[Tensor, "B C g g"], list[Tensor]]:
-        """Features [B,C,g,g], and the maps [B,C,4g,4g] and [B,C,2g,2g]."""
+    def forward(self, pixels: Float[Tensor, "B 3 S S"]) -> Encoded:
+        """Features [B,C,g,g], and as levels the maps [B,4g,4g,C] and [B,2g,2g,C]."""
         finest, finer, features = self.neck(self.trunk(pixels))
-        return features, [finest, finer]
+        return Encoded(features, (finest.permute(0, 2, 3, 1), finer.permute(0, 2, 3, 1)))
+
+
+def keywords(row: HieraConfig) -> Mapping[str, Any]:
+    """The encoder's arguments for a row; the trunk's strides make the patch."""
+    return {name: value for name, value in vars(row).items() if name != "patch"}
+
+
+def recognise(shapes: TensorShapes, declared: Mapping[str, object]) -> Recognised:
+    """The numbers of the Hiera whose tensors these are; heads, windows and global blocks leave no trace.
+
+    Raises:
+        CheckpointError: a tensor is missing, or the shapes make no Hiera of four stages.
+    """
+    del declared
+    at = "image_encoder.trunk"
+    dim = shapes(f"{at}.patch_embed.proj.weight", 4)[0]
+    blocks = shapes.count(f"{at}.blocks.")
+    starts = [i for i in range(blocks) if f"{at}.blocks.{i}.proj.weight" in shapes.keys]
+    if len(starts) != 3:
+        raise CheckpointError(f"Expected three blocks that halve the grid, got {starts}. Load a Hiera of four stages.")
+    depths = tuple(end - start for start, end in pairwise([0, *starts, blocks]))
+    hidden = shapes(f"{at}.blocks.0.mlp.layers.0.weight", 2)[0]
+    published = next((row for row in _PUBLISHED if (row.dim, row.depths) == (dim, depths)), None)
+    like = published or HieraConfig(depths=depths, global_blocks=())
+    encoder = replace(
+        like,
+        dim=dim,
+        background=shapes(f"{at}.pos_embed", 4)[3],
+        window_positions=shapes(f"{at}.pos_embed_window", 4)[3],
+        mlp_ratio=hidden // dim,
+    )
+    return Recognised(
+        encoder, None, ("side", "encoder.heads", "encoder.windows", "encoder.global_blocks", "encoder.patch")
+    )

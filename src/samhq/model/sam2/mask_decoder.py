@@ -24,12 +24,12 @@ from samhq.types import Attended, ImageEmbedding
 class MaskDecoder2(MaskDecoder):
     """Four masks as SAM's, painted with the help of two finer maps; predicted IoU lies in 0..1."""
 
-    def __init__(self, *, dim: int, **rest: Any) -> None:
-        super().__init__(dim=dim, listed=True, **rest)
+    def __init__(self, *, dim: int, middle_dim: int, mask_dim: int, head_depth: int, **rest: Any) -> None:
+        super().__init__(dim=dim, middle_dim=middle_dim, mask_dim=mask_dim, head_depth=head_depth, listed=True, **rest)
         self.obj_score_token = nn.Embedding(1, dim)
-        self.conv_s0 = nn.Conv2d(dim, dim // 8, kernel_size=1)
-        self.conv_s1 = nn.Conv2d(dim, dim // 4, kernel_size=1)
-        self.pred_obj_score_head = MLP(dim, dim, 1, 3)
+        self.conv_s0 = nn.Conv2d(dim, mask_dim, kernel_size=1)
+        self.conv_s1 = nn.Conv2d(dim, middle_dim, kernel_size=1)
+        self.pred_obj_score_head = MLP(dim, dim, 1, head_depth)
 
     def output_tokens(self) -> Float[Tensor, "L C"]:
         """IoU, masks, and the object score last: attention does not know their order, so SAM's places stay."""
@@ -43,9 +43,9 @@ class MaskDecoder2(MaskDecoder):
         """Above 0 where the object is in the picture; `tokens` as `Attended` has them."""
         return self.pred_obj_score_head(tokens[:, -1])
 
-    def levels(self, finest: Float[Tensor, "I C G G"], finer: Float[Tensor, "I C F F"]) -> tuple[Tensor, Tensor]:
+    def levels(self, finest: Float[Tensor, "I G G C"], finer: Float[Tensor, "I F F C"]) -> tuple[Tensor, Tensor]:
         """The two maps that enlarging masks takes in, [I,c,4g,4g] and [I,2c,2g,2g]: once an image."""
-        return self.conv_s0(finest), self.conv_s1(finer)
+        return self.conv_s0(finest.permute(0, 3, 1, 2)), self.conv_s1(finer.permute(0, 3, 1, 2))
 
     def upscaled(self, attended: Attended, embedding: ImageEmbedding) -> Float[Tensor, "P c G G"]:
         """Each prompt's image features at four times the grid, with the image's finer maps in them."""
@@ -58,9 +58,9 @@ class MaskDecoder2(MaskDecoder):
 class MaskDecoder2HQ(HQMask, MaskDecoder2):
     """SAM 2's decoder with one HQ mask more, whose logits correct the others."""
 
-    def __init__(self, *, dim: int, **rest: Any) -> None:
-        super().__init__(dim=dim, **rest)
-        self.add_hq_mask(dim)
+    def __init__(self, *, dim: int, middle_dim: int, mask_dim: int, head_depth: int, **rest: Any) -> None:
+        super().__init__(dim=dim, middle_dim=middle_dim, mask_dim=mask_dim, head_depth=head_depth, **rest)
+        self.add_hq_mask(dim, middle_dim, mask_dim, head_depth)
 
     def output_tokens(self) -> Float[Tensor, "L C"]:
         """IoU, masks, the HQ token, and the object score last."""

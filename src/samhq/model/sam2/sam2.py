@@ -14,13 +14,12 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from samhq.config import Candidates, HQMode, ModelConfig
-from samhq.model.encoders.hiera import ImageEncoderHiera
 from samhq.model.prompt_encoder import PromptEncoder
 from samhq.model.sam import Sam
 from samhq.model.sam2.mask_decoder import MaskDecoder2
 from samhq.model.sam2.memory import Remembering
 from samhq.model.selection import select
-from samhq.types import Attended, Choice, ImageEmbedding, LowRes, Prompts
+from samhq.types import Attended, Choice, Encoded, ImageEmbedding, LowRes, Prompts
 
 ABSENT = -1024.0  #: the logits of an object that is not on a frame
 
@@ -45,7 +44,7 @@ class Sam2(Remembering, Sam):
     def __init__(
         self,
         config: ModelConfig,
-        image_encoder: ImageEncoderHiera,
+        image_encoder: nn.Module,
         prompt_encoder: PromptEncoder,
         mask_decoder: MaskDecoder2,
     ) -> None:
@@ -88,8 +87,8 @@ class Sam2(Remembering, Sam):
             ConfigError: pixels of another shape.
         """
         self.check_pixels(pixels)
-        features, levels = self.image_encoder(pixels.to(self.dtype))
-        return ImageEmbedding(features, levels=self.mask_decoder.levels(*levels))
+        encoded: Encoded = self.image_encoder(pixels.to(self.dtype))
+        return ImageEmbedding(encoded.features, levels=self.mask_decoder.levels(*encoded.levels))
 
     def without_memory(self, features: Float[Tensor, "I C g g"]) -> Float[Tensor, "I C g g"]:
         """Features of a picture, or of a frame before which nothing is remembered."""

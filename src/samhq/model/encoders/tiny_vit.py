@@ -9,12 +9,18 @@ Source: Wu et al., TinyViT (arXiv 2207.10666); Zhang et al., MobileSAM (arXiv 23
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from samhq.config import TINY_VIT, TinyViTConfig
+from samhq.model.encoders.tensor_shapes import Recognised, TensorShapes
 from samhq.model.layers import neck, unrecorded, unwindows, windows
+from samhq.types import Encoded
 
 #: Elements of the widest map that a strip of rows may have where strips should stay in a CPU's cache (4 MB).
 CACHE_BUDGET = 1 << 20
@@ -213,7 +219,7 @@ class TinyViT(nn.Module):
         mlp_ratio: int,
         expand: int,
         classes: int,
-        eps: float,
+        norm_eps: float,
         out: int,
     ) -> None:
         super().__init__()
@@ -224,18 +230,56 @@ class TinyViT(nn.Module):
             if i == 0:
                 blocks: list[nn.Module] = [MBConv(dim, expand) for _ in range(depths[0])]
             else:
-                blocks = [TinyViTBlock(dim, heads[i], windows[i], mlp_ratio, eps) for _ in range(depths[i])]
+                blocks = [TinyViTBlock(dim, heads[i], windows[i], mlp_ratio, norm_eps) for _ in range(depths[i])]
             down = Bottleneck(dim, dims[i + 1], dims[i + 1], strides[i]) if i + 1 < len(dims) else None
             self.layers.append(Stage(blocks, down))
         # The classifier of the pre-training: in every published file, never applied.
-        self.norm_head = nn.LayerNorm(dims[-1], eps=eps)
+        self.norm_head = nn.LayerNorm(dims[-1], eps=norm_eps)
         self.head = nn.Linear(dims[-1], classes)
         self.neck = neck(dims[-1], out)
 
-    def forward(self, pixels: Float[Tensor, "B 3 S S"]) -> tuple[Float[Tensor, "B C g g"], list[Tensor]]:
-        """Features, and the second stage's down-sampled output as a list of one."""
+    def forward(self, pixels: Float[Tensor, "B 3 S S"]) -> Encoded:
+        """Features, and as the only level the second stage's down-sampled output [B,g,g,dims[2]]."""
         x = self.layers[1](self.layers[0](self.patch_embed(pixels)))
         early = x.permute(0, 2, 3, 1)
         for stage in self.layers[2:]:
             x = stage(x)
-        return self.neck(x), [early]
+        return Encoded(self.neck(x), (early,))
+
+
+def keywords(row: TinyViTConfig) -> dict[str, Any]:
+    """What the module is made with: all of the row but `patch`, which follows from its stages."""
+    return {name: value for name, value in vars(row).items() if name != "patch"}
+
+
+def recognise(shapes: TensorShapes, declared: Mapping[str, object]) -> Recognised:
+    """The numbers of the TinyViT whose tensors these are; the picture's side leaves no trace in them.
+
+    Raises:
+        CheckpointError: a tensor is missing, or the shapes make no TinyViT.
+    """
+    at = "image_encoder.layers"
+    stages = shapes.count(f"{at}.")
+    dims = [shapes("image_encoder.patch_embed.seq.2.c.weight", 4)[0]]
+    dims += [shapes(f"{at}.{i}.downsample.conv3.c.weight", 4)[0] for i in range(stages - 1)]
+    biases = [shapes(f"{at}.{i}.blocks.0.attn.attention_biases", 2) for i in range(1, stages)]
+    encoder = TinyViTConfig(
+        dims=tuple(dims),
+        depths=tuple(shapes.count(f"{at}.{i}.blocks.") for i in range(stages)),
+        heads=(_first(declared, "heads"), *(heads for heads, _ in biases)),
+        windows=(_first(declared, "windows"), *(round(area**0.5) for _, area in biases)),
+        strides=TINY_VIT.strides,
+        mlp_ratio=shapes(f"{at}.1.blocks.0.mlp.fc1.weight", 2)[0] // dims[1],
+        expand=shapes(f"{at}.0.blocks.0.conv1.c.weight", 4)[0] // dims[0],
+        classes=shapes("image_encoder.head.bias", 1, empty=True)[0],
+    )
+    return Recognised(encoder, None, ("side", "encoder.strides", "encoder.norm_eps", "encoder.patch"))
+
+
+def _first(declared: Mapping[str, object], name: str) -> int:
+    """A number for a TinyViT's first stage, which has no attention and so shows none."""
+    default: int = vars(TINY_VIT)[name][0]
+    match declared.get(f"encoder.{name}"):
+        case [int(stated), *_]:
+            return stated
+    return default

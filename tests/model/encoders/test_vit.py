@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from samhq.model import vit
+from samhq.model.encoders import vit
+from samhq.model.encoders.vit import Attention, Block, relative_table
 from samhq.model.sam import Sam
-from samhq.model.vit import Attention, Block, relative_table
 from tests import tiny
 
 

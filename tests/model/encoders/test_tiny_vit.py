@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from samhq.model import tiny_vit
 from samhq.model.build import build
+from samhq.model.encoders import tiny_vit
+from samhq.model.encoders.tiny_vit import Attention, Bottleneck, MBConv, TinyViTBlock, offset_index
 from samhq.model.sam import Sam
-from samhq.model.tiny_vit import Attention, Bottleneck, MBConv, TinyViTBlock, offset_index
 from tests import tiny
 
 

@@ -1,7 +1,7 @@
 """The plain vision transformer of SAM, SAM-HQ and SlimSAM: picture square in, embedding grid out.
 
 Most blocks attend inside windows, a few globally; both add decomposed relative positions to the attention
-logits. Knows nothing about prompts.
+logits. Knows nothing about prompts. `recognise` is the way back, from tensors to numbers.
 
 Source: Kirillov et al., Segment Anything (arXiv 2304.02643); Li et al., ViTDet (arXiv 2203.16527).
 """
@@ -9,18 +9,24 @@ Source: Kirillov et al., Segment Anything (arXiv 2304.02643); Li et al., ViTDet 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from samhq.config import SLIM_50, SLIM_77, VIT_B, VIT_H, VIT_L, ViTConfig
+from samhq.errors import CheckpointError
+from samhq.model.encoders.tensor_shapes import Recognised, TensorShapes
 from samhq.model.layers import MLPBlock, neck, unrecorded, unwindows, windows
+from samhq.types import Encoded
 
 #: Attention logits are biased per head: heads are taken together up to this many logits (256 MB in float32), ...
 BIAS_BUDGET = 1 << 26
 #: ... and where pieces should stay in a CPU's cache, windows, heads or queries up to this many (16 MB).
 CACHE_BUDGET = 1 << 22
+_PUBLISHED = (VIT_B, VIT_L, VIT_H, SLIM_50, SLIM_77)
 
 
 def relative_table(table: Float[Tensor, "L c"], size: int) -> Float[Tensor, "size size c"]:
@@ -160,7 +166,7 @@ class ImageEncoderViT(nn.Module):
         mlp_dim: int,
         window: int,
         global_blocks: tuple[int, ...],
-        eps: float,
+        norm_eps: float,
         qkv_bias: bool,
         out: int,
     ) -> None:
@@ -170,17 +176,65 @@ class ImageEncoderViT(nn.Module):
         self.patch_embed = PatchEmbed(dim, patch)
         self.pos_embed = nn.Parameter(torch.zeros(1, grid, grid, dim))
         self.blocks = nn.ModuleList(
-            Block(dim, heads, head_dim, mlp_dim, 0 if i in global_blocks else window, grid, eps, qkv_bias)
+            Block(dim, heads, head_dim, mlp_dim, 0 if i in global_blocks else window, grid, norm_eps, qkv_bias)
             for i in range(depth)
         )
         self.neck = neck(dim, out)
 
-    def forward(self, pixels: Float[Tensor, "B 3 S S"]) -> tuple[Float[Tensor, "B C g g"], list[Tensor]]:
-        """Features, and the output of every global block in order; HQ decoders read the first."""
+    def forward(self, pixels: Float[Tensor, "B 3 S S"]) -> Encoded:
+        """Features, and as levels the output [B,g,g,dim] of every global block in order."""
         x = self.patch_embed(pixels) + self.pos_embed
         early = []
         for block in self.blocks:
             x = block(x)
             if not block.window:
                 early.append(x)
-        return self.neck(x.permute(0, 3, 1, 2)), early
+        return Encoded(self.neck(x.permute(0, 3, 1, 2)), tuple(early))
+
+
+def recognise(shapes: TensorShapes, declared: Mapping[str, object]) -> Recognised:
+    """The numbers of the ViT whose tensors these are.
+
+    Raises:
+        CheckpointError: a tensor is missing, or the shapes make no ViT.
+    """
+    del declared
+    dim, _, patch, _ = shapes("image_encoder.patch_embed.proj.weight", 4)
+    _, grid, other, _ = shapes("image_encoder.pos_embed", 4)
+    if grid != other:
+        raise CheckpointError(f"Expected a square pos_embed, got {grid} by {other}. Load a model of square pictures.")
+    depth = shapes.count("image_encoder.blocks.")
+    table, head_dim = zip(*(shapes(f"image_encoder.blocks.{i}.attn.rel_pos_h", 2) for i in range(depth)), strict=True)
+    window, blocks, undecided = _windows(table, grid, dim)
+    qkv = shapes("image_encoder.blocks.0.attn.qkv.weight", 2)[0]
+    if qkv % (3 * head_dim[0]):
+        raise CheckpointError(f"Expected qkv rows to be a multiple of 3 * {head_dim[0]}, got {qkv}.")
+    encoder = ViTConfig(
+        dim=dim,
+        depth=depth,
+        heads=qkv // (3 * head_dim[0]),
+        global_blocks=blocks,
+        mlp_dim=shapes("image_encoder.blocks.0.mlp.lin1.weight", 2)[0],
+        head_dim=head_dim[0],
+        window=window,
+        patch=patch,
+        qkv_bias="image_encoder.blocks.0.attn.qkv.bias" in shapes.keys,
+    )
+    return Recognised(encoder, grid * patch, ("encoder.norm_eps", *undecided))
+
+
+def _windows(tables: tuple[int, ...], grid: int, dim: int) -> tuple[int, tuple[int, ...], tuple[str, ...]]:
+    """Window, global blocks, and what stays open, from the lengths 2·window-1 or 2·grid-1 of the tables."""
+    blocks = tuple(i for i, length in enumerate(tables) if length == 2 * grid - 1)
+    windowed = {length for length in tables if length != 2 * grid - 1}
+    if len(windowed) > 1 or not blocks or any(length % 2 == 0 for length in windowed):
+        raise CheckpointError(
+            f"Expected relative positions for one window and for the grid of {grid}, got tables of length "
+            f"{sorted(set(tables))}. Load a model whose positions were not resized."
+        )
+    if windowed:
+        return (windowed.pop() + 1) // 2, blocks, ()
+    # A window as large as the grid leaves no trace: believe a published model of this width and depth.
+    same = [row for row in _PUBLISHED if (row.dim, row.depth, row.window) == (dim, len(tables), grid)]
+    open_fields = ("encoder.window", "encoder.global_blocks")
+    return (grid, same[0].global_blocks, open_fields) if same else (grid, blocks, open_fields)

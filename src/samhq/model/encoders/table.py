@@ -1,0 +1,80 @@
+"""The table of image encoders: how each kind of row in `samhq.config` becomes a module, and is recognised in a file.
+
+To add an encoder: write its row class in `samhq.config` (a subclass of `EncoderConfig`), its module in a file of its
+own here, and an `EncoderKind` in `ENCODERS`. Nothing else asks which encoder a model has.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from samhq.config import EncoderConfig, HieraConfig, TinyViTConfig, ViTConfig
+from samhq.model.encoders import hiera, tiny_vit, vit
+from samhq.model.encoders.tensor_shapes import Recognised, TensorShapes
+
+#: Tensor shapes, and the fields that are written beside them by dotted name, to the encoder that they are.
+Recognise = Callable[[TensorShapes, Mapping[str, object]], Recognised]
+
+
+@dataclass(frozen=True)
+class EncoderKind:
+    """One kind of encoder: the class of its rows, its module, and how it is recognised.
+
+    `module` takes the row's fields, `side` and `out` as keywords, or what `keywords` makes of the row in place of the
+    fields. Its `forward` takes pixels [I,3,S,S] and returns `samhq.types.Encoded` with features [I,out,g,g]. `mark` is
+    how the name of a tensor begins that no other kind has. Without `recognise` the numbers are the row's own defaults,
+    unless others are written beside the tensors.
+    """
+
+    row: type[EncoderConfig]
+    module: type[nn.Module]
+    mark: str
+    keywords: Callable[[Any], Mapping[str, Any]] = vars
+    recognise: Recognise | None = None
+
+    def build(self, row: EncoderConfig, side: int, out: int, module: type[Any] | None = None) -> nn.Module:
+        """The untrained module for a row, or that of a subclass `module`, for pictures of `side` pixels."""
+        return (module or self.module)(side=side, out=out, **self.keywords(row))
+
+    def recognised(self, shapes: TensorShapes, declared: Mapping[str, object]) -> Recognised:
+        """The encoder that these tensors are.
+
+        Raises:
+            CheckpointError: tensors are missing, or their shapes make no encoder.
+        """
+        if self.recognise is not None:
+            return self.recognise(shapes, declared)
+        numbers = [f"encoder.{field.name}" for field in dataclasses.fields(self.row)]
+        return Recognised(self.row(), undecided=("side", *numbers))
+
+
+ENCODERS: dict[type[EncoderConfig], EncoderKind] = {
+    kind.row: kind
+    for kind in (
+        EncoderKind(ViTConfig, vit.ImageEncoderViT, mark="image_encoder.patch_embed.proj.", recognise=vit.recognise),
+        EncoderKind(
+            TinyViTConfig,
+            tiny_vit.TinyViT,
+            mark="image_encoder.patch_embed.seq.",
+            keywords=tiny_vit.keywords,
+            recognise=tiny_vit.recognise,
+        ),
+        EncoderKind(
+            HieraConfig,
+            hiera.ImageEncoderHiera,
+            mark="image_encoder.trunk.",
+            keywords=hiera.keywords,
+            recognise=hiera.recognise,
+        ),
+    )
+}
+
+
+def kind_of(row: EncoderConfig) -> EncoderKind:
+    """The table's entry for a row."""
+    return ENCODERS[type(row)]

@@ -1,0 +1,61 @@
+"""Shapes of named tensors, from which encoders recognise themselves. Knows nothing about files or models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from samhq.config import EncoderConfig
+from samhq.errors import CheckpointError
+
+
+class TensorShapes:
+    """Shapes by original tensor name, with errors that name what is missing."""
+
+    def __init__(self, state: Mapping[str, object]) -> None:
+        self.keys = state.keys()
+        self._state = state
+
+    def __call__(self, key: str, rank: int, *, empty: bool = False) -> tuple[int, ...]:
+        """The shape of one tensor, which must have `rank` axes and, unless `empty`, hold something.
+
+        Raises:
+            CheckpointError: there is no such tensor, or it has other axes.
+        """
+        if key not in self._state:
+            raise CheckpointError(f"Expected the tensor {key}, got a file without it. Load a complete checkpoint.")
+        value: Any = self._state[key]
+        shape: tuple[int, ...] = tuple(getattr(value, "shape", value))
+        if len(shape) != rank or not (all(shape) or empty):
+            raise CheckpointError(f"Expected {key} to have {rank} axes, got {list(shape)}. Download the file again.")
+        return shape
+
+    def has(self, *beginnings: str) -> bool:
+        """Whether some name starts so."""
+        return any(key.startswith(beginnings) for key in self.keys)
+
+    def count(self, beginning: str) -> int:
+        """How many numbered children `beginning` has; they must be 0, 1, 2, … without a gap.
+
+        Raises:
+            CheckpointError: there is none, or a number is missing.
+        """
+        rest = {key[len(beginning) :].split(".")[0] for key in self.keys if key.startswith(beginning)}
+        numbers = {int(part) for part in rest if part.isdecimal() and len(part) < 6}
+        if not numbers or numbers != set(range(len(numbers))):
+            raise CheckpointError(f"Expected tensors {beginning}0., 1., … without a gap, got {sorted(numbers)[:9]}.")
+        return len(numbers)
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """An encoder's numbers as its tensors show them, and the picture's side where they show it.
+
+    `undecided` names fields that no tensor shows ("encoder.norm_eps", "side"): what is written beside the tensors
+    decides them.
+    """
+
+    encoder: EncoderConfig
+    side: int | None = None
+    undecided: tuple[str, ...] = ()
