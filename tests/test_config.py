@@ -9,6 +9,7 @@ from samhq.config import (
     PIXEL_MEAN,
     PIXEL_STD,
     DecoderConfig,
+    Defaults,
     ModelConfig,
     TinyViTConfig,
     ViTConfig,
@@ -108,3 +109,15 @@ def test_the_original_epsilon_is_the_default() -> None:
     assert DecoderConfig().norm_eps == 1e-5
     assert vit().norm_eps == 1e-6
     assert TinyViTConfig().norm_eps == 1e-5
+
+
+def test_default_settings_are_no_part_of_the_architecture() -> None:
+    row = MODELS["mobile_sam"].replace(defaults=Defaults(hq="off"))
+    assert row == MODELS["mobile_sam"]
+    assert row.defaults.stated() == {"hq": "off"}
+    assert Defaults().stated() == {}
+
+
+def test_the_first_level_has_the_resolution_that_the_row_says() -> None:
+    assert vit().level_hwc(1024) == (64, 64, 12)
+    assert TinyViTConfig().level_hwc(512) == (32, 32, 160)

@@ -339,6 +339,9 @@ class Defaults:
         return {name: value for name, value in vars(self).items() if value is not None}
 
 
+NO_DEFAULTS = Defaults()
+
+
 @dataclass(frozen=True)
 class ModelConfig:
     """One model: an encoder, a decoder, the side of the square it sees, and whether it has HQ heads.
@@ -353,7 +356,7 @@ class ModelConfig:
     decoder: DecoderConfig = DecoderConfig()
     family: str = "SAM"
     memory: MemoryConfig | None = None  #: for SAM 2 models that can follow objects through a video
-    defaults: Defaults = field(default=Defaults(), compare=False)
+    defaults: Defaults = field(default=NO_DEFAULTS, compare=False)
 
     def __post_init__(self) -> None:
         step = self.encoder.step

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from samhq.checkpoint import declared
-from samhq.config import MODELS
+from samhq.config import MODELS, Defaults
 from samhq.errors import CheckpointError
 
 
@@ -39,3 +39,20 @@ def test_a_damaged_header_is_an_error(text):
 def test_impossible_fields_are_errors(fields):
     with pytest.raises(CheckpointError):
         declared.build(fields, MODELS["sam_vit_b"])
+
+
+BROUGHT = Defaults(pred_iou_thresh=0.5, hq="only", refine_boxes=True)
+
+
+def test_default_settings_travel_with_the_weights():
+    row = MODELS["sam_hq_vit_tiny"].replace(defaults=BROUGHT)
+    fields = declared.from_metadata(declared.to_metadata(row))
+    read = declared.build(fields, MODELS["sam_hq_vit_tiny"])
+    assert read.defaults == declared.named(read).defaults == BROUGHT
+    assert "defaults" not in declared.to_metadata(MODELS["sam_hq_vit_tiny"])["samhq"]
+
+
+@pytest.mark.parametrize("fields", [{"hq": "both"}, {"pred_iou_thresh": "0.5"}, {"refine_boxes": 1}, {"hq": 3}])
+def test_default_settings_that_mean_nothing_are_errors(fields):
+    with pytest.raises(CheckpointError, match=next(iter(fields))):
+        declared.build({f"defaults.{name}": value for name, value in fields.items()}, MODELS["sam_vit_b"])

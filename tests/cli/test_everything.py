@@ -14,7 +14,9 @@ from tests.inference.test_segment import picture
 
 from samhq.checkpoint.save import save_model
 from samhq.cli.everything import AutomaticFlags
+from samhq.cli.flags import ModelFlags
 from samhq.cli.main import main
+from samhq.config import Defaults
 from samhq.formats.sa1b import read_sa1b
 from samhq.image.read import read_mask
 from samhq.inference.automatic import AutomaticConfig
@@ -38,9 +40,29 @@ def run(weights: Path, out: Path, *arguments: object) -> int:
 
 def test_defaults_are_those_of_the_config() -> None:
     config, flags = AutomaticConfig(), asdict(AutomaticFlags())
-    assert flags == {name: getattr(config, name) for name in flags}
+    assert vars(AutomaticFlags().config(ModelFlags())) == vars(config)
+    assert {name for name, value in flags.items() if value is None} == {"pred_iou_thresh", "stability_score_thresh"}
+    assert all(value in (None, getattr(config, name)) for name, value in flags.items())
     own = {"point_grids", "candidates", "hq", "mask_threshold"}
     assert set(flags) == {field.name for field in fields(AutomaticConfig)} - own
+
+
+def test_settings_that_the_weights_bring_count_where_no_flag_says_else() -> None:
+    brought = Defaults(pred_iou_thresh=0.25, hq="off")
+    config = AutomaticFlags().config(ModelFlags(), brought)
+    assert (config.pred_iou_thresh, config.stability_score_thresh, config.hq) == (0.25, 0.95, "off")
+    config = AutomaticFlags(pred_iou_thresh=0.5).config(ModelFlags(hq="only"), brought)
+    assert (config.pred_iou_thresh, config.hq) == (0.5, "only")
+
+
+def test_the_file_of_the_weights_carries_settings(tmp_path: Path, capsys: Shown) -> None:
+    sam = tiny.model(tiny.HQ)
+    sam.config = sam.config.replace(defaults=Defaults(pred_iou_thresh=9.0))
+    save_model(sam, tmp_path / "strict.safetensors")
+    cat = drawn(tmp_path / "cat.png")
+    assert run(tmp_path / "strict.safetensors", tmp_path / "out", cat, "--points-per-side", "2") == 0
+    assert "lower --pred-iou-thresh 9" in capsys.readouterr().out
+    assert len(read_sa1b(tmp_path / "out" / "cat.json").annotations) == 0
 
 
 def test_files_are_those_of_the_api(weights: Path, tmp_path: Path, hq: Sam, capsys: Shown) -> None:

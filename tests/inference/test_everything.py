@@ -14,6 +14,7 @@ from tests.inference.test_segment import picture
 
 from samhq.checkpoint.save import save_model
 from samhq.cli.main import main
+from samhq.config import Defaults
 from samhq.errors import ConfigError, ImageError
 from samhq.formats.sa1b import read_sa1b
 from samhq.inference.automatic import AutomaticConfig, keep, propose
@@ -207,3 +208,12 @@ def test_options_that_mean_nothing_are_refused_before_the_picture_is_read(hq: Sa
         segment_everything("no/such.png", hq, **options)
     with pytest.raises(ConfigError, match="alpha"):
         segment_everything(picture(), hq, **LOOSE).overlay(alpha=float("nan"))
+
+
+def test_settings_that_the_weights_bring_are_the_defaults() -> None:
+    sam = tiny.model(tiny.HQ)
+    sam.config = sam.config.replace(defaults=Defaults(pred_iou_thresh=0.25, hq="off"))
+    found = segment_everything(picture(), Segmenter(sam), points_per_side=2, box_nms_thresh=1.0)
+    assert (found.config.pred_iou_thresh, found.config.hq, found.config.box_nms_thresh) == (0.25, "off", 1.0)
+    found = segment_everything(picture(), sam, config=AutomaticConfig(points_per_side=2))
+    assert found.config.pred_iou_thresh == 0.88

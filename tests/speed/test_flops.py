@@ -76,12 +76,3 @@ def test_our_decoder_computes_hardly_more_than_is_needed(hq: Any) -> None:
     config = model_config("sam_hq_vit_tiny")
     work = Decode(config, 2, "boxes", hq)
     assert counted(Ours(random_model(config), "float32", CPU).decoding(work).run) <= 1.02 * work.flops()
-
-
-def test_padding_is_not_counted() -> None:
-    """Every pair of real cells in one window: two products of `inner` channels; a row and a column term each."""
-    grid, window, inner = 7, 3, 32
-    cells = [(y, x) for y in range(grid) for x in range(grid)]
-    near = [[(v, u) for v, u in cells if (v // window, u // window) == (y // window, x // window)] for y, x in cells]
-    each = [2 * len(seen) + len({v for v, _ in seen}) + len({u for _, u in seen}) for seen in near]
-    assert flops.biased_attention(grid, window, inner) == 2 * inner * sum(each)

@@ -19,6 +19,7 @@ from samhq.cli.job import NO_EMBEDDINGS, PLAIN_JOB, EmbeddingFlags, JobFlags, co
 from samhq.cli.looks import NO_TILES, TileFlags
 from samhq.cli.pictures import check_results_spare_inputs, find_pictures, stems
 from samhq.cli.places import make_folder
+from samhq.config import NO_DEFAULTS, Defaults
 from samhq.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -39,11 +40,12 @@ class AutomaticFlags:
     points_per_batch: int = 64
     """At most so many points at a time."""
 
-    pred_iou_thresh: float = 0.88
-    """Keep masks whose predicted IoU is above this."""
+    pred_iou_thresh: float | None = None
+    """Keep masks whose predicted IoU is above this. [default: what the weights bring, else 0.88]"""
 
-    stability_score_thresh: float = 0.95
-    """Keep masks that hardly change where the threshold on their logits does."""
+    stability_score_thresh: float | None = None
+    """Keep masks that hardly change where the threshold on their logits does. [default: what the weights bring, else
+    0.95]"""
 
     stability_score_offset: float = 1.0
     """How far that threshold is moved, in logits."""
@@ -66,8 +68,8 @@ class AutomaticFlags:
     min_mask_region_area: int = 0
     """Fill holes and drop islands of fewer pixels than this."""
 
-    def config(self, model: ModelFlags) -> AutomaticConfig:
-        """What is asked.
+    def config(self, model: ModelFlags, defaults: Defaults = NO_DEFAULTS) -> AutomaticConfig:
+        """What is asked of a model whose weights bring these defaults.
 
         Raises:
             ConfigError: a value that means nothing.
@@ -75,7 +77,8 @@ class AutomaticFlags:
         from samhq.inference.automatic import AutomaticConfig
 
         candidates = {None: None, True: "all", False: "single"}[model.multimask]
-        return AutomaticConfig(**asdict(self), candidates=candidates, hq=model.hq_mode)  # type: ignore[arg-type]
+        given = {name: value for name, value in {**asdict(self), "hq": model.hq_mode}.items() if value is not None}
+        return AutomaticConfig.suited_to(defaults, **given, candidates=candidates)
 
 
 @Parameter(name="*")
@@ -182,7 +185,8 @@ class EverythingWork:
 
     def __call__(self) -> Callable[[Item], Outcome]:
         """The function that writes one picture's results."""
-        return partial(self.one, self.model.load(), self.automatic.config(self.model))
+        segmenter = self.model.load()
+        return partial(self.one, segmenter, self.automatic.config(self.model, segmenter.defaults))
 
     def one(self, segmenter: Segmenter, config: AutomaticConfig, item: Item) -> Outcome:
         """Writes the results of one picture.

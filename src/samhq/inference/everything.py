@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args, overload
 import numpy as np
 from jaxtyping import UInt, UInt8
 
+from samhq.config import Defaults
 from samhq.errors import ConfigError, did_you_mean
 from samhq.image.draw import colour
 from samhq.image.read import file_name_of, read_image
@@ -256,16 +257,17 @@ def segment_everything(
 
     `image` is a picture, as for `Segmenter.encode`, or an `EncodedImage`. `model` is what `samhq.load` returned or
     takes; None is the starter. `options` are fields of `AutomaticConfig`, such as `points_per_side=16`, and change
-    `config` where both are given. With `keep_all` every decoded mask is held, so that `Everything.filter` can be
-    asked for lower thresholds too. `progress` shows a bar, or is called with the points done and all points.
+    `config`; without `config` they change the defaults, to which the weights may have added their own. With `keep_all`
+    every decoded mask is held, so that `Everything.filter` can be asked for lower thresholds too. `progress` shows a
+    bar, or is called with the points done and all points.
 
     Raises:
         ImageError: the picture cannot be read.
         ConfigError: an option that is unknown or means nothing, or a picture that another model encoded.
         CheckpointError: the model cannot be loaded.
     """
-    chosen = as_config(config, options)
     sam = as_sam(model)
+    chosen = as_config(config, options, sam.config.defaults)
     embedding, file_name = None, file_name_of(image)
     if isinstance(image, EncodedImage):
         image, embedding, file_name = image.image, _embedding_for(sam, image), image.file_name
@@ -291,8 +293,8 @@ def _embedding_for(sam: Sam, encoded: EncodedImage) -> ImageEmbedding:
     return encoded.embedding.to(sam.device).to(sam.dtype)
 
 
-def as_config(config: AutomaticConfig | None, options: dict[str, Any]) -> AutomaticConfig:
-    """The configuration that both say together.
+def as_config(config: AutomaticConfig | None, options: dict[str, Any], defaults: Defaults) -> AutomaticConfig:
+    """`config` with the options, or without one the model's own defaults with the options.
 
     Raises:
         ConfigError: an option that is unknown or means nothing.
@@ -301,7 +303,7 @@ def as_config(config: AutomaticConfig | None, options: dict[str, Any]) -> Automa
     for name in options:
         if name not in known:
             raise ConfigError(f"Expected an option of AutomaticConfig, got {name!r}. {did_you_mean(name, known)}")
-    return (config or AutomaticConfig()).replace(**options)
+    return AutomaticConfig.suited_to(defaults, **options) if config is None else config.replace(**options)
 
 
 def as_sam(model: Segmenter | Sam | str | None) -> Sam:

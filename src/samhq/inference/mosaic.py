@@ -47,7 +47,8 @@ def segment_mosaic(
         ConfigError: an option that is unknown or means nothing; an overlap as large as the tile.
         CheckpointError: the model cannot be loaded.
     """
-    chosen, source, sam = as_config(config, options), open_picture(image), as_sam(model)
+    sam = as_sam(model)
+    chosen, source = as_config(config, options, sam.config.defaults), open_picture(image)
     grid = tile_grid(source.size_hw, tile, overlap, start_xy)
 
     best = Best()

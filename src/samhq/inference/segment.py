@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from samhq.config import HQMode
+from samhq.config import Defaults, HQMode
 from samhq.device import as_device, as_dtype
 from samhq.errors import ConfigError, PromptError, naming
 from samhq.image.frame import Frame
@@ -54,6 +54,11 @@ class Segmenter:
     def name(self) -> str:
         """The model's name, such as "sam_hq_vit_b"."""
         return self.model.config.name
+
+    @property
+    def defaults(self) -> Defaults:
+        """The settings that came with the model's weights."""
+        return self.model.config.defaults
 
     @torch.inference_mode()
     def encode(self, image: Any) -> EncodedImage:

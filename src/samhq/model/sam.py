@@ -107,7 +107,7 @@ class Sam(nn.Module):
         return embedding if embedding.shared else replace(embedding, shared=self.share(embedding.features))
 
     def hq_mode(self, hq: HQMode | None) -> HQMode:
-        """The mode to use: what was asked, or by default the weights' own, else "add" for HQ models and "off" for others.
+        """The mode to use: `hq`, else the weights' own default, else "add" for HQ models and "off" for others.
 
         Raises:
             ConfigError: an HQ mask was asked of a model that has no HQ heads.
