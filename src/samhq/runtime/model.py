@@ -15,6 +15,7 @@ import numpy as np
 from samhq.config import IGNORED, Candidates, HQMode
 from samhq.errors import CheckpointError, ConfigError
 from samhq.inference.prompt import Asked
+from samhq.options import one_of
 from samhq.runtime.about import DECODER, ENCODER, About
 from samhq.runtime.graph import Precision, open_graph
 from samhq.shapes import Float32
