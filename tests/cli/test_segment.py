@@ -153,6 +153,18 @@ def test_prompts_by_picture(weights: Path, tmp_path: Path, capsys: Shown) -> Non
     assert len(capsys.readouterr().out.splitlines()) == 2
 
 
+def test_a_picture_in_which_a_detector_found_nothing_gets_a_record(
+    weights: Path, tmp_path: Path, capsys: Shown
+) -> None:
+    pictures = [drawn(tmp_path / name) for name in ("cat.png", "dog.png")]
+    (tmp_path / "p.json").write_text(json.dumps({"cat.png": [], "dog.png": [{"box": [5, 5, 50, 30]}]}))
+    assert run(weights, tmp_path / "out", *pictures, "--prompts", tmp_path / "p.json") == 0
+    assert [len(record(tmp_path / "out", name)["annotations"]) for name in ("cat", "dog")] == [0, 1]
+    assert "cat.png: 0 masks, since no objects were asked for" in capsys.readouterr().out
+    # The record is a prompts file again.
+    assert run(weights, tmp_path / "again", pictures[0], "--prompts", tmp_path / "out" / "cat.json") == 0
+
+
 def test_an_unreadable_picture_among_many_becomes_a_record(weights: Path, tmp_path: Path, capsys: Shown) -> None:
     drawn(tmp_path / "in" / "a.png")
     (tmp_path / "in" / "b.png").write_bytes(b"no picture")

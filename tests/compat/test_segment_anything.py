@@ -387,13 +387,56 @@ def test_one_mask_serves_all_prompts(hq_predictor: SamPredictor) -> None:
         (None, None, (4,), None),
         (None, None, (2, 4), (3, 1, 16, 16)),
         (None, None, (2, 4), (2, 16, 16)),
-        (None, None, (0, 4), None),
     ],
 )
 def test_predict_torch_refuses_shapes(hq_predictor: SamPredictor, coords, labels, boxes, masks) -> None:
     given = [None if shape is None else torch.ones(shape) for shape in (coords, labels, boxes, masks)]
     with pytest.raises(PromptError):
         hq_predictor.predict_torch(*given)
+
+
+NOTHING = {
+    "boxes": (None, None, torch.zeros(0, 4)),
+    "boxes as training scripts write them": (None, None, torch.zeros(0, 1, 4)),
+    "points": (torch.zeros(0, 2, 2), torch.zeros(0, 2)),
+    "points and boxes": (np.zeros((0, 1, 2)), np.zeros((0, 1)), np.zeros((0, 4))),
+    "boxes and one mask": (None, None, torch.zeros(0, 4), torch.zeros(1, 1, 16, 16)),
+}
+
+
+@pytest.mark.parametrize("given", NOTHING.values(), ids=NOTHING)
+@pytest.mark.parametrize("flags", [{}, {"multimask_output": False}, {"return_logits": True}], ids=str)
+def test_a_detector_that_found_nothing_gets_no_masks(
+    hq_predictor: SamPredictor, plain_predictor: SamPredictor, given: tuple, flags: dict
+) -> None:
+    """IDEA-Research/Grounded-Segment-Anything#100."""
+    for predictor in (hq_predictor, plain_predictor):
+        found = predictor.predict_torch(*given, **flags)
+        some = predictor.predict_torch(None, None, torch.ones(1, 4), **flags)
+        for ours, theirs in zip(found, some, strict=True):
+            assert (ours.shape, ours.dtype) == ((0, *theirs.shape[1:]), theirs.dtype)
+    assert hq_predictor.transform.apply_boxes_torch(torch.zeros(0, 4), SIZE).shape == (0, 4)
+
+
+def test_a_picture_of_a_batch_may_have_no_boxes() -> None:
+    sam = model(tiny.HQ)
+    inputs = batch(sam)[:1] * 2
+    inputs = [
+        {key: inputs[0][key] for key in ("image", "original_size")} | {"boxes": torch.zeros(n, 4) + 9} for n in (0, 2)
+    ]
+    empty, full = sam(inputs, multimask_output=True)
+    for key, value in full.items():
+        assert (empty[key].shape, empty[key].dtype) == ((0, *value.shape[1:]), value.dtype)
+
+
+@pytest.mark.parametrize("config", [tiny.PLAIN, tiny.HQ], ids=str)
+def test_parts_take_no_rows(config: ModelConfig) -> None:
+    sam = model(config)
+    encoded = sam.image_encoder(tiny.pixels(config))
+    features, early = (encoded, None) if isinstance(encoded, torch.Tensor) else encoded
+    none, one = (decode_parts(sam, features, early, torch.ones(n, 4), multimask_output=True) for n in (0, 1))
+    for ours, theirs in zip(none, one, strict=True):
+        assert (ours.shape, ours.dtype) == ((0, *theirs.shape[1:]), theirs.dtype)
 
 
 def test_predictor_takes_core_models_and_nothing_else(plain_predictor: SamPredictor) -> None:

@@ -581,7 +581,6 @@ WRONG_PROMPTS: list[dict[str, Any]] = [
     {"input_points": [[["a", "b"]]]},
     {"input_points": [[[1, float("nan")]]]},
     {"input_points": [[[1, None]]]},
-    {"input_points": [[]]},
     {"input_points": 3},
     {"input_labels": [[1]]},
     {"input_points": [[[1, 2]]], "input_labels": [[1, 1]]},
@@ -590,9 +589,50 @@ WRONG_PROMPTS: list[dict[str, Any]] = [
     {"input_points": [[[[1, 2]], [[3, 4]]]], "input_labels": [[1, 1]]},
     {"input_boxes": [[1, 2, 3, 4]]},
     {"input_boxes": [[[1, 2, 3]]]},
-    {"input_boxes": [[]]},
     {"input_points": [[[1, 2]]], "input_boxes": [[[1, 2, 3, 4], [1, 2, 3, 4]]]},
 ]
+
+
+NO_OBJECTS: list[dict[str, Any]] = [
+    {"input_boxes": [[]]},
+    {"input_boxes": torch.zeros(1, 0, 4)},
+    {"input_points": [[]]},
+    {"input_points": [[]], "input_labels": [[]]},
+    {"input_points": np.zeros((1, 0, 2, 2)), "input_labels": np.zeros((1, 0, 2))},
+    {"input_points": [[]], "input_boxes": [[]]},
+]
+
+
+@pytest.mark.parametrize("prompts", NO_OBJECTS, ids=str)
+@pytest.mark.parametrize("multimask", [True, False])
+def test_no_objects_give_no_masks(
+    prompts: dict[str, Any], multimask: bool, model: SamHQModel, sam: SamModel, processor: SamHQProcessor
+) -> None:
+    inputs = processor(picture(40, 50), **prompts, return_tensors="pt")
+    for network in (model, sam):
+        out = network(**inputs, multimask_output=multimask)
+        some = network(pixels(), input_boxes=torch.tensor([[[1.0, 2, 30, 40]]]), multimask_output=multimask)
+        assert out.pred_masks.shape == (1, 0, *some.pred_masks.shape[2:])
+        assert out.iou_scores.shape == (1, 0, *some.iou_scores.shape[2:])
+        (masks,) = processor.post_process_masks(out.pred_masks, inputs.original_sizes, inputs.reshaped_input_sizes)
+        assert (masks.shape, masks.dtype) == ((0, some.pred_masks.shape[2], 40, 50), torch.bool)
+
+
+def test_no_objects_in_any_way_of_asking(model: SamHQModel) -> None:
+    boxes, points = torch.zeros(2, 0, 4), torch.zeros(2, 0, 3, 2)
+    assert model(pixels(2), input_boxes=boxes, hq_token_only=True).pred_masks.shape == (2, 0, 1, 16, 16)
+    assert model(pixels(2), input_points=points, input_labels=points[..., 0]).pred_masks.shape == (2, 0, 3, 16, 16)
+    guided = model(pixels(2), input_boxes=boxes, attention_similarity=torch.zeros(1), target_embedding=torch.zeros(1))
+    assert guided.iou_scores.shape == (2, 0, 3)
+    assert model.get_prompt_embeddings(input_boxes=boxes)[0].shape[:2] == (2, 0)
+
+
+def test_one_image_of_a_batch_may_have_no_objects(model: SamHQModel, processor: SamHQProcessor) -> None:
+    inputs = processor([picture(40, 50)] * 2, input_boxes=[[], [[5, 6, 30, 30]]], return_tensors="pt")
+    out = model(**inputs)
+    alone = model(**processor(picture(40, 50), input_boxes=[[[5, 6, 30, 30]]], return_tensors="pt"))
+    torch.testing.assert_close(out.pred_masks[1:], alone.pred_masks, atol=1e-4, rtol=1e-4)
+    assert (out.pred_masks[0] < 0).all()
 
 
 @pytest.mark.parametrize("prompts", WRONG_PROMPTS)

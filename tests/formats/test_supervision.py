@@ -41,7 +41,12 @@ def test_its_own_reader_of_sam_records_gives_the_same_masks():
 def test_no_objects_are_no_detections(monkeypatch):
     pytest.importorskip("supervision")
     nothing = Picture("a.jpg", (4, 4))
-    assert len(to_detections(nothing)) == 0
+    found, some = to_detections(nothing), to_detections(scene())
+    assert found.is_empty()
+    assert (found.xyxy.shape, found.mask.shape) == ((0, 4), (0, 4, 4))
+    for name in ("xyxy", "mask", "confidence", "class_id"):
+        assert getattr(found, name).dtype == getattr(some, name).dtype
+    assert some[some.class_id > 9].is_empty()
     assert sam_records(nothing) == []
     monkeypatch.setitem(sys.modules, "supervision", None)
     with pytest.raises(MissingExtraError, match=r"samhq\[supervision\]"):

@@ -118,3 +118,22 @@ def test_memory_does_not_grow_with_the_number_of_objects(tmp_path):
         tracemalloc.stop()
     assert peak < 15e6
     assert len(json.loads((tmp_path / "coco.json").read_text())["annotations"]) == 20
+
+
+@pytest.mark.parametrize(
+    "options", [WriteOptions(), WriteOptions(shapes="polygon", tolerance=1.5)], ids=["mask", "polygon"]
+)
+def test_every_format_writes_a_picture_without_objects(tmp_path, options):
+    pytest.importorskip("rasterio")
+    pixels = np.zeros((40, 60, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "none.png")
+    nothing = Picture("none.png", (40, 60), (), pixels, tmp_path / "none.png", geo=GEO)
+    write(list(FORMATS), [nothing], tmp_path / "out", options)
+    content = json.loads((tmp_path / "out" / "coco.json").read_text())
+    assert (len(content["images"]), content["annotations"]) == (1, [])
+    assert (tmp_path / "out" / "yolo" / "labels" / "none.txt").read_text() == ""
+    assert read_sa1b(tmp_path / "out" / "sa1b" / "none.json").annotations == ()
+    assert not np.asarray(Image.open(tmp_path / "out" / "none_labels.png")).any()
+    assert json.loads((tmp_path / "out" / "none.geojson").read_text())["features"] == []
+    write(list(FORMATS), [], tmp_path / "nothing", options)
+    assert json.loads((tmp_path / "nothing" / "coco.json").read_text())["images"] == []

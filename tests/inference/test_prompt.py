@@ -94,7 +94,6 @@ def test_only_a_lone_click_is_ambiguous(prompt: Prompt, policy: str) -> None:
 @pytest.mark.parametrize(
     ("prompts", "said"),
     [
-        ([], "at least one prompt"),
         ([Prompt()], "an empty one"),
         ([Prompt(points=[[1, 2]]), Prompt()], "an empty one"),
         ([Prompt(labels=[1])], "labels alone"),

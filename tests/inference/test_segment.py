@@ -162,10 +162,8 @@ def test_a_plain_model_has_no_hq_mask(plain: Sam) -> None:
         {},
         {"points": [[20, 15]], "boxes": [[5, 5, 50, 30]]},
         {"boxes": [[5, 5, 50, 30]], "prompts": [Prompt(box=[5, 5, 50, 30])]},
-        {"boxes": []},
         {"boxes": 5},
         {"boxes": [5, 5, 50, 30]},
-        {"prompts": []},
         {"prompts": 5},
         {"prompts": Prompt(points=[[20, 15]])},
         {"prompts": [None]},
@@ -194,15 +192,50 @@ def test_a_result_of_a_file_says_which(segmenter: Segmenter, tmp_path: Path) -> 
     assert segmenter.segment(picture(), points=[[20, 20]]).file_name is None
 
 
-@pytest.mark.parametrize(("images", "prompts"), [([], []), ([1], []), ([1, 2], [[KINDS["click"]]])])
+@pytest.mark.parametrize(("images", "prompts"), [([], [[]]), ([1], []), ([1, 2], [[KINDS["click"]]])])
 def test_a_batch_has_one_list_of_prompts_a_picture(segmenter: Segmenter, images: list[int], prompts: list[Any]) -> None:
     with pytest.raises(PromptError, match="one list of prompts for each picture"):
         segmenter.segment_batch([picture()] * len(images), prompts)
 
 
-def test_a_batch_with_a_picture_without_prompts_is_refused(segmenter: Segmenter) -> None:
-    with pytest.raises(PromptError, match="at least one prompt"):
-        segmenter.segment_batch([picture(), picture()], [[KINDS["click"]], []])
+EMPTY = {"array": {"boxes": np.zeros((0, 4))}, "list": {"boxes": []}, "tensor": {"boxes": torch.zeros(0, 4)}}
+EMPTY |= {"prompts": {"prompts": []}, "tuple": {"prompts": ()}}
+
+
+@pytest.mark.parametrize("asked", EMPTY.values(), ids=EMPTY)
+@pytest.mark.parametrize(("multimask", "count"), [(None, 1), (False, 1), (True, 3)])
+def test_a_detector_that_found_nothing_gets_no_masks(
+    segmenter: Segmenter, tmp_path: Path, asked: dict[str, Any], multimask: bool | None, count: int
+) -> None:
+    """IDEA-Research/Grounded-Segment-Anything#100."""
+    encoded = segmenter.encode(picture())
+    found = segmenter.segment(encoded, multimask=multimask, **asked)
+    some = segmenter.segment(encoded, boxes=[[5, 5, 50, 30]], multimask=multimask)
+    assert found.candidates.shape == (0, count, 40, 60)
+    for name in ("candidates", "candidate_scores", "low_res_logits", "masks", "scores", "boxes", "areas", "logits"):
+        ours, theirs = getattr(found, name), getattr(some, name)
+        assert (ours.shape[1:], ours.dtype) == (theirs.shape[1:], theirs.dtype), name
+    assert (len(found), found.polygons(), found.annotations()) == (0, [], [])
+    assert np.array_equal(found.overlay(), found.image)
+    written = {path.name for path in found.save(tmp_path, cutouts=True)}
+    assert written == {"result_overlay.jpg", "result.json"}
+
+
+def test_pictures_without_prompts_may_stand_anywhere_in_a_batch(segmenter: Segmenter) -> None:
+    asked = [[], [KINDS["click"], KINDS["box"]], []]
+    found = segmenter.segment_batch([picture()] * 3, asked)
+    assert [len(result) for result in found] == [0, 2, 0]
+    alone = segmenter.segment(picture(), prompts=asked[1])
+    assert np.array_equal(found[1].masks, alone.masks)
+    assert [result.masks.shape for result in segmenter.segment_batch([picture()] * 2, [[], []])] == [(0, 40, 60)] * 2
+    assert segmenter.segment_batch([], []) == []
+
+
+def test_nothing_said_is_still_an_error(segmenter: Segmenter) -> None:
+    with pytest.raises(PromptError, match="none of these"):
+        segmenter.segment(picture())
+    with pytest.raises(PromptError, match="at least one point"):
+        segmenter.segment(picture(), points=[])
 
 
 @pytest.mark.parametrize("image", [None, "nowhere.jpg", b"no picture", np.zeros((0, 5, 3), np.uint8), {}])
@@ -293,8 +326,8 @@ def test_of_several_pictures_the_wrong_one_is_named(segmenter: Segmenter, tmp_pa
     fine, far = Prompt(points=[[20, 15]]), Prompt(points=[[20, 500]])
     with pytest.raises(PromptError, match=r"^Picture 1 \(of 0 to 1\): Prompt 2 \(of 0 to 2\): Expected points"):
         segmenter.segment_batch([picture(), picture()], [[fine], [fine, fine, far]])
-    with pytest.raises(PromptError, match=r"^Picture 0 \(of 0 to 1\): Expected at least one prompt"):
-        segmenter.segment_batch([picture(), picture()], [[], [fine]])
+    with pytest.raises(PromptError, match=r"^Picture 0 \(of 0 to 1\): Expected points, a box or a mask"):
+        segmenter.segment_batch([picture(), picture()], [[Prompt()], [fine]])
     with pytest.raises(ImageError, match=r"^Picture 1 \(of 0 to 1\): Expected"):
         segmenter.segment_batch([picture(), np.zeros((5, 5, 5))], [[fine], [fine]])
     file = tmp_path / "b.png"

@@ -157,9 +157,14 @@ def test_a_plain_model_has_no_hq_mask(plain: Sam, hq: HQMode) -> None:
         plain.decode(embed(plain, 1), tiny.one_point(plain.config), hq=hq)
 
 
-def test_no_prompts_are_an_error(any_sam: Sam) -> None:
-    with pytest.raises(PromptError, match="at least one prompt, got none"):
-        any_sam.decode(embed(any_sam, 1), Prompts(torch.zeros(0, dtype=torch.int64)))
+@pytest.mark.parametrize("candidates", ["single", "best", "all", "sorted"])
+def test_no_prompts_give_no_masks_of_the_right_shape(any_sam: Sam, candidates: Candidates) -> None:
+    none, one = Prompts(torch.zeros(0, dtype=torch.int64)), tiny.one_point(any_sam.config)
+    embedding = embed(any_sam, 2)
+    for hq in ("add", "only", "off") if any_sam.config.hq else ("off",):
+        empty, full = (any_sam.decode(embedding, some, candidates=candidates, hq=hq) for some in (none, one))
+        assert (empty.logits.shape, empty.iou.shape) == ((0, *full.logits.shape[1:]), (0, *full.iou.shape[1:]))
+        assert (empty.logits.dtype, empty.iou.dtype) == (full.logits.dtype, full.iou.dtype)
 
 
 @pytest.mark.parametrize("image", [-1, 2])

@@ -79,3 +79,15 @@ def test_results_are_written_as_ever(exported: OnnxSegmenter, tmp_path: Path) ->
     names = [path.name for path in result.save(tmp_path, "a", cutouts=True)]
     assert names == ["a_mask_0.png", "a_mask_1.png", "a_overlay.jpg", "a_cutout_0.png", "a_cutout_1.png", "a.json"]
     assert len(json.loads((tmp_path / "a.json").read_text())["annotations"]) == 2
+
+
+@pytest.mark.parametrize("asked", [{"boxes": np.zeros((0, 4))}, {"boxes": []}, {"prompts": []}], ids=str)
+@pytest.mark.parametrize("multimask", [None, False, True])
+def test_a_detector_that_found_nothing_gets_no_masks(
+    exported: OnnxSegmenter, hq: Sam, asked: dict[str, Any], multimask: bool | None
+) -> None:
+    got = exported.segment(picture(), **asked, multimask=multimask)
+    expected = Segmenter(hq).segment(picture(), **asked, multimask=multimask)
+    for name in ("candidates", "candidate_scores", "low_res_logits", "boxes", "logits"):
+        ours, theirs = getattr(got, name), getattr(expected, name)
+        assert (ours.shape, ours.dtype) == (theirs.shape, theirs.dtype)

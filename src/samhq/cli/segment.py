@@ -148,4 +148,6 @@ def summary(count: int, scores: Sequence[float]) -> str:
     >>> summary(3, [0.5])
     '3 masks, score 0.500'
     """
+    if not scores:
+        return "0 masks, since no objects were asked for"
     return f"{count} {'mask' if count == 1 else 'masks'}, score {sum(scores) / len(scores):.3f}"

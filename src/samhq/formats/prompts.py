@@ -29,10 +29,13 @@ _FORMS = (
 
 @dataclass(frozen=True)
 class PromptFile:
-    """What a file asks: `everywhere`, of any picture, or `by_name`, of the pictures that it names."""
+    """What a file asks: `everywhere`, of any picture, or `by_name`, of the pictures that it names.
+
+    Either may be of no objects: what a detector that found nothing writes.
+    """
 
     path: Path
-    everywhere: tuple[Prompt, ...] = ()
+    everywhere: tuple[Prompt, ...] | None = None
     by_name: dict[str, tuple[Prompt, ...]] = field(default_factory=dict)
 
     def for_picture(self, picture: str | os.PathLike[str]) -> tuple[Prompt, ...]:
@@ -41,7 +44,7 @@ class PromptFile:
         Raises:
             PromptError: the file names pictures, and this is none of them.
         """
-        if self.everywhere:
+        if self.everywhere is not None:
             return self.everywhere
         path = Path(picture)
         for name in (str(picture), path.name, path.stem):
@@ -113,7 +116,7 @@ def _objects(value: Any, folder: Path) -> tuple[Prompt, ...]:
             value = value[key]
             break
     items = [value] if isinstance(value, dict) else value
-    if not isinstance(items, list) or not items or not all(isinstance(item, dict) for item in items):
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise PromptError(f"Expected one of the known forms, got {_short(value)}. Write {_FORMS}.")
     if any("type" in item for item in items):
         return (_from_marks(items),)

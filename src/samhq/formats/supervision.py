@@ -25,17 +25,15 @@ def to_detections(picture: Picture, labels: Sequence[str] = ()) -> Any:
     """
     library = _supervision()
     objects = [item for _, item in picture.objects]
-    if not objects:
-        return library.Detections.empty()
     classes = {label: number for number, label in enumerate(labels)}
-    boxes = np.array([item.bbox_xywh for item in objects], np.float32)
+    boxes = np.array([item.bbox_xywh for item in objects], np.float32).reshape(-1, 4)
     boxes[:, 2:] += boxes[:, :2]
     return library.Detections(
         xyxy=boxes,
-        mask=np.stack([item.mask for item in objects]),
+        mask=np.array([item.mask for item in objects], bool).reshape(-1, *picture.size_hw),
         confidence=np.array([np.nan if item.score is None else item.score for item in objects], np.float32),
-        class_id=np.array([classes.setdefault(item.label, len(classes)) for item in objects]),
-        data={"class_name": np.array([item.label for item in objects])},
+        class_id=np.array([classes.setdefault(item.label, len(classes)) for item in objects], int),
+        data={"class_name": np.array([item.label for item in objects], str)},
     )
 
 

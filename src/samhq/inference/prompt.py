@@ -99,7 +99,7 @@ def candidates_for(prompts: Sequence[Prompt], multimask: bool | None) -> list[Ca
 def one_or_many(
     points: Any, labels: Any, box: Any, boxes: Any, mask: Any, prompts: Sequence[Prompt] | None
 ) -> list[Prompt]:
-    """The prompts that the arguments of `Segmenter.segment` mean.
+    """The prompts that the arguments of `Segmenter.segment` mean; none for empty `boxes` or `prompts`.
 
     Raises:
         PromptError: nothing given, or two ways of saying it mixed.
@@ -124,9 +124,11 @@ def _rows(boxes: Any) -> list[np.ndarray]:
         rows = as_array(boxes)
     except ImageError as error:
         raise PromptError(f"Expected boxes as numbers [[x0, y0, x1, y1], ...], got {describe(boxes)}.") from error
-    if rows.ndim != 2 or rows.shape[1] != 4 or not len(rows):
+    if rows.shape == (0,):  # an empty list
+        return []
+    if rows.ndim != 2 or rows.shape[1] != 4:
         raise PromptError(
-            f"Expected boxes as [P, 4] with at least one box, got shape {list(rows.shape)}. "
+            f"Expected boxes as [P, 4], got shape {list(rows.shape)}. "
             "Write boxes=[[x0, y0, x1, y1], ...]; a single one is box=[x0, y0, x1, y1]."
         )
     return list(rows)
@@ -155,13 +157,11 @@ class Asked:
 
 
 def as_asked(prompts: Sequence[Prompt], frame: Frame) -> Asked:
-    """The prompts of one picture as arrays in model pixels, checked.
+    """The prompts of one picture as arrays in model pixels, checked; no prompts give arrays without rows.
 
     Raises:
-        PromptError: none given, one without content, or wrong shapes, ranges, order or labels.
+        PromptError: one without content, or wrong shapes, ranges, order or labels.
     """
-    if not prompts:
-        raise PromptError("Expected at least one prompt, got none. Give points=, box=, boxes=, mask= or prompts=.")
     points, labels = _points(prompts, frame)
     return Asked(points, labels, _boxes(prompts, frame), _masks(prompts, frame))
 
@@ -202,7 +202,7 @@ def _points(prompts: Sequence[Prompt], frame: Frame) -> tuple[np.ndarray, np.nda
     for number, prompt in enumerate(prompts):
         with naming("prompt", number, len(prompts)):
             rows.append(_clicks(prompt, frame))
-    widest = max(len(xy) for xy, _ in rows)
+    widest = max((len(xy) for xy, _ in rows), default=0)
     points = np.zeros((len(rows), widest, 2), np.float32)
     labels = np.full((len(rows), widest), IGNORED, np.int64)
     for i, (xy, label) in enumerate(rows):

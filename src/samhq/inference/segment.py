@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from samhq.config import Defaults, HQMode
+from samhq.config import Candidates, Defaults, HQMode
 from samhq.device import as_device, as_dtype
 from samhq.errors import ConfigError, PromptError, naming
 from samhq.image.frame import Frame
@@ -97,11 +97,12 @@ class Segmenter:
         `labels` [N] with 1 on and 0 off the object, `box` (x0, y0, x1, y1), `boxes` [P,4]; `mask` bool [H,W],
         such a mask as a PIL image or a file, or an earlier result's `low_res_logits[p, k]`. `multimask` True gives
         three candidates a prompt, best first; False one; None takes the best of three for a single click and one
-        otherwise. `hq` is "add" (SAM's logits plus the HQ logits; the default of HQ models), "only" or "off".
+        otherwise. Empty `boxes` or `prompts` give a result without masks. `hq` is "add" (SAM's logits plus the HQ
+        logits; the default of HQ models), "only" or "off".
 
         Raises:
             ImageError: the picture cannot be read.
-            PromptError: no prompt, or one of the wrong shape, range, order or type.
+            PromptError: nothing asked, or a prompt of the wrong shape, range, order or type.
             ConfigError: an HQ mask asked of a plain SAM.
         """
         encoded = image if isinstance(image, EncodedImage) else self.encode(image)
@@ -122,12 +123,14 @@ class Segmenter:
         The result of a prompt does not depend on its neighbours. Raises as `segment`; of several pictures and prompts
         the message says which is wrong, by its number from 0.
         """
-        if len(images) != len(prompts) or not images:
+        if len(images) != len(prompts):
             raise PromptError(
                 f"Expected one list of prompts for each picture, got {len(images)} pictures and {len(prompts)} lists. "
-                "Give an equal number, at least one."
+                "Give an equal number; an empty list asks nothing of its picture."
             )
         mode = self.model.hq_mode(hq)
+        if not len(images):
+            return []
         lists, encoded, parts = [], [], []
         for i, asked in enumerate(prompts):
             with _naming_picture(images, i):
@@ -141,7 +144,9 @@ class Segmenter:
                 parts.append(flatten(asked, e.frame, i))
         flat = join(parts)
         policies = [policy for asked in lists for policy in candidates_for(asked, multimask)]
-        low = self._decode(cat([e.embedding for e in encoded]), flat, policies, mode)
+        low = self._decode(
+            cat([e.embedding for e in encoded]), flat, policies, mode, "sorted" if multimask else "single"
+        )
         ends = np.cumsum([0, *(len(asked) for asked in lists)])
         return [
             self._result(e, LowRes(low.logits[start:end], low.iou[start:end]), tuple(asked))
@@ -158,8 +163,15 @@ class Segmenter:
                     f"{image.frame.side}. Encode it with the model that segments it."
                 )
 
-    def _decode(self, embedding: ImageEmbedding, prompts: Prompts, policies: list[Any], hq: HQMode) -> LowRes:
-        """Low-resolution masks of all prompts, in order; prompts of one policy are decoded together."""
+    def _decode(
+        self, embedding: ImageEmbedding, prompts: Prompts, policies: list[Any], hq: HQMode, otherwise: Candidates
+    ) -> LowRes:
+        """Low-resolution masks of all prompts, in order; prompts of one policy are decoded together.
+
+        Without prompts the result has as many candidates as `otherwise` says.
+        """
+        if not policies:
+            return self.model.no_masks(embedding, otherwise, hq)
         device = self.model.device
         embedding = embedding.to(device).to(self.model.dtype)
         prompts = prompts.to(device)

@@ -127,6 +127,12 @@ class Sam(nn.Module):
         choice = select(attended.iou, candidates, hq)
         return LowRes(self.mask_decoder.paint(attended, embedding, choice), choice.iou)
 
+    def no_masks(self, embedding: ImageEmbedding, candidates: Candidates, hq: HQMode) -> LowRes:
+        """The answer to no prompts: logits [0,K,4g,4g] and predicted IoU [0,K]."""
+        features = embedding.features
+        iou = select(features.new_zeros(0, self.config.decoder.masks), candidates, hq).iou
+        return LowRes(features.new_zeros(0, iou.shape[1], *(4 * side for side in features.shape[2:])), iou)
+
     def decode(
         self,
         embedding: ImageEmbedding,
@@ -138,13 +144,15 @@ class Sam(nn.Module):
     ) -> LowRes:
         """Low-resolution masks for every prompt; `batch` prompts at a time, by default as many as suit the device.
 
+        No prompts give no masks: [0,K,4g,4g] with the K that these candidates have.
+
         Raises:
             ConfigError: `hq` asks for what the model does not have.
             PromptError: a prompt belongs to no image of the embedding.
         """
         mode = self.hq_mode(hq)
         if not len(prompts):
-            raise PromptError("Expected at least one prompt, got none. Give points, boxes or masks.")
+            return self.no_masks(embedding, candidates, mode)
         if int(prompts.image_index.max()) >= len(embedding) or int(prompts.image_index.min()) < 0:
             raise PromptError(
                 f"Expected image_index in 0..{len(embedding) - 1}, got {prompts.image_index.tolist()}. "

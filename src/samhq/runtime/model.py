@@ -88,6 +88,9 @@ class OnnxModel:
     ) -> tuple[Float32[np.ndarray, "P K G G"], Float32[np.ndarray, "P K"]]:
         """Low-resolution logits of the masks that are kept, and their predicted IoU; a few prompts at a time."""
         take = np.array(taken(candidates, hq, self.about.masks), np.int32)
+        if not len(asked):
+            side = self.about.low_res
+            return np.zeros((0, len(take), side, side), np.float32), np.zeros((0, len(take)), np.float32)
         parts = [
             self._decode(embedding, asked[start : start + _AT_ONCE], take, hq)
             for start in range(0, len(asked), _AT_ONCE)

@@ -90,7 +90,7 @@ class OnnxSegmenter:
 
         Raises:
             ImageError: the picture cannot be read.
-            PromptError: no prompt, or one of the wrong shape, range, order or type.
+            PromptError: nothing asked, or a prompt of the wrong shape, range, order or type.
             ConfigError: an HQ mask asked of a plain SAM, or a picture that another model encoded.
         """
         asked = one_or_many(points, labels, box, boxes, mask, prompts)
@@ -101,7 +101,11 @@ class OnnxSegmenter:
                 f"Expected a picture encoded by this {self.name}, got one encoded by other weights. Encode it again."
             )
         flat = as_asked(asked, encoded.frame)
-        logits, iou = self._decode(encoded.embedding, flat, candidates_for(asked, multimask), mode)
+        policies = candidates_for(asked, multimask)
+        if policies:
+            logits, iou = self._decode(encoded.embedding, flat, policies, mode)
+        else:
+            logits, iou = self.model.decode(encoded.embedding, flat, "sorted" if multimask else "single", mode)
         return Segmentation(
             image=encoded.image,
             candidates=encoded.frame.masks_to_image(logits),

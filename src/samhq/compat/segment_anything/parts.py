@@ -124,8 +124,8 @@ class MaskDecoder(mask_decoder.MaskDecoder):
     ) -> tuple[Float[Tensor, "P K G G"], Float[Tensor, "P K"]]:
         """Low-resolution logits and predicted IoU. One image serves all prompts; several need a prompt each.
 
-        A single row of prompts likewise serves every image. `interm_embeddings`, the encoder's second output, is
-        for HQ decoders, of which only the first map [I,g,g,D] is read.
+        A single row of prompts likewise serves every image; no rows give no masks. `interm_embeddings`, the encoder's
+        second output, is for HQ decoders, of which only the first map [I,g,g,D] is read.
 
         Raises:
             RefusedPromptError: numbers of rows that are neither equal nor one.
@@ -133,6 +133,9 @@ class MaskDecoder(mask_decoder.MaskDecoder):
         """
         choice_of = asked(isinstance(self, MaskDecoderHQ), multimask_output, hq_token_only)
         embedding = self.embedding(image_embeddings, interm_embeddings)
+        if 0 in (len(sparse_prompt_embeddings), len(dense_prompt_embeddings)):
+            none = select(image_embeddings.new_zeros(0, self.masks), *choice_of).iou
+            return none.new_zeros(*none.shape, *(4 * side for side in image_embeddings.shape[2:])), none
         attended = self.meet(image_embeddings, image_pe, sparse_prompt_embeddings, dense_prompt_embeddings)
         choice = select(attended.iou, *choice_of)
         return self.paint(attended, embedding, choice), choice.iou

@@ -176,7 +176,7 @@ class Pretrained(Renamed):
     ) -> LowRes:
         """Masks of all prompts, padding blank."""
         row, prompts = self.sam.config.decoder, batch.prompts
-        if similarity is None and target is None:
+        if not len(prompts) or (similarity is None and target is None):
             low_res = self.sam.decode(embedding, prompts, candidates=candidates, hq=hq)
         else:
             tokens = len(self.mask_decoder.output_tokens()) + self.prompt_encoder.sparse(prompts).tokens.shape[1]

@@ -44,7 +44,7 @@ def read_prompts(points: Any, labels: Any, boxes: Any, images: int) -> Nested:
 
     Points are `[image][object][point][x, y]`, or without the object level where each image has one object; labels
     are nested like the points (1 on the object, 0 off it); boxes are `[image][object][x0, y0, x1, y1]`. An object
-    may have None for its points or its box.
+    may have None for its points or its box; an image may have no objects.
 
     >>> read_prompts([[[450, 600]]], None, None, 1).points
     [[array([[450., 600.]])]]
@@ -72,25 +72,32 @@ def pad(nested: Nested, pad_value: float = IGNORED) -> Padded:
     >>> pad(read_prompts([[[1, 2]], [[3, 4], [5, 6]]], None, None, 2)).labels.tolist()
     [[[1, -10]], [[1, 1]]]
 
+    Where no image has an object, P is 0.
+
     Raises:
-        PromptError: no point or no box at all.
+        PromptError: objects of which none has a point.
     """
-    boxes = None if nested.boxes is None else _grid(nested.boxes, (4,), np.nan, "box", depth=2)
+    boxes = None if nested.boxes is None else _grid(nested.boxes, (4,), np.nan, depth=2)
     if nested.points is None:
         return Padded(None, None, boxes)
     given = nested.labels or [[np.ones(len(xy), np.int64) for xy in objects] for objects in nested.points]
-    labels = _grid(given, (), IGNORED, "point", depth=3).astype(np.int64)
-    points = _grid(nested.points, (2,), pad_value, "point", depth=3)
+    labels = _grid(given, (), IGNORED, depth=3).astype(np.int64)
+    points = _grid(nested.points, (2,), pad_value, depth=3)
     return Padded(points, labels if nested.labels is not None or (labels == IGNORED).any() else None, boxes)
 
 
 def _points(value: Any, images: int) -> list[list[np.ndarray]]:
     lists = _lists(value, "input_points", _POINTS)
     depth = _depth(lists)
-    if depth not in (3, 4):
+    if depth == 2 and not any(lists):
+        objects: list[list[Any]] = [[] for _ in lists]
+    elif depth == 3:
+        objects = [[one] for one in lists]
+    elif depth == 4:
+        objects = _objects(lists, "input_points", _POINTS)
+    else:
         raise PromptError(f"Expected input_points as {_POINTS}, got {depth} levels of nesting.")
     _check_count("input_points", lists, images)
-    objects = [[one] for one in lists] if depth == 3 else _objects(lists, "input_points", _POINTS)
     return _each(objects, lambda points: _numbers(points, "input_points", (-1, 2), _POINTS))
 
 
@@ -99,7 +106,8 @@ def _labels(value: Any, points: list[list[np.ndarray]]) -> list[list[np.ndarray]
     depth = _depth(lists)
     if depth not in (2, 3):
         raise PromptError(f"Expected input_labels as {_LABELS}, got {depth} levels of nesting.")
-    objects = [[one] for one in lists] if depth == 2 else _objects(lists, "input_labels", _LABELS)
+    single = depth == 2 and any(points)
+    objects = [[one] for one in lists] if single else _objects(lists, "input_labels", _LABELS)
     labels = _each(objects, lambda row: _numbers(row, "input_labels", (-1,), _LABELS))
     if _counts(labels) != _counts(points):
         raise PromptError(
@@ -203,13 +211,13 @@ def _check_pairs(nested: Nested) -> None:
         )
 
 
-def _grid(objects: list[list[Any]], cell: tuple[int, ...], fill: float, what: str, *, depth: int) -> np.ndarray:
+def _grid(objects: list[list[Any]], cell: tuple[int, ...], fill: float, *, depth: int) -> np.ndarray:
     """Rows of rows as one array, filled up at the end of each."""
-    size = [len(objects), max(len(one) for one in objects)]
+    size = [len(objects), max((len(one) for one in objects), default=0)]
     if depth == 3:
         size.append(max((len(row) for one in objects for row in one), default=0))
-    if 0 in size:
-        raise PromptError(f"Expected at least one {what}, got none in any image. Leave the argument out.")
+    if size[1] and 0 in size:
+        raise PromptError("Expected at least one point, got none in any object. Leave the argument out.")
     grid = np.full((*size, *cell), fill, np.float64)
     for i, one in enumerate(objects):
         for j, row in enumerate(one):

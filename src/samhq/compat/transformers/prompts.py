@@ -48,8 +48,9 @@ def flatten(
     """The prompts of `images` pictures, in model pixels: points [I,P,N,2], labels [I,P,N] (1 where left out),
     boxes [I,P,4], masks [I,1,4g,4g] for all of a picture's prompts or [I,P,4g,4g].
 
-    Without points and boxes there is one prompt a picture. Points labelled -10 and boxes of NaN are padding; a prompt
-    that has nothing else, though points or boxes were given, is padding as a whole.
+    Without points and boxes there is one prompt a picture; points or boxes of no objects are no prompts. Points
+    labelled -10 and boxes of NaN are padding; a prompt that has nothing else, though points or boxes were given, is
+    padding as a whole.
 
     Raises:
         PromptError: wrong shapes, counts that differ, unknown labels, or values that are not finite.
@@ -89,7 +90,7 @@ def _place(fine: Bool[Tensor, "I P *rest"]) -> str:
 def _check_points(points: Tensor | None, images: int) -> None:
     if points is None:
         return
-    if points.ndim != 4 or points.shape[-1] != 2 or 0 in points.shape:
+    if points.ndim != 4 or points.shape[-1] != 2 or (points.shape[1] and not points.shape[2]):
         raise PromptError(
             "Expected input_points of shape [images, objects, points, 2], got "
             f"{list(points.shape)}. For one object an image add the second axis: input_points[:, None]."
@@ -106,7 +107,7 @@ def _check_points(points: Tensor | None, images: int) -> None:
 def _check_boxes(boxes: Tensor | None, images: int) -> None:
     if boxes is None:
         return
-    if boxes.ndim != 3 or boxes.shape[-1] != 4 or 0 in boxes.shape:
+    if boxes.ndim != 3 or boxes.shape[-1] != 4:
         raise PromptError(
             f"Expected input_boxes of shape [images, objects, 4] as (x0, y0, x1, y1), got {list(boxes.shape)}. "
             "For one image add the first axis: input_boxes[None]."
