@@ -145,17 +145,8 @@ class AutomaticConfig:
 
     @classmethod
     def suited_to(cls, defaults: Defaults, **chosen: Any) -> AutomaticConfig:
-        """The settings that a model's weights bring along, with those `chosen` in place of theirs and of the library's.
-
-        >>> AutomaticConfig.suited_to(Defaults(pred_iou_thresh=0.5), crop_n_layers=1).pred_iou_thresh
-        0.5
-
-        Raises:
-            ConfigError: a value that means nothing.
-        """
-        names = {field.name for field in fields(cls)}
-        own = {name: value for name, value in defaults.stated().items() if name in names}
-        return cls(**{**own, **chosen})
+        """The settings that a model's weights bring along, with those `chosen` in place of theirs and the library's."""
+        return cls(**{**{name: value for name, value in defaults.stated().items() if hasattr(cls, name)}, **chosen})
 
     def replace(self, **changes: Any) -> AutomaticConfig:
         """A copy with some fields changed.
