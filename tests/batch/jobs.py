@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -12,8 +13,23 @@ from functools import partial
 from pathlib import Path
 
 from samhq.batch.job import Item, Outcome, run_job
-from samhq.errors import CheckpointError, ImageError
+from samhq.errors import CheckpointError, ImageError, MissingExtraError
 from samhq.storage.atomic import whole_file
+
+#: What is raised for a picture with this content.
+ERRORS: dict[bytes, Exception] = {
+    b"full": OSError(errno.ENOSPC, "No space left on device"),
+    b"quota": OSError(errno.EDQUOT, "Disk quota exceeded"),
+    b"read-only": OSError(errno.EROFS, "Read-only file system"),
+    b"unplugged": OSError(errno.EIO, "Input/output error"),
+    b"extra": MissingExtraError("Expected a package, got none."),
+    b"long": OSError(errno.ENAMETOOLONG, "File name too long"),
+    b"large": OSError(errno.EFBIG, "File too large"),
+    b"encoder": OSError("encoder error -2 when writing image file"),
+    b"decoder": RuntimeError("Decoding of color planes failed"),
+    b"memory": MemoryError(),
+    b"unicode": UnicodeEncodeError("utf-8", "\udcff", 0, 1, "surrogates not allowed"),
+}
 
 
 @dataclass(frozen=True)
@@ -37,8 +53,8 @@ def negative(work: Negative, item: Item) -> Outcome:
         raise ImageError(f"Expected a picture, got {item.path}.")
     if content == b"bug":
         raise ZeroDivisionError("a bug")
-    if content == b"full":
-        raise OSError(28, "No space left on device")
+    if content in ERRORS:
+        raise ERRORS[content]
     if content == b"deadly":
         os.kill(os.getpid(), signal.SIGKILL)
     files = [work.output / f"{item.name}.neg", work.output / f"{item.name}.{item.asked}len"]

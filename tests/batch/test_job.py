@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,9 +17,9 @@ from pathlib import Path
 import pytest
 
 from samhq.batch.job import Item, Report, Tally, run_job
-from samhq.batch.manifest import FILENAME, Manifest, Record
+from samhq.batch.manifest import FILENAME, Record
 from samhq.errors import CheckpointError, ConfigError, ImageError
-from tests.batch.jobs import Negative, items
+from tests.batch.jobs import ERRORS, Negative, items
 
 ROOT = Path(__file__).parents[2]
 
@@ -101,16 +104,55 @@ def test_what_is_wrong_with_the_job_ends_it(pictures: Path, out: Path, workers: 
     with pytest.raises(CheckpointError, match="got none"):
         run_job(items(pictures), Negative(out, broken=True), out, workers=workers)
     assert not list(out.iterdir()), "no empty manifest is left"
-    (pictures / "p3.pic").write_bytes(b"full")
-    with pytest.raises(OSError, match="No space left"):
+
+
+@pytest.mark.parametrize("what", [b"full", b"quota", b"read-only", b"unplugged", b"extra"])
+@pytest.mark.parametrize("workers", [0, 1])
+def test_what_every_picture_would_meet_ends_the_job(pictures: Path, out: Path, what: bytes, workers: int) -> None:
+    (pictures / "p3.pic").write_bytes(what)
+    with pytest.raises(type(ERRORS[what]), match=re.escape(str(ERRORS[what]))):
         run_job(items(pictures), Negative(out), out, workers=workers)
 
 
-def test_a_bug_in_a_worker_ends_the_job(pictures: Path, out: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    (pictures / "p0.pic").write_bytes(b"bug")
-    with pytest.raises(ConfigError, match="ended with code 1"):
-        run_job(items(pictures), Negative(out), out, workers=1)
-    assert "ZeroDivisionError" in capfd.readouterr().err
+def test_a_folder_that_is_gone_ends_the_job(pictures: Path, out: Path) -> None:
+    def gone(report: Report) -> None:
+        if report.item.name == "p3":
+            shutil.rmtree(out)
+            out.touch()
+
+    with pytest.raises(OSError, match="deep"):
+        run_job(items(pictures), Negative(out), out, tell=gone)
+
+
+@pytest.mark.parametrize("what", [b"long", b"large", b"encoder", b"decoder", b"memory", b"unicode", b"bug"])
+@pytest.mark.parametrize("workers", [0, 1])
+def test_whatever_one_picture_does_the_others_are_done(pictures: Path, out: Path, what: bytes, workers: int) -> None:
+    (pictures / "p3.pic").write_bytes(what)
+    error = ERRORS.get(what, ZeroDivisionError("a bug"))
+    tally = run_job(items(pictures), Negative(out), out, workers=workers)
+    assert tally == Tally(done=7, failed=1)
+    (failed,) = [line for line in lines(out) if line["error"]]
+    assert failed["name"] == "p3"
+    assert f"{type(error).__name__}: {error}" in failed["error"]
+    assert "jobs.py, line" in failed["error"]
+    tally = run_job(items(pictures), Negative(out), out, workers=workers, resume=True)
+    assert tally == Tally(skipped=7, failed=1)
+
+
+def test_a_failure_whose_own_file_cannot_be_written_is_in_the_manifest(pictures: Path, out: Path) -> None:
+    (pictures / "p3.pic").write_bytes(b"broken")
+
+    def refuse(item: Item, reason: str) -> list[Path]:
+        raise OSError(errno.ENAMETOOLONG, "File name too long")
+
+    assert run_job(items(pictures), Negative(out), out, on_failure=refuse) == Tally(done=7, failed=1)
+    assert [line["name"] for line in lines(out) if line["error"]] == ["p3"]
+
+    def full(item: Item, reason: str) -> list[Path]:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        run_job(items(pictures), Negative(out), out, on_failure=full)
 
 
 def test_a_killed_worker_costs_its_picture(pictures: Path, out: Path) -> None:
@@ -264,22 +306,12 @@ def known(out: Path) -> set[str]:
     return {record.name for record in found if record is not None}
 
 
-def test_leftovers_of_a_killed_job_are_removed_but_not_those_of_a_running_one(pictures: Path, out: Path) -> None:
-    out.mkdir(parents=True)
-    mine, strange = out / ".p1-abcd1234.neg", out / ".other-abcd1234.neg"
-    deep, plain = out / "p1" / ".0-abcd1234.png", out / "p1" / "0-abcd1234.png"
-    for path in (mine, strange, deep, plain):
-        path.parent.mkdir(exist_ok=True)
+def test_parts_of_a_killed_job_are_removed_and_no_file_of_the_user(pictures: Path, out: Path) -> None:
+    (out / "p1").mkdir(parents=True)
+    users = [out / ".p1-settings.neg", out / ".p1-abcd1234.neg", out / "p1" / ".0-abcd1234.png", out / ".coins-cfg"]
+    parts = [out / f".samhq-part-{1:016x}.neg", out / "p1" / f".samhq-part-{2:016x}.png"]
+    for path in (*users, *parts):
         path.touch()
-    with Manifest(out):
-        run_job(items(pictures)[:1], Negative(out), out, resume=True)
-        assert mine.exists()
-        with Manifest(out) as second:
-            second.sweep(["p1"])
-            assert mine.exists(), "the first one may be writing it"
-    with Manifest(out) as alone:
-        alone.sweep(["p0", "p1"])
-    assert not mine.exists()
-    assert not deep.exists()
-    assert strange.exists()
-    assert plain.exists()
+    run_job(items(pictures), Negative(out), out, resume=True)
+    assert all(path.exists() for path in users)
+    assert not any(path.exists() for path in parts)

@@ -78,3 +78,12 @@ def test_an_input_that_a_result_would_replace_is_refused(tmp_path: Path, name: s
         check_results_spare_inputs([tmp_path / "cat.jpg", tmp_path / name], ["cat"], tmp_path)
     check_results_spare_inputs([tmp_path / "cat.jpg", tmp_path / name], ["dog"], tmp_path)
     check_results_spare_inputs([tmp_path / "cat.jpg", tmp_path / name], ["cat"], tmp_path / "out")
+
+
+def test_long_names_become_shorter_and_stay_different() -> None:
+    pictures = [Path("猫" * 80 + ".jpg"), Path("猫" * 79 + "犬.jpg"), Path("a", "🐈" * 60 + ".png"), Path("cat.jpg")]
+    names = stems(pictures)
+    assert len(set(names)) == 4
+    assert names[3] == "cat"
+    assert names == stems(pictures)
+    assert max(len(f"{name}_cutout_1234_1234.png".encode()) for name in names) < 255

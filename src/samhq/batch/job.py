@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+import traceback
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,12 +17,10 @@ from typing import Any
 
 from samhq.batch.manifest import Manifest, Output, Record, Source
 from samhq.batch.pool import Died, run_here, run_in_processes
-from samhq.errors import ConfigError, ImageError, PromptError, SamHQError
+from samhq.errors import ConfigError, MissingExtraError, SamHQError
 from samhq.progress import progress_bar
 from samhq.storage import digest
-
-#: What is wrong with a picture or what is asked of it, and no reason to stop. Other errors end the job.
-FAILURES = (ImageError, PromptError)
+from samhq.storage.disk import is_disk_error
 
 
 @dataclass(frozen=True)
@@ -90,12 +89,15 @@ def run_job(
 
     `workers` 0 works in this process; 1 or more in as many others, each with its own model and OMP_NUM_THREADS
     threads (by default one): results do not depend on their number. `tell` is called here for every picture, as they
-    come; `on_failure` too, for those that failed with an ImageError or PromptError; without `keep_going` the error is
-    raised instead.
+    come; `on_failure` too, for those that failed.
+
+    Any error while a picture is processed fails that picture, and the job goes on with the next. Without `keep_going`
+    the error is raised instead. Only what every other picture would meet too ends the job: a disk that is full,
+    read-only or gone, and an extra that is not installed.
 
     Raises:
         ConfigError: a negative number of workers, or a worker that could not go on.
-        SamHQError, OSError: what `work` or its function raised, but for failures of single pictures.
+        SamHQError, OSError: what `work` raised; a disk that cannot be written to; an extra that is not installed.
     """
     if workers < 0:
         raise ConfigError(f"Expected workers as 0 or more, got {workers}. 0 works in this process.")
@@ -158,16 +160,45 @@ def _attempt(each: Callable[[Item], Outcome], output: Path | None, task: _Task) 
     started = time.perf_counter()
     path = task.item.path
     source = None if output is None else Source.of(path)
-    outcome, error = Outcome(), None
+    outcome, outputs = Outcome(), ()
+    error: SamHQError | None = None
     try:
         outcome = each(task.item)
-    except FAILURES as caught:
-        error = caught
-    outputs = () if output is None else tuple(Output.of(file, output) for file in outcome.files)
+        outputs = _described(outcome.files, output)
+    except Exception as caught:  # noqa: BLE001  One odd picture must not end a job of thousands.
+        error = _as_failure(caught, output)
     seconds = time.perf_counter() - started
     why = None if error is None else str(error)
     record = Record(str(path), task.item.name, source, task.options, outputs, round(seconds, 3), why)
     return Report(task.item, record, outcome.said, error)
+
+
+def _as_failure(error: Exception, output: Path | None) -> SamHQError:
+    """The error that the record of one picture gives.
+
+    Raises:
+        Exception: the same error, where every other picture would meet it too.
+    """
+    if isinstance(error, MissingExtraError) or (isinstance(error, OSError) and is_disk_error(error, output)):
+        raise error
+    if isinstance(error, SamHQError):
+        return error
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    failure = SamHQError(
+        f"Expected to finish this picture, got {type(error).__name__}: {error} ({Path(where.filename).name}, line "
+        f"{where.lineno}). Other pictures are not affected; if the picture opens elsewhere, please report this."
+    )
+    failure.__cause__ = error
+    return failure
+
+
+def _described(files: Sequence[Path], output: Path | None) -> tuple[Output, ...]:
+    """The files as the manifest names them; none without a manifest.
+
+    Raises:
+        OSError: one cannot be read.
+    """
+    return () if output is None else tuple(Output.of(file, output) for file in files)
 
 
 def _lost(task: _Task, died: Died) -> Report:
@@ -181,6 +212,10 @@ def _with_files(report: Report, output: Path | None, on_failure: OnFailure | Non
     """A failure's report, with the files that say so."""
     if on_failure is None or report.record.error is None:
         return report
-    files = on_failure(report.item, report.record.error)
-    outputs = () if output is None else tuple(Output.of(file, output) for file in files)
+    try:
+        outputs = _described(on_failure(report.item, report.record.error), output)
+    except OSError as error:
+        if is_disk_error(error, output):
+            raise
+        return report  # the manifest says what is wrong
     return replace(report, record=replace(report.record, outputs=outputs))

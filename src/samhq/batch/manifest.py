@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from samhq.storage import digest
+from samhq.storage.atomic import remove_abandoned
+from samhq.storage.locks import take
 
 FILENAME = "manifest.jsonl"
-
-#: What `samhq.storage.atomic.whole_file` leaves behind when its process is killed.
-_LEFTOVER = re.compile(r"\.(.+)-[a-z0-9_]{8}(?:\.\w+)?")
 
 
 @dataclass(frozen=True)
@@ -156,28 +154,10 @@ class Manifest:
         )
 
     def sweep(self, names: Iterable[str]) -> None:
-        """Removes half-written files that a killed job left for these names, unless another job may be writing.
-
-        They lie beside the manifest, or in a folder NAME.
-        """
-        if not self._only:
-            return
-        left = list(names)
-        for path in _leftovers(self.folder, tuple(f".{name[:40]}" for name in left)):
-            path.unlink(missing_ok=True)
-        for name in left:
-            for path in _leftovers(self.folder / name, (".",)):
-                path.unlink(missing_ok=True)
-
-
-def _leftovers(folder: Path, starts: tuple[str, ...]) -> list[Path]:
-    """The half-written files in a folder that begin so; none where there is no folder."""
-    try:
-        with os.scandir(folder) as entries:
-            names = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    return [folder / name for name in names if name.startswith(starts) and _LEFTOVER.fullmatch(name)]
+        """Removes files that a killed job left half-written beside the manifest or in the folders of these names."""
+        remove_abandoned(self.folder)
+        for name in names:
+            remove_abandoned(self.folder / name)
 
 
 def _lock(descriptor: int) -> bool:
@@ -185,17 +165,5 @@ def _lock(descriptor: int) -> bool:
 
     The lock goes away with the process, however that ends. False where the system has no such locks.
     """
-    try:
-        import fcntl
-    except ImportError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        only = True
-    except OSError:
-        only = False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return only
+    only = take(descriptor) is True
+    return take(descriptor, shared=True) is True and only

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from samhq.errors import ConfigError
 from samhq.image.suffixes import SUFFIXES
+from samhq.storage.names import short_name
 
 
 def find_pictures(given: Sequence[str]) -> list[Path]:
@@ -47,7 +48,7 @@ def _is_picture(path: Path) -> bool:
 
 
 def stems(pictures: Sequence[Path]) -> list[str]:
-    """A name for each picture's results, all different, also where upper and lower case are the same.
+    """A name for each picture's results, all different, also where upper and lower case are the same; not too long.
 
     >>> stems([Path("a/cat.jpg"), Path("b/cat.jpg"), Path("cat.png"), Path("dog.png")])
     ['a_cat_jpg', 'b_cat_jpg', 'cat_png', 'dog']
@@ -58,7 +59,7 @@ def stems(pictures: Sequence[Path]) -> list[str]:
         names = [
             longer(path) if name.casefold() in clashing else name for path, name in zip(pictures, names, strict=True)
         ]
-    return _numbered(names)
+    return _numbered([short_name(name) for name in names])
 
 
 def _clashing(names: Sequence[str]) -> set[str]:
