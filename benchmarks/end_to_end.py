@@ -28,7 +28,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.everything import photograph
 from benchmarks.options import append, contest, parser, show
-from samhq.config import TinyViTConfig, model_config
+from samhq.config import model_config
+from samhq.encoder_config import TinyViTConfig
 from samhq.speed.contest import Record, figures, versions
 from samhq.speed.measure import Sample, spread
 from samhq.speed.report import text, text_table

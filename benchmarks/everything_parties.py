@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from PIL import Image
 
-from samhq.config import TinyViTConfig
+from samhq.encoder_config import TinyViTConfig
 from samhq.inference.everything import segment_everything
 from samhq.inference.filters import nms
 from samhq.inference.segment import Segmenter

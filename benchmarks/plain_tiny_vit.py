@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from samhq.config import ModelConfig, TinyViTConfig
+from samhq.config import ModelConfig
+from samhq.encoder_config import TinyViTConfig
 from samhq.model.sam import Sam
 from samhq.speed.ours import Refusal, Task, random_pixels
 from samhq.speed.work import Encode

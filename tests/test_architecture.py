@@ -17,6 +17,7 @@ SOURCE = Path(__file__).parents[1] / "src"
 FLOORS = {
     "errors": 0,
     "config": 0,
+    "encoder_config": 0,
     "types": 0,
     "operations": 0,
     "shapes": 0,

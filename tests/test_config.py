@@ -4,17 +4,8 @@ import dataclasses
 
 import pytest
 
-from samhq.config import (
-    MODELS,
-    PIXEL_MEAN,
-    PIXEL_STD,
-    DecoderConfig,
-    Defaults,
-    ModelConfig,
-    TinyViTConfig,
-    ViTConfig,
-    model_config,
-)
+from samhq.config import MODELS, DecoderConfig, Defaults, ModelConfig, model_config
+from samhq.encoder_config import PIXEL_MEAN, PIXEL_STD, TinyViTConfig, ViTConfig
 from samhq.errors import ConfigError, SamHQError
 
 
@@ -24,7 +15,7 @@ def vit(**changes: object) -> ViTConfig:
 
 def test_the_table_is_keyed_by_the_rows_names() -> None:
     assert all(name == row.name for name, row in MODELS.items())
-    assert len(MODELS) == 10
+    assert len(MODELS) == 11
 
 
 def test_the_published_variants() -> None:
@@ -48,7 +39,10 @@ def test_the_published_variants() -> None:
 
 
 def test_who_has_hq_heads() -> None:
-    assert {name for name, row in MODELS.items() if row.hq} == {name for name in MODELS if name.startswith("sam_hq_")}
+    assert {name for name, row in MODELS.items() if row.hq} == {
+        "starter",
+        *(name for name in MODELS if name.startswith("sam_hq_")),
+    }
 
 
 def test_normalisation_is_imagenets() -> None:

@@ -10,7 +10,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from samhq.config import DecoderConfig, ModelConfig, TinyViTConfig, ViTConfig
+from samhq.config import DecoderConfig, ModelConfig
+from samhq.encoder_config import TinyViTConfig, ViTConfig
 from samhq.model.build import build
 from samhq.model.sam import Sam
 from samhq.types import IGNORED, Prompts

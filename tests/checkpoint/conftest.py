@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from samhq.config import TINY_VIT, DecoderConfig, ModelConfig, ViTConfig
+from samhq.config import TINY_VIT, DecoderConfig, ModelConfig
+from samhq.encoder_config import ViTConfig
 from samhq.model.build import build
 from samhq.model.sam import Sam
 

@@ -7,7 +7,8 @@ import torch
 
 from samhq.checkpoint import declared
 from samhq.checkpoint.detect import detect
-from samhq.config import MODELS, SLIM_77, VIT_B, ModelConfig, ViTConfig
+from samhq.config import MODELS, SLIM_77, VIT_B, ModelConfig
+from samhq.encoder_config import ViTConfig
 from samhq.errors import CheckpointError
 from samhq.model.build import build
 

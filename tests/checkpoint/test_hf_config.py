@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from samhq.checkpoint.hf_config import config_from_transformers, config_to_transformers, processor_to_transformers
-from samhq.config import MODELS, ViTConfig
+from samhq.config import MODELS
+from samhq.encoder_config import ViTConfig
 from samhq.errors import CheckpointError
 
 VITS = [name for name, row in MODELS.items() if isinstance(row.encoder, ViTConfig)]

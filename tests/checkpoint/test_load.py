@@ -13,7 +13,8 @@ from samhq.checkpoint import files, load
 from samhq.checkpoint.load import inspect, load_model, load_state, locate
 from samhq.checkpoint.naming import MATRIX, POSITIONAL, POSITIONAL_COPY, to_transformers
 from samhq.checkpoint.save import save_model
-from samhq.config import MODELS, PIXEL_MEAN
+from samhq.config import MODELS
+from samhq.encoder_config import PIXEL_MEAN
 from samhq.errors import CheckpointError, ConfigError, SamHQError
 from samhq.model.build import build
 

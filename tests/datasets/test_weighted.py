@@ -30,6 +30,9 @@ class Few:
     def source(self, index: int) -> str:
         return self.sources[index]
 
+    def file_name(self, index: int) -> str:
+        return f"{index}.png"
+
     def __getitem__(self, index: int) -> Sample:
         return labelled(str(index), np.zeros((4, 4, 3), np.uint8), np.ones((1, 4, 4), bool))
 
@@ -65,8 +68,8 @@ def test_a_wrong_weight_is_refused(text: str) -> None:
         parse_source_weights(text)
 
 
-@given(st.text(min_size=1, max_size=20), st.floats(0, 100))
-def test_more_percent_never_take_a_picture_back(name: str, percent: float) -> None:
+@given(st.text(min_size=1, max_size=20), st.integers(0, 100))
+def test_more_percent_never_take_a_picture_back(name: str, percent: int) -> None:
     assert not is_held_out(name, 0)
     assert is_held_out(name, 100)
     if is_held_out(name, percent):
@@ -79,3 +82,8 @@ def test_a_split_leaves_nothing_out_and_does_not_move() -> None:
     assert sorted([*learn.names(), *validate.names()], key=int) == pictures.names()
     assert 20 < len(validate) < 60
     assert set(split(Few(["a"] * 300), 20)[1].names()) >= set(validate.names())
+
+
+def test_the_file_name_decides_where_there_is_one() -> None:
+    held = split(Few(["a"] * 100), 20)[1].names()
+    assert held == [str(i) for i in range(100) if is_held_out(f"{i}.png", 20)]

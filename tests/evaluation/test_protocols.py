@@ -7,7 +7,7 @@ import torch.nn.functional as functional
 from tests import tiny
 from tests.datasets.layouts import disc, photo
 
-from samhq.config import PIXEL_MEAN, PIXEL_STD
+from samhq.encoder_config import PIXEL_MEAN, PIXEL_STD
 from samhq.errors import ConfigError
 from samhq.evaluation.asking import Ask, ask_for
 from samhq.evaluation.protocols import candidates_of, check_protocol, show

@@ -12,7 +12,8 @@ import torch
 from tests import exported, tiny
 
 from samhq.checkpoint.load import load_model
-from samhq.config import ModelConfig, TinyViTConfig, ViTConfig
+from samhq.config import ModelConfig
+from samhq.encoder_config import TinyViTConfig, ViTConfig
 from samhq.export.verify import original_inputs, verify
 from samhq.image.frame import Frame
 from samhq.image.read import read_image

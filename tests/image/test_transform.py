@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from samhq.config import PIXEL_MEAN, PIXEL_STD
+from samhq.encoder_config import PIXEL_MEAN, PIXEL_STD
 from samhq.errors import ImageError
 from samhq.image.frame import Frame
 from samhq.image.transform import normalise_and_pad, resize_longest, resize_longest_torch, to_pixels

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests import tiny
 from torch import Tensor
 
-from samhq.config import PIXEL_MEAN, PIXEL_STD
+from samhq.encoder_config import PIXEL_MEAN, PIXEL_STD
 from samhq.errors import ConfigError, PromptError
 from samhq.image.frame import Frame
 from samhq.image.sources import ArraySource

@@ -24,6 +24,7 @@ PARAMETERS = {
     "sam_hq_vit_h": 642_686_000,
     "sam_hq_vit_tiny": 10_578_604,
     "mobile_sam": 10_130_092,
+    "starter": 7_744_848,
     "slimsam_50": 27_962_032 - FREQUENCIES,
     "slimsam_77": 9_723_784 - FREQUENCIES,
 }

@@ -1,6 +1,7 @@
+"""A checkpoint becomes the starter: named so, half as large, with its settings, or not written at all."""
+
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import pytest
@@ -8,40 +9,45 @@ import torch
 from tests import tiny
 
 from samhq.checkpoint.load import load_model
-from samhq.errors import CheckpointError
-from samhq.model.build import build
+from samhq.checkpoint.save import save_model
+from samhq.config import Defaults
+from samhq.errors import CheckpointError, ConfigError
 from samhq.training import publish
-from samhq.training.optimise import Average
 
 
-def test_a_run_of_before_the_architecture_was_written_down_is_published(tmp_path, monkeypatch):
-    """Its state has all weights, their average, and the side; which model it is stands in its config.json."""
-    small = replace(tiny.LIGHT, side=64)
-    sam = build(small)
-    tiny.fill(sam)
-    average = Average(sam.named_parameters(), 0.9)
-    with torch.no_grad():
-        average.weights["mask_decoder.mask_tokens.weight"] += 1
-    state = {"model": sam.state_dict(), "side": 64, "average": average.state_dict(), "place": [3, 6, 0.5]}
-    torch.save(state, tmp_path / "state.pt")
-    (tmp_path / "config.json").write_text(json.dumps({"model": "tiny_light", "prompts": 8}))
-    monkeypatch.setattr(publish, "model_config", {"tiny_light": tiny.LIGHT}.__getitem__)
-    publish.publish(tmp_path, tmp_path / "starter.safetensors", side=96, norm_pictures=2)
+def test_what_is_published_is_the_same_network_in_half_precision(tmp_path):
+    sam = tiny.model(tiny.LIGHT)
+    save_model(sam, tmp_path / "best.safetensors")
+    settings = Defaults(pred_iou_thresh=0.5, refine_boxes=True)
+    publish.publish(tmp_path / "best.safetensors", tmp_path / "starter.safetensors", defaults=settings)
     published = load_model(tmp_path / "starter.safetensors")
-    assert (published.config.name, published.config.side) == ("starter", 96)
-    tokens = published.mask_decoder.mask_tokens.weight
-    torch.testing.assert_close(tokens, sam.mask_decoder.mask_tokens.weight + 1, atol=2e-3, rtol=2e-3)
-    norms = {name for name in published.state_dict() if name.endswith("running_mean")}
-    assert any(not torch.equal(published.state_dict()[name], sam.state_dict()[name]) for name in norms)
+    assert published.config.name == "starter"
+    assert published.config.defaults == settings
+    assert published.config.encoder == sam.config.encoder
+    for name, tensor in sam.state_dict().items():
+        torch.testing.assert_close(published.state_dict()[name], tensor, atol=1e-3, rtol=1e-3)
+    sizes = [(tmp_path / f"{name}.safetensors").stat().st_size for name in ("best", "starter")]
+    assert sizes[1] < 0.6 * sizes[0]
 
 
-def test_a_run_that_is_not_from_scratch_cannot_be_published(tmp_path):
-    from tests.training.worlds import Held, quick, saved
+def test_it_may_be_for_pictures_of_another_side(tmp_path):
+    save_model(tiny.model(tiny.LIGHT), tmp_path / "best.safetensors")
+    publish.publish(tmp_path / "best.safetensors", tmp_path / "starter.safetensors", side=64)
+    assert load_model(tmp_path / "starter.safetensors").config == replace(
+        tiny.LIGHT, name="starter", family=load_model(tmp_path / "starter.safetensors").config.family, side=64
+    )
 
-    from samhq.training import loop
 
-    config = quick(tmp_path / "run", saved(tiny.LIGHT, tmp_path), mode="hq", epochs=0.4)
-    loop.train(config, data=Held(), say=lambda _: None)
-    with pytest.raises(CheckpointError):
-        publish.publish(tmp_path / "run", tmp_path / "starter.safetensors", side=96)
+@pytest.mark.parametrize(("content", "error"), [(None, CheckpointError), (b"no weights", CheckpointError)])
+def test_what_cannot_be_read_is_not_published(tmp_path, content, error):
+    if content is not None:
+        (tmp_path / "best.safetensors").write_bytes(content)
+    with pytest.raises(error):
+        publish.publish(tmp_path / "best.safetensors", tmp_path / "starter.safetensors")
     assert not (tmp_path / "starter.safetensors").exists()
+
+
+def test_a_side_that_does_not_fit_is_refused(tmp_path):
+    save_model(tiny.model(tiny.LIGHT), tmp_path / "best.safetensors")
+    with pytest.raises(ConfigError, match="multiple"):
+        publish.publish(tmp_path / "best.safetensors", tmp_path / "starter.safetensors", side=50)

@@ -9,8 +9,9 @@ import numpy as np
 from tests import tiny
 
 from samhq.checkpoint.save import save_model
-from samhq.config import DecoderConfig, ModelConfig, TinyViTConfig
+from samhq.config import DecoderConfig, ModelConfig
 from samhq.datasets.sample import Sample, labelled
+from samhq.encoder_config import TinyViTConfig
 from samhq.training.config import TrainConfig
 
 #: A TinyViT for any side, smaller than any published.

@@ -31,8 +31,8 @@ def starter_row() -> tuple[str, ...]:
     try:
         path = starter_path()
     except CheckpointError:
-        return (STARTER, "Light HQ-SAM", "-", "no", "not in this installation")
-    return (STARTER, "Light HQ-SAM", megabytes(path.stat().st_size), "yes", "this package, the default")
+        return (STARTER, MODELS[STARTER].family, "-", "no", "not in this installation")
+    return (STARTER, MODELS[STARTER].family, megabytes(path.stat().st_size), "yes", "this package, the default")
 
 
 def megabytes(size: int) -> str:

@@ -61,9 +61,13 @@ class CocoPictures:
         """Where a picture comes from: its entry's `source`, "" where that says nothing."""
         return str(self.images[index].get("source") or "")
 
+    def file_name(self, index: int) -> str:
+        """What a picture's file is called in its entry."""
+        return str(self.images[index]["file_name"])
+
     def path(self, index: int) -> Path:
         """A picture's file."""
-        return self.folder / str(self.images[index]["file_name"])
+        return self.folder / self.file_name(index)
 
     def size_hw(self, index: int) -> tuple[int, int]:
         """A picture's height and width, as its entry says, or else its file.

@@ -18,10 +18,14 @@ from samhq.shapes import Float
 
 @runtime_checkable
 class FromSources(Protocol):
-    """Pictures that say where each of them comes from."""
+    """Pictures that say where each of them comes from, and what its file is called."""
 
     def source(self, index: int) -> str:
         """The name of the source of the picture at a place."""
+        ...
+
+    def file_name(self, index: int) -> str:
+        """The name of the file of the picture at a place, with its ending."""
         ...
 
 
@@ -81,19 +85,21 @@ def _source(pictures: Pictures, index: int) -> str:
     return pictures.source(index) if isinstance(pictures, FromSources) else ""
 
 
-def is_held_out(name: str, percent: float) -> bool:
-    """Whether the picture of that name is among the `percent` (0..100) that are kept for validation.
+def is_held_out(file_name: str, percent: int) -> bool:
+    """Whether the file of that name is among the `percent` (0..100) that are kept for validation.
 
-    It follows from the name alone, so that adding pictures never moves one from one side to the other.
+    It follows from the name alone, so that adding files never moves one from one side to the other.
 
-    >>> [i for i in range(40) if is_held_out(f"{i}.jpg", 10)]
-    []
+    >>> [i for i in range(20) if is_held_out(f"{i}.jpg", 10)]
+    [4, 7, 11, 18]
     """
-    return int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) % 10_000 < percent * 100
+    return int(hashlib.sha256(file_name.encode()).hexdigest()[:8], 16) % 100 < percent
 
 
-def split(pictures: Pictures, percent: float) -> tuple[Pictures, Pictures]:
+def split(pictures: Pictures, percent: int) -> tuple[Pictures, Pictures]:
     """The pictures to learn from, and those to validate on."""
-    held = [is_held_out(name, percent) for name in pictures.names()]
-    places = range(len(held))
+    names = pictures.names()
+    places = range(len(names))
+    files = [pictures.file_name(i) if isinstance(pictures, FromSources) else names[i] for i in places]
+    held = [is_held_out(name, percent) for name in files]
     return Chosen(pictures, [i for i in places if not held[i]]), Chosen(pictures, [i for i in places if held[i]])

@@ -23,8 +23,9 @@ import torch.nn.functional as functional
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
-from samhq.config import IMAGENET, Candidates, HQMode, Normalisation
+from samhq.config import Candidates, HQMode
 from samhq.datasets.masks import THRESHOLD
+from samhq.encoder_config import IMAGENET, Normalisation
 from samhq.errors import ConfigError, did_you_mean
 from samhq.evaluation.asking import Ask
 from samhq.image.frame import Frame

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from samhq.config import IMAGENET, Normalisation
+from samhq.encoder_config import IMAGENET, Normalisation
 from samhq.errors import ImageError
 from samhq.image.frame import Frame, resize_antialiased
 from samhq.shapes import Float, Float32, Shaped, UInt8

@@ -15,7 +15,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from samhq.config import HQLevel, HQMode
+from samhq.config import HQMode
+from samhq.encoder_config import HQLevel
 from samhq.model.layers import MLP, LayerNorm2d, Upscaler
 from samhq.model.mask_decoder import MaskDecoder, product
 from samhq.types import Attended, ImageEmbedding

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from samhq.config import PIXEL_MEAN, PIXEL_STD, Normalisation
+from samhq.encoder_config import PIXEL_MEAN, PIXEL_STD, Normalisation
 from samhq.errors import CheckpointError
 
 #: The two files of an exported model.

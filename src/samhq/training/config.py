@@ -58,7 +58,8 @@ class TrainConfig:
     """Folder of their pictures, where it is not beside the file."""
 
     init: str | Path | None = BY_MODE
-    """Weights to begin with: a model's name, file, folder or hub id, or random. [default: starter; scratch: random]"""
+    """Weights to begin with: a model's name, file, folder or hub id, random, or imagenet for the starter's encoder.
+    [default: starter; scratch: random]"""
 
     model: str = "sam_hq_vit_tiny"
     """Architecture, where the weights are random (init=random)."""
@@ -123,8 +124,8 @@ class TrainConfig:
     source_weights: str = ""
     """How often pictures are drawn, by a part of their source's name in the COCO file: coco:3,pets:0.5."""
 
-    hold_out: float = 0.0
-    """Percent of the pictures that no step learns from, chosen by a hash of their names, and validated on."""
+    hold_out: int = 0
+    """Percent of the pictures that no step learns from, chosen by a hash of their file names, and validated on."""
 
     copies: int = 0
     """Only so many different resized versions of each picture; 0: a new one each time."""

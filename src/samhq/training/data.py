@@ -22,7 +22,7 @@ from jaxtyping import Bool, Float, Shaped, UInt8
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from samhq.config import IMAGENET, Normalisation
+from samhq.encoder_config import IMAGENET, Normalisation
 from samhq.errors import SamHQError
 from samhq.image.transform import normalise_and_pad
 from samhq.training.prompts import Prompt, gather

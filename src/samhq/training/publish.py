@@ -1,7 +1,6 @@
-"""A run's averaged network as the package's starter: `python -m samhq.training.publish RUN FILE --side 448`.
+"""A trained checkpoint as the package's starter: `python -m samhq.training.publish CHECKPOINT FILE`.
 
-Estimates BatchNorm statistics anew at the side it will be used at and writes float16 safetensors that name
-the model and its side, whole or not at all.
+Writes float16 safetensors that name the model, its side, and the settings that suit it, whole or not at all.
 """
 
 from __future__ import annotations
@@ -12,54 +11,36 @@ from pathlib import Path
 
 import torch
 
-from samhq.checkpoint import declared, files
-from samhq.checkpoint.detect import detect
+from samhq.checkpoint.load import load_model
 from samhq.checkpoint.save import save_state
-from samhq.config import model_config
-from samhq.model.build import build
-from samhq.model.sam import Sam
-from samhq.training.checkpoint import load_state
-from samhq.training.norms import estimate_norms
-
-NAME = "starter"  #: what `Segmentation.model` and the records call it
+from samhq.checkpoint.starter import STARTER
+from samhq.config import Defaults
 
 
-def publish(run: Path, path: Path, *, side: int, norm_pictures: int = 256) -> None:
-    """Writes the averaged network of a run's folder to `path`, for pictures of `side`.
+def publish(checkpoint: Path, path: Path, *, side: int | None = None, defaults: Defaults | None = None) -> None:
+    """Writes the network of a checkpoint to `path`, for pictures of `side`, its own where that is left out.
 
     Raises:
-        CheckpointError: the folder holds no run from scratch, or the place cannot be written.
+        CheckpointError: the checkpoint cannot be read, or the place cannot be written.
+        ConfigError: its encoder suits no other side.
     """
-    sam = export(run, side=side, norm_pictures=norm_pictures)
-    save_state(sam.state_dict(), sam.config.replace(name=NAME), path, dtype=torch.float16)
-
-
-def export(folder: Path, *, side: int | None = None, norm_pictures: int = 256) -> Sam:
-    """The averaged network of a run from scratch, at the side it was last trained at or another.
-
-    Raises:
-        CheckpointError: the folder holds no run from scratch.
-    """
-    state = load_state(folder)
-    if "architecture" in state:
-        row = detect(state["model"], declared.from_metadata(state["architecture"])).config
-    else:  # a run of before that was written down
-        row = model_config(str(files.read_json(folder / "config.json")["model"]))
-    sam = build(replace(row, side=side or state["side"]))
-    sam.load_state_dict(state["model"] | state["average"]["weights"])
-    estimate_norms(sam, norm_pictures, 0)
-    return sam.eval()
+    sam = load_model(checkpoint)
+    config = replace(sam.config, name=STARTER, side=side or sam.config.side, defaults=defaults or sam.config.defaults)
+    save_state(sam.state_dict(), config, path, dtype=torch.float16)
 
 
 def main() -> None:
     """Reads the command line."""
     parser = argparse.ArgumentParser("python -m samhq.training.publish", description=__doc__.splitlines()[0])
-    parser.add_argument("run", type=Path)
+    parser.add_argument("checkpoint", type=Path)
     parser.add_argument("path", type=Path)
-    parser.add_argument("--side", type=int, default=448)
-    parser.add_argument("--norm-pictures", type=int, default=256)
+    parser.add_argument("--side", type=int, default=None)
+    parser.add_argument("--pred-iou-thresh", type=float, default=None)
+    parser.add_argument("--stability-score-thresh", type=float, default=None)
+    parser.add_argument("--refine-boxes", action="store_true", default=None)
     args = parser.parse_args()
-    publish(args.run, args.path, side=args.side, norm_pictures=args.norm_pictures)
+    defaults = Defaults(args.pred_iou_thresh, args.stability_score_thresh, refine_boxes=args.refine_boxes)
+    publish(args.checkpoint, args.path, side=args.side, defaults=defaults)
 
 
 if __name__ == "__main__":

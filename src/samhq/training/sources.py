@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from samhq.datasets.open import open_dataset
 from samhq.datasets.sample import Pictures
 from samhq.datasets.views import spread
-from samhq.datasets.weighted import parse_source_weights, split
+from samhq.datasets.weighted import is_held_out, parse_source_weights, split
 from samhq.errors import ConfigError
 from samhq.image.suffixes import SUFFIXES
 from samhq.training import drawn
@@ -95,8 +95,8 @@ def composition(config: TrainConfig, side: int) -> Composition:
 
     return Composition(
         side,
-        cutout_files(Path(config.paste)) if config.paste else (),
-        _picture_files(Path(config.backgrounds)) if config.backgrounds else (),
+        _learnt(cutout_files(Path(config.paste)), config.hold_out) if config.paste else (),
+        _learnt(_picture_files(Path(config.backgrounds)), config.hold_out) if config.backgrounds else (),
         parse_source_weights(config.source_weights),
         config.flip,
         config.scale,
@@ -104,6 +104,11 @@ def composition(config: TrainConfig, side: int) -> Composition:
         parts=config.parts,
         close=config.close,
     )
+
+
+def _learnt(files: list[Path], hold_out: int) -> list[Path]:
+    """The files that steps may learn from."""
+    return [path for path in files if not is_held_out(path.name, hold_out)]
 
 
 def _picture_files(folder: Path) -> list[Path]:

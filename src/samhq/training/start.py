@@ -12,11 +12,13 @@ from samhq.checkpoint.load import load_model
 from samhq.config import model_config
 from samhq.errors import ConfigError
 from samhq.model.build import build
+from samhq.model.encoders.efficientnet_lite import EfficientNetLite
 from samhq.model.mask_decoder_hq import HQ_MODULES, MaskDecoderHQ
 from samhq.model.sam import Sam
 from samhq.training.config import TrainConfig
 from samhq.training.initialise import initialise
 from samhq.training.lora import add_lora, add_same_lora
+from samhq.training.pretrained import load_imagenet
 
 
 def start(config: TrainConfig) -> Sam:
@@ -45,8 +47,27 @@ def _weights(config: TrainConfig) -> Sam:
         sam = build(replace(row, side=side or row.side))
         initialise(sam)
         return sam
+    if config.init == "imagenet":
+        return pretrained(side)
     sam = load_model(None if config.init == "starter" else config.init)
     return sam if side is None else at_side(sam, side)
+
+
+def pretrained(side: int | None = None) -> Sam:
+    """The starter's network with the encoder's ImageNet weights; all that fits comes from the embedded starter.
+
+    Raises:
+        MissingExtraError: the package with the ImageNet weights is not installed.
+    """
+    row = model_config("starter")
+    sam = build(replace(row, side=side or row.side))
+    own, embedded = sam.state_dict(), load_model(None).state_dict()
+    decoder = {name: value for name, value in embedded.items() if not name.startswith("image_encoder.")}
+    fitting = {name: value for name, value in decoder.items() if name in own and own[name].shape == value.shape}
+    sam.load_state_dict(own | fitting)
+    assert isinstance(sam.image_encoder, EfficientNetLite)
+    load_imagenet(sam.image_encoder)
+    return sam
 
 
 def at_side(sam: Sam, side: int) -> Sam:

@@ -17,7 +17,8 @@ from samhq import operations
 from samhq.checkpoint.load import load_model
 from samhq.checkpoint.save import convert, save_model
 from samhq.cli.main import main
-from samhq.config import EncoderConfig, HQLevel, ModelConfig, Normalisation
+from samhq.config import ModelConfig
+from samhq.encoder_config import EncoderConfig, HQLevel, Normalisation
 from samhq.errors import CheckpointError, ConfigError
 from samhq.export.verify import verify
 from samhq.inference.segment import Segmenter

@@ -27,7 +27,7 @@ from samhq.compat.transformers.configs import tolerant
 from samhq.compat.transformers.features import BatchFeature
 from samhq.compat.transformers.pretrained import OPTIONS
 from samhq.compat.transformers.whole_image import WholeImageSteps
-from samhq.config import PIXEL_MEAN, PIXEL_STD
+from samhq.encoder_config import PIXEL_MEAN, PIXEL_STD
 from samhq.errors import ConfigError, ImageError, PromptError, did_you_mean, naming
 from samhq.image.frame import Frame
 from samhq.image.read import as_array, describe, read_image

@@ -18,7 +18,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from samhq.config import HIERA_B, HIERA_L, HIERA_S, HIERA_T, HieraConfig
+from samhq.config import HIERA_B, HIERA_L, HIERA_S, HIERA_T
+from samhq.encoder_config import HieraConfig
 from samhq.errors import CheckpointError
 from samhq.model.encoders.tensor_shapes import Recognised, TensorShapes
 from samhq.model.layers import MLP, unwindows, windows

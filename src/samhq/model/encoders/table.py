@@ -13,8 +13,8 @@ from typing import Any
 
 from torch import nn
 
-from samhq.config import EncoderConfig, HieraConfig, TinyViTConfig, ViTConfig
-from samhq.model.encoders import hiera, tiny_vit, vit
+from samhq.encoder_config import EfficientNetLiteConfig, EncoderConfig, HieraConfig, TinyViTConfig, ViTConfig
+from samhq.model.encoders import efficientnet_lite, hiera, tiny_vit, vit
 from samhq.model.encoders.tensor_shapes import Recognised, TensorShapes
 
 #: Tensor shapes, and the fields that are written beside them by dotted name, to the encoder that they are.
@@ -70,6 +70,13 @@ ENCODERS: dict[type[EncoderConfig], EncoderKind] = {
             mark="image_encoder.trunk.",
             keywords=hiera.keywords,
             recognise=hiera.recognise,
+        ),
+        EncoderKind(
+            EfficientNetLiteConfig,
+            efficientnet_lite.EfficientNetLite,
+            mark="image_encoder.stem.",
+            keywords=efficientnet_lite.keywords,
+            recognise=efficientnet_lite.recognise,
         ),
     )
 }

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from samhq.config import EncoderConfig
+from samhq.encoder_config import EncoderConfig
 from samhq.errors import CheckpointError
 
 

