@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from pathlib import Path
@@ -185,3 +186,54 @@ def test_loading_does_not_wake_torchs_compiler(light, tmp_path):
     script = f"import sys; from samhq.checkpoint.load import load_model; load_model({str(file)!r}); "
     script += "sys.exit('torch._dynamo' in sys.modules or 'sympy' in sys.modules)"
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+@pytest.mark.parametrize("written", ["m.pth", "old.pth", "m.safetensors"])
+def test_content_in_memory_is_the_file(model, tmp_path, written):
+    path = tmp_path / written
+    if written == "old.pth":
+        torch.save(model.state_dict(), path, _use_new_zipfile_serialization=False)
+    else:
+        save_model(model, path)
+    content, at_end = path.read_bytes(), io.BytesIO()
+    at_end.write(content)
+    with path.open("rb") as opened:
+        opened.read(7)
+        for source in (content, bytearray(content), at_end, at_end, opened):
+            loaded = load_model(source)
+            assert same(loaded, model)
+            assert loaded.config == load_model(path).config
+
+
+def test_a_state_dict_is_taken_and_left_as_it_is(model):
+    state = model.state_dict()
+    for source in (state, dict(state), {"model": state, "epoch": 3}, {f"module.{k}": v for k, v in state.items()}):
+        names = list(source)
+        loaded = load_model(source)
+        assert same(loaded, model)
+        assert list(source) == names
+    with torch.no_grad():
+        next(loaded.parameters()).fill_(9)
+    assert not same(loaded, model)
+
+
+@pytest.mark.parametrize(
+    ("source", "error", "words"),
+    [
+        (b"", CheckpointError, "0 bytes, which is empty"),
+        (io.BytesIO(), CheckpointError, "BytesIO', which is empty"),
+        (b"<html>", CheckpointError, "6 bytes, which is a web page"),
+        (io.BytesIO(b"PK\x03\x04" + bytes(99)), CheckpointError, "cut short, damaged"),
+        (b"\x10" + bytes(7) + b"{}" + bytes(9), CheckpointError, "cut short or damaged"),
+        (io.StringIO("text"), CheckpointError, "got text"),
+        ({}, CheckpointError, "a dict of nothing"),
+        ({"epoch": 3}, CheckpointError, "without tensors"),
+        (5, ConfigError, "got 5"),
+        ([1], ConfigError, "an open binary file"),
+    ],
+    ids=str,
+)
+def test_content_that_is_no_checkpoint_is_a_sentence(source, error, words):
+    with pytest.raises(error, match=words) as caught:
+        load_model(source)
+    assert len(str(caught.value)) < 400

@@ -13,6 +13,7 @@ from PIL import Image
 
 from samhq.errors import ConfigError, ImageError
 from samhq.image.read import as_array, read_image, read_mask, stretch
+from samhq.image.sources import open_picture
 
 
 def colours(height: int = 5, width: int = 7, channels: int = 3) -> np.ndarray:
@@ -42,6 +43,60 @@ def test_every_source_gives_the_same_pixels(tmp_path: Path):
         np.testing.assert_array_equal(got, array)
     with path.open("rb") as file:
         np.testing.assert_array_equal(read_image(file), array)
+
+
+class Stream(io.RawIOBase):
+    """A file that cannot be rewound, as a download is."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+
+    def readable(self) -> bool:
+        return True
+
+    def readall(self) -> bytes:
+        return self.content
+
+    read = readall
+
+
+def test_a_file_may_stand_anywhere_and_be_given_twice(tmp_path: Path):
+    array = colours()
+    at_end = io.BytesIO()
+    Image.fromarray(array).save(at_end, "PNG")
+    (tmp_path / "it.png").write_bytes(at_end.getvalue())
+    with (tmp_path / "it.png").open("rb") as opened:
+        opened.read(5)
+        for file in (at_end, opened):
+            for _ in range(2):
+                np.testing.assert_array_equal(read_image(file), array)
+                np.testing.assert_array_equal(open_picture(file).overview(99), array)
+    np.testing.assert_array_equal(read_image(Stream(at_end.getvalue())), array)
+    mask = io.BytesIO()
+    Image.fromarray(array[..., 0] > 99).save(mask, "PNG")
+    for _ in range(2):
+        np.testing.assert_array_equal(read_mask(mask), array[..., 0] > 99)
+
+
+def test_files_that_cannot_be_read_are_a_sentence(tmp_path: Path):
+    (tmp_path / "it.png").write_bytes(saved(Image.fromarray(colours())))
+    with (tmp_path / "it.png").open("rb") as closed:
+        pass
+    with (tmp_path / "new.png").open("wb") as unreadable:
+        for file in (closed, unreadable):
+            for read in (read_image, read_mask):
+                with pytest.raises(ImageError, match="open for reading"):
+                    read(file)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif", None])
+def test_an_empty_file_is_called_empty(tmp_path: Path, name: str | None):
+    if name is not None:
+        (tmp_path / name).touch()
+    for source in [b"", io.BytesIO(), bytearray()] if name is None else [tmp_path / name, str(tmp_path / name)]:
+        for read in (read_image, read_mask, open_picture):
+            with pytest.raises(ImageError, match="which is empty"):
+                read(source)
 
 
 def test_bgr_belongs_to_arrays_only():

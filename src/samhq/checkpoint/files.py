@@ -1,4 +1,4 @@
-"""Bytes on disk to named tensors and back: `.pth`, safetensors, folders as transformers writes them.
+"""Bytes to named tensors and back: `.pth`, safetensors, folders as transformers writes them, also in memory.
 
 What a file is follows from its first bytes, never from its suffix. Pickles are read with
 `weights_only`, so no file runs code. Tensors stay mapped to the file until they are used. Writing goes
@@ -8,6 +8,7 @@ to a temporary neighbour that takes the file's place when it is whole. Knows not
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import pickle
@@ -16,6 +17,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Protocol, TypeGuard, runtime_checkable
 
 import safetensors
 import safetensors.torch
@@ -48,6 +50,18 @@ _STRANGERS = (
 )
 
 
+@runtime_checkable
+class Readable(Protocol):
+    """A file opened in binary mode, or what behaves like one."""
+
+    def read(self, size: int = -1, /) -> Any:
+        """The next bytes, by default all that are left."""
+
+
+#: A file's content, an open file, or what was read from one.
+InMemory = bytes | bytearray | Readable | Mapping[str, Any]
+
+
 @dataclass(frozen=True)
 class Contents:
     """What a file held: `value`, usually a mapping of tensors, and what stands beside the tensors.
@@ -60,28 +74,49 @@ class Contents:
     config: Mapping[str, object] | None = None
 
 
-def read(path: str | os.PathLike[str]) -> Contents:
+def is_in_memory(source: object) -> TypeGuard[InMemory]:
+    """Whether `read` takes this without a file's name: bytes, an open binary file, or a mapping."""
+    return isinstance(source, (bytes, bytearray, Mapping, Readable))
+
+
+def named(source: object) -> str:
+    """What messages call a source.
+
+    >>> named(Path("sam.pth")), named(b"1234"), named({"model": {}})
+    ('sam.pth', 'a file of 4 bytes', 'a dict')
+    """
+    if isinstance(source, (bytes, bytearray)):
+        return f"a file of {len(source):,} bytes"
+    if isinstance(source, Readable):
+        return f"the file {getattr(source, 'name', type(source).__name__)!r}"
+    return f"a {type(source).__name__}" if isinstance(source, Mapping) else str(source)
+
+
+def read(source: str | os.PathLike[str] | InMemory) -> Contents:
     """The tensors in a file or folder, on the CPU and, where the format allows, still on disk.
 
-    Copy a tensor before the file may change under it.
+    Copy a tensor before the file may change under it. Also takes what `is_in_memory` says; an open file is read from
+    its beginning where it can go there, a mapping is taken as what a file held.
 
     Raises:
         CheckpointError: nothing is there; it is empty, cut short, damaged or no checkpoint; or it is a
             pickle that asks for more than tensors and plain containers.
     """
-    path = Path(path)
+    if isinstance(source, Mapping):
+        return Contents(source)
+    if isinstance(source, (bytes, bytearray, Readable)):
+        return _read_content(_content(source), named(source))
+    path = Path(source)
     if os.path.isdir(path):  # unlike Path.is_dir, calm about impossible names
         return _read_folder(path)
     head = _head(path)
     if head[:4] == b"PK\x03\x04":
         return Contents(_read_pickle(path, mmap=True))
-    if head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
+    if _is_pickle(head):
         return Contents(_read_pickle(path, mmap=False))
-    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 2**32:
+    if _is_safetensors(head):
         return Contents(*_read_safetensors(path))
-    raise CheckpointError(
-        f"Expected a checkpoint (.pth, .pt or .safetensors), got {path}, which is {_guess(head, path)}."
-    )
+    raise _no_checkpoint(head, path)
 
 
 def write(
@@ -148,6 +183,55 @@ def _read_folder(folder: Path) -> Contents:
     return Contents(found.value, found.metadata, config)
 
 
+def _content(source: bytes | bytearray | Readable) -> bytes:
+    """All bytes of a source that has no name."""
+    if isinstance(source, (bytes, bytearray)):
+        return bytes(source)
+    file: Any = source
+    try:
+        if file.seekable() if hasattr(file, "seekable") else hasattr(file, "seek"):
+            file.seek(0)
+        content = file.read()
+    except (OSError, ValueError) as error:
+        raise CheckpointError(
+            f"Expected a file open for reading, got {named(source)}: {error}. Open it again."
+        ) from error
+    if not isinstance(content, bytes):
+        raise CheckpointError(f"Expected bytes in {named(source)}, got text. Open it with mode 'rb'.")
+    return content
+
+
+def _read_content(content: bytes, name: str) -> Contents:
+    """As `read`, of the bytes of one file."""
+    head = content[:64]
+    if _is_pickle(head) or head[:4] == b"PK\x03\x04":
+        return Contents(_unpickled(io.BytesIO(content), name, len(content)))
+    if _is_safetensors(head):
+        try:
+            length = 8 + int.from_bytes(head[:8], "little")
+            metadata = json.loads(content[8:length]).get("__metadata__", {})
+            return Contents(safetensors.torch.load(content), metadata)
+        except (safetensors.SafetensorError, *_UNREADABLE) as error:
+            raise _torn(name, error) from error
+    if not content:
+        raise CheckpointError(f"Expected a checkpoint, got {name}, which is empty. Download it again.")
+    raise _no_checkpoint(head, name)
+
+
+def _is_pickle(head: bytes) -> bool:
+    return head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05")
+
+
+def _is_safetensors(head: bytes) -> bool:
+    return head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 2**32
+
+
+def _no_checkpoint(head: bytes, name: Path | str) -> CheckpointError:
+    return CheckpointError(
+        f"Expected a checkpoint (.pth, .pt or .safetensors), got {name}, which is {_guess(head, Path(name))}."
+    )
+
+
 def _read_shards(index: Path) -> Contents:
     listed = read_json(index).get("weight_map")
     if not isinstance(listed, dict) or not all(isinstance(name, str) for name in listed.values()):
@@ -165,37 +249,51 @@ def _read_safetensors(path: Path) -> tuple[dict[str, object], dict[str, str]]:
         with safetensors.safe_open(str(path), framework="pt") as stream:
             return {name: stream.get_tensor(name) for name in stream.keys()}, dict(stream.metadata() or {})  # noqa: SIM118
     except (safetensors.SafetensorError, *_UNREADABLE) as error:
-        raise CheckpointError(
-            f"Expected a whole safetensors file, got {path}, which is cut short or damaged ({_line(error)}). "
-            "Download it again."
-        ) from error
+        raise _torn(path, error) from error
+
+
+def _torn(name: Path | str, error: Exception) -> CheckpointError:
+    return CheckpointError(
+        f"Expected a whole safetensors file, got {name}, which is cut short or damaged ({_line(error)}). "
+        "Download it again."
+    )
 
 
 def _read_pickle(path: Path, *, mmap: bool) -> object:
+    size = path.stat().st_size
+    if path.suffix == ".safetensors":  # by which torch.load would take it for one
+        with path.open("rb") as stream:
+            return _unpickled(stream, str(path), size)
+    return _unpickled(path, str(path), size, mmap=mmap)
+
+
+def _unpickled(file: Any, path: str, size: int, *, mmap: bool = False) -> object:
+    """What torch reads from a file that messages call `path`.
+
+    Raises:
+        CheckpointError: it is damaged, or asks for more than tensors and plain containers.
+    """
     try:
-        if path.suffix == ".safetensors":  # by which torch.load would take it for one
-            with path.open("rb") as stream:
-                return torch.load(stream, map_location="cpu", weights_only=True)
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
+        return torch.load(file, map_location="cpu", weights_only=True, mmap=mmap)
     except pickle.UnpicklingError as error:
         if name := re.search(r"GLOBAL (\S+)", str(error)):
             raise CheckpointError(
                 f"Expected only tensors in {path}, got a pickle that calls for `{name[1]}`; reading it could run "
                 "foreign code, so it was not read. Ask for a file of plain weights (a state dict or .safetensors)."
             ) from error
-        raise _damaged(path, error) from error
+        raise _damaged(path, size, error) from error
     except _UNREADABLE as error:
         if "TorchScript" in str(error):
             raise CheckpointError(
                 f"Expected a state dict, got {path}, a TorchScript program. Load the weights that it was made from."
             ) from error
-        raise _damaged(path, error) from error
+        raise _damaged(path, size, error) from error
 
 
-def _damaged(path: Path, error: Exception) -> CheckpointError:
+def _damaged(path: str, size: int, error: Exception) -> CheckpointError:
     return CheckpointError(
         f"Expected a whole PyTorch checkpoint, got {path}, which is cut short, damaged or no checkpoint "
-        f"({_line(error)}). It has {path.stat().st_size:,} bytes; compare with the source and download it again."
+        f"({_line(error)}). It has {size:,} bytes; compare with the source and download it again."
     )
 
 

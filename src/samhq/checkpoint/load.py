@@ -25,8 +25,9 @@ from samhq.errors import CheckpointError, ConfigError, did_you_mean
 from samhq.model.build import build
 from samhq.model.sam import Sam
 
-#: None or "starter" for the starter, a published name, a hub id, a file or a folder.
-Source = str | os.PathLike[str] | None
+#: None or "starter" for the starter, a published name, a hub id, a file or a folder; or the weights themselves, as a
+#: file's bytes, an open binary file, or the mapping that a file held.
+Source = str | os.PathLike[str] | files.InMemory | None
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,8 @@ def load_state(source: Source = None) -> tuple[dict[str, Tensor], Detection]:
     Raises:
         ConfigError, CheckpointError: as `load_model`, but for completeness, which is not checked.
     """
-    path = locate(source)
-    contents = files.read(path)
+    held = source if files.is_in_memory(source) else locate(source)
+    contents, path = files.read(held), files.named(held)
     try:
         found = unwrap(contents.value)
         fields = hf_config.declare(contents.config) if contents.config is not None else {}
@@ -136,6 +137,11 @@ def locate(source: Source = None) -> Path:
     """
     if source is None:
         return starter_path()
+    if not isinstance(source, (str, os.PathLike)):
+        raise ConfigError(
+            f"Expected a model's name, a hub id, a file or a folder, got {source!r:.60}. "
+            "Give a path, bytes, an open binary file or a state dict."
+        )
     if not isinstance(source, str):
         path = Path(source)
         if _exists(path):
@@ -214,7 +220,7 @@ def _check(result: Fit, detection: Detection, source: Source) -> None:
     raise CheckpointError(f"Expected every tensor of {detection} in {_words(source)}, got {result}. {hint}.")
 
 
-def _check_positional(state: Mapping[str, Tensor], path: Path) -> None:
+def _check_positional(state: Mapping[str, Tensor], path: str) -> None:
     """The two places of the positional matrix hold one tensor, or the file is damaged."""
     first, second = state.get(naming.POSITIONAL), state.get(naming.POSITIONAL_COPY)
     if first is not None and second is not None and not torch.equal(first, second):
@@ -232,4 +238,4 @@ def _placed(key: str, tensor: Tensor, like: Tensor, device: torch.device | str, 
 
 
 def _words(source: Source) -> str:
-    return "the starter" if source is None else str(source)
+    return "the starter" if source is None else files.named(source)

@@ -99,6 +99,6 @@ def _is_plain(item: object) -> bool:
     return (
         isinstance(item, Tensor)
         and item.layout is torch.strided
-        and item.device.type == "cpu"
+        and item.device.type != "meta"
         and not (item.is_quantized or item.is_complex())
     )

@@ -61,6 +61,8 @@ def open_file(file: Any, name: str) -> Iterator[Image.Image]:
             "window, or raise PIL.Image.MAX_IMAGE_PIXELS."
         ) from error
     except UnidentifiedImageError:
+        if is_empty(file):
+            raise ImageError(f"Expected a picture, got {name}, which is empty; fetch or save it again.") from None
         raise ImageError(
             f"Expected a picture that Pillow can read (JPEG, PNG, TIFF, WebP, ...), got {name}, which is none; "
             f"{_instead(name)}."
@@ -123,6 +125,16 @@ def check_has_end(path: str | os.PathLike[str], name: str) -> None:
     raise ImageError(
         f"Expected the path of a picture file, got {name}, which is a pipe or a device; save its content to a file."
     )
+
+
+def is_empty(file: Any) -> bool:
+    """Whether a path or an open file holds no bytes at all."""
+    try:
+        if isinstance(file, (str, os.PathLike)):
+            return os.path.getsize(file) == 0
+        return bool(file.seek(0, os.SEEK_END) == 0)
+    except (OSError, ValueError):
+        return False
 
 
 def _instead(name: str) -> str:

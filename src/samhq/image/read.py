@@ -23,9 +23,9 @@ from samhq.shapes import Bool, UInt8
 def read_image(source: Any, channel_order: str = "RGB") -> UInt8[np.ndarray, "H W 3"]:
     """The picture as uint8 RGB [H,W,3], as a viewer would show it.
 
-    `source` is a path, bytes, a file opened in binary mode, a PIL image, a numpy array or a torch tensor (on any
-    device). `channel_order` ("RGB" or "BGR", as OpenCV reads) is that of an array or tensor; files and PIL images
-    know their own.
+    `source` is a path, bytes, a file opened in binary mode (read from its beginning where it can go there), a PIL
+    image, a numpy array or a torch tensor (on any device). `channel_order` ("RGB" or "BGR", as OpenCV reads) is that of an
+    array or tensor; files and PIL images know their own.
 
     Files and bytes: EXIF rotation is applied and the first frame of an animation taken. A PIL image is taken as it
     is, since coordinates found on it belong to its own `size`; use `ImageOps.exif_transpose` to turn it.
@@ -174,13 +174,27 @@ def _opened(source: Any) -> Image.Image | None:
     if isinstance(source, (str, os.PathLike)):
         return decoded(source, describe(source))
     if hasattr(source, "read"):
-        name, source = describe(source), source.read()
-        if not isinstance(source, bytes):
-            raise ImageError(f"Expected bytes in {name}, got {type(source).__name__}; open it with mode 'rb'.")
-        return decoded(io.BytesIO(source), name)
+        return decoded(io.BytesIO(_content(source)), describe(source))
     if isinstance(source, (bytes, bytearray, memoryview)):
         return decoded(io.BytesIO(source), describe(source))
     return None
+
+
+def _content(file: Any) -> bytes:
+    """All that a file object holds, from its beginning where it can go there: it may be given twice.
+
+    Raises:
+        ImageError: it is closed, not open for reading, or gives text.
+    """
+    try:
+        if file.seekable() if hasattr(file, "seekable") else hasattr(file, "seek"):
+            file.seek(0)
+        content = file.read()
+    except (OSError, ValueError) as error:
+        raise ImageError(f"Expected a file open for reading, got {describe(file)}: {error}. Open it again.") from error
+    if not isinstance(content, bytes):
+        raise ImageError(f"Expected bytes in {describe(file)}, got {type(content).__name__}; open it with mode 'rb'.")
+    return content
 
 
 def _rgb_of_picture(picture: Image.Image, name: str) -> np.ndarray:

@@ -18,7 +18,7 @@ from PIL import Image
 from samhq.errors import ImageError
 from samhq.extras import from_extra
 from samhq.image.bands import Rendering, bands_last, rendering
-from samhq.image.files import check_has_end, open_file
+from samhq.image.files import check_has_end, is_empty, open_file
 from samhq.image.frame import Frame
 from samhq.image.read import describe, read_image
 from samhq.image.windows import Window, whole
@@ -338,6 +338,8 @@ def _opened(path: str | os.PathLike[str]) -> Any:
             with rasterio.Env():  # rasterio.open, which makes one, takes no list of drivers
                 return rasterio.DatasetReader(os.fspath(path), driver=list(drivers))
     except rasterio.errors.RasterioError as error:
+        if is_empty(path):
+            raise ImageError(f"Expected a picture, got {describe(path)}, which is empty; fetch it again.") from None
         raise ImageError(
             f"Expected a picture that GDAL can read, got {describe(path)} ({error}); check the name and the file."
         ) from error

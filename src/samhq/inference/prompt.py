@@ -67,7 +67,7 @@ def _as_prompt(prompt: Any) -> Prompt:
     if not isinstance(prompt, Prompt):
         raise _not_prompts(prompt)
     mask = prompt.mask
-    if not isinstance(mask, (str, os.PathLike, bytes, Image.Image)) and not hasattr(mask, "read"):
+    if not isinstance(mask, (str, os.PathLike, bytes, bytearray, Image.Image)) and not hasattr(mask, "read"):
         return prompt
     try:
         return replace(prompt, mask=read_mask(mask))

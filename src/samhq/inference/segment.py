@@ -221,7 +221,8 @@ def load(
 ) -> Segmenter:
     """A model ready to segment; without a name the starter that comes with the package.
 
-    `source`: a published name ("sam_hq_vit_b"; `samhq models` lists them), a file, a folder, or a hub id.
+    `source`: a published name ("sam_hq_vit_b"; `samhq models` lists them), a file, a folder, or a hub id; or the
+    weights themselves: a file's bytes, a file opened in binary mode, or a state dict.
     `device`: "cpu", "cuda", "mps" and others; "auto", the default, is CUDA where there is one, else the CPU. `dtype`:
     "float32", "bfloat16", "float16", or "auto": bfloat16 where the device multiplies it in hardware, else float32.
 
