@@ -24,8 +24,8 @@ def read_image(source: Any, channel_order: str = "RGB") -> UInt8[np.ndarray, "H 
     """The picture as uint8 RGB [H,W,3], as a viewer would show it.
 
     `source` is a path, bytes, a file opened in binary mode (read from its beginning where it can go there), a PIL
-    image, a numpy array or a torch tensor (on any device). `channel_order` ("RGB" or "BGR", as OpenCV reads) is that of an
-    array or tensor; files and PIL images know their own.
+    image, a numpy array or a torch tensor (on any device). `channel_order` ("RGB" or "BGR", as OpenCV reads) is that
+    of an array or tensor; files and PIL images know their own.
 
     Files and bytes: EXIF rotation is applied and the first frame of an animation taken. A PIL image is taken as it
     is, since coordinates found on it belong to its own `size`; use `ImageOps.exif_transpose` to turn it.
