@@ -35,10 +35,11 @@ FLOORS = {
     "formats": 3,
     "datasets": 3,
     "text": 4,
-    "compat": 4,
+    "video": 4,
     "evaluation": 4,
     "speed": 4,
     "runtime": 4,
+    "compat": 5,
     "onnx": 5,
     "export": 5,
     "training": 5,
@@ -52,7 +53,7 @@ NAMELESS = {"utils", "util", "common", "misc", "helpers", "helper", "core", "bas
 LINES = 450
 #: Heavy or optional: imported where they are used, so that everything else works and starts without them.
 LATE = {"cv2", "pycocotools", "huggingface_hub", "tqdm", "skimage", "matplotlib", "accelerate", "tensorboard"}
-LATE |= {"onnx", "onnxruntime", "onnxscript", "openvino", "transformers", "yaml"}
+LATE |= {"onnx", "onnxruntime", "onnxscript", "openvino", "transformers", "yaml", "av"}
 #: Drawing scenes is OpenCV from end to end: other files import these late.
 AT_HOME = {"samhq.datasets.drawn": {"cv2"}, "samhq.training.compose": {"cv2"}}
 FORBIDDEN = {"torchvision", "timm", "transformers", "segment_anything", "segment_anything_hq", "mobile_sam"}

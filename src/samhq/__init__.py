@@ -71,6 +71,10 @@ if TYPE_CHECKING:
     from samhq.inference.segment import EncodedImage, Segmenter, load
     from samhq.training.config import TrainConfig
     from samhq.training.loop import Trained, train
+    from samhq.video.prompts import VideoPrompt
+    from samhq.video.result import FrameMasks
+    from samhq.video.segmenter import VideoSegmenter, load_video_model
+    from samhq.video.stream import VideoTracker
 
 #: Every public name and the module that has it.
 _WHERE = {
@@ -81,6 +85,7 @@ _WHERE = {
     "EncodedImage": "samhq.inference.segment",
     "Evaluation": "samhq.evaluation.result",
     "Everything": "samhq.inference.everything",
+    "FrameMasks": "samhq.video.result",
     "ImageError": "samhq.errors",
     "MissingExtraError": "samhq.errors",
     "Prompt": "samhq.inference.prompt",
@@ -109,6 +114,9 @@ _WHERE = {
     "Segmenter": "samhq.inference.segment",
     "TrainConfig": "samhq.training.config",
     "Trained": "samhq.training.loop",
+    "VideoPrompt": "samhq.video.prompts",
+    "VideoSegmenter": "samhq.video.segmenter",
+    "VideoTracker": "samhq.video.stream",
     "as_rgb": "samhq.image.bands",
     "build_sam": "samhq.compat.segment_anything",
     "build_sam_hq": "samhq.compat.segment_anything",
@@ -127,6 +135,7 @@ _WHERE = {
     "evaluate_youtube_vis": "samhq.evaluation.youtube_vis",
     "load": "samhq.inference.segment",
     "load_everything": "samhq.inference.saved",
+    "load_video_model": "samhq.video.segmenter",
     "open_dataset": "samhq.datasets.open",
     "open_picture": "samhq.image.sources",
     "pipeline": "samhq.compat.transformers",
@@ -148,6 +157,7 @@ __all__ = [
     "EncodedImage",
     "Evaluation",
     "Everything",
+    "FrameMasks",
     "ImageError",
     "MissingExtraError",
     "Prompt",
@@ -176,6 +186,9 @@ __all__ = [
     "Segmenter",
     "TrainConfig",
     "Trained",
+    "VideoPrompt",
+    "VideoSegmenter",
+    "VideoTracker",
     "as_rgb",
     "build_sam",
     "build_sam_hq",
@@ -194,6 +207,7 @@ __all__ = [
     "evaluate_youtube_vis",
     "load",
     "load_everything",
+    "load_video_model",
     "open_dataset",
     "open_picture",
     "pipeline",

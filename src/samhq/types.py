@@ -98,14 +98,15 @@ class ImageEmbedding:
     `features` [I,C,g,g]; `hq` [I,C/8,4g,4g], the image-level HQ map, for HQ models; `early` [I,h,w,C'],
     the encoder's first level, kept only where the HQ map is still to be made from it (training);
     `shared`, what `Sam.prepared` adds to spare every later call the same work, never saved; `levels`, the finer
-    maps that SAM 2's decoder takes in while it enlarges masks, [I,C/8,4g,4g] and [I,C/4,2g,2g], finest first.
+    maps that SAM 2's decoder takes in while it enlarges masks, [I,C/8,4g,4g] and [I,C/4,2g,2g], finest first,
+    each with one row an image or one row for all.
     """
 
     features: Float[Tensor, "I C g g"]
     hq: Float[Tensor, "I c G G"] | None = None
     early: Float[Tensor, "I h w e"] | None = None
     shared: Shared | None = None
-    levels: tuple[Float[Tensor, "I l h w"], ...] = ()
+    levels: tuple[Float[Tensor, "R l h w"], ...] = ()
 
     def __len__(self) -> int:
         return self.features.shape[0]

@@ -22,6 +22,7 @@ from samhq.cli.export import export
 from samhq.cli.info import info
 from samhq.cli.models import models
 from samhq.cli.segment import segment
+from samhq.cli.track import track
 from samhq.cli.train import train
 from samhq.cli.write import write
 from samhq.errors import SamHQError
@@ -39,7 +40,7 @@ app = App(
     exit_on_error=False,
     suppress_keyboard_interrupt=False,
 )
-for command in (segment, everything, write, embed, evaluate, train, benchmark, models, info, convert, export):
+for command in (segment, everything, track, write, embed, evaluate, train, benchmark, models, info, convert, export):
     app.command(command, help_epilogue="")
 app.command(data)
 

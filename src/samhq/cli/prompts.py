@@ -96,15 +96,19 @@ def _repeated(converter: Callable[[Any, Sequence[Token]], Any]) -> Parameter:
     )
 
 
+#: How --point and --box are read.
+point_flag, box_flag = _repeated(_points), _repeated(_boxes)
+
+
 @Parameter(name="*")
 @dataclass(frozen=True)
 class PromptFlags:
     """What is asked: one object by points, a box and a mask together, or several by boxes or a file."""
 
-    point: Annotated[tuple[Point, ...], _repeated(_points)] = ()
+    point: Annotated[tuple[Point, ...], point_flag] = ()
     """A click x,y or x,y,label in image pixels; label 1, the default, is on the object, 0 off it. Repeat for more."""
 
-    box: Annotated[tuple[Box, ...], _repeated(_boxes)] = ()
+    box: Annotated[tuple[Box, ...], box_flag] = ()
     """A rectangle x0,y0,x1,y1 in image pixels. Repeat for several objects."""
 
     mask: Path | None = None

@@ -7,6 +7,7 @@ only, in image coordinates; nothing of models or files.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -46,10 +47,12 @@ def overlay(
     labels: Any = None,
     boxes: Any = None,
     alpha: float = 0.5,
+    numbers: Sequence[int] | None = None,
 ) -> UInt8[np.ndarray, "H W 3"]:
     """A copy of the picture with every mask tinted and outlined, and the prompts on top.
 
-    `masks` is bool [K,H,W] or [H,W]; mask number i has `colour(i)`, and small masks lie over large ones. `points`
+    `masks` is bool [K,H,W] or [H,W]; mask i has `colour(i)`, or `colour(numbers[i])`, and small masks lie over large
+    ones. `points`
     [N,2] (x, y) with `labels` [N] show as green stars (1, or no labels) and red dots (0); `boxes` [B,4]
     (x0, y0, x1, y1) in their mask's colour where there are as many as masks. `alpha` is the tint's strength.
 
@@ -65,7 +68,8 @@ def overlay(
     canvas, width = image.copy(), line_width(image.shape[:2])
     frames = boxes_from_masks(stack)
     for index in np.argsort(-stack.sum(axis=(1, 2)), kind="stable"):
-        _tint(canvas, stack[index], frames[index], colour(int(index)), alpha, width)
+        number = int(index) if numbers is None else numbers[index]
+        _tint(canvas, stack[index], frames[index], colour(number), alpha, width)
     picture = Image.fromarray(canvas)
     if boxes is not None:
         _draw_boxes(picture, as_array(boxes).reshape(-1, 4), len(stack), width)

@@ -44,7 +44,7 @@ class Remembering(nn.Module):
 
     def remember(
         self,
-        features: Float[Tensor, "P C g g"],
+        features: Float[Tensor, "I C g g"],
         logits: Float[Tensor, "P 1 S S"],
         object_score: Float[Tensor, "P 1"],
         *,

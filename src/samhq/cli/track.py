@@ -1,0 +1,264 @@
+"""`samhq track`: a video and prompts to masks of every frame.
+
+Light until it runs: the network's side is imported inside functions.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from samhq.cli.flags import Dtype, ModelFlags
+from samhq.cli.places import make_folder
+from samhq.cli.prompts import Box, Point, box_flag, point_flag
+from samhq.errors import ConfigError, PromptError
+from samhq.progress import print_line, progress_bar
+
+if TYPE_CHECKING:
+    from samhq.video.frames import FrameSource
+    from samhq.video.job import Follower
+    from samhq.video.prompts import VideoPrompt
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class VideoPromptFlags:
+    """Where the objects are."""
+
+    point: Annotated[tuple[Point, ...], point_flag] = ()
+    """A click x,y or x,y,label in pixels of the frame; label 1, the default, is on the object, 0 off it. Repeat for
+    more."""
+
+    box: Annotated[tuple[Box, ...], box_flag] = ()
+    """A rectangle x0,y0,x1,y1 in pixels of the frame. Repeat for several objects."""
+
+    mask: Path | None = None
+    """A mask of the object: a mask picture, the .json record of an earlier result, or a .npy file."""
+
+    frame: int = 0
+    """The frame that --point, --box and --mask are about, counted from 0."""
+
+    prompts: Path | None = None
+    """A JSON file with prompts on any frames: [{"object": 1, "frame": 0, "box": [x0, y0, x1, y1], "label": "cat"}]."""
+
+    boxes: Path | None = None
+    """Boxes of every frame, as JSON or in MOT format: each frame is segmented by itself, by any model."""
+
+    def check(self) -> None:
+        """Refuses what does not go together.
+
+        Raises:
+            PromptError: nothing, or more than one way of saying where objects are.
+        """
+        ways = [bool(self.point or self.box or self.mask), self.prompts is not None, self.boxes is not None]
+        if sum(ways) != 1:
+            raise PromptError(
+                f"Expected --point, --box or --mask, or else --prompts FILE, or else --boxes FILE, got {sum(ways)} of "
+                "these three. Give one."
+            )
+        if len(self.box) > 1 and (self.point or self.mask):
+            raise PromptError(
+                f"Expected one --box beside --point or --mask, which belong to one object, got {len(self.box)}. "
+                "Write several objects into a file and give it as --prompts FILE.json."
+            )
+
+    def read(self) -> list[VideoPrompt]:
+        """The prompts.
+
+        Raises:
+            PromptError: a file that cannot be read or has another form.
+        """
+        from samhq.formats.prompts import read_mask_prompt
+        from samhq.inference.prompt import Prompt
+        from samhq.video.prompts import VideoPrompt, read_video_prompts
+
+        if self.prompts is not None:
+            return read_video_prompts(self.prompts)
+        points = [(x, y) for x, y, _ in self.point] or None
+        labels = [label for _, _, label in self.point] or None
+        mask = None if self.mask is None else read_mask_prompt(self.mask)
+        asked = [Prompt(points, labels, box, mask) for box in self.box or (None,)]
+        return [VideoPrompt(number, self.frame, prompt) for number, prompt in enumerate(asked, 1)]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class VideoModelFlags:
+    """Which model follows the objects, where and how."""
+
+    model: str | None = None
+    """A SAM 2 or HQ-SAM 2: a name that `samhq models` lists, a weights file, a folder or a hub id. With --boxes any
+    model. [default with --boxes: the starter in the package]"""
+
+    hq: Literal["auto", "add", "only", "off"] = "auto"
+    """Add the HQ logits to SAM's, take them alone, or leave them off; auto adds them where a model has them."""
+
+    device: str | None = None
+    """cpu, cuda, cuda:1, mps, ... [default: cuda where there is one, else cpu]"""
+
+    dtype: Dtype = "float32"
+    """Of the weights; auto is bfloat16 where the device multiplies it in hardware."""
+
+    memory_dtype: Literal["bfloat16", "float32"] = "bfloat16"
+    """How memories are stored."""
+
+    @property
+    def plain(self) -> ModelFlags:
+        """The flags that models for pictures have too."""
+        return ModelFlags(self.model, self.hq, None, self.device, self.dtype)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class TrackFlags:
+    """How objects are followed."""
+
+    direction: Literal["forward", "backward", "both"] = "forward"
+    """From the prompts to the end of the video, to its beginning, or both."""
+
+    corrections: Literal["keep", "original"] = "keep"
+    """What becomes of prompts on frames that are tracked already: they count, or are lost as in the original SAM 2."""
+
+    overlaps: bool = True
+    """Let objects overlap; --no-overlaps gives each pixel to one object at most."""
+
+    fill_holes: int = 0
+    """Fill background regions of up to so many pixels of the low-resolution masks."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class VideoOutputFlags:
+    """What is written."""
+
+    output: Annotated[Path, Parameter(alias="-o")]
+    """Folder for the results; made if it is not there."""
+
+    masks: bool = True
+    """Write masks/OBJECT/FRAME.png."""
+
+    label_maps: bool = True
+    """Write labels/FRAME.png, in which a pixel's value is its object's number."""
+
+    overlay: bool = True
+    """Write overlay.mp4, the video with its masks in colour, at the end."""
+
+    format: Annotated[tuple[Literal["coco-vid", "youtube-vis"], ...], Parameter(negative="")] = ("coco-vid",)
+    """JSON files to write. Repeat for both."""
+
+    resume: Annotated[bool, Parameter(negative="")] = False
+    """Go on where an interrupted run of the same command stopped."""
+
+
+#: What the flags are when none is given.
+NO_PROMPTS, NO_MODEL, PLAIN_TRACK = VideoPromptFlags(), VideoModelFlags(), TrackFlags()
+
+
+def track(
+    video: Path,
+    /,
+    *,
+    prompt: VideoPromptFlags = NO_PROMPTS,
+    model: VideoModelFlags = NO_MODEL,
+    how: TrackFlags = PLAIN_TRACK,
+    output: VideoOutputFlags,
+) -> int:
+    """Follow objects through a video and write their masks for every frame.
+
+    For example: samhq track clip.mp4 --box 10,20,300,400 --output out
+    --model sam2.1_hiera_tiny
+
+    Frames are read when they are needed, and results are written as they
+    come, so videos may be of any length. frames.jsonl has a line a frame.
+    After Ctrl-C everything written so far is whole, and --resume goes on.
+
+    Exit code 0: all done. 1: some frames could not be decoded; they are
+    named, and listed in track.json. 2: wrong use, such as a prompt on a frame
+    that does not exist. 130: interrupted.
+
+    Parameters:
+        video: A video file, or a folder of pictures.
+    """
+    from samhq.video.folder import Kinds
+    from samhq.video.frames import open_frames
+    from samhq.video.job import VideoJob, run_video
+
+    prompt.check()
+    source = open_frames(video)
+    options = {"command": "track", "video": _identity(video), **_options(prompt, model, how)}
+    follower = _follower(prompt, model, how, source)
+    make_folder(output.output)
+    kinds = Kinds(output.masks, output.label_maps)
+    job = VideoJob(source, video.stem, output.output, kinds, output.format, output.overlay, options)
+    with progress_bar("frame") as watch:
+        tally = run_video(job, follower, resume=output.resume, watch=watch)
+    for reason in tally.failed.values():
+        print_line(f"samhq: {video}: {reason}", stream=sys.stderr)
+    counts = (tally.done, "done"), (tally.before, "finished before"), (len(tally.failed), "failed")
+    said = ", ".join(f"{count} {what}" for count, what in counts if count)
+    print_line(f"{video}: frames: {said or 'none'}; results in {output.output}")
+    return 1 if tally.failed else 0
+
+
+def _follower(prompt: VideoPromptFlags, model: VideoModelFlags, how: TrackFlags, source: FrameSource) -> Follower:
+    """The model, ready to give the masks of the video's frames.
+
+    Raises:
+        PromptError: prompts that cannot be read, or on frames that do not exist.
+        ConfigError, CheckpointError: no such model, or one that does not follow objects.
+    """
+    from samhq.video.followers import BoxFollower, PromptFollower
+
+    if prompt.boxes is not None:
+        from samhq.video.boxes import read_frame_boxes
+
+        boxes = read_frame_boxes(prompt.boxes)
+        return BoxFollower(model.plain.load(), source, boxes, model.plain.hq_mode)
+    from samhq.video.segmenter import load_video_model
+
+    prompts = prompt.read()
+    if model.model is None:
+        raise ConfigError(
+            "Expected --model with a SAM 2 or HQ-SAM 2, such as sam2.1_hiera_tiny, got none; the starter in the "
+            "package sees single pictures only. It works with --boxes FILE."
+        )
+    for one in prompts:
+        source.check(one.frame or 0)
+    segmenter = load_video_model(model.model, device=model.device, dtype=model.dtype, memory_dtype=model.memory_dtype)
+    return PromptFollower(
+        segmenter,
+        source,
+        prompts,
+        how.direction,
+        corrections=how.corrections,
+        overlap=how.overlaps,
+        fill_holes=how.fill_holes,
+        hq=model.plain.hq_mode,
+    )
+
+
+def _options(prompt: VideoPromptFlags, model: VideoModelFlags, how: TrackFlags) -> dict[str, Any]:
+    """All settings that results depend on, as JSON values; files by their content."""
+    from dataclasses import asdict
+
+    from samhq.storage import digest
+
+    files = {name: getattr(prompt, name) for name in ("mask", "prompts", "boxes")}
+    contents = {name: None if path is None else digest.of_files([path]) for name, path in files.items()}
+    asked = {"point": [list(one) for one in prompt.point], "box": [list(one) for one in prompt.box]}
+    return {
+        "prompts": {**asked, "frame": prompt.frame, **contents},
+        "model": {**model.plain.options(), "memory_dtype": model.memory_dtype},
+        **asdict(how),
+    }
+
+
+def _identity(video: Path) -> list[list[Any]]:
+    """Names, sizes and times of the video's files: enough to notice that they are others."""
+    files: Iterator[Path] | list[Path] = sorted(video.iterdir()) if video.is_dir() else [video]
+    return [[path.name, path.stat().st_size, int(path.stat().st_mtime)] for path in files]

@@ -1,0 +1,62 @@
+"""What SAM 2's video predictor keeps between its calls: a dict, as in the original, and the tracker behind it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor
+
+from samhq.errors import PromptError
+from samhq.image.frame import Frame
+from samhq.model.sam2.sam2 import Sam2
+from samhq.video.frames import FrameSource
+from samhq.video.memory import TrackOptions
+from samhq.video.tracker import EncodedFrame, ObjectTracker
+
+#: A frame's number, the objects' ids, their logits at the video's size.
+StepResult = tuple[int, list[int], Float[Tensor, "N 1 H W"]]
+
+
+class StateError(PromptError, RuntimeError):
+    """A call that the state does not allow yet; a RuntimeError, as in the original."""
+
+
+class InferenceState(dict[str, Any]):
+    """One video and its objects. The original's keys that are worth reading are there:
+
+    `num_frames`, `video_height`, `video_width`, `device`, `images` (the source of the frames), `obj_ids`,
+    `obj_id_to_idx` and `obj_idx_to_id`.
+    """
+
+    def __init__(self, model: Sam2, frames: FrameSource, options: TrackOptions) -> None:
+        height, width = frames.size_hw
+        super().__init__(
+            num_frames=len(frames), video_height=height, video_width=width, device=model.device, images=frames
+        )
+        self.frames = frames
+        self.frame = Frame.fit((height, width), model.config.side, squash=True)
+        self.tracker = ObjectTracker(model, options)
+        self._encoded: EncodedFrame | None = None
+
+    def __missing__(self, key: str) -> Any:
+        ids = list(self.tracker.objects)
+        computed = {
+            "obj_ids": ids,
+            "obj_id_to_idx": {number: place for place, number in enumerate(ids)},
+            "obj_idx_to_id": dict(enumerate(ids)),
+        }
+        if key not in computed:
+            raise KeyError(key)
+        return computed[key]
+
+    def encoded(self, index: int) -> EncodedFrame:
+        """The frame with this number; the one used last is kept.
+
+        Raises:
+            ImageError: it cannot be decoded.
+            PromptError: there is no such frame.
+        """
+        if self._encoded is None or self._encoded.index != index:
+            self._encoded = self.tracker.encode(self.frames.read(index), index)
+        return self._encoded

@@ -1,0 +1,320 @@
+"""SAM 2's video predictor, with the original's calls, shapes and rules.
+
+Frames are decoded when they are needed, where the original loads all of them first. Everything that was tracked is
+kept, so that calls may come in any order; `keep = "window"` bounds the memory instead.
+
+Source: facebookresearch/sam2, sam2_video_predictor.py and build_sam.py; SysCV/sam-hq, sam-hq2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from samhq.compat.sam2.state import InferenceState, StateError, StepResult
+from samhq.config import BOTTOM_RIGHT, TOP_LEFT
+from samhq.device import as_device
+from samhq.errors import ConfigError, PromptError
+from samhq.model.sam import Sam
+from samhq.model.sam2.sam2 import Sam2
+from samhq.progress import counted
+from samhq.video.follows import check_follows
+from samhq.video.frames import open_frames
+from samhq.video.memory import Keep, Remembered, TrackOptions
+from samhq.video.tracker import Clicks, absent_logits, at_video_size, square_mask
+
+
+class SAM2VideoPredictor:
+    """Follows objects through a video, as `SAM2VideoPredictor` of sam2 does; also for HQ-SAM 2.
+
+    The attributes are the original's and may be changed at any time. `memory_dtype` is bfloat16 there; float32 keeps
+    memories whole. `add_all_frames_to_correct_as_cond=False`, the original's default, loses clicks on frames that
+    were tracked; True keeps them.
+    """
+
+    def __init__(
+        self,
+        model: Sam,
+        fill_hole_area: int = 0,
+        non_overlap_masks: bool = False,
+        clear_non_cond_mem_around_input: bool = False,
+        add_all_frames_to_correct_as_cond: bool = False,
+        *,
+        memory_dtype: torch.dtype = torch.bfloat16,
+        keep: Keep = "all",
+    ) -> None:
+        self.model: Sam2 = check_follows(model).eval()
+        self.fill_hole_area = fill_hole_area
+        self.non_overlap_masks = non_overlap_masks
+        self.clear_non_cond_mem_around_input = clear_non_cond_mem_around_input
+        self.add_all_frames_to_correct_as_cond = add_all_frames_to_correct_as_cond
+        self.memory_temporal_stride_for_eval = 1
+        self.max_cond_frames_in_attn = -1
+        self.binarize_mask_from_pts_for_mem_enc = True
+        self.memory_dtype = memory_dtype
+        self.keep = keep
+        self.progress = False  #: whether `propagate_in_video` shows a bar
+
+    @classmethod
+    def from_pretrained(cls, model_id: str, **kwargs: Any) -> SAM2VideoPredictor:
+        """The predictor with the weights of a published name, a hub id, a file or a folder.
+
+        Raises:
+            ConfigError, CheckpointError: as `samhq.load`, or a model without memory.
+        """
+        device = kwargs.pop("device", None)
+        return build_sam2_video_predictor(None, model_id, device=device, **kwargs)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.model.device
+
+    @property
+    def image_size(self) -> int:
+        """The side of the square that the network sees."""
+        return self.model.config.side
+
+    def init_state(
+        self,
+        video_path: Any,
+        offload_video_to_cpu: bool = False,
+        offload_state_to_cpu: bool = False,
+        async_loading_frames: bool = False,
+    ) -> InferenceState:
+        """What is known of one video: a file, its bytes, a folder of pictures, or a list of frames.
+
+        The last three arguments are accepted and change nothing: frames are never all in memory.
+
+        Raises:
+            ImageError: it cannot be read.
+        """
+        del offload_video_to_cpu, offload_state_to_cpu, async_loading_frames
+        return InferenceState(self.model, open_frames(video_path), self._options(None))
+
+    def add_new_points_or_box(
+        self,
+        inference_state: InferenceState,
+        frame_idx: int,
+        obj_id: int,
+        points: Any = None,
+        labels: Any = None,
+        clear_old_points: bool = True,
+        normalize_coords: bool = True,
+        box: Any = None,
+    ) -> StepResult:
+        """The frame's number, the objects' ids, and their logits [N,1,H,W] on it after these clicks and this box.
+
+        Raises:
+            PromptError: no points and no box, points without labels, or a box that joins earlier points; also a
+                frame that is not there.
+        """
+        seen = self._ready(inference_state).encoded(frame_idx)
+        clicks = _clicks(points, labels, box, clear_old_points)
+        height, width = seen.frame.original_hw if normalize_coords else (1, 1)
+        scale = torch.tensor([self.image_size / width, self.image_size / height], dtype=torch.float64)
+        clicks = Clicks((clicks.points.double() * scale).float(), clicks.labels)
+        inference_state.tracker.click(seen, obj_id, clicks, more=not clear_old_points)
+        return frame_idx, *self._masks(inference_state, frame_idx)
+
+    def add_new_points(self, *args: Any, **kwargs: Any) -> StepResult:
+        """The older name of `add_new_points_or_box`."""
+        return self.add_new_points_or_box(*args, **kwargs)
+
+    def add_new_mask(self, inference_state: InferenceState, frame_idx: int, obj_id: int, mask: Any) -> StepResult:
+        """As `add_new_points_or_box`, by a mask [H,W]: bool, or numbers that are on the object from 0.5.
+
+        Raises:
+            PromptError: not two-dimensional, or a frame that is not there.
+        """
+        seen = self._ready(inference_state).encoded(frame_idx)
+        values = torch.as_tensor(mask)
+        values = values if values.is_floating_point() else values > 0
+        if values.ndim != 2:
+            raise PromptError(f"Expected a mask [height, width], got {list(values.shape)}. Give one object's mask.")
+        inference_state.tracker.mask(seen, obj_id, square_mask(values.float(), self.image_size))
+        return frame_idx, *self._masks(inference_state, frame_idx)
+
+    def propagate_in_video_preflight(self, inference_state: InferenceState) -> None:
+        """Remembers the prompts given so far.
+
+        Raises:
+            StateError: no object was prompted, or one has lost all its prompted frames.
+        """
+        tracker = self._ready(inference_state).tracker
+        if not tracker.objects:
+            raise StateError("Expected prompts before tracking, got none. Call add_new_points_or_box or add_new_mask.")
+        tracker.remember()
+        for object_id, tracked in tracker.objects.items():
+            if not tracked.memory.prompted:
+                raise StateError(
+                    f"Expected prompts for every object, got none for object {object_id}. Prompt or remove it."
+                )
+
+    def propagate_in_video(
+        self,
+        inference_state: InferenceState,
+        start_frame_idx: int | None = None,
+        max_frame_num_to_track: int | None = None,
+        reverse: bool = False,
+    ) -> Iterator[StepResult]:
+        """Frame by frame its number, the objects' ids and their logits [N,1,H,W].
+
+        Starts at the first prompted frame, also in reverse, and gives `max_frame_num_to_track` frames after the
+        first, as the original does.
+
+        Raises:
+            StateError: as `propagate_in_video_preflight`.
+        """
+        self.propagate_in_video_preflight(inference_state)
+        state, tracker = inference_state, inference_state.tracker
+        if start_frame_idx is None:
+            start_frame_idx = min(min(one.memory.prompted) for one in tracker.objects.values())
+        numbers = _order(start_frame_idx, max_frame_num_to_track, len(state.frames), reverse)
+        for index in counted(numbers, "frame", "propagate in video", show=self.progress):
+            found = tracker.follow(state.encoded(index), reverse=reverse)
+            yield index, list(found), self._at_video_size(state, [one.logits for one in found.values()])
+
+    def clear_all_prompts_in_frame(
+        self, inference_state: InferenceState, frame_idx: int, obj_id: int, need_output: bool = True
+    ) -> StepResult | None:
+        """Takes back an object's prompts on a frame; the masks there, or None without `need_output`.
+
+        Raises:
+            PromptError: there is no such object.
+        """
+        self._ready(inference_state).tracker.clear_prompts(frame_idx, obj_id)
+        return (frame_idx, *self._masks(inference_state, frame_idx)) if need_output else None
+
+    def reset_state(self, inference_state: InferenceState) -> None:
+        """Forgets all objects; the video stays."""
+        inference_state.tracker.objects.clear()
+
+    def remove_object(
+        self, inference_state: InferenceState, obj_id: int, strict: bool = False, need_output: bool = True
+    ) -> tuple[list[int], list[tuple[int, Float[Tensor, "N 1 H W"]]]]:
+        """Forgets an object: the ids of the others, and their masks on the frames where it was prompted.
+
+        Raises:
+            StateError: with `strict`, there is no such object.
+        """
+        tracker = self._ready(inference_state).tracker
+        if obj_id not in tracker.objects:
+            if strict:
+                raise StateError(f"Expected the id of an object, got {obj_id}. There are {list(tracker.objects)}.")
+            return list(tracker.objects), []
+        prompted = sorted(tracker.object(obj_id).prompted_frames)
+        tracker.remove(obj_id)
+        if not tracker.objects or not need_output:
+            return list(tracker.objects), []
+        return list(tracker.objects), [(frame, self._masks(inference_state, frame)[1]) for frame in prompted]
+
+    def _ready(self, state: InferenceState) -> InferenceState:
+        """The state, with the attributes as they are now."""
+        state.tracker.options = self._options(len(state.frames))
+        state.tracker.memory_dtype = self.memory_dtype
+        return state
+
+    def _options(self, length: int | None) -> TrackOptions:
+        most = self.max_cond_frames_in_attn
+        return TrackOptions(
+            corrections="keep" if self.add_all_frames_to_correct_as_cond else "original",
+            keep=self.keep,
+            fill_holes=self.fill_hole_area,
+            binary_prompts=self.binarize_mask_from_pts_for_mem_enc,
+            max_prompted=None if most == -1 else most,
+            stride=self.memory_temporal_stride_for_eval,
+            forget_near_prompts=self.clear_non_cond_mem_around_input,
+            length=length,
+        )
+
+    def _masks(self, state: InferenceState, frame_idx: int) -> tuple[list[int], Float[Tensor, "N 1 H W"]]:
+        """All objects' ids and their latest logits on a frame; -1024 where an object has none."""
+        objects = state.tracker.objects
+        found: list[Remembered | None] = [one.at(frame_idx) for one in objects.values()]
+        none = absent_logits(self.model.config.grid, self.device)
+        return list(objects), self._at_video_size(state, [none if one is None else one.logits for one in found])
+
+    def _at_video_size(self, state: InferenceState, logits: list[Tensor]) -> Float[Tensor, "N 1 H W"]:
+        if not logits:
+            return torch.zeros(0, 1, *state.frame.original_hw, device=self.device)
+        return at_video_size(torch.cat(logits), state.frame, overlap=not self.non_overlap_masks)
+
+
+def build_sam2_video_predictor(
+    config_file: str | None,
+    ckpt_path: str | None = None,
+    device: Any = "cuda",
+    mode: str = "eval",
+    hydra_overrides_extra: Any = (),
+    apply_postprocessing: bool = True,
+    vos_optimized: bool = False,
+    **kwargs: Any,
+) -> SAM2VideoPredictor:
+    """The predictor with the weights in `ckpt_path`, which say by themselves which model they are.
+
+    `apply_postprocessing` fills small holes and remembers prompted masks as 0 and 1; without it single masks that
+    are not stable stay, too. `config_file`, `mode` and `vos_optimized` are accepted and not needed.
+
+    Raises:
+        ConfigError, CheckpointError: no weights, weights that cannot be loaded, or a model without memory;
+            `hydra_overrides_extra`, which is not supported.
+    """
+    from samhq.checkpoint.load import load_model
+
+    del config_file, mode, vos_optimized
+    if hydra_overrides_extra:
+        raise ConfigError(
+            f"Expected no hydra_overrides_extra, got {list(hydra_overrides_extra)}. Set the predictor's attributes."
+        )
+    if ckpt_path is None:
+        raise ConfigError("Expected ckpt_path, the weights, got None. Give a file or a published name.")
+    model = check_follows(load_model(ckpt_path, device=as_device(device)))
+    predictor = SAM2VideoPredictor(model, fill_hole_area=8 if apply_postprocessing else 0, **kwargs)
+    predictor.binarize_mask_from_pts_for_mem_enc = apply_postprocessing
+    if not apply_postprocessing:
+        model.stable_from = None
+    return predictor
+
+
+def _clicks(points: Any, labels: Any, box: Any, clear_old_points: bool) -> Clicks:
+    """Points with labels, the corners of the box first; coordinates as they came.
+
+    Raises:
+        PromptError: as `add_new_points_or_box`.
+    """
+    if (points is None) != (labels is None):
+        raise PromptError("Expected points and labels together, got one without the other. Give both.")
+    if points is None and box is None:
+        raise PromptError("Expected points or a box, got neither. Give points and labels, or box.")
+    if box is not None and not clear_old_points:
+        raise PromptError(
+            "Expected clear_old_points=True with a box, which comes before all points, got False. Give the box with "
+            "the first points."
+        )
+    found = Clicks(torch.zeros(0, 2), torch.zeros(0, dtype=torch.int64))
+    if box is not None:
+        corners = torch.as_tensor(np.asarray(box), dtype=torch.float32)
+        if corners.numel() != 4:
+            raise PromptError(f"Expected one box (x0, y0, x1, y1), got shape {list(corners.shape)}. Give one a call.")
+        found = found + Clicks(corners.reshape(2, 2), torch.tensor([TOP_LEFT, BOTTOM_RIGHT]))
+    if points is not None:
+        places = torch.as_tensor(np.asarray(points), dtype=torch.float32).reshape(-1, 2)
+        marks = torch.as_tensor(np.asarray(labels), dtype=torch.int64).reshape(-1)
+        if len(places) != len(marks):
+            raise PromptError(f"Expected one label a point, got {len(places)} points and {len(marks)} labels.")
+        found = found + Clicks(places, marks)
+    return found
+
+
+def _order(start: int, most: int | None, count: int, reverse: bool) -> range:
+    """Frame numbers of a pass; going backward from frame 0 there are none."""
+    most = count if most is None else most
+    if reverse:
+        return range(start, max(start - most, 0) - 1, -1) if start > 0 else range(0)
+    return range(start, min(start + most, count - 1) + 1)

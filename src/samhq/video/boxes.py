@@ -1,0 +1,155 @@
+"""Video frame by frame with a model for pictures: boxes of each frame, from a detector or a tracker, to masks.
+
+The way for models without memory, such as SAM-HQ and Light HQ-SAM: the boxes say which object is which.
+
+Source: MOTChallenge's text form (arXiv 1603.00831, section 3.3).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from samhq.config import HQMode
+from samhq.errors import ImageError, PromptError
+from samhq.inference.prompt import Prompt
+from samhq.inference.segment import Segmenter
+from samhq.video.frames import FrameSource
+from samhq.video.prompts import VideoPrompt, naming_prompt
+from samhq.video.result import FrameMasks
+from samhq.video.stream import OnError
+
+_FORM = '[{"frame": 0, "id": 1, "box": [x0, y0, x1, y1], "label": "person"}]'
+_MOT = "frame,id,left,top,width,height,confidence with frames from 1"
+
+
+@dataclass(frozen=True)
+class BoxedObject:
+    """An object's box (x0, y0, x1, y1) on one frame, in the video's pixels."""
+
+    id: int
+    box: tuple[float, float, float, float]
+    label: str | None = None
+
+
+@dataclass(frozen=True)
+class FrameBoxes:
+    """The boxes of a video by frame number, from 0."""
+
+    by_frame: Mapping[int, Sequence[BoxedObject]] = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        """How many frames at least the video must have."""
+        return max(self.by_frame, default=-1) + 1
+
+
+def read_frame_boxes(path: Path) -> FrameBoxes:
+    """Boxes from a JSON list of `{"frame", "id", "box", "label"}`, or from a text file in MOT format.
+
+    JSON counts frames from 0 and has boxes (x0, y0, x1, y1). MOT counts from 1 and has `left, top, width, height`;
+    lines with confidence 0 are left out, as MOT means them.
+
+    Raises:
+        PromptError: the file cannot be read, has another form or no box, or an id is twice on one frame.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PromptError(f"Expected a file of boxes at {path}, got: {error}. Check the path.") from error
+    found = _from_json(text, path) if text.lstrip()[:1] in ("[", "{") else _from_mot(text, path)
+    by_frame: dict[int, list[BoxedObject]] = {}
+    for frame, one in found:
+        others = by_frame.setdefault(frame, [])
+        if any(other.id == one.id for other in others):
+            raise PromptError(
+                f"Expected each id once a frame in {path}, got id {one.id} twice on frame {frame} (from 0). Give "
+                "different objects different ids."
+            )
+        others.append(one)
+    if not by_frame:
+        raise PromptError(f"Expected boxes in {path}, got none. Write {_FORM}, or lines {_MOT}.")
+    return FrameBoxes(by_frame)
+
+
+def segment_by_boxes(
+    segmenter: Segmenter,
+    source: FrameSource,
+    boxes: FrameBoxes,
+    *,
+    start: int = 0,
+    hq: HQMode | None = None,
+    on_error: OnError | None = None,
+) -> Iterator[FrameMasks]:
+    """The boxes' masks, frame by frame from `start` on, with every frame encoded once for all its objects.
+
+    Raises:
+        PromptError: boxes of a frame that does not exist, or outside their frame.
+        ImageError: frames of different sizes, or, without `on_error`, one that cannot be decoded.
+    """
+    if boxes.by_frame:
+        source.check(max(boxes.by_frame))
+    for index, image in source.frames(start):
+        if isinstance(image, ImageError):
+            if on_error is None:
+                raise image
+            on_error(index, image)
+            continue
+        yield _one_frame(segmenter, index, image, boxes.by_frame.get(index, ()), hq)
+
+
+def _one_frame(
+    segmenter: Segmenter, index: int, image: np.ndarray, objects: Sequence[BoxedObject], hq: HQMode | None
+) -> FrameMasks:
+    labels = tuple(one.label for one in objects)
+    if not objects:
+        none = np.zeros((0, *image.shape[:2]), bool)
+        return FrameMasks(index, image, (), none, np.zeros(0, np.float32), ())
+    prompts = [Prompt(box=one.box) for one in objects]
+    with naming_prompt(VideoPrompt(objects[0].id, index, prompts[0]), index):
+        found = segmenter.segment(image, prompts=prompts, multimask=False, hq=hq)
+    ids = tuple(one.id for one in objects)
+    return FrameMasks(index, image, ids, found.masks, found.scores.astype(np.float32), labels)
+
+
+def _from_json(text: str, path: Path) -> Iterator[tuple[int, BoxedObject]]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise PromptError(f"Expected JSON in {path}, got something else: {error}. Write {_FORM}.") from error
+    items = value.get("boxes") if isinstance(value, dict) else value
+    if not isinstance(items, list):
+        raise PromptError(f"Expected a list of boxes in {path}, got something else. Write {_FORM}.")
+    for item in items:
+        fields = item if isinstance(item, dict) else {}
+        frame, number, label = fields.get("frame"), fields.get("id"), fields.get("label")
+        if not isinstance(frame, int) or frame < 0 or not isinstance(number, int) or not _is_box(fields.get("box")):
+            raise PromptError(f"Expected a frame, an id and a box, got {item!r:.80} in {path}. Write {_FORM}.")
+        x0, y0, x1, y1 = map(float, fields["box"])
+        yield frame, BoxedObject(number, (x0, y0, x1, y1), None if label is None else str(label))
+
+
+def _is_box(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 4 and all(isinstance(one, (int, float)) for one in value)
+
+
+def _from_mot(text: str, path: Path) -> Iterator[tuple[int, BoxedObject]]:
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            values = [float(part) for part in line.replace(",", " ").split()]
+        except ValueError:
+            values = []
+        if len(values) < 6 or values[0] < 1 or not all(np.isfinite(values[:6])) or min(values[4:6]) <= 0:
+            raise PromptError(f"Expected {_MOT} in {path}, got {line!r:.60} in line {number}. Mend the line.")
+        frame, object_id, left, top, width, height = values[:6]
+        if len(values) > 6 and values[6] == 0:
+            continue
+        # A box ends on its last pixel.
+        yield int(frame) - 1, BoxedObject(int(object_id), (left, top, left + width - 1, top + height - 1))

@@ -1,0 +1,118 @@
+"""A video file as PyAV reads it: which frames there are, and their pixels from any of them on.
+
+Knows nothing about networks or objects, and holds no frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from samhq.errors import ImageError
+from samhq.extras import from_extra
+
+
+class Container:
+    """The first video stream of a file; frames are numbered from 0 in the order in which they are shown."""
+
+    def __init__(self, source: Any, called: str) -> None:
+        with from_extra("video", "video files"):
+            import av
+        self._av, self._source, self.called = av, source, called
+        self._times: list[int] | None
+        container = self._open()
+        try:
+            stream = container.streams.video[0]
+            self.rate = Fraction(stream.average_rate or 25)
+            self._times, self._count = self._listed(container, stream)
+        finally:
+            container.close()
+        if not self._count:
+            raise ImageError(f"Expected a video with at least one frame, got {called}. Check the file.")
+
+    def __len__(self) -> int:
+        return self._count
+
+    def decoded(self, start: int) -> Iterator[tuple[int, np.ndarray | ImageError]]:
+        """The frames from this number to the last; one that cannot be decoded is the error that says so."""
+        container = self._open()
+        try:
+            stream = container.streams.video[0]
+            stream.thread_type = "AUTO"
+            if self._times and start:
+                container.seek(self._times[start], stream=stream, backward=True)
+            expected = start
+            for index, image in self._numbered(container, stream):
+                if index < expected:
+                    continue
+                yield from ((missing, self._lost(missing)) for missing in range(expected, index))
+                yield index, image
+                expected = index + 1
+            yield from ((missing, self._lost(missing)) for missing in range(expected, self._count))
+        finally:
+            container.close()
+
+    def _open(self) -> Any:
+        """The file, checked to hold a video."""
+        if hasattr(self._source, "seek"):
+            self._source.seek(0)
+        try:
+            container = self._av.open(self._source)
+        except (self._av.FFmpegError, OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise ImageError(f"Expected a video that can be decoded, got {self.called}: {reason}. Check it.") from error
+        if not container.streams.video:
+            container.close()
+            raise ImageError(f"Expected a video, got {self.called}, which has no pictures. Give another file.")
+        return container
+
+    def _listed(self, container: Any, stream: Any) -> tuple[list[int] | None, int]:
+        """The frames' times in order, None where the file does not tell them; and how many frames there are."""
+        times, count = [], 0
+        try:
+            for packet in container.demux(stream):
+                if packet.size and not packet.is_discard:
+                    count += 1
+                    times.append(packet.pts)
+        except self._av.FFmpegError:
+            pass  # a file that is cut off: what came before counts
+        known = [time for time in times if time is not None]
+        return (sorted(known), count) if len(known) == len(set(known)) == count else (None, count)
+
+    def _numbered(self, container: Any, stream: Any) -> Iterator[tuple[int, np.ndarray | ImageError]]:
+        """Decoded frames with their numbers; without times they are counted from the file's start."""
+        number_of = {time: number for number, time in enumerate(self._times)} if self._times else None
+        for place, frame in enumerate(self._frames(container, stream)):
+            number = place if number_of is None else number_of.get(frame.pts)
+            if number is not None and number < self._count:
+                yield number, self._lost(number) if frame.is_corrupt else upright(frame)
+
+    def _frames(self, container: Any, stream: Any) -> Iterator[Any]:
+        """Frames as the decoder gives them; packets that it refuses give none."""
+        packets = container.demux(stream)
+        while True:
+            try:
+                packet = next(packets, None)
+                if packet is None:
+                    return
+                yield from packet.decode()
+            except self._av.EOFError:
+                return
+            except self._av.FFmpegError:
+                continue
+
+    def _lost(self, index: int) -> ImageError:
+        return ImageError(
+            f"frame {index}: Expected a frame that can be decoded, got damaged data in {self.called}. Repair the file, "
+            "or go on without this frame."
+        )
+
+
+def upright(frame: Any) -> np.ndarray:
+    """A decoded frame's pixels, uint8 RGB [H,W,3], turned as the file asks."""
+    pixels = frame.to_ndarray(format="rgb24")
+    turns = round(getattr(frame, "rotation", 0) / 90)
+    return np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels

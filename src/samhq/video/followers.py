@@ -1,0 +1,101 @@
+"""The two ways to the masks of a video, as `samhq.video.job` takes them: a tracker with memory, or boxes a frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from samhq.config import HQMode
+from samhq.inference.segment import Segmenter
+from samhq.video.boxes import FrameBoxes, segment_by_boxes
+from samhq.video.frames import FrameSource
+from samhq.video.prompts import VideoPrompt
+from samhq.video.result import FrameMasks
+from samhq.video.saved import restore, tracker_state
+from samhq.video.segmenter import Direction, VideoSegmenter
+from samhq.video.stream import OnError, VideoTracker
+
+
+class PromptFollower:
+    """Prompted objects, followed with memory."""
+
+    def __init__(
+        self,
+        segmenter: VideoSegmenter,
+        source: FrameSource,
+        prompts: Sequence[VideoPrompt],
+        direction: Direction = "forward",
+        **options: Any,
+    ) -> None:
+        for prompt in prompts:
+            source.check(prompt.frame or 0)
+        self._segmenter, self._source, self._prompts = segmenter, source, prompts
+        self._direction, self._options = direction, options
+        self._tracker: VideoTracker | None = None
+        self._at: tuple[str, int] = ("first", -1)
+
+    def total(self) -> int:
+        """Frames from the first prompt on in the direction, and those of the second pass."""
+        frames = [prompt.frame or 0 for prompt in self._prompts]
+        forward, backward = len(self._source) - min(frames), max(frames) + 1
+        first: dict[int, int] = {}
+        for prompt in self._prompts:
+            first[prompt.object] = min(first.get(prompt.object, len(self._source)), prompt.frame or 0)
+        return {"forward": forward, "backward": backward, "both": forward + max(first.values())}[self._direction]
+
+    def frames(self, after: dict[str, Any] | None, on_error: OnError) -> Iterator[FrameMasks]:
+        """The frames, all or those after an earlier position."""
+        tracker = self._tracker = self._segmenter.tracker(**self._options)
+        reverse = self._direction == "backward"
+        part, last = ("first", None) if after is None else (after["pass"], after["frame"])
+        if after is not None:
+            restore(tracker.state, after["objects"])
+        for prompt in self._prompts:
+            tracker.labels.setdefault(prompt.object, prompt.label)
+            if part == "first" and (last is None or (((prompt.frame or 0) - last) * (-1 if reverse else 1)) > 0):
+                tracker.add(prompt)
+        if part == "first":
+            start = None if last is None else last - 1 if reverse else last + 1
+            if start is None or 0 <= start < len(self._source):
+                passed = tracker.track(self._source, start=start, reverse=reverse, on_error=on_error)
+                yield from self._noting("first", passed)
+        if self._direction == "both":
+            begin = None if part == "first" else last
+            yield from self._noting("second", tracker.track_back(self._source, before=begin, on_error=on_error))
+
+    def position(self) -> dict[str, Any]:
+        """The pass, the frame given last, and what is remembered of the objects."""
+        assert self._tracker is not None
+        return {"pass": self._at[0], "frame": self._at[1], "objects": tracker_state(self._tracker.state)}
+
+    def _noting(self, part: str, frames: Iterator[FrameMasks]) -> Iterator[FrameMasks]:
+        for frame in frames:
+            self._at = part, frame.index
+            yield frame
+
+
+class BoxFollower:
+    """Boxes of every frame, each frame by itself."""
+
+    def __init__(self, segmenter: Segmenter, source: FrameSource, boxes: FrameBoxes, hq: HQMode | None = None) -> None:
+        source.check(boxes.count - 1)
+        self._segmenter, self._source, self._boxes, self._hq = segmenter, source, boxes, hq
+        self._last = -1
+
+    def total(self) -> int:
+        """All frames."""
+        return len(self._source)
+
+    def frames(self, after: dict[str, Any] | None, on_error: OnError) -> Iterator[FrameMasks]:
+        """The frames, all or those after an earlier position."""
+        start = 0 if after is None else after["frame"] + 1
+        given = segment_by_boxes(
+            self._segmenter, self._source, self._boxes, start=start, hq=self._hq, on_error=on_error
+        )
+        for frame in given:
+            self._last = frame.index
+            yield frame
+
+    def position(self) -> dict[str, Any]:
+        """The frame given last."""
+        return {"frame": self._last}

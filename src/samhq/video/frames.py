@@ -1,0 +1,234 @@
+"""Frames of a video from a file, a folder of pictures, or a list; decoded when they are needed and not kept.
+
+Knows nothing about networks or objects. Files are read by PyAV, the `video` extra.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from samhq.errors import ImageError, PromptError
+from samhq.image.read import describe, read_image
+from samhq.image.suffixes import SUFFIXES
+from samhq.video.container import Container
+
+_BACKWARD = 32  #: frames that are decoded together when a file is read backward; so many are in memory
+#: A frame's number, and its pixels uint8 RGB [H,W,3] or why there are none.
+Numbered = tuple[int, np.ndarray | ImageError]
+
+
+class FrameSource(ABC):
+    """Frames by number from 0, as uint8 RGB [H,W,3], all of one size."""
+
+    size_hw: tuple[int, int]
+    rate: Fraction = Fraction(25)  #: frames a second
+    called: str = "the frames"  #: how messages name the source
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def decoded(self, start: int, stop: int) -> Iterator[Numbered]:
+        """The frames from `start` to before `stop`, of any size; where one cannot be decoded, the reason."""
+
+    def name(self, index: int) -> str:
+        """The frame's name, for result files.
+
+        >>> FrameList([np.zeros((2, 2, 3), np.uint8)]).name(0)
+        '000000'
+        """
+        return f"{index:06d}"
+
+    def frames(self, start: int = 0, stop: int | None = None, *, reverse: bool = False) -> Iterator[Numbered]:
+        """Frames from `start` to before `stop` or the end; a frame that cannot be decoded is the error that says so.
+
+        With `reverse` they go from `start` down to after `stop`, or to 0.
+
+        Raises:
+            ImageError: a frame has another size than the first.
+        """
+        if not reverse:
+            for index, image in self.decoded(start, len(self) if stop is None else min(stop, len(self))):
+                yield index, self._checked(index, image)
+            return
+        first = 0 if stop is None else stop + 1
+        for end in range(start + 1, first, -_BACKWARD):
+            some = list(self.decoded(max(first, end - _BACKWARD), end))
+            for index, image in reversed(some):
+                yield index, self._checked(index, image)
+
+    def read(self, index: int) -> np.ndarray:
+        """The frame with this number.
+
+        Raises:
+            ImageError: it cannot be decoded, or has another size than the first.
+            PromptError: there is no such frame.
+        """
+        self.check(index)
+        _, image = next(self.frames(index, index + 1))
+        if isinstance(image, ImageError):
+            raise image
+        return image
+
+    def check(self, index: int) -> None:
+        """Nothing, where there is a frame with this number.
+
+        Raises:
+            PromptError: there is none.
+        """
+        if not 0 <= index < len(self):
+            raise PromptError(
+                f"Expected a frame from 0 to {len(self) - 1} of {self.called}, got {index}. Frames are counted from 0."
+            )
+
+    def _checked(self, index: int, image: np.ndarray | ImageError) -> np.ndarray | ImageError:
+        if isinstance(image, ImageError) or image.shape[:2] == tuple(self.size_hw):
+            return image
+        (height, width), size = self.size_hw, image.shape[:2]
+        raise ImageError(
+            f"Expected frames of one size, {height} x {width} (height x width) as the first of {self.called}, got "
+            f"{size[0]} x {size[1]} at frame {index}. Resize the frames, or track the parts one by one."
+        )
+
+    def _find_size(self) -> tuple[int, int]:
+        """The size of the first frame that can be decoded.
+
+        Raises:
+            ImageError: none can.
+        """
+        first: ImageError | None = None
+        for _, image in self.decoded(0, len(self)):
+            if not isinstance(image, ImageError):
+                return image.shape[:2]
+            first = first or image
+        raise first or ImageError(f"Expected at least one frame in {self.called}, got none. Give another video.")
+
+
+class FrameList(FrameSource):
+    """Frames that are in memory: anything with a length whose entries `samhq.image.read.read_image` takes."""
+
+    def __init__(self, images: Any) -> None:
+        self._images = images
+        self.size_hw = self._find_size()
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def decoded(self, start: int, stop: int) -> Iterator[Numbered]:
+        """The frames from `start` to before `stop`; where one cannot be decoded, the reason."""
+        for index in range(start, stop):
+            yield index, _read(self._images[index], f"frame {index}")
+
+
+class PictureFolder(FrameSource):
+    """A folder of pictures in natural order of their names: 2.jpg comes before 10.jpg."""
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder, self.called = Path(folder), str(folder)
+        try:
+            paths = [path for path in self.folder.iterdir() if path.suffix.lower() in SUFFIXES]
+        except OSError as error:
+            raise ImageError(f"Expected a folder of pictures at {folder}, got: {error.strerror}. Check it.") from error
+        self.paths = sorted(paths, key=lambda path: natural(path.name))
+        if not self.paths:
+            raise ImageError(
+                f"Expected pictures in {folder}, got none. Give a folder with files such as 00000.jpg, or a video file."
+            )
+        self.size_hw = self._find_size()
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def name(self, index: int) -> str:
+        """The picture's name without its suffix."""
+        return self.paths[index].stem
+
+    def decoded(self, start: int, stop: int) -> Iterator[Numbered]:
+        """The frames from `start` to before `stop`; where one cannot be decoded, the reason."""
+        for index in range(start, stop):
+            path = self.paths[index]
+            yield index, _read(path, f"frame {index}, {path.name}")
+
+
+class VideoFile(FrameSource):
+    """A video file. It is gone through once, without decoding, to count its frames; then frames are decoded in turn.
+
+    Frames are upright: a rotation that the file asks for is applied.
+    """
+
+    def __init__(self, source: str | os.PathLike[str] | bytes) -> None:
+        self.called = describe(source)
+        self._source = source
+        self._container = self._open()
+        self.rate = self._container.rate
+        self._decoder: Iterator[Numbered] = iter(())
+        self._next = -1
+        self.size_hw = self._find_size()
+
+    def __len__(self) -> int:
+        return len(self._container)
+
+    def decoded(self, start: int, stop: int) -> Iterator[Numbered]:
+        """The frames from `start` to before `stop`; where one cannot be decoded, the reason."""
+        if self._next != start:
+            self._decoder = self._container.decoded(start)
+        self._next = -1
+        for index in range(start, stop):
+            number, image = next(self._decoder)
+            assert number == index
+            yield index, image
+        self._next = stop
+
+    def _open(self) -> Container:
+        source = io.BytesIO(self._source) if isinstance(self._source, bytes) else os.fspath(self._source)
+        return Container(source, self.called)
+
+
+def open_frames(source: Any) -> FrameSource:
+    """The frames of a video file, its bytes, a folder of pictures, or a list or array [T,H,W,3] of pictures.
+
+    Raises:
+        ImageError: nothing of these, an empty folder, or a file that is no video.
+        MissingExtraError: a file, and PyAV is not installed.
+    """
+    if isinstance(source, FrameSource):
+        return source
+    if isinstance(source, bytes):
+        return VideoFile(source)
+    if isinstance(source, (str, os.PathLike)):
+        path = Path(source)
+        if not path.exists():
+            raise ImageError(f"Expected a video file or a folder of pictures, got {path}, which is not there.")
+        return PictureFolder(path) if path.is_dir() else VideoFile(path)
+    if isinstance(source, Sequence) or getattr(source, "ndim", 0) == 4:
+        return FrameList(source)
+    raise ImageError(
+        f"Expected a video file, a folder of pictures or a list of frames, got {describe(source)}. For frames that "
+        "come one by one, as from a camera, use a tracker: samhq.load_video_model(...).tracker()."
+    )
+
+
+def natural(name: str) -> list[tuple[int, int, str]]:
+    """A sorting key under which numbers in names count as numbers.
+
+    >>> sorted(["10.jpg", "9.jpg", "a.jpg"], key=natural)
+    ['9.jpg', '10.jpg', 'a.jpg']
+    """
+    parts = (part for part in re.split(r"(\d+)", name) if part)
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part.lower()) for part in parts]
+
+
+def _read(image: Any, which: str) -> np.ndarray | ImageError:
+    try:
+        return read_image(image)
+    except ImageError as error:
+        return ImageError(f"{which}: {error}")

@@ -1,0 +1,166 @@
+"""A video to a folder of results, so that an interrupted job goes on where it was.
+
+Every frame's files and its line are written as it comes. What is needed to go on is saved every so often, and when
+the job is interrupted; the rest (JSON files, the film) is made from the lines at the end.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from samhq.errors import ConfigError, ImageError
+from samhq.formats.files import write_json
+from samhq.progress import Watch
+from samhq.storage import digest
+from samhq.video.film import painted, write_film
+from samhq.video.folder import Kinds, ResultFolder
+from samhq.video.frames import FrameSource
+from samhq.video.records import VideoAbout, VideoFormat, write_coco_vid, write_youtube_vis
+from samhq.video.result import FrameMasks
+from samhq.video.saved import read_state, write_state
+from samhq.video.stream import OnError
+
+RECORD, STATE, FILM = "track.json", "state.pt", "overlay.mp4"
+_SAVED_EVERY = 50  #: frames
+_WRITERS = {"coco-vid": write_coco_vid, "youtube-vis": write_youtube_vis}
+
+
+@runtime_checkable
+class Follower(Protocol):
+    """What gives the masks of a video, and can begin after any frame."""
+
+    def total(self) -> int:
+        """About how many frames it gives."""
+
+    def frames(self, after: dict[str, Any] | None, on_error: OnError) -> Iterator[FrameMasks]:
+        """The frames, all or those after an earlier `position`."""
+
+    def position(self) -> dict[str, Any]:
+        """What is needed to go on after the frame given last: plain values and tensors."""
+
+
+@dataclass(frozen=True)
+class VideoJob:
+    """One video and what is written of it. `options` are all settings that results depend on, as JSON values."""
+
+    source: FrameSource
+    name: str
+    output: Path
+    kinds: Kinds = field(default_factory=Kinds)
+    formats: Sequence[VideoFormat] = ()
+    film: bool = True
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class VideoTally:
+    """What became of a video: frames with masks, frames that were there before, and frames that could not be read."""
+
+    done: int = 0
+    before: int = 0
+    failed: dict[int, str] = field(default_factory=dict)
+
+
+def run_video(job: VideoJob, follower: Follower, *, resume: bool = False, watch: Watch | None = None) -> VideoTally:
+    """Writes a video's results; with `resume` those that an interrupted run with the same options did not get to.
+
+    Raises:
+        ConfigError: `resume`, and the folder holds a run with other options.
+        CheckpointError: `resume`, and the saved state cannot be read.
+        ImageError, PromptError: as the follower.
+    """
+    folder = ResultFolder(job.output, job.kinds)
+    position = _begin(job, folder, resume=resume)
+    failed = dict(position["failed"]) if position else {}
+    tally = VideoTally(before=len(folder), failed=failed)
+    if position is not None and position["finished"]:
+        return tally
+
+    def on_error(index: int, error: ImageError) -> None:
+        tally.failed[index] = str(error)
+
+    finished = False
+    try:
+        for frame in follower.frames(None if position is None else position["follower"], on_error):
+            folder.add(frame, job.source.name(frame.index))
+            tally.done += 1
+            position = _position(follower.position(), tally, finished=False)
+            if tally.done % _SAVED_EVERY == 0:
+                write_state(job.output / STATE, position)
+            if watch is not None:
+                watch(tally.before + tally.done, follower.total())
+        finished = True
+    finally:
+        if position is not None:
+            write_state(job.output / STATE, {**position, "finished": finished})
+        folder.keep(tally.before + tally.done)
+        _conclude(job, folder, tally, finished=finished)
+    return tally
+
+
+def _begin(job: VideoJob, folder: ResultFolder, *, resume: bool) -> dict[str, Any] | None:
+    """The position at which an interrupted run goes on, None at the beginning; clears what is not to be kept."""
+    record, state = job.output / RECORD, job.output / STATE
+    stamp = digest.of_json(job.options)
+    if resume and record.exists():
+        earlier = json.loads(record.read_text(encoding="utf-8"))
+        if earlier.get("options_digest") != stamp:
+            raise ConfigError(
+                f"Expected the options of the run in {job.output} with --resume, got others. Repeat the same command, "
+                "or leave out --resume to start again."
+            )
+        if state.exists():
+            position = read_state(state)
+            folder.keep(position["lines"])
+            return position
+    folder.clear()
+    state.unlink(missing_ok=True)
+    job.output.mkdir(parents=True, exist_ok=True)
+    _write_record(job, VideoTally(), finished=False)
+    return None
+
+
+def _position(follower: dict[str, Any], tally: VideoTally, *, finished: bool) -> dict[str, Any]:
+    return {
+        "follower": follower,
+        "lines": tally.before + tally.done,
+        "failed": dict(tally.failed),
+        "finished": finished,
+    }
+
+
+def _conclude(job: VideoJob, folder: ResultFolder, tally: VideoTally, *, finished: bool) -> None:
+    """Writes the files that are about the whole video; an interrupted one has no film."""
+    _write_record(job, tally, finished=finished)
+    places = folder.by_frame()
+    names = [job.source.name(index) for index in range(len(job.source))]
+    about = VideoAbout(job.name, job.source.size_hw, float(job.source.rate), names)
+    for form in job.formats:
+        frames = ((index, folder.objects_at(where)) for index, where in places.items())
+        _WRITERS[form](job.output / f"{form}.json", about, frames)
+    if finished and job.film and places:
+        write_film(job.output / FILM, _painted(job, folder, places), job.source.rate)
+
+
+def _painted(job: VideoJob, folder: ResultFolder, places: dict[int, list[int]]) -> Iterator[Any]:
+    """The frames with their masks; those that cannot be decoded are left out."""
+    for index, image in job.source.frames(min(places), max(places) + 1):
+        if not isinstance(image, ImageError):
+            yield painted(image, folder.objects_at(places.get(index, [])))
+
+
+def _write_record(job: VideoJob, tally: VideoTally, *, finished: bool) -> None:
+    height, width = job.source.size_hw
+    content = {
+        "video": {"name": job.name, "height": height, "width": width, "fps": float(job.source.rate)},
+        "frames": len(job.source),
+        "finished": finished,
+        "failed": [{"frame": index, "error": reason} for index, reason in sorted(tally.failed.items())],
+        "options": job.options,
+        "options_digest": digest.of_json(job.options),
+    }
+    write_json(job.output / RECORD, content)

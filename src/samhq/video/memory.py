@@ -1,0 +1,160 @@
+"""What is remembered of one object of a video, and which memories a frame may look at.
+
+Numbers of frames and rules only: nothing here runs a network. The rules are those of the published models.
+
+Source: Ravi et al., SAM 2 (arXiv 2408.00714), section 4; facebookresearch/sam2, modeling/sam2_base.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor
+
+from samhq.options import one_of, whole_number
+
+#: Whether memories of frames far from the current one are kept ("all") or forgotten ("window").
+Keep = Literal["window", "all"]
+#: What becomes of prompts on frames that were tracked before: they count, or as in the original they are lost.
+Corrections = Literal["keep", "original"]
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """One object on one frame: its low-resolution mask, object pointer, score, and memory map once there is one."""
+
+    logits: Float[Tensor, "1 1 G G"]
+    pointer: Float[Tensor, "1 C"]
+    object_score: Float[Tensor, "1 1"]
+    map: Float[Tensor, "1 c g g"] | None = None
+
+
+@dataclass(frozen=True)
+class TrackOptions:
+    """How objects are followed. The defaults are those of the published models, but for `corrections`."""
+
+    corrections: Corrections = "keep"
+    """`keep`: a prompt on a tracked frame counts like any other. `original`: the next pass overwrites it."""
+
+    keep: Keep = "window"
+    """`window` forgets what no later frame looks at, so that videos may be of any length. `all` keeps everything, so
+    that a pass may begin on any frame that was tracked before."""
+
+    fill_holes: int = 0
+    """Fill background regions of up to this many low-resolution pixels in the masks."""
+
+    binary_prompts: bool = True
+    """Remember masks of prompted frames as 0 and 1, not as probabilities."""
+
+    max_prompted: int | None = None
+    """A frame looks at so many prompted frames, at least 2; None: at all of them."""
+
+    stride: int = 1
+    """Of the older memories a frame looks at every so manieth."""
+
+    forget_near_prompts: bool = False
+    """A prompt deletes the memories of tracked frames around it."""
+
+    length: int | None = None
+    """Frames of the clip; below 16 they are remembered a little differently, as in the original. None: never."""
+
+    def __post_init__(self) -> None:
+        one_of("corrections", self.corrections, Corrections)
+        one_of("keep", self.keep, Keep)
+        whole_number("fill_holes", self.fill_holes, 0)
+        whole_number("stride", self.stride, 1)
+        if self.max_prompted is not None:
+            whole_number("max_prompted", self.max_prompted, 2)
+
+
+@dataclass(frozen=True)
+class Recalled:
+    """What a frame looks at: memory maps with their ages, object pointers with their distances in frames.
+
+    An age is 0 for a prompted frame, k for the k-th slot of tracked frames. The order is that of the original.
+    """
+
+    maps: tuple[Float[Tensor, "1 c g g"], ...]
+    ages: tuple[int, ...]
+    pointers: tuple[Float[Tensor, "1 C"], ...]
+    distances: tuple[int, ...]
+
+
+@dataclass
+class ObjectMemory:
+    """One object's memories by frame number: `prompted` in order of the prompts, `tracked` for all other frames."""
+
+    prompted: dict[int, Remembered] = field(default_factory=dict)
+    tracked: dict[int, Remembered] = field(default_factory=dict)
+    #: Frames on which the object was tracked, and whether that was backward in time.
+    backward: dict[int, bool] = field(default_factory=dict)
+
+    def at(self, frame: int) -> Remembered | None:
+        """What is remembered of a frame."""
+        return self.prompted.get(frame) or self.tracked.get(frame)
+
+    def recall(self, frame: int, maps: int, pointers: int, options: TrackOptions, *, reverse: bool) -> Recalled:
+        """What the frame looks at, with `maps` slots of memory maps and `pointers` frames of object pointers."""
+        chosen = closest(self.prompted, frame, options.max_prompted)
+
+        def other(number: int) -> Remembered | None:
+            return self.tracked.get(number) or (None if number in chosen else self.prompted.get(number))
+
+        seen = [(0, one) for one in chosen.values()]
+        for age in range(maps - 1, 0, -1):
+            found = other(_slot(frame, age, options.stride, reverse=reverse))
+            if found is not None:
+                seen.append((age, found))
+        sign = -1 if reverse else 1
+        past = [(sign * (frame - number), one) for number, one in chosen.items() if sign * (frame - number) >= 0]
+        for distance in range(1, pointers):
+            found = other(frame - sign * distance)
+            if found is not None:
+                past.append((distance, found))
+        usable = [(age, one.map) for age, one in seen if one.map is not None]
+        return Recalled(
+            tuple(map_ for _, map_ in usable),
+            tuple(age for age, _ in usable),
+            tuple(one.pointer for _, one in past),
+            tuple(distance for distance, _ in past),
+        )
+
+    def forget_far(self, frame: int, maps: int, pointers: int, stride: int) -> None:
+        """Forgets what no frame after (or, backward, before) this one looks at; prompted frames stay."""
+        reach = (maps - 2) * stride + stride - 1  # of maps: the oldest slot of the frame that comes next
+        for number in list(self.tracked):
+            if abs(number - frame) > max(pointers - 2, reach):
+                del self.tracked[number]
+            elif abs(number - frame) > reach and self.tracked[number].map is not None:
+                self.tracked[number] = replace(self.tracked[number], map=None)
+        for number in list(self.backward):
+            if abs(number - frame) > max(pointers - 2, reach) and number not in self.prompted:
+                del self.backward[number]
+
+    def forget_near(self, frame: int, reach: int) -> None:
+        """Forgets the tracked frames up to `reach` frames before and after this one."""
+        for number in [number for number in self.tracked if abs(number - frame) <= reach]:
+            del self.tracked[number]
+
+
+def closest(prompted: Mapping[int, Remembered], frame: int, most: int | None) -> dict[int, Remembered]:
+    """At most so many prompted frames: the nearest before, the nearest from the frame on, then by distance."""
+    if most is None or len(prompted) <= most:
+        return dict(prompted)
+    before = max((number for number in prompted if number < frame), default=None)
+    after = min((number for number in prompted if number >= frame), default=None)
+    first = [number for number in (before, after) if number is not None]
+    rest = sorted((number for number in prompted if number not in first), key=lambda number: abs(number - frame))
+    return {number: prompted[number] for number in [*first, *rest[: most - len(first)]]}
+
+
+def _slot(frame: int, age: int, stride: int, *, reverse: bool) -> int:
+    """The frame whose map has this age: the neighbour, then every `stride`-th frame beyond."""
+    if age == 1:
+        return frame + 1 if reverse else frame - 1
+    if reverse:
+        return -(-(frame + 2) // stride) * stride + (age - 2) * stride
+    return (frame - 2) // stride * stride - (age - 2) * stride

@@ -1,0 +1,116 @@
+"""What is said of objects in a video: which object, on which frame, by what. From files, too."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from samhq.errors import ImageError, PromptError, did_you_mean
+from samhq.formats.prompts import read_mask_prompt
+from samhq.inference.prompt import Prompt
+from samhq.masks import rle
+
+_FIELDS = ("object", "frame", "label", "points", "labels", "box", "mask")
+_FORM = (
+    '[{"object": 1, "frame": 0, "box": [x0, y0, x1, y1], "label": "cat"}, '
+    '{"object": 1, "frame": 30, "points": [[x, y]], "labels": [0]}]'
+)
+
+
+@dataclass(frozen=True, eq=False)
+class VideoPrompt:
+    """Where an object is on one frame. `frame` is counted from 0; None is the first frame, or the last that came."""
+
+    object: int
+    frame: int | None
+    prompt: Prompt
+    label: str | None = None
+
+
+@contextmanager
+def naming_prompt(prompt: VideoPrompt, frame: int) -> Iterator[None]:
+    """A block whose prompt errors begin with which object and frame they are about."""
+    try:
+        yield
+    except (ImageError, PromptError) as error:
+        raise PromptError(f"Object {prompt.object} on frame {frame}: {error}") from error
+
+
+def read_video_prompts(path: Path) -> list[VideoPrompt]:
+    """The prompts in a JSON file, a list of objects or `{"prompts": [...]}`; masks are read from files beside it.
+
+    Each has some of `points` [[x, y]], `labels`, `box` (x0, y0, x1, y1) and `mask` (a file, or RLE) in the video's
+    pixels, `object` (an integer from 1; left out, the prompts are objects 1, 2, ...), `frame` (0 if left out) and
+    `label` (a name).
+
+    Raises:
+        PromptError: the file cannot be read, is not JSON or has another form; two boxes or masks for one object on
+            one frame.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise PromptError(f"Expected a JSON file at {path}, got: {error.strerror}. Check the path.") from error
+    except (ValueError, RecursionError) as error:
+        raise PromptError(f"Expected JSON in {path}, got something else: {error}. Write {_FORM}.") from error
+    items = value.get("prompts") if isinstance(value, dict) else value
+    if not isinstance(items, list) or not items or not all(isinstance(item, dict) for item in items):
+        raise PromptError(f"Expected a list of prompts in {path}, got something else. Write {_FORM}.")
+    try:
+        numbered = any("object" in item for item in items)
+        prompts = [_one(item, path.parent, None if numbered else place) for place, item in enumerate(items, 1)]
+        check_once(prompts)
+    except PromptError as error:
+        raise PromptError(f"{path}: {error}") from error
+    return prompts
+
+
+def check_once(prompts: Sequence[VideoPrompt]) -> None:
+    """Nothing, where no object has two boxes or two masks on one frame.
+
+    Raises:
+        PromptError: one has.
+    """
+    said: set[tuple[int, int, str]] = set()
+    for prompt in prompts:
+        for kind in ("box", "mask"):
+            if getattr(prompt.prompt, kind) is None:
+                continue
+            key = prompt.object, prompt.frame or 0, kind
+            if key in said:
+                raise PromptError(
+                    f"Expected one {kind} for object {prompt.object} on frame {prompt.frame or 0}, got two. Give "
+                    "different objects different numbers."
+                )
+            said.add(key)
+
+
+def _one(item: dict[str, Any], folder: Path, place: int | None) -> VideoPrompt:
+    for key in item:
+        if key not in _FIELDS:
+            raise PromptError(f"Expected a prompt's fields, got {key!r}. {did_you_mean(key, _FIELDS)}")
+    number, frame = item.get("object", place), item.get("frame", 0)
+    for name, given, least in (("object", number, 1), ("frame", frame, 0)):
+        if not isinstance(given, int) or isinstance(given, bool) or given < least:
+            raise PromptError(f"Expected {name!r} as a whole number from {least}, got {given!r}. Write {_FORM}.")
+    mask = item.get("mask")
+    if all(item.get(key) is None for key in ("points", "box", "mask")):
+        raise PromptError(f"Expected points, a box or a mask for object {number} on frame {frame}, got none.")
+    read = None if mask is None else _mask(mask, folder)
+    label = item.get("label")
+    return VideoPrompt(
+        number, frame, Prompt(item.get("points"), item.get("labels"), item.get("box"), read), label and str(label)
+    )
+
+
+def _mask(value: Any, folder: Path) -> Any:
+    if isinstance(value, str):
+        return read_mask_prompt(folder / value)
+    try:
+        return rle.decode(value)
+    except (ImageError, TypeError) as error:
+        raise PromptError(f'Expected a mask as the name of a file or as RLE: {error} Write "file.png".') from error

@@ -1,0 +1,75 @@
+"""What a tracker remembers as plain values, so that an interrupted job can go on where it was."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from samhq.errors import CheckpointError
+from samhq.storage.atomic import whole_file
+from samhq.video.memory import Remembered
+from samhq.video.tracker import Clicks, ObjectTracker, TrackedObject
+
+_MEMORY = ("logits", "pointer", "object_score", "map")
+
+
+def tracker_state(tracker: ObjectTracker) -> dict[int, dict[str, Any]]:
+    """The objects with their memories and clicks; tensors are shared with the tracker, which never writes into them."""
+    return {
+        number: {
+            "prompted": {frame: _values(one) for frame, one in tracked.memory.prompted.items()},
+            "tracked": {frame: _values(one) for frame, one in tracked.memory.tracked.items()},
+            "backward": dict(tracked.memory.backward),
+            "clicks": {frame: (clicks.points, clicks.labels) for frame, clicks in tracked.clicks.items()},
+        }
+        for number, tracked in tracker.objects.items()
+    }
+
+
+def restore(tracker: ObjectTracker, state: dict[int, dict[str, Any]]) -> None:
+    """Gives a tracker the objects of a state, in place of its own."""
+    place = tracker.model.device
+    tracker.objects.clear()
+    for number, saved in state.items():
+        tracked = tracker.objects[number] = TrackedObject()
+        for name in ("prompted", "tracked"):
+            memories = {frame: _remembered(values, place) for frame, values in saved[name].items()}
+            setattr(tracked.memory, name, memories)
+        tracked.memory.backward = dict(saved["backward"])
+        tracked.clicks = {frame: Clicks(*clicks) for frame, clicks in saved["clicks"].items()}
+
+
+def write_state(path: Path, state: dict[str, Any]) -> None:
+    """Writes plain values and tensors."""
+    with whole_file(path) as part:
+        torch.save(state, part)
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """What `write_state` wrote.
+
+    Raises:
+        CheckpointError: the file cannot be read.
+    """
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, ValueError, EOFError, KeyError, pickle.UnpicklingError) as error:
+        raise CheckpointError(
+            f"Expected the state of an interrupted job in {path}, which cannot be read: {error}. Start without "
+            "--resume."
+        ) from error
+    return state
+
+
+def _values(one: Remembered) -> tuple[torch.Tensor | None, ...]:
+    return tuple(getattr(one, name) for name in _MEMORY)
+
+
+def _remembered(values: tuple[torch.Tensor | None, ...], place: torch.device) -> Remembered:
+    assert len(fields(Remembered)) == len(_MEMORY)
+    moved = [None if value is None else value.to(place) for value in values]
+    return Remembered(*moved)  # type: ignore[arg-type]

@@ -1,0 +1,121 @@
+"""A model that follows objects through videos, ready for use. No hidden state: each video has its own tracker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+import torch
+
+from samhq.config import HQMode
+from samhq.device import as_device, as_dtype
+from samhq.errors import PromptError
+from samhq.model.sam import Sam
+from samhq.options import one_of
+from samhq.video.follows import check_follows
+from samhq.video.frames import open_frames
+from samhq.video.memory import Corrections, Keep, TrackOptions
+from samhq.video.prompts import VideoPrompt, check_once
+from samhq.video.result import FrameMasks
+from samhq.video.stream import OnError, VideoTracker
+from samhq.video.tracker import ObjectTracker
+
+#: From the prompts to the end, to the beginning, or first to the end and then to the beginning.
+Direction = Literal["forward", "backward", "both"]
+
+
+class VideoSegmenter:
+    """SAM 2 or HQ-SAM 2 for videos: `track` follows prompted objects; `tracker` is for prompts while frames come."""
+
+    def __init__(self, model: Sam, *, memory_dtype: str | torch.dtype = "bfloat16") -> None:
+        self.model = check_follows(model).eval()
+        self.memory_dtype = as_dtype(memory_dtype)
+
+    def __repr__(self) -> str:
+        return f"VideoSegmenter({self.name}, {self.model.device}, {self.model.dtype}, memory {self.memory_dtype})"
+
+    @property
+    def name(self) -> str:
+        """The model's name, such as "sam2.1_hiera_tiny"."""
+        return self.model.config.name
+
+    def tracker(
+        self,
+        *,
+        corrections: Corrections = "keep",
+        keep: Keep = "window",
+        overlap: bool = True,
+        fill_holes: int = 0,
+        max_prompted: int | None = None,
+        hq: HQMode | None = None,
+    ) -> VideoTracker:
+        """A tracker for one video.
+
+        `corrections`: prompts on frames that were tracked before count ("keep") or are lost on the next pass, as in
+        the original. `keep`: memories far from the current frame are forgotten ("window", for videos of any length)
+        or kept ("all"). Without `overlap` each pixel belongs to one object at most. `fill_holes`: fill background
+        regions of up to so many pixels of the low-resolution mask. `max_prompted`: a frame looks at so many prompted
+        frames. `hq` as in `Segmenter.segment`.
+
+        Raises:
+            ConfigError: a choice that is not known, or an HQ mask asked of a plain SAM 2.
+        """
+        options = TrackOptions(corrections=corrections, keep=keep, fill_holes=fill_holes, max_prompted=max_prompted)
+        mode = self.model.hq_mode(hq)
+        tracker = ObjectTracker(self.model, options, memory_dtype=self.memory_dtype, hq=mode)
+        return VideoTracker(tracker, overlap=overlap)
+
+    def track(
+        self,
+        video: Any,
+        prompts: Sequence[VideoPrompt],
+        *,
+        direction: Direction = "forward",
+        on_error: OnError | None = None,
+        **options: Any,
+    ) -> Iterator[FrameMasks]:
+        """The prompted objects' masks, frame by frame, from the first prompt to the end of the video.
+
+        `video` is a file, its bytes, a folder of pictures or a list of frames. Every object is followed from its
+        first prompted frame on. "backward" goes from the last prompt to the first frame; "both" goes forward, and then
+        gives each object on the frames before its first prompt. `on_error` is told of frames that cannot be decoded,
+        which are left out; without it they end the video. `options` as `tracker` takes them.
+
+        Raises:
+            PromptError: no prompts, wrong ones, two masks or boxes for one object on one frame, or a frame that does
+                not exist.
+            ImageError: the video cannot be read, or frames of different sizes.
+            ConfigError: an option that is not known.
+        """
+        one_of("direction", direction, Direction)
+        if not prompts:
+            raise PromptError("Expected at least one prompt, got none. Give [VideoPrompt(1, 0, Prompt(box=...))].")
+        check_once(prompts)
+        source, tracker = open_frames(video), self.tracker(**options)
+        for prompt in prompts:
+            tracker.add(prompt)
+        yield from tracker.track(source, reverse=direction == "backward", on_error=on_error)
+        if direction == "both":
+            yield from tracker.track_back(source, on_error=on_error)
+
+
+def load_video_model(
+    source: Any,
+    *,
+    device: str | torch.device | None = None,
+    dtype: str | torch.dtype = "float32",
+    memory_dtype: str | torch.dtype = "bfloat16",
+) -> VideoSegmenter:
+    """A model ready to follow objects: a published name of SAM 2 or HQ-SAM 2, a file, a folder or a hub id.
+
+    `device` and `dtype` as `samhq.load` takes them. `memory_dtype` is how memories are stored: "bfloat16", as in the
+    original, or "float32".
+
+    Raises:
+        ConfigError: an unknown name, device or dtype, or a model that only sees pictures.
+        CheckpointError: the file cannot be read, fetched or does not fit.
+    """
+    from samhq.checkpoint.load import load_model
+
+    place = as_device(device)
+    return VideoSegmenter(load_model(source, device=place, dtype=as_dtype(dtype, place)), memory_dtype=memory_dtype)

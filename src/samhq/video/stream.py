@@ -1,0 +1,267 @@
+"""Objects followed through frames that come one after another, from a file or a camera; prompts may come any time.
+
+Pictures' coordinates in, masks at the video's size out. Keeps no frames but the last one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from samhq.config import BOTTOM_RIGHT, TOP_LEFT
+from samhq.errors import ImageError, PromptError
+from samhq.image.read import as_array, read_image
+from samhq.inference.prompt import Prompt, as_asked, as_prompts, mask_logits
+from samhq.model.sam2.memory import enlarged
+from samhq.video.frames import FrameSource, Numbered, open_frames
+from samhq.video.memory import Remembered
+from samhq.video.prompts import VideoPrompt, naming_prompt
+from samhq.video.result import FrameMasks
+from samhq.video.tracker import Clicks, EncodedFrame, ObjectTracker, absent_logits, at_video_size, square_mask
+
+#: Is told of a frame that cannot be decoded; without it tracking stops there.
+OnError = Callable[[int, ImageError], None]
+
+
+class VideoTracker:
+    """Follows the objects of one video: give prompts, then take masks frame by frame from `track`.
+
+    An object is any integer, from 1 where label maps are wanted. It is followed from the first prompt on that is met,
+    in the direction in which frames come; so objects may be added while frames come in.
+    """
+
+    def __init__(self, tracker: ObjectTracker, *, overlap: bool = True) -> None:
+        self._tracker = tracker
+        self._overlap = overlap
+        self._waiting: list[VideoPrompt] = []  # for frames that have not come yet
+        self._seen: EncodedFrame | None = None
+        self.labels: dict[int, str | None] = {}
+
+    @property
+    def ids(self) -> list[int]:
+        """The objects that were prompted on frames that have come."""
+        return list(self._tracker.objects)
+
+    @property
+    def state(self) -> ObjectTracker:
+        """What is remembered of the objects."""
+        return self._tracker
+
+    def prompt(
+        self,
+        object_id: int,
+        *,
+        points: Any = None,
+        labels: Any = None,
+        box: Any = None,
+        mask: Any = None,
+        frame: int | None = None,
+        label: str | None = None,
+    ) -> FrameMasks | None:
+        """Says where an object is: on frame number `frame`, or on the last frame that `track` gave, before it the next.
+
+        Points [N,2] (x, y) with labels 1 on and 0 off the object, a box (x0, y0, x1, y1), a mask bool [H,W] or a
+        mask picture, or several of these; in the video's pixels. Points are added to points given before for the
+        same object and frame; a box or a mask starts over. `label` is the object's name.
+
+        Gives the masks of that frame at once if it is the last one that came, None if the frame is to come.
+
+        Raises:
+            PromptError: an empty or wrong prompt, or a frame that has passed.
+        """
+        (given,) = as_prompts([Prompt(points, labels, box, mask)])
+        return self.add(VideoPrompt(object_id, frame, given, label))
+
+    def add(self, prompt: VideoPrompt) -> FrameMasks | None:
+        """As `prompt`; a prompt without a frame is for the last one that came."""
+        seen = self._seen
+        if seen is None or prompt.frame not in (None, seen.index):
+            self._waiting.append(prompt)
+            return None
+        self._apply(seen, prompt)
+        tracker = self._tracker
+        found = {number: one.at(seen.index) for number, one in tracker.objects.items()}
+        none = Remembered(
+            absent_logits(tracker.model.config.grid, tracker.model.device),
+            tracker.model.no_obj_ptr,
+            torch.full((1, 1), -torch.inf, device=tracker.model.device),
+        )
+        return self._masks(seen, {number: none if one is None else one for number, one in found.items()})
+
+    def remove(self, object_id: int) -> None:
+        """Stops following an object.
+
+        Raises:
+            PromptError: there is no such object.
+        """
+        self._waiting = [prompt for prompt in self._waiting if prompt.object != object_id]
+        self._tracker.remove(object_id)
+
+    def track(
+        self,
+        frames: Any,
+        *,
+        start: int | None = None,
+        stop: int | None = None,
+        reverse: bool = False,
+        on_error: OnError | None = None,
+    ) -> Iterator[FrameMasks]:
+        """The objects' masks, frame by frame, as frames come.
+
+        `frames` is a video file, a folder of pictures, a list of frames, or any iterator of pictures, such as a
+        camera's; an iterator's frames are numbered from `start`, by default on from the last one that came. Of the
+        others the pass begins at `start`, by default at the first prompt (with `reverse` at the last), and ends
+        before `stop`, or at the end. `reverse` goes backward in time. Frames before any prompt have no masks.
+
+        Raises:
+            PromptError: a prompt that does not fit its frame, or one for a frame that never came.
+            ImageError: frames of another size, or, without `on_error`, one that cannot be decoded. With it the frame
+                is left out, and tracking goes on.
+        """
+        stream = isinstance(frames, Iterator) or not (
+            isinstance(frames, (FrameSource, str, bytes, Sequence, np.ndarray)) or hasattr(frames, "__fspath__")
+        )
+        if stream:
+            yield from self._pass(self._numbered(frames, start), reverse=reverse, on_error=on_error)
+        else:
+            source = open_frames(frames)
+            numbers = {prompt.frame or 0 for prompt in self._waiting} or self._prompted() or {0}
+            for number in numbers:
+                source.check(number)
+            first = (max(numbers) if reverse else min(numbers)) if start is None else start
+            numbered = source.frames(first, stop, reverse=reverse)
+            yield from self._pass(numbered, reverse=reverse, on_error=on_error)
+        self._check_none_waits()
+
+    def track_back(
+        self, frames: Any, *, before: int | None = None, on_error: OnError | None = None
+    ) -> Iterator[FrameMasks]:
+        """Backward, each object from its first prompted frame: what a forward pass leaves out.
+
+        A frame's masks are only of objects whose first prompt comes later. `before` begins with the frame before that
+        one. Raises as `track`.
+        """
+        first = {number: min(one.memory.prompted) for number, one in self._tracker.objects.items()}
+        start = (max(first.values(), default=0) if before is None else before) - 1
+        if start >= 0:
+            numbered = open_frames(frames).frames(start, reverse=True)
+            yield from self._pass(
+                numbered,
+                reverse=True,
+                on_error=on_error,
+                only=lambda index: [number for number, begin in first.items() if begin > index],
+            )
+
+    def _pass(
+        self,
+        numbered: Iterable[Numbered],
+        *,
+        reverse: bool,
+        on_error: OnError | None,
+        only: Callable[[int], Collection[int]] | None = None,
+    ) -> Iterator[FrameMasks]:
+        for index, image in numbered:
+            if isinstance(image, ImageError):
+                if on_error is None:
+                    raise image
+                on_error(index, image)
+            else:
+                yield self._step(index, image, reverse=reverse, only=None if only is None else only(index))
+
+    def _step(self, index: int, image: np.ndarray, *, reverse: bool, only: Collection[int] | None) -> FrameMasks:
+        """One frame: prompts for it, then all objects on it."""
+        seen = self._seen = self._tracker.encode(image, index)
+        here = [prompt for prompt in self._waiting if prompt.frame in (None, index)]
+        self._waiting = [prompt for prompt in self._waiting if prompt.frame not in (None, index)]
+        for prompt in here:
+            self._apply(seen, prompt)
+        self._tracker.remember()
+        return self._masks(seen, self._tracker.follow(seen, reverse=reverse, only=only))
+
+    def _apply(self, seen: EncodedFrame, prompt: VideoPrompt) -> None:
+        with naming_prompt(prompt, seen.index):
+            mask, clicks = _in_model_pixels(prompt.prompt, seen)
+        if mask is not None:
+            self._tracker.mask(seen, prompt.object, mask)
+        if clicks is not None:
+            more = prompt.prompt.box is None and prompt.prompt.mask is None
+            self._tracker.click(seen, prompt.object, clicks, more=more)
+        if prompt.label is not None or prompt.object not in self.labels:
+            self.labels[prompt.object] = prompt.label
+
+    @torch.inference_mode()
+    def _masks(self, seen: EncodedFrame, found: dict[int, Remembered]) -> FrameMasks:
+        height, width = seen.frame.original_hw
+        masks, scores = np.zeros((0, height, width), bool), np.zeros(0, np.float32)
+        if found:
+            logits = torch.cat([one.logits for one in found.values()])
+            masks = (at_video_size(logits, seen.frame, overlap=self._overlap)[:, 0] > 0).cpu().numpy()
+            score = torch.cat([one.object_score for one in found.values()])
+            scores = score[:, 0].float().sigmoid().cpu().numpy()
+        names = tuple(self.labels.get(number) for number in found)
+        return FrameMasks(seen.index, seen.image, tuple(found), masks, scores, names)
+
+    def _numbered(self, frames: Iterable[Any], start: int | None) -> Iterator[Numbered]:
+        """Pictures of an iterator with their numbers; all of one size."""
+        begin = start if start is not None else 0 if self._seen is None else self._seen.index + 1
+        size = None if self._seen is None else self._seen.image.shape
+        for index, picture in enumerate(frames, begin):
+            try:
+                image = read_image(picture)
+            except ImageError as error:
+                yield index, ImageError(f"frame {index}: {error}")
+                continue
+            size = size or image.shape
+            if image.shape != size:
+                raise ImageError(
+                    f"Expected frames of one size, {size[0]} x {size[1]} (height x width), got {image.shape[0]} x "
+                    f"{image.shape[1]} at frame {index}. Use a new tracker for another size."
+                )
+            # A camera may write the next frame into the same memory.
+            yield index, image.copy() if isinstance(picture, np.ndarray) else image
+
+    def _prompted(self) -> set[int]:
+        return {number for one in self._tracker.objects.values() for number in one.memory.prompted}
+
+    def _check_none_waits(self) -> None:
+        """Nothing, where all prompts found their frames.
+
+        Raises:
+            PromptError: a prompt's frame did not come.
+        """
+        if self._waiting:
+            prompt, self._waiting = self._waiting[0], []
+            raise PromptError(
+                f"Expected frame {prompt.frame}, where object {prompt.object} is prompted, to come; it did not. Frames "
+                "are counted from 0; a frame that has passed needs a new pass, track(..., start=...)."
+            )
+
+
+def _in_model_pixels(prompt: Prompt, seen: EncodedFrame) -> tuple[Float[Tensor, "S S"] | None, Clicks | None]:
+    """A prompt's mask at the model's side, and its points with the corners of its box before them.
+
+    Raises:
+        PromptError: wrong shapes, ranges, order or labels.
+    """
+    frame, mask = seen.frame, None
+    if prompt.mask is not None:
+        low = mask_logits(prompt.mask, frame)
+        given = as_array(prompt.mask)
+        if given.dtype == np.bool_:
+            mask = square_mask(torch.from_numpy(given).float(), frame.side)
+        else:
+            mask = (enlarged(torch.from_numpy(low)[None], frame.side)[0, 0] > 0).float()
+    if prompt.points is None and prompt.box is None and mask is not None:
+        return mask, None
+    asked = as_asked([replace(prompt, mask=None)], frame)
+    clicks = Clicks(torch.from_numpy(asked.points[0]), torch.from_numpy(asked.labels[0]))
+    if asked.boxes is not None:
+        corners = torch.from_numpy(asked.boxes).reshape(2, 2)
+        clicks = Clicks(corners, torch.tensor([TOP_LEFT, BOTTOM_RIGHT])) + clicks
+    return mask, clicks

@@ -1,0 +1,382 @@
+"""Objects followed through a video, one frame at a time: prompts and frames in, low-resolution masks out.
+
+Holds what is remembered of each object. Knows nothing about where frames come from or where masks go; coordinates are
+the model's. Objects are independent of each other; those whose memories have one layout share a run of the network.
+
+Source: Ravi et al., SAM 2 (arXiv 2408.00714), section 4; facebookresearch/sam2, sam2_video_predictor.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64, UInt8
+from torch import Tensor
+
+from samhq.config import NOT_A_POINT, HQMode
+from samhq.errors import PromptError, did_you_mean
+from samhq.image.frame import Frame, resize_antialiased
+from samhq.model.sam2.memory import enlarged
+from samhq.model.sam2.sam2 import ABSENT, Followed, Sam2
+from samhq.types import ImageEmbedding, Prompts
+from samhq.video.memory import ObjectMemory, Recalled, Remembered, TrackOptions
+from samhq.video.pixels import frame_pixels
+
+_SURE = 10.0  #: the logit of a given mask's pixels, and the object score that goes with it
+_LIMIT = 32.0  #: of earlier logits that are fed back as a mask prompt
+_FILLED = 0.1  #: the logit of a filled hole
+_TOGETHER = 16  #: objects in one run of the network
+
+
+@dataclass(eq=False)
+class EncodedFrame:
+    """A frame with what the network knows of it before any memory; the encoder runs when that is first needed."""
+
+    index: int
+    image: UInt8[np.ndarray, "H W 3"]
+    model: Sam2
+
+    @cached_property
+    def embedding(self) -> ImageEmbedding:
+        """The encoder's features of this frame."""
+        pixels = frame_pixels(self.image, self.model.config.side)
+        with torch.inference_mode():
+            return self.model.encode_raw(pixels.to(self.model.device))
+
+    @property
+    def frame(self) -> Frame:
+        """The map between the video's pixels and the model's."""
+        height, width = self.image.shape[:2]
+        return Frame.fit((height, width), self.model.config.side, squash=True)
+
+
+@dataclass(frozen=True)
+class Clicks:
+    """Points [N,2] in model pixels with labels [N]; the corners of a box are points with labels 2 and 3."""
+
+    points: Float[Tensor, "N 2"]
+    labels: Int64[Tensor, " N"]
+
+    def __add__(self, more: Clicks) -> Clicks:
+        return Clicks(torch.cat([self.points, more.points]), torch.cat([self.labels, more.labels]))
+
+
+@dataclass(frozen=True)
+class Pending:
+    """The answer to a prompt, whose memory map is made when tracking goes on."""
+
+    answer: Remembered
+    features: Float[Tensor, "1 C g g"] | None  #: the encoder's, until the memory map is made
+    conditions: bool  #: whether the frame becomes one of the prompted frames
+
+
+@dataclass
+class TrackedObject:
+    """One object: its memories, its prompts by frame, and answers to prompts that are not remembered yet."""
+
+    memory: ObjectMemory = field(default_factory=ObjectMemory)
+    clicks: dict[int, Clicks] = field(default_factory=dict)
+    masks: dict[int, Float[Tensor, "S S"]] = field(default_factory=dict)
+    pending: dict[int, Pending] = field(default_factory=dict)
+
+    def at(self, frame: int) -> Remembered | None:
+        """The object's latest answer on a frame."""
+        waiting = self.pending.get(frame)
+        return waiting.answer if waiting else self.memory.at(frame)
+
+    @property
+    def prompted_frames(self) -> set[int]:
+        """Frames with prompts."""
+        return {*self.clicks, *self.masks}
+
+
+class ObjectTracker:
+    """Follows objects, known by any integers, from frame to frame with SAM 2 or HQ-SAM 2."""
+
+    def __init__(
+        self,
+        model: Sam2,
+        options: TrackOptions | None = None,
+        *,
+        memory_dtype: torch.dtype = torch.bfloat16,
+        hq: HQMode | None = None,
+    ) -> None:
+        self.model = model
+        self.options = options or TrackOptions()
+        self.memory_dtype = memory_dtype
+        self.hq = hq
+        self.objects: dict[int, TrackedObject] = {}
+
+    def encode(self, image: UInt8[np.ndarray, "H W 3"], index: int) -> EncodedFrame:
+        """The frame with this number, ready for prompts and tracking."""
+        return EncodedFrame(index, image, self.model)
+
+    @torch.inference_mode()
+    def click(self, seen: EncodedFrame, object_id: int, clicks: Clicks, *, more: bool = False) -> Remembered:
+        """The object's mask on a frame by clicks and a box; `more` adds to those given there before.
+
+        The object's last mask on this frame, if there is one, is refined. A new number is a new object.
+        """
+        tracked = self.objects.setdefault(object_id, TrackedObject())
+        before = tracked.clicks.get(seen.index) if more else None
+        clicks = clicks if before is None else before + clicks
+        earlier = tracked.at(seen.index)
+        tracked.clicks[seen.index] = clicks
+        tracked.masks.pop(seen.index, None)
+        features = self._features(seen, tracked.memory)
+        mask = None if earlier is None else earlier.logits.clamp(-_LIMIT, _LIMIT)
+        found = self._follow(seen, features, [clicks], mask, multimask=len(clicks.labels) <= 1)
+        return self._await(seen, tracked, _rows(found)[0])
+
+    @torch.inference_mode()
+    def mask(self, seen: EncodedFrame, object_id: int, mask: Float[Tensor, "S S"]) -> Remembered:
+        """The object's mask on a frame, given as zeros and ones at the model's side; earlier prompts there are gone."""
+        tracked = self.objects.setdefault(object_id, TrackedObject())
+        tracked.masks[seen.index] = mask
+        tracked.clicks.pop(seen.index, None)
+        given = mask[None, None].to(self.model.device, self.model.dtype)
+        logits = given.float() * (2 * _SURE) - _SURE
+        low = resize_antialiased(logits, (self.model.config.grid * 4,) * 2)
+        prompt = self.model.mask_logits_of(given)
+        found = self._follow(seen, seen.embedding.features, [None], prompt, multimask=False)
+        present = bool((mask > 0).any())
+        pointer = found.pointer if present else self.model.no_obj_ptr.expand_as(found.pointer)
+        score = torch.full_like(found.object_score, _SURE if present else -_SURE)
+        return self._await(seen, tracked, Remembered(low, pointer, score))
+
+    def remember(self) -> None:
+        """Makes the memories of all prompts given since the last call; tracking goes on from them."""
+        for tracked in self.objects.values():
+            for index in list(tracked.pending):
+                self._settle(tracked, index)
+
+    @torch.inference_mode()
+    def follow(
+        self, seen: EncodedFrame, *, reverse: bool = False, only: Collection[int] | None = None
+    ) -> dict[int, Remembered]:
+        """The objects on the next frame; `reverse` is backward in time, `only` leaves out all other objects.
+
+        Frames that were prompted keep their masks. Objects that were never prompted are left out.
+        """
+        chosen = {
+            object_id: tracked
+            for object_id, tracked in self.objects.items()
+            if (only is None or object_id in only) and tracked.memory.prompted
+        }
+        new = {i: tracked for i, tracked in chosen.items() if seen.index not in tracked.memory.prompted}
+        for part in self._layouts(seen.index, new, reverse=reverse):
+            self._track(seen, [new[object_id].memory for object_id, _ in part], [recalled for _, recalled in part])
+        found = {}
+        for object_id, tracked in chosen.items():
+            memory = tracked.memory
+            memory.backward[seen.index] = reverse
+            answer = memory.at(seen.index)
+            assert answer is not None
+            found[object_id] = answer
+            if seen.index in memory.prompted:
+                self._forget_near(memory, seen.index)
+            if self.options.keep == "window":
+                memory.forget_far(seen.index, self._maps, self._pointers, self.options.stride)
+        return found
+
+    def clear_prompts(self, frame: int, object_id: int) -> None:
+        """Takes back an object's prompts on a frame; a mask that was remembered there counts as tracked.
+
+        Raises:
+            PromptError: there is no such object.
+        """
+        tracked = self.object(object_id)
+        for by_frame in (tracked.clicks, tracked.masks, tracked.pending):
+            by_frame.pop(frame, None)  # type: ignore[attr-defined]
+        answer = tracked.memory.prompted.pop(frame, None)
+        if answer is not None:
+            tracked.memory.tracked[frame] = answer
+            tracked.memory.backward.pop(frame, None)
+
+    def remove(self, object_id: int) -> None:
+        """Forgets an object.
+
+        Raises:
+            PromptError: there is no such object.
+        """
+        self.object(object_id)
+        del self.objects[object_id]
+
+    def object(self, object_id: int) -> TrackedObject:
+        """The object with this number.
+
+        Raises:
+            PromptError: there is none.
+        """
+        if object_id not in self.objects:
+            raise PromptError(
+                f"Expected the number of an object, got {object_id}. "
+                f"{did_you_mean(str(object_id), map(str, self.objects))}"
+            )
+        return self.objects[object_id]
+
+    @property
+    def _maps(self) -> int:
+        return self.model.memory_config.maps
+
+    @property
+    def _pointers(self) -> int:
+        most, length = self.model.memory_config.pointers, self.options.length
+        return most if length is None else min(length, most)
+
+    def _features(self, seen: EncodedFrame, memory: ObjectMemory) -> Float[Tensor, "1 C g g"]:
+        """The frame's features for a prompt: after memory where the object was tracked here, else without."""
+        if seen.index not in memory.backward or not memory.prompted:
+            return self.model.without_memory(seen.embedding.features)
+        recalled = self._recall(memory, seen.index, reverse=memory.backward[seen.index])
+        return self._conditioned(seen, [recalled])
+
+    def _recall(self, memory: ObjectMemory, frame: int, *, reverse: bool) -> Recalled:
+        return memory.recall(frame, self._maps, self._pointers, self.options, reverse=reverse)
+
+    def _conditioned(self, seen: EncodedFrame, recalled: Sequence[Recalled]) -> Float[Tensor, "P C g g"]:
+        """The frame's features after the memories, of equal layout, of some objects."""
+        maps = [torch.cat(some) for some in zip(*(one.maps for one in recalled), strict=True)]
+        pointers = [torch.cat(some) for some in zip(*(one.pointers for one in recalled), strict=True)]
+        times = [distance / max(self._pointers - 1, 1) for distance in recalled[0].distances]
+        memory = self.model.gather(maps, list(recalled[0].ages), pointers, times)
+        return self.model.conditioned(seen.embedding.features, memory)
+
+    def _layouts(
+        self, frame: int, objects: dict[int, TrackedObject], *, reverse: bool
+    ) -> Iterator[list[tuple[int, Recalled]]]:
+        """Objects with what they recall, those of one layout together."""
+        groups: dict[tuple[tuple[int, ...], tuple[int, ...]], list[tuple[int, Recalled]]] = {}
+        for object_id, tracked in objects.items():
+            recalled = self._recall(tracked.memory, frame, reverse=reverse)
+            groups.setdefault((recalled.ages, recalled.distances), []).append((object_id, recalled))
+        for group in groups.values():
+            for start in range(0, len(group), _TOGETHER):
+                yield group[start : start + _TOGETHER]
+
+    def _track(self, seen: EncodedFrame, memories: list[ObjectMemory], recalled: list[Recalled]) -> None:
+        """Follows objects of one layout onto a frame, and remembers them there."""
+        features = self._conditioned(seen, recalled)
+        found = self._follow(seen, features, [None] * len(memories), None, multimask=True)
+        maps = self._maps_of(seen.embedding.features, found.logits, found.object_score, binary=False)
+        for memory, answer, map_ in zip(memories, _rows(found), maps.split(1), strict=True):
+            memory.tracked[seen.index] = replace(answer, logits=self._filled(answer.logits), map=map_)
+
+    def _follow(
+        self,
+        seen: EncodedFrame,
+        features: Float[Tensor, "P C g g"],
+        clicks: Sequence[Clicks | None],
+        mask: Float[Tensor, "P 1 G G"] | None,
+        *,
+        multimask: bool,
+    ) -> Followed:
+        """The decoder's answer; where an object has no clicks, a place that is no point stands for them."""
+        device = self.model.device
+        none = Clicks(torch.zeros(1, 2), torch.full((1,), NOT_A_POINT))
+        given = [one or none for one in clicks]
+        prompts = Prompts(
+            torch.arange(len(given), device=device),
+            torch.stack([one.points for one in given]).to(device),
+            torch.stack([one.labels for one in given]).to(device),
+            masks=mask,
+        )
+        return self.model.follow(replace(seen.embedding, features=features), prompts, multimask=multimask, hq=self.hq)
+
+    def _await(self, seen: EncodedFrame, tracked: TrackedObject, answer: Remembered) -> Remembered:
+        """Keeps the answer to a prompt; answers on other frames are remembered now, which frees their features."""
+        for index in [index for index in tracked.pending if index != seen.index]:
+            self._encode_pending(tracked, index)
+        answer = replace(answer, logits=self._filled(answer.logits))
+        first = seen.index not in tracked.memory.backward
+        conditions = first or self.options.corrections == "keep"
+        tracked.pending[seen.index] = Pending(answer, seen.embedding.features, conditions)
+        return answer
+
+    @torch.inference_mode()
+    def _encode_pending(self, tracked: TrackedObject, index: int) -> Pending:
+        """The waiting answer with its memory map; its features are let go."""
+        waiting = tracked.pending[index]
+        if waiting.features is not None:
+            answer, binary = waiting.answer, self.options.binary_prompts
+            (map_,) = self._maps_of(waiting.features, answer.logits, answer.object_score, binary=binary).split(1)
+            waiting = replace(waiting, answer=replace(answer, map=map_), features=None)
+            tracked.pending[index] = waiting
+        return waiting
+
+    def _settle(self, tracked: TrackedObject, index: int) -> None:
+        """Moves a waiting answer into the object's memory."""
+        waiting = self._encode_pending(tracked, index)
+        del tracked.pending[index]
+        memory = tracked.memory
+        (memory.prompted if waiting.conditions else memory.tracked)[index] = waiting.answer
+        self._forget_near(memory, index)
+        for prompted in memory.prompted:
+            memory.tracked.pop(prompted, None)
+
+    def _forget_near(self, memory: ObjectMemory, index: int) -> None:
+        if self.options.forget_near_prompts:
+            memory.forget_near(index, self.options.stride * self._maps)
+
+    def _maps_of(
+        self,
+        features: Float[Tensor, "I C g g"],
+        logits: Float[Tensor, "P 1 G G"],
+        score: Float[Tensor, "P 1"],
+        *,
+        binary: bool,
+    ) -> Float[Tensor, "P c g g"]:
+        large = enlarged(logits, self.model.config.side)
+        return self.model.remember(features, large, score, binary=binary).to(self.memory_dtype)
+
+    def _filled(self, logits: Float[Tensor, "1 1 G G"]) -> Float[Tensor, "1 1 G G"]:
+        return fill_holes(logits, self.options.fill_holes) if self.options.fill_holes else logits
+
+
+def _rows(found: Followed) -> list[Remembered]:
+    """The decoder's answer, object by object."""
+    parts = (found.logits.split(1), found.pointer.split(1), found.object_score.split(1))
+    return [Remembered(*part) for part in zip(*parts, strict=True)]
+
+
+def fill_holes(logits: Float[Tensor, "P 1 G G"], most: int) -> Float[Tensor, "P 1 G G"]:
+    """Logits in which background regions of up to `most` pixels, joined by sides or corners, are just above 0.
+
+    As in the original, regions that touch the border count too.
+    """
+    from scipy import ndimage
+
+    filled = logits.clone()
+    for row, mask in zip(filled[:, 0], (logits[:, 0] <= 0).cpu().numpy(), strict=True):
+        regions, _ = ndimage.label(mask, np.ones((3, 3)))
+        small = np.bincount(regions.ravel()) <= most
+        small[0] = False
+        row[torch.from_numpy(small[regions]).to(row.device)] = _FILLED
+    return filled
+
+
+def square_mask(mask: Float[Tensor, "H W"], side: int) -> Float[Tensor, "S S"]:
+    """A mask of zeros and ones at the model's side, where pixels that are mostly mask are 1."""
+    return (resize_antialiased(mask[None, None], (side, side))[0, 0] >= 0.5).float()
+
+
+def absent_logits(grid: int, device: torch.device) -> Float[Tensor, "1 1 G G"]:
+    """The logits of an object that has no answer on a frame."""
+    return torch.full((1, 1, 4 * grid, 4 * grid), ABSENT, device=device)
+
+
+def at_video_size(logits: Float[Tensor, "P 1 G G"], frame: Frame, *, overlap: bool = True) -> Float[Tensor, "P 1 H W"]:
+    """Logits of objects at the video's size; without `overlap` each pixel belongs to one object at most."""
+    large = frame.logits_to_image(logits)
+    return large if overlap or len(large) < 2 else without_overlap(large)
+
+
+def without_overlap(logits: Float[Tensor, "P 1 H W"]) -> Float[Tensor, "P 1 H W"]:
+    """Logits in which every pixel is left to its highest object; the others get at most -10 there."""
+    highest = logits.argmax(dim=0, keepdim=True)
+    mine = highest == torch.arange(len(logits), device=logits.device)[:, None, None, None]
+    return torch.where(mine, logits, logits.clamp(max=-_SURE))

@@ -1,0 +1,52 @@
+"""What PyAV says of a file. Most of it is tested through `VideoFile` in test_frames.py."""
+
+from __future__ import annotations
+
+import wave
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from samhq.errors import ImageError
+from samhq.video.container import Container, upright
+from tests.video import small
+
+
+def test_sound_alone_is_no_video(tmp_path: Path) -> None:
+    path = tmp_path / "sound.wav"
+    with wave.open(str(path), "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(8000)
+        sound.writeframes(bytes(1600))
+    with pytest.raises(ImageError, match="has no pictures"):
+        Container(str(path), "sound.wav")
+
+
+@pytest.mark.parametrize(("rotation", "turns"), [(0, 0), (90, 1), (-90, -1), (180, 2)])
+def test_frames_are_turned_as_the_file_asks(rotation: int, turns: int) -> None:
+    pixels = small.image(0)
+    frame: Any = SimpleNamespace(rotation=rotation, to_ndarray=lambda format: pixels)
+    assert (upright(frame) == np.rot90(pixels, turns)).all()
+
+
+def test_a_stream_without_times_is_counted(tmp_path: Path) -> None:
+    """A raw stream says nothing about when its frames are shown."""
+    import av
+
+    path = tmp_path / "raw.m4v"
+    with av.open(str(path), "w", format="m4v") as film:
+        stream = film.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for image in small.images(9, 48, 64):
+            film.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        film.mux(stream.encode())
+    container = Container(str(path), "raw.m4v")
+    assert len(container) == 9
+    whole = dict(container.decoded(0))
+    late = dict(container.decoded(6))
+    assert sorted(late) == [6, 7, 8]
+    assert all((late[index] == whole[index]).all() for index in late)  # type: ignore[union-attr]

@@ -1,0 +1,122 @@
+"""Whole videos in one call, and memory that does not grow."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from samhq.checkpoint.save import save_model
+from samhq.errors import ConfigError, PromptError
+from samhq.inference.prompt import Prompt
+from samhq.video.prompts import VideoPrompt
+from samhq.video.saved import tracker_state
+from samhq.video.segmenter import VideoSegmenter, load_video_model
+from tests import tiny
+from tests.video import small
+
+PROMPTS = [VideoPrompt(1, 0, Prompt(box=small.BOX), "square"), VideoPrompt(2, 3, Prompt(points=[[40, 30]]))]
+
+
+@pytest.fixture(scope="module")
+def segmenter() -> VideoSegmenter:
+    return VideoSegmenter(small.shared())
+
+
+def test_objects_are_followed_from_their_first_prompt_on(segmenter: VideoSegmenter) -> None:
+    found = list(segmenter.track(small.images(6), PROMPTS))
+    assert [(m.index, m.ids) for m in found] == [(t, (1,) if t < 3 else (1, 2)) for t in range(6)]
+    assert found[4].labels == ("square", None)
+    assert found[0].masks.shape == (1, 40, 60)
+
+
+def test_both_directions_give_every_object_on_every_frame(segmenter: VideoSegmenter) -> None:
+    seen: dict[int, set[int]] = {}
+    for masks in segmenter.track(small.images(6), PROMPTS, direction="both"):
+        assert not seen.setdefault(masks.index, set()) & set(masks.ids)
+        seen[masks.index] |= set(masks.ids)
+    assert seen == {t: {1, 2} for t in range(6)}
+
+
+def test_backward_begins_at_the_last_prompt(segmenter: VideoSegmenter) -> None:
+    found = list(segmenter.track(small.images(6), PROMPTS, direction="backward"))
+    assert [(m.index, m.ids) for m in found] == [(3, (2,)), (2, (2,)), (1, (2,)), (0, (2, 1))]
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_wrong_calls_are_refused(segmenter: VideoSegmenter) -> None:
+    twice = [*PROMPTS, VideoPrompt(1, 0, Prompt(box=[1, 1, 9, 9]))]
+    wrong: list[tuple[Any, dict[str, Any], Any, str]] = [
+        ([], {}, PromptError, "at least one prompt"),
+        (twice, {}, PromptError, "one box for object 1 on frame 0, got two"),
+        (PROMPTS, {"direction": "forwards"}, ConfigError, "Did you mean 'forward'"),
+        (PROMPTS, {"keep": "some"}, ConfigError, "keep"),
+        (PROMPTS, {"hq": "only"}, ConfigError, "HQ"),
+        ([VideoPrompt(1, 6, PROMPTS[0].prompt)], {}, PromptError, "from 0 to 5"),
+    ]
+    for prompts, options, error, message in wrong:
+        with pytest.raises(error, match=message):
+            list(segmenter.track(small.images(6), prompts, **options))
+
+
+def test_it_says_what_it_is(segmenter: VideoSegmenter) -> None:
+    assert repr(segmenter) == "VideoSegmenter(small_video, cpu, torch.float32, memory torch.bfloat16)"
+
+
+def camera(count: int) -> Iterator[np.ndarray]:
+    """Frames that are made when they are needed, as those of a video of 480 lines."""
+    for t in range(count):
+        yield small.image(t, 48, 64)
+
+
+def held(state: Any) -> int:
+    """Bytes of all tensors in nested containers, storages counted once."""
+    found: dict[int, int] = {}
+
+    def visit(value: Any) -> None:
+        if isinstance(value, torch.Tensor):
+            found[value.untyped_storage().data_ptr()] = value.untyped_storage().nbytes()
+        elif isinstance(value, dict):
+            visit(list(value.values()))
+        elif isinstance(value, (list, tuple)):
+            for one in value:
+                visit(one)
+
+    visit(state)
+    return sum(found.values())
+
+
+def test_what_is_remembered_does_not_grow(segmenter: VideoSegmenter) -> None:
+    following = segmenter.tracker()
+    following.prompt(1, box=small.BOX)
+    following.prompt(2, points=[[40, 30]])
+    sizes = {m.index: held(tracker_state(following.state)) for m in following.track(camera(90))}
+    assert sizes[20] > sizes[5]
+    assert sizes[89] == sizes[20]
+
+
+@pytest.mark.slow
+def test_memory_of_a_process_stays_flat_over_2000_frames(segmenter: VideoSegmenter) -> None:
+    import psutil
+
+    process = psutil.Process(os.getpid())
+    following = segmenter.tracker()
+    following.prompt(1, box=small.BOX)
+    used = {}
+    for masks in following.track(camera(2000)):
+        if masks.index % 100 == 99:
+            gc.collect()
+            used[masks.index] = process.memory_info().rss
+    assert used[1999] - used[299] < 8 << 20  # keeping 1,700 frames would take 120 MB, their masks alone 40 MB
+
+
+def test_a_model_for_pictures_is_refused(tmp_path: Path) -> None:
+    save_model(tiny.shared(tiny.HQ), tmp_path / "pictures.safetensors")
+    with pytest.raises(ConfigError, match="follows objects"):
+        load_video_model(tmp_path / "pictures.safetensors", device="cpu")

@@ -1,0 +1,183 @@
+"""Frames that come one after another, with prompts before and in between."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from samhq.errors import ImageError, PromptError
+from samhq.video.result import FrameMasks
+from samhq.video.segmenter import VideoSegmenter
+from samhq.video.stream import VideoTracker
+from tests.video import small
+
+
+def tracker(**options: Any) -> VideoTracker:
+    return VideoSegmenter(small.shared(), memory_dtype="float32").tracker(**options)
+
+
+def equal(one: FrameMasks, other: FrameMasks) -> bool:
+    return (
+        (one.index, one.ids, one.labels) == (other.index, other.ids, other.labels)
+        and bool((one.masks == other.masks).all())
+        and bool((one.scores == other.scores).all())
+    )
+
+
+def test_a_camera_gives_what_a_list_gives() -> None:
+    images = small.images(6)
+    results = []
+    for frames in (images, iter(images)):
+        following = tracker()
+        following.prompt(1, box=small.BOX, label="square")
+        results.append(list(following.track(frames)))
+    assert [one.index for one in results[1]] == list(range(6))
+    assert all(equal(a, b) for a, b in zip(*results, strict=True))
+    assert results[0][3].labels == ("square",)
+
+
+def test_prompts_may_come_while_frames_come() -> None:
+    following = tracker()
+    ids = []
+    for masks in following.track(iter(small.images(8))):
+        if masks.index == 1:
+            now = following.prompt(1, points=[[12, 18]])
+            assert now is not None
+            assert (now.index, now.ids) == (1, (1,))
+        if masks.index == 4:
+            both = following.prompt(7, points=[[40, 30]])
+            assert both is not None
+            assert both.ids == (1, 7)
+            assert (both.mask(1) == masks.mask(1)).all()
+        if masks.index == 6:
+            following.remove(1)
+        ids.append(masks.ids)
+    assert ids == [(), (), (1,), (1,), (1,), (1, 7), (1, 7), (7,)]
+    assert following.ids == [7]
+
+
+def test_an_object_added_later_is_the_one_prompted_beforehand() -> None:
+    before, later = tracker(), tracker()
+    for following in (before, later):
+        following.prompt(1, box=small.BOX)
+    before.prompt(2, points=[[40, 30]], frame=3)
+    expected = [(m.ids, m.masks) for m in before.track(small.images(7))]
+    found = []
+    for masks in later.track(iter(small.images(7))):
+        if masks.index == 3:
+            now = later.prompt(2, points=[[40, 30]])
+            assert now is not None
+            masks = now
+        found.append((masks.ids, masks.masks))
+    assert [ids for ids, _ in found] == [ids for ids, _ in expected]
+    assert all((a == b).all() for (_, a), (_, b) in zip(found, expected, strict=True))
+
+
+def test_points_are_added_and_a_box_starts_over() -> None:
+    following = tracker()
+    stream = following.track(iter(small.images(3)))
+    next(stream)
+    following.prompt(1, points=[[12, 18]])
+    following.prompt(1, points=[[40, 30]], labels=[0])
+    assert following.state.object(1).clicks[0].labels.tolist() == [1, 0]
+    following.prompt(1, box=small.BOX)
+    assert following.state.object(1).clicks[0].labels.tolist() == [2, 3]
+
+
+def test_a_mask_with_points_is_refined_by_them() -> None:
+    mask = np.zeros((40, 60), bool)
+    mask[12:24, 5:17] = True
+    following = tracker()
+    following.prompt(1, mask=mask)
+    following.prompt(2, mask=mask, points=[[12, 18]])
+    (masks,) = following.track(small.images(1))
+    assert masks.mask(1).sum() > 0
+    assert (masks.mask(1) & mask).sum() / (masks.mask(1) | mask).sum() > 0.7
+    assert not (masks.mask(1) == masks.mask(2)).all()
+
+
+def test_a_pass_may_begin_and_end_anywhere() -> None:
+    following = tracker(keep="all")
+    following.prompt(1, points=[[12, 18]], frame=2)
+    assert [m.index for m in following.track(small.images(8), stop=5)] == [2, 3, 4]
+    assert [m.index for m in following.track(small.images(8), start=5)] == [5, 6, 7]
+    assert [m.index for m in following.track(small.images(8), reverse=True)] == [2, 1, 0]
+
+
+def test_backward_gives_objects_where_their_first_prompt_comes_later() -> None:
+    following = tracker()
+    following.prompt(1, box=small.BOX, frame=0)
+    following.prompt(2, points=[[40, 30]], frame=2)
+    following.prompt(3, points=[[40, 30]], frame=4)
+    list(following.track(small.images(6)))
+    back = [(m.index, m.ids) for m in following.track_back(small.images(6))]
+    assert back == [(3, (3,)), (2, (3,)), (1, (2, 3)), (0, (2, 3))]
+    assert [m.index for m in following.track_back(small.images(6), before=2)] == [1, 0]
+
+
+def test_without_overlap_a_pixel_has_one_object() -> None:
+    following = tracker(overlap=False)
+    following.prompt(1, box=small.BOX)
+    following.prompt(2, points=[[12, 18]])
+    for masks in following.track(small.images(4)):
+        assert masks.masks.sum(0).max() <= 1
+
+
+def test_frames_that_cannot_be_read_are_named_and_left_out() -> None:
+    images: list[Any] = small.images(5)
+    images[2] = np.zeros((0, 3), np.uint8)
+    following = tracker()
+    following.prompt(1, box=small.BOX)
+    lost: dict[int, str] = {}
+    kept = [m.index for m in following.track(images, on_error=lambda index, error: lost.update({index: str(error)}))]
+    assert kept == [0, 1, 3, 4]
+    assert list(lost) == [2]
+    following = tracker()
+    following.prompt(1, box=small.BOX)
+    with pytest.raises(ImageError, match="frame 2"):
+        list(following.track(iter(images)))
+
+
+def test_frames_of_another_size_are_refused() -> None:
+    following = tracker()
+    with pytest.raises(ImageError, match="one size"):
+        list(following.track(iter([small.image(0), small.image(1, 44, 60)])))
+
+
+@pytest.mark.parametrize(
+    ("prompt", "message"),
+    [
+        ({"frame": 9, "points": [[1, 1]]}, "from 0 to 2"),
+        ({"points": [[100, 1]]}, r"Object 4 on frame 0: .*point"),
+        ({}, "Object 4 on frame 0: .*empty"),
+        ({"mask": np.zeros((3, 4), bool)}, "Object 4 on frame 0: .*mask"),
+    ],
+)
+def test_wrong_prompts_are_named(prompt: dict[str, Any], message: str) -> None:
+    following = tracker()
+    following.prompt(4, **prompt)
+    with pytest.raises(PromptError, match=message):
+        list(following.track(small.images(3)))
+
+
+def test_a_prompt_for_a_frame_that_never_came_is_refused() -> None:
+    following = tracker()
+    following.prompt(1, box=small.BOX, frame=9)
+    with pytest.raises(PromptError, match="frame 9, where object 1 is prompted"):
+        list(following.track(iter(small.images(3))))
+
+
+def test_a_cameras_memory_may_be_written_again() -> None:
+    buffer = np.empty((40, 60, 3), np.uint8)
+
+    def camera() -> Any:
+        for image in small.images(4):
+            buffer[:] = image
+            yield buffer
+
+    following = tracker()
+    following.prompt(1, box=small.BOX)
+    shown = list(following.track(camera()))
+    assert (shown[0].image == small.image(0)).all()
