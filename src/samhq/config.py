@@ -87,7 +87,8 @@ class Defaults:
     pred_iou_thresh: float | None = None  #: of whole-image masks, as `AutomaticConfig.pred_iou_thresh`
     stability_score_thresh: float | None = None  #: of whole-image masks, as `AutomaticConfig.stability_score_thresh`
     hq: HQMode | None = None  #: what the HQ decoder paints
-    refine_boxes: bool | None = None  #: whether objects asked for with a box get a second look, enlarged
+    #: Objects asked for with a box get a second look in a crop with this share of their longer side around them.
+    refine_margin: float | None = None
 
     def stated(self) -> dict[str, Any]:
         """The settings that are not None.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,14 @@ from hypothesis import strategies as st
 from tests import tiny
 from torch import Tensor
 
+from samhq.config import Defaults
 from samhq.encoder_config import PIXEL_MEAN, PIXEL_STD
 from samhq.errors import ConfigError, PromptError
 from samhq.image.frame import Frame
 from samhq.image.sources import ArraySource
 from samhq.image.windows import Window, whole
 from samhq.inference.prompt import Prompt
-from samhq.inference.refine import Coarse, refine, segment_native, surroundings
+from samhq.inference.refine import Coarse, Looker, refine, segment_native, surroundings
 from samhq.inference.segment import Segmenter
 from samhq.masks.regions import Piece
 from samhq.model.build import build
@@ -321,11 +323,53 @@ def test_misuse_ends_in_sentences(red: Segmenter) -> None:
     result = red.segment(image, prompts=[Prompt(box=[50, 50, 156, 156])])
     with pytest.raises(ConfigError, match="margin"):
         refine(red, result, margin=-1)
-    with pytest.raises(PromptError, match="no"):
-        segment_native(red, ArraySource(image), [])
+    with pytest.raises(PromptError, match="Expected boxes"):
+        segment_native(red, ArraySource(image), [Prompt(box=[1, 2, 3])])
+
+
+def test_without_prompts_there_are_no_objects(red: Segmenter) -> None:
+    assert segment_native(red, ArraySource(painted(comb((300, 300), 50, 50))), []) == []
 
 
 def test_an_hq_mask_of_a_plain_sam_is_refused(plain: Sam) -> None:
     image = painted(comb((300, 300), 50, 50))
     with pytest.raises(ConfigError, match="HQ"):
         segment_native(Segmenter(plain), ArraySource(image), [Prompt(box=[50, 50, 156, 156])], hq="add")
+
+
+def _with_margin(margin: float | None) -> Segmenter:
+    """A model whose weights ask for a second look at boxes, or do not."""
+    sam = tiny.model(tiny.HQ)
+    sam.config = sam.config.replace(defaults=Defaults(refine_margin=margin))
+    return Segmenter(sam)
+
+
+def test_weights_may_ask_for_a_second_look_at_boxes() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (200, 300, 3)).astype(np.uint8)
+    prompts = [Prompt(box=[40, 50, 90, 100]), Prompt(points=[[200, 80]])]
+    once, twice = (_with_margin(margin).segment(image, prompts=prompts) for margin in (None, 0.5))
+    wanted = refine(_with_margin(None), once, margin=0.5, tiled=False, boxes_only=True)
+    assert np.array_equal(twice.masks, wanted.masks)
+    assert np.array_equal(twice.masks[1], once.masks[1]), "a click is looked at once"
+    assert not np.array_equal(twice.scores, once.scores)
+
+
+def test_the_second_look_can_be_refused_and_asked_for() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (200, 300, 3)).astype(np.uint8)
+    plain, asking = _with_margin(None), _with_margin(0.5)
+    box = [40, 50, 90, 100]
+    assert np.array_equal(asking.segment(image, box=box, refine=False).masks, plain.segment(image, box=box).masks)
+    assert np.array_equal(
+        plain.segment(image, box=box, refine=True).masks, refine(plain, plain.segment(image, box=box)).masks
+    )
+    with pytest.raises(ConfigError, match="multimask"):
+        plain.segment(image, box=box, refine=True, multimask=True)
+    assert asking.segment(image, box=box, multimask=True).candidates.shape[1] == 3
+
+
+def test_a_crop_larger_than_the_square_is_reduced_where_tiles_are_not_wanted() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (400, 900, 3)).astype(np.uint8)
+    looker = Looker(_with_margin(None), ArraySource(image), 0.25, None, tiled=False)
+    crop = Window(100, 50, 300, 250)
+    assert [tile.window for tile in looker._tiles(crop)] == [crop]
+    assert len(replace(looker, tiled=True)._tiles(crop)) > 1

@@ -18,7 +18,7 @@ from samhq.training import publish
 def test_what_is_published_is_the_same_network_in_half_precision(tmp_path):
     sam = tiny.model(tiny.LIGHT)
     save_model(sam, tmp_path / "best.safetensors")
-    settings = Defaults(pred_iou_thresh=0.5, refine_boxes=True)
+    settings = Defaults(pred_iou_thresh=0.5, refine_margin=0.5)
     publish.publish(tmp_path / "best.safetensors", tmp_path / "starter.safetensors", defaults=settings)
     published = load_model(tmp_path / "starter.safetensors")
     assert published.config.name == "starter"

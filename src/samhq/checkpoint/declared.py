@@ -18,7 +18,7 @@ from samhq.errors import CheckpointError, ConfigError
 Declared = Mapping[str, object]
 METADATA_KEY = "samhq"
 #: A value of the type that each setting in `Defaults` has.
-_EXAMPLES = {"pred_iou_thresh": 0.88, "stability_score_thresh": 0.95, "hq": "add", "refine_boxes": True}
+_EXAMPLES = {"pred_iou_thresh": 0.88, "stability_score_thresh": 0.95, "hq": "add", "refine_margin": 0.5}
 
 
 def to_metadata(config: ModelConfig) -> dict[str, str]:

@@ -105,8 +105,8 @@ class BandFlags:
 class RefineFlags(BandFlags):
     """How a picture with prompts is looked at."""
 
-    refine: Annotated[bool, Parameter(negative="")] = False
-    """Look again at each object, enlarged: finer masks in pictures far larger than the model sees at once."""
+    refine: bool | None = None
+    """Look again at each object, enlarged: finer masks of small objects. [default: for boxes, with the starter]"""
 
     def options(self) -> dict[str, Any]:
         """What of these flags results depend on, as JSON values."""

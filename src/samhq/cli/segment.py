@@ -63,7 +63,7 @@ def segment(
     prompt.check()
     if look.refine and model.multimask:
         raise ConfigError("Expected --refine, which gives one mask for each object, or --multimask, got both.")
-    check_exported(model.exported, {"--refine": look.refine, "--embeddings": embeddings.embeddings is not None})
+    check_exported(model.exported, {"--refine": bool(look.refine), "--embeddings": embeddings.embeddings is not None})
     pictures = find_pictures(images)
     names = stems(pictures)
     files = [path for path in (prompt.mask, prompt.prompts) if path is not None]
@@ -116,11 +116,10 @@ class SegmentWork:
             with source:
                 return self.by_window(cast("Segmenter", segmenter), source, asked, item)
         picture = self.embeddings.picture(segmenter, self.look.picture(item.path))
-        result = segmenter.segment(picture, prompts=asked, multimask=self.model.multimask, hq=self.model.hq_mode)
-        if self.look.refine:
-            from samhq.inference.refine import refine
-
-            result = refine(cast("Segmenter", segmenter), result, hq=self.model.hq_mode)
+        options = {} if self.model.exported else {"refine": self.look.refine}  # exported models look once
+        result = segmenter.segment(
+            picture, prompts=asked, multimask=self.model.multimask, hq=self.model.hq_mode, **options
+        )
         flags, name = self.output, str(item.path)
         files = result.save(flags.output, item.name, overlay=flags.overlay, cutouts=flags.cutout, file_name=name)
         return Outcome(files, summary(result.candidate_scores.size, result.scores.tolist()))

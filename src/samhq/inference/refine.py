@@ -117,6 +117,7 @@ class Looker:
     source: PictureSource
     margin: float
     hq: HQMode | None
+    tiled: bool = True  #: whether a crop larger than the model's square is seen in tiles, else reduced to it
 
     def __post_init__(self) -> None:
         real_number("margin", self.margin, 0)
@@ -128,10 +129,10 @@ class Looker:
 
     def refined(self, prompt: Prompt, coarse: Coarse) -> Refined | None:
         """The object seen again, or None where that shows nothing more, or something else."""
-        box = coarse.box()
+        box = _meant(coarse.box(), prompt, self.source.size_hw)
         if not box.area:
             return None
-        crop = surroundings(_meant(box, prompt, self.source.size_hw), self.margin, self.side, self.source.size_hw)
+        crop = surroundings(box, self.margin, self.side, self.source.size_hw)
         tiles = self._tiles(crop)
         zoom = self.side / max(max(tile.window.hw) for tile in tiles) / coarse.scale
         if zoom < _GAIN:
@@ -147,7 +148,7 @@ class Looker:
 
     def _tiles(self, crop: Window) -> list[Tile]:
         """The crop itself where the model's square holds it, else tiles of that side, in the picture's pixels."""
-        if max(crop.hw) <= self.side:
+        if max(crop.hw) <= self.side or not self.tiled:
             return [Tile(crop, crop, crop)]
         grid = tile_grid(crop.hw, self.side, self.side // 4)
         return [Tile(*(w.shift(crop.x0, crop.y0) for w in (t.window, t.keep, t.core))) for t in grid]
@@ -156,8 +157,8 @@ class Looker:
         self, prompt: Prompt, coarse: Coarse, window: Window, alone: bool
     ) -> tuple[Bool[np.ndarray, "h w"], float | None]:
         """The mask in a window, with its score; the first one, and None, where there is no outline or no agreement."""
-        first = coarse.mask(window)
-        if not first.any() or (first.all() and not alone):
+        first, boxed = coarse.mask(window), alone and prompt.box is not None
+        if not boxed and (not first.any() or (first.all() and not alone)):
             return first, None
         picture = self.source.read(window)
         model = self.segmenter.model
@@ -166,9 +167,8 @@ class Looker:
         embedding = model.encode(pixels.to(model.device))
         low = model.decode(embedding, prompts, candidates="single", hq=model.hq_mode(self.hq))
         mask = frame.masks_to_image(low.logits)[0, 0].cpu().numpy()
-        common = int((mask & first).sum())
-        least = 0.0 if alone and prompt.box is not None else _AGREE * int((mask | first).sum())
-        return (mask, float(low.iou[0, 0])) if common > least else (first, None)
+        agrees = boxed or int((mask & first).sum()) > _AGREE * int((mask | first).sum())
+        return (mask, float(low.iou[0, 0])) if agrees else (first, None)
 
 
 def surroundings(box: Window, margin: float, side: int, size_hw: tuple[int, int]) -> Window:
@@ -189,11 +189,11 @@ def surroundings(box: Window, margin: float, side: int, size_hw: tuple[int, int]
 
 
 def _meant(box: Window, prompt: Prompt, size_hw: tuple[int, int]) -> Window:
-    """The box of the first mask, with the user's box and clicks on the object."""
+    """What the crop is around: the user's box, or else that of the first mask; with the clicks on the object."""
     if prompt.box is not None:
         x0, y0, x1, y1 = as_boxes(prompt.box, size_hw)[0].tolist()
-        box = box.join(Window(math.floor(x0), math.floor(y0), math.ceil(x1), math.ceil(y1)))
-    if prompt.points is not None:
+        box = Window(math.floor(x0), math.floor(y0), math.ceil(x1), math.ceil(y1))
+    if prompt.points is not None and box.area:
         points, labels = as_points(prompt.points, prompt.labels, size_hw)
         for x, y in np.floor(points[labels == 1]).astype(int).tolist():
             box = box.join(Window(x, y, x + 1, y + 1))
@@ -229,21 +229,30 @@ def _points_in(window: Window, prompt: Prompt, size_hw: tuple[int, int]) -> tupl
 
 
 def refine(
-    segmenter: Segmenter, result: Segmentation, *, margin: float = 0.25, hq: HQMode | None = None
+    segmenter: Segmenter,
+    result: Segmentation,
+    *,
+    margin: float = 0.25,
+    hq: HQMode | None = None,
+    tiled: bool = True,
+    boxes_only: bool = False,
 ) -> Segmentation:
     """The best mask of every prompt of `result`, seen again at native resolution; one mask a prompt.
 
     `result` is what `segmenter` gave for its picture. Each object gets a crop of its own, with `margin` of its longer
-    side around it; where that exceeds the model's square, tiles at native resolution. A mask that the second look
-    cannot show larger, or contradicts, stays as it was. `low_res_logits` of refined masks are the fine masks made
+    side around it. A crop that exceeds the model's square is seen in tiles at native resolution if `tiled`, else
+    reduced to the square. A mask that the second look cannot show larger, or contradicts, stays as it was; with
+    `boxes_only` so do the masks of prompts without a box. `low_res_logits` of refined masks are the fine masks made
     coarse, +10 and -10: good as prompts, not as probabilities.
 
     Raises:
         ConfigError: a margin that is negative or not finite; an HQ mask asked of a plain SAM.
     """
-    looker = Looker(segmenter, ArraySource(result.image), margin, hq)
+    looker = Looker(segmenter, ArraySource(result.image), margin, hq, tiled)
     masks, scores, logits = result.masks.copy(), result.scores.copy(), result.low_res_logits[:, 0].copy()
     for number, prompt in enumerate(result.prompts):
+        if boxes_only and prompt.box is None:
+            continue
         with torch.inference_mode():
             found = looker.refined(prompt, Coarse(torch.from_numpy(logits[number]), result.frame))
         if found is not None:
@@ -269,7 +278,7 @@ def segment_native(
     takes the best of three masks with `multimask`, one without; by default the best of three for a single click.
 
     Raises:
-        PromptError: no prompt, or one of the wrong shape, range, order or type.
+        PromptError: a prompt of the wrong shape, range, order or type.
         ImageError: the picture cannot be read.
         ConfigError: as `refine`.
     """

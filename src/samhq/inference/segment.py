@@ -90,6 +90,7 @@ class Segmenter:
         prompts: Sequence[Prompt] | None = None,
         multimask: bool | None = None,
         hq: HQMode | None = None,
+        refine: bool | None = None,
     ) -> Segmentation:
         """Masks for one object (`points`, `labels`, `box`, `mask` together) or many (`boxes`, or `prompts`).
 
@@ -98,7 +99,8 @@ class Segmenter:
         such a mask as a PIL image or a file, or an earlier result's `low_res_logits[p, k]`. `multimask` True gives
         three candidates a prompt, best first; False one; None takes the best of three for a single click and one
         otherwise. Empty `boxes` or `prompts` give a result without masks. `hq` is "add" (SAM's logits plus the HQ
-        logits; the default of HQ models), "only" or "off".
+        logits; the default of HQ models), "only" or "off". `refine` True looks at each object a second time, in a
+        crop around it; None does so for boxes where the model's weights say so, as the starter's do.
 
         Raises:
             ImageError: the picture cannot be read.
@@ -107,7 +109,7 @@ class Segmenter:
         """
         encoded = image if isinstance(image, EncodedImage) else self.encode(image)
         asked = one_or_many(points, labels, box, boxes, mask, prompts)
-        return self.segment_batch([encoded], [asked], multimask=multimask, hq=hq)[0]
+        return self.segment_batch([encoded], [asked], multimask=multimask, hq=hq, refine=refine)[0]
 
     @torch.inference_mode()
     def segment_batch(
@@ -117,6 +119,7 @@ class Segmenter:
         *,
         multimask: bool | None = None,
         hq: HQMode | None = None,
+        refine: bool | None = None,
     ) -> list[Segmentation]:
         """Masks for several pictures, each with its own prompts, of any number and kind.
 
@@ -129,6 +132,8 @@ class Segmenter:
                 "Give an equal number; an empty list asks nothing of its picture."
             )
         mode = self.model.hq_mode(hq)
+        if refine and multimask:
+            raise ConfigError("Expected refine, which gives one mask for each object, or multimask, got both.")
         if not len(images):
             return []
         lists, encoded, parts = [], [], []
@@ -148,10 +153,22 @@ class Segmenter:
             cat([e.embedding for e in encoded]), flat, policies, mode, "sorted" if multimask else "single"
         )
         ends = np.cumsum([0, *(len(asked) for asked in lists)])
-        return [
+        results = [
             self._result(e, LowRes(low.logits[start:end], low.iou[start:end]), tuple(asked))
             for e, asked, start, end in zip(encoded, lists, ends, ends[1:], strict=False)
         ]
+        return results if multimask else [self._refined(result, refine, mode) for result in results]
+
+    def _refined(self, result: Segmentation, refine: bool | None, hq: HQMode) -> Segmentation:
+        """The result after a second look at its objects, where `refine` or the weights' own settings ask for one."""
+        from samhq.inference import refine as second_look
+
+        own = self.defaults.refine_margin
+        if refine:
+            return second_look.refine(self, result, margin=0.25 if own is None else own, hq=hq)
+        if refine is None and own is not None:
+            return second_look.refine(self, result, margin=own, hq=hq, tiled=False, boxes_only=True)
+        return result
 
     def _check_encoder(self, encoded: Sequence[EncodedImage]) -> None:
         """Refuses what another model encoded: its features would give masks of something else."""

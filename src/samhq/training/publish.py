@@ -37,9 +37,9 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=None)
     parser.add_argument("--pred-iou-thresh", type=float, default=None)
     parser.add_argument("--stability-score-thresh", type=float, default=None)
-    parser.add_argument("--refine-boxes", action="store_true", default=None)
+    parser.add_argument("--refine-margin", type=float, default=None)
     args = parser.parse_args()
-    defaults = Defaults(args.pred_iou_thresh, args.stability_score_thresh, refine_boxes=args.refine_boxes)
+    defaults = Defaults(args.pred_iou_thresh, args.stability_score_thresh, refine_margin=args.refine_margin)
     publish(args.checkpoint, args.path, side=args.side, defaults=defaults)
 
 
