@@ -6,7 +6,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from samhq.config import HieraConfig, MemoryConfig, ModelConfig
+from samhq.config import MemoryConfig, ModelConfig
+from samhq.encoder_config import HieraConfig
 from samhq.model.build import build
 from samhq.model.sam2.sam2 import Sam2
 from tests import tiny

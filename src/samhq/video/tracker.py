@@ -43,7 +43,8 @@ class EncodedFrame:
     @cached_property
     def embedding(self) -> ImageEmbedding:
         """The encoder's features of this frame."""
-        pixels = frame_pixels(self.image, self.model.config.side)
+        config = self.model.config
+        pixels = frame_pixels(self.image, config.side, config.encoder.normalisation)
         with torch.inference_mode():
             return self.model.encode_raw(pixels.to(self.model.device))
 
