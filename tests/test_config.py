@@ -110,8 +110,3 @@ def test_default_settings_are_no_part_of_the_architecture() -> None:
     assert row == MODELS["mobile_sam"]
     assert row.defaults.stated() == {"hq": "off"}
     assert Defaults().stated() == {}
-
-
-def test_the_first_level_has_the_resolution_that_the_row_says() -> None:
-    assert vit().level_hwc(1024) == (64, 64, 12)
-    assert TinyViTConfig().level_hwc(512) == (32, 32, 160)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from samhq.config import MASK_THRESHOLD, MOST_LOGIT
+from samhq.config import MASK_THRESHOLD, MOST_LOGIT, SURE_LOGIT
 from samhq.errors import ImageError, PromptError
 from samhq.image import resample
 from samhq.image.read import as_array
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _CHUNK_PIXELS = 1 << 24  #: floats of full-size logits alive at once in `masks_to_image`: 64 MiB a step
-_SURE = 10.0  #: the logit that a pixel of a bool mask gets as a prompt; SAM's own confident logits are near it
 
 
 @dataclass(frozen=True)
@@ -181,8 +180,8 @@ class Frame:
         """
         values = as_array(mask)
         _check_mask_prompt(values)
-        logits = np.where(values, _SURE, -_SURE) if values.dtype == np.bool_ else values
-        square = np.full((self.side, self.side), -_SURE, np.float32)
+        logits = np.where(values, SURE_LOGIT, -SURE_LOGIT) if values.dtype == np.bool_ else values
+        square = np.full((self.side, self.side), -SURE_LOGIT, np.float32)
         square[: self.resized_hw[0], : self.resized_hw[1]] = resample.shrunk(logits, self.resized_hw)
         grid = self.side // 4
         prompt = square.reshape(grid, 4, grid, 4).mean(axis=(1, 3))[None]

@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float
 from PIL import Image
 from torch import Tensor
 
-from samhq.config import MASK_THRESHOLD, HQMode
+from samhq.config import MASK_THRESHOLD, SURE_LOGIT, HQMode
 from samhq.image.boxes import as_boxes, as_points, boxes_from_masks
 from samhq.image.frame import Frame
 from samhq.image.sources import ArraySource, PictureSource
@@ -35,7 +35,6 @@ _GAIN = 1.2  #: how much larger the second look must show the object than the fi
 _LADDER = 2**0.25  #: crops grow in such steps, so that a first mask a little larger is looked at in the same scale
 _FEWEST = 16  #: pixels of margin on each side, at the least
 _AGREE = 0.5  #: IoU with the first mask up to which the second look found something else, if no box says what is meant
-_OFF = -10.0  #: the logit of what is surely not on the object
 _ROWS = 1024  #: of a window, enlarged at a time
 
 Corners = tuple[float, float, float, float]
@@ -105,7 +104,7 @@ class Coarse:
         width, height = (4 * side / scale for scale in frame.scale_xy)
         logits = self.sampled((window.x0, window.y0, window.x0 + width, window.y0 + height), (side, side))
         rows, columns = (-(-n // 4) for n in frame.resized_hw)
-        logits[rows:], logits[:, columns:] = _OFF, _OFF
+        logits[rows:], logits[:, columns:] = -SURE_LOGIT, -SURE_LOGIT
         return np.asarray(logits.numpy())
 
 
@@ -309,5 +308,5 @@ def _coarsened(mask: Bool[np.ndarray, "H W"], frame: Frame) -> Float[np.ndarray,
     """A mask as logits [4g,4g]; through bytes at the square's size, since floats at the picture's may be gigabytes."""
     height, width = frame.resized_hw
     small = Image.fromarray(mask.view(np.uint8) * np.uint8(255)).resize((width, height), Image.Resampling.BILINEAR)
-    logits = np.asarray(small, np.float32) * np.float32(-2 * _OFF / 255) + np.float32(_OFF)
+    logits = np.asarray(small, np.float32) * np.float32(2 * SURE_LOGIT / 255) - np.float32(SURE_LOGIT)
     return frame.mask_to_prompt(logits)[0]

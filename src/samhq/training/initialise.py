@@ -15,6 +15,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from samhq.config import DecoderConfig
 from samhq.model.sam import Sam
 from samhq.model.transformer import Attention, TwoWayBlock
 
@@ -78,7 +79,7 @@ def _start(name: str, module: nn.Module) -> None:
         # Places must be heard above what is said about them.
         nn.init.normal_(module.weight, std=0.5 if "token" in name else 0.25)
     elif isinstance(module, nn.Linear) and ("hypernetworks" in name or "hf_mlp" in name):
-        last = name.endswith("layers.2")
+        last = name.endswith(f"layers.{DecoderConfig.head_depth - 1}")
         _normal(module, math.sqrt((0.5 if last else 2) / module.in_features))
     elif isinstance(module, nn.Conv2d) and name.endswith("local_conv.c"):
         # It stands in the residual stream, so it begins close to passing it on.

@@ -15,6 +15,7 @@ import torch.nn.functional as functional
 from jaxtyping import Float
 from torch import Tensor
 
+from samhq.config import SURE_LOGIT
 from samhq.image.boxes import boxes_from_masks
 from samhq.training.config import Kind
 from samhq.types import BACKGROUND, FOREGROUND, IGNORED, Prompts
@@ -22,7 +23,6 @@ from samhq.types import BACKGROUND, FOREGROUND, IGNORED, Prompts
 #: Most clicks of a first prompt.
 MOST_POINTS = 4
 _LOW = 4  # picture pixels along a side of a low-resolution mask's pixel
-_SURE = 10.0  # the logit of a mask prompt's sure pixels, as `Frame.mask_to_prompt` makes them
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def draw_prompt(mask: np.ndarray, kind: Kind, rng: np.random.Generator, clicks: 
         return replace(none, points=points, labels=np.full(len(points), FOREGROUND, np.int64))
     noisy = noise_mask(mask, rng)
     # The published training gives 0 and 255, which no decoder ever makes; SAM's own masks are logits about 0.
-    logits = noisy * 255.0 if kind == "noise_mask_255" else noisy * 2 * _SURE - _SURE
+    logits = noisy * 255.0 if kind == "noise_mask_255" else noisy * 2 * SURE_LOGIT - SURE_LOGIT
     return replace(none, mask=logits.astype(np.float32))
 
 

@@ -1,7 +1,7 @@
 """The table of image encoders: how each kind of row in `samhq.config` becomes a module, and is recognised in a file.
 
-To add an encoder: write its row class in `samhq.config` (a subclass of `EncoderConfig`), its module in a file of its
-own here, and an `EncoderKind` in `ENCODERS`. Nothing else asks which encoder a model has.
+To add an encoder: write its row class in `samhq.encoder_config` (a subclass of `EncoderConfig`), its module in a file
+of its own here, and an `EncoderKind` in `ENCODERS`. Nothing else asks which encoder a model has.
 """
 
 from __future__ import annotations
