@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import argparse
+import datetime
 import io
 import json
 import os
 import pickle
 import zipfile
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -223,3 +226,50 @@ def test_mutated_files_give_tensors_or_our_error(tmp_path, name, changes):
         assert files.read(path).value is not None or changes
     except CheckpointError:
         assert changes
+
+
+HARMLESS = {
+    "float64": np.float64(0.5),
+    "float32": np.float32(1),
+    "int64": np.int64(3),
+    "bool": np.bool_(True),
+    "arguments": argparse.Namespace(lr=0.1, out=Path("runs") / "one"),
+    "path": Path("runs") / "one",
+}
+
+
+@pytest.mark.parametrize("value", HARMLESS.values(), ids=HARMLESS)
+@pytest.mark.parametrize("zipped", [True, False])
+def test_numbers_arguments_and_paths_beside_weights_do_not_hinder(tmp_path, value, zipped):
+    torch.save({"model": STATE, "best": value}, tmp_path / "a.pth", _use_new_zipfile_serialization=zipped)
+    for source in (tmp_path / "a.pth", (tmp_path / "a.pth").read_bytes()):
+        found = files.read(source).value
+        assert str(found["best"]).replace("Pure", "").replace("Posix", "") == str(value).replace("Posix", "")
+        assert found["model"].keys() == STATE.keys()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names the classes of the other system")
+def test_a_path_of_windows_is_read_elsewhere(tmp_path):
+    torch.save({"model": STATE, "out": PureWindowsPath("c:/runs")}, tmp_path / "a.pth")
+    with zipfile.ZipFile(tmp_path / "a.pth") as archive, zipfile.ZipFile(tmp_path / "b.pth", "w") as changed:
+        for item in archive.infolist():
+            content = archive.read(item)
+            changed.writestr(item, content.replace(b"PureWindowsPath", b"WindowsPath"))
+    assert str(files.read(tmp_path / "b.pth").value["out"]) == "c:\\runs"
+
+
+def test_a_refused_pickle_says_how_it_is_made_plain(tmp_path):
+    for name, value in (
+        ("module.pth", torch.nn.Linear(2, 2)),
+        ("class.pth", {"model": STATE, "when": datetime.date(2024, 1, 1)}),
+    ):
+        torch.save(value, tmp_path / name)
+        with pytest.raises(CheckpointError, match=r"weights_only=False.*torch\.save\(whole\['model'\]"):
+            files.read(tmp_path / name)
+
+
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+def test_a_pickle_of_a_newer_protocol_is_not_called_damaged(tmp_path):
+    torch.save({"model": STATE, "x": "y"}, tmp_path / "a.pth", pickle_protocol=4)
+    with pytest.raises(CheckpointError, match="newer protocol"):
+        files.read(tmp_path / "a.pth")

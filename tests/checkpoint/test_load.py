@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -237,3 +238,23 @@ def test_content_that_is_no_checkpoint_is_a_sentence(source, error, words):
     with pytest.raises(error, match=words) as caught:
         load_model(source)
     assert len(str(caught.value)) < 400
+
+
+def test_what_was_left_out_is_said(model, file):
+    state = {f"model.{key}": value for key, value in model.state_dict().items()}
+    torch.save({"state_dict": state | {"criterion.weight": torch.ones(1)}, "hyper_parameters": {"lr": 1}}, file)
+    with pytest.warns(UserWarning, match=r"m\.pth and left out what is no part of it: criterion\.weight"):
+        assert same(load_model(file), model)
+    assert inspect(file)[0].left_out == ("criterion.weight",)
+
+
+def test_a_file_of_the_model_alone_says_nothing(model, file):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        load_model(file)
+
+
+def test_micro_sams_files_load(model, file):
+    state = {f"sam.{key}": value for key, value in model.state_dict().items()}
+    torch.save({"model_state": state, "optimizer_state": {}, "train_time": 3.5, "timestamp": "now"}, file)
+    assert same(load_model(file), model)

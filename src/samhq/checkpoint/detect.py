@@ -30,8 +30,9 @@ _HQ = tuple(f"mask_decoder.{name}." for name in HQ_MODULES)
 class Detection:
     """What a state dict turned out to be.
 
-    `layout` is "original" or "transformers"; `wrapper` and `prefix` are what stood around the tensors
-    ("" for nothing); `dtype` is the weights' own, None where only shapes were given.
+    `layout` is "original" or "transformers"; `wrapper` and `prefix` are what stood around the tensors ("" for
+    nothing), `left_out` names what the file holds beside the model; `dtype` is the weights' own, None where only
+    shapes were given.
     """
 
     config: ModelConfig
@@ -39,6 +40,7 @@ class Detection:
     dtype: torch.dtype | None = None
     wrapper: str = ""
     prefix: str = ""
+    left_out: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         kind = self.config.encoder.kind

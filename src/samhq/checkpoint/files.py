@@ -7,6 +7,7 @@ to a temporary neighbour that takes the file's place when it is whole. Knows not
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import io
 import json
@@ -16,9 +17,10 @@ import re
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, Protocol, TypeGuard, runtime_checkable
 
+import numpy as np
 import safetensors
 import safetensors.torch
 import torch
@@ -47,6 +49,13 @@ _STRANGERS = (
     (b"\x89PNG", "a PNG picture"),
     (b"\xff\xd8\xff", "a JPEG picture"),
     (b"{", "JSON text; for a folder written by transformers, give the folder"),
+)
+
+
+_PLAIN = (
+    "Ask for a file of plain weights (a state dict or .safetensors). If you trust whoever made it, make it plain where "
+    "its classes are installed: `whole = torch.load(path, map_location='cpu', weights_only=False)`, then "
+    "`torch.save(whole['model'], 'plain.pth')`, or `whole.state_dict()` where it is a module."
 )
 
 
@@ -274,12 +283,18 @@ def _unpickled(file: Any, path: str, size: int, *, mmap: bool = False) -> object
         CheckpointError: it is damaged, or asks for more than tensors and plain containers.
     """
     try:
-        return torch.load(file, map_location="cpu", weights_only=True, mmap=mmap)
+        with _harmless():
+            return torch.load(file, map_location="cpu", weights_only=True, mmap=mmap)
     except pickle.UnpicklingError as error:
         if name := re.search(r"GLOBAL (\S+)", str(error)):
             raise CheckpointError(
                 f"Expected only tensors in {path}, got a pickle that calls for `{name[1]}`; reading it could run "
-                "foreign code, so it was not read. Ask for a file of plain weights (a state dict or .safetensors)."
+                f"foreign code, so it was not read. {_PLAIN}"
+            ) from error
+        if "Unsupported operand" in str(error):
+            raise CheckpointError(
+                f"Expected a checkpoint as torch.save writes it, got {path}, a pickle of a newer protocol, which is "
+                f"not read without running code. {_PLAIN}"
             ) from error
         raise _damaged(path, size, error) from error
     except _UNREADABLE as error:
@@ -288,6 +303,25 @@ def _unpickled(file: Any, path: str, size: int, *, mmap: bool = False) -> object
                 f"Expected a state dict, got {path}, a TorchScript program. Load the weights that it was made from."
             ) from error
         raise _damaged(path, size, error) from error
+
+
+def _harmless() -> contextlib.AbstractContextManager[None]:
+    """Lets weights-only loading make what training code keeps beside weights: numbers of NumPy, arguments, paths.
+
+    Their constructors run no code of the file's. torch before 2.5 has no such list and refuses these files.
+    """
+    allow = getattr(torch.serialization, "safe_globals", None)
+    if allow is None:
+        return contextlib.nullcontext()
+    kinds = [
+        type(np.dtype(name)) for name in ("bool", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8")
+    ]
+    scalar = np.float64(0).__reduce__()[0]
+    old_names = [(scalar, f"{module}.multiarray.scalar") for module in ("numpy.core", "numpy._core")]
+    paths = [(PurePosixPath, "pathlib.PosixPath"), (PureWindowsPath, "pathlib.WindowsPath")]
+    paths += [(kind, f"pathlib._local.{kind.__name__.removeprefix('Pure')}") for kind, _ in paths]
+    pure: list[Any] = [PurePosixPath, PureWindowsPath, argparse.Namespace, np.dtype, *kinds]
+    return allow([*pure, *old_names, *paths])  # type: ignore[no-any-return]
 
 
 def _damaged(path: str, size: int, error: Exception) -> CheckpointError:

@@ -7,6 +7,7 @@ must be there in its place. Nothing here knows key tables or file formats.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -68,6 +69,7 @@ def load_model(
     model = _outline(detection.config)
     layout = model.state_dict()
     _check(fit(state, layout), detection, source)
+    _say_left_out(detection, source)
     own = {key: _placed(key, state.pop(key), like, device, dtype) for key, like in layout.items()}
     model.load_state_dict(own, strict=True, assign=True)
     return model.requires_grad_(True).eval()
@@ -91,7 +93,7 @@ def load_state(source: Source = None) -> tuple[dict[str, Tensor], Detection]:
     if detection.layout == "transformers":
         _check_positional(state, path)
         state = naming.to_original(state, strict=False)
-    return state, replace(detection, wrapper=found.wrapper, prefix=found.prefix)
+    return state, replace(detection, wrapper=found.wrapper, prefix=found.prefix, left_out=found.left_out)
 
 
 def load_checked(source: Source = None) -> tuple[dict[str, Tensor], Detection]:
@@ -102,6 +104,7 @@ def load_checked(source: Source = None) -> tuple[dict[str, Tensor], Detection]:
     """
     state, detection = load_state(source)
     _check(fit(state, _outline(detection.config).state_dict()), detection, source)
+    _say_left_out(detection, source)
     return state, detection
 
 
@@ -218,6 +221,15 @@ def _check(result: Fit, detection: Detection, source: Source) -> None:
     if detection.config.hq and len(heads) == len(result.missing) > 0 and not result.unexpected:
         hint = "Its HQ heads are incomplete; join them with the rest of the model"
     raise CheckpointError(f"Expected every tensor of {detection} in {_words(source)}, got {result}. {hint}.")
+
+
+def _say_left_out(detection: Detection, source: Source) -> None:
+    if detection.left_out:
+        warnings.warn(
+            f"Loaded {detection.config.name} from {_words(source)} and left out what is no part of it: "
+            f"{naming.sample(detection.left_out)}.",
+            stacklevel=3,
+        )
 
 
 def _check_positional(state: Mapping[str, Tensor], path: str) -> None:

@@ -1,15 +1,15 @@
 """From whatever a checkpoint file held to one flat mapping of tensors with the model's own names.
 
-Takes off wrappers such as `{"model": …}`, prefixes such as DataParallel's `module.`, and the pixel
-constants that some files carry. Knows nothing about files or architectures.
+Searches nested mappings for the one that holds a SAM, whatever the wrappers are called; takes off prefixes such as
+DataParallel's `module.`, and leaves out what is no part of a model: a criterion, counters, pixel constants. Knows
+nothing about files or architectures.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from torch import Tensor
@@ -17,73 +17,136 @@ from torch import Tensor
 from samhq.checkpoint.naming import sample
 from samhq.errors import CheckpointError
 
-#: Entries under which training code keeps the weights, the most telling first.
-_WRAPPERS = ("model", "state_dict", "model_state_dict", "module", "net", "ema", "params")
-_CONSTANTS = ("pixel_mean", "pixel_std")
-_ANCHOR = re.compile(r"(.*?\.)??(?=(?:mask_decoder|image_encoder|vision_encoder|prompt_encoder)\.)")
-_DEPTH = 4
+#: Entries under which training code keeps the weights. Where several hold a model, the first of these counts.
+_WRAPPERS = (
+    *("model", "state_dict", "model_state_dict", "model_state", "module", "net", "network", "sam", "weights", "params"),
+    *("student", "generator", "ema", "model_ema", "ema_model", "teacher"),
+)
+_DECODERS = ("mask_decoder", "sam_mask_decoder")
+_PARTS = (*_DECODERS, "image_encoder", "vision_encoder", "prompt_encoder")
+_ANCHOR = re.compile(rf"((?:.*?\.)??)({'|'.join(_PARTS)})\.")
+#: Last words of names that are no weights: SAM's constants, thop's counters, the counter of averaged weights.
+_COUNTERS = ("pixel_mean", "pixel_std", "total_ops", "total_params", "n_averaged")
+#: First words of names that stand beside a model in training code.
+_BESIDE = re.compile(r"(.*_)?(criterion|loss(es|_fn|_func|_function)?|metrics?)")
+_DEPTH = 5
+
+Path = tuple[str, ...]
+Found = tuple[Path, Mapping[object, object]]
 
 
 @dataclass(frozen=True)
 class Unwrapped:
-    """Tensors by name, the entries they were wrapped in ("" for none) and the prefix that was taken off."""
+    """Tensors by name, the entries they were wrapped in ("" for none) and the prefix that was taken off.
+
+    `left_out` names what the file holds beside the model: tensors of other things, and other models.
+    """
 
     state: dict[str, Tensor]
     wrapper: str = ""
     prefix: str = ""
+    left_out: tuple[str, ...] = ()
 
 
 def unwrap(value: object) -> Unwrapped:
     """The state dict inside `value`.
 
     Raises:
-        CheckpointError: there is none, it holds anything but dense tensors, or it holds two models.
+        CheckpointError: there is none, it holds anything but dense tensors, or there are two with equal right.
     """
-    inner, path = _descend(value)
-    odd = [str(key) for key, item in inner.items() if not (isinstance(key, str) and _is_plain(item))]
-    if odd or not inner:
+    (path, inner), others = _chosen(value)
+    prefix = common_prefix(key for key in inner if isinstance(key, str))
+    own = {key: item for key, item in inner.items() if not _is_beside(key, item, prefix)}
+    odd = [str(key) for key, item in own.items() if not (isinstance(key, str) and _is_plain(item))]
+    if odd or not own:
         what = f"other things too: {sample(odd)}" if odd else "nothing"
         raise CheckpointError(
             f"Expected a state dict (names and dense tensors), got {what}. Save `model.state_dict()` instead."
         )
-    tensors = cast("Mapping[str, Tensor]", inner)
-    prefix = common_prefix(tensors)
-    state = {key.removeprefix(prefix): tensor for key, tensor in tensors.items()}
-    return Unwrapped({k: v for k, v in state.items() if k not in _CONSTANTS}, ".".join(path), prefix)
+    state = {str(key).removeprefix(prefix): item for key, item in own.items() if isinstance(item, Tensor)}
+    beside = [str(key) for key in inner if key not in own and _last(key) not in _COUNTERS]
+    return Unwrapped(state, ".".join(path), prefix, (*beside, *(".".join(path) for path, _ in others)))
 
 
-def common_prefix(keys: Mapping[str, object]) -> str:
+def common_prefix(keys: Iterable[str]) -> str:
     """What stands before the model's own names, ending in a dot, or "".
 
-    >>> common_prefix({"module.mask_decoder.iou_token.weight": 0})
+    >>> common_prefix(["module.mask_decoder.iou_token.weight", "criterion.weight"])
     'module.'
 
     Raises:
         CheckpointError: there are several, so the file holds several models.
     """
-    found = sorted({match[0] for key in keys if (match := _ANCHOR.match(key))})
-    if len(found) > 1:
+    names = list(keys)
+    parts = _parts(names)
+    whole = {prefix: found for prefix, found in parts.items() if _is_whole(found)} or parts
+    if len(whole) > 1:
         raise CheckpointError(
-            f"Expected the weights of one model, got several, under {sample(map(repr, found))}. "
+            f"Expected the weights of one model, got several, under {sample(map(repr, sorted(whole)))}. "
             "Save one of them as a file of its own."
         )
-    if found:
-        return found[0]
-    return "module." if keys and all(key.startswith("module.") for key in keys) else ""
+    if whole:
+        return next(iter(whole))
+    return "module." if names and all(key.startswith("module.") for key in names) else ""
 
 
-def _descend(value: object) -> tuple[Mapping[object, object], list[str]]:
-    path: list[str] = []
-    while isinstance(value, Mapping) and len(path) < _DEPTH:
-        if any(isinstance(item, Tensor) for item in value.values()):
-            return value, path
-        inner = [key for key in _WRAPPERS if isinstance(value.get(key), Mapping)]
-        inner = inner or [key for key, item in value.items() if len(value) == 1 and isinstance(item, Mapping)]
-        if not inner:
-            break
-        path.append(str(inner[0]))
-        value = value[inner[0]]
-    raise CheckpointError(f"Expected the weights of a model, got {_what(value)}.")
+def _parts(names: Iterable[str]) -> dict[str, set[str]]:
+    """The parts of a SAM that are there, by what stands before their names."""
+    parts: dict[str, set[str]] = {}
+    for name in names:
+        if match := _ANCHOR.match(name):
+            parts.setdefault(match[1], set()).add(match[2])
+    return parts
+
+
+def _is_whole(parts: set[str]) -> bool:
+    return bool(parts & {*_DECODERS}) and bool(parts - {*_DECODERS})
+
+
+def _chosen(value: object) -> tuple[Found, list[Found]]:
+    """The mapping with the tensors of a SAM, and others like it that give way to it.
+
+    Where none is a SAM, the one that training code would keep a model in, for messages to say what it is.
+    """
+    found = [one for one in _mappings(value) if any(isinstance(item, Tensor) for item in one[1].values())]
+    models = [one for one in found if any(map(_is_whole, _parts(k for k in one[1] if isinstance(k, str)).values()))]
+    likely = models or [one for one in found if not any("optim" in key or key == "state" for key in one[0])]
+    if not likely:
+        raise CheckpointError(f"Expected the weights of a model, got {_what(value)}.")
+    first, *others = sorted(likely, key=lambda one: _rank(one[0]))
+    if models and others and _rank(first[0]) == _rank(others[0][0]):
+        names = sample(repr(".".join(path)) for path, _ in models)
+        raise CheckpointError(
+            f"Expected the weights of one model, got several, under {names}. Save one of them as a file of its own."
+        )
+    return first, others if models else []
+
+
+def _mappings(value: object, path: Path = ()) -> Iterator[Found]:
+    """Every mapping in a value, itself included, with the keys that lead to it."""
+    if isinstance(value, Mapping) and len(path) <= _DEPTH:
+        yield path, value
+        for key, item in value.items():
+            yield from _mappings(item, (*path, str(key)))
+
+
+def _rank(path: Path) -> tuple[int, list[int]]:
+    """Smaller is more telling: nearer to the top, then by the wrappers' order."""
+    return len(path), [_WRAPPERS.index(key) if key in _WRAPPERS else len(_WRAPPERS) for key in path]
+
+
+def _is_beside(key: object, item: object, prefix: str) -> bool:
+    """Whether an entry is no part of the model: outside its prefix, a counter, a criterion, or no tensor at all."""
+    if not isinstance(key, str):
+        return False
+    first = key.removeprefix(prefix).split(".")[0]
+    if not key.startswith(prefix) or _last(key) in _COUNTERS or _BESIDE.fullmatch(first):
+        return True
+    return isinstance(item, (int, float, str, list, tuple, dict, type(None))) and first not in _PARTS
+
+
+def _last(key: object) -> str:
+    return str(key).rsplit(".", 1)[-1]
 
 
 def _what(value: object) -> str:

@@ -28,6 +28,8 @@ def info(file: str, /) -> int:
 
 def about(detection: Detection) -> list[tuple[str, str]]:
     """What the tensors say, as pairs of a word and a value."""
+    from samhq.checkpoint.naming import sample
+
     config = detection.config
     around = ", ".join(filter(None, (detection.wrapper and f"a dict under {detection.wrapper!r}", detection.prefix)))
     return [
@@ -38,6 +40,7 @@ def about(detection: Detection) -> list[tuple[str, str]]:
         ("picture side", f"{config.side} px"),
         ("layout", detection.layout),
         ("wrapped in", around or "nothing"),
+        ("left out", sample(detection.left_out) or "nothing"),
         ("dtype", str(detection.dtype).removeprefix("torch.")),
         ("parameters", f"{parameters(config):,}"),
     ]
