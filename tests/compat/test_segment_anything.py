@@ -6,8 +6,10 @@ import copy
 import json
 import pickle
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +23,7 @@ from torch import nn
 
 import samhq
 from samhq.compat.segment_anything import ResizeLongestSide, Sam, SamPredictor
+from samhq.compat.segment_anything.refusals import NoImageError
 from samhq.compat.segment_anything.sam import blank, published
 from samhq.config import MODELS, ModelConfig
 from samhq.errors import CheckpointError, ConfigError, ImageError, PromptError, SamHQError
@@ -97,19 +100,78 @@ def test_attributes_describe_the_picture(hq_predictor: SamPredictor, plain_predi
 def test_reset_image_forgets_everything(hq_predictor: SamPredictor) -> None:
     hq_predictor.predict(POINTS, LABELS)
     hq_predictor.reset_image()
-    state = {name: value for name, value in vars(hq_predictor).items() if name not in ("model", "transform")}
-    assert state == {
-        "is_image_set": False,
-        "features": None,
-        "interm_features": None,
-        "original_size": None,
-        "input_size": None,
-        "_embedded": None,
-    }
+    assert hq_predictor.is_image_set is False
+    assert hq_predictor._embedded is None
+    for name in ("features", "interm_features", "original_size", "input_size"):
+        assert getattr(hq_predictor, name) is None
     for call in (lambda: hq_predictor.predict(POINTS, LABELS), hq_predictor.get_image_embedding):
         with pytest.raises(RuntimeError, match="set_image") as raised:
             call()
         assert isinstance(raised.value, PromptError)
+
+
+def other_picture() -> np.ndarray:
+    return np.random.default_rng(7).integers(0, 256, (33, 70, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("moment", ["apply_coords", "model.prompts", "model.answer", "model.frame"])
+def test_a_picture_that_another_thread_sets_meanwhile_changes_no_answer(
+    moment: str, hq_predictor: SamPredictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = hq_predictor.predict(POINTS, LABELS)
+    owner = hq_predictor.transform if moment == "apply_coords" else hq_predictor.model
+    name = moment.removeprefix("model.")
+    step, state = getattr(owner, name), {}
+
+    def interrupted(*args: Any, **options: Any) -> Any:
+        if not state:
+            state["set"] = True
+            hq_predictor.set_image(other_picture())
+        return step(*args, **options)
+
+    monkeypatch.setattr(owner, name, interrupted)
+    for mine, expected in zip(hq_predictor.predict(POINTS, LABELS), alone, strict=True):
+        np.testing.assert_array_equal(mine, expected)
+    assert hq_predictor.original_size == (33, 70)
+
+
+def test_threads_that_ask_and_set_pictures_get_whole_ones(hq_predictor: SamPredictor) -> None:
+    pictures = [other_picture(), other_picture().transpose(1, 0, 2).copy()]
+    expected = {}
+    for picture in pictures:
+        hq_predictor.set_image(picture)
+        expected[picture.shape[:2]] = hq_predictor.predict(POINTS, LABELS)[0]
+
+    def setting() -> None:
+        for number in range(30):
+            hq_predictor.set_image(pictures[number % 2])
+
+    def asking() -> int:
+        done = 0
+        while not set_by.done():
+            mask = hq_predictor.predict(POINTS, LABELS)[0]
+            np.testing.assert_array_equal(mask, expected[mask.shape[1:]])
+            done += 1
+        return done
+
+    with ThreadPoolExecutor(3) as pool:
+        set_by = pool.submit(setting)
+        asked = [pool.submit(asking) for _ in range(2)]
+        set_by.result()
+        assert sum(one.result() for one in asked) > 0
+
+
+def test_after_a_picture_that_cannot_be_encoded_there_is_none(
+    hq_predictor: SamPredictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(hq_predictor.model, "encode_published", full)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        hq_predictor.set_image(other_picture())
+    with pytest.raises(NoImageError):
+        hq_predictor.predict(POINTS, LABELS)
 
 
 def test_no_gradients_through_the_predictor(hq_predictor: SamPredictor) -> None:

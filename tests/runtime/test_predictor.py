@@ -34,6 +34,25 @@ def reference(hq: Sam) -> SamPredictor:
     return predictor
 
 
+@pytest.mark.parametrize("moment", ["decode", "hq_mode"])
+def test_a_picture_that_another_thread_sets_meanwhile_changes_no_answer(
+    moment: str, hq_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predictor = OnnxPredictor(hq_folder)
+    predictor.set_image(picture())
+    asked: dict[str, Any] = {"point_coords": np.array([[20, 30]]), "point_labels": np.array([1])}
+    alone = predictor.predict(**asked)
+    step = getattr(predictor.model, moment)
+
+    def interrupted(*args: Any) -> Any:
+        predictor.set_image(picture()[:40])
+        return step(*args)
+
+    monkeypatch.setattr(predictor.model, moment, interrupted)
+    for mine, expected in zip(predictor.predict(**asked), alone, strict=True):
+        np.testing.assert_array_equal(mine, expected)
+
+
 LOGITS = np.random.default_rng(1).standard_normal((1, 16, 16)).astype(np.float32) * 4
 PROMPTS: list[dict[str, Any]] = [
     {"point_coords": np.array([[20, 30]]), "point_labels": np.array([1])},

@@ -29,10 +29,12 @@ class OnnxPredictor:
     `directory` is what `samhq export` wrote; `providers` and `precision` as in `samhq.runtime.graph.open_graph`.
     `original_size` and `input_size` are the picture's (height, width) before and after the resize, `features`
     [1,C,g,g] what the encoder made of it; None before `set_image`. Raises as `samhq.runtime.model.OnnxModel`.
+
+    Threads: a call of `predict` works on one whole picture, the one that was set when it began, whatever other threads
+    set meanwhile. Threads that each set pictures need a predictor each.
     """
 
-    _embedding: Embedding | None
-    _frame: Frame | None
+    _set: tuple[Embedding, Frame] | None  #: both at once, so that no thread sees one of another picture
 
     def __init__(
         self,
@@ -55,7 +57,7 @@ class OnnxPredictor:
         if image_format == "BGR" and picture.ndim == 3:
             picture = np.ascontiguousarray(picture[..., ::-1])
         pixels, frame = to_square(picture, self.model.about.side, self.model.about.normalisation)
-        self._embedding, self._frame = self.model.encode(pixels), frame
+        self._set = self.model.encode(pixels), frame
 
     def predict(
         self,
@@ -97,32 +99,36 @@ class OnnxPredictor:
 
     def reset_image(self) -> None:
         """Forgets the picture wholly."""
-        self._embedding = self._frame = None
+        self._set = None
 
     @property
     def is_image_set(self) -> bool:
         """Whether there is a picture to ask about."""
-        return self._embedding is not None
+        return self._set is not None
 
     @property
     def features(self) -> Float32[np.ndarray, "1 C g g"] | None:
         """What the encoder made of the picture."""
-        return None if self._embedding is None else self._embedding.features
+        known = self._set
+        return None if known is None else known[0].features
 
     @property
     def original_size(self) -> tuple[int, int] | None:
         """Height and width of the picture."""
-        return None if self._frame is None else self._frame.original_hw
+        known = self._set
+        return None if known is None else known[1].original_hw
 
     @property
     def input_size(self) -> tuple[int, int] | None:
         """Height and width of the picture after the resize."""
-        return None if self._frame is None else self._frame.resized_hw
+        known = self._set
+        return None if known is None else known[1].resized_hw
 
     def _picture(self) -> tuple[Embedding, Frame]:
-        if self._embedding is None or self._frame is None:
+        known = self._set
+        if known is None:
             raise PromptError("Expected a picture before prompts, got none. Call set_image first.")
-        return self._embedding, self._frame
+        return known
 
 
 def _asked(points: Any, labels: Any, box: Any, mask: Any, frame: Frame) -> Asked:

@@ -6,7 +6,8 @@ The only place in samhq that keeps state between calls, because that is the publ
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -20,19 +21,48 @@ from samhq.model import sam
 from samhq.types import ImageEmbedding
 
 
+@dataclass(frozen=True)
+class _Picture:
+    """All that is known of the picture, replaced as a whole, so that no thread sees half of another one."""
+
+    features: Tensor | None = None
+    interm_features: list[Tensor] | None = None
+    original_size: tuple[int, int] | None = None
+    input_size: tuple[int, int] | None = None
+    is_set: bool = False
+
+
+class _SetPicture(NamedTuple):
+    """What a call needs of a picture that was set."""
+
+    features: Tensor
+    early: Tensor | None
+    original_size: tuple[int, int]
+    input_size: tuple[int, int]
+
+
+def _part_of_picture(name: str) -> Any:
+    """A published attribute of the predictor, which is a field of its picture."""
+
+    def put(predictor: SamPredictor, value: Any) -> None:
+        predictor._picture = replace(predictor._picture, **{name: value})
+
+    return property(lambda predictor: getattr(predictor._picture, name), put)
+
+
 class SamPredictor:
     """Masks for the prompts of one picture; the picture is encoded once.
 
     `features` [1,C,g,g], `interm_features` (the encoder's early maps, [] for plain SAM), `original_size` and
     `input_size` (height, width before and after the resize) describe the picture; None before `set_image`. They
     may be saved and put back together, with `is_image_set`, to go on without encoding again.
+
+    Threads: a call of `predict` works on one whole picture, the one that was set when it began, whatever other threads
+    set meanwhile. Threads that each set pictures need a predictor each; `SamPredictor(model)` costs nothing, and one
+    model may be shared.
     """
 
-    is_image_set: bool
-    features: Tensor | None
-    interm_features: list[Tensor] | None
-    original_size: tuple[int, int] | None
-    input_size: tuple[int, int] | None
+    _picture: _Picture
     _embedded: tuple[Tensor, Tensor | None, ImageEmbedding] | None
 
     def __init__(self, sam_model: sam.Sam) -> None:
@@ -76,11 +106,13 @@ class SamPredictor:
                 "Resize it with predictor.transform.apply_image_torch."
             )
         height, width = original_image_size
-        self.reset_image()
-        self.features, self.interm_features = self.model.encode_published(self.model.preprocess(transformed_image))
-        self.original_size = (int(height), int(width))
-        self.input_size = (int(shape[2]), int(shape[3]))
-        self.is_image_set = True
+        try:
+            features, early = self.model.encode_published(self.model.preprocess(transformed_image))
+        except BaseException:
+            self.reset_image()  # nobody is to go on with the picture before
+            raise
+        sizes = (int(height), int(width)), (int(shape[2]), int(shape[3]))
+        self._picture = _Picture(features, early, *sizes, is_set=True)  # at once: other threads see all of it or none
 
     def predict(
         self,
@@ -105,7 +137,8 @@ class SamPredictor:
             RefusedPromptError: points without labels, more than one box, other shapes or labels, NaN.
             ConfigError: `hq_token_only` of a plain SAM.
         """
-        size = self._original_size()
+        picture = self._set_picture()
+        size = picture.original_size
         points, labels = _one(point_coords, "point_coords"), _one(point_labels, "point_labels")
         if points is not None:
             if points.shape[-1] != 2:
@@ -114,9 +147,8 @@ class SamPredictor:
                 )
             points = self.transform.apply_coords(points, size)
         boxes = None if box is None else self.transform.apply_boxes(_single_box(box), size)
-        masks, scores, low_res = self.predict_torch(
-            points, labels, boxes, _one(mask_input, "mask_input"), multimask_output, return_logits, hq_token_only
-        )
+        asked = points, labels, boxes, _one(mask_input, "mask_input")
+        masks, scores, low_res = self._predicted(picture, asked, multimask_output, return_logits, hq_token_only)
         return masks[0].cpu().numpy(), scores[0].float().cpu().numpy(), low_res[0].float().cpu().numpy()
 
     @torch.no_grad()
@@ -139,12 +171,18 @@ class SamPredictor:
             RefusedPromptError: as `samhq.compat.segment_anything.prompts.flat`.
             ConfigError: `hq_token_only` of a plain SAM.
         """
-        size = self._original_size()
-        embedding = self._embedding()
-        prompts = self.model.prompts(point_coords, point_labels, boxes, mask_input, len(embedding))
-        low = self.model.answer(embedding, prompts, multimask_output, hq_token_only)
-        assert self.input_size is not None
-        frame = self.model.frame(self.input_size, size)
+        asked = point_coords, point_labels, boxes, mask_input
+        return self._predicted(self._set_picture(), asked, multimask_output, return_logits, hq_token_only)
+
+    @torch.no_grad()
+    def _predicted(
+        self, picture: _SetPicture, asked: tuple[Any, Any, Any, Any], several: bool, return_logits: bool, hq_only: bool
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Masks, scores and low-resolution logits of one picture, whatever is set meanwhile."""
+        embedding = self._embedding(picture)
+        prompts = self.model.prompts(*asked, len(embedding))
+        low = self.model.answer(embedding, prompts, several, hq_only)
+        frame = self.model.frame(picture.input_size, picture.original_size)
         if return_logits:
             return frame.logits_to_image(low.logits), low.iou, low.logits
         return frame.masks_to_image(low.logits, self.model.mask_threshold), low.iou, low.logits
@@ -155,30 +193,39 @@ class SamPredictor:
         Raises:
             NoImageError: no picture was set.
         """
-        self._original_size()
-        assert self.features is not None
-        return self.features
+        return self._set_picture().features
 
     def reset_image(self) -> None:
         """Forgets the picture wholly."""
-        self.is_image_set = False
-        self.features = self.interm_features = None
-        self.original_size = self.input_size = None
+        self._picture = _Picture()
         self._embedded = None
 
-    def _original_size(self) -> tuple[int, int]:
-        if not self.is_image_set or self.features is None or self.original_size is None or self.input_size is None:
-            raise NoImageError("Expected a picture before prompts, got none. Call set_image first.")
-        return self.original_size
+    is_image_set: bool = _part_of_picture("is_set")
+    features: Tensor | None = _part_of_picture("features")
+    interm_features: list[Tensor] | None = _part_of_picture("interm_features")
+    original_size: tuple[int, int] | None = _part_of_picture("original_size")
+    input_size: tuple[int, int] | None = _part_of_picture("input_size")
 
-    def _embedding(self) -> ImageEmbedding:
-        """The embedding of `features` as they are now, its HQ map made once for each picture."""
-        assert self.features is not None
-        early = self.interm_features[0] if self.interm_features is not None and len(self.interm_features) else None
+    def _set_picture(self) -> _SetPicture:
+        picture = self._picture
+        if (
+            not picture.is_set
+            or picture.features is None
+            or picture.original_size is None
+            or picture.input_size is None
+        ):
+            raise NoImageError("Expected a picture before prompts, got none. Call set_image first.")
+        early = (
+            picture.interm_features[0] if picture.interm_features is not None and len(picture.interm_features) else None
+        )
+        return _SetPicture(picture.features, early, picture.original_size, picture.input_size)
+
+    def _embedding(self, picture: _SetPicture) -> ImageEmbedding:
+        """The embedding of a picture, its HQ map made once for each that is set."""
         known = self._embedded
-        if known is None or known[0] is not self.features or known[1] is not early:
-            made = self.model.embedding(self.features, None if early is None else [early])
-            known = self._embedded = (self.features, early, made)
+        if known is None or known[0] is not picture.features or known[1] is not picture.early:
+            made = self.model.embedding(picture.features, None if picture.early is None else [picture.early])
+            known = self._embedded = (picture.features, picture.early, made)
         return known[2]
 
 
