@@ -21,7 +21,7 @@ from samhq.checkpoint.load import load_model
 from samhq.checkpoint.save import convert
 from samhq.config import DecoderConfig
 from samhq.datasets.sample import MissingFileError
-from samhq.errors import CheckpointError, ConfigError, SamHQError
+from samhq.errors import ConfigError, SamHQError
 from samhq.image.transform import to_pixels
 from samhq.training import config as train_config
 from samhq.training import loop, sources, start
@@ -387,10 +387,8 @@ def test_the_average_is_what_is_saved_and_validation_leaves_the_run_as_it_was(tm
 
 def test_a_folder_with_a_run_and_one_without(tmp_path):
     init = saved(tiny.LIGHT, tmp_path)
-    with pytest.raises(CheckpointError, match="without --resume"):
-        _train(quick(tmp_path / "none", init, resume=True))
     config = quick(tmp_path / "run", init, epochs=0.4)
-    _train(config)
+    _train(replace(config, resume=True))  # nothing is there: it begins
     written = (tmp_path / "run" / "last.safetensors").read_bytes()
     with pytest.raises(ConfigError, match="--resume"):
         _train(config)
@@ -482,9 +480,40 @@ def test_a_folder_with_a_part_of_a_run_is_not_begun_anew(name, tmp_path):
     (config.folder / name).write_text("something")
     with pytest.raises(ConfigError, match=f"{name}.*another folder"):
         _train(config)
-    with pytest.raises(CheckpointError, match="another folder"):
-        _train(replace(config, resume=True))
+    if name != "log.jsonl":
+        with pytest.raises(ConfigError, match="another folder"):
+            _train(replace(config, resume=True))
     assert (config.folder / name).read_text() == "something"
+
+
+def test_a_run_killed_before_its_first_saved_state_begins_when_it_is_resumed(tmp_path):
+    config = quick(tmp_path / "run", saved(tiny.LIGHT, tmp_path), stages="96:2:2")
+    config.folder.mkdir()
+    (config.folder / "log.jsonl").write_text('{"step": 0, "validation": "before"}\n{"ste')
+    with pytest.raises(ConfigError, match=r"log\.jsonl.*--resume"):
+        _train(config)
+    said = []
+    loop.train(replace(config, resume=True), data=Held(), say=said.append)
+    assert any("the run begins" in line for line in said)
+    _train(replace(config, output=tmp_path / "whole"))
+    assert losses(config.folder) == losses(tmp_path / "whole")
+
+
+def test_two_runs_in_one_folder_are_refused(tmp_path, monkeypatch):
+    config = quick(tmp_path / "run", saved(tiny.LIGHT, tmp_path), stages="96:2:2")
+    step, refused = loop.update, []
+
+    def update(run, stream):
+        for resume in (False, True):
+            with pytest.raises(ConfigError, match="no other process") as caught:
+                _train(replace(config, resume=resume))
+            refused.append(caught.value)
+        return step(run, stream)
+
+    monkeypatch.setattr(loop, "update", update)
+    assert _train(config).steps == 2
+    assert len(refused) == 4
+    assert not (config.folder / ".samhq-lock").exists()
 
 
 @pytest.mark.parametrize(

@@ -160,7 +160,8 @@ def _attempt(each: Callable[[Item], Outcome], output: Path | None, task: _Task) 
     started = time.perf_counter()
     path = task.item.path
     source = None if output is None else Source.of(path)
-    outcome, outputs = Outcome(), ()
+    outcome = Outcome()
+    outputs: tuple[Output, ...] = ()
     error: SamHQError | None = None
     try:
         outcome = each(task.item)

@@ -16,6 +16,7 @@ from cyclopts import App, Parameter
 from samhq.cli.models import table
 from samhq.errors import ConfigError
 from samhq.progress import counted, print_line
+from samhq.storage.locks import only_one
 
 if TYPE_CHECKING:
     from samhq.datasets.check import Report
@@ -130,9 +131,10 @@ def make(
     # is hard to learn from them: here to be measured and fine-tuned on, and the same whatever training changes to.
     config = SceneConfig(side=side, objects=(1, 8), size=(0.1, 0.85), thin=0.75 if thin else 0.25)
     places = {"train": [i for i in range(count) if i % _VALIDATION], "val": list(range(0, count, _VALIDATION))}
-    for split, numbers in places.items():
-        objects = write_scenes(folder, split, numbers, config, seed)
-        print_line(f"{folder / split}.json: {len(numbers)} pictures, {objects} objects")
+    with only_one(folder, "drawing"):
+        for split, numbers in places.items():
+            objects = write_scenes(folder, split, numbers, config, seed)
+            print_line(f"{folder / split}.json: {len(numbers)} pictures, {objects} objects")
     return 0
 
 
@@ -143,16 +145,15 @@ def write_scenes(folder: Path, split: str, numbers: Sequence[int], config: Scene
     from samhq.datasets.drawn.scene import draw_scene
     from samhq.formats.annotation import Annotation, Picture
     from samhq.formats.coco import open_coco
+    from samhq.image.files import save_picture
     from samhq.masks import rle
-    from samhq.storage.atomic import whole_file
 
     objects = 0
     with open_coco(folder / f"{split}.json", labels=("object", "thin object")) as add:
         for number in _bar(numbers, len(numbers), split):
             scene = draw_scene(_SEEDS + (seed << 32) + number, config)
             name = f"{number:06}.jpg"
-            with whole_file(folder / split / name) as part:
-                Image.fromarray(scene.image).save(part, quality=95)
+            save_picture(Image.fromarray(scene.image), folder / split / name, quality=95)
             labels = ["thin object" if thin else "object" for thin in scene.thin]
             whole = [Annotation(rle.encode(m), label) for m, label in zip(scene.masks, labels, strict=True)]
             kept = tuple(item for item, owner in zip(whole, scene.parts, strict=True) if owner < 0)

@@ -5,7 +5,6 @@ Light until it runs: the network's side is imported inside functions.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Annotated
 
@@ -31,10 +30,11 @@ def train(*, config: Annotated[TrainConfig, Parameter(name="*", negative_iterabl
 
     Exit code 0: done. 2: wrong use. 130: interrupted twice; the first time it saves and ends.
     """
+    from samhq.training.accelerator import is_main_process
     from samhq.training.loop import train as run
 
     trained = run(config, say=_say)
-    if os.environ.get("RANK", "0") != "0":  # of several processes one speaks
+    if not is_main_process():  # of several processes one speaks
         return 0
     for line in table(trained.before, trained.after):
         print(line)

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from samhq.errors import ImageError
-from samhq.image.files import open_file
+from samhq.image.files import open_file, save_picture
 from samhq.image.read import describe, read_image
 from samhq.shapes import Bool, UInt8
 
@@ -92,7 +92,4 @@ def write_mask(path: Path, mask: Bool[np.ndarray, "H W"]) -> None:
     Raises:
         OSError: the folder cannot be made or written.
     """
-    from samhq.storage.atomic import whole_file
-
-    with whole_file(path) as part:
-        Image.fromarray(mask.astype(np.uint8) * np.uint8(255)).save(part, format="PNG")
+    save_picture(Image.fromarray(mask.astype(np.uint8) * np.uint8(255)), path)

@@ -7,6 +7,7 @@ results are shown.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -32,6 +33,7 @@ from samhq.inference.cache import weights_hash
 from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam
 from samhq.progress import counted
+from samhq.storage.locks import only_one
 from samhq.types import ImageEmbedding, LowRes, Prompts
 
 _AT_ONCE = 16  #: objects whose full-size masks are alive together
@@ -78,7 +80,8 @@ def evaluate(
 
     Raises:
         ConfigError: unknown words, a seed below 0, nothing to measure, clicks under the published protocol, a folder
-            with rows of an earlier run that is not resumed or had other settings, or resume without a folder.
+            with rows of an earlier run that is not resumed or had other settings, or in which another process works
+            at this moment, or resume without a folder.
         ImageError: a picture or mask cannot be read, or they differ in size.
     """
     sam = model.model if isinstance(model, Segmenter) else model
@@ -87,13 +90,15 @@ def evaluate(
         raise ConfigError("Expected output= with resume=True, got none. Name the folder of the run to go on with.")
     pictures = _pictures(source, images, limit)
     label = name or sam.config.name
-    journal = Journal.none() if output is None else Journal.open(Path(output), _settings(sam, plan, pictures), resume)
-    scored = _collect(sam, pictures, plan, journal, label if progress else None)
-    result = Evaluation.of(label, pictures.name, plan.protocol, scored)
-    if not result.rows:
-        raise ConfigError(f"Expected objects with pixels in {pictures.name}, found none. See samhq data check.")
-    if output is not None:
-        result.save(Path(output))
+    with nullcontext() if output is None else only_one(Path(output), "evaluating"):
+        settings = _settings(sam, plan, pictures)
+        journal = Journal.none() if output is None else Journal.open(Path(output), settings, resume)
+        scored = _collect(sam, pictures, plan, journal, label if progress else None)
+        result = Evaluation.of(label, pictures.name, plan.protocol, scored)
+        if not result.rows:
+            raise ConfigError(f"Expected objects with pixels in {pictures.name}, found none. See samhq data check.")
+        if output is not None:
+            result.save(Path(output))
     return result
 
 

@@ -23,9 +23,9 @@ from samhq.evaluation.rows import Row, score
 from samhq.evaluation.run import Plan, Shown
 from samhq.image.boxes import boxes_from_masks
 from samhq.image.draw import overlay
+from samhq.image.files import save_picture
 from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam
-from samhq.storage.atomic import whole_file
 from samhq.types import FOREGROUND, IGNORED
 
 _HEIGHT = 320  #: of a panel
@@ -85,10 +85,7 @@ def draw_worst(
     for place, case in enumerate(worst_cases(evaluations, count), 1):
         sample = pictures[names.index(case.picture)]
         sheet = _sheet(models, evaluations, sample, case, protocol, seed)
-        path = folder / f"{place:02}.jpg"
-        with whole_file(path) as part:
-            sheet.save(part, quality=92)
-        paths.append(path)
+        paths.append(save_picture(sheet, folder / f"{place:02}.jpg", quality=92))
     return paths
 
 

@@ -1,20 +1,23 @@
-"""Picture files opened by Pillow: which formats, which kinds of file, and what is said where one cannot be read.
+"""Picture files opened and written by Pillow: which formats, which kinds of file, and what is said where that fails.
 
-Every file that Pillow opens is opened here. Knows nothing of arrays, masks or what the pixels are for.
+Every file that Pillow opens or writes is opened or written here. Knows nothing of arrays, masks or what pixels are for.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from samhq.errors import ImageError, SamHQError
+from samhq.storage.atomic import write_bytes
 
 #: Raster formats that are read; Pillow knows a file by its content, whatever its name. All others are refused: some
 #: start another program (EPS), read other files or are so rarely used that nobody looks for their faults.
@@ -106,6 +109,31 @@ def _formats() -> list[str]:
     if not set(FORMATS) <= set(Image.OPEN):
         Image.init()
     return [name for name in (*FORMATS, *ADDED_FORMATS) if name in Image.OPEN]
+
+
+def save_picture(picture: Image.Image, path: str | os.PathLike[str], **options: Any) -> Path:
+    """Writes a picture in the format of the path's suffix, whole or not at all; returns the path.
+
+    Pillow's encoders do not notice that the last bytes did not fit on a full disk: they write into memory here.
+    `options` are Pillow's for that format.
+
+    Raises:
+        ImageError: no format has this suffix, or the picture is of a mode or a size that it cannot hold.
+        OSError: the file cannot be written in full.
+    """
+    target, content = Path(path), io.BytesIO()
+    Image.init()
+    format = Image.EXTENSION.get(target.suffix.lower())
+    if format not in Image.SAVE:
+        raise ImageError(f"Expected a picture's suffix such as .png or .jpg, got {target.name}; give it one.")
+    try:
+        picture.save(content, format, **options)
+    except (OSError, ValueError) as error:
+        raise ImageError(
+            f"Expected a picture that {format} can hold, got {picture.mode} {picture.width} x {picture.height} for "
+            f"{target.name} ({error}); write PNG."
+        ) from error
+    return write_bytes(target, content.getbuffer())
 
 
 def check_has_end(path: str | os.PathLike[str], name: str) -> None:

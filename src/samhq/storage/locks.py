@@ -8,6 +8,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from samhq.errors import ConfigError
+
+_LOCK = ".samhq-lock"
+
 
 def take(descriptor: int, *, shared: bool = False) -> bool | None:
     """True where this process now has the lock of an open file, False where another has it.
@@ -26,17 +30,42 @@ def take(descriptor: int, *, shared: bool = False) -> bool | None:
 
 
 @contextlib.contextmanager
-def only_one(path: Path) -> Iterator[bool]:
-    """Whether no other process is in such a block with the same file, which is made and stays, empty.
+def only_one(folder: Path, what: str) -> Iterator[None]:
+    """A block that only one process at a time is in, for a folder that is made where it is missing.
 
-    It stays because a file that is removed could be locked by one process while another makes a new one.
+    A folder that was made here is removed again where the block leaves nothing in it. `what` is what the block does,
+    for messages.
 
     Raises:
+        ConfigError: another process is in such a block.
         OSError: the folder cannot be made or written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    made = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = _held(folder / _LOCK)
+    if descriptor is None:
+        raise ConfigError(
+            f"Expected a folder in which no other process works, got {folder}, where one is {what} now. Wait for its "
+            "end, or name another folder."
+        )
     try:
-        yield take(descriptor) is not False
+        yield
     finally:
+        with contextlib.suppress(OSError):  # while it is held: nobody who waits takes a file that is gone for a lock
+            (folder / _LOCK).unlink()
         os.close(descriptor)
+        if made:
+            with contextlib.suppress(OSError):  # not empty
+                folder.rmdir()
+
+
+def _held(path: Path) -> int | None:
+    """The descriptor of a lock that this process now holds; None where another holds it."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        if take(descriptor) is False:
+            os.close(descriptor)
+            return None
+        if os.fstat(descriptor).st_nlink:
+            return descriptor
+        os.close(descriptor)  # the one who held it removed it between the two lines above

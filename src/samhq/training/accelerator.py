@@ -50,6 +50,11 @@ def start_accelerator(device: str | None, precision: str) -> Any:
     return accelerator
 
 
+def is_main_process() -> bool:
+    """Whether this is the first of the processes that a launcher started, or the only one."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def _part() -> None:
     """Ends the connection of the processes while there is an interpreter.
 

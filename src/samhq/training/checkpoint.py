@@ -5,8 +5,8 @@ Knows nothing about what the state means; the run hands over a dictionary of ten
 
 from __future__ import annotations
 
-import pickle
 import random
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,9 @@ STATE = "state.pt"
 def save_state(folder: Path, state: dict[str, Any], config_json: str) -> Path:
     """The path of the saved state. A crash while writing leaves the previous file in place."""
     target = folder / STATE
-    with whole_file(target) as part:
-        torch.save(state, part)
+    # Through Python's own file, which says so where the disk is full.
+    with whole_file(target) as part, part.open("wb") as stream:
+        torch.save(state, stream)
     with whole_file(folder / "config.json") as part:
         part.write_text(config_json)
     return target
@@ -37,15 +38,28 @@ def load_state(folder: Path) -> dict[str, Any]:
         CheckpointError: there is none, or it cannot be read.
     """
     path = folder / STATE
-    if not path.is_file():
-        raise CheckpointError(
-            f"Expected a run's {STATE} in {folder}, got none. Start without --resume; where other files of a run are "
-            "there, in another folder."
-        )
     try:
+        _check_sums(path)
         return torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-        raise CheckpointError(f"Expected a run's state in {path}, could not read it ({error}); start again.") from error
+    except FileNotFoundError:
+        raise CheckpointError(f"Expected a run's {STATE} in {folder}, got none. Start without --resume.") from None
+    except Exception as error:
+        raise CheckpointError(
+            f"Expected a run's state in {path}, got a damaged file ({error}). Bring back a copy of it, or start "
+            "again in another folder."
+        ) from error
+
+
+def _check_sums(path: Path) -> None:
+    """Nothing, where every entry of the archive has the content that it was written with; torch compares no sums.
+
+    Raises:
+        ValueError: one has not.
+    """
+    with zipfile.ZipFile(path) as archive:
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise ValueError(f"{damaged} has another checksum than when it was written")
 
 
 def seed_all(seed: int) -> None:

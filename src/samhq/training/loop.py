@@ -1,7 +1,8 @@
 """A training run, top to bottom: a network and pictures in, a folder of checkpoints out.
 
 The plan is a timeline of stages; the learning rate follows the share of the plan that is behind, so that a run
-planned in minutes ends in time. SIGTERM and SIGINT save and end it; `resume` goes on to the same losses.
+planned in minutes ends in time. SIGTERM and SIGINT save and end it; `resume` goes on to the same losses, and begins
+where nothing was saved yet.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from torch import Tensor
 
 from samhq.datasets.sample import Pictures
 from samhq.errors import SamHQError
+from samhq.storage.locks import only_one
+from samhq.training.accelerator import is_main_process
 from samhq.training.checkpoint import seed_step
 from samhq.training.config import TrainConfig
 from samhq.training.data import Batch
@@ -64,13 +67,20 @@ def train(
     progress.
 
     Raises:
-        ConfigError: fields that do not go together, a source that is not there, or a folder that holds another run.
-        CheckpointError: the weights to begin with cannot be had, or `config.resume` and no run in the folder.
+        ConfigError: fields that do not go together, a source that is not there, a folder that holds another run or in
+            which one is trained at this moment, or `config.resume` and a folder that holds something else than a run.
+        CheckpointError: the weights to begin with cannot be had, or the saved state is damaged.
         ImageError: a picture cannot be read.
         MissingExtraError: Accelerate, or what draws scenes, is not installed.
         SamHQError: the loss was no number for many steps in a row.
     """
-    run = Run(config, data, validation, say)
+    alone = only_one(config.folder, "training") if is_main_process() else nullcontext()
+    with alone:
+        return _trained(Run(config, data, validation, say))
+
+
+def _trained(run: Run) -> Trained:
+    """What a run leaves behind when all its steps are done."""
     with stop_requests() as stop, run.journal() as journal, run.kept_on_error():
         if not run.step:
             run.validate(journal, "before the first step")

@@ -77,8 +77,10 @@ class Run:
         self.validated = -1
         self.kept: KeptViews | None = None
         self._equip()
-        if config.resume:
+        if config.resume and (config.folder / STATE).exists():
             self.load()
+        elif config.resume:
+            self.say(f"Nothing was saved in {config.output} yet: the run begins.")
         self.kept = self._keep_views()
         self._clock = self._saved_at = self._validated_at = time.monotonic()
 
@@ -360,19 +362,25 @@ def _nothing(_: str) -> None:
 
 
 def _check_folder(config: TrainConfig) -> None:
-    if config.resume:
-        return
+    """Refuses a folder that holds a run, or a part of one that this run would replace.
+
+    Without a saved state `resume` begins, since a run that is killed early leaves its log at most.
+    """
     if (config.folder / STATE).exists():
+        if config.resume:
+            return
         raise ConfigError(
             f"Expected a folder without a run, got {config.output}, which holds one. "
             "Say resume=True (--resume) to go on with it, or name another folder."
         )
-    for name in (LOG, *(f"{name}.{form}" for name in ("best", "last") for form in ("safetensors", "pth"))):
+    weights = (f"{name}.{form}" for name in ("best", "last") for form in ("safetensors", "pth"))
+    for name in (*weights, *(() if config.resume else (LOG,))):
         path = config.folder / name
         if path.is_file() and path.stat().st_size:
+            begin = ", say resume=True (--resume) to begin again" if name == LOG else ""
             raise ConfigError(
                 f"Expected a folder without a run, got {config.output}, which holds {name} of one without a saved "
-                "state. Name another folder, or remove what is there."
+                f"state. Name another folder{begin}, or remove what is there."
             )
 
 

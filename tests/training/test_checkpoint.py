@@ -1,0 +1,60 @@
+"""A run's state is read back as it was written, or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from samhq.errors import CheckpointError
+from samhq.training.checkpoint import STATE, load_state, save_state
+
+
+def state() -> dict:
+    torch.manual_seed(0)
+    return {
+        "model": {"a": torch.randn(40, 9), "b": torch.arange(5)},
+        "place": [3, 6, 0.5],
+        "scores": [{}, {"iou": 0.25}],
+    }
+
+
+def same(one: dict, other: dict) -> bool:
+    tensors = zip(one["model"].values(), other["model"].values(), strict=True)
+    rest = (dict(one, model=list(one["model"])), dict(other, model=list(other["model"])))
+    return rest[0] == rest[1] and all(torch.equal(a, b) for a, b in tensors)
+
+
+def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
+    save_state(tmp_path, state(), "{}")
+    assert same(load_state(tmp_path), state())
+
+
+def test_any_flipped_bit_is_found_or_does_no_harm(tmp_path: Path) -> None:
+    content = save_state(tmp_path, state(), "{}").read_bytes()
+    generator = np.random.default_rng(0)
+    found = 0
+    for place in generator.choice(len(content), 400, replace=False).tolist():
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << int(generator.integers(8))
+        (tmp_path / STATE).write_bytes(damaged)
+        try:
+            assert same(load_state(tmp_path), state()), place
+        except CheckpointError:
+            found += 1
+    assert found > 100
+
+
+@pytest.mark.parametrize("size", [0, 1, 100, -100, -1])
+def test_a_state_that_is_cut_off_is_damaged(size: int, tmp_path: Path) -> None:
+    path = save_state(tmp_path, state(), "{}")
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(CheckpointError, match="damaged"):
+        load_state(tmp_path)
+
+
+def test_no_state_is_said_so(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="got none"):
+        load_state(tmp_path)
