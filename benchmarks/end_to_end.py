@@ -31,7 +31,7 @@ from benchmarks.options import append, contest, parser, show
 from samhq.config import model_config
 from samhq.encoder_config import TinyViTConfig
 from samhq.speed.contest import Record, figures, versions
-from samhq.speed.measure import Sample, spread
+from samhq.speed.measure import Measurement, spread
 from samhq.speed.report import text, text_table
 from samhq.speed.work import Click, decoder_only
 
@@ -137,18 +137,18 @@ def machine() -> dict[str, Any]:
     return describe(torch.device("cpu"))
 
 
-def in_turn(commands: dict[str, list[str]], options: argparse.Namespace) -> dict[str, list[tuple[Sample, float]]]:
+def in_turn(commands: dict[str, list[str]], options: argparse.Namespace) -> dict[str, list[tuple[Measurement, float]]]:
     """For each command what its runs took, and the MiB at its peak; each runs once before, to warm the disk's cache."""
     for command in commands.values():
         run(command, options.threads)
-    taken: dict[str, list[tuple[Sample, float]]] = {label: [] for label in commands}
+    taken: dict[str, list[tuple[Measurement, float]]] = {label: [] for label in commands}
     for _ in range(options.rounds or 3):
         for label, command in commands.items():
             taken[label].append(run(command, options.threads))
     return taken
 
 
-def run(command: list[str], threads: int) -> tuple[Sample, float]:
+def run(command: list[str], threads: int) -> tuple[Measurement, float]:
     """One process, waited for: what it took, and its resident MiB at its peak."""
     environment = {**os.environ, **({"OMP_NUM_THREADS": str(threads)} if threads else {}), "HF_HUB_OFFLINE": "1"}
     started = time.perf_counter()
@@ -158,11 +158,11 @@ def run(command: list[str], threads: int) -> tuple[Sample, float]:
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"exit code {process.returncode}: {' '.join(command)}")
-    return Sample(seconds, used.ru_utime + used.ru_stime, used.ru_minflt), used.ru_maxrss / 1024
+    return Measurement(seconds, used.ru_utime + used.ru_stime, used.ru_minflt), used.ru_maxrss / 1024
 
 
 def show_cold(
-    name: str, taken: dict[str, list[tuple[Sample, float]]], absent: dict[str, str], options: argparse.Namespace
+    name: str, taken: dict[str, list[tuple[Measurement, float]]], absent: dict[str, str], options: argparse.Namespace
 ) -> None:
     """The table and the line of cold commands."""
     parties = [

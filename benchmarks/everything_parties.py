@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Ours(ours.Ours):
     """This library."""
 
-    def segmenting(self, work: Everything) -> ours.Task:
+    def segmenting(self, work: Everything) -> ours.Workload:
         """A file to masks that are held."""
         asked = {"pred_iou_thresh": work.pred_iou_thresh, "stability_score_thresh": work.stability_score_thresh}
         segmenter, notes = Segmenter(self.model), {"kept": 0}
@@ -29,7 +29,7 @@ class Ours(ours.Ours):
         def run() -> None:
             notes["kept"] = len(segment_everything(work.picture, segmenter, points_per_side=work.points, **asked))
 
-        return ours.Task(run, notes=notes)
+        return ours.Workload(run, notes=notes)
 
 
 class Transformers(peers.Transformers):
@@ -39,7 +39,7 @@ class Transformers(peers.Transformers):
         super().__init__(model, dtype, device, attention)
         self.tiny = model.to(device, self.model.dtype) if isinstance(model.config.encoder, TinyViTConfig) else None
 
-    def segmenting(self, work: Everything) -> ours.Task:
+    def segmenting(self, work: Everything) -> ours.Workload:
         """A file to masks that are held."""
         from transformers.models.sam.image_processing_pil_sam import SamImageProcessorPil
 
@@ -67,7 +67,7 @@ class Transformers(peers.Transformers):
             places = torch.cat([part[2] for part in found]).cpu().numpy()
             notes["kept"] = len(nms(places, torch.cat([part[1] for part in found]).cpu().numpy(), 0.7))
 
-        return ours.Task(run, notes=notes)
+        return ours.Workload(run, notes=notes)
 
     def embed(self, pixels: torch.Tensor) -> dict[str, Any]:
         """What its decoder takes; TinyViT's pictures are embedded by ours."""

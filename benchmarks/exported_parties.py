@@ -17,7 +17,7 @@ from samhq.runtime import OnnxImage, OnnxSegmenter
 from samhq.runtime.about import DECODER, ENCODER
 from samhq.runtime.graph import open_graph
 from samhq.runtime.model import Embedding
-from samhq.speed.ours import Asked, Refusal, Task, random_asked, random_pixels
+from samhq.speed.ours import DecoderInputs, Refusal, Workload, random_asked, random_pixels
 from samhq.speed.work import Click, Decode, Encode
 
 RUNTIMES = {"cpu": "ONNX Runtime", "openvino": "OpenVINO"}
@@ -34,7 +34,7 @@ class Exported:
             raise Refusal(str(error)) from error
         self.model = self.segmenter.model
 
-    def encoding(self, work: Encode) -> Task:
+    def encoding(self, work: Encode) -> Workload:
         """One picture to features and HQ map."""
         if work.images != 1:
             raise Refusal("one picture a call")
@@ -43,9 +43,9 @@ class Exported:
         def answer() -> dict[str, torch.Tensor]:
             return {"features": torch.from_numpy(self.model.encode(pixels).features)}
 
-        return Task(lambda: self.model.encode(pixels), answer)
+        return Workload(lambda: self.model.encode(pixels), answer)
 
-    def decoding(self, work: Decode) -> Task:
+    def decoding(self, work: Decode) -> Workload:
         """Prompts to low-resolution logits."""
         asked = random_asked(work)
         embedding, prompts = self.embedding(asked), arrays(asked)
@@ -53,9 +53,9 @@ class Exported:
         def run() -> tuple[np.ndarray, np.ndarray]:
             return self.model.decode(embedding, prompts, "single", work.hq)
 
-        return Task(run, lambda: answer(*run()))
+        return Workload(run, lambda: answer(*run()))
 
-    def clicking(self, work: Click) -> Task:
+    def clicking(self, work: Click) -> Workload:
         """A prompt to a mask of the photograph's size."""
         asked, frame = random_asked(work), Frame.fit(work.size_hw, self.torch.config.side)
         image = np.zeros((*work.size_hw, 3), np.uint8)
@@ -70,9 +70,9 @@ class Exported:
             result = run()
             return answer(result.low_res_logits, result.candidate_scores)
 
-        return Task(run, found)
+        return Workload(run, found)
 
-    def embedding(self, asked: Asked) -> Embedding:
+    def embedding(self, asked: DecoderInputs) -> Embedding:
         """What encoding would have made of the two encoder outputs."""
         made = self.torch.embed(asked.features, asked.early)
         return Embedding(made.features.numpy(), None if made.hq is None else np.ascontiguousarray(made.hq.numpy()))
@@ -87,7 +87,7 @@ class Original:
         self.config = model.config
         self.encoder, self.decoder = (open_graph(Path(folder) / name, "cpu") for name in (ENCODER, DECODER))
 
-    def encoding(self, work: Encode) -> Task:
+    def encoding(self, work: Encode) -> Workload:
         """One picture to features and intermediate maps."""
         if work.images != 1:
             raise Refusal("one picture a call")
@@ -96,17 +96,17 @@ class Original:
         def found() -> dict[str, torch.Tensor]:
             return {"features": torch.from_numpy(self.encoder(pixels)["image_embeddings"])}
 
-        return Task(lambda: self.encoder(pixels), found)
+        return Workload(lambda: self.encoder(pixels), found)
 
-    def decoding(self, work: Decode) -> Task:
+    def decoding(self, work: Decode) -> Workload:
         """Prompts to logits, low-resolution and at the square's size, which this contract always paints."""
         return self._task(work, (self.config.side, self.config.side))
 
-    def clicking(self, work: Click) -> Task:
+    def clicking(self, work: Click) -> Workload:
         """A prompt to a mask of the photograph's size."""
         return self._task(work, work.size_hw)
 
-    def _task(self, work: Decode, size_hw: tuple[int, int]) -> Task:
+    def _task(self, work: Decode, size_hw: tuple[int, int]) -> Workload:
         asked = random_asked(work)
         maps = {"image_embeddings": asked.features.numpy()}
         if self.config.hq:
@@ -127,10 +127,10 @@ class Original:
             logits = np.concatenate([one["low_res_masks"][:, first] for one in each])
             return answer(logits, np.concatenate([one["iou_predictions"][:, first] for one in each]))
 
-        return Task(run, found)
+        return Workload(run, found)
 
 
-def arrays(asked: Asked) -> prompt.Asked:
+def arrays(asked: DecoderInputs) -> prompt.Asked:
     """Random prompts as arrays."""
     places = asked.places.numpy()
     if asked.kind == "boxes":

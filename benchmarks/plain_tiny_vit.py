@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from samhq.config import ModelConfig
 from samhq.encoder_config import TinyViTConfig
 from samhq.model.sam import Sam
-from samhq.speed.ours import Refusal, Task, random_pixels
+from samhq.speed.ours import Refusal, Workload, random_pixels
 from samhq.speed.work import Encode
 
 
@@ -34,7 +34,7 @@ class PlainTinyViT:
         self.device, self.dtype = device, getattr(torch, dtype)
         self.encoder.to(device=device, dtype=self.dtype).eval().requires_grad_(False)
 
-    def encoding(self, work: Encode) -> Task:
+    def encoding(self, work: Encode) -> Workload:
         """Pictures to features and the early map."""
         pixels = random_pixels(self.config, work.images).to(self.device, self.dtype)
 
@@ -42,7 +42,7 @@ class PlainTinyViT:
             features, early = self.encoder(pixels)
             return {"features": features, "early": early}
 
-        return Task(lambda: self.encoder(pixels), answer)
+        return Workload(lambda: self.encoder(pixels), answer)
 
 
 def plain_encoder(config: ModelConfig) -> nn.Module:

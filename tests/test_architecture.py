@@ -194,3 +194,14 @@ def test_shapes_are_strings(module: str) -> None:
             shape = node.slice.elts[1] if isinstance(node.slice, ast.Tuple) and len(node.slice.elts) == 2 else None
             assert isinstance(shape, ast.Constant), f"{module} line {node.lineno}: {ast.unparse(node)}"
             assert isinstance(shape.value, str)
+
+
+def test_two_public_classes_never_share_a_name() -> None:
+    """Only the interfaces of other libraries may: their names are those that people know."""
+    places: dict[str, list[str]] = {}
+    for module in MODULES:
+        if not module.startswith("samhq.compat."):
+            for node in tree(module).body:
+                if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                    places.setdefault(node.name, []).append(module)
+    assert {name: where for name, where in places.items() if len(where) > 1} == {}

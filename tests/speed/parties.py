@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from samhq.model.sam import Sam
-from samhq.speed.ours import Ours, Refusal, Task
+from samhq.speed.ours import Ours, Refusal, Workload
 from samhq.speed.work import Click, Decode, Encode
 
 
@@ -18,7 +18,7 @@ class Odd(Ours):
 
     name = "odd"
 
-    def decoding(self, work: Decode) -> Task:
+    def decoding(self, work: Decode) -> Workload:
         task = super().decoding(work)
 
         def answer() -> dict[str, torch.Tensor]:
@@ -27,10 +27,10 @@ class Odd(Ours):
 
         return replace(task, answer=answer)
 
-    def encoding(self, work: Encode) -> Task:
+    def encoding(self, work: Encode) -> Workload:
         raise Refusal("encodes nothing")
 
-    def clicking(self, work: Click) -> Task:
+    def clicking(self, work: Click) -> Workload:
         def run() -> Any:
             os._exit(3)
 

@@ -8,7 +8,7 @@ import pytest
 
 from samhq.speed import contest as module
 from samhq.speed.contest import Contest, UnequalError, alternate, check_equal, difference, figures
-from samhq.speed.measure import Sample
+from samhq.speed.measure import Measurement
 from samhq.speed.report import text
 from samhq.speed.work import OURS, TRANSFORMERS, Click, Decode, Encode, Entrant
 from samhq.speed.worker import PartyError, Seat, Setting
@@ -99,9 +99,9 @@ class Desk(Seat):
     def __init__(self, name: str, diary: list[str]) -> None:
         self.name, self.entrant, self.diary = name, Entrant(OURS, "float32"), diary
 
-    def run(self) -> Sample:
+    def run(self) -> Measurement:
         self.diary.append(self.label)
-        return Sample(1.0, 2.0, 3)
+        return Measurement(1.0, 2.0, 3)
 
     def multiply(self, dtype: str) -> float:
         self.diary.append(f"gemm {dtype}")
@@ -119,7 +119,7 @@ def test_parties_work_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_share_is_of_the_time_that_arithmetic_alone_takes() -> None:
-    found = figures([Sample(2.0, 4.0, 7), Sample(4.0, 4.0, 9), Sample(2.0, 3.0, 8)], 100, 100.0)
+    found = figures([Measurement(2.0, 4.0, 7), Measurement(4.0, 4.0, 9), Measurement(2.0, 3.0, 8)], 100, 100.0)
     assert found["share"] == 0.5
     assert found["seconds"] == {"best": 2.0, "low": 2.0, "median": 2.0, "high": 3.0}
     assert (found["cpu_seconds"], found["page_faults"]) == (4.0, 8)

@@ -12,7 +12,7 @@ from tests.training.worlds import Held, losses, quick, saved
 from samhq.errors import CheckpointError
 from samhq.training import loop
 from samhq.training.augment import Augmentation
-from samhq.training.contents import Contents
+from samhq.training.contents import KnownContents
 from samhq.training.features import FeatureCache, encoder_hash, size_in_bytes, whole
 from samhq.training.labelled import view_of
 from samhq.training.start import with_new_heads
@@ -140,12 +140,12 @@ def test_a_list_of_contents_that_is_damaged_or_wrong_is_made_anew(damage, tmp_pa
 
 
 def test_what_two_runs_learn_of_one_source_is_kept_of_both(tmp_path):
-    one, two = (Contents.open(tmp_path, ["source"]) for _ in range(2))
+    one, two = (KnownContents.open(tmp_path, ["source"]) for _ in range(2))
     one.note("a", "stamp", "1")
     two.note("b", "stamp", "2")
     one.save(pytest.fail)
     two.save(pytest.fail)
-    both = Contents.open(tmp_path, ["source"])
+    both = KnownContents.open(tmp_path, ["source"])
     assert (both.get("a", "stamp"), both.get("b", "stamp"), both.get("b", "other")) == ("1", "2", None)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from samhq.errors import MissingExtraError
 from samhq.training import journal
-from samhq.training.journal import Journal
+from samhq.training.journal import TrainingLog
 
 
 def _rows(folder) -> list[dict]:
@@ -15,7 +15,7 @@ def _rows(folder) -> list[dict]:
 
 def test_a_line_is_the_mean_of_the_steps_since_the_last(tmp_path):
     said: list[str] = []
-    with Journal(tmp_path, every=2, board=False, say=said.append) as log:
+    with TrainingLog(tmp_path, every=2, board=False, say=said.append) as log:
         for step, loss in enumerate((1.0, 3.0, 5.0, 6.0), 1):
             log.step({"step": step, "epochs": step / 4}, {"loss": loss} | ({"box": 0.5} if step == 2 else {}), 8)
         log.scores(4, {"box iou": 0.25}, "at the end")
@@ -30,7 +30,7 @@ def test_a_line_is_the_mean_of_the_steps_since_the_last(tmp_path):
 
 def test_no_step_goes_untold(tmp_path):
     """A run of fewer steps than a line has would else say nothing."""
-    with Journal(tmp_path, every=20, board=False, say=lambda _: None) as log:
+    with TrainingLog(tmp_path, every=20, board=False, say=lambda _: None) as log:
         log.catch_up()
         for step in (1, 2):
             log.step({"step": step}, {"loss": float(step)}, 4)
@@ -43,7 +43,7 @@ def test_no_step_goes_untold(tmp_path):
 def test_what_a_validation_takes_is_no_steps_time(tmp_path, monkeypatch):
     clock = iter([0.0, 2.0, 100.0, 104.0])
     monkeypatch.setattr(journal.time, "monotonic", lambda: next(clock))
-    with Journal(tmp_path, every=1, board=False, say=lambda _: None) as log:
+    with TrainingLog(tmp_path, every=1, board=False, say=lambda _: None) as log:
         log.step({"step": 1}, {"loss": 1.0}, 8)
         log.restart_clock()
         log.step({"step": 2}, {"loss": 1.0}, 8)
@@ -51,19 +51,19 @@ def test_what_a_validation_takes_is_no_steps_time(tmp_path, monkeypatch):
 
 
 def test_a_resumed_run_cuts_the_steps_that_its_state_does_not_know(tmp_path):
-    with Journal(tmp_path, every=1, board=False, say=lambda _: None) as log:
+    with TrainingLog(tmp_path, every=1, board=False, say=lambda _: None) as log:
         for step in (1, 2, 3):
             log.step({"step": step}, {"loss": float(step)}, 1)
     with (tmp_path / "log.jsonl").open("a") as file:
         file.write('{"step": 4, "lo')
-    with Journal(tmp_path, every=1, step=2, board=False, say=lambda _: None) as log:
+    with TrainingLog(tmp_path, every=1, step=2, board=False, say=lambda _: None) as log:
         log.step({"step": 3}, {"loss": 30.0}, 1)
     assert [row["loss"] for row in _rows(tmp_path)] == [1, 2, 30]
 
 
 def test_a_number_that_is_none_is_null_in_the_log_and_told_as_it_is(tmp_path):
     said: list[str] = []
-    with Journal(tmp_path, every=1, board=False, say=said.append) as log:
+    with TrainingLog(tmp_path, every=1, board=False, say=said.append) as log:
         log.step({"step": 1}, {"loss": float("nan"), "norm": float("inf"), "dice": 0.5}, 1)
         log.scores(1, {"box iou": float("nan")})
     first, second = _rows(tmp_path)
@@ -74,7 +74,7 @@ def test_a_number_that_is_none_is_null_in_the_log_and_told_as_it_is(tmp_path):
 
 def test_scalars_for_tensorboard(tmp_path):
     loading = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    with Journal(tmp_path, every=1, board=True, say=lambda _: None) as log:
+    with TrainingLog(tmp_path, every=1, board=True, say=lambda _: None) as log:
         log.step({"step": 1, "side": 64}, {"loss": 2.0}, 4)
         log.step({"step": 2, "side": 64}, {"loss": 1.0}, 4)
         log.scores(2, {"box iou": 0.5})
@@ -86,14 +86,14 @@ def test_scalars_for_tensorboard(tmp_path):
 
 def test_without_tensorboard_the_log_is_enough_unless_it_was_asked_for(tmp_path, monkeypatch):
     monkeypatch.setattr(journal.importlib.util, "find_spec", lambda name: None)
-    with Journal(tmp_path, every=1, say=lambda _: None) as log:
+    with TrainingLog(tmp_path, every=1, say=lambda _: None) as log:
         log.step({"step": 1}, {"loss": 1.0}, 1)
     assert [row["loss"] for row in _rows(tmp_path)] == [1]
     with pytest.raises(MissingExtraError, match="train"):
-        Journal(tmp_path, every=1, board=True)
+        TrainingLog(tmp_path, every=1, board=True)
 
 
 def test_other_processes_write_nothing(tmp_path):
-    with Journal(None, every=1, say=lambda _: None) as log:
+    with TrainingLog(None, every=1, say=lambda _: None) as log:
         log.step({"step": 1}, {"loss": 1.0}, 1)
     assert not list(tmp_path.iterdir())

@@ -30,7 +30,7 @@ from samhq.training.config import TrainConfig
 from samhq.training.data import batches
 from samhq.training.publish import export
 from samhq.training.run import Run
-from samhq.training.task import Task
+from samhq.training.task import TrainingTask
 
 RUNS = {
     "hq": {"mode": "hq", "scale": (0.8, 1.2)},
@@ -441,14 +441,14 @@ def test_a_run_that_an_error_ends_keeps_the_steps_before_it(tmp_path, monkeypatc
 
 
 def test_a_run_that_gives_up_keeps_its_last_state_and_a_log_that_is_json(tmp_path, monkeypatch):
-    forward = Task.forward
+    forward = TrainingTask.forward
 
     def spoil(task, batch):
         loss, parts = forward(task, batch)
         return loss * float("nan"), parts
 
     config = quick(tmp_path / "run", saved(tiny.LIGHT, tmp_path), stages="96:2:30", prompts_per_picture=1)
-    monkeypatch.setattr(Task, "forward", spoil)
+    monkeypatch.setattr(TrainingTask, "forward", spoil)
     with pytest.raises(SamHQError, match="lower the learning rate"):
         _train(config)
     assert load_state(config.folder)["place"][0] == loop.PATIENCE - 1

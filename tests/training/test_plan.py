@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 
 from samhq.errors import ConfigError
-from samhq.training.plan import Plan, Stage, parse_stages
+from samhq.training.plan import Schedule, ScheduleStage, parse_stages
 
 
 def test_a_changed_plan_is_entered_where_the_spent_time_puts_it():
-    before, after = Plan(parse_stages("112:16:60m,224:8:30m")), Plan(parse_stages("112:16:30m,448:2:30m"))
+    before, after = Schedule(parse_stages("112:16:60m,224:8:30m")), Schedule(parse_stages("112:16:30m,448:2:30m"))
     assert before.at(40).side == 112
     assert after.at(40).side == 448
     assert after.at(60) is None
@@ -24,7 +24,7 @@ def test_refuses_stages_that_are_none(text):
 
 @pytest.mark.parametrize("pictures", [3, 7, 10])
 def test_epochs_that_are_sums_of_steps_end_where_they_should(pictures):
-    plan, spent, steps = Plan((Stage(64, 1, 12, "epochs"),)), 0.0, 0
+    plan, spent, steps = Schedule((ScheduleStage(64, 1, 12, "epochs"),)), 0.0, 0
     while plan.at(spent):
         spent, steps = spent + 1 / pictures, steps + 1
     assert steps == 12 * pictures

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from samhq.batch.manifest import Manifest, Output, Record, Source
+from samhq.batch.manifest import Manifest, OutputFile, Record, Source
 from samhq.batch.pool import Died, run_here, run_in_processes
 from samhq.errors import ConfigError, MissingExtraError, SamHQError
 from samhq.progress import progress_bar
@@ -193,13 +193,13 @@ def _as_failure(error: Exception, output: Path | None) -> SamHQError:
     return failure
 
 
-def _described(files: Sequence[Path], output: Path | None) -> tuple[Output, ...]:
+def _described(files: Sequence[Path], output: Path | None) -> tuple[OutputFile, ...]:
     """The files as the manifest names them; none without a manifest.
 
     Raises:
         OSError: one cannot be read.
     """
-    return () if output is None else tuple(Output.of(file, output) for file in files)
+    return () if output is None else tuple(OutputFile.of(file, output) for file in files)
 
 
 def _lost(task: _Task, died: Died) -> Report:

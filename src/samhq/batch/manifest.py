@@ -48,7 +48,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Output:
+class OutputFile:
     """A file that was written: its path, from the job's folder on where it lies there, and its content."""
 
     file: str
@@ -56,14 +56,14 @@ class Output:
     sha256: str
 
     @staticmethod
-    def of(path: Path, folder: Path) -> Output:
+    def of(path: Path, folder: Path) -> OutputFile:
         """What is in a file that was just written.
 
         Raises:
             OSError: it cannot be read.
         """
         inside = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)
-        return Output(inside, path.stat().st_size, digest.of_file(path))
+        return OutputFile(inside, path.stat().st_size, digest.of_file(path))
 
     def intact(self, folder: Path) -> bool:
         """Whether the file is there as it was written."""
@@ -82,7 +82,7 @@ class Record:
     name: str
     source: Source | None
     options: str
-    outputs: tuple[Output, ...] = ()
+    outputs: tuple[OutputFile, ...] = ()
     seconds: float = 0.0
     error: str | None = None
 
@@ -96,7 +96,7 @@ class Record:
         try:
             fields: dict[str, Any] = json.loads(line)
             fields["source"] = None if fields["source"] is None else Source(**fields["source"])
-            fields["outputs"] = tuple(Output(**item) for item in fields["outputs"])
+            fields["outputs"] = tuple(OutputFile(**item) for item in fields["outputs"])
             return Record(**fields)
         except (ValueError, TypeError, LookupError, RecursionError):
             return None

@@ -19,7 +19,7 @@ from samhq.progress import counted, print_line
 from samhq.storage.locks import only_one
 
 if TYPE_CHECKING:
-    from samhq.datasets.check import Report
+    from samhq.datasets.check import DatasetReport
     from samhq.datasets.drawn.scene import SceneConfig
 
 data = App(name="data", help="Check a data set, or make a drawn one.", help_format="plaintext")
@@ -67,7 +67,7 @@ def _bar(items: Iterable[Any], total: int, name: str) -> Iterable[Any]:
     return counted(items, "picture", name, show=sys.stderr.isatty(), total=total, leave=False)
 
 
-def _rows(reports: Sequence[Report]) -> list[str]:
+def _rows(reports: Sequence[DatasetReport]) -> list[str]:
     from samhq.datasets.check import KINDS
 
     known = any(report.published is not None for report in reports)
@@ -80,7 +80,7 @@ def _rows(reports: Sequence[Report]) -> list[str]:
     return table(rows)
 
 
-def _sentences(reports: Sequence[Report]) -> Iterator[str]:
+def _sentences(reports: Sequence[DatasetReport]) -> Iterator[str]:
     """What is wrong, at most so many of a kind and part."""
     from samhq.datasets.check import KINDS
 

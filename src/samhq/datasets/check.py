@@ -34,7 +34,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Report:
+class DatasetReport:
     """What is in one part of a data set; `published` is how many pictures it should have, None where nobody said."""
 
     part: str
@@ -76,7 +76,7 @@ def _silent(items: Iterable[Any], total: int, name: str) -> Iterable[Any]:
 
 def check_dataset(
     source: str | Path, *, images: Path | None = None, workers: int = 2, progress: Progress = _silent
-) -> list[Report]:
+) -> list[DatasetReport]:
     """A report on each part of a source as `open_dataset` takes it, or of HQSeg-44K on its root folder.
 
     Raises:
@@ -92,21 +92,21 @@ def check_dataset(
     return [read(open_dataset(source, images=images))]
 
 
-def _part_report(part: Part, root: Path, read: Callable[[Pictures], Report]) -> Report:
+def _part_report(part: Part, root: Path, read: Callable[[Pictures], DatasetReport]) -> DatasetReport:
     try:
         pictures = open_part(part, root)
     except ConfigError as error:
-        return Report(part.name, 0, published=part.count, findings=(Finding("missing", str(error)),))
+        return DatasetReport(part.name, 0, published=part.count, findings=(Finding("missing", str(error)),))
     return replace(read(pictures), published=part.count)
 
 
-def _report(pictures: Pictures, *, workers: int, progress: Progress) -> Report:
+def _report(pictures: Pictures, *, workers: int, progress: Progress) -> DatasetReport:
     with ThreadPoolExecutor(max(1, workers)) as pool:
         results = pool.map(partial(_seen, pictures), range(len(pictures)))
         seen = list(progress(results, len(pictures), pictures.name))
     findings = [finding for one in seen for finding in one.findings] + list(_beside(pictures))
     objects, crowds = sum(one.objects for one in seen), sum(one.crowds for one in seen)
-    return Report(pictures.name, len(pictures), objects, crowds, findings=tuple(findings))
+    return DatasetReport(pictures.name, len(pictures), objects, crowds, findings=tuple(findings))
 
 
 def _seen(pictures: Pictures, index: int) -> _Seen:

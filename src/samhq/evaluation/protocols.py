@@ -74,7 +74,7 @@ class Exact(View):
 
 
 @dataclass(frozen=True)
-class Published(View):
+class PublishedProtocol(View):
     """Picture and masks are squashed, see the module."""
 
     pixels: Float[Tensor, "1 3 S S"]
@@ -113,7 +113,7 @@ def show(
     # The script resizes floats without antialiasing and then cuts them off to whole levels.
     squashed = _stretched(torch.tensor(image).permute(2, 0, 1)[None].float(), (side, side)).to(torch.uint8)
     pixels = normalise_and_pad(squashed, side, normalisation)
-    return Published(pixels, (int(image.shape[0]), int(image.shape[1])))
+    return PublishedProtocol(pixels, (int(image.shape[0]), int(image.shape[1])))
 
 
 def check_protocol(name: str) -> ProtocolName:

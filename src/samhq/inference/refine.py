@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -27,8 +28,8 @@ from samhq.image.transform import to_pixels
 from samhq.image.windows import Tile, Window, tile_grid, whole
 from samhq.inference.prompt import Prompt, as_prompts, candidates_for, flatten
 from samhq.inference.result import Segmentation
-from samhq.inference.segment import Segmenter
 from samhq.masks.regions import Piece
+from samhq.model.sam import Sam
 from samhq.options import real_number
 
 _GAIN = 1.2  #: how much larger the second look must show the object than the first, to be worth it
@@ -38,6 +39,16 @@ _AGREE = 0.5  #: IoU with the first mask up to which the second look found somet
 _ROWS = 1024  #: of a window, enlarged at a time
 
 Corners = tuple[float, float, float, float]
+
+
+@runtime_checkable
+class WithNetwork(Protocol):
+    """Anything that has a network, such as a `samhq.Segmenter`."""
+
+    @property
+    def model(self) -> Sam:
+        """The network, in evaluation mode."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +123,7 @@ class Coarse:
 class Looker:
     """What a second look needs beside the prompt and the first mask."""
 
-    segmenter: Segmenter
+    segmenter: WithNetwork
     source: PictureSource
     margin: float
     hq: HQMode | None
@@ -228,7 +239,7 @@ def _points_in(window: Window, prompt: Prompt, size_hw: tuple[int, int]) -> tupl
 
 
 def refine(
-    segmenter: Segmenter,
+    segmenter: WithNetwork,
     result: Segmentation,
     *,
     margin: float = 0.25,
@@ -262,7 +273,7 @@ def refine(
 
 
 def segment_native(
-    segmenter: Segmenter,
+    segmenter: WithNetwork,
     source: PictureSource,
     prompts: Sequence[Prompt],
     *,

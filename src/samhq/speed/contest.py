@@ -11,7 +11,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from samhq.errors import SamHQError
-from samhq.speed.measure import Peak, Sample, spread
+from samhq.speed.measure import Measurement, Peak, spread
 from samhq.speed.work import Entrant, Work
 from samhq.speed.worker import Seat, Setting
 
@@ -114,12 +114,12 @@ def prepare(seats: Sequence[Seat], work: Work) -> dict[str, dict[str, float]]:
 
 def alternate(
     seats: Sequence[Seat], rounds: int, seconds: float, *, watched: bool = False
-) -> tuple[dict[str, list[Sample]], dict[str, Peak | None], dict[str, float]]:
+) -> tuple[dict[str, list[Measurement]], dict[str, Peak | None], dict[str, float]]:
     """For each party the samples of its rounds, if `watched` its memory in the last, and by dtype the machine's rates.
 
     A rate is the median of matrix products that the first party does between the rounds, in operations a second.
     """
-    samples: dict[str, list[Sample]] = {seat.label: [] for seat in seats}
+    samples: dict[str, list[Measurement]] = {seat.label: [] for seat in seats}
     rates: dict[str, list[float]] = {seat.entrant.dtype: [] for seat in seats}
     peaks: dict[str, Peak | None] = {}
     started, done = time.perf_counter(), 0
@@ -167,7 +167,7 @@ def difference(one: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) -
     return found
 
 
-def figures(samples: Sequence[Sample], flops: int | None, rate: float, count: int = 1) -> Record:
+def figures(samples: Sequence[Measurement], flops: int | None, rate: float, count: int = 1) -> Record:
     """What was measured of work on `count` things; `share` is what the arithmetic alone takes at the GEMM rate."""
     seconds = spread([sample.seconds for sample in samples])
     return {

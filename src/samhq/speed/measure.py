@@ -19,7 +19,7 @@ Work = Callable[[], Any]
 
 
 @dataclass(frozen=True)
-class Sample:
+class Measurement:
     """One call: seconds by the clock, user and system seconds of all threads, minor page faults."""
 
     seconds: float
@@ -45,17 +45,17 @@ class Spread:
     high: float
 
 
-def once(work: Work, device: torch.device) -> Sample:
+def once(work: Work, device: torch.device) -> Measurement:
     """One call, measured; on a GPU by its own events, after all that was asked of it before."""
     if device.type == "cuda":
         return _once_on_gpu(work, device)
     faults, busy, started = page_faults(), time.process_time(), time.perf_counter()
     work()
     seconds, busy = time.perf_counter() - started, time.process_time() - busy
-    return Sample(seconds, busy, page_faults() - faults)
+    return Measurement(seconds, busy, page_faults() - faults)
 
 
-def _once_on_gpu(work: Work, device: torch.device) -> Sample:
+def _once_on_gpu(work: Work, device: torch.device) -> Measurement:
     import torch
 
     new_event: Any = torch.cuda.Event
@@ -66,7 +66,7 @@ def _once_on_gpu(work: Work, device: torch.device) -> Sample:
     work()
     end.record()
     torch.cuda.synchronize(device)
-    return Sample(begin.elapsed_time(end) / 1000, time.process_time() - busy, page_faults() - faults)
+    return Measurement(begin.elapsed_time(end) / 1000, time.process_time() - busy, page_faults() - faults)
 
 
 def page_faults() -> int:

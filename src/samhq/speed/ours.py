@@ -21,7 +21,7 @@ from samhq.inference.everything import segment_everything
 from samhq.inference.segment import EncodedImage, Segmenter
 from samhq.model.build import build
 from samhq.model.sam import Sam
-from samhq.speed.work import Click, Decode, Encode, Everything, Kind
+from samhq.speed.work import Click, Decode, Encode, EverythingLoad, Kind
 from samhq.types import ImageEmbedding, LowRes, Prompts
 
 Answer = Callable[[], Mapping[str, Tensor]]
@@ -32,7 +32,7 @@ class Refusal(Exception):  # noqa: N818
 
 
 @dataclass(frozen=True)
-class Task:
+class Workload:
     """A party's way to do a piece of work: what is timed, and the results that are compared before."""
 
     run: Callable[[], Any]
@@ -41,7 +41,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Asked:
+class DecoderInputs:
     """What is decoded: one picture's encoder outputs and P prompts of one kind."""
 
     features: Float[Tensor, "1 C g g"]
@@ -50,7 +50,7 @@ class Asked:
     places: Float[Tensor, "P n"]  #: points (x, y) or boxes (x0, y0, x1, y1), in model pixels
     hq: HQMode
 
-    def to(self, device: torch.device, dtype: torch.dtype) -> Asked:
+    def to(self, device: torch.device, dtype: torch.dtype) -> DecoderInputs:
         """The same on another device, its features in another dtype."""
         features, early = self.features.to(device, dtype), self.early.to(device, dtype)
         return replace(self, features=features, early=early, places=self.places.to(device))
@@ -71,7 +71,7 @@ class Ours:
     def __init__(self, model: Sam, dtype: str, device: torch.device) -> None:
         self.model = model.to(device=device, dtype=getattr(torch, dtype))
 
-    def encoding(self, work: Encode) -> Task:
+    def encoding(self, work: Encode) -> Workload:
         """Pictures to embeddings, with HQ maps and what prompts share."""
         pixels = random_pixels(self.model.config, work.images).to(self.model.device)
 
@@ -79,9 +79,9 @@ class Ours:
             seen = self.model.encode(pixels, keep_early=self.model.config.hq)
             return {"features": seen.features, **({} if seen.early is None else {"early": seen.early})}
 
-        return Task(lambda: self.model.prepared(self.model.encode(pixels)), answer)
+        return Workload(lambda: self.model.prepared(self.model.encode(pixels)), answer)
 
-    def decoding(self, work: Decode) -> Task:
+    def decoding(self, work: Decode) -> Workload:
         """Prompts to low-resolution logits."""
         asked = random_asked(work).to(self.model.device, self.model.dtype)
         embedding, prompts = self.embedding(asked), asked.prompts()
@@ -93,9 +93,9 @@ class Ours:
             low = run()
             return {"iou": low.iou, "logits": low.logits}
 
-        return Task(run, answer)
+        return Workload(run, answer)
 
-    def clicking(self, work: Click) -> Task:
+    def clicking(self, work: Click) -> Workload:
         """A prompt to a mask of the photograph's size."""
         asked = random_asked(work).to(self.model.device, self.model.dtype)
         segmenter, frame = Segmenter(self.model), Frame.fit(work.size_hw, self.model.config.side)
@@ -111,9 +111,9 @@ class Ours:
             found = run()
             return {"iou": torch.from_numpy(found.candidate_scores), "logits": torch.from_numpy(found.low_res_logits)}
 
-        return Task(run, answer)
+        return Workload(run, answer)
 
-    def finding(self, work: Everything) -> Task:
+    def finding(self, work: EverythingLoad) -> Workload:
         """A photograph in memory to masks that are held; thresholds leave out those that are not stable."""
         segmenter, notes = Segmenter(self.model), {"kept": 0}
         noise = np.random.default_rng(3).integers(0, 256, (12, 18, 3), np.uint8)
@@ -123,9 +123,9 @@ class Ours:
         def run() -> None:
             notes["kept"] = len(segment_everything(image, segmenter, points_per_side=points, pred_iou_thresh=0.0))
 
-        return Task(run, notes=notes)
+        return Workload(run, notes=notes)
 
-    def embedding(self, asked: Asked) -> ImageEmbedding:
+    def embedding(self, asked: DecoderInputs) -> ImageEmbedding:
         """What encoding would have made of the two encoder outputs."""
         return self.model.prepared(self.model.embed(asked.features, asked.early))
 
@@ -152,11 +152,11 @@ def random_pixels(config: ModelConfig, images: int = 1) -> Float[Tensor, "I 3 S 
     return nn.functional.interpolate(noise, (config.side, config.side), mode="bicubic")
 
 
-def random_asked(work: Decode) -> Asked:
+def random_asked(work: Decode) -> DecoderInputs:
     """Random encoder outputs of the usual scale, and prompts all over the picture, away from its right and bottom."""
     source, grid, config = torch.Generator().manual_seed(2), work.config.grid, work.config
     corners = torch.rand(work.prompts, 2, 2, generator=source).sort(dim=1).values * config.side * 0.6
-    return Asked(
+    return DecoderInputs(
         torch.randn(1, config.decoder.dim, grid, grid, generator=source),
         torch.randn(1, *config.encoder.level_hwc(config.side), generator=source),
         work.kind,

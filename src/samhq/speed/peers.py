@@ -25,7 +25,7 @@ from samhq.checkpoint.naming import to_transformers
 from samhq.config import MODELS, ModelConfig
 from samhq.image.frame import Frame
 from samhq.model.sam import Sam
-from samhq.speed.ours import Refusal, Task, random_asked, random_pixels
+from samhq.speed.ours import Refusal, Workload, random_asked, random_pixels
 from samhq.speed.work import Click, Decode, Encode
 
 WRONG = "point_embedding, iou_token_out = self.transformer("
@@ -39,7 +39,7 @@ class Transformers:
         self.name, self.config, self.device = f"transformers {attention}", model.config, device
         self.model = transformers_model(model, attention).to(device=device, dtype=getattr(torch, dtype))
 
-    def encoding(self, work: Encode) -> Task:
+    def encoding(self, work: Encode) -> Workload:
         """Pictures to image embeddings; without the HQ map, which it makes at every call of the decoder."""
         if not self.config.encoder.in_transformers:
             raise Refusal(f"has no {self.config.encoder.kind}")
@@ -49,9 +49,9 @@ class Transformers:
             seen = self.model.get_image_embeddings(pixels)
             return {"features": seen[0], "early": seen[1][0]} if self.config.hq else {"features": seen}
 
-        return Task(lambda: self.model.get_image_embeddings(pixels), answer)
+        return Workload(lambda: self.model.get_image_embeddings(pixels), answer)
 
-    def decoding(self, work: Decode) -> Task:
+    def decoding(self, work: Decode) -> Workload:
         """Prompts to low-resolution logits from image embeddings."""
         given = self.arguments(work)
 
@@ -60,9 +60,9 @@ class Transformers:
                 output = self.model(**given)
             return {"iou": output.iou_scores[0], "logits": output.pred_masks[0]}
 
-        return Task(lambda: self.model(**given), answer)
+        return Workload(lambda: self.model(**given), answer)
 
-    def clicking(self, work: Click) -> Task:
+    def clicking(self, work: Click) -> Workload:
         """A prompt to a mask of the photograph's size."""
         processor = import_module("transformers.models.sam.image_processing_pil_sam").SamImageProcessorPil()
         given, pad = self.arguments(work), {"height": self.config.side, "width": self.config.side}
@@ -71,7 +71,7 @@ class Transformers:
         def run() -> Any:
             return processor.post_process_masks(self.model(**given).pred_masks, *sizes, pad_size=pad)
 
-        return Task(run, self.decoding(work).answer)
+        return Workload(run, self.decoding(work).answer)
 
     def arguments(self, work: Decode) -> dict[str, Any]:
         """What its model is called with."""
@@ -106,7 +106,7 @@ class Original:
         self.model.load_state_dict(model.state_dict())
         self.model.to(device=device, dtype=self.dtype).eval()  # also renews TinyViT's cached biases
 
-    def encoding(self, work: Encode) -> Task:
+    def encoding(self, work: Encode) -> Workload:
         """Pictures to image embeddings."""
         pixels = random_pixels(self.config, work.images).to(self.device, self.dtype)
 
@@ -114,9 +114,9 @@ class Original:
             seen = self.model.image_encoder(pixels)
             return {"features": seen[0], "early": seen[1][0]} if self.config.hq else {"features": first(seen)}
 
-        return Task(lambda: self.model.image_encoder(pixels), answer)
+        return Workload(lambda: self.model.image_encoder(pixels), answer)
 
-    def decoding(self, work: Decode) -> Task:
+    def decoding(self, work: Decode) -> Workload:
         """Prompts to low-resolution logits from image embeddings, in one call."""
         if self.dtype != torch.float32:
             raise Refusal("its prompt encoder fails in half precision")
@@ -144,9 +144,9 @@ class Original:
             logits, iou = run()
             return {"iou": iou, "logits": logits}
 
-        return Task(run, answer)
+        return Workload(run, answer)
 
-    def clicking(self, work: Click) -> Task:
+    def clicking(self, work: Click) -> Workload:
         """A prompt to a mask of the photograph's size."""
         task, frame = self.decoding(work), Frame.fit(work.size_hw, self.config.side)
 
@@ -154,7 +154,7 @@ class Original:
             logits = self.model.postprocess_masks(task.run()[0], frame.resized_hw, work.size_hw)
             return logits > self.model.mask_threshold
 
-        return Task(run, task.answer)
+        return Workload(run, task.answer)
 
 
 def original_package(config: ModelConfig) -> str:

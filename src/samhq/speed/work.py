@@ -102,7 +102,7 @@ class Click(Decode):
 
 
 @dataclass(frozen=True)
-class Everything:
+class EverythingLoad:
     """A photograph to masks of all that is in it, from a grid of points, of which every one is painted."""
 
     case: ClassVar[str] = "everything"

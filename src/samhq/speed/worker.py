@@ -22,7 +22,7 @@ from samhq.speed.work import Entrant, Work
 if TYPE_CHECKING:
     import numpy as np
 
-    from samhq.speed.measure import Peak, Sample
+    from samhq.speed.measure import Measurement, Peak
 
 
 class PartyError(SamHQError):
@@ -68,7 +68,7 @@ class Seat:
         """The results of the work, float32."""
         return self._said("answer")
 
-    def run(self) -> Sample:
+    def run(self) -> Measurement:
         """The work done once, measured."""
         return self._said("run")
 
@@ -76,7 +76,7 @@ class Seat:
         """The work done once, its memory measured."""
         return self._said("peak")
 
-    def run_watched(self) -> tuple[Sample, Peak | None]:
+    def run_watched(self) -> tuple[Measurement, Peak | None]:
         """The work done once, time and memory measured together."""
         return self._said("run_watched")
 
@@ -176,7 +176,7 @@ class _Desk:
         assert self.task is not None
         return {name: value.float().cpu().numpy() for name, value in self.task.answer().items()}
 
-    def run(self) -> Sample:
+    def run(self) -> Measurement:
         from samhq.speed.measure import once
 
         assert self.task is not None
@@ -188,10 +188,10 @@ class _Desk:
         assert self.task is not None
         return peak(self.task.run, self.device)
 
-    def run_watched(self) -> tuple[Sample, Peak | None]:
+    def run_watched(self) -> tuple[Measurement, Peak | None]:
         from samhq.speed.measure import peak
 
-        samples: list[Sample] = []
+        samples: list[Measurement] = []
         measured = peak(lambda: samples.append(self.run()), self.device)
         return (samples or [self.run()])[0], measured
 

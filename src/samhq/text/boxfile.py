@@ -27,7 +27,7 @@ _NAMES = ("classes.txt", "data.yaml", "dataset.yaml")  #: where a YOLO folder ha
 
 
 @dataclass(frozen=True)
-class Row:
+class BoxRow:
     """One box: class name, corners (x0, y0, x1, y1), score, and a mask as RLE where there is one."""
 
     label: str
@@ -45,7 +45,7 @@ class BoxFile:
     """
 
     path: Path
-    rows: Mapping[str, Sequence[Row]]
+    rows: Mapping[str, Sequence[BoxRow]]
     fractions: bool = False
     complete: bool = False
     threshold: float = 0.25  #: the lowest score that counts where nobody says otherwise
@@ -73,7 +73,7 @@ class BoxFile:
             self._masks(rows, size_hw),
         )
 
-    def _rows(self, picture: PurePath) -> Sequence[Row]:
+    def _rows(self, picture: PurePath) -> Sequence[BoxRow]:
         parts = picture.parts
         ends = [str(PurePath(*parts[start:])) for start in range(len(parts))]
         for name in (*ends, picture.stem):
@@ -85,7 +85,7 @@ class BoxFile:
             )
         return ()
 
-    def _masks(self, rows: Sequence[Row], size_hw: tuple[int, int]) -> np.ndarray | None:
+    def _masks(self, rows: Sequence[BoxRow], size_hw: tuple[int, int]) -> np.ndarray | None:
         """The masks, if every row has one."""
         if any(row.code is None for row in rows):
             return None
@@ -135,14 +135,14 @@ def _read_coco(path: Path) -> BoxFile:
 def _coco_dataset(path: Path, content: Mapping[str, Any]) -> BoxFile:
     files = {image["id"]: str(image["file_name"]) for image in content["images"]}
     names = {category["id"]: str(category["name"]) for category in content["categories"]}
-    rows: dict[str, list[Row]] = {name: [] for name in files.values()}
+    rows: dict[str, list[BoxRow]] = {name: [] for name in files.values()}
     for record in content["annotations"]:
         rows[files[record["image_id"]]].append(_coco_row(path, record, names[record["category_id"]]))
     return BoxFile(path, rows, complete=True)
 
 
 def _coco_results(path: Path, content: Any) -> BoxFile:
-    rows: dict[str, list[Row]] = {}
+    rows: dict[str, list[BoxRow]] = {}
     for record in content:
         picture = record.get("file_name", record.get("image_id"))
         label = record.get("category", record.get("category_name", record.get("label")))
@@ -154,11 +154,11 @@ def _coco_results(path: Path, content: Any) -> BoxFile:
     return BoxFile(path, rows)
 
 
-def _coco_row(path: Path, record: Mapping[str, Any], label: str) -> Row:
+def _coco_row(path: Path, record: Mapping[str, Any], label: str) -> BoxRow:
     x, y, width, height = _finite(path, record["bbox"], 4)
     score = _finite(path, [record.get("score", 1.0)], 1)[0]
     code = record.get("segmentation")
-    return Row(label, (x, y, x + width, y + height), score, code if isinstance(code, dict) else None)
+    return BoxRow(label, (x, y, x + width, y + height), score, code if isinstance(code, dict) else None)
 
 
 def _read_yolo(folder: Path) -> BoxFile:
@@ -178,7 +178,7 @@ def _lines(path: Path) -> list[str]:
         raise PromptError(f"Expected YOLO's lines in {path}, which cannot be read: {error}. Check the file.") from error
 
 
-def _yolo_row(path: Path, line: str, names: Sequence[str]) -> Row:
+def _yolo_row(path: Path, line: str, names: Sequence[str]) -> BoxRow:
     words = line.split()
     if len(words) not in (5, 6) or not words[0].isdecimal() or int(words[0]) >= len(names):
         raise PromptError(
@@ -186,7 +186,7 @@ def _yolo_row(path: Path, line: str, names: Sequence[str]) -> Row:
             f"{line[:60]!r}. Write boxes, not outlines."
         )
     x, y, width, height, score = _finite(path, [*words[1:], "1"][:5], 5)
-    return Row(names[int(words[0])], (x - width / 2, y - height / 2, x + width / 2, y + height / 2), score)
+    return BoxRow(names[int(words[0])], (x - width / 2, y - height / 2, x + width / 2, y + height / 2), score)
 
 
 def _yolo_names(folder: Path) -> list[str]:

@@ -41,7 +41,7 @@ class Augmentation:
 
 
 @dataclass(frozen=True, eq=False)
-class View:
+class AugmentedView:
     """A picture uint8 [h,w,3], h and w up to the side, and its objects' cover uint8 [K,S,S]: 255 is a whole pixel.
 
     Padding right and below is in `cover` but not in `image`, where the normalised picture is 0, the mean colour.
@@ -51,7 +51,7 @@ class View:
     cover: UInt8[np.ndarray, "K S S"]
 
 
-def augment(sample: Sample, how: Augmentation, rng: np.random.Generator) -> View:
+def augment(sample: Sample, how: Augmentation, rng: np.random.Generator) -> AugmentedView:
     """One view of a picture; K is 0 where no object is left in it.
 
     The factor is of the size at which the picture just fits the square. Objects that no pixel is left of are not in
@@ -76,7 +76,7 @@ def augment(sample: Sample, how: Augmentation, rng: np.random.Generator) -> View
     if how.published:
         image = np.pad(image, _missing_hwc(image, how.side), constant_values=_PUBLISHED_PAD)
     square = (how.side, how.side)
-    return View(np.ascontiguousarray(image), np.stack(seen) if seen else np.zeros((0, *square), np.uint8))
+    return AugmentedView(np.ascontiguousarray(image), np.stack(seen) if seen else np.zeros((0, *square), np.uint8))
 
 
 def _some(sample: Sample, rng: np.random.Generator) -> list[int]:

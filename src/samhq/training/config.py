@@ -17,7 +17,7 @@ from samhq.config import MODELS
 from samhq.datasets.weighted import parse_source_weights
 from samhq.errors import ConfigError, did_you_mean
 from samhq.options import real_number, whole_number, yes_or_no
-from samhq.training.plan import Plan, Stage, parse_stages
+from samhq.training.plan import Schedule, ScheduleStage, parse_stages
 from samhq.training.recipes import RECIPES, LossWeights, parse_loss
 
 Mode = Literal["hq", "finetune", "scratch"]
@@ -340,11 +340,11 @@ class TrainConfig:
         """Whether steps change the image encoder."""
         return self.mode == "scratch" or (self.mode == "finetune" and self.what in ("lora", "all"))
 
-    def plan(self, side: int) -> Plan:
+    def plan(self, side: int) -> Schedule:
         """The stages of the run; `side` is the model's, for a plan that says none."""
         if self.stages:
-            return Plan(parse_stages(self.stages))
-        return Plan((Stage(side, self.batch, self.epochs, "epochs"),))
+            return Schedule(parse_stages(self.stages))
+        return Schedule((ScheduleStage(side, self.batch, self.epochs, "epochs"),))
 
     def to_dict(self) -> dict[str, Any]:
         """The whole configuration as JSON values."""

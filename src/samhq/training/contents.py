@@ -22,14 +22,14 @@ _LAYOUT = 1  #: of the file; another one means that pictures are read again
 Known = dict[str, list[str]]
 
 
-class Contents:
+class KnownContents:
     """The content hashes of one source's pictures, by name and stamp; the file is `path`."""
 
     def __init__(self, path: Path, source: Sequence[str], known: Known) -> None:
         self.path, self.source, self.known, self.changed = path, list(source), known, False
 
     @classmethod
-    def open(cls, folder: Path, source: Sequence[str]) -> Contents:
+    def open(cls, folder: Path, source: Sequence[str]) -> KnownContents:
         """What the cache in `folder` knows of a source, which is named so that no other one is named alike."""
         path = folder / FOLDER / f"{digest.of_json(list(source))[:40]}.json"
         return cls(path, source, _read(path))

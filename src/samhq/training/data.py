@@ -25,7 +25,7 @@ from torch.utils.data import DataLoader, Dataset
 from samhq.encoder_config import IMAGENET, Normalisation
 from samhq.errors import SamHQError
 from samhq.image.transform import normalise_and_pad
-from samhq.training.prompts import Prompt, gather
+from samhq.training.prompts import TrainingPrompt, gather
 from samhq.types import Prompts
 
 
@@ -37,7 +37,7 @@ class Features(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Asked:
+class TrainingExample:
     """A picture uint8 [h,w,3] at the model's scale, or its features; prompts; and the target of each.
 
     Targets [P,F,F] are the share of each cell that the object covers: floats 0..1, or whole numbers up to 255.
@@ -45,15 +45,15 @@ class Asked:
     """
 
     image: np.ndarray | None
-    prompts: Sequence[Prompt]
+    prompts: Sequence[TrainingPrompt]
     targets: np.ndarray
     features: Features | None = None
-    spare: Sequence[Prompt] = ()
+    spare: Sequence[TrainingPrompt] = ()
     short: bool = False
 
 
 @dataclass(frozen=True)
-class Batch:
+class TrainingBatch:
     """Normalised pixels or features, all prompts of all pictures, soft targets, and which prompts are ambiguous."""
 
     pixels: Float[Tensor, "I 3 S S"] | None
@@ -69,7 +69,7 @@ class Batch:
         assert held is not None
         return len(held)
 
-    def to(self, device: torch.device | str) -> Batch:
+    def to(self, device: torch.device | str) -> TrainingBatch:
         """The same batch on another device, its targets as shares 0..1."""
         targets = self.targets.to(device)
         if not targets.is_floating_point():
@@ -79,16 +79,16 @@ class Batch:
             early = self.features.early
             kept = Features(*(None if part is None else part.to(device).float() for part in (self.features[0], early)))  # type: ignore[arg-type]
         pixels = None if self.pixels is None else self.pixels.to(device)
-        return Batch(pixels, self.prompts.to(device), targets, self.ambiguous.to(device), kept)
+        return TrainingBatch(pixels, self.prompts.to(device), targets, self.ambiguous.to(device), kept)
 
 
-def collate(asked: Sequence[Asked], side: int, normalisation: Normalisation = IMAGENET) -> Batch:
+def collate(asked: Sequence[TrainingExample], side: int, normalisation: Normalisation = IMAGENET) -> TrainingBatch:
     """One batch of pictures for a model of that side, whose encoder has that normalisation."""
     short = any(one.short for one in asked)
     each = [one.spare if short and one.spare else one.prompts for one in asked]
     prompts = [prompt for some in each for prompt in some]
     images = [one.image for one in asked if one.image is not None]
-    return Batch(
+    return TrainingBatch(
         torch.cat([normalised(image[None], side, normalisation) for image in images]) if images else None,
         gather(prompts, [i for i, some in enumerate(each) for _ in some]),
         torch.from_numpy(np.concatenate([one.targets for one in asked])),
@@ -117,13 +117,13 @@ def normalised(
     return normalise_and_pad(torch.from_numpy(images).permute(0, 3, 1, 2), side, normalisation)
 
 
-class _Pictures(Dataset["Asked | SamHQError"]):
+class _Pictures(Dataset["TrainingExample | SamHQError"]):
     """Errors are values on their way out of a worker: raised there, they would become text with its traceback."""
 
-    def __init__(self, draw: Callable[[int], Asked]) -> None:
+    def __init__(self, draw: Callable[[int], TrainingExample]) -> None:
         self.draw = draw
 
-    def __getitem__(self, index: int) -> Asked | SamHQError:
+    def __getitem__(self, index: int) -> TrainingExample | SamHQError:
         try:
             return self.draw(index)
         except SamHQError as error:
@@ -134,13 +134,13 @@ class _Collate:
     def __init__(self, side: int, normalisation: Normalisation) -> None:
         self.side, self.normalisation = side, normalisation
 
-    def __call__(self, drawn: list[Asked | SamHQError]) -> Batch | SamHQError:
-        asked = [one for one in drawn if isinstance(one, Asked)]
+    def __call__(self, drawn: list[TrainingExample | SamHQError]) -> TrainingBatch | SamHQError:
+        asked = [one for one in drawn if isinstance(one, TrainingExample)]
         errors = (one for one in drawn if isinstance(one, SamHQError))
         return next(errors, None) or collate(asked, self.side, self.normalisation)
 
 
-def _told(found: Iterator[Batch | SamHQError]) -> Iterator[Batch]:
+def _told(found: Iterator[TrainingBatch | SamHQError]) -> Iterator[TrainingBatch]:
     for one in found:
         if isinstance(one, SamHQError):
             raise one
@@ -148,7 +148,7 @@ def _told(found: Iterator[Batch | SamHQError]) -> Iterator[Batch]:
 
 
 def batches(
-    draw: Callable[[int], Asked],
+    draw: Callable[[int], TrainingExample],
     side: int,
     size: int,
     *,
@@ -156,7 +156,7 @@ def batches(
     first: int = 0,
     workers: int = 0,
     share: tuple[int, int] = (0, 1),
-) -> Iterator[Batch]:
+) -> Iterator[TrainingBatch]:
     """Endless batches of pictures `draw(first)`, ...: drawn by `workers` processes, or between steps for 0.
 
     `share` is (rank, count) of processes that train together: each takes every `count`-th batch. What `draw` raises

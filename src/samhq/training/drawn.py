@@ -14,7 +14,7 @@ from samhq.datasets.drawn.scene import Scene, SceneConfig, draw_scene
 from samhq.datasets.sample import Sample, labelled, stamp_of_files
 from samhq.errors import ConfigError
 from samhq.training.config import Kind
-from samhq.training.data import Asked
+from samhq.training.data import TrainingExample
 from samhq.training.prompts import draw_kind, draw_prompt, soft_target
 
 #: Objects of fewer pixels are not asked for.
@@ -39,7 +39,7 @@ class EndlessScenes:
     kinds: dict[Kind, float]
     fine: int = 1
 
-    def __call__(self, index: int) -> Asked:
+    def __call__(self, index: int) -> TrainingExample:
         """The picture of that number."""
         for attempt in range(100):
             scene = draw_scene(scene_seed(self.seed, index, attempt), scenes_at(self.side))
@@ -48,13 +48,13 @@ class EndlessScenes:
                 return self._ask(scene, areas, np.random.default_rng((self.seed, index, self.side)))
         raise AssertionError("a hundred scenes without a visible object")
 
-    def _ask(self, scene: Scene, areas: np.ndarray, rng: np.random.Generator) -> Asked:
+    def _ask(self, scene: Scene, areas: np.ndarray, rng: np.random.Generator) -> TrainingExample:
         # Large objects are asked for more often: they are learnt first, and small ones are many.
         chances = np.where(areas >= FEWEST_PIXELS, np.sqrt(areas), 0)
         owners = rng.choice(len(areas), self.prompts, p=chances / chances.sum())
         prompts = [draw_prompt(scene.masks[owner], draw_kind(self.kinds, rng), rng) for owner in owners]
         soft = {owner: soft_target(scene.masks[owner], self.fine) for owner in set(owners.tolist())}
-        return Asked(scene.image, prompts, np.stack([soft[owner] for owner in owners.tolist()]))
+        return TrainingExample(scene.image, prompts, np.stack([soft[owner] for owner in owners.tolist()]))
 
 
 def scenes_at(side: int) -> SceneConfig:

@@ -28,8 +28,8 @@ from samhq.datasets.sample import Pictures, Sample, stamp_of
 from samhq.errors import CheckpointError
 from samhq.model.sam import Sam
 from samhq.storage import digest
-from samhq.training.augment import Augmentation, View
-from samhq.training.contents import Contents
+from samhq.training.augment import Augmentation, AugmentedView
+from samhq.training.contents import KnownContents
 from samhq.training.data import Features, normalised
 from samhq.training.labelled import view_of
 
@@ -96,7 +96,7 @@ class FeatureCache:
         """
         paths: dict[tuple[int, int], Path] = {}
         encoder, spoken, read, made = encoder_hash(sam), time.monotonic(), 0, 0
-        contents = Contents.open(self.folder, [pictures.name, *source])
+        contents = KnownContents.open(self.folder, [pictures.name, *source])
         for number, name in enumerate(pictures.names()):
             stamp = stamp_of(pictures, number)
             views = self._known_views(contents.get(name, stamp), encoder, sam)
@@ -157,7 +157,7 @@ class FeatureCache:
             record = {"cover": list(view.cover.shape), "name": sample.name}
             files.write(path, tensors, {_HEADER: json.dumps(record)})
 
-    def _encode(self, views: Sequence[View], sam: Sam) -> list[Features | None]:
+    def _encode(self, views: Sequence[AugmentedView], sam: Sam) -> list[Features | None]:
         """Features of each view; None where it has no object, which is never asked about."""
         wanted = [place for place, view in enumerate(views) if len(view.cover)]
         found: list[Features | None] = [None] * len(views)
@@ -183,7 +183,7 @@ class FeatureCache:
         return tensors
 
 
-def _save(contents: Contents, share: tuple[int, int], say: Callable[[str], None]) -> None:
+def _save(contents: KnownContents, share: tuple[int, int], say: Callable[[str], None]) -> None:
     """Every process knows all contents, so one of them writes."""
     if share[0] == 0:
         contents.save(say)

@@ -19,7 +19,7 @@ LOG = "log.jsonl"  #: in a run's folder, one line of JSON for each line printed
 BOARD = "tensorboard"  #: in a run's folder
 
 
-class Journal:
+class TrainingLog:
     """Means over a few steps and scores of validations, as they come; `say` prints a line, no folder: no files.
 
     A resumed run appends. Lines of steps beyond `step`, which a killed run took after its last saved state, are cut.
@@ -44,7 +44,7 @@ class Journal:
         self._since, self._images = time.monotonic(), 0
         self._board = None if folder is None else _open_board(folder / BOARD, board, step)
 
-    def __enter__(self) -> Journal:
+    def __enter__(self) -> TrainingLog:
         return self
 
     def __exit__(self, *_: object) -> None:

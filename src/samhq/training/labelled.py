@@ -16,10 +16,10 @@ import numpy as np
 from samhq.datasets.sample import Pictures, Sample
 from samhq.errors import ConfigError
 from samhq.storage import digest
-from samhq.training.augment import HALF, Augmentation, View, augment
+from samhq.training.augment import HALF, Augmentation, AugmentedView, augment
 from samhq.training.config import Kind, TrainConfig, parse_kinds
-from samhq.training.data import Asked, Features
-from samhq.training.prompts import Prompt, draw_kind, draw_prompt
+from samhq.training.data import Features, TrainingExample
+from samhq.training.prompts import TrainingPrompt, draw_kind, draw_prompt
 
 #: Pictures in a row without an object before a data set is given up.
 PATIENCE = 200
@@ -44,19 +44,19 @@ class Asking:
 
     def ask(
         self, image: np.ndarray | None, cover: np.ndarray, rng: np.random.Generator, features: Features | None = None
-    ) -> Asked:
+    ) -> TrainingExample:
         """That many prompts, for different objects as long as there are some; `cover` uint8 [K,S,S] has one or more."""
         rounds = -(-self.prompts // len(cover))
         owners = np.concatenate([rng.permutation(len(cover)) for _ in range(rounds)])[: self.prompts]
         masks = [cover[owner] >= HALF for owner in owners]
         prompts = [draw_prompt(mask, draw_kind(self.kinds, rng), rng, self.clicks) for mask in masks]
         if not self.published:
-            return Asked(image, prompts, cover[owners], features)
+            return TrainingExample(image, prompts, cover[owners], features)
         spare = [self._spare(mask, prompt, rng) for mask, prompt in zip(masks, prompts, strict=True)]
         short = any(int(mask.sum()) < self.clicks for mask in masks)
-        return Asked(image, prompts, cover[owners], features, spare, short)
+        return TrainingExample(image, prompts, cover[owners], features, spare, short)
 
-    def _spare(self, mask: np.ndarray, prompt: Prompt, rng: np.random.Generator) -> Prompt:
+    def _spare(self, mask: np.ndarray, prompt: TrainingPrompt, rng: np.random.Generator) -> TrainingPrompt:
         """What stands in for a prompt of clicks: the published training drops them for a whole batch."""
         others = {kind: share for kind, share in self.kinds.items() if kind != "clicks"}
         total = sum(others.values())
@@ -76,7 +76,7 @@ class LabelledPictures:
     copies: int = 0
     stored: Stored | None = None
 
-    def __call__(self, index: int) -> Asked:
+    def __call__(self, index: int) -> TrainingExample:
         """The question of that number; a view without an object gives way to the next picture's.
 
         Raises:
@@ -93,7 +93,7 @@ class LabelledPictures:
             "that can be asked for. Check the annotations, or name another data set."
         )
 
-    def _try(self, picture: int, copy: int, index: int, rng: np.random.Generator) -> Asked | None:
+    def _try(self, picture: int, copy: int, index: int, rng: np.random.Generator) -> TrainingExample | None:
         if self.stored is not None:
             kept = self.stored(picture, copy)
             return None if kept is None else self.asking.ask(None, kept[0], rng, kept[1])
@@ -121,7 +121,7 @@ def order(seed: int, epoch: int, count: int) -> np.ndarray:
     return np.random.default_rng((seed, epoch, count)).permutation(count)
 
 
-def view_of(sample: Sample, copy: int, how: Augmentation) -> View:
+def view_of(sample: Sample, copy: int, how: Augmentation) -> AugmentedView:
     """The fixed view number `copy` of a picture: it follows from the picture's own pixels, whatever the run."""
     content = digest.of_bytes(digest.canonical(list(sample.image.shape)), np.ascontiguousarray(sample.image).data)
     return augment(sample, how, np.random.default_rng((int(content[:16], 16), copy)))

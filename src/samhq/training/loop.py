@@ -23,7 +23,7 @@ from samhq.storage.locks import only_one
 from samhq.training.accelerator import is_main_process
 from samhq.training.checkpoint import seed_step
 from samhq.training.config import TrainConfig
-from samhq.training.data import Batch
+from samhq.training.data import TrainingBatch
 from samhq.training.optimise import set_rates
 from samhq.training.run import Run
 from samhq.training.start import learning
@@ -105,7 +105,7 @@ def _trained(run: Run) -> Trained:
     return Trained(best, last, run.step, run.score, run.before, run.after)
 
 
-def update(run: Run, stream: Iterator[Batch]) -> dict[str, float]:
+def update(run: Run, stream: Iterator[TrainingBatch]) -> dict[str, float]:
     """One step over the accumulated batches; the parts of its loss, its IoU by kind of prompt, the gradient's norm.
 
     Parts and IoU are means over the batches that have them.

@@ -13,13 +13,13 @@ from torch import nn
 
 from samhq.model.sam import Sam
 from samhq.training.config import parse_kinds
-from samhq.training.data import Asked, batches
+from samhq.training.data import TrainingExample, batches
 from samhq.training.drawn import EndlessScenes
 
 _BATCH = 16
 
 
-def estimate_norms(sam: Sam, pictures: int, seed: int, draw: Callable[[int], Asked] | None = None) -> None:
+def estimate_norms(sam: Sam, pictures: int, seed: int, draw: Callable[[int], TrainingExample] | None = None) -> None:
     """Sets every BatchNorm's statistics to the mean over that many of the pictures `draw(0)`, ...
 
     By default these are drawn scenes, fresh ones for training with `seed`.
@@ -29,7 +29,7 @@ def estimate_norms(sam: Sam, pictures: int, seed: int, draw: Callable[[int], Ask
 
 
 @torch.no_grad()
-def _estimate(sam: Sam, pictures: int, draw: Callable[[int], Asked]) -> None:
+def _estimate(sam: Sam, pictures: int, draw: Callable[[int], TrainingExample]) -> None:
     norms = [module for module in sam.modules() if isinstance(module, nn.BatchNorm2d)]
     if not norms:
         return

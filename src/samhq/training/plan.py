@@ -18,7 +18,7 @@ _NOTHING = 1e-6
 
 
 @dataclass(frozen=True)
-class Stage:
+class ScheduleStage:
     """A stretch of the run at one picture side: `side` pixels, `batch` pictures at a time, for `amount` units."""
 
     side: int
@@ -39,10 +39,10 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Schedule:
     """One stage after the other, all measured in one unit."""
 
-    stages: tuple[Stage, ...]
+    stages: tuple[ScheduleStage, ...]
 
     @property
     def unit(self) -> Unit:
@@ -54,7 +54,7 @@ class Plan:
         """The whole plan in `unit`."""
         return sum(stage.amount for stage in self.stages)
 
-    def at(self, spent: float) -> Stage | None:
+    def at(self, spent: float) -> ScheduleStage | None:
         """The stage at `spent` units from the start; None past the end.
 
         >>> Plan(parse_stages("112:16:10,224:8:5")).at(10).side
@@ -67,7 +67,7 @@ class Plan:
         return None
 
 
-def parse_stages(text: str) -> tuple[Stage, ...]:
+def parse_stages(text: str) -> tuple[ScheduleStage, ...]:
     """Stages from `side:batch:length,...`; a length is steps, minutes when it ends in `m`, epochs in `e`.
 
     >>> [str(stage) for stage in parse_stages("112:16:45m,224:8:1.5m")]
@@ -82,11 +82,11 @@ def parse_stages(text: str) -> tuple[Stage, ...]:
     return stages
 
 
-def _parse_stage(text: str) -> Stage:
+def _parse_stage(text: str) -> ScheduleStage:
     try:
         side, batch, length = text.split(":")
         unit = _SUFFIX.get(length[-1:], "steps")
-        return Stage(int(side), int(batch), float(length if unit == "steps" else length[:-1]), unit)
+        return ScheduleStage(int(side), int(batch), float(length if unit == "steps" else length[:-1]), unit)
     except ValueError as error:
         if isinstance(error, ConfigError):
             raise

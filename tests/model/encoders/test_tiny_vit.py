@@ -10,12 +10,12 @@ from torch import Tensor
 
 from samhq.model.build import build
 from samhq.model.encoders import tiny_vit
-from samhq.model.encoders.tiny_vit import Attention, Bottleneck, MBConv, TinyViTBlock, offset_index
+from samhq.model.encoders.tiny_vit import Bottleneck, MBConv, TinyViTAttention, TinyViTBlock, offset_index
 from samhq.model.sam import Sam
 from tests import tiny
 
 
-def naive_attention(attention: Attention, window: Tensor) -> Tensor:
+def naive_attention(attention: TinyViTAttention, window: Tensor) -> Tensor:
     """One window [L,C], one query and one key at a time, as the published rows of `qkv` are ordered."""
     size, heads, width = attention.size, attention.heads, window.shape[1] // attention.heads
     rows = attention.qkv(attention.norm(window))
@@ -34,7 +34,7 @@ def naive_attention(attention: Attention, window: Tensor) -> Tensor:
 
 @torch.no_grad()
 def test_attention_is_the_naive_one() -> None:
-    attention = Attention(8, heads=2, size=3, eps=1e-5)
+    attention = TinyViTAttention(8, heads=2, size=3, eps=1e-5)
     tiny.fill(attention)
     windows = torch.randn(2, 9, 8, generator=torch.Generator().manual_seed(0))
     expected = torch.stack([naive_attention(attention, window) for window in windows])

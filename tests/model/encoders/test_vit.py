@@ -9,18 +9,18 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from samhq.model.encoders import vit
-from samhq.model.encoders.vit import Attention, Block, relative_table
+from samhq.model.encoders.vit import ViTAttention, ViTBlock, relative_table
 from samhq.model.sam import Sam
 from tests import tiny
 
 
-def attention_with_weights(size: int, dim: int = 12, heads: int = 2) -> Attention:
-    attention = Attention(dim, heads, dim // heads, size)
+def attention_with_weights(size: int, dim: int = 12, heads: int = 2) -> ViTAttention:
+    attention = ViTAttention(dim, heads, dim // heads, size)
     tiny.fill(attention)
     return attention
 
 
-def naive_relative(attention: Attention, q: Tensor, h: int, w: int) -> Tensor:
+def naive_relative(attention: ViTAttention, q: Tensor, h: int, w: int) -> Tensor:
     """The relative term [L,L] of one head's queries [L,c], one pair of cells at a time."""
     out = torch.zeros(h * w, h * w)
     for (y, x), (ky, kx) in itertools.product(itertools.product(range(h), range(w)), repeat=2):
@@ -31,7 +31,7 @@ def naive_relative(attention: Attention, q: Tensor, h: int, w: int) -> Tensor:
     return out
 
 
-def naive_attention(attention: Attention, grid: Tensor) -> Tensor:
+def naive_attention(attention: ViTAttention, grid: Tensor) -> Tensor:
     """One grid [h,w,C], with softmax over explicit logits; rows of `qkv` are all q, all k, all v."""
     h, w, dim = grid.shape
     q, k, v = attention.qkv(grid.reshape(h * w, dim)).chunk(3, dim=1)
@@ -68,7 +68,7 @@ def test_attention_is_the_naive_one_in_pieces_of_any_size(
 @torch.no_grad()
 @pytest.mark.parametrize("grid_hw", [(4, 4), (3, 5), (6, 6)])
 def test_windows_are_padded_after_the_norm_and_padding_takes_part(grid_hw: tuple[int, int]) -> None:
-    block = Block(12, heads=2, head_dim=6, mlp_dim=20, window=3, grid=4, eps=1e-6, qkv_bias=True)
+    block = ViTBlock(12, heads=2, head_dim=6, mlp_dim=20, window=3, grid=4, eps=1e-6, qkv_bias=True)
     tiny.fill(block)
     x = torch.randn(1, *grid_hw, 12, generator=torch.Generator().manual_seed(0))
     padded = F.pad(block.norm1(x), (0, 0, 0, -grid_hw[1] % 3, 0, -grid_hw[0] % 3))[0]

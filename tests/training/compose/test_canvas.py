@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from samhq.training.compose.canvas import Canvas, Layer
+from samhq.training.compose.canvas import Composite, Layer
 
 
-def plain(side: int = 8) -> Canvas:
+def plain(side: int = 8) -> Composite:
     whole = np.full((side, side), 255, np.uint8)
     inside = np.zeros((side, side), bool)
     inside[: side // 2] = True
-    return Canvas(np.full((side, side, 3), 100, np.uint8), (Layer(whole, "object"),), inside)
+    return Composite(np.full((side, side, 3), 100, np.uint8), (Layer(whole, "object"),), inside)
 
 
 def test_an_opaque_object_hides_what_is_behind_it() -> None:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from samhq.errors import ConfigError, ImageError
-from samhq.training.compose.canvas import Canvas
+from samhq.training.compose.canvas import Composite
 from samhq.training.compose.cutouts import cutout_files, paste, read_cutout
 
 
@@ -22,8 +22,8 @@ def write_disc(path: Path, mode: str = "RGBA") -> Path:
     return path
 
 
-def blank(side: int = 128) -> Canvas:
-    return Canvas(np.full((side, side, 3), 60, np.uint8), (), np.ones((side, side), bool))
+def blank(side: int = 128) -> Composite:
+    return Composite(np.full((side, side, 3), 60, np.uint8), (), np.ones((side, side), bool))
 
 
 def test_a_pasted_disc_is_where_its_cover_says(tmp_path: Path) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from samhq.training.compose.canvas import Canvas
+from samhq.training.compose.canvas import Composite
 from samhq.training.compose.thin import FAMILIES, Pen, draw_thin
 
 NAMES = [family.__name__ for family in FAMILIES]
 
 
-def blank(side: int = 96) -> Canvas:
-    return Canvas(np.full((side, side, 3), 120, np.uint8), (), np.ones((side, side), bool))
+def blank(side: int = 96) -> Composite:
+    return Composite(np.full((side, side, 3), 120, np.uint8), (), np.ones((side, side), bool))
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=NAMES)

@@ -26,7 +26,7 @@ from samhq.types import Encoded
 _EPS = 1e-3
 
 
-class ConvNorm(nn.Module):
+class SameConvNorm(nn.Module):
     """A convolution without bias and the batch normalisation after it, computed as one convolution.
 
     At stride 2 the padding is TensorFlow's: what is odd goes right and below.
@@ -58,9 +58,9 @@ class InvertedResidual(nn.Module):
     def __init__(self, inp: int, out: int, kernel: int, stride: int, expand: int) -> None:
         super().__init__()
         wide = inp * expand
-        self.expand = ConvNorm(inp, wide) if expand > 1 else None
-        self.depthwise = ConvNorm(wide, wide, kernel, stride, groups=wide)
-        self.project = ConvNorm(wide, out)
+        self.expand = SameConvNorm(inp, wide) if expand > 1 else None
+        self.depthwise = SameConvNorm(wide, wide, kernel, stride, groups=wide)
+        self.project = SameConvNorm(wide, out)
         self.residual = stride == 1 and inp == out
 
     def forward(self, x: Float[Tensor, "B c h w"]) -> Float[Tensor, "B C H W"]:
@@ -145,7 +145,7 @@ class EfficientNetLite(nn.Module):
     ) -> None:
         super().__init__()
         self.side = side
-        self.stem = ConvNorm(3, stem, 3, 2)
+        self.stem = SameConvNorm(3, stem, 3, 2)
         blocks: list[nn.Module] = []
         #: After which block the map of a stride is complete: the last block of that stride.
         self.complete: dict[int, int] = {}

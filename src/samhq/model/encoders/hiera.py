@@ -39,7 +39,7 @@ def pooled(x: Float[Tensor, "B H W C"]) -> Float[Tensor, "B h w C"]:
     return x[:, : h // 2 * 2, : w // 2 * 2].reshape(b, h // 2, 2, w // 2, 2, c).amax((2, 4))
 
 
-class Attention(nn.Module):
+class HieraAttention(nn.Module):
     """Multi-head self-attention over a grid or over its windows; `pool` halves the grid of the queries."""
 
     def __init__(self, dim: int, out: int, heads: int, *, pool: bool) -> None:
@@ -75,14 +75,14 @@ class Attention(nn.Module):
         return x.reshape(x.shape[0], -1, self.heads, x.shape[3] // self.heads).transpose(1, 2)
 
 
-class Block(nn.Module):
+class HieraBlock(nn.Module):
     """A transformer block; `window` 0 attends over the whole grid, `pool` halves the grid."""
 
     def __init__(self, dim: int, out: int, heads: int, window: int, mlp_ratio: int, *, pool: bool) -> None:
         super().__init__()
         self.window, self.pool = window, pool
         self.norm1 = nn.LayerNorm(dim, eps=1e-6)
-        self.attn = Attention(dim, out, heads, pool=pool)
+        self.attn = HieraAttention(dim, out, heads, pool=pool)
         self.norm2 = nn.LayerNorm(out, eps=1e-6)
         self.mlp = MLP(out, mlp_ratio * out, out, 2, act=F.gelu)
         self.proj = nn.Linear(dim, out) if dim != out else None
@@ -98,7 +98,7 @@ class Block(nn.Module):
         return x + self.mlp(self.norm2(x))
 
 
-class PatchEmbed(nn.Module):
+class HieraPatchEmbed(nn.Module):
     """One vector for each square of four by four pixels, from seven by seven."""
 
     def __init__(self, dim: int) -> None:
@@ -126,7 +126,7 @@ class Hiera(nn.Module):
         mlp_ratio: int,
     ) -> None:
         super().__init__()
-        self.patch_embed = PatchEmbed(dim)
+        self.patch_embed = HieraPatchEmbed(dim)
         self.pos_embed = nn.Parameter(torch.zeros(1, dim, background, background))
         self.pos_embed_window = nn.Parameter(torch.zeros(1, dim, window_positions, window_positions))
         self.blocks, self.ends = nn.ModuleList(), []
@@ -138,7 +138,7 @@ class Hiera(nn.Module):
                 window = windows[stage - 1] if pool else windows[stage]
                 window = 0 if len(self.blocks) in global_blocks else window
                 self.blocks.append(
-                    Block(out // 2 if pool else out, out, heads * 2**stage, window, mlp_ratio, pool=pool)
+                    HieraBlock(out // 2 if pool else out, out, heads * 2**stage, window, mlp_ratio, pool=pool)
                 )
             self.ends.append(len(self.blocks) - 1)
 

@@ -59,7 +59,7 @@ class ConvNorm(nn.Module):
         return weight.to(self.c.weight.dtype), bias.to(self.c.weight.dtype)
 
 
-class PatchEmbed(nn.Module):
+class TinyViTPatchEmbed(nn.Module):
     """Two stride-2 convolutions: a quarter of the side."""
 
     def __init__(self, dim: int) -> None:
@@ -129,7 +129,7 @@ def offset_index(size: int, device: torch.device) -> Int64[Tensor, "L L"]:
     return (gap[:, None, :, None] * size + gap[None, :, None, :]).reshape(size * size, size * size)
 
 
-class Attention(nn.Module):
+class TinyViTAttention(nn.Module):
     """Multi-head attention inside a window; the norm comes first, so padding enters as the norm's bias.
 
     The rows of `qkv` are ordered head by head, [q|k|v] in each: unlike the plain ViT's.
@@ -178,7 +178,7 @@ class TinyViTBlock(nn.Module):
 
     def __init__(self, dim: int, heads: int, window: int, mlp_ratio: int, eps: float) -> None:
         super().__init__()
-        self.attn = Attention(dim, heads, window, eps)
+        self.attn = TinyViTAttention(dim, heads, window, eps)
         self.mlp = Mlp(dim, mlp_ratio * dim, eps)
         self.local_conv = ConvNorm(dim, dim, 3, groups=dim)
 
@@ -190,7 +190,7 @@ class TinyViTBlock(nn.Module):
         return (grid + self.mlp(grid)).permute(0, 3, 1, 2)
 
 
-class Stage(nn.Module):
+class TinyViTStage(nn.Module):
     """Blocks at one resolution, then the down-sampling to the next stage, if any."""
 
     def __init__(self, blocks: list[nn.Module], downsample: nn.Module | None) -> None:
@@ -225,7 +225,7 @@ class TinyViT(nn.Module):
     ) -> None:
         super().__init__()
         self.side = side
-        self.patch_embed = PatchEmbed(dims[0])
+        self.patch_embed = TinyViTPatchEmbed(dims[0])
         self.layers = nn.ModuleList()
         for i, dim in enumerate(dims):
             if i == 0:
@@ -233,7 +233,7 @@ class TinyViT(nn.Module):
             else:
                 blocks = [TinyViTBlock(dim, heads[i], windows[i], mlp_ratio, norm_eps) for _ in range(depths[i])]
             down = Bottleneck(dim, dims[i + 1], dims[i + 1], strides[i]) if i + 1 < len(dims) else None
-            self.layers.append(Stage(blocks, down))
+            self.layers.append(TinyViTStage(blocks, down))
         # The classifier of the pre-training: in every published file, never applied.
         self.norm_head = nn.LayerNorm(dims[-1], eps=norm_eps)
         self.head = nn.Linear(dims[-1], classes)

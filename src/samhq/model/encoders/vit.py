@@ -51,7 +51,7 @@ def steps(count: int, size: int) -> list[slice]:
     return [slice(start, start + max(1, size)) for start in range(0, count, max(1, size))]
 
 
-class Attention(nn.Module):
+class ViTAttention(nn.Module):
     """Multi-head self-attention over a grid, with relative positions of rows and columns.
 
     The relative term uses the queries before they are scaled.
@@ -121,7 +121,7 @@ class Attention(nn.Module):
         return rows.flatten(2, 3), columns.flatten(2, 3)
 
 
-class Block(nn.Module):
+class ViTBlock(nn.Module):
     """A transformer block; `window` 0 attends over the whole grid."""
 
     def __init__(
@@ -130,7 +130,7 @@ class Block(nn.Module):
         super().__init__()
         self.window = window
         self.norm1 = nn.LayerNorm(dim, eps=eps)
-        self.attn = Attention(dim, heads, head_dim, window or grid, qkv_bias)
+        self.attn = ViTAttention(dim, heads, head_dim, window or grid, qkv_bias)
         self.norm2 = nn.LayerNorm(dim, eps=eps)
         self.mlp = MLPBlock(dim, mlp_dim)
 
@@ -140,7 +140,7 @@ class Block(nn.Module):
         return x + self.mlp(self.norm2(x))
 
 
-class PatchEmbed(nn.Module):
+class ViTPatchEmbed(nn.Module):
     """One vector for each square patch of the picture."""
 
     def __init__(self, dim: int, patch: int) -> None:
@@ -174,10 +174,10 @@ class ImageEncoderViT(nn.Module):
         super().__init__()
         grid = side // patch
         self.side = side
-        self.patch_embed = PatchEmbed(dim, patch)
+        self.patch_embed = ViTPatchEmbed(dim, patch)
         self.pos_embed = nn.Parameter(torch.zeros(1, grid, grid, dim))
         self.blocks = nn.ModuleList(
-            Block(dim, heads, head_dim, mlp_dim, 0 if i in global_blocks else window, grid, norm_eps, qkv_bias)
+            ViTBlock(dim, heads, head_dim, mlp_dim, 0 if i in global_blocks else window, grid, norm_eps, qkv_bias)
             for i in range(depth)
         )
         self.neck = neck(dim, out)

@@ -37,7 +37,7 @@ class Layer:
 
 
 @dataclass(frozen=True, eq=False)
-class Canvas:
+class Composite:
     """A square picture, uint8 RGB [S,S,3], its objects from back to front, and where the photograph is, bool [S,S].
 
     Values are never changed: every method returns another canvas.
@@ -52,9 +52,9 @@ class Canvas:
         """Of the square, in pixels."""
         return len(self.image)
 
-    def with_image(self, image: np.ndarray) -> Canvas:
+    def with_image(self, image: np.ndarray) -> Composite:
         """The same objects over other pixels."""
-        return Canvas(image, self.layers, self.photograph)
+        return Composite(image, self.layers, self.photograph)
 
     def pasted(
         self,
@@ -62,7 +62,7 @@ class Canvas:
         alpha: Float[np.ndarray, "S S"],
         kind: Kind,
         visible: Float[np.ndarray, "S S"] | None = None,
-    ) -> Canvas:
+    ) -> Composite:
         """The canvas with one more object in front, which hides what lies behind it.
 
         `alpha` (0..1) is the object's exact cover. `visible` is how much of its colour shows, where that differs:
@@ -72,9 +72,9 @@ class Canvas:
         mixed = self.image * (1 - shown) + colour * shown
         behind = tuple(Layer((layer.cover * (1 - alpha)).astype(np.uint8), layer.kind) for layer in self.layers)
         front = Layer((alpha * 255).astype(np.uint8), kind)
-        return Canvas(np.clip(mixed, 0, 255).astype(np.uint8), (*behind, front), self.photograph)
+        return Composite(np.clip(mixed, 0, 255).astype(np.uint8), (*behind, front), self.photograph)
 
-    def padded(self) -> Canvas:
+    def padded(self) -> Composite:
         """The canvas with the mean colour wherever there is neither photograph nor a pasted object."""
         empty = ~self.photograph
         for layer in self.layers:

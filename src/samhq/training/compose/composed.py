@@ -16,14 +16,14 @@ import numpy as np
 from samhq.datasets.sample import Pictures, Sample
 from samhq.datasets.weighted import chances
 from samhq.errors import ConfigError
-from samhq.training.compose.canvas import Canvas, Kind, Layer
+from samhq.training.compose.canvas import Composite, Kind, Layer
 from samhq.training.compose.colour import degraded, recoloured
 from samhq.training.compose.cutouts import paste, read_background
 from samhq.training.compose.regions import distinct_regions
 from samhq.training.compose.thin import draw_thin
-from samhq.training.compose.views import Window, close_window, seen, whole_window
+from samhq.training.compose.views import ViewWindow, close_window, seen, whole_window
 from samhq.training.config import Kind as PromptKind
-from samhq.training.data import Asked
+from samhq.training.data import TrainingExample
 from samhq.training.prompts import draw_kind, draw_prompt
 
 #: Canvases in a row without an object before a data set is given up.
@@ -71,7 +71,7 @@ class ComposedPictures:
     kinds: dict[PromptKind, float]
     seed: int = 0
 
-    def __call__(self, index: int) -> Asked:
+    def __call__(self, index: int) -> TrainingExample:
         """The question of that number.
 
         Raises:
@@ -88,7 +88,7 @@ class ComposedPictures:
             "without one. Check the annotations, or name another data set."
         )
 
-    def compose(self, rng: np.random.Generator) -> Canvas:
+    def compose(self, rng: np.random.Generator) -> Composite:
         """One canvas with all its objects."""
         how = self.how
         empty = bool(how.backgrounds) and rng.random() < how.empty
@@ -101,20 +101,20 @@ class ComposedPictures:
                 canvas = draw_thin(canvas, self._textures(canvas, rng), rng)
         return canvas.with_image(degraded(canvas.image, rng)).padded()
 
-    def _textures(self, canvas: Canvas, rng: np.random.Generator) -> list[np.ndarray]:
+    def _textures(self, canvas: Composite, rng: np.random.Generator) -> list[np.ndarray]:
         other = [self._background(rng).image] if self.how.backgrounds else []
         return [canvas.image, *other]
 
-    def _background(self, rng: np.random.Generator) -> Canvas:
+    def _background(self, rng: np.random.Generator) -> Composite:
         files = self.how.backgrounds
         image = recoloured(read_background(files[int(rng.integers(len(files)))]), rng)
         return seen(image, [], self._window(image.shape[:2], rng), self.how.side)
 
-    def _window(self, size_hw: tuple[int, ...], rng: np.random.Generator) -> Window:
+    def _window(self, size_hw: tuple[int, ...], rng: np.random.Generator) -> ViewWindow:
         factor = rng.uniform(*self.how.scale) if rng.random() < 0.7 else 1.0
         return whole_window((size_hw[0], size_hw[1]), factor, rng)
 
-    def _photograph(self, rng: np.random.Generator) -> Canvas:
+    def _photograph(self, rng: np.random.Generator) -> Composite:
         sample = self.pictures[int(rng.choice(len(self.pictures), p=self._chances))]
         mirrored = rng.random() < self.how.flip
         image = np.ascontiguousarray(sample.image[:, ::-1]) if mirrored else sample.image
@@ -139,7 +139,7 @@ class ComposedPictures:
             masks += [(regions[place], "part") for place in rng.permutation(len(regions))[:_MOST_PARTS]]
         return masks
 
-    def _ask(self, image: np.ndarray, layers: Sequence[Layer], rng: np.random.Generator) -> Asked:
+    def _ask(self, image: np.ndarray, layers: Sequence[Layer], rng: np.random.Generator) -> TrainingExample:
         chance = np.array([_ASKED[layer.kind] * max(layer.area, 60) ** 0.25 for layer in layers])
         asked, prompts = [], []
         for _ in range(self.prompts):
@@ -150,7 +150,7 @@ class ComposedPictures:
                 kind = "box"
             prompts.append(draw_prompt(layer.cover >= 128, kind, rng))
             asked.append(layer.cover)
-        return Asked(image, prompts, np.stack(asked))
+        return TrainingExample(image, prompts, np.stack(asked))
 
 
 @dataclass(frozen=True, eq=False)

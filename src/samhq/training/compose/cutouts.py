@@ -19,7 +19,7 @@ from samhq.extras import from_extra
 from samhq.image.read import read_image
 from samhq.shapes import UInt8
 from samhq.training.augment import HALF
-from samhq.training.compose.canvas import Canvas
+from samhq.training.compose.canvas import Composite
 from samhq.training.compose.colour import relit, shaded
 
 with from_extra("train", "Composing training pictures"):
@@ -80,7 +80,7 @@ def read_background(path: Path) -> UInt8[np.ndarray, "H W 3"]:
     return read_image(path)
 
 
-def paste(canvas: Canvas, files: Sequence[Path], rng: np.random.Generator) -> Canvas:
+def paste(canvas: Composite, files: Sequence[Path], rng: np.random.Generator) -> Composite:
     """The canvas with one of the cut-outs in front; unchanged where too little of it would be seen."""
     rgba = read_cutout(files[int(rng.integers(len(files)))])
     placed = _placed(rgba, canvas.side, rng)

@@ -14,7 +14,7 @@ from scipy.interpolate import CubicSpline
 from samhq.extras import from_extra
 from samhq.shapes import Float, UInt8
 from samhq.training.augment import HALF
-from samhq.training.compose.canvas import Canvas
+from samhq.training.compose.canvas import Composite
 from samhq.training.compose.colour import shaded
 
 with from_extra("train", "Composing training pictures"):
@@ -236,7 +236,7 @@ FAMILIES: dict[Callable[[np.random.Generator, int], list[Alpha]], float] = {
 }
 
 
-def draw_thin(canvas: Canvas, textures: Sequence[UInt8[np.ndarray, "S S 3"]], rng: np.random.Generator) -> Canvas:
+def draw_thin(canvas: Composite, textures: Sequence[UInt8[np.ndarray, "S S 3"]], rng: np.random.Generator) -> Composite:
     """The canvas with things of one family in front, coloured plainly or with one of the textures."""
     families = list(FAMILIES)
     family = families[rng.choice(len(families), p=list(FAMILIES.values()))]

@@ -14,7 +14,7 @@ import numpy as np
 
 from samhq.extras import from_extra
 from samhq.shapes import Bool, Float, UInt8
-from samhq.training.compose.canvas import Canvas, Kind, Layer
+from samhq.training.compose.canvas import Composite, Kind, Layer
 
 with from_extra("train", "Composing training pictures"):
     import cv2
@@ -28,7 +28,7 @@ _STAIRS = 1.3
 
 
 @dataclass(frozen=True)
-class Window:
+class ViewWindow:
     """The square of a photograph to show: its corner (x, y) and its side, in the photograph's pixels."""
 
     x: float
@@ -36,18 +36,20 @@ class Window:
     side: float
 
 
-def whole_window(size_hw: tuple[int, int], factor: float, rng: np.random.Generator) -> Window:
+def whole_window(size_hw: tuple[int, int], factor: float, rng: np.random.Generator) -> ViewWindow:
     """A window that shows the photograph `factor` times as large as it fits; where it is cut is drawn by lot.
 
     >>> whole_window((50, 100), 1.0, np.random.default_rng(0))
-    Window(x=0.0, y=0.0, side=100.0)
+    ViewWindow(x=0.0, y=0.0, side=100.0)
     """
     height, width = size_hw
     side = max(height, width) / factor
-    return Window(float(rng.uniform(0, max(0.0, width - side))), float(rng.uniform(0, max(0.0, height - side))), side)
+    return ViewWindow(
+        float(rng.uniform(0, max(0.0, width - side))), float(rng.uniform(0, max(0.0, height - side))), side
+    )
 
 
-def close_window(mask: Bool[np.ndarray, "H W"], rng: np.random.Generator) -> Window:
+def close_window(mask: Bool[np.ndarray, "H W"], rng: np.random.Generator) -> ViewWindow:
     """A window around an object, with a margin drawn by lot, inside the photograph where it fits."""
     height, width = mask.shape
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
@@ -55,7 +57,7 @@ def close_window(mask: Bool[np.ndarray, "H W"], rng: np.random.Generator) -> Win
     longer = max(corners[2] - corners[0], corners[3] - corners[1])
     side = min(max(longer * (1 + 2 * rng.uniform(*_MARGIN)), _CLOSEST), 1.05 * max(height, width))
     middle = (corners[:2] + corners[2:]) / 2 + rng.uniform(-0.15, 0.15, 2) * side
-    return Window(_inside(float(middle[0]), side, width), _inside(float(middle[1]), side, height), side)
+    return ViewWindow(_inside(float(middle[0]), side, width), _inside(float(middle[1]), side, height), side)
 
 
 def _inside(middle: float, side: float, length: int) -> float:
@@ -68,10 +70,10 @@ def _inside(middle: float, side: float, length: int) -> float:
 def seen(
     image: UInt8[np.ndarray, "H W 3"],
     masks: Sequence[tuple[Bool[np.ndarray, "H W"], Kind]],
-    window: Window,
+    window: ViewWindow,
     side: int,
     turn: float = 0.0,
-) -> Canvas:
+) -> Composite:
     """The window as a canvas of `side` pixels, turned about its middle by `turn` radians."""
     ratio = side / window.side
     matrix = _matrix(window, ratio, side, turn)
@@ -79,10 +81,10 @@ def seen(
     shown = cv2.warpAffine(soft, matrix, (side, side), flags=cv2.INTER_LINEAR, borderValue=(127, 127, 127))
     photograph = cv2.warpAffine(np.full(image.shape[:2], 255, np.uint8), matrix, (side, side), flags=cv2.INTER_NEAREST)
     layers = tuple(Layer(_cover(mask, matrix, side, ratio), kind) for mask, kind in masks)
-    return Canvas(shown, layers, photograph > 0)
+    return Composite(shown, layers, photograph > 0)
 
 
-def _matrix(window: Window, ratio: float, side: int, turn: float) -> Float[np.ndarray, "2 3"]:
+def _matrix(window: ViewWindow, ratio: float, side: int, turn: float) -> Float[np.ndarray, "2 3"]:
     """From the photograph's pixels to the canvas's."""
     move = np.array([[ratio, 0, -window.x * ratio], [0, ratio, -window.y * ratio], [0, 0, 1]])
     cos, sin, middle = np.cos(turn), np.sin(turn), side / 2
