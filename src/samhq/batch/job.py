@@ -161,7 +161,7 @@ def _attempt(each: Callable[[Item], Outcome], output: Path | None, task: _Task) 
     path = task.item.path
     source = None if output is None else Source.of(path)
     outcome = Outcome()
-    outputs: tuple[Output, ...] = ()
+    outputs: tuple[OutputFile, ...] = ()
     error: SamHQError | None = None
     try:
         outcome = each(task.item)

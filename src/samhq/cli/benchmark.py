@@ -98,11 +98,11 @@ def entrants(dtypes: tuple[str, ...], peers: tuple[str, ...]) -> list[Entrant]:
 
 def works(config: ModelConfig, prompts: tuple[int, ...], everything: int = 0) -> list[Work]:
     """What is measured of a model."""
-    from samhq.speed.work import Click, Decode, Encode, EverythingWork
+    from samhq.speed.work import Click, Decode, Encode, EverythingLoad
 
     hq: Any = "add" if config.hq else "off"
     decoded = [Decode(config, count, "boxes", hq) for count in dict.fromkeys(prompts)]
-    found = [EverythingWork(config, everything)] if everything else []
+    found = [EverythingLoad(config, everything)] if everything else []
     return [Encode(config), *decoded, Click(config, 1, "points", hq), *found]
 
 
