@@ -48,7 +48,13 @@ def light() -> Sam:
 
 @pytest.fixture(params=tiny.ALL, ids=lambda config: config.name)
 def any_sam(request: pytest.FixtureRequest) -> Sam:
-    """Each of the three in turn."""
+    """Each kind of network in turn: the three above, SAM 2 and HQ-SAM 2; shared, so not to be changed."""
+    return tiny.shared(request.param)
+
+
+@pytest.fixture(params=tiny.FIRST, ids=lambda config: config.name)
+def first_sam(request: pytest.FixtureRequest) -> Sam:
+    """Each of the first three in turn."""
     return tiny.shared(request.param)
 
 

@@ -10,8 +10,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from samhq.config import DecoderConfig, ModelConfig
-from samhq.encoder_config import TinyViTConfig, ViTConfig
+from samhq.config import DecoderConfig, MemoryConfig, ModelConfig
+from samhq.encoder_config import HieraConfig, TinyViTConfig, ViTConfig
 from samhq.model.build import build
 from samhq.model.sam import Sam
 from samhq.types import IGNORED, Prompts
@@ -23,10 +23,18 @@ TINY_VIT = TinyViTConfig(
     dims=(16, 16, 32, 32), depths=(1, 1, 2, 1), heads=(1, 2, 2, 4), windows=(3, 3, 3, 3), classes=5
 )
 
+HIERA = HieraConfig(
+    dim=16, depths=(1, 1, 2, 1), windows=(4, 2, 6, 3), global_blocks=(2,), background=3, window_positions=2
+)
+MEMORY = MemoryConfig(dim=8, depth=1, mlp_dim=24, fuser_depth=1)
+
 PLAIN = ModelConfig("tiny_plain", VIT, side=64, decoder=DECODER)
 HQ = ModelConfig("tiny_hq", VIT, hq=True, side=64, decoder=DECODER)
 LIGHT = ModelConfig("tiny_light", TINY_VIT, hq=True, side=96, decoder=DECODER)
-ALL = (PLAIN, HQ, LIGHT)
+SECOND = ModelConfig("tiny_second", HIERA, side=64, decoder=DECODER, family="SAM 2", memory=MEMORY)
+SECOND_HQ = SECOND.replace(name="tiny_second_hq", hq=True, family="HQ-SAM 2")
+FIRST = (PLAIN, HQ, LIGHT)  #: with the interfaces of segment-anything and SAM-HQ
+ALL = (*FIRST, SECOND, SECOND_HQ)
 
 
 def fill(model: torch.nn.Module, salt: int = 0) -> None:

@@ -46,8 +46,8 @@ class MemoryConfig:
     dropout: float = 0.1  #: in training
     fuser_depth: int = 2
     pointers: int = 16  #: frames whose object pointers count
-    mask_scale: float = 20.0  #: of mask values on their way into memory
-    mask_bias: float = -10.0
+    mask_scale: float = 20.0  #: mask values in 0..1 enter memory times this, ...
+    mask_shift: float = 10.0  #: ... minus this
     absent_map: bool = True  #: SAM 2.1: memories of frames without the object are marked
     pointer_times: bool = True  #: SAM 2.1: object pointers carry how long ago they were made
 
@@ -129,6 +129,11 @@ class ModelConfig:
         return self.encoder.generation == 2
 
     @property
+    def has_hq_map(self) -> bool:
+        """Whether an embedding carries an HQ map; HQ-SAM 2 needs none."""
+        return self.hq and not self.second
+
+    @property
     def grid(self) -> int:
         """Side of the embedding grid; low-resolution masks are four times as large."""
         return self.side // self.encoder.patch
@@ -149,6 +154,7 @@ HIERA_B = HieraConfig(dim=112, heads=2, depths=(2, 3, 16, 3), global_blocks=(12,
 HIERA_L = HieraConfig(dim=144, heads=2, depths=(2, 6, 36, 4), windows=(8, 4, 16, 8), global_blocks=(23, 33, 43))
 MEMORY = MemoryConfig()
 MEMORY_2_0 = MemoryConfig(absent_map=False, pointer_times=False)
+SAM2 = Defaults(pred_iou_thresh=0.8)  #: predicted IoU of SAM 2 lies lower: it is a sigmoid
 SLIM_50 = ViTConfig(dim=384, depth=12, heads=12, global_blocks=(2, 5, 8, 11))
 SLIM_77 = ViTConfig(dim=168, depth=12, heads=12, global_blocks=(2, 5, 8, 11), mlp_dim=696)
 
@@ -165,25 +171,21 @@ MODELS: dict[str, ModelConfig] = {
         ModelConfig("mobile_sam", TINY_VIT, family="MobileSAM"),
         ModelConfig("slimsam_50", SLIM_50, family="SlimSAM"),
         ModelConfig("slimsam_77", SLIM_77, family="SlimSAM"),
+        ModelConfig("sam2.1_hiera_tiny", HIERA_T, family="SAM 2.1", memory=MEMORY, defaults=SAM2),
+        ModelConfig("sam2.1_hiera_small", HIERA_S, family="SAM 2.1", memory=MEMORY, defaults=SAM2),
+        ModelConfig("sam2.1_hiera_base_plus", HIERA_B, family="SAM 2.1", memory=MEMORY, defaults=SAM2),
+        ModelConfig("sam2.1_hiera_large", HIERA_L, family="SAM 2.1", memory=MEMORY, defaults=SAM2),
+        ModelConfig("sam2.1_hq_hiera_large", HIERA_L, hq=True, family="HQ-SAM 2", memory=MEMORY, defaults=SAM2),
+        ModelConfig("sam2_hiera_tiny", HIERA_T, family="SAM 2", memory=MEMORY_2_0, defaults=SAM2),
+        ModelConfig("sam2_hiera_small", HIERA_S, family="SAM 2", memory=MEMORY_2_0, defaults=SAM2),
+        ModelConfig("sam2_hiera_base_plus", HIERA_B, family="SAM 2", memory=MEMORY_2_0, defaults=SAM2),
+        ModelConfig("sam2_hiera_large", HIERA_L, family="SAM 2", memory=MEMORY_2_0, defaults=SAM2),
         ModelConfig("starter", EFFICIENTNET_LITE0, hq=True, side=512, family="samhq starter"),
     )
 }
 
-#: SAM 2's rows: networks that can be built; files of them cannot be loaded by name yet.
-SAM2_MODELS: dict[str, ModelConfig] = {
-    row.name: row
-    for row in (
-        ModelConfig("sam2.1_hiera_tiny", HIERA_T, family="SAM 2.1", memory=MEMORY),
-        ModelConfig("sam2.1_hiera_small", HIERA_S, family="SAM 2.1", memory=MEMORY),
-        ModelConfig("sam2.1_hiera_base_plus", HIERA_B, family="SAM 2.1", memory=MEMORY),
-        ModelConfig("sam2.1_hiera_large", HIERA_L, family="SAM 2.1", memory=MEMORY),
-        ModelConfig("sam2.1_hq_hiera_large", HIERA_L, hq=True, family="HQ-SAM 2", memory=MEMORY),
-        ModelConfig("sam2_hiera_tiny", HIERA_T, family="SAM 2", memory=MEMORY_2_0),
-        ModelConfig("sam2_hiera_small", HIERA_S, family="SAM 2", memory=MEMORY_2_0),
-        ModelConfig("sam2_hiera_base_plus", HIERA_B, family="SAM 2", memory=MEMORY_2_0),
-        ModelConfig("sam2_hiera_large", HIERA_L, family="SAM 2", memory=MEMORY_2_0),
-    )
-}
+#: The rows of SAM 2.
+SAM2_MODELS = {name: row for name, row in MODELS.items() if row.second}
 
 
 def model_config(name: str) -> ModelConfig:

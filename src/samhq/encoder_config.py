@@ -215,6 +215,8 @@ class HieraConfig(EncoderConfig):
         stages, blocks = len(self.depths), sum(self.depths)
         if stages != 4 or len(self.windows) != 4 or min(self.depths) < 1 or min(self.windows) < 1:
             raise ConfigError(f"Hiera: expected four depths and four windows, got {self.depths} and {self.windows}.")
+        if any(window % 2 for window in self.windows[:3]):
+            raise ConfigError(f"Hiera: windows of all stages but the last are halved, so must be even: {self.windows}.")
         if not all(0 <= i < blocks for i in self.global_blocks):
             raise ConfigError(f"Hiera: global_blocks must name blocks 0..{blocks - 1}, got {self.global_blocks}.")
         if self.dim % self.heads:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from samhq.config import TINY_VIT, DecoderConfig, ModelConfig
-from samhq.encoder_config import ViTConfig
+from samhq.config import SAM2, TINY_VIT, DecoderConfig, MemoryConfig, ModelConfig
+from samhq.encoder_config import HieraConfig, ViTConfig
 from samhq.model.build import build
 from samhq.model.sam import Sam
 
@@ -24,7 +24,16 @@ SMALL = {
     "vit": ModelConfig("custom", TINY, side=64, decoder=DECODER),
     "vit_hq": ModelConfig("custom", TINY, hq=True, side=64, decoder=DECODER, family="SAM-HQ"),
     "tiny_hq": ModelConfig("custom", SMALL_TINY_VIT, hq=True, decoder=DECODER, family="Light HQ-SAM"),
+    "hiera": ModelConfig(
+        "custom",
+        HieraConfig(dim=16, depths=(1, 1, 2, 1), global_blocks=()),
+        decoder=dataclasses.replace(DECODER, iou_depth=3),
+        family="SAM 2",
+        memory=MemoryConfig(depth=1, mlp_dim=24, fuser_depth=1, absent_map=False),
+        defaults=SAM2,
+    ),
 }
+SMALL["hiera_hq"] = SMALL["hiera"].replace(hq=True, family="HQ-SAM 2")
 
 
 @pytest.fixture
@@ -40,7 +49,7 @@ def config(request: pytest.FixtureRequest) -> ModelConfig:
     return SMALL[request.param]
 
 
-@pytest.fixture(params=["vit", "vit_hq"])
+@pytest.fixture(params=["vit", "vit_hq", "hiera"])
 def vit_config(request: pytest.FixtureRequest) -> ModelConfig:
     return SMALL[request.param]
 

@@ -29,6 +29,16 @@ LISTS = {
     "hf_samhq_h": "sam_hq_vit_h",
     "hf_slimsam_50": "slimsam_50",
     "hf_slimsam_77": "slimsam_77",
+    "original_hq_sam2_hiera_l": "sam2.1_hq_hiera_large",
+    **{
+        f"{file}_{short}": f"{family}_hiera_{size}"
+        for file, family in (
+            ("original_sam2_1_hiera", "sam2.1"),
+            ("original_sam2_0_hiera", "sam2"),
+            ("hf_sam2_1_video", "sam2.1"),
+        )
+        for size, short in (("tiny", "t"), ("small", "s"), ("base_plus", "b+"), ("large", "l"))
+    },
 }
 
 

@@ -75,7 +75,9 @@ def test_tiny_vit_has_no_config(name):
 @pytest.mark.parametrize(
     "raw",
     [
-        {"model_type": "sam2"},
+        {"model_type": "sam3"},
+        {"model_type": "sam2", "vision_config": {"fpn_top_down_levels": [3]}},
+        {"model_type": "sam2", "vision_config": {"backbone_config": {"hidden_size": "large"}}},
         {"model_type": 3},
         {"vision_config": {"hidden_size": "large"}},
         {"vision_config": {"num_attention_heads": 0}},

@@ -12,6 +12,7 @@ PAIRS = {
     "original_hq_vit_b": "hf_samhq_b",
     "original_hq_vit_l": "hf_samhq_l",
     "original_hq_vit_h": "hf_samhq_h",
+    **{f"original_sam2_1_hiera_{size}": f"hf_sam2_1_video_{size}" for size in ("t", "s", "b+", "l")},
 }
 
 
@@ -21,7 +22,8 @@ def without_copy(state):
 
 @pytest.mark.parametrize(("original", "transformers"), PAIRS.items())
 def test_the_published_lists_turn_into_each_other(keys, original, transformers):
-    assert to_transformers(keys(original)) == without_copy(keys(transformers))
+    theirs = keys(transformers)
+    assert to_transformers(keys(original)) == (theirs if "sam2" in original else without_copy(theirs))
     assert to_original(keys(transformers)) == keys(original)
 
 
@@ -29,8 +31,11 @@ def test_the_published_lists_turn_into_each_other(keys, original, transformers):
 def test_renaming_is_a_bijection(keys, name):
     original = keys(name) if name in PAIRS else to_original(keys(name))
     there = to_transformers(original)
-    assert len(there) == len(original)
-    assert list(to_original(there).items()) == list(original.items())
+    # SAM 2's four point embeddings become one tensor, and its positional matrix is written twice.
+    assert len(there) == len(original) - 2 * ("sam2" in name)
+    back = to_original(there)
+    assert back == original
+    assert list(back) == list(original) or "sam2" in name
 
 
 @pytest.mark.parametrize("absent", [POSITIONAL, POSITIONAL_COPY])

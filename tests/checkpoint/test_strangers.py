@@ -10,11 +10,12 @@ def decoder_alone(state):
     return {k.removeprefix("mask_decoder."): v for k, v in state.items() if k.startswith("mask_decoder.")}
 
 
-def test_sam_2_is_named(keys):
-    with pytest.raises(CheckpointError, match="HQ-SAM 2 checkpoint, which is not supported yet"):
-        detect(keys("original_hq_sam2_hiera_l"))
-    with pytest.raises(CheckpointError, match="a SAM 2 checkpoint"):
-        detect(keys("original_sam2_hiera_l"))
+def test_parts_of_sam_2_are_named(keys):
+    whole = keys("original_sam2_1_hiera_t")
+    with pytest.raises(CheckpointError, match="decoder without its image encoder"):
+        detect({k: v for k, v in whole.items() if not k.startswith("image_encoder.")})
+    with pytest.raises(CheckpointError, match="encoder without SAM's mask decoder"):
+        detect({k: v for k, v in whole.items() if not k.startswith("sam_mask_decoder.")})
 
 
 def test_decoders_alone_are_named(keys):

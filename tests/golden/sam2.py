@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from samhq.config import SAM2_MODELS, Candidates, HQMode
+from samhq.config import MODELS, Candidates, HQMode
 from samhq.image.frame import Frame
 from samhq.model.build import build
 from samhq.model.sam2.sam2 import Sam2
@@ -30,7 +30,7 @@ NAMES = {
 
 def model(file: str, described: dict[str, Any], side: int) -> Sam2:
     """The model of a golden file with its weights, for pictures of another side."""
-    sam = build(SAM2_MODELS[NAMES[file]].replace(side=side))
+    sam = build(MODELS[NAMES[file]].replace(side=side))
     assert isinstance(sam, Sam2)
     weights = described["weights"]
     state = {}

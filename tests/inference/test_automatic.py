@@ -47,12 +47,13 @@ def plainly(sam: Sam, image: np.ndarray, config: AutomaticConfig) -> list[dict[s
     for crop, layer in crop_boxes(size_hw, config.crop_n_layers, config.crop_overlap_ratio):
         rows = []
         x0, y0, x1, y1 = crop
-        frame = Frame.fit((y1 - y0, x1 - x0), sam.config.side)
+        frame = Frame.fit((y1 - y0, x1 - x0), sam.config.side, squash=sam.config.second)
         points = config.grid(layer) * [x1 - x0, y1 - y0]
         places = torch.from_numpy(frame.points_to_model(points))[:, None]
         prompts = Prompts(torch.zeros(len(points), dtype=torch.int64), places, torch.ones(len(points), 1).long())
-        candidates = config.candidates or ("best" if sam.config.hq else "all")
-        embedding = sam.encode(to_pixels(image[y0:y1, x0:x1], sam.config.side)[0])
+        candidates = config.candidates or ("best" if sam.config.has_hq_map else "all")
+        pixels, _ = to_pixels(image[y0:y1, x0:x1], sam.config.side, squashed=sam.config.second)
+        embedding = sam.encode(pixels)
         low = sam.decode(embedding, prompts, candidates=candidates)
         logits = frame.logits_to_image(low.logits)
         for p, point in enumerate(points):

@@ -125,7 +125,8 @@ def test_candidates_are_the_three_best_first_and_a_lone_click_takes_the_best(any
     best = segmenter.segment(encoded, points=[[20, 15]])
     np.testing.assert_allclose(best.low_res_logits[0, 0], three.low_res_logits[0, 0], atol=2e-5)
     clear = segmenter.segment(encoded, points=[[20, 15]], multimask=False)
-    assert not np.allclose(clear.low_res_logits[0, 0], best.low_res_logits[0, 0], atol=1e-3)
+    if not any_sam.config.second:  # whose single mask, where it is unstable, gives way to the best of three
+        assert not np.allclose(clear.low_res_logits[0, 0], best.low_res_logits[0, 0], atol=1e-3)
 
 
 def test_ambiguous_and_clear_prompts_keep_their_order(segmenter: Segmenter) -> None:

@@ -27,6 +27,15 @@ PARAMETERS = {
     "starter": 7_744_848,
     "slimsam_50": 27_962_032 - FREQUENCIES,
     "slimsam_77": 9_723_784 - FREQUENCIES,
+    "sam2.1_hiera_tiny": 38_962_498,
+    "sam2.1_hiera_small": 46_060_354,
+    "sam2.1_hiera_base_plus": 80_850_178,
+    "sam2.1_hiera_large": 224_446_642,
+    "sam2.1_hq_hiera_large": 224_623_794,
+    "sam2_hiera_tiny": 38_945_986,
+    "sam2_hiera_small": 46_043_842,
+    "sam2_hiera_base_plus": 80_833_666,
+    "sam2_hiera_large": 224_430_130,
 }
 #: What SAM-HQ's training changes.
 HQ_PARAMETERS = {"sam_hq_vit_b": 1_071_104, "sam_hq_vit_l": 1_333_248, "sam_hq_vit_h": 1_595_392}
@@ -40,6 +49,12 @@ KEY_FILES = {
     "sam_hq_vit_h": "original_hq_vit_h",
     "sam_hq_vit_tiny": "original_hq_tiny",
     "mobile_sam": "mobile_sam",
+    **{
+        f"{family}_hiera_{size}": f"original_{file}_hiera_{short}"
+        for family, file in (("sam2.1", "sam2_1"), ("sam2", "sam2_0"))
+        for size, short in (("tiny", "t"), ("small", "s"), ("base_plus", "b+"), ("large", "l"))
+    },
+    "sam2.1_hq_hiera_large": "original_hq_sam2_hiera_l",
 }
 
 

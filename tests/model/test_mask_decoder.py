@@ -33,7 +33,7 @@ def paint(sam: Sam, attended: Attended, embedding: ImageEmbedding, masks: list[i
 
 
 def test_attended_has_one_row_a_prompt(any_sam: Sam, attended: Attended) -> None:
-    learned, grid = 6 if any_sam.config.hq else 5, any_sam.config.grid
+    learned, grid = 5 + any_sam.config.hq + any_sam.config.second, any_sam.config.grid
     assert attended.tokens.shape == (3, learned, 32)
     assert attended.image.shape == (3, 32, grid, grid)
     assert attended.iou.shape == (3, 4)
@@ -87,6 +87,7 @@ def test_learned_tokens_come_in_the_published_order(any_sam: Sam) -> None:
 
 def test_iou_comes_from_the_first_token(any_sam: Sam, attended: Attended) -> None:
     expected = any_sam.mask_decoder.iou_prediction_head(attended.tokens[:, 0])
+    expected = expected.sigmoid() if any_sam.config.second else expected
     torch.testing.assert_close(attended.iou, expected)
 
 
@@ -94,7 +95,7 @@ def test_each_mask_has_its_own_token_and_hypernetwork(
     any_sam: Sam, embedding: ImageEmbedding, attended: Attended
 ) -> None:
     decoder = any_sam.mask_decoder
-    features = decoder.output_upscaling(attended.image)
+    features = decoder.upscaled(attended, embedding)
     for number, mlp in enumerate(decoder.output_hypernetworks_mlps):
         weights = mlp(attended.tokens[:, 1 + number])
         expected = torch.einsum("pc,pcyx->pyx", weights, features)

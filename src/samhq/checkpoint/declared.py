@@ -90,7 +90,7 @@ def named(config: ModelConfig) -> ModelConfig:
     """
     for row in MODELS.values():
         if row == config.replace(name=row.name, family=row.family):
-            return row.replace(defaults=config.defaults)
+            return row.replace(defaults=config.defaults) if config.defaults.stated() else row
     return config.replace(name="custom", family=config.encoder.families[config.hq])
 
 

@@ -16,14 +16,15 @@ from torch import Tensor
 
 from samhq.checkpoint import declared, naming, strangers
 from samhq.checkpoint.declared import Declared
-from samhq.config import DecoderConfig, Defaults, ModelConfig
+from samhq.config import SAM2, DecoderConfig, Defaults, MemoryConfig, ModelConfig
 from samhq.errors import CheckpointError, ConfigError
 from samhq.model.encoders.table import ENCODERS
 from samhq.model.encoders.tensor_shapes import TensorShapes
 from samhq.model.mask_decoder_hq import HQ_MODULES
 
 _FREE = ("name", "family", "decoder.norm_eps", "decoder.heads", *(f"defaults.{name}" for name in vars(Defaults())))
-_HQ = tuple(f"mask_decoder.{name}." for name in HQ_MODULES)
+_FREE_MEMORY = tuple(f"memory.{name}" for name in ("dropout", "pointers", "mask_scale", "mask_shift"))
+_HQ = tuple(f"{prefix}mask_decoder.{name}." for prefix in ("", "sam_") for name in HQ_MODULES)
 
 
 @dataclass(frozen=True)
@@ -82,21 +83,41 @@ def _from_shapes(shapes: TensorShapes, fields: Declared) -> tuple[ModelConfig, t
     hq, decoder = shapes.has(*_HQ), _decoder(shapes)
     found = kind.recognised(shapes, fields)
     config = ModelConfig("custom", found.encoder, hq=hq, decoder=decoder)
-    return config if found.side is None else config.replace(side=found.side), (*_FREE, *found.undecided)
+    if config.second:
+        config = config.replace(memory=_memory(shapes), defaults=SAM2)
+    config = config if found.side is None else config.replace(side=found.side)
+    return config, (*_FREE, *found.undecided, *_FREE_MEMORY)
+
+
+def _memory(shapes: TensorShapes) -> MemoryConfig | None:
+    """SAM 2's memory, None where the file has none of it."""
+    if not shapes.has("memory_encoder.", "memory_attention."):
+        return None
+    maps, _, _, dim = shapes("maskmem_tpos_enc", 4)
+    return MemoryConfig(
+        dim=dim,
+        maps=maps,
+        depth=shapes.count("memory_attention.layers."),
+        mlp_dim=shapes("memory_attention.layers.0.linear1.weight", 2)[0],
+        fuser_depth=shapes.count("memory_encoder.fuser.layers."),
+        absent_map="no_obj_embed_spatial" in shapes.keys,
+        pointer_times="obj_ptr_tpos_proj.weight" in shapes.keys,
+    )
 
 
 def _decoder(shapes: TensorShapes) -> DecoderConfig:
-    at = "mask_decoder"
+    prefix = "sam_" if shapes.has("sam_mask_decoder.") else ""
+    at, hidden = f"{prefix}mask_decoder", "layers.0" if prefix else "lin1"
     dim = shapes(f"{at}.iou_token.weight", 2)[1]
     return DecoderConfig(
         dim=dim,
         depth=shapes.count(f"{at}.transformer.layers."),
-        mlp_dim=shapes(f"{at}.transformer.layers.0.mlp.lin1.weight", 2)[0],
+        mlp_dim=shapes(f"{at}.transformer.layers.0.mlp.{hidden}.weight", 2)[0],
         downsample=dim // shapes(f"{at}.transformer.layers.0.cross_attn_token_to_image.q_proj.weight", 2)[0],
         masks=shapes(f"{at}.mask_tokens.weight", 2)[0],
         iou_depth=shapes.count(f"{at}.iou_prediction_head.layers."),
         iou_dim=shapes(f"{at}.iou_prediction_head.layers.0.weight", 2)[0],
-        prompt_channels=shapes("prompt_encoder.mask_downscaling.3.weight", 4)[0],
+        prompt_channels=shapes(f"{prefix}prompt_encoder.mask_downscaling.3.weight", 4)[0],
     )
 
 

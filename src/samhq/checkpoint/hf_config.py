@@ -14,8 +14,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from samhq.checkpoint import declared
-from samhq.config import MAP_NORM_EPS, VIT_B, ModelConfig
+from samhq.checkpoint import declared, hf_config_sam2
+from samhq.config import HIERA_T, MAP_NORM_EPS, SAM2, VIT_B, MemoryConfig, ModelConfig
 from samhq.errors import CheckpointError
 
 _FIELDS = {
@@ -62,6 +62,10 @@ def config_from_transformers(raw: Mapping[str, object]) -> ModelConfig:
         CheckpointError: another kind of model, a value of the wrong type, or an option that samhq lacks.
     """
     fields = dict(declare(raw))
+    if raw.get("model_type") in hf_config_sam2.KINDS:
+        memory = MemoryConfig() if raw["model_type"] == hf_config_sam2.KINDS[1] else None
+        base = ModelConfig("custom", HIERA_T, memory=memory, defaults=SAM2)
+        return declared.named(declared.build(fields, base))
     for name, default in (("dim", VIT_B.dim), ("heads", VIT_B.heads), ("depth", VIT_B.depth)):
         fields[f"encoder.{name}"] = declared.checked(name, fields.get(f"encoder.{name}", default), default)
     dim, heads = fields["encoder.dim"], fields["encoder.heads"]
@@ -77,6 +81,8 @@ def declare(raw: Mapping[str, object]) -> dict[str, object]:
     Raises:
         CheckpointError: it is another kind of model's, or states an option that samhq lacks.
     """
+    if raw.get("model_type") in hf_config_sam2.KINDS:
+        return hf_config_sam2.declare(raw)
     fields: dict[str, object] = {"hq": _is_hq(raw)} if "model_type" in raw else {}
     for part, names in _FIELDS.items():
         section = raw.get(part)
@@ -108,6 +114,8 @@ def config_to_transformers(config: ModelConfig) -> dict[str, object]:
             f"Expected a plain ViT encoder, got {config.name} with a {encoder.kind}, for which transformers has no "
             "format. Write it as .safetensors or .pth instead."
         )
+    if config.second:
+        return hf_config_sam2.to_transformers(config, declared.flat(config))
     width = encoder.early_dim
     tail: dict[str, object] = {"vit_dim": width} if config.hq else {}
     return {
@@ -136,7 +144,9 @@ def config_to_transformers(config: ModelConfig) -> dict[str, object]:
 
 
 def processor_to_transformers(config: ModelConfig) -> dict[str, object]:
-    """`preprocessor_config.json` for transformers' SamImageProcessor."""
+    """`preprocessor_config.json` for transformers' image processor of the model's kind."""
+    if config.second:
+        return hf_config_sam2.processor_to_transformers(config)
     low, (mean, std) = 4 * config.grid, config.encoder.normalisation
     return {
         "do_convert_rgb": True,
@@ -161,7 +171,8 @@ def _is_hq(raw: Mapping[str, object]) -> bool:
     kind = str(raw["model_type"]).replace("-", "_")
     if kind not in ("sam", "sam_hq"):
         raise CheckpointError(
-            f"Expected a config.json of model_type 'sam' or 'sam_hq', got {raw['model_type']!r}. Load another model."
+            "Expected a config.json of model_type 'sam', 'sam_hq', 'sam2' or 'sam2_video', "
+            f"got {raw['model_type']!r}. Load another model."
         )
     return kind == "sam_hq"
 

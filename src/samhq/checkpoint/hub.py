@@ -22,9 +22,13 @@ from samhq.config import MODELS
 from samhq.errors import CheckpointError, ConfigError, did_you_mean
 
 _META = "https://dl.fbaipublicfiles.com/segment_anything/"
+_META_2 = "https://dl.fbaipublicfiles.com/segment_anything_2/092824/"
+_META_2_0 = "https://dl.fbaipublicfiles.com/segment_anything_2/072824/"
 _MOBILE = "https://github.com/ChaoningZhang/MobileSAM/raw/master/weights/"
 _SIDE_FILES = ("config.json", "preprocessor_config.json", "processor_config.json")
 _REPO = re.compile(r"[\w.-]+/[\w.-]+")
+#: About right for both versions; that of SAM 2.1 large is exact.
+_SAM2_BYTES = {"tiny": 156_000_000, "small": 184_400_000, "base_plus": 323_600_000, "large": 898_083_611}
 _SETTINGS = "If you are offline on purpose, unset HF_HUB_OFFLINE for the download; a proxy goes into HTTPS_PROXY"
 
 
@@ -50,6 +54,12 @@ class Entry:
 
     published: Published
     path: Path | None
+
+
+def _sam2(family: str, size: str) -> Published:
+    """Meta's file of one of the four sizes."""
+    name = f"{family}_hiera_{size}"
+    return Published(name, f"facebook/{family}-hiera-{size.replace('_', '-')}", f"{name}.pt", _SAM2_BYTES[size])
 
 
 PUBLISHED = {
@@ -80,6 +90,12 @@ PUBLISHED = {
         ),
         Published("slimsam_50", "Zigeng/SlimSAM-uniform-50", "model.safetensors", 111_849_152),
         Published("slimsam_77", "Zigeng/SlimSAM-uniform-77", "model.safetensors", 38_896_160),
+        *(_sam2("sam2.1", size) for size in _SAM2_BYTES),
+        Published(
+            "sam2.1_hq_hiera_large", "lkeab/hq-sam", "sam2.1_hq_hiera_large.pt", 899_000_000,
+            "03b8be4b4f282c3d7365715a033918d9ac67cbc597660ccc274448aa1c8cdb05",
+        ),
+        *(_sam2("sam2", size) for size in _SAM2_BYTES),
     )
 }  # fmt: skip
 
@@ -88,6 +104,8 @@ ELSEWHERE = {
     **{name: _META + name for name in ("sam_vit_b_01ec64.pth", "sam_vit_l_0b3195.pth", "sam_vit_h_4b8939.pth")},
     **{row.filename: row.url for row in PUBLISHED.values() if row.sha256},
     "mobile_sam.pt": _MOBILE + "mobile_sam.pt",
+    **{row.filename: f"{_META_2}{row.filename}" for row in PUBLISHED.values() if row.name.startswith("sam2.1_hiera")},
+    **{row.filename: f"{_META_2_0}{row.filename}" for row in PUBLISHED.values() if row.name.startswith("sam2_hiera")},
 }
 
 

@@ -216,7 +216,7 @@ def _numbers(config: ModelConfig) -> ModelConfig:
 def _check(result: Fit, detection: Detection, source: Source) -> None:
     if result:
         return
-    heads = [key for key in result.missing if key.startswith("mask_decoder.")]
+    heads = [key for key in result.missing if key.startswith(("mask_decoder.", "sam_mask_decoder."))]
     hint = "Download the file again, or load the model it was made from"
     if detection.config.hq and len(heads) == len(result.missing) > 0 and not result.unexpected:
         hint = "Its HQ heads are incomplete; join them with the rest of the model"
@@ -245,7 +245,7 @@ def _check_positional(state: Mapping[str, Tensor], path: str) -> None:
 def _placed(key: str, tensor: Tensor, like: Tensor, device: torch.device | str, dtype: torch.dtype | None) -> Tensor:
     """A copy where the model shall be; counters keep their whole numbers, positions their precision."""
     own = tensor.dtype if tensor.is_floating_point() else like.dtype
-    is_weight = like.is_floating_point() and key != naming.MATRIX
+    is_weight = like.is_floating_point() and key not in naming.MATRICES
     return tensor.detach().to(device=device, dtype=(dtype or own) if is_weight else like.dtype, copy=True).contiguous()
 
 

@@ -1,7 +1,7 @@
 """Original names from transformers names and back: one table, read in both directions.
 
-Renames only; values pass through untouched, so the same functions serve tensors and shapes. Knows
-nothing about files, torch or architectures beyond their attribute names.
+Renames only, so the same functions serve tensors and shapes; but for SAM 2's four point embeddings, which
+transformers stacks. Knows nothing about files or architectures beyond their attribute names.
 
 Source: state dicts of segment-anything and segment_anything_hq 0.3 beside those of transformers 5.23.
 """
@@ -11,8 +11,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import torch
+
+from samhq.checkpoint import naming_sam2
 from samhq.config import DecoderConfig
 from samhq.errors import CheckpointError
 
@@ -20,6 +23,7 @@ Value = TypeVar("Value")
 
 #: The frequencies of all positions, which stay float32 whatever the weights are: half precision would move points.
 MATRIX = "prompt_encoder.pe_layer.positional_encoding_gaussian_matrix"
+MATRICES = (MATRIX, naming_sam2.MATRIX)  #: of SAM and of SAM 2
 POSITIONAL = "shared_image_embedding.positional_embedding"
 #: The second place where transformers keeps the same tensor; files hold either or both.
 POSITIONAL_COPY = "prompt_encoder.shared_embedding.positional_embedding"
@@ -79,7 +83,7 @@ Renamer = Callable[[str], "str | None"]
 def to_transformers(state: Mapping[str, Value]) -> dict[str, Value]:
     """The same values under transformers' names, in the same order.
 
-    The positional matrix appears once, as transformers writes it to disk.
+    The positional matrix appears once for SAM and twice for SAM 2, as transformers writes it to disk.
 
     >>> to_transformers({"mask_decoder.hf_token.weight": (1, 256)})
     {'mask_decoder.hq_token.weight': (1, 256)}
@@ -87,6 +91,8 @@ def to_transformers(state: Mapping[str, Value]) -> dict[str, Value]:
     Raises:
         CheckpointError: a name has no counterpart, as those of every encoder but the ViT.
     """
+    if is_sam2(state):
+        return _with_copy(_rename(_stacked(state), _sam2_renamer(forward=True), "transformers"))
     rename = _renamer(_depth(state, "layers"), forward=True)
     foreign = [key for key in state if key.startswith("image_encoder.") and rename(key) is None]
     if foreign:
@@ -114,7 +120,53 @@ def to_original(state: Mapping[str, Value], *, strict: bool = True) -> dict[str,
         state = {key: value for key, value in state.items() if key != POSITIONAL_COPY}
     else:
         state = {POSITIONAL if key == POSITIONAL_COPY else key: value for key, value in state.items()}
+    if is_sam2(state):
+        return _unstacked(_rename(state, _sam2_renamer(forward=False), "original", strict=strict))
     return _rename(state, _renamer(_depth(state, "proj_"), forward=False), "original", strict=strict)
+
+
+def is_sam2(state: Iterable[str]) -> bool:
+    """Whether these are names of SAM 2, in either layout.
+
+    >>> is_sam2(["sam_mask_decoder.iou_token.weight"]), is_sam2(["mask_decoder.iou_token.weight"])
+    (True, False)
+    """
+    marks = ("sam_mask_decoder.", "sam_prompt_encoder.", "image_encoder.trunk.", "vision_encoder.backbone.")
+    return any(key.startswith(marks) or key == "mask_decoder.obj_score_token.weight" for key in state)
+
+
+def _stacked(state: Mapping[str, Value]) -> dict[str, Value]:
+    """The point embeddings as one tensor, or shape, in the first one's place and under transformers' name."""
+    keys = sorted(key for key in state if key.startswith(naming_sam2.POINTS))
+    parts: list[Any] = [state[key] for key in keys]
+    if not parts:
+        return dict(state)
+    whole: Any = torch.cat(parts) if isinstance(parts[0], torch.Tensor) else (len(parts), *parts[0][1:])
+    named = {naming_sam2.POINTS_STACKED if key == keys[0] else key: value for key, value in state.items()}
+    return {
+        key: whole if key == naming_sam2.POINTS_STACKED else value for key, value in named.items() if key not in keys
+    }
+
+
+def _with_copy(state: Mapping[str, Value]) -> dict[str, Value]:
+    """The positional matrix in both of its places."""
+    copied = dict(state)
+    if (matrix := state.get(POSITIONAL)) is not None:
+        copied[POSITIONAL_COPY] = matrix.clone() if isinstance(matrix, torch.Tensor) else matrix
+    return copied
+
+
+def _unstacked(state: Mapping[str, Value]) -> dict[str, Value]:
+    """The inverse of `_stacked`."""
+    apart: dict[str, Any] = {}
+    for key, value in state.items():
+        if key != naming_sam2.POINTS_STACKED:
+            apart[key] = value
+            continue
+        whole: Any = value
+        rows = list(whole[:, None].unbind()) if isinstance(whole, torch.Tensor) else [(1, *whole[1:])] * whole[0]
+        apart |= {f"{naming_sam2.POINTS}{i}.weight": row for i, row in enumerate(rows)}
+    return apart
 
 
 def sample(keys: Iterable[str], count: int = 5) -> str:
@@ -160,6 +212,17 @@ def _renamer(iou_depth: int, *, forward: bool) -> Renamer:
         *(row for head in _HEADS for row in _mlp(*head, DecoderConfig.head_depth)),
         *_mlp(_IOU_HEAD, _IOU_HEAD, iou_depth),
     )
+    return _by_rules(rows, forward=forward)
+
+
+@lru_cache(maxsize=2)
+def _sam2_renamer(*, forward: bool) -> Renamer:
+    points = (naming_sam2.POINTS_STACKED, naming_sam2.POINTS_STACKED)
+    heads = (row for head in naming_sam2.HEADS for row in _mlp(*head, DecoderConfig.head_depth))
+    return _by_rules((points, *naming_sam2.TABLE, *heads), forward=forward)
+
+
+def _by_rules(rows: Iterable[tuple[str, str]], *, forward: bool) -> Renamer:
     rules = [(_pattern(a), _template(b)) for a, b in (rows if forward else [(b, a) for a, b in rows])]
 
     def name(key: str) -> str | None:

@@ -53,7 +53,7 @@ def save_state(
     """Tensors by original name at `path`; as `save_model`."""
     path = Path(path)
     if dtype is not None:
-        kept = {key for key, tensor in state.items() if key == naming.MATRIX or not tensor.is_floating_point()}
+        kept = {key for key, tensor in state.items() if key in naming.MATRICES or not tensor.is_floating_point()}
         state = {key: tensor if key in kept else tensor.to(dtype) for key, tensor in state.items()}
     if _is_folder(path):
         _save_folder(state, config, path)

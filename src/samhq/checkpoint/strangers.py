@@ -11,7 +11,7 @@ from samhq.checkpoint.naming import sample
 from samhq.errors import CheckpointError
 from samhq.model.encoders.table import ENCODERS
 
-_SAM2 = ("image_encoder.trunk.", "sam_mask_decoder.", "memory_attention.", "vision_encoder.backbone.")
+_DECODERS = ("mask_decoder.", "sam_mask_decoder.")
 _WHOLE = 'Load a whole model, such as "sam_hq_vit_b"'
 
 
@@ -22,20 +22,17 @@ def refuse(keys: Collection[str]) -> CheckpointError:
 
 def is_stranger(keys: Collection[str]) -> bool:
     """Whether the names cannot be those of a whole SAM or SAM-HQ model with a known encoder."""
-    marks = (*(kind.mark for kind in ENCODERS.values()), "vision_encoder.patch_embed.")
-    return _starts(keys, *_SAM2) or not (_starts(keys, *marks) and _starts(keys, "mask_decoder."))
+    marks = (*(kind.mark for kind in ENCODERS.values()), "vision_encoder.patch_embed.", "vision_encoder.backbone.")
+    return not (_starts(keys, *marks) and _starts(keys, *_DECODERS))
 
 
 def _what(keys: Collection[str]) -> str:
-    if _starts(keys, *_SAM2):
-        name = "an HQ-SAM 2" if "sam_mask_decoder.hf_token.weight" in keys else "a SAM 2"
-        return f"{name} checkpoint, which is not supported yet. {_WHOLE}"
     if _starts(keys, "bert.") or any("text_layers." in key for key in keys):
         return f"a text-prompted detector such as GroundingDINO, which finds boxes, not masks. {_WHOLE}"
     if "iou_token.weight" in keys and _starts(keys, "transformer."):
         heads = "an HQ mask decoder" if "hf_token.weight" in keys else "a SAM mask decoder"
         return f"{heads} alone, as SAM-HQ's training reads and writes it, without the image encoder. {_WHOLE}"
-    if _starts(keys, "mask_decoder."):
+    if _starts(keys, *_DECODERS):
         if _starts(keys, "image_encoder.", "vision_encoder."):
             known = ", ".join(kind.row.kind for kind in ENCODERS.values())
             return f"a SAM decoder with an image encoder that samhq does not know (known: {known}). {_WHOLE}"

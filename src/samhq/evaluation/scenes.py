@@ -115,7 +115,7 @@ def _score_scene(
     truth = torch.from_numpy(scene.masks[chosen])
     thin = torch.from_numpy(np.asarray(scene.thin)[chosen]).float()
     embedding = sam.encode(_pixels(scene.image, sam.config).to(sam.device))
-    frame = Frame.fit(scene.masks.shape[1:], sam.config.side)
+    frame = Frame.fit(scene.masks.shape[1:], sam.config.side, squash=sam.config.second)
     modes = list(dict.fromkeys(mode for _, mode in rows))
     for kind in KINDS:
         prompts = _ask(kind, scene.masks[chosen], frame, rng).to(sam.device)

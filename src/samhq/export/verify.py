@@ -73,7 +73,8 @@ def verify(
     `multimask` are what a graph of the original contract was made with. Raises as `samhq.runtime.model.OnnxModel`.
     """
     shown = noise(model.config.side, seed) if picture is None else picture
-    pixels, frame = to_square(shown, model.config.side, model.config.encoder.normalisation)
+    config = model.config
+    pixels, frame = to_square(shown, config.side, config.encoder.normalisation, squashed=config.second)
     about = About.from_metadata(open_graph(Path(directory) / DECODER).metadata, Path(directory) / DECODER)
     asked = random_prompts(prompts, frame, seed)
     with torch.inference_mode():

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Bool, Float32, Float64, Int64, UInt8
-from torch import Tensor
 
 from samhq import options
 from samhq.config import MASK_THRESHOLD, Candidates, Defaults, HQMode
@@ -25,16 +24,15 @@ from samhq.image.crops import Crop, crop_boxes, point_grid
 from samhq.image.frame import Frame
 from samhq.image.read import as_array, describe
 from samhq.image.transform import to_pixels
+from samhq.inference.candidates import candidates
 from samhq.inference.enlarge import Enlarged, Enlarger
 from samhq.inference.filters import near_crop_edge, nms, stability_score
 from samhq.masks import runs
 from samhq.model.sam import Sam
-from samhq.model.selection import select
 from samhq.progress import Watch
-from samhq.types import FOREGROUND, Attended, Choice, ImageEmbedding, Prompts
+from samhq.types import FOREGROUND, ImageEmbedding, Prompts
 
 _CPU_BATCH = 4  #: points at a time on a CPU: more fall out of its cache
-_CPU_PAINTED = 2  #: of these at a time are painted there, where a point needs 16 times the memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +85,12 @@ class AutomaticConfig:
 
     mask_threshold: float = MASK_THRESHOLD
     """A pixel belongs to a mask when its logit is above this."""
+
+    second_pass: bool = False
+    """Give every mask back to the network as a prompt once, beside its point: SAM 2's `use_m2m`."""
+
+    low_res_region_area: int = 0
+    """Fill holes and drop specks of at most so many low-resolution pixels before masks are enlarged, as SAM 2 does."""
 
     def __post_init__(self) -> None:
         if (self.points_per_side is None) == (self.point_grids is None):
@@ -360,9 +364,10 @@ class _Crop:
     def look(cls, model: Sam, image: np.ndarray, crop: Crop, number: int, embedding: ImageEmbedding | None) -> _Crop:
         x0, y0, x1, y1 = crop
         side = model.config.side
-        frame = Frame.fit((y1 - y0, x1 - x0), side)
+        frame = Frame.fit((y1 - y0, x1 - x0), side, squash=model.config.second)
         if embedding is None:
-            pixels, _ = to_pixels(image[y0:y1, x0:x1], side, model.config.encoder.normalisation)
+            normalisation = model.config.encoder.normalisation
+            pixels, _ = to_pixels(image[y0:y1, x0:x1], side, normalisation, squashed=frame.squashed)
             embedding = model.encode(pixels.to(model.device))
         enlarger = Enlarger(frame, 4 * model.config.grid, model.device)
         return cls(crop, number, (image.shape[0], image.shape[1]), frame, model.prepared(embedding), enlarger)
@@ -373,11 +378,7 @@ class _Crop:
 
     def proposals(self, model: Sam, points: np.ndarray, config: AutomaticConfig) -> tuple[list[Proposal], Best]:
         """What a batch of points [N,2], in pixels of the crop, brings, and what its masks reached."""
-        attended = model.attend(self.embedding, self._prompts(points, model.device))
-        choice = select(attended.iou, *policy(model, config))
-        scores = choice.iou.float()
-        passing = scores > config.pred_iou_thresh if config.pred_iou_thresh > 0 else torch.ones_like(scores).bool()
-        logits = _painted(model, self.embedding, attended, choice, passing)
+        scores, passing, logits = candidates(model, self.embedding, self._prompts(points, model.device), config)
         rows = points[passing.nonzero()[:, 0].cpu().numpy()] + self.crop[:2]
         masks = self.enlarger.masks(logits, config.mask_threshold, config.stability_score_offset)
         found, best = [], Best(float(scores.max()))
@@ -402,36 +403,6 @@ class _Crop:
         x, y = self.crop[:2]
         box = runs.box(changes, height) if len(changes) else (x, y, x, y)
         return changes.astype(np.uint32 if height * width < 1 << 32 else np.int64), box
-
-
-def policy(model: Sam, config: AutomaticConfig) -> tuple[Candidates, HQMode]:
-    """Which masks a point gives, with the defaults of segment-anything for plain SAM and of SAM-HQ for HQ models.
-
-    Raises:
-        ConfigError: `hq` asks for what the model does not have.
-    """
-    return config.candidates or ("best" if model.config.hq else "all"), model.hq_mode(config.hq)
-
-
-def _painted(
-    model: Sam, embedding: ImageEmbedding, attended: Attended, choice: Choice, passing: Bool[Tensor, "P K"]
-) -> Tensor:
-    """Logits [M,4g,4g] of the choices that pass; only points with one of these are painted."""
-    rows = passing.any(dim=1)
-    if not bool(rows.any()):
-        return attended.image.new_zeros(0, 4 * model.config.grid, 4 * model.config.grid)
-    if not bool(rows.all()):
-        attended, passing = attended[rows], passing[rows]
-        choice = Choice(choice.masks[rows], choice.iou[rows], choice.hq)
-    size = _CPU_PAINTED if model.device.type == "cpu" else len(passing)
-    parts = [slice(start, start + size) for start in range(0, len(passing), size)]
-    return torch.cat([_paint(model, embedding, attended, choice, part)[passing[part]] for part in parts])
-
-
-def _paint(model: Sam, embedding: ImageEmbedding, attended: Attended, choice: Choice, part: slice) -> Tensor:
-    """Logits [P,K,4g,4g] of some of the points."""
-    some = Choice(choice.masks[part], choice.iou[part], choice.hq)
-    return model.mask_decoder.paint(attended[part], embedding, some)
 
 
 def _batch(model: Sam, config: AutomaticConfig) -> int:

@@ -156,7 +156,8 @@ class EmbeddingCache:
         embedding = self._read(model.model, picture_hash(picture))[0]
         if embedding is None:
             return None
-        frame = Frame.fit(picture.shape[:2], model.model.config.side)
+        config = model.model.config
+        frame = Frame.fit(picture.shape[:2], config.side, squash=config.second)
         return EncodedImage(picture, embedding, frame, model.name, file_name_of(source))
 
     def _read(self, model: Sam, picture: str) -> tuple[ImageEmbedding | None, str | None]:
@@ -267,6 +268,7 @@ def _stored(embedding: ImageEmbedding, dtype: Stored) -> dict[str, Tensor]:
         ConfigError: float16 cannot hold a value.
     """
     values = {"features": embedding.features} | ({} if embedding.hq is None else {"hq": embedding.hq})
+    values |= {f"level{i}": level for i, level in enumerate(embedding.levels)}
     tensors = {name: value.detach().to("cpu", _DTYPES[dtype]).contiguous() for name, value in values.items()}
     if dtype == "float16" and not all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
         raise ConfigError(
@@ -279,14 +281,17 @@ def _back(tensors: Mapping[str, Tensor], model: Sam) -> ImageEmbedding:
     """Stored tensors as the model computes with them."""
     # The encoders leave channels last, and another layout would change the last bits of a mask's logits.
     laid = {name: tensor.contiguous(memory_format=torch.channels_last) for name, tensor in tensors.items()}
-    return ImageEmbedding(laid["features"], laid.get("hq")).to(model.device).to(model.dtype)
+    levels = tuple(laid[name] for name in sorted(laid) if name.startswith("level"))
+    return ImageEmbedding(laid["features"], laid.get("hq"), levels=levels).to(model.device).to(model.dtype)
 
 
 def _unlike(tensors: Mapping[str, Tensor], config: ModelConfig, dtype: Stored) -> str | None:
     """What is wrong with names, shapes or dtypes; None where they are the model's."""
     row, grid = config.decoder, config.grid
-    hq = {"hq": [1, row.mask_dim, 4 * grid, 4 * grid]} if config.hq else {}
-    expected = {"features": [1, row.dim, grid, grid], **hq}
+    hq = {"hq": [1, row.mask_dim, 4 * grid, 4 * grid]} if config.has_hq_map else {}
+    finest, finer = [1, row.mask_dim, 4 * grid, 4 * grid], [1, row.middle_dim, 2 * grid, 2 * grid]
+    levels = {"level0": finest, "level1": finer} if config.second else {}
+    expected = {"features": [1, row.dim, grid, grid], **hq, **levels}
     shapes = {name: list(tensor.shape) for name, tensor in tensors.items()}
     if shapes != expected:
         return f"tensors {shapes} instead of {expected}"

@@ -172,7 +172,8 @@ class Looker:
             return first, None
         picture = self.source.read(window)
         model = self.segmenter.model
-        pixels, frame = to_pixels(picture, self.side, model.config.encoder.normalisation)
+        config = model.config
+        pixels, frame = to_pixels(picture, self.side, config.encoder.normalisation, squashed=config.second)
         prompts = flatten([_seen_in(window, prompt, coarse, first, frame, alone)], frame).to(model.device)
         embedding = model.encode(pixels.to(model.device))
         low = model.decode(embedding, prompts, candidates="single", hq=model.hq_mode(self.hq))
@@ -295,9 +296,10 @@ def segment_native(
     looker = Looker(segmenter, source, margin, hq)
     asked = as_prompts(prompts)
     model = segmenter.model
-    side, normalisation = model.config.side, model.config.encoder.normalisation
-    pixels, shown = to_pixels(source.overview(side), side, normalisation)
-    frame = Frame(source.size_hw, shown.resized_hw, shown.side)
+    config = model.config
+    overview = source.overview(config.side)
+    pixels, shown = to_pixels(overview, config.side, config.encoder.normalisation, squashed=config.second)
+    frame = replace(shown, original_hw=source.size_hw)
     flat = flatten(asked, frame).to(model.device)
     found = []
     with torch.inference_mode():

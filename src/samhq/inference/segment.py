@@ -74,7 +74,7 @@ class Segmenter:
         if isinstance(image, np.ndarray) and np.shares_memory(picture, image):
             picture = picture.copy()  # or a reused video buffer would change what results show
         config = self.model.config
-        pixels, frame = to_pixels(picture, config.side, config.encoder.normalisation)
+        pixels, frame = to_pixels(picture, config.side, config.encoder.normalisation, squashed=config.second)
         embedding = self.model.prepared(self.model.encode(pixels.to(self.model.device)))
         return EncodedImage(picture, embedding, frame, self.name, file_name_of(image))
 
@@ -172,9 +172,9 @@ class Segmenter:
 
     def _check_encoder(self, encoded: Sequence[EncodedImage]) -> None:
         """Refuses what another model encoded: its features would give masks of something else."""
-        side, hq = self.model.config.side, self.model.config.hq
+        side, hq_map = self.model.config.side, self.model.config.has_hq_map
         for image in encoded:
-            if (image.model, image.frame.side, image.embedding.hq is not None) != (self.name, side, hq):
+            if (image.model, image.frame.side, image.embedding.hq is not None) != (self.name, side, hq_map):
                 raise ConfigError(
                     f"Expected a picture encoded by {self.name} at {side} pixels, got one encoded by {image.model} at "
                     f"{image.frame.side}. Encode it with the model that segments it."
@@ -229,6 +229,7 @@ def cat(parts: Sequence[ImageEmbedding]) -> ImageEmbedding:
     return ImageEmbedding(
         torch.cat([part.features for part in parts]),
         torch.cat(hq) if hq else None,
+        levels=tuple(torch.cat(level) for level in zip(*(part.levels for part in parts), strict=True)),
         shared=Shared.cat(shared) if len(shared) == len(parts) else None,
     )
 

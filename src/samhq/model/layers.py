@@ -83,7 +83,8 @@ class Upscaler(nn.Sequential):
             if isinstance(layer, nn.ConvTranspose2d):
                 pixels = _quadruple(layer, pixels)
                 if (finer := next(maps, None)) is not None:
-                    pixels = (pixels.view(b, -1, pixels.shape[1]) + _by_quarters(finer, h)).flatten(0, 1)
+                    quarters = _by_quarters(finer, h)
+                    pixels = (pixels.view(b, *quarters.shape[1:]) + quarters).flatten(0, 1)
             elif isinstance(layer, LayerNorm2d):
                 pixels = nn.LayerNorm.forward(layer, pixels)
             else:
@@ -105,9 +106,9 @@ def _by_quarters(x: Float[Tensor, "B C H W"], height: int) -> Float[Tensor, "B L
     b, c, tall, wide = x.shape
     pixels = x.permute(0, 2, 3, 1)
     if tall == 2 * height:
-        return pixels.reshape(b, height, 2, wide // 2, 2, c).transpose(2, 3).reshape(b, -1, c)
+        return pixels.reshape(b, height, 2, wide // 2, 2, c).transpose(2, 3).reshape(b, tall * wide, c)
     parts = pixels.reshape(b, height, 2, 2, wide // 4, 2, 2, c)
-    return parts.permute(0, 1, 4, 2, 5, 3, 6, 7).reshape(b, -1, c)
+    return parts.permute(0, 1, 4, 2, 5, 3, 6, 7).reshape(b, tall * wide, c)
 
 
 def neck(dim: int, out: int) -> nn.Sequential:

@@ -19,7 +19,7 @@ from samhq.model.mask_decoder_hq import MaskDecoderHQ
 from samhq.model.prompt_encoder import PromptEncoder
 from samhq.model.selection import select
 from samhq.options import one_of
-from samhq.types import Attended, Encoded, ImageEmbedding, LowRes, Prompts, Shared
+from samhq.types import Attended, Choice, Encoded, ImageEmbedding, LowRes, Prompts, Shared
 
 
 class Sam(nn.Module):
@@ -122,10 +122,10 @@ class Sam(nn.Module):
             )
         return hq
 
-    def painted(self, attended: Attended, embedding: ImageEmbedding, candidates: Candidates, hq: HQMode) -> LowRes:
-        """Masks of the candidates, with their predicted IoU."""
-        choice = select(attended.iou, candidates, hq)
-        return LowRes(self.mask_decoder.paint(attended, embedding, choice), choice.iou)
+    def choose(self, attended: Attended, embedding: ImageEmbedding, candidates: Candidates, hq: HQMode) -> Choice:
+        """Which masks to paint."""
+        del embedding  # SAM 2 looks at the single mask before it chooses
+        return select(attended.iou, candidates, hq)
 
     def no_masks(self, embedding: ImageEmbedding, candidates: Candidates, hq: HQMode) -> LowRes:
         """The answer to no prompts: logits [0,K,4g,4g] and predicted IoU [0,K]."""
@@ -161,7 +161,9 @@ class Sam(nn.Module):
         embedding, parts, order = self.prepared(embedding), [], []
         for rows in chunks(prompts, batch or at_once(self.device)):
             some, chosen = narrowed(embedding, prompts[rows])
-            parts.append(self.painted(self.attend(some, chosen), some, candidates, mode))
+            attended = self.attend(some, chosen)
+            choice = self.choose(attended, some, candidates, mode)
+            parts.append(LowRes(self.mask_decoder.paint(attended, some, choice), choice.iou))
             order.append(rows)
         return LowRes.cat(parts)[torch.cat(order).argsort()]
 

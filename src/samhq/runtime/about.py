@@ -29,7 +29,8 @@ class About:
     """An exported model: `model` and `family` as in `samhq.config.MODELS`, `side` of its square in pixels.
 
     `masks` is how many masks SAM's decoder has, `weights` the SHA-256 of the model they were exported from, `version`
-    samhq's. `mean` and `std` are what pictures are normalised by, RGB on a 0..255 scale.
+    samhq's. `mean` and `std` are what pictures are normalised by, RGB on a 0..255 scale. `squashed`
+    says that pictures fill the square, as SAM 2's do.
     """
 
     model: str
@@ -43,6 +44,7 @@ class About:
     version: str
     mean: tuple[float, ...] = PIXEL_MEAN
     std: tuple[float, ...] = PIXEL_STD
+    squashed: bool = False
 
     @property
     def normalisation(self) -> Normalisation:
@@ -73,6 +75,7 @@ class About:
             "version": self.version,
             "mean": ",".join(map(str, self.mean)),
             "std": ",".join(map(str, self.std)),
+            "squashed": str(self.squashed).lower(),
         }
         return {_PREFIX + name: value for name, value in values.items()}
 
@@ -102,6 +105,7 @@ class About:
                 version=said["version"],
                 mean=_numbers(said["mean"]),
                 std=_numbers(said["std"]),
+                squashed=said.get("squashed") == "true",
             )
         except (KeyError, ValueError) as error:
             raise CheckpointError(

@@ -56,7 +56,8 @@ class OnnxPredictor:
         picture = np.asarray(image)
         if image_format == "BGR" and picture.ndim == 3:
             picture = np.ascontiguousarray(picture[..., ::-1])
-        pixels, frame = to_square(picture, self.model.about.side, self.model.about.normalisation)
+        about = self.model.about
+        pixels, frame = to_square(picture, about.side, about.normalisation, squashed=about.squashed)
         self._set = self.model.encode(pixels), frame
 
     def predict(

@@ -70,7 +70,8 @@ class OnnxSegmenter:
         picture = read_image(image)
         if isinstance(image, np.ndarray) and np.shares_memory(picture, image):
             picture = picture.copy()  # or a reused video buffer would change what results show
-        pixels, frame = to_square(picture, self.model.about.side, self.model.about.normalisation)
+        about = self.model.about
+        pixels, frame = to_square(picture, about.side, about.normalisation, squashed=about.squashed)
         return OnnxImage(picture, self.model.encode(pixels), frame, self.model.about.weights, file_name_of(image))
 
     def segment(

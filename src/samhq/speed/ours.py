@@ -98,7 +98,10 @@ class Ours:
     def clicking(self, work: Click) -> Workload:
         """A prompt to a mask of the photograph's size."""
         asked = random_asked(work).to(self.model.device, self.model.dtype)
-        segmenter, frame = Segmenter(self.model), Frame.fit(work.size_hw, self.model.config.side)
+        segmenter, frame = (
+            Segmenter(self.model),
+            Frame.fit(work.size_hw, self.model.config.side, squash=self.model.config.second),
+        )
         image = np.zeros((*work.size_hw, 3), np.uint8)
         encoded = EncodedImage(image, self.embedding(asked), frame, self.model.config.name)
         places = frame.points_to_image(asked.places[0].view(-1, 2).cpu().numpy())

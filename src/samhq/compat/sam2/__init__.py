@@ -1,0 +1,20 @@
+"""The interface of SAM 2 and of HQ-SAM 2: scripts written for either run after changing the import.
+
+from samhq.compat.sam2 import SAM2ImagePredictor, build_sam2
+"""
+
+from samhq.compat.sam2.automatic import SAM2AutomaticMaskGenerator
+from samhq.compat.sam2.build import build_sam2, build_sam2_hf, build_sam2_hq
+from samhq.compat.sam2.predictor import SAM2ImagePredictor
+from samhq.compat.sam2.refusals import NoImageError, RefusedImageError, RefusedPromptError
+
+__all__ = [
+    "NoImageError",
+    "RefusedImageError",
+    "RefusedPromptError",
+    "SAM2AutomaticMaskGenerator",
+    "SAM2ImagePredictor",
+    "build_sam2",
+    "build_sam2_hf",
+    "build_sam2_hq",
+]

@@ -177,6 +177,11 @@ def published(model: sam.Sam) -> Sam:
             f"Expected a model from sam_model_registry or samhq.load(...).model, got {type(model).__name__}. "
             'Make one with sam_model_registry["vit_b"](checkpoint=path).'
         )
+    if model.config.second:
+        raise ConfigError(
+            f"Expected a SAM or SAM-HQ, got {model.config.name}, which has an interface of its own. "
+            "Use samhq.compat.sam2.SAM2ImagePredictor, or samhq.load."
+        )
     twin = blank(model.config, device="meta")
     twin.load_state_dict(model.state_dict(), strict=True, assign=True)
     return twin.train(model.training)

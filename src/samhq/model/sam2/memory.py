@@ -59,7 +59,7 @@ class Remembering(nn.Module):
         config = self.memory_config
         values = (logits > 0).to(features.dtype) if binary else logits.to(features.dtype).sigmoid()
         features = features.expand(logits.shape[0], -1, -1, -1)
-        maps = self.memory_encoder(features, values * config.mask_scale + config.mask_bias)
+        maps = self.memory_encoder(features, values * config.mask_scale - config.mask_shift)
         if not config.absent_map:
             return maps
         absent = (object_score <= 0).to(maps.dtype)[..., None, None]

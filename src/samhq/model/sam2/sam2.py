@@ -94,13 +94,9 @@ class Sam2(Remembering, Sam):
         """Features of a picture, or of a frame before which nothing is remembered."""
         return features + self.no_mem_embed.view(1, -1, 1, 1)
 
-    def painted(self, attended: Attended, embedding: ImageEmbedding, candidates: Candidates, hq: HQMode) -> LowRes:
-        """Masks of the candidates; an unstable single one gives way to the best of the other three."""
-        choice = self.settled(attended, embedding, select(attended.iou, candidates, hq), candidates)
-        return LowRes(self.mask_decoder.paint(attended, embedding, choice), choice.iou)
-
-    def settled(self, attended: Attended, embedding: ImageEmbedding, choice: Choice, candidates: Candidates) -> Choice:
-        """The choice, where single masks that are not stable are replaced by the best of the other three."""
+    def choose(self, attended: Attended, embedding: ImageEmbedding, candidates: Candidates, hq: HQMode) -> Choice:
+        """Which masks to paint; an unstable single one gives way to the best of the other three."""
+        choice = super().choose(attended, embedding, candidates, hq)
         if candidates != "single" or self.stable_from is None or self.training or attended.iou.shape[1] == 1:
             return choice
         single, _ = self.mask_decoder.logits(attended, embedding, choice.masks, "off")
@@ -130,7 +126,8 @@ class Sam2(Remembering, Sam):
         mode = self.hq_mode(hq)
         attended = self.attend(embedding, prompts)
         score = self.mask_decoder.object_score(attended.tokens)
-        low = self.painted(attended, embedding, "all" if multimask else "single", mode)
+        choice = self.choose(attended, embedding, "all" if multimask else "single", mode)
+        low = LowRes(self.mask_decoder.paint(attended, embedding, choice), choice.iou)
         logits = torch.where(
             score[..., None, None] > 0, low.logits.float(), torch.full_like(score, ABSENT)[..., None, None]
         )

@@ -1,0 +1,109 @@
+"""SAM 2's `SAM2AutomaticMaskGenerator`: a picture in, a list of records out.
+
+A thin face of `inference/automatic.py`. Unlike the published one it returns [] where nothing is found also with crops,
+and never holds full-size logits.
+
+Source: sam2/automatic_mask_generator.py of facebookresearch/sam2 (arguments and records).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+
+from samhq.compat.sam2.build import as_sam2, build_sam2_hf
+from samhq.compat.sam2.predictor import SAM2ImagePredictor
+from samhq.errors import ConfigError, ImageError
+from samhq.inference.automatic import AutomaticConfig, keep, propose
+from samhq.inference.everything import OutputMode, Records, as_output_mode
+from samhq.model.sam import Sam
+
+
+class RefusedOptionError(ConfigError, AssertionError):
+    """An argument that the published generator stops at by an assertion."""
+
+
+class SAM2AutomaticMaskGenerator:
+    """Masks for everything in a picture, with the published parameters and defaults."""
+
+    def __init__(
+        self,
+        model: Sam,
+        points_per_side: int | None = 32,
+        points_per_batch: int = 64,
+        pred_iou_thresh: float = 0.8,
+        stability_score_thresh: float = 0.95,
+        stability_score_offset: float = 1.0,
+        mask_threshold: float = 0.0,
+        box_nms_thresh: float = 0.7,
+        crop_n_layers: int = 0,
+        crop_nms_thresh: float = 0.7,
+        crop_overlap_ratio: float = 512 / 1500,
+        crop_n_points_downscale_factor: int = 1,
+        point_grids: Sequence[np.ndarray] | None = None,
+        min_mask_region_area: int = 0,
+        output_mode: OutputMode = "binary_mask",
+        use_m2m: bool = False,
+        multimask_output: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        """What each parameter means, `samhq.AutomaticConfig` says; `output_mode` is how a record holds its mask.
+
+        `min_mask_region_area` counts low-resolution pixels here: smaller holes are filled and smaller specks dropped
+        before masks are enlarged. `use_m2m` gives every mask back as a prompt once, with its point.
+
+        Raises:
+            RefusedOptionError: both or neither of `points_per_side` and `point_grids`, another `output_mode`, or a
+                value that means nothing.
+            ConfigError: not a SAM 2.
+        """
+        del kwargs  # as the published class
+        area = float(min_mask_region_area)
+        self.predictor = SAM2ImagePredictor(as_sam2(model), max_hole_area=area, max_sprinkle_area=area)
+        try:
+            self.config = AutomaticConfig(
+                points_per_side=points_per_side,
+                points_per_batch=points_per_batch,
+                pred_iou_thresh=pred_iou_thresh,
+                stability_score_thresh=stability_score_thresh,
+                stability_score_offset=stability_score_offset,
+                mask_threshold=mask_threshold,
+                box_nms_thresh=box_nms_thresh,
+                crop_n_layers=crop_n_layers,
+                crop_nms_thresh=crop_nms_thresh,
+                crop_overlap_ratio=crop_overlap_ratio,
+                crop_n_points_downscale_factor=crop_n_points_downscale_factor,
+                point_grids=point_grids,
+                low_res_region_area=min_mask_region_area,
+                second_pass=use_m2m,
+                candidates="all" if multimask_output else "single",
+            )
+            self.output_mode = as_output_mode(output_mode)
+        except ConfigError as error:
+            raise RefusedOptionError(str(error)) from error
+
+    @classmethod
+    def from_pretrained(cls, model_id: str, **kwargs: Any) -> SAM2AutomaticMaskGenerator:
+        """A generator with the model of a hub repository, such as "facebook/sam2.1-hiera-large"."""
+        return cls(build_sam2_hf(model_id, **kwargs), **kwargs)
+
+    def generate(self, image: UInt8[np.ndarray, "H W 3"]) -> list[dict[str, Any]]:
+        """A record for each mask, the best first.
+
+        `image` is uint8 RGB. Each record has `segmentation` (bool [H,W] or RLE, by `output_mode`), `area`, `bbox`
+        (x, y, w, h), `predicted_iou`, `point_coords` [[x, y]], `stability_score` and `crop_box` (x, y, w, h).
+
+        Raises:
+            ImageError: not uint8 [H,W,3].
+        """
+        picture = np.asarray(image)
+        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or not picture.size:
+            raise ImageError(
+                f"Expected a picture of uint8 values [H, W, 3], got {picture.dtype} {list(picture.shape)}. "
+                "Read others with samhq.image.read.read_image."
+            )
+        found = keep(propose(self.predictor.model, picture, self.config), self.config)
+        return list(Records(found, self.output_mode))

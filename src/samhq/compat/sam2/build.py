@@ -1,0 +1,150 @@
+"""SAM 2's builders: a configuration's name and a checkpoint to a model.
+
+The names of the published yaml files stand for rows of `samhq.config`; no yaml is read and nothing is configured
+globally.
+
+Source: sam2/build_sam.py of facebookresearch/sam2 and of sam-hq2.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import PurePath
+from typing import Any
+
+import torch
+
+from samhq.checkpoint.load import load_model
+from samhq.config import ModelConfig, model_config
+from samhq.device import as_device
+from samhq.errors import CheckpointError, ConfigError, did_you_mean
+from samhq.model.build import build
+from samhq.model.sam import Sam
+from samhq.model.sam2.sam2 import Sam2
+
+_SIZES = {"t": "tiny", "s": "small", "b+": "base_plus", "l": "large"}
+#: Our names by the stem of the published configuration file.
+CONFIGS = {
+    f"{family}_hiera_{short}": f"{family}_hiera_{size}"
+    for family in ("sam2.1", "sam2")
+    for short, size in _SIZES.items()
+}
+CONFIGS["sam2.1_hq_hiera_l"] = "sam2.1_hq_hiera_large"
+
+
+def build_sam2(
+    config_file: str,
+    ckpt_path: str | os.PathLike[str] | None = None,
+    device: str | torch.device | None = "cuda",
+    mode: str = "eval",
+    hydra_overrides_extra: Sequence[str] = (),
+    apply_postprocessing: bool = True,
+    **kwargs: Any,
+) -> Sam2:
+    """SAM 2, 2.1 or HQ-SAM 2 by the name of its published configuration, such as "configs/sam2.1/sam2.1_hiera_l.yaml".
+
+    `ckpt_path` is a checkpoint, loaded strictly, or None for untrained weights. `mode` is "eval" or anything else for
+    training. Without `apply_postprocessing` a single mask stays even where it is not stable. Of Hydra's overrides only
+    `model.image_size` is understood.
+
+    Raises:
+        ConfigError: an unknown configuration, device or override.
+        CheckpointError: the file cannot be read, is another model's, or lacks tensors.
+    """
+    del kwargs  # the published function passes its own on, which change nothing
+    wanted = config_of(config_file)
+    for side in overrides(hydra_overrides_extra):
+        wanted = wanted.replace(side=side)
+    model = made(wanted, ckpt_path, as_device(device))
+    if not apply_postprocessing:
+        model.stable_from = None
+    return model.train(mode != "eval")
+
+
+build_sam2_hq = build_sam2  #: HQ-SAM 2's examples call it by either name
+
+
+def build_sam2_hf(model_id: str, **kwargs: Any) -> Sam2:
+    """The model of a repository of the Hugging Face hub, such as "facebook/sam2.1-hiera-large".
+
+    Takes `device`, `mode` and `apply_postprocessing` as `build_sam2`.
+
+    Raises:
+        ConfigError, CheckpointError: as `samhq.load`; the model is no SAM 2.
+    """
+    model = as_sam2(load_model(model_id, device=as_device(kwargs.get("device", "cuda"))))
+    if not kwargs.get("apply_postprocessing", True):
+        model.stable_from = None
+    return model.train(kwargs.get("mode", "eval") != "eval")
+
+
+def config_of(config_file: str) -> ModelConfig:
+    """The row that a published configuration file stands for.
+
+    >>> config_of("configs/sam2.1/sam2.1_hiera_b+.yaml").name
+    'sam2.1_hiera_base_plus'
+
+    Raises:
+        ConfigError: no published configuration has that name.
+    """
+    name = PurePath(config_file).name
+    stem = name[:-5] if name.endswith(".yaml") else name
+    if stem not in CONFIGS and stem not in CONFIGS.values():
+        raise ConfigError(f"Expected a configuration of SAM 2, got {config_file!r}. {did_you_mean(stem, CONFIGS)}")
+    return model_config(CONFIGS.get(stem, stem))
+
+
+def overrides(given: Sequence[str]) -> list[int]:
+    """The sides that Hydra's overrides set.
+
+    Raises:
+        ConfigError: an override of something else.
+    """
+    sides = []
+    for one in given:
+        key, _, value = one.lstrip("+").partition("=")
+        if key != "model.image_size" or not value.isdecimal():
+            raise ConfigError(f"Expected overrides of model.image_size alone, got {one!r}. Set the model's attributes.")
+        sides.append(int(value))
+    return sides
+
+
+def made(wanted: ModelConfig, checkpoint: str | os.PathLike[str] | None, device: torch.device) -> Sam2:
+    """The model with the checkpoint's weights, or untrained ones.
+
+    Raises:
+        CheckpointError: the checkpoint is another model's.
+    """
+    if checkpoint is None:
+        return as_sam2(build(wanted).to(device))
+    model = as_sam2(load_model(checkpoint, device=device))
+    if _shape(model.config) != _shape(wanted):
+        raise CheckpointError(
+            f"Expected the weights of {wanted.name}, got those of {model.config.name} in {checkpoint}. "
+            "Give the configuration that belongs to the file."
+        )
+    model.config = model.config.replace(side=wanted.side)
+    model.prompt_encoder.side, model.prompt_encoder.grid = wanted.side, wanted.grid
+    return model
+
+
+def as_sam2(model: Sam) -> Sam2:
+    """The model, which must be a SAM 2.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    if not isinstance(model, Sam2):
+        name = model.config.name if isinstance(model, Sam) else type(model).__name__
+        raise ConfigError(f"Expected a SAM 2 or HQ-SAM 2, got {name}. Build one with build_sam2 or samhq.load.")
+    return model
+
+
+def _shape(config: ModelConfig) -> ModelConfig:
+    """What makes two models the same network; Hiera suits any side."""
+    return replace(config, name="", family="", side=1024)
+
+
+Builder = Callable[..., Sam2]

@@ -1,0 +1,345 @@
+"""One picture, or several, then any number of prompts for them: SAM 2's and HQ-SAM 2's `SAM2ImagePredictor`.
+
+Keeps state between calls, because that is the published interface.
+
+Source: sam2/sam2_image_predictor.py of facebookresearch/sam2 and of sam-hq2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Shaped
+from PIL import Image
+from torch import Tensor
+
+from samhq.compat.sam2.build import as_sam2, build_sam2_hf
+from samhq.compat.sam2.refusals import NoImageError, RefusedImageError, RefusedPromptError
+from samhq.errors import ConfigError
+from samhq.image.frame import Frame
+from samhq.image.read import read_image
+from samhq.image.transform import to_pixels
+from samhq.masks.holes import cleaned
+from samhq.model.sam import Sam
+from samhq.types import BOTTOM_RIGHT, IGNORED, TOP_LEFT, ImageEmbedding, LowRes, Prompts
+
+LIMIT = 32.0  #: low-resolution logits are returned within plus and minus this
+
+#: masks, predicted IoU, low-resolution logits
+Answer = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+class SAM2ImagePredictor:
+    """Masks for the prompts of a picture, or of several; each picture is encoded once.
+
+    `mask_threshold` is the logit from which a pixel belongs to a mask. Holes of at most `max_hole_area` and specks of
+    at most `max_sprinkle_area` low-resolution pixels are removed from masks, not from returned logits.
+    """
+
+    def __init__(
+        self,
+        sam_model: Sam,
+        mask_threshold: float = 0.0,
+        max_hole_area: float = 0.0,
+        max_sprinkle_area: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        del kwargs  # as the published class
+        self.model = as_sam2(sam_model)
+        self.mask_threshold = mask_threshold
+        self.max_hole_area, self.max_sprinkle_area = max_hole_area, max_sprinkle_area
+        self.reset_predictor()
+
+    @classmethod
+    def from_pretrained(cls, model_id: str, **kwargs: Any) -> SAM2ImagePredictor:
+        """A predictor with the model of a hub repository, such as "facebook/sam2.1-hiera-large"."""
+        return cls(build_sam2_hf(model_id, **kwargs), **kwargs)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return self.model.device
+
+    def reset_predictor(self) -> None:
+        """Forgets all pictures."""
+        self._is_image_set = self._is_batch = False
+        self._embedding: ImageEmbedding | None = None
+        self._frames: list[Frame] = []
+
+    @property
+    def _orig_hw(self) -> list[tuple[int, int]]:
+        return [frame.original_hw for frame in self._frames]
+
+    @property
+    def _features(self) -> dict[str, Any] | None:
+        if self._embedding is None:
+            return None
+        return {"image_embed": self._embedding.features, "high_res_feats": list(self._embedding.levels)}
+
+    def set_image(self, image: np.ndarray | Image.Image) -> None:
+        """Encodes a picture: an RGB array [H,W,3] or a PIL image, whatever its mode.
+
+        Raises:
+            RefusedImageError: another type, such as a tensor.
+            ImageError: an array that is no picture.
+        """
+        self.reset_predictor()
+        self._set([image])
+        self._is_image_set = True
+
+    def set_image_batch(self, image_list: Sequence[np.ndarray]) -> None:
+        """Encodes pictures of any sizes, for `predict_batch`.
+
+        Raises:
+            RefusedImageError: no list, an empty one, or with something that is no picture.
+            ImageError: an array that is no picture.
+        """
+        self.reset_predictor()
+        if not isinstance(image_list, list | tuple) or not image_list:
+            raise RefusedImageError(f"Expected a list of pictures, got {type(image_list).__name__}. Give at least one.")
+        self._set(image_list)
+        self._is_image_set = self._is_batch = True
+
+    @torch.no_grad()
+    def _set(self, images: Sequence[Any]) -> None:
+        parts, frames = [], []
+        for image in images:
+            if not isinstance(image, np.ndarray | Image.Image):
+                raise RefusedImageError(
+                    f"Expected an RGB array [H, W, 3] or a PIL image, got {type(image).__name__}. Convert it first."
+                )
+            config = self.model.config
+            pixels, frame = to_pixels(read_image(image), config.side, config.encoder.normalisation, squashed=True)
+            parts.append(self.model.encode(pixels.to(self.device)))
+            frames.append(frame)
+        levels = tuple(torch.cat(some) for some in zip(*(part.levels for part in parts), strict=True))
+        self._embedding = ImageEmbedding(torch.cat([part.features for part in parts]), levels=levels)
+        self._frames = frames
+
+    def predict(
+        self,
+        point_coords: Shaped[np.ndarray, "*B N 2"] | None = None,
+        point_labels: Shaped[np.ndarray, "*B N"] | None = None,
+        box: Shaped[np.ndarray, "*B 4"] | None = None,
+        mask_input: Shaped[np.ndarray, "*B 1 G G"] | None = None,
+        multimask_output: bool = True,
+        return_logits: bool = False,
+        normalize_coords: bool = True,
+        *,
+        hq_token_only: bool = False,
+    ) -> Answer:
+        """Masks float32 [K,H,W] of 0 and 1, scores [K], logits [K,4g,4g]; with several objects [B,K,...] each.
+
+        `point_coords` [N,2] or [B,N,2] as (x, y) with `point_labels`, 1 on and 0 off the object; `box` [4] or [B,4]
+        as (x0, y0, x1, y1); `mask_input` [1,4g,4g] or [B,1,4g,4g], logits of an earlier call. Coordinates are pixels
+        of the picture, or parts of its width and height without `normalize_coords`. K is 3 with `multimask_output`,
+        else 1. With `return_logits` masks are full-size logits. After `set_image_batch` it is the last picture's, as
+        in the original. HQ models add the HQ mask to each; `hq_token_only` gives it alone, one mask and one score, the
+        best of SAM's (the original gives three scores with it).
+
+        Raises:
+            NoImageError: no picture was set.
+            RefusedPromptError: points without labels, numbers of objects that differ, other shapes.
+            ConfigError: `hq_token_only` of a model without HQ heads.
+        """
+        number = self._number(-1)
+        frame = self._frames[number]
+        prompts = self._prompts(number, point_coords, point_labels, box, mask_input, normalize_coords)
+        low, masks = self._answer(prompts, frame, multimask_output, return_logits, hq_token_only)
+        return _arrays(masks, low)
+
+    def predict_batch(
+        self,
+        point_coords_batch: Sequence[Any] | None = None,
+        point_labels_batch: Sequence[Any] | None = None,
+        box_batch: Sequence[Any] | None = None,
+        mask_input_batch: Sequence[Any] | None = None,
+        multimask_output: bool = True,
+        return_logits: bool = False,
+        normalize_coords: bool = True,
+        *,
+        hq_token_only: bool = False,
+    ) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
+        """As `predict` for each picture of `set_image_batch`: lists with an entry, or None, a picture.
+
+        Raises:
+            NoImageError: no batch of pictures was set.
+            RefusedPromptError: as `predict`, or a list of another length.
+        """
+        if not self._is_batch:
+            raise NoImageError("Expected a batch of pictures before prompts, got none. Call set_image_batch first.")
+        rows = [
+            _entries(given, len(self._frames))
+            for given in (point_coords_batch, point_labels_batch, box_batch, mask_input_batch)
+        ]
+        answers = []
+        for number, (points, labels, box, mask) in enumerate(zip(*rows, strict=True)):
+            prompts = self._prompts(number, points, labels, box, mask, normalize_coords)
+            low, masks = self._answer(prompts, self._frames[number], multimask_output, return_logits, hq_token_only)
+            answers.append(_arrays(masks, low))
+        masks_list, ious, lows = zip(*answers, strict=True)
+        return list(masks_list), list(ious), list(lows)
+
+    def _predict(
+        self,
+        point_coords: Shaped[Tensor, "B N 2"] | None,
+        point_labels: Shaped[Tensor, "B N"] | None,
+        boxes: Shaped[Tensor, "B 4"] | None = None,
+        mask_input: Shaped[Tensor, "B 1 G G"] | None = None,
+        multimask_output: bool = True,
+        return_logits: bool = False,
+        img_idx: int = -1,
+        *,
+        hq_token_only: bool = False,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """As `predict`, with tensors in pixels of the model's square; masks are bool, or logits."""
+        number = self._number(img_idx)
+        given = (point_coords, boxes)
+        count = max(
+            (len(one) for one in given if one is not None), default=1 if mask_input is None else len(mask_input)
+        )
+        prompts = _joined(count, number, point_coords, point_labels, boxes, mask_input).to(self.device)
+        low, masks = self._answer(prompts, self._frames[number], multimask_output, return_logits, hq_token_only)
+        return masks, low.iou, low.logits
+
+    def get_image_embedding(self) -> Float[Tensor, "I C g g"]:
+        """The pictures' features, "no memory" added.
+
+        Raises:
+            NoImageError: no picture was set.
+        """
+        self._number(0)
+        assert self._embedding is not None
+        return self._embedding.features
+
+    def _number(self, index: int) -> int:
+        """The picture meant by an index, which may count from the end.
+
+        Raises:
+            NoImageError: no picture was set.
+        """
+        if not self._is_image_set:
+            raise NoImageError("Expected a picture before prompts, got none. Call set_image first.")
+        return range(len(self._frames))[index]
+
+    def _prompts(self, number: int, points: Any, labels: Any, box: Any, mask: Any, normalise: bool) -> Prompts:
+        """One picture's prompts in model pixels.
+
+        Raises:
+            RefusedPromptError: shapes that do not fit.
+        """
+        frame = self._frames[number]
+        places = _tensor(points, 3, "point_coords as [N, 2] or [B, N, 2]", last=2)
+        kinds = _tensor(labels, 2, "point_labels as [N] or [B, N]")
+        corners = _tensor(box, 2, "box as [4] or [B, 4]", last=4)
+        masks = _tensor(mask, 4, "mask_input as [1, h, w] or [B, 1, h, w]", last=4 * self.model.config.grid)
+        if (places is None) != (kinds is None):
+            raise RefusedPromptError("Expected points and labels together, got one of them. Give a label a point.")
+        if places is not None and kinds is not None and places.shape[:2] != kinds.shape:
+            raise RefusedPromptError(
+                f"Expected a label for each point, got {list(kinds.shape)} labels for {list(places.shape[:2])} points."
+            )
+        if kinds is not None and not bool(torch.isin(kinds, kinds.new_tensor([-1, 0, 1, 2, 3])).all()):
+            raise RefusedPromptError(
+                "Expected labels 1 on and 0 off the object, 2 and 3 for a box's corners, -1 for none."
+            )
+        counts = {len(one) for one in (places, corners) if one is not None} or {1 if masks is None else len(masks)}
+        if len(counts) > 1 or (masks is not None and len(masks) not in (1, *counts)):
+            raise RefusedPromptError(
+                f"Expected points, boxes and masks for equally many objects, got {sorted(counts)}. Repeat the rows."
+            )
+        scale = frame.points_to_model if normalise else lambda xy: xy.float() * frame.side
+        if places is not None:
+            places = scale(places)
+        if corners is not None:
+            corners = scale(corners.view(-1, 2, 2)).flatten(1)
+        return _joined(counts.pop(), number, places, kinds, corners, masks).to(self.device)
+
+    @torch.no_grad()
+    def _answer(
+        self, prompts: Prompts, frame: Frame, multimask: bool, return_logits: bool, hq_token_only: bool
+    ) -> tuple[LowRes, Tensor]:
+        """What is returned at low resolution, and masks, or logits, at the picture's size."""
+        if hq_token_only and not self.model.config.hq:
+            raise ConfigError(f"hq_token_only needs a model with HQ heads, {self.model.config.name} has none.")
+        assert self._embedding is not None
+        low = self.model.decode(
+            self._embedding, prompts, candidates="all" if multimask else "single", hq="only" if hq_token_only else None
+        )
+        logits = self._cleaned(low.logits)
+        full = frame.logits_to_image(logits) if return_logits else frame.masks_to_image(logits, self.mask_threshold)
+        return LowRes(low.logits.clamp(-LIMIT, LIMIT), low.iou), full
+
+    def _cleaned(self, logits: Float[Tensor, "P K G G"]) -> Float[Tensor, "P K G G"]:
+        if self.max_hole_area <= 0 and self.max_sprinkle_area <= 0:
+            return logits
+        flat = logits.float().flatten(0, 1).cpu().numpy()
+        done = [cleaned(one, self.max_hole_area, self.max_sprinkle_area, self.mask_threshold) for one in flat]
+        return torch.from_numpy(np.stack(done)).view(logits.shape).to(logits.device)
+
+
+def _joined(
+    count: int,
+    number: int,
+    points: Tensor | None,
+    labels: Tensor | None,
+    boxes: Tensor | None,
+    masks: Tensor | None,
+) -> Prompts:
+    """Prompts of one picture. Boxes become labelled corners, so that labels 2 and 3 among points mean the same."""
+    if boxes is not None:
+        corners = boxes.reshape(-1, 2, 2).float()
+        kinds = torch.tensor([[TOP_LEFT, BOTTOM_RIGHT]], device=corners.device).expand(len(corners), -1)
+        points = corners if points is None else torch.cat([corners, points.float()], 1)
+        labels = kinds if labels is None else torch.cat([kinds, labels.long()], 1)
+    if masks is not None:
+        masks = masks.float().expand(count, -1, -1, -1)
+    owner = torch.full((count,), number, dtype=torch.int64)
+    if points is None or labels is None:
+        return Prompts(owner, masks=masks)
+    labels = labels.long()
+    return Prompts(owner, points.float(), torch.where(labels < -1, IGNORED, labels), masks=masks)
+
+
+def _tensor(value: Any, rank: int, what: str, last: int | None = None) -> Tensor | None:
+    """Numbers as a float tensor with a row an object.
+
+    Raises:
+        RefusedPromptError: other shapes, or no numbers.
+    """
+    if value is None:
+        return None
+    try:
+        array = np.asarray(value, np.float64)
+    except (TypeError, ValueError) as error:
+        raise RefusedPromptError(f"Expected {what}, got {type(value).__name__}: {error}.") from error
+    if array.ndim == rank - 1:
+        array = array[None]
+    if array.ndim != rank or (last is not None and array.shape[-1] != last) or not np.isfinite(array).all():
+        raise RefusedPromptError(f"Expected {what} of finite numbers, got shape {list(np.shape(value))}.")
+    return torch.from_numpy(array)
+
+
+def _arrays(masks: Tensor, low: LowRes) -> Answer:
+    """What `predict` returns; a single object has no axis of its own, however it was given."""
+    arrays = masks.float().cpu().numpy(), low.iou.float().cpu().numpy(), low.logits.float().cpu().numpy()
+    masks_array, iou, logits = arrays if len(masks) > 1 else (one[0] for one in arrays)
+    return masks_array, iou, logits
+
+
+def _entries(given: Sequence[Any] | None, count: int) -> Sequence[Any]:
+    """A list of so many entries, of None where nothing is given.
+
+    Raises:
+        RefusedPromptError: another length.
+    """
+    if given is None:
+        return [None] * count
+    if len(given) != count:
+        raise RefusedPromptError(
+            f"Expected an entry for each of {count} pictures, got {len(given)}. Use None for none."
+        )
+    return given

@@ -1,0 +1,88 @@
+"""What the network makes of a batch of points in whole-image segmentation: masks that pass their scores, painted once.
+
+Masks that fail the IoU threshold are never painted. Knows nothing about crops, boxes or what is kept in the end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float32
+from torch import Tensor
+
+from samhq.config import Candidates, HQMode
+from samhq.masks import holes
+from samhq.model.sam import Sam
+from samhq.types import Attended, Choice, ImageEmbedding, Prompts
+
+if TYPE_CHECKING:
+    from samhq.inference.automatic import AutomaticConfig
+
+MOST_GIVEN_BACK = 32.0  #: logits of masks that are given back as prompts end here, as in SAM 2
+_CPU_PAINTED = 2  #: points at a time are painted on a CPU: more fall out of its cache
+
+
+def candidates(
+    model: Sam, embedding: ImageEmbedding, prompts: Prompts, config: AutomaticConfig
+) -> tuple[Float32[Tensor, "P K"], Bool[Tensor, "P K"], Tensor]:
+    """Scores of all masks, which of them pass, and the logits [M,4g,4g] of those that do."""
+    attended, own = model.attend(embedding, prompts), policy(model, config)
+    choice = model.choose(attended, embedding, *own)
+    scores = choice.iou.float()
+    passing = torch.ones_like(scores).bool()
+    if config.pred_iou_thresh > 0 and not config.second_pass:
+        passing = scores > config.pred_iou_thresh
+    logits = _painted(model, embedding, attended, choice, passing)
+    if config.second_pass:
+        scores, logits = again(model, embedding, prompts, logits, own[1])
+        passing = scores > config.pred_iou_thresh if config.pred_iou_thresh > 0 else passing
+        logits = logits[passing.flatten()]
+    if config.low_res_region_area:
+        area = config.low_res_region_area
+        cleaned = [holes.cleaned(one, area, area, config.mask_threshold) for one in logits.float().cpu().numpy()]
+        logits = torch.from_numpy(np.stack(cleaned)).to(logits.device) if cleaned else logits
+    return scores, passing, logits
+
+
+def policy(model: Sam, config: AutomaticConfig) -> tuple[Candidates, HQMode]:
+    """Which masks a point gives, with the defaults of segment-anything and SAM 2, and of SAM-HQ for its models.
+
+    Raises:
+        ConfigError: `hq` asks for what the model does not have.
+    """
+    return config.candidates or ("best" if model.config.has_hq_map else "all"), model.hq_mode(config.hq)
+
+
+def again(
+    model: Sam, embedding: ImageEmbedding, prompts: Prompts, logits: Tensor, hq: HQMode
+) -> tuple[Float32[Tensor, "P K"], Tensor]:
+    """Scores and logits of every mask after it was given back with its point: `logits` [PK,4g,4g], point by point."""
+    each = len(logits) // len(prompts)
+    rows = torch.arange(len(prompts), device=logits.device).repeat_interleave(each)
+    asked = replace(prompts[rows], masks=logits.clamp(-MOST_GIVEN_BACK, MOST_GIVEN_BACK)[:, None])
+    low = model.decode(embedding, asked, candidates="single", hq=hq)
+    return low.iou.float().view(-1, each), low.logits[:, 0]
+
+
+def _painted(
+    model: Sam, embedding: ImageEmbedding, attended: Attended, choice: Choice, passing: Bool[Tensor, "P K"]
+) -> Tensor:
+    """Logits [M,4g,4g] of the choices that pass; only points with one of these are painted."""
+    rows = passing.any(dim=1)
+    if not bool(rows.any()):
+        return attended.image.new_zeros(0, 4 * model.config.grid, 4 * model.config.grid)
+    if not bool(rows.all()):
+        attended, passing = attended[rows], passing[rows]
+        choice = Choice(choice.masks[rows], choice.iou[rows], choice.hq)
+    size = _CPU_PAINTED if model.device.type == "cpu" else len(passing)
+    parts = [slice(start, start + size) for start in range(0, len(passing), size)]
+    return torch.cat([_paint(model, embedding, attended, choice, part)[passing[part]] for part in parts])
+
+
+def _paint(model: Sam, embedding: ImageEmbedding, attended: Attended, choice: Choice, part: slice) -> Tensor:
+    """Logits [P,K,4g,4g] of some of the points."""
+    some = Choice(choice.masks[part], choice.iou[part], choice.hq)
+    return model.mask_decoder.paint(attended[part], embedding, some)

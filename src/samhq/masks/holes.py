@@ -1,0 +1,55 @@
+"""Small holes and specks of low-resolution logits: SAM 2's cleaning, before masks are enlarged.
+
+Components are 8-connected, and one that touches the border counts like any other. Knows nothing about networks.
+
+Source: sam2/utils/transforms.py and sam2/utils/misc.py of facebookresearch/sam2.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from samhq.shapes import Bool, Float
+
+_SURE = 10.0  #: how far beyond the threshold a changed pixel goes
+
+
+def small_components(on: Bool[np.ndarray, "H W"], most: float) -> Bool[np.ndarray, "H W"]:
+    """The pixels of all 8-connected components of at most `most` pixels.
+
+    >>> small_components(np.array([[1, 0, 1], [0, 0, 1]], bool), 1).astype(int).tolist()
+    [[1, 0, 0], [0, 0, 0]]
+    """
+    import cv2
+
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(np.ascontiguousarray(on, np.uint8), connectivity=8)
+    small = stats[:, cv2.CC_STAT_AREA] <= most
+    small[0] = False  # what is off
+    chosen: np.ndarray = small[labels]
+    return chosen
+
+
+def filled(
+    logits: Float[np.ndarray, "G F"], hole: float, threshold: float = 0.0, value: float = _SURE
+) -> Float[np.ndarray, "G F"]:
+    """Logits where holes of at most `hole` pixels are set to `threshold + value`.
+
+    >>> filled(np.array([[1.0, -1.0], [1.0, 1.0]]), 1).tolist()
+    [[1.0, 10.0], [1.0, 1.0]]
+    """
+    if hole <= 0:
+        return logits
+    return np.where(small_components(logits <= threshold, hole), logits.dtype.type(threshold + value), logits)
+
+
+def cleaned(
+    logits: Float[np.ndarray, "G F"], hole: float, speck: float, threshold: float = 0.0
+) -> Float[np.ndarray, "G F"]:
+    """Logits without holes of at most `hole` and without specks of at most `speck` pixels.
+
+    Both are found in the logits as they come, so filling a hole does not save a speck beside it.
+    """
+    made = filled(logits, hole, threshold)
+    if speck <= 0:
+        return made
+    return np.where(small_components(logits > threshold, speck), logits.dtype.type(threshold - _SURE), made)
