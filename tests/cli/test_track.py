@@ -1,0 +1,128 @@
+"""`samhq track`: flags to prompts, exit codes, and results as the library writes them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from tests import tiny
+from tests.video import small
+
+from samhq.checkpoint import load
+from samhq.checkpoint.save import save_model
+from samhq.cli.main import main
+from samhq.video.film import write_film
+
+Shown = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file that stands for the small video model: what is in it is not looked at."""
+    path = tmp_path / "small.pt"
+    path.write_bytes(b"weights")
+    monkeypatch.setattr(load, "load_model", lambda *_, **__: small.shared())
+    return path
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    return write_film(tmp_path / "clip.mp4", small.images(8, 48, 64), 10)
+
+
+def run(*arguments: object) -> int:
+    return main(["track", *map(str, arguments), "--device", "cpu"])
+
+
+def test_a_video_is_tracked(tmp_path: Path, clip: Path, weights: Path, capsys: Shown) -> None:
+    out = tmp_path / "out"
+    code = run(clip, "--box", "5,12,17,24", "--box", "30,10,50,40", "--frame", 2, "--model", weights, "-o", out)
+    assert code == 0
+    assert "6 done; results in" in capsys.readouterr().out
+    assert len(list(out.glob("masks/1/*.png"))) == len(list(out.glob("masks/2/*.png"))) == 6
+    assert {path.name for path in out.iterdir()} == {
+        "masks",
+        "labels",
+        "frames.jsonl",
+        "track.json",
+        "state.pt",
+        "coco-vid.json",
+        "overlay.mp4",
+    }
+
+
+def test_what_is_written_can_be_chosen(tmp_path: Path, clip: Path, weights: Path) -> None:
+    out = tmp_path / "out"
+    prompts = tmp_path / "prompts.json"
+    prompts.write_text(json.dumps([{"object": 7, "frame": 3, "box": [5, 12, 17, 24], "label": "square"}]))
+    flags = ["--no-masks", "--no-label-maps", "--no-overlay", "--format", "youtube-vis", "--direction", "both"]
+    assert run(clip, "--prompts", prompts, *flags, "--model", weights, "-o", out) == 0
+    assert {path.name for path in out.iterdir()} == {"frames.jsonl", "track.json", "state.pt", "youtube-vis.json"}
+    content = json.loads((out / "youtube-vis.json").read_text())
+    assert content["categories"] == [{"id": 1, "name": "square"}]
+    assert (out / "frames.jsonl").read_text().count("\n") == 8
+
+
+def test_a_finished_run_is_not_done_again(tmp_path: Path, clip: Path, weights: Path, capsys: Shown) -> None:
+    command = [clip, "--point", "11,18", "--model", weights, "-o", tmp_path / "out"]
+    assert run(*command) == 0
+    assert run(*command, "--resume") == 0
+    assert "8 finished before" in capsys.readouterr().out
+    assert run(clip, "--point", "12,18", "--model", weights, "-o", tmp_path / "out", "--resume") == 2
+    assert "options of the run" in capsys.readouterr().err
+
+
+def test_a_damaged_frame_is_named_and_the_rest_done(tmp_path: Path, weights: Path, capsys: Shown) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for t, image in enumerate(small.images(4)):
+        Image.fromarray(image).save(folder / f"{t}.png")
+    (folder / "2.png").write_bytes(b"damaged")
+    assert run(folder, "--point", "11,18", "--model", weights, "-o", tmp_path / "out") == 1
+    shown = capsys.readouterr()
+    assert "frame 2, 2.png" in shown.err
+    assert "3 done, 1 failed" in shown.out
+
+
+def test_boxes_of_each_frame_go_to_any_model(tmp_path: Path, clip: Path) -> None:
+    save_model(tiny.shared(tiny.HQ), tmp_path / "tiny.safetensors")
+    boxes = tmp_path / "boxes.txt"
+    boxes.write_text("".join(f"{t + 1},4,{5 + t},12,13,13,1\n" for t in range(8)))
+    model = ["--model", tmp_path / "tiny.safetensors"]
+    assert run(clip, "--boxes", boxes, *model, "-o", tmp_path / "out") == 0
+    assert len(list((tmp_path / "out").glob("masks/4/*.png"))) == 8
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ([], "got 0 of these three"),
+        (["--point", "1,1", "--boxes", "b.txt"], "got 2 of these three"),
+        (["--box", "1,1,5,5", "--box", "1,1,5,5", "--point", "1,1"], "one --box beside"),
+        (["--point", "1,1"], "Expected --model"),
+        (["--point", "1,1", "--frame", "8", "--model", "WEIGHTS"], "from 0 to 7"),
+        (["--point", "99,1", "--model", "WEIGHTS"], "Object 1 on frame 0"),
+    ],
+)
+def test_wrong_use_is_a_sentence(
+    tmp_path: Path, clip: Path, weights: Path, capsys: Shown, flags: list[Any], message: str
+) -> None:
+    flags = [weights if flag == "WEIGHTS" else flag for flag in flags]
+    assert run(clip, *flags, "-o", tmp_path / "out") == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("none.mp4", "not there"), ("empty", "pictures in"), ("text.mp4", "decoded")]
+)
+def test_what_is_no_video_is_a_sentence(tmp_path: Path, capsys: Shown, name: str, message: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "text.mp4").write_text("no video")
+    assert run(tmp_path / name, "--point", "1,1", "--model", "x", "-o", tmp_path / "out") == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
