@@ -9,9 +9,9 @@ from PIL import Image
 
 from samhq.encoder_config import TinyViTConfig
 from samhq.inference.everything import segment_everything
-from samhq.inference.filters import nms
 from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam
+from samhq.results.filters import nms
 from samhq.speed import ours, peers
 
 if TYPE_CHECKING:

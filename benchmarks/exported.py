@@ -28,8 +28,8 @@ from benchmarks.report import PAGE, insert, section
 from samhq.config import model_config
 from samhq.speed.contest import Contest, Record, figures, versions
 from samhq.speed.measure import spread
-from samhq.speed.work import OURS, Click, Decode, Encode, Entrant, Work
-from samhq.speed.worker import Setting
+from samhq.speed.work import Click, Decode, Encode, Entrant, Work
+from samhq.speed.worker import OURS, Setting
 
 READY = {
     "samhq": "import sys, samhq; samhq.load(sys.argv[1], device='cpu')",

@@ -11,8 +11,8 @@ import torch
 from samhq.errors import SamHQError
 from samhq.export.verify import original_inputs
 from samhq.image.frame import Frame
-from samhq.inference import prompt
 from samhq.model.sam import Sam
+from samhq.results.prompt_arrays import PromptArrays
 from samhq.runtime import OnnxImage, OnnxSegmenter
 from samhq.runtime.about import DECODER, ENCODER
 from samhq.runtime.graph import open_graph
@@ -130,14 +130,14 @@ class Original:
         return Workload(run, found)
 
 
-def arrays(asked: DecoderInputs) -> prompt.Asked:
+def arrays(asked: DecoderInputs) -> PromptArrays:
     """Random prompts as arrays."""
     places = asked.places.numpy()
     if asked.kind == "boxes":
-        return prompt.Asked(
+        return PromptArrays(
             np.zeros((len(places), 0, 2), np.float32), np.zeros((len(places), 0), np.int64), places, None
         )
-    return prompt.Asked(places[:, None], np.ones((len(places), 1), np.int64), None, None)
+    return PromptArrays(places[:, None], np.ones((len(places), 1), np.int64), None, None)
 
 
 def answer(logits: np.ndarray, iou: np.ndarray) -> dict[str, torch.Tensor]:

@@ -12,8 +12,8 @@ from samhq.config import ModelConfig
 from samhq.speed.contest import Contest
 from samhq.speed.machine import has_bfloat16, instructions
 from samhq.speed.report import text
-from samhq.speed.work import ORIGINAL, OURS, TRANSFORMERS, Entrant, Work
-from samhq.speed.worker import Setting
+from samhq.speed.work import Entrant, Work
+from samhq.speed.worker import ORIGINAL, OURS, TRANSFORMERS, Setting
 
 PEERS = {
     "sdpa": (TRANSFORMERS, "sdpa"),

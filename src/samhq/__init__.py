@@ -60,15 +60,16 @@ if TYPE_CHECKING:
     from samhq.evaluation.youtube_vis import evaluate_youtube_vis
     from samhq.image.bands import as_rgb
     from samhq.image.sources import open_picture
-    from samhq.inference.automatic import AutomaticConfig
     from samhq.inference.cache import EmbeddingCache
-    from samhq.inference.everything import Everything, segment_everything
+    from samhq.inference.everything import segment_everything
     from samhq.inference.mosaic import segment_mosaic
-    from samhq.inference.prompt import Prompt
     from samhq.inference.refine import refine, segment_native
-    from samhq.inference.result import Segmentation
-    from samhq.inference.saved import load_everything
     from samhq.inference.segment import EncodedImage, Segmenter, load
+    from samhq.results.automatic_config import AutomaticConfig
+    from samhq.results.everything import Everything
+    from samhq.results.prompt import Prompt
+    from samhq.results.saved import load_everything
+    from samhq.results.segmentation import Segmentation
     from samhq.training.config import TrainConfig
     from samhq.training.loop import Trained, train
     from samhq.video.prompts import VideoPrompt
@@ -78,17 +79,17 @@ if TYPE_CHECKING:
 
 #: Every public name and the module that has it.
 _WHERE = {
-    "AutomaticConfig": "samhq.inference.automatic",
+    "AutomaticConfig": "samhq.results.automatic_config",
     "CheckpointError": "samhq.errors",
     "ConfigError": "samhq.errors",
     "EmbeddingCache": "samhq.inference.cache",
     "EncodedImage": "samhq.inference.segment",
     "Evaluation": "samhq.evaluation.result",
-    "Everything": "samhq.inference.everything",
+    "Everything": "samhq.results.everything",
     "FrameMasks": "samhq.video.result",
     "ImageError": "samhq.errors",
     "MissingExtraError": "samhq.errors",
-    "Prompt": "samhq.inference.prompt",
+    "Prompt": "samhq.results.prompt",
     "PromptError": "samhq.errors",
     "ResizeLongestSide": "samhq.compat.segment_anything",
     "SamAutomaticMaskGenerator": "samhq.compat.segment_anything",
@@ -110,7 +111,7 @@ _WHERE = {
     "SamVisionConfig": "samhq.compat.transformers",
     "SamVisionModel": "samhq.compat.transformers",
     "Sample": "samhq.datasets.sample",
-    "Segmentation": "samhq.inference.result",
+    "Segmentation": "samhq.results.segmentation",
     "Segmenter": "samhq.inference.segment",
     "TrainConfig": "samhq.training.config",
     "Trained": "samhq.training.loop",
@@ -134,7 +135,7 @@ _WHERE = {
     "evaluate_seginw": "samhq.evaluation.seginw",
     "evaluate_youtube_vis": "samhq.evaluation.youtube_vis",
     "load": "samhq.inference.segment",
-    "load_everything": "samhq.inference.saved",
+    "load_everything": "samhq.results.saved",
     "load_video_model": "samhq.video.segmenter",
     "open_dataset": "samhq.datasets.open",
     "open_picture": "samhq.image.sources",

@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 from tests import exported, tiny
 
-from samhq.inference.prompt import Asked
+from samhq.results.prompt_arrays import PromptArrays
 from samhq.runtime.graph import open_graph
 from samhq.runtime.model import Embedding, OnnxModel, prompt_inputs
 
@@ -111,10 +111,10 @@ def questions(embedding: Embedding, side: int) -> list[dict[str, np.ndarray]]:
     boxes = np.array([[np.nan] * 4, [np.nan] * 4, [side / 4, side / 4, side / 2, side / 2]], np.float32)
     masks = rng.standard_normal((3, 1, side // 4, side // 4)).astype(np.float32)
     asked = [
-        (Asked(points[:1, :1], labels[:1, :1], None, None), [4], 1),
-        (Asked(points, labels, boxes, None), [0], 2),
-        (Asked(points, labels, boxes, masks), [1, 2, 3], 0),
-        (Asked(points, labels, boxes, masks), [4, 5, 6], 1),
+        (PromptArrays(points[:1, :1], labels[:1, :1], None, None), [4], 1),
+        (PromptArrays(points, labels, boxes, None), [0], 2),
+        (PromptArrays(points, labels, boxes, masks), [1, 2, 3], 0),
+        (PromptArrays(points, labels, boxes, masks), [4, 5, 6], 1),
     ]
     assert embedding.hq_features is not None
     image = {"features": embedding.features, "hq_features": embedding.hq_features}

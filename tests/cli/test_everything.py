@@ -17,11 +17,11 @@ from samhq.cli.everything import AutomaticFlags
 from samhq.cli.flags import ModelFlags
 from samhq.cli.main import main
 from samhq.config import Defaults
-from samhq.formats.sa1b import read_sa1b
 from samhq.image.read import read_mask
-from samhq.inference.automatic import AutomaticConfig
 from samhq.inference.everything import segment_everything
 from samhq.model.sam import Sam
+from samhq.results.automatic_config import AutomaticConfig
+from samhq.results.sa1b import read_sa1b
 
 Shown = pytest.CaptureFixture[str]
 LOOSE = ["--points-per-side", "4", "--pred-iou-thresh", "0", "--stability-score-thresh", "0.01"]

@@ -16,7 +16,6 @@ from samhq.checkpoint.save import save_model
 from samhq.cli.looks import bands_from_text, stretch_from_text
 from samhq.cli.main import main
 from samhq.errors import ConfigError
-from samhq.formats.sa1b import read_sa1b
 from samhq.image.bands import as_rgb
 from samhq.image.draw import cutout
 from samhq.image.read import read_mask
@@ -24,10 +23,11 @@ from samhq.image.sources import RasterSource
 from samhq.image.windows import Window, whole
 from samhq.inference.cache import EmbeddingCache
 from samhq.inference.mosaic import segment_mosaic
-from samhq.inference.prompt import Prompt
 from samhq.inference.refine import refine, segment_native
 from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam
+from samhq.results.prompt import Prompt
+from samhq.results.sa1b import read_sa1b
 
 Shown = pytest.CaptureFixture[str]
 BOX = [10, 10, 30, 30]

@@ -19,9 +19,9 @@ from tests.inference.test_segment import ROUGH, picture
 
 from samhq.checkpoint.save import save_model
 from samhq.cli.main import main
-from samhq.inference.prompt import Prompt
 from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam
+from samhq.results.prompt import Prompt
 
 Shown = pytest.CaptureFixture[str]
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.inference.test_everything import FIELDS
 from tests.inference.test_segment import picture
+from tests.results.test_records import FIELDS
 
 from samhq.compat.segment_anything.automatic import SamAutomaticMaskGenerator
 from samhq.compat.segment_anything.sam import published

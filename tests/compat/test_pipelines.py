@@ -20,11 +20,12 @@ from samhq.compat.transformers import SamHQModel, SamImageProcessor
 from samhq.compat.transformers.pipelines import MaskGenerationPipeline, pipeline
 from samhq.errors import ConfigError, ImageError, PromptError
 from samhq.image.boxes import boxes_from_masks
-from samhq.inference.automatic import AutomaticConfig, propose
+from samhq.inference.automatic import propose
 from samhq.inference.everything import segment_everything
 from samhq.inference.segment import Segmenter
 from samhq.masks import rle
 from samhq.model.sam import Sam
+from samhq.results.automatic_config import AutomaticConfig
 
 LOOSE: dict[str, Any] = {
     "points_per_crop": 4, "pred_iou_thresh": 0.0, "stability_score_thresh": 0.01, "crops_nms_thresh": 1.0,

@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 from tests.datasets.layouts import disc, grey, save
 
-from samhq.datasets.masks import read_objects, write_mask
+from samhq.datasets.masks import read_objects
 from samhq.errors import ImageError
+from samhq.image.write import write_mask
 
 
 def test_what_is_above_128_is_the_object(tmp_path: Path) -> None:

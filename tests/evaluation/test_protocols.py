@@ -11,9 +11,9 @@ from samhq.encoder_config import PIXEL_MEAN, PIXEL_STD
 from samhq.errors import ConfigError
 from samhq.evaluation.asking import Ask, ask_for
 from samhq.evaluation.protocols import candidates_of, check_protocol, show
-from samhq.inference.prompt import Prompt
 from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam
+from samhq.results.prompt import Prompt
 
 
 @pytest.mark.parametrize("size", [(40, 56), (90, 30), (64, 64)])

@@ -19,9 +19,9 @@ from samhq.errors import ConfigError, ImageError
 from samhq.evaluation.metrics import boundary_iou, iou
 from samhq.evaluation.run import evaluate
 from samhq.image.boxes import boxes_from_masks
-from samhq.inference.prompt import Prompt
 from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam
+from samhq.results.prompt import Prompt
 
 
 class Memory:

@@ -17,7 +17,7 @@ from samhq.encoder_config import TinyViTConfig, ViTConfig
 from samhq.export.verify import original_inputs, verify
 from samhq.image.frame import Frame
 from samhq.image.read import read_image
-from samhq.inference.prompt import Asked
+from samhq.results.prompt_arrays import PromptArrays
 from samhq.runtime.about import DECODER, ENCODER
 from samhq.runtime.graph import open_graph
 
@@ -90,7 +90,7 @@ def test_the_original_contract_paints_at_the_pictures_size(tmp_path_factory: pyt
     maps = open_graph(place / ENCODER)({"pixels": tiny.pixels(tiny.HQ).numpy()})
     first = maps["interm_embeddings"]
     maps["interm_embeddings"] = np.concatenate([first, np.full_like(first, 9), first + 1, first])
-    one = Asked(np.array([[[30.0, 20]]], np.float32), np.array([[1]]), None, None)
+    one = PromptArrays(np.array([[[30.0, 20]]], np.float32), np.array([[1]]), None, None)
     decoder = open_graph(place / DECODER)
     for size in ((45, 70), (300, 200), (64, 64)):
         found = decoder({**maps, **original_inputs(one, 64), "orig_im_size": np.array(size, np.float32)})

@@ -10,8 +10,8 @@ from tests import tiny
 
 from samhq.export.verify import agreement, mask_ious, noise, original_choice, original_inputs, random_prompts, verify
 from samhq.image.frame import Frame
-from samhq.inference.prompt import Asked
 from samhq.model.sam import Sam
+from samhq.results.prompt_arrays import PromptArrays
 
 NAN = np.full((1, 4), np.nan, np.float32)
 
@@ -64,11 +64,11 @@ def test_prompts_are_inside_and_of_all_kinds(count: int) -> None:
 
 def test_a_box_is_two_points_in_the_original_contract() -> None:
     points, labels = np.array([[[5.0, 6], [0, 0]]], np.float32), np.array([[1, -10]])
-    boxed = original_inputs(Asked(points, labels, np.array([[1.0, 2, 3, 4]], np.float32), None), 64)
+    boxed = original_inputs(PromptArrays(points, labels, np.array([[1.0, 2, 3, 4]], np.float32), None), 64)
     assert boxed["point_coords"].tolist() == [[[5, 6], [1, 2], [3, 4]]]
     assert boxed["point_labels"].tolist() == [[1, 2, 3]]
     assert boxed["has_mask_input"].tolist() == [0]
-    clicked = original_inputs(Asked(points, labels, NAN, np.ones((1, 1, 16, 16), np.float32)), 64)
+    clicked = original_inputs(PromptArrays(points, labels, NAN, np.ones((1, 1, 16, 16), np.float32)), 64)
     assert clicked["point_labels"].tolist() == [[1, -1]]
     assert clicked["has_mask_input"].tolist() == [1]
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from hypothesis import given, settings
-from tests.formats.drawn import annotation, filled, masks, nested
+from tests.results.drawn import annotation, filled, masks, nested
 
-from samhq.formats.annotation import rings
 from samhq.formats.bridge import bridged
-from samhq.masks.polygons import polygons_from_mask
+from samhq.masks.polygons import polygons_from_mask, rings
 
 
 @settings(deadline=None)

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
-from tests.formats.drawn import annotation, masks, scene
+from tests.results.drawn import annotation, masks, scene
 
 from samhq.formats.coco import coco_annotation, open_coco
 

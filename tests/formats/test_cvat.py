@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from tests.formats.drawn import filled, masks, picture, scene
+from tests.results.drawn import filled, masks, picture, scene
 
 from samhq.formats.cvat import _image, open_cvat
 

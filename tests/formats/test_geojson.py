@@ -7,10 +7,10 @@ import json
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from tests.formats.drawn import annotation, filled, masks, picture, scene
+from tests.results.drawn import annotation, filled, masks, picture, scene
 
-from samhq.formats.annotation import Georeference, Picture
 from samhq.formats.geojson import geojson, write_geojson
+from samhq.results.picture import Georeference, Picture
 
 PLACES = [
     None,

@@ -6,12 +6,12 @@ import sys
 
 import numpy as np
 import pytest
-from tests.formats.drawn import picture, scene
+from tests.results.drawn import picture, scene
 
 from samhq.errors import ConfigError, MissingExtraError
-from samhq.formats.annotation import Georeference
 from samhq.formats.geotiff import write_geotiff
-from samhq.formats.labelmap import label_map
+from samhq.results.label_map import label_map
+from samhq.results.picture import Georeference
 
 UTM = Georeference((0.5, 0, 400_000, 0, -0.5, 5_000_000), "EPSG:32633")
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from PIL import Image
-from tests.formats.drawn import filled, masks, picture, scene
+from tests.results.drawn import filled, masks, picture, scene
 
 from samhq.formats.labelme import labelme_record, write_labelme
 

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from tests.formats.drawn import annotation, filled, masks, picture, scene
+from tests.results.drawn import annotation, filled, masks, picture, scene
 
 from samhq.formats.labelstudio import brush_code, labelstudio_task, open_labelstudio
 

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from tests.inference.test_result import result
+from tests.results.test_segmentation import result
 
 from samhq.errors import PromptError, SamHQError
 from samhq.formats.prompts import read_mask_prompt, read_prompts
-from samhq.inference.prompt import Prompt
+from samhq.results.prompt import Prompt
 
 CAT, DOG = {"points": [[1, 2], [3, 4]], "labels": [1, 0]}, {"box": [1, 2, 30, 20]}
 BOTH = (Prompt(points=[[1, 2], [3, 4]], labels=[1, 0]), Prompt(box=[1, 2, 30, 20]))

@@ -6,11 +6,11 @@ import sys
 
 import numpy as np
 import pytest
-from tests.formats.drawn import scene
+from tests.results.drawn import scene
 
 from samhq.errors import MissingExtraError
-from samhq.formats.annotation import Picture
 from samhq.formats.supervision import sam_records, to_detections
+from samhq.results.picture import Picture
 
 
 def test_detections_hold_the_objects():

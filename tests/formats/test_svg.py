@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from PIL import Image
-from tests.formats.drawn import annotation, filled, masks, picture, scene
+from tests.results.drawn import annotation, filled, masks, picture, scene
 
 from samhq.errors import ConfigError
 from samhq.formats.svg import path_data, svg, write_svg

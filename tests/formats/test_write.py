@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.formats.drawn import annotation, scene
+from tests.results.drawn import annotation, scene
 
 from samhq.errors import ConfigError
-from samhq.formats.annotation import Georeference, Picture
-from samhq.formats.labelmap import label_map
-from samhq.formats.sa1b import read_sa1b
 from samhq.formats.write import FORMATS, WriteOptions, open_formats, write
 from samhq.masks.finish import Finish
+from samhq.results.label_map import label_map
+from samhq.results.picture import Georeference, Picture
+from samhq.results.sa1b import read_sa1b
 
 GEO = Georeference((0.5, 0, 9, 0, -0.5, 70), "EPSG:3857")
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import yaml
 from hypothesis import given, settings
-from tests.formats.drawn import annotation, filled, masks, scene
+from tests.results.drawn import annotation, filled, masks, scene
 
 from samhq.formats.yolo import open_yolo, outline
 
@@ -62,7 +62,7 @@ def test_filled_as_ultralytics_does_the_mask_is_there_to_the_pixel():
 
 
 def test_a_picture_without_objects_has_an_empty_file(tmp_path):
-    from samhq.formats.annotation import Picture
+    from samhq.results.picture import Picture
 
     with open_yolo(tmp_path, labels=["cat"]) as add:
         add(Picture("a.jpg", (4, 4)))

@@ -42,9 +42,7 @@ def check(file: str, case: str, masks: np.ndarray, iou: np.ndarray, low: np.ndar
 CASES = ("point__multi1__cleaned", "points_pos_neg__multi0", "box_point__multi1", "boxes__multi0", "point_sets__multi1")
 
 
-@pytest.mark.parametrize(
-    "file", ["sam2_1_hiera_t", pytest.param("hq_sam2_1_hiera_l", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("file", ["sam2_1_hiera_t", pytest.param("hq_sam2_1_hiera_l", marks=pytest.mark.slow)])
 def test_predict(file: str) -> None:
     sam, described = model(file, 1024)
     image = described["image"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from itertools import pairwise
 from typing import Any
 
@@ -11,17 +10,20 @@ import pytest
 import torch
 from tests import tiny
 from tests.inference.test_segment import picture
+from tests.results.test_proposals import same
 
 from samhq.errors import ConfigError
 from samhq.image.crops import crop_boxes
 from samhq.image.frame import Frame
 from samhq.image.transform import to_pixels
 from samhq.inference import automatic
-from samhq.inference.automatic import REFILTERED, AutomaticConfig, Proposals, keep, propose
-from samhq.inference.filters import near_crop_edge, nms
+from samhq.inference.automatic import propose
 from samhq.masks import runs
 from samhq.model.mask_decoder import MaskDecoder
 from samhq.model.sam import Sam
+from samhq.results.automatic_config import AutomaticConfig
+from samhq.results.filters import near_crop_edge, nms
+from samhq.results.proposals import keep
 from samhq.types import Prompts
 
 LOOSE = AutomaticConfig(points_per_side=5, pred_iou_thresh=0.0, stability_score_thresh=0.01, box_nms_thresh=1.0)
@@ -180,75 +182,9 @@ def test_three_masks_a_point_for_hq_models(hq: Sam) -> None:
     assert len(alone) == len(one)
 
 
-def test_keeping_everything_filters_to_the_same(hq: Sam) -> None:
-    config = LOOSE.replace(crop_n_layers=1, pred_iou_thresh=0.4, stability_score_thresh=0.5, box_nms_thresh=0.99)
-    straight = keep(propose(hq, picture(90, 120), config), config)
-    every = propose(hq, picture(90, 120), config, keep_all=True)
-    assert same(straight, keep(every, config))
-    assert len(every) > len(propose(hq, picture(90, 120), config))
-
-
-def test_small_regions_go_and_unchanged_masks_come_first(plain: Sam) -> None:
-    image, config = picture(90, 120), LOOSE.replace(min_mask_region_area=30)
-    found = propose(plain, image, config)
-    cleaned = keep(found, config)
-    raw = keep(found, LOOSE)
-    changed = [not any(np.array_equal(c, other) for other in raw.changes) for c in cleaned.changes]
-    assert changed == sorted(changed)
-    assert any(changed)
-    boxes = [list(runs.box(changes, 90)) for changes in cleaned.changes]
-    assert cleaned.boxes.tolist() == boxes
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"points_per_side": None}, "points_per_side or point_grids, got neither"),
-        ({"point_grids": [np.zeros((1, 2))]}, "got both"),
-        ({"points_per_side": 0}, "points_per_side"),
-        ({"points_per_batch": 0}, "points_per_batch"),
-        ({"crop_n_layers": -1}, "crop_n_layers"),
-        ({"crop_overlap_ratio": 1.0}, "crop_overlap_ratio"),
-        ({"crop_n_points_downscale_factor": 0}, "downscale"),
-        ({"stability_score_offset": float("nan")}, "offset"),
-        ({"points_per_side": None, "point_grids": [[[0.5, 1.5]]]}, "0..1"),
-        ({"points_per_side": None, "point_grids": [np.zeros((0, 2))]}, "0..1"),
-        ({"points_per_side": None, "point_grids": [[[0.5, 0.5]]], "crop_n_layers": 1}, "2 layers"),
-        ({"points_per_side": None, "point_grids": 5}, "point_grids"),
-        ({"points_per_side": None, "point_grids": ["abc"]}, "point_grids"),
-        ({"hq": "on"}, "hq as one of its words.*Did you mean 'only'"),
-        ({"candidates": "singel"}, "Did you mean 'single'"),
-        ({"points_per_side": 100_000}, "from 1 up to 2048"),
-        ({"points_per_side": 32.5}, "points_per_side as a whole number"),
-        ({"points_per_side": True}, "points_per_side as a whole number"),
-        ({"points_per_batch": "64"}, "points_per_batch"),
-        ({"crop_n_layers": 50}, "crop_n_layers.* up to 8"),
-        ({"points_per_side": 1024, "crop_n_layers": 3}, "at most 4,194,304 points"),
-        ({"crop_n_points_downscale_factor": float("inf")}, "downscale"),
-        *(({name: value}, name) for value in (float("nan"), float("inf"), -0.5, "0.5") for name in REFILTERED),
-        *(({name: float("nan")}, name) for name in ("mask_threshold", "crop_overlap_ratio", "stability_score_offset")),
-    ],
-)
-def test_what_means_nothing_is_refused(options: dict[str, Any], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
-        AutomaticConfig(**options)
-
-
 def test_hq_of_a_plain_model_is_refused(plain: Sam) -> None:
     with pytest.raises(ConfigError, match="HQ heads"):
         propose(plain, picture(), LOOSE.replace(hq="add"))
-
-
-def same(one: Proposals, other: Proposals) -> bool:
-    assert len(one) == len(other)
-    assert len(one) > 0
-    assert np.array_equal(one.points, other.points)
-    assert np.allclose(one.iou, other.iou, atol=1e-5)
-    differing = [
-        (runs.mask_of(a, one.size_hw) != runs.mask_of(b, one.size_hw)).sum()
-        for a, b in zip(one.changes, other.changes, strict=True)
-    ]
-    return max(differing) <= 2
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
@@ -259,9 +195,3 @@ def test_half_precision_finds_nearly_the_same(dtype: torch.dtype) -> None:
     assert len(ours) == len(exact)
     assert np.allclose(ours.iou, exact.iou, atol=0.05)
     assert np.median(np.abs(ours.stability - exact.stability)) < 0.05
-
-
-@pytest.mark.usefixtures("unchecked")
-def test_numpys_numbers_become_pythons() -> None:
-    config = AutomaticConfig(points_per_side=np.int64(4), min_mask_region_area=np.int8(3))
-    assert json.loads(json.dumps(vars(config)))["points_per_side"] == 4

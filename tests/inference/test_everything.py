@@ -1,9 +1,8 @@
-"""The result of whole-image segmentation: records, label map, overlay, files, and other thresholds afterwards."""
+"""Whole-image segmentation of a picture: however it is called, the masks are the same."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,23 +10,22 @@ import torch
 from PIL import Image
 from tests import tiny
 from tests.inference.test_segment import picture
+from tests.results.test_everything import LOOSE
 
 from samhq.checkpoint.save import save_model
 from samhq.cli.main import main
 from samhq.config import Defaults
 from samhq.errors import ConfigError, ImageError
-from samhq.formats.sa1b import read_sa1b
-from samhq.inference.automatic import AutomaticConfig, keep, propose
-from samhq.inference.everything import Everything, segment_everything
+from samhq.inference.automatic import propose
+from samhq.inference.everything import segment_everything
 from samhq.inference.mosaic import segment_mosaic
 from samhq.inference.segment import Segmenter
-from samhq.masks import rle, runs
+from samhq.masks import runs
 from samhq.model.sam import Sam
-
-LOOSE: dict[str, Any] = {
-    "points_per_side": 5, "pred_iou_thresh": 0.0, "stability_score_thresh": 0.01, "box_nms_thresh": 1.0,
-}  # fmt: skip
-FIELDS = ["segmentation", "area", "bbox", "predicted_iou", "point_coords", "stability_score", "crop_box"]
+from samhq.results.automatic_config import AutomaticConfig
+from samhq.results.everything import Everything
+from samhq.results.proposals import keep
+from samhq.results.sa1b import read_sa1b
 
 
 @pytest.fixture
@@ -57,91 +55,6 @@ def test_an_embedding_of_another_dtype_serves(hq: Sam) -> None:
     encoded = Segmenter(hq).encode(picture(90, 120))
     half = tiny.model(tiny.HQ).to(torch.bfloat16)
     assert len(segment_everything(encoded, half, **LOOSE)) > 0
-
-
-def test_records(everything: Everything) -> None:
-    records = everything.records
-    assert len(records) == len(everything)
-    for number, record in enumerate(everything):
-        assert list(record) == FIELDS
-        mask = record["segmentation"]
-        assert mask.shape == (90, 120)
-        assert mask.dtype == np.bool_
-        assert np.array_equal(mask, everything.mask(number))
-        assert record["area"] == mask.sum() == everything.areas[number]
-        x0, y0, x1, y1 = everything.boxes[number].tolist()
-        assert record["bbox"] == [x0, y0, x1 - x0, y1 - y0]
-        assert record["crop_box"] == [0, 0, 120, 90]
-        assert all(type(value) is int for value in (*record["bbox"], *record["crop_box"], record["area"]))
-        assert type(record["predicted_iou"]) is type(record["stability_score"]) is float
-    assert [record["area"] for record in records[1:3]] == [records[1]["area"], records[2]["area"]]
-    assert records[-1]["point_coords"] == records[len(records) - 1]["point_coords"]
-
-
-def test_records_as_codes(everything: Everything) -> None:
-    masks = [record["segmentation"] for record in everything.records]
-    compressed = [record["segmentation"] for record in everything.as_records()]
-    plain = [record["segmentation"] for record in everything.as_records("uncompressed_rle")]
-    assert compressed == [rle.encode(mask) for mask in masks]
-    assert plain == [rle.uncompressed(mask) for mask in masks]
-    with pytest.raises(ConfigError, match="coco_rle"):
-        everything.as_records("coco")  # type: ignore[arg-type]
-
-
-def test_the_label_map_gives_each_pixel_to_the_smallest(everything: Everything) -> None:
-    labels = everything.label_map()
-    masks = np.stack([record["segmentation"] for record in everything.records])
-    sizes = np.where(masks, everything.areas[:, None, None], 10**9)
-    assert np.array_equal(labels > 0, masks.any(axis=0))
-    y, x = np.nonzero(labels)
-    assert np.array_equal(sizes[labels[y, x] - 1, y, x], sizes.min(axis=0)[y, x])
-
-
-def test_what_is_covered(everything: Everything) -> None:
-    assert everything.covered == (everything.label_map() > 0).mean() > 0
-    assert repr(everything) == f"Everything({len(everything)} masks, 90x120, tiny_hq)"
-
-
-def test_the_overlay_changes_masks_only(everything: Everything) -> None:
-    shown, labels = everything.overlay(), everything.label_map()
-    assert shown.shape == everything.image.shape
-    assert shown.dtype == np.uint8
-    border = (shown == 255).all(axis=2)
-    untouched = (labels == 0) & ~border
-    assert np.array_equal(shown[untouched], everything.image[untouched])
-    assert (shown[labels > 0] != everything.image[labels > 0]).any()
-
-
-def test_thresholds_can_rise_later(hq: Sam, everything: Everything) -> None:
-    higher = {"pred_iou_thresh": float(np.median(everything.scores)), "stability_score_thresh": 0.5}
-    again = segment_everything(picture(90, 120), hq, **{**LOOSE, **higher, "box_nms_thresh": 0.9})
-    later = everything.filter(**higher, box_nms_thresh=0.9)
-    assert 0 < len(later) < len(everything)
-    assert later.as_records() == again.as_records()
-    assert len(everything.filter(pred_iou_thresh=9.0)) == 0
-
-
-def test_thresholds_cannot_fall_below_the_runs_own(hq: Sam) -> None:
-    strict = segment_everything(picture(90, 120), hq, **{**LOOSE, "pred_iou_thresh": 0.5})
-    with pytest.raises(ConfigError, match=r"pred_iou_thresh of at least 0\.5.*keep_all=True"):
-        strict.filter(pred_iou_thresh=0.1)
-    with pytest.raises(ConfigError, match="box_nms_thresh"):
-        strict.filter(nms_thresh=0.1)
-    with pytest.raises(ConfigError, match="changed later, got 'points_per_side'"):
-        strict.filter(points_per_side=3)
-    free = segment_everything(picture(90, 120), hq, keep_all=True, **{**LOOSE, "pred_iou_thresh": 0.5})
-    assert free.as_records() == strict.as_records()
-    assert len(free.filter(pred_iou_thresh=0.0)) > len(free)
-
-
-def test_nothing_found(hq: Sam, tmp_path: Path) -> None:
-    nothing = segment_everything(picture(), hq, points_per_side=2, pred_iou_thresh=9.0)
-    assert (len(nothing), list(nothing), nothing.as_records()) == (0, [], [])
-    assert not nothing.label_map().any()
-    assert np.array_equal(nothing.overlay(), nothing.image)
-    assert {path.name for path in nothing.save(tmp_path, "none", labels=True)} == {
-        "metadata.csv", "none.json", "none_overlay.jpg", "none_labels.png",
-    }  # fmt: skip
 
 
 def test_a_result_of_a_file_says_which(hq: Sam, tmp_path: Path) -> None:

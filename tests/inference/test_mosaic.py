@@ -13,9 +13,10 @@ from tests.inference.test_segment import picture
 from samhq.errors import ConfigError
 from samhq.image.sources import ArraySource
 from samhq.image.windows import tile_grid
-from samhq.inference.everything import Everything, segment_everything
+from samhq.inference.everything import segment_everything
 from samhq.inference.mosaic import segment_mosaic
 from samhq.model.sam import Sam
+from samhq.results.everything import Everything
 
 LOOSE: dict[str, Any] = {"points_per_side": 3, "pred_iou_thresh": 0.0, "stability_score_thresh": 0.01}
 SIZE = (100, 130)

@@ -20,12 +20,13 @@ from samhq.errors import ConfigError, PromptError
 from samhq.image.frame import Frame
 from samhq.image.sources import ArraySource
 from samhq.image.windows import Window, whole
-from samhq.inference.prompt import Prompt
-from samhq.inference.refine import Coarse, Looker, refine, segment_native, surroundings
+from samhq.inference.refine import refine, segment_native
+from samhq.inference.second_look import Coarse, Looker, surroundings
 from samhq.inference.segment import Segmenter
 from samhq.masks.regions import Piece
 from samhq.model.build import build
 from samhq.model.sam import Sam
+from samhq.results.prompt import Prompt
 from samhq.types import ImageEmbedding, LowRes, Prompts
 
 SIDE = 256
@@ -369,7 +370,7 @@ def test_the_second_look_can_be_refused_and_asked_for() -> None:
 
 def test_a_crop_larger_than_the_square_is_reduced_where_tiles_are_not_wanted() -> None:
     image = np.random.default_rng(0).integers(0, 256, (400, 900, 3)).astype(np.uint8)
-    looker = Looker(_with_margin(None), ArraySource(image), 0.25, None, tiled=False)
+    looker = Looker(_with_margin(None).model, ArraySource(image), 0.25, None, tiled=False)
     crop = Window(100, 50, 300, 250)
     assert [tile.window for tile in looker._tiles(crop)] == [crop]
     assert len(replace(looker, tiled=True)._tiles(crop)) > 1

@@ -13,14 +13,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from tests import tiny
-from tests.inference.test_prompt import anything
+from tests.results.test_prompt_arrays import anything
 
 from samhq.errors import CheckpointError, ConfigError, ImageError, PromptError, SamHQError
-from samhq.formats.sa1b import read_sa1b
 from samhq.inference.cache import EmbeddingCache
-from samhq.inference.prompt import Prompt
 from samhq.inference.segment import EncodedImage, Segmenter, load
 from samhq.model.sam import Sam
+from samhq.results.prompt import Prompt
+from samhq.results.sa1b import read_sa1b
 
 
 def picture(height: int = 40, width: int = 60, seed: int = 0) -> np.ndarray:

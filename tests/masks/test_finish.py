@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
-from tests.formats.drawn import masks, nested
+from tests.results.drawn import masks, nested
 
 from samhq.errors import ConfigError, ImageError
 from samhq.masks.finish import Finish, drop_specks, fill_holes, smooth, soft_edge

@@ -16,9 +16,9 @@ from tests import tiny
 from samhq.config import Candidates, HQMode
 from samhq.errors import CheckpointError, ConfigError
 from samhq.export.graphs import ranked
-from samhq.inference.prompt import Asked
 from samhq.model.sam import Sam
 from samhq.model.selection import select
+from samhq.results.prompt_arrays import PromptArrays
 from samhq.runtime.model import OnnxModel, prompt_inputs, taken
 from samhq.types import Prompts
 
@@ -39,7 +39,7 @@ def test_a_decoder_with_one_mask_gives_that() -> None:
 
 
 def test_prompts_without_points_get_one_that_takes_no_part() -> None:
-    none = Asked(np.zeros((2, 0, 2), np.float32), np.zeros((2, 0), np.int64), np.ones((2, 4), np.float32), None)
+    none = PromptArrays(np.zeros((2, 0, 2), np.float32), np.zeros((2, 0), np.int64), np.ones((2, 4), np.float32), None)
     inputs = prompt_inputs(none, 16)
     assert inputs["points"].shape == (2, 1, 2)
     assert inputs["labels"].tolist() == [[-10], [-10]]
@@ -53,11 +53,11 @@ def exported(hq_folder: Path) -> OnnxModel:
     return OnnxModel(hq_folder)
 
 
-def asked(counts: list[int], boxes: list[bool] | None, masks: list[bool] | None, seed: int) -> Asked:
+def asked(counts: list[int], boxes: list[bool] | None, masks: list[bool] | None, seed: int) -> PromptArrays:
     points, labels = tiny.points(tiny.HQ, [max(count, 1) for count in counts], seed)
     labels[torch.tensor(counts) == 0] = -10
     width = max(counts)
-    return Asked(
+    return PromptArrays(
         points[:, :width].numpy(),
         labels[:, :width].numpy(),
         None if boxes is None else tiny.boxes(tiny.HQ, boxes, seed).numpy(),

@@ -13,10 +13,10 @@ from PIL import Image
 from tests.runtime.test_predictor import picture
 
 from samhq.errors import ConfigError, PromptError
-from samhq.inference.prompt import Prompt
-from samhq.inference.result import Segmentation
 from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam
+from samhq.results.prompt import Prompt
+from samhq.results.segmentation import Segmentation
 from samhq.runtime import OnnxImage, OnnxSegmenter
 
 ROUGH = np.zeros((45, 70), bool)

@@ -10,8 +10,8 @@ from samhq.speed import contest as module
 from samhq.speed.contest import Contest, UnequalError, alternate, check_equal, difference, figures
 from samhq.speed.measure import Measurement
 from samhq.speed.report import text
-from samhq.speed.work import OURS, TRANSFORMERS, Click, Decode, Encode, Entrant
-from samhq.speed.worker import PartyError, Seat, Setting
+from samhq.speed.work import Click, Decode, Encode, Entrant
+from samhq.speed.worker import OURS, TRANSFORMERS, PartyError, Seat, Setting
 from tests import tiny
 
 HERE = "tests.speed.parties"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from samhq.storage import atomic
-from samhq.storage.atomic import remove_abandoned, whole_file, write_bytes
+from samhq.storage.atomic import remove_abandoned, whole_file, write_bytes, write_json, write_text
 
 
 def test_the_block_writes_a_neighbour_that_takes_the_files_place(tmp_path: Path) -> None:
@@ -170,3 +171,15 @@ def test_many_threads_and_cleaners_at_once(tmp_path: Path) -> None:
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(work, range(6)))
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"{number}.bin" for number in range(6)]
+
+
+def test_text_and_json_come_back(tmp_path: Path) -> None:
+    assert write_text(tmp_path / "new" / "a.txt", "é\n").read_text(encoding="utf-8") == "é\n"
+    assert json.loads(write_json(str(tmp_path / "a.json"), {"é": [1, None]}).read_text()) == {"é": [1, None]}
+
+
+def test_what_is_no_json_leaves_what_was_there(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", 1)
+    with pytest.raises(TypeError):
+        write_json(tmp_path / "a.json", {1, 2})
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["1"]

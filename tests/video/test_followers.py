@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from samhq.errors import PromptError
-from samhq.inference.prompt import Prompt
+from samhq.results.prompt import Prompt
 from samhq.video.followers import PromptFollower
 from samhq.video.frames import open_frames
 from samhq.video.prompts import VideoPrompt

@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 from samhq.errors import ConfigError
-from samhq.inference.prompt import Prompt
 from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam
+from samhq.results.prompt import Prompt
 from samhq.video.boxes import BoxedObject, FrameBoxes
 from samhq.video.followers import BoxFollower, PromptFollower
 from samhq.video.frames import open_frames

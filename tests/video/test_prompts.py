@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from samhq.errors import PromptError
-from samhq.formats.files import write_mask
-from samhq.inference.prompt import Prompt
+from samhq.image.write import write_mask
 from samhq.masks import rle
+from samhq.results.prompt import Prompt
 from samhq.video.prompts import VideoPrompt, naming_prompt, read_video_prompts
 
 MASK = np.eye(6, dtype=bool)

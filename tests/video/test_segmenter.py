@@ -14,7 +14,7 @@ import torch
 
 from samhq.checkpoint.save import save_model
 from samhq.errors import ConfigError, PromptError
-from samhq.inference.prompt import Prompt
+from samhq.results.prompt import Prompt
 from samhq.video.prompts import VideoPrompt
 from samhq.video.saved import tracker_state
 from samhq.video.segmenter import VideoSegmenter, load_video_model

@@ -89,7 +89,8 @@ def config_of(model: str | None) -> ModelConfig:
 
 def entrants(dtypes: tuple[str, ...], peers: tuple[str, ...]) -> list[Entrant]:
     """This library in every dtype, then the peers in every dtype."""
-    from samhq.speed.work import ORIGINAL, OURS, TRANSFORMERS, Entrant
+    from samhq.speed.work import Entrant
+    from samhq.speed.worker import ORIGINAL, OURS, TRANSFORMERS
 
     named = {"transformers": (TRANSFORMERS, ("sdpa",)), "original": (ORIGINAL, ())}
     makers = [(OURS, ()), *(named[peer] for peer in dict.fromkeys(peers))]

@@ -20,7 +20,7 @@ from samhq.storage.locks import only_one
 
 if TYPE_CHECKING:
     from samhq.datasets.check import DatasetReport
-    from samhq.datasets.drawn.scene import SceneConfig
+    from samhq.datasets.drawn.config import SceneConfig
 
 data = App(name="data", help="Check a data set, or make a drawn one.", help_format="plaintext")
 _SHOWN = 10  #: sentences for each kind of finding
@@ -120,7 +120,7 @@ def make(
         seed: Another number gives other pictures.
         thin: Mostly cables, branches, meshes, spokes and other thin things.
     """
-    from samhq.datasets.drawn.scene import SceneConfig
+    from samhq.datasets.drawn.config import SceneConfig
 
     if count < _VALIDATION or seed < 0:
         raise ConfigError(f"Expected --count of 5 or more and --seed of 0 or more, got {count} and {seed}.")
@@ -143,10 +143,11 @@ def write_scenes(folder: Path, split: str, numbers: Sequence[int], config: Scene
     from PIL import Image
 
     from samhq.datasets.drawn.scene import draw_scene
-    from samhq.formats.annotation import Annotation, Picture
     from samhq.formats.coco import open_coco
     from samhq.image.files import save_picture
     from samhq.masks import rle
+    from samhq.results.annotation import Annotation
+    from samhq.results.picture import Picture
 
     objects = 0
     with open_coco(folder / f"{split}.json", labels=("object", "thin object")) as add:

@@ -24,9 +24,9 @@ from samhq.errors import ConfigError
 
 if TYPE_CHECKING:
     from samhq.batch.job import Item, Outcome
-    from samhq.inference.automatic import AutomaticConfig
-    from samhq.inference.everything import Everything
     from samhq.inference.segment import Segmenter
+    from samhq.results.automatic_config import AutomaticConfig
+    from samhq.results.everything import Everything
 
 
 @Parameter(name="*")
@@ -74,7 +74,7 @@ class AutomaticFlags:
         Raises:
             ConfigError: a value that means nothing.
         """
-        from samhq.inference.automatic import AutomaticConfig
+        from samhq.results.automatic_config import AutomaticConfig
 
         candidates = {None: None, True: "all", False: "single"}[model.multimask]
         given = {name: value for name, value in {**asdict(self), "hq": model.hq_mode}.items() if value is not None}

@@ -81,6 +81,6 @@ def conclude(tally: Tally) -> int:
 
 def failure_record(output: Path, item: Item, reason: str) -> Sequence[Path]:
     """NAME.json for a picture that failed."""
-    from samhq.formats.files import write_failure
+    from samhq.results.record_file import write_failure
 
     return [write_failure(output / f"{item.name}.json", str(item.path), reason)]

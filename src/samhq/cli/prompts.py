@@ -16,7 +16,7 @@ from cyclopts import Parameter, Token
 from samhq.errors import PromptError
 
 if TYPE_CHECKING:
-    from samhq.inference.prompt import Prompt
+    from samhq.results.prompt import Prompt
 
 
 class Point(NamedTuple):
@@ -140,7 +140,7 @@ class PromptFlags:
             PromptError: a file that cannot be read or has another form.
         """
         from samhq.formats.prompts import read_mask_prompt, read_prompts
-        from samhq.inference.prompt import Prompt
+        from samhq.results.prompt import Prompt
 
         if self.prompts is not None:
             return read_prompts(self.prompts).for_picture

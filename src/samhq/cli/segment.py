@@ -23,8 +23,8 @@ from samhq.errors import ConfigError
 if TYPE_CHECKING:
     from samhq.batch.job import Item, Outcome
     from samhq.image.sources import PictureSource
-    from samhq.inference.prompt import Prompt
     from samhq.inference.segment import Segmenter
+    from samhq.results.prompt import Prompt
     from samhq.runtime import OnnxSegmenter
 
 
@@ -131,8 +131,8 @@ class SegmentWork:
             ImageError, PromptError: as `one`.
         """
         from samhq.batch.job import Outcome
-        from samhq.formats.native import save_native
         from samhq.inference.refine import segment_native
+        from samhq.results.native import save_native
 
         found = segment_native(segmenter, source, asked, multimask=self.model.multimask, hq=self.model.hq_mode)
         flags, about = self.output, {"model": segmenter.name, "file_name": str(item.path)}

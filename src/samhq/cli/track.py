@@ -74,7 +74,7 @@ class VideoPromptFlags:
             PromptError: a file that cannot be read or has another form.
         """
         from samhq.formats.prompts import read_mask_prompt
-        from samhq.inference.prompt import Prompt
+        from samhq.results.prompt import Prompt
         from samhq.video.prompts import VideoPrompt, read_video_prompts
 
         if self.prompts is not None:

@@ -17,8 +17,8 @@ from samhq.cli.places import make_folder
 from samhq.errors import ConfigError, ImageError
 
 if TYPE_CHECKING:
-    from samhq.formats.annotation import Georeference, Picture
     from samhq.formats.write import WriteOptions
+    from samhq.results.picture import Georeference, Picture
 
 _NEED_PIXELS = ("cutouts",)  #: formats that show the picture itself
 _NEED_PLACE = ("geotiff", "geojson")  #: formats that say where the picture lies on the earth
@@ -186,8 +186,8 @@ def read_record(path: Path, *, pixels: bool, place: bool) -> Picture:
     Raises:
         ImageError: the record has another form, or the picture is needed and cannot be read.
     """
-    from samhq.formats.sa1b import read_sa1b
     from samhq.image.read import read_image
+    from samhq.results.sa1b import read_sa1b
 
     picture = read_sa1b(path)
     best = tuple(item for item in picture.annotations if not (item.extra or {}).get("candidate"))
@@ -208,8 +208,8 @@ def georeference(source: Path) -> Georeference | None:
     """
     if source.suffix.lower() not in (".tif", ".tiff"):
         return None
-    from samhq.formats.annotation import Georeference
     from samhq.image.sources import open_picture
+    from samhq.results.picture import Georeference
 
     opened = open_picture(source)
     return None if opened.transform is None else Georeference(opened.transform, opened.crs)

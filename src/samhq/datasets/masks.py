@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from samhq.errors import ImageError
-from samhq.image.files import open_file, save_picture
+from samhq.image.files import open_file
 from samhq.image.read import describe, read_image
 from samhq.shapes import Bool, UInt8
 
@@ -84,12 +84,3 @@ def _entries(labels: UInt8[np.ndarray, "H W"], void: bool) -> Bool[np.ndarray, "
     if void and len(used) > 1:
         used = used[used < 255]
     return labels == used[:, None, None] if len(used) else np.zeros((1, *labels.shape), bool)
-
-
-def write_mask(path: Path, mask: Bool[np.ndarray, "H W"]) -> None:
-    """Writes a mask as PNG of 0 and 255, whole or not at all.
-
-    Raises:
-        OSError: the folder cannot be made or written.
-    """
-    save_picture(Image.fromarray(mask.astype(np.uint8) * np.uint8(255)), path)

@@ -19,8 +19,8 @@ from PIL import Image
 from samhq.config import BOTTOM_RIGHT, IGNORED, NOT_A_POINT, TOP_LEFT, Candidates, HQMode
 from samhq.image.frame import Frame
 from samhq.image.transform import to_square
-from samhq.inference.prompt import Asked
 from samhq.model.sam import Sam
+from samhq.results.prompt_arrays import PromptArrays
 from samhq.runtime.about import DECODER, ENCODER, About
 from samhq.runtime.graph import Precision, open_graph
 from samhq.runtime.model import OnnxModel
@@ -106,7 +106,7 @@ def noise(side: int, seed: int) -> UInt8[np.ndarray, "H W 3"]:
     return np.array(Image.fromarray(small).resize((side, side * 3 // 4), Image.Resampling.BICUBIC))
 
 
-def random_prompts(count: int, frame: Frame, seed: int) -> list[Asked]:
+def random_prompts(count: int, frame: Frame, seed: int) -> list[PromptArrays]:
     """Prompts of all kinds, in model pixels: clicks alone, ragged, boxes for some, and some with earlier logits."""
     rng = np.random.default_rng(seed)
     height, width = frame.resized_hw
@@ -122,9 +122,9 @@ def random_prompts(count: int, frame: Frame, seed: int) -> list[Asked]:
     logits[::3] = np.nan
     first, second = slice(0, count - count // 3), slice(count - count // 3, count)
     parts = [
-        Asked(points[first, :1], labels[first, :1], None, None),
-        Asked(points[first], labels[first], corners[first], None),
-        Asked(points[second], labels[second], corners[second], logits[second]),
+        PromptArrays(points[first, :1], labels[first, :1], None, None),
+        PromptArrays(points[first], labels[first], corners[first], None),
+        PromptArrays(points[second], labels[second], corners[second], logits[second]),
     ]
     return [part for part in parts if len(part)]
 
@@ -161,7 +161,7 @@ def mask_ious(first: Float[np.ndarray, "*K G G"] | Any, second: Float[np.ndarray
     return np.where(either > 0, both / np.maximum(either, 1), 1.0)
 
 
-def _decoded(model: Sam, embedding: ImageEmbedding, asked: Asked, candidates: Candidates, hq: HQMode) -> LowRes:
+def _decoded(model: Sam, embedding: ImageEmbedding, asked: PromptArrays, candidates: Candidates, hq: HQMode) -> LowRes:
     parts = (asked.points, asked.labels, asked.boxes, asked.masks)
     tensors = [None if part is None else torch.from_numpy(part) for part in parts]
     prompts = Prompts(torch.zeros(len(asked), dtype=torch.int64), *tensors).to(model.device)
@@ -177,7 +177,7 @@ def _original_pairs(
     folder: Path,
     embedding: ImageEmbedding,
     pixels: np.ndarray,
-    asked: Sequence[Asked],
+    asked: Sequence[PromptArrays],
     made_with: tuple[HQMode | None, bool | None],
 ) -> tuple[list[tuple[Answer, Answer]], np.ndarray]:
     """Answers of the network and of the original's contract, one prompt at a time, and the encoder's features."""
@@ -202,13 +202,13 @@ def original_choice(model: Sam, multimask: bool | None, points: int) -> list[Can
     return ["single" if points > 2 else "best"]
 
 
-def _singly(asked: Sequence[Asked]) -> Iterator[Asked]:
+def _singly(asked: Sequence[PromptArrays]) -> Iterator[PromptArrays]:
     for part in asked:
         for row in range(len(part)):
             yield part[row : row + 1]
 
 
-def original_inputs(one: Asked, side: int) -> dict[str, np.ndarray]:
+def original_inputs(one: PromptArrays, side: int) -> dict[str, np.ndarray]:
     """One prompt as the original's contract takes it: a box as two points, else a point that only pads."""
     kept = one.labels[0] != IGNORED
     points, labels = one.points[0][kept], one.labels[0][kept]

@@ -10,8 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from samhq.formats.annotation import rings
-from samhq.masks.polygons import Polygon
+from samhq.masks.polygons import Polygon, rings
 
 
 def bridged(polygons: Sequence[Polygon]) -> np.ndarray:

@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from samhq.formats.annotation import Annotation, Picture
 from samhq.formats.bridge import bridged
+from samhq.results.annotation import Annotation
+from samhq.results.picture import Picture
 from samhq.storage.atomic import whole_file
 
 

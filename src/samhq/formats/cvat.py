@@ -15,9 +15,10 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from samhq.formats.annotation import Annotation, Picture
 from samhq.formats.bridge import bridged
 from samhq.masks import rle
+from samhq.results.annotation import Annotation
+from samhq.results.picture import Picture
 from samhq.storage.atomic import whole_file
 
 

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from samhq.formats.annotation import Annotation, Georeference, Picture, rings
-from samhq.formats.files import write_json
-from samhq.masks.polygons import Polygon
+from samhq.masks.polygons import Polygon, rings
+from samhq.results.annotation import Annotation
+from samhq.results.picture import Georeference, Picture
+from samhq.storage.atomic import write_json
 
 _LONGITUDE_LATITUDE = {"EPSG:4326", "OGC:CRS84"}
 

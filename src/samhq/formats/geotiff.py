@@ -12,8 +12,8 @@ import numpy as np
 
 from samhq.errors import ConfigError
 from samhq.extras import from_extra
-from samhq.formats.annotation import Picture
-from samhq.formats.labelmap import Order, label_map, palette
+from samhq.results.label_map import Order, label_map, palette
+from samhq.results.picture import Picture
 from samhq.storage.atomic import whole_file
 
 

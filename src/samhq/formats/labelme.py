@@ -14,9 +14,10 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
-from samhq.formats.annotation import Annotation, Picture
 from samhq.formats.bridge import bridged
-from samhq.formats.files import write_json
+from samhq.results.annotation import Annotation
+from samhq.results.picture import Picture
+from samhq.storage.atomic import write_json
 
 
 def labelme_record(

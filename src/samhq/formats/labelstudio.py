@@ -14,12 +14,13 @@ from typing import Any, Literal
 from xml.etree import ElementTree
 
 import numpy as np
-from jaxtyping import UInt8
 
-from samhq.formats.annotation import LABEL, Annotation, Picture
 from samhq.formats.bridge import bridged
 from samhq.masks import rle
 from samhq.masks.regions import Piece
+from samhq.results.annotation import LABEL, Annotation
+from samhq.results.picture import Picture
+from samhq.shapes import UInt8
 from samhq.storage.atomic import whole_file
 
 #: Bits in which a run's length is written; a run takes the first that has room for it.

@@ -17,8 +17,8 @@ import numpy as np
 
 from samhq.errors import ImageError, PromptError, did_you_mean
 from samhq.image.read import read_mask
-from samhq.inference.prompt import Prompt
 from samhq.masks import rle
+from samhq.results.prompt import Prompt
 
 _FIELDS = ("points", "labels", "box", "mask")
 _FORMS = (

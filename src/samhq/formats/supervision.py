@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from samhq.extras import from_extra
-from samhq.formats.annotation import Picture, record_from_annotation
+from samhq.results.annotation import record_from_annotation
+from samhq.results.picture import Picture
 
 
 def to_detections(picture: Picture, labels: Sequence[str] = ()) -> Any:

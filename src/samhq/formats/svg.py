@@ -14,8 +14,10 @@ from xml.etree import ElementTree
 from PIL import Image
 
 from samhq.errors import ConfigError
-from samhq.formats.annotation import Annotation, Picture, rings
 from samhq.image.draw import colour
+from samhq.masks.polygons import rings
+from samhq.results.annotation import Annotation
+from samhq.results.picture import Picture
 from samhq.storage.atomic import whole_file
 
 _NAMESPACE = "http://www.w3.org/2000/svg"

@@ -14,20 +14,20 @@ from typing import Literal
 import numpy as np
 
 from samhq.errors import ConfigError, did_you_mean
-from samhq.formats.annotation import Picture
 from samhq.formats.coco import open_coco
 from samhq.formats.cvat import open_cvat
-from samhq.formats.files import write_mask, write_picture
 from samhq.formats.geojson import write_geojson
 from samhq.formats.geotiff import write_geotiff
-from samhq.formats.labelmap import Order, write_label_map
 from samhq.formats.labelme import write_labelme
 from samhq.formats.labelstudio import open_labelstudio
-from samhq.formats.sa1b import write_sa1b
 from samhq.formats.svg import write_svg
 from samhq.formats.yolo import open_yolo
+from samhq.image.write import write_mask, write_picture
 from samhq.masks.finish import Finish
 from samhq.options import one_of, real_number, yes_or_no
+from samhq.results.label_map import Order, write_label_map
+from samhq.results.picture import Picture
+from samhq.results.sa1b import write_sa1b
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from samhq.formats.annotation import Annotation, Picture
 from samhq.formats.bridge import bridged
-from samhq.formats.files import write_picture
+from samhq.image.write import write_picture
+from samhq.results.annotation import Annotation
+from samhq.results.picture import Picture
 from samhq.storage.atomic import whole_file
 
 

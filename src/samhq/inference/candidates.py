@@ -6,7 +6,6 @@ Masks that fail the IoU threshold are never painted. Knows nothing about crops, 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,10 +15,8 @@ from torch import Tensor
 from samhq.config import Candidates, HQMode
 from samhq.masks import holes
 from samhq.model.sam import Sam
+from samhq.results.automatic_config import AutomaticConfig
 from samhq.types import Attended, Choice, ImageEmbedding, Prompts
-
-if TYPE_CHECKING:
-    from samhq.inference.automatic import AutomaticConfig
 
 MOST_GIVEN_BACK = 32.0  #: logits of masks that are given back as prompts end here, as in SAM 2
 _CPU_PAINTED = 2  #: points at a time are painted on a CPU: more fall out of its cache

@@ -14,13 +14,16 @@ import numpy as np
 from samhq.image.read import file_name_of
 from samhq.image.sources import PictureSource, open_picture
 from samhq.image.windows import Window, tile_grid, whole
-from samhq.inference.automatic import AutomaticConfig, Best, Proposal, Proposals, keep, propose
-from samhq.inference.everything import Everything, as_config, as_sam
+from samhq.inference.automatic import propose
+from samhq.inference.everything import as_sam
 from samhq.inference.seams import Instance
 from samhq.inference.segment import Segmenter
 from samhq.inference.tiles import segment_tiles
 from samhq.masks import runs
 from samhq.model.sam import Sam
+from samhq.results.automatic_config import AutomaticConfig, as_config
+from samhq.results.everything import Everything
+from samhq.results.proposals import Best, Proposal, Proposals, keep
 
 
 def segment_mosaic(

@@ -20,9 +20,11 @@ from samhq.errors import ConfigError, PromptError, naming
 from samhq.image.frame import Frame
 from samhq.image.read import describe, file_name_of, read_image
 from samhq.image.transform import to_pixels
-from samhq.inference.prompt import Prompt, as_prompts, candidates_for, flatten, join, one_or_many
-from samhq.inference.result import Segmentation
+from samhq.inference.prompts import flatten, join
+from samhq.inference.second_look import look_again
 from samhq.model.sam import Sam
+from samhq.results.prompt import Prompt, as_prompts, candidates_for, one_or_many
+from samhq.results.segmentation import Segmentation
 from samhq.types import ImageEmbedding, LowRes, Prompts, Shared
 
 
@@ -161,13 +163,11 @@ class Segmenter:
 
     def _refined(self, result: Segmentation, refine: bool | None, hq: HQMode) -> Segmentation:
         """The result after a second look at its objects, where `refine` or the weights' own settings ask for one."""
-        from samhq.inference import refine as second_look
-
         own = self.defaults.refine_margin
         if refine:
-            return second_look.refine(self, result, margin=0.25 if own is None else own, hq=hq)
+            return look_again(self.model, result, margin=0.25 if own is None else own, hq=hq)
         if refine is None and own is not None:
-            return second_look.refine(self, result, margin=own, hq=hq, tiled=False, boxes_only=True)
+            return look_again(self.model, result, margin=own, hq=hq, tiled=False, boxes_only=True)
         return result
 
     def _check_encoder(self, encoded: Sequence[EncodedImage]) -> None:

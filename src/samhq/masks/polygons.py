@@ -10,6 +10,7 @@ horizontal edges, along each column into vertical ones, and going from pair to p
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,13 @@ class Polygon:
 
     exterior: Int64[np.ndarray, "N 2"]
     holes: list[Int64[np.ndarray, "M 2"]]
+
+
+def rings(polygons: Iterable[Polygon]) -> Iterator[np.ndarray]:
+    """Every ring [N,2], each polygon's exterior before its holes."""
+    for polygon in polygons:
+        yield polygon.exterior
+        yield from polygon.holes
 
 
 def polygons_from_mask(mask: Any, tolerance: float = 0.0) -> list[Polygon]:

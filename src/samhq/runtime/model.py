@@ -14,8 +14,8 @@ import numpy as np
 
 from samhq.config import IGNORED, Candidates, HQMode
 from samhq.errors import CheckpointError, ConfigError
-from samhq.inference.prompt import Asked
 from samhq.options import one_of
+from samhq.results.prompt_arrays import PromptArrays
 from samhq.runtime.about import DECODER, ENCODER, About
 from samhq.runtime.graph import Precision, open_graph
 from samhq.shapes import Float32
@@ -84,7 +84,7 @@ class OnnxModel:
         return hq
 
     def decode(
-        self, embedding: Embedding, asked: Asked, candidates: Candidates, hq: HQMode
+        self, embedding: Embedding, asked: PromptArrays, candidates: Candidates, hq: HQMode
     ) -> tuple[Float32[np.ndarray, "P K G G"], Float32[np.ndarray, "P K"]]:
         """Low-resolution logits of the masks that are kept, and their predicted IoU; a few prompts at a time."""
         take = np.array(taken(candidates, hq, self.about.masks), np.int32)
@@ -99,7 +99,7 @@ class OnnxModel:
         return logits, iou
 
     def _decode(
-        self, embedding: Embedding, asked: Asked, take: np.ndarray, hq: HQMode
+        self, embedding: Embedding, asked: PromptArrays, take: np.ndarray, hq: HQMode
     ) -> tuple[np.ndarray, np.ndarray]:
         feeds = {"features": embedding.features, "take": take, **prompt_inputs(asked, self.about.low_res)}
         if embedding.hq_features is not None:
@@ -123,7 +123,7 @@ def taken(candidates: Candidates, hq: HQMode, masks: int) -> list[int]:
     return list(range(1, masks)) if candidates == "all" else list(range(masks, 2 * masks - 1))
 
 
-def prompt_inputs(asked: Asked, low_res: int) -> dict[str, np.ndarray]:
+def prompt_inputs(asked: PromptArrays, low_res: int) -> dict[str, np.ndarray]:
     """The decoder's inputs for prompts: at least one point each, NaN for boxes and masks that are not there.
 
     One mask is enough where no prompt has one.

@@ -16,8 +16,8 @@ from samhq.errors import ImageError, PromptError
 from samhq.image.frame import Frame
 from samhq.image.read import as_array
 from samhq.image.transform import to_square
-from samhq.inference.prompt import Asked, mask_logits
 from samhq.options import yes_or_no
+from samhq.results.prompt_arrays import PromptArrays, mask_logits
 from samhq.runtime.graph import Precision
 from samhq.runtime.model import Embedding, OnnxModel
 from samhq.shapes import Float32, Shaped, UInt8
@@ -132,7 +132,7 @@ class OnnxPredictor:
         return known
 
 
-def _asked(points: Any, labels: Any, box: Any, mask: Any, frame: Frame) -> Asked:
+def _asked(points: Any, labels: Any, box: Any, mask: Any, frame: Frame) -> PromptArrays:
     """One prompt, checked as loosely as the published predictor does: places may lie outside the picture.
 
     Raises:
@@ -153,7 +153,7 @@ def _asked(points: Any, labels: Any, box: Any, mask: Any, frame: Frame) -> Asked
             f"Expected labels 1 (on the object), 0 (off it) or -1 (not a point), got {kinds.tolist()}. "
             "A box is given with box=."
         )
-    return Asked(
+    return PromptArrays(
         frame.points_to_model(xy)[None],
         kinds.astype(np.int64)[None] if len(kinds) else np.full((1, 0), IGNORED, np.int64),
         None if box is None else frame.boxes_to_model(_one_box(box)),

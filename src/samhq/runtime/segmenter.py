@@ -17,8 +17,9 @@ from samhq.errors import ConfigError
 from samhq.image.frame import Frame
 from samhq.image.read import file_name_of, read_image
 from samhq.image.transform import to_square
-from samhq.inference.prompt import Asked, Prompt, as_asked, candidates_for, one_or_many
-from samhq.inference.result import Segmentation
+from samhq.results.prompt import Prompt, candidates_for, one_or_many
+from samhq.results.prompt_arrays import PromptArrays, prompt_arrays
+from samhq.results.segmentation import Segmentation
 from samhq.runtime.graph import Precision
 from samhq.runtime.model import Embedding, OnnxModel
 
@@ -101,7 +102,7 @@ class OnnxSegmenter:
             raise ConfigError(
                 f"Expected a picture encoded by this {self.name}, got one encoded by other weights. Encode it again."
             )
-        flat = as_asked(asked, encoded.frame)
+        flat = prompt_arrays(asked, encoded.frame)
         policies = candidates_for(asked, multimask)
         if policies:
             logits, iou = self._decode(encoded.embedding, flat, policies, mode)
@@ -119,7 +120,7 @@ class OnnxSegmenter:
         )
 
     def _decode(
-        self, embedding: Embedding, asked: Asked, policies: list[Candidates], hq: HQMode
+        self, embedding: Embedding, asked: PromptArrays, policies: list[Candidates], hq: HQMode
     ) -> tuple[np.ndarray, np.ndarray]:
         """Low-resolution masks of all prompts, in order; prompts of one policy are decoded together."""
         rows: dict[int, tuple[np.ndarray, np.ndarray]] = {}

@@ -138,15 +138,10 @@ class Entrant:
     def name(self) -> str:
         """What it is called when it is not there.
 
-        >>> Entrant(TRANSFORMERS, "float32", ("eager",)).name
+        >>> Entrant("package.module:Transformers", "float32", ("eager",)).name
         'transformers eager'
         """
         return " ".join([self.maker.split(":")[1].lower(), *self.options])
-
-
-OURS = "samhq.speed.ours:Ours"
-TRANSFORMERS = "samhq.speed.peers:Transformers"
-ORIGINAL = "samhq.speed.peers:Original"
 
 
 def decoder_only(config: ModelConfig) -> ModelConfig:

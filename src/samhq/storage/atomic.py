@@ -1,13 +1,15 @@
-"""Files that are either whole or not there. Knows nothing about what is written."""
+"""Files that are either whole or not there. Knows nothing about what they mean."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from samhq.storage import locks
 
@@ -102,6 +104,24 @@ def _new_part(target: Path) -> tuple[Path, int]:
         if locks.take(descriptor) is not False and os.fstat(descriptor).st_nlink:
             return part, descriptor
         os.close(descriptor)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> Path:
+    """The path of a file that now holds this text as UTF-8.
+
+    Raises:
+        OSError: the folder cannot be made or written.
+    """
+    return write_bytes(path, text.encode("utf-8"))
+
+
+def write_json(path: str | os.PathLike[str], value: Any) -> Path:
+    """The path of a file that now holds this value as JSON on one line.
+
+    Raises:
+        OSError: the folder cannot be made or written.
+    """
+    return write_text(path, json.dumps(value))
 
 
 def _umask() -> int:

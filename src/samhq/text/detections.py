@@ -13,7 +13,7 @@ import numpy as np
 
 from samhq.errors import ConfigError, PromptError, did_you_mean
 from samhq.image.read import as_array
-from samhq.inference.filters import nms
+from samhq.results.filters import nms
 from samhq.shapes import Bool, Float32, Int64
 
 THRESHOLD = 0.25  #: the score from which a detection counts where nobody says otherwise

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from samhq.errors import ConfigError, PromptError
-from samhq.inference.prompt import Prompt
+from samhq.results.prompt import Prompt
 from samhq.shapes import UInt8
 from samhq.text.boxfile import BoxFile
 from samhq.text.classes import Classes, as_classes

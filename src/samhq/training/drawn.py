@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from samhq.datasets.drawn.scene import Scene, SceneConfig, draw_scene
+from samhq.datasets.drawn.config import SceneConfig
+from samhq.datasets.drawn.scene import Scene, draw_scene
 from samhq.datasets.sample import Sample, labelled, stamp_of_files
 from samhq.errors import ConfigError
 from samhq.training.config import Kind

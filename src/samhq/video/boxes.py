@@ -17,8 +17,8 @@ import numpy as np
 
 from samhq.config import HQMode
 from samhq.errors import ImageError, PromptError
-from samhq.inference.prompt import Prompt
 from samhq.inference.segment import Segmenter
+from samhq.results.prompt import Prompt
 from samhq.video.frames import FrameSource
 from samhq.video.prompts import VideoPrompt, naming_prompt
 from samhq.video.result import FrameMasks

@@ -16,10 +16,10 @@ import numpy as np
 from PIL import Image
 
 from samhq.errors import ConfigError
-from samhq.formats.files import write_mask
-from samhq.formats.labelmap import palette
 from samhq.image.boxes import boxes_from_masks
+from samhq.image.write import write_mask
 from samhq.masks import rle
+from samhq.results.label_map import palette
 from samhq.storage.atomic import whole_file
 from samhq.video.result import FrameMasks
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from samhq.errors import ConfigError, ImageError
-from samhq.formats.files import write_json
 from samhq.progress import Watch
 from samhq.storage import digest
+from samhq.storage.atomic import write_json
 from samhq.video.film import painted, write_film
 from samhq.video.folder import Kinds, ResultFolder
 from samhq.video.frames import FrameSource

@@ -11,8 +11,8 @@ from typing import Any
 
 from samhq.errors import ImageError, PromptError, did_you_mean
 from samhq.formats.prompts import read_mask_prompt
-from samhq.inference.prompt import Prompt
 from samhq.masks import rle
+from samhq.results.prompt import Prompt
 
 _FIELDS = ("object", "frame", "label", "points", "labels", "box", "mask")
 _FORM = (

@@ -17,8 +17,9 @@ from torch import Tensor
 from samhq.config import BOTTOM_RIGHT, TOP_LEFT
 from samhq.errors import ImageError, PromptError
 from samhq.image.read import as_array, read_image
-from samhq.inference.prompt import Prompt, as_asked, as_prompts, mask_logits
 from samhq.model.sam2.memory import enlarged
+from samhq.results.prompt import Prompt, as_prompts
+from samhq.results.prompt_arrays import mask_logits, prompt_arrays
 from samhq.video.frames import FrameSource, Numbered, open_frames
 from samhq.video.memory import Remembered
 from samhq.video.prompts import VideoPrompt, naming_prompt
@@ -259,7 +260,7 @@ def _in_model_pixels(prompt: Prompt, seen: EncodedFrame) -> tuple[Float[Tensor, 
             mask = (enlarged(torch.from_numpy(low)[None], frame.side)[0, 0] > 0).float()
     if prompt.points is None and prompt.box is None and mask is not None:
         return mask, None
-    asked = as_asked([replace(prompt, mask=None)], frame)
+    asked = prompt_arrays([replace(prompt, mask=None)], frame)
     clicks = Clicks(torch.from_numpy(asked.points[0]), torch.from_numpy(asked.labels[0]))
     if asked.boxes is not None:
         corners = torch.from_numpy(asked.boxes).reshape(2, 2)

@@ -15,8 +15,9 @@ pytest.importorskip("cv2")
 import cv2
 
 from samhq.datasets.drawn.assemblies import ASSEMBLED, ASSEMBLED_THIN
+from samhq.datasets.drawn.config import SceneConfig
 from samhq.datasets.drawn.raster import Place, rasterise
-from samhq.datasets.drawn.scene import Scene, SceneConfig, draw_scene
+from samhq.datasets.drawn.scene import Scene, draw_scene
 from samhq.datasets.drawn.shapes import SOLID, THIN
 from samhq.datasets.drawn.textures import FIELDS, Texture
 from samhq.errors import ConfigError

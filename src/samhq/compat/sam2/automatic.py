@@ -17,9 +17,11 @@ from jaxtyping import UInt8
 from samhq.compat.sam2.build import as_sam2, build_sam2_hf
 from samhq.compat.sam2.predictor import SAM2ImagePredictor
 from samhq.errors import ConfigError, ImageError
-from samhq.inference.automatic import AutomaticConfig, keep, propose
-from samhq.inference.everything import OutputMode, Records, as_output_mode
+from samhq.inference.automatic import propose
 from samhq.model.sam import Sam
+from samhq.results.automatic_config import AutomaticConfig
+from samhq.results.proposals import keep
+from samhq.results.records import OutputMode, Records, as_output_mode
 
 
 class RefusedOptionError(ConfigError, AssertionError):

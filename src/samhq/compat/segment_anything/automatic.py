@@ -17,10 +17,12 @@ from jaxtyping import UInt8
 from samhq.compat.segment_anything.predictor import SamPredictor
 from samhq.compat.segment_anything.sam import published
 from samhq.errors import ConfigError, ImageError
-from samhq.inference.automatic import AutomaticConfig, keep, propose
-from samhq.inference.everything import OutputMode, Records, as_output_mode
+from samhq.inference.automatic import propose
 from samhq.model import sam
 from samhq.options import yes_or_no
+from samhq.results.automatic_config import AutomaticConfig
+from samhq.results.proposals import keep
+from samhq.results.records import OutputMode, Records, as_output_mode
 
 
 def _off_below_zero(threshold: float) -> float:

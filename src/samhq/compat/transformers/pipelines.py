@@ -24,9 +24,11 @@ from samhq.config import MASK_THRESHOLD
 from samhq.device import as_dtype
 from samhq.errors import ConfigError, ImageError, did_you_mean, naming
 from samhq.image.read import read_image
-from samhq.inference.automatic import AutomaticConfig, Proposals, keep, propose
+from samhq.inference.automatic import propose
 from samhq.masks import runs
 from samhq.model.sam import Sam
+from samhq.results.automatic_config import AutomaticConfig
+from samhq.results.proposals import Proposals, keep
 
 #: What a call may say, and transformers' defaults.
 DEFAULTS: dict[str, Any] = {

@@ -19,11 +19,11 @@ from samhq.errors import PromptError
 from samhq.image.crops import Crop, crop_boxes
 from samhq.image.frame import Frame
 from samhq.image.read import as_array, read_image
-from samhq.inference.automatic import AutomaticConfig
-from samhq.inference.filters import near_crop_edge, nms
 from samhq.masks import runs
 from samhq.masks.rle import decode
 from samhq.options import whole_number
+from samhq.results.automatic_config import AutomaticConfig
+from samhq.results.filters import near_crop_edge, nms
 from samhq.types import FOREGROUND, IGNORED
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -16,12 +15,10 @@ import numpy as np
 from samhq.datasets.drawn.assemblies import ASSEMBLED, ASSEMBLED_THIN
 from samhq.datasets.drawn.backgrounds import background, blend
 from samhq.datasets.drawn.camera import lit, photograph
+from samhq.datasets.drawn.config import SceneConfig
 from samhq.datasets.drawn.raster import Cover, Place, rasterise
 from samhq.datasets.drawn.shapes import SOLID, THIN, Rng, Shape, between, chance, count, log_between, pick
 from samhq.datasets.drawn.textures import Texture, banks, colour, crop, random_texture, related_texture
-
-if TYPE_CHECKING:
-    from samhq.datasets.drawn.scene import SceneConfig  # which in turn draws with this module
 
 THIN_SHARE = 0.03  #: of the side; a mask whose mean thickness is below is thin
 

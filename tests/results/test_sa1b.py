@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as coco
-from tests.formats.drawn import masks, picture, scene
+from tests.results.drawn import masks, picture, scene
 
 from samhq.errors import ImageError
-from samhq.formats.annotation import picture_from_records
-from samhq.formats.sa1b import read_sa1b, sa1b_record, write_sa1b
+from samhq.results.picture import picture_from_records
+from samhq.results.sa1b import read_sa1b, sa1b_record, write_sa1b
 
 
 def test_everything_comes_back(tmp_path):

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from samhq.inference.filters import near_crop_edge, nms, stability_score
+from samhq.results.filters import near_crop_edge, nms, stability_score
 
 
 @settings(deadline=None)

@@ -9,8 +9,9 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from samhq.formats.annotation import Annotation, Picture
 from samhq.masks import rle
+from samhq.results.annotation import Annotation
+from samhq.results.picture import Picture
 
 
 def nested(height: int, width: int, step: int) -> np.ndarray:

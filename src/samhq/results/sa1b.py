@@ -1,6 +1,6 @@
-"""A picture's masks in the JSON of the SA-1B dataset, one file a picture, written and read.
+"""A picture's masks in the JSON form of the SA-1B dataset, one file a picture, written and read.
 
-Nothing is lost in these files, so any other format can be made from them later.
+These files keep everything, so every other format can be made from them later.
 
 Source: segment-anything, README, "Dataset"; the scores' names are those of its SamAutomaticMaskGenerator.
 """
@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from samhq.errors import ImageError
-from samhq.formats.annotation import Picture, picture_from_records, record_from_annotation
-from samhq.formats.files import write_json
+from samhq.results.annotation import record_from_annotation
+from samhq.results.picture import Picture, picture_from_records
+from samhq.storage.atomic import write_json
 
 
 def sa1b_record(picture: Picture) -> dict[str, Any]:
@@ -38,7 +39,7 @@ def write_sa1b(picture: Picture, path: Path) -> Path:
 
 
 def read_sa1b(path: str | os.PathLike[str]) -> Picture:
-    """What a file of SA-1B, or of `write_sa1b`, holds.
+    """The picture and its annotations in a file of SA-1B, or of `write_sa1b`.
 
     Raises:
         ImageError: the file cannot be read, is not of this form, or an RLE is damaged or of another size.

@@ -1,4 +1,4 @@
-"""Which whole-image masks are worth keeping: stability, crop edges, and boxes that say the same twice.
+"""Which whole-image masks are worth keeping: stability scores, crop edges and non-maximum suppression of boxes.
 
 Works on numbers and boxes; knows nothing of networks, prompts or pixels.
 
@@ -8,9 +8,9 @@ Source: Kirillov et al., Segment Anything (arXiv 2304.02643), appendix B; segmen
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int64, Shaped
 
 from samhq.image.crops import Crop
+from samhq.shapes import Bool, Float32, Int64, Shaped
 
 _EDGE = 20  #: pixels from a crop's edge within which a mask counts as cut off there
 

@@ -1,6 +1,4 @@
-"""A whole-image result read again from its record, to be looked at, saved or filtered without a network.
-
-Knows nothing of commands or networks.
+"""A whole-image result read from its record, to be shown, saved or filtered without a network.
 
 Source: segment-anything, README, "Dataset", for the files of SA-1B, which are read too.
 """
@@ -15,26 +13,27 @@ from typing import Any
 import numpy as np
 
 from samhq.errors import ConfigError, ImageError
-from samhq.formats.annotation import Annotation, Picture
-from samhq.formats.metadata import CONFIG
-from samhq.formats.sa1b import read_sa1b
 from samhq.image.crops import Crop
 from samhq.image.read import read_image
-from samhq.inference.automatic import AutomaticConfig, Proposal, Proposals
-from samhq.inference.everything import Everything
 from samhq.masks import rle, runs
+from samhq.results.annotation import Annotation
+from samhq.results.automatic_config import AutomaticConfig
+from samhq.results.everything import CONFIG, Everything
+from samhq.results.picture import Picture
+from samhq.results.proposals import Proposal, Proposals
+from samhq.results.sa1b import read_sa1b
 
-#: What is known of masks whose record does not say how they were chosen: all that there is may be asked for.
+#: The options assumed of a record without options: `Everything.filter` then takes every threshold.
 _FREE = AutomaticConfig(pred_iou_thresh=0.0, stability_score_thresh=0.0, box_nms_thresh=1.0, crop_nms_thresh=1.0)
 
 
 def load_everything(path: str | os.PathLike[str], image: Any = None, *, pixels: bool = True) -> Everything:
-    """What `samhq everything` or `Everything.save` wrote as `STEM.json`, with the masks in their order.
+    """The result that `samhq everything` or `Everything.save` wrote as `STEM.json`, masks in the same order.
 
-    `filter` works on the masks that the record holds, so thresholds can be made stricter, not looser than they were;
-    a record without them, such as SA-1B's own, allows any. `image` is the picture, as `samhq.image.read.read_image`
-    takes it; by default the file that the record names, as it says or beside the record. Without `pixels` no picture
-    is read and the result's `image` is black, at no cost.
+    `filter` chooses among the masks in the record, so thresholds can become stricter, not looser than in the run; a
+    record without thresholds, such as SA-1B's own, allows any. `image` is the picture, as
+    `samhq.image.read.read_image` takes it; by default the file that the record names, at that path or beside the
+    record. Without `pixels` no picture is read, and the result's `image` is black and takes no memory.
 
     Raises:
         ImageError: the file cannot be read or is another kind of record; the picture is not there, or of another size.
@@ -49,23 +48,23 @@ def load_everything(path: str | os.PathLike[str], image: Any = None, *, pixels: 
 
 
 def _config(path: Path) -> AutomaticConfig:
-    """What the record says was asked.
+    """The options of the run that the record holds.
 
     Raises:
-        ImageError: it means nothing.
+        ImageError: they are not options of `AutomaticConfig`.
     """
-    said = json.loads(path.read_text(encoding="utf-8")).get(CONFIG)
+    options = json.loads(path.read_text(encoding="utf-8")).get(CONFIG)
     try:
-        return _FREE if said is None else AutomaticConfig(**said)
+        return _FREE if options is None else AutomaticConfig(**options)
     except (TypeError, ConfigError) as error:
         raise ImageError(f"Expected options of AutomaticConfig as {CONFIG!r} in {path}, got: {error}") from error
 
 
 def _crop(item: Annotation, path: str | os.PathLike[str]) -> Crop:
-    """Where a mask was looked for.
+    """The crop that a mask was found in.
 
     Raises:
-        ImageError: it is no mask of whole-image segmentation.
+        ImageError: the mask does not come from whole-image segmentation.
     """
     if item.crop is None or item.point is None or item.score is None or item.stability is None:
         raise ImageError(

@@ -1,28 +1,40 @@
-"""Files of objects that were found by window in a large picture: as `files.py` writes them, one object at a time.
+"""Objects found at the own resolution of a large picture, and their files, written one object at a time.
 
-The picture is read whole for the overlay only. Knows nothing about networks or prompts' meaning.
+The whole picture is read for the overlay only. Knows nothing about networks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from samhq.formats.files import result_record, write_mask, write_picture, write_record
 from samhq.image.draw import cutout
 from samhq.image.draw import overlay as drawn
+from samhq.image.sources import PictureSource
 from samhq.image.windows import whole
-from samhq.inference.result import drawn_prompts
+from samhq.image.write import write_mask, write_picture
 from samhq.masks.regions import Piece
+from samhq.results.prompt import Prompt
+from samhq.results.record_file import segmentation_record, write_record
+from samhq.results.segmentation import drawn_prompts
 from samhq.shapes import UInt8
 
-if TYPE_CHECKING:
-    from samhq.image.sources import PictureSource
-    from samhq.inference.prompt import Prompt
-    from samhq.inference.refine import Refined
+
+@dataclass(frozen=True, eq=False)
+class Refined:
+    """One object at the picture's own resolution.
+
+    `score` is the predicted IoU of the look that decided, the mean over its tiles. `zoom` is how much larger that look
+    showed the object than the first one did; 1 where the first mask stayed.
+    """
+
+    piece: Piece
+    score: float
+    zoom: float = 1.0
 
 
 def save_native(
@@ -37,7 +49,7 @@ def save_native(
     model: str,
     file_name: str,
 ) -> list[Path]:
-    """Writes what `segment_native` found for `prompts` in `source`; names, files and order as `Segmentation.save`.
+    """Writes what `segment_native` found for `prompts` in `source`; files, names and order as in `Segmentation.save`.
 
     Raises:
         ImageError: the picture cannot be read, or has 2^32 pixels or more, which COCO's RLE cannot count.
@@ -53,7 +65,7 @@ def save_native(
     if cutouts:
         places = [directory / f"{stem}_cutout_{number}.png" for number in range(len(found))]
         written += [write_picture(path, _cutout(piece, source)) for path, piece in zip(places, pieces, strict=True)]
-    content = result_record(size_hw, model, prompts, annotations, names, file_name)
+    content = segmentation_record(size_hw, model, prompts, annotations, names, file_name)
     return [*written, write_record(directory / f"{stem}.json", content, written)]
 
 

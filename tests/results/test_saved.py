@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from tests.inference.test_everything import LOOSE
 from tests.inference.test_segment import picture
+from tests.results.test_everything import LOOSE
 
 from samhq.errors import ConfigError, ImageError
 from samhq.image.read import read_mask
-from samhq.inference.everything import Everything, segment_everything
+from samhq.inference.everything import segment_everything
 from samhq.inference.mosaic import segment_mosaic
-from samhq.inference.saved import load_everything
 from samhq.model.sam import Sam
+from samhq.results.everything import Everything
+from samhq.results.saved import load_everything
 
 SIZE = (90, 120)
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from PIL import Image
-from tests.formats.drawn import annotation, masks, picture, scene
+from tests.results.drawn import annotation, masks, picture, scene
 
 from samhq.errors import ConfigError
-from samhq.formats.annotation import Picture
-from samhq.formats.labelmap import label_map, write_label_map
+from samhq.results.label_map import label_map, write_label_map
+from samhq.results.picture import Picture
 
 
 def test_a_png_of_eight_bits_holds_the_numbers_and_shows_colours(tmp_path):

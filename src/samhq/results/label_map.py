@@ -1,6 +1,6 @@
-"""All objects of a picture as one map of numbers without overlaps, in memory and as PNG of 8 or 16 bits.
+"""All objects of a picture as one map of numbers without overlaps, in memory and as a PNG of 8 or 16 bits.
 
-A pixel's value is its object's number in the picture, from 1; 0 is nothing.
+A pixel's value is the number of its object in the picture, from 1; 0 is the background.
 """
 
 from __future__ import annotations
@@ -9,23 +9,23 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from jaxtyping import UInt
 from PIL import Image
 
 from samhq.errors import ConfigError
-from samhq.formats.annotation import Picture
 from samhq.image.draw import colour
+from samhq.results.picture import Picture
+from samhq.shapes import UInt
 from samhq.storage.atomic import whole_file
 
-#: Which object has a pixel that several claim: the smallest of them, or the one with the best score.
+#: Which of overlapping objects gets a pixel: the smallest, or the one with the best score.
 Order = Literal["area", "score"]
 
 
 def label_map(picture: Picture, order: Order = "area") -> UInt[np.ndarray, "H W"]:
-    """The map [H,W] in the smallest of uint8, uint16 and uint32 that has room for the objects' numbers.
+    """The map [H,W] in the smallest of uint8, uint16 and uint32 that holds the objects' numbers.
 
     Where objects overlap, the smaller one wins ("area"), or the one with the better score ("score"; objects without
-    a score lie below all others). What is covered entirely does not appear.
+    a score lie below all others). An object that is covered entirely does not appear.
 
     Raises:
         ConfigError: another order.

@@ -1,9 +1,7 @@
-"""Prompts in image pixels become the network's flat list, or a sentence says why not."""
+"""Prompts in image pixels become arrays in model pixels, or a sentence says why not."""
 
 from __future__ import annotations
 
-import io
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,11 +9,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
 from samhq.errors import PromptError, SamHQError
 from samhq.image.frame import Frame
-from samhq.inference.prompt import Prompt, as_prompts, candidates_for, flatten, join, mask_logits
+from samhq.results.prompt import Prompt, as_prompts, candidates_for
+from samhq.results.prompt_arrays import mask_logits, prompt_arrays
 from samhq.types import IGNORED
 
 FRAME = Frame.fit((40, 80), 64)
@@ -25,70 +23,36 @@ ROUGH[10:30, 20:60] = True
 
 
 def test_ragged_points_are_filled_with_what_takes_no_part() -> None:
-    flat = flatten([Prompt(points=[[10, 20], [40, 30]], labels=[1, 0]), Prompt(box=[10, 10, 40, 30])], FRAME)
-    assert flat.points is not None
-    assert flat.labels is not None
-    assert flat.boxes is not None
-    assert flat.points[0].tolist() == [[8, 16], [32, 24]]
-    assert flat.labels.tolist() == [[1, 0], [IGNORED, IGNORED]]
-    assert flat.boxes[0].isnan().all()
-    assert flat.boxes[1].tolist() == [8, 8, 32, 24]
-    assert flat.masks is None
+    arrays = prompt_arrays([Prompt(points=[[10, 20], [40, 30]], labels=[1, 0]), Prompt(box=[10, 10, 40, 30])], FRAME)
+    assert arrays.points[0].tolist() == [[8, 16], [32, 24]]
+    assert arrays.labels.tolist() == [[1, 0], [IGNORED, IGNORED]]
+    assert arrays.boxes is not None
+    assert np.isnan(arrays.boxes[0]).all()
+    assert arrays.boxes[1].tolist() == [8, 8, 32, 24]
+    assert arrays.masks is None
+    assert len(arrays) == 2
+    assert arrays[1:].boxes is not None
+    assert arrays[1:].boxes.tolist() == [[8, 8, 32, 24]]
 
 
 def test_points_without_labels_are_on_the_object() -> None:
-    labels = flatten([Prompt(points=[[1, 1], [2, 2], [3, 3]])], FRAME).labels
-    assert labels is not None
+    labels = prompt_arrays([Prompt(points=[[1, 1], [2, 2], [3, 3]])], FRAME).labels
     assert labels.tolist() == [[1, 1, 1]]
 
 
 def test_a_bool_mask_is_brought_to_the_square_and_logits_stay() -> None:
-    flat = flatten([Prompt(mask=ROUGH), Prompt(mask=LOGITS), Prompt(box=[0, 0, 5, 5])], FRAME)
-    assert flat.masks is not None
-    assert np.array_equal(flat.masks[0].numpy(), FRAME.mask_to_prompt(ROUGH))
-    assert flat.masks[0, 0, 4, 8] > 0 > flat.masks[0, 0, 0, 0]
-    assert np.array_equal(flat.masks[1, 0].numpy(), LOGITS)
-    assert flat.masks[2].isnan().all()
+    masks = prompt_arrays([Prompt(mask=ROUGH), Prompt(mask=LOGITS), Prompt(box=[0, 0, 5, 5])], FRAME).masks
+    assert masks is not None
+    assert np.array_equal(masks[0], FRAME.mask_to_prompt(ROUGH))
+    assert masks[0, 0, 4, 8] > 0 > masks[0, 0, 0, 0]
+    assert np.array_equal(masks[1, 0], LOGITS)
+    assert np.isnan(masks[2]).all()
 
 
 @pytest.mark.parametrize("shape", [(16, 16), (1, 16, 16), (1, 1, 16, 16)])
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 def test_logits_with_axes_of_one_and_of_any_precision(shape: tuple[int, ...], dtype: torch.dtype) -> None:
     assert np.array_equal(mask_logits(torch.ones(shape, dtype=dtype), FRAME), np.ones((1, 16, 16)))
-
-
-def test_joined_prompts_are_those_of_each_picture() -> None:
-    first = flatten([Prompt(points=[[10, 20]]), Prompt(mask=LOGITS)], FRAME, 0)
-    second = flatten([Prompt(points=[[1, 2], [3, 4], [5, 6]], box=[0, 0, 9, 9])], FRAME, 1)
-    both = join([first, second])
-    assert both.image_index.tolist() == [0, 0, 1]
-    assert both.labels is not None
-    assert both.labels.tolist() == [[1, IGNORED, IGNORED], [IGNORED] * 3, [1, 1, 1]]
-    assert both.points is not None
-    assert second.points is not None
-    assert torch.equal(both.points[2], second.points[0])
-    assert both.boxes is not None
-    assert both.boxes.isnan().all(dim=1).tolist() == [True, True, False]
-    assert both.masks is not None
-    assert both.masks.isnan().all(dim=(1, 2, 3)).tolist() == [True, False, True]
-
-
-@pytest.mark.parametrize(
-    ("prompt", "policy"),
-    [
-        (Prompt(points=[[1, 2]]), "best"),
-        (Prompt(points=[1, 2]), "best"),
-        (Prompt(points=[[1, 2]], labels=[1]), "best"),
-        (Prompt(points=[[1, 2], [3, 4]]), "single"),
-        (Prompt(points=[[1, 2]], box=[0, 0, 5, 5]), "single"),
-        (Prompt(points=[[1, 2]], mask=ROUGH), "single"),
-        (Prompt(box=[0, 0, 5, 5]), "single"),
-    ],
-)
-def test_only_a_lone_click_is_ambiguous(prompt: Prompt, policy: str) -> None:
-    assert candidates_for([prompt], None) == [policy]
-    assert candidates_for([prompt], True) == ["sorted"]
-    assert candidates_for([prompt], False) == ["single"]
 
 
 @pytest.mark.parametrize(
@@ -122,7 +86,7 @@ def test_only_a_lone_click_is_ambiguous(prompt: Prompt, policy: str) -> None:
 )
 def test_misuse_is_a_sentence(prompts: list[Prompt], said: str) -> None:
     with pytest.raises(PromptError, match=said):
-        flatten(prompts, FRAME)
+        prompt_arrays(prompts, FRAME)
 
 
 numbers = st.one_of(
@@ -163,13 +127,12 @@ anything: st.SearchStrategy[Any] = st.one_of(st.none(), nested, pairs, arrays)
 @given(st.lists(st.builds(Prompt, anything, anything, anything, anything), max_size=3))
 def test_whatever_is_given_only_our_errors_come_out(prompts: list[Prompt]) -> None:
     try:
-        flat = flatten(prompts, FRAME)
+        arrays = prompt_arrays(prompts, FRAME)
     except SamHQError:
         return
     policies = candidates_for(prompts, None)
-    assert len(flat) == len(prompts) == len(policies)
-    assert flat.points is not None
-    assert flat.points.isfinite().all()
+    assert len(arrays) == len(prompts) == len(policies)
+    assert np.isfinite(arrays.points).all()
 
 
 @pytest.mark.parametrize(
@@ -188,30 +151,6 @@ def test_whatever_is_given_only_our_errors_come_out(prompts: list[Prompt]) -> No
 def test_of_several_prompts_the_wrong_one_is_named(wrong: Prompt) -> None:
     fine = Prompt(points=[[10, 20]])
     with pytest.raises(PromptError, match=r"^Prompt 1 \(of 0 to 2\): Expected"):
-        flatten(as_prompts([fine, wrong, fine]), FRAME)
+        prompt_arrays(as_prompts([fine, wrong, fine]), FRAME)
     with pytest.raises(PromptError, match=r"^Expected"):
-        flatten(as_prompts([wrong]), FRAME)
-
-
-def test_what_is_no_prompt_is_named_among_those_that_are() -> None:
-    with pytest.raises(PromptError, match=r"^Prompt 1 \(of 0 to 1\): .*list"):
-        as_prompts([Prompt(points=[[1, 2]]), [1, 2]])
-
-
-def test_a_mask_may_be_a_picture_or_its_file(tmp_path: Path) -> None:
-    picture = Image.fromarray(ROUGH.astype(np.uint8) * 255)
-    file, stream = tmp_path / "rough.png", io.BytesIO()
-    picture.save(file)
-    picture.save(stream, "PNG")
-    for mask in (picture, file, str(file), stream.getvalue(), io.BytesIO(stream.getvalue())):
-        read = as_prompts([Prompt(box=[1, 2, 30, 40], mask=mask)])[0]
-        assert np.array_equal(read.mask, ROUGH)
-        assert read.box == [1, 2, 30, 40]
-    assert as_prompts([Prompt(mask=LOGITS)])[0].mask is LOGITS
-
-
-@pytest.mark.parametrize("name", ["nowhere.png", "logits.npy"])
-def test_a_mask_file_that_is_no_picture_is_a_sentence(tmp_path: Path, name: str) -> None:
-    np.save(tmp_path / "logits.npy", LOGITS)
-    with pytest.raises(PromptError, match=f"(?s){name}.*read_mask_prompt"):
-        as_prompts([Prompt(mask=tmp_path / name)])
+        prompt_arrays(as_prompts([wrong]), FRAME)

@@ -1,6 +1,6 @@
-"""Masks of one picture, at its own size, as numpy arrays that show, measure and save themselves.
+"""The masks of one picture, at its own size, as numpy arrays that show, measure and save themselves.
 
-Knows nothing about networks, nor torch.
+Knows nothing about networks or torch.
 """
 
 from __future__ import annotations
@@ -10,19 +10,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from samhq.image.boxes import boxes_from_masks
 from samhq.image.draw import cutout, overlay
+from samhq.image.frame import Frame
 from samhq.image.read import as_array
-from samhq.inference.prompt import Prompt
+from samhq.image.write import write_mask, write_picture
 from samhq.masks import rle
-
-if TYPE_CHECKING:
-    from samhq.image.frame import Frame
-    from samhq.masks.polygons import Polygon
+from samhq.masks.polygons import Polygon, polygons_from_mask
+from samhq.results.prompt import Prompt
+from samhq.results.record_file import segmentation_record, write_record
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,12 +77,10 @@ class Segmentation:
         return self.frame.logits_to_image(self.low_res_logits[:, :1])[:, 0]
 
     def polygons(self, tolerance: float = 0.0) -> list[list[Polygon]]:
-        """For every prompt its mask's outlines with holes, (x, y) on pixel borders.
+        """The outlines of every prompt's mask, with holes, (x, y) on pixel borders.
 
-        `tolerance` in pixels: how far a simplified outline may leave the exact one; 0 keeps every corner.
+        `tolerance`: how far, in pixels, a simplified outline may lie from the exact one; 0 keeps every corner.
         """
-        from samhq.masks.polygons import polygons_from_mask
-
         return [polygons_from_mask(mask, tolerance) for mask in self.masks]
 
     def overlay(self, *, prompts: bool = True, alpha: float = 0.5) -> np.ndarray:
@@ -129,26 +127,42 @@ class Segmentation:
         """Writes mask PNGs, an overlay, cut-outs with alpha and a JSON record; returns their paths.
 
         Names begin with `stem`: `_mask_0.png` (255 on the object; with several candidates `_mask_0_1.png`),
-        `_overlay.jpg`, `_cutout_0.png` and `.json`, which names the other files and the picture: `file_name`, by
-        default the path that it was given by. Every file appears whole or not at all.
-        With the record, files go that the record before it names, if it was of another result and nobody changed them;
-        without it none goes, since nothing would say whose files are there.
+        `_overlay.jpg`, `_cutout_0.png` and `.json`, which lists the other files and names the picture: `file_name`, by
+        default the path it was read from. Every file appears whole or not at all. Writing the record deletes the
+        unmodified files that a previous record of another result listed. Without `record` nothing is deleted.
 
         Raises:
             OSError: the folder cannot be made or written.
         """
-        from samhq.formats.files import save_segmentation
+        folder = Path(directory)
+        mask_names = [f"{stem}_mask_{suffix}.png" for suffix in _suffixes(*self.candidates.shape[:2])]
+        written: list[Path] = []
+        if masks:
+            flat = self.candidates.reshape(-1, *self.candidates.shape[2:])
+            written += [write_mask(folder / name, mask) for name, mask in zip(mask_names, flat, strict=True)]
+        if overlay:
+            written.append(write_picture(folder / f"{stem}_overlay.jpg", self.overlay()))
+        if cutouts:
+            written += [write_picture(folder / f"{stem}_cutout_{i}.png", self.cutout(i)) for i in range(len(self))]
+        if record:
+            content = self._record(mask_names if masks else None, file_name or self.file_name)
+            written.append(write_record(folder / f"{stem}.json", content, written))
+        return written
 
-        return save_segmentation(
-            self,
-            Path(directory),
-            stem,
-            masks=masks,
-            overlay=overlay,
-            cutouts=cutouts,
-            record=record,
-            file_name=file_name or self.file_name,
-        )
+    def _record(self, mask_names: list[str] | None, file_name: str | None) -> dict[str, Any]:
+        height, width = self.image.shape[:2]
+        return segmentation_record((height, width), self.model, self.prompts, self.annotations(), mask_names, file_name)
+
+
+def _suffixes(prompts: int, candidates: int) -> list[str]:
+    """The endings of mask files, in order.
+
+    >>> _suffixes(2, 1), _suffixes(1, 3)
+    (['0', '1'], ['0_0', '0_1', '0_2'])
+    """
+    if candidates == 1:
+        return [str(p) for p in range(prompts)]
+    return [f"{p}_{k}" for p in range(prompts) for k in range(candidates)]
 
 
 def drawn_prompts(prompts: Sequence[Prompt]) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]:

@@ -1,0 +1,206 @@
+"""The options of whole-image segmentation: where it looks and what it keeps. Knows nothing of networks or files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+from samhq import options
+from samhq.config import MASK_THRESHOLD, Candidates, Defaults, HQMode
+from samhq.errors import ConfigError, ImageError, did_you_mean
+from samhq.image.crops import point_grid
+from samhq.image.read import as_array, describe
+from samhq.shapes import Float64
+
+#: The options that can be changed after the network ran; see `Everything.filter`.
+REFILTERED = ("pred_iou_thresh", "stability_score_thresh", "box_nms_thresh", "crop_nms_thresh", "min_mask_region_area")
+
+
+@dataclass(frozen=True, eq=False)
+class AutomaticConfig:
+    """Where whole-image segmentation looks and what it keeps, with segment-anything's names and defaults."""
+
+    points_per_side: int | None = 32
+    """Points along each side of the picture; None where `point_grids` says them."""
+
+    points_per_batch: int = 64
+    """At most so many points are decoded at once; fewer on a CPU, where they would fall out of its cache."""
+
+    pred_iou_thresh: float = 0.88
+    """Keep masks whose predicted IoU is above this; 0 keeps all."""
+
+    stability_score_thresh: float = 0.95
+    """Keep masks whose stability score is at least this; 0 keeps all."""
+
+    stability_score_offset: float = 1.0
+    """How far the two levels of the stability score lie from the threshold, in logits."""
+
+    box_nms_thresh: float = 0.7
+    """In a crop, drop a mask whose box has a larger IoU than this with that of a mask of higher predicted IoU."""
+
+    crop_n_layers: int = 0
+    """Look at crops too: 4 in the first layer, 16 more in the second, and so on."""
+
+    crop_nms_thresh: float = 0.7
+    """As `box_nms_thresh`, between crops; the mask from the smaller crop stays."""
+
+    crop_overlap_ratio: float = 512 / 1500
+    """How much crops of the first layer overlap, as a part of the picture's shorter side."""
+
+    crop_n_points_downscale_factor: int = 1
+    """Points per side are divided by this in each further layer of crops."""
+
+    point_grids: Sequence[Any] | None = None
+    """For each layer its points [N,2] as (x, y) in 0..1 of a crop, in place of `points_per_side`."""
+
+    min_mask_region_area: int = 0
+    """Fill holes and drop islands of fewer pixels than this."""
+
+    # ---- beyond segment-anything
+
+    candidates: Candidates | None = None
+    """Which of SAM's masks a point gives. None: all three for plain SAM; for HQ models the best, as in SAM-HQ."""
+
+    hq: HQMode | None = None
+    """What the HQ decoder paints: "add", "only" or "off"; None is "add" for models that have it."""
+
+    mask_threshold: float = MASK_THRESHOLD
+    """A pixel belongs to a mask when its logit is above this."""
+
+    second_pass: bool = False
+    """Give every mask back to the network as a prompt once, beside its point: SAM 2's `use_m2m`."""
+
+    low_res_region_area: int = 0
+    """Fill holes and drop specks of at most so many low-resolution pixels before masks are enlarged, as SAM 2 does."""
+
+    def __post_init__(self) -> None:
+        if (self.points_per_side is None) == (self.point_grids is None):
+            came = "neither" if self.points_per_side is None else "both"
+            raise ConfigError(
+                f"Expected points_per_side or point_grids, got {came}. Set points_per_side=None to use point_grids."
+            )
+        self._check_values()
+        if self.point_grids is not None:
+            grids = tuple(_checked_grid(grid) for grid in _as_list(self.point_grids))
+            if len(grids) <= self.crop_n_layers:
+                raise ConfigError(
+                    f"Expected point_grids for {self.crop_n_layers + 1} layers, the picture's included, got "
+                    f"{len(grids)}. Add grids or lower crop_n_layers."
+                )
+            object.__setattr__(self, "point_grids", grids)
+        self._check_amount()
+
+    def _check_values(self) -> None:
+        """Replaces each field by its checked, plain value."""
+        checked: dict[str, Any] = {
+            name: options.whole_number(name, getattr(self, name), *bounds)
+            for name, bounds in _WHOLE.items()
+            if (name, getattr(self, name)) != ("points_per_side", None)
+        }
+        checked |= {name: options.real_number(name, getattr(self, name), 0) for name in _FROM_ZERO}
+        checked["crop_overlap_ratio"] = options.real_number(
+            "crop_overlap_ratio", self.crop_overlap_ratio, 0, 1, below=True
+        )
+        factor = "crop_n_points_downscale_factor"
+        checked[factor] = options.real_number(factor, getattr(self, factor), 1, 2048)
+        checked["mask_threshold"] = options.real_number("mask_threshold", self.mask_threshold)
+        for name, words in (("candidates", Candidates), ("hq", HQMode)):
+            if getattr(self, name) is not None:
+                options.one_of(name, getattr(self, name), words)
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+
+    def _check_amount(self) -> None:
+        """Refuses a run of more points than any machine finishes, before the first of them is made."""
+        points = sum(4**layer * self._points(layer) for layer in range(self.crop_n_layers + 1))
+        if points > _MOST_POINTS:
+            raise ConfigError(
+                f"Expected at most {_MOST_POINTS:,} points in all, got {points:,} in the picture and "
+                f"{self.crop_n_layers} layers of crops. Lower points_per_side or crop_n_layers, or raise "
+                "crop_n_points_downscale_factor."
+            )
+
+    def _points(self, layer: int) -> int:
+        """How many points each crop of a layer gets."""
+        return len(self.point_grids[layer]) if self.point_grids is not None else self._per_side(layer) ** 2
+
+    def _per_side(self, layer: int) -> int:
+        assert self.points_per_side is not None
+        return max(1, int(self.points_per_side / self.crop_n_points_downscale_factor**layer))
+
+    @classmethod
+    def suited_to(cls, defaults: Defaults, **chosen: Any) -> AutomaticConfig:
+        """The settings that a model's weights bring along, with those `chosen` in place of theirs and the library's."""
+        return cls(**{**{name: value for name, value in defaults.stated().items() if hasattr(cls, name)}, **chosen})
+
+    def replace(self, **changes: Any) -> AutomaticConfig:
+        """A copy with some fields changed.
+
+        Raises:
+            ConfigError: a value that means nothing.
+        """
+        return replace(self, **changes)
+
+    def grid(self, layer: int) -> Float64[np.ndarray, "N 2"]:
+        """The points of a crop in a layer, (x, y) in 0..1; at least one."""
+        if self.point_grids is not None:
+            return np.asarray(self.point_grids[layer])
+        return point_grid(self._per_side(layer))
+
+
+_MOST_POINTS = 1 << 22  #: of one picture with all its crops: hours of work on the fastest machines
+_WHOLE = {"points_per_side": (1, 2048), "points_per_batch": (1,), "crop_n_layers": (0, 8)}  #: least, and most
+_FROM_ZERO = (
+    "pred_iou_thresh", "stability_score_thresh", "stability_score_offset", "box_nms_thresh", "crop_nms_thresh",
+    "min_mask_region_area",
+)  # fmt: skip
+
+
+def _as_list(grids: Any) -> list[Any]:
+    try:
+        return list(grids)
+    except TypeError as error:
+        raise ConfigError(
+            f"Expected point_grids as a list of points [N, 2], one a layer, got {grids!r:.80}."
+        ) from error
+
+
+def _checked_grid(grid: Any) -> np.ndarray:
+    try:
+        points = as_array(grid).astype(np.float64)
+    except ImageError as error:
+        raise ConfigError(f"Expected each of point_grids as points [N, 2], got {describe(grid)}.") from error
+    if points.ndim != 2 or points.shape[1] != 2 or not len(points) or not ((points >= 0) & (points <= 1)).all():
+        raise ConfigError(
+            f"Expected each of point_grids as points [N, 2], (x, y) in 0..1 of a crop, got shape {list(points.shape)}. "
+            "Divide pixels by the crop's width and height."
+        )
+    return points
+
+
+def as_config(config: AutomaticConfig | None, options: dict[str, Any], defaults: Defaults) -> AutomaticConfig:
+    """The configuration with these options changed; for None, the model's own defaults with these options.
+
+    Raises:
+        ConfigError: an option that is unknown or means nothing.
+    """
+    known = [field.name for field in fields(AutomaticConfig)]
+    for name in options:
+        if name not in known:
+            raise ConfigError(f"Expected an option of AutomaticConfig, got {name!r}. {did_you_mean(name, known)}")
+    return AutomaticConfig.suited_to(defaults, **options) if config is None else config.replace(**options)
+
+
+def config_record(config: AutomaticConfig) -> dict[str, Any]:
+    """The options by name, as JSON values."""
+    values = {field.name: _plain(getattr(config, field.name)) for field in fields(config)}
+    grids = config.point_grids
+    return values | {"point_grids": None if grids is None else [as_array(grid).tolist() for grid in grids]}
+
+
+def _plain(value: Any) -> Any:
+    """A NumPy number as a Python one; everything else unchanged."""
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,211 @@
+"""Everything in a picture: masks held as outlines, shown as segment-anything's records, filtered again and saved.
+
+Knows nothing of networks; `samhq.inference.everything` makes these results.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from samhq.errors import ConfigError, did_you_mean
+from samhq.image.draw import colour
+from samhq.image.write import write_mask, write_picture
+from samhq.masks import runs
+from samhq.options import real_number
+from samhq.results.automatic_config import REFILTERED, AutomaticConfig, config_record
+from samhq.results.label_map import write_label_map
+from samhq.results.picture import Picture, picture_from_records
+from samhq.results.proposals import Proposals, keep
+from samhq.results.record_file import write_record
+from samhq.results.records import OutputMode, Records
+from samhq.results.sa1b import sa1b_record
+from samhq.results.table import write_table
+from samhq.shapes import UInt, UInt8
+
+CONFIG = "config"  #: the entry of a record that holds the options of the run
+_ROWS = 256  #: of a picture, tinted at a time
+
+_LEAST = ("pred_iou_thresh", "stability_score_thresh")  #: masks below the run's own value are lost
+_LEAST_SAVED, _MOST_SAVED = (
+    ("min_mask_region_area",),
+    ("box_nms_thresh", "crop_nms_thresh"),
+)  #: the same for results read from a record
+
+
+@dataclass(frozen=True, eq=False)
+class Everything:
+    """The masks of one picture, uint8 [H,W,3], in the order of segment-anything's generator.
+
+    `proposals` are the masks that the network found, `config` the options that choose among them now, `ran` those of
+    the run; `model` is the model's name, `file_name` the picture's path, if it was read from a file. `saved` is true
+    for a result read from a record: the proposals are then those that `ran` kept, in their order, and no others.
+    """
+
+    image: np.ndarray
+    proposals: Proposals
+    config: AutomaticConfig
+    ran: AutomaticConfig
+    model: str
+    file_name: str | None = None
+    saved: bool = False
+
+    def __repr__(self) -> str:
+        height, width = self.proposals.size_hw
+        return f"Everything({len(self)} masks, {height}x{width}, {self.model})"
+
+    @cached_property
+    def kept(self) -> Proposals:
+        """The proposals that `config` keeps."""
+        return self.proposals if self.saved and self.config is self.ran else keep(self.proposals, self.config)
+
+    def __len__(self) -> int:
+        return len(self.kept)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return iter(self.records)
+
+    @property
+    def records(self) -> Records:
+        """segment-anything's records with bool masks [H,W], each unpacked on access."""
+        return Records(self.kept, "binary_mask")
+
+    def as_records(self, output_mode: OutputMode = "coco_rle") -> list[dict[str, Any]]:
+        """segment-anything's records as a list; by default with compressed RLE, ready for JSON.
+
+        Raises:
+            ConfigError: another `output_mode`.
+        """
+        return list(Records(self.kept, output_mode))
+
+    @property
+    def scores(self) -> np.ndarray:
+        """The predicted IoU of every mask, float32 [M]."""
+        return self.kept.iou
+
+    @property
+    def boxes(self) -> np.ndarray:
+        """Tight boxes [M,4] as (x0, y0, x1, y1) in image pixels, last pixel included."""
+        return self.kept.boxes
+
+    @cached_property
+    def areas(self) -> np.ndarray:
+        """Pixels of every mask, int64 [M]."""
+        return np.array([runs.area(changes) for changes in self.kept.changes], np.int64)
+
+    @property
+    def covered(self) -> float:
+        """The share of the picture that at least one mask covers, in 0..1."""
+        height, width = self.kept.size_hw
+        return runs.area_of_all(self.kept.changes) / (height * width)
+
+    def mask(self, index: int) -> np.ndarray:
+        """One mask, bool [H,W]."""
+        return runs.mask_of(self.kept.changes[index], self.kept.size_hw)
+
+    def filter(self, **thresholds: Any) -> Everything:
+        """The same run with other thresholds, without decoding again.
+
+        Takes `pred_iou_thresh`, `stability_score_thresh`, `box_nms_thresh`, `crop_nms_thresh` and
+        `min_mask_region_area`. Masks that the run rejected are lost, unless it ran with `keep_all`; a result read from
+        a record has also lost the masks that were suppressed as repetitions and the regions that were cleaned away.
+
+        Raises:
+            ConfigError: another name, or a threshold that needs lost masks.
+        """
+        for name in thresholds:
+            if name not in REFILTERED:
+                known = did_you_mean(name, REFILTERED)
+                raise ConfigError(f"Expected a threshold that can be changed later, got {name!r}. {known}")
+        config = self.config.replace(**thresholds)
+        for name in _LEAST + (_LEAST_SAVED if self.saved else ()):
+            ran, asked = max(getattr(self.ran, name), 0.0), max(getattr(config, name), 0.0)
+            if asked < ran:
+                raise _lost(f"{name} of at least {ran}", asked)
+        for name in _MOST_SAVED if self.saved else ():
+            ran, asked = getattr(self.ran, name), getattr(config, name)
+            if asked > ran:
+                raise _lost(f"{name} of at most {ran}", asked)
+        return replace(self, config=config)
+
+    def label_map(self) -> UInt[np.ndarray, "H W"]:
+        """The numbers of the masks, from 1, without overlaps: the smallest mask gets the pixel; 0 without a mask."""
+        height, width = self.kept.size_hw
+        labels = np.zeros(height * width, np.min_scalar_type(len(self)))
+        for row in np.argsort(-self.areas, kind="stable").tolist():
+            for start, stop in self.kept.changes[row].reshape(-1, 2).tolist():
+                labels[start:stop] = row + 1
+        return np.ascontiguousarray(labels.reshape(width, height).T)
+
+    def overlay(self, alpha: float = 0.5) -> UInt8[np.ndarray, "H W 3"]:
+        """A copy of the picture with every mask tinted, small ones over large ones, and borders in white."""
+        alpha = real_number("alpha", alpha, 0, 1)
+        labels = self.label_map()
+        colours = np.array([(0, 0, 0), *map(colour, range(len(self)))], np.float32) * alpha
+        canvas = self.image.copy()
+        border = np.zeros(labels.shape, np.bool_)
+        border[:, 1:] = labels[:, 1:] != labels[:, :-1]
+        border[1:] |= labels[1:] != labels[:-1]
+        for start in range(0, len(canvas), _ROWS):
+            part, numbers = canvas[start : start + _ROWS], labels[start : start + _ROWS]
+            tinted = (part * np.float32(1 - alpha) + colours[numbers] + 0.5).astype(np.uint8)
+            np.copyto(part, tinted, where=(numbers > 0)[..., None])
+        canvas[border] = 255
+        return canvas
+
+    def save(
+        self,
+        directory: str | os.PathLike[str],
+        stem: str = "result",
+        *,
+        masks: bool = True,
+        overlay: bool = True,
+        record: bool = True,
+        labels: bool = False,
+        file_name: str | None = None,
+    ) -> list[Path]:
+        """Writes masks with a table, an overlay, a JSON record and a label map; returns their paths.
+
+        Names: `STEM/0.png` and so on with `STEM/metadata.csv`, as segment-anything's `amg.py` writes them;
+        `STEM_overlay.jpg`; `STEM.json`, in the form of SA-1B; `STEM_labels.png`. The record calls the picture
+        `file_name`, by default the path it was read from, or else the stem. Writing the record deletes the unmodified
+        files that a previous record of another result listed. Without `record` nothing is deleted.
+
+        Raises:
+            OSError: the folder cannot be made or written.
+            ConfigError: more than 65535 masks for `labels`.
+        """
+        folder, name = Path(directory), file_name or self.file_name or stem
+        written: list[Path] = []
+        if masks:
+            written += self._write_masks(folder / stem)
+        if overlay:
+            written.append(write_picture(folder / f"{stem}_overlay.jpg", self.overlay()))
+        if labels:
+            written.append(write_label_map(self._picture(name, stem), folder / f"{stem}_labels.png"))
+        if record:
+            content = sa1b_record(self._picture(name, stem)) | {CONFIG: config_record(self.config)}
+            written.append(write_record(folder / f"{stem}.json", content, written))
+        return written
+
+    def _write_masks(self, folder: Path) -> list[Path]:
+        """`0.png`, `1.png` and so on, 255 on the mask, and `metadata.csv` with a row each."""
+        written = [write_mask(folder / f"{number}.png", self.mask(number)) for number in range(len(self))]
+        return [*written, write_table(folder / "metadata.csv", self.as_records("coco_rle"))]
+
+    def _picture(self, file_name: str, stem: str) -> Picture:
+        records = self.as_records("coco_rle")
+        return picture_from_records(records, file_name, self.kept.size_hw, stem=stem, model=self.model)
+
+
+def _lost(expected: str, asked: float) -> ConfigError:
+    return ConfigError(
+        f"Expected {expected}, with which the masks were made, got {asked}. Make them again with that; "
+        "segment_everything with keep_all=True leaves all thresholds free."
+    )

@@ -1,0 +1,122 @@
+"""A picture with its objects, as every writer takes it, made from a result or from segment-anything's records.
+
+Knows nothing of networks, nor of any file format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from samhq.errors import ConfigError, ImageError
+from samhq.masks import rle
+from samhq.masks.finish import Finish
+from samhq.results.annotation import LABEL, Annotation, annotation_from_record
+from samhq.results.segmentation import Segmentation
+
+
+@dataclass(frozen=True)
+class Georeference:
+    """Where on Earth a picture lies: x = a·column + b·row + c, y = d·column + e·row + f, for `transform` (a … f).
+
+    Columns and rows count from the top-left corner of the top-left pixel, as in rasterio's affine transforms. `crs`
+    names the coordinates, such as "EPSG:32633".
+    """
+
+    transform: tuple[float, float, float, float, float, float]
+    crs: str | None = None
+
+    def __post_init__(self) -> None:
+        a, b, _, d, e, _ = self.transform
+        if not np.isfinite(self.transform).all() or a * e == b * d:
+            raise ConfigError(
+                f"Expected six numbers (a, b, c, d, e, f) that give pixels an area, got {self.transform}. For square "
+                "pixels of side s with the corner at (x, y) write (s, 0, x, 0, -s, y)."
+            )
+
+    def apply(self, points: np.ndarray) -> np.ndarray:
+        """Points [N,2] in coordinates of `crs`, from (column, row)."""
+        a, b, c, d, e, f = self.transform
+        x, y = points[:, 0], points[:, 1]
+        return np.stack([a * x + b * y + c, d * x + e * y + f], axis=1)
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A picture and the objects found in it.
+
+    `file_name` is its name in the files that are written; `image` uint8 [H,W,3] is for formats that show the picture,
+    `source`, the path of its file, for formats that copy it; the names of its own files begin with `stem`, by default
+    that of `file_name`.
+    """
+
+    file_name: str
+    size_hw: tuple[int, int]
+    annotations: tuple[Annotation, ...] = ()
+    image: np.ndarray | None = None
+    source: Path | None = None
+    stem: str = ""
+    geo: Georeference | None = None
+    model: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.stem:
+            object.__setattr__(self, "stem", Path(self.file_name).stem)
+        sizes = {annotation.size_hw for annotation in self.annotations}
+        sizes |= {self.image.shape[:2]} if self.image is not None else set()
+        if sizes - {tuple(self.size_hw)}:
+            raise ImageError(
+                f"Expected masks and image of the size of {self.file_name}, {list(self.size_hw)} (height, width), got "
+                f"{sorted(sizes - {tuple(self.size_hw)})}. Give masks at the size of the picture that they belong to."
+            )
+
+    @property
+    def objects(self) -> list[tuple[int, Annotation]]:
+        """The annotations that have pixels, each with its number, from 1; no format can express empty ones."""
+        return [(number, item) for number, item in enumerate(self.annotations, 1) if item.area]
+
+    def finished(self, finish: Finish) -> Picture:
+        """The same picture with all masks finished."""
+        if not finish.changes_masks:
+            return self
+        return replace(self, annotations=tuple(annotation.finished(finish) for annotation in self.annotations))
+
+
+def picture_from_result(
+    result: Segmentation, file_name: str, labels: str | Sequence[str] = LABEL, **about: Any
+) -> Picture:
+    """The best mask of every prompt of a result; `labels` is one name for all, or one for each.
+
+    `about` are more fields of `Picture`: `source`, `stem`, `geo`.
+
+    Raises:
+        ConfigError: a number of labels other than that of prompts.
+    """
+    names = [labels] * len(result) if isinstance(labels, str) else list(labels)
+    if len(names) != len(result):
+        raise ConfigError(f"Expected one label for each of {len(result)} prompts, got {len(names)}. Give a single one.")
+    annotations = tuple(
+        Annotation(rle.encode(mask), name, float(score))
+        for mask, name, score in zip(result.masks, names, result.scores, strict=True)
+    )
+    height, width = result.image.shape[:2]
+    return Picture(file_name, (height, width), annotations, result.image, model=result.model, **about)
+
+
+def picture_from_records(
+    records: Iterable[Mapping[str, Any]], file_name: str, size_hw: tuple[int, int], **about: Any
+) -> Picture:
+    """A picture from records as segment-anything makes them, in any of its three output modes.
+
+    Each has `segmentation` (bool [H,W], uncompressed RLE or compressed RLE) and may have `predicted_iou`,
+    `stability_score`, `point_coords`, `bbox`, `crop_box`, and also a `label`; other entries become `extra`. `about` are
+    more fields of `Picture`: `image`, `source`, `stem`, `geo`, `model`.
+
+    Raises:
+        ImageError: a segmentation that is neither a mask nor RLE, or of another size.
+    """
+    return Picture(file_name, size_hw, tuple(map(annotation_from_record, records)), **about)

@@ -1,0 +1,123 @@
+"""A prompt: what a user says about one object, in image pixels. Knows nothing about networks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from samhq.config import Candidates
+from samhq.errors import ImageError, PromptError, naming
+from samhq.image.read import as_array, describe, read_mask
+from samhq.options import yes_or_no
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One object, by points, a box, a mask, or several of these. All coordinates in image pixels.
+
+    `points` [N,2] as (x, y) with `labels` [N], 1 on the object and 0 off it (all 1 when left out);
+    `box` (x0, y0, x1, y1); `mask` either bool [H,W], a rough mask of the picture, also as a PIL image, a
+    file or its bytes, as `samhq.image.read.read_mask` takes them; or float [4g,4g], the `low_res_logits` of an earlier
+    result.
+    """
+
+    points: Any = None
+    labels: Any = None
+    box: Any = None
+    mask: Any = None
+
+    @property
+    def ambiguous(self) -> bool:
+        """Whether this is a single click: part, object or group could be meant."""
+        return self.points is not None and self.box is None and self.mask is None and as_array(self.points).size == 2
+
+
+def as_prompts(prompts: Any) -> list[Prompt]:
+    """One picture's prompts as a list, each a `Prompt` whose mask is an array, read where it was a picture.
+
+    Raises:
+        PromptError: something else, or a mask that cannot be read.
+    """
+    if not isinstance(prompts, Sequence):
+        raise _not_prompts(prompts)
+    checked = []
+    for number, prompt in enumerate(prompts):
+        with naming("prompt", number, len(prompts)):
+            checked.append(_as_prompt(prompt))
+    return checked
+
+
+def _as_prompt(prompt: Any) -> Prompt:
+    if not isinstance(prompt, Prompt):
+        raise _not_prompts(prompt)
+    mask = prompt.mask
+    if not isinstance(mask, (str, os.PathLike, bytes, bytearray, Image.Image)) and not hasattr(mask, "read"):
+        return prompt
+    try:
+        return replace(prompt, mask=read_mask(mask))
+    except ImageError as error:
+        raise PromptError(
+            f"Expected a mask prompt as an array, or as a mask picture: {error} For .json records and .npy arrays "
+            "use samhq.formats.prompts.read_mask_prompt."
+        ) from error
+
+
+def _not_prompts(came: Any) -> PromptError:
+    return PromptError(f"Expected prompts as a list of Prompt, got {came!r:.80}. Write [Prompt(points=...), ...].")
+
+
+def candidates_for(prompts: Sequence[Prompt], multimask: bool | None) -> list[Candidates]:
+    """Which of SAM's masks each prompt should give.
+
+    True: three, best first. False: the one trained for clear prompts. None decides by prompt: a single click
+    gets the best of the three, everything else the clear one.
+
+    Raises:
+        ConfigError: another `multimask`.
+    """
+    if multimask is not None:
+        return ["sorted" if yes_or_no("multimask", multimask) else "single"] * len(prompts)
+    return ["best" if prompt.ambiguous else "single" for prompt in prompts]
+
+
+def one_or_many(
+    points: Any, labels: Any, box: Any, boxes: Any, mask: Any, prompts: Sequence[Prompt] | None
+) -> list[Prompt]:
+    """The prompts that the arguments of `Segmenter.segment` mean; none for empty `boxes` or `prompts`.
+
+    Raises:
+        PromptError: nothing given, or two ways of saying it mixed.
+    """
+    single = any(value is not None for value in (points, labels, box, mask))
+    if sum((single, boxes is not None, prompts is not None)) != 1:
+        raise PromptError(
+            "Expected one object (points=, labels=, box=, mask=), or many by boxes=, or many by prompts=; got "
+            f"{'none of these' if not single and boxes is None and prompts is None else 'a mixture'}. "
+            "For several objects of mixed kinds give prompts=[Prompt(...), ...]."
+        )
+    if prompts is not None:
+        return as_prompts(prompts)
+    if boxes is not None:
+        return [Prompt(box=row) for row in _rows(boxes)]
+    return as_prompts([Prompt(points, labels, box, mask)])
+
+
+def _rows(boxes: Any) -> list[np.ndarray]:
+    """Boxes one by one, from a list, an array or a tensor [P,4]."""
+    try:
+        rows = as_array(boxes)
+    except ImageError as error:
+        raise PromptError(f"Expected boxes as numbers [[x0, y0, x1, y1], ...], got {describe(boxes)}.") from error
+    if rows.shape == (0,):  # an empty list
+        return []
+    if rows.ndim != 2 or rows.shape[1] != 4:
+        raise PromptError(
+            f"Expected boxes as [P, 4], got shape {list(rows.shape)}. "
+            "Write boxes=[[x0, y0, x1, y1], ...]; a single one is box=[x0, y0, x1, y1]."
+        )
+    return list(rows)

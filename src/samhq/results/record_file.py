@@ -1,0 +1,123 @@
+"""The JSON record of a result. It lists the result's other files, so that a later result can replace them.
+
+Knows nothing about networks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from samhq.image.read import as_array
+from samhq.masks import rle
+from samhq.results.prompt import Prompt
+from samhq.storage import digest
+from samhq.storage.atomic import write_json
+
+_FILES = "files"  #: the record's list of the result's other files, with the hashes of their content
+
+
+def segmentation_record(
+    size_hw: tuple[int, int],
+    model: str,
+    prompts: Sequence[Prompt],
+    annotations: Sequence[dict[str, Any]],
+    mask_names: Sequence[str] | None,
+    file_name: str | None,
+) -> dict[str, Any]:
+    """The JSON record of a prompted result: the picture, the model, the prompts and the annotations.
+
+    Annotations get ids from 1 and, with `mask_names` in their order, the names of their mask files.
+    """
+    (height, width), numbers = size_hw, range(len(annotations))
+    files = [{}] * len(annotations) if mask_names is None else [{"mask_file": name} for name in mask_names]
+    return {
+        "image": ({} if file_name is None else {"file_name": file_name}) | {"height": height, "width": width},
+        "model": model,
+        "prompts": [_prompt_record(prompt) for prompt in prompts],
+        "annotations": [annotations[number] | {"id": number + 1} | files[number] for number in numbers],
+    }
+
+
+def _prompt_record(prompt: Prompt) -> dict[str, Any]:
+    """A prompt's points, labels and box as lists and its bool mask as RLE; logits are not kept, only `true`."""
+    record: dict[str, Any] = {
+        name: as_array(value).tolist()
+        for name, value in (("points", prompt.points), ("labels", prompt.labels), ("box", prompt.box))
+        if value is not None
+    }
+    if prompt.mask is not None:
+        mask = as_array(prompt.mask)
+        record["mask"] = rle.encode(mask) if mask.dtype == np.bool_ else True
+    return record
+
+
+def write_record(path: Path, content: Mapping[str, Any], written: Sequence[Path]) -> Path:
+    """Writes a result's record, which lists the `written` files of the result with their hashes; returns its path.
+
+    If the record replaces one of another result, the files that the earlier record lists are deleted, except those
+    just written and those that somebody modified. If it replaces a record of the same result, they stay, still listed.
+    """
+    earlier, stem = _read(path), path.stem
+    files = {file.relative_to(path.parent).as_posix(): digest.of_file(file) for file in written}
+    left = {name: known for name, known in listed_files(path).items() if name not in files and _is_own(name, stem)}
+    if _content(earlier) == _content(json.loads(json.dumps(content))):
+        files = left | files
+    else:
+        for name, known in left.items():
+            _remove(path.parent / name, known)
+        with contextlib.suppress(OSError):  # there is no such folder, or it holds files of others
+            (path.parent / stem).rmdir()
+    return write_json(path, {**content, _FILES: files})
+
+
+def listed_files(path: Path) -> dict[str, Any]:
+    """The files that a record lists, each with the hash of its content; empty if there is no such record."""
+    files = _read(path).get(_FILES)
+    return files if isinstance(files, dict) else {}
+
+
+def write_failure(path: Path, file_name: str, reason: str) -> Path:
+    """Writes the record of a picture that failed; files of an earlier result stay and stay listed."""
+    files = listed_files(path)
+    return write_json(path, {"image": {"file_name": file_name}, "error": reason} | ({_FILES: files} if files else {}))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _content(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What a record says about the result, without the names of files."""
+    kept = {key: value for key, value in record.items() if key != _FILES}
+    annotations = kept.get("annotations")
+    if isinstance(annotations, list) and all(isinstance(item, dict) for item in annotations):
+        kept["annotations"] = [{k: v for k, v in item.items() if k != "mask_file"} for item in annotations]
+    return kept
+
+
+def _is_own(name: str, stem: str) -> bool:
+    """Whether a result of this stem writes a file of this name beside its record.
+
+    >>> _is_own("cat_mask_0.png", "cat"), _is_own("cat/3.png", "cat"), _is_own("../cat_mask_0.png", "cat")
+    (True, True, False)
+    """
+    own = r"_overlay\.jpg|_labels\.png|_(mask|cutout)_\d+(_\d+)?\.png|/(\d+\.png|metadata\.csv)"
+    return re.fullmatch(f"{re.escape(stem)}({own})", name) is not None
+
+
+def _remove(path: Path, known: Any) -> None:
+    """Deletes a file if its content has this hash."""
+    with contextlib.suppress(OSError):  # deleted already, or no file
+        if digest.of_file(path) == known:
+            path.unlink()

@@ -1,0 +1,35 @@
+"""Pixels come back from picture files, and a failed write leaves the old file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from samhq.image.write import write_mask, write_picture
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_a_failed_write_leaves_what_was_there(tmp_path: Path) -> None:
+    path = write_picture(tmp_path / "a.png", np.zeros((2, 2), np.uint8))
+    before = path.read_bytes()
+    with pytest.raises(TypeError):
+        write_picture(path, np.zeros((2, 2), np.complex64))
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("shape", [(4, 5), (4, 5, 3), (4, 5, 4)])
+def test_a_png_holds_the_pixels(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    with Image.open(write_picture(tmp_path / "new" / "a.png", pixels)) as png:
+        assert np.array_equal(np.asarray(png), pixels)
+
+
+def test_a_mask_is_white_on_black(tmp_path: Path) -> None:
+    mask = np.eye(3, dtype=bool)
+    with Image.open(write_mask(tmp_path / "a.png", mask)) as png:
+        assert png.mode == "L"
+        assert np.array_equal(np.asarray(png), np.where(mask, 255, 0))
