@@ -15,6 +15,7 @@ from samhq.image.sources import PictureSource
 from samhq.image.transform import to_pixels
 from samhq.inference.prompts import flatten
 from samhq.inference.second_look import Coarse, Looker, look_again
+from samhq.inference.segment import Segmenter
 from samhq.masks.regions import Piece
 from samhq.results.native import Refined
 from samhq.results.prompt import Prompt, as_prompts, candidates_for
