@@ -13,6 +13,7 @@ from tests import tiny
 from tests.datasets.layouts import annotation, coco, disc, pair
 from tests.evaluation.test_davis import davis  # noqa: F401
 from tests.evaluation.test_youtube_vis import truth as videos  # noqa: F401
+from tests.text.tiny_detectors import save_dino
 
 from samhq.checkpoint.save import save_model
 from samhq.cli.evaluate import labels
@@ -108,6 +109,34 @@ def test_seginw(weights: Path, tmp_path: Path, capsys: Shown) -> None:
     assert "mean of 1" in capsys.readouterr().out
 
 
+def test_seginw_with_a_detector(weights: Path, tmp_path: Path, capsys: Shown) -> None:
+    for name in ("Discs", "Bars"):
+        path = tmp_path / "sets" / name / "valid" / "_annotations_min1cat.coco.json"
+        coco(path, {"a.png": (40, 56), "b.png": (40, 56)}, [annotation(0, 1, disc())])
+    detector, out = save_dino(tmp_path / "detector"), tmp_path / "out"
+    assert run(weights, f"seginw:{tmp_path / 'sets'}", "--detector", detector, "-o", out) == 0
+    table = capsys.readouterr().out
+    assert "mean of 2" in table
+    boxes = json.loads((out / "detections" / "Discs.json").read_text())
+    masks = json.loads((out / "tiny" / "seginw-Discs_val.json").read_text())
+    assert len(boxes) == len(masks) > 0
+    assert [one["score"] for one in boxes] == [one["score"] for one in masks]
+    assert run(weights, f"seginw:{tmp_path / 'sets'}", "--detections", out / "detections") == 0
+    assert capsys.readouterr().out == table, "the kept boxes stand for the detector"
+
+
+def test_a_coco_file_with_a_detector(weights: Path, truth: Path, tmp_path: Path, capsys: Shown) -> None:
+    content = json.loads(truth.read_text())
+    rows = [{"file_name": "b.png", "category": "disc", "bbox": [5, 5, 9, 9], "score": 0.1}]
+    (tmp_path / "named.json").write_text(json.dumps(rows))
+    assert run(weights, truth, "--detector", tmp_path / "named.json", "--json", "-o", tmp_path / "out") == 0
+    (record,) = json.loads(capsys.readouterr().out)
+    assert (record["boxes"], record["detections"]) == ("detections.json", 1)
+    (box,) = json.loads((tmp_path / "out" / "detections.json").read_text())
+    assert (box["image_id"], box["bbox"]) == (content["images"][1]["id"], [5, 5, 9, 9])
+    assert run(weights, truth, "--detector", tmp_path / "named.json") == 0
+
+
 def test_davis(weights: Path, davis: Path, tmp_path: Path, capsys: Shown) -> None:  # noqa: F811
     assert run(weights, f"davis:{davis}", "-o", tmp_path / "out", models=("tiny", "plain")) == 0
     text = capsys.readouterr().out
@@ -136,6 +165,8 @@ def test_youtube_vis(weights: Path, videos: Path, tmp_path: Path, capsys: Shown)
         ["--detections", "truth", "--prompts", "1p"],
         ["--detections", "truth", "--hq", "add", "--hq", "off"],
         ["--detections", "truth", "--limit", "0"],
+        ["--detector", "nobody"],
+        ["--detector", "nobody", "--detections", "truth"],
         ["--images", "nowhere"],
         ["--prompts", "clicks", "--protocol", "published"],
     ],

@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 from pycocotools.coco import COCO
-from tests.datasets.layouts import annotation, coco, disc, photo, save
+from tests.datasets.layouts import annotation, coco, photo, save
 from tests.evaluation.painter import SIDE, Painter
 
 from samhq.errors import ConfigError, ImageError
 from samhq.evaluation.boxes import from_xywh, masks_from_boxes
 from samhq.evaluation.detections import detection_table, evaluate_detections
-from samhq.evaluation.seginw import SegInW, evaluate_seginw, seginw_table
 from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam
 
@@ -131,41 +130,6 @@ def test_a_picture_of_another_size_is_named(truth: Path) -> None:
 
 def test_corners() -> None:
     assert from_xywh((1, 2, 3, 4), "x") == (1, 2, 4, 6)
-
-
-def test_seginw_is_the_mean_over_sets(tmp_path: Path) -> None:
-    for name, mask in (("Bars", bar(5, 5, 20, 20)), ("Discs", disc(SIDE, SIDE, (30, 30), 16))):
-        folder = tmp_path / "seginw" / name / "valid"
-        coco(folder / "_annotations_min1cat.coco.json", {"a.png": (SIDE, SIDE)}, [annotation(0, 1, mask)])
-    found = evaluate_seginw(Painter(), tmp_path / "seginw", name="p")
-    assert list(found.sets) == ["Bars", "Discs"]
-    share = disc(SIDE, SIDE, (30, 30), 16).sum() / 33**2  # a disc in its box: 0.74
-    thresholds = (np.linspace(0.5, 0.95, 10) <= share).mean()
-    assert found.mean == pytest.approx((1 + thresholds) / 2)
-    text = seginw_table([found, found])
-    assert "| mean of 2 |" in text
-    assert "not the published figure" in text
-    boxes = tmp_path / "boxes"
-    write(boxes / "Bars.json", [detection(5, 5, 20, 20)])
-    with pytest.raises(ConfigError, match=r"Discs\.json"):
-        evaluate_seginw(Painter(), tmp_path / "seginw", boxes)
-    write(boxes / "Discs.json", [])
-    assert evaluate_seginw(Painter(), tmp_path / "seginw", boxes).mean == pytest.approx(0.5)
-    with pytest.raises(ConfigError, match=r"Unpack seginw\.zip"):
-        evaluate_seginw(Painter(), tmp_path)
-
-
-def test_a_set_without_true_objects_leaves_the_mean_as_it_is(tmp_path: Path) -> None:
-    for name, records in (("Bars", [annotation(0, 1, bar(5, 5, 20, 20))]), ("None", [])):
-        coco(tmp_path / name / "valid" / "_annotations_min1cat.coco.json", {"a.png": (SIDE, SIDE)}, records)
-    found = evaluate_seginw(Painter(), tmp_path)
-    assert (found.mean, found.mean_borders, len(found.measured)) == pytest.approx((1, 1, 1))
-    lines = [line.split("|") for line in found.table().splitlines()]
-    cells = {line[1].strip(): line[2].strip() for line in lines if len(line) > 2}
-    assert (cells["None"], cells["mean of 1"]) == ("- / -", "100.0 / 100.0")
-    record = json.loads(json.dumps(found.to_json(), allow_nan=False))
-    assert (record["mean"], record["measured"]) == (pytest.approx(1), 1)
-    assert SegInW("p", "off", {"None": found.sets["None"]}).to_json()["mean"] is None
 
 
 def test_models_side_by_side(truth: Path) -> None:

@@ -54,4 +54,5 @@ def test_phrases_lose_what_ends_a_phrase() -> None:
 
 
 def test_slashes_make_phrases() -> None:
-    assert as_classes(slash_variants(["a/b", "c", "/"][:2])).owners == (0, 0, 1)
+    assert as_classes(slash_variants(["a/b", "c"])).owners == (0, 0, 1)
+    assert slash_variants(["a / a", "a", "/"]) == {"a / a": ["a / a"], "a": ["a"], "/": ["/"]}

@@ -159,10 +159,10 @@ def picture(height: int = 60, width: int = 80, seed: int = 0) -> np.ndarray:
 
 
 def blobs(places: dict[str, tuple[int, int, int, int]], size_hw: tuple[int, int] = (64, 96)) -> np.ndarray:
-    """A grey picture with rectangles (x0, y0, x1, y1) in named colours, the last pixel left out."""
+    """A grey picture with rectangles (x0, y0, x1, y1) in named colours, the last pixel left out; others stay grey."""
     image = np.full((*size_hw, 3), 128, np.uint8)
     for colour, (x0, y0, x1, y1) in places.items():
-        image[y0:y1, x0:x1] = COLOURS[colour]
+        image[y0:y1, x0:x1] = COLOURS.get(colour, 128)
     return image
 
 

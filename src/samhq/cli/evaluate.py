@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
@@ -78,6 +79,9 @@ class AskedFlags:
     detections: str | None = None
     """Boxes of a detector or tracker, to measure AP with: a JSON file, a folder for seginw:, or the word truth."""
 
+    detector: str | None = None
+    """Measure AP with the boxes of this open-vocabulary detector, a name, hub id or folder; seginw: and COCO files."""
+
 
 @Parameter(name="*")
 @dataclass(frozen=True)
@@ -117,7 +121,8 @@ def evaluate(
     Prompts are made from the true masks: "box" is the tight box, "5p+5n" five
     points on the object and five beside it, "clicks" up to 20 clicks where the
     error is largest. With --detections a COCO file is measured in AP and
-    boundary AP. seginw:FOLDER is the mean AP over its sets; davis:FOLDER or
+    boundary AP; --detector NAME makes the boxes, and with --output keeps them
+    for --detections. seginw:FOLDER is the mean AP over its sets; davis:FOLDER or
     davis:FOLDER@2017/val is DAVIS's J and F, ytvis:FILE.json YouTube-VIS's AP;
     their boxes are --detections, or else the true ones.
 
@@ -129,7 +134,7 @@ def evaluate(
         images: The folder of a COCO or YouTube-VIS file's pictures. [default: the one beside or around the file]
         limit: So many pictures, spread evenly; the first sequences or videos of davis: and ytvis:.
     """
-    if source.startswith((SEGINW, DAVIS, YOUTUBE_VIS)) or asked.detections is not None:
+    if source.startswith((SEGINW, DAVIS, YOUTUBE_VIS)) or asked.detections or asked.detector:
         return _by_boxes(source, compared, asked, images, limit, report)
     return _by_prompts(source, compared, asked, images, limit, report)
 
@@ -186,20 +191,25 @@ def _by_boxes(
 ) -> int:
     if (asked.prompts, asked.protocol, report.resume) != ("box", "exact", False):
         raise ConfigError(
-            "Expected --detections, seginw:, davis: or ytvis: without --prompts, --protocol and --resume."
+            "Expected --detections, --detector, seginw:, davis: or ytvis: without --prompts, --protocol and --resume."
         )
     if len(compared.hq) > 1:
         raise ConfigError(f"Expected one --hq with boxes of a detector, got {len(compared.hq)}. Run the command twice.")
     if limit is not None and limit < 1:
         raise ConfigError(f"Expected a limit of at least one picture, got {limit}. Leave it out for all of them.")
-    boxes = None if asked.detections in (None, TRUTH) else Path(str(asked.detections))
+    if asked.detector and (asked.detections or source.startswith((DAVIS, YOUTUBE_VIS))):
+        raise ConfigError(
+            f"Expected --detector with seginw: or a COCO file, and without --detections, got it with "
+            f"{'--detections' if asked.detections else source}. Leave it out."
+        )
     if images is not None and source.startswith((SEGINW, DAVIS)):
         raise ConfigError(f"Expected --images with a JSON file only, got it with {source}. Leave it out.")
     if report.output is not None:
         _check_writable(report.output)
-    measure, table = _measure(source, boxes, images, report.output)
     models, mode = compared.load(), compared.hq[0] if compared.hq else None
-    found = [measure(m, name=label, hq=mode, limit=limit, progress=sys.stderr.isatty()) for label, m in models]
+    with _boxes(source, asked, compared.device, images, limit, report.output) as boxes:
+        measure, table = _measure(source, boxes, images, report.output)
+        found = [measure(m, name=label, hq=mode, limit=limit, progress=sys.stderr.isatty()) for label, m in models]
     told, text = [one.to_json() for one in found], table(found)
     if report.output is not None:
         from samhq.storage.atomic import whole_file
@@ -209,6 +219,33 @@ def _by_boxes(
                 part.write_text(content, encoding="utf-8", errors="backslashreplace")
     _tell(told, text, report)
     return 0
+
+
+@contextmanager
+def _boxes(
+    source: str, asked: AskedFlags, device: str | None, images: Path | None, limit: int | None, output: Path | None
+) -> Iterator[Path | None]:
+    """Where the boxes are: the given place, None for the true ones, or where a detector's are written now."""
+    if asked.detector is None:
+        yield None if asked.detections in (None, TRUTH) else Path(str(asked.detections))
+        return
+    from samhq.datasets.coco import open_coco
+    from samhq.evaluation.detections import spread_places
+    from samhq.evaluation.detector_boxes import load_for_ap, write_boxes
+    from samhq.evaluation.seginw import detect_seginw
+
+    shown = sys.stderr.isatty()
+    with ExitStack() as stack:
+        folder = output or Path(stack.enter_context(TemporaryDirectory()))
+        detector = load_for_ap(asked.detector, device)
+        if source.startswith(SEGINW):
+            root = source.removeprefix(SEGINW)
+            yield detect_seginw(detector, root, folder / "detections", limit=limit, progress=shown)
+            return
+        pictures = open_coco(Path(source), images)
+        places = spread_places(len(pictures), limit)
+        label = "detector" if shown else None
+        yield write_boxes(detector, pictures, folder / "detections.json", places=places, label=label)
 
 
 def _measure(
@@ -225,7 +262,9 @@ def _measure(
 
     if source.startswith(SEGINW):
         root = source.removeprefix(SEGINW)
-        return lambda model, **more: evaluate_seginw(model, root, boxes, **more), seginw_table
+        return lambda model, name, **more: evaluate_seginw(
+            model, root, boxes, name=name, results=None if output is None else output / name, **more
+        ), seginw_table
     if source.startswith(DAVIS):
         root, _, subset = source.removeprefix(DAVIS).partition("@")
         return lambda model, **more: evaluate_davis(model, root, boxes, subset=subset or None, **more), davis_table

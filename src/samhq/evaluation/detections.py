@@ -93,8 +93,7 @@ def evaluate_detections(
         ImageError: a picture cannot be read, or has another size than the truth says.
     """
     pictures = truth if isinstance(truth, CocoPictures) else open_coco(Path(truth), images)
-    places = range(len(pictures)) if limit is None else [i * len(pictures) // limit for i in range(limit)]
-    places = sorted({place for place in places if place < len(pictures)})
+    places = spread_places(len(pictures), limit)
     found = true_boxes(pictures, places) if detections is None else read_detections(Path(detections), pictures)
     with measuring(model) as sam:
         mode = hq or default_hq(sam.config.hq, "exact")
@@ -109,6 +108,16 @@ def evaluate_detections(
     scores = _both(pictures, places, masks)
     boxes = TRUE_BOXES if detections is None else Path(detections).name
     return DetectionScores(label, pictures.name, mode, boxes, len(places), len(masks), *scores)
+
+
+def spread_places(count: int, limit: int | None) -> list[int]:
+    """At most `limit` places, spread evenly over `count`; all of them for None.
+
+    >>> spread_places(10, 3), spread_places(2, 5)
+    ([0, 3, 6], [0, 1])
+    """
+    places = range(count) if limit is None else [i * count // limit for i in range(limit)]
+    return sorted({place for place in places if place < count})
 
 
 def read_detections(path: Path, pictures: CocoPictures) -> dict[Any, list[dict[str, Any]]]:

@@ -13,8 +13,9 @@ from statistics import fmean
 from typing import Any
 
 from samhq.config import HQMode
+from samhq.datasets.coco import open_coco
 from samhq.errors import ConfigError
-from samhq.evaluation.detections import DetectionScores, evaluate_detections
+from samhq.evaluation.detections import DetectionScores, evaluate_detections, spread_places
 from samhq.evaluation.result import as_json, markdown, per_cent
 from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam
@@ -82,29 +83,71 @@ def evaluate_seginw(
     hq: HQMode | None = None,
     limit: int | None = None,
     name: str | None = None,
+    results: str | Path | None = None,
     progress: bool = False,
 ) -> SegInW:
     """Scores on every set below a folder, ROOT/SET/valid/_annotations_min1cat.coco.json, and their mean AP.
 
-    `detections` is a folder with SET.json for each; None takes the true boxes. `limit` counts for each set.
+    `detections` is a folder with SET.json for each, such as `detect_seginw` writes; None takes the true boxes. `limit`
+    counts for each set. `results` is a folder for the masks, seginw-SET_val.json, as SAM-HQ's script calls them.
 
     Raises:
         ConfigError: no set there, or a set without detections.
         ImageError: as `evaluate_detections`.
     """
-    files = sorted(Path(root).glob(f"*/valid/{_ANNOTATIONS}"))
-    if not files:
-        raise ConfigError(f"Expected sets as SET/valid/{_ANNOTATIONS} in {root}, got none. Unpack seginw.zip there.")
+    files = seginw_files(root)
     # All files are looked for before the first network runs.
-    boxes = {path.parts[-3]: _boxes_of(path.parts[-3], detections) for path in files}
+    boxes = {known: _boxes_of(known, detections) for known in files}
     sets = {
-        path.parts[-3]: evaluate_detections(
-            model, path, boxes[path.parts[-3]], hq=hq, images=path.parent, limit=limit, name=name, progress=progress
+        known: evaluate_detections(
+            model,
+            path,
+            boxes[known],
+            hq=hq,
+            images=path.parent,
+            limit=limit,
+            name=name,
+            results=None if results is None else Path(results) / f"seginw-{known}_val.json",
+            progress=progress,
         )
-        for path in files
+        for known, path in files.items()
     }
     first = next(iter(sets.values()))
     return SegInW(first.model, first.hq, sets)
+
+
+def detect_seginw(
+    detector: Any, root: str | Path, folder: str | Path, *, limit: int | None = None, progress: bool = False
+) -> Path:
+    """Writes a detector's boxes on the pictures of every set, as SET.json in a folder; returns the folder.
+
+    `detector` is what `samhq.text.load.load_detector` takes. The detector is asked for the categories of each set, and
+    its best 100 pairs of a box and a class count, whatever their scores.
+
+    Raises:
+        ConfigError, CheckpointError, MissingExtraError: no set there, or as `load_detector`.
+        ImageError, PromptError: as `samhq.evaluation.detector_boxes.write_boxes`.
+    """
+    from samhq.evaluation.detector_boxes import load_for_ap, write_boxes
+
+    files, loaded = seginw_files(root), load_for_ap(detector)
+    for known, path in files.items():
+        pictures = open_coco(path, path.parent)
+        places = spread_places(len(pictures), limit)
+        write_boxes(loaded, pictures, Path(folder) / f"{known}.json", places=places, label=known if progress else None)
+    return Path(folder)
+
+
+def seginw_files(root: str | Path) -> dict[str, Path]:
+    """The annotation file of every set below a folder, by the set's name.
+
+    Raises:
+        ConfigError: no set there.
+    """
+    files = {path.parts[-3]: path for path in sorted(Path(root).glob(f"*/valid/{_ANNOTATIONS}"))}
+    if not files:
+        raise ConfigError(f"Expected sets as SET/valid/{_ANNOTATIONS} in {root}, got none. Unpack seginw.zip there.")
+    return files
 
 
 def _boxes_of(name: str, folder: str | Path | None) -> Path | None:

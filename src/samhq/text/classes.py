@@ -76,12 +76,14 @@ def plain(phrase: str) -> str:
 
 
 def slash_variants(names: Sequence[str]) -> dict[str, list[str]]:
-    """Each name with its phrases: the parts of a name with slashes are phrases of their own.
+    """Each name with its phrases: the parts of a name with slashes, but for those that are names of their own.
 
-    >>> slash_variants(["pea/bean", "rail"])
-    {'pea/bean': ['pea', 'bean'], 'rail': ['rail']}
+    >>> slash_variants(["pea/bean", "bean"])
+    {'pea/bean': ['pea'], 'bean': ['bean']}
     """
-    return {name: [part for part in name.split("/") if plain(part)] or [name] for name in names}
+    taken = {plain(name) for name in names}
+    parts = {name: [part for part in name.split("/") if plain(part) and plain(part) not in taken] for name in names}
+    return {name: own or [name] for name, own in parts.items()}
 
 
 def _pairs(text: Any) -> list[tuple[str, list[str]]]:
