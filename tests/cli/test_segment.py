@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 from PIL import Image
 from tests import tiny
 from tests.inference.test_segment import ROUGH, picture
+from tests.text.tiny_detectors import coco_boxes
 
 from samhq.checkpoint.save import save_model
 from samhq.cli.main import main
@@ -419,3 +421,56 @@ def test_killed_in_the_middle_and_resumed(weights: Path, tmp_path: Path) -> None
     assert all(whole[name] == content for name, content in there.items())
     assert run(weights, out, *asked) == 0
     assert files_in(out) == whole
+
+
+def boxes(folder: Path) -> Path:
+    rows = {"cat.png": [("ear", [5, 5, 45, 25], 0.75), ("tail", [10, 8, 30, 20], 0.5)], "dog.png": []}
+    return coco_boxes(folder / "boxes.json", rows)
+
+
+def test_class_names_give_masks_with_labels(weights: Path, cat: Path, hq: Sam, tmp_path: Path, capsys: Shown) -> None:
+    drawn(cat.parent / "dog.png")
+    out = tmp_path / "out"
+    assert run(weights, out, cat.parent, "--text", "Ear, tail", "--detector", boxes(tmp_path)) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "2 masks, score " in lines[0]
+    assert re.search(r"; found in \d+\.\d\d s, segmented in \d+\.\d\d s, ", lines[0])
+    assert "dog.png: nothing found; found in" in lines[1]
+    expected = Segmenter(hq).segment(cat, boxes=[[5, 5, 50, 30], [10, 8, 40, 28]], multimask=False)
+    assert np.array_equal(mask_files(out, "cat_mask_*"), expected.masks)
+    annotations = record(out)["annotations"]
+    assert [(one["label"], one["score"]) for one in annotations] == [("Ear", 0.75), ("tail", 0.5)]
+    assert [one["predicted_iou"] for one in annotations] == pytest.approx(expected.scores.tolist(), abs=1e-5)
+    assert record(out, "dog")["annotations"] == []
+    assert main(["write", str(out), "--format", "coco", "-o", str(tmp_path / "set")]) == 0
+    coco = json.loads((tmp_path / "set" / "coco.json").read_text())
+    assert ([one["name"] for one in coco["categories"]], len(coco["images"])) == (["Ear", "tail"], 2)
+
+
+def test_a_search_is_resumed(weights: Path, cat: Path, tmp_path: Path, capsys: Shown) -> None:
+    drawn(cat.parent / "dog.png")
+    flags = ["--text", "ear", "--detector", boxes(tmp_path)]
+    assert run(weights, tmp_path / "out", cat.parent, *flags) == 0
+    assert run(weights, tmp_path / "out", cat.parent, *flags, "--resume") == 0
+    assert "2 finished before" in capsys.readouterr().err
+    assert run(weights, tmp_path / "out", cat.parent, *flags, "--threshold", "ear=0.8", "--resume") == 0
+    captured = capsys.readouterr()
+    assert "2 done" in captured.err
+    assert "nothing found (closest: ear 0.75 < 0.8)" in captured.out
+    assert not list((tmp_path / "out").glob("cat_mask_*")), "the masks of the earlier search are gone"
+
+
+def test_what_does_not_go_with_class_names(weights: Path, cat: Path, tmp_path: Path, capsys: Shown) -> None:
+    given = ["--text", "ear", "--detector", boxes(tmp_path)]
+    for flags in ([*given, "--box", "1,1,9,9"], [*given, "--multimask"], ["--nms", "0.5", "--box", "1,1,9,9"]):
+        assert run(weights, tmp_path / "out", cat, *flags) == 2
+        assert "--text" in capsys.readouterr().err
+
+
+def test_a_label_in_a_prompts_file_comes_out(weights: Path, cat: Path, tmp_path: Path) -> None:
+    (tmp_path / "p.json").write_text(json.dumps([{"box": [5, 5, 50, 30], "label": "ear"}]))
+    assert run(weights, tmp_path / "out", cat, "--prompts", tmp_path / "p.json") == 0
+    assert [one["label"] for one in record(tmp_path / "out")["annotations"]] == ["ear"]
+    (tmp_path / "q.json").write_text(json.dumps([{"box": [5, 5, 50, 30], "label": "tail"}]))
+    assert run(weights, tmp_path / "out", cat, "--prompts", tmp_path / "q.json", "--resume") == 0
+    assert [one["label"] for one in record(tmp_path / "out")["annotations"]] == ["tail"], "another label is another job"

@@ -196,3 +196,35 @@ def test_whatever_json_says_only_our_errors_come_out(tmp_path: Path, value: Any)
     except SamHQError:
         return
     assert isinstance(prompts, tuple)
+
+
+
+def test_labels_and_scores_come_along(tmp_path: Path) -> None:
+    objects = [{**CAT, "label": "cat", "score": 0.5}, {**DOG, "label": "dog"}]
+    cat, dog = read_prompts(written(tmp_path, objects)).for_picture("x.jpg")
+    assert (cat.label, cat.score, dog.label, dog.score) == ("cat", 0.5, "dog", None)
+    assert cat.points == CAT["points"]
+    result(prompts=(Prompt(box=[1, 2, 30, 20], label="cup", score=0.5), BOTH[0])).save(tmp_path, "r")
+    again = read_prompts(tmp_path / "r.json").for_picture("x.jpg")
+    assert [(prompt.label, prompt.score) for prompt in again] == [("cup", 0.5), (None, None)]
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"label": 1}, "labels of points"),
+        ({"label": " "}, "a label as text"),
+        ({"label": ["cat"]}, "a label as text"),
+        ({"score": "high"}, "finite number"),
+        ({"score": True}, "finite number"),
+        ({"score": float("nan")}, "finite number"),
+    ],
+)
+def test_labels_and_scores_of_another_form_are_refused(tmp_path: Path, more: dict[str, Any], said: str) -> None:
+    with pytest.raises(PromptError, match=said):
+        read_prompts(written(tmp_path, [{**DOG, **more}]))
+
+
+def test_a_label_alone_is_no_object(tmp_path: Path) -> None:
+    with pytest.raises(PromptError, match="an empty one"):
+        read_prompts(written(tmp_path, [{"label": "cat", "score": 0.5}]))

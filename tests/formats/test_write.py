@@ -11,13 +11,17 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.results.drawn import annotation, scene
+from tests.results.test_segmentation import result
 
 from samhq.errors import ConfigError
 from samhq.formats.write import FORMATS, WriteOptions, open_formats, write
+from samhq.image.frame import Frame
 from samhq.masks.finish import Finish
 from samhq.results.label_map import label_map
 from samhq.results.picture import Georeference, Picture
+from samhq.results.prompt import Prompt
 from samhq.results.sa1b import read_sa1b
+from samhq.results.segmentation import Segmentation
 
 GEO = Georeference((0.5, 0, 9, 0, -0.5, 70), "EPSG:3857")
 
@@ -137,3 +141,27 @@ def test_every_format_writes_a_picture_without_objects(tmp_path, options):
     assert json.loads((tmp_path / "out" / "none.geojson").read_text())["features"] == []
     write(list(FORMATS), [], tmp_path / "nothing", options)
     assert json.loads((tmp_path / "nothing" / "coco.json").read_text())["images"] == []
+
+
+def test_every_format_names_the_classes_of_a_result(tmp_path):
+    """From prompts with labels to each tool's file, over the record that a command leaves."""
+    labelled = result(prompts=(Prompt(box=[1, 2, 30, 20], label="cup & <mug>", score=0.625), Prompt(points=[[1, 2]])))
+    labelled.save(tmp_path, "cat", file_name="cat.jpg")
+    formats = ["coco", "sa1b", "yolo", "labelme", "labelstudio", "cvat", "geojson", "svg"]
+    write(formats, [read_sa1b(tmp_path / "cat.json")], tmp_path / "out")
+    coco = json.loads((tmp_path / "out" / "coco.json").read_text())
+    assert [category["name"] for category in coco["categories"]] == ["cup & <mug>"]
+    assert coco["annotations"][0]["score"] == 0.625, "the detector's score, as AP wants it"
+    files = ["yolo/data.yaml", "labelme/cat.json", "labelstudio.json", "cat.geojson", "sa1b/cat.json"]
+    assert all("cup & <mug>" in (tmp_path / "out" / name).read_text() for name in files)
+    for name in ("cvat.xml", "cat.svg", "labelstudio.xml"):
+        assert "cup &amp; &lt;mug&gt;" in (tmp_path / "out" / name).read_text()
+
+
+def test_a_picture_in_which_nothing_was_found_is_written_too(tmp_path):
+    none = Segmentation.empty(np.zeros((30, 50, 3), np.uint8), Frame.fit((30, 50), 64), "test")
+    none.save(tmp_path, "cat", file_name="cat.jpg")
+    formats = [name for name in FORMATS if name not in ("geotiff", "cutouts")]
+    write(formats, [read_sa1b(tmp_path / "cat.json")], tmp_path / "out")
+    coco = json.loads((tmp_path / "out" / "coco.json").read_text())
+    assert (len(coco["images"]), coco["annotations"]) == (1, [])

@@ -9,7 +9,9 @@ from tests.results.test_segmentation import result
 
 from samhq.errors import ConfigError, ImageError
 from samhq.masks.finish import Finish
+from samhq.results.annotation import annotation_from_record, record_from_annotation
 from samhq.results.picture import Georeference, Picture, picture_from_records, picture_from_result
+from samhq.results.prompt import Prompt
 
 
 def test_a_result_s_best_masks_are_taken():
@@ -60,3 +62,15 @@ def test_a_georeference_maps_columns_and_rows():
     assert geo.apply(np.array([[0, 0], [3, 5]])).tolist() == [[100, 500], [106, 490]]
     with pytest.raises(ConfigError, match="area"):
         Georeference((1, 1, 0, 1, 1, 0))
+
+
+def test_a_result_s_classes_and_detector_scores_are_taken():
+    labelled = result(prompts=(Prompt(box=[1, 2, 30, 20], label="cup", score=0.75), Prompt(points=[[10, 12]])))
+    taken = picture_from_result(labelled, "cat.jpg")
+    assert [item.label for item in taken.annotations] == ["cup", "object"]
+    assert [item.confidence for item in taken.annotations] == pytest.approx([0.75, 0.8])
+    assert taken.annotations[0].score == pytest.approx(0.9), "the predicted IoU is kept too"
+    again = [annotation_from_record(record_from_annotation(item)) for item in taken.annotations]
+    assert [(item.label, item.score, item.detector_score) for item in again] == [
+        (item.label, item.score, item.detector_score) for item in taken.annotations
+    ]

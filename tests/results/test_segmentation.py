@@ -196,3 +196,29 @@ def test_a_place_that_cannot_be_written_is_an_os_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"):
         result().save(tmp_path / "file")
+
+
+LABELLED = (Prompt(box=[1, 2, 30, 20], label="cup", score=0.75), Prompt(points=[[10, 12]]))
+
+
+def test_a_result_knows_the_classes_of_its_prompts() -> None:
+    labelled = result(3, LABELLED)
+    assert labelled.labels == ("cup", None)
+    assert labelled.detector_scores.tolist() == pytest.approx([0.75, np.nan], nan_ok=True)
+    records = labelled.annotations()
+    assert [(one.get("label"), one.get("score")) for one in records] == [("cup", 0.75)] * 3 + [(None, None)] * 3
+    assert "label" not in records[3]
+
+
+def test_the_result_of_no_prompt_is_empty_and_still_a_result(tmp_path: Path) -> None:
+    image = result().image
+    none = Segmentation.empty(image, Frame.fit((HEIGHT, WIDTH), 64), "test", "cat.jpg")
+    assert (len(none), none.labels, none.annotations(), none.polygons()) == (0, (), [], [])
+    assert none.masks.shape == none.logits.shape == (0, HEIGHT, WIDTH)
+    assert none.boxes.shape == (0, 4)
+    assert (none.areas.tolist(), none.scores.tolist(), none.detector_scores.tolist()) == ([], [], [])
+    assert np.array_equal(none.overlay(), image)
+    written = none.save(tmp_path, "cat", cutouts=True)
+    assert [path.name for path in written] == ["cat_overlay.jpg", "cat.json"]
+    record = json.loads((tmp_path / "cat.json").read_text())
+    assert (record["image"]["file_name"], record["prompts"], record["annotations"]) == ("cat.jpg", [], [])

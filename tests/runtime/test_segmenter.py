@@ -11,13 +11,16 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.runtime.test_predictor import picture
+from tests.text.tiny_detectors import ColourDetector, blobs
 
 from samhq.errors import ConfigError, PromptError
+from samhq.inference.by_text import segment_found
 from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam
 from samhq.results.prompt import Prompt
 from samhq.results.segmentation import Segmentation
 from samhq.runtime import OnnxImage, OnnxSegmenter
+from samhq.text.search import Search
 
 ROUGH = np.zeros((45, 70), bool)
 ROUGH[10:30, 20:60] = True
@@ -91,3 +94,14 @@ def test_a_detector_that_found_nothing_gets_no_masks(
     for name in ("candidates", "candidate_scores", "low_res_logits", "boxes", "logits"):
         ours, theirs = getattr(got, name), getattr(expected, name)
         assert (ours.shape, ours.dtype) == (theirs.shape, theirs.dtype)
+
+
+def test_class_names_and_a_detector(exported: OnnxSegmenter, hq: Sam) -> None:
+    """The protocol that both segmenters satisfy is enough for a search."""
+    image, search = blobs({"red": (10, 10, 30, 40)}), Search.of("red", detector=ColourDetector())
+    (got,) = segment_found(exported, [image], search)
+    (expected,) = segment_found(Segmenter(hq), [image], search)
+    assert got.labels == expected.labels == ("red",)
+    np.testing.assert_allclose(got.low_res_logits, expected.low_res_logits, atol=2e-4)
+    (none,) = segment_found(exported, [blobs({})], search)
+    assert (len(none), none.model, none.frame.side) == (0, exported.name, exported.side)

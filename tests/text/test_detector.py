@@ -4,8 +4,8 @@ import supervision
 import torch
 
 from samhq.errors import ConfigError, PromptError
+from samhq.results.detections import Detections
 from samhq.text.classes import as_classes
-from samhq.text.detections import Detections
 from samhq.text.detector import Detector, EachPicture, as_detections, check_detector, detect_classes
 from tests.text import tiny_detectors as tiny
 

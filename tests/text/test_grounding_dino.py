@@ -8,7 +8,7 @@ import torch
 from transformers import GroundingDinoProcessor
 
 from samhq.errors import PromptError
-from samhq.text.detections import Selection
+from samhq.results.detections import Selection
 from samhq.text.grounding_dino import GroundingDino, TextOnce
 from tests.text import tiny_detectors as tiny
 

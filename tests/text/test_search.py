@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from samhq.errors import ConfigError, PromptError
-from samhq.text.detections import Detections
+from samhq.results.detections import Detections
 from samhq.text.owl import Example
 from samhq.text.search import Search, usable
 from tests.text import tiny_detectors as tiny

@@ -50,6 +50,11 @@ class ModelFlags:
         return None if self.hq == "auto" else self.hq
 
     @property
+    def torch_device(self) -> str | None:
+        """The device of what runs in torch beside the model."""
+        return self.device if self.exported is None else None
+
+    @property
     def exported(self) -> Path | None:
         """The folder that `samhq export` made, where the model is one."""
         return exported_folder(self.model)

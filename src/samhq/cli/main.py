@@ -15,6 +15,7 @@ from cyclopts import App, CycloptsError
 from samhq.cli.benchmark import benchmark
 from samhq.cli.convert import convert
 from samhq.cli.data import data
+from samhq.cli.detect import detect
 from samhq.cli.embed import embed
 from samhq.cli.evaluate import evaluate
 from samhq.cli.everything import everything
@@ -40,7 +41,7 @@ app = App(
     exit_on_error=False,
     suppress_keyboard_interrupt=False,
 )
-for command in (segment, everything, track, write, embed, evaluate, train, benchmark, models, info, convert, export):
+for command in (segment, everything, detect, track, write, embed, evaluate, train, benchmark, models, info, convert, export):
     app.command(command, help_epilogue="")
 app.command(data)
 

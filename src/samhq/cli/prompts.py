@@ -117,6 +117,15 @@ class PromptFlags:
     prompts: Path | None = None
     """A JSON file with many objects, or with those of each picture by file name; samexporter's files work too."""
 
+    def check_none(self) -> None:
+        """Refuses any of these flags beside a search.
+
+        Raises:
+            PromptError: one is given.
+        """
+        if self != PromptFlags():
+            raise PromptError("Expected --text alone, got it with --point, --box, --mask or --prompts. Leave one out.")
+
     def check(self) -> None:
         """Refuses what does not go together.
 
@@ -126,7 +135,7 @@ class PromptFlags:
         alone = bool(self.point or self.box or self.mask)
         if alone == bool(self.prompts):
             came = "both" if alone else "none of them"
-            raise PromptError(f"Expected --point, --box or --mask, or else --prompts FILE.json, got {came}.")
+            raise PromptError(f"Expected --point, --box or --mask, or else --prompts FILE.json or --text, got {came}.")
         if len(self.box) > 1 and (self.point or self.mask):
             raise PromptError(
                 f"Expected one --box beside --point or --mask, which belong to one object, got {len(self.box)}. "
@@ -181,6 +190,6 @@ def prompts_hash(prompts: Sequence[Prompt]) -> str:
     def one(prompt: Prompt) -> list[Any]:
         mask = prompt.mask
         content = None if mask is None else [str(mask.dtype), mask.shape, digest.of_bytes(mask.tobytes())]
-        return [prompt.points, prompt.labels, prompt.box, content]
+        return [prompt.points, prompt.labels, prompt.box, content, prompt.label, prompt.score]
 
     return digest.of_json([one(prompt) for prompt in prompts])

@@ -5,33 +5,38 @@ Light until it runs: the network's side is imported inside functions.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
 
 from samhq.cli.exported import check_exported
 from samhq.cli.flags import STARTER, ModelFlags, OutputFlags
 from samhq.cli.job import NO_EMBEDDINGS, PLAIN_JOB, EmbeddingFlags, JobFlags, conclude, failure_record, tell
-from samhq.cli.looks import PLAIN_LOOK, RefineFlags
+from samhq.cli.looks import PLAIN_LOOK, BandFlags, RefineFlags
 from samhq.cli.pictures import check_results_spare_inputs, find_pictures, stems
 from samhq.cli.places import make_folder
 from samhq.cli.prompts import NO_PROMPTS, PromptFlags
+from samhq.cli.text import NO_TEXT, TextFlags
 from samhq.errors import ConfigError
 
 if TYPE_CHECKING:
     from samhq.batch.job import Item, Outcome
     from samhq.image.sources import PictureSource
+    from samhq.inference.by_text import PromptSegmenter
     from samhq.inference.segment import Segmenter
     from samhq.results.prompt import Prompt
-    from samhq.runtime import OnnxSegmenter
+    from samhq.results.segmentation import Segmentation
+    from samhq.text.search import Search
 
 
 def segment(
     *images: str,
     prompt: PromptFlags = NO_PROMPTS,
     model: ModelFlags = STARTER,
+    text: TextFlags = NO_TEXT,
     look: RefineFlags = PLAIN_LOOK,
     embeddings: EmbeddingFlags = NO_EMBEDDINGS,
     job: JobFlags = PLAIN_JOB,
@@ -42,7 +47,10 @@ def segment(
     For example: samhq segment photo.jpg --box 10,20,300,400 --output masks
 
     All points are one object, together with the box and the mask if given;
-    several boxes are several objects; a prompts file says more.
+    several boxes are several objects; a prompts file says more. With --text
+    "cup, red car" a detector finds the objects of these classes; masks, records
+    and what samhq write makes of them have the classes' names. A picture in which
+    nothing is found is no failure: its record has no masks.
 
     Results are called after the picture: NAME_mask_0.png for the first object
     (NAME_mask_0_0.png for its first of several masks), NAME_overlay.jpg,
@@ -60,7 +68,13 @@ def segment(
     """
     from samhq.batch.job import Item, run_job
 
-    prompt.check()
+    text.check()
+    if text.text is None:
+        prompt.check()
+    else:
+        prompt.check_none()
+    if text.text is not None and model.multimask:
+        raise ConfigError("Expected --multimask without --text, got both: each detection has one mask.")
     if look.refine and model.multimask:
         raise ConfigError("Expected --refine, which gives one mask for each object, or --multimask, got both.")
     check_exported(model.exported, {"--refine": bool(look.refine), "--embeddings": embeddings.embeddings is not None})
@@ -72,9 +86,10 @@ def segment(
     several = len(pictures) > 1
     kept = several or job.resume
     options = {"command": "segment", **look.options(), **embeddings.options(), **output.options()}
+    options |= text.search_options()
     tally = run_job(
         [Item(path, name, asked) for path, name, asked in zip(pictures, names, prompt.asked(pictures), strict=True)],
-        SegmentWork(prompt, model, look, embeddings, output),
+        SegmentWork(prompt, text, model, look, embeddings, output),
         output.output if kept else None,
         options={**options, **model.options()} if kept else None,
         resume=job.resume,
@@ -91,6 +106,7 @@ class SegmentWork:
     """What a process needs to segment pictures; called, it loads the model and gives the function for one picture."""
 
     prompt: PromptFlags
+    text: TextFlags
     model: ModelFlags
     look: RefineFlags
     embeddings: EmbeddingFlags
@@ -98,33 +114,57 @@ class SegmentWork:
 
     def __call__(self) -> Callable[[Item], Outcome]:
         """The function that writes one picture's results."""
-        return partial(self.one, self.prompt.reader(), self.model.load_for_prompts())
+        if self.text.text is not None:
+            asked: Asking = FoundPrompts(self.text.search(self.text.text, self.model.torch_device), self.look)
+        else:
+            asked = GivenPrompts(self.prompt.reader())
+        if self.model.exported is not None:
+            return partial(self.exported, asked, self.model.load_for_prompts())
+        return partial(self.one, asked, self.model.load())
 
-    def one(
-        self, prompts_of: Callable[[Path], Sequence[Prompt]], segmenter: Segmenter | OnnxSegmenter, item: Item
-    ) -> Outcome:
+    def one(self, asking: Asking, segmenter: Segmenter, item: Item) -> Outcome:
         """Writes the results of one picture.
 
         Raises:
             ImageError, PromptError: the picture or its prompts cannot be used.
         """
-        from samhq.batch.job import Outcome
-
-        asked = prompts_of(item.path)
-        source = self.look.windows(item.path) if self.embeddings.embeddings is None else None
+        asked = asking(item.path)
+        source = self.look.windows(item.path) if self.embeddings.embeddings is None and asked.prompts else None
         if source is not None:
             with source:
-                return self.by_window(cast("Segmenter", segmenter), source, asked, item)
-        picture = self.embeddings.picture(segmenter, self.look.picture(item.path))
-        options = {} if self.model.exported else {"refine": self.look.refine}  # exported models look once
-        result = segmenter.segment(
-            picture, prompts=asked, multimask=self.model.multimask, hq=self.model.hq_mode, **options
+                return self.by_window(segmenter, source, asked, item)
+        started = time.perf_counter()
+        result = self.masks(segmenter, asked, item, refine=self.look.refine)
+        return self.saved(result, asked, time.perf_counter() - started, item)
+
+    def exported(self, asking: Asking, segmenter: PromptSegmenter, item: Item) -> Outcome:
+        """As `one`, by a model without torch, which looks once."""
+        asked, started = asking(item.path), time.perf_counter()
+        result = self.masks(segmenter, asked, item)
+        return self.saved(result, asked, time.perf_counter() - started, item)
+
+    def masks(self, segmenter: PromptSegmenter, asked: PicturePrompts, item: Item, **options: Any) -> Segmentation:
+        """The masks of one picture; `options` are more arguments of the segmenter."""
+        picture = self.look.picture(item.path)
+        if not asked.prompts:
+            from samhq.inference.by_text import nothing_found
+
+            return nothing_found(segmenter, picture)
+        encoded = self.embeddings.picture(segmenter, picture)
+        return segmenter.segment(
+            encoded, prompts=asked.prompts, multimask=self.model.multimask, hq=self.model.hq_mode, **options
         )
+
+    def saved(self, result: Segmentation, asked: PicturePrompts, seconds: float, item: Item) -> Outcome:
+        """Writes a result."""
+        from samhq.batch.job import Outcome
+
         flags, name = self.output, str(item.path)
         files = result.save(flags.output, item.name, overlay=flags.overlay, cutouts=flags.cutout, file_name=name)
-        return Outcome(files, summary(result.candidate_scores.size, result.scores.tolist()))
+        said = summary(result.candidate_scores.size, result.scores.tolist()) if len(result) else asked.said
+        return Outcome(files, f"{said}{asked.times(seconds)}")
 
-    def by_window(self, segmenter: Segmenter, source: PictureSource, asked: Sequence[Prompt], item: Item) -> Outcome:
+    def by_window(self, segmenter: Segmenter, source: PictureSource, asked: PicturePrompts, item: Item) -> Outcome:
         """As `one`, for a picture that need not fit into memory, unless an overlay is drawn.
 
         Raises:
@@ -134,11 +174,63 @@ class SegmentWork:
         from samhq.inference.refine import segment_native
         from samhq.results.native import save_native
 
-        found = segment_native(segmenter, source, asked, multimask=self.model.multimask, hq=self.model.hq_mode)
+        started, prompts = time.perf_counter(), asked.prompts
+        found = segment_native(segmenter, source, prompts, multimask=self.model.multimask, hq=self.model.hq_mode)
         flags, about = self.output, {"model": segmenter.name, "file_name": str(item.path)}
         shown = {"overlay": flags.overlay, "cutouts": flags.cutout}
-        files = save_native(found, source, asked, flags.output, item.name, **shown, **about)  # type: ignore[arg-type]
-        return Outcome(files, summary(len(found), [one.score for one in found]))
+        files = save_native(found, source, prompts, flags.output, item.name, **shown, **about)  # type: ignore[arg-type]
+        said = summary(len(found), [one.score for one in found])
+        return Outcome(files, f"{said}{asked.times(time.perf_counter() - started)}")
+
+
+@dataclass(frozen=True)
+class PicturePrompts:
+    """What is asked of a picture: its prompts, and where a detector found them, how long that took."""
+
+    prompts: Sequence[Prompt]
+    said: str = ""
+    seconds: float | None = None
+
+    def times(self, seconds: float) -> str:
+        """The seconds of the detector and of the segmenter, where there is a detector."""
+        return "" if self.seconds is None else f"; found in {self.seconds:.2f} s, segmented in {seconds:.2f} s"
+
+
+#: Gives what is asked of a picture, by its path.
+Asking = Callable[[Path], PicturePrompts]
+
+
+@dataclass(frozen=True)
+class GivenPrompts:
+    """Prompts that people gave."""
+
+    prompts_of: Callable[[Path], Sequence[Prompt]]
+
+    def __call__(self, path: Path) -> PicturePrompts:
+        """The prompts of a picture."""
+        return PicturePrompts(self.prompts_of(path))
+
+
+@dataclass(frozen=True)
+class FoundPrompts:
+    """Prompts that a detector finds."""
+
+    search: Search
+    look: BandFlags
+
+    def __call__(self, path: Path) -> PicturePrompts:
+        """The boxes that count in a picture, as prompts.
+
+        Raises:
+            ImageError, PromptError: the picture or the detector's answer cannot be used.
+        """
+        from samhq.cli.detect import boxes_said
+        from samhq.image.read import read_image
+
+        image, started = read_image(self.look.picture(path)), time.perf_counter()
+        (found,) = self.search.detect([image], [str(path)])
+        said = boxes_said(self.search.selection.apply(found), self.search.rejected(found))
+        return PicturePrompts(self.search.prompts(found), said, time.perf_counter() - started)
 
 
 def summary(count: int, scores: Sequence[float]) -> str:

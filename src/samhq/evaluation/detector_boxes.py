@@ -20,10 +20,10 @@ from samhq.errors import ConfigError
 from samhq.evaluation.detections import MOST
 from samhq.image.read import read_image
 from samhq.progress import counted
+from samhq.results.detections import Detections
 from samhq.storage.atomic import whole_file
 from samhq.text.boxfile import BoxFile, is_box_file
 from samhq.text.classes import Classes, as_classes, slash_variants
-from samhq.text.detections import Detections
 from samhq.text.detector import Detector
 from samhq.text.load import load_detector
 from samhq.text.search import Search

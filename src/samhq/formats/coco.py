@@ -65,7 +65,7 @@ def coco_annotation(
         "bbox": list(annotation.bbox_xywh),
         "iscrowd": 0,
     }
-    return record if annotation.score is None else record | {"score": annotation.score}
+    return record if annotation.confidence is None else record | {"score": annotation.confidence}
 
 
 def _image(picture: Picture, number: int) -> dict[str, Any]:

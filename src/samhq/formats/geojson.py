@@ -46,7 +46,7 @@ def _feature(number: int, annotation: Annotation, geo: Georeference | None, tole
         "number": number,
         "label": annotation.label,
         "area": annotation.area,
-        "score": annotation.score,
+        "score": annotation.confidence,
         "stability": annotation.stability,
     }
     return {

@@ -56,7 +56,7 @@ def write_labelme(
 
 def _shape(annotation: Annotation, group: int | None) -> dict[str, Any]:
     """What masks and polygons have in common."""
-    score = "" if annotation.score is None else f"score {annotation.score:.4f}"
+    score = "" if annotation.confidence is None else f"score {annotation.confidence:.4f}"
     return {"label": annotation.label, "group_id": group, "description": score, "flags": {}, "mask": None}
 
 

@@ -70,7 +70,7 @@ def labelstudio_task(
     for number, item in picture.objects:
         values = [_brush(item)] if shapes == "mask" else _polygons(item, tolerance)
         regions += [_region(picture, item, f"{number}-{part}", value) for part, value in enumerate(values)]
-    scores = [item.score for _, item in picture.objects if item.score is not None]
+    scores = [item.confidence for _, item in picture.objects if item.confidence is not None]
     prediction: dict[str, Any] = {"model_version": picture.model or "samhq", "result": regions}
     if scores:
         prediction["score"] = float(np.mean(scores))
@@ -152,4 +152,4 @@ def _region(picture: Picture, annotation: Annotation, name: str, value: dict[str
         "image_rotation": 0,
         "value": value,
     }
-    return region if annotation.score is None else region | {"score": annotation.score}
+    return region if annotation.confidence is None else region | {"score": annotation.confidence}

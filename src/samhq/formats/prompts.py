@@ -20,10 +20,12 @@ from samhq.image.read import read_mask
 from samhq.masks import rle
 from samhq.results.prompt import Prompt
 
-_FIELDS = ("points", "labels", "box", "mask")
+_PLACES = ("points", "labels", "box", "mask")  #: where an object is
+_FIELDS = (*_PLACES, "label", "score")
 _FORMS = (
-    '{"objects": [{"points": [[x, y]], "labels": [1], "box": [x0, y0, x1, y1], "mask": "file.png"}]}, a list of such '
-    "objects, either of them by the pictures' file names, a record that samhq wrote, or samexporter's list"
+    '{"objects": [{"points": [[x, y]], "labels": [1], "box": [x0, y0, x1, y1], "mask": "file.png", "label": "cup"}]}, '
+    "a list of such objects, either of them by the pictures' file names, a record that samhq wrote, or "
+    "samexporter's list"
 )
 
 
@@ -59,8 +61,9 @@ def read_prompts(path: str | os.PathLike[str]) -> PromptFile:
     """The prompts in a JSON file, one for each object; masks are read from files beside it.
 
     The forms: `{"objects": [...]}` or the list alone, each object with some of `points` [[x, y]], `labels`, `box`
-    (x0, y0, x1, y1) and `mask` (a file); a mapping of pictures' file names to such; a record written by
-    `Segmentation.save`; and samexporter's list of marks, which together are one object. Coordinates are image pixels.
+    (x0, y0, x1, y1) and `mask` (a file), and perhaps `label`, its class, and `score`, a detector's; a mapping of
+    pictures' file names to such; a record written by `Segmentation.save`; and samexporter's list of marks, which
+    together are one object. Coordinates are image pixels.
 
     Raises:
         PromptError: the file cannot be read, is not JSON, or has none of these forms.
@@ -104,7 +107,7 @@ def _json(path: Path) -> Any:
 
 def _is_asking(value: dict[str, Any]) -> bool:
     """Whether this dict is about objects, and no mapping of pictures' names."""
-    return any(key in value for key in ("objects", "prompts", "error", *_FIELDS))
+    return any(key in value for key in ("objects", "prompts", "error", *_PLACES))
 
 
 def _objects(value: Any, folder: Path) -> tuple[Prompt, ...]:
@@ -129,13 +132,28 @@ def _one(item: dict[str, Any], folder: Path) -> Prompt:
         if key not in _FIELDS:
             raise PromptError(f"Expected an object's fields, got {key!r}. {did_you_mean(key, _FIELDS)}")
     mask = item.get("mask")
-    if all(value is None for value in item.values()):
+    if all(item.get(key) is None for key in _PLACES):
         raise PromptError(
             'Expected an object with points, a box or a mask, got an empty one. Write {"points": [[x, y]]}.'
         )
-    return Prompt(
-        item.get("points"), item.get("labels"), item.get("box"), None if mask is None else _mask(mask, folder)
-    )
+    drawn = None if mask is None else _mask(mask, folder)
+    return Prompt(item.get("points"), item.get("labels"), item.get("box"), drawn, _label(item), _score(item))
+
+
+def _label(item: dict[str, Any]) -> str | None:
+    label = item.get("label")
+    if label is not None and not (isinstance(label, str) and label.strip()):
+        raise PromptError(
+            f'Expected a label as text, got {label!r:.60}. Write "label": "cup"; labels of points are "labels".'
+        )
+    return label
+
+
+def _score(item: dict[str, Any]) -> float | None:
+    score = item.get("score")
+    if score is not None and (isinstance(score, bool) or not isinstance(score, int | float) or not np.isfinite(score)):
+        raise PromptError(f"Expected a score as a finite number, got {score!r:.60}. Leave it out or write a number.")
+    return None if score is None else float(score)
 
 
 def _mask(value: Any, folder: Path) -> np.ndarray:

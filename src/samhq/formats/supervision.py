@@ -32,7 +32,7 @@ def to_detections(picture: Picture, labels: Sequence[str] = ()) -> Any:
     return library.Detections(
         xyxy=boxes,
         mask=np.array([item.mask for item in objects], bool).reshape(-1, *picture.size_hw),
-        confidence=np.array([np.nan if item.score is None else item.score for item in objects], np.float32),
+        confidence=np.array([np.nan if item.confidence is None else item.confidence for item in objects], np.float32),
         class_id=np.array([classes.setdefault(item.label, len(classes)) for item in objects], int),
         data={"class_name": np.array([item.label for item in objects], str)},
     )

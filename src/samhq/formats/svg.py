@@ -49,7 +49,7 @@ def svg(picture: Picture, tolerance: float = 0.0, href: str | None = None) -> st
                 "fill-rule": "evenodd",
             },
         )
-        score = "" if item.score is None else f" {item.score:.3f}"
+        score = "" if item.confidence is None else f" {item.confidence:.3f}"
         ElementTree.SubElement(path, "title").text = item.label + score
     return ElementTree.tostring(root, encoding="unicode")
 

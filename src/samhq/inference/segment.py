@@ -6,7 +6,7 @@ Knows nothing about commands or other libraries' interfaces.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -20,12 +20,16 @@ from samhq.errors import ConfigError, PromptError, naming
 from samhq.image.frame import Frame
 from samhq.image.read import describe, file_name_of, read_image
 from samhq.image.transform import to_pixels
+from samhq.inference.by_text import segment_found
 from samhq.inference.prompts import flatten, join
 from samhq.inference.second_look import look_again
 from samhq.model.sam import Sam
 from samhq.results.prompt import Prompt, as_prompts, candidates_for, one_or_many
 from samhq.results.segmentation import Segmentation
+from samhq.text.search import Search
 from samhq.types import ImageEmbedding, LowRes, Prompts, Shared
+
+_AT_ONCE = 64  #: prompts that are decoded together; their masks do not depend on it
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +66,11 @@ class Segmenter:
         """The settings that came with the model's weights."""
         return self.model.config.defaults
 
+    @property
+    def side(self) -> int:
+        """The side of the model's square input in pixels."""
+        return self.model.config.side
+
     @torch.inference_mode()
     def encode(self, image: Any) -> EncodedImage:
         """The picture, encoded once for any number of prompts.
@@ -90,6 +99,12 @@ class Segmenter:
         boxes: Any = None,
         mask: Any = None,
         prompts: Sequence[Prompt] | None = None,
+        text: Any = None,
+        like: Any = None,
+        detector: Any = None,
+        threshold: float | Mapping[str, float] | None = None,
+        nms: float = 0.8,
+        max_detections: int | None = 100,
         multimask: bool | None = None,
         hq: HQMode | None = None,
         refine: bool | None = None,
@@ -104,11 +119,32 @@ class Segmenter:
         logits; the default of HQ models), "only" or "off". `refine` True looks at each object a second time, in a
         crop around it; None does so for boxes where the model's weights say so, as the starter's do.
 
+        `text`, in place of prompts, is class names: ["cup", "red car"], "cup, red car", or phrases by class,
+        {"cup": ["cup", "mug"]}; `like` is an `Example`, or several. The detector finds their boxes, and each mask has a
+        label and the detector's score. `detector` is what `samhq.load_detector` takes, by default
+        "grounding-dino-tiny". `threshold` is the lowest score that counts, also by class (default: the detector's own);
+        of two boxes of a class with an IoU above `nms` the better one stays; at most `max_detections` are kept.
+        Where nothing is found the result has no masks.
+
         Raises:
             ImageError: the picture cannot be read.
-            PromptError: nothing asked, or a prompt of the wrong shape, range, order or type.
-            ConfigError: an HQ mask asked of a plain SAM.
+            PromptError: nothing asked, or a prompt of the wrong shape, range, order or type; class names that cannot be
+                used.
+            ConfigError: an HQ mask asked of a plain SAM, an unknown detector, or numbers out of range.
+            CheckpointError, MissingExtraError: the detector cannot be loaded.
         """
+        if text is not None or like is not None:
+            _check_alone(points, labels, box, boxes, mask, prompts, multimask)
+            search = Search.of(
+                text,
+                like=like,
+                detector=detector,
+                threshold=threshold,
+                nms=nms,
+                max_detections=max_detections,
+                device=self.model.device,
+            )
+            return segment_found(self, [image], search, hq=hq, refine=refine)[0]
         encoded = image if isinstance(image, EncodedImage) else self.encode(image)
         asked = one_or_many(points, labels, box, boxes, mask, prompts)
         return self.segment_batch([encoded], [asked], multimask=multimask, hq=hq, refine=refine)[0]
@@ -195,9 +231,12 @@ class Segmenter:
         rows: list[tuple[torch.Tensor, torch.Tensor]] = [None] * len(policies)  # type: ignore[list-item]
         for policy in dict.fromkeys(policies):
             chosen = [i for i, other in enumerate(policies) if other == policy]
-            low = self.model.decode(embedding, prompts[torch.tensor(chosen, device=device)], candidates=policy, hq=hq)
-            for i, logits, iou in zip(chosen, low.logits, low.iou, strict=True):
-                rows[i] = logits, iou
+            for start in range(0, len(chosen), _AT_ONCE):
+                some = chosen[start : start + _AT_ONCE]
+                part = prompts[torch.tensor(some, device=device)]
+                low = self.model.decode(embedding, part, candidates=policy, hq=hq)
+                for i, logits, iou in zip(some, low.logits, low.iou, strict=True):
+                    rows[i] = logits, iou
         return LowRes(torch.stack([row[0] for row in rows]), torch.stack([row[1] for row in rows]))
 
     def _result(self, encoded: EncodedImage, low: LowRes, prompts: tuple[Prompt, ...]) -> Segmentation:
@@ -210,6 +249,19 @@ class Segmenter:
             frame=encoded.frame,
             model=self.name,
             file_name=encoded.file_name,
+        )
+
+
+def _check_alone(*others: Any) -> None:
+    """Refuses prompts beside class names.
+
+    Raises:
+        PromptError: one of the values is given.
+    """
+    if any(value is not None for value in others):
+        raise PromptError(
+            "Expected class names (text=) or examples (like=) alone, got points, boxes, masks, prompts or multimask "
+            "too. Detections are boxes, with one mask each; give prompts=[Prompt(box=..., label=...)] to mix."
         )
 
 

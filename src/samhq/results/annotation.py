@@ -22,7 +22,8 @@ from samhq.masks.regions import Piece
 from samhq.shapes import Bool
 
 LABEL = "object"  #: the label of an object without one
-_IN_RECORDS = ("segmentation", "area", "bbox", "predicted_iou", "stability_score", "point_coords", "crop_box", "label")
+_IN_RECORDS = ("segmentation", "area", "bbox", "predicted_iou", "stability_score", "point_coords", "crop_box")
+_OF_CLASSES = ("label", "score")
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +32,8 @@ class Annotation:
 
     `code` is COCO's compressed RLE with its counts as str, whatever form was given; `score` is the predicted IoU.
     Whole-image masks also have `stability`, the `point` (x, y) that they come from, and `box` and `crop`, (x, y, width,
-    height) as their maker wrote them. `extra` holds the maker's other entries, JSON values.
+    height) as their maker wrote them. `extra` holds the maker's other entries, JSON values. `detector_score` is that of
+    the detector that found the object.
 
     Raises:
         ImageError: the code is not RLE, or damaged.
@@ -45,9 +47,15 @@ class Annotation:
     box: tuple[float, float, float, float] | None = None
     crop: tuple[float, float, float, float] | None = None
     extra: Mapping[str, Any] | None = None
+    detector_score: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "code", _code(self.code))
+
+    @property
+    def confidence(self) -> float | None:
+        """The score for formats with one score: the detector's where there is one, else the predicted IoU."""
+        return self.score if self.detector_score is None else self.detector_score
 
     @property
     def size_hw(self) -> tuple[int, int]:
@@ -113,7 +121,8 @@ def annotation_from_record(record: Mapping[str, Any]) -> Annotation:
         None if points is None else _numbers(points[0], 2),
         _numbers(record.get("bbox"), 4),
         _numbers(record.get("crop_box"), 4),
-        {key: value for key, value in record.items() if key not in _IN_RECORDS} or None,
+        {key: value for key, value in record.items() if key not in (*_IN_RECORDS, *_OF_CLASSES)} or None,
+        _number(record.get("score")),
     )
 
 
@@ -128,6 +137,7 @@ def record_from_annotation(annotation: Annotation) -> dict[str, Any]:
         "stability_score": annotation.stability,
         "crop_box": None if annotation.crop is None else list(annotation.crop),
         "label": None if annotation.label == LABEL else annotation.label,
+        "score": annotation.detector_score,
     }
     return {
         "segmentation": annotation.code,

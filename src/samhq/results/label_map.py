@@ -34,7 +34,7 @@ def label_map(picture: Picture, order: Order = "area") -> UInt[np.ndarray, "H W"
         raise ConfigError(f"Expected order 'area' or 'score', got {order!r}.")
     values = np.zeros(picture.size_hw, np.min_scalar_type(len(picture.annotations)))
     for number, annotation in sorted(
-        picture.objects, key=lambda o: -o[1].area if order == "area" else _known(o[1].score)
+        picture.objects, key=lambda o: -o[1].area if order == "area" else _known(o[1].confidence)
     ):
         x, y, width, height = annotation.bbox_xywh
         values[y : y + height, x : x + width][annotation.cropped] = number

@@ -18,7 +18,7 @@ from samhq.image.sources import PictureSource
 from samhq.image.windows import whole
 from samhq.image.write import write_mask, write_picture
 from samhq.masks.regions import Piece
-from samhq.results.prompt import Prompt
+from samhq.results.prompt import Prompt, class_record
 from samhq.results.record_file import segmentation_record, write_record
 from samhq.results.segmentation import drawn_prompts
 from samhq.shapes import UInt8
@@ -55,7 +55,10 @@ def save_native(
         ImageError: the picture cannot be read, or has 2^32 pixels or more, which COCO's RLE cannot count.
     """
     pieces, size_hw = [one.piece for one in found], source.size_hw
-    annotations = [_annotation(number, one, size_hw) for number, one in enumerate(found)]
+    annotations = [
+        _annotation(number, one, size_hw) | class_record(prompt)
+        for number, (one, prompt) in enumerate(zip(found, prompts, strict=True))
+    ]
     names = [f"{stem}_mask_{number}.png" for number in range(len(found))]
     written = [
         write_mask(directory / name, piece.inside(whole(size_hw))) for name, piece in zip(names, pieces, strict=True)

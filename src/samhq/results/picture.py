@@ -87,21 +87,22 @@ class Picture:
 
 
 def picture_from_result(
-    result: Segmentation, file_name: str, labels: str | Sequence[str] = LABEL, **about: Any
+    result: Segmentation, file_name: str, labels: str | Sequence[str] | None = None, **about: Any
 ) -> Picture:
-    """The best mask of every prompt of a result; `labels` is one name for all, or one for each.
+    """The best mask of every prompt of a result; `labels` is one name for all, or one for each; None takes the prompts' own.
 
     `about` are more fields of `Picture`: `source`, `stem`, `geo`.
 
     Raises:
         ConfigError: a number of labels other than that of prompts.
     """
-    names = [labels] * len(result) if isinstance(labels, str) else list(labels)
+    own = [label or LABEL for label in result.labels] if labels is None else labels
+    names = [own] * len(result) if isinstance(own, str) else list(own)
     if len(names) != len(result):
         raise ConfigError(f"Expected one label for each of {len(result)} prompts, got {len(names)}. Give a single one.")
     annotations = tuple(
-        Annotation(rle.encode(mask), name, float(score))
-        for mask, name, score in zip(result.masks, names, result.scores, strict=True)
+        Annotation(rle.encode(mask), name, float(score), detector_score=prompt.score)
+        for mask, name, score, prompt in zip(result.masks, names, result.scores, result.prompts, strict=True)
     )
     height, width = result.image.shape[:2]
     return Picture(file_name, (height, width), annotations, result.image, model=result.model, **about)

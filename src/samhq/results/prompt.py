@@ -23,18 +23,30 @@ class Prompt:
     `points` [N,2] as (x, y) with `labels` [N], 1 on the object and 0 off it (all 1 when left out);
     `box` (x0, y0, x1, y1); `mask` either bool [H,W], a rough mask of the picture, also as a PIL image, a
     file or its bytes, as `samhq.image.read.read_mask` takes them; or float [4g,4g], the `low_res_logits` of an earlier
-    result.
+    result. `label` is the object's class, and `score` how sure a detector is of it; neither changes the mask.
     """
 
     points: Any = None
     labels: Any = None
     box: Any = None
     mask: Any = None
+    label: str | None = None
+    score: float | None = None
 
     @property
     def ambiguous(self) -> bool:
         """Whether this is a single click: part, object or group could be meant."""
         return self.points is not None and self.box is None and self.mask is None and as_array(self.points).size == 2
+
+
+def class_record(prompt: Prompt) -> dict[str, Any]:
+    """A prompt's class and its detector's score for a record, as far as they are known.
+
+    >>> class_record(Prompt(box=[0, 0, 9, 9], label="cup", score=0.5))
+    {'label': 'cup', 'score': 0.5}
+    """
+    known = {"label": prompt.label, "score": None if prompt.score is None else float(prompt.score)}
+    return {key: value for key, value in known.items() if value is not None}
 
 
 def as_prompts(prompts: Any) -> list[Prompt]:

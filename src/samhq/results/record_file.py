@@ -16,7 +16,7 @@ import numpy as np
 
 from samhq.image.read import as_array
 from samhq.masks import rle
-from samhq.results.prompt import Prompt
+from samhq.results.prompt import Prompt, class_record
 from samhq.storage import digest
 from samhq.storage.atomic import write_json
 
@@ -55,7 +55,7 @@ def _prompt_record(prompt: Prompt) -> dict[str, Any]:
     if prompt.mask is not None:
         mask = as_array(prompt.mask)
         record["mask"] = rle.encode(mask) if mask.dtype == np.bool_ else True
-    return record
+    return record | class_record(prompt)
 
 
 def write_record(path: Path, content: Mapping[str, Any], written: Sequence[Path]) -> Path:

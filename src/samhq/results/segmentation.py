@@ -21,7 +21,8 @@ from samhq.image.read import as_array
 from samhq.image.write import write_mask, write_picture
 from samhq.masks import rle
 from samhq.masks.polygons import Polygon, polygons_from_mask
-from samhq.results.prompt import Prompt
+from samhq.results.detections import Detections
+from samhq.results.prompt import Prompt, class_record
 from samhq.results.record_file import segmentation_record, write_record
 
 
@@ -32,7 +33,8 @@ class Segmentation:
     `image` uint8 [H,W,3]; `candidates` bool [P,K,H,W]; `candidate_scores` float32 [P,K], the predicted IoU of
     SAM's mask (the network predicts none for the HQ mask); `low_res_logits` float32 [P,K,4g,4g], which can be
     given back as a mask prompt; `prompts`, what was asked; `model`, the name of who answered; `file_name`, the
-    picture's path, where it was given by one.
+    picture's path, where it was given by one; `detections`, all that a detector found, also below the threshold, where
+    the prompts are its boxes.
     """
 
     image: np.ndarray
@@ -43,6 +45,22 @@ class Segmentation:
     frame: Frame
     model: str
     file_name: str | None = None
+    detections: Detections | None = None
+
+    @classmethod
+    def empty(cls, image: np.ndarray, frame: Frame, model: str, file_name: str | None = None) -> Segmentation:
+        """The result for a picture without any prompt: no mask."""
+        side = frame.side // 4
+        return cls(
+            image=image,
+            candidates=np.zeros((0, 1, *frame.original_hw), bool),
+            candidate_scores=np.zeros((0, 1), np.float32),
+            low_res_logits=np.zeros((0, 1, side, side), np.float32),
+            prompts=(),
+            frame=frame,
+            model=model,
+            file_name=file_name,
+        )
 
     def __len__(self) -> int:
         return len(self.candidates)
@@ -60,6 +78,16 @@ class Segmentation:
     def scores(self) -> np.ndarray:
         """The predicted IoU of every prompt's best mask, float32 [P]; a regression, so it may pass 1."""
         return self.candidate_scores[:, 0]
+
+    @property
+    def labels(self) -> tuple[str | None, ...]:
+        """The class of every prompt, None where none was given."""
+        return tuple(prompt.label for prompt in self.prompts)
+
+    @property
+    def detector_scores(self) -> np.ndarray:
+        """How sure a detector was of every prompt, float32 [P]; NaN where none said it."""
+        return np.array([np.nan if prompt.score is None else prompt.score for prompt in self.prompts], np.float32)
 
     @cached_property
     def boxes(self) -> np.ndarray:
@@ -111,6 +139,7 @@ class Segmentation:
             "area": int(mask.sum()),
             "bbox": [int(value) for value in (*box[:2], *size)],
             "predicted_iou": float(self.candidate_scores[prompt, candidate]),
+            **class_record(self.prompts[prompt]),
         }
 
     def save(

@@ -62,6 +62,11 @@ class OnnxSegmenter:
         """The model's name, such as "sam_hq_vit_b"."""
         return self.model.about.model
 
+    @property
+    def side(self) -> int:
+        """The side of the model's square input in pixels."""
+        return self.model.about.side
+
     def encode(self, image: Any) -> OnnxImage:
         """The picture, whatever `samhq.image.read.read_image` takes, encoded once for any number of prompts.
 

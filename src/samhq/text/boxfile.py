@@ -17,7 +17,7 @@ import numpy as np
 
 from samhq.errors import ImageError, PromptError, did_you_mean
 from samhq.masks import rle
-from samhq.text.detections import Detections
+from samhq.results.detections import Detections
 
 _WANTED = (
     'COCO\'s data set {"images": [...], "categories": [...], "annotations": [...]} with bbox and score, or a list of '
@@ -51,7 +51,7 @@ class BoxFile:
     threshold: float = 0.25  #: the lowest score that counts where nobody says otherwise
 
     def boxes_of(self, picture: str | PurePath, size_hw: tuple[int, int]) -> Detections:
-        """All boxes of a picture, found by its path or the end of it, its file name, or that without its suffix.
+        """All boxes of a picture, found by its path or an end of it, its name without suffix, or its name alone.
 
         A file that does not list pictures without boxes gives no boxes for a picture that it does not name.
 
@@ -79,6 +79,9 @@ class BoxFile:
         for name in (*ends, picture.stem):
             if name in self.rows:
                 return self.rows[name]
+        alike = [name for name in self.rows if PurePath(name).name == picture.name]
+        if len(alike) == 1:  # the file has a longer path
+            return self.rows[alike[0]]
         if self.complete:
             raise PromptError(
                 f"Expected boxes for {picture.name} in {self.path}, got none. {did_you_mean(picture.name, self.rows)}"

@@ -13,9 +13,9 @@ import numpy as np
 
 from samhq.errors import ConfigError, PromptError
 from samhq.image.read import as_array
+from samhq.results.detections import Detections
 from samhq.shapes import UInt8
 from samhq.text.classes import Classes, plain
-from samhq.text.detections import Detections
 
 _FORMS = (
     "a samhq Detections, a supervision Detections, or a dict with boxes (x0, y0, x1, y1 in pixels), scores and labels"
@@ -51,7 +51,7 @@ class EachPicture:
 
 
 @dataclass(frozen=True)
-class Given:
+class ReadyDetections:
     """Detections that exist already, one answer for each picture in order, as a detector of those pictures."""
 
     answers: Sequence[Any]
@@ -147,7 +147,7 @@ def check_detector(detector: Any) -> Detector:
     if isinstance(detector, Detector):
         return detector
     if isinstance(detector, Detections) or (hasattr(detector, "xyxy") and hasattr(detector, "confidence")):
-        return Given([detector])
+        return ReadyDetections([detector])
     if callable(detector):
         return EachPicture(detector)
     raise ConfigError(

@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from samhq.results.detections import Detections
 from samhq.shapes import Float32, UInt8
 from samhq.text.caption import Caption, CaptionWriter
-from samhq.text.detections import Detections
 from samhq.text.pixels import groups, prepared
 from samhq.text.scoring import FLOOR, Assign, Reduce, assign, corners, phrase_scores
 

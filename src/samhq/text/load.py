@@ -12,7 +12,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from samhq.device import as_device, as_dtype
 from samhq.errors import CheckpointError, ConfigError, did_you_mean
 from samhq.extras import from_extra
 from samhq.text.boxfile import BoxFile, is_box_file, read_boxes
@@ -55,6 +54,8 @@ def load_detector(
     if is_box_file(Path(source)):
         _refuse(options, "a file of boxes")
         return read_boxes(Path(source))
+    from samhq.device import as_device, as_dtype
+
     place = as_device(device)
     kind = str(as_dtype(dtype, place)).removeprefix("torch.")
     return _network(_place(os.fspath(source)), str(place), kind, tuple(sorted(options.items())))

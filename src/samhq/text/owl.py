@@ -19,8 +19,8 @@ from torch import Tensor
 
 from samhq.errors import PromptError
 from samhq.image.boxes import as_boxes
+from samhq.results.detections import Detections
 from samhq.shapes import UInt8
-from samhq.text.detections import Detections
 from samhq.text.pixels import groups, prepared
 from samhq.text.scoring import FLOOR, Assign, assign, corners
 

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from samhq.errors import ConfigError, PromptError
+from samhq.results.detections import THRESHOLD, Detections, Selection
 from samhq.results.prompt import Prompt
 from samhq.shapes import UInt8
 from samhq.text.boxfile import BoxFile
 from samhq.text.classes import Classes, as_classes
-from samhq.text.detections import THRESHOLD, Detections, Selection
 from samhq.text.detector import Detector, as_detections, detect_classes
 from samhq.text.load import load_detector
 
@@ -41,14 +41,15 @@ class Search:
         like: Any = None,
         detector: Any = None,
         threshold: float | Mapping[str, float] | None = None,
+        thresholds: Mapping[str, float] | None = None,
         nms: float = 0.8,
         max_detections: int | None = 100,
         device: Any = None,
     ) -> Search:
         """A search for `text`, which `as_classes` reads, or for objects `like` one or several examples.
 
-        `detector` is what `load_detector` takes. `threshold` is a score, or scores by class; by default the detector's
-        own.
+        `detector` is what `load_detector` takes. `threshold` is a score, or scores by class, and `thresholds` scores of
+        classes that have others; by default the detector's own.
 
         Raises:
             PromptError: nothing or both to search for, or class names that cannot be used.
@@ -66,7 +67,7 @@ class Search:
                 "name the class."
             )
         base = float(getattr(loaded, "threshold", THRESHOLD))
-        by_name = dict(threshold) if isinstance(threshold, Mapping) else {}
+        by_name = dict(threshold) if isinstance(threshold, Mapping) else dict(thresholds or {})
         general = threshold if isinstance(threshold, int | float) else base
         search = cls(loaded, classes, examples, Selection(general, by_name, nms, max_detections))
         search.selection.limits(search.names)
@@ -113,7 +114,8 @@ class Search:
         """A prompt for every detection that counts, best score first: its box, and its mask where it has one."""
         kept = self.selection.apply(found)
         masks: list[Any] = [None] * len(kept) if kept.masks is None else list(kept.masks)
-        return [Prompt(box=box, mask=mask) for box, mask in zip(kept.boxes, masks, strict=True)]
+        rows = zip(kept.boxes, masks, kept.labels, kept.scores.tolist(), strict=True)
+        return [Prompt(box=box, mask=mask, label=label, score=score) for box, mask, label, score in rows]
 
     def rejected(self, found: Detections) -> str:
         """What came closest to its threshold without reaching it, for a message."""

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from samhq.errors import ConfigError, PromptError
-from samhq.text.detections import Detections, Selection
+from samhq.results.detections import Detections, Selection
 
 NAMES = ("cup", "fork")
 

@@ -1,0 +1,167 @@
+"""Flags of commands that search pictures for class names: what is looked for, with which detector.
+
+Light until it runs: detectors are imported inside functions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+from cyclopts import Parameter, Token
+
+from samhq.errors import PromptError
+
+if TYPE_CHECKING:
+    from samhq.text.search import Search
+
+
+class ClassThreshold(NamedTuple):
+    """The lowest score that counts, of one class or, without a name, of all others."""
+
+    name: str
+    score: float
+
+
+def limit_from_text(text: str) -> ClassThreshold:
+    """A threshold from `0.3` or `cup=0.3`.
+
+    >>> limit_from_text("red car=0.3"), limit_from_text("0.25")
+    (ClassThreshold(name='red car', score=0.3), ClassThreshold(name='', score=0.25))
+
+    Raises:
+        PromptError: no number from 0 to 1.
+    """
+    name, _, number = text.rpartition("=")
+    try:
+        score = float(number)
+    except ValueError:
+        score = math.nan
+    if not 0 <= score <= 1:
+        raise PromptError(f"expected a score from 0 to 1, or class=score, got {text!r}. Write --threshold cup=0.35.")
+    return ClassThreshold(name.strip(), score)
+
+
+def _limits(_: Any, tokens: Sequence[Token]) -> tuple[ClassThreshold, ...]:
+    return tuple(limit_from_text(token.value) for token in tokens)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class DetectorFlags:
+    """Which detector searches, and which of its boxes count."""
+
+    detector: str | None = None
+    """A name (grounding-dino-base, llmdet-tiny, owlv2-base, ...), a folder, a hub id, or boxes: a COCO JSON file or a
+    folder of YOLO's text files. [default: grounding-dino-tiny]"""
+
+    threshold: Annotated[
+        tuple[ClassThreshold, ...],
+        Parameter(converter=_limits, n_tokens=1, negative="", accepts_keys=False, show_default=False),
+    ] = ()
+    """The lowest score that counts: 0.3, or cup=0.35 for one class. Repeat for more. [default: the detector's own,
+    0.25 or 0.1 for OWL]"""
+
+    nms: float = 0.8
+    """Of two boxes of a class with a higher IoU than this, the one with the better score stays; 1 keeps all."""
+
+    max_detections: int = 100
+    """The most boxes of a picture, the best by score."""
+
+    short_side: int | None = None
+    """The shorter side in pixels at which Grounding DINO sees pictures; 480 is faster, 800 finds more. [default:
+    800]"""
+
+    def search(self, text: str, device: str | None) -> Search:
+        """The search for classes, with its detector loaded.
+
+        Raises:
+            PromptError: class names that cannot be used, or a class with two thresholds.
+            ConfigError, CheckpointError, MissingExtraError: as `samhq.text.search.Search.of`.
+        """
+        from samhq.text.load import load_detector
+        from samhq.text.search import Search
+
+        options = {} if self.short_side is None else {"short_side": self.short_side}
+        loaded = load_detector(self.detector, device=device, **options)
+        general, by_name = self._thresholds()
+        return Search.of(
+            text,
+            detector=loaded,
+            threshold=general,
+            thresholds=by_name,
+            nms=self.nms,
+            max_detections=self.max_detections,
+        )
+
+    def _thresholds(self) -> tuple[float | None, Mapping[str, float]]:
+        names = [limit.name for limit in self.threshold]
+        for name in names:
+            if names.count(name) > 1:
+                raise PromptError(
+                    f"Expected one --threshold for {name or 'all classes'}, got {names.count(name)}. Leave one out."
+                )
+        by_name = {limit.name: limit.score for limit in self.threshold}
+        return by_name.pop("", None), by_name
+
+    def options(self) -> dict[str, Any]:
+        """What of these flags results depend on, as JSON values; files by their content.
+
+        Raises:
+            OSError: a file of boxes or of weights cannot be read.
+        """
+        from samhq.storage import digest
+
+        general, by_name = self._thresholds()
+        rules = {"threshold": general, "thresholds": by_name, "nms": self.nms, "most": self.max_detections}
+        files = detector_files(self.detector)
+        content = digest.of_files(files) if files else None
+        return rules | {"detector": self.detector, "content": content, "short_side": self.short_side}
+
+
+def detector_files(detector: str | None) -> list[Path]:
+    """The files that a detector is read from, where it is a file or folder here; none for a name."""
+    path = Path(detector or "")
+    if detector and path.is_file():
+        return [path]
+    if detector and path.is_dir():
+        return sorted(p for p in path.iterdir() if p.suffix in (".safetensors", ".bin", ".json", ".txt", ".yaml"))
+    return []
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class TextFlags(DetectorFlags):
+    """A search in place of prompts."""
+
+    text: str | None = None
+    """Class names with commas between them, "cup, red car": find such objects and segment each. Needs samhq[text], or
+    boxes from a file."""
+
+    def check(self) -> None:
+        """Refuses flags of a search without one.
+
+        Raises:
+            PromptError: class names that cannot be used; a detector or thresholds without class names.
+        """
+        from samhq.text.classes import as_classes
+
+        if self.text is not None:
+            as_classes(self.text)
+            self._thresholds()
+            return
+        if self != TextFlags():
+            raise PromptError(
+                "Expected --text with --detector, --threshold, --nms, --max-detections and --short-side, got none. "
+                'Write --text "cup, red car".'
+            )
+
+    def search_options(self) -> dict[str, Any]:
+        """What of a search results depend on; nothing where there is none."""
+        return {} if self.text is None else {"text": self.text, **self.options()}
+
+
+NO_TEXT, PLAIN_SEARCH = TextFlags(), DetectorFlags()  #: what the flags are when none is given
