@@ -208,7 +208,7 @@ def test_options_that_mean_nothing(generator: MaskGenerationPipeline, options: d
 
 def test_another_task_is_refused(hq: Sam) -> None:
     with pytest.raises(ConfigError, match="mask-generation"):
-        pipeline("image-segmentation", model=hq)
+        pipeline("depth-estimation", model=hq)
 
 
 def test_of_several_pictures_the_wrong_one_is_named(generator: MaskGenerationPipeline) -> None:

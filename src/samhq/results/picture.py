@@ -89,7 +89,9 @@ class Picture:
 def picture_from_result(
     result: Segmentation, file_name: str, labels: str | Sequence[str] | None = None, **about: Any
 ) -> Picture:
-    """The best mask of every prompt of a result; `labels` is one name for all, or one for each; None takes the prompts' own.
+    """The best mask of every prompt of a result; `labels` is one name for all, or one for each.
+
+    None takes the prompts' own labels.
 
     `about` are more fields of `Picture`: `source`, `stem`, `geo`.
 

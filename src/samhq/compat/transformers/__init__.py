@@ -13,12 +13,14 @@ from samhq.compat.transformers.configs import (
     SamVisionConfig,
 )
 from samhq.compat.transformers.image_processor import SamImageProcessor
+from samhq.compat.transformers.image_segmentation import ImageSegmentationPipeline
 from samhq.compat.transformers.models import SamHQModel, SamModel
 from samhq.compat.transformers.pipelines import MaskGenerationPipeline, pipeline
 from samhq.compat.transformers.processors import SamHQProcessor, SamProcessor
 from samhq.compat.transformers.vision import SamHQVisionModel, SamVisionModel
 
 __all__ = [
+    "ImageSegmentationPipeline",
     "MaskGenerationPipeline",
     "SamConfig",
     "SamHQConfig",

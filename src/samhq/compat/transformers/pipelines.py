@@ -1,4 +1,5 @@
-"""transformers' `pipeline("mask-generation")`: pictures in, masks of everything and their scores out.
+"""transformers' `pipeline`: for "mask-generation" masks of everything and their scores, here; for "image-segmentation"
+masks with labels, in `image_segmentation.py`.
 
 A thin face of `inference/automatic.py`. Unlike transformers' it takes lists of pictures of any sizes and crops with
 fewer points, and prefers the smaller crop's mask where crops overlap, as segment-anything does.
@@ -9,20 +10,20 @@ Source: pipelines/mask_generation.py of transformers 5.23 (arguments and outputs
 from __future__ import annotations
 
 import os
-import urllib.request
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset, IterableDataset
 
 from samhq.checkpoint.load import load_model
+from samhq.compat.transformers.image_segmentation import WITHOUT_EFFECT, ImageSegmentationPipeline
+from samhq.compat.transformers.picture_inputs import fetched, outputs_for
 from samhq.compat.transformers.pretrained import place_of
 from samhq.config import MASK_THRESHOLD
 from samhq.device import as_dtype
-from samhq.errors import ConfigError, ImageError, did_you_mean, naming
+from samhq.errors import ConfigError, did_you_mean
 from samhq.image.read import read_image
 from samhq.inference.automatic import propose
 from samhq.masks import runs
@@ -50,10 +51,7 @@ DEFAULTS: dict[str, Any] = {
 }
 #: transformers' documentation calls them so, its code as above.
 _ALIASES = {"output_rle_masks": "output_rle_mask", "output_bboxes_masks": "output_bboxes_mask"}
-#: Change nothing here: pictures are taken one by one, whatever their number.
-_WITHOUT_EFFECT = ("batch_size", "num_workers", "framework", "image_processor", "processor", "use_fast")
-_ONE_PICTURE = (str, bytes, bytearray, memoryview)  #: sequences that are a picture's name or content
-TASK = "mask-generation"
+TASK, SEGMENTATION_TASK = "mask-generation", "image-segmentation"
 
 
 class MaskGenerationPipeline:
@@ -89,39 +87,12 @@ class MaskGenerationPipeline:
         """
         chosen = {**self.options, **_known(options)}
         outputs_of = partial(self._masks, config=_config(chosen), options=chosen)
-        if isinstance(image, (list, tuple)):
-            return list(Outputs(image, outputs_of))
-        if isinstance(image, Iterator):
-            return iter(Outputs(image, outputs_of))
-        if isinstance(image, Dataset) or (isinstance(image, Sequence) and not isinstance(image, _ONE_PICTURE)):
-            return Outputs(image, outputs_of)
-        return outputs_of(image)
+        return outputs_for(image, outputs_of)
 
     def _masks(self, image: Any, config: AutomaticConfig, options: dict[str, Any]) -> dict[str, Any]:
-        picture = read_image(_fetched(image, options.get("timeout")))
+        picture = read_image(fetched(image, options.get("timeout")))
         kept = keep(propose(self.sam, picture, config), config)
         return _output(kept, rle=options.get("output_rle_mask"), boxes=options.get("output_bboxes_mask"))
-
-
-class Outputs:
-    """What a pipeline makes of several pictures, each when it is taken; anew each time that they are gone through."""
-
-    def __init__(self, pictures: Any, output_of: Callable[[Any], dict[str, Any]]) -> None:
-        self._pictures, self._output_of = pictures, output_of
-
-    def __len__(self) -> int:
-        return len(self._pictures)
-
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        """Raises as the pipeline itself, and says which picture it was."""
-        pictures, counted = self._pictures, hasattr(self._pictures, "__len__")
-        # A data set with numbers need not say where it ends other than by its length.
-        numbered = counted and not isinstance(pictures, IterableDataset)
-        walked = (pictures[number] for number in range(len(pictures))) if numbered else pictures
-        for number, one in enumerate(walked):
-            with naming("image", number, len(pictures) if counted else None):
-                output = self._output_of(one)
-            yield output
 
 
 def pipeline(
@@ -133,24 +104,29 @@ def pipeline(
     dtype: Any = None,
     torch_dtype: Any = None,
     **options: Any,
-) -> MaskGenerationPipeline:
-    """transformers' `pipeline` for the task "mask-generation"; what it returns is called with pictures.
+) -> MaskGenerationPipeline | ImageSegmentationPipeline:
+    """transformers' `pipeline` for "mask-generation", the default, and "image-segmentation".
+
+    What it returns is called with pictures.
 
     `model` is a folder, a file, a name or a hub id, a model of this package's transformers classes, or a network that
     samhq loaded; None is the starter. `device` moves it; by default it stays, or is loaded on the CPU. `options` are
-    those of `MaskGenerationPipeline.__call__`, for every call.
+    those of `MaskGenerationPipeline.__call__` or `ImageSegmentationPipeline.__call__`, for every call.
 
     Raises:
         ConfigError: another task, an option that is unknown, or something that is no model.
         CheckpointError: the model cannot be loaded.
     """
-    if task not in (None, TASK):
+    if task not in (None, TASK, SEGMENTATION_TASK):
         raise ConfigError(
-            f"Expected the task {TASK!r}, got {task!r}: SAM's models segment everything or what prompts say, they know "
-            "no classes. For prompts use SamHQModel with SamHQProcessor."
+            f"Expected the task {TASK!r} or {SEGMENTATION_TASK!r}, got {task!r}: SAM's models segment everything, what "
+            "prompts say, or what candidate_labels name. For prompts use SamHQModel with SamHQProcessor."
         )
     place = device_map if device is None else device
-    return MaskGenerationPipeline(_network(model, place, torch_dtype if dtype is None else dtype), options)
+    sam = _network(model, place, torch_dtype if dtype is None else dtype)
+    return (
+        ImageSegmentationPipeline(sam, options) if task == SEGMENTATION_TASK else MaskGenerationPipeline(sam, options)
+    )
 
 
 def _network(model: Any, place: Any, dtype: Any) -> Sam:
@@ -173,7 +149,7 @@ def _inside(model: Any) -> tuple[Any, ...]:
 
 def _known(options: dict[str, Any]) -> dict[str, Any]:
     """Options by the names of transformers' code, those without effect left out."""
-    named = {_ALIASES.get(name, name): value for name, value in options.items() if name not in _WITHOUT_EFFECT}
+    named = {_ALIASES.get(name, name): value for name, value in options.items() if name not in WITHOUT_EFFECT}
     for name in named:
         if name not in DEFAULTS:
             raise ConfigError(f"Expected an option of mask generation, got {name!r}. {did_you_mean(name, DEFAULTS)}")
@@ -221,14 +197,3 @@ def _output(kept: Proposals, *, rle: Any, boxes: Any) -> dict[str, Any]:
     if boxes:
         output["bounding_boxes"] = torch.from_numpy(np.asarray(kept.boxes, np.int64))
     return output
-
-
-def _fetched(image: Any, timeout: float | None) -> Any:
-    """The bytes behind an http(s) address; anything else as it is."""
-    if not isinstance(image, str) or not image.startswith(("http://", "https://")):
-        return image
-    try:
-        with urllib.request.urlopen(image, timeout=timeout) as answer:
-            return answer.read()
-    except (OSError, ValueError) as error:
-        raise ImageError(f"Expected a picture at {image}, got {error}. Check the address and the network.") from error

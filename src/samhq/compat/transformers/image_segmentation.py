@@ -1,0 +1,125 @@
+"""transformers' `pipeline("image-segmentation")` for SAM's models, which know no classes: names come from the caller.
+
+With `candidate_labels` a detector finds objects of these classes and each is segmented; without, everything in the
+picture is, and labels are numbers.
+
+Source: pipelines/image_segmentation.py of transformers 5.23 (the form of outputs).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from samhq.compat.transformers.picture_inputs import fetched, outputs_for
+from samhq.errors import ConfigError, did_you_mean
+from samhq.image.read import read_image
+from samhq.inference.everything import segment_everything
+from samhq.inference.segment import Segmenter
+from samhq.model.sam import Sam
+from samhq.text.search import Search
+
+#: What a call may say, and what it means if it does not.
+DEFAULTS: dict[str, Any] = {
+    "candidate_labels": None,
+    "detector": None,
+    "threshold": None,
+    "nms": 0.8,
+    "max_detections": 100,
+    "subtask": None,
+    "timeout": None,
+}
+#: Change nothing here: pictures are taken one by one, whatever their number.
+WITHOUT_EFFECT = ("batch_size", "num_workers", "framework", "image_processor", "processor", "use_fast")
+
+
+class ImageSegmentationPipeline:
+    """Masks with labels, with a model and options that were chosen before."""
+
+    task = "image-segmentation"
+
+    def __init__(self, model: Sam, options: Mapping[str, Any]) -> None:
+        self.sam, self.options = model.eval(), _known(options)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return self.sam.device
+
+    def __call__(self, image: Any, **options: Any) -> Any:
+        """For a picture a list of dicts, best score first; for a list of pictures a list of such lists.
+
+        A data set, another sequence or an iterator gives such lists one by one as they are taken. Each dict has
+        `label`, `score` and `mask`, a PIL image of mode L with 255 on the object.
+
+        With `candidate_labels`, as `samhq.Segmenter.segment` takes them for text, `score` is the detector's;
+        `detector`, `threshold`, `nms` and `max_detections` are as there. Without, all objects of the picture are
+        segmented: labels are "mask 1", "mask 2" and so on, `score` is the predicted IoU, and `threshold` the lowest
+        that counts. `subtask` may be "instance", the only one that SAM has. A picture is a path, an http(s) address,
+        for which `timeout` in seconds is meant, or whatever `samhq.image.read.read_image` takes.
+
+        Raises:
+            ImageError: a picture that cannot be read or fetched.
+            PromptError: class names that cannot be used.
+            ConfigError: an option that is unknown or means nothing here.
+            CheckpointError, MissingExtraError: the detector cannot be loaded.
+        """
+        chosen = {**DEFAULTS, **self.options, **_known(options)}
+        if chosen["candidate_labels"] is None:
+            _check_nothing_named(chosen)
+            return outputs_for(image, partial(self._everything, chosen))
+        search = Search.of(
+            chosen["candidate_labels"],
+            detector=chosen["detector"],
+            threshold=chosen["threshold"],
+            nms=chosen["nms"],
+            max_detections=chosen["max_detections"],
+            device=self.device,
+        )
+        return outputs_for(image, partial(self._found, chosen, search))
+
+    def _found(self, chosen: Mapping[str, Any], search: Search, image: Any) -> list[dict[str, Any]]:
+        from samhq.inference.by_text import segment_found
+
+        (result,) = segment_found(Segmenter(self.sam), [fetched(image, chosen["timeout"])], search)
+        rows = zip(result.labels, result.detector_scores.tolist(), result.masks, strict=True)
+        return [_output(str(label), score, mask) for label, score, mask in rows]
+
+    def _everything(self, chosen: Mapping[str, Any], image: Any) -> list[dict[str, Any]]:
+        limit = {} if chosen["threshold"] is None else {"pred_iou_thresh": chosen["threshold"]}
+        found = segment_everything(read_image(fetched(image, chosen["timeout"])), self.sam, **limit)
+        records = sorted(found.records, key=lambda record: -record["predicted_iou"])
+        return [
+            _output(f"mask {number}", record["predicted_iou"], record["segmentation"])
+            for number, record in enumerate(records, 1)
+        ]
+
+
+def _output(label: str, score: float, mask: np.ndarray) -> dict[str, Any]:
+    return {"score": float(score), "label": label, "mask": Image.fromarray(mask.astype(np.uint8) * 255)}
+
+
+def _check_nothing_named(chosen: Mapping[str, Any]) -> None:
+    """Refuses what only a search for classes can use."""
+    if chosen["detector"] is not None or isinstance(chosen["threshold"], Mapping):
+        what = "a detector" if chosen["detector"] is not None else "thresholds by class"
+        raise ConfigError(
+            f"Expected candidate_labels with {what}, got none. Write candidate_labels=['cup', 'red car']."
+        )
+
+
+def _known(options: Mapping[str, Any]) -> dict[str, Any]:
+    named = {name: value for name, value in options.items() if name not in WITHOUT_EFFECT}
+    for name in named:
+        if name not in DEFAULTS:
+            raise ConfigError(f"Expected an option of image segmentation, got {name!r}. {did_you_mean(name, DEFAULTS)}")
+    if named.get("subtask") not in (None, "instance"):
+        raise ConfigError(
+            f"Expected the subtask 'instance', got {named['subtask']!r}: SAM segments objects one by one. Leave it out."
+        )
+    return named

@@ -1,0 +1,59 @@
+"""What transformers' pipelines take: a picture, a list of them, a data set or an iterator; by path, address or content.
+
+Knows nothing about what is made of a picture.
+"""
+
+from __future__ import annotations
+
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from torch.utils.data import Dataset, IterableDataset
+
+from samhq.errors import ImageError, naming
+
+_ONE_PICTURE = (str, bytes, bytearray, memoryview)  #: sequences that are a picture's name or content
+
+
+def outputs_for(image: Any, output_of: Callable[[Any], Any]) -> Any:
+    """The output for a picture, a list for a list of pictures, or outputs one by one for a data set or an iterator."""
+    if isinstance(image, (list, tuple)):
+        return list(Outputs(image, output_of))
+    if isinstance(image, Iterator):
+        return iter(Outputs(image, output_of))
+    if isinstance(image, Dataset) or (isinstance(image, Sequence) and not isinstance(image, _ONE_PICTURE)):
+        return Outputs(image, output_of)
+    return output_of(image)
+
+
+class Outputs:
+    """What a pipeline makes of several pictures, each when it is taken; anew each time that they are gone through."""
+
+    def __init__(self, pictures: Any, output_of: Callable[[Any], Any]) -> None:
+        self._pictures, self._output_of = pictures, output_of
+
+    def __len__(self) -> int:
+        return len(self._pictures)
+
+    def __iter__(self) -> Iterator[Any]:
+        """Raises as the pipeline itself, and says which picture it was."""
+        pictures, counted = self._pictures, hasattr(self._pictures, "__len__")
+        # A data set with numbers need not say where it ends other than by its length.
+        numbered = counted and not isinstance(pictures, IterableDataset)
+        walked = (pictures[number] for number in range(len(pictures))) if numbered else pictures
+        for number, one in enumerate(walked):
+            with naming("image", number, len(pictures) if counted else None):
+                output = self._output_of(one)
+            yield output
+
+
+def fetched(image: Any, timeout: float | None) -> Any:
+    """The bytes behind an http(s) address; anything else as it is."""
+    if not isinstance(image, str) or not image.startswith(("http://", "https://")):
+        return image
+    try:
+        with urllib.request.urlopen(image, timeout=timeout) as answer:
+            return answer.read()
+    except (OSError, ValueError) as error:
+        raise ImageError(f"Expected a picture at {image}, got {error}. Check the address and the network.") from error
