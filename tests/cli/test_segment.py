@@ -17,13 +17,14 @@ import pytest
 from PIL import Image
 from tests import tiny
 from tests.inference.test_segment import ROUGH, picture
-from tests.text.tiny_detectors import coco_boxes
+from tests.text.tiny_detectors import coco_boxes, save_dino
 
 from samhq.checkpoint.save import save_model
 from samhq.cli.main import main
 from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam
 from samhq.results.prompt import Prompt
+from samhq.text.grounding_dino import GroundingDino
 
 Shown = pytest.CaptureFixture[str]
 
@@ -474,3 +475,15 @@ def test_a_label_in_a_prompts_file_comes_out(weights: Path, cat: Path, tmp_path:
     (tmp_path / "q.json").write_text(json.dumps([{"box": [5, 5, 50, 30], "label": "tail"}]))
     assert run(weights, tmp_path / "out", cat, "--prompts", tmp_path / "q.json", "--resume") == 0
     assert [one["label"] for one in record(tmp_path / "out")["annotations"]] == ["tail"], "another label is another job"
+
+
+def test_with_kept_embeddings_detections_are_kept_too(
+    weights: Path, cat: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    detector = save_dino(tmp_path / "detector")
+    flags = ["--text", "a cat", "--detector", detector, "--embeddings", tmp_path / "kept", "--nms", "1"]
+    assert run(weights, tmp_path / "first", cat, *flags, "--threshold", "0") == 0
+    monkeypatch.setattr(GroundingDino, "detect", lambda *_: pytest.fail("it was searched again"))
+    assert run(weights, tmp_path / "again", cat, *flags, "--threshold", "0.5") == 0
+    first, again = record(tmp_path / "first")["annotations"], record(tmp_path / "again")["annotations"]
+    assert [one["score"] for one in again] == [one["score"] for one in first if one["score"] >= 0.5]

@@ -115,7 +115,8 @@ class SegmentWork:
     def __call__(self) -> Callable[[Item], Outcome]:
         """The function that writes one picture's results."""
         if self.text.text is not None:
-            asked: Asking = FoundPrompts(self.text.search(self.text.text, self.model.torch_device), self.look)
+            search = self.text.search(self.text.text, self.model.torch_device)
+            asked: Asking = FoundPrompts(search, self.look, self.embeddings.embeddings)
         else:
             asked = GivenPrompts(self.prompt.reader())
         if self.model.exported is not None:
@@ -213,10 +214,11 @@ class GivenPrompts:
 
 @dataclass(frozen=True)
 class FoundPrompts:
-    """Prompts that a detector finds."""
+    """Prompts that a detector finds; `kept` is a folder of embeddings, which keeps detections too."""
 
     search: Search
     look: BandFlags
+    kept: Path | None = None
 
     def __call__(self, path: Path) -> PicturePrompts:
         """The boxes that count in a picture, as prompts.
@@ -228,7 +230,12 @@ class FoundPrompts:
         from samhq.image.read import read_image
 
         image, started = read_image(self.look.picture(path)), time.perf_counter()
-        (found,) = self.search.detect([image], [str(path)])
+        if self.kept is None:
+            (found,) = self.search.detect([image], [str(path)])
+        else:
+            from samhq.text.cache import DetectionCache
+
+            found = DetectionCache(self.kept / "detections").get_or_detect(self.search, image, str(path))
         said = boxes_said(self.search.selection.apply(found), self.search.rejected(found))
         return PicturePrompts(self.search.prompts(found), said, time.perf_counter() - started)
 

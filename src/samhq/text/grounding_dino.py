@@ -44,6 +44,7 @@ class GroundingDino:
     assign: Assign = "best"
     floor: float = FLOOR
     batch: int = 4
+    weights: str = ""  #: what says which weights these are, such as a hash of them; empty where nobody said it
     threshold: float = 0.25  #: the lowest score that counts where nobody says otherwise
     _writer: CaptionWriter = field(init=False, repr=False)
 
@@ -65,6 +66,14 @@ class GroundingDino:
             PromptError: a class that it cannot read, or that is too long.
         """
         return self._writer.captions(classes)
+
+    @property
+    def identity(self) -> dict[str, Any] | None:
+        """All that detections depend on beside picture and classes, as JSON values; None for unknown weights."""
+        if not self.weights:
+            return None
+        options = {name: getattr(self, name) for name in ("short_side", "reduce", "assign", "floor")}
+        return {"weights": self.weights, "dtype": str(self.model.dtype), **options}
 
     @torch.inference_mode()
     def detect(self, images: Sequence[UInt8[np.ndarray, "H W 3"]], classes: Sequence[str]) -> list[Detections]:

@@ -102,10 +102,15 @@ def _network(place: str, device: str, dtype: str, options: Sequence[tuple[str, A
         raise ConfigError(f"Expected a detector of {known}, got {kind!r} in {place}. Wrap others in detect().")
     parts = _parts(library, place, kind, device, dtype)
     for name, _ in options:
-        if name.startswith("_") or name not in make.__dataclass_fields__:
-            known_fields = [field for field in make.__dataclass_fields__ if not field.startswith("_")][3:]
+        if name not in (known_fields := options_of(make)):
             raise ConfigError(f"Expected an option of {kind}, got {name!r}. {did_you_mean(name, known_fields)}")
-    return make(*parts, **dict(options))
+    return make(*parts, weights=_weights(place, parts[0]), **dict(options))
+
+
+def options_of(make: Any) -> list[str]:
+    """The options of a detector: its fields but for its parts and what follows from them."""
+    parts = ("model", "tokenizer", "image_processor", "weights")
+    return [name for name in make.__dataclass_fields__ if not name.startswith("_") and name not in parts]
 
 
 def _parts(library: Any, place: str, kind: str, device: str, dtype: str) -> tuple[Any, Any, Any]:
@@ -117,6 +122,17 @@ def _parts(library: Any, place: str, kind: str, device: str, dtype: str) -> tupl
     except (OSError, ValueError) as error:
         raise _not_found(place, error) from error
     return model.to(device), tokenizer, processor
+
+
+def _weights(place: str, model: Any) -> str:
+    """What says which weights these are: the hash of a folder's files, or the hub's commit."""
+    if not Path(place).is_dir():
+        commit = getattr(model.config, "_commit_hash", None)
+        return f"{place}@{commit}" if commit else ""
+    from samhq.storage import digest
+
+    files = [path for path in Path(place).iterdir() if path.suffix in (".safetensors", ".bin", ".json", ".txt")]
+    return digest.of_files(sorted(files))
 
 
 def _processor_class(library: Any, kind: str) -> Any:

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from samhq.errors import PromptError
 from samhq.image.boxes import as_boxes
+from samhq.image.read import read_image
 from samhq.results.detections import Detections
 from samhq.shapes import UInt8
 from samhq.text.pixels import groups, prepared
@@ -32,10 +33,11 @@ _NEAR = 0.8  #: boxes whose IoU with an example is at least this part of the bes
 class Example:
     """An object in some picture that stands for a class: "find more like this".
 
-    `image` uint8 RGB [H,W,3]; `box` (x0, y0, x1, y1) in its pixels. Several examples may have one label.
+    `image` is whatever `samhq.image.read.read_image` takes; `box` (x0, y0, x1, y1) in its pixels. Several examples may
+    have one label.
     """
 
-    image: UInt8[np.ndarray, "H W 3"]
+    image: Any
     box: Any
     label: str = "example"
 
@@ -55,11 +57,20 @@ class Owl:
     assign: Assign = "best"
     floor: float = FLOOR
     batch: int = 4
+    weights: str = ""  #: what says which weights these are, such as a hash of them; empty where nobody said it
     threshold: float = 0.1  #: the lowest score that counts where nobody says otherwise
     _texts: dict[tuple[str, ...], Tensor] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.model = self.model.eval()
+
+    @property
+    def identity(self) -> dict[str, Any] | None:
+        """All that detections depend on beside picture and classes, as JSON values; None for unknown weights."""
+        if not self.weights:
+            return None
+        options = {name: getattr(self, name) for name in ("template", "assign", "floor")}
+        return {"weights": self.weights, "dtype": str(self.model.dtype), **options}
 
     @torch.inference_mode()
     def detect(self, images: Sequence[UInt8[np.ndarray, "H W 3"]], classes: Sequence[str]) -> list[Detections]:
@@ -138,10 +149,11 @@ class Owl:
 
     def _embedded_example(self, example: Example) -> Tensor:
         """The embedding [D] of the patch whose box is nearest to the example's, the surest of several alike."""
-        box = as_boxes(example.box, example.image.shape[:2])[0]
-        features, centres = self._look(prepared(self.image_processor, example.image))
+        image = read_image(example.image)
+        box = as_boxes(example.box, (image.shape[0], image.shape[1]))[0]
+        features, centres = self._look(prepared(self.image_processor, image))
         _, embeddings = self.model.class_predictor(features)
-        boxes = corners(centres[0].float().cpu().numpy(), *self._size(example.image))
+        boxes = corners(centres[0].float().cpu().numpy(), *self._size(image))
         overlaps = _ious(boxes, box)
         near = np.flatnonzero(overlaps >= _NEAR * overlaps.max())
         if hasattr(self.model, "objectness_predictor"):

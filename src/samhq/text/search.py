@@ -80,6 +80,14 @@ class Search:
             return self.classes.names
         return tuple(dict.fromkeys(example.label for example in self.examples))
 
+    @property
+    def identity(self) -> Any:
+        """All that detections depend on beside the picture, as JSON values; None where the detector does not say it."""
+        known = getattr(self.detector, "identity", None)
+        if not known or self.classes is None:
+            return None
+        return {"detector": known, "names": self.classes.names, "phrases": self.classes.by_name}
+
     def detect(
         self, images: Sequence[UInt8[np.ndarray, "H W 3"]], files: Sequence[str | None] | None = None
     ) -> list[Detections]:

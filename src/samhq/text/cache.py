@@ -1,0 +1,74 @@
+"""Detections on disk: a picture that a detector has searched for the same classes is not searched again.
+
+One JSON file a picture, under a name that follows from the content of the picture, the classes, and the detector with
+its weights. Thresholds and NMS come later, so they may change. Files appear whole; processes may share a folder. A
+detector that does not say what it is, such as a function, is asked every time.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from samhq.results.detections import Detections
+from samhq.shapes import UInt8
+from samhq.storage import digest
+from samhq.storage.atomic import write_json
+from samhq.text.search import Search
+
+VERSION = 1  #: of the files; another one means that they are made anew
+
+
+@dataclass(frozen=True)
+class DetectionCache:
+    """A folder of detections."""
+
+    folder: Path
+
+    def get_or_detect(self, search: Search, image: UInt8[np.ndarray, "H W 3"], file: str | None = None) -> Detections:
+        """All that the search finds in a picture, from the folder where it is there, else stored now.
+
+        Detections with masks are not stored.
+
+        Raises:
+            PromptError: as `Search.detect`.
+            OSError: the folder cannot be written.
+        """
+        path = self._path(search, image)
+        found = None if path is None else _read(path, search.names)
+        if found is None:
+            (found,) = search.detect([image], [file])
+            if path is not None and found.masks is None:
+                write_json(path, _record(found))
+        return found
+
+    def _path(self, search: Search, image: np.ndarray) -> Path | None:
+        identity = search.identity
+        if identity is None:
+            return None
+        picture = digest.of_bytes(str(image.shape).encode(), np.ascontiguousarray(image).data)
+        return self.folder / f"{digest.of_json([VERSION, picture, identity])}.json"
+
+
+def _record(found: Detections) -> dict[str, Any]:
+    rows = {"boxes": found.boxes.tolist(), "scores": found.scores.tolist(), "class_ids": found.class_ids.tolist()}
+    return {**rows, "sha256": digest.of_json(rows)}
+
+
+def _read(path: Path, names: tuple[str, ...]) -> Detections | None:
+    """The detections in a file; None where it is not there or not what was written."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(content, Mapping):
+        return None
+    rows = {key: content.get(key) for key in ("boxes", "scores", "class_ids")}
+    if digest.of_json(rows) != content.get("sha256"):
+        return None
+    return Detections.of(rows["boxes"], rows["scores"], rows["class_ids"], names)
