@@ -37,6 +37,14 @@ def test_the_detector_says_its_own_threshold() -> None:
     assert mixed.limits(("a cat", "cup")).tolist() == pytest.approx([0.1, 0.3])
 
 
+def test_a_threshold_may_be_any_number() -> None:
+    detector = tiny.ColourDetector()
+    assert Search.of("red", detector=detector, threshold=np.float32(0.5)).selection.threshold == 0.5
+    for wrong in ("high", [0.5], object()):
+        with pytest.raises(ConfigError, match="threshold as a number"):
+            Search.of("red", detector=detector, threshold=wrong)
+
+
 def test_masks_of_a_detector_become_prompts() -> None:
     mask = np.zeros(IMAGE.shape[:2], bool)
     mask[10:40, 10:30] = True

@@ -68,7 +68,7 @@ class Search:
             )
         base = float(getattr(loaded, "threshold", THRESHOLD))
         by_name = dict(threshold) if isinstance(threshold, Mapping) else dict(thresholds or {})
-        general = threshold if isinstance(threshold, int | float) else base
+        general = base if threshold is None or isinstance(threshold, Mapping) else _score(threshold)
         search = cls(loaded, classes, examples, Selection(general, by_name, nms, max_detections))
         search.selection.limits(search.names)
         return search
@@ -128,6 +128,15 @@ class Search:
     def rejected(self, found: Detections) -> str:
         """What came closest to its threshold without reaching it, for a message."""
         return self.selection.rejected(found)
+
+
+def _score(threshold: Any) -> float:
+    try:
+        return float(threshold)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f"Expected a threshold as a number or by class, got {threshold!r:.60}. Write 0.25 or {{'cup': 0.35}}."
+        ) from error
 
 
 def usable(found: Detections, size_hw: tuple[int, ...]) -> Detections:
