@@ -198,7 +198,6 @@ def test_whatever_json_says_only_our_errors_come_out(tmp_path: Path, value: Any)
     assert isinstance(prompts, tuple)
 
 
-
 def test_labels_and_scores_come_along(tmp_path: Path) -> None:
     objects = [{**CAT, "label": "cat", "score": 0.5}, {**DOG, "label": "dog"}]
     cat, dog = read_prompts(written(tmp_path, objects)).for_picture("x.jpg")

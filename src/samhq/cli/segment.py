@@ -162,7 +162,8 @@ class SegmentWork:
 
         flags, name = self.output, str(item.path)
         files = result.save(flags.output, item.name, overlay=flags.overlay, cutouts=flags.cutout, file_name=name)
-        said = summary(result.candidate_scores.size, result.scores.tolist()) if len(result) else asked.said
+        said = summary(result.candidate_scores.size, result.scores.tolist())
+        said = said if len(result) else asked.said or said
         return Outcome(files, f"{said}{asked.times(seconds)}")
 
     def by_window(self, segmenter: Segmenter, source: PictureSource, asked: PicturePrompts, item: Item) -> Outcome:
