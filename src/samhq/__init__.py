@@ -56,20 +56,25 @@ if TYPE_CHECKING:
     from samhq.evaluation.detections import evaluate_detections
     from samhq.evaluation.result import Evaluation
     from samhq.evaluation.run import evaluate
-    from samhq.evaluation.seginw import evaluate_seginw
+    from samhq.evaluation.seginw import detect_seginw, evaluate_seginw
     from samhq.evaluation.youtube_vis import evaluate_youtube_vis
     from samhq.image.bands import as_rgb
     from samhq.image.sources import open_picture
+    from samhq.inference.by_text import segment_found
     from samhq.inference.cache import EmbeddingCache
     from samhq.inference.everything import segment_everything
     from samhq.inference.mosaic import segment_mosaic
     from samhq.inference.refine import refine, segment_native
     from samhq.inference.segment import EncodedImage, Segmenter, load
     from samhq.results.automatic_config import AutomaticConfig
+    from samhq.results.detections import Detections, Selection
     from samhq.results.everything import Everything
     from samhq.results.prompt import Prompt
     from samhq.results.saved import load_everything
     from samhq.results.segmentation import Segmentation
+    from samhq.text.load import load_detector
+    from samhq.text.owl import Example
+    from samhq.text.search import Search
     from samhq.training.config import TrainConfig
     from samhq.training.loop import Trained, train
     from samhq.video.prompts import VideoPrompt
@@ -82,10 +87,12 @@ _WHERE = {
     "AutomaticConfig": "samhq.results.automatic_config",
     "CheckpointError": "samhq.errors",
     "ConfigError": "samhq.errors",
+    "Detections": "samhq.results.detections",
     "EmbeddingCache": "samhq.inference.cache",
     "EncodedImage": "samhq.inference.segment",
     "Evaluation": "samhq.evaluation.result",
     "Everything": "samhq.results.everything",
+    "Example": "samhq.text.owl",
     "FrameMasks": "samhq.video.result",
     "ImageError": "samhq.errors",
     "MissingExtraError": "samhq.errors",
@@ -111,8 +118,10 @@ _WHERE = {
     "SamVisionConfig": "samhq.compat.transformers",
     "SamVisionModel": "samhq.compat.transformers",
     "Sample": "samhq.datasets.sample",
+    "Search": "samhq.text.search",
     "Segmentation": "samhq.results.segmentation",
     "Segmenter": "samhq.inference.segment",
+    "Selection": "samhq.results.detections",
     "TrainConfig": "samhq.training.config",
     "Trained": "samhq.training.loop",
     "VideoPrompt": "samhq.video.prompts",
@@ -129,12 +138,14 @@ _WHERE = {
     "build_sam_vit_l": "samhq.compat.segment_anything",
     "build_sam_vit_t": "samhq.compat.segment_anything",
     "build_sam_vit_tiny": "samhq.compat.segment_anything",
+    "detect_seginw": "samhq.evaluation.seginw",
     "evaluate": "samhq.evaluation.run",
     "evaluate_davis": "samhq.evaluation.davis",
     "evaluate_detections": "samhq.evaluation.detections",
     "evaluate_seginw": "samhq.evaluation.seginw",
     "evaluate_youtube_vis": "samhq.evaluation.youtube_vis",
     "load": "samhq.inference.segment",
+    "load_detector": "samhq.text.load",
     "load_everything": "samhq.results.saved",
     "load_video_model": "samhq.video.segmenter",
     "open_dataset": "samhq.datasets.open",
@@ -145,6 +156,7 @@ _WHERE = {
     "sam_model_registry": "samhq.compat.segment_anything",
     "sam_model_registry_baseline": "samhq.compat.segment_anything",
     "segment_everything": "samhq.inference.everything",
+    "segment_found": "samhq.inference.by_text",
     "segment_mosaic": "samhq.inference.mosaic",
     "segment_native": "samhq.inference.refine",
     "train": "samhq.training.loop",
@@ -154,10 +166,12 @@ __all__ = [
     "AutomaticConfig",
     "CheckpointError",
     "ConfigError",
+    "Detections",
     "EmbeddingCache",
     "EncodedImage",
     "Evaluation",
     "Everything",
+    "Example",
     "FrameMasks",
     "ImageError",
     "MissingExtraError",
@@ -183,8 +197,10 @@ __all__ = [
     "SamVisionConfig",
     "SamVisionModel",
     "Sample",
+    "Search",
     "Segmentation",
     "Segmenter",
+    "Selection",
     "TrainConfig",
     "Trained",
     "VideoPrompt",
@@ -201,12 +217,14 @@ __all__ = [
     "build_sam_vit_l",
     "build_sam_vit_t",
     "build_sam_vit_tiny",
+    "detect_seginw",
     "evaluate",
     "evaluate_davis",
     "evaluate_detections",
     "evaluate_seginw",
     "evaluate_youtube_vis",
     "load",
+    "load_detector",
     "load_everything",
     "load_video_model",
     "open_dataset",
@@ -217,6 +235,7 @@ __all__ = [
     "sam_model_registry",
     "sam_model_registry_baseline",
     "segment_everything",
+    "segment_found",
     "segment_mosaic",
     "segment_native",
     "train",
