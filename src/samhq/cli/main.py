@@ -41,7 +41,21 @@ app = App(
     exit_on_error=False,
     suppress_keyboard_interrupt=False,
 )
-for command in (segment, everything, detect, track, write, embed, evaluate, train, benchmark, models, info, convert, export):
+for command in (
+    segment,
+    everything,
+    detect,
+    track,
+    write,
+    embed,
+    evaluate,
+    train,
+    benchmark,
+    models,
+    info,
+    convert,
+    export,
+):
     app.command(command, help_epilogue="")
 app.command(data)
 

@@ -16,6 +16,7 @@ from cyclopts import Parameter
 from samhq.cli.flags import Dtype, ModelFlags
 from samhq.cli.places import make_folder
 from samhq.cli.prompts import Box, Point, box_flag, point_flag
+from samhq.cli.text import NO_TEXT, TextFlags
 from samhq.errors import ConfigError, PromptError
 from samhq.progress import print_line, progress_bar
 
@@ -49,17 +50,26 @@ class VideoPromptFlags:
     boxes: Path | None = None
     """Boxes of every frame, as JSON or in MOT format: each frame is segmented by itself, by any model."""
 
-    def check(self) -> None:
-        """Refuses what does not go together.
+    every: int | None = None
+    """With --text: search again after so many frames, and follow what is new. [default: only on --frame]"""
+
+    def check(self, *, text: bool = False) -> None:
+        """Refuses what does not go together; `text` is whether a search finds the objects.
 
         Raises:
             PromptError: nothing, or more than one way of saying where objects are.
         """
+        if text and (self.point or self.box or self.mask or self.prompts or self.boxes):
+            raise PromptError("Expected --text alone, got it with --point, --box, --mask, --prompts or --boxes.")
+        if self.every is not None and (not text or self.every < 1):
+            raise PromptError(f"Expected --every as 1 or more, with --text, got {self.every}. Leave it out.")
+        if text:
+            return
         ways = [bool(self.point or self.box or self.mask), self.prompts is not None, self.boxes is not None]
         if sum(ways) != 1:
             raise PromptError(
-                f"Expected --point, --box or --mask, or else --prompts FILE, or else --boxes FILE, got {sum(ways)} of "
-                "these three. Give one."
+                f"Expected --point, --box or --mask, or else --prompts FILE, --boxes FILE, or --text, got {sum(ways)} "
+                "of these. Give one."
             )
         if len(self.box) > 1 and (self.point or self.mask):
             raise PromptError(
@@ -164,6 +174,7 @@ def track(
     /,
     *,
     prompt: VideoPromptFlags = NO_PROMPTS,
+    text: TextFlags = NO_TEXT,
     model: VideoModelFlags = NO_MODEL,
     how: TrackFlags = PLAIN_TRACK,
     output: VideoOutputFlags,
@@ -172,6 +183,9 @@ def track(
 
     For example: samhq track clip.mp4 --box 10,20,300,400 --output out
     --model sam2.1_hiera_tiny
+
+    With --text "person, red car" a detector finds the objects, on --frame and,
+    with --every, again later; what it finds is followed forward under its name.
 
     Frames are read when they are needed, and results are written as they
     come, so videos may be of any length. frames.jsonl has a line a frame.
@@ -188,10 +202,11 @@ def track(
     from samhq.video.frames import open_frames
     from samhq.video.job import VideoJob, run_video
 
-    prompt.check()
+    text.check()
+    prompt.check(text=text.text is not None)
     source = open_frames(video)
-    options = {"command": "track", "video": _identity(video), **_options(prompt, model, how)}
-    follower = _follower(prompt, model, how, source)
+    options = {"command": "track", "video": _identity(video), **_options(prompt, model, how), **text.search_options()}
+    follower = _follower(prompt, text, model, how, source)
     make_folder(output.output)
     kinds = Kinds(output.masks, output.label_maps)
     job = VideoJob(source, video.stem, output.output, kinds, output.format, output.overlay, options)
@@ -205,7 +220,9 @@ def track(
     return 1 if tally.failed else 0
 
 
-def _follower(prompt: VideoPromptFlags, model: VideoModelFlags, how: TrackFlags, source: FrameSource) -> Follower:
+def _follower(
+    prompt: VideoPromptFlags, text: TextFlags, model: VideoModelFlags, how: TrackFlags, source: FrameSource
+) -> Follower:
     """The model, ready to give the masks of the video's frames.
 
     Raises:
@@ -221,7 +238,7 @@ def _follower(prompt: VideoPromptFlags, model: VideoModelFlags, how: TrackFlags,
         return BoxFollower(model.plain.load(), source, boxes, model.plain.hq_mode)
     from samhq.video.segmenter import load_video_model
 
-    prompts = prompt.read()
+    prompts = prompt.read() if text.text is None else []
     if model.model is None:
         raise ConfigError(
             "Expected --model with a SAM 2 or HQ-SAM 2, such as sam2.1_hiera_tiny, got none; the starter in the "
@@ -229,17 +246,17 @@ def _follower(prompt: VideoPromptFlags, model: VideoModelFlags, how: TrackFlags,
         )
     for one in prompts:
         source.check(one.frame or 0)
+    if text.text is not None and how.direction != "forward":
+        raise ConfigError(f"Expected --direction forward with --text, got {how.direction}. Leave it out.")
+    search = None if text.text is None else text.search(text.text, model.device)
     segmenter = load_video_model(model.model, device=model.device, dtype=model.dtype, memory_dtype=model.memory_dtype)
-    return PromptFollower(
-        segmenter,
-        source,
-        prompts,
-        how.direction,
-        corrections=how.corrections,
-        overlap=how.overlaps,
-        fill_holes=how.fill_holes,
-        hq=model.plain.hq_mode,
-    )
+    options: dict[str, Any] = {"corrections": how.corrections, "overlap": how.overlaps, "fill_holes": how.fill_holes}
+    options["hq"] = model.plain.hq_mode
+    if search is not None:
+        from samhq.video.searching import SearchFollower
+
+        return SearchFollower(segmenter, source, search, first=prompt.frame, every=prompt.every, **options)
+    return PromptFollower(segmenter, source, prompts, how.direction, **options)
 
 
 def _options(prompt: VideoPromptFlags, model: VideoModelFlags, how: TrackFlags) -> dict[str, Any]:
@@ -252,7 +269,7 @@ def _options(prompt: VideoPromptFlags, model: VideoModelFlags, how: TrackFlags) 
     contents = {name: None if path is None else digest.of_files([path]) for name, path in files.items()}
     asked = {"point": [list(one) for one in prompt.point], "box": [list(one) for one in prompt.box]}
     return {
-        "prompts": {**asked, "frame": prompt.frame, **contents},
+        "prompts": {**asked, "frame": prompt.frame, "every": prompt.every, **contents},
         "model": {**model.plain.options(), "memory_dtype": model.memory_dtype},
         **asdict(how),
     }
