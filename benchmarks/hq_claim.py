@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,19 +23,22 @@ import numpy as np
 import torch
 from PIL import Image
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 import samhq
+from benchmarks.thin_scores import ThinScores, thin_scores
 from samhq.checkpoint.declared import named
 from samhq.checkpoint.load import load_model
 from samhq.checkpoint.save import save_state
+from samhq.datasets.drawn.pictures import DrawnPictures, learnt_scenes
 from samhq.datasets.drawn.scene import Scene
-from samhq.evaluation.scenes import Score, evaluate_scenes
+from samhq.evaluation.run import evaluate
 from samhq.image.boxes import boxes_from_masks
 from samhq.image.draw import overlay
 from samhq.model.build import build
 from samhq.model.sam import Sam
-from samhq.training.drawn import DrawnPictures
 
-#: Sets of scenes by seed: one to learn from, two to be measured on.
+#: The numbers of sets of scenes: one to learn from, two to be measured on.
 LEARNT, UNSEEN = 0, 7
 
 
@@ -55,8 +59,8 @@ def main() -> None:
     sam = load_model(plain)
     side = sam.config.side
     sets = {
-        "thin-rich": DrawnPictures(args.unseen, side, thin=True, seed=UNSEEN),
-        "ordinary": DrawnPictures(args.unseen, side, seed=UNSEEN + 1),
+        "thin-rich": learnt_scenes(args.unseen, side, thin=True, number=UNSEEN),
+        "ordinary": learnt_scenes(args.unseen, side, number=UNSEEN + 1),
     }
     scores = {"SAM": {name: measure(sam, pictures) for name, pictures in sets.items()}}
     for seed in range(args.seeds):
@@ -96,17 +100,16 @@ def tune(plain: Path, args: argparse.Namespace, seed: int, side: int) -> Path:
             scale=(0.7, 1.4),
             kinds="box,tight_box,points,noise_mask",
         )
-        samhq.train(config, data=DrawnPictures(args.pictures, side, thin=True, seed=LEARNT))
+        samhq.train(config, data=learnt_scenes(args.pictures, side, thin=True, number=LEARNT))
     return checkpoint
 
 
-def measure(sam: Sam, pictures: DrawnPictures) -> list[Score]:
-    """Scores with boxes and points, of SAM's masks and, where there are heads, of the sum with theirs."""
-    scenes = (pictures.scene(index) for index in range(len(pictures)))
-    return evaluate_scenes(sam, scenes, modes=("off", "add") if sam.config.hq else ("off",))
+def measure(sam: Sam, pictures: DrawnPictures) -> list[ThinScores]:
+    """Scores with boxes, of SAM's masks and, where there are heads, of the sum with theirs."""
+    return thin_scores(evaluate(sam, pictures, hq=("off", "add") if sam.config.hq else ("off",)))
 
 
-def page(scores: dict[str, dict[str, list[Score]]], args: argparse.Namespace, side: int) -> str:
+def page(scores: dict[str, dict[str, list[ThinScores]]], args: argparse.Namespace, side: int) -> str:
     """The result in Markdown."""
     lines = [
         "# HQ heads on a frozen SAM",
@@ -126,7 +129,7 @@ def page(scores: dict[str, dict[str, list[Score]]], args: argparse.Namespace, si
     return "\n".join(lines)
 
 
-def row(scores: dict[str, dict[str, list[Score]]], kind: str, thin: bool) -> str:
+def row(scores: dict[str, dict[str, list[ThinScores]]], kind: str, thin: bool) -> str:
     """One line of the table: a kind of scenes, all objects or the thin ones."""
     what = "thin_boundary_iou" if thin else "boundary_iou"
     area = "thin_iou" if thin else "iou"
@@ -142,7 +145,7 @@ def row(scores: dict[str, dict[str, list[Score]]], kind: str, thin: bool) -> str
     )
 
 
-def find(scores: Sequence[Score], mode: str) -> Score:
+def find(scores: Sequence[ThinScores], mode: str) -> ThinScores:
     """The score with boxes in one HQ mode."""
     return next(score for score in scores if score.kind == "box" and score.hq == mode)
 

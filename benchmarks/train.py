@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 import samhq
-from samhq.training.drawn import DrawnPictures
+from samhq.datasets.drawn.pictures import learnt_scenes
 from samhq.training.start import start
 
 
@@ -50,7 +50,7 @@ def speed(model: str, args: argparse.Namespace, cache: bool) -> float:
             tensorboard=False,
             **own,
         )
-        pictures = DrawnPictures(args.pictures, start(config).config.side)
+        pictures = learnt_scenes(args.pictures, start(config).config.side)
         samhq.train(config, data=pictures, say=lambda _: None)
         rows = [json.loads(line) for line in (config.output / "log.jsonl").read_text().splitlines()]
     return [row["images_s"] for row in rows if "images_s" in row][-1]

@@ -18,6 +18,7 @@ from tests.text.tiny_detectors import save_dino
 from samhq.checkpoint.save import save_model
 from samhq.cli.evaluate import labels
 from samhq.cli.main import main
+from samhq.datasets.drawn.pictures import unseen_scenes
 from samhq.datasets.open import open_dataset
 from samhq.evaluation.detections import evaluate_detections
 from samhq.evaluation.run import evaluate
@@ -53,6 +54,18 @@ def test_the_table_and_the_files(weights: Path, truth: Path, tmp_path: Path, cap
         assert [float(row["iou"]) for row in csv.DictReader(stream)] == [row.iou for row in expected.rows]
     assert [path.name for path in (tmp_path / "out" / "worst").iterdir()] == ["01.jpg"]
     assert json.loads((tmp_path / "out" / "summary.json").read_text()) == [expected.to_json()]
+
+
+def test_drawn_scenes(weights: Path, tmp_path: Path, capsys: Shown) -> None:
+    assert run(weights, "scenes:2@64", "--prompts", "box,1p", "-o", tmp_path / "out", "--worst", "1", "--json") == 0
+    (record,) = json.loads(capsys.readouterr().out)
+    expected = evaluate(tiny.shared(tiny.HQ), unseen_scenes(2, 64), prompts="box,1p", name="tiny")
+    assert record == expected.to_json()
+    assert record["source"] == "2 unseen scenes of 64 pixels"
+    with (tmp_path / "out" / "objects.csv").open(newline="") as stream:
+        assert {row["category"] for row in csv.DictReader(stream)} <= {"object", "thin object"}
+    assert run(weights, "scenes:none") == 2
+    assert "scenes:COUNT" in capsys.readouterr().err
 
 
 def test_json(weights: Path, truth: Path, capsys: Shown) -> None:

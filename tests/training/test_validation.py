@@ -5,6 +5,7 @@ import torch
 from tests import tiny
 from tests.training.worlds import Held
 
+from samhq.datasets.drawn.pictures import unseen_scenes
 from samhq.evaluation.run import evaluate
 from samhq.training.validation import picture_scores, scene_scores
 
@@ -30,7 +31,8 @@ def test_the_published_way_takes_the_hq_mask_alone():
 def test_scenes_are_scored_without_a_trace_on_generators_or_network():
     sam = tiny.shared(tiny.LIGHT)
     state = torch.get_rng_state()
-    one, two = scene_scores(sam, 2), scene_scores(sam, 2)
+    scenes = unseen_scenes(2, sam.config.side)
+    one, two = scene_scores(sam, scenes), scene_scores(sam, scenes)
     assert one == two
     assert torch.equal(torch.get_rng_state(), state)
-    assert {"box iou", "box off iou", "1 point boundary_iou"} <= one.keys()
+    assert {"box iou", "box off iou", "1p boundary_iou", "3p off iou"} <= one.keys()

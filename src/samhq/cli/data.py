@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 data = App(name="data", help="Check a data set, or make a drawn one.", help_format="plaintext")
 _SHOWN = 10  #: sentences for each kind of finding
 _VALIDATION = 5  #: one picture of so many is for validation
-_SEEDS = 3 << 58  #: where the scenes of made data sets begin, apart from those of any training
 
 
 @data.command(help_epilogue="")
@@ -127,8 +126,8 @@ def make(
     taken = [folder / name for name in ("train.json", "val.json") if (folder / name).exists()]
     if taken:
         raise ConfigError(f"Expected a folder without data of an earlier run, got {taken[0]}. Name another folder.")
-    # A mix of its own, not that of training (`samhq.training.drawn.scenes_at`), which leaves out of small pictures what
-    # is hard to learn from them: here to be measured and fine-tuned on, and the same whatever training changes to.
+    # Not training's mix (`samhq.datasets.drawn.config.scenes_at`), which leaves out what is hard to learn from small
+    # pictures: these scenes serve measuring and fine-tuning, and stay the same when training changes.
     config = SceneConfig(side=side, objects=(1, 8), size=(0.1, 0.85), thin=0.75 if thin else 0.25)
     places = {"train": [i for i in range(count) if i % _VALIDATION], "val": list(range(0, count, _VALIDATION))}
     with only_one(folder, "drawing"):
@@ -143,6 +142,7 @@ def write_scenes(folder: Path, split: str, numbers: Sequence[int], config: Scene
     from PIL import Image
 
     from samhq.datasets.drawn.scene import draw_scene
+    from samhq.datasets.drawn.seeds import made_seed
     from samhq.formats.coco import open_coco
     from samhq.image.files import save_picture
     from samhq.masks import rle
@@ -152,7 +152,7 @@ def write_scenes(folder: Path, split: str, numbers: Sequence[int], config: Scene
     objects = 0
     with open_coco(folder / f"{split}.json", labels=("object", "thin object")) as add:
         for number in _bar(numbers, len(numbers), split):
-            scene = draw_scene(_SEEDS + (seed << 32) + number, config)
+            scene = draw_scene(made_seed(seed) + number, config)
             name = f"{number:06}.jpg"
             save_picture(Image.fromarray(scene.image), folder / split / name, quality=95)
             labels = ["thin object" if thin else "object" for thin in scene.thin]

@@ -130,7 +130,8 @@ def evaluate(
     --output what was measured is kept for --resume.
 
     Parameters:
-        source: A COCO JSON file, a folder of pictures and masks, hqseg44k:NAME@FOLDER, or one of those above.
+        source: A COCO JSON file, a folder of pictures and masks, hqseg44k:NAME@FOLDER, one of those above, or drawn
+            scenes that no run learns from: scenes:COUNT, scenes:COUNT:thin, either with @SIDE [512].
         images: The folder of a COCO or YouTube-VIS file's pictures. [default: the one beside or around the file]
         limit: So many pictures, spread evenly; the first sequences or videos of davis: and ytvis:.
     """

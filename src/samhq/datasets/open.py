@@ -1,10 +1,12 @@
-"""A data set from what a user names: a COCO file, a folder of pictures and masks, or a part of HQSeg-44K."""
+"""A data set by name: a COCO file, a folder of pictures and masks, a part of HQSeg-44K, or drawn scenes."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from samhq.datasets.coco import open_coco
+from samhq.datasets.drawn.pictures import PREFIX as SCENES
+from samhq.datasets.drawn.pictures import open_drawn
 from samhq.datasets.hqseg import PREFIX, open_hqseg
 from samhq.datasets.pairs import open_pairs
 from samhq.datasets.sample import Pictures
@@ -17,7 +19,8 @@ def open_dataset(source: str | Path, *, images: Path | None = None, limit: int |
 
     `source` is a COCO JSON file (`images` its folder of pictures, found when left out); a folder with `images/` and
     `masks/`, with `im/` and `gt/`, or with NAME.jpg beside NAME.png; or a part of HQSeg-44K as
-    `hqseg44k:DIS5K-VD@/path/to/data`, all parts for training or validation as `hqseg44k:train@...`, `hqseg44k:val@...`.
+    `hqseg44k:DIS5K-VD@/path/to/data`, all parts for training or validation as `hqseg44k:train@...`, `hqseg44k:val@...`;
+    or scenes that are drawn here and that no run learns from, `scenes:100`, `scenes:100:thin`, `scenes:100@224`.
     `limit` takes so many pictures, spread evenly over the source.
 
     Raises:
@@ -31,13 +34,16 @@ def _opened(source: str | Path, images: Path | None) -> Pictures:
     if text.startswith(PREFIX):
         _check_no_images(images, text)
         return open_hqseg(*hqseg_source(text))
+    if text.startswith(f"{SCENES}:"):
+        _check_no_images(images, text)
+        return open_drawn(text)
     if path.is_file() or path.suffix.lower() == ".json":
         return open_coco(path, images)
     _check_no_images(images, text)
     if not path.exists():
         raise ConfigError(
-            f"Expected a COCO JSON file, a folder of pictures and masks, or hqseg44k:NAME@FOLDER, got {text}, which "
-            "does not exist. Check the name."
+            "Expected a COCO JSON file, a folder of pictures and masks, hqseg44k:NAME@FOLDER or scenes:COUNT, got "
+            f"{text}, which does not exist. Check the name."
         )
     return open_pairs(path)
 

@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Bool
 
 from samhq.config import HQMode
+from samhq.datasets.sample import Sample
 from samhq.evaluation.metrics import band_width, boundary, iou
 from samhq.evaluation.thin import thin_score
 
@@ -50,6 +51,24 @@ class Row:
     def to_json(self) -> dict[str, Any]:
         """The row as JSON values."""
         return asdict(self)
+
+    @classmethod
+    def of(
+        cls,
+        sample: Sample,
+        k: int,
+        mask: Bool[np.ndarray, "H W"],
+        prompt: str,
+        hq: HQMode,
+        *,
+        predicted: float | None = None,
+        clicks: tuple[float, ...] = (),
+    ) -> Row:
+        """The scores of a mask for object `k` of a sample."""
+        true = sample.masks[k]
+        scores = score(mask, true)
+        about = sample.name, sample.ids[k], sample.categories[k], prompt, hq, int(true.sum())
+        return cls(*about, scores.iou, scores.boundary_iou, scores.thin, predicted, clicks)
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> Row:

@@ -28,7 +28,7 @@ from samhq.evaluation.journal import Journal, Scored
 from samhq.evaluation.network import measuring
 from samhq.evaluation.protocols import ProtocolName, View, candidates_of, check_protocol, default_hq, show
 from samhq.evaluation.result import Evaluation
-from samhq.evaluation.rows import Row, score
+from samhq.evaluation.rows import Row
 from samhq.inference.cache import weights_hash
 from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam
@@ -180,7 +180,7 @@ class Shown:
     ) -> list[Row]:
         """Rows of objects for one way of asking."""
         rows = zip(some, *self.masks(some, asked, ask, mode, plan), strict=True)
-        return [self.row(k, mask, str(ask), mode, predicted=iou) for k, mask, iou in rows]
+        return [Row.of(self.sample, k, mask, str(ask), mode, predicted=iou) for k, mask, iou in rows]
 
     def rng(self, k: int, plan: Plan) -> np.random.Generator:
         """What draws the points of object `k`."""
@@ -195,27 +195,11 @@ class Shown:
 
         curves, masks = click_through(answer, self.sample.masks[some], self.view.scale_xy)
         rows = zip(some, masks, curves, strict=True)
-        return [self.row(k, mask, CLICKS, mode, clicks=tuple(curve)) for k, mask, curve in rows]
+        return [Row.of(self.sample, k, mask, CLICKS, mode, clicks=tuple(curve)) for k, mask, curve in rows]
 
     def decode(self, prompts: Prompts, candidates: Candidates, mode: HQMode) -> LowRes:
         """What the network answers; one mask a prompt."""
         return self.sam.decode(self.embedding, prompts.to(self.sam.device), candidates=candidates, hq=mode)
-
-    def row(
-        self,
-        k: int,
-        mask: Bool[np.ndarray, "H W"],
-        prompt: str,
-        mode: HQMode,
-        *,
-        predicted: float | None = None,
-        clicks: tuple[float, ...] = (),
-    ) -> Row:
-        """The scores of one mask of object `k`."""
-        true, sample = self.sample.masks[k], self.sample
-        found = score(mask, true)
-        about = sample.name, sample.ids[k], sample.categories[k], prompt, mode, int(true.sum())
-        return Row(*about, found.iou, found.boundary_iou, found.thin, predicted, clicks)
 
 
 def _collect(sam: Sam, pictures: Pictures, plan: Plan, journal: Journal, bar: str | None) -> list[Scored]:

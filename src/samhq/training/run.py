@@ -220,7 +220,7 @@ class Run:
         if self.validation is not None:
             return validation.picture_scores(sam, self.validation, published=self.config.published)
         if self.config.mode == "scratch":
-            return validation.scene_scores(sam, sources.validation_scenes(self.config))
+            return validation.scene_scores(sam, sources.validation_scenes(self.config, sam.config.side))
         return {}
 
     def _keep(self, sam: Sam, scores: dict[str, float]) -> None:

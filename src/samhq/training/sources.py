@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from samhq.datasets.drawn.pictures import PREFIX, DrawnPictures, open_drawn, unseen_scenes
 from samhq.datasets.open import open_dataset
 from samhq.datasets.sample import Pictures
 from samhq.datasets.views import spread
@@ -24,7 +25,7 @@ from samhq.training.labelled import Asking, LabelledPictures, Stored
 if TYPE_CHECKING:  # composing pictures needs OpenCV, which other runs do without
     from samhq.training.compose.composed import Composition
 
-#: Sets of scenes to train on and to validate on are drawn from different seeds.
+#: The numbers of the sets of scenes to train on and to validate on.
 _TRAINING, _VALIDATION = 0, 1
 #: Scenes that a run from scratch is validated on, if it does not say how many.
 _SCENES = 24
@@ -41,7 +42,7 @@ def training_pictures(config: TrainConfig, side: int) -> Pictures | None:
             "Expected pictures to learn from, got none. Name a COCO JSON file or a folder as data= (--data), "
             "or scenes:400 for drawn ones."
         )
-    if config.data == drawn.PREFIX:
+    if config.data == PREFIX:
         return None
     pictures = _opened(config.data, config.images, side, _TRAINING)
     return _nonempty(split(pictures, config.hold_out)[0] if config.hold_out else pictures)
@@ -55,16 +56,16 @@ def validation_pictures(config: TrainConfig, side: int) -> Pictures | None:
     """
     if config.validation is not None:
         pictures = _opened(config.validation, config.validation_images, side, _VALIDATION)
-    elif config.hold_out and config.data not in (None, drawn.PREFIX):
+    elif config.hold_out and config.data not in (None, PREFIX):
         pictures = split(_opened(str(config.data), config.images, side, _TRAINING), config.hold_out)[1]
     else:
         return None
     return _nonempty(spread(pictures, config.validate_pictures))
 
 
-def validation_scenes(config: TrainConfig) -> int:
-    """How many drawn scenes a run from scratch is validated on."""
-    return config.validate_pictures or _SCENES
+def validation_scenes(config: TrainConfig, side: int) -> DrawnPictures:
+    """The drawn scenes that a run from scratch is validated on, at the network's own side."""
+    return unseen_scenes(config.validate_pictures or _SCENES, side)
 
 
 def questions(
@@ -126,9 +127,9 @@ def augmentation(config: TrainConfig, side: int) -> Augmentation:
     return Augmentation(side, config.flip, config.scale, config.published)
 
 
-def _opened(source: str | Path, images: Path | str | None, side: int, seed: int) -> Pictures:
-    if str(source).partition(":")[0] == drawn.PREFIX:
-        return drawn.open_drawn(str(source), side, seed)
+def _opened(source: str | Path, images: Path | str | None, side: int, number: int) -> Pictures:
+    if str(source).partition(":")[0] == PREFIX:
+        return open_drawn(str(source), side=side, number=number)
     return open_dataset(source, images=None if images is None else Path(images))
 
 

@@ -28,3 +28,23 @@ class SceneConfig:
                 "SceneConfig: expected side >= 32, 1 <= objects[0] <= objects[1] <= 200, 0 < size[0] <= size[1] <= 2, "
                 f"got side={self.side}, objects={self.objects}, size={self.size}. Change these values."
             )
+
+
+def scenes_at(side: int) -> SceneConfig:
+    """How scenes are drawn for training at a side: the smaller the pictures, the larger and plainer the objects.
+
+    What a small picture is too coarse to show cannot be learnt from it, and slows down the rest. Other uses of scenes
+    have their own mix: scenes to measure on (`unseen_scenes`) hold everything at every side, so that scores compare,
+    and `samhq data make` shows what a data set of one's own may hold.
+
+    >>> scenes_at(112).size, scenes_at(512).size
+    ((0.2, 0.85), (0.04, 0.85))
+    """
+    small = side < 320
+    return SceneConfig(
+        side=side,
+        objects=(1, 8) if small else (1, 12),
+        size=(round(max(0.04, 0.26 - side / 1867), 3), 0.85),
+        thin=0.1 if small else 0.25,
+        camouflage=0.05 if small else 0.15,
+    )
