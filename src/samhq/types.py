@@ -164,16 +164,21 @@ class Sparse:
 
 @dataclass(frozen=True)
 class Attended:
-    """After tokens and image met: output tokens [P,T,C], image tokens [P,C,g,g], predicted IoU [P,4]."""
+    """After tokens and image met: output tokens [P,T,C], image tokens [P,C,g,g], predicted IoU [P,4].
+
+    `upscaled` [P,c,4g,4g] is what masks are painted from, where it had to be made before they were chosen.
+    """
 
     tokens: Float[Tensor, "P T C"]
     image: Float[Tensor, "P C g g"]
     iou: Float[Tensor, "P M"]
     image_index: Int64[Tensor, " P"]
+    upscaled: Float[Tensor, "P c G G"] | None = None
 
     def __getitem__(self, rows: slice | Tensor) -> Attended:
         """Some of the prompts, by slice, index tensor or boolean mask."""
-        return Attended(self.tokens[rows], self.image[rows], self.iou[rows], self.image_index[rows])
+        upscaled = None if self.upscaled is None else self.upscaled[rows]
+        return Attended(self.tokens[rows], self.image[rows], self.iou[rows], self.image_index[rows], upscaled)
 
 
 @dataclass(frozen=True)

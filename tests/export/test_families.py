@@ -38,7 +38,10 @@ MOBILE = ModelConfig("tiny_mobile", tiny.TINY_VIT, False, 96, tiny.DECODER)
 assert isinstance(MOBILE.encoder, TinyViTConfig)
 
 
-@pytest.mark.parametrize("config", [tiny.PLAIN, tiny.LIGHT, DEEP, SLIM, MOBILE], ids=lambda config: config.name)
+FAMILIES = (tiny.PLAIN, tiny.LIGHT, DEEP, SLIM, MOBILE, tiny.SECOND, tiny.SECOND_HQ)
+
+
+@pytest.mark.parametrize("config", FAMILIES, ids=lambda config: config.name)
 def test_every_family_answers_as_in_torch(tmp_path_factory: pytest.TempPathFactory, config: ModelConfig) -> None:
     found = verify(tiny.shared(config), exported.folder(tmp_path_factory, config))
     assert found.features < 1e-4

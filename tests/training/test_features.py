@@ -26,7 +26,14 @@ def _files(folder) -> set:
 
 @pytest.mark.parametrize(
     ("config", "mode"),
-    [(tiny.PLAIN, "finetune"), (tiny.HQ, "hq"), (tiny.LIGHT, "hq"), (tiny.LIGHT, "finetune")],
+    [
+        (tiny.PLAIN, "finetune"),
+        (tiny.HQ, "hq"),
+        (tiny.LIGHT, "hq"),
+        (tiny.LIGHT, "finetune"),
+        (tiny.SECOND, "hq"),
+        (tiny.SECOND_HQ, "finetune"),
+    ],
     ids=lambda value: getattr(value, "name", value),
 )
 def test_the_losses_are_those_of_direct_training_with_the_same_copies(config, mode, tmp_path):

@@ -18,6 +18,10 @@ def _learn(tmp_path, config, **fields) -> set[str]:
 
 
 def test_hq_tuning_changes_the_hq_modules_and_nothing_else(tmp_path):
+    for config in (tiny.SECOND, tiny.SECOND_HQ):  # HQ-SAM 2's 13 tensors
+        names = _learn(tmp_path, config, mode="hq")
+        assert {name.split(".")[1] for name in names} == {"hf_token", "hf_mlp", "embedding_maskfeature"}
+        assert len(names) == 13
     for config in (tiny.HQ, tiny.LIGHT, tiny.PLAIN):
         names = _learn(tmp_path, config, mode="hq")
         assert {name.split(".")[1] for name in names} == set(HQ_MODULES)
@@ -38,11 +42,12 @@ def test_each_kind_of_fine_tuning_changes_what_it_says(tmp_path):
     assert {name.split(".")[1] for name in idle} == {"head", "norm_head"}
 
 
-def test_a_plain_sam_gets_heads_that_are_silent_and_keeps_all_else(tmp_path):
+@pytest.mark.parametrize("plain", [tiny.PLAIN, tiny.SECOND], ids=lambda config: config.name)
+def test_a_plain_sam_gets_heads_that_are_silent_and_keeps_all_else(tmp_path, plain):
     torch.manual_seed(0)
-    sam = start(TrainConfig(mode="hq", data="x", init=saved(tiny.PLAIN, tmp_path)))
+    sam = start(TrainConfig(mode="hq", data="x", init=saved(plain, tmp_path)))
     assert sam.config.hq
-    before, after = tiny.shared(tiny.PLAIN).state_dict(), sam.state_dict()
+    before, after = tiny.shared(plain).state_dict(), sam.state_dict()
     assert all(torch.equal(after[name], value) for name, value in before.items())
     embedding = sam.encode(tiny.pixels(sam.config))
     attended = sam.attend(embedding, tiny.one_point(sam.config))

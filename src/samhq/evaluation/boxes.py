@@ -31,7 +31,8 @@ def masks_from_boxes(
     """
     if not len(boxes_xyxy):
         return []
-    view = show(image, sam.config.side, "exact", sam.config.encoder.normalisation)
+    config = sam.config
+    view = show(image, config.side, "exact", config.encoder.normalisation, squashed=config.second)
     embedding = sam.encode(view.pixels.to(sam.device))
     boxes = torch.tensor(np.asarray(boxes_xyxy, np.float64) * np.tile(view.scale_xy, 2), dtype=torch.float32)
     masks: list[np.ndarray] = []

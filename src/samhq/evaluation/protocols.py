@@ -102,17 +102,21 @@ def show(
     side: int,
     protocol: ProtocolName = "exact",
     normalisation: Normalisation = IMAGENET,
+    *,
+    squashed: bool = False,
 ) -> View:
     """The picture for a network of that side, whose encoder has that normalisation.
+
+    `squashed` is for SAM 2, whose pictures fill the square under either protocol.
 
     Raises:
         ImageError: not uint8 [H,W,3], or empty.
     """
     if protocol == "exact":
-        return Exact(*to_pixels(image, side, normalisation))
+        return Exact(*to_pixels(image, side, normalisation, squashed=squashed))
     # The script resizes floats without antialiasing and then cuts them off to whole levels.
-    squashed = _stretched(torch.tensor(image).permute(2, 0, 1)[None].float(), (side, side)).to(torch.uint8)
-    pixels = normalise_and_pad(squashed, side, normalisation)
+    stretched = _stretched(torch.tensor(image).permute(2, 0, 1)[None].float(), (side, side)).to(torch.uint8)
+    pixels = normalise_and_pad(stretched, side, normalisation)
     return PublishedProtocol(pixels, (int(image.shape[0]), int(image.shape[1])))
 
 

@@ -159,7 +159,8 @@ class Shown:
     @classmethod
     def to(cls, sam: Sam, sample: Sample, protocol: ProtocolName) -> Shown:
         """The picture encoded under a protocol."""
-        view = show(sample.image, sam.config.side, protocol, sam.config.encoder.normalisation)
+        config = sam.config
+        view = show(sample.image, config.side, protocol, config.encoder.normalisation, squashed=config.second)
         return cls(sam, sample, view, sam.encode(view.pixels.to(sam.device)))
 
     def masks(

@@ -15,7 +15,7 @@ from typing import Any, get_args
 import torch
 from torch import Tensor, nn
 
-from samhq.config import HQMode
+from samhq.config import HQMode, ModelConfig
 from samhq.errors import ConfigError, did_you_mean
 from samhq.export.graphs import DecoderGraph, EncoderGraph
 from samhq.export.original import OriginalEncoderGraph, original_decoder
@@ -47,14 +47,19 @@ def export(
     and `multimask` choose, as `samhq.export.original.OriginalDecoderGraph` says.
 
     Raises:
-        ConfigError: an unknown dtype or contract; `hq` or `multimask` with our contract, where they are inputs of the
-            graph; an HQ mask asked of a plain SAM.
+        ConfigError: an unknown dtype or contract; the original contract of a SAM 2; `hq` or `multimask` with our
+            contract, where they are inputs of the graph; an HQ mask asked of a plain SAM.
         MissingExtraError: the packages that write ONNX are not installed.
         OSError: the folder cannot be written.
     """
     for value, known in ((dtype, get_args(Dtype)), (contract, get_args(Contract))):
         if value not in known:
             raise ConfigError(f"Expected one of {', '.join(known)}, got {value!r}. {did_you_mean(str(value), known)}")
+    if contract == "original" and model.config.second:
+        raise ConfigError(
+            f"Expected samhq's own contract for {model.config.name}, got the original one, which SAM 2 does not have. "
+            "Leave --contract out."
+        )
     if contract == "samhq" and (hq is not None or multimask is not None):
         raise ConfigError(
             "Expected hq and multimask with the original contract only, got them with ours, where each call says them. "
@@ -90,6 +95,7 @@ def describe(model: Sam, dtype: Dtype, contract: Contract) -> About:
         version=version("samhq"),
         mean=config.encoder.normalisation.mean,
         std=config.encoder.normalisation.std,
+        squashed=config.second,
     )
 
 
@@ -103,9 +109,13 @@ def write_encoder(model: Sam, path: Path, about: About) -> None:
     """Writes the encoder's graph."""
     side = model.config.side
     graph: nn.Module = OriginalEncoderGraph(model) if about.contract == "original" else EncoderGraph(model)
-    names = OriginalEncoderGraph.outputs if about.contract == "original" else ("features", "hq_features")
-    count = 2 if model.config.hq else 1
-    program = trace(graph, {"pixels": torch.zeros(1, 3, side, side)}, names[:count], {})
+    names = OriginalEncoderGraph.outputs[: 2 if model.config.hq else 1]
+    program = trace(
+        graph,
+        {"pixels": torch.zeros(1, 3, side, side)},
+        names if about.contract == "original" else tuple(maps(model.config)),
+        {},
+    )
     weights = sum(parameter.nbytes for parameter in model.image_encoder.parameters())
     _save(program, path, about, beside=weights > _LARGE)
     if about.dtype == "int8":
@@ -144,17 +154,30 @@ def decoder(model: Sam) -> Any:
 
 def example(model: Sam) -> dict[str, Tensor]:
     """Inputs of the decoder that fit the model, of sizes that are all different."""
-    grid, row = model.config.grid, model.config.decoder
-    maps = {"features": torch.zeros(1, row.dim, grid, grid)}
-    if model.config.hq:
-        maps["hq_features"] = torch.zeros(1, row.mask_dim, 4 * grid, 4 * grid)
-    return maps | {
+    grid = model.config.grid
+    return {name: torch.zeros(1, *shape) for name, shape in maps(model.config).items()} | {
         "points": torch.zeros(3, 2, 2),
         "labels": torch.ones(3, 2, dtype=torch.int32),
         "boxes": torch.full((3, 4), torch.nan),
         "masks": torch.full((5, 1, 4 * grid, 4 * grid), torch.nan),
         "take": torch.arange(4, dtype=torch.int32),
     }
+
+
+def maps(config: ModelConfig) -> dict[str, tuple[int, int, int]]:
+    """What the encoder gives and the decoder takes, by name: channels, rows and columns.
+
+    >>> from samhq.config import model_config
+    >>> list(maps(model_config("sam2.1_hiera_tiny")))
+    ['features', 'level0', 'level1']
+    """
+    grid, row = config.grid, config.decoder
+    found = {"features": (row.dim, grid, grid)}
+    if config.has_hq_map:
+        found["hq_features"] = (row.mask_dim, 4 * grid, 4 * grid)
+    if config.second:
+        found |= {"level0": (row.mask_dim, 4 * grid, 4 * grid), "level1": (row.middle_dim, 2 * grid, 2 * grid)}
+    return found
 
 
 def _combine(proto: Any) -> None:

@@ -15,7 +15,10 @@ from samhq.types import IGNORED, Attended, ImageEmbedding, Prompts, Sparse
 
 
 class EncoderGraph(nn.Module):
-    """Normalised pixels [1,3,S,S] to features [1,C,g,g] and, for HQ models, the image-level HQ map [1,c,4g,4g]."""
+    """Normalised pixels [1,3,S,S] to features [1,C,g,g] and the maps that the model's decoder reads beside them.
+
+    These are the image-level HQ map [1,c,4g,4g] of SAM-HQ, and the two finer maps of SAM 2.
+    """
 
     def __init__(self, sam: Sam) -> None:
         super().__init__()
@@ -24,7 +27,8 @@ class EncoderGraph(nn.Module):
     def forward(self, pixels: Float[Tensor, "1 3 S S"]) -> tuple[Tensor, ...]:
         """float32 whatever the weights are."""
         embedding = self.sam.encode(pixels)
-        return tuple(part.float() for part in (embedding.features, embedding.hq) if part is not None)
+        parts = (embedding.features, embedding.hq, *embedding.levels)
+        return tuple(part.float() for part in parts if part is not None)
 
 
 class DecoderGraph(nn.Module):
@@ -47,6 +51,8 @@ class DecoderGraph(nn.Module):
         masks: Float[Tensor, "M 1 G G"],
         take: Int32[Tensor, " K"],
         hq_features: Float[Tensor, "1 c G G"] | None = None,
+        level0: Float[Tensor, "1 c G G"] | None = None,
+        level1: Float[Tensor, "1 d F F"] | None = None,
     ) -> tuple[Tensor, ...]:
         """As `samhq.types.Prompts`; M is P, or 1 for all prompts alike, so that without masks the picture is enough.
 
@@ -54,10 +60,14 @@ class DecoderGraph(nn.Module):
         """
         dtype, decoder = self.sam.dtype, self.sam.mask_decoder
         hq = None if hq_features is None else hq_features.to(dtype)
-        embedding = ImageEmbedding(features.to(dtype), hq)
+        levels = tuple(level.to(dtype) for level in (level0, level1) if level is not None)
+        embedding = ImageEmbedding(features.to(dtype), hq, levels=levels)
         attended = self.attend(embedding, points, labels, boxes, masks)
-        chosen = ranked(attended.iou).index_select(1, take.long())
-        parts = decoder.logits(attended, embedding, chosen, "off" if hq is None else "add")
+        # The first number is the single mask's, which in SAM 2 depends on how stable that mask is.
+        attended, single = self.sam.choose(attended, embedding, "single", "off")
+        numbers = torch.cat([single.masks, ranked(attended.iou)[:, 1:]], dim=1)
+        chosen = numbers.index_select(1, take.long())
+        parts = decoder.logits(attended, embedding, chosen, "add" if self.sam.config.hq else "off")
         iou = attended.iou.gather(1, chosen)
         return tuple(part.float() for part in (*parts, iou) if part is not None)
 
@@ -67,7 +77,7 @@ class DecoderGraph(nn.Module):
         """The network's `attend`, with masks and without by the same steps."""
         encoder, decoder = self.sam.prompt_encoder, self.sam.mask_decoder
         index = torch.zeros(points.shape[0], dtype=torch.int64, device=points.device)
-        places, kinds = tokens_of(Prompts(index, points, labels.long(), boxes))
+        places, kinds = tokens_of(Prompts(index, points, labels.long(), boxes), ends_boxes=encoder.ends_boxes)
         sparse = Sparse(encoder.embed_places(places, kinds), kinds == IGNORED)
         last = torch.arange(masks.shape[0], device=points.device)[-1]
         owner = torch.minimum(torch.arange(points.shape[0], device=points.device), last)

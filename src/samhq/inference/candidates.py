@@ -26,8 +26,8 @@ def candidates(
     model: Sam, embedding: ImageEmbedding, prompts: Prompts, config: AutomaticConfig
 ) -> tuple[Float32[Tensor, "P K"], Bool[Tensor, "P K"], Tensor]:
     """Scores of all masks, which of them pass, and the logits [M,4g,4g] of those that do."""
-    attended, own = model.attend(embedding, prompts), policy(model, config)
-    choice = model.choose(attended, embedding, *own)
+    own = policy(model, config)
+    attended, choice = model.choose(model.attend(embedding, prompts), embedding, *own)
     scores = choice.iou.float()
     passing = torch.ones_like(scores).bool()
     if config.pred_iou_thresh > 0 and not config.second_pass:

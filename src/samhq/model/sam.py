@@ -122,10 +122,12 @@ class Sam(nn.Module):
             )
         return hq
 
-    def choose(self, attended: Attended, embedding: ImageEmbedding, candidates: Candidates, hq: HQMode) -> Choice:
-        """Which masks to paint."""
+    def choose(
+        self, attended: Attended, embedding: ImageEmbedding, candidates: Candidates, hq: HQMode
+    ) -> tuple[Attended, Choice]:
+        """Which masks to paint, and what to paint them from."""
         del embedding  # SAM 2 looks at the single mask before it chooses
-        return select(attended.iou, candidates, hq)
+        return attended, select(attended.iou, candidates, hq)
 
     def no_masks(self, embedding: ImageEmbedding, candidates: Candidates, hq: HQMode) -> LowRes:
         """The answer to no prompts: logits [0,K,4g,4g] and predicted IoU [0,K]."""
@@ -161,8 +163,7 @@ class Sam(nn.Module):
         embedding, parts, order = self.prepared(embedding), [], []
         for rows in chunks(prompts, batch or at_once(self.device)):
             some, chosen = narrowed(embedding, prompts[rows])
-            attended = self.attend(some, chosen)
-            choice = self.choose(attended, some, candidates, mode)
+            attended, choice = self.choose(self.attend(some, chosen), some, candidates, mode)
             parts.append(LowRes(self.mask_decoder.paint(attended, some, choice), choice.iou))
             order.append(rows)
         return LowRes.cat(parts)[torch.cat(order).argsort()]

@@ -27,10 +27,20 @@ _AT_ONCE = 16  #: prompts a call, which bounds the memory
 
 @dataclass(frozen=True, eq=False)
 class Embedding:
-    """What the encoder knows about a picture: `features` [1,C,g,g] and, for HQ models, `hq_features` [1,c,4g,4g]."""
+    """What the encoder knows about a picture: `features` [1,C,g,g], and the maps that the decoder reads beside them.
+
+    `hq_features` [1,c,4g,4g] is SAM-HQ's; `level0` [1,c,4g,4g] and `level1` [1,2c,2g,2g] are SAM 2's.
+    """
 
     features: Float32[np.ndarray, "1 C g g"]
     hq_features: Float32[np.ndarray, "1 c G G"] | None = None
+    level0: Float32[np.ndarray, "1 c G G"] | None = None
+    level1: Float32[np.ndarray, "1 d F F"] | None = None
+
+    @property
+    def inputs(self) -> dict[str, np.ndarray]:
+        """What there is, by the name of the decoder's input."""
+        return {name: value for name, value in vars(self).items() if value is not None}
 
 
 class OnnxModel:
@@ -101,9 +111,9 @@ class OnnxModel:
     def _decode(
         self, embedding: Embedding, asked: PromptArrays, take: np.ndarray, hq: HQMode
     ) -> tuple[np.ndarray, np.ndarray]:
-        feeds = {"features": embedding.features, "take": take, **prompt_inputs(asked, self.about.low_res)}
-        if embedding.hq_features is not None:
-            feeds |= {"hq_features": embedding.hq_features, "hq": np.array([HQ_NUMBERS[hq]], np.int32)}
+        feeds = {**embedding.inputs, "take": take, **prompt_inputs(asked, self.about.low_res)}
+        if self.about.hq:
+            feeds["hq"] = np.array([HQ_NUMBERS[hq]], np.int32)
         found = self._decoder(feeds)
         return found["logits"], found["iou"]
 

@@ -84,7 +84,8 @@ class OnnxPredictor:
         embedding, frame = self._picture()
         asked = _asked(point_coords, point_labels, box, mask_input, frame)
         hq = self.model.hq_mode("only" if yes_or_no("hq_token_only", hq_token_only) else None)
-        several: Candidates = "best" if self.model.about.hq else "all"
+        about = self.model.about
+        several: Candidates = "best" if about.hq and not about.squashed else "all"
         candidates: Candidates = several if yes_or_no("multimask_output", multimask_output) else "single"
         logits, iou = self.model.decode(embedding, asked, candidates, hq)
         masks = frame.logits_to_image(logits) if return_logits else frame.masks_to_image(logits)

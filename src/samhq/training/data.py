@@ -30,10 +30,20 @@ from samhq.types import Prompts
 
 
 class Features(NamedTuple):
-    """What a frozen encoder made of pictures: features [I,C,g,g], and for HQ models early features [I,g,g,e]."""
+    """What a frozen encoder made of pictures: features [I,C,g,g], and what the decoder reads beside them.
+
+    `early` [I,h,w,e] is the first level, for SAM-HQ; `levels` are the two finer maps of SAM 2, as `ImageEmbedding`.
+    """
 
     features: Tensor
     early: Tensor | None
+    levels: tuple[Tensor, ...] = ()
+
+    def to(self, device: torch.device | str) -> Features:
+        """The same in float32 on a device."""
+        early = None if self.early is None else self.early.to(device).float()
+        levels = tuple(level.to(device).float() for level in self.levels)
+        return Features(self.features.to(device).float(), early, levels)
 
 
 @dataclass(frozen=True)
@@ -74,10 +84,7 @@ class TrainingBatch:
         targets = self.targets.to(device)
         if not targets.is_floating_point():
             targets = targets.float() / 255
-        kept = None
-        if self.features is not None:
-            early = self.features.early
-            kept = Features(*(None if part is None else part.to(device).float() for part in (self.features[0], early)))  # type: ignore[arg-type]
+        kept = None if self.features is None else self.features.to(device)
         pixels = None if self.pixels is None else self.pixels.to(device)
         return TrainingBatch(pixels, self.prompts.to(device), targets, self.ambiguous.to(device), kept)
 
@@ -102,8 +109,11 @@ def _joined(features: Sequence[Features]) -> Features | None:
         return None
     early = [one.early for one in features if one.early is not None]
     # The encoders leave channels last, and another layout would change the last bits of what follows.
-    maps = torch.cat([one.features for one in features]).contiguous(memory_format=torch.channels_last)
-    return Features(maps, torch.cat(early) if early else None)
+    maps, *levels = (
+        torch.cat(some).contiguous(memory_format=torch.channels_last)
+        for some in zip(*((one.features, *one.levels) for one in features), strict=True)
+    )
+    return Features(maps, torch.cat(early) if early else None, tuple(levels))
 
 
 def normalised(

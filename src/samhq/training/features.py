@@ -32,6 +32,7 @@ from samhq.training.augment import Augmentation, AugmentedView
 from samhq.training.contents import KnownContents
 from samhq.training.data import Features, normalised
 from samhq.training.labelled import view_of
+from samhq.training.start import AFTER_ENCODER
 
 VERSION = 1  #: of the files; another one means that they are made anew
 _HEADER = "samhq_view"  #: where in the safetensors metadata our record is
@@ -62,7 +63,8 @@ class KeptViews:
                 f"Expected the stored view {path}, which was whole when this run began, got {error}. Start again."
             ) from error
         cover = np.frombuffer(zlib.decompress(tensors["cover"].numpy().tobytes()), np.uint8).reshape(shape)
-        return cover, Features(tensors["features"], tensors.get("early"))
+        levels = tuple(tensors[name] for name in sorted(tensors) if name.startswith("level"))
+        return cover, Features(tensors["features"], tensors.get("early"), levels)
 
 
 @dataclass(frozen=True)
@@ -169,12 +171,14 @@ class FeatureCache:
                 embedding = sam.encode(pixels.to(sam.device), keep_early=True)
             for row, place in enumerate(wanted):
                 early = embedding.early[row, None] if sam.config.hq and embedding.early is not None else None
-                found[place] = Features(embedding.features[row, None], early)
+                levels = tuple(level[row, None] for level in embedding.levels)
+                found[place] = Features(embedding.features[row, None], early, levels)
         return found
 
     def _as_stored(self, features: Features, path: Path) -> dict[str, Tensor]:
         dtype = getattr(torch, self.dtype)
         named = {"features": features.features, "early": features.early}
+        named |= {f"level{i}": level for i, level in enumerate(features.levels)}
         tensors = {name: value.to("cpu", dtype).contiguous() for name, value in named.items() if value is not None}
         if not all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
             raise CheckpointError(
@@ -190,8 +194,12 @@ def _save(contents: KnownContents, share: tuple[int, int], say: Callable[[str], 
 
 
 def encoder_hash(sam: Sam) -> str:
-    """The SHA-256 of the encoder's weights and side: HQ heads and decoder do not change what it makes."""
+    """The SHA-256 of the encoder's weights and side: HQ heads and decoder do not change what it makes.
+
+    What SAM 2 adds to the encoder's maps before a decoder sees them counts as the encoder's.
+    """
     state: dict[str, Any] = sam.image_encoder.state_dict()
+    state |= {name: value for name, value in sam.state_dict().items() if name.startswith(AFTER_ENCODER)}
 
     def parts() -> Iterator[bytes | memoryview]:
         yield digest.canonical(sam.config.side)
@@ -225,6 +233,8 @@ def size_in_bytes(sam: Sam, views: int, dtype: str) -> int:
     The early features are most of it: 12 of 16 MB for a ViT-B in float32.
     """
     config = sam.config
-    early = math.prod(config.encoder.level_hwc(config.side)) if config.hq else 0
-    floats = config.grid**2 * config.decoder.dim + early
+    beside = math.prod(config.encoder.level_hwc(config.side)) if config.has_hq_map else 0
+    if config.second:
+        beside = config.grid**2 * (16 * config.decoder.mask_dim + 4 * config.decoder.middle_dim)
+    floats = config.grid**2 * config.decoder.dim + beside
     return views * floats * (2 if dtype == "float16" else 4)

@@ -14,12 +14,19 @@ from samhq.config import model_config
 from samhq.errors import ConfigError
 from samhq.model.build import build
 from samhq.model.encoders.efficientnet_lite import EfficientNetLite
-from samhq.model.mask_decoder_hq import HQ_MODULES, MaskDecoderHQ
+from samhq.model.mask_decoder_hq import HQ_MODULES, HQMask
 from samhq.model.sam import Sam
 from samhq.training.config import TrainConfig
 from samhq.training.initialise import initialise
 from samhq.training.lora import add_lora, add_same_lora
 from samhq.training.pretrained import load_imagenet
+
+#: What SAM 2 does to the encoder's maps before a decoder sees them; stored views hold the result.
+AFTER_ENCODER = ("no_mem_embed", "sam_mask_decoder.conv_s")
+#: What SAM 2 needs for videos alone: training on pictures leaves it as it is.
+VIDEO_ONLY = (
+    "memory_", "maskmem_", "mask_downsample", "obj_ptr", "no_obj", "no_mem_pos", "sam_mask_decoder.pred_obj_score_head",
+)  # fmt: skip
 
 
 def start(config: TrainConfig) -> Sam:
@@ -102,24 +109,26 @@ def with_new_heads(sam: Sam, *, silent: bool) -> Sam:
     fresh = {name: value for name, value in whole.state_dict().items() if _is_head(name)}
     whole.load_state_dict(own | fresh)
     if silent:
-        assert isinstance(whole.mask_decoder, MaskDecoderHQ)
+        assert isinstance(whole.mask_decoder, HQMask)
         for parameter in whole.mask_decoder.hf_mlp.layers[-1].parameters():
             nn.init.zeros_(parameter)
     return whole.to(sam.device)
 
 
 def _is_head(name: str) -> bool:
-    return name.startswith(tuple(f"mask_decoder.{module}." for module in HQ_MODULES))
+    return name.removeprefix("sam_").startswith(tuple(f"mask_decoder.{module}." for module in HQ_MODULES))
 
 
 def _learns(name: str, config: TrainConfig) -> bool:
     if config.mode == "hq":
         return _is_head(name)
+    if name.startswith(VIDEO_ONLY):
+        return False
     if config.mode == "scratch" or config.what == "all":
         return True
-    if name.startswith("image_encoder."):
+    if name.startswith(("image_encoder.", *AFTER_ENCODER)):
         return config.what == "lora" and ".lora_" in name
-    return name.startswith("mask_decoder.") or config.what == "decoder+prompt"
+    return name.removeprefix("sam_").startswith("mask_decoder.") or config.what == "decoder+prompt"
 
 
 def learning(sam: Sam) -> dict[str, torch.nn.Parameter]:

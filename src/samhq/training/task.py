@@ -53,10 +53,12 @@ class TrainingTask(nn.Module):
             pixels = batch.pixels.contiguous(memory_format=torch.channels_last)
             # One that does not learn works as in use and as for stored features: nothing recorded, on a CPU in pieces.
             with torch.set_grad_enabled(torch.is_grad_enabled() and self.config.learns_encoder):
+                if self.sam.config.second:
+                    return self.sam.encode(pixels)
                 features, (early, *_) = self.sam.image_encoder(pixels)
             return self.sam.embed(features, early)
-        features, early = batch.features
-        return ImageEmbedding(features) if early is None else self.sam.embed(features, early)
+        features, early, levels = batch.features
+        return ImageEmbedding(features, levels=levels) if early is None else self.sam.embed(features, early)
 
     def judge(
         self, embedding: ImageEmbedding, prompts: Prompts, targets: Tensor, ambiguous: Tensor

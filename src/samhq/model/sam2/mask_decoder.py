@@ -49,6 +49,8 @@ class MaskDecoder2(MaskDecoder):
 
     def upscaled(self, attended: Attended, embedding: ImageEmbedding) -> Float[Tensor, "P c G G"]:
         """Each prompt's image features at four times the grid, with the image's finer maps in them."""
+        if attended.upscaled is not None:
+            return attended.upscaled
         assert len(embedding.levels) == 2, "SAM 2's decoder needs the image's two finer maps"
         owner = attended.image_index
         finest, finer = (level if level.shape[0] == 1 else level[owner] for level in embedding.levels)

@@ -7,7 +7,7 @@ Source: Ravi et al., SAM 2 (arXiv 2408.00714); the folder sam-hq2 of SysCV/sam-h
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float
@@ -18,7 +18,6 @@ from samhq.model.prompt_encoder import PromptEncoder
 from samhq.model.sam import Sam
 from samhq.model.sam2.mask_decoder import MaskDecoder2
 from samhq.model.sam2.memory import Remembering
-from samhq.model.selection import select
 from samhq.types import Attended, Choice, Encoded, ImageEmbedding, LowRes, Prompts
 
 ABSENT = -1024.0  #: the logits of an object that is not on a frame
@@ -94,18 +93,19 @@ class Sam2(Remembering, Sam):
         """Features of a picture, or of a frame before which nothing is remembered."""
         return features + self.no_mem_embed.view(1, -1, 1, 1)
 
-    def choose(self, attended: Attended, embedding: ImageEmbedding, candidates: Candidates, hq: HQMode) -> Choice:
-        """Which masks to paint; an unstable single one gives way to the best of the other three."""
-        choice = super().choose(attended, embedding, candidates, hq)
+    def choose(
+        self, attended: Attended, embedding: ImageEmbedding, candidates: Candidates, hq: HQMode
+    ) -> tuple[Attended, Choice]:
+        """Which masks to paint, and what from; an unstable single one gives way to the best of the other three."""
+        attended, choice = super().choose(attended, embedding, candidates, hq)
         if candidates != "single" or self.stable_from is None or self.training or attended.iou.shape[1] == 1:
-            return choice
+            return attended, choice
+        attended = replace(attended, upscaled=self.mask_decoder.upscaled(attended, embedding))
         single, _ = self.mask_decoder.logits(attended, embedding, choice.masks, "off")
         assert single is not None
-        best = select(attended.iou, "best", choice.hq)
-        stable = self.stable(single)[:, None]
-        return Choice(
-            torch.where(stable, choice.masks, best.masks), torch.where(stable, choice.iou, best.iou), choice.hq
-        )
+        best = attended.iou[:, 1:].argmax(1, keepdim=True) + 1
+        masks = torch.where(self.stable(single)[:, None], choice.masks, best)
+        return attended, Choice(masks, attended.iou.gather(1, masks), hq)
 
     def stable(self, logits: Float[Tensor, "P 1 G G"]) -> Bool[Tensor, " P"]:
         """Whether a mask hardly changes when its threshold moves a little."""
@@ -126,7 +126,7 @@ class Sam2(Remembering, Sam):
         mode = self.hq_mode(hq)
         attended = self.attend(embedding, prompts)
         score = self.mask_decoder.object_score(attended.tokens)
-        choice = self.choose(attended, embedding, "all" if multimask else "single", mode)
+        attended, choice = self.choose(attended, embedding, "all" if multimask else "single", mode)
         low = LowRes(self.mask_decoder.paint(attended, embedding, choice), choice.iou)
         logits = torch.where(
             score[..., None, None] > 0, low.logits.float(), torch.full_like(score, ABSENT)[..., None, None]
