@@ -150,8 +150,8 @@ def _stacked(state: Mapping[str, Value]) -> dict[str, Value]:
 
 def _with_copy(state: Mapping[str, Value]) -> dict[str, Value]:
     """The positional matrix in both of its places."""
-    copied = dict(state)
-    if (matrix := state.get(POSITIONAL)) is not None:
+    copied: dict[str, Any] = dict(state)
+    if (matrix := copied.get(POSITIONAL)) is not None:
         copied[POSITIONAL_COPY] = matrix.clone() if isinstance(matrix, torch.Tensor) else matrix
     return copied
 

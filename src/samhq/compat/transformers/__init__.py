@@ -17,11 +17,14 @@ from samhq.compat.transformers.image_segmentation import ImageSegmentationPipeli
 from samhq.compat.transformers.models import SamHQModel, SamModel
 from samhq.compat.transformers.pipelines import MaskGenerationPipeline, pipeline
 from samhq.compat.transformers.processors import SamHQProcessor, SamProcessor
+from samhq.compat.transformers.sam2 import Sam2Model, Sam2Processor
 from samhq.compat.transformers.vision import SamHQVisionModel, SamVisionModel
 
 __all__ = [
     "ImageSegmentationPipeline",
     "MaskGenerationPipeline",
+    "Sam2Model",
+    "Sam2Processor",
     "SamConfig",
     "SamHQConfig",
     "SamHQMaskDecoderConfig",

@@ -92,7 +92,7 @@ class SamHQProcessor:
         ]
         fill = self.point_pad_value if point_pad_value is None else point_pad_value
         padded = pad(read_prompts(input_points, input_labels, input_boxes, len(frames)), fill)
-        features.update(_to_model(padded, frames, fill))
+        features.update(to_model(padded, frames, fill))
         return BatchFeature({name: tensors(list(value), return_tensors) for name, value in features.items()})
 
     def post_process_masks(self, *args: Any, **kwargs: Any) -> list[Tensor]:
@@ -124,7 +124,7 @@ class SamProcessor(SamHQProcessor):
         return super().__call__(images, segmentation_maps, input_points, input_labels, input_boxes, **options)
 
 
-def _to_model(padded: Padded, frames: list[Frame], fill: float) -> dict[str, np.ndarray]:
+def to_model(padded: Padded, frames: list[Frame], fill: float) -> dict[str, np.ndarray]:
     """Arrays by the names that the model takes, coordinates in model pixels, what fills up as it was."""
     values = {}
     if padded.boxes is not None:

@@ -1,0 +1,277 @@
+"""transformers' Sam2Model and Sam2Processor: pictures and prompts as tensors in, low-resolution logits out.
+
+A thin face of `model/sam2`. Points that only fill up rows take no part, where transformers lets them.
+
+Source: modeling_sam2.py and processing_sam2.py of transformers 5.23 (arguments and outputs).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from samhq.checkpoint.load import load_model, load_state
+from samhq.checkpoint.save import save_model
+from samhq.compat.transformers import prompts as given
+from samhq.compat.transformers.features import BatchFeature
+from samhq.compat.transformers.image_processor import tensors
+from samhq.compat.transformers.nesting import pad, read_prompts
+from samhq.compat.transformers.outputs import Output
+from samhq.compat.transformers.pretrained import Loading, refuse
+from samhq.compat.transformers.processors import to_model
+from samhq.config import MASK_THRESHOLD
+from samhq.errors import ConfigError, ImageError, PromptError, naming
+from samhq.image.frame import Frame
+from samhq.image.read import read_image
+from samhq.image.transform import to_square
+from samhq.model.sam import at_once
+from samhq.model.sam2.sam2 import Sam2
+from samhq.types import IGNORED, NOT_A_POINT, ImageEmbedding, Prompts
+
+Model = TypeVar("Model", bound="Sam2Model")
+Made = TypeVar("Made", bound="Sam2Processor")
+
+#: Logits of a mask that belongs to no prompt, where prompts were filled up: nowhere above any threshold.
+_NOWHERE = -100.0
+_ARGUMENTS = (
+    "pixel_values", "input_points", "input_labels", "input_boxes", "input_masks", "image_embeddings",
+    "multimask_output", "original_sizes", "return_dict",
+)  # fmt: skip
+
+
+@dataclass(eq=False)
+class Sam2Output(Output):
+    """`iou_scores` [I,P,K]; `pred_masks` [I,P,K,4g,4g], logits in the model's square; `object_score_logits` [I,P,1].
+
+    `image_embeddings` are the maps that `forward` takes in place of pictures, finest first.
+    """
+
+    iou_scores: Float[Tensor, "I P K"] | None = None
+    pred_masks: Float[Tensor, "I P K G G"] | None = None
+    object_score_logits: Float[Tensor, "I P 1"] | None = None
+    image_embeddings: tuple[Tensor, ...] | None = None
+
+
+class Sam2Model(nn.Module):
+    """SAM 2 for pictures with transformers' arguments and outputs. Its network is `self.sam`, its row `self.config`."""
+
+    main_input_name = "pixel_values"
+
+    def __init__(self, sam: Sam2) -> None:
+        super().__init__()
+        if not isinstance(sam, Sam2) or sam.config.hq:
+            raise ConfigError("Expected a SAM 2 without HQ heads, as transformers has it. Use from_pretrained.")
+        self.sam, self.config = sam, sam.config
+        self.eval()
+
+    @classmethod
+    def from_pretrained(cls: type[Model], source: str | os.PathLike[str], **options: Any) -> Model:
+        """The model in a transformers folder, a repository of the hub, or an original `.pt` file, in eval mode.
+
+        Takes `dtype`, `device_map` and `attn_implementation` as `SamModel.from_pretrained`.
+
+        Raises:
+            ConfigError: an option that means nothing, or another kind of model.
+            CheckpointError: the source cannot be had or read, or lacks tensors.
+        """
+        chosen = Loading.of(options, source)
+        sam = load_model(source, hq=False, device=chosen.device, dtype=chosen.dtype)
+        if not isinstance(sam, Sam2):
+            raise ConfigError(f"Expected a SAM 2, got {sam.config.name} in {source}. Use SamModel for it.")
+        return cls(sam)
+
+    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
+        """Write `config.json`, `preprocessor_config.json` and `model.safetensors`, for transformers too.
+
+        Raises:
+            CheckpointError: the place cannot be written.
+        """
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        save_model(self.sam, folder)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.sam.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the weights are stored in."""
+        return self.sam.dtype
+
+    @torch.no_grad()
+    def get_image_embeddings(self, pixel_values: Float[Tensor, "I 3 S S"]) -> list[Tensor]:
+        """What `forward` takes as `image_embeddings`: two finer maps, then the features; finest first.
+
+        Raises:
+            ConfigError: pixels of another shape.
+        """
+        embedding = self.sam.encode(pixel_values.to(self.device))
+        return [*embedding.levels, embedding.features]
+
+    def forward(
+        self,
+        pixel_values: Float[Tensor, "I 3 S S"] | None = None,
+        input_points: Float[Tensor, "I P N 2"] | None = None,
+        input_labels: Tensor | None = None,
+        input_boxes: Float[Tensor, "I P 4"] | None = None,
+        input_masks: Tensor | None = None,
+        image_embeddings: Sequence[Tensor] | None = None,
+        multimask_output: bool = True,
+        return_dict: bool | None = None,
+        **unknown: Any,
+    ) -> Sam2Output | tuple[Any, ...]:
+        """Logits [I,P,K,4g,4g], predicted IoU [I,P,K] and object scores of each prompt; K is 3, or 1.
+
+        Give `pixel_values` or `image_embeddings`. Coordinates are model pixels, as the processor returns them.
+        Without `multimask_output` an unstable mask gives way to the best of the other three. A prompt without points
+        and box has two tokens that are no points, as in transformers.
+
+        Raises:
+            PromptError: wrong shapes or counts, both or neither input.
+            ConfigError: pixels of another size, or an argument that does not exist.
+        """
+        unknown.pop("original_sizes", None)  # `model(**inputs)` carries it
+        refuse(unknown, None, _ARGUMENTS)
+        embedding = self._embedding(pixel_values, image_embeddings)
+        grid, images = self.config.grid, len(embedding)
+        batch = given.flatten(images, grid, self.device, input_points, input_labels, input_boxes, input_masks)
+        found = self._answers(embedding, _never_empty(batch.prompts), multimask_output)
+        iou, logits, score = (torch.cat(parts) for parts in zip(*found, strict=True))
+        output = Sam2Output(
+            batch.fold(batch.blank(iou, 0.0)),
+            batch.fold(batch.blank(logits, _NOWHERE)),
+            batch.fold(score),
+            (*embedding.levels, embedding.features),
+        )
+        return output.to_tuple() if return_dict is False else output
+
+    def _embedding(self, pixels: Tensor | None, maps: Sequence[Tensor] | None) -> ImageEmbedding:
+        if (pixels is None) == (maps is None):
+            came = "neither" if pixels is None else "both"
+            raise PromptError(f"Expected pixel_values or image_embeddings, got {came}. Pass exactly one of them.")
+        if pixels is not None:
+            return self.sam.encode(pixels.to(self.device))
+        assert maps is not None
+        if len(maps) != 3:
+            raise PromptError(f"Expected the three maps that get_image_embeddings returns, got {len(maps)}.")
+        finest, finer, features = (one.to(self.device, self.dtype) for one in maps)
+        return ImageEmbedding(features, levels=(finest, finer))
+
+    def _answers(
+        self, embedding: ImageEmbedding, prompts: Prompts, multimask: bool
+    ) -> list[tuple[Tensor, Tensor, Tensor]]:
+        """IoU, logits and object score of some prompts at a time."""
+        found, step = [], at_once(self.device)
+        for start in range(0, len(prompts), step):
+            attended = self.sam.attend(embedding, prompts[start : start + step])
+            attended, choice = self.sam.choose(attended, embedding, "all" if multimask else "single", "off")
+            logits = self.sam.mask_decoder.paint(attended, embedding, choice)
+            found.append((choice.iou, logits, self.sam.mask_decoder.object_score(attended.tokens)))
+        return found
+
+
+def _never_empty(prompts: Prompts) -> Prompts:
+    """The prompts, those without points and box with one "not a point", to which its usual end is added."""
+    count, device = len(prompts), prompts.image_index.device
+    empty = torch.ones(count, dtype=torch.bool, device=device)
+    if prompts.labels is not None:
+        empty &= (prompts.labels == IGNORED).all(1)
+    if prompts.boxes is not None:
+        empty &= prompts.boxes.isnan().any(1)
+    if not bool(empty.any()):
+        return prompts
+    none = torch.where(empty, NOT_A_POINT, IGNORED)[:, None]
+    place = torch.zeros(count, 1, 2, device=device)
+    if prompts.points is None or prompts.labels is None:
+        return replace(prompts, points=place, labels=none)
+    points = torch.cat([prompts.points, place.to(prompts.points.dtype)], 1)
+    return replace(prompts, points=points, labels=torch.cat([prompts.labels, none], 1))
+
+
+class Sam2Processor:
+    """Prepares pictures together with their prompts, for a model that sees a square of `target_size` pixels."""
+
+    def __init__(self, target_size: int = 1024) -> None:
+        if not isinstance(target_size, int) or target_size < 1:
+            raise ConfigError(f"Expected target_size in pixels, got {target_size!r}.")
+        self.target_size = target_size
+        self.point_pad_value = IGNORED
+
+    @classmethod
+    def from_pretrained(cls: type[Made], source: str | os.PathLike[str]) -> Made:
+        """The processor of the model in a folder, a file or a repository of the hub.
+
+        Raises:
+            ConfigError, CheckpointError: nothing is there, or no SAM 2.
+        """
+        config = load_state(source)[1].config
+        if not config.second:
+            raise ConfigError(f"Expected a SAM 2, got {config.name} in {source}. Use SamProcessor for it.")
+        return cls(config.side)
+
+    def __call__(
+        self,
+        images: Any,
+        segmentation_maps: None = None,
+        input_points: Any = None,
+        input_labels: Any = None,
+        input_boxes: Any = None,
+        *,
+        return_tensors: str | None = None,
+    ) -> BatchFeature:
+        """`pixel_values` [I,3,S,S] float32, `original_sizes` [I,2] as (H, W), and the prompts in model pixels.
+
+        Prompts and what fills up their rows are as in `SamHQProcessor`. Pictures are resized as floats, as the
+        original does; transformers rounds them to whole levels first.
+
+        Raises:
+            PromptError: nesting, numbers of images, objects, points or labels that do not fit.
+            ImageError: what `read_image` refuses.
+            ConfigError: segmentation maps, which are for transformers' training.
+        """
+        if segmentation_maps is not None:
+            raise ConfigError(
+                "Expected pictures and prompts, got segmentation_maps, which this processor does not take."
+            )
+        several = list(images) if isinstance(images, (list, tuple)) or getattr(images, "ndim", 0) == 4 else [images]
+        if not several:
+            raise ImageError("Expected at least one image, got an empty list.")
+        seen: list[tuple[Any, Frame]] = []
+        for number, image in enumerate(several):
+            with naming("image", number, len(several)):
+                seen.append(to_square(read_image(image), self.target_size, squashed=True))
+        frames = [frame for _, frame in seen]
+        values: dict[str, Any] = {
+            "pixel_values": [pixels[0] for pixels, _ in seen],
+            "original_sizes": [frame.original_hw for frame in frames],
+        }
+        padded = pad(read_prompts(input_points, input_labels, input_boxes, len(frames)), self.point_pad_value)
+        values |= to_model(padded, frames, self.point_pad_value)
+        return BatchFeature({name: tensors(list(value), return_tensors) for name, value in values.items()})
+
+    def post_process_masks(
+        self, masks: Any, original_sizes: Any, mask_threshold: float = MASK_THRESHOLD, binarize: bool = True
+    ) -> list[Tensor]:
+        """For each picture its masks at its own size: bool [P,K,H,W], or float logits where `binarize` is False.
+
+        `masks` are `pred_masks` [I,P,K,4g,4g] or a list of [P,K,4g,4g].
+
+        Raises:
+            PromptError: masks and sizes of different numbers.
+        """
+        sizes = [(int(height), int(width)) for height, width in original_sizes]
+        if len(sizes) != len(masks):
+            raise PromptError(f"Expected masks and sizes of the same images, got {len(masks)} and {len(sizes)}.")
+        frames = [Frame.fit(size, self.target_size, squash=True) for size in sizes]
+        pairs = list(zip(frames, masks, strict=True))
+        if binarize:
+            return [frame.masks_to_image(one, mask_threshold) for frame, one in pairs]
+        return [frame.logits_to_image(one) for frame, one in pairs]
