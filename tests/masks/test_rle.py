@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from pycocotools import mask as coco
 
 from samhq.errors import ImageError
 from samhq.masks.rle import area, decode, decode_window, encode, run_lengths, uncompressed
+from samhq.masks.runs import compressed_code
 
 masks = hnp.arrays(bool, hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=40))
 sparse = st.tuples(st.integers(1, 300), st.integers(1, 300), st.integers(0, 99)).map(
@@ -114,3 +116,54 @@ def test_damaged_codes_are_refused(rle):
 def test_any_counts_decode_or_are_refused(counts):
     with contextlib.suppress(ImageError):
         assert decode({"size": [3, 4], "counts": counts}).shape == (3, 4)
+
+
+@settings(deadline=None)
+@given(masks | sparse, st.lists(st.integers(0, 60), max_size=5))
+def test_codes_are_compressed_without_unpacking(mask, places):
+    code = uncompressed(mask)
+    counts = code["counts"]
+    for place in places:  # runs of length 0, which mean nothing, as other programs write them
+        counts[place % (len(counts) + 1) : place % (len(counts) + 1)] = [0, 0]
+    for given_code in (code, encode(mask)):
+        assert compressed_code(given_code) == encode(mask)
+
+
+@contextlib.contextmanager
+def little_memory():
+    """A block that takes less than a megabyte."""
+    tracemalloc.start()
+    try:
+        yield
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+
+
+LARGE = {"size": [65535, 65535], "counts": [65535 * 65535 - 9, 9]}
+
+
+@pytest.mark.parametrize(
+    "size", [[1, 4_400_000_000], [1, 10**10], [10**5, 10**5], [65536, 65536], [2**32, 1], [3 * 10**9, 3 * 10**9]]
+)
+@pytest.mark.parametrize("read", [decode, area, run_lengths, compressed_code])
+def test_more_pixels_than_coco_can_count_are_refused(read, size):
+    with little_memory(), pytest.raises(ImageError, match=r"less than 2\^32 pixels"):
+        read({"size": size, "counts": [size[0] * size[1]]})
+
+
+def test_another_size_than_the_pictures_is_refused_before_it_is_unpacked():
+    for code in (LARGE, compressed_code(LARGE), [LARGE], [compressed_code(LARGE)] * 3):
+        with little_memory(), pytest.raises(ImageError, match="another size"):
+            decode(code, (10, 10))
+    with pytest.raises(ImageError, match="another size"):
+        decode(encode(np.ones((3, 4), bool)), (4, 3))
+    assert decode(encode(np.ones((3, 4), bool)), (3, 4)).all()
+
+
+def test_large_codes_cost_their_runs_alone():
+    with little_memory():
+        assert area(LARGE) == 9
+        code = compressed_code(LARGE)
+        assert area(code) == 9
+        assert len(code["counts"]) < 20

@@ -21,7 +21,7 @@ import torch
 
 from samhq.evaluation.metrics import DILATION, band_width, boundary
 from samhq.evaluation.result import as_json
-from samhq.masks import rle
+from samhq.masks import rle, runs
 from samhq.masks.regions import Piece
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def _coco(annotations: list[dict[str, Any]], image_ids: Iterable[int], category_
 
 def _compressed(annotation: Mapping[str, Any]) -> rle.RLE:
     code = annotation["segmentation"]
-    return dict(rle.encode(rle.decode(code))) if isinstance(code["counts"], list) else dict(code)
+    return runs.compressed_code(code) if isinstance(code["counts"], list) else dict(code)
 
 
 def _boundary_ious(

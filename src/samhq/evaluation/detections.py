@@ -24,7 +24,7 @@ from samhq.evaluation.protocols import default_hq
 from samhq.evaluation.result import markdown, per_cent
 from samhq.image.read import read_image
 from samhq.inference.segment import Segmenter
-from samhq.masks import rle
+from samhq.masks import rle, runs
 from samhq.model.sam import Sam
 from samhq.progress import counted
 from samhq.storage.atomic import whole_file
@@ -215,6 +215,6 @@ def _codes(pictures: CocoPictures, place: int) -> list[tuple[Mapping[str, Any], 
     size, path = pictures.size_hw(place), str(pictures.path(place))
     codes = [segmentation_code(record, size, path) for record in pictures.of(place)]
     return [
-        (record, dict(rle.encode(rle.decode(code))) if isinstance(code["counts"], list) else code)
+        (record, runs.compressed_code(code) if isinstance(code["counts"], list) else code)
         for record, code in zip(pictures.of(place), codes, strict=True)
     ]

@@ -30,7 +30,7 @@ from samhq.evaluation.protocols import default_hq
 from samhq.evaluation.result import markdown, per_cent
 from samhq.image.read import read_image
 from samhq.inference.segment import Segmenter
-from samhq.masks import rle
+from samhq.masks import rle, runs
 from samhq.model.sam import Sam
 from samhq.progress import counted
 
@@ -265,7 +265,7 @@ def _true_codes(content: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _compressed(record: Mapping[str, Any], size_hw: tuple[int, int]) -> rle.RLE:
     code = segmentation_code(record, size_hw, f"video {record['video_id']}")
-    return dict(rle.encode(rle.decode(code))) if isinstance(code["counts"], list) else code
+    return runs.compressed_code(code) if isinstance(code["counts"], list) else code
 
 
 def _true_tubes(content: Mapping[str, Any]) -> dict[Any, list[dict[str, Any]]]:

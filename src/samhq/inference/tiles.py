@@ -83,7 +83,7 @@ def tiled_records(
 
 def _look(source: PictureSource, tile: Tile, number: int, masks_of: MasksOf) -> Iterator[Seen]:
     for mask, score, about in masks_of(source.read(tile.window)):
-        pixels = rle.decode(mask) if isinstance(mask, Mapping) else as_array(mask)
+        pixels = rle.decode(mask, tile.window.hw) if isinstance(mask, Mapping) else as_array(mask)
         if pixels.shape != tile.window.hw:
             height, width = tile.window.hw
             raise ImageError(

@@ -16,6 +16,7 @@ from samhq.errors import ImageError
 from samhq.masks.arrays import several_masks
 from samhq.shapes import Bool, Int64
 
+MOST_PIXELS = (1 << 32) - 1  #: of a mask: COCO's counts are 32 bits wide, and pycocotools crashes beyond them
 #: {"size": [height, width], "counts": str}, or with counts as a list of ints where uncompressed.
 RLE = dict[str, Any]
 
@@ -39,26 +40,31 @@ def encode(mask: Any) -> Any:
 
 
 @overload
-def decode(rle: Mapping[str, Any]) -> Bool[np.ndarray, "H W"]: ...
+def decode(rle: Mapping[str, Any], size_hw: tuple[int, int] | None = None) -> Bool[np.ndarray, "H W"]: ...
 @overload
-def decode(rle: Sequence[Mapping[str, Any]]) -> Bool[np.ndarray, "K H W"]: ...
-def decode(rle: Any) -> Any:
+def decode(rle: Sequence[Mapping[str, Any]], size_hw: tuple[int, int] | None = None) -> Bool[np.ndarray, "K H W"]: ...
+def decode(rle: Any, size_hw: tuple[int, int] | None = None) -> Any:
     """The bool mask [H,W] of an RLE, compressed (str or bytes) or not (list); of a list of RLEs, [K,H,W].
+
+    `size_hw` is the picture's height and width, where it is known. An RLE of a few bytes may stand for gigabytes, so
+    that another size is refused before anything is unpacked.
 
     >>> decode({"size": [2, 2], "counts": [1, 2, 1]}).tolist()
     [[False, True], [True, False]]
 
     Raises:
-        ImageError: not an RLE, counts that are damaged or do not fill the size, an empty list, or sizes that differ.
+        ImageError: not an RLE, counts that are damaged or do not fill the size, 2^32 pixels or more, an empty list,
+            sizes that differ, or another size than the picture's.
     """
-    if not isinstance(rle, (list, tuple)):
-        return _decoded(rle)
-    masks = [_decoded(one) for one in rle]
-    if len({mask.shape for mask in masks}) != 1:
-        raise ImageError(
-            f"Expected RLEs of one size, got {sorted({mask.shape for mask in masks})}; decode them one by one."
-        )
-    return np.stack(masks)
+    several = isinstance(rle, (list, tuple))
+    parsed = [_parsed(one) for one in (rle if several else [rle])]
+    sizes = {size for size, _ in parsed} | ({tuple(size_hw)} if size_hw is not None else set())
+    if len(sizes) != 1:
+        what = "RLEs of one size" if size_hw is None else f"RLE of the picture's size {list(size_hw)} (height, width)"
+        came = sorted({size for size, _ in parsed})
+        raise ImageError(f"Expected {what}, got another size, {came}; check that masks and picture belong together.")
+    masks = [_unpacked(*one) for one in parsed]
+    return np.stack(masks) if several else masks[0]
 
 
 def area(rle: Mapping[str, Any]) -> int:
@@ -129,8 +135,8 @@ def _bool_masks(mask: Any) -> np.ndarray:
     return masks
 
 
-def _decoded(rle: Any) -> np.ndarray:
-    (height, width), counts = _parsed(rle)
+def _unpacked(size_hw: tuple[int, int], counts: np.ndarray) -> np.ndarray:
+    height, width = size_hw
     values = np.arange(len(counts)) % 2 == 1
     return np.ascontiguousarray(np.repeat(values, counts).reshape(width, height).T)
 
@@ -142,12 +148,17 @@ def _parsed(rle: Any) -> tuple[tuple[int, int], np.ndarray]:
     size = _integers(rle["size"], "size")
     if size.shape != (2,) or size.min() < 0:
         raise ImageError(f"Expected an RLE's size as [height, width], got {rle['size']!r:.80}; check the file.")
+    pixels = int(size[0]) * int(size[1])
+    if pixels > MOST_PIXELS:
+        raise ImageError(
+            f"Expected an RLE of less than 2^32 pixels, which is what COCO can count, got {size[0]} x {size[1]}; check "
+            "the file."
+        )
     counts = rle["counts"]
     if isinstance(counts, (str, bytes)):
         lengths = _from_string(counts.encode("latin-1", "replace") if isinstance(counts, str) else counts)
     else:
         lengths = _integers(counts, "counts")
-    pixels = int(size[0]) * int(size[1])
     if lengths.ndim != 1 or (len(lengths) and lengths.min() < 0) or _total(lengths) != pixels:
         raise ImageError(
             f"Expected an RLE whose counts fill {size[0]} x {size[1]} pixels, got {_total(lengths)} in "

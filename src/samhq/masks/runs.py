@@ -7,11 +7,12 @@ holes and islands are found without unpacking it. Knows nothing of files or netw
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from samhq.masks import rle
 from samhq.masks.rle import RLE
 from samhq.shapes import Bool, Int64, Integer
 
@@ -121,6 +122,20 @@ def compressed(changes: Integer[np.ndarray, " R"], size_hw: tuple[int, int]) -> 
 
     code: Any = coco.frPyObjects(uncompressed(changes, size_hw), *size_hw)
     return {"size": [int(n) for n in size_hw], "counts": code["counts"].decode("ascii")}
+
+
+def compressed_code(code: Mapping[str, Any]) -> RLE:
+    """The compressed RLE, with `counts` as str, of any RLE; the mask is never unpacked.
+
+    >>> compressed_code({"size": [2, 2], "counts": [1, 1, 0, 1, 1]})
+    {'size': [2, 2], 'counts': '121'}
+
+    Raises:
+        ImageError: as `samhq.masks.rle.decode`.
+    """
+    lengths = rle.run_lengths(code)
+    height, width = (int(n) for n in code["size"])
+    return compressed(changes_of_lengths(lengths), (height, width))
 
 
 def without_small_regions(

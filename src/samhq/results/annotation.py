@@ -15,7 +15,7 @@ import numpy as np
 
 from samhq.errors import ImageError
 from samhq.image.read import as_array
-from samhq.masks import rle
+from samhq.masks import rle, runs
 from samhq.masks.finish import Finish
 from samhq.masks.polygons import Polygon, polygons_from_mask
 from samhq.masks.regions import Piece
@@ -158,7 +158,7 @@ def _code(segmentation: Any) -> rle.RLE:
                 "size": [int(n) for n in size or ()],
                 "counts": counts if isinstance(counts, str) else counts.decode(),
             }
-        return dict(rle.encode(rle.decode(segmentation)))
+        return runs.compressed_code(segmentation)
     if segmentation is None or isinstance(segmentation, list):
         raise ImageError(
             f"Expected an object's segmentation as a bool mask or RLE, got {str(segmentation)[:60]}. "

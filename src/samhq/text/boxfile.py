@@ -93,15 +93,9 @@ class BoxFile:
         if any(row.code is None for row in rows):
             return None
         try:
-            masks = [rle.decode(row.code) for row in rows]
+            return rle.decode([row.code for row in rows if row.code is not None], size_hw)
         except ImageError as error:
-            raise PromptError(f"{self.path}: {error}") from error
-        if any(mask.shape != size_hw for mask in masks):
-            raise PromptError(
-                f"Expected masks of {size_hw[1]}x{size_hw[0]} pixels in {self.path}, got another size. "
-                "Give the pictures that the detector saw."
-            )
-        return np.stack(masks)
+            raise PromptError(f"{self.path}: {error} Give the pictures that the detector saw.") from error
 
 
 def is_box_file(path: Path) -> bool:
