@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,10 @@ from tests.results.test_segmentation import result
 
 from samhq.errors import PromptError, SamHQError
 from samhq.formats.prompts import read_mask_prompt, read_prompts
+from samhq.image.frame import Frame
+from samhq.masks.rle import encode, uncompressed
 from samhq.results.prompt import Prompt
+from samhq.results.prompt_arrays import mask_array, mask_logits
 
 CAT, DOG = {"points": [[1, 2], [3, 4]], "labels": [1, 0]}, {"box": [1, 2, 30, 20]}
 BOTH = (Prompt(points=[[1, 2], [3, 4]], labels=[1, 0]), Prompt(box=[1, 2, 30, 20]))
@@ -64,7 +68,7 @@ def test_a_written_record_is_read_again(tmp_path: Path) -> None:
     result(prompts=(Prompt(points=np.array([[1.5, 2]])), Prompt(mask=rough))).save(tmp_path, "cat")
     first, second = read_prompts(tmp_path / "cat.json").for_picture("cat.jpg")
     assert first == Prompt(points=[[1.5, 2.0]])
-    assert np.array_equal(second.mask, rough)
+    assert np.array_equal(mask_array(second.mask, rough.shape), rough)
 
 
 def test_masks_are_files_beside_the_prompts(tmp_path: Path) -> None:
@@ -136,7 +140,7 @@ def test_a_mask_as_picture_record_or_array(tmp_path: Path) -> None:
     np.save(tmp_path / "logits.npy", single.low_res_logits[0, 0])
     Image.fromarray(single.masks[0]).save(tmp_path / "one_bit.png")
     for name in ("cat_mask_0.png", "cat.json", "bool.npy", "one_bit.png"):
-        mask = read_mask_prompt(tmp_path / name)
+        mask = mask_array(read_mask_prompt(tmp_path / name), single.masks[0].shape)
         assert mask.dtype == np.bool_
         assert np.array_equal(mask, single.masks[0])
     assert np.array_equal(read_mask_prompt(tmp_path / "logits.npy"), single.low_res_logits[0, 0])
@@ -149,7 +153,7 @@ def test_the_best_of_several_candidates_is_the_mask_of_a_record(tmp_path: Path) 
         read_mask_prompt(tmp_path / "two.json")
     record = json.loads((tmp_path / "two.json").read_text())
     record["annotations"] = record["annotations"][:3]
-    assert np.array_equal(read_mask_prompt(written(tmp_path, record)), three.masks[0])
+    assert np.array_equal(mask_array(read_mask_prompt(written(tmp_path, record)), three.masks[0].shape), three.masks[0])
 
 
 @pytest.mark.parametrize(
@@ -170,6 +174,35 @@ def test_arrays_that_are_no_masks_are_refused(tmp_path: Path) -> None:
     for name in ("labels", "pickle", "many", "cut", "empty", "nowhere"):
         with pytest.raises(PromptError, match=name):
             read_mask_prompt(tmp_path / f"{name}.npy")
+
+
+LARGE = {"size": [65535, 65535], "counts": [65535 * 65535]}
+ENDLESS = {"size": [10**5, 10**5], "counts": [10**10]}
+
+
+@pytest.mark.parametrize("read", ["prompts", "record"])
+def test_a_mask_of_any_size_costs_its_bytes_alone(tmp_path: Path, read: str) -> None:
+    tracemalloc.start()
+    try:
+        path = written(tmp_path, {"annotations": [{"segmentation": LARGE}]} if read == "record" else [{"mask": LARGE}])
+        mask = read_mask_prompt(path) if read == "record" else read_prompts(path).for_picture("cat.jpg")[0].mask
+        with pytest.raises(PromptError, match="another size"):
+            mask_logits(mask, Frame.fit((30, 40), 64))
+        path = written(
+            tmp_path, {"annotations": [{"segmentation": ENDLESS}]} if read == "record" else [{"mask": ENDLESS}]
+        )
+        with pytest.raises(PromptError, match="less than 2"):
+            read_mask_prompt(path) if read == "record" else read_prompts(path)
+        assert tracemalloc.get_traced_memory()[1] < 2 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_mask_as_rle_is_the_same_prompt_as_its_array() -> None:
+    mask = np.random.default_rng(0).random((30, 40)) < 0.4
+    frame = Frame.fit((30, 40), 64)
+    for code in (encode(mask), uncompressed(mask)):
+        np.testing.assert_array_equal(mask_logits(code, frame), mask_logits(mask, frame))
 
 
 json_values = st.recursive(

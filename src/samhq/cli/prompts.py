@@ -6,7 +6,7 @@ Light until they are read: prompts are imported inside functions.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -184,12 +184,13 @@ NO_PROMPTS = PromptFlags()  #: what the flags are when none is given
 
 
 def prompts_hash(prompts: Sequence[Prompt]) -> str:
-    """A hash of what is asked of a picture, for prompts as flags and files give them: lists, and masks as arrays."""
+    """A hash of what is asked of a picture, for prompts of flags and files: lists, and masks as arrays or RLE."""
     from samhq.storage import digest
 
     def one(prompt: Prompt) -> list[Any]:
         mask = prompt.mask
-        content = None if mask is None else [str(mask.dtype), mask.shape, digest.of_bytes(mask.tobytes())]
-        return [prompt.points, prompt.labels, prompt.box, content, prompt.label, prompt.score]
+        if mask is not None and not isinstance(mask, Mapping):
+            mask = [str(mask.dtype), mask.shape, digest.of_bytes(mask.tobytes())]
+        return [prompt.points, prompt.labels, prompt.box, mask, prompt.label, prompt.score]
 
     return digest.of_json([one(prompt) for prompt in prompts])

@@ -17,7 +17,7 @@ import numpy as np
 
 from samhq.errors import ImageError, PromptError, did_you_mean
 from samhq.image.read import read_mask
-from samhq.masks import rle
+from samhq.masks import rle, runs
 from samhq.results.prompt import Prompt
 
 _PLACES = ("points", "labels", "box", "mask")  #: where an object is
@@ -78,11 +78,11 @@ def read_prompts(path: str | os.PathLike[str]) -> PromptFile:
         raise PromptError(f"{path}: {error}") from error
 
 
-def read_mask_prompt(path: str | os.PathLike[str]) -> np.ndarray:
-    """The mask of an earlier result: bool [H,W] of the picture, or float logits where a `.npy` file holds them.
+def read_mask_prompt(path: str | os.PathLike[str]) -> Any:
+    """The mask of an earlier result, as `Prompt.mask` takes it: bool [H,W] of the picture, RLE, or float logits.
 
-    A `.json` record gives the best mask of its one object, a `.npy` file its array, anything else is read as a
-    picture that is light on the object.
+    A `.json` record gives the best mask of its one object, as COCO's RLE, a `.npy` file its array, anything else is
+    read as a picture that is light on the object.
 
     Raises:
         PromptError: the file cannot be read, or does not hold one mask.
@@ -156,11 +156,11 @@ def _score(item: dict[str, Any]) -> float | None:
     return None if score is None else float(score)
 
 
-def _mask(value: Any, folder: Path) -> np.ndarray:
+def _mask(value: Any, folder: Path) -> Any:
     if isinstance(value, str):
         return read_mask_prompt(folder / value)
     if isinstance(value, dict):
-        return _decoded(value)
+        return checked_code(value)
     if value is True:
         raise PromptError(
             "Expected a mask prompt's file, got a record whose mask prompt was logits, which records do not keep. "
@@ -189,8 +189,8 @@ def _from_marks(marks: list[dict[str, Any]]) -> Prompt:
     return Prompt(points or None, labels or None, boxes[0] if boxes else None)
 
 
-def _mask_of_record(path: Path) -> np.ndarray:
-    """The best mask of the one object of a record."""
+def _mask_of_record(path: Path) -> rle.RLE:
+    """The best mask of the one object of a record, as RLE."""
     record = _json(path)
     annotations = record.get("annotations") if isinstance(record, dict) else None
     if not isinstance(annotations, list) or not all(isinstance(item, dict) for item in annotations):
@@ -201,15 +201,19 @@ def _mask_of_record(path: Path) -> np.ndarray:
             f"Expected a record of one object as a mask prompt, got {len(best)} objects in {path}. "
             "Give the PNG mask of the one that you mean."
         )
-    return _decoded(best[0].get("segmentation"))
+    return checked_code(best[0].get("segmentation"))
 
 
-def _decoded(value: Any) -> np.ndarray:
-    """A mask bool [H,W] from RLE."""
+def checked_code(value: Any) -> rle.RLE:
+    """A mask's RLE, compressed: it is unpacked when the size of its picture is known, since any size may be written.
+
+    Raises:
+        PromptError: it is no RLE, or damaged.
+    """
     if not isinstance(value, dict):
         raise PromptError(f"Expected a mask as RLE with size and counts, got {_short(value)}. Give a mask picture.")
     try:
-        return rle.decode(value)
+        return runs.compressed_code(value)
     except ImageError as error:
         raise PromptError(f"Expected a mask as RLE: {error}") from error
 

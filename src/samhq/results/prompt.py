@@ -21,9 +21,10 @@ class Prompt:
     """One object, by points, a box, a mask, or several of these. All coordinates in image pixels.
 
     `points` [N,2] as (x, y) with `labels` [N], 1 on the object and 0 off it (all 1 when left out);
-    `box` (x0, y0, x1, y1); `mask` either bool [H,W], a rough mask of the picture, also as a PIL image, a
-    file or its bytes, as `samhq.image.read.read_mask` takes them; or float [4g,4g], the `low_res_logits` of an earlier
-    result. `label` is the object's class, and `score` how sure a detector is of it; neither changes the mask.
+    `box` (x0, y0, x1, y1); `mask` either bool [H,W], a rough mask of the picture, also as COCO's RLE, or as a PIL
+    image, a file or its bytes, as `samhq.image.read.read_mask` takes them; or float [4g,4g], the `low_res_logits` of
+    an earlier result. `label` is the object's class, and `score` how sure a detector is of it; neither changes the
+    mask.
     """
 
     points: Any = None

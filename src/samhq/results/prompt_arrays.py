@@ -5,7 +5,7 @@ Knows nothing about networks.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from samhq.errors import ImageError, PromptError, naming
 from samhq.image.boxes import as_boxes, as_points
 from samhq.image.frame import Frame, largest
 from samhq.image.read import as_array, describe
+from samhq.masks import rle
 from samhq.results.prompt import Prompt
 from samhq.shapes import Float32, Int64
 
@@ -110,16 +111,27 @@ def _masks(prompts: Sequence[Prompt], frame: Frame) -> np.ndarray | None:
     return masks
 
 
+def mask_array(mask: Any, size_hw: tuple[int, int]) -> np.ndarray:
+    """A mask prompt of a picture of this size (height, width) as an array; an RLE is unpacked only if it is of that.
+
+    Raises:
+        ImageError: nothing that numpy makes an array from, or an RLE that is damaged or of another size.
+    """
+    return rle.decode(mask, size_hw) if isinstance(mask, Mapping) else as_array(mask)
+
+
 def mask_logits(mask: Any, frame: Frame) -> Float32[np.ndarray, "1 G G"]:
-    """A mask prompt [1,4g,4g]: a bool picture mask brought to the square, or earlier logits as they are.
+    """A mask prompt [1,4g,4g]: a bool picture mask (or its RLE) brought to the square, or earlier logits as they are.
 
     Raises:
         PromptError: neither bool [H,W] of the picture's size nor float [4g,4g].
     """
     side = frame.side // 4
     try:
-        value = as_array(mask)
+        value = mask_array(mask, frame.original_hw)
     except ImageError as error:
+        if isinstance(mask, Mapping):
+            raise PromptError(f"Expected a mask prompt of the picture: {error}") from error
         raise PromptError(
             f"Expected a mask prompt as an array, bool {list(frame.original_hw)} or float [{side}, {side}], got "
             f"{describe(mask)}. Read files with samhq.image.read.read_mask."

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from samhq.image.read import as_array
-from samhq.masks import rle
+from samhq.masks import rle, runs
 from samhq.results.prompt import Prompt, class_record
 from samhq.storage import digest
 from samhq.storage.atomic import write_json
@@ -52,7 +52,9 @@ def _prompt_record(prompt: Prompt) -> dict[str, Any]:
         for name, value in (("points", prompt.points), ("labels", prompt.labels), ("box", prompt.box))
         if value is not None
     }
-    if prompt.mask is not None:
+    if isinstance(prompt.mask, Mapping):
+        record["mask"] = runs.compressed_code(prompt.mask)
+    elif prompt.mask is not None:
         mask = as_array(prompt.mask)
         record["mask"] = rle.encode(mask) if mask.dtype == np.bool_ else True
     return record | class_record(prompt)

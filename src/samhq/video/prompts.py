@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from samhq.errors import ImageError, PromptError, did_you_mean
-from samhq.formats.prompts import read_mask_prompt
-from samhq.masks import rle
+from samhq.formats.prompts import checked_code, read_mask_prompt
 from samhq.results.prompt import Prompt
 
 _FIELDS = ("object", "frame", "label", "points", "labels", "box", "mask")
@@ -110,7 +109,4 @@ def _one(item: dict[str, Any], folder: Path, place: int | None) -> VideoPrompt:
 def _mask(value: Any, folder: Path) -> Any:
     if isinstance(value, str):
         return read_mask_prompt(folder / value)
-    try:
-        return rle.decode(value)
-    except (ImageError, TypeError) as error:
-        raise PromptError(f'Expected a mask as the name of a file or as RLE: {error} Write "file.png".') from error
+    return checked_code(value)

@@ -16,10 +16,10 @@ from torch import Tensor
 
 from samhq.config import BOTTOM_RIGHT, TOP_LEFT
 from samhq.errors import ImageError, PromptError
-from samhq.image.read import as_array, read_image
+from samhq.image.read import read_image
 from samhq.model.sam2.memory import enlarged
 from samhq.results.prompt import Prompt, as_prompts
-from samhq.results.prompt_arrays import mask_logits, prompt_arrays
+from samhq.results.prompt_arrays import mask_array, mask_logits, prompt_arrays
 from samhq.video.frames import FrameSource, Numbered, open_frames
 from samhq.video.memory import Remembered
 from samhq.video.prompts import VideoPrompt, naming_prompt
@@ -253,7 +253,7 @@ def _in_model_pixels(prompt: Prompt, seen: EncodedFrame) -> tuple[Float[Tensor, 
     frame, mask = seen.frame, None
     if prompt.mask is not None:
         low = mask_logits(prompt.mask, frame)
-        given = as_array(prompt.mask)
+        given = mask_array(prompt.mask, frame.original_hw)
         if given.dtype == np.bool_:
             mask = square_mask(torch.from_numpy(given).float(), frame.side)
         else:
