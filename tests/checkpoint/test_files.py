@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pickle
+import traceback
 import zipfile
 from pathlib import Path, PureWindowsPath
 
@@ -273,3 +274,19 @@ def test_a_pickle_of_a_newer_protocol_is_not_called_damaged(tmp_path):
     torch.save({"model": STATE, "x": "y"}, tmp_path / "a.pth", pickle_protocol=4)
     with pytest.raises(CheckpointError, match="newer protocol"):
         files.read(tmp_path / "a.pth")
+
+
+@pytest.mark.parametrize("names", [["encoder.onnx"], ["decoder.onnx"], ["encoder.onnx", "decoder.onnx"]])
+def test_a_folder_of_graphs_is_called_what_it_is(names, tmp_path):
+    for name in names:
+        (tmp_path / name).write_bytes(b"graph")
+    with pytest.raises(CheckpointError, match=rf"{names[-1]}.*samhq export.*export it again") as caught:
+        files.read(tmp_path)
+    assert "model.safetensors" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["nowhere.pth", "nowhere.safetensors"])
+def test_a_missing_file_is_one_error_and_not_two(name, tmp_path):
+    with pytest.raises(CheckpointError, match="does not exist") as caught:
+        files.read(tmp_path / name)
+    assert "FileNotFoundError" not in "".join(traceback.format_exception(caught.value))

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import hashlib
+import socket
+import time
 from pathlib import Path
 
 import huggingface_hub
@@ -107,6 +109,50 @@ def test_offline_says_what_to_do():
         hub.fetch("facebook/sam-vit-base")
 
 
+@pytest.fixture
+def without_network(monkeypatch):
+    """As where the names of hosts cannot be found, and nothing says that this is wanted; gives who was asked for."""
+    asked = []
+
+    def refuse(place, *_):
+        asked.append(place)
+        raise socket.gaierror(-2, "Name or service not known")
+
+    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    hub._is_reachable.cache_clear()
+    yield asked
+    hub._is_reachable.cache_clear()
+
+
+@pytest.mark.parametrize("source", ["sam_hq_vit_b", "facebook/sam-vit-base", "lkeab/hq-sam:sam_hq_vit_l.pth"])
+def test_without_a_network_the_answer_comes_at_once_and_advises_what_helps(source, without_network):
+    start = time.monotonic()
+    with pytest.raises(CheckpointError, match=r"no connection.*Check the network.*HTTPS_PROXY") as caught:
+        hub.fetch(source)
+    assert time.monotonic() - start < 5
+    assert "HF_HUB_OFFLINE" not in str(caught.value)
+    assert without_network == [("huggingface.co", 443)], "asked once for all its files"
+
+
+def test_without_a_network_the_cache_is_used(offline_cache, small_tiny, without_network):
+    path = put(offline_cache, small_tiny.repo, small_tiny.filename)
+    assert hub.fetch("sam_hq_vit_tiny") == path
+    folder = put(offline_cache, "facebook/sam-vit-base", "model.safetensors").parent
+    assert hub.fetch("facebook/sam-vit-base") == folder
+
+
+def test_a_proxy_is_asked_and_not_the_hub(without_network, monkeypatch):
+    monkeypatch.setenv("https_proxy", "http://proxy:3128")
+    assert hub.is_reachable("https://huggingface.co")
+    monkeypatch.setenv("no_proxy", "huggingface.co")
+    hub._is_reachable.cache_clear()
+    assert not hub.is_reachable("https://huggingface.co")
+    assert hub.is_reachable("no address")
+
+
 def test_names_that_are_none_are_refused():
     with pytest.raises(ConfigError, match="Did you mean 'mobile_sam'"):
         hub.fetch("mobilesam")
@@ -135,7 +181,7 @@ def failure(kind: type[Exception], text: str) -> Exception:
     ],
 )
 def test_every_failure_is_one_sentence(monkeypatch, error, words):
-    def fail(repo, name):
+    def fail(repo, name, local_files_only):
         raise error
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", fail)

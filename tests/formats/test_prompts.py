@@ -126,8 +126,9 @@ def test_what_is_no_json_is_refused(tmp_path: Path, content: bytes) -> None:
 
 
 def test_a_missing_file_is_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(PromptError, match="Check the path"):
+    with pytest.raises(PromptError, match="Check the path") as caught:
         read_prompts(tmp_path / "a.json")
+    assert caught.value.__suppress_context__, "one traceback, not two"
 
 
 def test_a_mask_as_picture_record_or_array(tmp_path: Path) -> None:

@@ -171,7 +171,7 @@ def read_json(path: Path) -> dict[str, object]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise CheckpointError(f"Expected a readable file, got {path}: {error.strerror or error}.") from error
+        raise CheckpointError(f"Expected a readable file, got {path}: {error.strerror or error}.") from None
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"Expected JSON in {path}, got text that is not: {error}. Download it again.") from error
     if not isinstance(value, dict):
@@ -181,6 +181,13 @@ def read_json(path: Path) -> dict[str, object]:
 
 def _read_folder(folder: Path) -> Contents:
     names = [name for name in WEIGHT_NAMES if (folder / name).is_file()]
+    if not names and any(folder.glob("*.onnx")):
+        graphs = ", ".join(sorted(path.name for path in folder.glob("*.onnx")))
+        raise CheckpointError(
+            f"Expected a folder of weights, got {folder} with {graphs}: what samhq export wrote. samhq segment --model "
+            "and samhq.runtime take a whole export, which has encoder.onnx and decoder.onnx; export it again if one is "
+            "missing. For all else give the weights that it was made from."
+        )
     if not names:
         inside = sorted(p.name for p in folder.iterdir() if p.suffix in SUFFIXES)
         hint = (
@@ -340,8 +347,8 @@ def _head(path: Path) -> bytes:
     try:
         with path.open("rb") as stream:
             head = stream.read(64)
-    except FileNotFoundError as error:
-        raise CheckpointError(f"Expected a checkpoint, got {path}, which does not exist. Check the path.") from error
+    except FileNotFoundError:
+        raise CheckpointError(f"Expected a checkpoint, got {path}, which does not exist. Check the path.") from None
     except (OSError, ValueError) as error:
         raise CheckpointError(f"Expected a readable file, got {path}: {error}. Check its permissions.") from error
     if not head:

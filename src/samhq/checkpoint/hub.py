@@ -9,10 +9,16 @@ Source: the model pages of the repositories named below; sha256 as the hub lists
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
+import importlib
 import json
 import os
 import re
+import socket
+import time
+import urllib.parse
+import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +35,7 @@ _SIDE_FILES = ("config.json", "preprocessor_config.json", "processor_config.json
 _REPO = re.compile(r"[\w.-]+/[\w.-]+")
 #: About right for both versions; that of SAM 2.1 large is exact.
 _SAM2_BYTES = {"tiny": 156_000_000, "small": 184_400_000, "base_plus": 323_600_000, "large": 898_083_611}
-_SETTINGS = "If you are offline on purpose, unset HF_HUB_OFFLINE for the download; a proxy goes into HTTPS_PROXY"
+_PROBE_S = 5.0  #: seconds in which the hub, or a proxy, has to take a connection
 
 
 @dataclass(frozen=True)
@@ -199,9 +205,47 @@ def verify(path: Path, row: Published) -> None:
 
 
 def _download(repo: str, filename: str) -> Path:
-    from huggingface_hub import hf_hub_download
+    """The file, from the cache alone where the hub is out of reach: huggingface_hub would try for half a minute."""
+    from huggingface_hub import constants, hf_hub_download
 
-    return Path(_asking(repo, filename, lambda: hf_hub_download(repo, filename)))
+    local = constants.HF_HUB_OFFLINE or not is_reachable(constants.ENDPOINT)
+    return Path(_asking(repo, filename, lambda: hf_hub_download(repo, filename, local_files_only=local)))
+
+
+def is_reachable(address: str) -> bool:
+    """Whether the host of a web address takes connections; yes where a proxy stands between, which knows better.
+
+    Without a network the answer comes at once. It is remembered for the moment, since a model has several files.
+    """
+    return _is_reachable(address, int(time.monotonic() / _PROBE_S))
+
+
+@functools.lru_cache(8)
+def _is_reachable(address: str, moment: int) -> bool:
+    parts = urllib.parse.urlsplit(address)
+    proxies = urllib.request.getproxies()
+    if parts.hostname is None or ((parts.scheme in proxies or "all" in proxies) and not _bypasses(parts.hostname)):
+        return True
+    port = parts.port or (80 if parts.scheme == "http" else 443)
+    try:
+        socket.create_connection((parts.hostname, port), _PROBE_S).close()
+    except OSError:
+        return False
+    return True
+
+
+def _bypasses(host: str) -> bool:
+    """Whether no proxy stands before this host."""
+    return bool(urllib.request.proxy_bypass(host))
+
+
+def _advice() -> str:
+    """What to do where the hub could not be asked, by what is set."""
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        return "HF_HUB_OFFLINE is set: unset it for the download"
+    return "Check the network; where a proxy is needed, its address goes into HTTPS_PROXY"
 
 
 def _download_first(repo: str) -> Path:
@@ -246,7 +290,7 @@ def _asking(repo: str, filename: str, ask: Callable[[], str]) -> str:
     except errors.LocalEntryNotFoundError as error:
         raise CheckpointError(
             f"Expected {filename} of {repo} on this machine or on the hub, got no connection, and it is not in the "
-            f"cache. {_SETTINGS}. {by_hand}."
+            f"cache. {_advice()}. {by_hand}."
         ) from error
     except errors.GatedRepoError as error:
         raise CheckpointError(f"Expected an open repository, got {repo}, which asks to log in. See {where}.") from error
@@ -260,17 +304,17 @@ def _asking(repo: str, filename: str, ask: Callable[[], str]) -> str:
     except failures as error:
         raise CheckpointError(
             f"Expected to download {filename} of {repo}, got {type(error).__name__}: {str(error)[:160]}. "
-            f"Check the network and try again. {_SETTINGS}. {by_hand}."
+            f"{_advice()}. {by_hand}."
         ) from error
 
 
 def _transport_errors() -> tuple[type[Exception], ...]:
     """What newer huggingface_hub lets through from its HTTP library; older ones raise OSError."""
-    try:
-        import httpx
-    except ImportError:
-        return ()
-    return (httpx.HTTPError,)
+    found: list[type[Exception]] = []
+    for name in ("httpx", "httpx2"):
+        with contextlib.suppress(ImportError):
+            found.append(importlib.import_module(name).HTTPError)
+    return tuple(found)
 
 
 def _split(source: str) -> tuple[str, str]:

@@ -17,7 +17,7 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"Expected a folder for the results, got {path}: {error.strerror}. Give another.") from error
+        raise ConfigError(f"Expected a folder for the results, got {path}: {error.strerror}. Give another.") from None
 
 
 def check_free(paths: Sequence[Path]) -> None:

@@ -100,7 +100,7 @@ def _json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise PromptError(f"Expected a JSON file at {path}, got: {error.strerror}. Check the path.") from error
+        raise PromptError(f"Expected a JSON file at {path}, got: {error.strerror}. Check the path.") from None
     except (ValueError, RecursionError) as error:
         raise PromptError(f"Expected JSON in {path}, got something else: {error}. Write {_FORMS}.") from error
 

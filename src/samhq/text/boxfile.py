@@ -120,7 +120,7 @@ def _read_coco(path: Path) -> BoxFile:
     try:
         content = json.loads(path.read_bytes())
     except OSError as error:
-        raise PromptError(f"Expected boxes in {path}, which cannot be read: {error.strerror}. Check it.") from error
+        raise PromptError(f"Expected boxes in {path}, which cannot be read: {error.strerror}. Check it.") from None
     except (ValueError, RecursionError) as error:
         raise PromptError(f"Expected {_WANTED} in {path}, got no JSON: {error}.") from error
     try:

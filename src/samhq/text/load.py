@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from samhq.checkpoint.hub import is_reachable
 from samhq.errors import CheckpointError, ConfigError, did_you_mean
 from samhq.extras import from_extra
 from samhq.text.boxfile import BoxFile, is_box_file, read_boxes
@@ -116,9 +117,10 @@ def options_of(make: Any) -> list[str]:
 def _parts(library: Any, place: str, kind: str, device: str, dtype: str) -> tuple[Any, Any, Any]:
     """The network, the tokenizer and the picture processor."""
     try:
-        model = library.AutoModelForZeroShotObjectDetection.from_pretrained(place, dtype=dtype)
-        tokenizer = library.AutoTokenizer.from_pretrained(place)
-        processor = _processor_class(library, kind).from_pretrained(place)
+        where = _where()
+        model = library.AutoModelForZeroShotObjectDetection.from_pretrained(place, dtype=dtype, **where)
+        tokenizer = library.AutoTokenizer.from_pretrained(place, **where)
+        processor = _processor_class(library, kind).from_pretrained(place, **where)
     except (OSError, ValueError) as error:
         raise _not_found(place, error) from error
     return model.to(device), tokenizer, processor
@@ -145,9 +147,16 @@ def _processor_class(library: Any, kind: str) -> Any:
 
 def _kind(library: Any, place: str) -> str:
     try:
-        return str(library.AutoConfig.from_pretrained(place).model_type)
+        return str(library.AutoConfig.from_pretrained(place, **_where()).model_type)
     except (OSError, ValueError) as error:
         raise _not_found(place, error) from error
+
+
+def _where() -> dict[str, bool]:
+    """The cache alone where the hub is out of reach: transformers would try for minutes."""
+    from huggingface_hub import constants
+
+    return {"local_files_only": bool(constants.HF_HUB_OFFLINE) or not is_reachable(constants.ENDPOINT)}
 
 
 def _not_found(place: str, error: Exception) -> CheckpointError:

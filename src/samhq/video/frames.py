@@ -137,7 +137,7 @@ class PictureFolder(FrameSource):
         try:
             paths = [path for path in self.folder.iterdir() if path.suffix.lower() in SUFFIXES]
         except OSError as error:
-            raise ImageError(f"Expected a folder of pictures at {folder}, got: {error.strerror}. Check it.") from error
+            raise ImageError(f"Expected a folder of pictures at {folder}, got: {error.strerror}. Check it.") from None
         self.paths = sorted(paths, key=lambda path: natural(path.name))
         if not self.paths:
             raise ImageError(

@@ -53,7 +53,7 @@ def read_video_prompts(path: Path) -> list[VideoPrompt]:
     try:
         value = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise PromptError(f"Expected a JSON file at {path}, got: {error.strerror}. Check the path.") from error
+        raise PromptError(f"Expected a JSON file at {path}, got: {error.strerror}. Check the path.") from None
     except (ValueError, RecursionError) as error:
         raise PromptError(f"Expected JSON in {path}, got something else: {error}. Write {_FORM}.") from error
     items = value.get("prompts") if isinstance(value, dict) else value
