@@ -5,6 +5,9 @@ Knows nothing about models.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
 import torch
 
 from samhq.errors import ConfigError
@@ -48,3 +51,13 @@ def multiplies_bfloat16(device: torch.device) -> bool:
         # Old versions of PyTorch cannot tell.
         return any(getattr(torch.cpu, ask, bool)() for ask in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
     return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+
+
+def autocasts(device: torch.device) -> bool:
+    """Whether `torch.autocast` is on where this device computes."""
+    return torch.amp.is_autocast_available(device.type) and torch.is_autocast_enabled(device.type)
+
+
+def exactly(device: torch.device) -> AbstractContextManager[Any]:
+    """A block without `torch.autocast`, for sums that decide about pixels."""
+    return torch.autocast(device.type, enabled=False) if autocasts(device) else nullcontext()

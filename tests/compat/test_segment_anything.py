@@ -22,7 +22,7 @@ from tests.golden import deterministic
 from torch import nn
 
 import samhq
-from samhq.compat.segment_anything import ResizeLongestSide, Sam, SamPredictor
+from samhq.compat.segment_anything import ResizeLongestSide, Sam, SamAutomaticMaskGenerator, SamPredictor
 from samhq.compat.segment_anything.refusals import NoImageError
 from samhq.compat.segment_anything.sam import blank, published
 from samhq.config import MODELS, ModelConfig
@@ -1002,3 +1002,44 @@ def test_flags_given_as_text_are_refused(options: dict[str, Any]) -> None:
     predictor.set_image(np.zeros((40, 50, 3), np.uint8))
     with pytest.raises(ConfigError, match="as True or False"):
         predictor.predict(np.array([[5, 5]]), np.array([1]), **options)
+
+
+def test_adapters_and_hooks_of_a_core_model_count_here_too() -> None:
+    core = tiny.model(tiny.HQ)
+    before = list(predictor_of(core).predict(POINTS, LABELS))
+    calls: list[int] = []
+    core.mask_decoder.transformer.layers[0].cross_attn_token_to_image.k_proj.register_forward_hook(
+        lambda *_: calls.append(1)
+    )
+    inner = core.image_encoder.blocks[0].attn.qkv
+    core.image_encoder.blocks[0].attn.qkv = nn.Sequential(inner, nn.Dropout(0.0))
+    for model in (core, nn.DataParallel(core)):
+        after = predictor_of(model).predict(POINTS, LABELS)
+        np.testing.assert_allclose(after[2], before[2], atol=1e-3)
+    assert len(calls) == 2
+
+
+def predictor_of(core: nn.Module) -> SamPredictor:
+    predictor = SamPredictor(core)
+    predictor.set_image(PICTURE)
+    return predictor
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_autocast_is_near_float32(dtype: torch.dtype) -> None:
+    for config in (tiny.PLAIN, tiny.HQ, tiny.LIGHT):
+        expected = predictor_for(config).predict(POINTS, LABELS, return_logits=True)
+        with torch.autocast("cpu", dtype):
+            predictor = predictor_for(config)
+            found = predictor.predict(POINTS, LABELS, return_logits=True)
+            many = predictor.model(batch(predictor.model)[:1], multimask_output=True)
+            generator = SamAutomaticMaskGenerator(
+                predictor.model, points_per_side=2, pred_iou_thresh=0.0, stability_score_thresh=0.0
+            )
+            assert isinstance(generator.generate(PICTURE), list)
+        outside = predictor.predict(POINTS, LABELS, return_logits=True)
+        for ours in (found, outside):
+            assert [part.dtype for part in ours] == [np.float32] * 3
+            for one, other in zip(ours, expected, strict=True):
+                np.testing.assert_allclose(one, other, atol=0.1 * np.abs(other).max())
+        assert many[0]["iou_predictions"].dtype == torch.float32

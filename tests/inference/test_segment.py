@@ -17,6 +17,8 @@ from tests.results.test_prompt_arrays import anything
 
 from samhq.errors import CheckpointError, ConfigError, ImageError, PromptError, SamHQError
 from samhq.inference.cache import EmbeddingCache
+from samhq.inference.everything import segment_everything
+from samhq.inference.mosaic import segment_mosaic
 from samhq.inference.segment import EncodedImage, Segmenter, load
 from samhq.model.sam import Sam
 from samhq.results.prompt import Prompt
@@ -364,3 +366,31 @@ def test_a_mask_file_segments_as_its_array(segmenter: Segmenter, tmp_path: Path)
 def test_options_that_mean_nothing_are_refused(hq: Sam, options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         Segmenter(hq).segment(picture(), points=[[3, 3]], **options)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_autocast_is_near_float32_in_every_call(segmenter: Segmenter, dtype: torch.dtype) -> None:
+    """facebookresearch/sam3#507."""
+    asked = [KINDS["click"], KINDS["box"]]
+    expected = segmenter.segment(picture(), prompts=asked)
+    with torch.autocast("cpu", dtype):
+        encoded = segmenter.encode(picture())
+        inside = segmenter.segment(encoded, prompts=asked)
+        refined = segmenter.segment(encoded, box=[5, 5, 50, 30], mask=inside.low_res_logits[0, 0])
+        everything = segment_everything(picture(), segmenter, points_per_side=3, pred_iou_thresh=0.0, keep_all=True)
+        tiles = segment_mosaic(picture(), segmenter, tile=40, points_per_side=2, pred_iou_thresh=0.0)
+    outside = segmenter.segment(encoded, prompts=asked)
+    for found in (inside, outside):
+        assert found.low_res_logits.dtype == found.scores.dtype == np.float32
+        scale = np.abs(expected.low_res_logits).max()
+        np.testing.assert_allclose(found.low_res_logits, expected.low_res_logits, atol=0.1 * scale)
+    assert refined.masks.dtype == bool
+    assert len(everything) >= 0
+    assert len(tiles) >= 0
+
+
+def test_a_compiled_or_parallel_network_segments(segmenter: Segmenter) -> None:
+    expected = segmenter.segment(picture(), prompts=[KINDS["click"]])
+    for wrapped in (torch.compile(segmenter.model, backend="eager"), torch.nn.DataParallel(segmenter.model)):
+        assert np.array_equal(Segmenter(wrapped).segment(picture(), prompts=[KINDS["click"]]).masks, expected.masks)
+        assert segment_everything(picture(), wrapped, points_per_side=2) is not None

@@ -6,15 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from torch import nn
 
 from samhq.inference.segment import Segmenter
-from samhq.model.sam import Sam
+from samhq.model.sam import Sam, network_of
 
 
 @contextmanager
-def measuring(model: Segmenter | Sam) -> Iterator[Sam]:
+def measuring(model: Segmenter | nn.Module) -> Iterator[Sam]:
     """The network in evaluation mode and without gradients, and afterwards as it was."""
-    sam = model.model if isinstance(model, Segmenter) else model
+    sam = network_of(model)
     training = sam.training
     sam.eval()
     try:

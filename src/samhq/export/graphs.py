@@ -82,8 +82,10 @@ class DecoderGraph(nn.Module):
         last = torch.arange(masks.shape[0], device=points.device)[-1]
         owner = torch.minimum(torch.arange(points.shape[0], device=points.device), last)
         place = encoder.get_dense_pe()
-        shared = decoder.share(embedding.features + encoder.dense_where_given(masks), place)
-        return decoder.attend(shared[owner], place, sparse, index)
+        images = embedding.features + encoder.dense_where_given(masks)
+        return decoder.attend(
+            decoder.share(images, place)[owner] if decoder.shares else images[owner], place, sparse, index
+        )
 
 
 def ranked(iou: Float[Tensor, "P M"]) -> Tensor:

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from samhq.device import exactly
 from samhq.image.crops import Crop
 from samhq.image.frame import Frame
 from samhq.masks.runs import changes_of_columns
@@ -140,7 +141,8 @@ class Enlarger:
         """Full-size logits of some blocks, the picture's columns first."""
         x, y = chosen[:, 0], chosen[:, 1]
         patches = logits[self.rows.taps[y][:, None], self.columns.taps[x][:, :, None]]
-        return self.columns.weights[x] @ patches @ self.rows.weights[y].mT
+        with exactly(logits.device):
+            return self.columns.weights[x] @ patches @ self.rows.weights[y].mT
 
 
 def _above(values: Tensor, level: float) -> np.ndarray:

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from torch import nn
+
 from samhq.errors import ConfigError
 from samhq.image.read import file_name_of, read_image
 from samhq.inference.automatic import propose
 from samhq.inference.segment import EncodedImage, Segmenter, load
-from samhq.model.sam import Sam
+from samhq.model.sam import Sam, network_of
 from samhq.progress import Watch, progress_bar
 from samhq.results.automatic_config import AutomaticConfig, as_config
 from samhq.results.everything import Everything
@@ -19,7 +21,7 @@ from samhq.types import ImageEmbedding
 
 def segment_everything(
     image: Any,
-    model: Segmenter | Sam | str | None = None,
+    model: Segmenter | nn.Module | str | None = None,
     *,
     config: AutomaticConfig | None = None,
     keep_all: bool = False,
@@ -66,10 +68,10 @@ def _embedding_for(sam: Sam, encoded: EncodedImage) -> ImageEmbedding:
     return encoded.embedding.to(sam.device).to(sam.dtype)
 
 
-def as_sam(model: Segmenter | Sam | str | None) -> Sam:
+def as_sam(model: Segmenter | nn.Module | str | None) -> Sam:
     """The network of a segmenter, or of a model name, file or hub id, in evaluation mode."""
-    if isinstance(model, Sam):
-        return model.eval()
+    if isinstance(model, nn.Module):
+        return network_of(model).eval()
     return (model if isinstance(model, Segmenter) else load(model)).model
 
 

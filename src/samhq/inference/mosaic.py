@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from torch import nn
 
 from samhq.image.read import file_name_of
 from samhq.image.sources import PictureSource, open_picture
@@ -20,7 +21,6 @@ from samhq.inference.seams import Instance
 from samhq.inference.segment import Segmenter
 from samhq.inference.tiles import segment_tiles
 from samhq.masks import runs
-from samhq.model.sam import Sam
 from samhq.results.automatic_config import AutomaticConfig, as_config
 from samhq.results.everything import Everything
 from samhq.results.proposals import Best, Proposal, Proposals, keep
@@ -28,7 +28,7 @@ from samhq.results.proposals import Best, Proposal, Proposals, keep
 
 def segment_mosaic(
     image: Any,
-    model: Segmenter | Sam | str | None = None,
+    model: Segmenter | nn.Module | str | None = None,
     *,
     tile: int = 1024,
     overlap: int | None = None,

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from samhq.config import Candidates, Defaults, HQMode
 from samhq.device import as_device, as_dtype
@@ -23,7 +24,7 @@ from samhq.image.transform import to_pixels
 from samhq.inference.by_text import segment_found
 from samhq.inference.prompts import flatten, join
 from samhq.inference.second_look import look_again
-from samhq.model.sam import Sam
+from samhq.model.sam import network_of
 from samhq.results.prompt import Prompt, as_prompts, candidates_for, one_or_many
 from samhq.results.segmentation import Segmentation
 from samhq.text.search import Search
@@ -50,8 +51,8 @@ class EncodedImage:
 class Segmenter:
     """A model with the two verbs that people need: `encode` a picture once, `segment` it by prompts."""
 
-    def __init__(self, model: Sam) -> None:
-        self.model = model.eval()
+    def __init__(self, model: nn.Module) -> None:
+        self.model = network_of(model).eval()
 
     def __repr__(self) -> str:
         return f"Segmenter({self.name}, {self.model.device}, {self.model.dtype})"

@@ -13,6 +13,15 @@ from torch import Tensor, nn
 from samhq.config import MAP_NORM_EPS
 
 
+def untouched(module: nn.Module, kind: type[nn.Module]) -> bool:
+    """Whether a module is exactly of a kind and has no hooks, so that its numbers may be used without calling it.
+
+    Adapters (LoRA), parametrizations and hooks change what a call gives: such a module must be called.
+    """
+    hooks = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks)
+    return type(module) is kind and not any(hooks) and "forward" not in vars(module)
+
+
 class LayerNorm2d(nn.LayerNorm):
     """Normalises the channels of every pixel of a map [B,C,H,W] (biased variance)."""
 
@@ -77,6 +86,8 @@ class Upscaler(nn.Sequential):
         `added`, where there are any, are two maps to add right after the first and the second enlargement:
         [B,middle,2h,2w] and [B,out,4h,4w], or one row for all.
         """
+        if not all(map(untouched, self, (nn.ConvTranspose2d, LayerNorm2d, nn.GELU, nn.ConvTranspose2d, nn.GELU))):
+            return self._by_layers(x, added)
         b, _, h, w = x.shape
         pixels, maps = x.permute(0, 2, 3, 1).flatten(0, 2), iter(added)
         for layer in self:
@@ -92,6 +103,15 @@ class Upscaler(nn.Sequential):
         # Rows of pixels, in each its four quarters (row, column), in each of these its four.
         fine = pixels.view(b, h, w, 2, 2, 2, 2, pixels.shape[1]).permute(0, 1, 3, 5, 2, 4, 6, 7)
         return fine.reshape(b, 4 * h, 4 * w, pixels.shape[1]).permute(0, 3, 1, 2)
+
+    def _by_layers(self, x: Float[Tensor, "B C h w"], added: Sequence[Tensor]) -> Float[Tensor, "B c H W"]:
+        """The same by calling each layer."""
+        maps = iter(added)
+        for place, layer in enumerate(self):
+            x = layer(x)
+            if place in (0, 3) and (finer := next(maps, None)) is not None:
+                x = x + finer
+        return x
 
 
 def _quadruple(layer: nn.ConvTranspose2d, pixels: Float[Tensor, "L C"]) -> Float[Tensor, "M c"]:

@@ -53,6 +53,11 @@ class MaskDecoder(nn.Module):
         """The learned tokens that come before a prompt's own: IoU, then one for each mask."""
         return torch.cat([self.iou_token.weight, self.mask_tokens.weight])
 
+    @property
+    def shares(self) -> bool:
+        """Whether `share` gives what calling the modules would give: nobody changed or watches them."""
+        return isinstance(self.transformer, TwoWayTransformer) and self.transformer.shares
+
     def share(self, image: Float[Tensor, "I C g g"], image_pe: Float[Tensor, "1 C g g"]) -> Shared:
         """What the first block makes of images (features plus dense prompts) whatever else a prompt holds."""
         return self.transformer.share(_tokens(image), _tokens(image_pe))

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from samhq.config import HQMode
 from samhq.encoder_config import HQLevel
-from samhq.model.layers import MLP, LayerNorm2d, Upscaler
+from samhq.model.layers import MLP, LayerNorm2d, Upscaler, untouched
 from samhq.model.mask_decoder import MaskDecoder, product
 from samhq.types import Attended, ImageEmbedding
 
@@ -47,10 +47,13 @@ class HQMask(nn.Module):
         which then has one output channel in place of 32. That channel is painted tap by tap: a matrix product
         gives what every pixel sends in each of the nine directions, and the nine maps are added up, shifted.
         """
-        last, (height, width) = self.embedding_maskfeature[-1], upscaled.shape[-2:]
+        convolutions = self.embedding_maskfeature
+        if not (untouched(convolutions, nn.Sequential) and untouched(convolutions[-1], nn.Conv2d)):
+            return product(weights, convolutions(upscaled))
+        last, (height, width) = convolutions[-1], upscaled.shape[-2:]
         assert isinstance(last, nn.Conv2d)
         assert last.bias is not None
-        pixels = self.embedding_maskfeature[:-1](upscaled).permute(0, 2, 3, 1).flatten(1, 2)
+        pixels = convolutions[:-1](upscaled).permute(0, 2, 3, 1).flatten(1, 2)
         kernel = (weights[:, 0] @ last.weight.flatten(1)).view(-1, last.in_channels, 9)
         taps = (pixels @ kernel).mT.view(-1, 9, height, width)
         return shifted_sum(taps) + (weights @ last.bias)[..., None, None]

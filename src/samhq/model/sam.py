@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float, Int64
@@ -21,6 +22,14 @@ from samhq.model.selection import select
 from samhq.options import one_of
 from samhq.types import Attended, Choice, Encoded, ImageEmbedding, LowRes, Prompts, Shared
 
+#: What the network calls of its parts, beside `image_encoder`, which is called as a whole.
+_STEPS = {
+    "prompt_encoder": ("sparse", "dense", "get_dense_pe"),
+    "mask_decoder": ("attend", "share", "paint"),
+}
+#: Where torch.compile, (Distributed)DataParallel and PEFT keep what they wrap, and a segmenter its network.
+_INSIDE = ("_orig_mod", "module", "base_model", "model")
+
 
 class Sam(nn.Module):
     """SAM or SAM-HQ with any encoder. The state dict has the original checkpoints' layout."""
@@ -33,6 +42,15 @@ class Sam(nn.Module):
         self.image_encoder = image_encoder
         self.prompt_encoder = prompt_encoder
         self.mask_decoder = mask_decoder
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        missing = [step for step in _STEPS.get(name, ()) if not hasattr(value, step)]
+        if isinstance(value, nn.Module) and missing:
+            raise ConfigError(
+                f"Expected a {name} with {', '.join(missing)}, got {type(value).__name__} as {name}, which has forward "
+                "alone: the network calls these steps. Wrap modules inside it, or the image_encoder."
+            )
+        super().__setattr__(name, value)
 
     @property
     def device(self) -> torch.device:
@@ -74,10 +92,12 @@ class Sam(nn.Module):
     ) -> ImageEmbedding:
         """The embedding made of an encoder's features and first level; for HQ models with the image-level HQ map."""
         hq = None
-        if isinstance(self.mask_decoder, MaskDecoderHQ):
+        if self.config.hq:
             assert early is not None, f"{self.config.name}: HQ heads read the encoder's first level"
-            hq = self.mask_decoder.image_features(features, early)
-        return ImageEmbedding(features, hq, early if keep_early else None)
+            decoder = cast(MaskDecoderHQ, self.mask_decoder)
+            hq = decoder.image_features(features, early).to(self.dtype)
+        # Under autocast an encoder's features are of a shorter type than the weights that meet them later.
+        return ImageEmbedding(features.to(self.dtype), hq, early if keep_early else None)
 
     def attend(
         self,
@@ -90,21 +110,25 @@ class Sam(nn.Module):
         """Prompts after they met their images, with the predicted IoU of every mask, nothing painted yet."""
         index, encoder, decoder = prompts.image_index, self.prompt_encoder, self.mask_decoder
         image: Tensor | Shared
-        if prompts.masks is None:
+        if prompts.masks is None and decoder.shares:
             shared = embedding.shared or self.share(embedding.features)
             image, place = shared[index], shared.place.mT.view(1, -1, *embedding.features.shape[2:])
         else:
             image, place = embedding.features[index] + encoder.dense(prompts.masks), encoder.get_dense_pe()
-        return decoder.attend(image, place, encoder.sparse(prompts), index, similarity=similarity, target=target)
+        sparse = encoder.sparse(prompts)
+        attended = decoder.attend(image, place, sparse, index, similarity=similarity, target=target)
+        return replace(attended, iou=attended.iou.to(self.dtype))
 
     def share(self, features: Float[Tensor, "I C g g"]) -> Shared:
         """What the decoder makes of images before it meets a prompt without a mask."""
         encoder = self.prompt_encoder
-        return self.mask_decoder.share(features + encoder.dense(None), encoder.get_dense_pe())
+        return self.mask_decoder.share(features + encoder.dense(None), encoder.get_dense_pe()).to(self.dtype)
 
     def prepared(self, embedding: ImageEmbedding) -> ImageEmbedding:
         """The embedding with `shared`, which spares every later `attend` the same work; for weights that stay."""
-        return embedding if embedding.shared else replace(embedding, shared=self.share(embedding.features))
+        if embedding.shared or not self.mask_decoder.shares:
+            return embedding
+        return replace(embedding, shared=self.share(embedding.features))
 
     def hq_mode(self, hq: HQMode | None) -> HQMode:
         """The mode to use: `hq`, else the weights' own default, else "add" for HQ models and "off" for others.
@@ -164,9 +188,26 @@ class Sam(nn.Module):
         for rows in chunks(prompts, batch or at_once(self.device)):
             some, chosen = narrowed(embedding, prompts[rows])
             attended, choice = self.choose(self.attend(some, chosen), some, candidates, mode)
-            parts.append(LowRes(self.mask_decoder.paint(attended, some, choice), choice.iou))
+            parts.append(LowRes(self.mask_decoder.paint(attended, some, choice).to(self.dtype), choice.iou))
             order.append(rows)
         return LowRes.cat(parts)[torch.cat(order).argsort()]
+
+
+def network_of(model: object) -> Sam:
+    """The network itself, also inside what torch.compile, DataParallel or PEFT made of it, or in a segmenter.
+
+    Raises:
+        ConfigError: there is none in it.
+    """
+    inner = model
+    for _ in range(5):
+        if isinstance(inner, Sam):
+            return inner
+        inner = next((getattr(inner, name) for name in _INSIDE if hasattr(inner, name)), None)
+    raise ConfigError(
+        f"Expected a model that samhq made, got a {type(model).__name__}. Give what samhq.load(...) returns, its "
+        "`.model`, or one from sam_model_registry."
+    )
 
 
 def chunks(prompts: Prompts, size: int) -> Iterator[Int64[Tensor, " p"]]:

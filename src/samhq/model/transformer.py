@@ -15,14 +15,16 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from samhq.model.layers import MLP, MLPBlock, unrecorded
+from samhq.device import autocasts
+from samhq.model.layers import MLP, MLPBlock, unrecorded, untouched
 from samhq.types import Shared
 
 
 class Attention(nn.Module):
     """Multi-head attention with separate projections, optionally in fewer channels than its input.
 
-    `forward` is attention as in the books. `look` and `told` are the same for many places and few tokens.
+    `forward` is attention as in the books. `look` and `told` are the same for many places and few tokens; they use the
+    projections' numbers without calling them, so they need `folds`.
     """
 
     def __init__(self, dim: int, heads: int, downsample: int = 1) -> None:
@@ -34,9 +36,16 @@ class Attention(nn.Module):
         self.v_proj = nn.Linear(dim, dim // downsample)
         self.out_proj = nn.Linear(dim // downsample, dim)
 
-    def heads_of(self, projection: nn.Linear, x: Float[Tensor, "B L C"]) -> Float[Tensor, "B n L c"]:
+    @property
+    def folds(self) -> bool:
+        """Whether nobody changed or watches the projections, so that products with them may be folded."""
+        linear = (self.q_proj, self.k_proj, self.v_proj, self.out_proj)
+        return untouched(self, Attention) and all(untouched(one, nn.Linear) for one in linear)
+
+    def heads_of(self, projection: nn.Module, x: Float[Tensor, "B L C"]) -> Float[Tensor, "B n L c"]:
         """Projected vectors, head by head."""
-        return projection(x).view(*x.shape[:2], self.heads, -1).transpose(1, 2)
+        projected: Tensor = projection(x)
+        return projected.view(*x.shape[:2], self.heads, -1).transpose(1, 2)
 
     def rows_of(self, projection: nn.Linear) -> Float[Tensor, "n c C"]:
         """The weight of a projection, head by head."""
@@ -124,6 +133,11 @@ class TwoWayBlock(nn.Module):
         self.norm4 = nn.LayerNorm(dim, eps=eps)
         self.cross_attn_image_to_token = Attention(dim, heads, downsample)
 
+    @property
+    def shares(self) -> bool:
+        """Whether `share` gives what calling the modules would give."""
+        return _folds(self.cross_attn_token_to_image) and _folds(self.cross_attn_image_to_token)
+
     def share(self, image: Float[Tensor, "I HW C"], image_pe: Float[Tensor, "1 HW C"]) -> Shared:
         """What this block, as the first one, makes of images before any prompt."""
         placed = image + image_pe
@@ -147,27 +161,39 @@ class TwoWayBlock(nn.Module):
     ) -> tuple[Float[Tensor, "P L C"], Float[Tensor, "P HW C"]]:
         """The next tokens and the next image tokens, one set of each a prompt."""
         if self.first:
-            tokens = self.self_attn(tokens, tokens, tokens, taking_part)
+            tokens = _attend(self.self_attn, tokens, tokens, tokens, taking_part)
         else:
             q = tokens + token_pe
-            tokens = tokens + self.self_attn(q, q, tokens, taking_part)
+            tokens = tokens + _attend(self.self_attn, q, q, tokens, taking_part)
         tokens = self.norm1(tokens)
         look, tell = self.cross_attn_token_to_image, self.cross_attn_image_to_token
         if isinstance(image, Shared):
             seen = look.attended(tokens + token_pe, image.keys, image.values, similarity)
             tokens = self._digest(tokens, seen)
             logits = (tell.heads_of(tell.k_proj, tokens + token_pe) * tell.scale) @ image.queries
-            told = torch.baddbmm(image.image, *tell.told(tokens, logits, taking_part))
+            told = _plus(image.image, *tell.told(tokens, logits, taking_part))
         else:
             placed = image + image_pe
-            seen = look.look(tokens + token_pe, placed, image, similarity)
+            seen = _seen(look, tokens + token_pe, placed, image, similarity)
             tokens = self._digest(tokens, seen)
-            logits = tell.asked(placed, tokens + token_pe)
-            added = tell.told(tokens, logits, taking_part)
-            # What a block before made is nobody else's, and may be written over where nobody records it.
-            own = not self.first and unrecorded(image)
-            told = image.baddbmm_(*added) if own else torch.baddbmm(image, *added)
+            told = self._told(tokens, tokens + token_pe, image, placed, taking_part)
         return tokens, self.norm4(told)
+
+    def _told(
+        self,
+        tokens: Float[Tensor, "P L C"],
+        keys: Float[Tensor, "P L C"],
+        image: Float[Tensor, "P HW C"],
+        placed: Float[Tensor, "P HW C"],
+        taking_part: Bool[Tensor, "P 1 1 L"] | None,
+    ) -> Float[Tensor, "P HW C"]:
+        """The image tokens and what tokens tell them."""
+        tell = self.cross_attn_image_to_token
+        if not _folds(tell):
+            return image + _attend(tell, placed, keys, tokens, taking_part)
+        # What a block before made is nobody else's, and may be written over where nobody records it.
+        own = not self.first and unrecorded(image)
+        return _plus(image, *tell.told(tokens, tell.asked(placed, keys), taking_part), own=own)
 
     def _digest(self, tokens: Float[Tensor, "P L C"], seen: Float[Tensor, "P L C"]) -> Float[Tensor, "P L C"]:
         tokens = self.norm2(tokens + seen)
@@ -186,6 +212,12 @@ class TwoWayTransformer(nn.Module):
         )
         self.final_attn_token_to_image = Attention(dim, heads, downsample)
         self.norm_final_attn = nn.LayerNorm(dim, eps=eps)
+
+    @property
+    def shares(self) -> bool:
+        """Whether `share` gives what calling the modules would give."""
+        block = self.layers[0]
+        return isinstance(block, TwoWayBlock) and block.shares
 
     def share(self, image: Float[Tensor, "I HW C"], image_pe: Float[Tensor, "1 HW C"]) -> Shared:
         """What the first block makes of images before any prompt; `shared[owner]` is what `forward` takes."""
@@ -216,5 +248,37 @@ class TwoWayTransformer(nn.Module):
                 tokens = tokens + target
             tokens, image = layer(tokens, image, token_pe, image_pe, taking_part, similarity)
         assert isinstance(image, Tensor)
-        seen = self.final_attn_token_to_image.look(tokens + token_pe, image + image_pe, image)
+        seen = _seen(self.final_attn_token_to_image, tokens + token_pe, image + image_pe, image, None)
         return self.norm_final_attn(tokens + seen), image
+
+
+def _folds(attention: nn.Module) -> bool:
+    return isinstance(attention, Attention) and attention.folds
+
+
+def _attend(attention: nn.Module, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
+    """What calling the module gives; wrappers written for SAM's own code take three arguments."""
+    attended: Tensor = attention(q, k, v) if mask is None else attention(q, k, v, mask)
+    return attended
+
+
+def _seen(
+    attention: nn.Module,
+    tokens: Float[Tensor, "P L C"],
+    placed: Float[Tensor, "P HW C"],
+    places: Float[Tensor, "P HW C"],
+    similarity: Float[Tensor, "#P #n #L HW"] | None,
+) -> Float[Tensor, "P L C"]:
+    """What tokens see of the image, by the shorter way where that gives the same."""
+    if isinstance(attention, Attention) and attention.folds:
+        return attention.look(tokens, placed, places, similarity)
+    return _attend(attention, tokens, placed, places, similarity)
+
+
+def _plus(
+    image: Float[Tensor, "P HW C"], weights: Float[Tensor, "P HW R"], vectors: Float[Tensor, "P R C"], own: bool = False
+) -> Float[Tensor, "P HW C"]:
+    """The image tokens plus a product, written over the tokens where they are the caller's `own`."""
+    if autocasts(image.device):  # would round the sum, and forbids writing over
+        return image + weights @ vectors
+    return image.baddbmm_(weights, vectors) if own else torch.baddbmm(image, weights, vectors)

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
+from torch import nn
 
 from samhq.compat.segment_anything.predictor import SamPredictor
 from samhq.compat.segment_anything.sam import published
 from samhq.errors import ConfigError, ImageError
 from samhq.inference.automatic import propose
-from samhq.model import sam
 from samhq.options import yes_or_no
 from samhq.results.automatic_config import AutomaticConfig
 from samhq.results.proposals import keep
@@ -64,7 +64,7 @@ class SamAutomaticMaskGenerator:
 
     def __init__(
         self,
-        model: sam.Sam,
+        model: nn.Module,
         points_per_side: int | None = 32,
         points_per_batch: int = 64,
         pred_iou_thresh: float = 0.88,

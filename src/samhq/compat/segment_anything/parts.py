@@ -150,7 +150,7 @@ class MaskDecoder(mask_decoder.MaskDecoder):
         count = _rows(len(features), len(sparse), len(dense))
         index = owners(len(features), count, features.device)
         # Prompts without a mask share one dense map (see PromptEncoder.forward): then images are projected once.
-        if len(dense) == 1 or dense.stride(0) == 0:
+        if self.shares and (len(dense) == 1 or dense.stride(0) == 0):
             image: Tensor | Shared = self.share(features + dense[:1], image_pe)[index]
         else:
             image = (features + dense).expand(count, -1, -1, -1)
@@ -174,7 +174,8 @@ class MaskDecoderHQ(MaskDecoder, mask_decoder_hq.MaskDecoderHQ):
                 f"Expected interm_embeddings[0] of shape [{len(features)}, {height}, {width}, channels], as "
                 f"image_embeddings says, got {list(early[0].shape)}. Give a list of the encoder's maps."
             )
-        return ImageEmbedding(features, self.image_features(features, early[0]))
+        # Under autocast the map is of a shorter type than the weights that meet it later.
+        return ImageEmbedding(features, self.image_features(features, early[0]).to(features.dtype))
 
 
 def asked(hq_model: bool, multimask_output: bool, hq_token_only: bool) -> tuple[Candidates, HQMode]:

@@ -12,12 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float, Shaped, UInt8
-from torch import Tensor
+from torch import Tensor, nn
 
 from samhq.compat.segment_anything.refusals import NoImageError, RefusedImageError, RefusedPromptError
 from samhq.compat.segment_anything.sam import Sam, published
 from samhq.compat.segment_anything.transforms import ResizeLongestSide
-from samhq.model import sam
 from samhq.types import ImageEmbedding
 
 
@@ -65,7 +64,7 @@ class SamPredictor:
     _picture: _Picture
     _embedded: tuple[Tensor, Tensor | None, ImageEmbedding] | None
 
-    def __init__(self, sam_model: sam.Sam) -> None:
+    def __init__(self, sam_model: nn.Module) -> None:
         self.model: Sam = published(sam_model)
         self.transform = ResizeLongestSide(self.model.config.side)
         self.reset_image()

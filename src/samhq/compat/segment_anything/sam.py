@@ -5,13 +5,14 @@ It is the core's network, built of parts that have the published `forward`.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from samhq import config as numbers
 from samhq.compat.segment_anything import parts
@@ -114,7 +115,8 @@ class Sam(sam.Sam):
     def encode_published(self, pixels: Float[Tensor, "I 3 S S"]) -> tuple[Float[Tensor, "I C g g"], list[Tensor]]:
         """Features and early features; these are an empty list where the encoder returns none."""
         seen = self.image_encoder(pixels.to(self.dtype))
-        return (seen, []) if isinstance(seen, Tensor) else (seen[0], list(seen[1]))
+        features, early = (seen, []) if isinstance(seen, Tensor) else (seen[0], list(seen[1]))
+        return features.to(self.dtype), [level.to(self.dtype) for level in early]
 
     def embedding(self, features: Float[Tensor, "I C g g"], early: Sequence[Tensor] | Tensor | None) -> ImageEmbedding:
         """The embedding made of what the encoder returned.
@@ -153,6 +155,11 @@ class Sam(sam.Sam):
 
 def blank(config: ModelConfig, *, device: torch.device | str | None = None) -> Sam:
     """A model with untrained weights, in evaluation mode."""
+    return cast(Sam, build(config, device=device, parts=_classes(config)))
+
+
+def _classes(config: ModelConfig) -> dict[type[nn.Module], type[nn.Module]]:
+    """The classes with the published interface, by the core's."""
     plain = {vit.ImageEncoderViT: parts.PlainImageEncoderViT, tiny_vit.TinyViT: parts.PlainTinyViT}
     high = {vit.ImageEncoderViT: parts.ImageEncoderViT, tiny_vit.TinyViT: parts.TinyViT}
     rest = {
@@ -161,30 +168,39 @@ def blank(config: ModelConfig, *, device: torch.device | str | None = None) -> S
         mask_decoder.MaskDecoder: parts.MaskDecoder,
         mask_decoder_hq.MaskDecoderHQ: parts.MaskDecoderHQ,
     }
-    return cast(Sam, build(config, device=device, parts={**(high if config.hq else plain), **rest}))
+    return {**(high if config.hq else plain), **rest}
 
 
-def published(model: sam.Sam) -> Sam:
-    """The same model with the published interface; it shares the weights, and is `model` where it has it already.
+def published(model: nn.Module) -> Sam:
+    """The same model with the published interface; it is `model` where it has it already.
+
+    It shares the weights and all modules inside the parts, so that adapters and hooks there count here too.
 
     Raises:
         ConfigError: not a model of samhq.
     """
-    if isinstance(model, Sam):
-        return model
-    if not isinstance(model, sam.Sam):
+    network = sam.network_of(model)
+    if isinstance(network, Sam):
+        return network
+    if network.config.second:
         raise ConfigError(
-            f"Expected a model from sam_model_registry or samhq.load(...).model, got {type(model).__name__}. "
-            'Make one with sam_model_registry["vit_b"](checkpoint=path).'
-        )
-    if model.config.second:
-        raise ConfigError(
-            f"Expected a SAM or SAM-HQ, got {model.config.name}, which has an interface of its own. "
+            f"Expected a SAM or SAM-HQ, got {network.config.name}, which has an interface of its own. "
             "Use samhq.compat.sam2.SAM2ImagePredictor, or samhq.load."
         )
-    twin = blank(model.config, device="meta")
-    twin.load_state_dict(model.state_dict(), strict=True, assign=True)
-    return twin.train(model.training)
+    classes = _classes(network.config)
+    twin = copy.copy(network)
+    twin._modules = {name: _face(part, classes) for name, part in network._modules.items() if part is not None}
+    twin.__class__ = Sam
+    return cast(Sam, twin)
+
+
+def _face(part: nn.Module, classes: Mapping[type[nn.Module], type[nn.Module]]) -> nn.Module:
+    """A part with the published interface that shares everything with the core's; others' modules as they are."""
+    if type(part) not in classes:
+        return part
+    face = copy.copy(part)
+    face.__class__ = classes[type(part)]
+    return face
 
 
 def _picture(image: Tensor) -> Tensor:

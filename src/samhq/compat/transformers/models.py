@@ -185,7 +185,7 @@ class Pretrained(Renamed):
             guide = {"similarity": _like(bias, embedding.features), "target": _like(shift, embedding.features)}
             attended = self.sam.attend(embedding, prompts, **guide)
             choice = select(attended.iou, candidates, hq)
-            low_res = LowRes(self.mask_decoder.paint(attended, embedding, choice), choice.iou)
+            low_res = LowRes(self.mask_decoder.paint(attended, embedding, choice).to(self.dtype), choice.iou)
         return LowRes(batch.blank(low_res.logits, _NOWHERE), batch.blank(low_res.iou, 0.0))
 
     def _segment(

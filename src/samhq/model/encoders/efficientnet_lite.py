@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from samhq.encoder_config import EfficientNetLiteConfig
 from samhq.model.encoders.tensor_shapes import Recognised, TensorShapes
-from samhq.model.layers import LayerNorm2d
+from samhq.model.layers import LayerNorm2d, untouched
 from samhq.types import Encoded
 
 #: Of batch normalisation in the published weights.
@@ -34,6 +34,9 @@ class SameConvNorm(nn.Module):
 
     def __init__(self, inp: int, out: int, kernel: int = 1, stride: int = 1, groups: int = 1) -> None:
         super().__init__()
+        # At stride 1 the same on all sides; else TensorFlow's, of which what is odd goes right and below.
+        before = (kernel - stride) // 2 if stride > 1 else kernel // 2
+        self.padding = (before, kernel - stride - before) * 2
         self.c = nn.Conv2d(inp, out, kernel, stride, groups=groups, bias=False)
         self.bn = nn.BatchNorm2d(out, eps=_EPS)
 
@@ -42,14 +45,17 @@ class SameConvNorm(nn.Module):
         mean, variance = self.bn.running_mean, self.bn.running_var
         assert mean is not None
         assert variance is not None
+        if not untouched(self.bn, nn.BatchNorm2d):
+            return self.bn(self.c(F.pad(x, self.padding)))
+        if not untouched(self.c, nn.Conv2d):
+            y = self.c(F.pad(x, self.padding))
+            return F.batch_norm(y, mean, variance, self.bn.weight, self.bn.bias, eps=self.bn.eps)
         scale = self.bn.weight * (variance + self.bn.eps).rsqrt()
         weight, bias = self.c.weight * scale[:, None, None, None], self.bn.bias - mean * scale
-        kernel, stride = self.c.kernel_size[0], self.c.stride[0]
+        stride = self.c.stride[0]
         if stride == 1:
-            return F.conv2d(x, weight, bias, 1, kernel // 2, groups=self.c.groups)
-        before = (kernel - stride) // 2
-        padded = F.pad(x, (before, kernel - stride - before) * 2)
-        return F.conv2d(padded, weight, bias, stride, 0, groups=self.c.groups)
+            return F.conv2d(x, weight, bias, 1, self.padding[0], groups=self.c.groups)
+        return F.conv2d(F.pad(x, self.padding), weight, bias, stride, 0, groups=self.c.groups)
 
 
 class InvertedResidual(nn.Module):

@@ -22,7 +22,7 @@ from samhq.config import HIERA_B, HIERA_L, HIERA_S, HIERA_T
 from samhq.encoder_config import HieraConfig
 from samhq.errors import CheckpointError
 from samhq.model.encoders.tensor_shapes import Recognised, TensorShapes
-from samhq.model.layers import MLP, unwindows, windows
+from samhq.model.layers import MLP, untouched, unwindows, windows
 from samhq.model.sam2.neck import FpnNeck
 from samhq.types import Encoded
 
@@ -51,12 +51,17 @@ class HieraAttention(nn.Module):
     def forward(self, x: Float[Tensor, "B H W C"], window: int = 0) -> Float[Tensor, "B h w D"]:
         """The attended grid; the caller adds the residual.
 
-        Windows are padded with zeros, which are all projected to one vector: only real cells are projected.
+        Windows are padded with zeros, which are all projected to one vector: only real cells are projected, unless
+        the projection is somebody else's or watched; then it gets whole windows.
         """
-        qkv, (height, width) = self.qkv(x), x.shape[1:3]
+        height, width = x.shape[1:3]
         if not window:
-            return self.proj(self.attended(qkv))
-        parts, padded = windows(qkv, window, self.qkv(x.new_zeros(x.shape[3])))
+            return self.proj(self.attended(self.qkv(x)))
+        if untouched(self.qkv, nn.Linear):
+            parts, padded = windows(self.qkv(x), window, self.qkv(x.new_zeros(x.shape[3])))
+        else:
+            cells, padded = windows(x, window)
+            parts = self.qkv(cells)
         out = self.attended(parts)
         if self.pool:
             padded, height, width = (padded[0] // 2, padded[1] // 2), height // 2, width // 2

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from samhq.config import TINY_VIT
 from samhq.encoder_config import TinyViTConfig
 from samhq.model.encoders.tensor_shapes import Recognised, TensorShapes
-from samhq.model.layers import neck, unrecorded, unwindows, windows
+from samhq.model.layers import neck, unrecorded, untouched, unwindows, windows
 from samhq.types import Encoded
 
 #: Elements of the widest map that a strip of rows may have where strips should stay in a CPU's cache (4 MB).
@@ -41,13 +41,18 @@ class ConvNorm(nn.Module):
         Once its statistics are fixed the normalisation is part of the convolution, by weights made at each call:
         they are few, and a copy could not become stale.
         """
-        if self.bn.training:
+        if self.bn.training or not self.folds:
             return self.bn(self.c(x))
         weight, bias = self.folded()
         if self.c.kernel_size == (1, 1):
             return F.linear(x.permute(0, 2, 3, 1), weight[:, :, 0, 0], bias).permute(0, 3, 1, 2)
         rows, columns = self.c.kernel_size[0] // 2 if pad_rows else 0, self.c.kernel_size[1] // 2
         return F.conv2d(x, weight, bias, self.c.stride, (rows, columns), groups=self.c.groups)
+
+    @property
+    def folds(self) -> bool:
+        """Whether nobody changed or watches the two layers, so that they may be computed as one."""
+        return untouched(self.c, nn.Conv2d) and untouched(self.bn, nn.BatchNorm2d)
 
     def folded(self) -> tuple[Float[Tensor, "C c k k"], Float[Tensor, " C"]]:
         """Weight and bias of the one convolution that does both, by the running statistics."""
@@ -82,7 +87,9 @@ class Bottleneck(nn.Module):
 
     def forward(self, x: Float[Tensor, "B c h w"]) -> Float[Tensor, "B C H W"]:
         """The transformed map: PatchMerging between stages."""
-        if self.conv1.bn.training or not unrecorded(x):
+        layers = (self.conv1, self.conv2, self.conv3)
+        whole = not all(untouched(layer, ConvNorm) and layer.folds for layer in layers)
+        if whole or self.conv1.bn.training or not unrecorded(x):
             return self.end(x, self.conv3(F.gelu(self.conv2(F.gelu(self.conv1(x))))))
         return self._in_strips(x)
 
@@ -147,10 +154,13 @@ class TinyViTAttention(nn.Module):
         """The attended grid; the caller adds the residual.
 
         Of padding the norm makes its bias, and the projection of that one vector is what windows are filled with:
-        only real cells are projected.
+        only real cells are projected, unless one of the two is somebody else's or watched; then it gets whole windows.
         """
-        qkv = self.qkv(self.norm(x))
-        parts, padded = windows(qkv, self.size, self.qkv(self.norm.bias))
+        if untouched(self.qkv, nn.Linear) and untouched(self.norm, nn.LayerNorm):
+            parts, padded = windows(self.qkv(self.norm(x)), self.size, self.qkv(self.norm.bias))
+        else:
+            cells, padded = windows(x, self.size)
+            parts = self.qkv(self.norm(cells))
         b = len(parts)
         q, k, v = parts.view(b, self.size**2, self.heads, -1).transpose(1, 2).chunk(3, dim=-1)
         bias = self.attention_biases[:, offset_index(self.size, x.device)]

@@ -20,7 +20,7 @@ from samhq.config import SLIM_50, SLIM_77, VIT_B, VIT_H, VIT_L
 from samhq.encoder_config import ViTConfig
 from samhq.errors import CheckpointError
 from samhq.model.encoders.tensor_shapes import Recognised, TensorShapes
-from samhq.model.layers import MLPBlock, neck, unrecorded, unwindows, windows
+from samhq.model.layers import MLPBlock, neck, unrecorded, untouched, unwindows, windows
 from samhq.types import Encoded
 
 #: Attention logits are biased per head: heads are taken together up to this many logits (256 MB in float32), ...
@@ -68,12 +68,16 @@ class ViTAttention(nn.Module):
     def forward(self, x: Float[Tensor, "B H W C"], window: int = 0) -> Float[Tensor, "B H W C"]:
         """The attended grid, or grids of windows; the caller adds the residual.
 
-        Windows are padded with zeros, which are all projected to one vector: only real cells are projected.
+        Windows are padded with zeros, which are all projected to one vector: only real cells are projected, unless
+        the projection is somebody else's or watched; then it gets whole windows.
         """
-        qkv = self.qkv(x)
         if not window:
-            return self.proj(self.attended(qkv))
-        parts, padded = windows(qkv, window, self.qkv(x.new_zeros(x.shape[3])))
+            return self.proj(self.attended(self.qkv(x)))
+        if untouched(self.qkv, nn.Linear):
+            parts, padded = windows(self.qkv(x), window, self.qkv(x.new_zeros(x.shape[3])))
+        else:
+            cells, padded = windows(x, window)
+            parts = self.qkv(cells)
         return self.proj(unwindows(self.attended(parts), padded, (x.shape[1], x.shape[2])))
 
     def attended(self, qkv: Float[Tensor, "B H W D"]) -> Float[Tensor, "B H W C"]:

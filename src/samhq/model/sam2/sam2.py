@@ -87,7 +87,8 @@ class Sam2(Remembering, Sam):
         """
         self.check_pixels(pixels)
         encoded: Encoded = self.image_encoder(pixels.to(self.dtype))
-        return ImageEmbedding(encoded.features, levels=self.mask_decoder.levels(*encoded.levels))
+        levels = tuple(level.to(self.dtype) for level in self.mask_decoder.levels(*encoded.levels))
+        return ImageEmbedding(encoded.features.to(self.dtype), levels=levels)
 
     def without_memory(self, features: Float[Tensor, "I C g g"]) -> Float[Tensor, "I C g g"]:
         """Features of a picture, or of a frame before which nothing is remembered."""
@@ -127,7 +128,7 @@ class Sam2(Remembering, Sam):
         attended = self.attend(embedding, prompts)
         score = self.mask_decoder.object_score(attended.tokens)
         attended, choice = self.choose(attended, embedding, "all" if multimask else "single", mode)
-        low = LowRes(self.mask_decoder.paint(attended, embedding, choice), choice.iou)
+        low = LowRes(self.mask_decoder.paint(attended, embedding, choice).to(self.dtype), choice.iou)
         logits = torch.where(
             score[..., None, None] > 0, low.logits.float(), torch.full_like(score, ABSENT)[..., None, None]
         )
