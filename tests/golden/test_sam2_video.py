@@ -1,7 +1,8 @@
 """Videos followed as the original code of SAM 2 and HQ-SAM 2 follows them, on stored weights and clips.
 
-Runs of the original: facebookresearch/sam2 (2b90b9f), its newest predictor. Memory is kept in float32 so that two
-correct programs agree; cases that end in `_bf16` round it to bfloat16, where one flipped rounding shows.
+Runs of the original code: `video_` of facebookresearch/sam2 (2b90b9f), `joint_` of HQ-SAM 2's own, older predictor.
+Memory is kept in float32 so that two correct programs agree; cases that end in `_bf16` round it to bfloat16, where one
+flipped rounding shows.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import pytest
 import torch
 
 from samhq.compat.sam2.state import InferenceState
-from samhq.compat.sam2.video_predictor import SAM2VideoPredictor
+from samhq.compat.sam2.video_predictor import SAM2HQVideoPredictor, SAM2VideoPredictor
 from samhq.model.sam2.sam2 import Sam2
 from samhq.video.tracker import EncodedFrame
 from tests.golden import clip, sam2
@@ -34,13 +35,12 @@ BAR, BAR_BF16 = 1e-4, 3e-3
 
 
 def cases() -> list[Any]:
-    """Every case of the newest predictor."""
+    """Every stored case; all but some of the small model's take minutes."""
     found = []
     for file, described in DESCRIBED.items():
         for name in described["video"]:
             slow = not (file.endswith("_t") and name.removeprefix("video_256/") in QUICK)
-            if name.startswith("video_"):
-                found.append(pytest.param(file, name, id=f"{file}-{name}", marks=[pytest.mark.slow] * slow))
+            found.append(pytest.param(file, name, id=f"{file}-{name}", marks=[pytest.mark.slow] * slow))
     return found
 
 
@@ -72,7 +72,8 @@ class Played:
         self.file, self.name, self.case = file, name, DESCRIBED[file]["video"][name]
         self.sam = network(file, self.case["image_size"])
         exact = self.case["memory"] == "float32"
-        self.predictor = SAM2VideoPredictor(self.sam, memory_dtype=torch.float32 if exact else torch.bfloat16)
+        kind = SAM2HQVideoPredictor if name.startswith("joint_") else SAM2VideoPredictor
+        self.predictor = kind(self.sam, memory_dtype=torch.float32 if exact else torch.bfloat16)
         for key, value in self.case.get("set", {}).items():
             assert hasattr(self.predictor, key)
             setattr(self.predictor, key, value)

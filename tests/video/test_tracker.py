@@ -64,7 +64,7 @@ def test_objects_do_not_depend_on_each_other() -> None:
 
 def test_a_correction_counts_or_is_lost_by_name() -> None:
     found = {}
-    for corrections in ("keep", "original"):
+    for corrections in ("keep", "as-tracked", "original"):
         following = tracker(corrections=corrections, keep="all")
         following.click(seen(0), 1, CLICK)
         before = passed(following, range(8))
@@ -73,9 +73,11 @@ def test_a_correction_counts_or_is_lost_by_name() -> None:
         found[corrections] = (before, passed(following, range(8)), corrected)
     before, after, _ = found["original"]
     assert same(before, after)
-    before, after, corrected = found["keep"]
-    assert torch.equal(after[4][1], corrected)
-    assert not torch.allclose(after[6][1], before[6][1], atol=1e-3)
+    for corrections in ("keep", "as-tracked"):
+        before, after, corrected = found[corrections]
+        assert torch.equal(after[4][1], corrected)
+        assert not torch.allclose(after[6][1], before[6][1], atol=1e-3)
+    assert not torch.equal(found["keep"][1][6][1], found["as-tracked"][1][6][1])
 
 
 def test_clicks_are_added_and_refine_the_mask_before() -> None:

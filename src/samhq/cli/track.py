@@ -131,9 +131,6 @@ class TrackFlags:
     direction: Literal["forward", "backward", "both"] = "forward"
     """From the prompts to the end of the video, to its beginning, or both."""
 
-    corrections: Literal["keep", "original"] = "keep"
-    """What becomes of prompts on frames that are tracked already: they count, or are lost as in the original SAM 2."""
-
     overlaps: bool = True
     """Let objects overlap; --no-overlaps gives each pixel to one object at most."""
 
@@ -250,8 +247,7 @@ def _follower(
         raise ConfigError(f"Expected --direction forward with --text, got {how.direction}. Leave it out.")
     search = None if text.text is None else text.search(text.text, model.device)
     segmenter = load_video_model(model.model, device=model.device, dtype=model.dtype, memory_dtype=model.memory_dtype)
-    options: dict[str, Any] = {"corrections": how.corrections, "overlap": how.overlaps, "fill_holes": how.fill_holes}
-    options["hq"] = model.plain.hq_mode
+    options: dict[str, Any] = {"overlap": how.overlaps, "fill_holes": how.fill_holes, "hq": model.plain.hq_mode}
     if search is not None:
         from samhq.video.searching import SearchFollower
 

@@ -116,7 +116,7 @@ class ResultFolder:
 
 def frame_record(frame: FrameMasks, name: str) -> dict[str, Any]:
     """A frame's line: its number and name, and for each object its id, score, box, area and mask as RLE."""
-    boxes = boxes_from_masks(frame.masks) if len(frame) else []
+    boxes = boxes_from_masks(frame.masks)
     objects = []
     for number, label, mask, score, box in zip(frame.ids, frame.labels, frame.masks, frame.scores, boxes, strict=True):
         x0, y0, x1, y1 = (int(value) for value in box)

@@ -18,8 +18,9 @@ from samhq.options import one_of, whole_number
 
 #: Whether memories of frames far from the current one are kept ("all") or forgotten ("window").
 Keep = Literal["window", "all"]
-#: What becomes of prompts on frames that were tracked before: they count, or as in the original they are lost.
-Corrections = Literal["keep", "original"]
+#: What becomes of prompts on frames that were tracked before: they count like all others; or the frame keeps its new
+#: mask, and stays a tracked one, as in HQ-SAM 2's predictor; or they are lost, as in SAM 2's.
+Corrections = Literal["keep", "as-tracked", "original"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ class TrackOptions:
     """How objects are followed. The defaults are those of the published models, but for `corrections`."""
 
     corrections: Corrections = "keep"
-    """`keep`: a prompt on a tracked frame counts like any other. `original`: the next pass overwrites it."""
+    """`keep`: a prompt on a tracked frame counts like any other. `as-tracked`: the frame keeps its new mask, which
+    later frames see as that of a tracked frame. `original`: the next pass overwrites it."""
 
     keep: Keep = "window"
     """`window` forgets what no later frame looks at, so that videos may be of any length. `all` keeps everything, so
@@ -91,6 +93,8 @@ class ObjectMemory:
     tracked: dict[int, Remembered] = field(default_factory=dict)
     #: Frames on which the object was tracked, and whether that was backward in time.
     backward: dict[int, bool] = field(default_factory=dict)
+    #: Tracked frames whose masks stay as they are.
+    fixed: set[int] = field(default_factory=set)
 
     def at(self, frame: int) -> Remembered | None:
         """What is remembered of a frame."""
@@ -130,6 +134,7 @@ class ObjectMemory:
                 del self.tracked[number]
             elif abs(number - frame) > reach and self.tracked[number].map is not None:
                 self.tracked[number] = replace(self.tracked[number], map=None)
+        self.fixed &= self.tracked.keys()
         for number in list(self.backward):
             if abs(number - frame) > max(pointers - 2, reach) and number not in self.prompted:
                 del self.backward[number]

@@ -94,7 +94,7 @@ def _one(item: dict[str, Any], folder: Path, place: int | None) -> VideoPrompt:
             raise PromptError(f"Expected a prompt's fields, got {key!r}. {did_you_mean(key, _FIELDS)}")
     number, frame = item.get("object", place), item.get("frame", 0)
     for name, given, least in (("object", number, 1), ("frame", frame, 0)):
-        if not isinstance(given, int) or isinstance(given, bool) or given < least:
+        if type(given) is not int or given < least:
             raise PromptError(f"Expected {name!r} as a whole number from {least}, got {given!r}. Write {_FORM}.")
     mask = item.get("mask")
     if all(item.get(key) is None for key in ("points", "box", "mask")):
@@ -102,7 +102,10 @@ def _one(item: dict[str, Any], folder: Path, place: int | None) -> VideoPrompt:
     read = None if mask is None else _mask(mask, folder)
     label = item.get("label")
     return VideoPrompt(
-        number, frame, Prompt(item.get("points"), item.get("labels"), item.get("box"), read), label and str(label)
+        int(number or 0),
+        frame,
+        Prompt(item.get("points"), item.get("labels"), item.get("box"), read),
+        label and str(label),
     )
 
 

@@ -24,6 +24,7 @@ def tracker_state(tracker: ObjectTracker) -> dict[int, dict[str, Any]]:
             "prompted": {frame: _values(one) for frame, one in tracked.memory.prompted.items()},
             "tracked": {frame: _values(one) for frame, one in tracked.memory.tracked.items()},
             "backward": dict(tracked.memory.backward),
+            "fixed": sorted(tracked.memory.fixed),
             "clicks": {frame: (clicks.points, clicks.labels) for frame, clicks in tracked.clicks.items()},
         }
         for number, tracked in tracker.objects.items()
@@ -40,6 +41,7 @@ def restore(tracker: ObjectTracker, state: dict[int, dict[str, Any]]) -> None:
             memories = {frame: _remembered(values, place) for frame, values in saved[name].items()}
             setattr(tracked.memory, name, memories)
         tracked.memory.backward = dict(saved["backward"])
+        tracked.memory.fixed = set(saved["fixed"])
         tracked.clicks = {frame: Clicks(*clicks) for frame, clicks in saved["clicks"].items()}
 
 

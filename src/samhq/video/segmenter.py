@@ -51,11 +51,12 @@ class VideoSegmenter:
     ) -> VideoTracker:
         """A tracker for one video.
 
-        `corrections`: prompts on frames that were tracked before count ("keep") or are lost on the next pass, as in
-        the original. `keep`: memories far from the current frame are forgotten ("window", for videos of any length)
-        or kept ("all"). Without `overlap` each pixel belongs to one object at most. `fill_holes`: fill background
-        regions of up to so many pixels of the low-resolution mask. `max_prompted`: a frame looks at so many prompted
-        frames. `hq` as in `Segmenter.segment`.
+        `corrections`: prompts on frames that were tracked before count ("keep"), change that frame alone
+        ("as-tracked", as in HQ-SAM 2's predictor), or are lost on the next pass ("original", as in SAM 2's). `keep`:
+        memories far from the current frame are forgotten ("window", for videos of any length) or kept ("all").
+        Without `overlap` each pixel belongs to one object at most. `fill_holes`: fill background regions of up to so
+        many pixels of the low-resolution mask. `max_prompted`: a frame looks at so many prompted frames. `hq` as in
+        `Segmenter.segment`.
 
         Raises:
             ConfigError: a choice that is not known, or an HQ mask asked of a plain SAM 2.

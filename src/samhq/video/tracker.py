@@ -168,7 +168,7 @@ class ObjectTracker:
             for object_id, tracked in self.objects.items()
             if (only is None or object_id in only) and tracked.memory.prompted
         }
-        new = {i: tracked for i, tracked in chosen.items() if seen.index not in tracked.memory.prompted}
+        new = {i: one for i, one in chosen.items() if seen.index not in {*one.memory.prompted, *one.memory.fixed}}
         for part in self._layouts(seen.index, new, reverse=reverse):
             self._track(seen, [new[object_id].memory for object_id, _ in part], [recalled for _, recalled in part])
         found = {}
@@ -184,6 +184,25 @@ class ObjectTracker:
                 memory.forget_far(seen.index, self._maps, self._pointers, self.options.stride)
         return found
 
+    @torch.inference_mode()
+    def share(self, seen: EncodedFrame) -> None:
+        """Makes a frame a prompted one for all objects: those without a mask there count as absent.
+
+        So does HQ-SAM 2's predictor with frames on which any object is prompted.
+        """
+        for tracked in self.objects.values():
+            memory = tracked.memory
+            if seen.index in memory.prompted:
+                continue
+            answer = memory.tracked.pop(seen.index, None)
+            if answer is None:
+                score = torch.full((1, 1), _SURE, device=self.model.device)
+                nothing = absent_logits(self.model.config.grid, self.model.device)
+                answer = Remembered(nothing, self.model.no_obj_ptr.detach(), score)
+            binary = self.options.binary_prompts
+            map_ = self._maps_of(seen.embedding.features, answer.logits, answer.object_score, binary=binary)
+            memory.prompted[seen.index] = replace(answer, map=map_)
+
     def clear_prompts(self, frame: int, object_id: int) -> None:
         """Takes back an object's prompts on a frame; a mask that was remembered there counts as tracked.
 
@@ -192,7 +211,8 @@ class ObjectTracker:
         """
         tracked = self.object(object_id)
         for by_frame in (tracked.clicks, tracked.masks, tracked.pending):
-            by_frame.pop(frame, None)  # type: ignore[attr-defined]
+            by_frame.pop(frame, None)
+        tracked.memory.fixed.discard(frame)
         answer = tracked.memory.prompted.pop(frame, None)
         if answer is not None:
             tracked.memory.tracked[frame] = answer
@@ -264,7 +284,7 @@ class ObjectTracker:
         features = self._conditioned(seen, recalled)
         found = self._follow(seen, features, [None] * len(memories), None, multimask=True)
         maps = self._maps_of(seen.embedding.features, found.logits, found.object_score, binary=False)
-        for memory, answer, map_ in zip(memories, _rows(found), maps.split(1), strict=True):
+        for memory, answer, map_ in zip(memories, _rows(found), _each(maps), strict=True):
             memory.tracked[seen.index] = replace(answer, logits=self._filled(answer.logits), map=map_)
 
     def _follow(
@@ -304,7 +324,7 @@ class ObjectTracker:
         waiting = tracked.pending[index]
         if waiting.features is not None:
             answer, binary = waiting.answer, self.options.binary_prompts
-            (map_,) = self._maps_of(waiting.features, answer.logits, answer.object_score, binary=binary).split(1)
+            map_ = self._maps_of(waiting.features, answer.logits, answer.object_score, binary=binary)
             waiting = replace(waiting, answer=replace(answer, map=map_), features=None)
             tracked.pending[index] = waiting
         return waiting
@@ -315,6 +335,8 @@ class ObjectTracker:
         del tracked.pending[index]
         memory = tracked.memory
         (memory.prompted if waiting.conditions else memory.tracked)[index] = waiting.answer
+        if not waiting.conditions and self.options.corrections == "as-tracked":
+            memory.fixed.add(index)
         self._forget_near(memory, index)
         for prompted in memory.prompted:
             memory.tracked.pop(prompted, None)
@@ -340,8 +362,13 @@ class ObjectTracker:
 
 def _rows(found: Followed) -> list[Remembered]:
     """The decoder's answer, object by object."""
-    parts = (found.logits.split(1), found.pointer.split(1), found.object_score.split(1))
+    parts = (_each(found.logits), _each(found.pointer), _each(found.object_score))
     return [Remembered(*part) for part in zip(*parts, strict=True)]
+
+
+def _each(values: Tensor) -> list[Tensor]:
+    """The rows, each as a tensor with one row."""
+    return [values[row : row + 1] for row in range(len(values))]
 
 
 def fill_holes(logits: Float[Tensor, "P 1 G G"], most: int) -> Float[Tensor, "P 1 G G"]:

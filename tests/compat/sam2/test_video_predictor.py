@@ -14,7 +14,12 @@ from tests.video import small
 
 from samhq.checkpoint.save import save_model
 from samhq.compat.sam2.state import InferenceState
-from samhq.compat.sam2.video_predictor import SAM2VideoPredictor, build_sam2_video_predictor
+from samhq.compat.sam2.video_predictor import (
+    SAM2HQVideoPredictor,
+    SAM2VideoPredictor,
+    build_sam2_hq_video_predictor,
+    build_sam2_video_predictor,
+)
 from samhq.errors import ConfigError, PromptError
 from samhq.model.sam import Sam
 
@@ -155,12 +160,34 @@ def test_attributes_may_change_between_calls(predictor: SAM2VideoPredictor, stat
     assert state.tracker.object(2).memory.tracked
 
 
+def test_hq_sam2s_predictor_follows_objects_together() -> None:
+    """A frame on which one object is prompted is a prompted frame for all; others count as absent there."""
+    predictor = SAM2HQVideoPredictor(small.shared())
+    state = predictor.init_state(small.images(6))
+    predictor.add_new_points_or_box(state, 0, 1, **CLICK)
+    predictor.add_new_points_or_box(state, 3, 2, **CLICK)
+    found = {index: logits for index, _, logits in predictor.propagate_in_video(state)}
+    assert (found[0][1].max(), found[3][0].max()) < (-1023, -1023)
+    assert all(list(one.memory.prompted) == [0, 3] for one in state.tracker.objects.values())
+    after = predictor.add_new_points_or_box(state, 5, 1, points=[[40, 30]], labels=[0])[2]
+    again = {index: logits for index, _, logits in predictor.propagate_in_video(state)}
+    assert torch.equal(again[5][0], after[0])
+    with pytest.raises(RuntimeError, match=r"objects \[1, 2\] after tracking began, got 3"):
+        predictor.add_new_points_or_box(state, 0, 3, **CLICK)
+    with pytest.raises(RuntimeError, match="reset_state"):
+        predictor.add_new_mask(state, 0, 3, np.zeros((40, 60), bool))
+    predictor.reset_state(state)
+    assert predictor.add_new_points_or_box(state, 0, 3, **CLICK)[1] == [3]
+
+
 def test_only_models_with_memory_are_taken(hq: Sam, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="follows objects"):
         SAM2VideoPredictor(hq)
     save_model(tiny.shared(tiny.HQ), tmp_path / "hq.safetensors")
     with pytest.raises(ConfigError, match="follows objects"):
         SAM2VideoPredictor.from_pretrained(str(tmp_path / "hq.safetensors"), device="cpu")
+    with pytest.raises(ConfigError, match="follows objects"):
+        build_sam2_hq_video_predictor(None, str(tmp_path / "hq.safetensors"), "cpu")
     with pytest.raises(ConfigError, match="ckpt_path"):
         build_sam2_video_predictor("sam2.1_hiera_t.yaml")
     with pytest.raises(ConfigError, match="hydra_overrides_extra"):

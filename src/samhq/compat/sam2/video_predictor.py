@@ -1,4 +1,4 @@
-"""SAM 2's video predictor, with the original's calls, shapes and rules.
+"""SAM 2's and HQ-SAM 2's video predictors, with the originals' calls, shapes and rules.
 
 Frames are decoded when they are needed, where the original loads all of them first. Everything that was tracked is
 kept, so that calls may come in any order; `keep = "window"` bounds the memory instead.
@@ -9,7 +9,7 @@ Source: facebookresearch/sam2, sam2_video_predictor.py and build_sam.py; SysCV/s
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -25,17 +25,21 @@ from samhq.model.sam2.sam2 import Sam2
 from samhq.progress import counted
 from samhq.video.follows import check_follows
 from samhq.video.frames import open_frames
-from samhq.video.memory import Keep, Remembered, TrackOptions
+from samhq.video.memory import Corrections, Keep, Remembered, TrackOptions
 from samhq.video.tracker import Clicks, absent_logits, at_video_size, square_mask
+
+Predictor = TypeVar("Predictor", bound="SAM2VideoPredictor")
 
 
 class SAM2VideoPredictor:
-    """Follows objects through a video, as `SAM2VideoPredictor` of sam2 does; also for HQ-SAM 2.
+    """Follows objects through a video, as `SAM2VideoPredictor` of sam2 does; objects do not depend on each other.
 
     The attributes are the original's and may be changed at any time. `memory_dtype` is bfloat16 there; float32 keeps
     memories whole. `add_all_frames_to_correct_as_cond=False`, the original's default, loses clicks on frames that
     were tracked; True keeps them.
     """
+
+    corrections: Corrections = "original"  #: what becomes of prompts on tracked frames, where they are no conditions
 
     def __init__(
         self,
@@ -61,14 +65,13 @@ class SAM2VideoPredictor:
         self.progress = False  #: whether `propagate_in_video` shows a bar
 
     @classmethod
-    def from_pretrained(cls, model_id: str, **kwargs: Any) -> SAM2VideoPredictor:
+    def from_pretrained(cls: type[Predictor], model_id: str, **kwargs: Any) -> Predictor:
         """The predictor with the weights of a published name, a hub id, a file or a folder.
 
         Raises:
             ConfigError, CheckpointError: as `samhq.load`, or a model without memory.
         """
-        device = kwargs.pop("device", None)
-        return build_sam2_video_predictor(None, model_id, device=device, **kwargs)
+        return _built(cls, model_id, kwargs.pop("device", None), kwargs.pop("apply_postprocessing", True), **kwargs)
 
     @property
     def device(self) -> torch.device:
@@ -150,6 +153,7 @@ class SAM2VideoPredictor:
         if not tracker.objects:
             raise StateError("Expected prompts before tracking, got none. Call add_new_points_or_box or add_new_mask.")
         tracker.remember()
+        self._share(inference_state)
         for object_id, tracked in tracker.objects.items():
             if not tracked.memory.prompted:
                 raise StateError(
@@ -214,6 +218,9 @@ class SAM2VideoPredictor:
             return list(tracker.objects), []
         return list(tracker.objects), [(frame, self._masks(inference_state, frame)[1]) for frame in prompted]
 
+    def _share(self, state: InferenceState) -> None:
+        """What objects learn of each other's prompted frames: nothing."""
+
     def _ready(self, state: InferenceState) -> InferenceState:
         """The state, with the attributes as they are now."""
         state.tracker.options = self._options(len(state.frames))
@@ -223,7 +230,7 @@ class SAM2VideoPredictor:
     def _options(self, length: int | None) -> TrackOptions:
         most = self.max_cond_frames_in_attn
         return TrackOptions(
-            corrections="keep" if self.add_all_frames_to_correct_as_cond else "original",
+            corrections="keep" if self.add_all_frames_to_correct_as_cond else self.corrections,
             keep=self.keep,
             fill_holes=self.fill_hole_area,
             binary_prompts=self.binarize_mask_from_pts_for_mem_enc,
@@ -246,6 +253,56 @@ class SAM2VideoPredictor:
         return at_video_size(torch.cat(logits), state.frame, overlap=not self.non_overlap_masks)
 
 
+class SAM2HQVideoPredictor(SAM2VideoPredictor):
+    """As `SAM2HQVideoPredictor` of sam-hq2, which follows all objects together.
+
+    A frame on which one object is prompted is a prompted frame for all: those without a mask there count as absent. A
+    click on a tracked frame changes that frame's mask, which later frames see as a tracked one. Objects cannot be added
+    after tracking began. Where all objects are prompted on the same frames, the results are those of
+    `SAM2VideoPredictor`.
+    """
+
+    corrections: Corrections = "as-tracked"
+
+    def add_new_points_or_box(
+        self, inference_state: InferenceState, frame_idx: int, obj_id: int, *args: Any, **kwargs: Any
+    ) -> StepResult:
+        """As that of `SAM2VideoPredictor`.
+
+        Raises:
+            StateError: a new object after tracking began.
+        """
+        _check_known(inference_state, obj_id)
+        return super().add_new_points_or_box(inference_state, frame_idx, obj_id, *args, **kwargs)
+
+    def add_new_mask(self, inference_state: InferenceState, frame_idx: int, obj_id: int, mask: Any) -> StepResult:
+        """As that of `SAM2VideoPredictor`.
+
+        Raises:
+            StateError: a new object after tracking began.
+        """
+        _check_known(inference_state, obj_id)
+        return super().add_new_mask(inference_state, frame_idx, obj_id, mask)
+
+    def _share(self, state: InferenceState) -> None:
+        """Every object's prompted frames become those of all, in order of time."""
+        objects = state.tracker.objects.values()
+        for index in sorted({index for one in objects for index in one.memory.prompted}):
+            if any(index not in one.memory.prompted for one in objects):
+                state.tracker.share(state.encoded(index))
+        for one in objects:
+            one.memory.prompted = dict(sorted(one.memory.prompted.items()))
+
+
+def _check_known(state: InferenceState, obj_id: int) -> None:
+    objects = state.tracker.objects
+    if obj_id not in objects and any(one.memory.backward for one in objects.values()):
+        raise StateError(
+            f"Expected one of the objects {list(objects)} after tracking began, got {obj_id}. Call reset_state, or use "
+            "SAM2VideoPredictor, which takes new objects at any time."
+        )
+
+
 def build_sam2_video_predictor(
     config_file: str | None,
     ckpt_path: str | None = None,
@@ -254,6 +311,8 @@ def build_sam2_video_predictor(
     hydra_overrides_extra: Any = (),
     apply_postprocessing: bool = True,
     vos_optimized: bool = False,
+    *,
+    kind: type[SAM2VideoPredictor] = SAM2VideoPredictor,
     **kwargs: Any,
 ) -> SAM2VideoPredictor:
     """The predictor with the weights in `ckpt_path`, which say by themselves which model they are.
@@ -265,8 +324,6 @@ def build_sam2_video_predictor(
         ConfigError, CheckpointError: no weights, weights that cannot be loaded, or a model without memory;
             `hydra_overrides_extra`, which is not supported.
     """
-    from samhq.checkpoint.load import load_model
-
     del config_file, mode, vos_optimized
     if hydra_overrides_extra:
         raise ConfigError(
@@ -274,8 +331,28 @@ def build_sam2_video_predictor(
         )
     if ckpt_path is None:
         raise ConfigError("Expected ckpt_path, the weights, got None. Give a file or a published name.")
-    model = check_follows(load_model(ckpt_path, device=as_device(device)))
-    predictor = SAM2VideoPredictor(model, fill_hole_area=8 if apply_postprocessing else 0, **kwargs)
+    return _built(kind, ckpt_path, device, apply_postprocessing, **kwargs)
+
+
+def build_sam2_hq_video_predictor(
+    config_file: str | None, ckpt_path: str | None = None, device: Any = "cuda", **kwargs: Any
+) -> SAM2HQVideoPredictor:
+    """As `build_sam2_video_predictor`, with the rules of HQ-SAM 2's own predictor.
+
+    Raises:
+        ConfigError, CheckpointError: as that.
+    """
+    predictor = build_sam2_video_predictor(config_file, ckpt_path, device, kind=SAM2HQVideoPredictor, **kwargs)
+    assert isinstance(predictor, SAM2HQVideoPredictor)
+    return predictor
+
+
+def _built(kind: type[Predictor], source: str, device: Any, apply_postprocessing: bool, **kwargs: Any) -> Predictor:
+    from samhq.checkpoint.load import load_model
+
+    model = check_follows(load_model(source, device=as_device(device)))
+    kwargs.setdefault("fill_hole_area", 8 if apply_postprocessing else 0)
+    predictor = kind(model, **kwargs)
     predictor.binarize_mask_from_pts_for_mem_enc = apply_postprocessing
     if not apply_postprocessing:
         model.stable_from = None
