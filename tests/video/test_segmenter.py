@@ -120,3 +120,12 @@ def test_a_model_for_pictures_is_refused(tmp_path: Path) -> None:
     save_model(tiny.shared(tiny.HQ), tmp_path / "pictures.safetensors")
     with pytest.raises(ConfigError, match="follows objects"):
         load_video_model(tmp_path / "pictures.safetensors", device="cpu")
+
+
+def test_a_model_is_loaded_by_its_file(tmp_path: Path) -> None:
+    save_model(small.shared(), tmp_path / "small.safetensors")
+    loaded = load_video_model(tmp_path / "small.safetensors", device="cpu", memory_dtype="float32")
+    assert loaded.memory_dtype == torch.float32
+    expected = list(VideoSegmenter(small.shared(), memory_dtype="float32").track(small.images(3), PROMPTS[:1]))
+    found = list(loaded.track(small.images(3), PROMPTS[:1]))
+    assert all((a.masks == b.masks).all() for a, b in zip(found, expected, strict=True))

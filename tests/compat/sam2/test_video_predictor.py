@@ -189,6 +189,25 @@ def test_only_models_with_memory_are_taken(hq: Sam, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="follows objects"):
         build_sam2_hq_video_predictor(None, str(tmp_path / "hq.safetensors"), "cpu")
     with pytest.raises(ConfigError, match="ckpt_path"):
-        build_sam2_video_predictor("sam2.1_hiera_t.yaml")
-    with pytest.raises(ConfigError, match="hydra_overrides_extra"):
-        build_sam2_video_predictor("sam2.1_hiera_t.yaml", "weights.pt", hydra_overrides_extra=["++model.x=1"])
+        build_sam2_video_predictor(None)
+
+
+def test_a_configuration_alone_gives_untrained_weights() -> None:
+    override = ["++model.image_size=64"]
+    plain = build_sam2_video_predictor("sam2.1_hiera_t.yaml", device="cpu", hydra_overrides_extra=override)
+    assert (plain.image_size, plain.fill_hole_area, plain.model.stable_from) == (64, 8, 0.98)
+    assert plain.binarize_mask_from_pts_for_mem_enc
+    raw = build_sam2_hq_video_predictor(
+        "sam2.1_hiera_t.yaml", device="cpu", hydra_overrides_extra=override, apply_postprocessing=False
+    )
+    assert isinstance(raw, SAM2HQVideoPredictor)
+    assert (raw.fill_hole_area, raw.model.stable_from) == (0, None)
+    assert not raw.binarize_mask_from_pts_for_mem_enc
+
+
+def test_weights_are_loaded_by_their_file(tmp_path: Path) -> None:
+    save_model(small.shared(), tmp_path / "small.safetensors")
+    found = SAM2VideoPredictor.from_pretrained(str(tmp_path / "small.safetensors"), device="cpu", keep="window")
+    assert found.keep == "window"
+    for key, value in small.shared().state_dict().items():
+        assert torch.equal(found.model.state_dict()[key], value)

@@ -8,7 +8,7 @@ Source: facebookresearch/sam2, sam2_video_predictor.py and build_sam.py; SysCV/s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -16,6 +16,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from samhq.checkpoint.load import load_model
+from samhq.compat.sam2.build import build_sam2
 from samhq.compat.sam2.state import InferenceState, StateError, StepResult
 from samhq.config import BOTTOM_RIGHT, TOP_LEFT
 from samhq.device import as_device
@@ -71,7 +73,8 @@ class SAM2VideoPredictor:
         Raises:
             ConfigError, CheckpointError: as `samhq.load`, or a model without memory.
         """
-        return _built(cls, model_id, kwargs.pop("device", None), kwargs.pop("apply_postprocessing", True), **kwargs)
+        model = load_model(model_id, device=as_device(kwargs.pop("device", None)))
+        return _around(cls, model, kwargs.pop("apply_postprocessing", True), **kwargs)
 
     @property
     def device(self) -> torch.device:
@@ -308,30 +311,39 @@ def build_sam2_video_predictor(
     ckpt_path: str | None = None,
     device: Any = "cuda",
     mode: str = "eval",
-    hydra_overrides_extra: Any = (),
+    hydra_overrides_extra: Sequence[str] = (),
     apply_postprocessing: bool = True,
     vos_optimized: bool = False,
     *,
     kind: type[SAM2VideoPredictor] = SAM2VideoPredictor,
     **kwargs: Any,
 ) -> SAM2VideoPredictor:
-    """The predictor with the weights in `ckpt_path`, which say by themselves which model they are.
+    """The predictor by the name of a published configuration, with the weights in `ckpt_path`.
 
-    `apply_postprocessing` fills small holes and remembers prompted masks as 0 and 1; without it single masks that
-    are not stable stay, too. `config_file`, `mode` and `vos_optimized` are accepted and not needed.
+    `config_file` may be None: the weights say by themselves which model they are. `apply_postprocessing` fills small
+    holes and remembers prompted masks as 0 and 1; without it single masks that are not stable stay, too.
+    `vos_optimized` is accepted and not needed. `kind` is the predictor's class.
 
     Raises:
-        ConfigError, CheckpointError: no weights, weights that cannot be loaded, or a model without memory;
-            `hydra_overrides_extra`, which is not supported.
+        ConfigError, CheckpointError: as `build_sam2`; a model without memory; neither a configuration nor weights.
     """
-    del config_file, mode, vos_optimized
-    if hydra_overrides_extra:
-        raise ConfigError(
-            f"Expected no hydra_overrides_extra, got {list(hydra_overrides_extra)}. Set the predictor's attributes."
-        )
-    if ckpt_path is None:
-        raise ConfigError("Expected ckpt_path, the weights, got None. Give a file or a published name.")
-    return _built(kind, ckpt_path, device, apply_postprocessing, **kwargs)
+    del vos_optimized
+    if config_file is not None:
+        model: Sam = build_sam2(config_file, ckpt_path, device, mode, hydra_overrides_extra)
+    elif ckpt_path is None:
+        raise ConfigError("Expected ckpt_path, the weights, or a configuration, got neither. Give a file or a name.")
+    else:
+        model = load_model(ckpt_path, device=as_device(device))
+    return _around(kind, model, apply_postprocessing, **kwargs)
+
+
+def build_sam2_video_predictor_hf(model_id: str, **kwargs: Any) -> SAM2VideoPredictor:
+    """The predictor with the weights of a repository of the Hugging Face hub.
+
+    Raises:
+        ConfigError, CheckpointError: as `build_sam2_video_predictor`.
+    """
+    return build_sam2_video_predictor(None, model_id, **kwargs)
 
 
 def build_sam2_hq_video_predictor(
@@ -347,15 +359,13 @@ def build_sam2_hq_video_predictor(
     return predictor
 
 
-def _built(kind: type[Predictor], source: str, device: Any, apply_postprocessing: bool, **kwargs: Any) -> Predictor:
-    from samhq.checkpoint.load import load_model
-
-    model = check_follows(load_model(source, device=as_device(device)))
+def _around(kind: type[Predictor], model: Sam, apply_postprocessing: bool, **kwargs: Any) -> Predictor:
+    """A predictor with this model, with the published settings."""
     kwargs.setdefault("fill_hole_area", 8 if apply_postprocessing else 0)
     predictor = kind(model, **kwargs)
     predictor.binarize_mask_from_pts_for_mem_enc = apply_postprocessing
     if not apply_postprocessing:
-        model.stable_from = None
+        predictor.model.stable_from = None
     return predictor
 
 
