@@ -13,7 +13,7 @@ from samhq.runtime.about import DECODER, ENCODER, About, is_exported
 ABOUT = About("sam_hq_vit_b", "SAM-HQ", 1024, True, 4, "int8", "original", "ab" * 32, "0.1.0")
 
 
-@pytest.mark.parametrize("about", [ABOUT, replace(ABOUT, hq=False, side=224, mean=(0.5, 1.0, 2.0))])
+@pytest.mark.parametrize("about", [ABOUT, replace(ABOUT, side=224, mean=(0.5, 1.0, 2.0), default_hq="only")])
 def test_what_is_written_is_read(about: About) -> None:
     metadata = about.to_metadata()
     assert all(name.startswith("samhq.") for name in metadata)

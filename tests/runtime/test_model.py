@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -112,6 +114,9 @@ def test_a_prompt_does_not_depend_on_its_neighbours(exported: OnnxModel) -> None
 
 def test_modes_are_checked(exported: OnnxModel) -> None:
     assert exported.hq_mode(None) == "add"
+    only = copy.copy(exported)
+    only.about = replace(exported.about, default_hq="only")
+    assert (only.hq_mode(None), only.hq_mode("off")) == ("only", "off")
     with pytest.raises(ConfigError, match="Did you mean 'only'"):
         exported.hq_mode("onli")  # type: ignore[arg-type]
 

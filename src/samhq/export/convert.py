@@ -96,6 +96,7 @@ def describe(model: Sam, dtype: Dtype, contract: Contract) -> About:
         mean=config.encoder.normalisation.mean,
         std=config.encoder.normalisation.std,
         squashed=config.second,
+        default_hq=config.defaults.hq or "add",
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from samhq.config import HQMode
 from samhq.encoder_config import PIXEL_MEAN, PIXEL_STD, Normalisation
 from samhq.errors import CheckpointError
 
@@ -30,7 +31,7 @@ class About:
 
     `masks` is how many masks SAM's decoder has, `weights` the SHA-256 of the model they were exported from, `version`
     samhq's. `mean` and `std` are what pictures are normalised by, RGB on a 0..255 scale. `squashed`
-    says that pictures fill the square, as SAM 2's do.
+    says that pictures fill the square, as SAM 2's do. `default_hq` is what the HQ decoder paints where nobody says.
     """
 
     model: str
@@ -45,6 +46,7 @@ class About:
     mean: tuple[float, ...] = PIXEL_MEAN
     std: tuple[float, ...] = PIXEL_STD
     squashed: bool = False
+    default_hq: HQMode = "add"
 
     @property
     def normalisation(self) -> Normalisation:
@@ -76,6 +78,7 @@ class About:
             "mean": ",".join(map(str, self.mean)),
             "std": ",".join(map(str, self.std)),
             "squashed": str(self.squashed).lower(),
+            "default_hq": self.default_hq,
         }
         return {_PREFIX + name: value for name, value in values.items()}
 
@@ -106,6 +109,7 @@ class About:
                 mean=_numbers(said["mean"]),
                 std=_numbers(said["std"]),
                 squashed=said.get("squashed") == "true",
+                default_hq=said.get("default_hq", "add"),  # type: ignore[arg-type]
             )
         except (KeyError, ValueError) as error:
             raise CheckpointError(

@@ -78,13 +78,13 @@ class OnnxModel:
         return Embedding(**self._encoder({"pixels": pixels}))
 
     def hq_mode(self, hq: HQMode | None) -> HQMode:
-        """The mode to use: what was asked, or by default "add" for HQ models and "off" for others.
+        """The mode to use: `hq`, else the weights' own default for HQ models and "off" for others.
 
         Raises:
             ConfigError: no such mode, or an HQ mask asked of a model that has no HQ heads.
         """
         if hq is None:
-            return "add" if self.about.hq else "off"
+            return self.about.default_hq if self.about.hq else "off"
         one_of("hq", hq, HQMode)
         if hq != "off" and not self.about.hq:
             raise ConfigError(

@@ -17,9 +17,10 @@ from samhq import operations
 from samhq.checkpoint.load import load_model
 from samhq.checkpoint.save import convert, save_model
 from samhq.cli.main import main
-from samhq.config import ModelConfig
+from samhq.config import Defaults, ModelConfig
 from samhq.encoder_config import EncoderConfig, HQLevel, Normalisation
 from samhq.errors import CheckpointError, ConfigError
+from samhq.export.convert import describe
 from samhq.export.verify import verify
 from samhq.inference.segment import Segmenter
 from samhq.model.encoders.table import ENCODERS, EncoderKind, kind_of
@@ -136,6 +137,12 @@ def test_it_is_exported_and_verified(contract: str, tmp_path_factory: pytest.Tem
     assert about.normalisation == ToyConfig.normalisation
 
 
+def test_an_exported_model_keeps_the_weights_own_mode() -> None:
+    brought = CONFIG.replace(defaults=Defaults(hq="off"))
+    assert describe(tiny.model(brought), "float32", "samhq").default_hq == "off"
+    assert describe(tiny.model(CONFIG), "float32", "samhq").default_hq == "add"
+
+
 @pytest.mark.parametrize("what", ["all", "decoder"])
 def test_it_is_trained(what: str, file: Path, tmp_path: Path) -> None:
     config = quick(tmp_path / "run", file, mode="finetune", what=what, epochs=0.5)
@@ -162,7 +169,8 @@ def test_every_module_is_built_from_its_row(config: ModelConfig) -> None:
     assert type(module) is kind.module
     encoded = module.eval()(tiny.pixels(config))
     assert encoded.features.shape == (1, 32, config.grid, config.grid)
-    assert encoded.levels[0].shape == (1, *config.encoder.level_hwc(config.side))
+    if config.encoder.early_dim:  # SAM 2's HQ decoder reads no early features
+        assert encoded.levels[0].shape == (1, *config.encoder.level_hwc(config.side))
 
 
 def test_marks_tell_the_kinds_apart() -> None:
