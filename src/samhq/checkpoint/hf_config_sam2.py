@@ -9,6 +9,7 @@ Source: configuration_sam2.py and configuration_sam2_video.py of transformers 5.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
 from samhq.config import DecoderConfig, MemoryConfig, ModelConfig
 from samhq.encoder_config import HieraConfig
@@ -93,8 +94,7 @@ def to_transformers(config: ModelConfig, values: Mapping[str, object]) -> dict[s
     Raises:
         CheckpointError: transformers has no such model.
     """
-    encoder, decoder, memory = config.encoder, config.decoder, config.memory
-    assert isinstance(encoder, HieraConfig)
+    encoder, decoder, memory = cast(HieraConfig, config.encoder), config.decoder, config.memory  # SAM 2 has no other
     if config.hq:
         raise CheckpointError(
             f"Expected a model that transformers has, got {config.name}: it has no HQ-SAM 2. "
