@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 from tests import tiny
+from tests.text.tiny_detectors import coco_boxes
 from tests.video import small
 
 from samhq.checkpoint import load
@@ -126,3 +127,52 @@ def test_what_is_no_video_is_a_sentence(tmp_path: Path, capsys: Shown, name: str
     assert run(tmp_path / name, "--point", "1,1", "--model", "x", "-o", tmp_path / "out") == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def found(folder: Path) -> Path:
+    """Boxes in the pictures of a clip, by file name: a square on the first, another from the fifth on."""
+    first = [("square", [5, 12, 12, 12], 0.75)]
+    rows = {f"{t:03}.png": first if t < 4 else [*first, ("disc", [40, 30, 12, 12], 0.5)] for t in range(8)}
+    return coco_boxes(folder / "boxes.json", rows)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    for t, image in enumerate(small.images(8, 48, 64)):
+        Image.fromarray(image).save(folder / f"{t:03}.png")
+    return folder
+
+
+def test_objects_found_by_name_are_tracked(tmp_path: Path, pictures: Path, weights: Path) -> None:
+    flags = ["--text", "square, disc", "--detector", found(tmp_path), "--model", weights, "--no-overlay"]
+    assert run(pictures, *flags, "-o", tmp_path / "once") == 0
+    content = json.loads((tmp_path / "once" / "coco-vid.json").read_text())
+    assert [category["name"] for category in content["categories"]] == ["square"]
+    assert run(pictures, *flags, "--frame", 5, "-o", tmp_path / "later") == 0
+    content = json.loads((tmp_path / "later" / "coco-vid.json").read_text())
+    assert sorted(category["name"] for category in content["categories"]) == ["disc", "square"]
+    assert run(pictures, *flags, "--every", 4, "-o", tmp_path / "again") == 0
+    content = json.loads((tmp_path / "again" / "coco-vid.json").read_text())
+    assert "disc" in [category["name"] for category in content["categories"]]
+    assert run(pictures, *flags, "--every", 3, "-o", tmp_path / "again", "--resume") == 2
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--text", "square", "--box", "1,1,9,9"],
+        ["--text", "square, Square"],
+        ["--text", "square", "--direction", "both"],
+        ["--text", "square", "--every", "0"],
+        ["--box", "1,1,9,9", "--every", "2"],
+        ["--box", "1,1,9,9", "--nms", "0.5"],
+    ],
+)
+def test_what_does_not_go_with_a_search(
+    tmp_path: Path, pictures: Path, weights: Path, flags: list[str], capsys: Shown
+) -> None:
+    detector = ["--detector", found(tmp_path)] if "--text" in flags else []
+    assert run(pictures, *flags, *detector, "--model", weights, "-o", tmp_path / "out") == 2
+    assert capsys.readouterr().err.startswith("samhq: ")

@@ -6,7 +6,7 @@ import pytest
 
 from samhq.errors import PromptError
 from samhq.masks import rle
-from samhq.text.boxfile import BoxFile, is_box_file, read_boxes
+from samhq.text.boxfile import BoxFile, BoxRow, is_box_file, read_boxes
 from tests.text import tiny_detectors as tiny
 
 HW = (100, 200)
@@ -112,6 +112,14 @@ def test_what_is_no_file_of_boxes(tmp_path: Path) -> None:
     assert not is_box_file(tmp_path), "a folder of transformers'"
     with pytest.raises(PromptError, match="cannot be read"):
         read_boxes(tmp_path / "none.json")
+
+
+def test_a_longer_name_in_the_file_is_found_if_only_one_fits() -> None:
+    box = BoxRow("cup", (0, 0, 9, 9), 0.5)
+    boxes = BoxFile(Path("x"), {"photos/cat.png": [box], "a/dog.png": [box], "b/dog.png": []}, complete=True)
+    assert len(boxes.boxes_of("cat.png", HW)) == len(boxes.boxes_of("cat", HW)) == 1
+    with pytest.raises(PromptError, match="got none"):
+        boxes.boxes_of("dog.png", HW)
 
 
 def test_a_bare_name_is_found_by_its_stem() -> None:

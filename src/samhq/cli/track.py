@@ -69,7 +69,7 @@ class VideoPromptFlags:
         if sum(ways) != 1:
             raise PromptError(
                 f"Expected --point, --box or --mask, or else --prompts FILE, --boxes FILE, or --text, got {sum(ways)} "
-                "of these. Give one."
+                "of these four. Give one."
             )
         if len(self.box) > 1 and (self.point or self.mask):
             raise PromptError(

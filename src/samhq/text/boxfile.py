@@ -79,8 +79,9 @@ class BoxFile:
         for name in (*ends, picture.stem):
             if name in self.rows:
                 return self.rows[name]
-        alike = [name for name in self.rows if PurePath(name).name == picture.name]
-        if len(alike) == 1:  # the file has a longer path
+        known = {name: PurePath(name) for name in self.rows}
+        alike = [name for name, path in known.items() if picture.name in (path.name, path.stem)]
+        if len(alike) == 1:  # the file has a longer path, or a suffix that frames of a video go without
             return self.rows[alike[0]]
         if self.complete:
             raise PromptError(
