@@ -6,6 +6,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from samhq.compat.sam2 import (
+        SAM2AutomaticMaskGenerator,
+        SAM2ImagePredictor,
+        SAM2VideoPredictor,
+        build_sam2,
+        build_sam2_hq,
+        build_sam2_video_predictor,
+    )
     from samhq.compat.segment_anything import (
         ResizeLongestSide,
         SamAutomaticMaskGenerator,
@@ -25,6 +33,8 @@ if TYPE_CHECKING:
         sam_model_registry_baseline,
     )
     from samhq.compat.transformers import (
+        Sam2Model,
+        Sam2Processor,
         SamConfig,
         SamHQConfig,
         SamHQMaskDecoderConfig,
@@ -99,6 +109,11 @@ _WHERE = {
     "Prompt": "samhq.results.prompt",
     "PromptError": "samhq.errors",
     "ResizeLongestSide": "samhq.compat.segment_anything",
+    "SAM2AutomaticMaskGenerator": "samhq.compat.sam2",
+    "SAM2ImagePredictor": "samhq.compat.sam2",
+    "SAM2VideoPredictor": "samhq.compat.sam2",
+    "Sam2Model": "samhq.compat.transformers",
+    "Sam2Processor": "samhq.compat.transformers",
     "SamAutomaticMaskGenerator": "samhq.compat.segment_anything",
     "SamConfig": "samhq.compat.transformers",
     "SamHQConfig": "samhq.compat.transformers",
@@ -129,6 +144,9 @@ _WHERE = {
     "VideoTracker": "samhq.video.stream",
     "as_rgb": "samhq.image.bands",
     "build_sam": "samhq.compat.segment_anything",
+    "build_sam2": "samhq.compat.sam2",
+    "build_sam2_hq": "samhq.compat.sam2",
+    "build_sam2_video_predictor": "samhq.compat.sam2",
     "build_sam_hq": "samhq.compat.segment_anything",
     "build_sam_hq_vit_b": "samhq.compat.segment_anything",
     "build_sam_hq_vit_h": "samhq.compat.segment_anything",
@@ -178,6 +196,11 @@ __all__ = [
     "Prompt",
     "PromptError",
     "ResizeLongestSide",
+    "SAM2AutomaticMaskGenerator",
+    "SAM2ImagePredictor",
+    "SAM2VideoPredictor",
+    "Sam2Model",
+    "Sam2Processor",
     "SamAutomaticMaskGenerator",
     "SamConfig",
     "SamHQConfig",
@@ -208,6 +231,9 @@ __all__ = [
     "VideoTracker",
     "as_rgb",
     "build_sam",
+    "build_sam2",
+    "build_sam2_hq",
+    "build_sam2_video_predictor",
     "build_sam_hq",
     "build_sam_hq_vit_b",
     "build_sam_hq_vit_h",
