@@ -328,7 +328,7 @@ def _harmless() -> contextlib.AbstractContextManager[None]:
     paths = [(PurePosixPath, "pathlib.PosixPath"), (PureWindowsPath, "pathlib.WindowsPath")]
     paths += [(kind, f"pathlib._local.{kind.__name__.removeprefix('Pure')}") for kind, _ in paths]
     pure: list[Any] = [PurePosixPath, PureWindowsPath, argparse.Namespace, np.dtype, *kinds]
-    return allow([*pure, *old_names, *paths])  # type: ignore[no-any-return]
+    return allow([*pure, *old_names, *paths])
 
 
 def _damaged(path: str, size: int, error: Exception) -> CheckpointError:
