@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from samhq.config import MODELS
-from samhq.datasets.weighted import parse_source_weights
 from samhq.errors import ConfigError, did_you_mean
 from samhq.options import real_number, whole_number, yes_or_no
 from samhq.training.plan import Schedule, ScheduleStage, parse_stages
@@ -244,7 +243,10 @@ class TrainConfig:
         self._check_composed()
         parse_kinds(self.kinds)
         parse_loss(self.loss, self.weights)
-        parse_source_weights(self.source_weights)
+        if self.source_weights:
+            from samhq.datasets.weighted import parse_source_weights  # NumPy, which the help does without
+
+            parse_source_weights(self.source_weights)
         self.plan(16)
 
     def _check_words(self) -> None:
