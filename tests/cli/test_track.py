@@ -88,6 +88,16 @@ def test_a_damaged_frame_is_named_and_the_rest_done(tmp_path: Path, weights: Pat
     assert "3 done, 1 failed" in shown.out
 
 
+def test_frames_of_another_size_are_a_sentence(tmp_path: Path, weights: Path, capsys: Shown) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for t, height in enumerate((40, 40, 44)):
+        Image.fromarray(small.image(t, height)).save(folder / f"{t}.png")
+    assert run(folder, "--point", "11,18", "--model", weights, "-o", tmp_path / "out") == 2
+    assert "44 x 60 at frame 2" in capsys.readouterr().err
+    assert len(list((tmp_path / "out").glob("masks/1/*.png"))) == 2
+
+
 def test_boxes_of_each_frame_go_to_any_model(tmp_path: Path, clip: Path) -> None:
     save_model(tiny.shared(tiny.HQ), tmp_path / "tiny.safetensors")
     boxes = tmp_path / "boxes.txt"

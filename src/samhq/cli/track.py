@@ -195,7 +195,7 @@ def track(
     Parameters:
         video: A video file, or a folder of pictures.
     """
-    from samhq.video.folder import Kinds
+    from samhq.video.folder import Kinds, ResultFolder
     from samhq.video.frames import open_frames
     from samhq.video.job import VideoJob, run_video
 
@@ -207,7 +207,8 @@ def track(
     make_folder(output.output)
     kinds = Kinds(output.masks, output.label_maps)
     job = VideoJob(source, video.stem, output.output, kinds, output.format, output.overlay, options)
-    with progress_bar("frame") as watch:
+    before = len(ResultFolder(output.output, kinds)) if output.resume else 0
+    with progress_bar("frame", done=before) as watch:
         tally = run_video(job, follower, resume=output.resume, watch=watch)
     for reason in tally.failed.values():
         print_line(f"samhq: {video}: {reason}", stream=sys.stderr)
