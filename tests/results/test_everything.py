@@ -115,3 +115,24 @@ def test_fewer_masks_leave_no_earlier_ones(of_crops: Everything, tmp_path: Path)
     (tmp_path / "cat" / "mine.png").unlink()
     codes = more.save(tmp_path, "cat", masks=False)
     assert set(tmp_path.iterdir()) == set(codes), "an empty folder goes too"
+
+
+UNSTABLE = {"pred_iou_thresh": 0.0, "stability_score_thresh": 1.0, "stability_score_offset": 99.0}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [({"pred_iou_thresh": 9.0}, "lower pred_iou_thresh 9"), (UNSTABLE, "stability_score_thresh 1")],
+)
+def test_a_result_without_masks_says_what_to_try(options: dict[str, float], said: str, hq: Sam) -> None:
+    found = segment_everything(picture(), hq, points_per_side=2, **options)
+    assert len(found) == 0
+    assert said in found.why_empty
+    assert said in repr(found)
+
+
+def test_a_result_with_masks_says_nothing(hq: Sam) -> None:
+    options = {"pred_iou_thresh": 0.0, "stability_score_thresh": 0.0, "points_per_side": 4}
+    found = segment_everything(picture(), hq, **options)
+    assert len(found)
+    assert found.why_empty == ""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -236,15 +236,15 @@ def summary(result: Everything) -> str:
     count = len(result)
     covered = 100 * result.covered
     said = f"{count} {'mask' if count == 1 else 'masks'}, {covered:.0f} % of the picture"
-    return said if count else said + _reason(result)
+    return f"{said} ({_as_flags(result.why_empty)})" if result.why_empty else said
 
 
-def _reason(result: Everything) -> str:
-    """Which threshold nothing passed, and which would have let something pass; nothing where it was neither."""
-    best, config = result.proposals.best, result.config
-    if best.iou is not None and best.iou <= config.pred_iou_thresh:
-        return f" (the highest predicted IoU is {best.iou:.3f}; lower --pred-iou-thresh {config.pred_iou_thresh:g})"
-    if best.stability is not None and best.stability < config.stability_score_thresh:
-        asked = f"--stability-score-thresh {config.stability_score_thresh:g}"
-        return f" (the highest stability score is {best.stability:.3f}; lower {asked})"
-    return ""
+def _as_flags(text: str) -> str:
+    """A sentence about fields of `AutomaticConfig` with the names of the flags.
+
+    >>> _as_flags("lower pred_iou_thresh 0.88")
+    'lower --pred-iou-thresh 0.88'
+    """
+    for field in fields(AutomaticFlags):
+        text = text.replace(field.name, f"--{field.name.replace('_', '-')}")
+    return text

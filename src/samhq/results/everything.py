@@ -58,7 +58,24 @@ class Everything:
 
     def __repr__(self) -> str:
         height, width = self.proposals.size_hw
-        return f"Everything({len(self)} masks, {height}x{width}, {self.model})"
+        why = f": {self.why_empty}" if self.why_empty else ""
+        return f"Everything({len(self)} masks, {height}x{width}, {self.model}{why})"
+
+    @property
+    def why_empty(self) -> str:
+        """Without masks, what kept them out and what to try; empty where there are masks, or nothing is known of it.
+
+        Names fields of `AutomaticConfig`.
+        """
+        best, config = self.proposals.best, self.config
+        if len(self) or best.iou is None:
+            return ""
+        if best.iou <= config.pred_iou_thresh:
+            return f"the highest predicted IoU is {best.iou:.3f}; lower pred_iou_thresh {config.pred_iou_thresh:g}"
+        if best.stability is not None and best.stability < config.stability_score_thresh:
+            asked = f"stability_score_thresh {config.stability_score_thresh:g}"
+            return f"the highest stability score is {best.stability:.3f}; lower {asked}"
+        return "every mask is empty or cut off by a crop; raise points_per_side, or try fewer layers of crops"
 
     @cached_property
     def kept(self) -> Proposals:
