@@ -43,3 +43,8 @@ def test_a_line_needs_no_tqdm(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     monkeypatch.delitem(sys.modules, "tqdm", raising=False)
     print_line("a.jpg: 3 masks")
     assert capsys.readouterr().out == "a.jpg: 3 masks\n"
+
+
+def test_a_line_shows_control_characters_as_escapes(capsys: pytest.CaptureFixture[str]) -> None:
+    print_line("a\x1b[2Jb\nc\r\x9bd: done")
+    assert capsys.readouterr().out == "a\\x1b[2Jb\\nc\\r\\x9bd: done\n"

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from samhq.storage.names import printable
+
 Item = TypeVar("Item")
 #: Is told how many are done, and how many there are.
 Watch = Callable[[int, int], None]
@@ -53,7 +55,11 @@ def progress_bar(unit: str, *, total: int | None = None, done: int = 0) -> Itera
 
 
 def print_line(line: str, stream: Any = None) -> None:
-    """A line on stdout, or on another stream; a bar that is being shown moves below it."""
+    """A line on stdout, or on another stream; a bar that is being shown moves below it.
+
+    File names may hold control characters: they are shown as escapes.
+    """
+    line = printable(line)
     bars = sys.modules.get("tqdm")
     if bars is None:
         print(line, file=stream or sys.stdout)

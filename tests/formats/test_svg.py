@@ -54,7 +54,7 @@ def test_the_drawing_has_every_object_over_the_picture():
 def test_the_picture_is_inside_or_found_by_its_path(tmp_path):
     source = tmp_path / "in" / "a b.jpg"
     linked = ElementTree.parse(write_svg(scene(source=source), tmp_path / "out" / "a.svg")).getroot()
-    assert linked[0].get("href") == "../in/a b.jpg"
+    assert linked[0].get("href") == "../in/a%20b.jpg"
     inside = ElementTree.parse(write_svg(scene(), tmp_path / "b.svg", embed=True)).getroot()
     head, _, data = inside[0].attrib["href"].partition(",")
     assert head == "data:image/jpeg;base64"

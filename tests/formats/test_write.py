@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -165,3 +167,38 @@ def test_a_picture_in_which_nothing_was_found_is_written_too(tmp_path):
     write(formats, [read_sa1b(tmp_path / "cat.json")], tmp_path / "out")
     coco = json.loads((tmp_path / "out" / "coco.json").read_text())
     assert (len(coco["images"]), coco["annotations"]) == (1, [])
+
+
+STRANGE = ["caf\udce9.jpg", "bell\x07.jpg", "red\x1b[31m.jpg", "line\nbreak.jpg", "high\ud800.jpg", "\uffff & <b>.jpg"]
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_names_and_labels_that_are_no_text_end_no_data_set(tmp_path, name):
+    pytest.importorskip("rasterio")
+    label = name.removesuffix(".jpg")
+    odd = scene(name, geo=GEO, stem="odd")
+    odd = replace(odd, annotations=tuple(replace(item, label=label) for item in odd.annotations))
+    write(list(FORMATS), [odd, scene("cat.jpg", geo=GEO)], tmp_path)
+    for path in tmp_path.rglob("*"):
+        if path.suffix in (".xml", ".svg"):
+            assert ElementTree.parse(path).getroot().tag
+        elif path.suffix in (".json", ".geojson"):
+            json.loads(path.read_bytes().decode("utf-8"))
+    assert read_sa1b(tmp_path / "sa1b" / "odd.json").file_name == name
+    names = [image.get("name") for image in ElementTree.parse(tmp_path / "cvat.xml").getroot().iter("image")]
+    assert names[1] == "cat.jpg"
+    assert len(set(names)) == 2
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_what_does_not_fit_on_the_disk_is_an_error_and_not_there(tmp_path, format):
+    resource = pytest.importorskip("resource")
+    pytest.importorskip("rasterio")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (30, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            write(format, [scene(geo=GEO)], tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]

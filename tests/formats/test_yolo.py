@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 import yaml
 from hypothesis import given, settings
+from PIL import Image
 from tests.results.drawn import annotation, filled, masks, scene
 
+from samhq.errors import ImageError
 from samhq.formats.yolo import open_yolo, outline
 
 
@@ -23,11 +27,11 @@ def read(path: Path) -> list[tuple[int, np.ndarray]]:
 def test_labels_pictures_and_classes_come_back(tmp_path):
     source = tmp_path / "in" / "Photo 1.JPG"
     source.parent.mkdir()
-    source.write_bytes(b"jpeg")
+    Image.new("RGB", (60, 40)).save(source, "JPEG")
     with open_yolo(tmp_path / "yolo") as add:
         assert add(scene(stem="a")) == [tmp_path / "yolo/labels/a.txt", tmp_path / "yolo/images/a.png"]
         assert add(scene(stem="b", source=source))[1] == tmp_path / "yolo/images/b.jpg"
-    assert (tmp_path / "yolo/images/b.jpg").read_bytes() == b"jpeg"
+    assert (tmp_path / "yolo/images/b.jpg").read_bytes() == source.read_bytes()
     config = yaml.safe_load((tmp_path / "yolo/data.yaml").read_text())
     assert config == {"train": "images", "val": "images", "names": {0: "wheel", 1: "pair & <co>"}}
     found = read(tmp_path / "yolo/labels/a.txt")
@@ -36,6 +40,45 @@ def test_labels_pictures_and_classes_come_back(tmp_path):
         assert ring.min() >= 0
         assert ring.max() <= 1
         np.testing.assert_array_equal(filled([ring * (60, 40)], (40, 60)), item.mask)
+
+
+def _smaller(path: Path) -> None:
+    Image.new("RGB", (59, 40)).save(path, "PNG")
+
+
+def _turned(path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (60, 40)).save(path, "JPEG", exif=exif)  # is shown 40 wide and 60 high
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda path: path.write_text("root:x:0:0:root:/root:/bin/bash\n"),
+        lambda path: Image.new("RGB", (60, 40)).save(path, "EPS"),
+        lambda path: path.write_bytes(b""),
+        _smaller,
+        _turned,
+        os.mkfifo,
+    ],
+    ids=["text", "eps", "empty", "smaller", "turned", "pipe"],
+)
+def test_nothing_but_the_picture_of_the_masks_is_copied(make, tmp_path):
+    secret = tmp_path / "secret.png"
+    make(secret)
+    with pytest.raises(ImageError, match=r"secret\.png"), open_yolo(tmp_path / "yolo") as add:
+        add(scene(stem="a", source=secret))
+    assert not list((tmp_path / "yolo").rglob("images/*"))
+
+
+def test_a_picture_that_only_gdal_reads_is_copied(tmp_path):
+    rasterio = pytest.importorskip("rasterio")
+    source = tmp_path / "field.tif"
+    with rasterio.open(source, "w", driver="GTiff", width=60, height=40, count=7, dtype="uint16") as raster:
+        raster.write(np.zeros((7, 40, 60), np.uint16))
+    with open_yolo(tmp_path / "yolo") as add:
+        assert add(scene(stem="a", source=source))[1].read_bytes() == source.read_bytes()
 
 
 @settings(deadline=None)

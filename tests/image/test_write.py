@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from samhq.image.write import write_mask, write_picture
+from samhq.image.write import write_mask, write_overlay, write_picture
 
 
 @pytest.mark.usefixtures("unchecked")
@@ -33,3 +33,26 @@ def test_a_mask_is_white_on_black(tmp_path: Path) -> None:
     with Image.open(write_mask(tmp_path / "a.png", mask)) as png:
         assert png.mode == "L"
         assert np.array_equal(np.asarray(png), np.where(mask, 255, 0))
+
+
+@pytest.mark.parametrize(("width", "suffix"), [(65_500, ".jpg"), (65_501, ".png"), (70_000, ".png")])
+def test_an_overlay_that_no_jpeg_holds_is_a_png(tmp_path: Path, width: int, suffix: str) -> None:
+    path = write_overlay(tmp_path, "cat", np.zeros((1, width, 3), np.uint8))
+    assert path.name == f"cat_overlay{suffix}"
+    with Image.open(path) as picture:
+        assert picture.size == (width, 1)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif", ".bmp"])
+def test_a_picture_that_does_not_fit_on_the_disk_is_not_there(tmp_path: Path, suffix: str) -> None:
+    resource = pytest.importorskip("resource")
+    pixels = np.random.default_rng(0).integers(0, 256, (90, 90, 3), np.uint8)
+    size = write_picture(tmp_path / f"whole{suffix}", pixels).stat().st_size
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size - 5, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            write_picture(tmp_path / f"part{suffix}", pixels)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert [path.name for path in tmp_path.iterdir()] == [f"whole{suffix}"]

@@ -17,6 +17,7 @@ from samhq.cli.models import table
 from samhq.errors import ConfigError
 from samhq.progress import counted, print_line
 from samhq.storage.locks import only_one
+from samhq.storage.names import printable
 
 if TYPE_CHECKING:
     from samhq.datasets.check import DatasetReport
@@ -58,7 +59,7 @@ def check(
     if as_json:
         print(json.dumps([report.to_json() for report in reports], indent=1))
     else:
-        print("\n".join([*_rows(reports), *_sentences(reports)]))
+        print("\n".join([*_rows(reports), *map(printable, _sentences(reports))]))
     return 0 if all(report.sound for report in reports) else 1
 
 

@@ -27,6 +27,7 @@ from samhq.cli.track import track
 from samhq.cli.train import train
 from samhq.cli.write import write
 from samhq.errors import SamHQError
+from samhq.storage.names import printable
 
 DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 
@@ -84,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _say(sentence: str, code: int) -> int:
-    print(f"samhq: {sentence}", file=sys.stderr)
+    print("samhq: " + "\n".join(map(printable, sentence.splitlines())), file=sys.stderr)
     return code
 
 

@@ -20,6 +20,7 @@ from samhq.masks import rle
 from samhq.results.annotation import Annotation
 from samhq.results.picture import Picture
 from samhq.storage.atomic import whole_file
+from samhq.storage.names import xml_text
 
 
 @contextmanager
@@ -60,16 +61,17 @@ def _meta(labels: Sequence[str], count: int) -> ElementTree.Element:
     listed = ElementTree.SubElement(task, "labels")
     for label in labels:
         entry = ElementTree.SubElement(listed, "label")
-        ElementTree.SubElement(entry, "name").text = label
+        ElementTree.SubElement(entry, "name").text = xml_text(label)
         ElementTree.SubElement(entry, "attributes")
     return meta
 
 
 def _image(picture: Picture, number: int, shapes: Literal["mask", "polygon"], tolerance: float) -> ElementTree.Element:
     height, width = picture.size_hw
-    image = ElementTree.Element("image", id=str(number), name=picture.file_name, width=str(width), height=str(height))
+    name = xml_text(picture.file_name)
+    image = ElementTree.Element("image", id=str(number), name=name, width=str(width), height=str(height))
     for group, item in picture.objects:
-        about = {"label": item.label, "source": "auto", "occluded": "0", "z_order": "0"}
+        about = {"label": xml_text(item.label), "source": "auto", "occluded": "0", "z_order": "0"}
         if shapes == "mask":
             ElementTree.SubElement(image, "mask", about | _mask(item))
             continue

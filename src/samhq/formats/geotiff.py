@@ -14,7 +14,7 @@ from samhq.errors import ConfigError
 from samhq.extras import from_extra
 from samhq.results.label_map import Order, label_map, palette
 from samhq.results.picture import Picture
-from samhq.storage.atomic import whole_file
+from samhq.storage.atomic import write_bytes
 
 
 def write_geotiff(picture: Picture, path: Path, order: Order = "area") -> Path:
@@ -31,10 +31,12 @@ def write_geotiff(picture: Picture, path: Path, order: Order = "area") -> Path:
         )
     values = label_map(picture, order)
     try:
-        with whole_file(path) as part, rasterio.open(part, "w", **_profile(rasterio, picture, values)) as raster:
-            raster.write(values, 1)
-            if values.dtype == np.uint8:
-                raster.write_colormap(1, {i: (*rgb, 255 * (i > 0)) for i, rgb in enumerate(palette())})
+        with rasterio.MemoryFile() as memory:  # GDAL does not say where a disk is full
+            with memory.open(**_profile(rasterio, picture, values)) as raster:
+                raster.write(values, 1)
+                if values.dtype == np.uint8:
+                    raster.write_colormap(1, {i: (*rgb, 255 * (i > 0)) for i, rgb in enumerate(palette())})
+            write_bytes(path, bytes(memory.getbuffer()))
     except rasterio.errors.CRSError as error:
         raise ConfigError(
             f"Expected a coordinate system such as EPSG:32633, got {picture.geo.crs!r}: {error}."

@@ -22,6 +22,7 @@ from samhq.results.annotation import LABEL, Annotation
 from samhq.results.picture import Picture
 from samhq.shapes import UInt8
 from samhq.storage.atomic import whole_file
+from samhq.storage.names import xml_text
 
 #: Bits in which a run's length is written; a run takes the first that has room for it.
 _LENGTH_BITS = np.array([3, 4, 8, 16])
@@ -83,7 +84,7 @@ def labelling_page(labels: Sequence[str], shapes: Literal["mask", "polygon"] = "
     ElementTree.SubElement(view, "Image", name="image", value="$image", zoom="true")
     tag = ElementTree.SubElement(view, _TAGS[shapes], name="tag", toName="image")
     for label in labels:
-        ElementTree.SubElement(tag, "Label", value=label)
+        ElementTree.SubElement(tag, "Label", value=xml_text(label))
     return ElementTree.tostring(view, encoding="unicode")
 
 

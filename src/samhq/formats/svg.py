@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import io
 import os
+import urllib.parse
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -15,10 +16,12 @@ from PIL import Image
 
 from samhq.errors import ConfigError
 from samhq.image.draw import colour
+from samhq.image.write import JPEG_SIDE
 from samhq.masks.polygons import rings
 from samhq.results.annotation import Annotation
 from samhq.results.picture import Picture
-from samhq.storage.atomic import whole_file
+from samhq.storage.atomic import write_text
+from samhq.storage.names import xml_text
 
 _NAMESPACE = "http://www.w3.org/2000/svg"
 
@@ -42,7 +45,7 @@ def svg(picture: Picture, tolerance: float = 0.0, href: str | None = None) -> st
             "path",
             {
                 "id": f"object-{number}",
-                "data-label": item.label,
+                "data-label": xml_text(item.label),
                 "d": path_data(item, tolerance),
                 "fill": fill,
                 "fill-opacity": "0.5",
@@ -50,7 +53,7 @@ def svg(picture: Picture, tolerance: float = 0.0, href: str | None = None) -> st
             },
         )
         score = "" if item.confidence is None else f" {item.confidence:.3f}"
-        ElementTree.SubElement(path, "title").text = item.label + score
+        ElementTree.SubElement(path, "title").text = xml_text(item.label) + score
     return ElementTree.tostring(root, encoding="unicode")
 
 
@@ -62,24 +65,28 @@ def path_data(annotation: Annotation, tolerance: float = 0.0) -> str:
 
 
 def write_svg(picture: Picture, path: Path, tolerance: float = 0.0, embed: bool = False) -> Path:
-    """The drawing as a file over the picture, which is inside (`embed`, as JPEG) or referred to by a relative path.
+    """The drawing as a file over the picture, which is inside (`embed`) or referred to by a relative path.
 
     Raises:
         ConfigError: to be embedded, but the picture's pixels are not known.
     """
-    href = picture.file_name
     if embed:
-        href = _embedded(picture)
-    elif picture.source is not None:
-        href = Path(os.path.relpath(picture.source.resolve(), path.parent.resolve())).as_posix()
-    with whole_file(path) as part:
-        part.write_text(svg(picture, tolerance, href), encoding="utf-8")
-    return path
+        return write_text(path, svg(picture, tolerance, _embedded(picture)))
+    name = picture.file_name
+    if picture.source is not None:
+        name = Path(os.path.relpath(picture.source.resolve(), path.parent.resolve())).as_posix()
+    # As an address: a name may hold any byte, and `#`, `?` and `%` mean something else there.
+    try:
+        href = urllib.parse.quote(name.encode("utf-8", "surrogateescape"))
+    except UnicodeEncodeError:  # no file system's name
+        href = urllib.parse.quote(name, errors="backslashreplace")
+    return write_text(path, svg(picture, tolerance, href))
 
 
 def _embedded(picture: Picture) -> str:
     if picture.image is None:
         raise ConfigError(f"Expected the pixels of {picture.file_name} to embed, got none. Give image=, or link it.")
-    jpeg = io.BytesIO()
-    Image.fromarray(picture.image).save(jpeg, "jpeg", quality=92)
-    return "data:image/jpeg;base64," + base64.b64encode(jpeg.getvalue()).decode("ascii")
+    kind = "jpeg" if max(picture.size_hw) <= JPEG_SIDE else "png"
+    content = io.BytesIO()
+    Image.fromarray(picture.image).save(content, kind, **({"quality": 92} if kind == "jpeg" else {}))
+    return f"data:image/{kind};base64," + base64.b64encode(content.getvalue()).decode("ascii")

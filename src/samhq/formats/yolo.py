@@ -16,7 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
+from samhq.errors import ImageError
 from samhq.formats.bridge import bridged
+from samhq.image.sources import size_of_file
 from samhq.image.write import write_picture
 from samhq.results.annotation import Annotation
 from samhq.results.picture import Picture
@@ -60,9 +62,23 @@ def _line(picture: Picture, annotation: Annotation, classes: dict[str, int], tol
     return f"{number} {' '.join(f'{value:.8g}' for value in outline(annotation, tolerance).ravel().tolist())}\n"
 
 
+def _check_source(source: Path, size_hw: tuple[int, int]) -> None:
+    found = size_of_file(source)
+    if found != tuple(size_hw):
+        raise ImageError(
+            f"Expected the picture of the masks, {size_hw[1]} wide and {size_hw[0]} high, got {source}, which is "
+            f"{found[1]} x {found[0]}; check file_name in the record."
+        )
+
+
 def _copied(picture: Picture, folder: Path) -> list[Path]:
-    """The picture's file in the folder, under the labels' stem."""
+    """The picture's file in the folder, under the labels' stem.
+
+    Raises:
+        ImageError: the file is no picture of the size that the masks have: a record may name any file.
+    """
     if picture.source is not None:
+        _check_source(picture.source, picture.size_hw)
         path = folder / f"{picture.stem}{picture.source.suffix.lower()}"
         with whole_file(path) as part:
             shutil.copyfile(picture.source, part)

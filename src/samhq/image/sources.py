@@ -18,7 +18,7 @@ from PIL import Image
 from samhq.errors import ImageError
 from samhq.extras import from_extra
 from samhq.image.bands import Rendering, bands_last, rendering
-from samhq.image.files import check_has_end, is_empty, open_file
+from samhq.image.files import check_has_end, is_empty, open_file, shown_size_hw
 from samhq.image.frame import Frame
 from samhq.image.read import describe, read_image
 from samhq.image.windows import Window, whole
@@ -293,6 +293,21 @@ def open_picture(
     if isinstance(source, np.ndarray) and source.dtype == np.uint8 and source.ndim == 3 and source.shape[2] == 3:
         return ArraySource(source)  # perhaps mapped from a file, so not to be copied
     return ArraySource(read_image(source))
+
+
+def size_of_file(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """Height and width of a picture file as `open_picture` shows it, from its header alone.
+
+    Raises:
+        ImageError: it is no picture that can be read.
+    """
+    try:
+        return shown_size_hw(path, describe(path))
+    except ImageError:
+        if not read_by_window(path):
+            raise
+    with RasterSource(path) as source:  # of more channels or pixels than Pillow reads
+        return source.size_hw
 
 
 def read_by_window(path: str | os.PathLike[str]) -> bool:

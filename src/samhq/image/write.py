@@ -12,6 +12,7 @@ from samhq.image.files import save_picture
 from samhq.shapes import Bool, UInt8
 
 _JPEG_QUALITY = 92
+JPEG_SIDE = 65500  #: the most that libjpeg writes
 
 
 def write_picture(path: Path, pixels: UInt8[np.ndarray, "H W *C"]) -> Path:
@@ -22,6 +23,16 @@ def write_picture(path: Path, pixels: UInt8[np.ndarray, "H W *C"]) -> Path:
     """
     options: dict[str, Any] = {"quality": _JPEG_QUALITY} if path.suffix == ".jpg" else {}
     return save_picture(Image.fromarray(pixels), path, **options)
+
+
+def write_overlay(folder: Path, stem: str, pixels: UInt8[np.ndarray, "H W 3"]) -> Path:
+    """The path of `STEM_overlay.jpg`, or of `STEM_overlay.png` for a picture with a longer side than a JPEG can have.
+
+    Raises:
+        OSError: the folder cannot be made or written.
+    """
+    suffix = ".jpg" if max(pixels.shape[:2]) <= JPEG_SIDE else ".png"
+    return write_picture(folder / f"{stem}_overlay{suffix}", pixels)
 
 
 def write_mask(path: Path, mask: Bool[np.ndarray, "H W"]) -> Path:

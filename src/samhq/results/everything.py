@@ -16,7 +16,7 @@ import numpy as np
 
 from samhq.errors import ConfigError, did_you_mean
 from samhq.image.draw import colour
-from samhq.image.write import write_mask, write_picture
+from samhq.image.write import write_mask, write_overlay
 from samhq.masks import runs
 from samhq.options import real_number
 from samhq.results.automatic_config import REFILTERED, AutomaticConfig, config_record
@@ -203,7 +203,7 @@ class Everything:
         if masks:
             written += self._write_masks(folder / stem)
         if overlay:
-            written.append(write_picture(folder / f"{stem}_overlay.jpg", self.overlay()))
+            written.append(write_overlay(folder, stem, self.overlay()))
         if labels:
             written.append(write_label_map(self._picture(name, stem), folder / f"{stem}_labels.png"))
         if record:

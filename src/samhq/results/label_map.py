@@ -13,9 +13,9 @@ from PIL import Image
 
 from samhq.errors import ConfigError
 from samhq.image.draw import colour
+from samhq.image.files import save_picture
 from samhq.results.picture import Picture
 from samhq.shapes import UInt
-from samhq.storage.atomic import whole_file
 
 #: Which of overlapping objects gets a pixel: the smallest, or the one with the best score.
 Order = Literal["area", "score"]
@@ -64,9 +64,7 @@ def write_label_map(picture: Picture, path: Path, order: Order = "area") -> Path
     png = Image.fromarray(values)
     if values.dtype == np.uint8:
         png.putpalette([level for rgb in palette() for level in rgb])
-    with whole_file(path) as part:
-        png.save(part)
-    return path
+    return save_picture(png, path)
 
 
 def _known(score: float | None) -> float:

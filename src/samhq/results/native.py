@@ -16,7 +16,7 @@ from samhq.image.draw import cutout
 from samhq.image.draw import overlay as drawn
 from samhq.image.sources import PictureSource
 from samhq.image.windows import whole
-from samhq.image.write import write_mask, write_picture
+from samhq.image.write import write_mask, write_overlay, write_picture
 from samhq.masks.regions import Piece
 from samhq.results.prompt import Prompt, class_record
 from samhq.results.record_file import segmentation_record, write_record
@@ -64,7 +64,7 @@ def save_native(
         write_mask(directory / name, piece.inside(whole(size_hw))) for name, piece in zip(names, pieces, strict=True)
     ]
     if overlay:
-        written.append(write_picture(directory / f"{stem}_overlay.jpg", _overlay(pieces, source, prompts)))
+        written.append(write_overlay(directory, stem, _overlay(pieces, source, prompts)))
     if cutouts:
         places = [directory / f"{stem}_cutout_{number}.png" for number in range(len(found))]
         written += [write_picture(path, _cutout(piece, source)) for path, piece in zip(places, pieces, strict=True)]

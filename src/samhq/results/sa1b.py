@@ -63,4 +63,4 @@ def read_sa1b(path: str | os.PathLike[str]) -> Picture:
 
 def _image_id(picture: Picture) -> int:
     own = re.fullmatch(r"sa_(\d+)", picture.stem)
-    return int(own[1]) if own else zlib.crc32(picture.file_name.encode())
+    return int(own[1]) if own else zlib.crc32(picture.file_name.encode("utf-8", "backslashreplace"))

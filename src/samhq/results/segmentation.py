@@ -18,7 +18,7 @@ from samhq.image.boxes import boxes_from_masks
 from samhq.image.draw import cutout, overlay
 from samhq.image.frame import Frame
 from samhq.image.read import as_array
-from samhq.image.write import write_mask, write_picture
+from samhq.image.write import write_mask, write_overlay, write_picture
 from samhq.masks import rle
 from samhq.masks.polygons import Polygon, polygons_from_mask
 from samhq.results.detections import Detections
@@ -170,7 +170,7 @@ class Segmentation:
             flat = self.candidates.reshape(-1, *self.candidates.shape[2:])
             written += [write_mask(folder / name, mask) for name, mask in zip(mask_names, flat, strict=True)]
         if overlay:
-            written.append(write_picture(folder / f"{stem}_overlay.jpg", self.overlay()))
+            written.append(write_overlay(folder, stem, self.overlay()))
         if cutouts:
             written += [write_picture(folder / f"{stem}_cutout_{i}.png", self.cutout(i)) for i in range(len(self))]
         if record:

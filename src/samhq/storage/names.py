@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 
 from samhq.storage import digest
+
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 _LONGEST = 200  #: bytes of a name, of the 255 that file systems take; the rest is for `_cutout_12_3.png` and the like
 _KEPT = 180  #: bytes of a longer name that are kept, before a dash and what tells it from other long names
@@ -21,3 +25,29 @@ def short_name(name: str) -> str:
         return name
     kept = content[:_KEPT].decode("utf-8", "ignore")
     return f"{kept}-{digest.of_bytes(content)[:12]}"
+
+
+def printable(text: str) -> str:
+    r"""Text for a terminal: what would move the cursor, change colours or turn the direction is written as an escape.
+
+    >>> print(printable("a\x1b[31m\nb\udcff.jpg"))
+    a\x1b[31m\nb\xff.jpg
+    """
+    return _CONTROLS.sub(_escaped, text)
+
+
+def xml_text(text: str) -> str:
+    r"""Text as XML may hold it: bytes that were no text and control characters are written as escapes.
+
+    >>> print(xml_text("a\x07b\udcff.jpg"))
+    a\x07b\xff.jpg
+    """
+    return _NO_XML.sub(_escaped, text)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    """One character as in Python's own notation; a byte that was no text as itself."""
+    code = ord(found[0])
+    if 0xDC80 <= code <= 0xDCFF:
+        return f"\\x{code - 0xDC00:02x}"
+    return found[0].encode("unicode_escape").decode("ascii")

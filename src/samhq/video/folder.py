@@ -17,10 +17,10 @@ from PIL import Image
 
 from samhq.errors import ConfigError
 from samhq.image.boxes import boxes_from_masks
+from samhq.image.files import save_picture
 from samhq.image.write import write_mask
 from samhq.masks import rle
 from samhq.results.label_map import palette
-from samhq.storage.atomic import whole_file
 from samhq.video.result import FrameMasks
 
 LINES = "frames.jsonl"
@@ -146,5 +146,4 @@ def write_label_picture(path: Path, values: np.ndarray) -> None:
     picture = Image.fromarray(values.astype(np.uint8 if small else np.uint16))
     if small:
         picture.putpalette([level for rgb in palette() for level in rgb])
-    with whole_file(path) as part:
-        picture.save(part)
+    save_picture(picture, path)
