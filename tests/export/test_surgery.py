@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 
-from samhq.export.surgery import captured, needed_for, only_if
+from samhq.export.surgery import captured, forget_shapes, needed_for, only_if
 
 
 def graph() -> Any:
@@ -60,3 +61,27 @@ def test_values_inside_branches_are_needed_too() -> None:
     assert captured(branch) == {"kept", "shape"}
     assert needed_for(model.graph.node, [name]) == {0, 1, 2}
     assert needed_for(model.graph.node, ["kept"]) == {1}
+
+
+def quantised(model: Any, folder: Path) -> Path:
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    onnx.save(model, folder / "plain.onnx")
+    quantize_dynamic(folder / "plain.onnx", folder / "int8.onnx", weight_type=QuantType.QInt8)
+    return folder / "int8.onnx"
+
+
+def test_without_notes_on_shapes_a_graph_can_be_quantised(tmp_path: Path) -> None:
+    """The quantizer turns the weight of a Gemm around and leaves the note on its shape."""
+    weight = helper.make_tensor("w", TensorProto.FLOAT, [3, 2], [float(n) for n in range(6)])
+    x, y = (helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, k]) for n, k in (("x", 2), ("y", 3)))
+    note = helper.make_tensor_value_info("w", TensorProto.FLOAT, [3, 2])
+    node = helper.make_node("Gemm", ["x", "w"], ["y"], transB=1)
+    graph = helper.make_graph([node], "g", [x], [y], [weight], value_info=[note])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    with pytest.raises(Exception, match="differ"):
+        quantised(model, tmp_path)
+    forget_shapes(model)
+    session = onnxruntime.InferenceSession(quantised(model, tmp_path))
+    (found,) = session.run(None, {"x": np.array([[1, 2]], np.float32)})
+    np.testing.assert_allclose(found, [[2, 8, 14]], atol=0.3)

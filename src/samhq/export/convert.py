@@ -20,7 +20,7 @@ from samhq.errors import ConfigError, did_you_mean
 from samhq.export.graphs import DecoderGraph, EncoderGraph
 from samhq.export.original import OriginalEncoderGraph, original_decoder
 from samhq.export.quantise import quantise
-from samhq.export.surgery import add_nodes, only_if
+from samhq.export.surgery import add_nodes, forget_shapes, only_if
 from samhq.export.trace import trace
 from samhq.extras import from_extra
 from samhq.inference.cache import weights_hash
@@ -131,6 +131,7 @@ def write_decoder(
 
     proto = original_decoder(model, hq, multimask) if about.contract == "original" else decoder(model)
     onnx.helper.set_model_props(proto, about.to_metadata())
+    forget_shapes(proto)
     onnx.save(proto, path)
 
 
@@ -227,8 +228,13 @@ def check(path: Path) -> None:
 
 
 def _save(program: Any, path: Path, about: About, *, beside: bool) -> None:
+    import onnx
+
     program.model.metadata_props.update(about.to_metadata())
     program.save(str(path), external_data=beside)
+    proto = onnx.load(path, load_external_data=False)
+    forget_shapes(proto)
+    onnx.save(proto, path)
 
 
 def _moved(made: Path, folder: Path) -> list[Path]:

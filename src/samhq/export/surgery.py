@@ -62,6 +62,18 @@ def captured(node: Any) -> set[str]:
     return used - made
 
 
+def forget_shapes(model: Any) -> None:
+    """Removes what an `onnx.ModelProto` says about shapes inside its graphs; those of inputs and outputs stay.
+
+    Tools that change a graph afterwards, such as quantizers, take these notes for true and then contradict them.
+    """
+    graphs = [model.graph]
+    while graphs:
+        graph = graphs.pop()
+        del graph.value_info[:]
+        graphs += [attribute.g for node in graph.node for attribute in node.attribute if attribute.HasField("g")]
+
+
 def add_nodes(model: Any, nodes: Iterable[Any], inputs: Iterable[Any] = (), outputs: Iterable[Any] = ()) -> None:
     """Appends nodes that are computed last, with new inputs and outputs of the graph."""
     model.graph.node.extend(nodes)
