@@ -28,7 +28,6 @@ from samhq.training import loop, sources, start
 from samhq.training.checkpoint import load_state
 from samhq.training.config import TrainConfig
 from samhq.training.data import batches
-from samhq.training.publish import export
 from samhq.training.run import Run
 from samhq.training.task import TrainingTask
 
@@ -77,9 +76,9 @@ def test_a_stopped_run_from_scratch_goes_on_to_the_same_losses(scratch, tmp_path
     whole = losses(tmp_path / "whole")
     assert len(whole) == 4
     _interrupted(scratch, 1, monkeypatch)
-    _train(replace(scratch, resume=True))
+    trained = _train(replace(scratch, resume=True))
     assert losses(scratch.output) == pytest.approx(whole, rel=1e-5)
-    sam = export(scratch.output, norm_pictures=4)
+    sam = load_model(trained.last)
     assert (sam.config.side, sam.training) == (48, False)
     assert all(v.isfinite().all() for v in sam.state_dict().values() if v.is_floating_point())
 

@@ -63,7 +63,7 @@ def parameter_groups(named: Iterable[tuple[str, nn.Parameter]], config: TrainCon
 
 
 def _decays(name: str, parameter: nn.Parameter) -> bool:
-    table = "embed" in name.split(".")[-2] or "token" in name or "attention_biases" in name
+    table = "embed" in name.split(".")[-2:][0] or "token" in name or "attention_biases" in name
     return parameter.ndim >= 2 and not table
 
 
