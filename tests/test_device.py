@@ -46,3 +46,13 @@ def test_an_unknown_device_is_a_sentence(device: Any) -> None:
 def test_an_unknown_dtype_is_a_sentence(dtype: Any) -> None:
     with pytest.raises(ConfigError, match="float32"):
         as_dtype(dtype)
+
+
+def test_a_device_that_is_not_here_takes_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise NotImplementedError("Could not run 'aten::empty' with arguments from the 'MPS' backend. " + "x" * 1500)
+
+    monkeypatch.setattr(torch, "empty", refuse)
+    with pytest.raises(ConfigError, match="'aten::empty'") as caught:
+        as_device("mps")
+    assert len(str(caught.value)) < 250

@@ -25,7 +25,7 @@ def as_device(device: str | int | torch.device | None) -> torch.device:
     try:
         return torch.empty(0, device=device).device
     except (RuntimeError, AssertionError, TypeError, ValueError) as error:
-        reason = str(error).splitlines()[0].rstrip(".")
+        reason = str(error).partition("\n")[0].partition(". ")[0].rstrip(".")[:120]
         raise ConfigError(f"Expected a device that PyTorch has here, got {device!r}: {reason}. Try cpu.") from error
 
 

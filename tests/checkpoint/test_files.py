@@ -180,7 +180,7 @@ def test_folders(tmp_path):
     assert same(files.read(tmp_path).value, STATE)
     assert files.read(tmp_path).config == {"model_type": "sam"}
     (tmp_path / "config.json").write_text("{not json")
-    with pytest.raises(CheckpointError, match="Expected JSON"):
+    with pytest.raises(CheckpointError, match="as JSON, got text that is not"):
         files.read(tmp_path)
 
 

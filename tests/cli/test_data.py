@@ -78,7 +78,17 @@ def test_published_counts_are_said(tmp_path: Path, capsys: Shown) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["check", "/nowhere/at/all"], ["check"], ["check", "hqseg44k:none@/"], ["make", "x", "--count", "2"], ["other"]],
+    [
+        ["check", "/nowhere/at/all"],
+        ["check"],
+        ["check", "hqseg44k:none@/"],
+        ["make", "x", "--count", "2"],
+        ["other"],
+        ["make", "x", "--side", "100000000"],
+        ["make", "x", "--side", "1e8"],
+        ["make", "x", "--count", "10000000000000"],
+        ["make", "x", "--seed", "-1"],
+    ],
 )
 def test_wrong_use(arguments: list[str], capsys: Shown) -> None:
     assert main(["data", *arguments]) == 2

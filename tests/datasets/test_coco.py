@@ -151,12 +151,15 @@ def test_names_are_unique(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("{", "cannot be read"),
-        ("[]", "'images'"),
+        ("{", "as JSON, got text that is not"),
+        ("[]", "with the document as an object with images, annotations"),
         ('{"images": []}', "'annotations'"),
-        ('{"images": [{"id": 1}], "annotations": []}', "id, file_name"),
-        ('{"images": [], "annotations": [3]}', "image_id"),
-        ('{"images": [], "annotations": [], "categories": [{"name": "a"}]}', "'categories'"),
+        (
+            '{"images": [{"id": 1}], "annotations": []}',
+            r"images\[0\] .* without 'file_name'",
+        ),
+        ('{"images": [], "annotations": [3]}', r"annotations\[0\] as an object with image_id, got 3"),
+        ('{"images": [], "annotations": [], "categories": [{"name": "a"}]}', r"categories\[0\] as an object with id"),
     ],
 )
 def test_other_json_is_refused(tmp_path: Path, content: str, said: str) -> None:

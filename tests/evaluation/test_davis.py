@@ -195,5 +195,5 @@ def test_what_is_missing_is_named(davis: Path) -> None:
 def test_boxes_must_be_numbers(davis: Path) -> None:
     content: dict[str, Any] = {"cars": {"00001": {"1": [1, 2, 3]}}}
     (davis / "b.json").write_text(json.dumps(content))
-    with pytest.raises(ConfigError, match=r"cars/00001"):
+    with pytest.raises(ConfigError, match=r"cars\.00001\.1 as a list of 4"):
         evaluate_davis(Painter(), davis, davis / "b.json")

@@ -93,17 +93,20 @@ def test_masks_are_those_that_a_user_gets(hq: Sam, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("no json", "cannot be read"),
-        ({"a": 1}, "Expected a list"),
-        ([{"image_id": 1}], "Expected a list"),
+        ("no json", "as JSON, got text that is not"),
+        ({"a": 1}, "as a list, each an object with image_id"),
+        ([{"image_id": 1}], "without 'category_id'"),
         ([detection(0, 0, 3, 3, image_id=7)], "image 7"),
         ([detection(0, 0, 3, 3, category_id=0)], "category ids"),
         ([detection(0, 0, -3, 3)], "negative"),
-        ([{**detection(0, 0, 3, 3), "bbox": [1, 2, 3]}], "four numbers"),
-        ([{**detection(0, 0, 3, 3), "bbox": [1, 2, 3, float("nan")]}], "four numbers"),
-        ([{**detection(0, 0, 3, 3), "bbox": [1, 2, 3, 10**400]}], "four numbers"),
-        ([{**detection(0, 0, 3, 3), "bbox": [1, 2, 1e39, 3]}], "four numbers"),
-        *(([detection(0, 0, 3, 3, score)], "score as a number") for score in (None, "abc", [], float("nan"), 10**400)),
+        ([{**detection(0, 0, 3, 3), "bbox": [1, 2, 3]}], "a number of pixels"),
+        ([{**detection(0, 0, 3, 3), "bbox": [1, 2, 3, float("nan")]}], "a number of pixels"),
+        ([{**detection(0, 0, 3, 3), "bbox": [1, 2, 3, 10**400]}], "a number of pixels"),
+        ([{**detection(0, 0, 3, 3), "bbox": [1, 2, 1e39, 3]}], "a number of pixels"),
+        *(
+            ([detection(0, 0, 3, 3, score)], "score as a finite number")
+            for score in (None, "abc", [], float("nan"), 10**400)
+        ),
     ],
 )
 def test_wrong_detections_are_refused(truth: Path, tmp_path: Path, content: Any, said: str) -> None:
@@ -137,3 +140,23 @@ def test_models_side_by_side(truth: Path) -> None:
     lines = detection_table(scores).splitlines()
     assert [line.split("|")[1].strip() for line in lines[4:]] == ["A", "B"]
     assert json.loads(json.dumps(scores[0].to_json(), allow_nan=False))["masks"]["large"] is None
+
+
+def test_a_missing_picture_can_be_left_out(truth: Path) -> None:
+    content = json.loads(truth.read_text())
+    content["images"].append({"id": 99, "file_name": "gone.png"})
+    content["annotations"].append({**content["annotations"][0], "image_id": "99"})
+    truth.write_text(json.dumps(content))
+    with pytest.raises(ImageError, match=r"gone\.png"):
+        evaluate_detections(Painter(), truth)
+    scores = evaluate_detections(Painter(), truth, skip_missing=True)
+    assert scores.pictures == len(content["images"]) - 1
+
+
+def test_ids_of_text_are_those_of_numbers(truth: Path, tmp_path: Path) -> None:
+    content = json.loads(truth.read_text())
+    as_numbers = evaluate_detections(Painter(), truth)
+    for record in (*content["images"], *content["categories"]):
+        record["id"] = str(record["id"])
+    truth.write_text(json.dumps(content))
+    assert evaluate_detections(Painter(), truth).masks == as_numbers.masks

@@ -102,11 +102,11 @@ def test_what_does_not_fit_is_refused(truth: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="Expected 4 bboxes, one a frame, in a detection of video 1"):
         evaluate_youtube_vis(Painter(), truth, tracked(tmp_path / "d.json", None))
     with pytest.raises(ConfigError, match="Expected 4 bboxes"):
-        evaluate_youtube_vis(Painter(), truth, tracked(tmp_path / "d.json", bboxes=None))
+        evaluate_youtube_vis(Painter(), truth, tracked(tmp_path / "d.json", bboxes=[]))
     (tmp_path / "d.json").write_text("{}")
-    with pytest.raises(ConfigError, match="Expected a list"):
+    with pytest.raises(ConfigError, match="as a list, each an object with video_id"):
         evaluate_youtube_vis(Painter(), truth, tmp_path / "d.json")
-    with pytest.raises(ConfigError, match="'videos'"):
+    with pytest.raises(ConfigError, match="an object with videos"):
         evaluate_youtube_vis(Painter(), tmp_path / "d.json")
     with pytest.raises(ConfigError, match="cannot be read"):
         evaluate_youtube_vis(Painter(), tmp_path / "nowhere.json")
@@ -120,9 +120,9 @@ BOX = [5.0, 20.0, 9.0, 9.0]
     [
         ({"video_id": 2}, "of video 2"),
         ({"category_id": 0}, "category ids"),
-        ({"score": None}, "score as a number"),
-        ({"score": "abc"}, "score as a number"),
-        ({"bboxes": [BOX, None, None, [1, 2, 3]]}, "four numbers"),
+        ({"score": None}, "score as a finite number"),
+        ({"score": "abc"}, "score as a finite number"),
+        ({"bboxes": [BOX, None, None, [1, 2, 3]]}, "a number of pixels"),
     ],
 )
 def test_wrong_detections_are_refused(truth: Path, tmp_path: Path, more: dict[str, Any], said: str) -> None:

@@ -109,7 +109,7 @@ def test_of_several_pictures_some_may_have_no_objects(tmp_path: Path) -> None:
         ([{"mask": "nowhere.png"}], "nowhere.png"),
         ([{"type": "text", "data": "a cat"}], "'text'"),
         ([{"type": "rectangle", "data": [1, 2, 3, 4]}] * 2, "one rectangle"),
-        ([{"type": "point", "data": [1, 2]}, CAT], "None"),
+        ([{"type": "point", "data": [1, 2]}, CAT], "null"),
     ],
 )
 def test_other_forms_are_refused_in_a_sentence(tmp_path: Path, value: Any, said: str) -> None:

@@ -202,3 +202,8 @@ def test_what_does_not_fit_on_the_disk_is_an_error_and_not_there(tmp_path, forma
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_a_folder_may_be_given_as_text_and_a_picture_alone(tmp_path: Path) -> None:
+    write("labelme", scene(), str(tmp_path))
+    assert names(tmp_path)

@@ -140,7 +140,7 @@ def test_boxes_may_stick_out_and_are_not_clipped():
         ([0, 0, 1e39, 1e39], r"1e\+09 or more"),
         ([-1e300, 0, 5, 5], r"1e\+09 or more"),
         ([30, 30, 10, 15], r"use \(30, 30, 40, 45\)"),
-        ([[1, 2, 30, 40], [50, 2, 40, 300]], "top-left corner first"),
+        ([[1, 2, 30, 40], [50, 2, 40, 300]], "x0 and x1 are swapped"),
         ([5, 5, 5, 9], "x0 < x1"),
         ([0.1, 0.2, 0.6, 0.7], "normalised"),
         ([0, 0, 1, 1], "normalised"),
@@ -173,3 +173,20 @@ def test_nonsense_raises_prompt_errors_only(value, labels):
         assert xy.shape[1] == 2
     with contextlib.suppress(PromptError):
         assert as_boxes(value, (50, 60)).shape[1] == 4
+
+
+@pytest.mark.parametrize(
+    ("box", "said"),
+    [
+        ([60, 50, 10, 20], r"corners are reversed, so use \(10, 20, 60, 50\); if it is .* use \(60, 50, 70, 70\)"),
+        ([60, 50, 59, 49], r"corners are reversed, so use \(59, 49, 60, 50\)"),
+        ([60, 20, 10, 50], r"looks like \(x, y, width, height\), so use \(60, 20, 70, 70\); if x0 and x1 are swapped"),
+        ([95, 20, 10, 50], r"x0 and x1 are swapped, so use \(10, 20, 95, 50\)"),
+        ([10, 90, 50, 20], r"y0 and y1 are swapped, so use \(10, 20, 50, 90\)"),
+        ([10, 20, 10, 50], r"no area; if it is .*, use \(10, 20, 20, 70\)"),
+        ([60, 90, 60, 90], "no area, give two opposite corners"),
+    ],
+)
+def test_a_box_the_wrong_way_round_is_called_what_it_is(box, said):
+    with pytest.raises(PromptError, match=said):
+        as_boxes(box, (100, 100))

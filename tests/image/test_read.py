@@ -132,7 +132,7 @@ def test_sixteen_bits_are_scaled_as_viewers_do(format):
     expected = np.round(values / 257).astype(np.uint8)
     for source in (values, values.astype(np.int32), saved(Image.fromarray(values), format), Image.fromarray(values)):
         np.testing.assert_array_equal(read_image(source)[..., 0], expected)
-    dark = np.array([[0, 255]], np.uint16)
+    dark = saved(Image.fromarray(np.array([[0, 255]], np.uint16)), format)
     assert read_image(dark)[0, :, 0].tolist() == [0, 1]
 
 
@@ -393,3 +393,12 @@ def test_arrays_are_not_copied():
     array = colours()
     assert np.shares_memory(read_image(array), array)
     assert np.shares_memory(as_array(torch.from_numpy(array)), array)
+
+
+@pytest.mark.parametrize("make", [lambda values: values, lambda values: values[..., None].repeat(3, 2)])
+def test_bytes_in_sixteen_bits_are_not_shown_black(make):
+    dark = make(np.full((4, 5), 200, np.uint16))
+    with pytest.raises(ImageError, match=r"up to 200 .* image\.astype\(np\.uint8\)"):
+        read_image(dark)
+    assert read_image(np.zeros((4, 5), np.uint16)).max() == 0
+    assert read_image(make(np.full((4, 5), 300, np.uint16))).max() == 1

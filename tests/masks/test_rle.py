@@ -167,3 +167,10 @@ def test_large_codes_cost_their_runs_alone():
         code = compressed_code(LARGE)
         assert area(code) == 9
         assert len(code["counts"]) < 20
+
+
+@pytest.mark.parametrize("shape", [(0, 0), (0, 5), (4, 0), (2, 0, 3), (0, 0, 0)])
+def test_masks_without_pixels_have_codes(shape):
+    codes = encode(np.zeros(shape, bool))
+    codes = codes if isinstance(codes, list) else [codes]
+    assert [decode(code).shape for code in codes] == [shape[-2:]] * len(codes)

@@ -26,6 +26,15 @@ def test_what_is_written_is_read(about: About) -> None:
         ({"samhq.format": "9"}, "another form"),
         ({"samhq.side": "wide"}, "damaged"),
         ({"samhq.mean": "1,x"}, "damaged"),
+        ({"samhq.mean": "1,2"}, "damaged"),
+        ({"samhq.std": "1,2,nan"}, "damaged"),
+        ({"samhq.std": "1,2,1e400"}, "damaged"),
+        ({"samhq.side": "0"}, "damaged"),
+        ({"samhq.side": "9" * 5000}, "damaged"),
+        ({"samhq.masks": "-4"}, "damaged"),
+        ({"samhq.hq": "maybe"}, "damaged"),
+        ({"samhq.dtype": "int3"}, "damaged"),
+        ({"samhq.contract": ""}, "damaged"),
     ],
 )
 def test_other_forms_and_damage_are_told(changes: dict[str, str], came: str) -> None:

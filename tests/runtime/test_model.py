@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import pickle
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -132,3 +134,42 @@ def test_halves_of_two_exports_are_refused(hq_folder: Path, tmp_path: Path) -> N
     onnx.save(model, tmp_path / "encoder.onnx")
     with pytest.raises(CheckpointError, match="one export"):
         OnnxModel(tmp_path)
+
+
+@pytest.mark.parametrize("runtime", [None, "openvino"])
+def test_swapped_files_are_refused_when_they_are_opened(hq_folder: Path, tmp_path: Path, runtime: str | None) -> None:
+    shutil.copy(hq_folder / "encoder.onnx", tmp_path / "decoder.onnx")
+    shutil.copy(hq_folder / "decoder.onnx", tmp_path / "encoder.onnx")
+    with pytest.raises(CheckpointError, match=r"input 'pixels' at .*encoder\.onnx, got one with .*swapped"):
+        OnnxModel(tmp_path, runtime)
+
+
+@pytest.mark.parametrize("runtime", [None, "openvino"])
+@pytest.mark.parametrize("seed", range(6))
+def test_flipped_bytes_end_in_our_own_error(hq_folder: Path, tmp_path: Path, seed: int, runtime: str | None) -> None:
+    shutil.copytree(hq_folder, tmp_path, dirs_exist_ok=True)
+    source = np.random.default_rng(seed)
+    for name in ("encoder.onnx", "decoder.onnx"):
+        data = bytearray((tmp_path / name).read_bytes())
+        places = source.integers(len(data) - 3000, len(data), 40) if seed % 2 else source.integers(0, len(data), 40)
+        for place in places:
+            data[place] = source.integers(256)
+        (tmp_path / name).write_bytes(bytes(data))
+    with contextlib.suppress(CheckpointError):  # a weight may change without a trace
+        opened = OnnxModel(tmp_path, runtime)
+        opened.decode(opened.encode(tiny.pixels(tiny.HQ).numpy()), asked([1], None, None, 0), "best", "add")
+
+
+def test_metadata_that_is_no_text_is_refused(hq_folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(hq_folder, tmp_path, dirs_exist_ok=True)
+    data = (tmp_path / "decoder.onnx").read_bytes()
+    assert data.count(b"tiny_hq") >= 1
+    (tmp_path / "decoder.onnx").write_bytes(data.replace(b"tiny_hq", b"tiny_\xff\xfe"))
+    with pytest.raises(CheckpointError, match=r"decoder\.onnx"):
+        OnnxModel(tmp_path)
+
+
+def test_a_model_travels_to_another_process_by_its_files(exported: OnnxModel) -> None:
+    copied = pickle.loads(pickle.dumps(exported))
+    pixels = tiny.pixels(tiny.HQ).numpy()
+    np.testing.assert_array_equal(copied.encode(pixels).features, exported.encode(pixels).features)

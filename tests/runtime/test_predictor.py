@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -141,3 +142,11 @@ def test_a_plain_sam_has_no_hq_mask(ready: OnnxPredictor, monkeypatch: pytest.Mo
     monkeypatch.setattr(ready.model, "about", replace(ready.model.about, hq=False))
     with pytest.raises(ConfigError, match="plain SAM"):
         ready.predict(**PROMPTS[0], hq_token_only=True)
+
+
+def test_a_predictor_can_be_pickled_with_its_picture(hq_folder: Path) -> None:
+    predictor = OnnxPredictor(hq_folder)
+    predictor.set_image(np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8))
+    copied, box = pickle.loads(pickle.dumps(predictor)), np.array([5, 5, 30, 30])
+    for mine, theirs in zip(predictor.predict(box=box), copied.predict(box=box), strict=True):
+        np.testing.assert_array_equal(mine, theirs)

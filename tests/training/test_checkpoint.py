@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -58,3 +59,16 @@ def test_a_state_that_is_cut_off_is_damaged(size: int, tmp_path: Path) -> None:
 def test_no_state_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="got none"):
         load_state(tmp_path)
+
+
+def test_a_full_disk_is_an_os_error_and_keeps_the_state_before(tmp_path: Path) -> None:
+    save_state(tmp_path, {"step": 1}, "{}")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
+    try:
+        with pytest.raises(OSError, match=r"state\.pt|too large"):
+            save_state(tmp_path, {"step": 2, "weights": torch.zeros(100_000)}, "{}")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert load_state(tmp_path)["step"] == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"state.pt", "config.json"}

@@ -14,6 +14,8 @@ from typing import Any, get_args
 
 from samhq.config import MODELS, Defaults, HQMode, ModelConfig
 from samhq.errors import CheckpointError, ConfigError
+from samhq.storage.documents import parse_json
+from samhq.storage.schema import Fields
 
 Declared = Mapping[str, object]
 METADATA_KEY = "samhq"
@@ -42,12 +44,8 @@ def from_metadata(metadata: Mapping[str, str]) -> Declared:
     """
     if METADATA_KEY not in metadata:
         return {}
-    try:
-        value = json.loads(metadata[METADATA_KEY])
-    except (ValueError, RecursionError, TypeError) as error:
-        raise CheckpointError(f"Expected JSON in the header's {METADATA_KEY!r} entry, got: {error}.") from error
-    if not isinstance(value, dict):
-        raise CheckpointError(f"Expected an object in the header's {METADATA_KEY!r} entry, got {value!r}.")
+    what = f"the header's {METADATA_KEY!r} entry"
+    value = parse_json(metadata[METADATA_KEY], what, Fields(), CheckpointError, "Save the weights again.")
     return _flat(value)
 
 

@@ -27,7 +27,9 @@ import torch
 from torch import Tensor
 
 from samhq.errors import CheckpointError, ConfigError
+from samhq.storage import documents
 from samhq.storage.atomic import whole_file
+from samhq.storage.schema import Fields
 
 #: In a folder, the first of these that exists holds the weights.
 WEIGHT_NAMES = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin")
@@ -168,15 +170,7 @@ def read_json(path: Path) -> dict[str, object]:
     Raises:
         CheckpointError: it cannot be read, is no JSON, or holds something else than an object.
     """
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CheckpointError(f"Expected a readable file, got {path}: {error.strerror or error}.") from None
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"Expected JSON in {path}, got text that is not: {error}. Download it again.") from error
-    if not isinstance(value, dict):
-        raise CheckpointError(f"Expected a JSON object in {path}, got a {type(value).__name__}. Download it again.")
-    return value
+    return dict(documents.read_json(path, "a JSON object", Fields(), CheckpointError, "Download it again."))
 
 
 def _read_folder(folder: Path) -> Contents:

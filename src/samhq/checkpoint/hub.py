@@ -12,7 +12,6 @@ import contextlib
 import functools
 import hashlib
 import importlib
-import json
 import os
 import re
 import socket
@@ -338,7 +337,6 @@ def _notes_path() -> Path:
 
 def _notes() -> dict[str, object]:
     try:
-        value = json.loads(_notes_path().read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return dict(read_json(_notes_path()))
+    except CheckpointError:
         return {}
-    return value if isinstance(value, dict) else {}

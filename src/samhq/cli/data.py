@@ -15,6 +15,7 @@ from cyclopts import App, Parameter
 
 from samhq.cli.models import table
 from samhq.errors import ConfigError
+from samhq.options import whole_number
 from samhq.progress import counted, print_line
 from samhq.storage.locks import only_one
 from samhq.storage.names import printable
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 data = App(name="data", help="Check a data set, or make a drawn one.", help_format="plaintext")
 _SHOWN = 10  #: sentences for each kind of finding
+_MOST = 10_000_000  #: pictures that are drawn
 _VALIDATION = 5  #: one picture of so many is for validation
 
 
@@ -122,8 +124,8 @@ def make(
     """
     from samhq.datasets.drawn.config import SceneConfig
 
-    if count < _VALIDATION or seed < 0:
-        raise ConfigError(f"Expected --count of 5 or more and --seed of 0 or more, got {count} and {seed}.")
+    whole_number("--count", count, _VALIDATION, _MOST)
+    whole_number("--seed", seed, 0, (1 << 31) - 1)
     taken = [folder / name for name in ("train.json", "val.json") if (folder / name).exists()]
     if taken:
         raise ConfigError(f"Expected a folder without data of an earlier run, got {taken[0]}. Name another folder.")

@@ -35,7 +35,7 @@ SEGINW, DAVIS, YOUTUBE_VIS = "seginw:", "davis:", "ytvis:"
 class ComparedFlags:
     """Which models are measured, where and how."""
 
-    model: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = ()
+    model: Annotated[tuple[str, ...], Parameter(alias="-m", negative="", show_default=False)] = ()
     """A name that `samhq models` lists, a file, a folder or a hub id; repeat to compare. [default: the starter]"""
 
     hq: Annotated[tuple[HQMode, ...], Parameter(negative="", show_default=False)] = ()
@@ -112,6 +112,7 @@ def evaluate(
     asked: AskedFlags = BOXES,
     images: Path | None = None,
     limit: int | None = None,
+    skip_missing: Annotated[bool, Parameter(negative="")] = False,
     report: ReportFlags = SHOWN,
 ) -> int:
     """Measure models on a data set: IoU, boundary IoU, thin structures, sizes, clicks; or AP, SegInW, J&F.
@@ -134,10 +135,11 @@ def evaluate(
             scenes that no run learns from: scenes:COUNT, scenes:COUNT:thin, either with @SIDE [512].
         images: The folder of a COCO or YouTube-VIS file's pictures. [default: the one beside or around the file]
         limit: So many pictures, spread evenly; the first sequences or videos of davis: and ytvis:.
+        skip_missing: Leave out pictures whose files are not there; otherwise the first of them ends the run.
     """
     if source.startswith((SEGINW, DAVIS, YOUTUBE_VIS)) or asked.detections or asked.detector:
-        return _by_boxes(source, compared, asked, images, limit, report)
-    return _by_prompts(source, compared, asked, images, limit, report)
+        return _by_boxes(source, compared, asked, images, limit, skip_missing, report)
+    return _by_prompts(source, compared, asked, images, limit, skip_missing, report)
 
 
 def _by_prompts(
@@ -146,6 +148,7 @@ def _by_prompts(
     asked: AskedFlags,
     images: Path | None,
     limit: int | None,
+    skip_missing: bool,
     report: ReportFlags,
 ) -> int:
     from samhq.datasets.open import open_dataset
@@ -154,7 +157,7 @@ def _by_prompts(
     from samhq.evaluation.run import make_plan
     from samhq.evaluation.worst import draw_worst
 
-    pictures = open_dataset(source, images=images, limit=limit)
+    pictures = open_dataset(source, images=images, limit=limit, skip_missing=skip_missing)
     models = compared.load()
     for _, segmenter in models:  # before any of them spends an hour
         make_plan(segmenter.model, asked.prompts, asked.protocol, compared.hq or None, asked.seed)
@@ -188,6 +191,7 @@ def _by_boxes(
     asked: AskedFlags,
     images: Path | None,
     limit: int | None,
+    skip_missing: bool,
     report: ReportFlags,
 ) -> int:
     if (asked.prompts, asked.protocol, report.resume) != ("box", "exact", False):
@@ -205,11 +209,15 @@ def _by_boxes(
         )
     if images is not None and source.startswith((SEGINW, DAVIS)):
         raise ConfigError(f"Expected --images with a JSON file only, got it with {source}. Leave it out.")
+    if skip_missing and source.startswith((SEGINW, DAVIS, YOUTUBE_VIS)):
+        raise ConfigError(f"Expected --skip-missing with a COCO file or a folder, got it with {source}. Leave it out.")
+    if skip_missing and asked.detector:
+        raise ConfigError("Expected --skip-missing without --detector, got both. Make the boxes first.")
     if report.output is not None:
         _check_writable(report.output)
     models, mode = compared.load(), compared.hq[0] if compared.hq else None
     with _boxes(source, asked, compared.device, images, limit, report.output) as boxes:
-        measure, table = _measure(source, boxes, images, report.output)
+        measure, table = _measure(source, boxes, images, report.output, skip_missing)
         found = [measure(m, name=label, hq=mode, limit=limit, progress=sys.stderr.isatty()) for label, m in models]
     told, text = [one.to_json() for one in found], table(found)
     if report.output is not None:
@@ -250,7 +258,7 @@ def _boxes(
 
 
 def _measure(
-    source: str, boxes: Path | None, images: Path | None, output: Path | None
+    source: str, boxes: Path | None, images: Path | None, output: Path | None, skip_missing: bool
 ) -> tuple[Callable[..., Any], Callable[[Sequence[Any]], str]]:
     """What measures one model on a source of boxes, and what makes a table of several."""
     from samhq.evaluation.davis import davis_table, evaluate_davis
@@ -275,7 +283,7 @@ def _measure(
             model, file, boxes, images=images, name=name, results=results(name), **more
         ), video_table
     return lambda model, name, **more: evaluate_detections(
-        model, source, boxes, images=images, name=name, results=results(name), **more
+        model, source, boxes, images=images, name=name, results=results(name), skip_missing=skip_missing, **more
     ), detection_table
 
 

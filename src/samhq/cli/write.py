@@ -5,7 +5,6 @@ Light until it runs: the writers are imported inside functions.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -170,13 +169,10 @@ def content_of(path: Path) -> dict[str, Any]:
     Raises:
         ImageError: not a JSON object.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ImageError(f"Expected a JSON record of results, got {path}: {error!r:.120}. Check the file.") from error
-    if not isinstance(content, dict):
-        raise ImageError(f"Expected a JSON record of results, got {path}, a {type(content).__name__}. Leave it out.")
-    return content
+    from samhq.storage.documents import read_json
+    from samhq.storage.schema import Fields
+
+    return dict(read_json(path, "a record of results", Fields(), ImageError, "Check the file, or leave it out."))
 
 
 def read_record(path: Path, *, pixels: bool, place: bool) -> Picture:

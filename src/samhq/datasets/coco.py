@@ -7,9 +7,8 @@ Source: cocodataset.org, "Data format"; pycocotools, coco.py, `annToRLE`.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,19 @@ from samhq.image.read import read_image
 from samhq.masks import rle, runs
 from samhq.masks.rings import filled
 from samhq.shapes import Bool
+from samhq.storage.documents import read_json
+from samhq.storage.schema import FLAG, ID, NUMBER, SIDE, TEXT, WORDS, Fields, Items
 
+#: What is read of a COCO file; segmentations are checked where they are decoded.
+_FORM = Fields(
+    {
+        "images": Items(Fields({"id": ID, "file_name": TEXT}, {"height": SIDE, "width": SIDE})),
+        "annotations": Items(
+            Fields({"image_id": ID}, {"category_id": ID, "iscrowd": FLAG, "area": NUMBER}),
+        ),
+    },
+    {"categories": Items(Fields({"id": ID}, {"name": WORDS}))},
+)
 _LOOKED_AT = 24  #: pictures whose files are looked for, to find out which folder they lie in
 _BESIDE = ("ann", "label", "json")  #: how folders begin that hold JSON files only, their pictures beside them
 
@@ -37,12 +48,13 @@ class CocoPictures:
         name: str,
         images: Sequence[Mapping[str, Any]],
         annotations: Sequence[Mapping[str, Any]],
-        categories: Mapping[int, str],
+        categories: Mapping[Any, str],
         folder: Path,
     ) -> None:
-        self.name, self.images, self.categories, self.folder = name, list(images), dict(categories), folder
+        self.name, self.images, self.folder = name, [_with_plain_ids(image) for image in images], folder
+        self.categories = {plain_id(number): name for number, name in categories.items()}
         self.annotations: dict[Any, list[Mapping[str, Any]]] = {image["id"]: [] for image in self.images}
-        for annotation in annotations:
+        for annotation in map(_with_plain_ids, annotations):
             self.annotations.setdefault(annotation["image_id"], []).append(annotation)
         self._names = _unique(self.images)
 
@@ -67,7 +79,12 @@ class CocoPictures:
 
     def path(self, index: int) -> Path:
         """A picture's file."""
-        return self.folder / self.file_name(index)
+        return located(self.folder, self.file_name(index))
+
+    def lacks(self, index: int) -> Path | None:
+        """A picture's file, where it is not there."""
+        path = self.path(index)
+        return None if _is_file(path) else path
 
     def size_hw(self, index: int) -> tuple[int, int]:
         """A picture's height and width, as its entry says, or else its file.
@@ -77,7 +94,13 @@ class CocoPictures:
         """
         entry = self.images[index]
         if entry.get("height") and entry.get("width"):
-            return int(entry["height"]), int(entry["width"])
+            height, width = int(entry["height"]), int(entry["width"])
+            if height * width >= 1 << 32:
+                raise ImageError(
+                    f"Expected a picture of fewer than 2^32 pixels, which COCO's codes can count, got {height} x "
+                    f"{width} in the entry of {self.path(index)}. Mend the file."
+                )
+            return height, width
         height, width = read_image(self.path(index)).shape[:2]
         return int(height), int(width)
 
@@ -101,17 +124,18 @@ class CocoPictures:
         )
 
 
-def open_coco(path: Path, images: Path | None = None) -> CocoPictures:
+def open_coco(path: Path, images: str | Path | None = None) -> CocoPictures:
     """The pictures of a COCO file; `images` is their folder, found beside or around the file when left out.
 
     Raises:
         ConfigError: not a COCO file, or no folder around it holds its pictures, or two do as well as each other.
     """
     content = read_coco(path)
+    images = None if images is None else Path(images)
     if images is not None and not images.is_dir():
         raise ConfigError(f"Expected the folder of the pictures of {path}, got {images}, which is none. Check it.")
-    folder = images or find_images(path, [str(image["file_name"]) for image in content["images"]])
-    categories = {entry["id"]: str(entry.get("name", "")) for entry in content.get("categories", [])}
+    folder = images or find_images(path, [image["file_name"] for image in content["images"]])
+    categories = {entry["id"]: str(entry.get("name") or "") for entry in content.get("categories") or ()}
     return CocoPictures(_title(path), content["images"], content["annotations"], categories, folder)
 
 
@@ -121,19 +145,32 @@ def read_coco(path: Path) -> dict[str, Any]:
     Raises:
         ConfigError: it cannot be read, is no JSON, or lacks images, annotations or their keys.
     """
-    try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"Expected a COCO JSON file, got {path}, which cannot be read: {error}. Check it.") from error
-    needed = {"images": ("id", "file_name"), "annotations": ("image_id",), "categories": ("id",)}
-    for key, fields in needed.items():
-        records = content.get(key, [] if key == "categories" else None) if isinstance(content, dict) else None
-        if not isinstance(records, list):
-            raise ConfigError(f"Expected a COCO file with a list {key!r}, got {path} without one. Name another file.")
-        wrong = next((r for r in records if not isinstance(r, dict) or not r.keys() >= set(fields)), None)
-        if wrong is not None:
-            raise ConfigError(f"Expected {', '.join(fields)} in each of {key!r} in {path}, got {str(wrong)[:80]}.")
+    content = read_json(path, "a COCO file", _FORM, ConfigError, "Mend it, or name another file.")
+    for key in ("images", "categories"):
+        _check_different([plain_id(record["id"]) for record in content.get(key) or ()], f"ids of {key!r} in {path}")
     return dict(content)
+
+
+def plain_id(value: int | float | str) -> int | str:
+    """An id as files mean it: 7, 7.0 and "7" are the same; other text stays text.
+
+    >>> plain_id("7"), plain_id(7.0), plain_id("007")
+    (7, 7, '007')
+    """
+    if isinstance(value, str):
+        return int(value) if value.isascii() and value.isdecimal() and str(int(value)) == value else value
+    return int(value)
+
+
+def in_order(ids: Iterable[int | str]) -> list[int | str]:
+    """Ids sorted: numbers, then text."""
+    return sorted(ids, key=lambda one: (isinstance(one, str), one))
+
+
+def _check_different(ids: Sequence[int | str], which: str) -> None:
+    again = next((one for one, count in Counter(ids).items() if count > 1), None)
+    if again is not None:
+        raise ConfigError(f"Expected different {which}, got {again!r} twice. Number them anew.")
 
 
 def find_images(path: Path, file_names: Sequence[str]) -> Path:
@@ -220,6 +257,28 @@ def _filled(polygons: list[Any], size_hw: tuple[int, int], who: str) -> rle.RLE:
     return {"size": list(size_hw), "counts": code["counts"].decode("ascii")}
 
 
+def located(folder: Path, file_name: str) -> Path:
+    """Where a picture lies: `file_name` in the folder; written on Windows, its backslashes part folders."""
+    path = folder / file_name
+    return path if "\\" not in file_name or _is_file(path) else folder / file_name.replace("\\", "/")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name longer than any file's
+        return False
+
+
+def _with_plain_ids(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The record itself where its ids are plain; else a copy with plain ones."""
+    ids = {key: record[key] for key in ("image_id", "category_id") if record.get(key) is not None}
+    ids |= {"id": record["id"]} if "file_name" in record else {}
+    plain = {key: plain_id(value) for key, value in ids.items()}
+    same = all(plain[key] is value for key, value in ids.items())
+    return record if same else {**record, **plain}
+
+
 def _number(value: Any, otherwise: int) -> int:
     return value if isinstance(value, int) else otherwise
 
@@ -229,7 +288,7 @@ def _finite(ring: list[Any]) -> bool:
 
 
 def _unique(images: Sequence[Mapping[str, Any]]) -> list[str]:
-    files = [str(image["file_name"]) for image in images]
+    files = [image["file_name"].replace("\\", "/") for image in images]
     stems = [Path(file).with_suffix("").as_posix() for file in files]
     once, whole = Counter(stems), Counter(files)
     return [
@@ -264,5 +323,5 @@ def _below(folder: Path) -> list[Path]:
 
 def _rank(folder: Path, distance: int, path: Path, file_names: Sequence[str]) -> tuple[int, bool, int]:
     """Smaller is better: fewer files missing, named in the file's name, nearer."""
-    held = sum((folder / name).is_file() for name in file_names)
+    held = sum(_is_file(located(folder, name)) for name in file_names)
     return -held, folder.name not in path.stem, distance

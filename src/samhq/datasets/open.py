@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from samhq.datasets.coco import open_coco
@@ -10,27 +11,45 @@ from samhq.datasets.drawn.pictures import open_drawn
 from samhq.datasets.hqseg import PREFIX, open_hqseg
 from samhq.datasets.pairs import open_pairs
 from samhq.datasets.sample import Pictures
-from samhq.datasets.views import spread
+from samhq.datasets.views import present, spread
 from samhq.errors import ConfigError
+from samhq.options import yes_or_no
+from samhq.progress import print_line
 
 
-def open_dataset(source: str | Path, *, images: Path | None = None, limit: int | None = None) -> Pictures:
+def open_dataset(
+    source: str | Path,
+    *,
+    images: str | Path | None = None,
+    limit: int | None = None,
+    skip_missing: bool = False,
+) -> Pictures:
     """The pictures of a data set, each read when it is asked for.
 
     `source` is a COCO JSON file (`images` its folder of pictures, found when left out); a folder with `images/` and
     `masks/`, with `im/` and `gt/`, or with NAME.jpg beside NAME.png; or a part of HQSeg-44K as
     `hqseg44k:DIS5K-VD@/path/to/data`, all parts for training or validation as `hqseg44k:train@...`, `hqseg44k:val@...`;
     or scenes that are drawn here and that no run learns from, `scenes:100`, `scenes:100:thin`, `scenes:100@224`.
-    `limit` takes so many pictures, spread evenly over the source.
+    `limit` takes so many pictures, spread evenly over the source. `skip_missing` leaves out pictures whose files are
+    not there, and says on stderr how many; otherwise reading such a picture is an error.
 
     Raises:
-        ConfigError: nothing of these forms there, or a limit below 1.
+        ConfigError: nothing of these forms there, or a limit below 1; with `skip_missing` no picture is there.
     """
-    return spread(_opened(source, images), limit)
+    pictures = _opened(source, None if images is None else Path(images))
+    return spread(_present(pictures) if yes_or_no("skip_missing", skip_missing) else pictures, limit)
+
+
+def _present(pictures: Pictures) -> Pictures:
+    found, missing = present(pictures)
+    if missing:
+        count, of = len(missing), len(pictures)
+        print_line(f"{pictures.name}: {count} of {of} pictures left out, such as {missing[0]}", stream=sys.stderr)
+    return found
 
 
 def _opened(source: str | Path, images: Path | None) -> Pictures:
-    text, path = str(source), Path(source)
+    text, path = str(source), Path(source).expanduser()
     if text.startswith(PREFIX):
         _check_no_images(images, text)
         return open_hqseg(*hqseg_source(text))

@@ -49,6 +49,12 @@ class PairFolder:
         pair = self.pairs[index]
         return stamp_of_files(filter(None, (pair.image, pair.mask)))
 
+    def lacks(self, index: int) -> Path | None:
+        """The picture's file or its mask's, where it is not there; the picture's where no mask has its name."""
+        pair = self.pairs[index]
+        files = (pair.image, pair.mask or pair.image.with_suffix(".png"))
+        return next((path for path in files if not path.is_file()), None)
+
     def __getitem__(self, index: int) -> Sample:
         pair = self.pairs[index]
         if pair.mask is None:

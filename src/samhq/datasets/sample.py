@@ -92,6 +92,20 @@ class Stamped(Protocol):
         ...
 
 
+@runtime_checkable
+class FromFiles(Protocol):
+    """A source that says, without reading pixels, whether a sample's files are there."""
+
+    def lacks(self, index: int) -> Path | None:
+        """The first of a sample's files that is not there; None where all are."""
+        ...
+
+
+def lacking(pictures: Pictures, index: int) -> Path | None:
+    """The file that a sample lacks; None where it lacks none, or its source has no files."""
+    return pictures.lacks(index) if isinstance(pictures, FromFiles) else None
+
+
 def stamp_of(pictures: Pictures, index: int) -> str | None:
     """The stamp of a sample; None where its source has none."""
     return pictures.stamp(index) if isinstance(pictures, Stamped) else None

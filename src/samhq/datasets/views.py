@@ -1,4 +1,4 @@
-"""Parts of a data set, and several data sets as one. Knows nothing about files."""
+"""Parts of a data set, and several data sets as one. Does not read files."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import accumulate
+from pathlib import Path
 
-from samhq.datasets.sample import Pictures, Sample, stamp_of
+from samhq.datasets.sample import Pictures, Sample, lacking, stamp_of
 from samhq.errors import ConfigError
 
 
@@ -28,6 +29,10 @@ class Chosen:
     def stamp(self, index: int) -> str | None:
         """That of the source."""
         return stamp_of(self.pictures, self.places[index])
+
+    def lacks(self, index: int) -> Path | None:
+        """That of the source."""
+        return lacking(self.pictures, self.places[index])
 
     def __getitem__(self, index: int) -> Sample:
         return self.pictures[self.places[index]]
@@ -51,6 +56,10 @@ class Joined:
         """That of its source."""
         return stamp_of(*self._at(index))
 
+    def lacks(self, index: int) -> Path | None:
+        """That of its source."""
+        return lacking(*self._at(index))
+
     def __getitem__(self, index: int) -> Sample:
         part, place = self._at(index)
         sample = part[place]
@@ -73,3 +82,21 @@ def spread(pictures: Pictures, count: int | None) -> Pictures:
     if count is None or count >= len(pictures):
         return pictures
     return Chosen(pictures, [index * len(pictures) // count for index in range(count)])
+
+
+def present(pictures: Pictures) -> tuple[Pictures, list[Path]]:
+    """The pictures whose files are there, and the files that others lack.
+
+    Raises:
+        ConfigError: all of them lack a file.
+    """
+    lacked = [lacking(pictures, index) for index in range(len(pictures))]
+    missing = [path for path in lacked if path is not None]
+    if not missing:
+        return pictures, []
+    if len(missing) == len(pictures):
+        raise ConfigError(
+            f"Expected at least one picture of {pictures.name} to be there, found none, not even {missing[0]}. "
+            "Check where the pictures lie."
+        )
+    return Chosen(pictures, [index for index, path in enumerate(lacked) if path is None]), missing

@@ -5,7 +5,6 @@ Knows pictures and boxes; nothing of data sets or scores.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -56,21 +55,6 @@ def check_box(box: Any, who: str) -> tuple[float, float, float, float]:
     if len(numbers) != 4 or not all(abs(number) < 1e9 for number in numbers):
         raise ConfigError(f"Expected a box of four numbers of pixels in {who}, got {str(box)[:60]}. Mend the file.")
     return numbers
-
-
-def check_score(score: Any, who: str) -> float:
-    """One finite number.
-
-    Raises:
-        ConfigError: something else.
-    """
-    try:
-        number = float(score)
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
-    if not math.isfinite(number):
-        raise ConfigError(f"Expected a score as a number in {who}, got {str(score)[:60]}. Mend the file.")
-    return number
 
 
 def from_xywh(box: Any, who: str) -> tuple[float, float, float, float]:

@@ -8,7 +8,6 @@ davischallenge/davis2017-evaluation (frames left out, means over objects).
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,6 +31,8 @@ from samhq.image.read import describe, read_image
 from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam
 from samhq.progress import counted
+from samhq.storage.documents import read_json
+from samhq.storage.schema import BOX, Named
 
 #: How far apart contours may lie to count as met, as a share of the picture's diagonal.
 TOLERANCE = 0.008
@@ -134,7 +135,7 @@ def davis_table(scores: Sequence[DavisScores]) -> str:
 
 
 def evaluate_davis(
-    model: Segmenter | Sam,
+    model: Segmenter | Sam | str | None,
     root: str | Path,
     boxes: str | Path | None = None,
     *,
@@ -181,22 +182,26 @@ def read_boxes(path: Path) -> Boxes:
     Raises:
         ConfigError: a file of another form.
     """
-    try:
-        content = json.loads(path.read_bytes())
-        return {
-            sequence: {
-                frame: {int(number): check_box(box, f"{sequence}/{frame} of {path}") for number, box in objects.items()}
-                for frame, objects in frames.items()
-            }
-            for sequence, frames in content.items()
+    advice = "Write {sequence: {frame: {object: [x0, y0, x1, y1]}}}."
+    content = read_json(path, "boxes", Named(Named(Named(BOX))), ConfigError, advice)
+    return {
+        sequence: {
+            frame: {_object(name, path): check_box(box, f"{sequence}/{frame} of {path}") for name, box in boxes.items()}
+            for frame, boxes in frames.items()
         }
-    except ConfigError:
-        raise
-    except (OSError, ValueError, AttributeError) as error:
-        raise ConfigError(
-            f"Expected boxes as {{sequence: {{frame: {{object: [x0, y0, x1, y1]}}}}}} in {path}, got something else: "
-            f"{error}. Check the file."
-        ) from error
+        for sequence, frames in content.items()
+    }
+
+
+def _object(name: str, path: Path) -> int:
+    """An object's number in a label map.
+
+    Raises:
+        ConfigError: no number of 1 to 255.
+    """
+    if not (name.isascii() and name.isdecimal() and len(name) < 4 and 0 < int(name) < 256):
+        raise ConfigError(f"Expected objects by their numbers, 1 to 255, in {path}, got {name[:40]!r}. Check the file.")
+    return int(name)
 
 
 def read_labels(path: Path) -> UInt8[np.ndarray, "H W"]:

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from samhq.config import HQMode
-from samhq.datasets.coco import CocoPictures, open_coco, segmentation_code
+from samhq.datasets.coco import CocoPictures, in_order, open_coco, plain_id, segmentation_code
 from samhq.datasets.sample import check_size
 from samhq.errors import ConfigError
 from samhq.evaluation.average_precision import AveragePrecision, average_precision
-from samhq.evaluation.boxes import check_score, from_xywh, masks_from_boxes
+from samhq.evaluation.boxes import from_xywh, masks_from_boxes
 from samhq.evaluation.network import measuring
 from samhq.evaluation.protocols import default_hq
 from samhq.evaluation.result import markdown, per_cent
@@ -28,9 +28,12 @@ from samhq.masks import rle, runs
 from samhq.model.sam import Sam
 from samhq.progress import counted
 from samhq.storage.atomic import whole_file
+from samhq.storage.documents import read_json
+from samhq.storage.schema import BOX, ID, NUMBER, Fields, Items
 
 MOST = 100  #: detections of a picture that count, the best by score; as COCO's evaluation has it
 TRUE_BOXES = "the true masks"
+_FORM = Items(Fields({"image_id": ID, "category_id": ID, "bbox": BOX, "score": NUMBER}))
 
 
 @dataclass(frozen=True)
@@ -71,13 +74,14 @@ def detection_table(scores: Sequence[DetectionScores]) -> str:
 
 
 def evaluate_detections(
-    model: Segmenter | Sam,
+    model: Segmenter | Sam | str | None,
     truth: CocoPictures | str | Path,
     detections: str | Path | None = None,
     *,
     hq: HQMode | None = None,
-    images: Path | None = None,
+    images: str | Path | None = None,
     limit: int | None = None,
+    skip_missing: bool = False,
     name: str | None = None,
     results: Path | None = None,
     progress: bool = False,
@@ -86,14 +90,16 @@ def evaluate_detections(
 
     `detections` is a list in JSON of records with image_id, category_id, bbox (x, y, width, height) and score, as COCO
     wants results; None takes the true objects' boxes. At most 100 of a picture count. `limit` takes so many pictures,
-    spread evenly. `results` is a file for the masks, in COCO's form, which pycocotools can read.
+    spread evenly; `skip_missing` leaves out pictures whose files are not there.
+    `results` is a file for the masks, in COCO's form, which pycocotools can read.
 
     Raises:
         ConfigError: a file of another form, or a detection of a picture that the truth does not list.
         ImageError: a picture cannot be read, or has another size than the truth says.
     """
     pictures = truth if isinstance(truth, CocoPictures) else open_coco(Path(truth), images)
-    places = spread_places(len(pictures), limit)
+    there = [place for place in range(len(pictures)) if not skip_missing or pictures.lacks(place) is None]
+    places = [there[number] for number in spread_places(len(there), limit)]
     found = true_boxes(pictures, places) if detections is None else read_detections(Path(detections), pictures)
     with measuring(model) as sam:
         mode = hq or default_hq(sam.config.hq, "exact")
@@ -127,32 +133,21 @@ def read_detections(path: Path, pictures: CocoPictures) -> dict[Any, list[dict[s
         ConfigError: not a list of records with the needed keys, a box or a score without finite numbers, of a picture
             that is not listed, or all of categories that are not.
     """
-    try:
-        records = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"Expected detections in {path}, which cannot be read: {error}. Check the file.") from error
-    needed = {"image_id", "category_id", "bbox", "score"}
-    if not isinstance(records, list) or not all(isinstance(r, dict) and r.keys() >= needed for r in records):
-        raise ConfigError(
-            f"Expected a list of records with {', '.join(sorted(needed))} in {path}, got something else. Write "
-            "detections as COCO wants results."
-        )
+    records = read_json(path, "detections", _FORM, ConfigError, "Write detections as COCO wants results.")
     known: dict[Any, list[dict[str, Any]]] = {image["id"]: [] for image in pictures.images}
-    for record in records:
+    for record in map(_with_plain_ids, records):
         if record["image_id"] not in known:
             raise ConfigError(
                 f"Expected detections of the pictures in {pictures.name}, got one of image {record['image_id']} in "
                 f"{path}. Name the detections that belong to these pictures."
             )
-        who = f"a detection of image {record['image_id']} in {path}"
-        from_xywh(record["bbox"], who)
-        check_score(record["score"], who)
+        from_xywh(record["bbox"], f"a detection of image {record['image_id']} in {path}")
         known[record["image_id"]].append(record)
-    categories = {record["category_id"] for record in records}
+    categories = {plain_id(record["category_id"]) for record in records}
     if categories and pictures.categories and not categories & pictures.categories.keys():
         raise ConfigError(
-            f"Expected detections of the categories {sorted(pictures.categories)[:9]} of {pictures.name}, got only "
-            f"{sorted(categories)[:9]} in {path}. Write category ids, not places in a list of names."
+            f"Expected detections of the categories {in_order(pictures.categories)[:9]} of {pictures.name}, got only "
+            f"{in_order(categories)[:9]} in {path}. Write category ids, not places in a list of names."
         )
     return {image: sorted(found, key=lambda r: -float(r["score"]))[:MOST] for image, found in known.items()}
 
@@ -169,9 +164,13 @@ def true_boxes(pictures: CocoPictures, places: Iterable[int]) -> dict[Any, list[
                 box = [float(n) for n in coco.toBbox(code)]
                 # COCO's boxes end after the last pixel, prompts on it, as boxes made of masks do everywhere here.
                 box = [box[0], box[1], box[2] - 1, box[3] - 1]
-                about = {"image_id": image, "category_id": record.get("category_id", -1), "score": 1.0}
+                about = {"image_id": image, "category_id": _category(record), "score": 1.0}
                 found.setdefault(image, []).append(about | {"bbox": box})
     return found
+
+
+def _with_plain_ids(record: Mapping[str, Any]) -> dict[str, Any]:
+    return {**record, **{key: plain_id(record[key]) for key in ("image_id", "category_id")}}
 
 
 def _segmented(
@@ -201,20 +200,21 @@ def _both(
     truth = []
     for place in places:
         for record, code in _codes(pictures, place):
-            about = {"image_id": record["image_id"], "category_id": record.get("category_id", -1)}
+            about = {"image_id": record["image_id"], "category_id": _category(record)}
             area = record.get("area")
             size = {"area": rle.area(code) if area is None else area}
             truth.append(about | size | {"segmentation": code, "iscrowd": record.get("iscrowd", 0)})
     images = [pictures.images[place]["id"] for place in places]
-    categories = sorted(pictures.categories or {record["category_id"] for record in truth})
+    categories = in_order(pictures.categories or {record["category_id"] for record in truth})
     return [average_precision(truth, results, images, categories, by_boundary=how) for how in (False, True)]
+
+
+def _category(record: Mapping[str, Any]) -> Any:
+    return -1 if record.get("category_id") is None else record["category_id"]
 
 
 def _codes(pictures: CocoPictures, place: int) -> list[tuple[Mapping[str, Any], rle.RLE]]:
     """The annotations of a picture with their masks as compressed RLE."""
     size, path = pictures.size_hw(place), str(pictures.path(place))
     codes = [segmentation_code(record, size, path) for record in pictures.of(place)]
-    return [
-        (record, runs.compressed_code(code) if isinstance(code["counts"], list) else code)
-        for record, code in zip(pictures.of(place), codes, strict=True)
-    ]
+    return [(record, runs.compressed_code(code)) for record, code in zip(pictures.of(place), codes, strict=True)]

@@ -8,14 +8,21 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
+from samhq.inference.everything import as_sam
 from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam, network_of
 
 
 @contextmanager
-def measuring(model: Segmenter | nn.Module) -> Iterator[Sam]:
-    """The network in evaluation mode and without gradients, and afterwards as it was."""
-    sam = network_of(model)
+def measuring(model: Segmenter | nn.Module | str | None) -> Iterator[Sam]:
+    """The network in evaluation mode and without gradients, and afterwards as it was.
+
+    `model` is what `samhq.load` returned or takes; None is the starter.
+
+    Raises:
+        ConfigError, CheckpointError: as `samhq.load`.
+    """
+    sam = as_sam(model) if model is None or isinstance(model, str) else network_of(model)
     training = sam.training
     sam.eval()
     try:

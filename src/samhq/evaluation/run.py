@@ -30,8 +30,9 @@ from samhq.evaluation.protocols import ProtocolName, View, candidates_of, check_
 from samhq.evaluation.result import Evaluation
 from samhq.evaluation.rows import Row
 from samhq.inference.cache import weights_hash
+from samhq.inference.everything import as_sam
 from samhq.inference.segment import Segmenter
-from samhq.model.sam import Sam
+from samhq.model.sam import Sam, network_of
 from samhq.progress import counted
 from samhq.storage.locks import only_one
 from samhq.types import ImageEmbedding, LowRes, Prompts
@@ -51,14 +52,15 @@ class Plan:
 
 
 def evaluate(
-    model: Segmenter | Sam,
+    model: Segmenter | Sam | str | None,
     source: Pictures | str | Path,
     *,
     prompts: str | Sequence[str] = "box",
     protocol: str = "exact",
     hq: HQMode | Sequence[HQMode] | None = None,
-    images: Path | None = None,
+    images: str | Path | None = None,
     limit: int | None = None,
+    skip_missing: bool = False,
     seed: int = 0,
     name: str | None = None,
     output: str | Path | None = None,
@@ -67,7 +69,8 @@ def evaluate(
 ) -> Evaluation:
     """Scores of every object in a data set for every way of asking, as rows, tables and JSON.
 
-    `source` is a `Pictures` or what `samhq.datasets.open.open_dataset` takes, with its `images` and `limit`.
+    `source` is a `Pictures` or what `samhq.datasets.open.open_dataset` takes, with its `images`, `limit` and
+    `skip_missing`.
     `prompts` are words such as "box", "5p+5n", "curve" or "clicks", in a list or joined by commas; `protocol` is
     "exact" or "published"; `hq` one mode or several, by default the protocol's. Random points depend on `seed` and the
     object alone. `name` is what tables call the model. With `output` rows are kept in that folder as they come, and
@@ -84,11 +87,11 @@ def evaluate(
             at this moment, or resume without a folder.
         ImageError: a picture or mask cannot be read, or they differ in size.
     """
-    sam = model.model if isinstance(model, Segmenter) else model
+    sam = as_sam(model) if model is None or isinstance(model, str) else network_of(model)
     plan = make_plan(sam, prompts, protocol, hq, seed)
     if resume and output is None:
         raise ConfigError("Expected output= with resume=True, got none. Name the folder of the run to go on with.")
-    pictures = _pictures(source, images, limit)
+    pictures = _pictures(source, images, limit, skip_missing)
     label = name or sam.config.name
     with nullcontext() if output is None else only_one(Path(output), "evaluating"):
         settings = _settings(sam, plan, pictures)
@@ -218,11 +221,15 @@ def _collect(sam: Sam, pictures: Pictures, plan: Plan, journal: Journal, bar: st
     return scored
 
 
-def _pictures(source: Pictures | str | Path, images: Path | None, limit: int | None) -> Pictures:
+def _pictures(
+    source: Pictures | str | Path, images: str | Path | None, limit: int | None, skip_missing: bool
+) -> Pictures:
     if isinstance(source, (str, Path)):
-        return open_dataset(source, images=images, limit=limit)
-    if images is not None:
-        raise ConfigError("Expected images= with the path of a COCO file only, got it with pictures. Leave it out.")
+        return open_dataset(source, images=images, limit=limit, skip_missing=skip_missing)
+    if images is not None or skip_missing:
+        raise ConfigError(
+            "Expected images= and skip_missing= with a path only, got them with pictures. Leave them out."
+        )
     return spread(source, limit)
 
 

@@ -76,7 +76,7 @@ def seginw_table(found: Sequence[SegInW]) -> str:
 
 
 def evaluate_seginw(
-    model: Segmenter | Sam,
+    model: Segmenter | Sam | str | None,
     root: str | Path,
     detections: str | Path | None = None,
     *,

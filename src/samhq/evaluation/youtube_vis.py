@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from samhq.config import HQMode
-from samhq.datasets.coco import find_images, segmentation_code
+from samhq.datasets.coco import find_images, in_order, located, plain_id, segmentation_code
 from samhq.datasets.sample import check_size
 from samhq.errors import ConfigError
 from samhq.evaluation.average_precision import AveragePrecision, numbers_of
-from samhq.evaluation.boxes import check_score, from_xywh, masks_from_boxes
+from samhq.evaluation.boxes import from_xywh, masks_from_boxes
 from samhq.evaluation.network import measuring
 from samhq.evaluation.protocols import default_hq
 from samhq.evaluation.result import markdown, per_cent
@@ -33,6 +33,8 @@ from samhq.inference.segment import Segmenter
 from samhq.masks import rle, runs
 from samhq.model.sam import Sam
 from samhq.progress import counted
+from samhq.storage.documents import read_json
+from samhq.storage.schema import ANY, BOX, FLAG, ID, NUMBER, PIXELS, TEXT, Either, Fields, Items, Null
 
 if TYPE_CHECKING:
     from pycocotools.cocoeval import COCOeval
@@ -40,6 +42,20 @@ if TYPE_CHECKING:
 #: Mean areas in a frame, in pixels, from which an object is medium and large; larger than COCO's.
 MEDIUM, LARGE = 128**2, 256**2
 MOST = 100  #: results of a video that count, the best by score
+
+_LISTS = ("videos", "annotations", "categories")
+_FORM = Fields(
+    {
+        "videos": Items(Fields({"id": ID, "file_names": Items(TEXT), "height": PIXELS, "width": PIXELS})),
+        "annotations": Items(
+            Fields({"video_id": ID, "segmentations": Items(ANY)}, {"id": ID, "category_id": ID, "iscrowd": FLAG})
+        ),
+    },
+    {"categories": Items(Fields({"id": ID}))},
+)
+_TUBES = Items(
+    Fields({"video_id": ID, "category_id": ID, "bboxes": Items(Either((BOX, Null()))), "score": NUMBER}),
+)
 
 #: A mask in every frame of a video, None where the object is not in view.
 Tube = Sequence[Mapping[str, Any] | None]
@@ -118,11 +134,11 @@ def video_table(scores: Sequence[VideoScores]) -> str:
 
 
 def evaluate_youtube_vis(
-    model: Segmenter | Sam,
+    model: Segmenter | Sam | str | None,
     truth: str | Path,
     detections: str | Path | None = None,
     *,
-    images: Path | None = None,
+    images: str | Path | None = None,
     hq: HQMode | None = None,
     limit: int | None = None,
     name: str | None = None,
@@ -143,8 +159,8 @@ def evaluate_youtube_vis(
     """
     content = read_videos(Path(truth))
     videos = content["videos"][:limit]
-    names = [str(frame) for video in videos for frame in video["file_names"]]
-    folder = images or find_images(Path(truth), names)
+    names = [frame for video in videos for frame in video["file_names"]]
+    folder = find_images(Path(truth), names) if images is None else Path(images)
     asked = _true_tubes(content) if detections is None else read_tubes(Path(detections), content)
     tubes: list[dict[str, Any]] = []
     with measuring(model) as sam:
@@ -161,7 +177,7 @@ def evaluate_youtube_vis(
     ids = [video["id"] for video in videos]
     categories = [category["id"] for category in content.get("categories", [])]
     true = [record for record in _true_codes(content) if record["video_id"] in set(ids)]
-    categories = categories or sorted({record["category_id"] for record in true})
+    categories = categories or in_order({record["category_id"] for record in true})
     scores = tube_average_precision(true, tubes, ids, categories)
     boxes = "the true masks" if detections is None else Path(detections).name
     return VideoScores(label, Path(truth).stem, mode, boxes, len(videos), len(tubes), scores)
@@ -174,15 +190,8 @@ def read_videos(path: Path) -> dict[str, Any]:
         ConfigError: it cannot be read, lacks videos, annotations or their keys, or has an object of a video that is not
             listed or of another length.
     """
-    needed = {"videos": {"id", "file_names", "height", "width"}, "annotations": {"video_id", "segmentations"}}
-    content = _read(path)
-    for key, fields in needed.items():
-        records = content.get(key) if isinstance(content, dict) else None
-        if not isinstance(records, list) or not all(isinstance(r, dict) and r.keys() >= fields for r in records):
-            raise ConfigError(
-                f"Expected a YouTube-VIS file with a list {key!r} of records with {', '.join(sorted(fields))}, got "
-                f"{path}. Name another file."
-            )
+    content = read_json(path, "a YouTube-VIS file", _FORM, ConfigError, "Mend it, or name another file.")
+    content = {**content, **{key: list(map(_with_plain_ids, content.get(key) or ())) for key in _LISTS}}
     lengths = _lengths(content)
     for record in content["annotations"]:
         _check_tube(record, "segmentations", lengths, f"annotation {record.get('id', '?')} in {path}")
@@ -197,9 +206,8 @@ def read_tubes(path: Path, content: Mapping[str, Any]) -> dict[Any, list[dict[st
             that is not listed or of another length, or all of categories that are not listed.
     """
     lengths = _lengths(content)
-    records, fields = _read(path), {"video_id", "category_id", "bboxes", "score"}
-    if not isinstance(records, list) or not all(isinstance(r, dict) and r.keys() >= fields for r in records):
-        raise ConfigError(f"Expected a list of records with {', '.join(sorted(fields))} in {path}. Check the file.")
+    said = read_json(path, "a tracker's boxes", _TUBES, ConfigError, "Write them as YouTube-VIS wants results.")
+    records = [_with_plain_ids(record) for record in said]
     found: dict[Any, list[dict[str, Any]]] = {}
     for record in records:
         who = f"a detection of video {record['video_id']} in {path}"
@@ -207,14 +215,13 @@ def read_tubes(path: Path, content: Mapping[str, Any]) -> dict[Any, list[dict[st
         for box in record["bboxes"]:
             if box is not None:
                 from_xywh(box, who)
-        check_score(record["score"], who)
         found.setdefault(record["video_id"], []).append(record)
     known = {category["id"] for category in content.get("categories", [])}
     categories = {record["category_id"] for record in records}
     if categories and known and not categories & known:
         raise ConfigError(
-            f"Expected detections of the categories {sorted(known)[:9]}, got only {sorted(categories)[:9]} in {path}. "
-            "Write category ids, not places in a list of names."
+            f"Expected detections of the categories {in_order(known)[:9]}, got only {in_order(categories)[:9]} in "
+            f"{path}. Write category ids, not places in a list of names."
         )
     return {video: sorted(some, key=lambda r: -float(r["score"]))[:MOST] for video, some in found.items()}
 
@@ -242,11 +249,9 @@ def _check_tube(record: Mapping[str, Any], key: str, lengths: Mapping[Any, int],
         )
 
 
-def _read(path: Path) -> Any:
-    try:
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"Expected a JSON file in {path}, which cannot be read: {error}. Check it.") from error
+def _with_plain_ids(record: Mapping[str, Any]) -> dict[str, Any]:
+    ids = [key for key in ("id", "video_id", "category_id") if record.get(key) is not None]
+    return {**record, **{key: plain_id(record[key]) for key in ids}}
 
 
 def _true_codes(content: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -258,14 +263,14 @@ def _true_codes(content: Mapping[str, Any]) -> list[dict[str, Any]]:
             None if part is None else _compressed({**record, "segmentation": part}, sizes[record["video_id"]])
             for part in record["segmentations"]
         ]
-        about = {key: record.get(key, 0) for key in ("video_id", "category_id", "iscrowd")}
+        about = {key: record.get(key) or 0 for key in ("video_id", "category_id", "iscrowd")}
         found.append(about | {"segmentations": codes})
     return found
 
 
 def _compressed(record: Mapping[str, Any], size_hw: tuple[int, int]) -> rle.RLE:
     code = segmentation_code(record, size_hw, f"video {record['video_id']}")
-    return runs.compressed_code(code) if isinstance(code["counts"], list) else code
+    return runs.compressed_code(code)
 
 
 def _true_tubes(content: Mapping[str, Any]) -> dict[Any, list[dict[str, Any]]]:
@@ -294,8 +299,8 @@ def _segmented(
         there = [k for k, one in enumerate(asked) if one["bboxes"][place] is not None]
         if not there:
             continue
-        image = read_image(folder / str(file))
-        check_size(image.shape[:2], folder / str(file), (video["height"], video["width"]), f"video {video['id']}")
+        image = read_image(located(folder, file))
+        check_size(image.shape[:2], located(folder, file), (video["height"], video["width"]), f"video {video['id']}")
         boxes = [from_xywh(asked[k]["bboxes"][place], f"video {video['id']}") for k in there]
         for k, mask in zip(there, masks_from_boxes(sam, image, boxes, mode), strict=True):
             tubes[k]["segmentations"][place] = rle.encode(mask)

@@ -7,7 +7,6 @@ Source: samexporter's prompt files (github.com/vietanhdev/samexporter); the othe
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,8 @@ from samhq.errors import ImageError, PromptError, did_you_mean
 from samhq.image.read import read_mask
 from samhq.masks import rle, runs
 from samhq.results.prompt import Prompt
+from samhq.storage.documents import check, read_array, read_json
+from samhq.storage.schema import ANY, RLE, shown
 
 _PLACES = ("points", "labels", "box", "mask")  #: where an object is
 _FIELDS = (*_PLACES, "label", "score")
@@ -97,12 +98,7 @@ def read_mask_prompt(path: str | os.PathLike[str]) -> Any:
 
 
 def _json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise PromptError(f"Expected a JSON file at {path}, got: {error.strerror}. Check the path.") from None
-    except (ValueError, RecursionError) as error:
-        raise PromptError(f"Expected JSON in {path}, got something else: {error}. Write {_FORMS}.") from error
+    return read_json(path, "prompts", ANY, PromptError, f"Write {_FORMS}.")
 
 
 def _is_asking(value: dict[str, Any]) -> bool:
@@ -113,14 +109,14 @@ def _is_asking(value: dict[str, Any]) -> bool:
 def _objects(value: Any, folder: Path) -> tuple[Prompt, ...]:
     """The prompts that a value of any form means."""
     if isinstance(value, dict) and "error" in value:
-        raise PromptError(f"Expected prompts, got the record of a picture that failed: {value['error']}")
+        raise PromptError(f"Expected prompts, got the record of a picture that failed: {str(value['error'])[:200]}")
     for key in ("objects", "prompts"):
         if isinstance(value, dict) and key in value:
             value = value[key]
             break
     items = [value] if isinstance(value, dict) else value
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        raise PromptError(f"Expected one of the known forms, got {_short(value)}. Write {_FORMS}.")
+        raise PromptError(f"Expected one of the known forms, got {shown(value)}. Write {_FORMS}.")
     if any("type" in item for item in items):
         return (_from_marks(items),)
     return tuple(_one(item, folder) for item in items)
@@ -166,7 +162,7 @@ def _mask(value: Any, folder: Path) -> Any:
             "Expected a mask prompt's file, got a record whose mask prompt was logits, which records do not keep. "
             "Name the mask of the object that you want to refine instead."
         )
-    raise PromptError(f'Expected a mask prompt as the name of a file or as RLE, got {_short(value)}. Write "file.png".')
+    raise PromptError(f'Expected a mask prompt as the name of a file or as RLE, got {shown(value)}. Write "file.png".')
 
 
 def _from_marks(marks: list[dict[str, Any]]) -> Prompt:
@@ -180,7 +176,7 @@ def _from_marks(marks: list[dict[str, Any]]) -> Prompt:
         elif kind == "rectangle":
             boxes.append(data)
         else:
-            raise PromptError(f"Expected marks of type point or rectangle, got {kind!r}. Remove it.")
+            raise PromptError(f"Expected marks of type point or rectangle, got {shown(kind)}. Remove it.")
     if len(boxes) > 1:
         raise PromptError(
             f"Expected at most one rectangle, since the marks of a list are one object, got {len(boxes)}. "
@@ -194,7 +190,7 @@ def _mask_of_record(path: Path) -> rle.RLE:
     record = _json(path)
     annotations = record.get("annotations") if isinstance(record, dict) else None
     if not isinstance(annotations, list) or not all(isinstance(item, dict) for item in annotations):
-        raise PromptError(f"Expected a record with annotations in {path}, got {_short(record)}. Give a mask picture.")
+        raise PromptError(f"Expected a record with annotations in {path}, got {shown(record)}. Give a mask picture.")
     best = [item for item in annotations if item.get("candidate", 0) == 0]
     if len(best) != 1:
         raise PromptError(
@@ -211,8 +207,9 @@ def checked_code(value: Any) -> rle.RLE:
         PromptError: it is no RLE, or damaged.
     """
     if not isinstance(value, dict):
-        raise PromptError(f"Expected a mask as RLE with size and counts, got {_short(value)}. Give a mask picture.")
+        raise PromptError(f"Expected a mask as RLE with size and counts, got {shown(value)}. Give a mask picture.")
     try:
+        check(value, "a mask", RLE, ImageError)
         return runs.compressed_code(value)
     except ImageError as error:
         raise PromptError(f"Expected a mask as RLE: {error}") from error
@@ -220,22 +217,9 @@ def checked_code(value: Any) -> rle.RLE:
 
 def _array(path: Path) -> np.ndarray:
     """A `.npy` file's array, never a pickle."""
-    try:
-        value = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise PromptError(f"Expected an array in {path}, got: {error}. Save it with numpy.save.") from error
-    if not isinstance(value, np.ndarray) or value.dtype.kind not in "bf":
+    value = read_array(path, "an array", PromptError)
+    if value.dtype.kind not in "bf":
         raise PromptError(
-            f"Expected a bool mask or float logits in {path}, got {getattr(value, 'dtype', type(value).__name__)}. "
-            "For a 0/255 mask save `mask > 127`."
+            f"Expected a bool mask or float logits in {path}, got {value.dtype}. For a 0/255 mask save `mask > 127`."
         )
     return value
-
-
-def _short(value: Any) -> str:
-    text = (
-        json.dumps(value)
-        if not isinstance(value, dict)
-        else f"an object with {', '.join(map(str, value)) or 'nothing'}"
-    )
-    return text if len(text) <= 80 else text[:77] + "..."

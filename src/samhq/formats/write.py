@@ -5,6 +5,7 @@ Knows which files go where; what is in them, the formats' own modules know.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -76,7 +77,9 @@ class Format:
 
 
 @contextmanager
-def open_formats(formats: Sequence[str], directory: Path, options: WriteOptions | None = None) -> Iterator[Add]:
+def open_formats(
+    formats: Sequence[str], directory: str | os.PathLike[str], options: WriteOptions | None = None
+) -> Iterator[Add]:
     """A function that writes a picture in every format and returns the files made for it alone.
 
     Files of the whole dataset appear when the block ends well, and not at all if it raises.
@@ -92,7 +95,7 @@ def open_formats(formats: Sequence[str], directory: Path, options: WriteOptions 
             raise ConfigError(f"Expected a known format, got {name!r}. {did_you_mean(name, FORMATS)}")
     stems: set[str] = set()
     with ExitStack() as stack:
-        adders = [stack.enter_context(FORMATS[name].open(directory, options)) for name in dict.fromkeys(formats)]
+        adders = [stack.enter_context(FORMATS[name].open(Path(directory), options)) for name in dict.fromkeys(formats)]
 
         def add(picture: Picture) -> list[Path]:
             if picture.stem in stems:
@@ -108,13 +111,17 @@ def open_formats(formats: Sequence[str], directory: Path, options: WriteOptions 
 
 
 def write(
-    formats: str | Sequence[str], pictures: Iterable[Picture], directory: Path, options: WriteOptions | None = None
+    formats: str | Sequence[str],
+    pictures: Iterable[Picture] | Picture,
+    directory: str | os.PathLike[str],
+    options: WriteOptions | None = None,
 ) -> list[Path]:
     """Writes pictures in one or several formats; returns the pictures' own files, in order.
 
     `pictures` is walked once, and only one picture held at a time. Raises as `open_formats`.
     """
     names = [formats] if isinstance(formats, str) else list(formats)
+    pictures = [pictures] if isinstance(pictures, Picture) else pictures
     with open_formats(names, directory, options) as add:
         return [path for picture in pictures for path in add(picture)]
 

@@ -197,12 +197,32 @@ def _check_corners(corners: np.ndarray, original_hw: tuple[int, int]) -> None:
     flat = (corners[:, 0] >= corners[:, 2]) | (corners[:, 1] >= corners[:, 3])
     if not flat.any():
         return
-    x, y, w, h = box = corners[flat][0]
-    if w > 0 and h > 0 and 0 <= x < x + w <= original_hw[1] and 0 <= y < y + h <= original_hw[0]:
-        hint = f"it looks like (x, y, width, height), so use {_shown(np.array([x, y, x + w, y + h]))}"
-    else:
-        hint = "give the top-left corner first, then the bottom-right one"
-    raise PromptError(f"Expected boxes (x0, y0, x1, y1) with x0 < x1 and y0 < y1, got {_shown(box)}; {hint}.")
+    box = corners[flat][0]
+    raise PromptError(
+        f"Expected boxes (x0, y0, x1, y1) with x0 < x1 and y0 < y1, got {_shown(box)}; {_meant(box, original_hw)}."
+    )
+
+
+def _meant(box: np.ndarray, original_hw: tuple[int, int]) -> str:
+    """What a box without area may have been meant to say: corners the other way round, or a corner and a size.
+
+    >>> _meant(np.array([30, 20, 8, 5]), (100, 100))
+    'its corners are reversed, so use (8, 5, 30, 20); if it is (x, y, width, height), use (30, 20, 38, 25)'
+    """
+    x, y, w, h = box
+    turned = np.array([min(x, w), min(y, h), max(x, w), max(y, h)])
+    sized = w > 0 and h > 0 and 0 <= x < x + w <= original_hw[1] and 0 <= y < y + h <= original_hw[0]
+    size = f"use {_shown(np.array([x, y, x + w, y + h]))}"
+    if x == w or y == h:
+        said = "it has no area"
+        return f"{said}; if it is (x, y, width, height), {size}" if sized else f"{said}, give two opposite corners"
+    if x > w and y > h:
+        said = f"its corners are reversed, so use {_shown(turned)}"
+        return f"{said}; if it is (x, y, width, height), {size}" if sized else said
+    which = "x0 and x1" if x > w else "y0 and y1"
+    if sized:
+        return f"it looks like (x, y, width, height), so {size}; if {which} are swapped, use {_shown(turned)}"
+    return f"{which} are swapped, so use {_shown(turned)}"
 
 
 def _labels(labels: Any, count: int) -> np.ndarray:

@@ -77,6 +77,11 @@ def eight_bit(rows: Rows, size_hw: tuple[int, int], name: str) -> Callable[[np.n
         raise _out_of_range(name, "0..255 or 0..65535", low, high)
     if kind != np.uint16 and high <= 255:
         return lambda values: values.astype(np.uint8)
+    if 0 < high <= 255 and name.startswith(("an array", "a tensor")):  # files are shown as viewers do
+        raise ImageError(
+            f"Expected uint16 values in 0..65535, got values up to {high} in {name}, which would be shown black. "
+            "Where they are 0..255, pass image.astype(np.uint8); for dark pictures use samhq.image.read.stretch."
+        )
     return lambda values: ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 

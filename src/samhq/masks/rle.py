@@ -33,6 +33,9 @@ def encode(mask: Any) -> Any:
     from pycocotools import mask as coco
 
     masks = _bool_masks(mask)
+    if 0 in masks.shape[-2:]:  # pycocotools writes counts that it cannot read
+        code = {"size": [int(n) for n in masks.shape[-2:]], "counts": ""}
+        return [dict(code) for _ in masks] if masks.ndim == 3 else code
     # One at a time: [H,W,K] in one piece would be a second copy of everything.
     codes = [coco.encode(np.asfortranarray(one.view(np.uint8))) for one in masks.reshape(-1, *masks.shape[-2:])]
     rles = [{"size": [int(n) for n in code["size"]], "counts": code["counts"].decode("ascii")} for code in codes]

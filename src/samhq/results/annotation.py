@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from samhq.errors import ImageError
-from samhq.image.read import as_array
+from samhq.errors import ConfigError, ImageError
+from samhq.image.read import as_array, describe
 from samhq.masks import rle, runs
 from samhq.masks.finish import Finish
 from samhq.masks.polygons import Polygon, polygons_from_mask
 from samhq.masks.regions import Piece
+from samhq.options import real_number
 from samhq.shapes import Bool
 
 LABEL = "object"  #: the label of an object without one
@@ -118,7 +119,7 @@ def annotation_from_record(record: Mapping[str, Any]) -> Annotation:
         str(record.get("label", LABEL)),
         _number(record.get("predicted_iou")),
         _number(record.get("stability_score")),
-        None if points is None else _numbers(points[0], 2),
+        None if points is None else _first_point(points),
         _numbers(record.get("bbox"), 4),
         _numbers(record.get("crop_box"), 4),
         {key: value for key, value in record.items() if key not in (*_IN_RECORDS, *_OF_CLASSES)} or None,
@@ -171,7 +172,24 @@ def _code(segmentation: Any) -> rle.RLE:
 
 
 def _number(value: Any) -> float | None:
-    return None if value is None else float(value)
+    """A score; None for None.
+
+    Raises:
+        ImageError: no finite number.
+    """
+    if value is None:
+        return None
+    try:
+        return float(real_number("a record's score", value))
+    except ConfigError as error:
+        raise ImageError(str(error)) from error
+
+
+def _first_point(points: Any) -> Any:
+    array = as_array(points)
+    if array.ndim != 2 or array.shape[1] != 2 or not len(array):
+        raise ImageError(f"Expected point_coords as [[x, y]] in a record, got {describe(points)}. Check the record.")
+    return tuple(array[0].tolist())
 
 
 def _numbers(values: Any, count: int) -> Any:

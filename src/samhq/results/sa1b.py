@@ -7,10 +7,10 @@ Source: segment-anything, README, "Dataset"; the scores' names are those of its 
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,27 @@ from samhq.errors import ImageError
 from samhq.results.annotation import record_from_annotation
 from samhq.results.picture import Picture, picture_from_records
 from samhq.storage.atomic import write_json
+from samhq.storage.documents import read_json
+from samhq.storage.schema import BOX, ID, NUMBER, PIXELS, POINT, RLE, TEXT, WORDS, Fields, Items
+
+_FORM = Fields(
+    {
+        "image": Fields({"height": PIXELS, "width": PIXELS, "file_name": TEXT}, {"model": WORDS}),
+        "annotations": Items(
+            Fields(
+                {"segmentation": RLE},
+                {
+                    "predicted_iou": NUMBER,
+                    "stability_score": NUMBER,
+                    "point_coords": Items(POINT, least=1),
+                    "bbox": BOX,
+                    "crop_box": BOX,
+                    "label": ID,
+                },
+            )
+        ),
+    }
+)
 
 
 def sa1b_record(picture: Picture) -> dict[str, Any]:
@@ -48,17 +69,27 @@ def read_sa1b(path: str | os.PathLike[str]) -> Picture:
     if not path.is_file():
         came = "a folder" if path.is_dir() else "no such file"
         raise ImageError(f"Expected a JSON file of SA-1B's form, as `save` writes it, got {path}: {came}. Name it.")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        image = content["image"]
-        size_hw = int(image["height"]), int(image["width"])
-        records = [{key: value for key, value in one.items() if key != "id"} for one in content["annotations"]]
-        name = str(image["file_name"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    content = read_json(path, "SA-1B's JSON", _FORM, ImageError)
+    image, annotations = content["image"], content["annotations"]
+    size_hw = int(image["height"]), int(image["width"])
+    for number, one in enumerate(annotations):
+        _check_size(one["segmentation"]["size"], size_hw, f"annotation {number} in {path}")
+    records = [{key: value for key, value in one.items() if key != "id"} for one in annotations]
+    model = str(image.get("model") or "")
+    return picture_from_records(records, image["file_name"], size_hw, stem=path.stem, model=model)
+
+
+def _check_size(size: Sequence[float], size_hw: tuple[int, int], who: str) -> None:
+    """Nothing where a mask has the picture's size: before it is decoded, whatever memory it would take.
+
+    Raises:
+        ImageError: it has another.
+    """
+    if tuple(size) != size_hw:
         raise ImageError(
-            f'Expected SA-1B\'s JSON {{"image": …, "annotations": […]}} in {path}, got: {error!r:.120}. Check the file.'
-        ) from error
-    return picture_from_records(records, name, size_hw, stem=path.stem, model=str(image.get("model", "")))
+            f"Expected masks of the picture's size, {size_hw[0]} x {size_hw[1]} (height x width), got "
+            f"{size[0]} x {size[1]} in {who}. Give the masks that belong to the picture."
+        )
 
 
 def _image_id(picture: Picture) -> int:

@@ -5,7 +5,6 @@ Source: segment-anything, README, "Dataset", for the files of SA-1B, which are r
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,8 @@ from samhq.results.everything import CONFIG, Everything
 from samhq.results.picture import Picture
 from samhq.results.proposals import Proposal, Proposals
 from samhq.results.sa1b import read_sa1b
+from samhq.storage.documents import read_json
+from samhq.storage.schema import Fields
 
 #: The options assumed of a record without options: `Everything.filter` then takes every threshold.
 _FREE = AutomaticConfig(pred_iou_thresh=0.0, stability_score_thresh=0.0, box_nms_thresh=1.0, crop_nms_thresh=1.0)
@@ -53,7 +54,7 @@ def _config(path: Path) -> AutomaticConfig:
     Raises:
         ImageError: they are not options of `AutomaticConfig`.
     """
-    options = json.loads(path.read_text(encoding="utf-8")).get(CONFIG)
+    options = read_json(path, "a record", Fields({}, {CONFIG: Fields()}), ImageError).get(CONFIG)
     try:
         return _FREE if options is None else AutomaticConfig(**options)
     except (TypeError, ConfigError) as error:

@@ -13,6 +13,7 @@ from typing import Literal
 from samhq.config import HQMode
 from samhq.encoder_config import PIXEL_MEAN, PIXEL_STD, Normalisation
 from samhq.errors import CheckpointError
+from samhq.options import one_of, whole_number
 
 #: The two files of an exported model.
 ENCODER, DECODER = "encoder.onnx", "decoder.onnx"
@@ -96,14 +97,14 @@ class About:
                 f"Expected a file that this version's `samhq export` wrote at {path}, got {came}. Export it again."
             )
         try:
-            return About(
+            about = About(
                 model=said["model"],
                 family=said["family"],
                 side=int(said["side"]),
-                hq=said["hq"] == "true",
+                hq={"true": True, "false": False}[said["hq"]],
                 masks=int(said["masks"]),
-                dtype=said["dtype"],  # type: ignore[arg-type]
-                contract=said["contract"],  # type: ignore[arg-type]
+                dtype=one_of("dtype", said["dtype"], Dtype),
+                contract=one_of("contract", said["contract"], Contract),
                 weights=said["weights"],
                 version=said["version"],
                 mean=_numbers(said["mean"]),
@@ -111,14 +112,25 @@ class About:
                 squashed=said.get("squashed") == "true",
                 default_hq=said.get("default_hq", "add"),  # type: ignore[arg-type]
             )
-        except (KeyError, ValueError) as error:
+            whole_number("side", about.side, 16, 1 << 14)
+            whole_number("masks", about.masks, 1, 64)
+            return about
+        except (KeyError, ValueError, OverflowError) as error:
             raise CheckpointError(
                 f"Expected a whole description in {path}, got a damaged one ({error}). Export it again."
             ) from error
 
 
 def _numbers(text: str) -> tuple[float, ...]:
-    return tuple(map(float, text.split(",")))
+    """Three finite numbers.
+
+    Raises:
+        ValueError: anything else.
+    """
+    numbers = tuple(map(float, text.split(",")))
+    if len(numbers) != 3 or not all(abs(number) < 1e6 for number in numbers):
+        raise ValueError(f"{text[:40]!r} in place of three numbers")
+    return numbers
 
 
 def is_exported(path: Path) -> bool:

@@ -35,6 +35,7 @@ class Graph(Protocol):
     """An opened file: what it says about itself, and what it computes."""
 
     metadata: Mapping[str, str]
+    inputs: Sequence[str]
 
     def __call__(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """All outputs by name."""
@@ -79,13 +80,18 @@ class _OnnxRuntime:
         options.intra_op_num_threads = _threads()
         try:
             self._session = runtime.InferenceSession(str(path), options, providers=_providers(runtime, providers))
-        except _failures(runtime) as error:
+            self.metadata: Mapping[str, str] = self._session.get_modelmeta().custom_metadata_map
+            self.inputs: Sequence[str] = [given.name for given in self._session.get_inputs()]
+            self._outputs = [output.name for output in self._session.get_outputs()]
+        except (*_failures(runtime), UnicodeError) as error:  # names and texts of damaged files may be no text
             raise _unreadable(path, error) from error
-        self.metadata: Mapping[str, str] = self._session.get_modelmeta().custom_metadata_map
-        self._outputs = [output.name for output in self._session.get_outputs()]
+        self._path, self._failures = path, _failures(runtime)
 
     def __call__(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        return dict(zip(self._outputs, self._session.run(None, dict(feeds)), strict=True))
+        try:
+            return dict(zip(self._outputs, self._session.run(None, dict(feeds)), strict=True))
+        except self._failures as error:
+            raise _unreadable(self._path, error) from error
 
 
 def _onnxruntime() -> Any:
@@ -97,7 +103,8 @@ def _onnxruntime() -> Any:
 def _failures(runtime: Any) -> tuple[type[Exception], ...]:
     """What ONNX Runtime raises at files that it cannot load."""
     state = runtime.capi.onnxruntime_pybind11_state
-    return state.Fail, state.InvalidGraph, state.InvalidProtobuf, state.NotImplemented, state.InvalidArgument
+    names = ("Fail", "InvalidGraph", "InvalidProtobuf", "NotImplemented", "InvalidArgument", "RuntimeException")
+    return tuple(getattr(state, name) for name in names if hasattr(state, name))
 
 
 def _providers(runtime: Any, asked: Sequence[str]) -> list[str]:
@@ -129,9 +136,10 @@ class _OpenVino:
             model = core.read_model(str(path))
             settings = {"INFERENCE_PRECISION_HINT": hint, "INFERENCE_NUM_THREADS": _threads()}
             self._compiled = core.compile_model(model, device, settings if device == "CPU" else {})
-        except RuntimeError as error:
+            self.metadata = _metadata(model)
+            self.inputs = [given.any_name for given in model.inputs]
+        except (RuntimeError, UnicodeError) as error:
             raise _unreadable(path, error) from error
-        self.metadata = _metadata(model)
 
     def _check_device(self, core: Any, device: str, precision: Precision) -> None:
         if device not in core.available_devices:

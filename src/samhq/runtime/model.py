@@ -9,6 +9,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from samhq.errors import CheckpointError, ConfigError
 from samhq.options import one_of
 from samhq.results.prompt_arrays import PromptArrays
 from samhq.runtime.about import DECODER, ENCODER, About
-from samhq.runtime.graph import Precision, open_graph
+from samhq.runtime.graph import Graph, Precision, open_graph
 from samhq.shapes import Float32
 
 #: What the decoder's input `hq` means.
@@ -60,8 +61,11 @@ class OnnxModel:
         precision: Precision = "float32",
     ) -> None:
         folder = Path(directory)
+        self._opened_by = folder.absolute(), providers, precision
         self._encoder = open_graph(folder / ENCODER, providers, precision)
         self._decoder = open_graph(folder / DECODER, providers, precision)
+        _check_inputs(self._encoder, "pixels", folder / ENCODER)
+        _check_inputs(self._decoder, "features", folder / DECODER)
         self.about = About.from_metadata(self._decoder.metadata, folder / DECODER)
         if self.about != About.from_metadata(self._encoder.metadata, folder / ENCODER):
             raise CheckpointError(
@@ -72,6 +76,10 @@ class OnnxModel:
                 f"Expected samhq's own contract in {folder}, got the {self.about.contract} one, for other programs. "
                 "Export the model without --contract."
             )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled by where its files are: a runtime's sessions belong to their process."""
+        return type(self), self._opened_by
 
     def encode(self, pixels: Float32[np.ndarray, "1 3 S S"]) -> Embedding:
         """What the network knows about a normalised picture, for any number of prompts."""
@@ -116,6 +124,19 @@ class OnnxModel:
             feeds["hq"] = np.array([HQ_NUMBERS[hq]], np.int32)
         found = self._decoder(feeds)
         return found["logits"], found["iou"]
+
+
+def _check_inputs(graph: Graph, needed: str, path: Path) -> None:
+    """Nothing where a graph takes what its file's name says.
+
+    Raises:
+        CheckpointError: it does not, for instance because two files were swapped.
+    """
+    if needed not in graph.inputs:
+        raise CheckpointError(
+            f"Expected a graph with the input {needed!r} at {path}, got one with {', '.join(graph.inputs)[:80]}. "
+            f"Check that {ENCODER} and {DECODER} were not swapped, or export the model again."
+        )
 
 
 def taken(candidates: Candidates, hq: HQMode, masks: int) -> list[int]:

@@ -7,7 +7,6 @@ Source: cocodataset.org, "Results format"; docs.ultralytics.com, "Predict" (save
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -18,10 +17,21 @@ import numpy as np
 from samhq.errors import ImageError, PromptError, did_you_mean
 from samhq.masks import rle
 from samhq.results.detections import Detections
+from samhq.storage.documents import read_json
+from samhq.storage.schema import BOX, ID, NUMBER, TEXT, WORDS, Either, Fields, Items, shown
 
 _WANTED = (
     'COCO\'s data set {"images": [...], "categories": [...], "annotations": [...]} with bbox and score, or a list of '
     '{"file_name", "category", "bbox" (x, y, width, height), "score"}'
+)
+_ROW = {"bbox": BOX}
+_RESULTS = Items(Fields(_ROW, {"score": NUMBER}))
+_DATASET = Fields(
+    {
+        "images": Items(Fields({"id": ID, "file_name": TEXT})),
+        "categories": Items(Fields({"id": ID, "name": WORDS})),
+        "annotations": Items(Fields({"image_id": ID, "category_id": ID, **_ROW}, {"score": NUMBER})),
+    }
 )
 _NAMES = ("classes.txt", "data.yaml", "dataset.yaml")  #: where a YOLO folder has its class names
 
@@ -118,45 +128,38 @@ def read_boxes(path: Path) -> BoxFile:
 
 
 def _read_coco(path: Path) -> BoxFile:
-    try:
-        content = json.loads(path.read_bytes())
-    except OSError as error:
-        raise PromptError(f"Expected boxes in {path}, which cannot be read: {error.strerror}. Check it.") from None
-    except (ValueError, RecursionError) as error:
-        raise PromptError(f"Expected {_WANTED} in {path}, got no JSON: {error}.") from error
-    try:
-        return _coco_dataset(path, content) if isinstance(content, dict) else _coco_results(path, content)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise PromptError(f"Expected {_WANTED} in {path}, got something else ({error}). Check the file.") from error
+    content = read_json(path, "boxes", Either((_DATASET, _RESULTS)), PromptError, f"Write {_WANTED}.")
+    return _coco_dataset(path, content) if isinstance(content, dict) else _coco_results(path, content)
 
 
 def _coco_dataset(path: Path, content: Mapping[str, Any]) -> BoxFile:
-    files = {image["id"]: str(image["file_name"]) for image in content["images"]}
-    names = {category["id"]: str(category["name"]) for category in content["categories"]}
+    files = {image["id"]: image["file_name"] for image in content["images"]}
+    names = {category["id"]: category["name"] for category in content["categories"]}
     rows: dict[str, list[BoxRow]] = {name: [] for name in files.values()}
     for record in content["annotations"]:
-        rows[files[record["image_id"]]].append(_coco_row(path, record, names[record["category_id"]]))
+        for key, known in (("image_id", files), ("category_id", names)):
+            if record[key] not in known:
+                raise PromptError(f"Expected a {key} that {path} lists, got {shown(record[key])}. Check the file.")
+        rows[files[record["image_id"]]].append(_coco_row(record, names[record["category_id"]]))
     return BoxFile(path, rows, complete=True)
 
 
-def _coco_results(path: Path, content: Any) -> BoxFile:
+def _coco_results(path: Path, content: Sequence[Mapping[str, Any]]) -> BoxFile:
     rows: dict[str, list[BoxRow]] = {}
     for record in content:
         picture = record.get("file_name", record.get("image_id"))
         label = record.get("category", record.get("category_name", record.get("label")))
         if not isinstance(picture, str) or not isinstance(label, str):
-            raise PromptError(
-                f"Expected file names and class names in {path}, got numbers ({str(record)[:80]}). Write {_WANTED}."
-            )
-        rows.setdefault(picture, []).append(_coco_row(path, record, label))
+            raise PromptError(f"Expected file names and class names in {path}, got numbers. Write {_WANTED}.")
+        rows.setdefault(picture, []).append(_coco_row(record, label))
     return BoxFile(path, rows)
 
 
-def _coco_row(path: Path, record: Mapping[str, Any], label: str) -> BoxRow:
-    x, y, width, height = _finite(path, record["bbox"], 4)
-    score = _finite(path, [record.get("score", 1.0)], 1)[0]
-    code = record.get("segmentation")
-    return BoxRow(label, (x, y, x + width, y + height), score, code if isinstance(code, dict) else None)
+def _coco_row(record: Mapping[str, Any], label: str) -> BoxRow:
+    x, y, width, height = map(float, record["bbox"])
+    score, code = record.get("score"), record.get("segmentation")
+    box = x, y, x + width, y + height
+    return BoxRow(label, box, 1.0 if score is None else float(score), code if isinstance(code, dict) else None)
 
 
 def _read_yolo(folder: Path) -> BoxFile:

@@ -21,11 +21,18 @@ STATE = "state.pt"
 
 
 def save_state(folder: Path, state: dict[str, Any], config_json: str) -> Path:
-    """The path of the saved state. A crash while writing leaves the previous file in place."""
+    """The path of the saved state. A crash while writing leaves the previous file in place.
+
+    Raises:
+        OSError: it cannot be written, for instance because the disk is full.
+    """
     target = folder / STATE
-    # Through Python's own file, which says so where the disk is full.
-    with whole_file(target) as part, part.open("wb") as stream:
-        torch.save(state, stream)
+    try:
+        # Through Python's own file, which says so where the disk is full.
+        with whole_file(target) as part, part.open("wb") as stream:
+            torch.save(state, stream)
+    except RuntimeError as error:  # torch's own words for it
+        raise OSError(f"the state cannot be written to {target}: {str(error)[:120]}") from error
     with whole_file(folder / "config.json") as part:
         part.write_text(config_json)
     return target

@@ -50,6 +50,9 @@ class TrainConfig:
     images: Path | str | None = None
     """Folder of a COCO file's pictures, where it is not beside the file."""
 
+    skip_missing: bool = False
+    """Leave out pictures whose files are not there; otherwise the first of them ends the run."""
+
     validation: str | Path | None = None
     """Pictures that no step learns from, in the same forms. [default: none; scratch: drawn scenes]"""
 
@@ -268,7 +271,7 @@ class TrainConfig:
         checked |= {name: real_number(name, getattr(self, name), 0, above=True) for name in _ABOVE_ZERO}
         checked |= {name: real_number(name, getattr(self, name), 0) for name in _FROM_ZERO}
         checked |= {name: real_number(name, getattr(self, name), 0, 1) for name in _SHARES}
-        checked |= {name: yes_or_no(name, getattr(self, name)) for name in ("fresh_heads", "resume")}
+        checked |= {name: yes_or_no(name, getattr(self, name)) for name in ("fresh_heads", "resume", "skip_missing")}
         checked["beta2"] = real_number("beta2", self.beta2, 0, 1, below=True)
         checked["hold_out"] = real_number("hold_out", self.hold_out, 0, 100, below=True)
         checked["scale"] = _checked_scale(self.scale)

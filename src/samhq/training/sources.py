@@ -44,7 +44,7 @@ def training_pictures(config: TrainConfig, side: int) -> Pictures | None:
         )
     if config.data == PREFIX:
         return None
-    pictures = _opened(config.data, config.images, side, _TRAINING)
+    pictures = _opened(config, config.data, config.images, side, _TRAINING)
     return _nonempty(split(pictures, config.hold_out)[0] if config.hold_out else pictures)
 
 
@@ -55,9 +55,9 @@ def validation_pictures(config: TrainConfig, side: int) -> Pictures | None:
         ConfigError: nothing of that name is there.
     """
     if config.validation is not None:
-        pictures = _opened(config.validation, config.validation_images, side, _VALIDATION)
+        pictures = _opened(config, config.validation, config.validation_images, side, _VALIDATION)
     elif config.hold_out and config.data not in (None, PREFIX):
-        pictures = split(_opened(str(config.data), config.images, side, _TRAINING), config.hold_out)[1]
+        pictures = split(_opened(config, str(config.data), config.images, side, _TRAINING), config.hold_out)[1]
     else:
         return None
     return _nonempty(spread(pictures, config.validate_pictures))
@@ -127,10 +127,10 @@ def augmentation(config: TrainConfig, side: int) -> Augmentation:
     return Augmentation(side, config.flip, config.scale, config.published)
 
 
-def _opened(source: str | Path, images: Path | str | None, side: int, number: int) -> Pictures:
+def _opened(config: TrainConfig, source: str | Path, images: Path | str | None, side: int, number: int) -> Pictures:
     if str(source).partition(":")[0] == PREFIX:
         return open_drawn(str(source), side=side, number=number)
-    return open_dataset(source, images=None if images is None else Path(images))
+    return open_dataset(source, images=images, skip_missing=config.skip_missing)
 
 
 def _nonempty(pictures: Pictures) -> Pictures:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from samhq.errors import ConfigError
+from samhq.options import whole_number
 
 
 @dataclass(frozen=True)
@@ -22,11 +23,12 @@ class SceneConfig:
     smallest: int = 12  #: pixels; smaller masks are not listed
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "side", whole_number("side", self.side, 32, 8192))
         low, high = self.objects
-        if self.side < 32 or not 1 <= low <= high <= 200 or not 0 < self.size[0] <= self.size[1] <= 2:
+        if not 1 <= low <= high <= 200 or not 0 < self.size[0] <= self.size[1] <= 2:
             raise ConfigError(
-                "SceneConfig: expected side >= 32, 1 <= objects[0] <= objects[1] <= 200, 0 < size[0] <= size[1] <= 2, "
-                f"got side={self.side}, objects={self.objects}, size={self.size}. Change these values."
+                "SceneConfig: expected 1 <= objects[0] <= objects[1] <= 200, 0 < size[0] <= size[1] <= 2, "
+                f"got objects={self.objects}, size={self.size}. Change these values."
             )
 
 
