@@ -1,4 +1,4 @@
-"""Segments scikit-image's photograph of a coffee cup with the starter model, by boxes and a click.
+"""Segments the package's photograph of a coffee cup with the starter model, by boxes and a click.
 
 No network is needed. Run it with `make demo`, or: python examples/demo.py --output demo
 """
@@ -10,9 +10,6 @@ import resource
 import time
 from pathlib import Path
 
-import skimage.data
-from PIL import Image
-
 import samhq
 
 RIM, SPOON, ESPRESSO = [172, 17, 410, 209], [326, 200, 407, 326], [203, 95, 370, 194]
@@ -23,9 +20,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=Path("demo"))
     output = parser.parse_args().output
-    output.mkdir(parents=True, exist_ok=True)
-    photograph = output / "coffee.png"
-    Image.fromarray(skimage.data.coffee()).save(photograph)
+    photograph = samhq.sample_picture()
 
     start = time.perf_counter()
     model = samhq.load()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -68,7 +69,9 @@ if TYPE_CHECKING:
     from samhq.evaluation.run import evaluate
     from samhq.evaluation.seginw import detect_seginw, evaluate_seginw
     from samhq.evaluation.youtube_vis import evaluate_youtube_vis
+    from samhq.formats.supervision import to_detections
     from samhq.image.bands import as_rgb
+    from samhq.image.sample_picture import sample_picture
     from samhq.image.sources import open_picture
     from samhq.inference.by_text import segment_found
     from samhq.inference.cache import EmbeddingCache
@@ -173,10 +176,12 @@ _WHERE = {
     "sam_hq_model_registry": "samhq.compat.segment_anything",
     "sam_model_registry": "samhq.compat.segment_anything",
     "sam_model_registry_baseline": "samhq.compat.segment_anything",
+    "sample_picture": "samhq.image.sample_picture",
     "segment_everything": "samhq.inference.everything",
     "segment_found": "samhq.inference.by_text",
     "segment_mosaic": "samhq.inference.mosaic",
     "segment_native": "samhq.inference.refine",
+    "to_detections": "samhq.formats.supervision",
     "train": "samhq.training.loop",
 }
 
@@ -260,15 +265,19 @@ __all__ = [
     "sam_hq_model_registry",
     "sam_model_registry",
     "sam_model_registry_baseline",
+    "sample_picture",
     "segment_everything",
     "segment_found",
     "segment_mosaic",
     "segment_native",
+    "to_detections",
     "train",
 ]
 
 
 def __getattr__(name: str) -> object:
+    if name == "__version__":
+        return version("samhq")
     if name not in _WHERE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(_WHERE[name]), name)

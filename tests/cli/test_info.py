@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,10 @@ def test_what_is_no_model_is_a_sentence(tmp_path: Path, capsys: pytest.CaptureFi
         said = capsys.readouterr().err
         assert name in said
         assert said.count("\n") == 1
+
+
+def test_json_says_what_a_file_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", "starter", "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert (record["hq"], record["missing"], record["dtype"]) == (True, [], "float16")
+    assert record["parameters"] > 1e6

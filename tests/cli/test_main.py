@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import os
 import resource
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from samhq.cli import main as module
 from samhq.cli.main import main
+from samhq.image.sample_picture import sample_picture
 
 HEAVY = ("torch", "numpy", "PIL", "cv2", "pycocotools", "huggingface_hub", "transformers", "samhq.types")
 
@@ -120,3 +124,58 @@ def test_python_m_samhq_is_the_command() -> None:
     done = subprocess.run([sys.executable, "-m", "samhq", "segmnt"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("samhq: Unknown command")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (["segment", "a.png", "--box", "1,2,3,4", "--output", ""], "--output"),
+        (["segment", "a.png", "--output="], "--output"),
+        (["segment", "", "-o", "out"], "an argument"),
+        (["everything", "a.png", "-o", ""], "-o"),
+        (["evaluate", ""], "an argument"),
+        (["train", "--data", ""], "--data"),
+    ],
+)
+def test_an_empty_argument_is_refused(arguments: list[str], name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 2
+    assert f"Expected a value for {name}, got an empty one" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flag", ["--version", "-V"])
+def test_the_version_is_told(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    import samhq
+
+    assert main([flag]) == 0
+    assert capsys.readouterr().out.strip() == version("samhq") == samhq.__version__
+
+
+def test_completion_scripts_can_be_made() -> None:
+    assert "segment" in module.app.generate_completion(shell="bash")
+
+
+def test_a_lone_hyphen_reaches_the_command_as_the_standard_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"")))
+    assert main(["segment", "-", "--box", "1,2,3,4", "--output", str(tmp_path)]) == 2
+    assert "on the standard input, got nothing" in capsys.readouterr().err
+
+
+def test_quiet_says_nothing_and_verbose_names_the_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [
+        "segment",
+        str(sample_picture()),
+        "--box",
+        "326,200,407,326",
+        "--output",
+        str(tmp_path),
+        "--no-overlay",
+    ]
+    assert main([*arguments, "--quiet"]) == 0
+    assert capsys.readouterr().out == ""
+    assert main([*arguments, "-v"]) == 0
+    told = capsys.readouterr().out
+    assert all(str(tmp_path / name) in told for name in ("coffee.json", "coffee_mask_0.png"))
+    assert main([*arguments, "-q", "-v"]) == 2
+    assert "got both" in capsys.readouterr().err

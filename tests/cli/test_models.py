@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -27,3 +28,10 @@ def test_models_on_this_machine_are_marked(
     lines = capsys.readouterr().out.splitlines()[2:]
     column = lines[0].index(" no ")
     assert [line.split()[0] for line in lines if line[column : column + 4] == " yes"] == ["mobile_sam"]
+
+
+def test_json_says_what_the_table_says(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["name"] for row in rows[1:]] == list(hub.PUBLISHED), "after the starter"
+    assert all(row.keys() >= {"name", "family", "bytes", "path"} for row in rows)

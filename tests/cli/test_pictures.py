@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from samhq.cli.pictures import check_results_spare_inputs, find_pictures, stems
-from samhq.errors import ConfigError
+from samhq.errors import ConfigError, ImageError
+from samhq.image import fetch
 
 
 @pytest.fixture
@@ -87,3 +91,54 @@ def test_long_names_become_shorter_and_stay_different() -> None:
     assert names[3] == "cat"
     assert names == stems(pictures)
     assert max(len(f"{name}_cutout_1234_1234.png".encode()) for name in names) < 255
+
+
+def test_recursive_takes_subfolders_but_neither_hidden_ones_nor_results(folder: Path) -> None:
+    for name in (".cache/d.png", "out/a_overlay.jpg", "deep/er/e.png"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"")
+    found = find_pictures([str(folder)], folder / "out", recursive=True)
+    assert sorted(names(found)) == ["a.png", "b.JPG", "c.jpg", "e.png", "odd[1].png"]
+
+
+def test_an_empty_folder_hints_at_recursive(folder: Path) -> None:
+    (folder / "deep" / "er").mkdir()
+    with pytest.raises(ConfigError, match="--recursive looks into"):
+        find_pictures([str(folder / "deep" / "er")])
+
+
+def test_a_tilde_is_the_home_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(folder))
+    assert find_pictures(["~/a.png"]) == [folder / "a.png"]
+    assert names(find_pictures(["~/deep"])) == ["c.jpg"]
+
+
+class Input:
+    def __init__(self, data: bytes) -> None:
+        self.buffer = io.BytesIO(data)
+
+
+def png(side: int = 4) -> bytes:
+    stream = io.BytesIO()
+    Image.new("RGB", (side, side)).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def test_the_standard_input_is_a_picture_beside_the_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", Input(png()))
+    (path,) = find_pictures(["-"], tmp_path / "out")
+    assert path == tmp_path / "out" / "stdin.png"
+    assert path.read_bytes() == png()
+    monkeypatch.setattr(sys, "stdin", Input(b""))
+    with pytest.raises(ImageError, match="standard input"):
+        find_pictures(["-"], tmp_path / "out")
+    with pytest.raises(ConfigError, match="once"):
+        find_pictures(["-", "-"], tmp_path / "out")
+
+
+def test_an_address_is_downloaded_beside_the_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch, "fetched", lambda url: png())
+    (path,) = find_pictures(["https://example.org/in/cat.png?size=3"], tmp_path)
+    assert path == tmp_path / "cat.png"
+    (path,) = find_pictures(["http://example.org/download"], tmp_path)
+    assert path == tmp_path / "download.png"

@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 from tests.results.drawn import scene
 
-from samhq.errors import MissingExtraError
+import samhq
+from samhq.errors import ConfigError, MissingExtraError
 from samhq.formats.supervision import sam_records, to_detections
+from samhq.inference.segment import Segmenter
+from samhq.model.sam import Sam
 from samhq.results.picture import Picture
 
 
@@ -51,3 +54,15 @@ def test_no_objects_are_no_detections(monkeypatch):
     monkeypatch.setitem(sys.modules, "supervision", None)
     with pytest.raises(MissingExtraError, match=r"samhq\[supervision\]"):
         to_detections(nothing)
+
+
+def test_results_become_detections(hq: Sam) -> None:
+    pytest.importorskip("supervision")
+    image = np.random.default_rng(0).integers(0, 256, (50, 60, 3), np.uint8)
+    result = Segmenter(hq).segment(image, boxes=[[5, 5, 30, 30], [10, 10, 40, 40]])
+    found = samhq.to_detections(result)
+    assert len(found) == int(result.masks.any((1, 2)).sum())
+    everything = samhq.segment_everything(image, hq, points_per_side=3, pred_iou_thresh=0.0, stability_score_thresh=0.0)
+    assert len(samhq.to_detections(everything)) == int((everything.areas > 0).sum())
+    with pytest.raises(ConfigError, match="Expected a result"):
+        samhq.to_detections([result])

@@ -57,6 +57,7 @@ class Report:
     record: Record
     said: str = ""
     error: SamHQError | None = None
+    files: tuple[Path, ...] = ()  #: that were written
 
 
 #: Loads what is needed, once in every process, and returns what does one picture. Must be picklable.
@@ -171,7 +172,7 @@ def _attempt(each: Callable[[Item], Outcome], output: Path | None, task: _Task) 
     seconds = time.perf_counter() - started
     why = None if error is None else str(error)
     record = Record(str(path), task.item.name, source, task.options, outputs, round(seconds, 3), why)
-    return Report(task.item, record, outcome.said, error)
+    return Report(task.item, record, outcome.said, error, tuple(outcome.files))
 
 
 def _as_failure(error: Exception, output: Path | None) -> SamHQError:

@@ -28,12 +28,13 @@ if TYPE_CHECKING:
 def embed(
     *images: str,
     output: Annotated[Path, Parameter(alias="-o")],
-    model: str | None = None,
+    model: Annotated[str | None, Parameter(alias="-m")] = None,
     device: str | None = None,
     dtype: Dtype = "float32",
     store: Literal["float32", "float16"] = "float32",
     look: BandFlags = ALL_AS_IT_IS,
     workers: int = 0,
+    recursive: Annotated[bool, Parameter(alias="-r", negative="")] = False,
 ) -> int:
     """Encode pictures and keep what the model knows about them, for prompts later.
 
@@ -48,7 +49,7 @@ def embed(
     as a single picture that cannot be read. 130: interrupted.
 
     Parameters:
-        images: Files, folders, or patterns such as '*.jpg'.
+        images: Files, folders, patterns such as '*.jpg', http(s) addresses, or - for the standard input.
         output: Folder for the embeddings; made if it is not there. Several runs may share it.
         model: A name that `samhq models` lists, a weights file, a folder or a hub id. [default: the starter in the
             package]
@@ -58,10 +59,11 @@ def embed(
         store: How the numbers are stored; float16 takes half the space and gives nearly the same masks.
         workers: Processes, each with its own model and one thread (OMP_NUM_THREADS for more); 0: this one, with all
             cores.
+        recursive: Take pictures in subfolders too.
     """
     from samhq.batch.job import Item, run_job
 
-    pictures = find_pictures(images)
+    pictures = find_pictures(images, output, recursive=recursive)
     make_folder(output)
     items = [Item(path, name) for path, name in zip(pictures, stems(pictures), strict=True)]
     work = EmbedWork(output, store, model, device, dtype, look)

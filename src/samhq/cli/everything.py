@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from samhq.cli.flags import STARTER, ModelFlags
-from samhq.cli.job import NO_EMBEDDINGS, PLAIN_JOB, EmbeddingFlags, JobFlags, conclude, failure_record, tell
+from samhq.cli.job import NO_EMBEDDINGS, PLAIN_JOB, EmbeddingFlags, JobFlags, failure_record
 from samhq.cli.looks import NO_TILES, TileFlags
 from samhq.cli.pictures import check_results_spare_inputs, find_pictures, stems
 from samhq.cli.places import make_folder
@@ -127,13 +127,14 @@ def everything(
     be read. 130: interrupted.
 
     Parameters:
-        images: Files, folders, or patterns such as '*.jpg'.
+        images: Files, folders, patterns such as '*.jpg', http(s) addresses, or - for the standard input.
     """
     from samhq.batch.job import Item, run_job
 
     automatic.config(model)
     look.check(embeddings.embeddings)
-    pictures = find_pictures(images)
+    job.check()
+    pictures = find_pictures(images, output.output, recursive=job.recursive)
     names = stems(pictures)
     check_results_spare_inputs(pictures, names, output.output)
     check_own_results_spare_inputs(pictures, names, output.output)
@@ -150,10 +151,10 @@ def everything(
         resume=job.resume,
         workers=job.workers,
         keep_going=several,
-        tell=tell,
+        tell=job.tell,
         on_failure=partial(failure_record, output.output),
     )
-    return conclude(tally)
+    return job.conclude(tally)
 
 
 def check_own_results_spare_inputs(inputs: Sequence[Path], names: Sequence[str], output: Path) -> None:

@@ -26,7 +26,7 @@ Dtype = Literal["float32", "bfloat16", "float16", "auto"]
 class ModelFlags:
     """Which model answers, where and how."""
 
-    model: str | None = None
+    model: Annotated[str | None, Parameter(alias="-m")] = None
     """A name that `samhq models` lists, a weights file, a folder or a hub id; for `samhq segment` also a folder that
     `samhq export` made, which needs no torch. [default: the starter in the package]"""
 

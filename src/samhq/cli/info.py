@@ -2,28 +2,58 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
 
 from samhq.cli.models import table
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from samhq.checkpoint.detect import Detection
     from samhq.checkpoint.load import Fit
     from samhq.config import ModelConfig
 
 
-def info(file: str, /) -> int:
+def info(file: str, /, *, as_json: Annotated[bool, Parameter(name="--json", negative="")] = False) -> int:
     """Say what a weights file is: model, family, layout, dtype, parameters, and what is missing in it.
 
     Parameters:
         file: A weights file, a folder, a hub id or the name of a model.
+        as_json: Show JSON instead of a table; keys that differ from the model's are all listed.
     """
     from samhq.checkpoint.load import inspect, locate
 
     path = locate(file)
     detection, fit = inspect(path)
+    if as_json:
+        print(json.dumps(record(path, detection, fit), indent=1))
+        return 0
     print("\n".join(table([("file", str(path)), *about(detection), *lacks(fit)])))
     return 0
+
+
+def record(path: Path, detection: Detection, fit: Fit) -> dict[str, Any]:
+    """What the tensors say, as JSON values."""
+    config = detection.config
+    return {
+        "file": str(path),
+        "model": config.name,
+        "family": config.family,
+        "encoder": config.encoder.summary,
+        "hq": config.hq,
+        "side": config.side,
+        "layout": detection.layout,
+        "wrapper": detection.wrapper or None,
+        "prefix": detection.prefix or None,
+        "dtype": str(detection.dtype).removeprefix("torch."),
+        "parameters": parameters(config),
+        "missing": list(fit.missing),
+        "unexpected": list(fit.unexpected),
+        "misshapen": list(fit.misshapen),
+    }
 
 
 def about(detection: Detection) -> list[tuple[str, str]]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from samhq.errors import ConfigError
 from samhq.progress import print_line
 
 if TYPE_CHECKING:
@@ -29,6 +30,40 @@ class JobFlags:
 
     workers: int = 0
     """Processes, each with its own model and one thread (OMP_NUM_THREADS for more); 0: this one, with all cores."""
+
+    recursive: Annotated[bool, Parameter(alias="-r", negative="")] = False
+    """Take pictures in subfolders too."""
+
+    quiet: Annotated[bool, Parameter(alias="-q", negative="")] = False
+    """Say only what failed."""
+
+    verbose: Annotated[bool, Parameter(alias="-v", negative="")] = False
+    """Name every file that is written."""
+
+    def tell(self, report: Report) -> None:
+        """What is said about a picture.
+
+        Raises:
+            ConfigError: both `quiet` and `verbose`.
+        """
+        self.check()
+        if not self.quiet or report.record.error is not None:
+            tell(report)
+        for file in report.files if self.verbose else ():
+            print_line(f"  {file}")
+
+    def conclude(self, tally: Tally) -> int:
+        """The exit code, after a line of counts where several pictures were worked through."""
+        return (1 if tally.failed else 0) if self.quiet else conclude(tally)
+
+    def check(self) -> None:
+        """Refuses flags that say the opposite of each other.
+
+        Raises:
+            ConfigError: both `quiet` and `verbose`.
+        """
+        if self.quiet and self.verbose:
+            raise ConfigError("Expected --quiet or --verbose, got both. Leave one out.")
 
 
 @Parameter(name="*")

@@ -22,11 +22,12 @@ from samhq.cli.everything import everything
 from samhq.cli.export import export
 from samhq.cli.info import info
 from samhq.cli.models import models
+from samhq.cli.sample import sample
 from samhq.cli.segment import segment
 from samhq.cli.track import track
 from samhq.cli.train import train
 from samhq.cli.write import write
-from samhq.errors import SamHQError
+from samhq.errors import ConfigError, SamHQError
 from samhq.storage.names import printable
 
 DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
@@ -37,6 +38,7 @@ app = App(
     help_epilogue="Exit code 0: done, 1: failed in part, 2: wrong use, 130: interrupted.",
     help_format="plaintext",
     version=lambda: version("samhq"),
+    version_flags=("--version", "-V"),
     result_action="return_value",
     print_error=False,
     exit_on_error=False,
@@ -54,11 +56,13 @@ for command in (
     benchmark,
     models,
     info,
+    sample,
     convert,
     export,
 ):
     app.command(command, help_epilogue="")
 app.command(data)
+app.register_install_completion_command()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -66,8 +70,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # file names may be no text
+    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = app(sys.argv[1:] if arguments is None else arguments) or DONE
+        _check_no_empty(given)
+        # The parser takes a lone hyphen for an option.
+        code = app(["stdin:" if word == "-" else word for word in given]) or DONE
         sys.stdout.flush()
         return code
     except CycloptsError as error:
@@ -82,6 +89,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _say(f"cannot go on: {error}", FAILED)
     except KeyboardInterrupt:
         return _say("stopped; every file written so far is whole.", INTERRUPTED)
+
+
+#: Flags whose text may be empty.
+_TEXTS = ("--image-url", "--loss", "--source-weights")
+
+
+def _check_no_empty(arguments: Sequence[str]) -> None:
+    """Refuses an empty argument, as an unset variable of a shell gives: as a path it would be the current folder.
+
+    Raises:
+        ConfigError: there is one.
+    """
+    for before, argument in zip(["", *arguments], arguments, strict=False):
+        flag, equals, value = argument.partition("=")
+        empty = flag.startswith("--") and equals and not value
+        name = flag if empty else before if before.startswith("-") else "an argument"
+        if (not argument or empty) and name not in _TEXTS:
+            raise ConfigError(f"Expected a value for {name}, got an empty one. Check the variable that it comes from.")
 
 
 def _say(sentence: str, code: int) -> int:

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
 
 from samhq.config import MODELS
 
+if TYPE_CHECKING:
+    from samhq.checkpoint.hub import Entry
 
-def models() -> int:
+
+def models(*, as_json: Annotated[bool, Parameter(name="--json", negative="")] = False) -> int:
     """List the models that `--model` knows by name: family, size, where from, and whether on this machine.
 
     Files, folders and other hub ids work as well. Without --model the starter is used, which comes with the package.
+
+    Parameters:
+        as_json: Show JSON instead of a table.
     """
     from samhq.checkpoint.hub import catalogue
 
+    if as_json:
+        print(json.dumps([starter_record(), *map(record, catalogue())], indent=1))
+        return 0
     rows = [("name", "family", "size", "on this machine", "from"), starter_row()]
     for entry in catalogue():
         row = entry.published
@@ -21,6 +34,27 @@ def models() -> int:
         rows.append((row.name, MODELS[row.name].family, megabytes(row.size), here, f"{row.repo}/{row.filename}"))
     print("\n".join(table(rows)))
     return 0
+
+
+def record(entry: Entry) -> dict[str, Any]:
+    """A published model as JSON values; `path` is null where it is not on this machine."""
+    row = entry.published
+    path = None if entry.path is None else str(entry.path)
+    about = {"name": row.name, "family": MODELS[row.name].family, "bytes": row.size, "path": path}
+    return about | {"repository": row.repo, "file": row.filename}
+
+
+def starter_record() -> dict[str, Any]:
+    """The model that comes with the package as JSON values."""
+    from samhq.checkpoint.starter import STARTER, starter_path
+    from samhq.errors import CheckpointError
+
+    about: dict[str, Any] = {"name": STARTER, "family": MODELS[STARTER].family, "bytes": None, "path": None}
+    try:
+        path = starter_path()
+    except CheckpointError:
+        return about
+    return about | {"bytes": path.stat().st_size, "path": str(path)}
 
 
 def starter_row() -> tuple[str, ...]:

@@ -6,41 +6,84 @@ Light: knows paths only, no pixels.
 from __future__ import annotations
 
 import glob
+import os
+import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from samhq.errors import ConfigError
+from samhq.cli.places import make_folder
+from samhq.errors import ConfigError, ImageError
 from samhq.image.suffixes import SUFFIXES
+from samhq.storage.atomic import write_bytes
 from samhq.storage.names import short_name
 
+#: Both stand for a picture on the standard input: as people write it, and as `samhq.cli.main` hands it on.
+STDIN = ("-", "stdin:")
 
-def find_pictures(given: Sequence[str]) -> list[Path]:
+
+def find_pictures(given: Sequence[str], output: Path = Path(), *, recursive: bool = False) -> list[Path]:
     """Every picture once, in the order given; a folder means the pictures in it, by name, a pattern what it matches.
 
-    A plain path is returned even if nothing is there: that one file fails, the rest go on.
+    With `recursive` a folder means those in its subfolders too. An http or https address is downloaded, and `-` is read
+    from the standard input, into the folder `output`, where results can go on naming it. A plain path is returned even
+    if nothing is there: that one file fails, the rest go on.
 
     Raises:
-        ConfigError: nothing given, or a folder or pattern without pictures.
+        ConfigError: nothing given, a folder or pattern without pictures, or `-` twice.
+        ImageError: an address cannot be fetched, or the standard input is empty.
     """
     if not given:
         raise ConfigError(
             "Expected at least one picture, got none. Name a file, a folder or a pattern such as '*.jpg'."
         )
-    return list(dict.fromkeys(path for item in given for path in _expand(item)))
+    if sum(item in STDIN for item in given) > 1:
+        raise ConfigError("Expected - once, since the standard input is one picture, got it several times.")
+    return list(dict.fromkeys(path for item in given for path in _expand(item, output, recursive)))
 
 
-def _expand(item: str) -> list[Path]:
-    path = Path(item)
+def _expand(item: str, output: Path, recursive: bool) -> list[Path]:
+    from samhq.image.fetch import fetched, is_url, name_of
+
+    if item in STDIN:
+        return [_kept(sys.stdin.buffer.read(), "stdin", output)]
+    if is_url(item):
+        return [_kept(fetched(item), name_of(item), output)]
+    path = Path(item).expanduser()
     if path.is_dir():
-        found = [p for p in path.iterdir() if _is_picture(p)]
+        found = [p for p in (_below(path, output) if recursive else path.iterdir()) if _is_picture(p)]
     elif not path.exists() and glob.has_magic(item):
-        found = [p for p in map(Path, glob.glob(item, recursive=True)) if _is_picture(p)]
+        found = [p for p in map(Path, glob.glob(str(path), recursive=True)) if _is_picture(p)]
     else:
         return [path]
     if not found:
-        raise ConfigError(f"Expected pictures in {item}, got none. Known suffixes: {', '.join(sorted(SUFFIXES))}.")
+        hint = "" if recursive or not path.is_dir() else " --recursive looks into its subfolders too."
+        raise ConfigError(
+            f"Expected pictures in {item}, got none. Known suffixes: {', '.join(sorted(SUFFIXES))}.{hint}"
+        )
     return sorted(found)
+
+
+def _below(folder: Path, output: Path) -> Iterator[Path]:
+    """All files in a folder and its subfolders, hidden ones and the folder of the results left out."""
+    for here, folders, files in os.walk(folder):
+        kept = [name for name in folders if not name.startswith(".") and Path(here, name).resolve() != output.resolve()]
+        folders[:] = kept
+        yield from (Path(here, name) for name in files)
+
+
+def _kept(data: bytes, name: str, folder: Path) -> Path:
+    """A file with these bytes in the folder; a suffix is added where the name has none of a picture."""
+    from samhq.image.files import suffix_of
+
+    if not data:
+        raise ImageError("Expected a picture on the standard input, got nothing. Write: samhq segment - < photo.jpg")
+    path = folder / name
+    if path.suffix.lower() not in SUFFIXES:
+        path = path.with_name(path.name + suffix_of(data))
+    make_folder(folder)
+    write_bytes(path, data)
+    return path
 
 
 def _is_picture(path: Path) -> bool:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from samhq.cli.exported import check_exported
 from samhq.cli.flags import STARTER, ModelFlags, OutputFlags
-from samhq.cli.job import NO_EMBEDDINGS, PLAIN_JOB, EmbeddingFlags, JobFlags, conclude, failure_record, tell
+from samhq.cli.job import NO_EMBEDDINGS, PLAIN_JOB, EmbeddingFlags, JobFlags, failure_record
 from samhq.cli.looks import PLAIN_LOOK, BandFlags, RefineFlags
 from samhq.cli.pictures import check_results_spare_inputs, find_pictures, stems
 from samhq.cli.places import make_folder
@@ -64,7 +64,7 @@ def segment(
     be read or a point outside it. 130: interrupted.
 
     Parameters:
-        images: Files, folders, or patterns such as '*.jpg'.
+        images: Files, folders, patterns such as '*.jpg', http(s) addresses, or - for the standard input.
     """
     from samhq.batch.job import Item, run_job
 
@@ -78,7 +78,8 @@ def segment(
     if look.refine and model.multimask:
         raise ConfigError("Expected --refine, which gives one mask for each object, or --multimask, got both.")
     check_exported(model.exported, {"--refine": bool(look.refine), "--embeddings": embeddings.embeddings is not None})
-    pictures = find_pictures(images)
+    job.check()
+    pictures = find_pictures(images, output.output, recursive=job.recursive)
     names = stems(pictures)
     files = [path for path in (prompt.mask, prompt.prompts) if path is not None]
     check_results_spare_inputs([*pictures, *files], names, output.output)
@@ -95,10 +96,10 @@ def segment(
         resume=job.resume,
         workers=job.workers,
         keep_going=several,
-        tell=tell,
+        tell=job.tell,
         on_failure=partial(failure_record, output.output),
     )
-    return conclude(tally)
+    return job.conclude(tally)
 
 
 @dataclass(frozen=True)

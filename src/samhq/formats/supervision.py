@@ -12,18 +12,21 @@ import numpy as np
 
 from samhq.extras import from_extra
 from samhq.results.annotation import record_from_annotation
-from samhq.results.picture import Picture
+from samhq.results.picture import Picture, as_picture
 
 
-def to_detections(picture: Picture, labels: Sequence[str] = ()) -> Any:
-    """`supervision.Detections` of the objects, in their order: boxes (x0, y0, x1, y1), masks, scores, classes.
+def to_detections(result: Any, labels: Sequence[str] = ()) -> Any:
+    """`supervision.Detections` of a result's objects, in their order: boxes (x0, y0, x1, y1), masks, scores, classes.
 
-    A box ends where its last pixel ends. Classes are numbered from 0 as in `labels`, others as they come; their names
-    are in `data["class_name"]`. Objects without a score have confidence NaN. All masks are in memory at once.
+    `result` is what `segment` or `segment_everything` returned, or a `Picture`. A box ends where its last pixel ends.
+    Classes are numbered from 0 as in `labels`, others as they come; their names are in `data["class_name"]`. Objects
+    without a score have confidence NaN. All masks are in memory at once.
 
     Raises:
+        ConfigError: something else than a result.
         MissingExtraError: supervision is not installed.
     """
+    picture = as_picture(result)
     library = _supervision()
     objects = [item for _, item in picture.objects]
     classes = {label: number for number, label in enumerate(labels)}

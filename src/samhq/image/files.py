@@ -80,6 +80,16 @@ def open_file(file: Any, name: str) -> Iterator[Image.Image]:
         ) from error
 
 
+def suffix_of(data: bytes) -> str:
+    """The suffix of the format that a picture's bytes are in, such as ".jpg"; ".png" where that is not known."""
+    try:
+        with open_file(io.BytesIO(data), "a picture") as opened:
+            known = (opened.format or "").lower()
+    except ImageError:  # who reads the picture says what is wrong
+        return ".png"
+    return {"jpeg": ".jpg", "tiff": ".tif", "jpeg2000": ".jp2"}.get(known, f".{known}" if known else ".png")
+
+
 def decoded(file: Any, name: str) -> Image.Image:
     """The first frame of a picture file, upright, with its pixels.
 

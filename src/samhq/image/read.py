@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from samhq.errors import ConfigError, ImageError
+from samhq.image.fetch import fetched, is_url
 from samhq.image.files import decoded
 from samhq.image.levels import Rows, rgb_levels, rows_of, strips
 from samhq.options import real_number
@@ -23,9 +24,9 @@ from samhq.shapes import Bool, UInt8
 def read_image(source: Any, channel_order: str = "RGB") -> UInt8[np.ndarray, "H W 3"]:
     """The picture as uint8 RGB [H,W,3], as a viewer would show it.
 
-    `source` is a path, bytes, a file opened in binary mode (read from its beginning where it can go there), a PIL
-    image, a numpy array or a torch tensor (on any device). `channel_order` ("RGB" or "BGR", as OpenCV reads) is that
-    of an array or tensor; files and PIL images know their own.
+    `source` is a path, an http or https address, bytes, a file opened in binary mode (read from its beginning where it
+    can go there), a PIL image, a numpy array or a torch tensor (on any device). `channel_order` ("RGB" or "BGR", as
+    OpenCV reads) is that of an array or tensor; files and PIL images know their own.
 
     Files and bytes: EXIF rotation is applied and the first frame of an animation taken. A PIL image is taken as it
     is, since coordinates found on it belong to its own `size`; use `ImageOps.exif_transpose` to turn it.
@@ -36,7 +37,7 @@ def read_image(source: Any, channel_order: str = "RGB") -> UInt8[np.ndarray, "H 
     readings fit, an array is [H,W,C] and a tensor [C,H,W]. Values by dtype:
 
     * uint8 as they are; bool black and white;
-    * uint16, also in files, divided by 257, as viewers do;
+    * uint16, also in files, divided by 257, as viewers do; an array that ends at 255 or below is refused;
     * other integers: up to 255 as they are, up to 65535 divided by 257;
     * floats: all in 0..1 times 255; all in 0..255 as they are, if one is above 8; rounded.
 
@@ -171,13 +172,25 @@ def _opened(source: Any) -> Image.Image | None:
     """The decoded, upright first frame of a file or bytes, a PIL image as it is, None for arrays."""
     if isinstance(source, Image.Image):
         return source
+    if is_url(source):
+        return decoded(io.BytesIO(fetched(source)), describe(source))
     if isinstance(source, (str, os.PathLike)):
-        return decoded(source, describe(source))
+        return decoded(os.path.expanduser(source), describe(source))
+    if isinstance(source, (list, tuple)) and source and all(map(_is_picture, source)):
+        raise ImageError(
+            f"Expected one picture, got a {type(source).__name__} of {len(source)}; give them one at a time, or "
+            "segment_batch(pictures, prompts) with a list of prompts for each."
+        )
     if hasattr(source, "read"):
         return decoded(io.BytesIO(_content(source)), describe(source))
     if isinstance(source, (bytes, bytearray, memoryview)):
         return decoded(io.BytesIO(source), describe(source))
     return None
+
+
+def _is_picture(one: Any) -> bool:
+    """Whether this alone would be a picture, rather than a row of numbers."""
+    return isinstance(one, (str, bytes, os.PathLike, Image.Image)) or getattr(one, "ndim", 0) >= 2
 
 
 def _content(file: Any) -> bytes:

@@ -22,6 +22,7 @@ from samhq.image.frame import Frame
 from samhq.image.read import describe, file_name_of, read_image
 from samhq.image.transform import to_pixels
 from samhq.inference.by_text import segment_found
+from samhq.inference.hints import called, missing_method, refuse_unknown
 from samhq.inference.prompts import flatten, join
 from samhq.inference.second_look import look_again
 from samhq.model.sam import network_of
@@ -48,11 +49,33 @@ class EncodedImage:
         return f"EncodedImage({height}x{width}, {self.model})"
 
 
+_ARGUMENTS = (
+    "points", "labels", "box", "boxes", "mask", "prompts", "text", "like", "detector", "threshold", "nms",
+    "max_detections", "multimask", "hq", "refine",
+)  # fmt: skip
+
+
 class Segmenter:
     """A model with the two verbs that people need: `encode` a picture once, `segment` it by prompts."""
 
     def __init__(self, model: nn.Module) -> None:
         self.model = network_of(model).eval()
+
+    def __call__(self, *_: Any, **__: Any) -> None:
+        """Not a function.
+
+        Raises:
+            WrongCallError: always; the message says which method to call.
+        """
+        raise called("a Segmenter")
+
+    def __getattr__(self, name: str) -> Any:
+        """Only asked for what there is not.
+
+        Raises:
+            AttributeError: always, with what to write in place of a network's methods.
+        """
+        raise missing_method("Segmenter", name)
 
     def __repr__(self) -> str:
         return f"Segmenter({self.name}, {self.model.device}, {self.model.dtype})"
@@ -109,6 +132,7 @@ class Segmenter:
         multimask: bool | None = None,
         hq: HQMode | None = None,
         refine: bool | None = None,
+        **unknown: Any,
     ) -> Segmentation:
         """Masks for one object (`points`, `labels`, `box`, `mask` together) or many (`boxes`, or `prompts`).
 
@@ -128,12 +152,14 @@ class Segmenter:
         Where nothing is found the result has no masks.
 
         Raises:
+            WrongCallError: an argument that there is not; the message offers the right one.
             ImageError: the picture cannot be read.
             PromptError: nothing asked, or a prompt of the wrong shape, range, order or type; class names that cannot be
                 used.
             ConfigError: an HQ mask asked of a plain SAM, an unknown detector, or numbers out of range.
             CheckpointError, MissingExtraError: the detector cannot be loaded.
         """
+        refuse_unknown(unknown, _ARGUMENTS)
         if text is not None or like is not None:
             _check_alone(points, labels, box, boxes, mask, prompts, multimask)
             search = Search.of(

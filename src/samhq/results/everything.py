@@ -88,6 +88,10 @@ class Everything:
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return iter(self.records)
 
+    def __getitem__(self, index: int | slice) -> dict[str, Any] | list[dict[str, Any]]:
+        """The record with this number, or several as a list."""
+        return self.records[index]
+
     @property
     def records(self) -> Records:
         """segment-anything's records with bool masks [H,W], each unpacked on access."""
@@ -198,7 +202,7 @@ class Everything:
             OSError: the folder cannot be made or written.
             ConfigError: more than 65535 masks for `labels`.
         """
-        folder, name = Path(directory), file_name or self.file_name or stem
+        folder, name = Path(directory).expanduser(), file_name or self.file_name or stem
         written: list[Path] = []
         if masks:
             written += self._write_masks(folder / stem)

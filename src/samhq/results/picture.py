@@ -110,6 +110,24 @@ def picture_from_result(
     return Picture(file_name, (height, width), annotations, result.image, model=result.model, **about)
 
 
+def as_picture(result: Any) -> Picture:
+    """A picture from a `Segmentation`, an `Everything` or a `Picture`; one without a file is called "picture".
+
+    Raises:
+        ConfigError: something else.
+    """
+    if isinstance(result, Picture):
+        return result
+    name = getattr(result, "file_name", None) or "picture"
+    if hasattr(result, "candidates"):
+        return picture_from_result(result, name)
+    if hasattr(result, "as_records"):
+        return picture_from_records(result.as_records("coco_rle"), name, result.kept.size_hw, model=result.model)
+    raise ConfigError(
+        f"Expected a result of segment or segment_everything, got a {type(result).__name__}. Give what they returned."
+    )
+
+
 def picture_from_records(
     records: Iterable[Mapping[str, Any]], file_name: str, size_hw: tuple[int, int], **about: Any
 ) -> Picture:

@@ -6,8 +6,8 @@ Knows nothing about networks or torch.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ class Segmentation:
     SAM's mask (the network predicts none for the HQ mask); `low_res_logits` float32 [P,K,4g,4g], which can be
     given back as a mask prompt; `prompts`, what was asked; `model`, the name of who answered; `file_name`, the
     picture's path, where it was given by one; `detections`, all that a detector found, also below the threshold, where
-    the prompts are its boxes.
+    the prompts are its boxes. `result[i]` is the result of one prompt.
     """
 
     image: np.ndarray
@@ -64,6 +64,26 @@ class Segmentation:
 
     def __len__(self) -> int:
         return len(self.candidates)
+
+    def __getitem__(self, rows: int | slice) -> Segmentation:
+        """The result of one prompt, by its number, or of several; iterating gives one result a prompt.
+
+        Raises:
+            IndexError: no prompt has that number.
+        """
+        if not isinstance(rows, slice):
+            number = range(len(self))[rows]
+            rows = slice(number, number + 1)
+        return replace(
+            self,
+            candidates=self.candidates[rows],
+            candidate_scores=self.candidate_scores[rows],
+            low_res_logits=self.low_res_logits[rows],
+            prompts=self.prompts[rows],
+        )
+
+    def __iter__(self) -> Iterator[Segmentation]:
+        return (self[number] for number in range(len(self)))
 
     def __repr__(self) -> str:
         prompts, candidates, height, width = self.candidates.shape
@@ -163,7 +183,7 @@ class Segmentation:
         Raises:
             OSError: the folder cannot be made or written.
         """
-        folder = Path(directory)
+        folder = Path(directory).expanduser()
         mask_names = [f"{stem}_mask_{suffix}.png" for suffix in _suffixes(*self.candidates.shape[:2])]
         written: list[Path] = []
         if masks:

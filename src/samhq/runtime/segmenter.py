@@ -17,6 +17,7 @@ from samhq.errors import ConfigError
 from samhq.image.frame import Frame
 from samhq.image.read import file_name_of, read_image
 from samhq.image.transform import to_square
+from samhq.inference.hints import called, missing_method, refuse_unknown
 from samhq.results.prompt import Prompt, candidates_for, one_or_many
 from samhq.results.prompt_arrays import PromptArrays, prompt_arrays
 from samhq.results.segmentation import Segmentation
@@ -39,6 +40,9 @@ class OnnxImage:
         return f"OnnxImage({height}x{width})"
 
 
+_ARGUMENTS = ("points", "labels", "box", "boxes", "mask", "prompts", "multimask", "hq")
+
+
 class OnnxSegmenter:
     """An exported model with the two verbs that people need: `encode` a picture once, `segment` it by prompts.
 
@@ -53,6 +57,22 @@ class OnnxSegmenter:
         precision: Precision = "float32",
     ) -> None:
         self.model = OnnxModel(directory, providers, precision)
+
+    def __call__(self, *_: Any, **__: Any) -> None:
+        """Not a function.
+
+        Raises:
+            WrongCallError: always; the message says which method to call.
+        """
+        raise called("a OnnxSegmenter")
+
+    def __getattr__(self, name: str) -> Any:
+        """Only asked for what there is not.
+
+        Raises:
+            AttributeError: always, with what to write in place of a network's methods.
+        """
+        raise missing_method("OnnxSegmenter", name)
 
     def __repr__(self) -> str:
         return f"OnnxSegmenter({self.name}, {self.model.about.dtype})"
@@ -92,14 +112,17 @@ class OnnxSegmenter:
         prompts: Sequence[Prompt] | None = None,
         multimask: bool | None = None,
         hq: HQMode | None = None,
+        **unknown: Any,
     ) -> Segmentation:
         """Masks for one object or many; arguments, defaults and results as `samhq.Segmenter.segment` has them.
 
         Raises:
+            WrongCallError: an argument that there is not; the message offers the right one.
             ImageError: the picture cannot be read.
             PromptError: nothing asked, or a prompt of the wrong shape, range, order or type.
             ConfigError: an HQ mask asked of a plain SAM, or a picture that another model encoded.
         """
+        refuse_unknown(unknown, _ARGUMENTS)
         asked = one_or_many(points, labels, box, boxes, mask, prompts)
         mode = self.model.hq_mode(hq)
         encoded = image if isinstance(image, OnnxImage) else self.encode(image)

@@ -1,0 +1,50 @@
+"""Pictures behind addresses: the bytes at an http or https URL. Knows nothing about what the bytes are."""
+
+from __future__ import annotations
+
+import urllib.request
+from http.client import HTTPException
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from samhq.errors import ImageError
+
+MOST = 1 << 30  #: bytes of a picture
+_TIMEOUT = 30.0  #: seconds without an answer
+
+
+def is_url(source: Any) -> bool:
+    """Whether this is an http or https address.
+
+    >>> is_url("https://example.org/a.jpg"), is_url("a.jpg")
+    (True, False)
+    """
+    return isinstance(source, str) and source[:8].lower().startswith(("http://", "https://"))
+
+
+def fetched(url: str, timeout: float | None = None) -> bytes:
+    """The bytes at an address; `timeout` in seconds, by default 30.
+
+    Raises:
+        ImageError: it cannot be fetched, or is larger than 1 GiB.
+    """
+    try:
+        asked = urllib.request.Request(url, headers={"User-Agent": "samhq"})
+        with urllib.request.urlopen(asked, timeout=timeout or _TIMEOUT) as answer:
+            data = answer.read(MOST + 1)
+    except (OSError, ValueError, HTTPException) as error:
+        raise ImageError(f"Expected a picture at {url}, got: {error}. Check the address and the network.") from error
+    if len(data) > MOST:
+        raise ImageError(f"Expected a picture of at most 1 GiB at {url}, got more. Download and reduce it first.")
+    return bytes(data)
+
+
+def name_of(url: str) -> str:
+    """What the file at an address is called.
+
+    >>> name_of("https://example.org/in/my%20cat.jpg?size=2"), name_of("https://example.org/")
+    ('my cat.jpg', 'picture')
+    """
+    name = PurePosixPath(unquote(urlsplit(url).path)).name
+    return name.replace("\0", "").lstrip(".")[:120] or "picture"

@@ -1,0 +1,65 @@
+"""What people write who come from other libraries, and what it is called here. Knows nothing about networks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from samhq.errors import ConfigError, did_you_mean
+
+#: Arguments of other libraries' calls, and what to write in their place.
+_ELSEWHERE = {
+    "bbox": "box=[x0, y0, x1, y1]",
+    "bboxes": "boxes=[[x0, y0, x1, y1], ...]",
+    "input_box": "box=[x0, y0, x1, y1]",
+    "input_boxes": "boxes=[[x0, y0, x1, y1], ...]",
+    "point": "points=[[x, y]]",
+    "point_coords": "points=[[x, y], ...]",
+    "input_points": "points=[[x, y], ...]",
+    "label": "labels=[1, 0, ...]",
+    "point_labels": "labels=[1, 0, ...]",
+    "input_labels": "labels=[1, 0, ...]",
+    "mask_input": "mask=",
+    "input_masks": "mask=",
+    "multimask_output": "multimask=True",
+    "hq_token_only": 'hq="only"',
+    "prompt": "prompts=[samhq.Prompt(...)]",
+}
+#: Methods of networks, and what a segmenter has in their place.
+_METHODS = {
+    "to": "samhq.load(..., device=..., dtype=...)",
+    "cuda": 'samhq.load(..., device="cuda")',
+    "cpu": 'samhq.load(..., device="cpu")',
+    "half": 'samhq.load(..., dtype="float16")',
+    "eval": "nothing: it is always in evaluation mode",
+    "predict": "segment(image, ...)",
+    "generate": "samhq.segment_everything(image, model)",
+    "set_image": "encode(image), whose result segment takes",
+    "forward": "segment(image, ...)",
+}
+
+
+class WrongCallError(ConfigError, TypeError):
+    """A call with arguments that do not exist."""
+
+
+def refuse_unknown(unknown: Mapping[str, Any], known: Iterable[str]) -> None:
+    """Nothing where there are no unknown arguments.
+
+    Raises:
+        WrongCallError: there is one; the message says what it is called here.
+    """
+    for name in unknown:
+        hint = f"Write {_ELSEWHERE[name]}." if name in _ELSEWHERE else did_you_mean(name, known)
+        raise WrongCallError(f"Expected an argument of segment, got {name}=. {hint}")
+
+
+def called(name: str) -> WrongCallError:
+    """The error for calling a segmenter itself."""
+    return WrongCallError(f"Expected a method of {name}, got a call of it. Write model.segment(image, box=...).")
+
+
+def missing_method(kind: str, name: str) -> AttributeError:
+    """The error for an attribute that there is not, with what to write where the name is known from networks."""
+    hint = f" Use {_METHODS[name]}." if name in _METHODS else ""
+    return AttributeError(f"{kind!r} object has no attribute {name!r}.{hint}", name=name)
