@@ -193,7 +193,7 @@ def test_a_result_of_a_file_says_which(segmenter: Segmenter, tmp_path: Path) -> 
         found = segmenter.segment(image, points=[[20, 20]])
         assert found.file_name == str(path)
         found.save(tmp_path / "out", masks=False, overlay=False)
-        assert read_sa1b(tmp_path / "out" / "result.json").file_name == str(path)
+        assert read_sa1b(tmp_path / "out" / "photo.json").file_name == str(path)
     assert segmenter.segment(picture(), points=[[20, 20]]).file_name is None
 
 

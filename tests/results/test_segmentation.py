@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,9 @@ from PIL import Image
 from pycocotools import mask as coco
 
 from samhq.image.frame import Frame
+from samhq.image.write import write_mask
 from samhq.results.prompt import Prompt
+from samhq.results.record_file import write_record
 from samhq.results.segmentation import Segmentation
 
 HEIGHT, WIDTH = 30, 50
@@ -187,8 +190,8 @@ def test_a_record_without_masks_names_no_files(tmp_path: Path) -> None:
 
 
 def test_saving_again_replaces(tmp_path: Path) -> None:
-    first = result().save(tmp_path)
-    assert result().save(tmp_path) == first
+    first = result().save(tmp_path, "cat")
+    assert result().save(tmp_path, "cat") == first
     assert len(list(tmp_path.iterdir())) == len(first)
 
 
@@ -222,3 +225,53 @@ def test_the_result_of_no_prompt_is_empty_and_still_a_result(tmp_path: Path) -> 
     assert [path.name for path in written] == ["cat_overlay.jpg", "cat.json"]
     record = json.loads((tmp_path / "cat.json").read_text())
     assert (record["image"]["file_name"], record["prompts"], record["annotations"]) == ("cat.jpg", [], [])
+
+
+def named(name: str | None, shift: int = 0) -> Segmentation:
+    one = result()
+    return replace(one, file_name=name, candidate_scores=one.candidate_scores + shift)
+
+
+def test_results_in_a_loop_do_not_replace_each_other(tmp_path: Path) -> None:
+    paths = ["a/cat.jpg", "b/cat.jpg", "dog.png", None, None, "x/result.jpg"]
+    written = [named(path, number).save(tmp_path) for number, path in enumerate(paths)]
+    stems = [files[-1].stem for files in written]
+    assert stems == ["cat", "cat_2", "dog", "result", "result_2", "result_3"]
+    assert len({file for files in written for file in files}) == sum(map(len, written))
+    assert all(file.exists() for files in written for file in files)
+
+
+def test_a_result_of_the_same_picture_takes_the_place_of_the_earlier_one(tmp_path: Path) -> None:
+    for number in range(3):
+        assert named("b/cat.jpg", number).save(tmp_path)[-1].name == "cat.json"
+        assert named("a/cat.jpg", number).save(tmp_path)[-1].name == "cat_2.json"
+    assert named("dog.png").save(tmp_path, "cat")[-1].name == "cat.json", "a stem that is given is told"
+
+
+def test_files_of_an_unknown_picture_are_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "cat_overlay.jpg").write_text("mine")
+    assert named("cat.jpg").save(tmp_path)[-1].name == "cat_2.json"
+    (tmp_path / "dog.json").write_text('{"shapes": []}')
+    assert named("dog.jpg").save(tmp_path)[-1].name == "dog_2.json"
+    named("owl.jpg").save(tmp_path, record=False)
+    assert named("b/owl.jpg").save(tmp_path)[-1].name == "owl_2.json"
+    assert (tmp_path / "cat_overlay.jpg").read_text() == "mine"
+
+
+def test_long_names_of_pictures_fit(tmp_path: Path) -> None:
+    files = named("猫" * 80 + ".jpg").save(tmp_path, cutouts=True)
+    assert all(file.exists() for file in files)
+    assert named("猫" * 79 + "犬.jpg").save(tmp_path)[-1] not in files
+
+
+def test_a_whole_image_result_leaves_the_masks_of_a_prompted_one(tmp_path: Path) -> None:
+    prompted = result().save(tmp_path, "cat", cutouts=True)
+    (tmp_path / "cat").mkdir()
+    whole = [write_mask(tmp_path / "cat" / f"{number}.png", np.eye(3, dtype=bool)) for number in range(2)]
+    record = {"image": {"height": 30, "width": 50}, "annotations": []}
+    write_record(tmp_path / "cat.json", record, whole)
+    assert all(path.exists() for path in (*prompted, *whole) if path.name != "cat_overlay.jpg")
+    again = result(prompts=(Prompt(box=[2, 2, 9, 9]),) * 2).save(tmp_path, "cat", masks=False)
+    assert all(path.exists() for path in whole), "and the other way round"
+    assert not (tmp_path / "cat_cutout_0.png").exists(), "its own earlier files go"
+    assert again[-1].exists()

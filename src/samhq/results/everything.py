@@ -23,7 +23,7 @@ from samhq.results.automatic_config import REFILTERED, AutomaticConfig, config_r
 from samhq.results.label_map import write_label_map
 from samhq.results.picture import Picture, picture_from_records
 from samhq.results.proposals import Proposals, keep
-from samhq.results.record_file import write_record
+from samhq.results.record_file import stem_for, write_record
 from samhq.results.records import OutputMode, Records
 from samhq.results.sa1b import sa1b_record
 from samhq.results.table import write_table
@@ -183,7 +183,7 @@ class Everything:
     def save(
         self,
         directory: str | os.PathLike[str],
-        stem: str = "result",
+        stem: str | None = None,
         *,
         masks: bool = True,
         overlay: bool = True,
@@ -193,16 +193,20 @@ class Everything:
     ) -> list[Path]:
         """Writes masks with a table, an overlay, a JSON record and a label map; returns their paths.
 
-        Names: `STEM/0.png` and so on with `STEM/metadata.csv`, as segment-anything's `amg.py` writes them;
-        `STEM_overlay.jpg`; `STEM.json`, in the form of SA-1B; `STEM_labels.png`. The record calls the picture
-        `file_name`, by default the path it was read from, or else the stem. Writing the record deletes the unmodified
-        files that a previous record of another result listed. Without `record` nothing is deleted.
+        STEM is by default that of the picture's file, or "result", with a number where it would replace another
+        picture's files; a `stem` that is given replaces what is there. Names: `STEM/0.png` and so on with
+        `STEM/metadata.csv`, as segment-anything's `amg.py` writes them; `STEM_overlay.jpg`; `STEM.json`, in the
+        form of SA-1B; `STEM_labels.png`. The record calls the picture `file_name`, by default the path it was read
+        from, or else the stem. Writing the record deletes the unmodified files that a previous record of another
+        whole-image result listed. Without `record` nothing is deleted.
 
         Raises:
             OSError: the folder cannot be made or written.
             ConfigError: more than 65535 masks for `labels`.
         """
-        folder, name = Path(directory).expanduser(), file_name or self.file_name or stem
+        folder, known = Path(directory).expanduser(), file_name or self.file_name
+        stem = stem_for(folder, known, whole_image=True) if stem is None else stem
+        name = known or stem
         written: list[Path] = []
         if masks:
             written += self._write_masks(folder / stem)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from samhq.masks import rle, runs
 from samhq.results.prompt import Prompt, class_record
 from samhq.storage import digest
 from samhq.storage.atomic import write_json
+from samhq.storage.names import short_name
 
 _FILES = "files"  #: the record's list of the result's other files, with the hashes of their content
 
@@ -64,7 +66,8 @@ def write_record(path: Path, content: Mapping[str, Any], written: Sequence[Path]
     """Writes a result's record, which lists the `written` files of the result with their hashes; returns its path.
 
     If the record replaces one of another result, the files that the earlier record lists are deleted, except those
-    just written and those that somebody modified. If it replaces a record of the same result, they stay, still listed.
+    just written, those that somebody modified, and those of the other kind of result: `samhq everything` leaves the
+    masks of `samhq segment`, still listed. If it replaces a record of the same result, they stay, still listed.
     """
     earlier, stem = _read(path), path.stem
     files = {file.relative_to(path.parent).as_posix(): digest.of_file(file) for file in written}
@@ -72,8 +75,11 @@ def write_record(path: Path, content: Mapping[str, Any], written: Sequence[Path]
     if _content(earlier) == _content(json.loads(json.dumps(content))):
         files = left | files
     else:
+        kept = {name: known for name, known in left.items() if not _is_kind(name, stem, "prompts" not in content)}
         for name, known in left.items():
-            _remove(path.parent / name, known)
+            if name not in kept:
+                _remove(path.parent / name, known)
+        files = kept | files
         with contextlib.suppress(OSError):  # there is no such folder, or it holds files of others
             (path.parent / stem).rmdir()
     return write_json(path, {**content, _FILES: files})
@@ -83,6 +89,43 @@ def listed_files(path: Path) -> dict[str, Any]:
     """The files that a record lists, each with the hash of its content; empty if there is no such record."""
     files = _read(path).get(_FILES)
     return files if isinstance(files, dict) else {}
+
+
+def stem_for(folder: Path, file_name: str | None, whole_image: bool) -> str:
+    """The beginning of the names of a result's files where nobody gave one: no other picture's files have it.
+
+    It is that of the picture's file, or "result" without one. Where files of another picture, of another kind of result
+    or of an unknown picture have these names, a number is added.
+    """
+    base = "result" if file_name is None else short_name(Path(file_name).stem)
+    taken = _names(folder)
+    stem, number = base, 1
+    while not _is_free(folder, stem, file_name, whole_image, taken):
+        number += 1
+        stem = f"{base}_{number}"
+    return stem
+
+
+def _names(folder: Path) -> set[str]:
+    try:
+        return set(os.listdir(folder))
+    except OSError:
+        return set()
+
+
+def _is_free(folder: Path, stem: str, file_name: str | None, whole_image: bool, taken: set[str]) -> bool:
+    if f"{stem}.json" in taken:
+        record = _read(folder / f"{stem}.json")
+        image = record.get("image")
+        named = image.get("file_name") if isinstance(image, dict) else None
+        kind = "error" in record or ("prompts" not in record) == whole_image
+        return kind and file_name is not None and _is_same_path(named, file_name)
+    folder_taken = whole_image and stem in taken
+    return not folder_taken and not any(name.startswith(f"{stem}_") and _is_own(name, stem) for name in taken)
+
+
+def _is_same_path(one: Any, other: str) -> bool:
+    return isinstance(one, str) and (one == other or os.path.abspath(one) == os.path.abspath(other))
 
 
 def write_failure(path: Path, file_name: str, reason: str) -> Path:
@@ -116,6 +159,12 @@ def _is_own(name: str, stem: str) -> bool:
     """
     own = r"_overlay\.(jpg|png)|_labels\.png|_(mask|cutout)_\d+(_\d+)?\.png|/(\d+\.png|metadata\.csv)"
     return re.fullmatch(f"{re.escape(stem)}({own})", name) is not None
+
+
+def _is_kind(name: str, stem: str, whole_image: bool) -> bool:
+    """Whether results of this kind write a file of this name; both kinds write overlays."""
+    other = r"_(mask|cutout)_.*" if whole_image else r"(_labels\.png|/.*)"
+    return re.fullmatch(re.escape(stem) + other, name) is None
 
 
 def _remove(path: Path, known: Any) -> None:

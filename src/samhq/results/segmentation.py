@@ -23,7 +23,7 @@ from samhq.masks import rle
 from samhq.masks.polygons import Polygon, polygons_from_mask
 from samhq.results.detections import Detections
 from samhq.results.prompt import Prompt, class_record
-from samhq.results.record_file import segmentation_record, write_record
+from samhq.results.record_file import segmentation_record, stem_for, write_record
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,7 +165,7 @@ class Segmentation:
     def save(
         self,
         directory: str | os.PathLike[str],
-        stem: str = "result",
+        stem: str | None = None,
         *,
         masks: bool = True,
         overlay: bool = True,
@@ -175,7 +175,9 @@ class Segmentation:
     ) -> list[Path]:
         """Writes mask PNGs, an overlay, cut-outs with alpha and a JSON record; returns their paths.
 
-        Names begin with `stem`: `_mask_0.png` (255 on the object; with several candidates `_mask_0_1.png`),
+        Names begin with `stem`, by default that of the picture's file, or "result", with a number where they would
+        replace another picture's files; a `stem` that is given replaces what is there. They are `_mask_0.png`
+        (255 on the object; with several candidates `_mask_0_1.png`),
         `_overlay.jpg`, `_cutout_0.png` and `.json`, which lists the other files and names the picture: `file_name`, by
         default the path it was read from. Every file appears whole or not at all. Writing the record deletes the
         unmodified files that a previous record of another result listed. Without `record` nothing is deleted.
@@ -183,7 +185,8 @@ class Segmentation:
         Raises:
             OSError: the folder cannot be made or written.
         """
-        folder = Path(directory).expanduser()
+        folder, name = Path(directory).expanduser(), file_name or self.file_name
+        stem = stem_for(folder, name, whole_image=False) if stem is None else stem
         mask_names = [f"{stem}_mask_{suffix}.png" for suffix in _suffixes(*self.candidates.shape[:2])]
         written: list[Path] = []
         if masks:
@@ -194,7 +197,7 @@ class Segmentation:
         if cutouts:
             written += [write_picture(folder / f"{stem}_cutout_{i}.png", self.cutout(i)) for i in range(len(self))]
         if record:
-            content = self._record(mask_names if masks else None, file_name or self.file_name)
+            content = self._record(mask_names if masks else None, name)
             written.append(write_record(folder / f"{stem}.json", content, written))
         return written
 
