@@ -19,11 +19,11 @@ from samhq.results.annotation import record_from_annotation
 from samhq.results.picture import Picture, picture_from_records
 from samhq.storage.atomic import write_json
 from samhq.storage.documents import read_json
-from samhq.storage.schema import BOX, ID, NUMBER, PIXELS, POINT, RLE, TEXT, WORDS, Fields, Items
+from samhq.storage.schema import BOX, NAME, NUMBER, PIXELS, POINT, RLE, WHOLE, WORDS, Either, Fields, Items
 
 _FORM = Fields(
     {
-        "image": Fields({"height": PIXELS, "width": PIXELS, "file_name": TEXT}, {"model": WORDS}),
+        "image": Fields({"height": PIXELS, "width": PIXELS, "file_name": NAME}, {"model": WORDS}),
         "annotations": Items(
             Fields(
                 {"segmentation": RLE},
@@ -33,7 +33,7 @@ _FORM = Fields(
                     "point_coords": Items(POINT, least=1),
                     "bbox": BOX,
                     "crop_box": BOX,
-                    "label": ID,
+                    "label": Either((WHOLE, NAME)),
                 },
             )
         ),

@@ -42,14 +42,18 @@ ANY = Schema()
 
 @dataclass(frozen=True)
 class Text(Schema):
-    """A string that may be a file's name: without NUL and half characters; not empty unless `empty`."""
+    """A string that may be a file's name: without NUL, and without half characters unless `halves`; not empty unless
+    `empty`."""
 
     empty: bool = False
+    halves: bool = False
     words = "text"
 
     def check(self, value: Any, place: Place = ()) -> None:
         """As `Schema.check`."""
-        if not isinstance(value, str) or "\0" in value or not (value or self.empty) or not _encodable(value):
+        if not isinstance(value, str) or "\0" in value or not (value or self.empty):
+            raise _mismatch(self.words, value, place)
+        if not self.halves and not _encodable(value):
             raise _mismatch(self.words, value, place)
 
 
@@ -201,6 +205,7 @@ class Null(Schema):
 
 
 TEXT, WORDS, NUMBER, FLAG = Text(), Text(empty=True), Number(), Flag()
+NAME = Text(halves=True)  #: as a picture was called when its record was written, whether or not a file can be
 WHOLE, COUNT = Number(whole=True), Number(0, whole=True)
 PIXELS = Number(1, 2**31 - 1, whole=True)  #: a side of a picture
 SIDE = Number(0, 2**31 - 1, whole=True)  #: the same, 0 where it is not known
