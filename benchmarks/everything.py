@@ -30,7 +30,7 @@ from samhq.speed.worker import Setting
 LARGE = 8192
 MAKERS = {
     "samhq.speed.ours:Ours": "benchmarks.everything_parties:Ours",
-    "samhq.speed.peers:Transformers": "benchmarks.everything_parties:Transformers",
+    "benchmarks.peers:Transformers": "benchmarks.everything_parties:Transformers",
 }
 
 

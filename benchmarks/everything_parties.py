@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from PIL import Image
 
+from benchmarks import peers
 from samhq.encoder_config import TinyViTConfig
 from samhq.inference.everything import segment_everything
 from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam
 from samhq.results.filters import nms
-from samhq.speed import ours, peers
+from samhq.speed import ours
 
 if TYPE_CHECKING:
     from benchmarks.everything import Everything

@@ -13,7 +13,9 @@ from samhq.speed.contest import Contest
 from samhq.speed.machine import has_bfloat16, instructions
 from samhq.speed.report import text
 from samhq.speed.work import Entrant, Work
-from samhq.speed.worker import ORIGINAL, OURS, TRANSFORMERS, Setting
+from samhq.speed.worker import OURS, Setting
+
+TRANSFORMERS, ORIGINAL = "benchmarks.peers:Transformers", "benchmarks.peers:Original"
 
 PEERS = {
     "sdpa": (TRANSFORMERS, "sdpa"),

@@ -70,3 +70,11 @@ def test_what_cannot_be_measured_is_refused(
     monkeypatch.setattr(Contest, "__init__", lambda *_: pytest.fail("a process was started"))
     assert main(["benchmark", *flags]) == 2
     assert "xpected" in capsys.readouterr().err
+
+
+def test_peers_are_measured_in_the_repository_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "__file__", str(tmp_path / "site-packages" / "samhq" / "cli" / "benchmark.py"))
+    assert main(["benchmark", "--peer", "transformers", "--device", "cpu"]) == 2
+    assert "repository" in capsys.readouterr().err

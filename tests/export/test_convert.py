@@ -10,10 +10,10 @@ import onnx
 import pytest
 from tests import tiny
 
+from samhq.checkpoint.fingerprint import weights_hash
 from samhq.errors import ConfigError, MissingExtraError
 from samhq.export import convert
 from samhq.export.convert import as_exported, check, describe, export
-from samhq.inference.cache import weights_hash
 from samhq.model.sam import Sam
 from samhq.runtime.about import DECODER, ENCODER, About
 from samhq.runtime.graph import open_graph

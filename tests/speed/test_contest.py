@@ -11,7 +11,7 @@ from samhq.speed.contest import Contest, UnequalError, alternate, check_equal, d
 from samhq.speed.measure import Measurement
 from samhq.speed.report import text
 from samhq.speed.work import Click, Decode, Encode, Entrant
-from samhq.speed.worker import OURS, TRANSFORMERS, PartyError, Seat, Setting
+from samhq.speed.worker import OURS, PartyError, Seat, Setting
 from tests import tiny
 
 HERE = "tests.speed.parties"
@@ -20,7 +20,7 @@ HERE = "tests.speed.parties"
 @pytest.fixture(scope="module")
 def hq_contest() -> Iterator[Contest]:
     pytest.importorskip("transformers")
-    entrants = [Entrant(OURS, "float32"), Entrant(TRANSFORMERS, "float32", ("sdpa",))]
+    entrants = [Entrant(OURS, "float32"), Entrant("benchmarks.peers:Transformers", "float32", ("sdpa",))]
     with Contest(entrants, Setting(tiny.HQ, threads=1)) as parties:
         yield parties
 

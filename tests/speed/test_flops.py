@@ -31,7 +31,7 @@ def counted(work: Callable[[], Any]) -> int:
 
 def transformers(config: ModelConfig) -> Any:
     pytest.importorskip("transformers")
-    from samhq.speed.peers import Transformers
+    from benchmarks.peers import Transformers
 
     return Transformers(random_model(config), "float32", CPU, "eager")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
@@ -17,6 +19,11 @@ if TYPE_CHECKING:
 #: Seconds of arithmetic, at the rate of matrix products, from which a piece of work is done once only.
 LONG = 5.0
 QUIET = Parameter(negative="", show_default=False)
+#: Other packages by name: what makes them parties, and with which options.
+PEERS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "transformers": ("benchmarks.peers:Transformers", ("sdpa",)),
+    "original": ("benchmarks.peers:Original", ()),
+}
 
 
 def benchmark(
@@ -44,7 +51,7 @@ def benchmark(
         prompts: How many boxes to decode in one call; repeat for several numbers. [default: 1 and 16]
         everything: Points along each side of the grid with which everything in a photograph is found; 0 leaves it out.
         threads: Of PyTorch; 0 is its own choice.
-        peer: Another package to measure beside, if it is installed. Repeat for several.
+        peer: Another package to measure beside, where it is installed, in a clone of samhq's repository. Repeatable.
         seconds: For one piece of work, about; what is longer is done once.
         as_json: One line of JSON for each piece of work.
     """
@@ -88,13 +95,34 @@ def config_of(model: str | None) -> ModelConfig:
 
 
 def entrants(dtypes: tuple[str, ...], peers: tuple[str, ...]) -> list[Entrant]:
-    """This library in every dtype, then the peers in every dtype."""
-    from samhq.speed.work import Entrant
-    from samhq.speed.worker import ORIGINAL, OURS, TRANSFORMERS
+    """This library in every dtype, then the peers in every dtype.
 
-    named = {"transformers": (TRANSFORMERS, ("sdpa",)), "original": (ORIGINAL, ())}
-    makers = [(OURS, ()), *(named[peer] for peer in dict.fromkeys(peers))]
+    Raises:
+        ConfigError: peers, where samhq runs outside of its repository.
+    """
+    from samhq.speed.work import Entrant
+    from samhq.speed.worker import OURS
+
+    if peers:
+        _find_peers()
+    makers = [(OURS, ()), *(PEERS[peer] for peer in dict.fromkeys(peers))]
     return [Entrant(maker, dtype, more) for maker, more in makers for dtype in dict.fromkeys(dtypes)]
+
+
+def _find_peers() -> None:
+    """Makes the repository's `benchmarks` importable, which measures other packages.
+
+    Raises:
+        ConfigError: samhq is installed without its repository.
+    """
+    repository = Path(__file__).parents[3]
+    if not (repository / "benchmarks" / "peers.py").is_file():
+        raise ConfigError(
+            f"Expected samhq's repository around {Path(__file__).parents[1]} for --peer, got an installed package "
+            "alone. Run the command in a clone (pip install -e .), or leave --peer out."
+        )
+    if str(repository) not in sys.path:
+        sys.path.append(str(repository))
 
 
 def works(config: ModelConfig, prompts: tuple[int, ...], everything: int = 0) -> list[Work]:

@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Bool
 from torch import Tensor
 
+from samhq.checkpoint.fingerprint import weights_hash
 from samhq.config import Candidates, HQMode
 from samhq.datasets.open import open_dataset
 from samhq.datasets.sample import Pictures, Sample, stamp_of
@@ -29,7 +30,6 @@ from samhq.evaluation.network import measuring
 from samhq.evaluation.protocols import ProtocolName, View, candidates_of, check_protocol, default_hq, show
 from samhq.evaluation.result import Evaluation
 from samhq.evaluation.rows import Row
-from samhq.inference.cache import weights_hash
 from samhq.inference.everything import as_sam
 from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam, network_of

@@ -15,6 +15,7 @@ from typing import Any, get_args
 import torch
 from torch import Tensor, nn
 
+from samhq.checkpoint.fingerprint import weights_hash
 from samhq.config import HQMode, ModelConfig
 from samhq.errors import ConfigError, did_you_mean
 from samhq.export.graphs import DecoderGraph, EncoderGraph
@@ -23,7 +24,6 @@ from samhq.export.quantise import quantise
 from samhq.export.surgery import add_nodes, forget_shapes, only_if
 from samhq.export.trace import trace
 from samhq.extras import from_extra
-from samhq.inference.cache import weights_hash
 from samhq.model.sam import Sam
 from samhq.runtime.about import DECODER, ENCODER, About, Contract, Dtype
 

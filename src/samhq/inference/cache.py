@@ -11,10 +11,9 @@ import dataclasses
 import json
 import os
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import safetensors.torch
@@ -22,6 +21,7 @@ import torch
 from torch import Tensor
 
 from samhq.checkpoint import files
+from samhq.checkpoint.fingerprint import tensors_hash, weights_hash
 from samhq.config import ModelConfig
 from samhq.errors import CheckpointError, ConfigError, did_you_mean
 from samhq.image.frame import Frame
@@ -219,22 +219,6 @@ def read_embedding(path: Path, identity: Mapping[str, Any], config: ModelConfig)
     return tensors
 
 
-def weights_hash(model: Sam) -> str:
-    """The SHA-256 of a model's weights as they are loaded: names, shapes, dtypes and bytes.
-
-    Computed once a model, and again when weights were replaced or changed in place.
-    """
-    state = model.state_dict()
-    seen = tuple((tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version) for tensor in state.values())
-    known = _HASHES.get(model)
-    if known is None or known[0] != seen:
-        known = _HASHES[model] = seen, _tensors_hash(state)
-    return known[1]
-
-
-_HASHES: WeakKeyDictionary[Sam, tuple[tuple[tuple[int, int], ...], str]] = WeakKeyDictionary()
-
-
 def picture_hash(picture: np.ndarray) -> str:
     """The SHA-256 of a picture's pixels and size.
 
@@ -301,19 +285,7 @@ def _unlike(tensors: Mapping[str, Tensor], config: ModelConfig, dtype: Stored) -
 
 
 def _checksum(record: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
-    return digest.of_bytes(digest.canonical(record), _tensors_hash(tensors).encode("ascii"))
-
-
-def _tensors_hash(tensors: Mapping[str, Tensor]) -> str:
-    """The SHA-256 of named tensors, in the order of their names."""
-
-    def parts() -> Iterator[bytes | memoryview]:
-        for name in sorted(tensors):
-            tensor = tensors[name].detach().cpu().contiguous()
-            yield digest.canonical([name, str(tensor.dtype), list(tensor.shape)])
-            yield tensor.reshape(-1).view(torch.uint8).numpy().data
-
-    return digest.of_parts(parts())
+    return digest.of_bytes(digest.canonical(record), tensors_hash(tensors).encode("ascii"))
 
 
 def _source_hash(source: Any) -> str | None:

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from samhq.speed.measure import Measurement, Peak
 
 OURS = "samhq.speed.ours:Ours"
-TRANSFORMERS = "samhq.speed.peers:Transformers"
-ORIGINAL = "samhq.speed.peers:Original"
 
 
 class PartyError(SamHQError):

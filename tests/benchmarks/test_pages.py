@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from benchmarks import all as plan
-from benchmarks import compare, report
 from benchmarks.all import CPU, CUDA, OWN, QUICK, SECTIONS, file_name
 from PIL import Image
-
 from tests.speed.test_report import RECORD, party
+
+from benchmarks import all as plan
+from benchmarks import compare, report
 
 MACHINE = {
     "processor": "A Processor", "cores": 2, "threads": 2, "fast_instructions": ["avx512f"], "memory_gb": 23.4,

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 import torch
+from benchmarks.peers import Original, Transformers, corrected, original_package
+from tests import tiny
 
 import samhq.compat.segment_anything as face
 from samhq.config import MODELS
 from samhq.speed.ours import Ours, Refusal, random_model
-from samhq.speed.peers import Original, Transformers, corrected, original_package
 from samhq.speed.work import Click, Decode, Encode
-from tests import tiny
 
 CPU = torch.device("cpu")
 

@@ -1,7 +1,6 @@
 """Other packages as parties, with this library's weights: transformers, and the original packages where they load.
 
-The only place in the package that knows of them. They are looked up by name when a comparison is asked for: nothing
-else depends on them, and type checkers need not read them.
+They are not part of the library: this file is in the repository only, and `samhq benchmark --peer` runs it there.
 
 transformers up to 5.23 paints SAM-HQ's masks from features that never met the prompt. What is timed is its code as it
 is; what is compared are its scores, and its masks with that one assignment corrected, which costs the same.
