@@ -58,6 +58,14 @@ def first_sam(request: pytest.FixtureRequest) -> Sam:
     return tiny.shared(request.param)
 
 
+@pytest.fixture(scope="session")
+def hq_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The exported files of `tests.tiny.HQ`; shared, so not to be changed."""
+    from tests import exported
+
+    return exported.folder(tmp_path_factory, tiny.HQ)
+
+
 @pytest.fixture
 def unchecked() -> Iterator[None]:
     """Annotations are not checked: for tests that break one on purpose without the function minding."""

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests import tiny
-from tests.cli.test_segment import drawn
+from tests.cli.segmenting import drawn
 from tests.inference.test_segment import picture
 
 from samhq.checkpoint.save import save_model

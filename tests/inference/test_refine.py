@@ -9,19 +9,16 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from tests import tiny
 from torch import Tensor
 
 from samhq.config import Defaults
 from samhq.encoder_config import PIXEL_MEAN, PIXEL_STD
 from samhq.errors import ConfigError, PromptError
-from samhq.image.frame import Frame
 from samhq.image.sources import ArraySource
 from samhq.image.windows import Window, whole
 from samhq.inference.refine import refine, segment_native
-from samhq.inference.second_look import Coarse, Looker, surroundings
+from samhq.inference.second_look import Looker
 from samhq.inference.segment import Segmenter
 from samhq.masks.regions import Piece
 from samhq.model.build import build
@@ -125,17 +122,6 @@ def test_the_second_look_gets_the_prompt_in_its_own_pixels(red: Segmenter, finde
     scale = (x1 - x0) / 110
     assert (y1 - y0) / 110 == pytest.approx(scale, rel=0.03)
     assert ((second.points[0, 0] - second.boxes[0, :2]) / scale).tolist() == pytest.approx([5, 7], abs=0.2)
-
-
-def test_the_first_mask_becomes_a_prompt_at_the_same_places() -> None:
-    """Where logits are columns of the picture, the prompt's logits are the columns its own pixels lie on."""
-    frame, window = Frame.fit((300, 400), 128), Window(120, 60, 320, 160)
-    columns = (torch.arange(32) + 0.5) * 4 / frame.scale_xy[0]
-    inner = Frame.fit(window.hw, 256)
-    prompt = Coarse(columns.expand(32, 32).clone(), frame).prompt(window, inner)
-    expected = 120 + (np.arange(64) + 0.5) * 4 / inner.scale_xy[0]
-    assert np.allclose(prompt[:32], expected, atol=1e-3)
-    assert (prompt[32:] == -10).all(), "below lies the padding"
 
 
 @pytest.mark.parametrize(
@@ -283,40 +269,6 @@ def test_real_models_refine_every_kind_of_prompt(any_sam: Sam) -> None:
     native = segment_native(segmenter, ArraySource(image), prompts)
     assert len(native) == 4
     assert all(isinstance(one.piece, Piece) for one in native)
-
-
-@settings(max_examples=100, deadline=None)
-@given(
-    x=st.integers(0, 900),
-    y=st.integers(0, 900),
-    w=st.integers(1, 400),
-    h=st.integers(1, 400),
-    margin=st.floats(0, 1),
-    side=st.sampled_from([64, 256, 1024]),
-)
-def test_crops_hold_the_box_and_its_margin(x: int, y: int, w: int, h: int, margin: float, side: int) -> None:
-    box = Window(x, y, min(x + w, 1000), min(y + h, 1000))
-    crop = surroundings(box, margin, side, (1000, 1000))
-    assert crop.meet(box) == box
-    assert crop.meet(whole((1000, 1000))) == crop
-    wide = surroundings(box.shift(10_000, 10_000), margin, side, (30_000, 30_000))
-    longer = max(box.hw)
-    needed = max(longer * (1 + 2 * margin), longer + 32)
-    assert needed - 2 <= max(wide.hw) <= needed * 1.2 + 1
-    assert (max(wide.hw) <= side) == (needed <= side) or abs(needed - side) <= 2
-
-
-def test_coarse_masks_are_those_of_the_frame() -> None:
-    """Sampled in one step; by the frame in two, by way of the square."""
-    frame = Frame.fit((300, 420), 64)
-    generator = torch.Generator().manual_seed(0)
-    logits = F.interpolate(torch.randn(1, 1, 5, 5, generator=generator), (16, 16), mode="bicubic")
-    coarse = Coarse(logits[0, 0], frame)
-    expected = frame.masks_to_image(logits)[0, 0].numpy()
-    assert iou(coarse.mask(whole((300, 420))), expected) > 0.97
-    window = Window(100, 50, 333, 280)
-    assert np.array_equal(coarse.mask(window), coarse.mask(whole((300, 420)))[window.slices()])
-    assert Piece.of(expected).window.meet(coarse.box()) == Piece.of(expected).window
 
 
 def test_misuse_ends_in_sentences(red: Segmenter) -> None:

@@ -204,6 +204,8 @@ def test_a_batch_has_one_list_of_prompts_a_picture(segmenter: Segmenter, images:
 
 
 EMPTY = {"array": {"boxes": np.zeros((0, 4))}, "list": {"boxes": []}, "tensor": {"boxes": torch.zeros(0, 4)}}
+
+
 EMPTY |= {"prompts": {"prompts": []}, "tuple": {"prompts": ()}}
 
 
@@ -431,18 +433,6 @@ def test_a_segmenter_says_what_to_call(hq: Sam) -> None:
 def test_a_list_of_pictures_is_for_segment_batch(hq: Sam, several: Any) -> None:
     with pytest.raises(ImageError, match="segment_batch"):
         Segmenter(hq).segment(several, points=[[3, 3]])
-
-
-def test_a_result_is_a_sequence_of_results(hq: Sam) -> None:
-    result = Segmenter(hq).segment(picture(), boxes=[[5, 5, 30, 30], [10, 10, 40, 40], [2, 3, 20, 40]])
-    parts = list(result)
-    assert [len(part) for part in parts] == [1, 1, 1]
-    assert np.array_equal(np.concatenate([part.masks for part in parts]), result.masks)
-    assert np.array_equal(result[-1].scores, result.scores[2:])
-    assert result[1].prompts == result.prompts[1:2]
-    assert np.array_equal(result[:2].boxes, result.boxes[:2])
-    with pytest.raises(IndexError):
-        result[3]
 
 
 def test_a_home_folder_is_found(hq: Sam, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

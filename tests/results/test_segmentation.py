@@ -275,3 +275,15 @@ def test_a_whole_image_result_leaves_the_masks_of_a_prompted_one(tmp_path: Path)
     assert all(path.exists() for path in whole), "and the other way round"
     assert not (tmp_path / "cat_cutout_0.png").exists(), "its own earlier files go"
     assert again[-1].exists()
+
+
+def test_a_result_is_a_sequence_of_results() -> None:
+    two = result(3)
+    parts = list(two)
+    assert [len(part) for part in parts] == [1, 1]
+    assert np.array_equal(np.concatenate([part.masks for part in parts]), two.masks)
+    assert np.array_equal(two[-1].scores, two.scores[1:])
+    assert two[1].prompts == two.prompts[1:2]
+    assert np.array_equal(two[:1].boxes, two.boxes[:1])
+    with pytest.raises(IndexError):
+        two[2]

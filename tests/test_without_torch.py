@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.runtime.test_predictor import picture
 
 from samhq.image.read import read_mask
 from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam
+from tests.runtime.test_predictor import picture
 
 #: What a predictor must not need: everything else that samhq or its tests depend on.
 REST = [
