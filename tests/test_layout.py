@@ -16,6 +16,7 @@ ELSEWHERE = {"golden", "parity", "browser", "benchmarks", "examples"}
 WHOLE = {
     "test_architecture",
     "test_called_modules",
+    "test_hostile_documents",
     "test_layout",
     "test_public_api",
     "test_readme",
