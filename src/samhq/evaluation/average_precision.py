@@ -63,7 +63,7 @@ def average_precision(
     truth: Sequence[Mapping[str, Any]],
     results: Sequence[Mapping[str, Any]],
     image_ids: Iterable[int],
-    category_ids: Iterable[int],
+    category_ids: Iterable[int | str],
     *,
     by_boundary: bool = False,
     dilation: float = DILATION,
@@ -125,7 +125,7 @@ def _numbered(
     return [{**{key: r[key] for key in keys}, **about(r), "id": number} for number, r in enumerate(records, 1)]
 
 
-def _coco(annotations: list[dict[str, Any]], image_ids: Iterable[int], category_ids: Iterable[int]) -> Any:
+def _coco(annotations: list[dict[str, Any]], image_ids: Iterable[int | str], category_ids: Iterable[int | str]) -> Any:
     """A data set as pycocotools holds it; masks are compressed RLE, so that it needs no sizes of pictures."""
     from pycocotools.coco import COCO
 

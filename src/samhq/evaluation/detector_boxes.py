@@ -88,7 +88,7 @@ def _found(search: Search, pictures: CocoPictures, places: Sequence[int]) -> lis
     return search.detect(images, [str(path) for path in paths])
 
 
-def _records(found: Detections, image: Any, categories: Sequence[int]) -> Iterator[dict[str, Any]]:
+def _records(found: Detections, image: Any, categories: Sequence[int | str]) -> Iterator[dict[str, Any]]:
     for box, score, number in zip(found.boxes.tolist(), found.scores.tolist(), found.class_ids.tolist(), strict=True):
         x0, y0, x1, y1 = box
         about = {"image_id": image, "category_id": categories[number], "score": score}

@@ -80,7 +80,7 @@ def tube_average_precision(
     truth: Sequence[Mapping[str, Any]],
     results: Sequence[Mapping[str, Any]],
     video_ids: Sequence[int],
-    category_ids: Sequence[int],
+    category_ids: Sequence[int | str],
 ) -> AveragePrecision:
     """The AP of tubes against true tubes; matching and means are pycocotools'.
 
@@ -307,7 +307,7 @@ def _segmented(
     return tubes
 
 
-def _tubes(records: Sequence[Mapping[str, Any]], video_ids: Sequence[int], category_ids: Sequence[int]) -> Any:
+def _tubes(records: Sequence[Mapping[str, Any]], video_ids: Sequence[int], category_ids: Sequence[int | str]) -> Any:
     """A data set as pycocotools holds it, videos in the place of images."""
     from pycocotools.coco import COCO
 

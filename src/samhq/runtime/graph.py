@@ -78,12 +78,13 @@ class _OnnxRuntime:
         options = runtime.SessionOptions()
         options.log_severity_level = 3  # warnings about kernels are not for users
         options.intra_op_num_threads = _threads()
+        damage: tuple[type[Exception], ...] = (*_failures(runtime), UnicodeError)
         try:
             self._session = runtime.InferenceSession(str(path), options, providers=_providers(runtime, providers))
             self.metadata: Mapping[str, str] = self._session.get_modelmeta().custom_metadata_map
             self.inputs: Sequence[str] = [given.name for given in self._session.get_inputs()]
             self._outputs = [output.name for output in self._session.get_outputs()]
-        except (*_failures(runtime), UnicodeError) as error:  # names and texts of damaged files may be no text
+        except damage as error:  # names and texts of damaged files may be no text
             raise _unreadable(path, error) from error
         self._path, self._failures = path, _failures(runtime)
 
@@ -137,7 +138,7 @@ class _OpenVino:
             settings = {"INFERENCE_PRECISION_HINT": hint, "INFERENCE_NUM_THREADS": _threads()}
             self._compiled = core.compile_model(model, device, settings if device == "CPU" else {})
             self.metadata = _metadata(model)
-            self.inputs = [given.any_name for given in model.inputs]
+            self.inputs: Sequence[str] = [given.any_name for given in model.inputs]
         except (RuntimeError, UnicodeError) as error:
             raise _unreadable(path, error) from error
 
