@@ -47,7 +47,7 @@ KINDS = {
     "balloon": "balloons",
 }
 #: Most pictures of a kind, most objects of a picture, and fewest pixels of an object.
-PICTURES, OBJECTS, PIXELS = 40, 3, 100
+PICTURES, OBJECTS, PIXELS = 24, 2, 100
 THIN_ON = ("coffee", "astronaut", "rocket", "chelsea")
 
 
@@ -78,15 +78,16 @@ def held_out_cases(photos: Path) -> Iterator[Case]:
             yield Case(kind, sample.image, [masks[i] for i in chosen])
 
 
-def thin_cases(count: int = 40) -> Iterator[Case]:
+def thin_cases(count: int = 32) -> Iterator[Case]:
     """Drawn cables, lines and branches across scikit-image's photographs."""
     for number in range(count):
         rng = np.random.default_rng(7_000 + number)
         image = photograph(THIN_ON[number % len(THIN_ON)])
-        canvas = draw_thin(seen(image, [], whole_window(image.shape[:2], 1.3, rng), 448), [image[:448, :448]], rng)
-        masks = [layer.cover >= 128 for layer in canvas.layers if layer.area >= PIXELS][:OBJECTS]
+        ground = seen(image, [], whole_window(image.shape[:2], 1.3, rng), 448)
+        drawn = draw_thin(ground, [ground.image], rng)
+        masks = [layer.cover >= 128 for layer in drawn.layers if layer.area >= PIXELS][:OBJECTS]
         if masks:
-            yield Case("thin, drawn", canvas.image, masks)
+            yield Case("thin, drawn", drawn.image, masks)
 
 
 def outlined_cases() -> Iterator[Case]:
@@ -96,13 +97,13 @@ def outlined_cases() -> Iterator[Case]:
         yield Case("outlined", image, [outline_mask(outline, image.shape[:2]) for outline in objects.values()])
 
 
-def measure(model: samhq.Segmenter, case: Case) -> list[dict[str, object]]:
+def measure(model: samhq.Segmenter, case: Case, hq: str | None = None) -> list[dict[str, object]]:
     """A row for each object: IoU and boundary IoU of every way, and the predicted IoU of the model's own."""
     encoded, rows = model.encode(case.image), []
     for mask in case.masks:
         box = tight_box(mask)
-        boxed = model.segment(encoded, box=box)
-        clicked = model.segment(encoded, points=[inner_point(mask)])
+        boxed = model.segment(encoded, box=box, hq=hq)
+        clicked = model.segment(encoded, points=[inner_point(mask)], hq=hq)
         filled = np.zeros_like(mask)
         filled[box[1] : box[3], box[0] : box[2]] = True
         cut = filled if filled.all() else grabcut(case.image, box)
@@ -159,12 +160,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default=None, help="name or file; the starter when left out")
     parser.add_argument("--photos", type=Path, default=None, help="COCO file of the training photographs")
+    parser.add_argument("--hq", choices=("add", "only", "off"), default=None, help="the model's own when left out")
     parser.add_argument("--sheet", type=Path, default=None, help="a picture of every case: boxes, clicks, truth")
     parser.add_argument("--json", type=Path, default=None, help="a file for the figures of every object")
     args = parser.parse_args()
     model = samhq.load(args.model)
     cases = [*(held_out_cases(args.photos) if args.photos else ()), *thin_cases(), *outlined_cases()]
-    rows = [row for case in cases for row in measure(model, case)]
+    rows = [row for case in cases for row in measure(model, case, args.hq)]
     print(table(rows), "", reliability(rows), sep="\n")
     if args.json:
         args.json.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Segments the package's photograph of a coffee cup with the starter model, by boxes and a click.
+"""Segments three of scikit-image's photographs with the starter model, by boxes and clicks.
 
 No network is needed. Run it with `make demo`, or: python examples/demo.py --output demo
 """
@@ -6,37 +6,57 @@ No network is needed. Run it with `make demo`, or: python examples/demo.py --out
 from __future__ import annotations
 
 import argparse
-import resource
 import time
 from pathlib import Path
 
+import numpy as np
+import skimage.data
+from PIL import Image
+
 import samhq
 
-RIM, SPOON, ESPRESSO = [172, 17, 410, 209], [326, 200, 407, 326], [203, 95, 370, 194]
+#: For each photograph what is asked, with a name for the printed lines.
+OBJECTS = {
+    "coffee": {"cup": samhq.Prompt(box=[172, 17, 410, 209]), "spoon": samhq.Prompt(points=[[365, 285]])},
+    "chelsea": {"cat": samhq.Prompt(points=[[230, 180]])},
+    "coins": {
+        "coin 1": samhq.Prompt(box=[20, 33, 66, 75]),
+        "coin 2": samhq.Prompt(box=[76, 36, 118, 78]),
+        "coin 3": samhq.Prompt(box=[131, 29, 180, 74]),
+        "coin 4": samhq.Prompt(box=[20, 100, 66, 145]),
+    },
+}
 
 
 def main() -> None:
-    """Writes the photograph, masks, overlay, cut-outs and record, and says where they are."""
+    """Writes photographs, masks, overlays, cut-outs and records, and one picture of all overlays."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=Path("demo"))
     output = parser.parse_args().output
-    photograph = samhq.sample_picture()
+    output.mkdir(parents=True, exist_ok=True)
 
     start = time.perf_counter()
     model = samhq.load()
-    loaded = time.perf_counter()
-    encoded = model.encode(photograph)
-    encoded_at = time.perf_counter()
-    prompts = [samhq.Prompt(box=RIM), samhq.Prompt(box=SPOON), samhq.Prompt(points=[[285, 150]], box=ESPRESSO)]
-    result = model.segment(encoded, prompts=prompts)
-    done = time.perf_counter()
-    files = result.save(output, "coffee", cutouts=True)
+    print(f"loaded the starter in {time.perf_counter() - start:.2f} s")
+    overlays = []
+    for name, objects in OBJECTS.items():
+        photograph = output / f"{name}.png"
+        Image.fromarray(getattr(skimage.data, name)()).save(photograph)
+        start = time.perf_counter()
+        result = model.segment(photograph, prompts=list(objects.values()))
+        seconds = time.perf_counter() - start
+        result.save(output, name, cutouts=True)
+        overlays.append(result.overlay())
+        scores = ", ".join(f"{label} {score:.2f}" for label, score in zip(objects, result.scores, strict=True))
+        print(f"{name}: {seconds:.2f} s, predicted IoU: {scores}")
+    Image.fromarray(side_by_side(overlays)).save(output / "overview.jpg", quality=92)
+    print(f"wrote masks, cut-outs and records to {output}/ - open {output / 'overview.jpg'}")
 
-    for name, score, area in zip(("cup rim", "spoon", "espresso"), result.scores, result.areas, strict=True):
-        print(f"{name:9} predicted IoU {score:.2f}, {area} pixels")
-    print(f"load {loaded - start:.2f} s, encode {encoded_at - loaded:.2f} s, three prompts {done - encoded_at:.2f} s")
-    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
-    print(f"wrote {len(files)} files to {output}/ - open {output / 'coffee_overlay.jpg'}")
+
+def side_by_side(pictures: list[np.ndarray], height: int = 320) -> np.ndarray:
+    """The pictures in a row, all of one height."""
+    resized = [Image.fromarray(p).resize((round(p.shape[1] * height / p.shape[0]), height)) for p in pictures]
+    return np.concatenate([np.asarray(p) for p in resized], axis=1)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,9 @@ def test_the_starter_is_small_whole_and_says_what_it_is() -> None:
     assert detection.config.name == "starter"
     assert detection.config.hq
     assert detection.dtype == torch.float16
+    assert detection.config.family == "samhq starter"
+    assert detection.config.side == 512
+    assert detection.config.defaults.refine_margin is not None
     assert all(value.isfinite().all() for value in state.values() if value.is_floating_point())
     sam = load_model()
     assert not sam.training

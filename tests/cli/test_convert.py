@@ -36,7 +36,7 @@ def test_there_and_back(tmp_path: Path, hq: Sam, capsys: pytest.CaptureFixture[s
 def test_the_starter_is_a_source(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target = tmp_path / "own.safetensors"
     assert main(["convert", "starter", str(target)]) == 0
-    assert capsys.readouterr().out == f"{target}: starter (Light HQ-SAM)\n"
+    assert capsys.readouterr().out == f"{target}: starter (samhq starter)\n"
     own, embedded = (load_model(source, dtype=None) for source in (target, None))
     assert own.config == embedded.config
     state = own.state_dict()
@@ -48,10 +48,10 @@ def test_the_starter_is_a_source(tmp_path: Path, capsys: pytest.CaptureFixture[s
 def test_a_model_whose_tensors_do_not_say_what_it_is_becomes_no_pickle(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], suffix: str
 ) -> None:
-    """A TinyViT's side leaves no trace in its tensors: read back it would be the published 1024."""
+    """A convolutional encoder's side leaves no trace in its tensors: read back it would be 1024."""
     assert main(["convert", "starter", str(tmp_path / f"own{suffix}")]) == 2
     said = capsys.readouterr().err
-    assert "do not say side = 224. " in said
+    assert "do not say side = 512" in said
     assert ".safetensors" in said
     assert list(tmp_path.iterdir()) == []
 

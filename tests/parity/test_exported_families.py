@@ -106,7 +106,7 @@ def test_the_starter_on_a_photograph(tmp_path: Path) -> None:
     starter = load_model()
     with exported.unwatched():
         export(starter, tmp_path)
-        found = verify(starter, tmp_path, read_image(ROOT / "docs" / "coffee.jpg"))
+        found = verify(starter, tmp_path, read_image(ROOT / "docs" / "overview.jpg"))
     assert found.logits < 1e-3
     assert found.mask_iou > 0.9999
     assert found.worst_iou > 0.999
