@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 
 import pytest
@@ -9,7 +10,8 @@ import pytest
 from samhq import runtime
 
 
-def test_the_earlier_name_gives_the_same_classes_and_warns() -> None:
+def test_the_earlier_name_gives_the_same_classes_and_warns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "samhq.onnx", raising=False)  # it warns when it is imported first
     with pytest.warns(FutureWarning, match=r"samhq\.runtime"):
         earlier = import_module("samhq.onnx")
     assert earlier.OnnxPredictor is runtime.OnnxPredictor

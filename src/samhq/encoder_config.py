@@ -9,6 +9,7 @@ Source: published checkpoints of segment-anything, MobileSAM (arXiv 2306.14289),
 from __future__ import annotations
 
 import dataclasses
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, NamedTuple
@@ -229,8 +230,8 @@ class HieraConfig(EncoderConfig):
 
     @property
     def step(self) -> int:
-        """What the side must be a multiple of: positions of the first stage repeat every so many pixels."""
-        return 4 * self.window_positions
+        """Positions of the first stage repeat every so many pixels, and the last stage halves the embedding grid."""
+        return math.lcm(4 * self.window_positions, 2 * self.patch)
 
     @property
     def early_dim(self) -> int:

@@ -43,7 +43,7 @@ def test_defaults_are_those_of_the_config() -> None:
     assert vars(AutomaticFlags().config(ModelFlags())) == vars(config)
     assert {name for name, value in flags.items() if value is None} == {"pred_iou_thresh", "stability_score_thresh"}
     assert all(value in (None, getattr(config, name)) for name, value in flags.items())
-    own = {"point_grids", "candidates", "hq", "mask_threshold"}
+    own = {"point_grids", "candidates", "hq", "mask_threshold", "second_pass", "low_res_region_area"}
     assert set(flags) == {field.name for field in fields(AutomaticConfig)} - own
 
 

@@ -57,7 +57,7 @@ class Schedule:
     def at(self, spent: float) -> ScheduleStage | None:
         """The stage at `spent` units from the start; None past the end.
 
-        >>> Plan(parse_stages("112:16:10,224:8:5")).at(10).side
+        >>> Schedule(parse_stages("112:16:10,224:8:5")).at(10).side
         224
         """
         for stage in self.stages:
