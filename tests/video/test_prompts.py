@@ -41,7 +41,7 @@ def test_prompts_are_read_with_their_objects_and_frames(tmp_path: Path) -> None:
         assert found[0].prompt.box == [1, 2, 3, 4]
         assert (found[1].prompt.points, found[1].prompt.labels) == ([[5, 6]], [0])
         assert (found[2].prompt.mask == MASK).all()
-        assert (found[3].prompt.mask == MASK).all()
+        assert (rle.decode(found[3].prompt.mask) == MASK).all()
 
 
 def test_without_numbers_each_prompt_is_an_object(tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_without_numbers_each_prompt_is_an_object(tmp_path: Path) -> None:
         ([{"object": True, "box": [1, 2, 3, 4]}], "'object'"),
         ([{"frame": -1, "box": [1, 2, 3, 4]}], "'frame' as a whole number from 0"),
         ([{"object": 2}], "points, a box or a mask for object 2"),
-        ([{"object": 2, "mask": 3}], "a mask as the name of a file"),
+        ([{"object": 2, "mask": 3}], "a mask as RLE with size and counts"),
         ([{"object": 1, "box": [1, 2, 3, 4]}, {"object": 1, "box": [1, 2, 3, 4]}], "one box for object 1 on frame 0"),
     ],
 )

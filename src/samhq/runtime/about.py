@@ -117,7 +117,7 @@ class About:
             return about
         except (KeyError, ValueError, OverflowError) as error:
             raise CheckpointError(
-                f"Expected a whole description in {path}, got a damaged one ({error}). Export it again."
+                f"Expected a whole description in {path}, got a damaged one ({error!s:.300}). Export it again."
             ) from error
 
 

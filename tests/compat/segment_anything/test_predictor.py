@@ -10,7 +10,16 @@ import numpy as np
 import pytest
 import torch
 from tests import tiny
-from tests.compat.segment_anything.tiny_predictors import BOX, LABELS, PICTURE, POINTS, SIZE, model, predictor_for
+from tests.compat.segment_anything.tiny_predictors import (
+    BOX,
+    LABELS,
+    PICTURE,
+    POINTS,
+    SIZE,
+    batch,
+    model,
+    predictor_for,
+)
 from tests.golden import deterministic
 from torch import nn
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from tests import tiny
-from tests.compat.segment_anything.tiny_predictors import BOX, PICTURE, SIZE
+from tests.compat.segment_anything.tiny_predictors import BOX, PICTURE, SIZE, batch
 from tests.golden import deterministic
 
 import samhq

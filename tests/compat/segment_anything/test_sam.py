@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import copy
 
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from tests import tiny
-from tests.compat.segment_anything.tiny_predictors import PICTURE, SIZE, model
-from tests.golden import deterministic
+from tests.compat.segment_anything.tiny_predictors import PICTURE, SIZE, batch, model
 from torch import nn
 
-from samhq.compat.segment_anything import ResizeLongestSide, Sam, SamPredictor
+from samhq.compat.segment_anything import SamPredictor
 from samhq.compat.segment_anything.sam import published
 from samhq.config import ModelConfig
 from samhq.errors import ConfigError, ImageError, PromptError, SamHQError
@@ -29,31 +27,6 @@ def test_state_dict_is_the_originals(config: ModelConfig) -> None:
     assert not sam.training
     assert (sam.image_format, sam.mask_threshold) == ("RGB", 0.0)
     assert sam.pixel_mean.shape == sam.pixel_std.shape == (3, 1, 1)
-
-
-def batch(sam: Sam) -> list[dict]:
-    """Two pictures of different sizes with different prompts, as the notebooks build them."""
-    transform = ResizeLongestSide(sam.image_encoder.img_size)
-
-    def prepare(picture: np.ndarray) -> torch.Tensor:
-        return torch.as_tensor(transform.apply_image(picture).copy()).permute(2, 0, 1).contiguous()
-
-    other = deterministic.image(40, 77, seed=2)
-    boxes = torch.tensor([[5, 5, 30, 60], [20, 10, 60, 88]])
-    points = torch.tensor([[[20, 20]], [[60, 10]], [[7, 33]]])
-    return [
-        {
-            "image": prepare(PICTURE),
-            "boxes": transform.apply_boxes_torch(boxes, SIZE),
-            "original_size": SIZE,
-        },
-        {
-            "image": prepare(other),
-            "point_coords": transform.apply_coords_torch(points, (40, 77)),
-            "point_labels": torch.ones(3, 1),
-            "original_size": (40, 77),
-        },
-    ]
 
 
 @pytest.mark.parametrize(("config", "many"), [(tiny.PLAIN, 3), (tiny.HQ, 1)], ids=lambda v: str(v)[:30])
