@@ -63,12 +63,12 @@ if TYPE_CHECKING:
         PromptError,
         SamHQError,
     )
-    from samhq.evaluation.davis import evaluate_davis
-    from samhq.evaluation.detections import evaluate_detections
     from samhq.evaluation.result import Evaluation
     from samhq.evaluation.run import evaluate
-    from samhq.evaluation.seginw import detect_seginw, evaluate_seginw
-    from samhq.evaluation.youtube_vis import evaluate_youtube_vis
+    from samhq.evaluation.suites.davis import evaluate_davis
+    from samhq.evaluation.suites.detections import evaluate_detections
+    from samhq.evaluation.suites.seginw import detect_seginw, evaluate_seginw
+    from samhq.evaluation.suites.youtube_vis import evaluate_youtube_vis
     from samhq.formats.supervision import to_detections
     from samhq.image.bands import as_rgb
     from samhq.image.sample_picture import sample_picture
@@ -159,12 +159,12 @@ _WHERE = {
     "build_sam_vit_l": "samhq.compat.segment_anything",
     "build_sam_vit_t": "samhq.compat.segment_anything",
     "build_sam_vit_tiny": "samhq.compat.segment_anything",
-    "detect_seginw": "samhq.evaluation.seginw",
+    "detect_seginw": "samhq.evaluation.suites.seginw",
     "evaluate": "samhq.evaluation.run",
-    "evaluate_davis": "samhq.evaluation.davis",
-    "evaluate_detections": "samhq.evaluation.detections",
-    "evaluate_seginw": "samhq.evaluation.seginw",
-    "evaluate_youtube_vis": "samhq.evaluation.youtube_vis",
+    "evaluate_davis": "samhq.evaluation.suites.davis",
+    "evaluate_detections": "samhq.evaluation.suites.detections",
+    "evaluate_seginw": "samhq.evaluation.suites.seginw",
+    "evaluate_youtube_vis": "samhq.evaluation.suites.youtube_vis",
     "load": "samhq.inference.segment",
     "load_detector": "samhq.text.load",
     "load_everything": "samhq.results.saved",

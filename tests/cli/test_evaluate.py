@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests import tiny
 from tests.datasets.layouts import annotation, coco, disc, pair
-from tests.evaluation.test_davis import davis  # noqa: F401
-from tests.evaluation.test_youtube_vis import truth as videos  # noqa: F401
+from tests.evaluation.suites.test_davis import davis  # noqa: F401
+from tests.evaluation.suites.test_youtube_vis import truth as videos  # noqa: F401
 from tests.text.tiny_detectors import save_dino
 
 from samhq.checkpoint.save import save_model
@@ -20,8 +20,8 @@ from samhq.cli.evaluate import labels
 from samhq.cli.main import main
 from samhq.datasets.drawn.pictures import unseen_scenes
 from samhq.datasets.open import open_dataset
-from samhq.evaluation.detections import evaluate_detections
 from samhq.evaluation.run import evaluate
+from samhq.evaluation.suites.detections import evaluate_detections
 
 Shown = pytest.CaptureFixture[str]
 

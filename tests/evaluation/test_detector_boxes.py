@@ -11,8 +11,8 @@ from tests.text import tiny_detectors as tiny
 
 from samhq.datasets.coco import open_coco
 from samhq.errors import ConfigError, ImageError
-from samhq.evaluation.detections import MOST, evaluate_detections
 from samhq.evaluation.detector_boxes import load_for_ap, write_boxes
+from samhq.evaluation.suites.detections import MOST, evaluate_detections
 from samhq.text.boxfile import BoxFile
 
 

@@ -17,7 +17,7 @@ from PIL import EpsImagePlugin, Image
 
 from samhq.datasets.masks import read_objects
 from samhq.errors import ImageError
-from samhq.evaluation.davis import read_labels
+from samhq.evaluation.suites.davis import read_labels
 from samhq.image.files import ADDED_FORMATS, FORMATS, decoded, shown_size_hw
 from samhq.image.read import read_image, read_mask
 from samhq.image.sources import RasterSource, open_picture

@@ -239,9 +239,9 @@ def _boxes(
         yield None if asked.detections in (None, TRUTH) else Path(str(asked.detections))
         return
     from samhq.datasets.coco import open_coco
-    from samhq.evaluation.detections import spread_places
     from samhq.evaluation.detector_boxes import load_for_ap, write_boxes
-    from samhq.evaluation.seginw import detect_seginw
+    from samhq.evaluation.suites.detections import spread_places
+    from samhq.evaluation.suites.seginw import detect_seginw
 
     shown = sys.stderr.isatty()
     with ExitStack() as stack:
@@ -261,10 +261,10 @@ def _measure(
     source: str, boxes: Path | None, images: Path | None, output: Path | None, skip_missing: bool
 ) -> tuple[Callable[..., Any], Callable[[Sequence[Any]], str]]:
     """What measures one model on a source of boxes, and what makes a table of several."""
-    from samhq.evaluation.davis import davis_table, evaluate_davis
-    from samhq.evaluation.detections import detection_table, evaluate_detections
-    from samhq.evaluation.seginw import evaluate_seginw, seginw_table
-    from samhq.evaluation.youtube_vis import evaluate_youtube_vis, video_table
+    from samhq.evaluation.suites.davis import davis_table, evaluate_davis
+    from samhq.evaluation.suites.detections import detection_table, evaluate_detections
+    from samhq.evaluation.suites.seginw import evaluate_seginw, seginw_table
+    from samhq.evaluation.suites.youtube_vis import evaluate_youtube_vis, video_table
 
     def results(name: str) -> Path | None:
         return None if output is None else output / f"{name}.results.json"

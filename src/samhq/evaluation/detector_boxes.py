@@ -17,7 +17,7 @@ from typing import Any
 from samhq.datasets.coco import CocoPictures
 from samhq.datasets.sample import check_size
 from samhq.errors import ConfigError
-from samhq.evaluation.detections import MOST
+from samhq.evaluation.suites.detections import MOST
 from samhq.image.read import read_image
 from samhq.progress import counted
 from samhq.results.detections import Detections

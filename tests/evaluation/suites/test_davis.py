@@ -14,7 +14,7 @@ from tests.datasets.layouts import photo, save
 from tests.evaluation.painter import SIDE, Painter
 
 from samhq.errors import ConfigError, ImageError
-from samhq.evaluation.davis import contour, davis_table, evaluate_davis, outline, read_labels, region
+from samhq.evaluation.suites.davis import contour, davis_table, evaluate_davis, outline, read_labels, region
 
 
 def square(x: int, y: int, side: int = 20, size: int = 100) -> np.ndarray:

@@ -14,7 +14,7 @@ from tests.evaluation.painter import SIDE, Painter
 
 from samhq.errors import ConfigError, ImageError
 from samhq.evaluation.boxes import from_xywh, masks_from_boxes
-from samhq.evaluation.detections import detection_table, evaluate_detections
+from samhq.evaluation.suites.detections import detection_table, evaluate_detections
 from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam
 

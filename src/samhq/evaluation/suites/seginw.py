@@ -15,8 +15,8 @@ from typing import Any
 from samhq.config import HQMode
 from samhq.datasets.coco import open_coco
 from samhq.errors import ConfigError
-from samhq.evaluation.detections import DetectionScores, evaluate_detections, spread_places
 from samhq.evaluation.result import as_json, markdown, per_cent
+from samhq.evaluation.suites.detections import DetectionScores, evaluate_detections, spread_places
 from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam
 

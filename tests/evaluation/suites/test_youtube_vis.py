@@ -15,7 +15,7 @@ from tests.evaluation.test_average_precision import blobs, jittered, result
 
 from samhq.errors import ConfigError
 from samhq.evaluation.average_precision import average_precision
-from samhq.evaluation.youtube_vis import evaluate_youtube_vis, tube_average_precision, tube_iou, video_table
+from samhq.evaluation.suites.youtube_vis import evaluate_youtube_vis, tube_average_precision, tube_iou, video_table
 from samhq.masks import rle
 
 Videos = arrays(bool, (3, 5, 7), elements=st.booleans())

@@ -14,11 +14,11 @@ from PIL import Image
 from pycocotools.coco import COCO
 from tests.datasets.layouts import annotation, coco, disc
 from tests.evaluation.painter import SIDE, Painter
-from tests.evaluation.test_detections import bar, detection, write
+from tests.evaluation.suites.test_detections import bar, detection, write
 from tests.text.tiny_detectors import ColourDetector, blobs
 
 from samhq.errors import ConfigError
-from samhq.evaluation.seginw import SegInW, detect_seginw, evaluate_seginw, seginw_table
+from samhq.evaluation.suites.seginw import SegInW, detect_seginw, evaluate_seginw, seginw_table
 
 Rectangle = tuple[int, int, int, int]
 
