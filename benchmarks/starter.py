@@ -44,7 +44,6 @@ KINDS = {
     "dsb": "cells",
     "facade": "façades",
     "screw": "screws",
-    "balloon": "balloons",
 }
 #: Most pictures of a kind, most objects of a picture, and fewest pixels of an object.
 PICTURES, OBJECTS, PIXELS = 24, 2, 100

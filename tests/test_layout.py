@@ -59,7 +59,6 @@ WITHOUT = {
     "export/original",
     "export/quantise",
     "export/trace",
-    "image/suffixes",
     "inference/candidates",
     "inference/hints",
     "inference/seams",

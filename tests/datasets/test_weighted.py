@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from samhq.datasets.sample import Sample, labelled
-from samhq.datasets.views import Chosen
+from samhq.datasets.views import Chosen, Joined
 from samhq.datasets.weighted import chances, is_held_out, parse_source_weights, split
 from samhq.errors import ConfigError
 
@@ -87,3 +87,20 @@ def test_a_split_leaves_nothing_out_and_does_not_move() -> None:
 def test_the_file_name_decides_where_there_is_one() -> None:
     held = split(Few(["a"] * 100), 20)[1].names()
     assert held == [str(i) for i in range(100) if is_held_out(f"{i}.png", 20)]
+
+
+def test_a_picture_is_held_out_whatever_part_of_a_data_set_it_is_met_in() -> None:
+    """With missing pictures left out, or joined to another set, no picture changes sides."""
+    whole = Few(["a"] * 100)
+    held = set(split(whole, 20)[1].names())
+    part = split(Chosen(whole, range(0, 100, 3)), 20)[1]
+    assert set(part.names()) == {name for name in held if int(name) % 3 == 0}
+    joined = split(Joined("both", [whole, Few(["b"] * 10)]), 20)[1]
+    assert {name for name in joined.names() if int(name.split("/")[1]) >= 10} == {
+        f"few/{name}" for name in held if int(name) >= 10
+    }
+
+
+def test_joined_pictures_keep_their_sources() -> None:
+    joined = Joined("both", [Few(["a"]), Few(["b"])])
+    assert chances(joined, (("a", 3.0),)).tolist() == pytest.approx([0.75, 0.25])

@@ -60,7 +60,7 @@ def test_a_folder_of_nothing(tmp_path: Path) -> None:
 
 def test_a_file_of_something_else(tmp_path: Path) -> None:
     (tmp_path / "b.json").write_text("nothing")
-    with pytest.raises(PromptError, match="as JSON"):
+    with pytest.raises(PromptError, match="as JSON, got text that is not"):
         load_detector(tmp_path / "b.json")
 
 

@@ -93,6 +93,7 @@ def test_a_folder_gives_its_pictures_in_natural_order(tmp_path: Path) -> None:
     for index in (0, 2, 10, 9):
         Image.fromarray(small.image(index)).save(tmp_path / f"f{index}.png")
     (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "._f0.png").write_bytes(b"what macOS writes beside a file")
     source = open_frames(tmp_path)
     assert [source.name(k) for k in range(len(source))] == ["f0", "f2", "f9", "f10"]
     assert (source.read(3) == small.image(10)).all()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from samhq.cli.places import make_folder
 from samhq.errors import ConfigError, ImageError
-from samhq.image.suffixes import SUFFIXES
+from samhq.image.suffixes import SUFFIXES, is_picture_file
 from samhq.storage.atomic import write_bytes
 from samhq.storage.names import short_name
 
@@ -51,9 +51,9 @@ def _expand(item: str, output: Path, recursive: bool) -> list[Path]:
         return [_kept(fetched(item), name_of(item), output)]
     path = Path(item).expanduser()
     if path.is_dir():
-        found = [p for p in (_below(path, output) if recursive else path.iterdir()) if _is_picture(p)]
+        found = [p for p in (_below(path, output) if recursive else path.iterdir()) if is_picture_file(p)]
     elif not path.exists() and glob.has_magic(item):
-        found = [p for p in map(Path, glob.glob(str(path), recursive=True)) if _is_picture(p)]
+        found = [p for p in map(Path, glob.glob(str(path), recursive=True)) if is_picture_file(p)]
     else:
         return [path]
     if not found:
@@ -84,10 +84,6 @@ def _kept(data: bytes, name: str, folder: Path) -> Path:
     make_folder(folder)
     write_bytes(path, data)
     return path
-
-
-def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
 
 
 def stems(pictures: Sequence[Path]) -> list[str]:

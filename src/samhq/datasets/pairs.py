@@ -13,7 +13,7 @@ from samhq.datasets.masks import read_objects
 from samhq.datasets.sample import MissingFileError, Sample, check_size, labelled, stamp_of_files
 from samhq.errors import ConfigError
 from samhq.image.read import read_image
-from samhq.image.suffixes import SUFFIXES
+from samhq.image.suffixes import SUFFIXES, is_picture_file
 
 #: Subfolders that hold pictures, and those that hold their masks.
 LAYOUTS = (("images", "masks"), ("im", "gt"))
@@ -113,9 +113,7 @@ def _paired(name: str, root: Path, pictures: Iterable[Path], masks: dict[str, Pa
 
 def _files(folder: Path, suffixes: Collection[str]) -> Iterator[Path]:
     """Files below a folder, by path; hidden ones (as macOS writes them beside others) left out."""
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file():
-            yield path
+    return (path for path in sorted(folder.rglob("*")) if is_picture_file(path, suffixes))
 
 
 def _stem(path: Path, root: Path) -> str:

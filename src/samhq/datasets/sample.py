@@ -101,6 +101,29 @@ class FromFiles(Protocol):
         ...
 
 
+@runtime_checkable
+class FromSources(Protocol):
+    """Pictures that say where each of them comes from, and what its file is called."""
+
+    def source(self, index: int) -> str:
+        """The name of the source of the picture at a place; "" where that is not known."""
+        ...
+
+    def file_name(self, index: int) -> str:
+        """The name of the file of the picture at a place, with its ending."""
+        ...
+
+
+def source_of(pictures: Pictures, index: int) -> str:
+    """The name of a picture's source; "" where its data set says none."""
+    return pictures.source(index) if isinstance(pictures, FromSources) else ""
+
+
+def file_name_of(pictures: Pictures, index: int) -> str:
+    """The name of a picture's file; that of the sample where its data set says none."""
+    return pictures.file_name(index) if isinstance(pictures, FromSources) else pictures.names()[index]
+
+
 def lacking(pictures: Pictures, index: int) -> Path | None:
     """The file that a sample lacks; None where it lacks none, or its source has no files."""
     return pictures.lacks(index) if isinstance(pictures, FromFiles) else None

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
 
-from samhq.datasets.sample import Pictures, Sample, lacking, stamp_of
+from samhq.datasets.sample import Pictures, Sample, file_name_of, lacking, source_of, stamp_of
 from samhq.errors import ConfigError
 
 
@@ -33,6 +33,14 @@ class Chosen:
     def lacks(self, index: int) -> Path | None:
         """That of the source."""
         return lacking(self.pictures, self.places[index])
+
+    def source(self, index: int) -> str:
+        """That of the source."""
+        return source_of(self.pictures, self.places[index])
+
+    def file_name(self, index: int) -> str:
+        """That of the source."""
+        return file_name_of(self.pictures, self.places[index])
 
     def __getitem__(self, index: int) -> Sample:
         return self.pictures[self.places[index]]
@@ -59,6 +67,14 @@ class Joined:
     def lacks(self, index: int) -> Path | None:
         """That of its source."""
         return lacking(*self._at(index))
+
+    def source(self, index: int) -> str:
+        """That of its source."""
+        return source_of(*self._at(index))
+
+    def file_name(self, index: int) -> str:
+        """That of its source."""
+        return file_name_of(*self._at(index))
 
     def __getitem__(self, index: int) -> Sample:
         part, place = self._at(index)

@@ -6,27 +6,13 @@ Knows nothing about files or what is done with the pictures.
 from __future__ import annotations
 
 import hashlib
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from samhq.datasets.sample import Pictures
+from samhq.datasets.sample import Pictures, file_name_of, source_of
 from samhq.datasets.views import Chosen
 from samhq.errors import ConfigError
 from samhq.shapes import Float
-
-
-@runtime_checkable
-class FromSources(Protocol):
-    """Pictures that say where each of them comes from, and what its file is called."""
-
-    def source(self, index: int) -> str:
-        """The name of the source of the picture at a place."""
-        ...
-
-    def file_name(self, index: int) -> str:
-        """The name of the file of the picture at a place, with its ending."""
-        ...
 
 
 def parse_source_weights(text: str) -> dict[str, float]:
@@ -61,7 +47,7 @@ def chances(pictures: Pictures, weights: tuple[tuple[str, float], ...]) -> Float
     Raises:
         ConfigError: a name that no source has, or no picture with a weight above 0.
     """
-    sources = [_source(pictures, index).lower() for index in range(len(pictures))]
+    sources = [source_of(pictures, index).lower() for index in range(len(pictures))]
     for name, _ in weights:
         if not any(name in source for source in sources):
             known = ", ".join(sorted(set(filter(None, sources)))[:8]) or "none"
@@ -79,12 +65,6 @@ def _weight(source: str, weights: tuple[tuple[str, float], ...]) -> float:
     return max(fitting)[1] if fitting else 1.0
 
 
-def _source(pictures: Pictures, index: int) -> str:
-    if isinstance(pictures, Chosen):
-        return _source(pictures.pictures, pictures.places[index])
-    return pictures.source(index) if isinstance(pictures, FromSources) else ""
-
-
 def is_held_out(file_name: str, percent: int) -> bool:
     """Whether the file of that name is among the `percent` (0..100) that are kept for validation.
 
@@ -98,8 +78,6 @@ def is_held_out(file_name: str, percent: int) -> bool:
 
 def split(pictures: Pictures, percent: int) -> tuple[Pictures, Pictures]:
     """The pictures to learn from, and those to validate on."""
-    names = pictures.names()
-    places = range(len(names))
-    files = [pictures.file_name(i) if isinstance(pictures, FromSources) else names[i] for i in places]
-    held = [is_held_out(name, percent) for name in files]
+    places = range(len(pictures))
+    held = [is_held_out(file_name_of(pictures, place), percent) for place in places]
     return Chosen(pictures, [i for i in places if not held[i]]), Chosen(pictures, [i for i in places if held[i]])

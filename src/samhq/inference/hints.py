@@ -54,12 +54,24 @@ def refuse_unknown(unknown: Mapping[str, Any], known: Iterable[str]) -> None:
         raise WrongCallError(f"Expected an argument of segment, got {name}=. {hint}")
 
 
-def called(name: str) -> WrongCallError:
-    """The error for calling a segmenter itself."""
-    return WrongCallError(f"Expected a method of {name}, got a call of it. Write model.segment(image, box=...).")
+class NotCallable:
+    """What is used by its methods: a call, and an attribute that there is not, end in what to write instead."""
 
+    def __call__(self, *_: Any, **__: Any) -> None:
+        """Not a function.
 
-def missing_method(kind: str, name: str) -> AttributeError:
-    """The error for an attribute that there is not, with what to write where the name is known from networks."""
-    hint = f" Use {_METHODS[name]}." if name in _METHODS else ""
-    return AttributeError(f"{kind!r} object has no attribute {name!r}.{hint}", name=name)
+        Raises:
+            WrongCallError: always; the message says which method to call.
+        """
+        raise WrongCallError(
+            f"Expected a method of a {type(self).__name__}, got a call of it. Write model.segment(image, box=...)."
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        """Only asked for what there is not.
+
+        Raises:
+            AttributeError: always, with what to write in place of a network's methods.
+        """
+        hint = f" Use {_METHODS[name]}." if name in _METHODS else ""
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}.{hint}", name=name)

@@ -14,7 +14,7 @@ from samhq.config import HQMode
 from samhq.image.sources import PictureSource
 from samhq.image.transform import to_pixels
 from samhq.inference.prompts import flatten
-from samhq.inference.second_look import Coarse, Looker, look_again
+from samhq.inference.second_look import MARGIN, Coarse, Looker, look_again
 from samhq.inference.segment import Segmenter
 from samhq.masks.regions import Piece
 from samhq.results.native import Refined
@@ -26,7 +26,7 @@ def refine(
     segmenter: Segmenter,
     result: Segmentation,
     *,
-    margin: float = 0.25,
+    margin: float = MARGIN,
     hq: HQMode | None = None,
     tiled: bool = True,
     boxes_only: bool = False,
@@ -50,7 +50,7 @@ def segment_native(
     source: PictureSource,
     prompts: Sequence[Prompt],
     *,
-    margin: float = 0.25,
+    margin: float = MARGIN,
     multimask: bool | None = None,
     hq: HQMode | None = None,
 ) -> list[Refined]:

@@ -34,6 +34,7 @@ from samhq.results.segmentation import Segmentation
 
 _GAIN = 1.2  #: how much larger the second look must show the object than the first, to be worth it
 _LADDER = 2**0.25  #: crops grow in such steps, so that a first mask a little larger is looked at in the same scale
+MARGIN = 0.25  #: share of an object's longer side that a crop shows around it
 _FEWEST = 16  #: pixels of margin on each side, at the least
 _AGREE = 0.5  #: IoU with the first mask up to which the second look found something else, if no box says what is meant
 _ROWS = 1024  #: of a window, enlarged at a time

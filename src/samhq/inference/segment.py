@@ -22,9 +22,9 @@ from samhq.image.frame import Frame
 from samhq.image.read import describe, file_name_of, read_image
 from samhq.image.transform import to_pixels
 from samhq.inference.by_text import segment_found
-from samhq.inference.hints import called, missing_method, refuse_unknown
+from samhq.inference.hints import NotCallable, refuse_unknown
 from samhq.inference.prompts import flatten, join
-from samhq.inference.second_look import look_again
+from samhq.inference.second_look import MARGIN, look_again
 from samhq.model.sam import network_of
 from samhq.results.prompt import Prompt, as_prompts, candidates_for, one_or_many
 from samhq.results.segmentation import Segmentation
@@ -55,27 +55,11 @@ _ARGUMENTS = (
 )  # fmt: skip
 
 
-class Segmenter:
+class Segmenter(NotCallable):
     """A model with the two verbs that people need: `encode` a picture once, `segment` it by prompts."""
 
     def __init__(self, model: nn.Module) -> None:
         self.model = network_of(model).eval()
-
-    def __call__(self, *_: Any, **__: Any) -> None:
-        """Not a function.
-
-        Raises:
-            WrongCallError: always; the message says which method to call.
-        """
-        raise called("a Segmenter")
-
-    def __getattr__(self, name: str) -> Any:
-        """Only asked for what there is not.
-
-        Raises:
-            AttributeError: always, with what to write in place of a network's methods.
-        """
-        raise missing_method("Segmenter", name)
 
     def __repr__(self) -> str:
         return f"Segmenter({self.name}, {self.model.device}, {self.model.dtype})"
@@ -228,7 +212,7 @@ class Segmenter:
         """The result after a second look at its objects, where `refine` or the weights' own settings ask for one."""
         own = self.defaults.refine_margin
         if refine:
-            return look_again(self.model, result, margin=0.25 if own is None else own, hq=hq)
+            return look_again(self.model, result, margin=MARGIN if own is None else own, hq=hq)
         if refine is None and own is not None:
             return look_again(self.model, result, margin=own, hq=hq, tiled=False, boxes_only=True)
         return result

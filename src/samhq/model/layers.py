@@ -22,6 +22,16 @@ def untouched(module: nn.Module, kind: type[nn.Module]) -> bool:
     return type(module) is kind and not any(hooks) and "forward" not in vars(module)
 
 
+def folded(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Float[Tensor, "C c k k"], Float[Tensor, " C"]]:
+    """Weight and bias of the one convolution that does both, by the running statistics, computed in float32."""
+    mean, variance = norm.running_mean, norm.running_var
+    assert mean is not None
+    assert variance is not None
+    scale = norm.weight.float() * (variance.float() + norm.eps).rsqrt()
+    weight, bias = convolution.weight * scale[:, None, None, None], norm.bias - mean * scale
+    return weight.to(convolution.weight.dtype), bias.to(convolution.weight.dtype)
+
+
 class LayerNorm2d(nn.LayerNorm):
     """Normalises the channels of every pixel of a map [B,C,H,W] (biased variance)."""
 

@@ -17,7 +17,7 @@ from samhq.errors import ConfigError
 from samhq.image.frame import Frame
 from samhq.image.read import file_name_of, read_image
 from samhq.image.transform import to_square
-from samhq.inference.hints import called, missing_method, refuse_unknown
+from samhq.inference.hints import NotCallable, refuse_unknown
 from samhq.results.prompt import Prompt, candidates_for, one_or_many
 from samhq.results.prompt_arrays import PromptArrays, prompt_arrays
 from samhq.results.segmentation import Segmentation
@@ -43,7 +43,7 @@ class OnnxImage:
 _ARGUMENTS = ("points", "labels", "box", "boxes", "mask", "prompts", "multimask", "hq")
 
 
-class OnnxSegmenter:
+class OnnxSegmenter(NotCallable):
     """An exported model with the two verbs that people need: `encode` a picture once, `segment` it by prompts.
 
     `directory` is what `samhq export` wrote; `providers` and `precision` as in `samhq.runtime.graph.open_graph`.
@@ -57,22 +57,6 @@ class OnnxSegmenter:
         precision: Precision = "float32",
     ) -> None:
         self.model = OnnxModel(directory, providers, precision)
-
-    def __call__(self, *_: Any, **__: Any) -> None:
-        """Not a function.
-
-        Raises:
-            WrongCallError: always; the message says which method to call.
-        """
-        raise called("a OnnxSegmenter")
-
-    def __getattr__(self, name: str) -> Any:
-        """Only asked for what there is not.
-
-        Raises:
-            AttributeError: always, with what to write in place of a network's methods.
-        """
-        raise missing_method("OnnxSegmenter", name)
 
     def __repr__(self) -> str:
         return f"OnnxSegmenter({self.name}, {self.model.about.dtype})"

@@ -15,7 +15,7 @@ from samhq.datasets.sample import Pictures
 from samhq.datasets.views import spread
 from samhq.datasets.weighted import is_held_out, parse_source_weights, split
 from samhq.errors import ConfigError
-from samhq.image.suffixes import SUFFIXES
+from samhq.image.suffixes import picture_files
 from samhq.training import drawn
 from samhq.training.augment import Augmentation
 from samhq.training.config import TrainConfig, parse_kinds
@@ -97,7 +97,7 @@ def composition(config: TrainConfig, side: int) -> Composition:
     return Composition(
         side,
         _learnt(cutout_files(Path(config.paste)), config.hold_out) if config.paste else (),
-        _learnt(_picture_files(Path(config.backgrounds)), config.hold_out) if config.backgrounds else (),
+        _learnt(_background_files(Path(config.backgrounds)), config.hold_out) if config.backgrounds else (),
         parse_source_weights(config.source_weights),
         config.flip,
         config.scale,
@@ -112,8 +112,8 @@ def _learnt(files: list[Path], hold_out: int) -> list[Path]:
     return [path for path in files if not is_held_out(path.name, hold_out)]
 
 
-def _picture_files(folder: Path) -> list[Path]:
-    found = sorted(path for path in folder.glob("*") if path.suffix.lower() in SUFFIXES) if folder.is_dir() else []
+def _background_files(folder: Path) -> list[Path]:
+    found = picture_files(folder)
     if not found:
         raise ConfigError(
             f"Expected a folder of pictures, got {folder} without any. Name another one with backgrounds= "

@@ -18,7 +18,7 @@ import numpy as np
 
 from samhq.errors import ImageError, PromptError
 from samhq.image.read import describe, read_image
-from samhq.image.suffixes import SUFFIXES
+from samhq.image.suffixes import is_picture_file
 from samhq.video.container import Container
 
 _BACKWARD = 32  #: frames that are decoded together when a file is read backward; so many are in memory
@@ -135,7 +135,7 @@ class PictureFolder(FrameSource):
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder, self.called = Path(folder), str(folder)
         try:
-            paths = [path for path in self.folder.iterdir() if path.suffix.lower() in SUFFIXES]
+            paths = [path for path in self.folder.iterdir() if is_picture_file(path)]
         except OSError as error:
             raise ImageError(f"Expected a folder of pictures at {folder}, got: {error.strerror}. Check it.") from None
         self.paths = sorted(paths, key=lambda path: natural(path.name))

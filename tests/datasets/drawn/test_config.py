@@ -9,7 +9,7 @@ from samhq.errors import ConfigError
 
 
 def test_impossible_configs_are_refused_in_a_sentence() -> None:
-    with pytest.raises(ConfigError, match="side"):
+    with pytest.raises(ConfigError, match=r"side as a whole number from 32 up to 8192, got 16"):
         SceneConfig(side=16)
     with pytest.raises(ConfigError, match=r"objects=\(3, 2\)"):
         SceneConfig(objects=(3, 2))

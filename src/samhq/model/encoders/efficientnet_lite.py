@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from samhq.encoder_config import EfficientNetLiteConfig
 from samhq.model.encoders.tensor_shapes import Recognised, TensorShapes
-from samhq.model.layers import LayerNorm2d, untouched
+from samhq.model.layers import LayerNorm2d, folded, untouched
 from samhq.types import Encoded
 
 #: Of batch normalisation in the published weights.
@@ -42,16 +42,12 @@ class SameConvNorm(nn.Module):
 
     def forward(self, x: Float[Tensor, "B c h w"]) -> Float[Tensor, "B C H W"]:
         """The normalised map, of half the size at stride 2."""
-        mean, variance = self.bn.running_mean, self.bn.running_var
-        assert mean is not None
-        assert variance is not None
         if not untouched(self.bn, nn.BatchNorm2d):
             return self.bn(self.c(F.pad(x, self.padding)))
         if not untouched(self.c, nn.Conv2d):
-            y = self.c(F.pad(x, self.padding))
-            return F.batch_norm(y, mean, variance, self.bn.weight, self.bn.bias, eps=self.bn.eps)
-        scale = self.bn.weight * (variance + self.bn.eps).rsqrt()
-        weight, bias = self.c.weight * scale[:, None, None, None], self.bn.bias - mean * scale
+            norm, y = self.bn, self.c(F.pad(x, self.padding))
+            return F.batch_norm(y, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
+        weight, bias = folded(self.c, self.bn)
         stride = self.c.stride[0]
         if stride == 1:
             return F.conv2d(x, weight, bias, 1, self.padding[0], groups=self.c.groups)

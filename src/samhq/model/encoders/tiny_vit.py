@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from samhq.config import TINY_VIT
 from samhq.encoder_config import TinyViTConfig
 from samhq.model.encoders.tensor_shapes import Recognised, TensorShapes
-from samhq.model.layers import neck, unrecorded, untouched, unwindows, windows
+from samhq.model.layers import folded, neck, unrecorded, untouched, unwindows, windows
 from samhq.types import Encoded
 
 #: Elements of the widest map that a strip of rows may have where strips should stay in a CPU's cache (4 MB).
@@ -43,7 +43,7 @@ class ConvNorm(nn.Module):
         """
         if self.bn.training or not self.folds:
             return self.bn(self.c(x))
-        weight, bias = self.folded()
+        weight, bias = folded(self.c, self.bn)
         if self.c.kernel_size == (1, 1):
             return F.linear(x.permute(0, 2, 3, 1), weight[:, :, 0, 0], bias).permute(0, 3, 1, 2)
         rows, columns = self.c.kernel_size[0] // 2 if pad_rows else 0, self.c.kernel_size[1] // 2
@@ -53,15 +53,6 @@ class ConvNorm(nn.Module):
     def folds(self) -> bool:
         """Whether nobody changed or watches the two layers, so that they may be computed as one."""
         return untouched(self.c, nn.Conv2d) and untouched(self.bn, nn.BatchNorm2d)
-
-    def folded(self) -> tuple[Float[Tensor, "C c k k"], Float[Tensor, " C"]]:
-        """Weight and bias of the one convolution that does both, by the running statistics."""
-        mean, variance = self.bn.running_mean, self.bn.running_var
-        assert mean is not None
-        assert variance is not None
-        scale = self.bn.weight.float() * (variance.float() + self.bn.eps).rsqrt()
-        weight, bias = self.c.weight * scale[:, None, None, None], self.bn.bias - mean * scale
-        return weight.to(self.c.weight.dtype), bias.to(self.c.weight.dtype)
 
 
 class TinyViTPatchEmbed(nn.Module):

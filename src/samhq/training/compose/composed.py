@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
@@ -135,7 +135,7 @@ class ComposedPictures:
         chosen = rng.permutation(sample.objects)[:_MOST_OBJECTS]
         masks: list[tuple[np.ndarray, Kind]] = [(sample.masks[place], "object") for place in chosen]
         if rng.random() < self.how.parts:
-            regions = _regions(_Looked(sample))
+            regions = distinct_regions(sample.image)
             masks += [(regions[place], "part") for place in rng.permutation(len(regions))[:_MOST_PARTS]]
         return masks
 
@@ -151,27 +151,6 @@ class ComposedPictures:
             prompts.append(draw_prompt(layer.cover >= 128, kind, rng))
             asked.append(layer.cover)
         return TrainingExample(image, prompts, np.stack(asked))
-
-
-@dataclass(frozen=True, eq=False)
-class _Looked:
-    """A sample as a key of a cache: by its name, then by its pixels."""
-
-    sample: Sample
-
-    def __hash__(self) -> int:
-        return hash((self.sample.name, self.sample.image.shape))
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Looked) and bool(
-            self.sample.name == other.sample.name and np.array_equal(self.sample.image, other.sample.image)
-        )
-
-
-@lru_cache(maxsize=64)
-def _regions(looked: _Looked) -> list[np.ndarray]:
-    """Distinct regions of a picture. Finding them takes longer than all else, so that those seen last are kept."""
-    return distinct_regions(looked.sample.image)
 
 
 def _turn(rng: np.random.Generator) -> float:

@@ -17,6 +17,7 @@ from PIL import Image
 from samhq.errors import ConfigError, ImageError
 from samhq.extras import from_extra
 from samhq.image.read import read_image
+from samhq.image.suffixes import picture_files
 from samhq.shapes import UInt8
 from samhq.training.augment import HALF
 from samhq.training.compose.canvas import Composite
@@ -40,7 +41,7 @@ def cutout_files(folder: Path) -> list[Path]:
     Raises:
         ConfigError: no such folder, or none in it.
     """
-    found = sorted(path for path in folder.glob("*") if path.suffix.lower() in _ENDINGS) if folder.is_dir() else []
+    found = picture_files(folder, _ENDINGS)
     if not found:
         raise ConfigError(
             f"Expected a folder of cut-outs ({', '.join(_ENDINGS)}) with an alpha channel, got {folder} without any. "
