@@ -15,7 +15,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from tests.datasets.layouts import annotation
 
-from samhq.evaluation.average_precision import average_precision, boundary_code
+from samhq.evaluation.average_precision import average_precision, boundary_code, box_precision
 from samhq.evaluation.metrics import boundary, boundary_iou, iou
 from samhq.masks import rle
 
@@ -83,6 +83,32 @@ def test_the_numbers_are_those_of_pycocotools(tmp_path: Path, seed: int) -> None
     assert np.nan_to_num(mine, nan=-1).tolist() == pytest.approx(direct.stats[:6].tolist(), abs=1e-12)
     assert 0.05 < ours.ap < 0.95
     assert np.nanmean(list(ours.categories.values())) == pytest.approx(ours.ap)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_box_ap_is_that_of_pycocotools(tmp_path: Path, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    truth, results = [], []
+    for image in (1, 2, 3):
+        for mask in blobs(rng, 6):
+            category, crowd = int(rng.integers(1, 3)), int(rng.random() < 0.15)
+            truth.append(annotation(len(truth) + 1, image, mask, category, iscrowd=crowd))
+            box_xywh = (np.array(truth[-1]["bbox"]) + rng.uniform(-2, 2, 4)).clip(0).tolist()
+            about = {"image_id": image, "category_id": category, "score": float(rng.random())}
+            results.append(about | {"bbox": box_xywh})
+    data = {"images": [{"id": i} for i in (1, 2, 3)], "annotations": truth, "categories": [{"id": 1}, {"id": 2}]}
+    for name, content in (("truth.json", data | {"info": {}}), ("results.json", results)):
+        (tmp_path / name).write_text(json.dumps(content))
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco = COCO(str(tmp_path / "truth.json"))
+        direct = COCOeval(coco, coco.loadRes(str(tmp_path / "results.json")), "bbox")
+        direct.evaluate()
+        direct.accumulate()
+        direct.summarize()
+    ours = box_precision(truth, results, [1, 2, 3], [1, 2])
+    mine = [ours.ap, ours.ap50, ours.ap75, ours.small, ours.medium, ours.large]
+    assert np.nan_to_num(mine, nan=-1).tolist() == pytest.approx(direct.stats[:6].tolist(), abs=1e-12)
+    assert 0.05 < ours.ap < 0.95
 
 
 def test_ap_by_hand() -> None:

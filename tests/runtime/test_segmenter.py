@@ -103,5 +103,11 @@ def test_class_names_and_a_detector(exported: OnnxSegmenter, hq: Sam) -> None:
     (expected,) = segment_found(Segmenter(hq), [image], search)
     assert got.labels == expected.labels == ("red",)
     np.testing.assert_allclose(got.low_res_logits, expected.low_res_logits, atol=2e-4)
+    named = exported.segment(image, text={"warm": ["red"]}, detector=ColourDetector(), threshold=0.5)
+    np.testing.assert_array_equal(named.candidates, got.candidates)
+    assert (named.labels, named.detector_scores.tolist()) == (("warm",), pytest.approx([0.9]))
+    assert len(exported.segment(image, text="red", detector=ColourDetector(), threshold={"red": 0.95})) == 0
+    with pytest.raises(PromptError, match="alone"):
+        exported.segment(image, text="red", box=[1, 2, 3, 4], detector=ColourDetector())
     (none,) = segment_found(exported, [blobs({})], search)
     assert (len(none), none.model, none.frame.side) == (0, exported.name, exported.side)

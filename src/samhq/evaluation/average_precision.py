@@ -1,4 +1,4 @@
-"""COCO's average precision of masks, by pycocotools itself, and boundary AP, which asks as much of borders.
+"""COCO's average precision of masks and boxes, by pycocotools itself, and boundary AP, which needs good borders.
 
 Knows annotations and results as COCO writes them; nothing of models or pictures.
 
@@ -88,6 +88,23 @@ def average_precision(
         return numbers_of(evaluation)
 
 
+def box_precision(
+    truth: Sequence[Mapping[str, Any]],
+    results: Sequence[Mapping[str, Any]],
+    image_ids: Iterable[int],
+    category_ids: Iterable[int | str],
+) -> AveragePrecision:
+    """The AP of boxes against true objects, by box IoU.
+
+    As `average_precision`, but records of both kinds have a bbox (x, y, width, height) in place of a segmentation.
+    """
+    from pycocotools.cocoeval import COCOeval
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        sides = (_boxes(truth, lambda record: float(record["area"])), _boxes(results, _box_area))
+        return numbers_of(COCOeval(*(_index(side, image_ids, category_ids) for side in sides), "bbox"))
+
+
 def numbers_of(evaluation: COCOeval) -> AveragePrecision:
     """Runs an evaluation and takes its numbers."""
     evaluation.evaluate()
@@ -125,15 +142,38 @@ def _numbered(
     return [{**{key: r[key] for key in keys}, **about(r), "id": number} for number, r in enumerate(records, 1)]
 
 
+def _boxes(records: Sequence[Mapping[str, Any]], area: Callable[[Mapping[str, Any]], float]) -> list[dict[str, Any]]:
+    """Records as pycocotools compares boxes; the area sorts them into small, medium and large."""
+    return [
+        {
+            **{key: record[key] for key in ("image_id", "category_id", "bbox")},
+            "iscrowd": int(bool(record.get("iscrowd", 0))),
+            "score": float(record.get("score", 1)),
+            "area": area(record),
+            "id": number,
+        }
+        for number, record in enumerate(records, 1)
+    ]
+
+
+def _box_area(record: Mapping[str, Any]) -> float:
+    return float(record["bbox"][2]) * float(record["bbox"][3])
+
+
 def _coco(annotations: list[dict[str, Any]], image_ids: Iterable[int | str], category_ids: Iterable[int | str]) -> Any:
     """A data set as pycocotools holds it; masks are compressed RLE, so that it needs no sizes of pictures."""
+    compressed = [annotation | {"segmentation": _compressed(annotation)} for annotation in annotations]
+    return _index(compressed, image_ids, category_ids)
+
+
+def _index(annotations: list[dict[str, Any]], image_ids: Iterable[int | str], category_ids: Iterable[int | str]) -> Any:
     from pycocotools.coco import COCO
 
     coco = COCO()
     coco.dataset = {
         "images": [{"id": number, "height": 0, "width": 0} for number in image_ids],
         "categories": [{"id": number, "name": str(number)} for number in category_ids],
-        "annotations": [annotation | {"segmentation": _compressed(annotation)} for annotation in annotations],
+        "annotations": annotations,
     }
     coco.createIndex()
     return coco

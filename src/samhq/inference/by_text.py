@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 
 from samhq.config import HQMode
-from samhq.errors import naming
+from samhq.errors import PromptError, naming
 from samhq.image.frame import Frame
 from samhq.image.read import file_name_of, read_image
 from samhq.results.prompt import Prompt
@@ -80,6 +80,19 @@ def segment_found(
             result = nothing_found(segmenter, picture, file)
         results.append(replace(result, detections=detections))
     return results
+
+
+def check_alone(*others: Any) -> None:
+    """Refuses prompts beside class names.
+
+    Raises:
+        PromptError: one of the values is given.
+    """
+    if any(value is not None for value in others):
+        raise PromptError(
+            "Expected class names (text=) or examples (like=) alone, got points, boxes, masks, prompts or multimask "
+            "too. Detections are boxes, with one mask each; give prompts=[Prompt(box=..., label=...)] to mix."
+        )
 
 
 def nothing_found(segmenter: PromptSegmenter, image: Any, file_name: str | None = None) -> Segmentation:

@@ -21,7 +21,7 @@ from samhq.errors import ConfigError, PromptError, naming
 from samhq.image.frame import Frame
 from samhq.image.read import describe, file_name_of, read_image
 from samhq.image.transform import to_pixels
-from samhq.inference.by_text import segment_found
+from samhq.inference.by_text import check_alone, segment_found
 from samhq.inference.hints import NotCallable, refuse_unknown
 from samhq.inference.prompts import flatten, join
 from samhq.inference.second_look import MARGIN, look_again
@@ -145,7 +145,7 @@ class Segmenter(NotCallable):
         """
         refuse_unknown(unknown, _ARGUMENTS)
         if text is not None or like is not None:
-            _check_alone(points, labels, box, boxes, mask, prompts, multimask)
+            check_alone(points, labels, box, boxes, mask, prompts, multimask)
             search = Search.of(
                 text,
                 like=like,
@@ -260,19 +260,6 @@ class Segmenter(NotCallable):
             frame=encoded.frame,
             model=self.name,
             file_name=encoded.file_name,
-        )
-
-
-def _check_alone(*others: Any) -> None:
-    """Refuses prompts beside class names.
-
-    Raises:
-        PromptError: one of the values is given.
-    """
-    if any(value is not None for value in others):
-        raise PromptError(
-            "Expected class names (text=) or examples (like=) alone, got points, boxes, masks, prompts or multimask "
-            "too. Detections are boxes, with one mask each; give prompts=[Prompt(box=..., label=...)] to mix."
         )
 
 

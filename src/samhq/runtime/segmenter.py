@@ -6,7 +6,7 @@ Values in, values out, no hidden state. Knows nothing about commands.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,12 +17,14 @@ from samhq.errors import ConfigError
 from samhq.image.frame import Frame
 from samhq.image.read import file_name_of, read_image
 from samhq.image.transform import to_square
+from samhq.inference.by_text import check_alone, segment_found
 from samhq.inference.hints import NotCallable, refuse_unknown
 from samhq.results.prompt import Prompt, candidates_for, one_or_many
 from samhq.results.prompt_arrays import PromptArrays, prompt_arrays
 from samhq.results.segmentation import Segmentation
 from samhq.runtime.graph import Precision
 from samhq.runtime.model import Embedding, OnnxModel
+from samhq.text.search import Search
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +42,10 @@ class OnnxImage:
         return f"OnnxImage({height}x{width})"
 
 
-_ARGUMENTS = ("points", "labels", "box", "boxes", "mask", "prompts", "multimask", "hq")
+_ARGUMENTS = (
+    "points", "labels", "box", "boxes", "mask", "prompts", "text", "like", "detector", "threshold", "nms",
+    "max_detections", "multimask", "hq",
+)  # fmt: skip
 
 
 class OnnxSegmenter(NotCallable):
@@ -94,19 +99,34 @@ class OnnxSegmenter(NotCallable):
         boxes: Any = None,
         mask: Any = None,
         prompts: Sequence[Prompt] | None = None,
+        text: Any = None,
+        like: Any = None,
+        detector: Any = None,
+        threshold: float | Mapping[str, float] | None = None,
+        nms: float = 0.8,
+        max_detections: int | None = 100,
         multimask: bool | None = None,
         hq: HQMode | None = None,
         **unknown: Any,
     ) -> Segmentation:
         """Masks for one object or many; arguments, defaults and results as `samhq.Segmenter.segment` has them.
 
+        `text` with a file of boxes, or with a detector without torch, works where torch is not installed.
+
         Raises:
             WrongCallError: an argument that there is not; the message offers the right one.
             ImageError: the picture cannot be read.
-            PromptError: nothing asked, or a prompt of the wrong shape, range, order or type.
-            ConfigError: an HQ mask asked of a plain SAM, or a picture that another model encoded.
+            PromptError: nothing asked, or a prompt of the wrong shape, range, order or type; class names that cannot be
+                used.
+            ConfigError: an HQ mask asked of a plain SAM, a picture that another model encoded, an unknown detector.
+            CheckpointError, MissingExtraError: the detector cannot be loaded.
         """
         refuse_unknown(unknown, _ARGUMENTS)
+        if text is not None or like is not None:
+            check_alone(points, labels, box, boxes, mask, prompts, multimask)
+            rules = {"threshold": threshold, "nms": nms, "max_detections": max_detections}
+            search = Search.of(text, like=like, detector=detector, **rules)  # type: ignore[arg-type]
+            return segment_found(self, [image], search, hq=hq)[0]
         asked = one_or_many(points, labels, box, boxes, mask, prompts)
         mode = self.model.hq_mode(hq)
         encoded = image if isinstance(image, OnnxImage) else self.encode(image)

@@ -12,7 +12,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from samhq.checkpoint.hub import is_reachable
 from samhq.errors import CheckpointError, ConfigError, did_you_mean
 from samhq.extras import from_extra
 from samhq.text.boxfile import BoxFile, is_box_file, read_boxes
@@ -155,6 +154,8 @@ def _kind(library: Any, place: str) -> str:
 def _where() -> dict[str, bool]:
     """The cache alone where the hub is out of reach: transformers would try for minutes."""
     from huggingface_hub import constants
+
+    from samhq.checkpoint.hub import is_reachable
 
     return {"local_files_only": bool(constants.HF_HUB_OFFLINE) or not is_reachable(constants.ENDPOINT)}
 

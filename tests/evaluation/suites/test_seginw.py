@@ -60,6 +60,10 @@ def test_a_detector_of_known_ap_on_three_sets(three_sets: Path, tmp_path: Path) 
     expected = {"Apples": 1, "Blocks": (1 + half) / 2, "Cats": 0}
     assert {name: scores.masks.ap for name, scores in found.sets.items()} == pytest.approx(expected)
     assert found.mean == pytest.approx(sum(expected.values()) / 3)
+    by_box = {name: scores.box_ap for name, scores in found.sets.items()}
+    assert by_box == pytest.approx({"Apples": 0.9, "Blocks": 0.9 * (1 + half) / 2, "Cats": 0})
+    assert found.mean_box == pytest.approx(sum(by_box.values()) / 3)
+    assert found.to_json()["mean_box"] == pytest.approx(found.mean_box)
 
 
 def test_the_result_files_are_those_of_sam_hqs_script(three_sets: Path, tmp_path: Path) -> None:
@@ -116,7 +120,7 @@ def test_a_set_without_true_objects_leaves_the_mean_as_it_is(tmp_path: Path) -> 
     assert (found.mean, found.mean_borders, len(found.measured)) == pytest.approx((1, 1, 1))
     lines = [line.split("|") for line in found.table().splitlines()]
     cells = {line[1].strip(): line[2].strip() for line in lines if len(line) > 2}
-    assert (cells["None"], cells["mean of 1"]) == ("- / -", "100.0 / 100.0")
+    assert (cells["None"], cells["mean of 1"]) == ("- / - / -", "100.0 / 100.0 / -")
     record = json.loads(json.dumps(found.to_json(), allow_nan=False))
     assert (record["mean"], record["measured"]) == (pytest.approx(1), 1)
     assert SegInW("p", "off", {"None": found.sets["None"]}).to_json()["mean"] is None

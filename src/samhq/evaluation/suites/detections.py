@@ -1,4 +1,4 @@
-"""AP of masks that a network makes of detectors' boxes, on a COCO file.
+"""AP of masks that a network makes of detectors' boxes, and of the boxes themselves, on a COCO file.
 
 Boxes and scores are the detector's, masks the network's. Without a detector the true boxes are used, each with score 1.
 
@@ -8,6 +8,7 @@ Source: SAM-HQ, arXiv 2306.01567, section 4.3.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from samhq.config import HQMode
 from samhq.datasets.coco import CocoPictures, in_order, open_coco, plain_id, segmentation_code
 from samhq.datasets.sample import check_size
 from samhq.errors import ConfigError
-from samhq.evaluation.average_precision import AveragePrecision, average_precision
+from samhq.evaluation.average_precision import AveragePrecision, average_precision, box_precision
 from samhq.evaluation.boxes import from_xywh, masks_from_boxes
 from samhq.evaluation.network import measuring
 from samhq.evaluation.protocols import default_hq
@@ -38,7 +39,10 @@ _FORM = Items(Fields({"image_id": ID, "category_id": ID, "bbox": BOX, "score": N
 
 @dataclass(frozen=True)
 class DetectionScores:
-    """AP by mask IoU and by boundary IoU of one model on one data set; `boxes` says whose boxes were used."""
+    """AP by mask IoU and by boundary IoU of one model on one data set; `boxes` says whose boxes were used.
+
+    `by_box` is the AP of the detector's boxes themselves, by box IoU; None where the true boxes were used.
+    """
 
     model: str
     source: str
@@ -48,11 +52,17 @@ class DetectionScores:
     detections: int
     masks: AveragePrecision
     borders: AveragePrecision
+    by_box: AveragePrecision | None = None
+
+    @property
+    def box_ap(self) -> float:
+        """The AP of the detector's boxes, NaN without a detector."""
+        return math.nan if self.by_box is None else self.by_box.ap
 
     def row(self) -> list[str]:
         """The cells of the table's row, in per cent."""
         sizes = (self.masks.large, self.masks.medium, self.masks.small)
-        numbers = (self.borders.ap, self.masks.ap, self.masks.ap50, self.masks.ap75, *sizes)
+        numbers = (self.borders.ap, self.masks.ap, self.masks.ap50, self.masks.ap75, *sizes, self.box_ap)
         return [self.model, self.hq, str(self.detections), *map(per_cent, numbers)]
 
     def table(self) -> str:
@@ -62,12 +72,16 @@ class DetectionScores:
     def to_json(self) -> dict[str, Any]:
         """The numbers as JSON values, None for NaN."""
         about = {key: getattr(self, key) for key in ("model", "source", "hq", "boxes", "pictures", "detections")}
-        return about | {"masks": self.masks.to_json(), "borders": self.borders.to_json()}
+        by_box = None if self.by_box is None else self.by_box.to_json()
+        return about | {"masks": self.masks.to_json(), "borders": self.borders.to_json(), "by_box": by_box}
 
 
 def detection_table(scores: Sequence[DetectionScores]) -> str:
-    """A Markdown table of several models on one data set, in per cent; AP_B is boundary AP."""
-    head = ["model", "HQ", "detections", "AP_B", "AP", "AP50", "AP75", "AP_L", "AP_M", "AP_S"]
+    """A Markdown table of several models on one data set, in per cent.
+
+    AP_B is boundary AP, AP_box the AP of the detector's boxes.
+    """
+    head = ["model", "HQ", "detections", "AP_B", "AP", "AP50", "AP75", "AP_L", "AP_M", "AP_S", "AP_box"]
     first = scores[0]
     about = f"{first.source}: {first.pictures} pictures, boxes of {first.boxes}, values in %."
     return f"{about}\n\n{markdown(head, [one.row() for one in scores])}\n"
@@ -107,11 +121,12 @@ def evaluate_detections(
         label = name or sam.config.name
         masks: list[dict[str, Any]] = []
         for place in counted(places, "picture", label, show=progress):
-            masks += _segmented(sam, pictures, place, found.get(pictures.images[place]["id"], []), mode)
+            masks += _segmented(sam, pictures, place, _found_in(pictures, place, found), mode)
     if results is not None:
         with whole_file(results) as part:
             part.write_text(json.dumps(masks), encoding="utf-8")
-    scores = _both(pictures, places, masks)
+    given = None if detections is None else [record for place in places for record in _found_in(pictures, place, found)]
+    scores = _scores(pictures, places, masks, given)
     boxes = TRUE_BOXES if detections is None else Path(detections).name
     return DetectionScores(label, pictures.name, mode, boxes, len(places), len(masks), *scores)
 
@@ -194,19 +209,41 @@ def _segmented(
     ]
 
 
-def _both(
-    pictures: CocoPictures, places: Iterable[int], results: Sequence[Mapping[str, Any]]
-) -> list[AveragePrecision]:
-    truth = []
-    for place in places:
-        for record, code in _codes(pictures, place):
-            about = {"image_id": record["image_id"], "category_id": _category(record)}
-            area = record.get("area")
-            size = {"area": rle.area(code) if area is None else area}
-            truth.append(about | size | {"segmentation": code, "iscrowd": record.get("iscrowd", 0)})
+def _found_in(
+    pictures: CocoPictures, place: int, found: Mapping[Any, Sequence[Mapping[str, Any]]]
+) -> Sequence[Mapping[str, Any]]:
+    """The detections of one picture."""
+    return found.get(pictures.images[place]["id"], [])
+
+
+def _scores(
+    pictures: CocoPictures,
+    places: Sequence[int],
+    results: Sequence[Mapping[str, Any]],
+    boxes: Sequence[Mapping[str, Any]] | None,
+) -> tuple[AveragePrecision, AveragePrecision, AveragePrecision | None]:
+    """AP of masks, by mask IoU and by boundary IoU, and of the boxes where a detector found them."""
+    truth = [_truth(record, code) for place in places for record, code in _codes(pictures, place)]
     images = [pictures.images[place]["id"] for place in places]
     categories = in_order(pictures.categories or {record["category_id"] for record in truth})
-    return [average_precision(truth, results, images, categories, by_boundary=how) for how in (False, True)]
+    masks, borders = (average_precision(truth, results, images, categories, by_boundary=how) for how in (False, True))
+    by_box = None if boxes is None else box_precision(truth, boxes, images, categories)
+    return masks, borders, by_box
+
+
+def _truth(record: Mapping[str, Any], code: rle.RLE) -> dict[str, Any]:
+    """A true object as pycocotools has it; the box is the annotation's own, else the one around its mask."""
+    from pycocotools import mask as coco
+
+    area, box = record.get("area"), record.get("bbox")
+    return {
+        "image_id": record["image_id"],
+        "category_id": _category(record),
+        "area": rle.area(code) if area is None else area,
+        "segmentation": code,
+        "bbox": [float(n) for n in (coco.toBbox(code) if box is None else box)],
+        "iscrowd": record.get("iscrowd", 0),
+    }
 
 
 def _category(record: Mapping[str, Any]) -> Any:

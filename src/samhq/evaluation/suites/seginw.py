@@ -50,29 +50,34 @@ class SegInW:
         """The mean boundary AP."""
         return _mean(one.borders.ap for one in self.measured)
 
+    @property
+    def mean_box(self) -> float:
+        """The mean AP of the detector's boxes, NaN without a detector."""
+        return _mean(one.box_ap for one in self.measured)
+
     def table(self) -> str:
-        """AP and boundary AP of each set and their means, as a Markdown table in per cent."""
+        """AP, boundary AP and box AP of each set and their means, as a Markdown table in per cent."""
         return seginw_table([self])
 
     def to_json(self) -> dict[str, Any]:
         """The numbers as JSON values, None for NaN; `measured` is how many sets the mean is of."""
         sets = {name: one.to_json() for name, one in self.sets.items()}
-        measured = {"mean": as_json(self.mean), "measured": len(self.measured)}
+        measured = {"mean": as_json(self.mean), "mean_box": as_json(self.mean_box), "measured": len(self.measured)}
         return {"model": self.model, "hq": self.hq, **measured, "sets": sets}
 
 
 def seginw_table(found: Sequence[SegInW]) -> str:
-    """A Markdown table of several models, a row for each set, AP / boundary AP in per cent."""
+    """A Markdown table of several models, a row for each set, AP / boundary AP / box AP in per cent."""
     head = ["set", *(f"{one.model} {one.hq}" for one in found)]
     rows = []
     for name in found[0].sets:
         scores = [one.sets[name] for one in found]
-        rows.append([name, *(f"{per_cent(s.masks.ap)} / {per_cent(s.borders.ap)}" for s in scores)])
+        rows.append([name, *(_cell(s.masks.ap, s.borders.ap, s.box_ap) for s in scores)])
     measured = len(found[0].measured)
-    means = [f"{per_cent(one.mean)} / {per_cent(one.mean_borders)}" for one in found]
+    means = [_cell(one.mean, one.mean_borders, one.mean_box) for one in found]
     rows.append([f"mean of {measured}", *means])
     said = "" if measured == SETS else f" SegInW has {SETS} sets: this mean is not the published figure."
-    return f"SegInW, AP / boundary AP, values in %.{said}\n\n{markdown(head, rows)}\n"
+    return f"SegInW, AP / boundary AP / box AP, values in %.{said}\n\n{markdown(head, rows)}\n"
 
 
 def evaluate_seginw(
@@ -157,6 +162,10 @@ def _boxes_of(name: str, folder: str | Path | None) -> Path | None:
     if not path.is_file():
         raise ConfigError(f"Expected detections of {name} in {path}, which is not there. Add the file.")
     return path
+
+
+def _cell(*numbers: float) -> str:
+    return " / ".join(map(per_cent, numbers))
 
 
 def _mean(numbers: Iterable[float]) -> float:
