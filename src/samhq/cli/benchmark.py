@@ -1,4 +1,4 @@
-"""`samhq benchmark`: how fast a model is on this machine, and how near to what the machine can do."""
+"""`samhq benchmark`: how fast a model is on this machine, and how close it comes to the machine's limit."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from samhq.speed.contest import Contest
     from samhq.speed.work import Entrant, Work
 
-#: Seconds of arithmetic, at the rate of matrix products, from which a piece of work is done once only.
+#: A piece of work that needs more seconds than this, at the rate of matrix products, is measured once only.
 LONG = 5.0
 QUIET = Parameter(negative="", show_default=False)
-#: Other packages by name: what makes them parties, and with which options.
+#: Other packages by name: the class that runs each of them, and its options.
 PEERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "transformers": ("benchmarks.peers:Transformers", ("sdpa",)),
     "original": ("benchmarks.peers:Original", ()),
@@ -38,22 +38,25 @@ def benchmark(
     seconds: float = 8.0,
     as_json: Annotated[bool, Parameter(name="--json", negative="", show_default=False)] = False,
 ) -> int:
-    """Measure encoding, decoding, a click and everything in a picture: time, memory, and the share of the limit.
+    """Measure encoding, decoding, one click and whole-image segmentation: time, memory, and the share of the limit.
 
-    The limit is the time that the needed arithmetic takes at the rate of the machine's own matrix products, which are
-    measured in between. Weights are random, since they do not change speed, and nothing is downloaded.
+    The limit is the time that the necessary arithmetic takes at the speed of the
+    machine's own matrix products. That speed is measured between the other
+    measurements. Weights are random, because they do not change speed. Nothing is
+    downloaded.
 
     Parameters:
         model: A published name, a weights file or a folder. [default: the starter in the package]
         device: cpu, cuda, cuda:1, ... [default: cuda where there is one, else cpu]
-        dtype: Of the weights; auto is bfloat16 where the device multiplies it in hardware. Repeat to compare.
-            [default: float32]
-        prompts: How many boxes to decode in one call; repeat for several numbers. [default: 1 and 16]
-        everything: Points along each side of the grid with which everything in a photograph is found; 0 leaves it out.
-        threads: Of PyTorch; 0 is its own choice.
-        peer: Another package to measure beside, where it is installed, in a clone of samhq's repository. Repeatable.
-        seconds: For one piece of work, about; what is longer is done once.
-        as_json: One line of JSON for each piece of work.
+        dtype: Number type of the weights. auto: bfloat16 if the device multiplies it in hardware, else float32. Repeat
+            to compare. [default: float32]
+        prompts: Number of boxes to decode in one call. Repeat for several numbers. [default: 1 and 16]
+        everything: Points along each side of the grid for whole-image segmentation. 0: do not measure it.
+        threads: Number of PyTorch threads. 0: PyTorch's own choice.
+        peer: Also measure this other package. It must be installed, and samhq must run in a clone of its repository.
+            Repeat for more.
+        seconds: Approximate time for each measurement. Longer work runs once.
+        as_json: Print one line of JSON for each measurement.
     """
     from samhq.device import as_device, as_dtype
     from samhq.speed.contest import Contest
@@ -70,7 +73,7 @@ def benchmark(
 
 
 def check(prompts: tuple[int, ...], threads: int, seconds: float, everything: int = 0) -> None:
-    """Nothing, where the numbers can be used.
+    """Refuses numbers that cannot be used.
 
     Raises:
         ConfigError: one of them is too small.
@@ -83,7 +86,7 @@ def check(prompts: tuple[int, ...], threads: int, seconds: float, everything: in
 
 
 def config_of(model: str | None) -> ModelConfig:
-    """The architecture that is measured.
+    """The architecture of the model to measure.
 
     Raises:
         ConfigError, CheckpointError: there is no such model or file.
@@ -98,7 +101,7 @@ def entrants(dtypes: tuple[str, ...], peers: tuple[str, ...]) -> list[Entrant]:
     """This library in every dtype, then the peers in every dtype.
 
     Raises:
-        ConfigError: peers, where samhq runs outside of its repository.
+        ConfigError: peers are given, but samhq runs outside of its repository.
     """
     from samhq.speed.work import Entrant
     from samhq.speed.worker import OURS
@@ -110,7 +113,7 @@ def entrants(dtypes: tuple[str, ...], peers: tuple[str, ...]) -> list[Entrant]:
 
 
 def _find_peers() -> None:
-    """Makes the repository's `benchmarks` importable, which measures other packages.
+    """Makes the repository's `benchmarks` importable. That folder has the code that runs other packages.
 
     Raises:
         ConfigError: samhq is installed without its repository.
@@ -126,7 +129,7 @@ def _find_peers() -> None:
 
 
 def works(config: ModelConfig, prompts: tuple[int, ...], everything: int = 0) -> list[Work]:
-    """What is measured of a model."""
+    """The pieces of work to measure for a model."""
     from samhq.speed.work import Click, Decode, Encode, EverythingLoad
 
     hq: Any = "add" if config.hq else "off"

@@ -18,14 +18,14 @@ def convert(
     dtype: Literal["keep", "float32", "bfloat16", "float16"] = "keep",
     force: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
-    """Write weights in another layout, without a change in what they say.
+    """Convert weights to another file layout; the values stay the same.
 
     Parameters:
-        source: A weights file, a folder, a hub id or a name that `samhq models` lists, such as starter.
-        target: NAME.pth or NAME.safetensors for the original layout; a name without suffix for a folder that
-            transformers reads.
-        dtype: Of the written weights; keep leaves them as they are.
-        force: Replace what is there.
+        source: A weights file, a folder, a hub id, or a name from `samhq models`, such as starter.
+        target: NAME.pth or NAME.safetensors for the original layout. A name without suffix for a folder in the layout
+            of transformers.
+        dtype: Number type of the written weights. keep: the same as in the source.
+        force: Replace an existing target.
     """
     from samhq.checkpoint import save
     from samhq.device import as_dtype

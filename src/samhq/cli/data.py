@@ -1,6 +1,6 @@
-"""`samhq data`: what is in a data set and what is missing, and drawn data sets to try things with.
+"""`samhq data`: checks a data set for missing and broken files, and draws small data sets to try things with.
 
-Light until it runs: numpy and the drawing are imported inside functions.
+Imports numpy and the drawing code only inside functions, so that help is fast.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from samhq.datasets.drawn.config import SceneConfig
 
 data = App(name="data", help="Check a data set, or make a drawn one.", help_format="plaintext")
-_SHOWN = 10  #: sentences for each kind of finding
-_MOST = 10_000_000  #: pictures that are drawn
-_VALIDATION = 5  #: one picture of so many is for validation
+_SHOWN = 10  #: How many findings of each kind are shown.
+_MOST = 10_000_000  #: Default number of drawn pictures.
+_VALIDATION = 5  #: One picture in this many is for validation.
 
 
 @data.command(help_epilogue="")
@@ -39,20 +39,20 @@ def check(
     workers: int = 2,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
-    """Say what is in a data set and what is missing or broken; every picture and mask is read.
+    """Check a data set: read every picture and mask, and report what is missing or broken.
 
     For example: samhq data check hqseg44k:val@data
 
-    Counts pictures and objects, against the published numbers for HQSeg-44K, and
-    names files that are not there, cannot be read, differ in size from their
+    Counts pictures and objects, and for HQSeg-44K compares them with the published
+    counts. Lists files that are missing, cannot be read, differ in size from their
     mask, or show no object.
 
-    Exit code 0: nothing is wrong. 1: something is missing or broken. 2: wrong use.
+    Exit code 0: nothing is wrong. 1: files are missing or broken. 2: wrong use.
 
     Parameters:
         source: A COCO JSON file, a folder of pictures and masks, HQSeg-44K's root folder, or hqseg44k:NAME@FOLDER.
         images: The folder of a COCO file's pictures. [default: the one beside or around the file]
-        workers: Files read at a time.
+        workers: Number of files to read at the same time.
         as_json: Print JSON instead of a table.
     """
     from samhq.datasets.check import check_dataset
@@ -83,7 +83,7 @@ def _rows(reports: Sequence[DatasetReport]) -> list[str]:
 
 
 def _sentences(reports: Sequence[DatasetReport]) -> Iterator[str]:
-    """What is wrong, at most so many of a kind and part."""
+    """The findings as sentences, at most `_SHOWN` for each kind and part."""
     from samhq.datasets.check import KINDS
 
     for report in reports:
@@ -116,11 +116,11 @@ def make(
     of the category "object" or "thin object". Equal flags give equal masks.
 
     Parameters:
-        folder: Where to; made if it is not there.
-        count: Pictures, at least 5.
-        side: Their height and width in pixels.
-        seed: Another number gives other pictures.
-        thin: Mostly cables, branches, meshes, spokes and other thin things.
+        folder: Folder for the data set. It is created if it does not exist.
+        count: Number of pictures, at least 5.
+        side: Height and width of the pictures in pixels.
+        seed: Seed of the random numbers. Another seed gives other pictures.
+        thin: Draw mostly cables, branches, meshes, spokes and other thin things.
     """
     from samhq.datasets.drawn.config import SceneConfig
 
@@ -129,8 +129,8 @@ def make(
     taken = [folder / name for name in ("train.json", "val.json") if (folder / name).exists()]
     if taken:
         raise ConfigError(f"Expected a folder without data of an earlier run, got {taken[0]}. Name another folder.")
-    # Not training's mix (`samhq.datasets.drawn.config.scenes_at`), which leaves out what is hard to learn from small
-    # pictures: these scenes serve measuring and fine-tuning, and stay the same when training changes.
+    # Not training's mix (`samhq.datasets.drawn.config.scenes_at`), which leaves out objects that are hard to learn from
+    # small pictures: these scenes are for measuring and fine-tuning, and must stay the same when training changes.
     config = SceneConfig(side=side, objects=(1, 8), size=(0.1, 0.85), thin=0.75 if thin else 0.25)
     places = {"train": [i for i in range(count) if i % _VALIDATION], "val": list(range(0, count, _VALIDATION))}
     with only_one(folder, "drawing"):
@@ -141,7 +141,7 @@ def make(
 
 
 def write_scenes(folder: Path, split: str, numbers: Sequence[int], config: SceneConfig, seed: int) -> int:
-    """Draws scenes into `folder/split/` and `folder/split.json`; returns how many objects they show."""
+    """Draws scenes into `folder/split/` and writes `folder/split.json`; returns the number of objects."""
     from PIL import Image
 
     from samhq.datasets.drawn.scene import draw_scene

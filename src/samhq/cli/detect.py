@@ -1,6 +1,6 @@
 """`samhq detect`: class names to boxes, without masks.
 
-Light until it runs: detectors are imported inside functions.
+Imports detectors only inside functions, so that help is fast.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from samhq.results.detections import Detections
     from samhq.text.search import Search
 
-ALL = "boxes.json"  #: the file of all pictures' boxes
+ALL = "boxes.json"  #: The file with the boxes of all pictures.
 
 
 def detect(
@@ -40,18 +40,18 @@ def detect(
     For example: samhq detect photos --text "cup, red car" --output found
     samhq segment photos --text "cup, red car" --detector found/boxes.json -o masks
 
-    Each picture gets NAME_boxes.json, and boxes.json holds all of them; both are
-    COCO data sets whose annotations have a bbox (x, y, width, height) and a score.
-    A picture in which nothing is found has no annotation. With --resume pictures
-    that an earlier run with the same flags finished are not searched again.
+    Writes NAME_boxes.json for each picture, and boxes.json for all of them. Both
+    are COCO data sets whose annotations have a bbox (x, y, width, height) and a
+    score. A picture without detections has no annotation. With --resume, pictures
+    that an earlier run with the same flags finished are skipped.
 
     Exit code 0: all done. 1: some of several pictures failed. 2: wrong use, such
     as a single picture that cannot be read. 130: interrupted.
 
     Parameters:
         images: Files, folders, or patterns such as '*.jpg'.
-        text: Class names with commas between them: "cup, red car".
-        output: Folder for the boxes; made if it is not there.
+        text: Class names separated by commas: "cup, red car".
+        output: Folder for the boxes. It is created if it does not exist.
         device: cpu, cuda, cuda:1, mps, ... [default: cuda where there is one, else cpu]
     """
     from samhq.batch.job import Item, run_job
@@ -78,7 +78,7 @@ def detect(
 
 @dataclass(frozen=True)
 class DetectWork:
-    """What a process needs to search pictures; called, it loads the detector and gives the function for one picture."""
+    """Finds boxes; a call loads the detector and gives the function for one picture. Can be sent to other processes."""
 
     text: str
     output: Path
@@ -108,13 +108,13 @@ class DetectWork:
 
 
 def forget(output: Path, item: Item, reason: str) -> Sequence[Path]:
-    """Removes the boxes that an earlier run found in a picture that failed now; gives no file."""
+    """Deletes the boxes that an earlier run wrote for a picture that failed now; returns no file."""
     (output / f"{item.name}_boxes.json").unlink(missing_ok=True)
     return []
 
 
 def boxes_said(kept: Detections, rejected: str) -> str:
-    """How many boxes of which classes, or what came closest.
+    """The number of boxes of each class, or the closest rejected one if there are none.
 
     >>> from samhq.results.detections import Detections
     >>> boxes_said(Detections.of([[0, 0, 9, 9]], [0.5], [0], ["cup"]), "")
@@ -128,7 +128,7 @@ def boxes_said(kept: Detections, rejected: str) -> str:
 
 
 def coco_of_boxes(file_name: str, size_hw: Sequence[int], found: Detections) -> dict[str, Any]:
-    """One picture's boxes as a COCO data set; ids count from 1, categories in the order of the classes."""
+    """One picture's boxes as a COCO data set. Ids count from 1; categories are in the order of the classes."""
     annotations = [
         {
             "id": number,
@@ -151,7 +151,7 @@ def coco_of_boxes(file_name: str, size_hw: Sequence[int], found: Detections) -> 
 
 
 def join(paths: Iterable[Path], output: Path) -> Path:
-    """Writes several pictures' data sets as one; those that are not there, of pictures that failed, are left out."""
+    """Joins the data sets of several pictures into one. Missing ones, of pictures that failed, are left out."""
     from samhq.storage.atomic import write_json
 
     images: list[dict[str, Any]] = []

@@ -1,6 +1,6 @@
 """`samhq evaluate`: how good models are on a data set, side by side.
 
-Light until it runs: the network's side is imported inside functions.
+Imports torch only inside functions, so that help is fast.
 """
 
 from __future__ import annotations
@@ -25,30 +25,30 @@ from samhq.errors import ConfigError
 if TYPE_CHECKING:
     from samhq.inference.segment import Segmenter
 
-TRUTH = "truth"  #: in place of a file of boxes: those of the true masks
-#: How sources of other kinds than pictures with masks begin.
+TRUTH = "truth"  #: Value of --detections that stands for the boxes of the true masks.
+#: Prefixes of sources that are not pictures with masks.
 SEGINW, DAVIS, YOUTUBE_VIS = "seginw:", "davis:", "ytvis:"
 
 
 @Parameter(name="*")
 @dataclass(frozen=True)
 class ComparedFlags:
-    """Which models are measured, where and how."""
+    """Which models to measure, where, and how."""
 
     model: Annotated[tuple[str, ...], Parameter(alias="-m", negative="", show_default=False)] = ()
-    """A name that `samhq models` lists, a file, a folder or a hub id; repeat to compare. [default: the starter]"""
+    """A name from `samhq models`, a file, a folder or a hub id. Repeat to compare. [default: the starter]"""
 
     hq: Annotated[tuple[HQMode, ...], Parameter(negative="", show_default=False)] = ()
-    """Add the HQ logits to SAM's, take them alone, or leave them off; repeat for several. [default: the protocol's]"""
+    """Add the HQ logits to SAM's, use them alone, or leave them out. Repeat for several. [default: the protocol's]"""
 
     device: str | None = None
     """cpu, cuda, cuda:1, mps, ... [default: cuda where there is one, else cpu]"""
 
     dtype: Dtype = "float32"
-    """Of the weights."""
+    """Number type of the weights."""
 
     def load(self) -> list[tuple[str, Segmenter]]:
-        """Each model with what tables call it.
+        """The models, each with its name in the tables.
 
         Raises:
             ConfigError, CheckpointError: as `samhq.inference.segment.load`.
@@ -65,43 +65,43 @@ class ComparedFlags:
 @Parameter(name="*")
 @dataclass(frozen=True)
 class AskedFlags:
-    """What is asked of them."""
+    """Which prompts to measure with."""
 
     prompts: str = "box"
-    """Ways of asking, joined by commas: box, 1p, 5p, 5p+5n, box+1p, curve (1p to 10p+5n), clicks (NoC)."""
+    """Kinds of prompts, separated by commas: box, 1p, 5p, 5p+5n, box+1p, curve (1p to 10p+5n), clicks (NoC)."""
 
     protocol: Literal["exact", "published"] = "exact"
-    """exact: as a user gets it, HQ added. published: as SAM-HQ's script, squashed to a square, the HQ mask alone."""
+    """exact: as users get masks, HQ added. published: as SAM-HQ's script, squashed to a square, the HQ mask alone."""
 
     seed: int = 0
-    """Another number draws other points."""
+    """Seed of the random points. Another seed gives other points."""
 
     detections: str | None = None
-    """Boxes of a detector or tracker, to measure AP with: a JSON file, a folder for seginw:, or the word truth."""
+    """Measure AP with these boxes of a detector or tracker: a JSON file, a folder for seginw:, or the word truth."""
 
     detector: str | None = None
-    """Measure AP with the boxes of this open-vocabulary detector, a name, hub id or folder; seginw: and COCO files."""
+    """Measure AP with this open-vocabulary detector: a name, hub id or folder. For seginw: and COCO files."""
 
 
 @Parameter(name="*")
 @dataclass(frozen=True)
 class ReportFlags:
-    """What is written and shown."""
+    """What to write and show."""
 
     output: Annotated[Path | None, Parameter(alias="-o")] = None
-    """Folder for tables, a CSV of all objects, and pictures of the worst. [default: tables are shown only]"""
+    """Folder for tables, a CSV of all objects, and pictures of the worst. [default: only show tables]"""
 
     worst: int = 8
-    """Pictures of so many objects with the lowest IoU; 0 for none."""
+    """How many of the objects with the lowest IoU to save as pictures. 0: none."""
 
     resume: Annotated[bool, Parameter(negative="")] = False
-    """Go on with a stopped run of the same settings in the same folder."""
+    """Continue an interrupted run with the same settings in the same folder."""
 
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False
-    """Show JSON instead of tables."""
+    """Print JSON instead of tables."""
 
 
-STARTER, BOXES, SHOWN = ComparedFlags(), AskedFlags(), ReportFlags()  #: what the flags are when none is given
+STARTER, BOXES, SHOWN = ComparedFlags(), AskedFlags(), ReportFlags()  #: The values of the flags when none is given.
 
 
 def evaluate(
@@ -119,23 +119,23 @@ def evaluate(
 
     For example: samhq evaluate val.json --prompts box,clicks --output report
 
-    Prompts are made from the true masks: "box" is the tight box, "5p+5n" five
-    points on the object and five beside it, "clicks" up to 20 clicks where the
-    error is largest. With --detections a COCO file is measured in AP and
-    boundary AP; --detector NAME makes the boxes, and with --output keeps them
-    for --detections. seginw:FOLDER is the mean AP over its sets; davis:FOLDER or
-    davis:FOLDER@2017/val is DAVIS's J and F, ytvis:FILE.json YouTube-VIS's AP;
-    their boxes are --detections, or else the true ones.
+    Prompts are made from the true masks. "box" is the tight box, "5p+5n" is five
+    points on the object and five beside it, "clicks" is up to 20 clicks where the
+    error is largest. With --detections, AP and boundary AP are measured on a COCO
+    file. --detector NAME makes the boxes; with --output they are saved for a later
+    --detections. seginw:FOLDER gives the mean AP over its sets, davis:FOLDER or
+    davis:FOLDER@2017/val gives J and F of DAVIS, and ytvis:FILE.json gives AP of
+    YouTube-VIS. Their boxes come from --detections, or from the true masks.
 
-    Exit code 0: done. 2: wrong use, such as a picture that cannot be read; with
-    --output what was measured is kept for --resume.
+    Exit code 0: done. 2: wrong use, such as a picture that cannot be read. With
+    --output the finished measurements stay for --resume.
 
     Parameters:
         source: A COCO JSON file, a folder of pictures and masks, hqseg44k:NAME@FOLDER, one of those above, or drawn
-            scenes that no run learns from: scenes:COUNT, scenes:COUNT:thin, either with @SIDE [512].
+            scenes that training never uses: scenes:COUNT, scenes:COUNT:thin, either with @SIDE [512].
         images: The folder of a COCO or YouTube-VIS file's pictures. [default: the one beside or around the file]
-        limit: So many pictures, spread evenly; the first sequences or videos of davis: and ytvis:.
-        skip_missing: Leave out pictures whose files are not there; otherwise the first of them ends the run.
+        limit: Measure only this many pictures, spread evenly; for davis: and ytvis: the first sequences or videos.
+        skip_missing: Leave out pictures whose files are missing. Without this flag the first missing file ends the run.
     """
     if source.startswith((SEGINW, DAVIS, YOUTUBE_VIS)) or asked.detections or asked.detector:
         return _by_boxes(source, compared, asked, images, limit, skip_missing, report)
@@ -159,7 +159,7 @@ def _by_prompts(
 
     pictures = open_dataset(source, images=images, limit=limit, skip_missing=skip_missing)
     models = compared.load()
-    for _, segmenter in models:  # before any of them spends an hour
+    for _, segmenter in models:  # Checked first, because each of them may take an hour.
         make_plan(segmenter.model, asked.prompts, asked.protocol, compared.hq or None, asked.seed)
     found = [
         measure(
@@ -234,7 +234,7 @@ def _by_boxes(
 def _boxes(
     source: str, asked: AskedFlags, device: str | None, images: Path | None, limit: int | None, output: Path | None
 ) -> Iterator[Path | None]:
-    """Where the boxes are: the given place, None for the true ones, or where a detector's are written now."""
+    """Where the boxes are: the given file, None for the true boxes, or the file that the detector writes now."""
     if asked.detector is None:
         yield None if asked.detections in (None, TRUTH) else Path(str(asked.detections))
         return
@@ -260,7 +260,7 @@ def _boxes(
 def _measure(
     source: str, boxes: Path | None, images: Path | None, output: Path | None, skip_missing: bool
 ) -> tuple[Callable[..., Any], Callable[[Sequence[Any]], str]]:
-    """What measures one model on a source of boxes, and what makes a table of several."""
+    """The function that measures one model on a source of boxes, and the function that makes the table."""
     from samhq.evaluation.suites.davis import davis_table, evaluate_davis
     from samhq.evaluation.suites.detections import detection_table, evaluate_detections
     from samhq.evaluation.suites.seginw import evaluate_seginw, seginw_table
@@ -288,7 +288,7 @@ def _measure(
 
 
 def labels(names: Sequence[str | None]) -> list[str]:
-    """What tables call models: a file by its name, several of one name by their folder too, all different.
+    """The names of models in tables, all different: a file's name, with its folder where several files share a name.
 
     >>> labels([None, "sam_hq_vit_b", "runs/a/best", "runs/b/best", "a.pth", "a.pth"])
     ['starter', 'sam_hq_vit_b', 'a-best', 'b-best', 'a', 'a-2']
@@ -307,7 +307,7 @@ def labels(names: Sequence[str | None]) -> list[str]:
 
 
 def _check_writable(folder: Path) -> None:
-    """Nothing where files can be written into the folder, which is made; before hours are spent.
+    """Makes the folder and refuses one that cannot be written, before hours of work.
 
     Raises:
         OSError: it cannot be made or written.

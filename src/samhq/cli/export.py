@@ -1,6 +1,6 @@
 """`samhq export`: a model as ONNX files, for programs without torch.
 
-Light until it runs: the network's side is imported inside functions.
+Imports torch only inside functions, so that help is fast.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def export(
     picture: Path | None = None,
     force: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
-    """Write a model as ONNX files that need no torch: encoder.onnx and decoder.onnx.
+    """Export a model to ONNX files that run without torch: encoder.onnx and decoder.onnx.
 
     For example: samhq export sam_hq_vit_tiny --output exported --verify
     samhq segment photo.jpg --box 10,20,300,400 --model exported -o masks
@@ -35,14 +35,18 @@ def export(
     Needs the extra `onnx`: pip install 'samhq[onnx]'.
 
     Parameters:
-        model: A name that `samhq models` lists, a weights file, a folder or a hub id. [default: the starter]
-        output: Folder for the files; made if it is not there.
-        dtype: float16 halves the files, for GPUs and browsers; int8 quarters the encoder's matrices, for CPUs.
-        contract: samhq for this package and new programs; original for clients of SAM's and SAM-HQ's own script.
-        hq: In the original contract, what is answered; samhq's takes it with each call. [default: add]
-        multimask: In the original contract, the best of three masks, or all of plain SAM's. [default: its script's]
-        verify: Ask torch and ONNX Runtime the same and print how far apart they are.
-        picture: A photograph to verify with. [default: random colours]
+        model: A name from `samhq models`, a weights file, a folder or a hub id. [default: the starter]
+        output: Folder for the files. It is created if it does not exist.
+        dtype: float16: files of half the size, for GPUs and browsers. int8: encoder matrices of a quarter of the size,
+            for CPUs.
+        contract: samhq: for this package and new programs. original: for programs written for the export script of SAM
+            or SAM-HQ.
+        hq: Original contract only: add the HQ logits, use them alone, or leave them out. samhq's contract takes this
+            with each call. [default: add]
+        multimask: Original contract only: the best of three masks, or all masks of plain SAM. [default: that of the
+            original script]
+        verify: Run torch and ONNX Runtime on the same input and print the differences.
+        picture: Photograph for --verify. [default: random colours]
         force: Replace the files of an earlier export.
     """
     from samhq.checkpoint.load import load_model

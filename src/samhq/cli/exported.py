@@ -1,6 +1,6 @@
-"""Where a command's model is a folder that `samhq export` made, rather than weights. Torch is not imported for it.
+"""Commands whose model is a folder that `samhq export` made, in place of weights. They do not import torch.
 
-Light until it runs: runtimes are imported inside functions.
+Imports runtimes only inside functions, so that help is fast.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def exported_folder(model: str | None) -> Path | None:
-    """The folder, where `model` is one that `samhq export` made."""
+    """The folder, if `model` is one that `samhq export` made; None otherwise."""
     if not model:
         return None
     from samhq.runtime.about import is_exported
@@ -26,10 +26,10 @@ def exported_folder(model: str | None) -> Path | None:
 
 
 def check_exported(folder: Path | None, flags: Mapping[str, bool]) -> None:
-    """Refuses flags that are given (true) whose work needs the network in torch.
+    """Refuses flags that are set (true) and need the network in torch.
 
     Raises:
-        ConfigError: one of them with an exported model.
+        ConfigError: one of them is set with an exported model.
     """
     given = [flag for flag, value in flags.items() if value]
     if folder is not None and given:
@@ -42,11 +42,11 @@ def check_exported(folder: Path | None, flags: Mapping[str, bool]) -> None:
 def load_exported(
     folder: Path, device: str | None, dtype: Literal["float32", "bfloat16", "float16", "auto"] = "float32"
 ) -> OnnxSegmenter:
-    """The exported model, by ONNX Runtime or OpenVINO as `device` says.
+    """The exported model in ONNX Runtime or OpenVINO, according to `device`.
 
     Raises:
-        ConfigError: another dtype than the export's; a device that is not there.
-        CheckpointError: damaged files, or those of another contract.
+        ConfigError: a dtype other than the export's; a device that is not there.
+        CheckpointError: damaged files, or files of another contract.
         MissingExtraError: the runtime is not installed.
     """
     from samhq.runtime import OnnxSegmenter
@@ -60,7 +60,7 @@ def load_exported(
 
 
 def weight_files(model: str | None) -> list[Path]:
-    """All files that a model is read from, downloaded if need be.
+    """All files that a model is read from. They are downloaded if needed.
 
     Raises:
         ConfigError, CheckpointError: there is no such model, or it cannot be downloaded.

@@ -1,6 +1,6 @@
-"""Flags that several commands share: which model answers, and what is written.
+"""Flags that several commands share: which model to use, and what to write.
 
-Light until they are used: the network's side is imported inside functions.
+Imports torch only inside functions, so that help is fast.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ Dtype = Literal["float32", "bfloat16", "float16", "auto"]
 @Parameter(name="*")
 @dataclass(frozen=True)
 class ModelFlags:
-    """Which model answers, where and how."""
+    """Which model to use, on which device, in which number type."""
 
     model: Annotated[str | None, Parameter(alias="-m")] = None
-    """A name that `samhq models` lists, a weights file, a folder or a hub id; for `samhq segment` also a folder that
+    """A name from `samhq models`, a weights file, a folder or a hub id. For `samhq segment` also a folder that
     `samhq export` made, which needs no torch. [default: the starter in the package]"""
 
     hq: Literal["auto", "add", "only", "off"] = "auto"
-    """Add the HQ logits to SAM's, take them alone, or leave them off; auto adds them where a model has them."""
+    """Add the HQ logits to SAM's, use them alone, or leave them out. auto: add them if the model has them."""
 
     multimask: bool | None = None
-    """Three masks for each object, best first, or one. [default: one, for a single click the best of three; everything:
+    """Three masks for each object, best first, or one. [default: one; for a single click the best of three; everything:
     the best of three with HQ models, else three]"""
 
     device: str | None = None
@@ -42,7 +42,7 @@ class ModelFlags:
     else cpu]"""
 
     dtype: Dtype = "float32"
-    """Of the weights; auto is bfloat16 where the device multiplies it in hardware."""
+    """Number type of the weights. auto: bfloat16 if the device multiplies it in hardware, else float32."""
 
     @property
     def hq_mode(self) -> HQMode | None:
@@ -51,20 +51,20 @@ class ModelFlags:
 
     @property
     def torch_device(self) -> str | None:
-        """The device of what runs in torch beside the model."""
+        """The device for the parts that run in torch beside the model."""
         return self.device if self.exported is None else None
 
     @property
     def exported(self) -> Path | None:
-        """The folder that `samhq export` made, where the model is one."""
+        """The folder that `samhq export` made, if the model is one; None otherwise."""
         return exported_folder(self.model)
 
     def load(self) -> Segmenter:
         """The model, checked against `hq`.
 
         Raises:
-            ConfigError, CheckpointError: as `samhq.inference.segment.load`; an HQ mask asked of a plain SAM; a folder
-                that `samhq export` made, which knows prompts only.
+            ConfigError, CheckpointError: as `samhq.inference.segment.load`; an HQ mask from a plain SAM; a folder that
+                `samhq export` made, which supports prompts only.
         """
         from samhq.inference.segment import load
 
@@ -86,7 +86,7 @@ class ModelFlags:
         return segmenter
 
     def options(self) -> dict[str, Any]:
-        """What of these flags results depend on, as JSON values; the weights by their content.
+        """The values of these flags that results depend on, as JSON values. Weights are named by their content.
 
         Raises:
             ConfigError, CheckpointError: there are no such weights, or they cannot be downloaded.
@@ -99,23 +99,23 @@ class ModelFlags:
         return {"weights": digest.of_files(files), **asked}
 
 
-STARTER = ModelFlags()  #: what the flags are when none is given
+STARTER = ModelFlags()  #: The values of the flags when none is given.
 
 
 @Parameter(name="*")
 @dataclass(frozen=True)
 class OutputFlags:
-    """What is written."""
+    """What to write."""
 
     output: Annotated[Path, Parameter(alias="-o")]
-    """Folder for the results; made if it is not there."""
+    """Folder for the results. It is created if it does not exist."""
 
     overlay: bool = True
-    """Write the picture with its masks in colour."""
+    """Write a copy of the picture with its masks in colour."""
 
     cutout: Annotated[bool, Parameter(negative="")] = False
-    """Write each object alone, the rest transparent."""
+    """Write each object alone, with everything else transparent."""
 
     def options(self) -> dict[str, Any]:
-        """What of these flags results depend on, as JSON values."""
+        """The values of these flags that results depend on, as JSON values."""
         return {"overlay": self.overlay, "cutout": self.cutout}

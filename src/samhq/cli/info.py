@@ -1,4 +1,4 @@
-"""`samhq info`: what a weights file is."""
+"""`samhq info`: describes a weights file."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 def info(file: str, /, *, as_json: Annotated[bool, Parameter(name="--json", negative="")] = False) -> int:
-    """Say what a weights file is: model, family, layout, dtype, parameters, and what is missing in it.
+    """Describe a weights file: model, family, layout, dtype, number of parameters, and missing tensors.
 
     Parameters:
         file: A weights file, a folder, a hub id or the name of a model.
-        as_json: Show JSON instead of a table; keys that differ from the model's are all listed.
+        as_json: Print JSON instead of a table. It lists all keys that differ from the model's.
     """
     from samhq.checkpoint.load import inspect, locate
 
@@ -36,7 +36,7 @@ def info(file: str, /, *, as_json: Annotated[bool, Parameter(name="--json", nega
 
 
 def record(path: Path, detection: Detection, fit: Fit) -> dict[str, Any]:
-    """What the tensors say, as JSON values."""
+    """The description of the tensors, as JSON values."""
     config = detection.config
     return {
         "file": str(path),
@@ -57,7 +57,7 @@ def record(path: Path, detection: Detection, fit: Fit) -> dict[str, Any]:
 
 
 def about(detection: Detection) -> list[tuple[str, str]]:
-    """What the tensors say, as pairs of a word and a value."""
+    """The description of the tensors, as pairs of a word and a value."""
     from samhq.checkpoint.naming import sample
 
     config = detection.config
@@ -77,7 +77,7 @@ def about(detection: Detection) -> list[tuple[str, str]]:
 
 
 def parameters(config: ModelConfig) -> int:
-    """How many numbers training would change in a model.
+    """How many trainable numbers a model has.
 
     >>> from samhq.config import model_config
     >>> parameters(model_config("sam_vit_b"))
@@ -89,7 +89,7 @@ def parameters(config: ModelConfig) -> int:
 
 
 def lacks(fit: Fit) -> list[tuple[str, str]]:
-    """How the tensors differ from the model's, as pairs of a word and a value."""
+    """The differences between the tensors and the model's, as pairs of a word and a value."""
     from samhq.checkpoint.naming import sample
 
     groups = (("missing", fit.missing), ("unexpected", fit.unexpected), ("of another shape", fit.misshapen))

@@ -1,6 +1,6 @@
-"""Flags that say how a picture is looked at: its channels, tiles, a second look at native resolution.
+"""Flags for how a model sees a picture: its channels, tiles, and a second look at full resolution.
 
-Light until it runs: the network's side is imported inside functions.
+Imports torch only inside functions, so that help is fast.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def bands_from_text(text: str) -> tuple[int, ...]:
-    """Numbers of channels from `4,3,2`, or of one.
+    """The channel numbers in `4,3,2`, or a single one.
 
     >>> bands_from_text("4,3,2")
     (4, 3, 2)
@@ -52,7 +52,7 @@ def stretch_from_text(text: str) -> tuple[float, float]:
 
 
 def _one_word(read: Callable[[str], Any]) -> Parameter:
-    """A flag that takes one word with commas in it."""
+    """A flag whose value is one word, which may contain commas."""
 
     def convert(_: Any, tokens: Sequence[Token]) -> Any:
         return read(tokens[-1].value)
@@ -63,21 +63,21 @@ def _one_word(read: Callable[[str], Any]) -> Parameter:
 @Parameter(name="*")
 @dataclass(frozen=True)
 class BandFlags:
-    """Which channels of a picture are shown to the model, and how bright."""
+    """Which channels of a picture the model sees, and how bright."""
 
     bands: Annotated[tuple[int, ...] | None, _one_word(bands_from_text)] = None
-    """Channels as red, green and blue, or one as grey, counted from 1: 4,3,2. Needs the extra `geo`."""
+    """Channels for red, green and blue, or one for grey, counted from 1: 4,3,2. Needs the extra `geo`."""
 
     stretch: Annotated[tuple[float, float] | None, _one_word(stretch_from_text)] = None
     """Percentiles of each channel that become black and white, for 16-bit, float and satellite pictures: 2,98. Needs
     the extra `geo`."""
 
     def options(self) -> dict[str, Any]:
-        """What of these flags results depend on, as JSON values."""
+        """The values of these flags that results depend on, as JSON values."""
         return {"bands": self.bands, "stretch": self.stretch}
 
     def source(self, path: Path) -> PictureSource:
-        """The picture, to be read by window.
+        """The picture as a source that reads windows.
 
         Raises:
             ImageError, MissingExtraError: as `samhq.image.sources.open_picture`.
@@ -87,7 +87,7 @@ class BandFlags:
         return open_picture(path, self.bands, self.stretch)
 
     def picture(self, path: Path) -> Any:
-        """The picture as `Segmenter.encode` takes it: its path, or its pixels where these flags change them.
+        """The picture as `Segmenter.encode` takes it: its path, or its pixels if these flags change them.
 
         Raises:
             ImageError, MissingExtraError: as `source`.
@@ -103,17 +103,17 @@ class BandFlags:
 @Parameter(name="*")
 @dataclass(frozen=True)
 class RefineFlags(BandFlags):
-    """How a picture with prompts is looked at."""
+    """How the model looks at a picture with prompts."""
 
     refine: bool | None = None
-    """Look again at each object, enlarged: finer masks of small objects. [default: for boxes, with the starter]"""
+    """Segment each object again in an enlarged crop, for finer masks. [default: for boxes, with the starter]"""
 
     def options(self) -> dict[str, Any]:
-        """What of these flags results depend on, as JSON values."""
+        """The values of these flags that results depend on, as JSON values."""
         return {**super().options(), "refine": self.refine}
 
     def windows(self, path: Path) -> RasterSource | None:
-        """The picture, to be closed, where the second look is asked for and reads such a file by window.
+        """The picture as a source of windows, to be closed, if --refine is set and can read such a file by window.
 
         Raises:
             ImageError, MissingExtraError: as `source`.
@@ -127,21 +127,21 @@ class RefineFlags(BandFlags):
 @Parameter(name="*")
 @dataclass(frozen=True)
 class TileFlags(BandFlags):
-    """How a picture without prompts is looked at."""
+    """How the model looks at a picture without prompts."""
 
     tile: int | None = None
-    """Look at tiles of so many pixels a side, each with all points, and merge what they cut; 1024 suits most models.
+    """Segment tiles of this many pixels a side, each with all points, and merge masks at their edges; try 1024.
     With --no-overlay the picture need not fit into memory. [default: the picture as one]"""
 
     overlap: int | None = None
     """Pixels that neighbouring tiles share. [default: a quarter of a tile]"""
 
     def options(self) -> dict[str, Any]:
-        """What of these flags results depend on, as JSON values."""
+        """The values of these flags that results depend on, as JSON values."""
         return {**super().options(), "tile": self.tile, "overlap": self.overlap}
 
     def check(self, embeddings: Path | None) -> None:
-        """Refuses what does not go together.
+        """Refuses flags that do not go together.
 
         Raises:
             ConfigError: an overlap without tiles, or as large as they are; tiles with embeddings of whole pictures.
@@ -159,5 +159,5 @@ class TileFlags(BandFlags):
             )
 
 
-#: What the flags are when none is given.
+#: The values of the flags when none is given.
 ALL_AS_IT_IS, PLAIN_LOOK, NO_TILES = BandFlags(), RefineFlags(), TileFlags()

@@ -1,6 +1,6 @@
-"""The command `samhq`: which commands there are, and how errors become sentences and exit codes.
+"""The command `samhq`: its commands, and how errors become one sentence and an exit code.
 
-Nothing heavy is imported before a command runs, so that help is there at once.
+Nothing heavy is imported before a command runs, so that help is fast.
 """
 
 from __future__ import annotations
@@ -66,14 +66,14 @@ app.register_install_completion_command()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command line (by default this process's) and gives its exit code; errors become one sentence each."""
+    """Runs a command line (by default that of this process); returns its exit code. Each error becomes one sentence."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # file names may be no text
+            stream.reconfigure(errors="backslashreplace")  # A file name may be bytes that are no valid text.
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         _check_no_empty(given)
-        # The parser takes a lone hyphen for an option.
+        # The parser would take a lone hyphen for an option.
         code = app(["stdin:" if word == "-" else word for word in given]) or DONE
         sys.stdout.flush()
         return code
@@ -82,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _say(f"{error} See {_help(error)}.", WRONG_USE)
     except SamHQError as error:
         return _say(str(error), WRONG_USE)
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+    except BrokenPipeError:  # The reader, such as `head`, closed the pipe.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except OSError as error:
@@ -91,12 +91,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _say("stopped; every file written so far is whole.", INTERRUPTED)
 
 
-#: Flags whose text may be empty.
+#: Flags whose value may be empty.
 _TEXTS = ("--image-url", "--loss", "--source-weights")
 
 
 def _check_no_empty(arguments: Sequence[str]) -> None:
-    """Refuses an empty argument, as an unset variable of a shell gives: as a path it would be the current folder.
+    """Refuses an empty argument, such as an unset shell variable gives: as a path it would mean the current folder.
 
     Raises:
         ConfigError: there is one.

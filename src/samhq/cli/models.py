@@ -1,4 +1,4 @@
-"""`samhq models`: the published models, where they come from, and which are on this machine already."""
+"""`samhq models`: the published models, their sources, and which of them are on this machine."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ if TYPE_CHECKING:
 
 
 def models(*, as_json: Annotated[bool, Parameter(name="--json", negative="")] = False) -> int:
-    """List the models that `--model` knows by name: family, size, where from, and whether on this machine.
+    """List the models that `--model` knows by name: family, size, source, and whether they are on this machine.
 
-    Files, folders and other hub ids work as well. Without --model the starter is used, which comes with the package.
+    `--model` also takes files, folders and other hub ids. Without it the starter is
+    used, which comes with the package.
 
     Parameters:
-        as_json: Show JSON instead of a table.
+        as_json: Print JSON instead of a table.
     """
     from samhq.checkpoint.hub import catalogue
 
@@ -37,7 +38,7 @@ def models(*, as_json: Annotated[bool, Parameter(name="--json", negative="")] = 
 
 
 def record(entry: Entry) -> dict[str, Any]:
-    """A published model as JSON values; `path` is null where it is not on this machine."""
+    """A published model as JSON values; `path` is null if it is not on this machine."""
     row = entry.published
     path = None if entry.path is None else str(entry.path)
     about = {"name": row.name, "family": MODELS[row.name].family, "bytes": row.size, "path": path}
@@ -58,7 +59,7 @@ def starter_record() -> dict[str, Any]:
 
 
 def starter_row() -> tuple[str, ...]:
-    """The line of the model that comes with the package."""
+    """The table row of the model that comes with the package."""
     from samhq.checkpoint.starter import STARTER, starter_path
     from samhq.errors import CheckpointError
 
@@ -70,7 +71,7 @@ def starter_row() -> tuple[str, ...]:
 
 
 def megabytes(size: int) -> str:
-    """Bytes as people say them.
+    """A number of bytes in megabytes, as text.
 
     >>> megabytes(42_526_881)
     '43 MB'
@@ -79,7 +80,7 @@ def megabytes(size: int) -> str:
 
 
 def table(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lines with columns below each other.
+    """The rows as lines of text with aligned columns.
 
     >>> table([("a", "bc"), ("def", "g")])
     ['a    bc', 'def  g']

@@ -1,6 +1,6 @@
-"""Which pictures a command line means, and under which names their results are written.
+"""Finds the pictures that a command line names, and gives each of them a name for its results.
 
-Light: knows paths only, no pixels.
+Light: handles paths only, no pixels.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from samhq.image.suffixes import SUFFIXES, is_picture_file
 from samhq.storage.atomic import write_bytes
 from samhq.storage.names import short_name
 
-#: Both stand for a picture on the standard input: as people write it, and as `samhq.cli.main` hands it on.
+#: Both mean a picture on the standard input: as people write it, and as `samhq.cli.main` passes it on.
 STDIN = ("-", "stdin:")
 
 
 def find_pictures(given: Sequence[str], output: Path = Path(), *, recursive: bool = False) -> list[Path]:
-    """Every picture once, in the order given; a folder means the pictures in it, by name, a pattern what it matches.
+    """Every picture once, in the given order. A folder stands for its pictures by name, a pattern for its matches.
 
-    With `recursive` a folder means those in its subfolders too. An http or https address is downloaded, and `-` is read
-    from the standard input, into the folder `output`, where results can go on naming it. A plain path is returned even
-    if nothing is there: that one file fails, the rest go on.
+    With `recursive` a folder includes its subfolders. An http or https address is downloaded, and `-` is read from the
+    standard input; both are saved in the folder `output`, so that results can refer to them. A plain path is returned
+    even if the file does not exist: that file then fails, and the others go on.
 
     Raises:
         ConfigError: nothing given, a folder or pattern without pictures, or `-` twice.
@@ -65,7 +65,7 @@ def _expand(item: str, output: Path, recursive: bool) -> list[Path]:
 
 
 def _below(folder: Path, output: Path) -> Iterator[Path]:
-    """All files in a folder and its subfolders, hidden ones and the folder of the results left out."""
+    """All files in a folder and its subfolders, except hidden ones and those in the results folder."""
     for here, folders, files in os.walk(folder):
         kept = [name for name in folders if not name.startswith(".") and Path(here, name).resolve() != output.resolve()]
         folders[:] = kept
@@ -73,7 +73,7 @@ def _below(folder: Path, output: Path) -> Iterator[Path]:
 
 
 def _kept(data: bytes, name: str, folder: Path) -> Path:
-    """A file with these bytes in the folder; a suffix is added where the name has none of a picture."""
+    """The path of a new file with these bytes in the folder. A suffix is added if the name has no picture's suffix."""
     from samhq.image.files import suffix_of
 
     if not data:
@@ -87,7 +87,7 @@ def _kept(data: bytes, name: str, folder: Path) -> Path:
 
 
 def stems(pictures: Sequence[Path]) -> list[str]:
-    """A name for each picture's results, all different, also where upper and lower case are the same; not too long.
+    """Short names for the pictures' results, all different, even if upper and lower case count as equal.
 
     >>> stems([Path("a/cat.jpg"), Path("b/cat.jpg"), Path("cat.png"), Path("dog.png")])
     ['a_cat_jpg', 'b_cat_jpg', 'cat_png', 'dog']
@@ -114,7 +114,7 @@ def _with_folder(path: Path) -> str:
 
 
 def _numbered(names: Sequence[str]) -> list[str]:
-    """Names with a number where an equal one came before.
+    """The names; one that equals an earlier name gets a number.
 
     >>> _numbered(["a", "A", "a_2", "b"])
     ['a', 'A_2', 'a_2_2', 'b']
@@ -131,10 +131,10 @@ def _numbered(names: Sequence[str]) -> list[str]:
 
 
 def check_results_spare_inputs(inputs: Sequence[Path], names: Sequence[str], output: Path) -> None:
-    """Refuse where a result would take the place of a file that is still to be read.
+    """Refuses to run if a result would overwrite a file that is still to be read.
 
     Raises:
-        ConfigError: an input lies in the output folder under a name that a result gets.
+        ConfigError: an input lies in the output folder and has the name of a result.
     """
     folder = output.resolve()
     for path in inputs:
@@ -147,7 +147,7 @@ def check_results_spare_inputs(inputs: Sequence[Path], names: Sequence[str], out
 
 
 def _is_result(filename: str, names: Sequence[str]) -> bool:
-    """Whether results under these names may be called so."""
+    """Whether a result under one of these names may have this file name."""
     return any(
         filename == f"{name}.json" or filename.startswith((f"{name}_mask_", f"{name}_overlay.", f"{name}_cutout_"))
         for name in names

@@ -1,4 +1,4 @@
-"""Where results go: a folder that is made, a name that is free. Knows nothing about results."""
+"""Output folders and files: creates folders, and checks that a name is free. Knows nothing about results."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from samhq.errors import ConfigError
 
 
 def make_folder(path: Path) -> None:
-    """Makes a folder, with those above it, where there is none.
+    """Makes a folder and its parents if they do not exist.
 
     Raises:
         ConfigError: it cannot be made.
@@ -21,10 +21,10 @@ def make_folder(path: Path) -> None:
 
 
 def check_free(paths: Sequence[Path]) -> None:
-    """Nothing, where none of these files is there.
+    """Refuses to go on if one of these files exists.
 
     Raises:
-        ConfigError: one is.
+        ConfigError: one exists.
     """
     taken = next((path for path in paths if path.exists()), None)
     if taken is not None:

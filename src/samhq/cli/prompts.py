@@ -1,6 +1,6 @@
-"""Flags that say what is asked of a picture: `--point`, `--box`, `--mask`, `--prompts`.
+"""Flags for prompts: `--point`, `--box`, `--mask`, `--prompts`.
 
-Light until they are read: prompts are imported inside functions.
+Imports the code for prompts only inside functions, so that help is fast.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Box(NamedTuple):
 
 
 def point_from_text(text: str) -> Point:
-    """A click from `x,y` or `x,y,label`.
+    """The click in `x,y` or `x,y,label`.
 
     >>> point_from_text("450,600.5,0")
     Point(x=450.0, y=600.5, label=0)
@@ -54,7 +54,7 @@ def point_from_text(text: str) -> Point:
 
 
 def box_from_text(text: str) -> Box:
-    """A rectangle from `x0,y0,x1,y1`.
+    """The rectangle in `x0,y0,x1,y1`.
 
     >>> box_from_text("10,20,300,400").x1
     300.0
@@ -69,7 +69,7 @@ def box_from_text(text: str) -> Box:
 
 
 def _numbers(text: str) -> tuple[float, ...]:
-    """Finite numbers with commas between; nothing where something else stands there.
+    """The finite numbers in a text with commas; an empty tuple if the text holds anything else.
 
     >>> _numbers("1, 2.5"), _numbers("1,nan"), _numbers("a")
     ((1.0, 2.5), (), ())
@@ -90,20 +90,20 @@ def _boxes(_: Any, tokens: Sequence[Token]) -> tuple[Box, ...]:
 
 
 def _repeated(converter: Callable[[Any, Sequence[Token]], Any]) -> Parameter:
-    """A flag that may be given again and again, one word each, also words that begin with a minus."""
+    """A flag that may be repeated, with one word each time; the word may begin with a minus."""
     return Parameter(
         converter=converter, n_tokens=1, allow_leading_hyphen=True, negative="", accepts_keys=False, show_default=False
     )
 
 
-#: How --point and --box are read.
+#: Flags --point and --box as they are parsed.
 point_flag, box_flag = _repeated(_points), _repeated(_boxes)
 
 
 @Parameter(name="*")
 @dataclass(frozen=True)
 class PromptFlags:
-    """What is asked: one object by points, a box and a mask together, or several by boxes or a file."""
+    """The prompts: one object by points, a box and a mask together, or several by boxes or a file."""
 
     point: Annotated[tuple[Point, ...], point_flag] = ()
     """A click x,y or x,y,label in image pixels; label 1, the default, is on the object, 0 off it. Repeat for more."""
@@ -112,13 +112,13 @@ class PromptFlags:
     """A rectangle x0,y0,x1,y1 in image pixels. Repeat for several objects."""
 
     mask: Path | None = None
-    """A rough mask to refine: a mask picture, the .json record of an earlier result, or logits in a .npy file."""
+    """A rough mask to refine: a mask picture, the .json record of an earlier result, or a .npy file with logits."""
 
     prompts: Path | None = None
-    """A JSON file with many objects, or with those of each picture by file name; samexporter's files work too."""
+    """A JSON file with many objects, or with the objects of each picture by file name. samexporter's files work too."""
 
     def check_none(self) -> None:
-        """Refuses any of these flags beside a search.
+        """Refuses these flags beside --text.
 
         Raises:
             PromptError: one is given.
@@ -127,10 +127,10 @@ class PromptFlags:
             raise PromptError("Expected --text alone, got it with --point, --box, --mask or --prompts. Leave one out.")
 
     def check(self) -> None:
-        """Refuses what does not go together.
+        """Refuses flags that do not go together.
 
         Raises:
-            PromptError: nothing, or more than the flags can say about objects.
+            PromptError: no prompt, or more than the flags can describe.
         """
         alone = bool(self.point or self.box or self.mask)
         if alone == bool(self.prompts):
@@ -143,7 +143,7 @@ class PromptFlags:
             )
 
     def reader(self) -> Callable[[Path], Sequence[Prompt]]:
-        """A function that gives the prompts of a picture.
+        """A function that returns the prompts of a picture.
 
         Raises:
             PromptError: a file that cannot be read or has another form.
@@ -160,18 +160,18 @@ class PromptFlags:
         return lambda _: asked
 
     def asked(self, pictures: Sequence[Path]) -> list[str]:
-        """For every picture a hash of its prompts, masks by their content; empty where it has none.
+        """A hash of the prompts of every picture, masks by their content; empty for a picture without prompts.
 
         Raises:
             PromptError: as `reader`.
         """
         prompts_of = self.reader()
-        known: dict[int, str] = {}  # most pictures are asked the same, which may be a large mask
+        known: dict[int, str] = {}  # Most pictures have the same prompts, which may include a large mask.
 
         def one(picture: Path) -> str:
             try:
                 prompts = prompts_of(picture)
-            except PromptError:  # it fails when its turn comes
+            except PromptError:  # This picture fails later, when it is segmented.
                 return ""
             if id(prompts) not in known:
                 known[id(prompts)] = prompts_hash(prompts)
@@ -180,11 +180,11 @@ class PromptFlags:
         return [one(picture) for picture in pictures]
 
 
-NO_PROMPTS = PromptFlags()  #: what the flags are when none is given
+NO_PROMPTS = PromptFlags()  #: The values of the flags when none is given.
 
 
 def prompts_hash(prompts: Sequence[Prompt]) -> str:
-    """A hash of what is asked of a picture, for prompts of flags and files: lists, and masks as arrays or RLE."""
+    """A hash of a picture's prompts, as flags and files give them: lists, and masks as arrays or RLE."""
     from samhq.storage import digest
 
     def one(prompt: Prompt) -> list[Any]:

@@ -1,4 +1,4 @@
-"""`samhq sample`: the photograph that comes with the package, as a file to try commands with."""
+"""`samhq sample`: writes the sample photograph of the package to a file, to try commands with."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def sample(target: Path = Path("photo.jpg"), /, *, force: Annotated[bool, Parame
     For example: samhq sample && samhq segment photo.jpg --box 326,200,407,326 --output out
 
     Parameters:
-        target: Where to; a folder gets photo.jpg.
-        force: Replace a file of that name.
+        target: File or folder. A folder gets photo.jpg.
+        force: Replace an existing file.
     """
     from samhq.image.sample_picture import sample_picture
     from samhq.storage.atomic import whole_file

@@ -1,6 +1,6 @@
-"""Flags of commands that search pictures for class names: what is looked for, with which detector.
+"""Flags for finding objects by class names: the names, the detector, and which boxes to keep.
 
-Light until it runs: detectors are imported inside functions.
+Imports detectors only inside functions, so that help is fast.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 class ClassThreshold(NamedTuple):
-    """The lowest score that counts, of one class or, without a name, of all others."""
+    """The lowest score that counts, for one class or, if `name` is empty, for all others."""
 
     name: str
     score: float
 
 
 def limit_from_text(text: str) -> ClassThreshold:
-    """A threshold from `0.3` or `cup=0.3`.
+    """The threshold in `0.3` or `cup=0.3`.
 
     >>> limit_from_text("red car=0.3"), limit_from_text("0.25")
     (ClassThreshold(name='red car', score=0.3), ClassThreshold(name='', score=0.25))
@@ -52,7 +52,7 @@ def _limits(_: Any, tokens: Sequence[Token]) -> tuple[ClassThreshold, ...]:
 @Parameter(name="*")
 @dataclass(frozen=True)
 class DetectorFlags:
-    """Which detector searches, and which of its boxes count."""
+    """Which detector to use, and which of its boxes to keep."""
 
     detector: str | None = None
     """A name (grounding-dino-base, llmdet-tiny, owlv2-base, ...), a folder, a hub id, or boxes: a COCO JSON file or a
@@ -62,17 +62,17 @@ class DetectorFlags:
         tuple[ClassThreshold, ...],
         Parameter(converter=_limits, n_tokens=1, negative="", accepts_keys=False, show_default=False),
     ] = ()
-    """The lowest score that counts: 0.3, or cup=0.35 for one class. Repeat for more. [default: the detector's own,
+    """Lowest score of a box to keep: 0.3, or cup=0.35 for one class. Repeat for more. [default: the detector's own,
     0.25 or 0.1 for OWL]"""
 
     nms: float = 0.8
-    """Of two boxes of a class with a higher IoU than this, the one with the better score stays; 1 keeps all."""
+    """If two boxes of a class have a higher IoU than this, keep the one with the better score. 1: keep all."""
 
     max_detections: int = 100
-    """The most boxes of a picture, the best by score."""
+    """Largest number of boxes in a picture; the best scores stay."""
 
     short_side: int | None = None
-    """The shorter side in pixels at which Grounding DINO sees pictures; 480 is faster, 800 finds more. [default:
+    """Shorter side in pixels of the pictures that Grounding DINO sees. 480 is faster, 800 finds more. [default:
     800]"""
 
     def search(self, text: str, device: str | None) -> Search:
@@ -108,7 +108,7 @@ class DetectorFlags:
         return by_name.pop("", None), by_name
 
     def options(self) -> dict[str, Any]:
-        """What of these flags results depend on, as JSON values; files by their content.
+        """The values of these flags that results depend on, as JSON values. Files are named by their content.
 
         Raises:
             OSError: a file of boxes or of weights cannot be read.
@@ -123,7 +123,7 @@ class DetectorFlags:
 
 
 def detector_files(detector: str | None) -> list[Path]:
-    """The files that a detector is read from, where it is a file or folder here; none for a name."""
+    """The files of a detector, if it is a file or folder on this machine; none for a name."""
     path = Path(detector or "")
     if detector and path.is_file():
         return [path]
@@ -135,14 +135,14 @@ def detector_files(detector: str | None) -> list[Path]:
 @Parameter(name="*")
 @dataclass(frozen=True)
 class TextFlags(DetectorFlags):
-    """A search in place of prompts."""
+    """Class names in place of prompts."""
 
     text: str | None = None
-    """Class names with commas between them, "cup, red car": find such objects and segment each. Needs samhq[text], or
+    """Class names separated by commas, "cup, red car": find such objects and segment each. Needs samhq[text], or
     boxes from a file."""
 
     def check(self) -> None:
-        """Refuses flags of a search without one.
+        """Refuses flags for a detector without class names.
 
         Raises:
             PromptError: class names that cannot be used; a detector or thresholds without class names.
@@ -160,8 +160,8 @@ class TextFlags(DetectorFlags):
             )
 
     def search_options(self) -> dict[str, Any]:
-        """What of a search results depend on; nothing where there is none."""
+        """The values of these flags that results depend on; empty without class names."""
         return {} if self.text is None else {"text": self.text, **self.options()}
 
 
-NO_TEXT, PLAIN_SEARCH = TextFlags(), DetectorFlags()  #: what the flags are when none is given
+NO_TEXT, PLAIN_SEARCH = TextFlags(), DetectorFlags()  #: The values of the flags when none is given.

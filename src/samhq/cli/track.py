@@ -1,6 +1,6 @@
 """`samhq track`: a video and prompts to masks of every frame.
 
-Light until it runs: the network's side is imported inside functions.
+Imports torch only inside functions, so that help is fast.
 """
 
 from __future__ import annotations
@@ -42,22 +42,22 @@ class VideoPromptFlags:
     """A mask of the object: a mask picture, the .json record of an earlier result, or a .npy file."""
 
     frame: int = 0
-    """The frame that --point, --box and --mask are about, counted from 0."""
+    """Number of the frame for --point, --box and --mask, counted from 0."""
 
     prompts: Path | None = None
     """A JSON file with prompts on any frames: [{"object": 1, "frame": 0, "box": [x0, y0, x1, y1], "label": "cat"}]."""
 
     boxes: Path | None = None
-    """Boxes of every frame, as JSON or in MOT format: each frame is segmented by itself, by any model."""
+    """Boxes of every frame, as JSON or in MOT format. Each frame is segmented by itself, by any model."""
 
     every: int | None = None
-    """With --text: search again after so many frames, and follow what is new. [default: only on --frame]"""
+    """With --text: search again every so many frames, and follow new objects. [default: only on --frame]"""
 
     def check(self, *, text: bool = False) -> None:
-        """Refuses what does not go together; `text` is whether a search finds the objects.
+        """Refuses flags that do not go together; `text` says whether class names find the objects.
 
         Raises:
-            PromptError: nothing, or more than one way of saying where objects are.
+            PromptError: no prompts, or more than one way of giving them.
         """
         if text and (self.point or self.box or self.mask or self.prompts or self.boxes):
             raise PromptError("Expected --text alone, got it with --point, --box, --mask, --prompts or --boxes.")
@@ -99,27 +99,27 @@ class VideoPromptFlags:
 @Parameter(name="*")
 @dataclass(frozen=True)
 class VideoModelFlags:
-    """Which model follows the objects, where and how."""
+    """Which model follows the objects, on which device, in which number type."""
 
     model: str | None = None
-    """A SAM 2 or HQ-SAM 2: a name that `samhq models` lists, a weights file, a folder or a hub id. With --boxes any
+    """A SAM 2 or HQ-SAM 2: a name from `samhq models`, a weights file, a folder or a hub id. With --boxes any
     model. [default with --boxes: the starter in the package]"""
 
     hq: Literal["auto", "add", "only", "off"] = "auto"
-    """Add the HQ logits to SAM's, take them alone, or leave them off; auto adds them where a model has them."""
+    """Add the HQ logits to SAM's, use them alone, or leave them out. auto: add them if the model has them."""
 
     device: str | None = None
     """cpu, cuda, cuda:1, mps, ... [default: cuda where there is one, else cpu]"""
 
     dtype: Dtype = "float32"
-    """Of the weights; auto is bfloat16 where the device multiplies it in hardware."""
+    """Number type of the weights. auto: bfloat16 if the device multiplies it in hardware, else float32."""
 
     memory_dtype: Literal["bfloat16", "float32"] = "bfloat16"
-    """How memories are stored."""
+    """Number type of stored memories."""
 
     @property
     def plain(self) -> ModelFlags:
-        """The flags that models for pictures have too."""
+        """The same flags as `ModelFlags`."""
         return ModelFlags(self.model, self.hq, None, self.device, self.dtype)
 
 
@@ -129,40 +129,40 @@ class TrackFlags:
     """How objects are followed."""
 
     direction: Literal["forward", "backward", "both"] = "forward"
-    """From the prompts to the end of the video, to its beginning, or both."""
+    """Follow objects from the prompts to the end of the video, to its beginning, or both."""
 
     overlaps: bool = True
-    """Let objects overlap; --no-overlaps gives each pixel to one object at most."""
+    """Let objects overlap. --no-overlaps gives each pixel to at most one object."""
 
     fill_holes: int = 0
-    """Fill background regions of up to so many pixels of the low-resolution masks."""
+    """Fill holes of up to this many pixels in the low-resolution masks."""
 
 
 @Parameter(name="*")
 @dataclass(frozen=True)
 class VideoOutputFlags:
-    """What is written."""
+    """What to write."""
 
     output: Annotated[Path, Parameter(alias="-o")]
-    """Folder for the results; made if it is not there."""
+    """Folder for the results. It is created if it does not exist."""
 
     masks: bool = True
     """Write masks/OBJECT/FRAME.png."""
 
     label_maps: bool = True
-    """Write labels/FRAME.png, in which a pixel's value is its object's number."""
+    """Write labels/FRAME.png. Each pixel's value is the number of its object."""
 
     overlay: bool = True
-    """Write overlay.mp4, the video with its masks in colour, at the end."""
+    """At the end write overlay.mp4, the video with its masks in colour."""
 
     format: Annotated[tuple[Literal["coco-vid", "youtube-vis"], ...], Parameter(negative="")] = ("coco-vid",)
-    """JSON files to write. Repeat for both."""
+    """Also write results as a JSON file of this format. Repeat for both."""
 
     resume: Annotated[bool, Parameter(negative="")] = False
-    """Go on where an interrupted run of the same command stopped."""
+    """Continue where an interrupted run of the same command stopped."""
 
 
-#: What the flags are when none is given.
+#: The values of the flags when none is given.
 NO_PROMPTS, NO_MODEL, PLAIN_TRACK = VideoPromptFlags(), VideoModelFlags(), TrackFlags()
 
 
@@ -181,16 +181,17 @@ def track(
     For example: samhq track clip.mp4 --box 10,20,300,400 --output out
     --model sam2.1_hiera_tiny
 
-    With --text "person, red car" a detector finds the objects, on --frame and,
-    with --every, again later; what it finds is followed forward under its name.
+    With --text "person, red car" a detector finds objects on --frame, and with
+    --every again on later frames. They are followed forward under their class
+    names.
 
-    Frames are read when they are needed, and results are written as they
-    come, so videos may be of any length. frames.jsonl has a line a frame.
-    After Ctrl-C everything written so far is whole, and --resume goes on.
+    Frames are read when they are needed, and results are written at once, so a
+    video may have any length. frames.jsonl has one line for each frame. After
+    Ctrl-C all files are complete, and --resume continues.
 
-    Exit code 0: all done. 1: some frames could not be decoded; they are
-    named, and listed in track.json. 2: wrong use, such as a prompt on a frame
-    that does not exist. 130: interrupted.
+    Exit code 0: all done. 1: some frames could not be decoded; they are shown, and
+    listed in track.json. 2: wrong use, such as a prompt on a frame that does not
+    exist. 130: interrupted.
 
     Parameters:
         video: A video file, or a folder of pictures.
@@ -225,7 +226,7 @@ def _follower(
 
     Raises:
         PromptError: prompts that cannot be read, or on frames that do not exist.
-        ConfigError, CheckpointError: no such model, or one that does not follow objects.
+        ConfigError, CheckpointError: no such model, or one that cannot follow objects.
     """
     from samhq.video.followers import BoxFollower, PromptFollower
 
@@ -257,7 +258,7 @@ def _follower(
 
 
 def _options(prompt: VideoPromptFlags, model: VideoModelFlags, how: TrackFlags) -> dict[str, Any]:
-    """All settings that results depend on, as JSON values; files by their content."""
+    """All settings that results depend on, as JSON values. Files are named by their content."""
     from dataclasses import asdict
 
     from samhq.storage import digest
@@ -273,6 +274,6 @@ def _options(prompt: VideoPromptFlags, model: VideoModelFlags, how: TrackFlags) 
 
 
 def _identity(video: Path) -> list[list[Any]]:
-    """Names, sizes and times of the video's files: enough to notice that they are others."""
+    """Names, sizes and times of the video's files. They show whether the files have changed."""
     files: Iterator[Path] | list[Path] = sorted(video.iterdir()) if video.is_dir() else [video]
     return [[path.name, path.stat().st_size, int(path.stat().st_mtime)] for path in files]

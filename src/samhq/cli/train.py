@@ -1,6 +1,6 @@
-"""`samhq train`: a network taught on pictures with masks. Its flags are the fields of `samhq.TrainConfig`.
+"""`samhq train`: trains a model on pictures with masks. Its flags are the fields of `samhq.TrainConfig`.
 
-Light until it runs: the network's side is imported inside functions.
+Imports torch only inside functions, so that help is fast.
 """
 
 from __future__ import annotations
@@ -12,29 +12,30 @@ from cyclopts import Parameter
 
 from samhq.training.config import TrainConfig
 
-RECIPE = TrainConfig()  #: what the flags are when none is given
+RECIPE = TrainConfig()  #: The values of the flags when none is given.
 
 
 def train(*, config: Annotated[TrainConfig, Parameter(name="*", negative_iterable=())] = RECIPE) -> int:
-    """Teach a model on pictures with masks: HQ tuning, fine-tuning, or from scratch.
+    """Train a model on pictures with masks: HQ tuning, fine-tuning, or from scratch.
 
     For example: samhq train --data train.json --validation val.json
     samhq train --mode hq --init sam_vit_b --data hqseg44k:train@data
     --validation hqseg44k:val@data --cache features
 
-    The folder --output gets best.safetensors and last.safetensors, whole models
-    in the original layout that `samhq segment --model` takes, each with a .json
-    of the configuration and the scores; log.jsonl; and what --resume needs to go
-    on after an interruption. Flags that are left out are those of the mode's
-    recipe.
+    Writes best.safetensors and last.safetensors to the folder --output. Both are
+    whole models in the original layout, for `samhq segment --model`, and each has a
+    .json file with its configuration and scores. log.jsonl has the progress.
+    --resume continues after an interruption. A flag that is not given has the value
+    of the mode's recipe.
 
-    Exit code 0: done. 2: wrong use. 130: interrupted twice; the first time it saves and ends.
+    Exit code 0: done. 2: wrong use. 130: interrupted twice. The first interruption
+    saves the run and ends it.
     """
     from samhq.training.accelerator import is_main_process
     from samhq.training.loop import train as run
 
     trained = run(config, say=_say)
-    if not is_main_process():  # of several processes one speaks
+    if not is_main_process():  # Of several processes only one prints.
         return 0
     for line in table(trained.before, trained.after):
         print(line)
@@ -48,7 +49,7 @@ def train(*, config: Annotated[TrainConfig, Parameter(name="*", negative_iterabl
 
 
 def table(before: Mapping[str, float], after: Mapping[str, float]) -> list[str]:
-    """Scores before and after as lines of text, numbers below each other; none without scores.
+    """Scores before and after as aligned lines of text; no lines without scores.
 
     >>> table({"box iou": 0.5}, {"box iou": 0.75})
     ['validation  before   after', 'box iou      0.500   0.750']

@@ -1,6 +1,6 @@
-"""`samhq write`: finished results to the files of annotation and training tools.
+"""`samhq write`: converts finished results to the files of annotation and training tools.
 
-Light until it runs: the writers are imported inside functions.
+Imports the writers only inside functions, so that help is fast.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ if TYPE_CHECKING:
     from samhq.formats.write import WriteOptions
     from samhq.results.picture import Georeference, Picture
 
-_NEED_PIXELS = ("cutouts",)  #: formats that show the picture itself
-_NEED_PLACE = ("geotiff", "geojson")  #: formats that say where the picture lies on the earth
+_NEED_PIXELS = ("cutouts",)  #: Formats that contain the picture itself.
+_NEED_PLACE = ("geotiff", "geojson")  #: Formats that contain the geographic position of the picture.
 
 
 @Parameter(name="*")
 @dataclass(frozen=True)
 class FinishFlags:
-    """What is done to masks before they are written; see `samhq.masks.finish.Finish`."""
+    """How masks are changed before they are written; see `samhq.masks.finish.Finish`."""
 
     fill_holes: int = 0
     """Fill enclosed gaps of up to this many pixels."""
 
     drop_specks: int = 0
-    """Drop separate parts of fewer than this many pixels; the largest part always stays."""
+    """Remove separate parts of fewer than this many pixels. The largest part always stays."""
 
     smooth: float = 0.0
-    """Round outlines with about this radius in pixels; what is thinner than that goes."""
+    """Round outlines with about this radius in pixels. This removes anything thinner."""
 
     soft_edge: int = 0
-    """Width in pixels of the band in which a cut-out's transparency follows the picture's own edges."""
+    """Width in pixels of the soft edge of a cut-out. Within it, transparency follows the edges of the picture."""
 
 
 @Parameter(name="*")
@@ -47,28 +47,28 @@ class WriteFlags:
     """How masks are written; see `samhq.formats.write.WriteOptions`."""
 
     shapes: Literal["mask", "polygon"] = "mask"
-    """Exact masks, or polygons to edit, in formats that have both: coco, cvat, labelme, labelstudio."""
+    """Exact masks, or polygons to edit. For formats with both: coco, cvat, labelme, labelstudio."""
 
     tolerance: float = 0.0
-    """How far in pixels a simplified outline may leave the exact one; 0 keeps every corner."""
+    """Largest distance in pixels between a simplified outline and the exact one. 0: keep every corner."""
 
     label: Annotated[tuple[str, ...], Parameter(negative="")] = ()
-    """Classes in the order of their numbers; others are numbered as they come. Repeat for more."""
+    """Class names in the order of their numbers. Other classes get the next numbers. Repeat for more."""
 
     order: Literal["area", "score"] = "area"
-    """Which object has a pixel of a label map that several claim: the smallest, or the one with the best score."""
+    """Which of several objects owns a pixel of a label map: the smallest, or the one with the best score."""
 
     embed: Annotated[bool, Parameter(negative="")] = False
-    """Put the picture into the SVG instead of a reference to it."""
+    """Embed the picture in the SVG instead of a link to it."""
 
     image_url: str = "/data/local-files/?d="
-    """What stands before a picture's name where Label Studio fetches it."""
+    """Prefix of a picture's name in the URL from which Label Studio fetches it."""
 
     def options(self, finish: FinishFlags) -> WriteOptions:
-        """What the writers take.
+        """The options for the writers.
 
         Raises:
-            ConfigError: a value that means nothing.
+            ConfigError: a value that cannot be used.
         """
         from samhq.formats.write import WriteOptions
         from samhq.masks.finish import Finish
@@ -88,18 +88,18 @@ def write(
 
     For example: samhq write masks --format coco --format yolo --output dataset
 
-    Reads the JSON records that samhq segment and samhq everything leave, one for
-    each picture; records of pictures that failed are left out, and counted. Of
-    several candidates for a prompt (--multimask) the best is written.
-    Formats: masks, cutouts, labelmap, coco, sa1b, yolo, labelme, labelstudio,
-    cvat, geojson, geotiff, svg.
+    Reads the JSON records that samhq segment and samhq everything wrote, one for
+    each picture. Records of pictures that failed are left out and counted. If a
+    prompt has several candidates (--multimask), the best is written. Formats:
+    masks, cutouts, labelmap, coco, sa1b, yolo, labelme, labelstudio, cvat, geojson,
+    geotiff, svg.
 
     Exit code 0: all done. 2: wrong use, such as a folder without records.
 
     Parameters:
         results: Folders of results, or single JSON records.
-        format: A format; repeat for more.
-        output: Folder for the files; made if it is not there.
+        format: One format. Repeat for more.
+        output: Folder for the files. It is created if it does not exist.
     """
     from samhq.formats.write import open_formats
 
@@ -143,7 +143,7 @@ def find_records(results: Sequence[Path]) -> list[Path]:
 
 
 def check_names(records: Sequence[Path]) -> None:
-    """Refuse records whose pictures' files would replace each other's, before anything is written.
+    """Refuses records whose pictures' files would overwrite each other, before anything is written.
 
     Raises:
         ConfigError: two have the same name.
@@ -159,7 +159,7 @@ def check_names(records: Sequence[Path]) -> None:
 
 
 def failed(path: Path) -> bool:
-    """Whether the record says why its picture has no masks."""
+    """Whether this is the record of a picture that failed."""
     return "error" in content_of(path)
 
 
@@ -197,7 +197,7 @@ def read_record(path: Path, *, pixels: bool, place: bool) -> Picture:
 
 
 def georeference(source: Path) -> Georeference | None:
-    """Where a TIFF says that it lies on the earth; None for other pictures.
+    """The geographic position of a TIFF; None for other pictures.
 
     Raises:
         ImageError: it cannot be opened.

@@ -1,7 +1,7 @@
-"""Everything a training run is told: plain frozen values that fit on a command line.
+"""The configuration of a training run: plain frozen values that fit on a command line.
 
-What a field is when it is left out depends on the kind of run and is in the table of `training/recipes.py`. Knows
-nothing about torch, models or data.
+The default of a field depends on the kind of run; `training/recipes.py` has the table. Knows nothing about torch,
+models or data.
 """
 
 from __future__ import annotations
@@ -31,121 +31,123 @@ BY_MODE: Any = None
 class TrainConfig:
     """A training run: HQ tuning, fine-tuning, or training from scratch on drawn scenes.
 
-    Fields that are left out are those of the mode's recipe. A resumed run stands where its spent epochs (or steps,
-    or minutes) put it on the plan it is given, so a plan may be changed between two starts.
+    A field that is not given has the value of the mode's recipe. A resumed run continues on the plan it is given, at
+    the point that its finished epochs (or steps, or minutes) determine. So the plan may change between two starts.
 
     Raises:
-        ConfigError: a value that means nothing, or fields that do not go together.
+        ConfigError: a value that cannot be used, or fields that do not go together.
     """
 
     output: Path | str = "runs/train"
-    """Folder of the run: checkpoints, their configuration, a log, and what is needed to resume."""
+    """Folder of the run: checkpoints, their configuration, a log, and the state for resuming."""
 
     mode: Mode = "finetune"
-    """hq: SAM stays as it is, HQ heads learn. finetune: see what. scratch: from random weights on drawn scenes."""
+    """hq: train HQ heads, keep SAM unchanged. finetune: see what. scratch: random weights, drawn scenes."""
 
     data: str | Path | None = BY_MODE
-    """Pictures with masks: a COCO JSON file, a folder, hqseg44k:train@FOLDER, or scenes:COUNT to draw them."""
+    """Pictures with masks: a COCO JSON file, a folder, hqseg44k:train@FOLDER, or scenes:COUNT for drawn scenes."""
 
     images: Path | str | None = None
-    """Folder of a COCO file's pictures, where it is not beside the file."""
+    """Folder of a COCO file's pictures, if it is not beside the file."""
 
     skip_missing: bool = False
-    """Leave out pictures whose files are not there; otherwise the first of them ends the run."""
+    """Leave out pictures whose files are missing. Otherwise the first missing file ends the run."""
 
     validation: str | Path | None = None
-    """Pictures that no step learns from, in the same forms. [default: none; scratch: drawn scenes]"""
+    """Pictures for validation, in the same forms as data. [default: none; scratch: drawn scenes]"""
 
     validation_images: Path | str | None = None
-    """Folder of their pictures, where it is not beside the file."""
+    """Folder of the validation pictures, if it is not beside the COCO file."""
 
     init: str | Path | None = BY_MODE
-    """Weights to begin with: a model's name, file, folder or hub id, random, or imagenet for the starter's encoder.
+    """Initial weights: a model's name, file, folder or hub id, random, or imagenet for the starter's encoder.
     [default: starter; scratch: random]"""
 
     model: str = "sam_hq_vit_tiny"
     """Architecture, where the weights are random (init=random)."""
 
     what: What = "decoder"
-    """What mode finetune changes; lora is the decoder and low-rank changes of the encoder's attention."""
+    """What mode finetune trains. lora: the decoder and low-rank changes of the encoder's attention."""
 
     fresh_heads: bool = False
-    """HQ tuning begins with new HQ heads, even where the weights have some."""
+    """Begin HQ tuning with new HQ heads, even if the weights have some."""
 
     preset: Literal["paper"] | None = None
-    """paper: HQ tuning as published, with its quirks."""
+    """paper: HQ tuning as published, quirks included."""
 
     epochs: float = BY_MODE
-    """How often each picture is seen."""
+    """How many times each picture is used."""
 
     batch: int = BY_MODE
-    """Pictures at a time, on each device."""
+    """Pictures in a batch, on each device."""
 
     accumulate: int = BY_MODE
-    """So many batches are one step."""
+    """Number of batches in one optimiser step."""
 
     stages: str = BY_MODE
-    """Plan in place of epochs and batch: side:batch:length,...; a length is steps, 40m minutes, 2e epochs."""
+    """Plan in place of epochs and batch: side:batch:length,...
+    A length is a number of steps, 40m (minutes) or 2e (epochs)."""
 
     prompts_per_picture: int = BY_MODE
-    """Prompts asked of each picture at a time."""
+    """Prompts for each picture in a batch."""
 
     kinds: str = BY_MODE
-    """Prompts, or box:2,point:1 with weights: box, tight_box, point, points, box_points, mask, clicks, noise_mask"""
+    """Kinds of prompts, with weights if wanted (box:2,point:1): box, tight_box, point, points, box_points,
+    mask, clicks, noise_mask."""
 
     clicks: int = 10
-    """Foreground points of a prompt of kind clicks; an object of fewer pixels gets fewer."""
+    """Foreground points of a prompt of kind clicks. An object with fewer pixels gets fewer."""
 
     correct: float = BY_MODE
-    """Share of the prompts that go on with clicks on their errors."""
+    """Share of the prompts that get further clicks on the errors of their masks."""
 
     rounds: int = 1
-    """So many such clicks, one after the other, each with the mask that the one before gave."""
+    """Number of such clicks, one after the other. Each comes with the mask of the round before."""
 
     flip: float = 0.5
-    """Chance that a picture is mirrored."""
+    """Probability that a picture is mirrored."""
 
     scale: tuple[float, float] = BY_MODE
     """Each picture is resized by a factor between these, then cut or padded to the model's side."""
 
     paste: Path | str | None = None
-    """Folder of cut-outs, pictures with an alpha channel: some are pasted onto four pictures of ten."""
+    """Folder of cut-outs (pictures with an alpha channel). Some are pasted onto four of ten pictures."""
 
     backgrounds: Path | str | None = None
-    """Folder of pictures without masks, on which cut-outs and thin things are shown as well."""
+    """Folder of pictures without masks, as more backgrounds for cut-outs and thin things."""
 
     thin: float = 0.0
-    """Share of the pictures across which cables, branches and other thin things are drawn, with exact masks."""
+    """Share of the pictures with drawn cables, branches and other thin things, with exact masks."""
 
     parts: float = 0.0
-    """Share of the pictures in which distinct regions, such as an eye or a window, are asked for as well."""
+    """Share of the pictures that also get prompts for distinct regions, such as an eye or a window."""
 
     close: float = 0.0
-    """Share of the pictures that are seen closer, around one object."""
+    """Share of the pictures that are cropped around one object."""
 
     source_weights: str = ""
-    """How often pictures are drawn, by a part of their source's name in the COCO file: coco:3,pets:0.5."""
+    """Relative frequency of pictures by source, by a part of its name in the COCO file: coco:3,pets:0.5."""
 
     hold_out: int = 0
-    """Percent of the pictures that no step learns from, chosen by a hash of their file names, and validated on."""
+    """Percent of the pictures to keep for validation, chosen by a hash of their file names."""
 
     copies: int = 0
-    """Only so many different resized versions of each picture; 0: a new one each time."""
+    """Number of different resized versions of each picture. 0: a new one each time."""
 
     cache: Path | str | None = None
-    """Folder for what the frozen encoder makes of those copies; epochs after the first cost only the decoder."""
+    """Folder for the frozen encoder's features of those copies. Epochs after the first then run only the decoder."""
 
     cache_dtype: Literal["float32", "float16"] = "float16"
-    """Of the cached numbers; float16 takes half the space, float32 gives the losses of a run without the cache."""
+    """Number type of cached features. float16 takes half the space; float32 gives the losses of a run without cache."""
 
     lora_rank: int = 8
-    """Rank of the encoder's changes."""
+    """Rank of LoRA's changes to the encoder."""
 
     lora_alpha: float = 16.0
-    """The changes count alpha / rank."""
+    """LoRA's changes are multiplied by alpha / rank."""
 
     loss: str = ""
-    """Changes to how much each part of the loss counts in the recipe: points:3136,hq:1 for instance."""
+    """Weights of parts of the loss that differ from the recipe's, for example points:3136,hq:1."""
 
     optimiser: Literal["adamw", "adam"] = BY_MODE
     """adamw, or adam as in the published training."""
@@ -154,76 +156,76 @@ class TrainConfig:
     """The highest learning rate."""
 
     encoder_rate: float | None = None
-    """The highest learning rate of the image encoder, where it learns. [default: as learning_rate]"""
+    """The highest learning rate of the image encoder, if it learns. [default: as learning_rate]"""
 
     encoder_wait: int = 0
     """Steps before the image encoder begins to learn."""
 
     shape: Literal["linear", "cosine", "step"] = BY_MODE
-    """How it falls: evenly, as half a wave, or at once."""
+    """How the learning rate falls: evenly, as half a cosine wave, or in one step."""
 
     hold: float = BY_MODE
-    """Share of the plan before it begins to fall."""
+    """Share of the plan before the learning rate begins to fall."""
 
     final_rate: float = BY_MODE
     """The last learning rate, as a share of the highest."""
 
     warmup: int = BY_MODE
-    """Steps of rising learning rate."""
+    """Number of steps in which the learning rate rises."""
 
     weight_decay: float = BY_MODE
-    """Of matrices; nothing else decays."""
+    """Weight decay of matrices. Other weights do not decay."""
 
     beta2: float = BY_MODE
-    """How slowly the second moment follows."""
+    """Adam's decay of the second moment."""
 
     clip: float = BY_MODE
-    """Largest gradient norm; 0: any."""
+    """Largest gradient norm. 0: no clipping."""
 
     average: float = BY_MODE
-    """Decay of the averaged weights, which are what is validated and saved; 0: the weights themselves."""
+    """Decay of the averaged weights, which are validated and saved. 0: use the weights themselves."""
 
     norm_pictures: int = 64
-    """Scratch: pictures that re-estimate BatchNorm statistics, for each validation and what is saved then."""
+    """Scratch: number of pictures for a new estimate of BatchNorm statistics before each validation."""
 
     seed: int = 0
-    """Of everything that is drawn."""
+    """Seed of all random numbers."""
 
     precision: Precision = "float32"
-    """Of the arithmetic; weights are float32. float16 needs a GPU."""
+    """Number type of the arithmetic. Weights stay float32. float16 needs a GPU."""
 
     device: str | None = None
-    """cpu, cuda, cuda:1, mps; several GPUs: start with torchrun. [default: cuda where there is one, else cpu]"""
+    """cpu, cuda, cuda:1, mps. For several GPUs start with torchrun. [default: cuda where there is one, else cpu]"""
 
     threads: int = 0
-    """Threads of the arithmetic on a CPU; 0: as many as torch would take."""
+    """CPU threads. 0: PyTorch's own choice."""
 
     workers: int = 1
-    """Processes that prepare pictures; 0: this one, between steps."""
+    """Processes that prepare pictures. 0: the training process, between steps."""
 
     log_steps: int = 20
-    """Steps from one line of the log to the next; a validation comes with one too."""
+    """Number of steps between lines of the log. Each validation also writes one."""
 
     save_minutes: float = 5.0
-    """Minutes from one saved state to the next."""
+    """Minutes between saved states."""
 
     validate_minutes: float = BY_MODE
-    """Minutes from one validation to the next; 0: after each epoch, or at the end of the plan."""
+    """Minutes between validations. 0: after each epoch, or at the end of the plan."""
 
     validate_pictures: int | None = None
-    """At most so many pictures are validated on. [default: all; scratch: 24]"""
+    """Largest number of pictures for validation. [default: all; scratch: 24]"""
 
     best: Literal["iou", "boundary_iou"] = BY_MODE
-    """The score with boxes that decides which checkpoint is the best. [default: boundary_iou for hq, else iou]"""
+    """The box score that decides which checkpoint is the best. [default: boundary_iou for hq, else iou]"""
 
     format: Literal["safetensors", "pth"] = "safetensors"
-    """Of the checkpoints: the original layout in either case."""
+    """File format of the checkpoints. Both have the original layout."""
 
     tensorboard: bool | None = None
-    """Write scalars for TensorBoard. [default: where it is installed]"""
+    """Write scalars for TensorBoard. [default: if it is installed]"""
 
     resume: bool = False
-    """Go on with the run in the output folder."""
+    """Continue the run in the output folder."""
 
     def __post_init__(self) -> None:
         self._check_words()
@@ -285,7 +287,7 @@ class TrainConfig:
             object.__setattr__(self, name, value)
 
     def _check_together(self) -> None:
-        """Refuses what would count for nothing; a value that is as by default cannot be told from none."""
+        """Refuses fields that would have no effect. A field with its default value counts as not given."""
         if self.init != "random" and self.model != type(self).model:
             raise ConfigError(
                 f"Expected init='random' with model={self.model!r}, got init={str(self.init)!r}, whose architecture is "
@@ -307,7 +309,7 @@ class TrainConfig:
                 )
 
     def _check_composed(self) -> None:
-        """Refuses fields that mean nothing for composed pictures."""
+        """Refuses fields that have no effect on composed pictures."""
         if (self.encoder_rate is not None or self.encoder_wait) and not self.learns_encoder:
             raise ConfigError(
                 f"Expected an encoder that learns with encoder_rate= or encoder_wait=, got mode {self.mode!r} with "
@@ -321,7 +323,7 @@ class TrainConfig:
 
     @property
     def composed(self) -> bool:
-        """Whether training pictures are put together, see `samhq.training.compose`."""
+        """Whether training pictures are composed of several, see `samhq.training.compose`."""
         shares = self.thin or self.parts or self.close
         return bool(self.paste or self.backgrounds or shares or self.source_weights)
 
@@ -332,12 +334,12 @@ class TrainConfig:
 
     @cached_property
     def weights(self) -> LossWeights:
-        """How much each part of the loss counts: the recipe's, with the changes of `loss`."""
+        """The weight of each part of the loss: the recipe's, with the changes of `loss`."""
         return parse_loss(self.loss, RECIPES[self.preset or self.mode]["weights"])
 
     @property
     def published(self) -> bool:
-        """Whether the quirks of the published training are wanted."""
+        """Whether to follow the quirks of the published training."""
         return self.preset == "paper"
 
     @property
@@ -346,7 +348,7 @@ class TrainConfig:
         return self.mode == "scratch" or (self.mode == "finetune" and self.what in ("lora", "all"))
 
     def plan(self, side: int) -> Schedule:
-        """The stages of the run; `side` is the model's, for a plan that says none."""
+        """The stages of the run. `side` is the model's, for a plan that gives none."""
         if self.stages:
             return Schedule(parse_stages(self.stages))
         return Schedule((ScheduleStage(side, self.batch, self.epochs, "epochs"),))
@@ -378,7 +380,7 @@ def _checked_scale(scale: Any) -> tuple[float, float]:
 
 
 def _words(hint: Any) -> tuple[str, ...]:
-    """The words that a field may be, where its type names them."""
+    """The words that a field allows, if its type is a `Literal`; empty otherwise."""
     if get_origin(hint) is Literal:
         return get_args(hint)
     return tuple(word for part in get_args(hint) for word in _words(part))
@@ -389,13 +391,13 @@ Kind = Literal["box", "point", "points", "box_points", "mask", "tight_box", "cli
 
 
 def parse_kinds(text: str) -> dict[Kind, float]:
-    """How often each kind of prompt is asked, as shares that add up to one.
+    """The share of each kind of prompt; the shares add up to one.
 
     >>> parse_kinds("box:3,point")
     {'box': 0.75, 'point': 0.25}
 
     Raises:
-        ConfigError: a kind that there is not, a weight that is no positive number, or none at all.
+        ConfigError: an unknown kind, a weight that is no positive number, or no kind at all.
     """
     weights: dict[Kind, float] = {}
     for part in filter(None, (word.strip() for word in text.split(","))):
