@@ -1,4 +1,4 @@
-"""The public names. Nothing is defined here, and each name is imported when it is first used."""
+"""The public names. Nothing is defined here; each name is imported when it is first used."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The process keeps memory that it freed, so that the next picture or prompt need not ask the system for it again.
+"""Lets the process keep freed memory, so that the next picture or prompt need not request it from the system again.
 
-Large tensors come and go with every prompt. As it is set by default, the C library gives them back to the system at
-once and gets them anew, page by page, each page cleared: on a virtual machine a third of a decoder's time. Knows
+Every prompt allocates and frees large tensors. By default the C library returns them to the system at once and then
+requests them again, and the system clears each page. On a virtual machine this takes a third of a decoder's time. Knows
 nothing about tensors.
 """
 
@@ -11,7 +11,7 @@ import ctypes
 import os
 from functools import cache
 
-#: Set to 0 to leave the C library as it is.
+#: Set to 0 to leave the C library's defaults unchanged.
 SWITCH = "SAMHQ_KEEP_MEMORY"
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of mallopt, glibc's malloc.h
 _KEPT = 512 << 20
@@ -19,9 +19,9 @@ _KEPT = 512 << 20
 
 @cache
 def keep_freed_memory() -> bool:
-    """Whether the C library will keep up to 512 MiB of freed memory from now on: with glibc, unless `SWITCH` is 0.
+    """Lets the C library keep up to 512 MiB of freed memory. Returns whether it does: only glibc; not if `SWITCH` is 0.
 
-    For the whole process, and once. What is in use at the peak stays the same.
+    Applies to the whole process and runs once. Peak memory stays the same.
 
     Source: mallopt(3), GNU C library.
     """

@@ -23,51 +23,51 @@ from samhq.errors import ConfigError, did_you_mean
 
 #: What the HQ decoder returns: SAM's logits plus the HQ logits, the HQ logits alone, or SAM's alone.
 HQMode = Literal["add", "only", "off"]
-#: Which of SAM's four masks: the first; the best of the last three; those three; those three by falling score.
+#: Which of SAM's four masks: the first; the best of the last three; the last three; those three by falling score.
 Candidates = Literal["single", "best", "all", "sorted"]
 
-#: Point labels. Corners are how a box travels; `IGNORED` fills ragged batches and takes no part in attention.
+#: Point labels. Boxes are two points with corner labels; `IGNORED` pads ragged batches and is masked out of attention.
 IGNORED, NOT_A_POINT, BACKGROUND, FOREGROUND, TOP_LEFT, BOTTOM_RIGHT = -10, -1, 0, 1, 2, 3
 
-MASK_THRESHOLD = 0.0  #: a pixel belongs to a mask when its logit is strictly above this
-SURE_LOGIT = 10.0  #: of a mask prompt's pixels that are surely on the object; minus that, surely off
-MAP_NORM_EPS = 1e-6  #: of norms over the channels of a map, in every published model
-MOST_LOGIT = 1e6  #: of a mask prompt; the squares of much more are infinite in float32
+MASK_THRESHOLD = 0.0  #: A pixel belongs to a mask if its logit is strictly above this.
+SURE_LOGIT = 10.0  #: Logit of a mask prompt's pixels on the object; pixels off the object get the negative.
+MAP_NORM_EPS = 1e-6  #: Epsilon of norms over the channels of a map, in every published model.
+MOST_LOGIT = 1e6  #: Largest logit of a mask prompt; the squares of much larger values are infinite in float32.
 
 
 @dataclass(frozen=True)
 class MemoryConfig:
-    """How SAM 2 remembers objects in a video; the same numbers in every published model but for two marked ones."""
+    """How SAM 2 remembers objects in a video. The published models differ only in the two fields marked SAM 2.1."""
 
-    dim: int = 64  #: channels of a memory map; object pointers are cut into tokens of so many
-    maps: int = 7  #: memory maps that a frame looks at: the prompted frames', and six of the frames before
-    depth: int = 4  #: layers of memory attention
+    dim: int = 64  #: Channels of a memory map. Object pointers are split into tokens of this many channels.
+    maps: int = 7  #: Memory maps that a frame attends to: those of prompted frames, and of six frames before.
+    depth: int = 4  #: Layers of memory attention.
     mlp_dim: int = 2048
     dropout: float = 0.1  #: in training
     fuser_depth: int = 2
-    pointers: int = 16  #: frames whose object pointers count
-    mask_scale: float = 20.0  #: mask values in 0..1 enter memory times this, ...
-    mask_shift: float = 10.0  #: ... minus this
-    absent_map: bool = True  #: SAM 2.1: memories of frames without the object are marked
-    pointer_times: bool = True  #: SAM 2.1: object pointers carry how long ago they were made
+    pointers: int = 16  #: Number of frames whose object pointers are used.
+    mask_scale: float = 20.0  #: Mask values in 0..1 are multiplied by this before they enter memory, ...
+    mask_shift: float = 10.0  #: ... and this is subtracted.
+    absent_map: bool = True  #: SAM 2.1: memories of frames without the object are marked.
+    pointer_times: bool = True  #: SAM 2.1: object pointers carry their age in frames.
 
 
 @dataclass(frozen=True)
 class DecoderConfig:
-    """Prompt encoder, two-way transformer and mask heads; the same numbers in every published model."""
+    """Prompt encoder, two-way transformer and mask heads; all published models have the same numbers."""
 
     dim: int = 256
     depth: int = 2
     heads: int = 8
     mlp_dim: int = 2048
-    downsample: int = 2  #: cross-attention works in `dim // downsample` channels
-    masks: int = 4  #: mask tokens: one for clear prompts, the rest for ambiguous ones
+    downsample: int = 2  #: Cross-attention works in `dim // downsample` channels.
+    masks: int = 4  #: Mask tokens: one for clear prompts, the others for ambiguous ones.
     iou_depth: int = 3
     iou_dim: int = 256
     prompt_channels: int = 16  #: of the mask prompt's convolutions
     norm_eps: float = 1e-5  #: transformers writes 1e-6 in its configs; the original models use 1e-5
 
-    head_depth: ClassVar[int] = 3  #: layers of the MLP that makes a mask's vector, the HQ mask's included
+    head_depth: ClassVar[int] = 3  #: Layers of the MLP that makes the vector of each mask, the HQ mask's included.
 
     @property
     def middle_dim(self) -> int:
@@ -82,12 +82,12 @@ class DecoderConfig:
 
 @dataclass(frozen=True)
 class Defaults:
-    """Settings that weights bring along because they were tuned for them; None means the library's own default."""
+    """Settings that come with weights, because they were tuned for them; None means the library's own default."""
 
-    pred_iou_thresh: float | None = None  #: of whole-image masks, as `AutomaticConfig.pred_iou_thresh`
-    stability_score_thresh: float | None = None  #: of whole-image masks, as `AutomaticConfig.stability_score_thresh`
-    hq: HQMode | None = None  #: what the HQ decoder paints
-    #: Objects asked for with a box get a second look in a crop with this share of their longer side around them.
+    pred_iou_thresh: float | None = None  #: Of whole-image masks, as `AutomaticConfig.pred_iou_thresh`.
+    stability_score_thresh: float | None = None  #: Of whole-image masks, as `AutomaticConfig.stability_score_thresh`.
+    hq: HQMode | None = None  #: The HQ mode.
+    #: Objects with a box prompt get a second look in a crop with this share of their longer side as margin.
     refine_margin: float | None = None
 
     def stated(self) -> dict[str, Any]:
@@ -104,9 +104,9 @@ NO_DEFAULTS = Defaults()
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """One model: an encoder, a decoder, the side of the square it sees, and whether it has HQ heads.
+    """One model: an encoder, a decoder, the side of its input square, and whether it has HQ heads.
 
-    `defaults` come with the weights and are no part of the architecture: equal configs may differ in them.
+    `defaults` come with the weights and are not part of the architecture: equal configs may have different defaults.
     """
 
     name: str
@@ -115,7 +115,7 @@ class ModelConfig:
     side: int = 1024
     decoder: DecoderConfig = DecoderConfig()
     family: str = "SAM"
-    memory: MemoryConfig | None = None  #: for SAM 2 models that can follow objects through a video
+    memory: MemoryConfig | None = None  #: For SAM 2 models that can follow objects through a video.
     defaults: Defaults = field(default=NO_DEFAULTS, compare=False)
 
     def __post_init__(self) -> None:
@@ -125,12 +125,12 @@ class ModelConfig:
 
     @property
     def second(self) -> bool:
-        """Whether this is SAM 2: pictures fill the square, and the decoder takes in finer maps."""
+        """Whether this is SAM 2: pictures fill the square, and the decoder uses finer maps."""
         return self.encoder.generation == 2
 
     @property
     def has_hq_map(self) -> bool:
-        """Whether an embedding carries an HQ map; HQ-SAM 2 needs none."""
+        """Whether embeddings carry an HQ map; HQ-SAM 2 needs none."""
         return self.hq and not self.second
 
     @property
@@ -154,7 +154,7 @@ HIERA_B = HieraConfig(dim=112, heads=2, depths=(2, 3, 16, 3), global_blocks=(12,
 HIERA_L = HieraConfig(dim=144, heads=2, depths=(2, 6, 36, 4), windows=(8, 4, 16, 8), global_blocks=(23, 33, 43))
 MEMORY = MemoryConfig()
 MEMORY_2_0 = MemoryConfig(absent_map=False, pointer_times=False)
-SAM2 = Defaults(pred_iou_thresh=0.8)  #: predicted IoU of SAM 2 lies lower: it is a sigmoid
+SAM2 = Defaults(pred_iou_thresh=0.8)  #: SAM 2's predicted IoU is lower, because it is a sigmoid.
 SLIM_50 = ViTConfig(dim=384, depth=12, heads=12, global_blocks=(2, 5, 8, 11))
 SLIM_77 = ViTConfig(dim=168, depth=12, heads=12, global_blocks=(2, 5, 8, 11), mlp_dim=696)
 

@@ -1,4 +1,4 @@
-"""Devices and number types by name: what "auto" is here, and which devices have bfloat16 in hardware.
+"""Devices and number types by name: what "auto" means on this machine, and which devices have bfloat16 in hardware.
 
 Knows nothing about models.
 """
@@ -14,13 +14,13 @@ from samhq.errors import ConfigError
 
 
 def as_device(device: str | int | torch.device | None) -> torch.device:
-    """The device by name, by a GPU's number, or as it is; "auto" and None are CUDA where there is one, else the CPU.
+    """The device from a name, a GPU number or a device; "auto" and None mean CUDA if there is one, else the CPU.
 
     Raises:
-        ConfigError: PyTorch does not know or does not have it.
+        ConfigError: PyTorch does not know the device or does not have it.
     """
     if device in (None, "auto"):
-        # Not MPS: nothing here has been run on it, so that it is for those who name it.
+        # Not MPS: nothing here has been run on it, so it is used only when it is named.
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         return torch.empty(0, device=device).device
@@ -30,7 +30,7 @@ def as_device(device: str | int | torch.device | None) -> torch.device:
 
 
 def as_dtype(dtype: str | torch.dtype, device: torch.device | None = None) -> torch.dtype:
-    """The dtype by name or as it is; "auto" is what the device multiplies fastest.
+    """The dtype from a name or a dtype; "auto" means the one that the device multiplies fastest.
 
     Raises:
         ConfigError: not one of float32, bfloat16, float16, auto.
@@ -46,18 +46,18 @@ def as_dtype(dtype: str | torch.dtype, device: torch.device | None = None) -> to
 
 
 def multiplies_bfloat16(device: torch.device) -> bool:
-    """Whether the device has bfloat16 products in hardware: AVX512-BF16 or AMX of a CPU, or a GPU since Ampere."""
+    """Whether the device multiplies bfloat16 in hardware: a CPU with AVX512-BF16 or AMX, or a GPU since Ampere."""
     if device.type == "cpu":
-        # Old versions of PyTorch cannot tell.
+        # Old versions of PyTorch cannot say.
         return any(getattr(torch.cpu, ask, bool)() for ask in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
     return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def autocasts(device: torch.device) -> bool:
-    """Whether `torch.autocast` is on where this device computes."""
+    """Whether `torch.autocast` is on for this device's type."""
     return torch.amp.is_autocast_available(device.type) and torch.is_autocast_enabled(device.type)
 
 
 def exactly(device: torch.device) -> AbstractContextManager[Any]:
-    """A block without `torch.autocast`, for sums that decide about pixels."""
+    """A context without `torch.autocast`, for sums that decide about pixels."""
     return torch.autocast(device.type, enabled=False) if autocasts(device) else nullcontext()

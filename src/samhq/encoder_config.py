@@ -1,6 +1,7 @@
-"""The numbers of each kind of image encoder, and what the rest of the library has to know about the kind.
+"""The numbers of each kind of image encoder, and the facts about each kind that the rest of the library needs.
 
-Frozen dataclasses that know nothing about torch; `samhq.config` makes models of them, `samhq.model.encoders` modules.
+Frozen dataclasses that know nothing about torch. `samhq.config` builds models' configs from them, and
+`samhq.model.encoders` builds modules.
 
 Source: published checkpoints of segment-anything, MobileSAM (arXiv 2306.14289), SAM 2 (arXiv 2408.00714); EfficientNet
 (arXiv 1905.11946).
@@ -17,7 +18,7 @@ from typing import ClassVar, Literal, NamedTuple
 from samhq import operations
 from samhq.errors import ConfigError
 
-#: Where HQ decoders get early features from: a map of the embedding grid, or one four times as fine.
+#: Resolution of the early features for HQ decoders: the embedding grid, or a map four times as fine.
 HQLevel = Literal["stride16", "stride4"]
 
 PIXEL_MEAN = (123.675, 116.28, 103.53)  #: RGB, on a 0..255 scale
@@ -25,34 +26,34 @@ PIXEL_STD = (58.395, 57.12, 57.375)  #: RGB, on a 0..255 scale
 
 
 class Normalisation(NamedTuple):
-    """What pixels are normalised by before a network sees them: (x - mean) / std, RGB on a 0..255 scale."""
+    """How pixels are normalised before a network sees them: (x - mean) / std, RGB on a 0..255 scale."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
 
-IMAGENET = Normalisation(PIXEL_MEAN, PIXEL_STD)  #: that of SAM, SAM-HQ and all published models
+IMAGENET = Normalisation(PIXEL_MEAN, PIXEL_STD)  #: The normalisation of SAM, SAM-HQ and all published models.
 
 
 @dataclass(frozen=True)
 class EncoderConfig(ABC):
-    """The numbers of one image encoder, and what the rest of the library has to know about its kind.
+    """The numbers of one image encoder, and the facts about its kind that the rest of the library needs.
 
-    A subclass adds its numbers as fields; class variables say what is the same for all encoders of the kind. Nobody
-    asks which subclass a row is: what differs is a member here, or a function in `samhq.model.encoders`.
+    A subclass adds its numbers as fields; class variables hold what is the same for all encoders of the kind. No code
+    checks which subclass a row is: every difference is a member here, or a function in `samhq.model.encoders`.
     """
 
-    kind: ClassVar[str]  #: what people call it, as in "a ViT"
-    #: Families that models with this encoder belong to, without and with HQ heads, unless a published row says else.
+    kind: ClassVar[str]  #: The kind's usual name, as in "a ViT".
+    #: Model families with this encoder, without and with HQ heads, unless a published row names another.
     families: ClassVar[tuple[str, str]] = ("SAM", "SAM-HQ")
-    fixed_side: ClassVar[bool] = False  #: whether its weights suit one side only, because they hold a value a position
-    hq_level: ClassVar[HQLevel] = "stride16"  #: the resolution of its first level, which HQ decoders read
-    normalisation: ClassVar[Normalisation] = IMAGENET  #: what its pixels are normalised by
-    lora: ClassVar[tuple[str, ...]] = ()  #: ends of the names of linear layers that LoRA adapts
-    idle: ClassVar[tuple[str, ...]] = ()  #: modules that published files carry and that no forward pass uses
-    generation: ClassVar[int] = 1  #: 2 for SAM 2: its decoder takes in finer maps, and pictures fill the square
+    fixed_side: ClassVar[bool] = False  #: Whether its weights fit only one side: they hold a value for each position.
+    hq_level: ClassVar[HQLevel] = "stride16"  #: The resolution of its first level, which HQ decoders read.
+    normalisation: ClassVar[Normalisation] = IMAGENET  #: The normalisation of its pixels.
+    lora: ClassVar[tuple[str, ...]] = ()  #: Endings of the names of linear layers that LoRA adapts.
+    idle: ClassVar[tuple[str, ...]] = ()  #: Modules in published files that no forward pass uses.
+    generation: ClassVar[int] = 1  #: 2 for SAM 2: its decoder uses finer maps, and pictures fill the square.
 
-    patch: int = field(default=16, kw_only=True)  #: pixels along one side of a cell of the embedding grid
+    patch: int = field(default=16, kw_only=True)  #: Pixels along one side of a cell of the embedding grid.
 
     @property
     @abstractmethod
@@ -62,15 +63,15 @@ class EncoderConfig(ABC):
     @property
     @abstractmethod
     def summary(self) -> str:
-        """The encoder in a few words, for `samhq info`."""
+        """A short description of the encoder, for `samhq info`."""
 
     @abstractmethod
     def operations(self, side: int, out: int) -> int:
-        """Multiplications and additions for one picture of `side` pixels, the neck to `out` channels included."""
+        """Multiplications and additions for one picture of `side` pixels, including the neck to `out` channels."""
 
     @property
     def step(self) -> int:
-        """What the side of a picture must be a multiple of."""
+        """The side of a picture must be a multiple of this."""
         return self.patch
 
     @property
@@ -80,7 +81,7 @@ class EncoderConfig(ABC):
 
     @property
     def shortest(self) -> EncoderConfig:
-        """An encoder with the same outputs and as few layers as possible, for runs that only decode."""
+        """An encoder with outputs of the same shapes and as few layers as possible, for runs that only decode."""
         return self
 
     def level_hwc(self, side: int) -> tuple[int, int, int]:
@@ -162,10 +163,10 @@ class TinyViTConfig(EncoderConfig):
     depths: tuple[int, ...] = (2, 2, 6, 2)
     heads: tuple[int, ...] = (2, 4, 5, 10)
     windows: tuple[int, ...] = (7, 7, 14, 7)
-    strides: tuple[int, ...] = (2, 2, 1)  #: of the three down-samplings between stages; SAM keeps the last grid
+    strides: tuple[int, ...] = (2, 2, 1)  #: Strides of the down-samplings between stages; SAM keeps the last grid.
     mlp_ratio: int = 4
     expand: int = 4
-    classes: int = 1000  #: of the unused classifier that the published checkpoints carry
+    classes: int = 1000  #: Classes of the unused classifier in the published checkpoints.
     norm_eps: float = 1e-5
 
     @property
@@ -203,13 +204,13 @@ class HieraConfig(EncoderConfig):
     lora: ClassVar[tuple[str, ...]] = ("attn.qkv", "attn.proj")
     generation: ClassVar[int] = 2
 
-    dim: int = 96  #: of the first stage; doubles with every stage
-    heads: int = 1  #: of the first stage; doubles with every stage
+    dim: int = 96  #: Channels of the first stage; they double with every stage.
+    heads: int = 1  #: Heads of the first stage; they double with every stage.
     depths: tuple[int, ...] = (1, 2, 7, 2)
     windows: tuple[int, ...] = (8, 4, 14, 7)
     global_blocks: tuple[int, ...] = (5, 7, 9)
-    background: int = 7  #: side of the position embedding that is enlarged to the grid
-    window_positions: int = 8  #: side of the position embedding that is repeated over the grid
+    background: int = 7  #: Side of the position embedding that is enlarged to the grid.
+    window_positions: int = 8  #: Side of the position embedding that is repeated over the grid.
     mlp_ratio: int = 4
 
     def __post_init__(self) -> None:
@@ -230,7 +231,7 @@ class HieraConfig(EncoderConfig):
 
     @property
     def step(self) -> int:
-        """Positions of the first stage repeat every so many pixels, and the last stage halves the embedding grid."""
+        """A multiple of both the period of the first stage's positions and twice the embedding's step."""
         return math.lcm(4 * self.window_positions, 2 * self.patch)
 
     @property
@@ -245,12 +246,12 @@ class HieraConfig(EncoderConfig):
 
     @property
     def in_transformers(self) -> bool:
-        """True where the repeated positions are of the side that transformers has."""
+        """True if the repeated positions have the side that transformers supports."""
         return self.window_positions == 8
 
     @property
     def shortest(self) -> HieraConfig:
-        """One windowed block a stage."""
+        """One windowed block in each stage."""
         return dataclasses.replace(self, depths=(1, 1, 1, 1), global_blocks=())
 
     def operations(self, side: int, out: int) -> int:
@@ -269,7 +270,7 @@ class HieraConfig(EncoderConfig):
 
 @dataclass(frozen=True)
 class EfficientNetLiteConfig(EncoderConfig):
-    """EfficientNet-Lite with three strides joined to the embedding and three to a fine map; lite0 by default."""
+    """EfficientNet-Lite: three strides are joined into the embedding and three into a fine map; lite0 by default."""
 
     kind: ClassVar[str] = "EfficientNet-Lite"
     families: ClassVar[tuple[str, str]] = ("samhq small", "samhq small HQ")
@@ -281,9 +282,9 @@ class EfficientNetLiteConfig(EncoderConfig):
     depths: tuple[int, ...] = (1, 2, 2, 3, 3, 4, 1)
     kernels: tuple[int, ...] = (3, 3, 5, 3, 5, 5, 3)
     strides: tuple[int, ...] = (1, 2, 2, 2, 1, 2, 1)
-    expand: int = 6  #: of every stage but the first, which does not widen
-    fine_dim: int = 32  #: channels of the map four times as fine as the grid
-    hidden: int = 512  #: channels inside the mixing of the joined strides
+    expand: int = 6  #: Expansion of every stage but the first, which does not expand.
+    fine_dim: int = 32  #: Channels of the map that is four times as fine as the grid.
+    hidden: int = 512  #: Channels of the mixing of the joined strides.
 
     @property
     def early_dim(self) -> int:
@@ -302,7 +303,7 @@ class EfficientNetLiteConfig(EncoderConfig):
 
     @property
     def _widths(self) -> dict[int, int]:
-        """Channels of the last map of each stride."""
+        """Channels of the last map at each stride."""
         widths, stride = {}, 2
         for width, step in zip(self.channels, self.strides, strict=True):
             stride *= step

@@ -1,7 +1,7 @@
-"""Every error samhq raises on purpose.
+"""Every error that samhq raises on purpose.
 
-A message says what was expected, what came, and what to do. The command line turns each of these
-into one sentence and exit code 2. This module knows nothing about tensors, files or models.
+A message has three parts: what was expected, what came, and what to do. The command line prints each of these errors as
+one sentence and exits with code 2. This module knows nothing about tensors, files or models.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ class MissingExtraError(SamHQError, ImportError):
 
 @contextmanager
 def naming(what: str, number: int, count: int | None, name: str = "") -> Iterator[None]:
-    """A block whose picture and prompt errors begin with which of several it was about, counted from 0.
+    """A context that adds to picture and prompt errors the number of the item they are about, counted from 0.
 
-    `count` is how many there are, None where that is not known; the only one is not named.
+    `count` is the number of items, or None if it is not known. A single item is not numbered.
 
     >>> with naming("prompt", 2, 5):
     ...     raise PromptError("Expected a, got b.")

@@ -1,4 +1,4 @@
-"""The error for a package that comes with an extra, such as `samhq[onnx]`, and is not installed.
+"""The error for a missing package that belongs to an extra, such as `samhq[onnx]`.
 
 Knows nothing about what the packages do.
 """
@@ -13,7 +13,7 @@ from samhq.errors import MissingExtraError
 
 @contextmanager
 def from_extra(extra: str, purpose: str) -> Iterator[None]:
-    """A block of imports; where one fails, the error names the package, its purpose and the extra to install.
+    """A context for imports. If one fails, the error names the package, its purpose and the extra to install.
 
     >>> with from_extra("geo", "GeoTIFF"):
     ...     import no_package
@@ -35,7 +35,7 @@ def from_extra(extra: str, purpose: str) -> Iterator[None]:
 
 
 def missing_package(package: str, extra: str, purpose: str) -> MissingExtraError:
-    """The error for one package, to be raised by code that need not import it."""
+    """The error for one package, for code that does not import it itself."""
     return MissingExtraError(
         f"Expected the package {package} for {purpose}, got none. Run: pip install 'samhq[{extra}]'"
     )

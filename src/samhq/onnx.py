@@ -1,4 +1,4 @@
-"""The earlier name of `samhq.runtime`, which works for one more release."""
+"""The old name of `samhq.runtime`. It works for one more release."""
 
 from __future__ import annotations
 

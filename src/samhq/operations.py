@@ -1,6 +1,6 @@
-"""How many multiplications and additions layers need: two for each multiply-add of a matrix product or convolution.
+"""How many multiplications and additions layers need. A multiply-add of a matrix product or convolution counts as two.
 
-Nothing avoidable is counted, such as work on window padding. Knows nothing about tensors or models.
+Avoidable work, such as work on window padding, is not counted. Knows nothing about tensors or models.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ def matrix(rows: int, inner: int, columns: int) -> int:
 
 
 def window_extents(grid: int, window: int) -> list[int]:
-    """Real cells along one side of each window when windows of a side cover a grid; padding is left out.
+    """The number of real cells, without padding, along one side of each window when windows cover a grid.
 
     >>> window_extents(64, 14)
     [14, 14, 14, 14, 8]
@@ -46,7 +46,7 @@ def tiny_block(size: int, dim: int, window: int, mlp_ratio: int) -> int:
 def hiera_block(grid: int, width: int, window: int, mlp_ratio: int, *, pooled: bool) -> int:
     """Operations of a block on a grid, in windows (0: over the whole grid).
 
-    Where it is `pooled`, the input has half the width, and everything after the projections a quarter of the cells.
+    If it is `pooled`, the input has half the width, and a quarter of the cells is left after the projections.
     """
     cells, sides = grid**2, window_extents(grid, window or grid)
     dim, left = (width // 2, cells // 4) if pooled else (width, cells)
@@ -65,7 +65,7 @@ def neck(cells: int, dim: int, out: int) -> int:
 
 
 def upscaling(cells: int, dim: int, middle: int, out: int) -> int:
-    """Operations of two transposed convolutions of stride 2, from `cells` to sixteen times as many."""
+    """Operations of two transposed convolutions of stride 2, which turn `cells` into sixteen times as many."""
     return matrix(cells, dim, 4 * middle) + matrix(4 * cells, middle, 4 * out)
 
 

@@ -1,7 +1,7 @@
-"""Checked values of options: whole numbers, numbers in a range, yes or no, one word of several.
+"""Checks the values of options: whole numbers, numbers in a range, yes or no, one of several words.
 
-Each function returns the value as a plain Python value, so that a configuration can be written as JSON. Knows
-nothing about what an option means.
+Each function returns a plain Python value, so that a configuration can be written as JSON. Knows nothing about what an
+option means.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def whole_number(name: str, value: Any, least: int, most: int | None = None) -> 
 def real_number(
     name: str, value: Any, least: float = -math.inf, most: float = math.inf, *, above: bool = False, below: bool = False
 ) -> float:
-    """The value as a finite number between `least` and `most`; `above` and `below` exclude these two themselves.
+    """The value as a finite number between `least` and `most`; `above` and `below` exclude the limits themselves.
 
     An int stays an int.
 
@@ -86,7 +86,7 @@ def one_of(name: str, value: Any, literal: Any) -> Any:
 
 
 def _plain(value: Any) -> float | None:
-    """A finite int or float of Python; None for all else."""
+    """The value as a finite Python int or float; None if it is not one."""
     if _is_bool(value) or isinstance(value, (str, bytes)):
         return None
     try:
@@ -106,7 +106,7 @@ def _is_bool(value: Any) -> bool:
 
 
 def _range(least: float, most: float | None, above: bool = False, below: bool = False) -> str:
-    """The range in words.
+    """The range as text.
 
     >>> _range(0, 1, below=True), _range(1, None)
     ('from 0 up to below 1', 'of at least 1')

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from samhq.storage.names import printable
 
 Item = TypeVar("Item")
-#: Is told how many are done, and how many there are.
+#: Called with the number of items done and the number of all items.
 Watch = Callable[[int, int], None]
 
 
@@ -23,10 +23,10 @@ def counted(
     total: int | None = None,
     leave: bool = True,
 ) -> Iterable[Item]:
-    """The items, with a bar that counts them as they are taken; the items alone unless `show`.
+    """The items, with a progress bar that counts them as they are taken; without `show` just the items.
 
-    `unit` is what one item is, `label` stands before the bar, `total` is the number of items where they have no
-    length. Without `leave` the bar vanishes at its end.
+    `unit` names one item, `label` stands before the bar, and `total` is the number of items if they have no length.
+    With `leave=False` the bar disappears at the end.
     """
     if not show:
         return items
@@ -37,10 +37,10 @@ def counted(
 
 @contextmanager
 def progress_bar(unit: str, *, total: int | None = None, done: int = 0) -> Iterator[Watch]:
-    """A bar that moves when the function it gives is called with the items done and all items.
+    """A bar, as a function to call with the number of items done and the number of all items.
 
-    `done` items were finished before: rate and remaining time are of the others. On a terminal the bar is drawn ten
-    times a second at most; a log file gets a line every half minute.
+    `done` items were finished before; rate and remaining time do not count them. A terminal shows up to ten updates a
+    second, a log file gets a line every half minute.
     """
     from tqdm import tqdm
 
@@ -55,9 +55,9 @@ def progress_bar(unit: str, *, total: int | None = None, done: int = 0) -> Itera
 
 
 def print_line(line: str, stream: Any = None) -> None:
-    """A line on stdout, or on another stream; a bar that is being shown moves below it.
+    """Prints a line on stdout, or on another stream. A visible progress bar moves below it.
 
-    File names may hold control characters: they are shown as escapes.
+    Control characters, which file names may contain, are printed as escapes.
     """
     line = printable(line)
     bars = sys.modules.get("tqdm")

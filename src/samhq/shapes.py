@@ -1,8 +1,7 @@
-"""jaxtyping's words for arrays of a dtype and shape, where somebody has imported it to check or read annotations.
+"""The array types of jaxtyping (dtype and shape) if another module has imported jaxtyping, else placeholders.
 
-Annotations are text at run time. Where nobody looks at them (in the command, or without torch) these words mean
-nothing and cost nothing: importing jaxtyping takes as long as segmenting a small picture. Floors that start with
-torch import jaxtyping itself.
+Annotations are text at run time. The command and code without torch do not read them, and importing jaxtyping takes as
+long as segmenting a small picture. Modules that use torch import jaxtyping directly.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ if TYPE_CHECKING or sys.modules.get("jaxtyping"):
 else:
 
     class _Unread:
-        """What stands for each of them."""
+        """The placeholder for each of the types."""
 
         def __class_getitem__(cls, _: object) -> type:
             return cls

@@ -34,7 +34,7 @@ from samhq.config import HQMode
 
 
 def share_out(x: Shaped[Tensor, " I *R"], owner: Int64[Tensor, " P"]) -> Shaped[Tensor, " P *R"]:
-    """Row `owner[p]` for every prompt p; the rows of a single image are not copied.
+    """Row `owner[p]` for every prompt p; if there is only one image, its rows are not copied.
 
     >>> share_out(torch.tensor([[5], [7]]), torch.tensor([1, 1, 0])).flatten().tolist()
     [7, 7, 5]
@@ -44,10 +44,10 @@ def share_out(x: Shaped[Tensor, " I *R"], owner: Int64[Tensor, " P"]) -> Shaped[
 
 @dataclass(frozen=True)
 class Shared:
-    """What the decoder makes of images before it meets a prompt: image tokens, and their projections head by head.
+    """The decoder's work on images that no prompt changes: image tokens, and their projections for each head.
 
-    `image` [I,gg,C]; `keys` and `values` [I,n,gg,c] for tokens that look at the image, `queries` [I,n,c,gg] for
-    image tokens that look at tokens; `place` [1,gg,C], where image tokens are, the same for all images.
+    `image` [I,gg,C]; `keys` and `values` [I,n,gg,c] for tokens that attend to the image; `queries` [I,n,c,gg] for image
+    tokens that attend to tokens; `place` [1,gg,C], the positions of image tokens, the same for all images.
     """
 
     place: Float[Tensor, "1 L C"]
@@ -58,15 +58,15 @@ class Shared:
 
     @property
     def parts(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """What there is of every image, in order."""
+        """The tensors that have one row for each image, in order."""
         return self.image, self.keys, self.values, self.queries
 
     def __getitem__(self, owner: Int64[Tensor, " P"]) -> Shared:
-        """A row for every prompt: that of the image that owns it."""
+        """One row for every prompt: that of its image."""
         return Shared(self.place, *(share_out(part, owner) for part in self.parts))
 
     def of(self, images: slice) -> Shared:
-        """What is known about some of the images."""
+        """The same for some of the images."""
         return Shared(self.place, *(part[images] for part in self.parts))
 
     def to(self, target: torch.device | torch.dtype | str) -> Shared:
@@ -75,16 +75,16 @@ class Shared:
 
     @staticmethod
     def cat(some: list[Shared]) -> Shared:
-        """Several, one after the other."""
+        """Several of them, joined in order."""
         return Shared(some[0].place, *(torch.cat(parts) for parts in zip(*(one.parts for one in some), strict=True)))
 
 
 class Encoded(NamedTuple):
-    """What an image encoder returns: `features` [I,C,g,g], and finer or earlier maps for decoders that read them.
+    """The output of an image encoder: `features` [I,C,g,g], and finer or earlier maps for decoders that read them.
 
-    Each of the `levels` is [I,h,w,c], channels last, whatever the encoder computes with. The first is the one that HQ
-    decoders read: [I,g,g,c] from transformers, such as the first global block of a ViT, or [I,4g,4g,c] where the
-    row's `hq_level` is "stride4".
+    Each of the `levels` is [I,h,w,c], channels last, whatever layout the encoder uses. HQ decoders read the first
+    level: [I,g,g,c] from transformers, such as the first global block of a ViT, or [I,4g,4g,c] if the row's `hq_level`
+    is "stride4".
     """
 
     features: Float[Tensor, "I C g g"]
@@ -93,13 +93,13 @@ class Encoded(NamedTuple):
 
 @dataclass(frozen=True)
 class ImageEmbedding:
-    """What the encoder knows about pictures; independent of any prompt.
+    """The encoder's output for pictures; independent of any prompt.
 
-    `features` [I,C,g,g]; `hq` [I,C/8,4g,4g], the image-level HQ map, for HQ models; `early` [I,h,w,C'],
-    the encoder's first level, kept only where the HQ map is still to be made from it (training);
-    `shared`, what `Sam.prepared` adds to spare every later call the same work, never saved; `levels`, the finer
-    maps that SAM 2's decoder takes in while it enlarges masks, [I,C/8,4g,4g] and [I,C/4,2g,2g], finest first,
-    each with one row an image or one row for all.
+    `features` [I,C,g,g]; `hq` [I,C/8,4g,4g], the HQ map of the image, for HQ models; `early` [I,h,w,C'], the encoder's
+    first level, kept only if the HQ map is still to be made from it (in training); `shared`, which `Sam.prepared` adds
+    to save later calls the same work, and which is never saved; `levels`, the finer maps that SAM 2's decoder uses
+    while it enlarges masks, [I,C/8,4g,4g] and [I,C/4,2g,2g], finest first, each with one row for each image or one row
+    for all.
     """
 
     features: Float[Tensor, "I C g g"]
@@ -126,12 +126,11 @@ class ImageEmbedding:
 
 @dataclass(frozen=True)
 class Prompts:
-    """A flat list of prompts in model pixels, each owned by image `image_index[p]`.
+    """A flat list of prompts in model pixels; prompt p belongs to image `image_index[p]`.
 
-    `points` [P,N,2] as (x, y) and `labels` [P,N]: 1 foreground, 0 background, -1 not a point,
-    2 and 3 a box's top-left and bottom-right corner, -10 padding that takes no part.
-    `boxes` [P,4] as (x0, y0, x1, y1), a row of NaN where a prompt has none.
-    `masks` [P,1,4g,4g] logits, a prompt full of NaN where there is none.
+    `points` [P,N,2] as (x, y) and `labels` [P,N]: 1 foreground, 0 background, -1 not a point, 2 and 3 the top-left and
+    bottom-right corner of a box, -10 padding that is masked out. `boxes` [P,4] as (x0, y0, x1, y1), a row of NaN for a
+    prompt without a box. `masks` [P,1,4g,4g] logits, all NaN for a prompt without a mask.
     """
 
     image_index: Int64[Tensor, " P"]
@@ -156,7 +155,7 @@ class Prompts:
 
 @dataclass(frozen=True)
 class Sparse:
-    """Prompt tokens [P,T,C] and which of them take no part in attention [P,T] (None: all take part)."""
+    """Prompt tokens [P,T,C], and which of them are masked out of attention [P,T] (None: none)."""
 
     tokens: Float[Tensor, "P T C"]
     ignored: Bool[Tensor, "P T"] | None = None
@@ -164,9 +163,9 @@ class Sparse:
 
 @dataclass(frozen=True)
 class Attended:
-    """After tokens and image met: output tokens [P,T,C], image tokens [P,C,g,g], predicted IoU [P,4].
+    """The decoder's state after attention: output tokens [P,T,C], image tokens [P,C,g,g], predicted IoU [P,4].
 
-    `upscaled` [P,c,4g,4g] is what masks are painted from, where it had to be made before they were chosen.
+    `upscaled` [P,c,4g,4g] are the features that masks are made from, if they were needed before masks were chosen.
     """
 
     tokens: Float[Tensor, "P T C"]
@@ -183,7 +182,7 @@ class Attended:
 
 @dataclass(frozen=True)
 class Choice:
-    """Which masks to paint: SAM's mask numbers [P,K], their predicted IoU [P,K], what HQ adds."""
+    """Which masks to make: SAM's mask numbers [P,K], their predicted IoU [P,K], and the HQ mode."""
 
     masks: Int64[Tensor, "P K"]
     iou: Float[Tensor, "P K"]
@@ -192,7 +191,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class LowRes:
-    """Painted masks before they go back to the picture: logits [P,K,4g,4g], predicted IoU [P,K]."""
+    """Low-resolution masks: logits [P,K,4g,4g] and predicted IoU [P,K]."""
 
     logits: Float[Tensor, "P K G G"]
     iou: Float[Tensor, "P K"]
@@ -203,5 +202,5 @@ class LowRes:
 
     @staticmethod
     def cat(parts: list[LowRes]) -> LowRes:
-        """Several parts, one after the other."""
+        """Several of them, joined in order."""
         return LowRes(torch.cat([p.logits for p in parts]), torch.cat([p.iou for p in parts]))

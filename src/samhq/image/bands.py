@@ -1,6 +1,6 @@
-"""Any number of channels of any type as RGB: which bands to show, and which values become black and white.
+"""Pictures with any number and type of channels as RGB: which bands to show, and which values become black and white.
 
-Bands are counted from 1, as GDAL, rasterio and satellite handbooks do. Knows arrays only; nothing of files or models.
+Bands are counted from 1, as in GDAL, rasterio and satellite handbooks. Knows arrays only, not files or models.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from samhq.errors import ConfigError, ImageError
 from samhq.image.read import as_array, describe
 from samhq.shapes import Shaped, UInt8
 
-_FULL = {"b": (0.0, 1.0), "uint8": (0.0, 255.0), "uint16": (0.0, 65535.0)}  #: ranges that a type alone makes clear
+_FULL = {"b": (0.0, 1.0), "uint8": (0.0, 255.0), "uint16": (0.0, 65535.0)}  #: Types with a natural range.
 
 
 @dataclass(frozen=True)
 class Rendering:
-    """How raw values become RGB: three bands, from 1, and for each the value that is black and the one that is white.
+    """How raw values become RGB: three bands, counted from 1, and the values that become black and white in each.
 
-    The same for every window of a picture, so that no tile is brighter than its neighbour. Pixels that are NaN,
+    It is the same for every window of a picture, so that all tiles have the same brightness. Pixels that are NaN,
     infinite or `nodata` become black.
     """
 
@@ -32,7 +32,7 @@ class Rendering:
     nodata: float | None = None
 
     def apply(self, raw: Shaped[np.ndarray, "h w B"]) -> UInt8[np.ndarray, "h w 3"]:
-        """The picture of raw values, all bands in their order; values in between are spread evenly, rounded.
+        """The RGB picture of raw values with all bands; values between black and white are scaled linearly and rounded.
 
         >>> Rendering((2, 1, 1), (0, 0, 0), (10, 50, 50)).apply(np.array([[[20, 10]]]))[0, 0].tolist()
         [255, 102, 102]
@@ -44,11 +44,11 @@ class Rendering:
         return self.apply_chosen(raw[..., [band - 1 for band in self.bands]])
 
     def apply_chosen(self, raw: Shaped[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
-        """The picture of raw values where only the three bands to show were read."""
+        """The RGB picture of raw values that hold only the three bands to show."""
         if raw.dtype == np.uint8 and self._is_plain:
             return np.ascontiguousarray(raw)
         wide = raw.dtype == np.float64 or (raw.dtype.kind in "iu" and raw.dtype.itemsize > 2)
-        values: Any = raw.astype(np.float64 if wide else np.float32)  # changed in place: windows may be large
+        values: Any = raw.astype(np.float64 if wide else np.float32)  # Changed in place, because windows may be large.
         missing = ~np.isfinite(values)
         if self.nodata is not None:
             missing |= raw == self.nodata
@@ -70,14 +70,14 @@ def rendering(
     percentiles: tuple[float, float] | None = (2.0, 98.0),
     nodata: float | None = None,
 ) -> Rendering:
-    """How to show a picture of which `sample` [h,w,B] is a part, or the whole at a smaller size.
+    """How to show a picture, determined from `sample` [h,w,B]: a part of it, or the whole at a smaller size.
 
-    `bands` are one (grey) or three, counted from 1; by default the first three, or the first where there are fewer
-    than three. `percentiles` of each band's values, without NaN and `nodata`, become black and white; None takes the
+    `bands` are one (grey) or three, counted from 1; by default the first three, or the first if there are fewer than
+    three. `percentiles` of each band's values, without NaN and `nodata`, become black and white. None means the full
     range of the type, for bool, uint8 and uint16.
 
     Raises:
-        ImageError: not [h,w,B]; bands that are not there; no percentiles and another type; not a single value.
+        ImageError: not [h,w,B]; bands that do not exist; no percentiles and another type; no valid value.
         ConfigError: neither one band nor three; percentiles that are not 0 <= low < high <= 100.
     """
     array = as_array(sample)
@@ -104,8 +104,8 @@ def as_rgb(
 ) -> UInt8[np.ndarray, "H W 3"]:
     """Any picture [H,W], [H,W,B] or [B,H,W] as uint8 RGB [H,W,3]; each band is stretched by its own percentiles.
 
-    `channels_first` says which of the two; None takes the shorter end for the bands, the last where both are equal.
-    For the rest see `rendering`.
+    `channels_first` says which of the two it is; None takes the shorter end for the bands, and the last axis if both
+    are equal. For the other arguments see `rendering`.
 
     >>> as_rgb(np.array([[[5, 40]], [[60, 90]]]), (1, 2, 1), (0, 100), channels_first=False)[:, 0].tolist()
     [[0, 0, 0], [255, 255, 255]]

@@ -1,6 +1,6 @@
-"""Boxes of masks, and a user's points and boxes checked before anything is computed from them.
+"""Boxes of masks, and checks of a user's points and boxes before they are used.
 
-Everything is in image pixels: x to the right, y down, boxes as two corners (x0, y0, x1, y1). Knows nothing of the
+All coordinates are image pixels: x to the right, y down, boxes as two corners (x0, y0, x1, y1). Knows nothing of the
 model's square or of networks.
 """
 
@@ -17,9 +17,9 @@ from samhq.shapes import Float32, Int64
 if TYPE_CHECKING:
     from torch import Tensor
 
-_FAR = 1e9  #: pixels; no picture is so large, and float32 and drawing go wrong far beyond
-_BORDER = 1.0  #: pixels by which a point may lie outside the picture; rounding and border clicks
-_SMALL = 16  #: pictures up to this side may have all their prompts within 0..1
+_FAR = 1e9  #: Pixels. No picture is this large, and far larger numbers break float32 and drawing.
+_BORDER = 1.0  #: A point may lie this many pixels outside the picture, because of rounding and clicks on the border.
+_SMALL = 16  #: In pictures up to this side all prompts may lie within 0..1.
 
 
 @overload
@@ -45,7 +45,7 @@ def boxes_from_masks(masks: Any) -> Any:
 
     if not isinstance(masks, torch.Tensor):
         raise _not_masks(masks)
-    if masks.device.type == "cpu":  # numpy reduces bools ten times as fast
+    if masks.device.type == "cpu":  # NumPy reduces bools ten times as fast.
         return torch.from_numpy(_boxes_of_arrays(masks.numpy()))
     return _boxes_on_device(masks)
 
@@ -80,15 +80,15 @@ def as_points(
 def as_boxes(boxes: Any, original_hw: tuple[int, int]) -> Float32[np.ndarray, "P 4"]:
     """Boxes [P,4] as (x0, y0, x1, y1), float32, checked against the picture; returned as given, not clipped.
 
-    `boxes` is a list, array or tensor [P,4], or one box [4]; no box at all gives [0,4]. A box may stick out of the
-    picture of `original_hw` (height, width), as detectors' boxes do, but must share some of it.
+    `boxes` is a list, array or tensor [P,4], or one box [4]; no box at all gives [0,4]. A box may extend beyond the
+    picture of `original_hw` (height, width), as detectors' boxes do, but must overlap it.
 
     >>> as_boxes([10, 20, 30, 40], (100, 100)).shape
     (1, 4)
 
     Raises:
         PromptError: a wrong shape, NaN, corners in the wrong order or without area (such as (x, y, width, height)),
-            coordinates that look normalised to 0..1, or a box that lies beside the picture.
+            coordinates that look normalised to 0..1, or a box outside the picture.
     """
     corners = _numbers(boxes, "boxes", "[[x0, y0, x1, y1], ...]")
     if corners.shape in ((0,), (0, 4)):
@@ -119,7 +119,7 @@ def _boxes_of_arrays(masks: np.ndarray) -> np.ndarray:
 
 
 def _extent(occupied: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """First and last true position along the last axis; zeros where there is none."""
+    """First and last true position along the last axis; zeros if there is none."""
     if not occupied.shape[-1]:
         none = np.zeros(occupied.shape[:-1], np.int64)
         return none, none
@@ -128,7 +128,7 @@ def _extent(occupied: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _boxes_on_device(masks: Tensor) -> Tensor:
-    """The same boxes without leaving an accelerator."""
+    """As `boxes_from_masks`, without leaving an accelerator."""
     import torch
 
     if masks.dtype != torch.bool or masks.ndim < 2:
@@ -139,7 +139,7 @@ def _boxes_on_device(masks: Tensor) -> Tensor:
 
 
 def _extent_on_device(occupied: Tensor) -> tuple[Tensor, Tensor]:
-    """`_extent` for tensors: argmax has no bool kernel there, a maximum of positions works on every device."""
+    """`_extent` for tensors: accelerators have no argmax for bools, but the maximum of positions works everywhere."""
     import torch
 
     size = occupied.shape[-1]
@@ -171,7 +171,7 @@ def _numbers(values: Any, name: str, written: str) -> np.ndarray:
 
 
 def _check_not_normalised(coordinates: np.ndarray, name: str, original_hw: tuple[int, int]) -> None:
-    """Refuse fractions of the picture. Whole numbers are believed in points: (0, 0) and (1, 1) are pixels."""
+    """Refuses fractions of the picture. Points of whole numbers are accepted: (0, 0) and (1, 1) are pixels."""
     if min(original_hw) <= _SMALL or coordinates.min() < 0 or coordinates.max() > 1:
         return
     if name == "boxes" or (coordinates % 1).any():
@@ -204,7 +204,7 @@ def _check_corners(corners: np.ndarray, original_hw: tuple[int, int]) -> None:
 
 
 def _meant(box: np.ndarray, original_hw: tuple[int, int]) -> str:
-    """What a box without area may have been meant to say: corners the other way round, or a corner and a size.
+    """A guess at what a box without area means: reversed corners, or a corner and a size.
 
     >>> _meant(np.array([30, 20, 8, 5]), (100, 100))
     'its corners are reversed, so use (8, 5, 30, 20); if it is (x, y, width, height), use (30, 20, 38, 25)'
@@ -243,5 +243,5 @@ def _labels(labels: Any, count: int) -> np.ndarray:
 
 
 def _shown(values: np.ndarray) -> str:
-    """At most eight coordinates, for a message."""
+    """Up to eight coordinates as text for a message."""
     return f"({', '.join(f'{value:g}' for value in values[:8])}{', ...' if len(values) > 8 else ''})"

@@ -1,4 +1,4 @@
-"""Where whole-image segmentation looks: overlapping crops of a picture, and regular grids of points.
+"""The overlapping crops and the grids of points of whole-image segmentation.
 
 Pure geometry of sizes; knows nothing of pixels, files or networks.
 """
@@ -19,8 +19,8 @@ Crop = tuple[int, int, int, int]
 def crop_boxes(size_hw: tuple[int, int], layers: int, overlap_ratio: float) -> list[tuple[Crop, int]]:
     """The whole picture and its crops, each with its layer; layer i has 2^i crops a side, the picture is layer 0.
 
-    Neighbours in layer 1 share `overlap_ratio` of the shorter side, half of that in layer 2, and so on. Within a
-    layer the crops go down column by column. A crop that would lie wholly outside a tiny picture is left out.
+    Neighbours in layer 1 share `overlap_ratio` of the shorter side, half of that in layer 2, and so on. Within a layer
+    the crops are ordered column by column. A crop that would lie wholly outside a tiny picture is left out.
 
     >>> crop_boxes((300, 450), 1, 512 / 1500)[1:3]
     [((0, 0, 276, 201), 1), ((0, 99, 276, 300), 1)]
@@ -37,7 +37,7 @@ def crop_boxes(size_hw: tuple[int, int], layers: int, overlap_ratio: float) -> l
 
 
 def _spans(length: int, count: int, overlap: int) -> list[tuple[int, int]]:
-    """`count` overlapping spans that cover 0..length, cut at its end."""
+    """`count` overlapping spans that cover 0..length; the last one is cut at its end."""
     size = math.ceil((overlap * (count - 1) + length) / count)
     starts = [(size - overlap) * k for k in range(count)]
     return [(start, min(start + size, length)) for start in starts if start < length]

@@ -1,7 +1,7 @@
-"""Pictures of results: masks laid over a photograph with the prompts that made them, and cut-outs.
+"""Pictures of results: masks and their prompts drawn over a photograph, and cut-outs.
 
-Colours keep apart for colour-blind eyes, and clicks differ in shape as well as in colour. Knows arrays of pixels
-only, in image coordinates; nothing of models or files.
+Colours are distinguishable for colour-blind people, and clicks differ in shape as well as in colour. Knows only arrays
+of pixels, in image coordinates; nothing of models or files.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from samhq.shapes import UInt8
 #: Source: M. Okabe and K. Ito, Color Universal Design, 2008; their palette without black, bright ones first.
 PALETTE = ((86, 180, 233), (230, 159, 0), (0, 158, 115), (204, 121, 167), (240, 228, 66), (213, 94, 0), (0, 114, 178))
 _GREEN, _RED = (30, 200, 90), (225, 45, 45)
-_SMOOTH = 4  #: markers are drawn this much larger and then reduced, for soft edges
+_SMOOTH = 4  #: Markers are drawn this much larger and then reduced, for smooth edges.
 
 
 def colour(index: int) -> tuple[int, int, int]:
-    """The RGB colour of the mask with this number: seven hues, then the same lighter, then darker.
+    """The RGB colour of the mask with this number: seven hues, then the same hues lighter, then darker.
 
     >>> colour(0), colour(7)
     ((86, 180, 233), (162, 213, 242))
@@ -51,10 +51,10 @@ def overlay(
 ) -> UInt8[np.ndarray, "H W 3"]:
     """A copy of the picture with every mask tinted and outlined, and the prompts on top.
 
-    `masks` is bool [K,H,W] or [H,W]; mask i has `colour(i)`, or `colour(numbers[i])`, and small masks lie over large
-    ones. `points`
-    [N,2] (x, y) with `labels` [N] show as green stars (1, or no labels) and red dots (0); `boxes` [B,4]
-    (x0, y0, x1, y1) in their mask's colour where there are as many as masks. `alpha` is the tint's strength.
+    `masks` is bool [K,H,W] or [H,W]. Mask i has the colour `colour(i)`, or `colour(numbers[i])`; small masks are drawn
+    over large ones. `points` [N,2] (x, y) with `labels` [N] are drawn as green stars (1, or no labels) and red dots
+    (0). `boxes` [B,4] (x0, y0, x1, y1) have the colours of the masks if there are as many boxes as masks. `alpha` is
+    the strength of the tint.
 
     >>> overlay(np.zeros((9, 9, 3), np.uint8), np.ones((1, 9, 9), bool))[4, 4].tolist()
     [43, 90, 117]
@@ -82,7 +82,7 @@ def overlay(
 def cutout(image: UInt8[np.ndarray, "H W 3"], mask: Any, crop: bool = False) -> UInt8[np.ndarray, "h w 4"]:
     """The object as RGBA: alpha 255 on the bool mask [H,W], all zeros elsewhere; cut to the mask's box if `crop`.
 
-    An empty mask has no box and gives the whole picture transparent.
+    An empty mask has no box and gives the whole picture, all transparent.
 
     >>> cutout(np.full((4, 4, 3), 7, np.uint8), np.eye(4, dtype=bool)[:, :2], crop=True)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
@@ -102,7 +102,7 @@ def cutout(image: UInt8[np.ndarray, "H W 3"], mask: Any, crop: bool = False) -> 
 
 
 def line_width(size_hw: tuple[int, ...]) -> int:
-    """How wide a line to draw in a picture of this size: 1 to 3 pixels.
+    """The width of lines in a picture of this size: 1 to 3 pixels.
 
     >>> line_width((480, 640))
     2
@@ -130,14 +130,14 @@ def _checked(image: np.ndarray, masks: Any) -> np.ndarray:
 def _tint(
     canvas: np.ndarray, mask: np.ndarray, box: np.ndarray, rgb: tuple[int, int, int], alpha: float, width: int
 ) -> None:
-    """Fill and outline one mask in place, touching its box and the dark rim around it only."""
+    """Fills and outlines one mask in place; changes only its box and the dark rim around it."""
     x0, y0, x1, y1 = box.tolist()
     window = slice(max(0, y0 - 1), y1 + 2), slice(max(0, x0 - 1), x1 + 2)
     region, part = mask[window], canvas[window]
     outside = ~region
     for step in range(width):
         outside = _grown(outside, corners=step % 2 == 1, beyond=True)
-    for channel, level in enumerate(rgb):  # a table a channel: many times faster than arithmetic on masked colours
+    for channel, level in enumerate(rgb):  # A lookup table per channel is much faster than masked arithmetic.
         tinted = (np.arange(256) * (1 - alpha) + level * alpha + 0.5).astype(np.uint8)
         np.copyto(part[..., channel], tinted.take(part[..., channel]), where=region)
     part[_where(region & outside)] = [level + (255 - level) // 3 for level in rgb]
@@ -145,13 +145,13 @@ def _tint(
 
 
 def _where(few: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and columns of the true pixels; for a few in a large mask a tenth of the time of indexing by mask."""
+    """Rows and columns of the true pixels; for few pixels in a large mask ten times as fast as indexing by mask."""
     rows, columns = np.divmod(np.flatnonzero(few), few.shape[1])
     return rows, columns
 
 
 def _grown(mask: np.ndarray, corners: bool, beyond: bool) -> np.ndarray:
-    """The mask and its neighbours, diagonal ones too if `corners`; what lies past the border counts as `beyond`."""
+    """The mask and its neighbours, diagonal ones too if `corners`. Pixels past the border count as `beyond`."""
     padded = np.pad(mask, 1, constant_values=beyond)
     middle = padded[1:-1] | padded[:-2] | padded[2:]
     if corners:
@@ -191,6 +191,6 @@ def _marker(radius: int, star: bool) -> Image.Image:
 
 
 def _star(centre: float, reach: float) -> list[tuple[float, float]]:
-    """Corners of a star with a point upwards."""
+    """Corners of a star that points up."""
     arms = ((math.pi * k / 5, reach if k % 2 == 0 else reach * 0.45) for k in range(10))
     return [(centre + r * math.sin(angle), centre - r * math.cos(angle)) for angle, r in arms]

@@ -1,4 +1,4 @@
-"""Pictures behind addresses: the bytes at an http or https URL. Knows nothing about what the bytes are."""
+"""Downloads the bytes at an http or https URL. Knows nothing about what the bytes are."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from urllib.parse import unquote, urlsplit
 
 from samhq.errors import ImageError
 
-MOST = 1 << 30  #: bytes of a picture
-_TIMEOUT = 30.0  #: seconds without an answer
+MOST = 1 << 30  #: Largest number of bytes of a picture.
+_TIMEOUT = 30.0  #: Seconds without an answer.
 
 
 def is_url(source: Any) -> bool:
@@ -41,7 +41,7 @@ def fetched(url: str, timeout: float | None = None) -> bytes:
 
 
 def name_of(url: str) -> str:
-    """What the file at an address is called.
+    """The name of the file at an address.
 
     >>> name_of("https://example.org/in/my%20cat.jpg?size=2"), name_of("https://example.org/")
     ('my cat.jpg', 'picture')

@@ -1,6 +1,6 @@
-"""Picture files opened and written by Pillow: which formats, which kinds of file, and what is said where that fails.
+"""Opens and writes picture files with Pillow: allowed formats, kinds of files, and error messages.
 
-Every file that Pillow opens or writes is opened or written here. Knows nothing of arrays, masks or what pixels are for.
+All of the library's picture files pass through here. Knows nothing of arrays, masks or the use of pixels.
 """
 
 from __future__ import annotations
@@ -19,33 +19,33 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from samhq.errors import ImageError, SamHQError
 from samhq.storage.atomic import write_bytes
 
-#: Raster formats that are read; Pillow knows a file by its content, whatever its name. All others are refused: some
-#: start another program (EPS), read other files or are so rarely used that nobody looks for their faults.
+#: Raster formats that are read. Pillow detects the format from the content, whatever the name. Other formats are
+#: refused: some start another program (EPS), read other files, or are so rare that nobody looks for their bugs.
 FORMATS = (
     *("PNG", "JPEG", "TIFF", "WEBP", "GIF", "BMP", "DIB", "JPEG2000", "AVIF", "PPM", "TGA"),
     *("ICO", "PCX", "QOI", "SGI"),
 )
-#: Formats that a package adds to Pillow, where the program has registered them (pillow-heif, pillow-jxl-plugin).
+#: Formats that plugins add to Pillow, if the program has registered them (pillow-heif, pillow-jxl-plugin).
 ADDED_FORMATS = ("HEIF", "JXL")
 
-_OPEN_ALREADY = ("/dev/fd/", "/proc/self/fd/", "/dev/stdin")  #: pipes under these names have a writer: `<(command)`
+_OPEN_ALREADY = ("/dev/fd/", "/proc/self/fd/", "/dev/stdin")  #: Pipes with these names have a writer: `<(command)`.
 
 
 @contextmanager
 def open_file(file: Any, name: str) -> Iterator[Image.Image]:
-    """A picture file whose header has been read and whose pixels have not. Errors in the block are translated, too.
+    """A picture file with its header read and its pixels not read. Errors in the block are translated, too.
 
-    `file` is a path or a binary file object, `name` is what messages call it.
+    `file` is a path or a binary file object; `name` is its name in messages.
 
     Raises:
-        ImageError: it is not there, is no file with an end, is no picture of a known format, is damaged, or is larger
-            than Pillow's limit.
+        ImageError: it does not exist, has no end (a pipe or device), is no picture of a known format, is damaged, or is
+            larger than Pillow's limit.
     """
     if isinstance(file, (str, os.PathLike)):
         check_has_end(file, name)
     try:
         with warnings.catch_warnings():
-            # Pillow refuses at twice the size at which it warns; the refusal is what counts here.
+            # Pillow refuses at twice the size at which it warns. Only the refusal counts here.
             warnings.simplefilter("ignore")
             with Image.open(file, formats=_formats()) as opened:
                 yield opened
@@ -81,11 +81,11 @@ def open_file(file: Any, name: str) -> Iterator[Image.Image]:
 
 
 def suffix_of(data: bytes) -> str:
-    """The suffix of the format that a picture's bytes are in, such as ".jpg"; ".png" where that is not known."""
+    """The suffix of the format of a picture's bytes, such as ".jpg"; ".png" if the format is not known."""
     try:
         with open_file(io.BytesIO(data), "a picture") as opened:
             known = (opened.format or "").lower()
-    except ImageError:  # who reads the picture says what is wrong
+    except ImageError:  # The code that reads the picture reports the error.
         return ".png"
     return {"jpeg": ".jpg", "tiff": ".tif", "jpeg2000": ".jp2"}.get(known, f".{known}" if known else ".png")
 
@@ -103,7 +103,7 @@ def decoded(file: Any, name: str) -> Image.Image:
 
 
 def shown_size_hw(file: Any, name: str) -> tuple[int, int]:
-    """Height and width of a picture file as `decoded` gives it, from its header.
+    """Height and width that `decoded` would give, read from the file's header.
 
     Raises:
         ImageError: as `open_file`.
@@ -115,20 +115,20 @@ def shown_size_hw(file: Any, name: str) -> tuple[int, int]:
 
 
 def _formats() -> list[str]:
-    """Those of the formats that this Pillow reads."""
+    """The formats among these that the installed Pillow reads."""
     if not set(FORMATS) <= set(Image.OPEN):
         Image.init()
     return [name for name in (*FORMATS, *ADDED_FORMATS) if name in Image.OPEN]
 
 
 def save_picture(picture: Image.Image, path: str | os.PathLike[str], **options: Any) -> Path:
-    """Writes a picture in the format of the path's suffix, whole or not at all; returns the path.
+    """Writes a picture in the format of the path's suffix, atomically; returns the path.
 
-    Pillow's encoders do not notice that the last bytes did not fit on a full disk: they write into memory here.
-    `options` are Pillow's for that format.
+    Pillow's encoders do not notice a full disk at the last bytes, so they write into memory first. `options` are
+    Pillow's options for that format.
 
     Raises:
-        ImageError: no format has this suffix, or the picture is of a mode or a size that it cannot hold.
+        ImageError: no format has this suffix, or the format cannot hold the picture's mode or size.
         OSError: the file cannot be written in full.
     """
     target, content = Path(path), io.BytesIO()
@@ -147,7 +147,7 @@ def save_picture(picture: Image.Image, path: str | os.PathLike[str], **options: 
 
 
 def check_has_end(path: str | os.PathLike[str], name: str) -> None:
-    """Nothing, unless reading this path would wait for ever: a named pipe, a terminal, a device.
+    """Refuses a path that would be read for ever: a named pipe, a terminal, a device.
 
     Raises:
         ImageError: it is one of these.
@@ -155,7 +155,7 @@ def check_has_end(path: str | os.PathLike[str], name: str) -> None:
     try:
         mode = os.stat(path).st_mode
     except (OSError, ValueError):
-        return  # what is wrong with it is found when it is opened
+        return  # Other problems are found when the file is opened.
     if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
         return
     if stat.S_ISFIFO(mode) and os.fspath(path).startswith(_OPEN_ALREADY):
@@ -176,7 +176,7 @@ def is_empty(file: Any) -> bool:
 
 
 def _instead(name: str) -> str:
-    """What to do about a file that Pillow does not know, by its name."""
+    """Advice for a file that Pillow does not know, by its name."""
     if name.strip("'").lower().endswith((".tif", ".tiff")):
         return (
             "if it has other channels than a photograph, choose them with --bands 1,2,3 --stretch 2,98, in Python with "

@@ -1,11 +1,11 @@
 """The one map between a user's picture and the model's square, for points, boxes and masks, both ways.
 
-A picture is scaled so that its longer side fills the square, put in the top-left corner, and padded right
-and below. For SAM 2 each side is scaled by itself, so that the picture fills the square. Knows nothing of pixels'
-colours, files or networks.
+A picture is scaled so that its longer side fills the square, placed in the top-left corner, and padded right and below.
+For SAM 2 each side is scaled separately, so that the picture fills the square. Knows nothing of pixels' colours, files
+or networks.
 
-Source: segment-anything, utils/transforms.py and modeling/sam.py; the same in SAM-HQ, MobileSAM, transformers.
-SAM 2: sam2/utils/transforms.py.
+Source: segment-anything, utils/transforms.py and modeling/sam.py; the same in SAM-HQ, MobileSAM, transformers. SAM 2:
+sam2/utils/transforms.py.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from samhq.shapes import Bool, Float
 if TYPE_CHECKING:
     from torch import Tensor
 
-_CHUNK_PIXELS = 1 << 24  #: floats of full-size logits alive at once in `masks_to_image`: 64 MiB a step
+_CHUNK_PIXELS = 1 << 24  #: Number of floats of full-size logits in memory at once in `masks_to_image`: 64 MiB.
 
 
 @dataclass(frozen=True)
 class Frame:
-    """A picture of `original_hw` lies, scaled to `resized_hw`, in the top-left corner of a square of `side`.
+    """A picture of `original_hw`, scaled to `resized_hw`, in the top-left corner of a square of `side`.
 
-    A `squashed` picture fills the square, and its masks go to its own size in one step in place of two.
-    All sizes are (height, width) in pixels. Coordinates are absolute (x, y); image coordinates belong to the
-    original picture, model coordinates to the square. Everything stays what it was: an array gives an array, a
-    tensor a tensor on the same device.
+    A `squashed` picture fills the square, and its masks are resized to the picture in one step instead of two. All
+    sizes are (height, width) in pixels. Coordinates are absolute (x, y); image coordinates belong to the original
+    picture, model coordinates to the square. Types are kept: an array gives an array, a tensor gives a tensor on the
+    same device.
     """
 
     original_hw: tuple[int, int]
@@ -44,12 +44,12 @@ class Frame:
 
     @classmethod
     def fit(cls, original_hw: tuple[int, int], side: int, *, squash: bool = False) -> Frame:
-        """The frame in which the longer side of `original_hw` becomes `side`, or with `squash` both; rounds half up.
+        """The frame that scales the longer side, with `squash` both sides, of `original_hw` to `side` (half rounds up).
 
         >>> Frame.fit((600, 901), 1024).resized_hw
         (682, 1024)
 
-        The shorter side is never less than one pixel, so that a hairline of a picture still has content.
+        The shorter side is at least one pixel, so that a very thin picture still has content.
 
         Raises:
             ImageError: a side of the picture or of the square is not positive.
@@ -68,12 +68,12 @@ class Frame:
 
     @property
     def scale_xy(self) -> tuple[float, float]:
-        """How much wider and how much higher the resized picture is; the two differ a little by rounding."""
+        """The factors from the picture to the resized picture in x and y; rounding makes them differ a little."""
         return self.resized_hw[1] / self.original_hw[1], self.resized_hw[0] / self.original_hw[0]
 
     @property
     def steps_hw(self) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
-        """How low-resolution rows, and columns, become the picture's: enlarged to, of these kept, resized to."""
+        """The steps of rows and of columns from low resolution to the picture: enlarged size, kept size, final size."""
         if self.squashed:
             height, width = self.original_hw
             return (height, height, height), (width, width, width)
@@ -85,7 +85,7 @@ class Frame:
     @overload
     def points_to_model(self, points_xy: Tensor) -> Tensor: ...
     def points_to_model(self, points_xy: Any) -> Any:
-        """Image points [..., 2] in model pixels, float32; not clipped, not shifted by half a pixel.
+        """Image points [..., 2] in model pixels, float32; neither clipped nor shifted by half a pixel.
 
         >>> Frame.fit((500, 200), 1024).points_to_model(np.array([[100, 250]])).tolist()
         [[205.0, 512.0]]
@@ -127,12 +127,11 @@ class Frame:
     @overload
     def logits_to_image(self, low_res_logits: Tensor) -> Tensor: ...
     def logits_to_image(self, low_res_logits: Float[Any, "P K G G"]) -> Float[Any, "P K H W"]:
-        """Mask logits at the picture's own size, float32 (float64 tensors stay): up to the square, cut, to the picture.
+        """Mask logits at the picture's own size, float32 (float64 tensors stay): enlarged to the square, cut, resized.
 
-        Both steps are bilinear without antialiasing, as in the original models, also where they shrink; a squashed
-        picture's logits take one.
-        Takes [P,K,4g,4g]; `P` or `K` may be 0. Holds all masks at full size at once: for masks rather than
-        logits, `masks_to_image` needs a quarter of the memory.
+        Both resizes are bilinear without antialiasing, as in the original models, also when they shrink; the logits of
+        a squashed picture are resized once. Takes [P,K,4g,4g]; `P` or `K` may be 0. Holds all masks at full size in
+        memory. If you need masks, not logits, `masks_to_image` needs a quarter of the memory.
         """
         if isinstance(low_res_logits, np.ndarray):
             return resample.logits_to_picture(low_res_logits, *self._weights(low_res_logits))
@@ -145,10 +144,10 @@ class Frame:
     def masks_to_image(
         self, low_res_logits: Float[Any, "P K G G"], threshold: float = MASK_THRESHOLD
     ) -> Bool[Any, "P K H W"]:
-        """Masks at the picture's own size: true where the full-size logit is strictly above `threshold`.
+        """Masks at the picture's own size: true if the full-size logit is strictly above `threshold`.
 
-        The same pixels as `logits_to_image(...) > threshold`, but the floats of only a few masks are alive at a
-        time: beside the result it needs some 64 MiB, or one mask's floats where a single mask is larger.
+        Gives the same pixels as `logits_to_image(...) > threshold`, but holds the floats of only a few masks at a time:
+        some 64 MiB beside the result, or one mask's floats if a single mask is larger.
         """
         if isinstance(low_res_logits, np.ndarray):
             return resample.masks_to_picture(low_res_logits, *self._weights(low_res_logits), threshold)
@@ -171,9 +170,9 @@ class Frame:
     def mask_to_prompt(self, mask: Any) -> Float[Any, "1 G G"]:
         """A rough mask [H,W] of the picture as a mask prompt: logits [1,4g,4g], float32, 4g = side / 4.
 
-        A bool mask becomes -10 outside and +10 inside, in between where a low-resolution pixel is mixed; a float
-        mask is taken as logits. The padding right and below gets -10. The mask may also be a coarser or finer
-        drawing of the same picture: its own size need not be the picture's.
+        A bool mask becomes -10 outside and +10 inside, with values in between for low-resolution pixels that are partly
+        inside. A float mask is taken as logits. The padding right and below gets -10. The mask may also be a coarser or
+        finer drawing of the same picture: its size need not be the picture's.
 
         Raises:
             PromptError: not two-dimensional, empty, neither bool nor float, or with NaN or infinite values.
@@ -192,7 +191,7 @@ class Frame:
         return torch.from_numpy(prompt).to(mask.device)
 
     def _weights(self, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """How low-resolution rows and columns make the picture's."""
+        """The weights from low-resolution rows and columns to the picture's."""
         down, across = (
             resample.axis_weights(grid, *steps) for grid, steps in zip(logits.shape[-2:], self.steps_hw, strict=True)
         )
@@ -215,7 +214,7 @@ class Frame:
 
 
 def resize_antialiased(images: Float[Any, "I C H W"], size_hw: tuple[int, int]) -> Float[Any, "I C h w"]:
-    """Tensors of pictures at another size, by bilinear interpolation whose reach widens where it shrinks.
+    """Tensors of pictures at another size, by antialiased bilinear interpolation.
 
     >>> import torch
     >>> resize_antialiased(torch.tensor([[[[0.0], [1.0], [2.0]]]]), (1, 1)).item()
@@ -223,13 +222,14 @@ def resize_antialiased(images: Float[Any, "I C H W"], size_hw: tuple[int, int]) 
     """
     from torch.nn.functional import interpolate
 
-    if size_hw[1] == 1:  # torch 2.13 on a CPU repeats one row over a result of width 1; lying down it is right
+    # On a CPU torch 2.13 repeats one row over a result of width 1; transposed, the result is right.
+    if size_hw[1] == 1:
         return interpolate(images.mT, size_hw[::-1], mode="bilinear", align_corners=False, antialias=True).mT
     return interpolate(images, size_hw, mode="bilinear", align_corners=False, antialias=True)
 
 
 def _times(coordinates: Any, factors: tuple[float, ...]) -> Any:
-    """Coordinates times factors as float32; arrays in double precision first, tensors in single, as SAM does."""
+    """Coordinates times factors as float32; arrays are multiplied in double precision, tensors in single, as in SAM."""
     if hasattr(coordinates, "new_tensor"):
         single = coordinates.float()
         return single * single.new_tensor(factors)
@@ -237,7 +237,7 @@ def _times(coordinates: Any, factors: tuple[float, ...]) -> Any:
 
 
 def largest(values: np.ndarray) -> float:
-    """The size of the largest of some numbers, without a copy of them; NaN where one is NaN.
+    """The largest absolute value, without a copy of the numbers; NaN if one is NaN.
 
     >>> largest(np.array([1.0, -3.0]))
     3.0

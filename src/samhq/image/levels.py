@@ -1,6 +1,6 @@
-"""Numbers of any type as levels of eight bits, a strip of rows at a time, so that no second picture is in memory.
+"""Converts numbers of any type to eight-bit levels, a strip of rows at a time, without a second picture in memory.
 
-Knows arrays and PIL images; nothing of files, masks or what is shown.
+Knows arrays and PIL images; nothing of files, masks or the content of pictures.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from PIL import Image
 from samhq.errors import ImageError
 from samhq.shapes import Shaped, UInt8
 
-_OVERSHOOT = 0.02  #: the part of its range by which a float picture may leave it; bicubic filters overshoot
-_DARKEST = 8.0  #: floats that end between 1 and this are radiance or normalised data rather than 0..255
-_STRIP = 1 << 18  #: pixels of a strip
+_OVERSHOOT = 0.02  #: A float picture may leave its range by this share of it, because bicubic filters overshoot.
+_DARKEST = 8.0  #: Floats with a maximum between 1 and this are radiance or normalised data, not 0..255.
+_STRIP = 1 << 18  #: Pixels of a strip.
 
-#: Gives the rows [h,W] or [h,W,C] of a slice.
+#: Returns the rows [h,W] or [h,W,C] of a slice.
 Rows = Callable[[slice], np.ndarray]
 
 
@@ -33,7 +33,7 @@ def strips(height: int, width: int) -> Iterator[slice]:
 
 
 def rows_of(picture: Image.Image, mode: str | None = None) -> Rows:
-    """Rows of a PIL image, converted to a mode where one is given."""
+    """Rows of a PIL image, converted to a mode if one is given."""
 
     def rows(of: slice) -> np.ndarray:
         strip = picture.crop((0, of.start, picture.width, of.stop))
@@ -46,7 +46,8 @@ def rgb_levels(rows: Rows, size_hw: tuple[int, int], name: str) -> UInt8[np.ndar
     """Uint8 [H,W,3] of rows with 1, 3 or 4 channels of any type, by the rules of `samhq.image.read.read_image`.
 
     Raises:
-        ImageError: NaN or infinity, or a range that says no clear black and white; `name` is what messages call it.
+        ImageError: NaN or infinity, or a range without a clear black and white. `name` is the picture's name in
+            messages.
     """
     level = eight_bit(rows, size_hw, name)
     rgb = np.empty((*size_hw, 3), np.uint8)
@@ -57,7 +58,7 @@ def rgb_levels(rows: Rows, size_hw: tuple[int, int], name: str) -> UInt8[np.ndar
 
 
 def eight_bit(rows: Rows, size_hw: tuple[int, int], name: str) -> Callable[[np.ndarray], np.ndarray]:
-    """What makes uint8 levels of a picture's values, found from the type and the range of all of them.
+    """A function that converts a picture's values to uint8, chosen by the type and the range of all values.
 
     Raises:
         ImageError: as `rgb_levels`.
@@ -77,7 +78,7 @@ def eight_bit(rows: Rows, size_hw: tuple[int, int], name: str) -> Callable[[np.n
         raise _out_of_range(name, "0..255 or 0..65535", low, high)
     if kind != np.uint16 and high <= 255:
         return lambda values: values.astype(np.uint8)
-    if 0 < high <= 255 and name.startswith(("an array", "a tensor")):  # files are shown as viewers do
+    if 0 < high <= 255 and name.startswith(("an array", "a tensor")):  # Files become what viewers show.
         raise ImageError(
             f"Expected uint16 values in 0..65535, got values up to {high} in {name}, which would be shown black. "
             "Where they are 0..255, pass image.astype(np.uint8); for dark pictures use samhq.image.read.stretch."
@@ -86,13 +87,13 @@ def eight_bit(rows: Rows, size_hw: tuple[int, int], name: str) -> Callable[[np.n
 
 
 def limits(rows: Rows, size_hw: tuple[int, int]) -> tuple[Any, Any]:
-    """The smallest and the largest value; NaN for both where one is NaN."""
+    """The smallest and the largest value; NaN for both if one is NaN."""
     parts = [(values.min(), values.max()) for values in map(rows, strips(*size_hw))]
     return np.min([low for low, _ in parts]), np.max([high for _, high in parts])
 
 
 def on_white(rgba: Shaped[np.ndarray, "h w 4"]) -> UInt8[np.ndarray, "h w 3"]:
-    """Colours [h,w,3] of a strip with alpha on white paper.
+    """The colours [h,w,3] of a strip with alpha, blended with white.
 
     >>> on_white(np.array([[[0, 0, 200, 255], [9, 9, 9, 0]]], np.uint8)).tolist()
     [[[0, 0, 200], [255, 255, 255]]]
@@ -105,7 +106,7 @@ def on_white(rgba: Shaped[np.ndarray, "h w 4"]) -> UInt8[np.ndarray, "h w 3"]:
 
 
 def _scale(low: float, high: float, name: str) -> float:
-    """What floats are multiplied by to become levels."""
+    """The factor that turns floats into levels."""
     below = low < -_OVERSHOOT * max(high, 1.0)
     if not below and high <= 1 + _OVERSHOOT:
         return 255.0

@@ -1,7 +1,7 @@
-"""Pictures and masks from whatever holds them: a file, bytes, a PIL image, an array, a tensor.
+"""Reads pictures and masks from a file, bytes, a PIL image, an array or a tensor.
 
-Everything becomes what a viewer would show: eight bits a channel, RGB, upright, on white paper. Knows nothing of
-models, prompts or torch: tensors are recognised by what they can do.
+The result is what a viewer would show: eight bits per channel, RGB, upright, on white. Knows nothing of models, prompts
+or torch: tensors are recognised by their methods.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ from samhq.shapes import Bool, UInt8
 def read_image(source: Any, channel_order: str = "RGB") -> UInt8[np.ndarray, "H W 3"]:
     """The picture as uint8 RGB [H,W,3], as a viewer would show it.
 
-    `source` is a path, an http or https address, bytes, a file opened in binary mode (read from its beginning where it
-    can go there), a PIL image, a numpy array or a torch tensor (on any device). `channel_order` ("RGB" or "BGR", as
-    OpenCV reads) is that of an array or tensor; files and PIL images know their own.
+    `source` is a path, an http or https address, bytes, a file opened in binary mode (read from its beginning if it can
+    seek), a PIL image, a numpy array or a torch tensor (on any device). `channel_order` ("RGB", or "BGR" as in OpenCV)
+    applies to arrays and tensors; files and PIL images know their own.
 
-    Files and bytes: EXIF rotation is applied and the first frame of an animation taken. A PIL image is taken as it
-    is, since coordinates found on it belong to its own `size`; use `ImageOps.exif_transpose` to turn it.
-    Transparency is laid over white. Palettes, CMYK, grey and one-bit pictures become RGB; colour profiles are not
+    Files and bytes: EXIF rotation is applied, and the first frame of an animation is used. A PIL image is not rotated,
+    because coordinates measured on it belong to its own `size`; use `ImageOps.exif_transpose` to rotate it. Transparent
+    pixels are blended with white. Palettes, CMYK, grey and one-bit pictures become RGB. Colour profiles are not
     applied.
 
-    Arrays: [H,W], or [H,W,C] or [C,H,W] with C one of 1 (grey), 3, or 4 (with alpha, laid over white). Where both
+    Arrays: [H,W], or [H,W,C] or [C,H,W] with C one of 1 (grey), 3, or 4 (with alpha, blended with white). If both
     readings fit, an array is [H,W,C] and a tensor [C,H,W]. Values by dtype:
 
     * uint8 as they are; bool black and white;
-    * uint16, also in files, divided by 257, as viewers do; an array that ends at 255 or below is refused;
+    * uint16, also in files, divided by 257, as viewers do; an array without values above 255 is refused;
     * other integers: up to 255 as they are, up to 65535 divided by 257;
     * floats: all in 0..1 times 255; all in 0..255 as they are, if one is above 8; rounded.
 
-    All else is refused rather than guessed; `stretch` brings such data (12-bit scans, depth, radiance) into range.
-    The result may share memory with `source`: do not write into it.
+    Anything else is refused, not guessed; `stretch` converts such data (12-bit scans, depth, radiance). The result may
+    share memory with `source`: do not write into it.
 
     >>> read_image(np.array([[0.0, 1.0]]))[0].tolist()
     [[0, 0, 0], [255, 255, 255]]
@@ -64,16 +64,16 @@ def read_image(source: Any, channel_order: str = "RGB") -> UInt8[np.ndarray, "H 
 def read_mask(source: Any) -> Bool[np.ndarray, "H W"]:
     """The mask as bool [H,W], true on the object, from the same sources as `read_image`.
 
-    Bool is taken as it is. Numbers that are all 0 or 1 mean false and true; otherwise what lies above the middle of
-    the range is true: above 127 up to 255, above 32767 up to 65535, above 0.5 in floats of 0..1. A file with
-    transparency is a cut-out: its alpha is the mask. A colour palette is a label map: everything but entry 0.
-    Values that are neither, such as other label maps or logits, are refused.
+    Bool stays as it is. Numbers that are all 0 or 1 mean false and true. In other masks, values above the middle of the
+    range are true: above 127 of 255, above 32767 of 65535, above 0.5 for floats in 0..1. In a file with transparency,
+    the alpha channel is the mask. In a file with a colour palette, every entry but 0 is true. Other values, such as
+    other label maps or logits, are refused.
 
     >>> read_mask(np.array([[0, 200], [255, 90]], np.uint8)).tolist()
     [[False, True], [True, False]]
 
     Raises:
-        ImageError: as for `read_image`, or values that say no clear yes or no.
+        ImageError: as for `read_image`, or values that are not clearly true or false.
     """
     name = describe(source)
     picture = _opened(source)
@@ -137,7 +137,7 @@ def as_array(values: Any) -> np.ndarray:
 
 
 def file_name_of(source: Any) -> str | None:
-    """The path, where a picture is given by one; None for all else.
+    """The path, if a picture is given as a path; None otherwise.
 
     >>> file_name_of("in/cat.jpg"), file_name_of(b"...")
     ('in/cat.jpg', None)
@@ -146,7 +146,7 @@ def file_name_of(source: Any) -> str | None:
 
 
 def describe(source: Any) -> str:
-    """A few words that name a source in a message.
+    """A short description of a source for a message.
 
     >>> describe(np.zeros((2, 3), np.uint8))
     'an array uint8 [2, 3]'
@@ -189,12 +189,12 @@ def _opened(source: Any) -> Image.Image | None:
 
 
 def _is_picture(one: Any) -> bool:
-    """Whether this alone would be a picture, rather than a row of numbers."""
+    """Whether this item would be a picture of its own, not a row of numbers."""
     return isinstance(one, (str, bytes, os.PathLike, Image.Image)) or getattr(one, "ndim", 0) >= 2
 
 
 def _content(file: Any) -> bytes:
-    """All that a file object holds, from its beginning where it can go there: it may be given twice.
+    """The whole content of a file object, read from its beginning if it can seek, so that it may be used twice.
 
     Raises:
         ImageError: it is closed, not open for reading, or gives text.
@@ -252,7 +252,7 @@ def _channels_last(array: np.ndarray, name: str, channels_first: bool) -> np.nda
 
 
 def _mask_values(picture: Image.Image, name: str) -> np.ndarray:
-    """The one channel [H,W] of a picture that says yes or no."""
+    """The channel [H,W] of a picture that holds the mask."""
     if min(picture.size) < 1:
         raise ImageError(f"Expected a mask with pixels, got {name}; check how it was cut.")
     size_hw = picture.height, picture.width
@@ -264,7 +264,8 @@ def _mask_values(picture: Image.Image, name: str) -> np.ndarray:
         if alpha.min() < 255:
             return alpha
     rgb = _rgb_of_picture(picture, name)
-    if all(np.ptp(rgb[part], axis=2).max() <= 32 for part in strips(*size_hw)):  # JPEG makes grey a little coloured
+    # JPEG gives grey pixels a slight colour.
+    if all(np.ptp(rgb[part], axis=2).max() <= 32 for part in strips(*size_hw)):
         return rgb[..., 0]
     if picture.mode == "P":
         return _gathered(lambda part: rows_of(picture)(part) != 0, size_hw)
@@ -272,7 +273,7 @@ def _mask_values(picture: Image.Image, name: str) -> np.ndarray:
 
 
 def _gathered(rows: Rows, size_hw: tuple[int, int]) -> np.ndarray:
-    """One array of all rows; Pillow itself would hold the picture three times on the way to one."""
+    """One array of all rows. Pillow's own conversion would hold the picture three times."""
     first = rows(slice(0, 1))
     values = np.empty((*size_hw, *first.shape[2:]), first.dtype)
     for part in strips(*size_hw):

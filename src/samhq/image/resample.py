@@ -1,7 +1,8 @@
-"""Arrays at another size: low-resolution logits to a picture's pixels, and a picture's mask to low resolution.
+"""Resizes arrays: low-resolution logits to a picture's pixels, and a picture's mask to low resolution.
 
-What `Frame` does to arrays; knows sizes only. The weights of each axis are a matrix, so that two steps one after the
-other are one, and a mask is painted only where it can be. Agrees with PyTorch's interpolation to rounding.
+Does for arrays what `Frame` does for tensors; knows sizes only. The weights of each axis are a matrix, so two resizing
+steps become one, and only the part of a mask that can be true is computed. Agrees with PyTorch's interpolation to
+rounding.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ from PIL import Image
 
 from samhq.shapes import Bool, Float, Float32
 
-_CHUNK_PIXELS = 1 << 24  #: floats of full-size logits alive at once in `masks_to_picture`: 64 MiB a step
+_CHUNK_PIXELS = 1 << 24  #: Number of floats of full-size logits in memory at once in `masks_to_picture`: 64 MiB.
 
 
 def enlarged(rows: Float[np.ndarray, "G C"], size: int) -> Float[np.ndarray, "H C"]:
-    """As many rows as `size`, each between the two of `rows` that are nearest to it (not antialiased).
+    """`size` rows, each interpolated between the two nearest of `rows` (not antialiased).
 
     >>> enlarged(np.array([[0.0], [1.0]]), 4).ravel().tolist()
     [0.0, 0.25, 0.75, 1.0]
@@ -28,7 +29,7 @@ def enlarged(rows: Float[np.ndarray, "G C"], size: int) -> Float[np.ndarray, "H 
 
 
 def axis_weights(grid: int, side: int, resized: int, original: int) -> Float32[np.ndarray, "H G"]:
-    """What each low-resolution pixel adds to each of the picture's, along one axis.
+    """The weight of each low-resolution pixel in each of the picture's pixels, along one axis.
 
     From `grid` pixels to `side`, of which the first `resized` are kept, and from those to `original`.
     """
@@ -49,7 +50,7 @@ def masks_to_picture(
     across: Float32[np.ndarray, "W G"],
     threshold: float,
 ) -> Bool[np.ndarray, "P K H W"]:
-    """True where the full-size logit is above `threshold`, computed only near low-resolution pixels that are."""
+    """True if the full-size logit is above `threshold`; computed only near low-resolution pixels above it."""
     masks = np.zeros((*logits.shape[:2], len(down), len(across)), bool)
     for place in np.ndindex(*logits.shape[:2]):
         values = logits[place].astype(np.float32)
@@ -63,7 +64,7 @@ def masks_to_picture(
 
 
 def _reached(weights: np.ndarray, seen: np.ndarray) -> slice:
-    """The picture's rows that take something from the low-resolution rows that are `seen`."""
+    """The picture's rows that depend on the low-resolution rows that are `seen`."""
     touched = np.flatnonzero((weights[:, seen] > 0).any(axis=1))
     return slice(touched[0], touched[-1] + 1) if len(touched) else slice(0, 0)
 
@@ -77,7 +78,7 @@ def _paint(target: np.ndarray, values: np.ndarray, down: np.ndarray, across: np.
 
 
 def shrunk(values: Float[np.ndarray, "H W"], size_hw: tuple[int, int]) -> Float32[np.ndarray, "h w"]:
-    """Values at another size, by bilinear interpolation whose reach widens where it shrinks.
+    """Values at another size, by antialiased bilinear interpolation.
 
     >>> shrunk(np.array([[0.0], [1.0], [2.0]]), (1, 1)).item()
     1.0

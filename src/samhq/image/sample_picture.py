@@ -1,4 +1,4 @@
-"""The photograph that comes with the package, for examples and first steps. Knows nothing about what is done with it.
+"""The photograph that comes with the package, for examples and first steps.
 
 Source: scikit-image, `skimage.data.coffee`; a photograph by Rachel Michetti, courtesy of Pikolo Espresso Bar, CC0.
 """
@@ -14,7 +14,7 @@ from samhq.errors import ImageError
 def sample_picture() -> Path:
     """The path of a JPEG photograph in the package, 600 x 400 pixels: a coffee cup with a spoon.
 
-    Boxes (x0, y0, x1, y1) of what it shows: the cup's rim (172, 17, 410, 209), the espresso (203, 95, 370, 194), the
+    Boxes (x0, y0, x1, y1) of its objects: the cup's rim (172, 17, 410, 209), the espresso (203, 95, 370, 194), the
     spoon (326, 200, 407, 326).
 
     >>> sample_picture().suffix

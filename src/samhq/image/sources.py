@@ -1,6 +1,6 @@
-"""Pictures that are read a window at a time, so that a large one need not fit into memory.
+"""Reads pictures window by window, so that a large picture need not fit into memory.
 
-Arrays (memory-mapped ones too) need nothing more; TIFF, GeoTIFF and all else that GDAL reads need rasterio, from the
+Arrays (memory-mapped ones too) need no extra package. TIFF, GeoTIFF and other formats of GDAL need rasterio, from the
 extra `geo`. Knows nothing of models or prompts.
 """
 
@@ -26,25 +26,26 @@ from samhq.shapes import UInt8
 
 Affine = tuple[float, float, float, float, float, float]
 
-_BY_WINDOW = (".tif", ".tiff", ".gtiff", ".vrt", ".jp2", ".j2k")  #: suffixes for which a window costs only itself
-#: GDAL's drivers for files that hold their own pixels. GDAL knows a file by its content: without this list a "picture"
-#: could be a few lines that name other files or addresses, which a VRT may do where it is called one.
+#: Suffixes of formats in which reading a window is cheap.
+_BY_WINDOW = (".tif", ".tiff", ".gtiff", ".vrt", ".jp2", ".j2k")
+#: GDAL's drivers for files that hold their own pixels. GDAL detects the format from the content. Without this list a
+#: "picture" could be a few lines that name other files or addresses, as a VRT may.
 _DRIVERS = (
     *("GTiff", "COG", "JP2OpenJPEG", "JP2KAK", "JP2ECW", "PNG", "JPEG", "WEBP", "BMP", "GIF"),
     *("ENVI", "HFA", "NITF", "PCIDSK", "EHdr", "AAIGrid", "netCDF", "HDF5"),
 )
 _MOSAIC = ("VRT",)
-_SAMPLE_SIDE = 1024  #: limits of a stretch come from the picture at this size
-_TURNED = 274  #: TIFF's tag for a picture that is to be shown turned; GDAL does not turn it
+_SAMPLE_SIDE = 1024  #: The limits of a stretch are computed from the picture at this size.
+_TURNED = 274  #: TIFF's orientation tag; GDAL does not apply it.
 _PLAIN = {"gray", "red", "green", "blue", "alpha", "undefined", "palette"}
 
 
 @runtime_checkable
 class PictureSource(Protocol):
-    """A picture of `size_hw` (height, width) as uint8 RGB, window by window.
+    """A picture of `size_hw` (height, width), read as uint8 RGB, window by window.
 
-    `transform` is None, or six numbers (a, b, c, d, e, f) that take (column, row) to x = a·column + b·row + c and
-    y = d·column + e·row + f in the coordinates named by `crs`.
+    `transform` is None, or six numbers (a, b, c, d, e, f) that map (column, row) to x = a·column + b·row + c and y =
+    d·column + e·row + f in the coordinates named by `crs`.
     """
 
     @property
@@ -59,7 +60,7 @@ class PictureSource(Protocol):
         ...
 
     def overview(self, max_side: int) -> UInt8[np.ndarray, "h w 3"]:
-        """All of the picture, its longer side at most `max_side`; never enlarged."""
+        """The whole picture, with its longer side at most `max_side`; never enlarged."""
         ...
 
 
@@ -74,7 +75,7 @@ class ArraySource:
         transform: Affine | None = None,
         crs: str | None = None,
     ) -> None:
-        """`bands` and `percentiles` as for `samhq.image.bands.rendering`; the rest as in `PictureSource`.
+        """`bands` and `percentiles` as for `samhq.image.bands.rendering`; the other arguments as in `PictureSource`.
 
         Raises:
             ImageError, ConfigError: as `samhq.image.bands.rendering`.
@@ -96,12 +97,12 @@ class ArraySource:
         return self.rendering.apply(self.raw[window.slices()])
 
     def overview(self, max_side: int) -> UInt8[np.ndarray, "h w 3"]:
-        """All of the picture, its longer side at most `max_side`; never enlarged."""
+        """The whole picture, with its longer side at most `max_side`; never enlarged."""
         height, width = self.size_hw
         if max(height, width) <= max_side:
             return self.read(whole(self.size_hw))
         small_hw = Frame.fit(self.size_hw, max_side).resized_hw
-        # In two steps, so that of a mapped array only one strip of rows is in memory, rendered, at a time.
+        # In two steps, so that only one strip of a mapped array is in memory at a time.
         factor = max(1, max(height, width) // (4 * max_side))
         strips = [
             self._shrunk(Window(0, top, width, min(height, top + 64 * factor)), factor)
@@ -112,7 +113,7 @@ class ArraySource:
         return np.asarray(reduced.resize(small_hw[::-1], Image.Resampling.BILINEAR, box))
 
     def _shrunk(self, window: Window, factor: int) -> np.ndarray:
-        """A strip with every `factor` x `factor` pixels as their mean; incomplete ones at the end too."""
+        """A strip whose blocks of `factor` x `factor` pixels become their means, incomplete ones at the end too."""
         pixels = self.read(window)
         return pixels if factor == 1 else np.asarray(Image.fromarray(pixels).reduce(factor))
 
@@ -129,7 +130,7 @@ class RasterSource:
         bands: Sequence[int] | None = None,
         percentiles: tuple[float, float] | None = None,
     ) -> None:
-        """`bands` and `percentiles` as for `samhq.image.bands.rendering`; the file says what is no data.
+        """`bands` and `percentiles` as for `samhq.image.bands.rendering`; the file defines its no-data value.
 
         Raises:
             MissingExtraError: rasterio is not installed.
@@ -146,7 +147,7 @@ class RasterSource:
         self.close()
 
     def close(self) -> None:
-        """Gives the file back."""
+        """Closes the file."""
         self.dataset.close()
 
     @property
@@ -156,7 +157,7 @@ class RasterSource:
 
     @property
     def transform(self) -> Affine | None:
-        """The file's affine transform, None where it has none."""
+        """The file's affine transform; None if it has none."""
         affine = self.dataset.transform
         return None if affine.is_identity else tuple(float(number) for number in affine[:6])  # type: ignore[return-value]
 
@@ -167,12 +168,12 @@ class RasterSource:
 
     @cached_property
     def rendering(self) -> Rendering:
-        """How values become colours; found out when the first pixels are read, so that the place needs none.
+        """How values become colours; computed when the first pixels are read, so that reading the position is cheap.
 
         Raises:
             ImageError, ConfigError: as `samhq.image.bands.rendering`.
         """
-        if self._percentiles is None:  # the type alone decides, and pixels without data are shown as they are
+        if self._percentiles is None:  # Only the type matters, and pixels without data are shown with their values.
             return rendering(self._sample(1), self._bands, None)
         return rendering(self._sample(_SAMPLE_SIDE), self._bands, self._percentiles, self._missing)
 
@@ -187,7 +188,7 @@ class RasterSource:
         return self._shown(window=((window.y0, window.y0 + height), (window.x0, window.x0 + width)))
 
     def overview(self, max_side: int) -> UInt8[np.ndarray, "h w 3"]:
-        """All of the picture, its longer side at most `max_side`; never enlarged. Uses the file's own pyramid."""
+        """The whole picture, with its longer side at most `max_side`; never enlarged. Uses the file's own pyramid."""
         from rasterio.enums import Resampling
 
         if max(self.size_hw) <= max_side:
@@ -202,7 +203,7 @@ class RasterSource:
         return self.rendering.apply_chosen(self._values(self.rendering.bands, out_shape, how))
 
     def _values(self, bands: Iterable[int], out_shape: tuple[int, int] | None, how: dict[str, Any]) -> np.ndarray:
-        """Raw values [h,w,len(bands)]; a band that is shown twice is read once."""
+        """Raw values [h,w,len(bands)]; a band that appears twice is read once."""
         from rasterio.errors import RasterioError
 
         wanted = list(bands)
@@ -224,15 +225,15 @@ class RasterSource:
 
     @property
     def _missing(self) -> float | None:
-        """The value that the file calls no data, if it is a number."""
+        """The file's no-data value, if it is a number."""
         nodata = self.dataset.nodata
         return None if nodata is None or np.isnan(nodata) else float(nodata)
 
     @cached_property
     def palette(self) -> np.ndarray | None:
-        """The colours [256,3], stretched where that is asked, of a picture of palette entries; None for others.
+        """The colours [256,3] of a picture with a palette, stretched if percentiles are given; None for other pictures.
 
-        Also None where bands are chosen, which are shown as they are.
+        Also None if bands are chosen; they are shown as they are.
 
         Raises:
             ImageError, ConfigError: as `samhq.image.bands.rendering`.
@@ -247,7 +248,7 @@ class RasterSource:
         return colours if self._percentiles is None else self._stretched(colours)
 
     def _stretched(self, colours: np.ndarray) -> np.ndarray:
-        """Colours by the percentiles of the picture's own; an entry that means no data is black."""
+        """Colours stretched by the percentiles of the picture; an entry that means no data becomes black."""
         entries = self._sample(_SAMPLE_SIDE)[..., 0]
         shown = colours[entries].astype(np.float32)
         shown[entries == self._missing] = np.nan
@@ -259,12 +260,12 @@ class RasterSource:
 def open_picture(
     source: Any, bands: Sequence[int] | None = None, percentiles: tuple[float, float] | None = None
 ) -> PictureSource:
-    """A picture to read by window, from whatever holds it.
+    """A source that reads a picture by window, from any kind of input.
 
-    Files whose format has windows (TIFF, GeoTIFF, JPEG 2000, VRT) are read through rasterio where that is installed;
-    other files whole, as by `read_image`. `bands`, counted from 1, and `percentiles` choose and stretch channels; for
-    files they need rasterio. Transparency in files read by window is not laid over white. A picture that is to be shown
-    turned is turned, and read whole.
+    Files whose format has windows (TIFF, GeoTIFF, JPEG 2000, VRT) are read through rasterio if it is installed. Other
+    files are read whole, as by `read_image`. `bands`, counted from 1, and `percentiles` choose and stretch channels;
+    for files they need rasterio. Transparent pixels of files read by window are not blended with white. A picture with
+    an EXIF rotation is rotated, and read whole.
 
     Raises:
         ImageError: it cannot be read as a picture, or has no such bands.
@@ -291,7 +292,7 @@ def open_picture(
     if chosen:
         return ArraySource(np.asarray(source), bands, percentiles)
     if isinstance(source, np.ndarray) and source.dtype == np.uint8 and source.ndim == 3 and source.shape[2] == 3:
-        return ArraySource(source)  # perhaps mapped from a file, so not to be copied
+        return ArraySource(source)  # It may be mapped from a file, so it must not be copied.
     return ArraySource(read_image(source))
 
 
@@ -299,24 +300,24 @@ def size_of_file(path: str | os.PathLike[str]) -> tuple[int, int]:
     """Height and width of a picture file as `open_picture` shows it, from its header alone.
 
     Raises:
-        ImageError: it is no picture that can be read.
+        ImageError: it cannot be read as a picture.
     """
     try:
         return shown_size_hw(path, describe(path))
     except ImageError:
         if not read_by_window(path):
             raise
-    with RasterSource(path) as source:  # of more channels or pixels than Pillow reads
+    with RasterSource(path) as source:  # It has more channels or pixels than Pillow reads.
         return source.size_hw
 
 
 def read_by_window(path: str | os.PathLike[str]) -> bool:
-    """Whether `open_picture` reads such a file by window, as far as its name says: by its format, where rasterio is."""
+    """Whether `open_picture` reads a file with this name by window: its format allows it, and rasterio is installed."""
     return os.fspath(path).lower().endswith(_BY_WINDOW) and _has_rasterio()
 
 
 def _is_plain(dataset: Any, path: str | os.PathLike[str]) -> bool:
-    """Whether GDAL's values are what a viewer shows: it turns nothing, and leaves CMYK and one-bit grey alone."""
+    """Whether GDAL's values are what a viewer shows: GDAL does not rotate, or convert CMYK and one-bit grey."""
     kinds = {kind.name for kind in dataset.colorinterp}
     bits = int(dataset.tags(1, ns="IMAGE_STRUCTURE").get("NBITS", 8))
     inverted = dataset.tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES"
@@ -328,7 +329,7 @@ def _is_turned(path: str | os.PathLike[str]) -> bool:
         with open_file(path, describe(path)) as picture:
             return picture.getexif().get(_TURNED, 1) != 1
     except ImageError:
-        return False  # many bands, or a size that only windows can master: no camera's file
+        return False  # Many bands, or a size that needs windows: not a camera's file.
 
 
 def _has_rasterio() -> bool:
@@ -350,7 +351,7 @@ def _opened(path: str | os.PathLike[str]) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
-            with rasterio.Env():  # rasterio.open, which makes one, takes no list of drivers
+            with rasterio.Env():  # rasterio.open makes one too, but takes no list of drivers.
                 return rasterio.DatasetReader(os.fspath(path), driver=list(drivers))
     except rasterio.errors.RasterioError as error:
         if is_empty(path):

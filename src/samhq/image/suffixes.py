@@ -1,12 +1,12 @@
-"""What picture files are called. Knows nothing about what is in them, and imports nothing that does."""
+"""The suffixes of picture files. Knows nothing about their content, and imports nothing that does."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
 
-#: Endings in lower case of files in folders that count as pictures: first those that keep every pixel, in which a mask
-#: is more likely meant where there are several. A file that is named itself is tried whatever its ending.
+#: Lower-case suffixes that mark pictures in folders. Lossless formats come first: if there are several files, a mask is
+#: more likely one of these. A file that is named directly is tried whatever its suffix.
 SUFFIXES = (
     ".png",
     ".bmp",
@@ -27,10 +27,10 @@ SUFFIXES = (
 
 
 def is_picture_file(path: Path, suffixes: Collection[str] = SUFFIXES) -> bool:
-    """Whether a file in a folder counts as a picture: by its ending, and not hidden as those that macOS writes are."""
+    """Whether a file in a folder counts as a picture: by its suffix, and not hidden, as macOS's extra files are."""
     return path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file()
 
 
 def picture_files(folder: Path, suffixes: Collection[str] = SUFFIXES) -> list[Path]:
-    """The pictures that lie in a folder itself, in order of their names; none where there is no such folder."""
+    """The pictures directly in a folder, sorted by name; none if there is no such folder."""
     return sorted(path for path in folder.glob("*") if is_picture_file(path, suffixes))

@@ -1,4 +1,4 @@
-"""Pictures to the network's input: the resize, the normalisation and the padding.
+"""Turns pictures into network input: resize, normalise, pad.
 
 Knows arrays and tensors of pixels; nothing of files, prompts or networks.
 
@@ -19,10 +19,10 @@ from samhq.shapes import Float, Float32, Shaped, UInt8
 
 
 def resize_longest(image: UInt8[np.ndarray, "H W 3"], side: int) -> UInt8[np.ndarray, "h w 3"]:
-    """The picture with its longer side scaled to `side`, larger or smaller, uint8 RGB, aspect kept.
+    """The picture with its longer side scaled to `side`, up or down, uint8 RGB, aspect kept.
 
-    Pillow's bilinear filter, antialiased where it shrinks and rounded to whole levels: bit for bit what the
-    original models were trained and are run with. A picture that already fits is returned as it is.
+    Uses Pillow's bilinear filter, antialiased when it shrinks and rounded to whole levels: bit for bit what the
+    original models were trained and are run with. A picture that already fits is returned unchanged.
 
     >>> resize_longest(np.zeros((300, 450, 3), np.uint8), 1024).shape
     (683, 1024, 3)
@@ -40,7 +40,7 @@ def resize_longest(image: UInt8[np.ndarray, "H W 3"], side: int) -> UInt8[np.nda
 def squash(image: UInt8[np.ndarray, "H W 3"], side: int) -> Float32[np.ndarray, "side side 3"]:
     """The picture with both sides scaled to `side`, in 0..255, not rounded to whole levels.
 
-    Bilinear and antialiased, as SAM 2 is run: it resizes floats.
+    Bilinear and antialiased on floats, as in SAM 2.
 
     Raises:
         ImageError: not uint8 [H,W,3], or empty.
@@ -55,9 +55,9 @@ def to_square(
 ) -> tuple[Float32[np.ndarray, "1 3 S S"], Frame]:
     """The network's input [1,3,side,side], float32, and the frame that maps coordinates and masks.
 
-    RGB in 0..255 is resized by `resize_longest`, normalised, and padded right and below with zeros, which are the
-    mean colour; with `squashed` it is resized by `squash` and fills the square. `normalisation` and `squashed` are
-    those of the model's encoder.
+    RGB in 0..255 is resized by `resize_longest`, normalised, and padded right and below with zeros, which are the mean
+    colour. With `squashed` it is resized by `squash` and fills the square. `normalisation` and `squashed` come from the
+    model's encoder.
 
     >>> pixels, frame = to_square(np.zeros((2, 4, 3), np.uint8), 16)
     >>> pixels.shape, frame.resized_hw, round(pixels[0, 0, 0, 0].item(), 4)
@@ -79,7 +79,7 @@ def to_square(
 def to_pixels(
     image: UInt8[np.ndarray, "H W 3"], side: int, normalisation: Normalisation = IMAGENET, *, squashed: bool = False
 ) -> tuple[Float[Any, "1 3 S S"], Frame]:
-    """As `to_square`, the network's input as a tensor on the CPU.
+    """The network's input as a CPU tensor; otherwise as `to_square`.
 
     Raises:
         ImageError: not uint8 [H,W,3], or empty.
@@ -93,7 +93,7 @@ def to_pixels(
 def resize_longest_torch(images: Shaped[Any, "I C H W"], side: int) -> Float[Any, "I C h w"]:
     """Pictures of one size with the longer side scaled to `side`, as floats on their own device.
 
-    Bilinear with antialiasing and no rounding to whole levels, so near to `resize_longest` but not equal to it.
+    Bilinear with antialiasing, without rounding to whole levels, so close to `resize_longest` but not equal to it.
     Integers become float32, floats keep their dtype and their gradient.
 
     >>> import torch
@@ -121,7 +121,7 @@ def normalise_and_pad(
 ) -> Float[Any, "I 3 S S"]:
     """Resized RGB pictures in 0..255 as network input [I,3,side,side]: normalised, then zeros right and below.
 
-    The input stays as it is. Integers give float32, floats keep their dtype.
+    The input is not changed. Integers give float32, floats keep their dtype.
 
     Raises:
         ImageError: not [I,3,h,w], or higher or wider than `side`.

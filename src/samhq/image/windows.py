@@ -14,7 +14,7 @@ from samhq.options import whole_number
 
 @dataclass(frozen=True)
 class Window:
-    """Columns x0 up to, not including, x1 and rows y0 up to y1 of a picture."""
+    """Columns x0 to x1 (exclusive) and rows y0 to y1 (exclusive) of a picture."""
 
     x0: int
     y0: int
@@ -23,17 +23,17 @@ class Window:
 
     @property
     def hw(self) -> tuple[int, int]:
-        """Height and width; 0 where nothing is inside."""
+        """Height and width; 0 for an empty window."""
         return max(0, self.y1 - self.y0), max(0, self.x1 - self.x0)
 
     @property
     def area(self) -> int:
-        """Pixels inside."""
+        """Number of pixels."""
         height, width = self.hw
         return height * width
 
     def meet(self, other: Window) -> Window:
-        """What two windows share; an area of 0 where they share nothing.
+        """The intersection of two windows; its area is 0 if they do not overlap.
 
         >>> Window(0, 0, 10, 10).meet(Window(8, 4, 20, 20))
         Window(x0=8, y0=4, x1=10, y1=10)
@@ -49,7 +49,7 @@ class Window:
         return Window(self.x0 + x, self.y0 + y, self.x1 + x, self.y1 + y)
 
     def slices(self, origin: Window | None = None) -> tuple[slice, slice]:
-        """Rows and columns of this window in an array of the picture, or in one of the window `origin`.
+        """Rows and columns of this window in an array of the picture, or in an array of the window `origin`.
 
         >>> Window(8, 4, 10, 10).slices(Window(5, 4, 20, 20))
         (slice(0, 6, None), slice(3, 5, None))
@@ -60,16 +60,17 @@ class Window:
 
 
 def whole(size_hw: tuple[int, int]) -> Window:
-    """The window of all of a picture."""
+    """The window that covers a whole picture."""
     return Window(0, 0, int(size_hw[1]), int(size_hw[0]))
 
 
 @dataclass(frozen=True)
 class Tile:
-    """A window to look through, what to keep of it, and its `core`, all in the picture's pixels.
+    """A window for the model to see, the part of it to `keep`, and its `core`, all in the picture's pixels.
 
-    Cores share no pixel and leave none out: no other tile sees a core's pixels from further inside. `keep` reaches
-    beyond the core by half of the way to where the window ends; what is further out is context for the look alone.
+    Cores cover the picture without overlap. Every pixel of a core is at least as far from the border of this window as
+    from the border of any other tile's window. `keep` extends beyond the core by half of the distance to the window's
+    end. The rest of the window is only context for the model.
     """
 
     window: Window
@@ -83,9 +84,9 @@ def tile_grid(
     """Tiles of `tile` pixels a side that cover the picture, row by row; each shares `overlap` pixels with the next,
     by default a quarter of their side.
 
-    All have one size, so that all show the picture at one scale: the last of a row or column moves back inside and
-    shares more. A picture smaller than a tile is one tile as it is. `start_xy` moves the grid: tiles begin there and
-    a whole number of steps from there, and at the picture's borders.
+    All tiles have the same size, so that all show the picture at the same scale: the last tile of a row or column moves
+    back inside and overlaps more. A picture smaller than a tile is one tile. `start_xy` moves the grid: tiles begin
+    there, a whole number of steps from there, and at the picture's borders.
 
     >>> [(t.window.x0, t.window.x1, t.keep.x0, t.keep.x1, t.core.x0, t.core.x1) for t in tile_grid((50, 100), 60, 20)]
     [(0, 60, 0, 55, 0, 50), (40, 100, 45, 100, 50, 100)]
@@ -115,7 +116,7 @@ def tile_grid(
 
 
 def _stretches(length: int, tile: int, overlap: int, start: int) -> list[list[tuple[int, int]]]:
-    """Along one axis, for each tile: where its window, what is kept of it and its core begin and end."""
+    """Along one axis, for each tile: the begin and end of its window, of the part to keep, and of its core."""
     if length <= tile:
         return [[(0, length)] * 3]
     step, last = tile - overlap, length - tile

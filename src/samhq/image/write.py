@@ -1,4 +1,4 @@
-"""Pixels to picture files, each whole or not there. Knows nothing about what the pictures show."""
+"""Writes pixels to picture files atomically. Knows nothing about the content of pictures."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from samhq.image.files import save_picture
 from samhq.shapes import Bool, UInt8
 
 _JPEG_QUALITY = 92
-JPEG_SIDE = 65500  #: the most that libjpeg writes
+JPEG_SIDE = 65500  #: Longest side of a JPEG of libjpeg.
 
 
 def write_picture(path: Path, pixels: UInt8[np.ndarray, "H W *C"]) -> Path:
-    """The path of a picture file in the format of its suffix; grey [H,W], RGB [H,W,3] or RGBA [H,W,4].
+    """Writes grey [H,W], RGB [H,W,3] or RGBA [H,W,4] to a picture file in the format of its suffix; returns its path.
 
     Raises:
         OSError: the folder cannot be made or written.
@@ -26,7 +26,7 @@ def write_picture(path: Path, pixels: UInt8[np.ndarray, "H W *C"]) -> Path:
 
 
 def write_overlay(folder: Path, stem: str, pixels: UInt8[np.ndarray, "H W 3"]) -> Path:
-    """The path of `STEM_overlay.jpg`, or of `STEM_overlay.png` for a picture with a longer side than a JPEG can have.
+    """Writes `STEM_overlay.jpg`, or `STEM_overlay.png` for a picture too large for JPEG; returns its path.
 
     Raises:
         OSError: the folder cannot be made or written.
@@ -36,7 +36,7 @@ def write_overlay(folder: Path, stem: str, pixels: UInt8[np.ndarray, "H W 3"]) -
 
 
 def write_mask(path: Path, mask: Bool[np.ndarray, "H W"]) -> Path:
-    """The path of an 8-bit grey PNG with 255 on the object and 0 elsewhere.
+    """Writes an 8-bit grey PNG with 255 on the object and 0 elsewhere; returns its path.
 
     Raises:
         OSError: the folder cannot be made or written.

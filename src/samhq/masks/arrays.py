@@ -1,6 +1,6 @@
-"""Masks as boolean NumPy arrays, whatever holds them: an array, a tensor on any device, a nested list.
+"""Masks as boolean NumPy arrays, from an array, a tensor on any device, or a nested list.
 
-Knows nothing about files, networks or what a mask is of.
+Knows nothing about files, networks or the objects of masks.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from samhq.shapes import Bool
 
 
 def one_mask(mask: Any) -> Bool[np.ndarray, "H W"]:
-    """The mask as a bool array [H,W]; shares memory with `mask` where it can.
+    """The mask as a bool array [H,W]; shares memory with `mask` if possible.
 
     >>> one_mask([[True, False]]).shape
     (1, 2)
@@ -30,7 +30,7 @@ def one_mask(mask: Any) -> Bool[np.ndarray, "H W"]:
 
 
 def several_masks(masks: Any) -> Bool[np.ndarray, "*n H W"]:
-    """Masks as a bool array [..., H, W]; shares memory with `masks` where it can.
+    """Masks as a bool array [..., H, W]; shares memory with `masks` if possible.
 
     Raises:
         ImageError: not bool, or without height and width.

@@ -1,7 +1,7 @@
-"""Masks made tidy: holes filled, specks dropped, outlines smoothed, and soft edges that follow the picture.
+"""Cleans masks: fills holes, removes specks, smooths outlines, and makes soft edges that follow the picture.
 
-Works in the mask's own box, so a small object in a large picture costs little. Masks are bool
-arrays [H,W], or tensors; results are arrays. Knows arrays of pixels only.
+Works in the mask's own box, so a small object in a large picture costs little. Masks are bool arrays [H,W], or tensors;
+results are arrays. Knows arrays of pixels only.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ from samhq.masks.arrays import one_mask
 from samhq.options import real_number, whole_number
 from samhq.shapes import Bool, Float32, UInt8
 
-#: He's regularisation, for colours in 0..1: differences of about 1 % of the range count as noise, not as an edge.
+#: Regularisation of He's filter, for colours in 0..1: differences of about 1 % of the range are noise, not an edge.
 _FLATNESS = 1e-4
-_LARGEST_RADIUS = 4096  #: pixels; filters of larger radius take memory and time without end
-_TILE = 256  #: the least side of what is filtered at a time; bounds the memory of soft edges
+_LARGEST_RADIUS = 4096  #: Largest radius of filters in pixels; larger ones take too much memory and time.
+_TILE = 256  #: Least side of the area that is filtered at a time; limits the memory for soft edges.
 
 
 @dataclass(frozen=True)
 class Finish:
-    """What is done to masks before they are written; with the defaults nothing."""
+    """How masks are cleaned before they are written; the defaults change nothing."""
 
     fill_holes: int = 0
     """Fill enclosed gaps of up to this many pixels."""
 
     drop_specks: int = 0
-    """Drop separate parts of fewer than this many pixels; the largest part always stays."""
+    """Remove separate parts of fewer than this many pixels. The largest part always stays."""
 
     smooth: float = 0.0
-    """Round outlines with about this radius in pixels; what is thinner than that goes."""
+    """Round outlines with about this radius in pixels. This removes anything thinner."""
 
     soft_edge: int = 0
-    """Width in pixels of the band in which a cut-out's transparency follows the picture's own edges."""
+    """Width in pixels of the soft edge of a cut-out. Within it, transparency follows the edges of the picture."""
 
     def __post_init__(self) -> None:
         for name in ("fill_holes", "drop_specks"):
@@ -48,11 +48,11 @@ class Finish:
 
     @property
     def changes_masks(self) -> bool:
-        """Whether `apply` does anything; a soft edge alone leaves the mask itself as it is."""
+        """Whether `apply` changes anything; a soft edge alone does not change the mask."""
         return bool(self.fill_holes or self.drop_specks or self.smooth)
 
     def apply(self, mask: Any) -> Bool[np.ndarray, "H W"]:
-        """The finished mask. In the result no part is a speck and no gap is left to fill.
+        """The cleaned mask; it has no specks, and no gaps that should be filled.
 
         >>> Finish(fill_holes=1).apply(np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], bool)).all()
         np.True_
@@ -61,13 +61,13 @@ class Finish:
             ImageError: not bool [H,W].
         """
         mask = one_mask(mask)
-        # In this order neither step undoes what the one before it promised.
+        # In this order no step undoes the work of the step before it.
         mask = smooth(mask, self.smooth) if self.smooth else mask
         mask = drop_specks(mask, self.drop_specks) if self.drop_specks else mask
         return fill_holes(mask, self.fill_holes) if self.fill_holes else mask
 
     def alpha(self, image: UInt8[np.ndarray, "H W 3"], mask: Any) -> Float32[np.ndarray, "H W"]:
-        """How opaque each pixel of a cut-out is, 0..1: the mask itself, or with a soft edge.
+        """The opacity of each pixel of a cut-out, 0..1: the mask itself, or the mask with a soft edge.
 
         Raises:
             ImageError: the mask is not bool [H,W], or not of the picture's size.
@@ -78,7 +78,7 @@ class Finish:
 def fill_holes(mask: Any, max_area: int) -> Bool[np.ndarray, "H W"]:
     """A copy of the mask with every hole of up to `max_area` pixels filled.
 
-    A hole is a part of the background, its pixels joined by their sides, that does not reach the picture's border.
+    A hole is a part of the background, 4-connected, that does not reach the picture's border.
 
     >>> fill_holes(np.array([[1, 1, 1, 1], [1, 0, 0, 1], [1, 1, 1, 1]], bool), 1).sum()
     np.int64(10)
@@ -89,7 +89,7 @@ def fill_holes(mask: Any, max_area: int) -> Bool[np.ndarray, "H W"]:
     from scipy import ndimage
 
     result, window = _copy_and_window(mask)
-    padded = np.pad(result[window], 1)  # so that gaps open to the border are one part with the outside
+    padded = np.pad(result[window], 1)  # The margin joins gaps that are open to the border with the outside.
     parts, _ = ndimage.label(~padded)
     fill = np.bincount(parts.ravel()) <= max_area
     fill[[0, parts[0, 0]]] = False
@@ -98,9 +98,9 @@ def fill_holes(mask: Any, max_area: int) -> Bool[np.ndarray, "H W"]:
 
 
 def drop_specks(mask: Any, min_area: int) -> Bool[np.ndarray, "H W"]:
-    """A copy of the mask without its parts of fewer than `min_area` pixels; the largest one stays in any case.
+    """A copy of the mask without its parts of fewer than `min_area` pixels; the largest part always stays.
 
-    A part is what joins by sides or corners, so that a thin diagonal line is one.
+    Parts are 8-connected, so a thin diagonal line is one part.
 
     >>> drop_specks(np.array([[1, 1, 0, 1]], bool), 2).tolist()
     [[True, True, False, False]]
@@ -122,10 +122,10 @@ def drop_specks(mask: Any, min_area: int) -> Bool[np.ndarray, "H W"]:
 
 
 def smooth(mask: Any, radius: float) -> Bool[np.ndarray, "H W"]:
-    """The mask with its outline rounded: where more than half of a round neighbourhood is on the object.
+    """The mask with its outline rounded: true if more than half of a pixel's round neighbourhood is on the object.
 
-    Corners tighter than about `radius` pixels become round and parts thinner than that vanish; straight edges and
-    those along the picture's border stay where they are.
+    Corners sharper than about `radius` pixels become round, and parts thinner than that disappear. Straight edges and
+    edges along the picture's border do not move.
 
     >>> smooth(np.array([[0, 0, 0], [0, 1, 0], [0, 0, 0]], bool), 2).any()
     np.False_
@@ -144,7 +144,7 @@ def smooth(mask: Any, radius: float) -> Bool[np.ndarray, "H W"]:
 def soft_edge(image: UInt8[np.ndarray, "H W 3"], mask: Any, radius: int) -> Float32[np.ndarray, "H W"]:
     """An opacity in 0..1 that follows the picture's edges (hair, blur) in a band around the mask's outline.
 
-    Further than twice `radius` pixels from the outline it is the mask.
+    More than twice `radius` pixels from the outline it equals the mask.
 
     Raises:
         ImageError: the mask is not bool [H,W], or not of the picture's size.
@@ -160,7 +160,7 @@ def soft_edge(image: UInt8[np.ndarray, "H W 3"], mask: Any, radius: int) -> Floa
     for top, left in itertools.product(range(rows.start, rows.stop, step), range(columns.start, columns.stop, step)):
         y, x = slice(max(0, top - reach), top + step + reach), slice(max(0, left - reach), left + step + reach)
         part = mask[y, x]
-        if part.any() and not part.all():  # otherwise no outline is near
+        if part.any() and not part.all():  # Otherwise no outline is near.
             soft = _guided(image[y, x].astype(np.float32) / 255, part.astype(np.float32), radius)
             tile = alpha[top : top + step, left : left + step]
             tile[:] = soft[top - y.start :, left - x.start :][: tile.shape[0], : tile.shape[1]]
@@ -177,7 +177,7 @@ def _guided(guide: Float32[np.ndarray, "h w 3"], values: Float32[np.ndarray, "h 
 
 
 def _solved(guide: np.ndarray, mean: np.ndarray, right: np.ndarray, radius: int) -> np.ndarray:
-    """Each window's slopes [h,w,3]: its colours' covariance, made regular, divided into `right`; by cofactors."""
+    """Each window's slopes [h,w,3]: the inverse of its colours' regularised covariance, by cofactors, times `right`."""
     pairs = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
     rr, rg, rb, gg, gb, bb = (
         _box(guide[..., i] * guide[..., j], radius) - mean[..., i] * mean[..., j] + _FLATNESS * (i == j)
@@ -209,7 +209,7 @@ def _copy_and_window(mask: Any) -> tuple[np.ndarray, tuple[slice, slice]]:
 
 
 def _window(mask: np.ndarray, margin: int) -> tuple[slice, slice]:
-    """Rows and columns of the mask's box, wider by `margin` where the picture goes on; empty for an empty mask."""
+    """Rows and columns of the mask's box, extended by `margin` within the picture; empty for an empty mask."""
     x0, y0, x1, y1 = boxes_from_masks(mask).tolist()
     height, width = mask.shape
     if not mask.any():

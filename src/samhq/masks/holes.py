@@ -1,6 +1,6 @@
-"""Small holes and specks of low-resolution logits: SAM 2's cleaning, before masks are enlarged.
+"""Removes small holes and specks from low-resolution logits before masks are enlarged, as SAM 2 does.
 
-Components are 8-connected, and one that touches the border counts like any other. Knows nothing about networks.
+Components are 8-connected, and a component that touches the border counts like any other. Knows nothing about networks.
 
 Source: sam2/utils/transforms.py and sam2/utils/misc.py of facebookresearch/sam2.
 """
@@ -11,7 +11,7 @@ import numpy as np
 
 from samhq.shapes import Bool, Float
 
-_SURE = 10.0  #: how far beyond the threshold a changed pixel goes
+_SURE = 10.0  #: Distance of a changed pixel's logit from the threshold.
 
 
 def small_components(on: Bool[np.ndarray, "H W"], most: float) -> Bool[np.ndarray, "H W"]:
@@ -24,7 +24,7 @@ def small_components(on: Bool[np.ndarray, "H W"], most: float) -> Bool[np.ndarra
 
     _, labels, stats, _ = cv2.connectedComponentsWithStats(np.ascontiguousarray(on, np.uint8), connectivity=8)
     small = stats[:, cv2.CC_STAT_AREA] <= most
-    small[0] = False  # what is off
+    small[0] = False  # Pixels that are off.
     chosen: np.ndarray = small[labels]
     return chosen
 
@@ -32,7 +32,7 @@ def small_components(on: Bool[np.ndarray, "H W"], most: float) -> Bool[np.ndarra
 def filled(
     logits: Float[np.ndarray, "G F"], hole: float, threshold: float = 0.0, value: float = _SURE
 ) -> Float[np.ndarray, "G F"]:
-    """Logits where holes of at most `hole` pixels are set to `threshold + value`.
+    """Logits in which holes of at most `hole` pixels are set to `threshold + value`.
 
     >>> filled(np.array([[1.0, -1.0], [1.0, 1.0]]), 1).tolist()
     [[1.0, 10.0], [1.0, 1.0]]
@@ -45,9 +45,9 @@ def filled(
 def cleaned(
     logits: Float[np.ndarray, "G F"], hole: float, speck: float, threshold: float = 0.0
 ) -> Float[np.ndarray, "G F"]:
-    """Logits without holes of at most `hole` and without specks of at most `speck` pixels.
+    """Logits without holes of at most `hole` pixels and without specks of at most `speck` pixels.
 
-    Both are found in the logits as they come, so filling a hole does not save a speck beside it.
+    Both are found in the input, so filling a hole does not save a speck beside it.
     """
     made = filled(logits, hole, threshold)
     if speck <= 0:

@@ -1,10 +1,10 @@
 """Outlines of masks as polygons with holes, exact to the pixel or simplified.
 
-Coordinates run along pixel borders: the pixel (x, y) is the square from (x, y) to (x + 1, y + 1), so a filled
-outline gives the mask back. Knows nothing of files, datasets or OpenCV.
+Coordinates run along pixel borders: the pixel (x, y) is the square from (x, y) to (x + 1, y + 1), so filling an outline
+gives the mask again. Knows nothing of files, datasets or OpenCV.
 
-How: every lattice point where an outline turns is a corner. Along each row of the lattice corners pair up into
-horizontal edges, along each column into vertical ones, and going from pair to pair walks the rings.
+Method: every lattice point where an outline turns is a corner. Corners pair up along each row of the lattice into
+horizontal edges, and along each column into vertical edges. Following the pairs alternately gives the rings.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from samhq.shapes import Bool, Float64, Int, Int64, Shaped
 class Polygon:
     """One connected area: an outer ring [N,2] and the rings of its holes, (x, y) on pixel borders, int64.
 
-    Rings are not closed by repeating their first point. The exterior runs clockwise as seen on the screen, holes
-    run the other way.
+    Rings do not repeat their first point at the end. On the screen the exterior runs clockwise and holes run
+    counter-clockwise.
     """
 
     exterior: Int64[np.ndarray, "N 2"]
@@ -41,14 +41,14 @@ def rings(polygons: Iterable[Polygon]) -> Iterator[np.ndarray]:
 
 
 def polygons_from_mask(mask: Any, tolerance: float = 0.0) -> list[Polygon]:
-    """One polygon for every area whose pixels join by their sides, in reading order of their top-left corners.
+    """One polygon for every 4-connected area, in reading order of their top-left corners.
 
     `mask` is bool [H,W], an array or a tensor.
 
-    With `tolerance` 0 the outlines are exact, with a corner wherever they turn; no ring meets itself, and rings
-    touch at most in single points, so the polygons are valid in the sense of GeoJSON and Shapely. Otherwise corners
-    are left out while those left out stay within `tolerance` pixels of the outline (Douglas-Peucker); every ring
-    keeps at least three, but rings that lie close together may then cross. An empty mask gives no polygons.
+    With `tolerance` 0 the outlines are exact, with a corner at every turn. No ring meets itself, and rings touch at
+    most in single points, so the polygons are valid for GeoJSON and Shapely. With a larger tolerance, corners are
+    removed as long as they lie within `tolerance` pixels of the simplified outline (Douglas-Peucker). Every ring keeps
+    at least three corners, but simplified rings that lie close together may cross. An empty mask gives no polygons.
 
     >>> mask = np.ones((3, 3), bool)
     >>> mask[1, 1] = False
@@ -75,14 +75,15 @@ def polygons_from_mask(mask: Any, tolerance: float = 0.0) -> list[Polygon]:
 
 
 def simplified(rings: list[Shaped[np.ndarray, "_ 2"]], tolerance: float) -> list[Shaped[np.ndarray, "_ 2"]]:
-    """Each closed ring with some of its points, in their order; those left out lie within `tolerance` of the result.
+    """Each closed ring with fewer points, in the same order; removed points lie within `tolerance` of the result.
 
-    A ring stays as it is where fewer than three points would be left.
+    A ring does not change if fewer than three points would be left.
 
     >>> simplified([np.array([[0, 0], [5, 1], [9, 0], [9, 9]])], 1.5)[0].tolist()
     [[0, 0], [9, 0], [9, 9]]
 
-    Source: D. Douglas and T. Peucker, 1973; from the first point and the one farthest from it, all rings at once.
+    Source: D. Douglas and T. Peucker, 1973; starts from the first point and the one farthest from it, for all rings at
+    once.
     """
     if not rings:
         return []
@@ -99,7 +100,7 @@ def simplified(rings: list[Shaped[np.ndarray, "_ 2"]], tolerance: float) -> list
 
 
 def _keep_far_points(closed: Float64[np.ndarray, "N 2"], kept: Bool[np.ndarray, " N"], tolerance: float) -> None:
-    """Add to `kept`, piece by piece, the point farthest from the piece, until none is beyond the tolerance."""
+    """Adds to `kept`, piece by piece, the point farthest from the piece, until all points are within the tolerance."""
     undecided = np.flatnonzero(~kept)
     while len(undecided):
         knots = np.flatnonzero(kept)
@@ -114,7 +115,7 @@ def _keep_far_points(closed: Float64[np.ndarray, "N 2"], kept: Bool[np.ndarray, 
 
 
 def _largest(values: Float64[np.ndarray, " N"], starts: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
-    """Where the first largest value lies in each of the parts that begin at `starts`."""
+    """The position of the first largest value in each of the parts that begin at `starts`."""
     part = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(values)))
     hits = np.flatnonzero(values == np.maximum.reduceat(values, starts)[part])
     return hits[np.unique(part[hits], return_index=True)[1]]
@@ -123,7 +124,7 @@ def _largest(values: Float64[np.ndarray, " N"], starts: Int[np.ndarray, " n"]) -
 def _distances(
     points: Float64[np.ndarray, "N 2"], start: Float64[np.ndarray, "N 2"], end: Float64[np.ndarray, "N 2"]
 ) -> Float64[np.ndarray, " N"]:
-    """Squared distances of points from their straight pieces."""
+    """Squared distances of points from the straight pieces that replace them."""
     along, away = end - start, points - start
     length = np.maximum((along**2).sum(axis=1), np.finfo(float).tiny)
     away = away - np.clip((away * along).sum(axis=1) / length, 0, 1)[:, None] * along
@@ -133,7 +134,7 @@ def _distances(
 def _walk(mask: Bool[np.ndarray, "H W"]) -> list[list[int]]:
     """All rings as lists of lattice points y * (W + 1) + x, each from its first point in reading order.
 
-    Where two pixels meet by a corner only, the rings keep them apart.
+    Two pixels that meet only at a corner are kept apart.
     """
     vertices, rows_swapped = _corners(mask)
     columns = vertices % (mask.shape[1] + 1)
@@ -149,7 +150,7 @@ def _walk(mask: Bool[np.ndarray, "H W"]) -> list[list[int]]:
         ring: list[int] = []
         here = start
         while not seen[here]:
-            across = here ^ 1  # neighbours in reading order are the two ends of a horizontal edge
+            across = here ^ 1  # Neighbours in reading order are the two ends of a horizontal edge.
             seen[here] = seen[across] = 1
             ring += (ids[here], ids[across])
             here = partner[across]
@@ -158,11 +159,11 @@ def _walk(mask: Bool[np.ndarray, "H W"]) -> list[list[int]]:
 
 
 def _corners(mask: Bool[np.ndarray, "H W"]) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " n"]]:
-    """Lattice points where outlines turn, in reading order, and the same numbering with some neighbours exchanged.
+    """Lattice points where outlines turn, in reading order, and the same numbering with some neighbours swapped.
 
-    A point where two pixels meet by their corner turns twice and is listed twice: its first copy ends the edge from
-    the left, its second starts the one to the right. Which of them takes the vertical edge from above depends on
-    which of the two diagonals is filled; the second result exchanges the copies where it is the rising one.
+    At a point where two pixels meet only at a corner the outline turns twice, so the point is listed twice. Its first
+    copy ends the edge from the left, its second copy starts the edge to the right. The filled diagonal decides which
+    copy takes the vertical edge from above; the second result swaps the copies if the rising diagonal is filled.
     """
     padded = np.pad(mask, 1)
     upper, lower = padded[:-1], padded[1:]
@@ -178,7 +179,7 @@ def _corners(mask: Bool[np.ndarray, "H W"]) -> tuple[Int[np.ndarray, " n"], Int[
 
 
 def _parted(ring: list[int]) -> list[list[int]]:
-    """A ring that meets itself as several that do not, each from its first point in reading order."""
+    """Splits a ring that meets itself into rings that do not, each from its first point in reading order."""
     if len(set(ring)) == len(ring):
         return [ring]
     rings: list[list[int]] = []
@@ -198,9 +199,9 @@ def _parted(ring: list[int]) -> list[list[int]]:
 
 
 def _turned(ring: list[int], outer: bool, mask: Bool[np.ndarray, "H W"]) -> list[int]:
-    """The ring clockwise if it is an exterior, otherwise the other way, from the same point."""
+    """The ring from the same point, clockwise if it is an exterior, otherwise counter-clockwise."""
     width = mask.shape[1] + 1
-    clockwise = ring[1] // width == ring[0] // width  # the first point is the highest, then the leftmost
+    clockwise = ring[1] // width == ring[0] // width  # The first point is the highest, and of those the leftmost.
     return ring if clockwise == outer else ring[:1] + ring[:0:-1]
 
 
@@ -213,10 +214,10 @@ def _points(rings: list[list[int]], mask: Bool[np.ndarray, "H W"]) -> list[Int64
 
 
 def _owners(rings: list[list[int]], mask: Bool[np.ndarray, "H W"]) -> list[int]:
-    """For each ring the number of the exterior that it belongs to; exteriors belong to themselves.
+    """For each ring the number of its polygon's exterior; an exterior has its own number.
 
-    The pixel above a hole's first point is filled. The nearest edge to its left is on an exterior or a hole of the
-    same area, and on one that starts higher up, whose owner is known by then.
+    The pixel above a hole's first point is filled. The nearest edge to its left belongs to an exterior or a hole of the
+    same area. That ring starts higher up, so its owner is already known.
     """
     owners = list(range(len(rings)))
     width = mask.shape[1] + 1
@@ -232,7 +233,7 @@ def _owners(rings: list[list[int]], mask: Bool[np.ndarray, "H W"]) -> list[int]:
 
 
 def _vertical_edges(rings: list[list[int]], width: int) -> tuple[Int[np.ndarray, " E"], Int[np.ndarray, " E"]]:
-    """The upper ends of all vertical edges one pixel long, in reading order, and which ring each is part of."""
+    """The upper ends of all vertical edges of one pixel, in reading order, and the ring of each."""
     lengths = np.array([len(ring) for ring in rings])
     start = np.fromiter(itertools.chain.from_iterable(rings), np.int64)
     following = np.arange(1, len(start) + 1)

@@ -1,4 +1,4 @@
-"""Masks that know where in a picture they lie.
+"""Masks with their position in a picture.
 
 Whole pixels, (x, y) from the top-left corner. Knows nothing of colours, files, prompts or networks.
 """
@@ -19,12 +19,12 @@ from samhq.masks.arrays import one_mask
 from samhq.masks.rle import RLE
 from samhq.shapes import Bool, Int64
 
-_MOST_PIXELS = 2**32 - 1  #: COCO's own tools keep a run in 32 bits
+_MOST_PIXELS = 2**32 - 1  #: COCO's tools store counts in 32 bits.
 
 
 @dataclass(frozen=True, eq=False)
 class Piece:
-    """A mask cut to its box: what is outside `window` is off the object. Kept at one bit a pixel."""
+    """A mask cut to its box, kept at one bit per pixel. Pixels outside `window` are off."""
 
     window: Window
     bits: np.ndarray
@@ -48,7 +48,7 @@ class Piece:
 
     @property
     def mask(self) -> Bool[np.ndarray, "h w"]:
-        """The mask inside `window`, unpacked anew at each call."""
+        """The mask inside `window`, unpacked on every call."""
         if not self.area:
             return np.zeros(self.window.hw, bool)
         return np.unpackbits(self.bits, axis=1, count=self.window.hw[1]).view(bool)
@@ -60,11 +60,11 @@ class Piece:
         return (self.window.x0, self.window.y0, width, height) if self.area else (0, 0, 0, 0)
 
     def inside(self, window: Window) -> Bool[np.ndarray, "h w"]:
-        """The mask in any window of the picture, at that window's size."""
+        """The mask in any window of the picture, with that window's size."""
         result = np.zeros(window.hw, bool)
         shared = self.window.meet(window)
         if self.area and shared.area:
-            # Rows are cut before they are unpacked: of a mask across the whole picture a window needs little.
+            # Rows are cut before they are unpacked, so a window of a large mask costs little.
             rows = self.bits[shared.slices(self.window)[0]]
             first = (shared.x0 - self.window.x0) // 8
             skip = shared.x0 - self.window.x0 - 8 * first
@@ -73,7 +73,7 @@ class Piece:
         return result
 
     def shared(self, other: Piece) -> int:
-        """Pixels that are on both."""
+        """The number of pixels that both pieces cover."""
         window = self.window.meet(other.window)
         return int((self.inside(window) & other.inside(window)).sum()) if window.area else 0
 
@@ -91,7 +91,7 @@ class Piece:
         return runs.compressed(self.changes(size_hw), size_hw)
 
     def changes(self, size_hw: tuple[int, int]) -> Int64[np.ndarray, " R"]:
-        """Where runs begin and end in a picture of `size_hw`, column by column; see `samhq.masks.runs`.
+        """The pixel numbers at which runs begin and end in a picture of `size_hw`; see `samhq.masks.runs`.
 
         >>> Piece.of(np.array([[True, True]]), 1, 0).changes((3, 4)).tolist()
         [3, 4, 6, 7]
@@ -105,11 +105,11 @@ class Piece:
         columns = np.pad(self.mask.T.astype(np.int8), ((0, 0), (1, 1)))
         column, row = np.nonzero(np.diff(columns, axis=1))
         turns = (column + self.window.x0).astype(np.int64) * height + row + self.window.y0
-        # A run that ends a column where the next one begins another goes on.
+        # A run that ends at the end of a column continues if the next column begins with a run.
         goes_on = np.flatnonzero(turns[1:] == turns[:-1])
         return np.delete(turns, np.concatenate([goes_on, goes_on + 1]))
 
 
 def boxes(pieces: Sequence[Piece]) -> Int64[np.ndarray, "K 4"]:
-    """The windows of pieces as rows (x0, y0, x1, y1), x1 and y1 not included."""
+    """The windows of pieces as rows (x0, y0, x1, y1), x1 and y1 exclusive."""
     return np.array([(p.window.x0, p.window.y0, p.window.x1, p.window.y1) for p in pieces], np.int64).reshape(-1, 4)

@@ -1,8 +1,8 @@
-"""Rings of points filled to masks, exactly as pycocotools fills a COCO polygon, whatever the coordinates are.
+"""Fills rings of points to masks, exactly as pycocotools fills a COCO polygon, for any coordinates.
 
-pycocotools lists every fifth of a pixel along every edge, also outside the picture: one coordinate of 1e8 takes
-gigabytes and then ends the process. Here each edge gives only the places where it crosses a column of the picture.
-Knows nothing of files or annotations.
+pycocotools lists every fifth of a pixel along every edge, also outside the picture, so one coordinate of 1e8 takes
+gigabytes and crashes the process. This code computes only where each edge crosses a column of the picture. Knows
+nothing of files or annotations.
 
 Source: pycocotools, common/maskApi.c, `rleFrPoly`, whose rounding this reproduces.
 """
@@ -15,14 +15,14 @@ import numpy as np
 
 from samhq.shapes import Float64, Int64
 
-_SCALE = 5  #: steps a pixel on which pycocotools rounds points
-_CROSSINGS = 1 << 20  #: places held at a time: about 100 MB
+_SCALE = 5  #: Steps per pixel to which pycocotools rounds points.
+_CROSSINGS = 1 << 20  #: Crossings in memory at a time: about 100 MB.
 
 
 def filled(ring: Float64[np.ndarray, "N 2"], size_hw: tuple[int, int]) -> Int64[np.ndarray, " R"]:
-    """The mask inside one ring of points (x, y), as its changes (see `samhq.masks.runs`); what lies outside is cut off.
+    """The mask inside one ring of points (x, y), as its changes (see `samhq.masks.runs`), cut to the picture.
 
-    A ring that meets itself is filled by the even-odd rule. Coordinates may lie anywhere below 1e12.
+    A ring that meets itself is filled by the even-odd rule. Coordinates may be anything below 1e12.
 
     >>> filled(np.array([[1.0, 1.0], [3.0, 1.0], [3.0, 3.0], [1.0, 3.0]]), (4, 4)).tolist()
     [5, 7, 9, 11]
@@ -32,7 +32,8 @@ def filled(ring: Float64[np.ndarray, "N 2"], size_hw: tuple[int, int]) -> Int64[
     changes = np.zeros(0, np.int64)
     for part in _parts(edges, size_hw[1]):
         changes = _odd(np.concatenate([changes, _crossings(part, size_hw)]))
-    # Each column's number of crossings is even but for rounding at a corner; then the run lasts to the end, as there.
+    # Rounding at a corner can make a column's number of crossings odd. Then the run lasts to the end, as in
+    # pycocotools.
     return changes if len(changes) % 2 == 0 else _odd(np.append(changes, size_hw[0] * size_hw[1]))
 
 
@@ -43,16 +44,16 @@ def _parts(edges: Float64[np.ndarray, "E 4"], width: int) -> Iterator[Float64[np
 
 
 def _odd(places: Int64[np.ndarray, " n"]) -> Int64[np.ndarray, " m"]:
-    """The sorted numbers that occur an odd number of times: two changes at one place are none."""
+    """The sorted numbers that occur an odd number of times: two changes at the same place cancel."""
     numbers, counts = np.unique(places, return_counts=True)
     return np.asarray(numbers[counts % 2 == 1])
 
 
 def _crossings(edges: Float64[np.ndarray, "E 4"], size_hw: tuple[int, int]) -> Int64[np.ndarray, " n"]:
-    """The pixel, counted column by column, at which each edge crosses each column's middle."""
+    """The pixel number, column by column, at which each edge crosses the middle of each column."""
     height, width = size_hw
     low, high = np.minimum(edges[:, 0], edges[:, 2]), np.maximum(edges[:, 0], edges[:, 2])
-    # Column x is crossed on the way from step 5x + 2 to the next.
+    # An edge crosses column x on its way from step 5x + 2 to the next.
     first = np.clip(np.ceil((low - 2) / _SCALE), 0, width).astype(np.int64)
     end = np.clip(np.ceil((high - 2) / _SCALE), 0, width).astype(np.int64)
     counts = np.maximum(end - first, 0)
@@ -64,7 +65,7 @@ def _crossings(edges: Float64[np.ndarray, "E 4"], size_hw: tuple[int, int]) -> I
 
 
 def _height_at(step: np.ndarray, xs: np.ndarray, ys: np.ndarray, xe: np.ndarray, ye: np.ndarray) -> np.ndarray:
-    """The upper of the two rows that an edge has before and after a step to the right, rounded as pycocotools does."""
+    """The upper of an edge's two rows before and after a step to the right, rounded as in pycocotools."""
     flat = np.abs(xe - xs) >= np.abs(ye - ys)
     turned = np.where(flat, xs > xe, ys > ye)
     xs, ys, xe, ye = (np.where(turned, b, a) for a, b in ((xs, xe), (ys, ye), (xe, xs), (ye, ys)))
@@ -74,7 +75,7 @@ def _height_at(step: np.ndarray, xs: np.ndarray, ys: np.ndarray, xe: np.ndarray,
 
 
 def _steep(step: np.ndarray, xs: np.ndarray, ys: np.ndarray, xe: np.ndarray, ye: np.ndarray) -> np.ndarray:
-    """For edges that are walked row by row: the last row before the step."""
+    """For edges that are followed row by row: the last row before the step."""
     with np.errstate(divide="ignore", invalid="ignore"):
         slope = (xe - xs) / (ye - ys)
         wanted = (step + 0.5 - xs) / slope

@@ -1,8 +1,8 @@
-"""Run-length encoding of masks as COCO writes it, compressed and uncompressed, both ways.
+"""COCO's run-length encoding of masks, compressed and uncompressed, both ways.
 
-A mask is read column by column; the counts are lengths of runs, of zeros first. Knows nothing of files or datasets.
+A mask is read column by column; counts are lengths of runs, beginning with zeros. Knows nothing of files or datasets.
 
-Source: pycocotools, common/maskApi.c, whose strings these are.
+Source: pycocotools, common/maskApi.c, which defines the strings.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from samhq.errors import ImageError
 from samhq.masks.arrays import several_masks
 from samhq.shapes import Bool, Int64
 
-MOST_PIXELS = (1 << 32) - 1  #: of a mask: COCO's counts are 32 bits wide, and pycocotools crashes beyond them
-#: {"size": [height, width], "counts": str}, or with counts as a list of ints where uncompressed.
+#: Largest number of pixels of a mask: COCO's counts are 32 bits wide, and pycocotools crashes beyond them.
+MOST_PIXELS = (1 << 32) - 1
+#: {"size": [height, width], "counts": str}; counts are a list of ints if uncompressed.
 RLE = dict[str, Any]
 
 
@@ -33,10 +34,10 @@ def encode(mask: Any) -> Any:
     from pycocotools import mask as coco
 
     masks = _bool_masks(mask)
-    if 0 in masks.shape[-2:]:  # pycocotools writes counts that it cannot read
+    if 0 in masks.shape[-2:]:  # pycocotools writes counts that it cannot read.
         code = {"size": [int(n) for n in masks.shape[-2:]], "counts": ""}
         return [dict(code) for _ in masks] if masks.ndim == 3 else code
-    # One at a time: [H,W,K] in one piece would be a second copy of everything.
+    # One at a time, because [H,W,K] in one piece would be a second copy of all masks.
     codes = [coco.encode(np.asfortranarray(one.view(np.uint8))) for one in masks.reshape(-1, *masks.shape[-2:])]
     rles = [{"size": [int(n) for n in code["size"]], "counts": code["counts"].decode("ascii")} for code in codes]
     return rles if masks.ndim == 3 else rles[0]
@@ -49,8 +50,8 @@ def decode(rle: Sequence[Mapping[str, Any]], size_hw: tuple[int, int] | None = N
 def decode(rle: Any, size_hw: tuple[int, int] | None = None) -> Any:
     """The bool mask [H,W] of an RLE, compressed (str or bytes) or not (list); of a list of RLEs, [K,H,W].
 
-    `size_hw` is the picture's height and width, where it is known. An RLE of a few bytes may stand for gigabytes, so
-    that another size is refused before anything is unpacked.
+    `size_hw` is the picture's height and width, if they are known. Another size is refused before anything is unpacked,
+    because an RLE of a few bytes may expand to gigabytes.
 
     >>> decode({"size": [2, 2], "counts": [1, 2, 1]}).tolist()
     [[False, True], [True, False]]
@@ -83,7 +84,7 @@ def area(rle: Mapping[str, Any]) -> int:
 
 
 def run_lengths(rle: Mapping[str, Any]) -> Int64[np.ndarray, " R"]:
-    """The lengths of an RLE's runs, column by column, of zeros first.
+    """The lengths of an RLE's runs, column by column, beginning with zeros.
 
     >>> run_lengths({"size": [2, 2], "counts": "22"}).tolist()
     [2, 2]
@@ -95,7 +96,7 @@ def run_lengths(rle: Mapping[str, Any]) -> Int64[np.ndarray, " R"]:
 
 
 def decode_window(rle: Mapping[str, Any], window_xywh: tuple[int, int, int, int]) -> Bool[np.ndarray, "h w"]:
-    """The part of the mask in a window (x, y, width, height) inside the picture; as costly as its own columns.
+    """The part of the mask in a window (x, y, width, height) inside the picture; decodes only the window's columns.
 
     >>> decode_window({"size": [2, 2], "counts": [1, 2, 1]}, (1, 0, 1, 2)).tolist()
     [[True], [False]]
@@ -112,7 +113,7 @@ def decode_window(rle: Mapping[str, Any], window_xywh: tuple[int, int, int, int]
 
 
 def uncompressed(mask: Any) -> RLE:
-    """The uncompressed RLE of a bool mask [H,W]: `counts` is a list of ints, the first for zeros, maybe 0.
+    """The uncompressed RLE of a bool mask [H,W]: `counts` is a list of ints; the first counts zeros and may be 0.
 
     >>> uncompressed(np.array([[True, True], [False, True]]))
     {'size': [2, 2], 'counts': [0, 1, 1, 2]}
@@ -145,7 +146,7 @@ def _unpacked(size_hw: tuple[int, int], counts: np.ndarray) -> np.ndarray:
 
 
 def _parsed(rle: Any) -> tuple[tuple[int, int], np.ndarray]:
-    """Size (H, W) and counts of an RLE, checked: pycocotools itself reads damaged ones without a word."""
+    """Size (H, W) and counts of an RLE, checked, because pycocotools reads damaged ones without an error."""
     if not isinstance(rle, Mapping) or "size" not in rle or "counts" not in rle:
         raise ImageError(f"Expected an RLE with 'size' and 'counts', got {str(rle)[:80]}; polygons are not RLE.")
     size = _integers(rle["size"], "size")
@@ -171,7 +172,8 @@ def _parsed(rle: Any) -> tuple[tuple[int, int], np.ndarray]:
 
 
 def _total(lengths: np.ndarray) -> int:
-    return sum(lengths.ravel().tolist())  # Python's integers: a damaged file must not overflow into the right sum
+    # Python's integers, so that a damaged file cannot overflow into the right sum.
+    return sum(lengths.ravel().tolist())
 
 
 def _integers(values: Any, name: str) -> np.ndarray:
@@ -187,7 +189,7 @@ def _integers(values: Any, name: str) -> np.ndarray:
 
 
 def _from_string(code: bytes) -> np.ndarray:
-    """Counts of a compressed string: five bits a character, low first, as differences to the last but one."""
+    """Counts of a compressed string: five bits per character, low bits first, as differences to the last but one."""
     digits = np.frombuffer(code, np.uint8).astype(np.int64) - 48
     if not len(digits):
         return digits
@@ -203,7 +205,7 @@ def _from_string(code: bytes) -> np.ndarray:
         )
     numbers = np.add.reduceat((digits & 31) << (5 * place), starts)
     numbers -= ((digits[ends] & 16) != 0) * (np.int64(32) << (5 * place[ends]))
-    # From the fourth number on each is the difference to the one two before it.
+    # From the fourth number on, each is the difference to the number two before it.
     for first in (1, 2):
         numbers[first::2] = np.cumsum(numbers[first::2])
     return numbers

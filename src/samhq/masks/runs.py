@@ -1,8 +1,8 @@
-"""A mask as the places where it changes: what COCO's run-length codes count, before they are written.
+"""A mask as the pixel numbers where it changes; COCO's run-length codes are written from them.
 
-Pixels are numbered column by column. `changes` are the numbers at which a run begins or ends: on, off, on, off ...,
-ending with the number of pixels where the last run is on. So a mask costs what its outline costs, and boxes, areas,
-holes and islands are found without unpacking it. Knows nothing of files or networks.
+Pixels are numbered column by column. `changes` are the numbers at which runs begin and end: on, off, on, off ...,
+ending with the number of pixels if the last run is on. So memory grows with a mask's outline, not its area, and boxes,
+areas, holes and islands are found without unpacking. Knows nothing of files or networks.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from samhq.shapes import Bool, Int64, Integer
 
 
 def changes_of_columns(columns: Bool[np.ndarray, "w H"], first: int = 0) -> Int64[np.ndarray, " R"]:
-    """The changes of a mask that is empty but for some whole columns, `first` and the following ones.
+    """The changes of a mask that is off outside some whole columns, `first` and the following ones.
 
     >>> changes_of_columns(np.array([[False, True], [True, False]]), 1).tolist()
     [3, 5]
@@ -78,7 +78,7 @@ def box(changes: Integer[np.ndarray, " R"], height: int) -> tuple[int, int, int,
     runs = changes.astype(np.int64).reshape(-1, 2)
     first, last = runs[:, 0], runs[:, 1] - 1
     columns = first // height, last // height
-    if (columns[0] != columns[1]).any():  # a run that goes on at the top of the next column
+    if (columns[0] != columns[1]).any():  # A run that continues at the top of the next column.
         top, bottom = 0, height - 1
     else:
         top, bottom = int((first % height).min()), int((last % height).max())
@@ -86,7 +86,7 @@ def box(changes: Integer[np.ndarray, " R"], height: int) -> tuple[int, int, int,
 
 
 def uncompressed(changes: Integer[np.ndarray, " R"], size_hw: tuple[int, int]) -> RLE:
-    """COCO's uncompressed RLE: `counts` is a list of ints, the first for pixels off, maybe 0.
+    """COCO's uncompressed RLE: `counts` is a list of ints; the first counts pixels that are off and may be 0.
 
     >>> uncompressed(np.array([0, 1, 3, 4]), (2, 2))
     {'size': [2, 2], 'counts': [0, 1, 2, 1]}
@@ -96,13 +96,13 @@ def uncompressed(changes: Integer[np.ndarray, " R"], size_hw: tuple[int, int]) -
 
 
 def _lengths(changes: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
-    """How long the runs are, off, on, off ...; the first and the last may be 0."""
+    """The lengths of the runs, off, on, off ...; the first and the last may be 0."""
     borders = np.concatenate([[0], changes, [size_hw[0] * size_hw[1]]]).astype(np.int64)
     return np.asarray(borders[1:] - borders[:-1])
 
 
 def changes_of_lengths(lengths: Int64[np.ndarray, " n"]) -> Int64[np.ndarray, " R"]:
-    """Where runs begin and end, from their lengths, off, on, off ...; a run may be of length 0.
+    """The changes from the lengths of runs, off, on, off ...; a length may be 0.
 
     >>> changes_of_lengths(np.array([2, 1, 0, 3, 1])).tolist()
     [2, 6]
@@ -125,7 +125,7 @@ def compressed(changes: Integer[np.ndarray, " R"], size_hw: tuple[int, int]) -> 
 
 
 def compressed_code(code: Mapping[str, Any]) -> RLE:
-    """The compressed RLE, with `counts` as str, of any RLE; the mask is never unpacked.
+    """The compressed RLE, with `counts` as str, of any RLE. The mask is not unpacked.
 
     >>> compressed_code({"size": [2, 2], "counts": [1, 1, 0, 1, 1]})
     {'size': [2, 2], 'counts': '121'}
@@ -141,8 +141,10 @@ def compressed_code(code: Mapping[str, Any]) -> RLE:
 def without_small_regions(
     changes: Integer[np.ndarray, " R"], size_hw: tuple[int, int], min_area: int
 ) -> tuple[Int64[np.ndarray, " r"], bool]:
-    """The mask with regions off of less than `min_area` pixels filled, then islands so small dropped; and whether
-    anything was changed. The largest island stays if all are small. Pixels join by sides and corners.
+    """The mask without small holes and islands, and whether anything changed.
+
+    First regions that are off and smaller than `min_area` pixels are filled, then islands that small are removed; the
+    largest island stays if all are small. Regions are 8-connected.
 
     >>> without_small_regions(np.array([0, 1, 2, 9]), (3, 3), 2)[0].tolist()
     [0, 9]
@@ -151,7 +153,7 @@ def without_small_regions(
     """
     total = size_hw[0] * size_hw[1]
     on = changes.astype(np.int64)
-    # What is off is on in the complement, whose changes are the same but for the two ends.
+    # Regions that are off are on in the complement, whose changes differ only at the two ends.
     off, filled = _without_islands(_complement(on, total), size_hw[0], min_area, keep_largest=False)
     on, dropped = _without_islands(_complement(off, total), size_hw[0], min_area, keep_largest=True)
     return on, filled or dropped
@@ -178,14 +180,14 @@ def _without_islands(changes: np.ndarray, height: int, min_area: int, *, keep_la
 
 
 def _first_of_largest(pieces: np.ndarray, labels: np.ndarray, sizes: np.ndarray, height: int) -> int:
-    """The largest region; of equal ones the first that OpenCV meets, which reads rows of squares of 2 x 2 pixels."""
+    """The largest region; of equal ones the first in OpenCV's order, which goes through rows of 2 x 2 squares."""
     column, row = pieces[:, 0] // height, pieces[:, 0] % height
     largest = sizes[labels] == sizes.max()
     return int(min(zip(row[largest] // 2, column[largest] // 2, labels[largest], strict=True))[2])
 
 
 def _in_columns(runs: np.ndarray, height: int) -> np.ndarray:
-    """Runs [R,2] cut where a column ends, so that each lies in one."""
+    """Runs [R,2], cut at the ends of columns so that each lies in one column."""
     first, last = runs[:, 0] // height, (runs[:, 1] - 1) // height
     parts = last - first + 1
     column = np.repeat(first, parts) + np.arange(parts.sum()) - np.repeat(np.cumsum(parts) - parts, parts)
@@ -194,12 +196,12 @@ def _in_columns(runs: np.ndarray, height: int) -> np.ndarray:
 
 
 def _joined(pieces: np.ndarray, height: int) -> tuple[np.ndarray, int]:
-    """For each piece the number of its region, and how many regions there are."""
+    """The region number of each piece, and the number of regions."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
     column = pieces[:, 0] // height
-    # With two rows to spare between columns, what touches a piece from the next column is one interval of numbers.
+    # With two spare rows between columns, the pieces in the next column that touch a piece are one interval of numbers.
     starts, stops = pieces[:, 0] + 2 * column, pieces[:, 1] + 2 * column
     low = np.searchsorted(stops, starts + height + 2, side="left")
     high = np.searchsorted(starts, stops + height + 2, side="right")
@@ -212,7 +214,7 @@ def _joined(pieces: np.ndarray, height: int) -> tuple[np.ndarray, int]:
 
 
 def _merged(pieces: np.ndarray) -> np.ndarray:
-    """Changes of pieces; those that follow without a gap become one run."""
+    """Changes of pieces; pieces without a gap between them become one run."""
     flat = pieces.ravel()
     meets = np.flatnonzero(flat[1:-1:2] == flat[2::2]) * 2 + 1
     return np.delete(flat, np.concatenate([meets, meets + 1]))

@@ -1,7 +1,7 @@
-"""One object as every writer takes it: a run-length mask, a label and scores.
+"""One object in the form that every writer takes: a run-length mask, a label and scores.
 
-Masks are unpacked one at a time, so hundreds of objects in a large picture need the memory of one. Knows nothing of
-networks, nor of any file format.
+Masks are unpacked one at a time, so hundreds of objects in a large picture need the memory of one mask. Knows nothing
+of networks or file formats.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from samhq.masks.regions import Piece
 from samhq.options import real_number
 from samhq.shapes import Bool
 
-LABEL = "object"  #: the label of an object without one
+LABEL = "object"  #: Label of an object without one.
 _IN_RECORDS = ("segmentation", "area", "bbox", "predicted_iou", "stability_score", "point_coords", "crop_box")
 _OF_CLASSES = ("label", "score")
 
@@ -32,9 +32,9 @@ class Annotation:
     """One object: its mask, its label and its scores. Coordinates are image pixels.
 
     `code` is COCO's compressed RLE with its counts as str, whatever form was given; `score` is the predicted IoU.
-    Whole-image masks also have `stability`, the `point` (x, y) that they come from, and `box` and `crop`, (x, y, width,
-    height) as their maker wrote them. `extra` holds the maker's other entries, JSON values. `detector_score` is that of
-    the detector that found the object.
+    Whole-image masks also have `stability`, the `point` (x, y) of their prompt, and `box` and `crop` (x, y, width,
+    height) as in the source. `extra` holds the other entries of the source, as JSON values. `detector_score` is the
+    score of the detector that found the object.
 
     Raises:
         ImageError: the code is not RLE, or damaged.
@@ -55,7 +55,7 @@ class Annotation:
 
     @property
     def confidence(self) -> float | None:
-        """The score for formats with one score: the detector's where there is one, else the predicted IoU."""
+        """The score for formats with a single score: the detector's if there is one, else the predicted IoU."""
         return self.score if self.detector_score is None else self.detector_score
 
     @property
@@ -65,12 +65,12 @@ class Annotation:
 
     @property
     def mask(self) -> Bool[np.ndarray, "H W"]:
-        """The mask, unpacked anew at each call."""
+        """The mask, unpacked on every call."""
         return rle.decode(self.code)
 
     @cached_property
     def area(self) -> int:
-        """Pixels on the object."""
+        """The number of pixels on the object."""
         return rle.area(self.code)
 
     @cached_property
@@ -95,9 +95,9 @@ class Annotation:
         ]
 
     def finished(self, finish: Finish) -> Annotation:
-        """The same object with its mask finished."""
+        """The same object with its mask cleaned."""
         (height, width), (left, top, w, h) = self.size_hw, self.bbox_xywh
-        # Finishing treats the picture's border differently; a pixel around the box shows where the picture goes on.
+        # Cleaning treats the picture's border differently; a margin of one pixel shows where the picture continues.
         x, y = max(0, left - 1), max(0, top - 1)
         window = x, y, min(width, left + w + 1) - x, min(height, top + h + 1) - y
         mask = finish.apply(rle.decode_window(self.code, window))
@@ -128,9 +128,9 @@ def annotation_from_record(record: Mapping[str, Any]) -> Annotation:
 
 
 def record_from_annotation(annotation: Annotation) -> dict[str, Any]:
-    """The record in segment-anything's `coco_rle` form, as JSON values without the unknown ones.
+    """The record in segment-anything's `coco_rle` form, as JSON values; unknown values are left out.
 
-    A label is written only where one was given.
+    A label is written only if one was given.
     """
     known = {
         "predicted_iou": annotation.score,
@@ -150,7 +150,7 @@ def record_from_annotation(annotation: Annotation) -> dict[str, Any]:
 
 
 def _code(segmentation: Any) -> rle.RLE:
-    """Compressed RLE, checked; a file's own counts as bytes become str."""
+    """The compressed RLE, checked; counts in bytes become str."""
     if isinstance(segmentation, Mapping):
         counts, size = segmentation.get("counts"), segmentation.get("size")
         if isinstance(counts, str | bytes):

@@ -21,60 +21,60 @@ REFILTERED = ("pred_iou_thresh", "stability_score_thresh", "box_nms_thresh", "cr
 
 @dataclass(frozen=True, eq=False)
 class AutomaticConfig:
-    """Where whole-image segmentation looks and what it keeps, with segment-anything's names and defaults."""
+    """Which points and crops whole-image segmentation uses and which masks it keeps, as in segment-anything."""
 
     points_per_side: int | None = 32
-    """Points along each side of the picture; None where `point_grids` says them."""
+    """Points along each side of the picture; None if `point_grids` has the points."""
 
     points_per_batch: int = 64
-    """At most so many points are decoded at once; fewer on a CPU, where they would fall out of its cache."""
+    """Largest number of points to decode at once. On a CPU fewer are used, so that they fit into its cache."""
 
     pred_iou_thresh: float = 0.88
-    """Keep masks whose predicted IoU is above this; 0 keeps all."""
+    """Keep masks with a predicted IoU above this. 0: keep all."""
 
     stability_score_thresh: float = 0.95
-    """Keep masks whose stability score is at least this; 0 keeps all."""
+    """Keep masks with at least this stability score. 0: keep all."""
 
     stability_score_offset: float = 1.0
-    """How far the two levels of the stability score lie from the threshold, in logits."""
+    """Distance of the two levels of the stability score from the threshold, in logits."""
 
     box_nms_thresh: float = 0.7
-    """In a crop, drop a mask whose box has a larger IoU than this with that of a mask of higher predicted IoU."""
+    """In a crop, drop a mask if its box has a larger IoU than this with the box of a mask of higher predicted IoU."""
 
     crop_n_layers: int = 0
-    """Look at crops too: 4 in the first layer, 16 more in the second, and so on."""
+    """Also segment crops: 4 in the first layer, 16 more in the second, and so on."""
 
     crop_nms_thresh: float = 0.7
-    """As `box_nms_thresh`, between crops; the mask from the smaller crop stays."""
+    """As `box_nms_thresh`, but between crops. The mask from the smaller crop stays."""
 
     crop_overlap_ratio: float = 512 / 1500
-    """How much crops of the first layer overlap, as a part of the picture's shorter side."""
+    """Overlap of crops in the first layer, as a share of the picture's shorter side."""
 
     crop_n_points_downscale_factor: int = 1
-    """Points per side are divided by this in each further layer of crops."""
+    """Divide the points per side by this in each further layer of crops."""
 
     point_grids: Sequence[Any] | None = None
-    """For each layer its points [N,2] as (x, y) in 0..1 of a crop, in place of `points_per_side`."""
+    """Points of each layer [N,2] as (x, y) in 0..1 of a crop, in place of `points_per_side`."""
 
     min_mask_region_area: int = 0
-    """Fill holes and drop islands of fewer pixels than this."""
+    """Fill holes and remove islands of fewer pixels than this."""
 
     # ---- beyond segment-anything
 
     candidates: Candidates | None = None
-    """Which of SAM's masks a point gives. None: all three for plain SAM; for HQ models the best, as in SAM-HQ."""
+    """Which of SAM's masks to use for a point. None: all three for plain SAM; the best for HQ models, as in SAM-HQ."""
 
     hq: HQMode | None = None
-    """What the HQ decoder paints: "add", "only" or "off"; None is "add" for models that have it."""
+    """HQ mode: "add", "only" or "off". None: "add" for HQ models."""
 
     mask_threshold: float = MASK_THRESHOLD
-    """A pixel belongs to a mask when its logit is above this."""
+    """A pixel belongs to a mask if its logit is above this."""
 
     second_pass: bool = False
-    """Give every mask back to the network as a prompt once, beside its point: SAM 2's `use_m2m`."""
+    """Refine every mask by one more pass with the mask and its point as the prompt: SAM 2's `use_m2m`."""
 
     low_res_region_area: int = 0
-    """Fill holes and drop specks of at most so many low-resolution pixels before masks are enlarged, as SAM 2 does."""
+    """Fill holes and remove specks of at most this many low-resolution pixels before enlarging, as in SAM 2."""
 
     def __post_init__(self) -> None:
         if (self.points_per_side is None) == (self.point_grids is None):
@@ -114,7 +114,7 @@ class AutomaticConfig:
             object.__setattr__(self, name, value)
 
     def _check_amount(self) -> None:
-        """Refuses a run of more points than any machine finishes, before the first of them is made."""
+        """Refuses more points than any machine can process, before any of them is made."""
         points = sum(4**layer * self._points(layer) for layer in range(self.crop_n_layers + 1))
         if points > _MOST_POINTS:
             raise ConfigError(
@@ -124,7 +124,7 @@ class AutomaticConfig:
             )
 
     def _points(self, layer: int) -> int:
-        """How many points each crop of a layer gets."""
+        """The number of points in each crop of a layer."""
         return len(self.point_grids[layer]) if self.point_grids is not None else self._per_side(layer) ** 2
 
     def _per_side(self, layer: int) -> int:
@@ -133,26 +133,27 @@ class AutomaticConfig:
 
     @classmethod
     def suited_to(cls, defaults: Defaults, **chosen: Any) -> AutomaticConfig:
-        """The settings that a model's weights bring along, with those `chosen` in place of theirs and the library's."""
+        """The settings: the `chosen` ones, else those that come with the model's weights, else the library's."""
         return cls(**{**{name: value for name, value in defaults.stated().items() if hasattr(cls, name)}, **chosen})
 
     def replace(self, **changes: Any) -> AutomaticConfig:
         """A copy with some fields changed.
 
         Raises:
-            ConfigError: a value that means nothing.
+            ConfigError: a value that cannot be used.
         """
         return replace(self, **changes)
 
     def grid(self, layer: int) -> Float64[np.ndarray, "N 2"]:
-        """The points of a crop in a layer, (x, y) in 0..1; at least one."""
+        """The points of a crop in a layer, (x, y) in 0..1; at least one point."""
         if self.point_grids is not None:
             return np.asarray(self.point_grids[layer])
         return point_grid(self._per_side(layer))
 
 
-_MOST_POINTS = 1 << 22  #: of one picture with all its crops: hours of work on the fastest machines
-_WHOLE = {"points_per_side": (1, 2048), "points_per_batch": (1,), "crop_n_layers": (0, 8)}  #: least, and most
+_MOST_POINTS = 1 << 22  #: Most points for one picture with all its crops: hours of work on the fastest machines.
+#: The least and the largest value.
+_WHOLE = {"points_per_side": (1, 2048), "points_per_batch": (1,), "crop_n_layers": (0, 8)}
 _FROM_ZERO = (
     "pred_iou_thresh", "stability_score_thresh", "stability_score_offset", "box_nms_thresh", "crop_nms_thresh",
     "min_mask_region_area",
@@ -182,10 +183,10 @@ def _checked_grid(grid: Any) -> np.ndarray:
 
 
 def as_config(config: AutomaticConfig | None, options: dict[str, Any], defaults: Defaults) -> AutomaticConfig:
-    """The configuration with these options changed; for None, the model's own defaults with these options.
+    """The configuration with these options changed; None stands for the model's own defaults.
 
     Raises:
-        ConfigError: an option that is unknown or means nothing.
+        ConfigError: an unknown option, or a value that cannot be used.
     """
     known = [field.name for field in fields(AutomaticConfig)]
     for name in options:
@@ -202,5 +203,5 @@ def config_record(config: AutomaticConfig) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """A NumPy number as a Python one; everything else unchanged."""
+    """A NumPy number as a Python number; everything else unchanged."""
     return value.item() if isinstance(value, np.generic) else value

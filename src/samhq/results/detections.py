@@ -1,4 +1,4 @@
-"""Boxes with classes and scores that a detector found in one picture, and the rules that choose among them.
+"""Boxes with classes and scores that a detector found in one picture, and the rules for choosing among them.
 
 Values in NumPy, in pixels of the picture as it was given. Knows nothing about detectors, networks or files.
 """
@@ -16,18 +16,18 @@ from samhq.image.read import as_array
 from samhq.results.filters import nms
 from samhq.shapes import Bool, Float32, Int64
 
-THRESHOLD = 0.25  #: the score from which a detection counts where nobody says otherwise
+THRESHOLD = 0.25  #: Default threshold of scores.
 
 
 @dataclass(frozen=True, eq=False)
 class Detections:
-    """What a detector found in one picture: a row for every box.
+    """What a detector found in one picture: one row for every box.
 
-    `boxes` (x0, y0, x1, y1) in image pixels; `scores` mostly in 0..1; `class_ids` count from 0 in `names`, which holds
-    all classes that were searched for; `masks` are those of detectors that make masks, else None.
+    `boxes` (x0, y0, x1, y1) in image pixels; `scores`, mostly in 0..1; `class_ids` count from 0 and index `names`, the
+    list of all classes that were searched for; `masks` come from detectors that make masks, else None.
 
     Raises:
-        PromptError: rows that do not belong together, or numbers that are not finite.
+        PromptError: columns of different lengths, or numbers that are not finite.
     """
 
     boxes: Float32[np.ndarray, "D 4"]
@@ -55,7 +55,7 @@ class Detections:
 
     @classmethod
     def of(cls, boxes: Any, scores: Any, class_ids: Any, names: Sequence[str], masks: Any = None) -> Detections:
-        """Detections of lists, arrays or tensors of any type of number; raises as the class itself."""
+        """Detections from lists, arrays or tensors of any number type; raises as the class itself."""
         return cls(
             as_array(boxes).reshape(-1, 4).astype(np.float32),
             as_array(scores).reshape(-1).astype(np.float32),
@@ -79,7 +79,7 @@ class Detections:
 
     @classmethod
     def none(cls, names: Sequence[str]) -> Detections:
-        """No detection of any of these classes."""
+        """Empty detections for these classes."""
         return cls.of([], [], [], names)
 
     @property
@@ -94,7 +94,7 @@ class Detections:
     def renamed(self, owners: Sequence[int], names: Sequence[str]) -> Detections:
         """The same boxes with class `owners[c]` of `names` in place of class c.
 
-        A box that comes from several phrases of one class stays once, with its best score.
+        If several phrases of a class gave the same box, it stays once, with its best score.
         """
         renamed = replace(self, class_ids=np.asarray(owners, np.int64)[self.class_ids], names=tuple(names)).sorted()
         if len(set(owners)) == len(owners):
@@ -108,9 +108,9 @@ class Detections:
 class Selection:
     """Which detections become objects.
 
-    `threshold` is the lowest score that counts, `thresholds` another one for some classes by name; `nms` the IoU above
-    which the worse of two boxes of one class goes, 1 keeps all; `max_detections` the most of a picture, the best by
-    score, None for all.
+    `threshold` is the lowest score to keep, and `thresholds` has other values for some classes by name. If two boxes of
+    a class have an IoU above `nms`, the one with the lower score is dropped; 1 keeps all. At most `max_detections` of a
+    picture stay, those with the best scores; None keeps all.
 
     Raises:
         ConfigError: a number outside its range.
@@ -132,7 +132,7 @@ class Selection:
     def of(
         cls, threshold: float | Mapping[str, float] = THRESHOLD, nms: float = 0.8, max_detections: int | None = 100
     ) -> Selection:
-        """The rules with one threshold for all classes, or with thresholds by name and the default for the others."""
+        """The rules with one threshold for all classes, or with thresholds by name and the default for the rest."""
         if isinstance(threshold, Mapping):
             return cls(THRESHOLD, dict(threshold), nms, max_detections)
         return cls(threshold, {}, nms, max_detections)
@@ -151,7 +151,7 @@ class Selection:
         return np.array([self.thresholds.get(name, self.threshold) for name in names], np.float32)
 
     def apply(self, found: Detections) -> Detections:
-        """The detections that count, best score first."""
+        """The detections to keep, best score first."""
         kept = found[found.scores >= self.limits(found.names)[found.class_ids]].sorted()
         rows = [np.flatnonzero(kept.class_ids == number) for number in np.unique(kept.class_ids)]
         if self.nms < 1:
@@ -160,7 +160,7 @@ class Selection:
         return kept[alive[: self.max_detections]]
 
     def rejected(self, found: Detections) -> str:
-        """The best detection that does not count, beside its threshold, for a message; empty where there is none.
+        """The best rejected detection beside its threshold, for a message; empty if there is none.
 
         >>> box = Detections.of([[1, 1, 9, 9]], [0.18], [0], ["cup"])
         >>> Selection().rejected(box)

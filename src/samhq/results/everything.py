@@ -1,4 +1,4 @@
-"""Everything in a picture: masks held as outlines, shown as segment-anything's records, filtered again and saved.
+"""The result of whole-image segmentation: masks as outlines and as segment-anything's records, to filter and save.
 
 Knows nothing of networks; `samhq.inference.everything` makes these results.
 """
@@ -29,23 +29,21 @@ from samhq.results.sa1b import sa1b_record
 from samhq.results.table import write_table
 from samhq.shapes import UInt, UInt8
 
-CONFIG = "config"  #: the entry of a record that holds the options of the run
-_ROWS = 256  #: of a picture, tinted at a time
+CONFIG = "config"  #: The entry of a record that holds the options of the run.
+_ROWS = 256  #: Pixels of a picture that are tinted at a time.
 
-_LEAST = ("pred_iou_thresh", "stability_score_thresh")  #: masks below the run's own value are lost
-_LEAST_SAVED, _MOST_SAVED = (
-    ("min_mask_region_area",),
-    ("box_nms_thresh", "crop_nms_thresh"),
-)  #: the same for results read from a record
+_LEAST = ("pred_iou_thresh", "stability_score_thresh")  #: Masks below the run's own value are lost.
+#: The same for results read from a record.
+_LEAST_SAVED, _MOST_SAVED = ("min_mask_region_area",), ("box_nms_thresh", "crop_nms_thresh")
 
 
 @dataclass(frozen=True, eq=False)
 class Everything:
     """The masks of one picture, uint8 [H,W,3], in the order of segment-anything's generator.
 
-    `proposals` are the masks that the network found, `config` the options that choose among them now, `ran` those of
-    the run; `model` is the model's name, `file_name` the picture's path, if it was read from a file. `saved` is true
-    for a result read from a record: the proposals are then those that `ran` kept, in their order, and no others.
+    `proposals` are the masks that the network found. `config` has the options that choose among them now, `ran` those
+    of the run. `model` is the model's name, and `file_name` is the picture's path, if it was read from a file. `saved`
+    is true for a result read from a record: then the proposals are only those that `ran` kept, in their order.
     """
 
     image: np.ndarray
@@ -63,7 +61,7 @@ class Everything:
 
     @property
     def why_empty(self) -> str:
-        """Without masks, what kept them out and what to try; empty where there are masks, or nothing is known of it.
+        """Why there are no masks and what to try; empty if there are masks, or if the reason is not known.
 
         Names fields of `AutomaticConfig`.
         """
@@ -94,7 +92,7 @@ class Everything:
 
     @property
     def records(self) -> Records:
-        """segment-anything's records with bool masks [H,W], each unpacked on access."""
+        """segment-anything's records with bool masks [H,W]; each is unpacked on access."""
         return Records(self.kept, "binary_mask")
 
     def as_records(self, output_mode: OutputMode = "coco_rle") -> list[dict[str, Any]]:
@@ -117,7 +115,7 @@ class Everything:
 
     @cached_property
     def areas(self) -> np.ndarray:
-        """Pixels of every mask, int64 [M]."""
+        """The number of pixels of every mask, int64 [M]."""
         return np.array([runs.area(changes) for changes in self.kept.changes], np.int64)
 
     @property
@@ -131,11 +129,11 @@ class Everything:
         return runs.mask_of(self.kept.changes[index], self.kept.size_hw)
 
     def filter(self, **thresholds: Any) -> Everything:
-        """The same run with other thresholds, without decoding again.
+        """The same run with other thresholds, without running the decoder again.
 
         Takes `pred_iou_thresh`, `stability_score_thresh`, `box_nms_thresh`, `crop_nms_thresh` and
-        `min_mask_region_area`. Masks that the run rejected are lost, unless it ran with `keep_all`; a result read from
-        a record has also lost the masks that were suppressed as repetitions and the regions that were cleaned away.
+        `min_mask_region_area`. Masks that the run rejected are lost, unless it ran with `keep_all`. A result read from
+        a record has also lost masks that were dropped as duplicates and regions that were cleaned away.
 
         Raises:
             ConfigError: another name, or a threshold that needs lost masks.
@@ -156,7 +154,7 @@ class Everything:
         return replace(self, config=config)
 
     def label_map(self) -> UInt[np.ndarray, "H W"]:
-        """The numbers of the masks, from 1, without overlaps: the smallest mask gets the pixel; 0 without a mask."""
+        """The number of the mask at each pixel, from 1; 0 without a mask. Where masks overlap, the smallest wins."""
         height, width = self.kept.size_hw
         labels = np.zeros(height * width, np.min_scalar_type(len(self)))
         for row in np.argsort(-self.areas, kind="stable").tolist():
@@ -193,12 +191,12 @@ class Everything:
     ) -> list[Path]:
         """Writes masks with a table, an overlay, a JSON record and a label map; returns their paths.
 
-        STEM is by default that of the picture's file, or "result", with a number where it would replace another
-        picture's files; a `stem` that is given replaces what is there. Names: `STEM/0.png` and so on with
-        `STEM/metadata.csv`, as segment-anything's `amg.py` writes them; `STEM_overlay.jpg`; `STEM.json`, in the
-        form of SA-1B; `STEM_labels.png`. The record calls the picture `file_name`, by default the path it was read
-        from, or else the stem. Writing the record deletes the unmodified files that a previous record of another
-        whole-image result listed. Without `record` nothing is deleted.
+        The default of `stem` is the stem of the picture's file, or "result". It gets a number if it would overwrite
+        another picture's files; a given `stem` overwrites existing files. Names: `STEM/0.png` and so on with
+        `STEM/metadata.csv`, as segment-anything's `amg.py` writes them; `STEM_overlay.jpg`; `STEM.json`, in the form of
+        SA-1B; `STEM_labels.png`. The record calls the picture `file_name`, by default the path it was read from, or
+        else the stem. Writing the record deletes the unmodified files that a previous record of another whole-image
+        result listed. Without `record` nothing is deleted.
 
         Raises:
             OSError: the folder cannot be made or written.
@@ -220,7 +218,7 @@ class Everything:
         return written
 
     def _write_masks(self, folder: Path) -> list[Path]:
-        """`0.png`, `1.png` and so on, 255 on the mask, and `metadata.csv` with a row each."""
+        """Writes `0.png`, `1.png` and so on, with 255 on the mask, and `metadata.csv` with one row for each."""
         written = [write_mask(folder / f"{number}.png", self.mask(number)) for number in range(len(self))]
         return [*written, write_table(folder / "metadata.csv", self.as_records("coco_rle"))]
 

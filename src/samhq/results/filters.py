@@ -1,4 +1,4 @@
-"""Which whole-image masks are worth keeping: stability scores, crop edges and non-maximum suppression of boxes.
+"""Filters of whole-image masks: stability scores, crop edges and non-maximum suppression of boxes.
 
 Works on numbers and boxes; knows nothing of networks, prompts or pixels.
 
@@ -12,13 +12,13 @@ import numpy as np
 from samhq.image.crops import Crop
 from samhq.shapes import Bool, Float32, Int64, Shaped
 
-_EDGE = 20  #: pixels from a crop's edge within which a mask counts as cut off there
+_EDGE = 20  #: A mask within this many pixels of a crop's edge counts as cut off.
 
 
 def stability_score(above: int, below: int) -> float:
-    """The IoU of a mask cut high and low: pixels with logits above the higher level over those above the lower.
+    """The IoU of a mask at two levels: pixels with logits above the higher level over those above the lower.
 
-    Without any pixel it is 0: an empty mask is no sign of anything.
+    0 for an empty mask.
 
     >>> stability_score(90, 100), stability_score(0, 0)
     (0.8999999761581421, 0.0)
@@ -27,7 +27,7 @@ def stability_score(above: int, below: int) -> float:
 
 
 def near_crop_edge(boxes: Int64[np.ndarray, "M 4"], crop: Crop, size_hw: tuple[int, int]) -> Bool[np.ndarray, " M"]:
-    """Which boxes reach within 20 pixels of an edge of their crop that is not an edge of the picture.
+    """Whether each box comes within 20 pixels of an edge of its crop that is not an edge of the picture.
 
     Boxes (x0, y0, x1, y1) are in pixels of the whole picture of `size_hw`.
 
@@ -43,14 +43,14 @@ def near_crop_edge(boxes: Int64[np.ndarray, "M 4"], crop: Crop, size_hw: tuple[i
 def nms(
     boxes: Shaped[np.ndarray, "M 4"], scores: Shaped[np.ndarray, " M"], threshold: float
 ) -> Int64[np.ndarray, " n"]:
-    """The rows to keep, best score first: a box goes when its IoU with a kept, better one is above `threshold`.
+    """The rows to keep, best score first: a box is dropped if its IoU with a better, kept box is above `threshold`.
 
     Equal scores keep their order. Boxes (x0, y0, x1, y1) are compared in float32, without adding a pixel.
 
     >>> nms(np.array([[0, 0, 10, 10], [0, 0, 10, 9], [20, 0, 30, 10]]), np.array([0.5, 0.9, 0.7]), 0.7).tolist()
     [1, 2]
 
-    Source: torchvision, ops/nms, whose order and comparison these are.
+    Source: torchvision, ops/nms; same order and comparison.
     """
     left = np.argsort(-scores.astype(np.float32), kind="stable")
     corners = boxes.astype(np.float32)

@@ -17,7 +17,7 @@ from samhq.image.files import save_picture
 from samhq.results.picture import Picture
 from samhq.shapes import UInt
 
-#: Which of overlapping objects gets a pixel: the smallest, or the one with the best score.
+#: Which of several overlapping objects owns a pixel: the smallest, or the one with the best score.
 Order = Literal["area", "score"]
 
 
@@ -42,7 +42,7 @@ def label_map(picture: Picture, order: Order = "area") -> UInt[np.ndarray, "H W"
 
 
 def palette(count: int = 256) -> list[tuple[int, int, int]]:
-    """Colours of the values: black for 0, then those of the overlays.
+    """The colours of the values: black for 0, then the colours of overlays.
 
     >>> palette(2)
     [(0, 0, 0), (86, 180, 233)]
@@ -53,7 +53,7 @@ def palette(count: int = 256) -> list[tuple[int, int, int]]:
 def write_label_map(picture: Picture, path: Path, order: Order = "area") -> Path:
     """The map as PNG: up to 255 objects as 8 bits with a palette, up to 65535 as 16 bits grey.
 
-    Pillow reads back the numbers; OpenCV would read the palette's colours.
+    Pillow reads the numbers; OpenCV would read the palette's colours.
 
     Raises:
         ConfigError: more than 65535 objects, or another order.

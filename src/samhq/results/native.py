@@ -1,6 +1,6 @@
-"""Objects found at the own resolution of a large picture, and their files, written one object at a time.
+"""Objects found at the full resolution of a large picture, and their files, written one object at a time.
 
-The whole picture is read for the overlay only. Knows nothing about networks.
+Only the overlay needs the whole picture in memory. Knows nothing about networks.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from samhq.shapes import UInt8
 
 @dataclass(frozen=True, eq=False)
 class Refined:
-    """One object at the picture's own resolution.
+    """One object at the picture's full resolution.
 
-    `score` is the predicted IoU of the look that decided, the mean over its tiles. `zoom` is how much larger that look
-    showed the object than the first one did; 1 where the first mask stayed.
+    `score` is the predicted IoU of the deciding look, the mean over its tiles. `zoom` is the enlargement of that look
+    relative to the first one; 1 if the first mask stayed.
     """
 
     piece: Piece
@@ -49,7 +49,9 @@ def save_native(
     model: str,
     file_name: str,
 ) -> list[Path]:
-    """Writes what `segment_native` found for `prompts` in `source`; files, names and order as in `Segmentation.save`.
+    """Writes the objects that `segment_native` found for `prompts` in `source`, as `Segmentation.save` does.
+
+    Files, names and order are the same as there.
 
     Raises:
         ImageError: the picture cannot be read, or has 2^32 pixels or more, which COCO's RLE cannot count.
@@ -91,7 +93,7 @@ def _overlay(pieces: Sequence[Piece], source: PictureSource, prompts: Sequence[P
 
 
 def _cutout(piece: Piece, source: PictureSource) -> UInt8[np.ndarray, "h w 4"]:
-    """The object with all else transparent, cut to its box; an empty one's is one transparent pixel."""
+    """The object with all else transparent, cut to its box; one transparent pixel for an empty object."""
     if not piece.area:
         return np.zeros((1, 1, 4), np.uint8)
     return cutout(source.read(piece.window), piece.mask)

@@ -1,6 +1,6 @@
-"""A picture with its objects, as every writer takes it, made from a result or from segment-anything's records.
+"""A picture with its objects, in the form that every writer takes, from a result or from segment-anything's records.
 
-Knows nothing of networks, nor of any file format.
+Knows nothing of networks or file formats.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from samhq.results.segmentation import Segmentation
 
 @dataclass(frozen=True)
 class Georeference:
-    """Where on Earth a picture lies: x = a·column + b·row + c, y = d·column + e·row + f, for `transform` (a … f).
+    """The position of a picture on Earth: x = a·column + b·row + c, y = d·column + e·row + f, for `transform` (a … f).
 
     Columns and rows count from the top-left corner of the top-left pixel, as in rasterio's affine transforms. `crs`
     names the coordinates, such as "EPSG:32633".
@@ -49,9 +49,9 @@ class Georeference:
 class Picture:
     """A picture and the objects found in it.
 
-    `file_name` is its name in the files that are written; `image` uint8 [H,W,3] is for formats that show the picture,
-    `source`, the path of its file, for formats that copy it; the names of its own files begin with `stem`, by default
-    that of `file_name`.
+    `file_name` is the picture's name in the written files. `image` uint8 [H,W,3] is for formats that contain the
+    picture; `source`, the path of its file, is for formats that copy it. The names of its own files begin with `stem`,
+    by default the stem of `file_name`.
     """
 
     file_name: str
@@ -76,11 +76,11 @@ class Picture:
 
     @property
     def objects(self) -> list[tuple[int, Annotation]]:
-        """The annotations that have pixels, each with its number, from 1; no format can express empty ones."""
+        """The annotations that have pixels, each with its number, from 1; no format can hold empty ones."""
         return [(number, item) for number, item in enumerate(self.annotations, 1) if item.area]
 
     def finished(self, finish: Finish) -> Picture:
-        """The same picture with all masks finished."""
+        """The same picture with all masks cleaned."""
         if not finish.changes_masks:
             return self
         return replace(self, annotations=tuple(annotation.finished(finish) for annotation in self.annotations))
@@ -89,9 +89,9 @@ class Picture:
 def picture_from_result(
     result: Segmentation, file_name: str, labels: str | Sequence[str] | None = None, **about: Any
 ) -> Picture:
-    """The best mask of every prompt of a result; `labels` is one name for all, or one for each.
+    """A picture with the best mask of every prompt of a result; `labels` is one name for all, or one for each.
 
-    None takes the prompts' own labels.
+    None uses the labels of the prompts.
 
     `about` are more fields of `Picture`: `source`, `stem`, `geo`.
 
@@ -111,7 +111,7 @@ def picture_from_result(
 
 
 def as_picture(result: Any) -> Picture:
-    """A picture from a `Segmentation`, an `Everything` or a `Picture`; one without a file is called "picture".
+    """A picture from a `Segmentation`, an `Everything` or a `Picture`. A result without a file is called "picture".
 
     Raises:
         ConfigError: something else.

@@ -1,4 +1,4 @@
-"""A prompt: what a user says about one object, in image pixels. Knows nothing about networks."""
+"""A prompt: a description of one object by the user, in image pixels. Knows nothing about networks."""
 
 from __future__ import annotations
 
@@ -20,11 +20,10 @@ from samhq.options import yes_or_no
 class Prompt:
     """One object, by points, a box, a mask, or several of these. All coordinates in image pixels.
 
-    `points` [N,2] as (x, y) with `labels` [N], 1 on the object and 0 off it (all 1 when left out);
-    `box` (x0, y0, x1, y1); `mask` either bool [H,W], a rough mask of the picture, also as COCO's RLE, or as a PIL
-    image, a file or its bytes, as `samhq.image.read.read_mask` takes them; or float [4g,4g], the `low_res_logits` of
-    an earlier result. `label` is the object's class, and `score` how sure a detector is of it; neither changes the
-    mask.
+    `points` [N,2] as (x, y) with `labels` [N], 1 on the object and 0 off it (default: all 1); `box` (x0, y0, x1, y1);
+    `mask` is either a rough mask of the picture (bool [H,W], COCO's RLE, or a PIL image, a file or bytes, as
+    `samhq.image.read.read_mask` takes them), or float [4g,4g], the `low_res_logits` of an earlier result. `label` is
+    the object's class, and `score` is the detector's score; neither changes the mask.
     """
 
     points: Any = None
@@ -36,12 +35,12 @@ class Prompt:
 
     @property
     def ambiguous(self) -> bool:
-        """Whether this is a single click: part, object or group could be meant."""
+        """Whether this is a single click, which could mean a part, an object or a group."""
         return self.points is not None and self.box is None and self.mask is None and as_array(self.points).size == 2
 
 
 def class_record(prompt: Prompt) -> dict[str, Any]:
-    """A prompt's class and its detector's score for a record, as far as they are known.
+    """A prompt's class and detector's score for a record, if they are known.
 
     >>> class_record(Prompt(box=[0, 0, 9, 9], label="cup", score=0.5))
     {'label': 'cup', 'score': 0.5}
@@ -51,7 +50,7 @@ def class_record(prompt: Prompt) -> dict[str, Any]:
 
 
 def as_prompts(prompts: Any) -> list[Prompt]:
-    """One picture's prompts as a list, each a `Prompt` whose mask is an array, read where it was a picture.
+    """One picture's prompts as a list; a mask that was given as a picture is read into an array.
 
     Raises:
         PromptError: something else, or a mask that cannot be read.
@@ -85,10 +84,10 @@ def _not_prompts(came: Any) -> PromptError:
 
 
 def candidates_for(prompts: Sequence[Prompt], multimask: bool | None) -> list[Candidates]:
-    """Which of SAM's masks each prompt should give.
+    """Which of SAM's masks to use for each prompt.
 
-    True: three, best first. False: the one trained for clear prompts. None decides by prompt: a single click
-    gets the best of the three, everything else the clear one.
+    True: three, best first. False: the one trained for clear prompts. None decides for each prompt: the best of three
+    for a single click, the clear one for all other prompts.
 
     Raises:
         ConfigError: another `multimask`.
@@ -101,10 +100,10 @@ def candidates_for(prompts: Sequence[Prompt], multimask: bool | None) -> list[Ca
 def one_or_many(
     points: Any, labels: Any, box: Any, boxes: Any, mask: Any, prompts: Sequence[Prompt] | None
 ) -> list[Prompt]:
-    """The prompts that the arguments of `Segmenter.segment` mean; none for empty `boxes` or `prompts`.
+    """The prompts in the arguments of `Segmenter.segment`; none for empty `boxes` or `prompts`.
 
     Raises:
-        PromptError: nothing given, or two ways of saying it mixed.
+        PromptError: nothing given, or a mixture of single and multiple prompts.
     """
     single = any(value is not None for value in (points, labels, box, mask))
     if sum((single, boxes is not None, prompts is not None)) != 1:
@@ -126,7 +125,7 @@ def _rows(boxes: Any) -> list[np.ndarray]:
         rows = as_array(boxes)
     except ImageError as error:
         raise PromptError(f"Expected boxes as numbers [[x0, y0, x1, y1], ...], got {describe(boxes)}.") from error
-    if rows.shape == (0,):  # an empty list
+    if rows.shape == (0,):  # An empty list.
         return []
     if rows.ndim != 2 or rows.shape[1] != 4:
         raise PromptError(

@@ -25,8 +25,8 @@ from samhq.shapes import Float32, Int64
 class PromptArrays:
     """The prompts of one picture as arrays in model pixels; `samhq.types.Prompts` holds the same as tensors.
 
-    `points` [P,N,2] as (x, y) with `labels` [P,N]; short rows end in points with the label `IGNORED`. `boxes` [P,4] as
-    (x0, y0, x1, y1) and `masks` [P,1,4g,4g] are NaN for prompts without one, and None if no prompt has one.
+    `points` [P,N,2] as (x, y) with `labels` [P,N]; short rows are padded with points with the label `IGNORED`. `boxes`
+    [P,4] as (x0, y0, x1, y1) and `masks` [P,1,4g,4g] are NaN for prompts without one, and None if no prompt has one.
     """
 
     points: Float32[np.ndarray, "P N 2"]
@@ -54,7 +54,7 @@ def prompt_arrays(prompts: Sequence[Prompt], frame: Frame) -> PromptArrays:
 
 
 def _points(prompts: Sequence[Prompt], frame: Frame) -> tuple[np.ndarray, np.ndarray]:
-    """Points [P,N,2] and labels [P,N]; short rows end in points with the label `IGNORED`."""
+    """Points [P,N,2] and labels [P,N]; short rows are padded with points with the label `IGNORED`."""
     rows = []
     for number, prompt in enumerate(prompts):
         with naming("prompt", number, len(prompts)):
@@ -80,7 +80,7 @@ def _clicks(prompt: Prompt, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _boxes(prompts: Sequence[Prompt], frame: Frame) -> np.ndarray | None:
-    """Boxes [P,4], NaN where a prompt has none; None where no prompt has one."""
+    """Boxes [P,4]; NaN for a prompt without one, None if no prompt has one."""
     if all(prompt.box is None for prompt in prompts):
         return None
     boxes = np.full((len(prompts), 4), np.nan, np.float32)
@@ -99,7 +99,7 @@ def _one_box(box: Any, frame: Frame) -> np.ndarray:
 
 
 def _masks(prompts: Sequence[Prompt], frame: Frame) -> np.ndarray | None:
-    """Mask logits [P,1,4g,4g], NaN where a prompt has none; None where no prompt has one."""
+    """Mask logits [P,1,4g,4g]; NaN for a prompt without one, None if no prompt has one."""
     if all(prompt.mask is None for prompt in prompts):
         return None
     side = frame.side // 4
@@ -112,16 +112,16 @@ def _masks(prompts: Sequence[Prompt], frame: Frame) -> np.ndarray | None:
 
 
 def mask_array(mask: Any, size_hw: tuple[int, int]) -> np.ndarray:
-    """A mask prompt of a picture of this size (height, width) as an array; an RLE is unpacked only if it is of that.
+    """A mask prompt for a picture of this size (height, width) as an array. An RLE of another size is not unpacked.
 
     Raises:
-        ImageError: nothing that numpy makes an array from, or an RLE that is damaged or of another size.
+        ImageError: not convertible to an array, or an RLE that is damaged or of another size.
     """
     return rle.decode(mask, size_hw) if isinstance(mask, Mapping) else as_array(mask)
 
 
 def mask_logits(mask: Any, frame: Frame) -> Float32[np.ndarray, "1 G G"]:
-    """A mask prompt [1,4g,4g]: a bool picture mask (or its RLE) brought to the square, or earlier logits as they are.
+    """A mask prompt [1,4g,4g]: a bool mask of the picture (or its RLE) scaled to the square, or earlier logits.
 
     Raises:
         PromptError: neither bool [H,W] of the picture's size nor float [4g,4g].

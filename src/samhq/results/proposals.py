@@ -2,7 +2,7 @@
 
 Knows nothing of networks or files.
 
-Source: segment-anything, automatic_mask_generator.py, whose order and comparisons these are.
+Source: segment-anything, automatic_mask_generator.py; same order and comparisons.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from samhq.shapes import Bool, Float32, Float64, Int64
 
 @dataclass(frozen=True)
 class Best:
-    """The highest predicted IoU of all masks, and the highest stability of those that passed by it; None for none.
+    """The highest predicted IoU of all masks, and the highest stability of masks with enough predicted IoU, or None.
 
     >>> Best(0.5).with_(Best(0.7, 0.9))
     Best(iou=0.7, stability=0.9)
@@ -31,7 +31,7 @@ class Best:
     stability: float | None = None
 
     def with_(self, other: Best) -> Best:
-        """The higher of both, each."""
+        """The higher value of both, for each score."""
         pairs = (self.iou, other.iou), (self.stability, other.stability)
         return Best(*(max((value for value in pair if value is not None), default=None) for pair in pairs))
 
@@ -40,8 +40,8 @@ class Best:
 class Proposals:
     """The masks of one picture as columns of equal length M, in the order in which they were found.
 
-    `size_hw` is the picture's size; `crops` lists all crops that the network saw, and `crop` [M] says which of them a
-    mask comes from; `points` [M,2] as (x, y) and `boxes` [M,4] as (x0, y0, x1, y1), last pixel included, are in image
+    `size_hw` is the picture's size; `crops` lists all crops that the network saw, and `crop` [M] is the index of each
+    mask's crop; `points` [M,2] as (x, y) and `boxes` [M,4] as (x0, y0, x1, y1), last pixel included, are in image
     pixels; `iou` [M] is predicted by the network for SAM's mask; `stability` [M]; `changes` are the masks themselves,
     see `samhq.masks.runs`; `best` holds the highest scores of all masks, kept or not.
     """
@@ -93,11 +93,11 @@ class Proposal:
 
 
 def keep(proposals: Proposals, config: AutomaticConfig) -> Proposals:
-    """The proposals that pass the thresholds, without those whose box nearly equals that of a better one.
+    """The proposals that pass the thresholds, without those whose box is almost the same as that of a better one.
 
-    Within a crop the higher predicted IoU wins, between crops the smaller crop. The order is by falling predicted IoU
-    within a crop, and by growing size of crops. With `min_mask_region_area` masks are then cleaned, unchanged masks
-    come first, and boxes are compared once more.
+    Within a crop the higher predicted IoU wins; between crops the smaller crop wins. The result is sorted by crop size,
+    then by falling predicted IoU. With `min_mask_region_area` masks are then cleaned, unchanged masks come first, and
+    boxes are compared again.
     """
     rows = np.arange(len(proposals))[_passing(proposals, config)]
     kept = proposals[

@@ -22,7 +22,7 @@ from samhq.storage import digest
 from samhq.storage.atomic import write_json
 from samhq.storage.names import short_name
 
-_FILES = "files"  #: the record's list of the result's other files, with the hashes of their content
+_FILES = "files"  #: The record's list of the result's other files, with hashes of their content.
 
 
 def segmentation_record(
@@ -48,7 +48,7 @@ def segmentation_record(
 
 
 def _prompt_record(prompt: Prompt) -> dict[str, Any]:
-    """A prompt's points, labels and box as lists and its bool mask as RLE; logits are not kept, only `true`."""
+    """A prompt's points, labels and box as lists, and its bool mask as RLE; logits become `true`."""
     record: dict[str, Any] = {
         name: as_array(value).tolist()
         for name, value in (("points", prompt.points), ("labels", prompt.labels), ("box", prompt.box))
@@ -80,7 +80,7 @@ def write_record(path: Path, content: Mapping[str, Any], written: Sequence[Path]
             if name not in kept:
                 _remove(path.parent / name, known)
         files = kept | files
-        with contextlib.suppress(OSError):  # there is no such folder, or it holds files of others
+        with contextlib.suppress(OSError):  # There is no such folder, or it holds files of others.
             (path.parent / stem).rmdir()
     return write_json(path, {**content, _FILES: files})
 
@@ -92,10 +92,10 @@ def listed_files(path: Path) -> dict[str, Any]:
 
 
 def stem_for(folder: Path, file_name: str | None, whole_image: bool) -> str:
-    """The beginning of the names of a result's files where nobody gave one: no other picture's files have it.
+    """A stem for the names of a result's files that no other picture's files have.
 
-    It is that of the picture's file, or "result" without one. Where files of another picture, of another kind of result
-    or of an unknown picture have these names, a number is added.
+    It is the stem of the picture's file, or "result" without a file. A number is added if files of another picture,
+    another kind of result or an unknown picture have these names.
     """
     base = "result" if file_name is None else short_name(Path(file_name).stem)
     taken = _names(folder)
@@ -143,7 +143,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _content(record: Mapping[str, Any]) -> dict[str, Any]:
-    """What a record says about the result, without the names of files."""
+    """The result's part of a record, without the names of files."""
     kept = {key: value for key, value in record.items() if key != _FILES}
     annotations = kept.get("annotations")
     if isinstance(annotations, list) and all(isinstance(item, dict) for item in annotations):
@@ -169,6 +169,6 @@ def _is_kind(name: str, stem: str, whole_image: bool) -> bool:
 
 def _remove(path: Path, known: Any) -> None:
     """Deletes a file if its content has this hash."""
-    with contextlib.suppress(OSError):  # deleted already, or no file
+    with contextlib.suppress(OSError):  # Already deleted, or not a file.
         if digest.of_file(path) == known:
             path.unlink()

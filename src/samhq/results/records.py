@@ -14,7 +14,7 @@ OutputMode = Literal["binary_mask", "uncompressed_rle", "coco_rle"]
 
 
 class Records(Sequence[dict[str, Any]]):
-    """segment-anything's records, each made on access: all masks at full size would be gigabytes."""
+    """segment-anything's records. Each is made on access, because all masks at full size could take gigabytes."""
 
     def __init__(self, kept: Proposals, output_mode: OutputMode) -> None:
         self._kept, self._mode = kept, as_output_mode(output_mode)
@@ -45,7 +45,7 @@ def as_output_mode(mode: Any) -> OutputMode:
 
 
 def record(kept: Proposals, row: int, output_mode: OutputMode) -> dict[str, Any]:
-    """One mask as segment-anything writes it. Boxes are (x, y, w, h) with w and h one less than pixels, as there."""
+    """One mask as segment-anything writes it. Boxes are (x, y, w, h) with w and h one less than in pixels."""
     x0, y0, x1, y1 = kept.boxes[row].tolist()
     left, top, right, bottom = kept.crops[kept.crop[row]]
     shown: Callable[..., Any] = {

@@ -1,8 +1,8 @@
-"""A picture's masks in the JSON form of the SA-1B dataset, one file a picture, written and read.
+"""A picture's masks in the JSON form of the SA-1B dataset, one file for each picture, written and read.
 
-These files keep everything, so every other format can be made from them later.
+These files hold everything, so every other format can be made from them later.
 
-Source: segment-anything, README, "Dataset"; the scores' names are those of its SamAutomaticMaskGenerator.
+Source: segment-anything, README, "Dataset"; the names of scores are those of its SamAutomaticMaskGenerator.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _FORM = Fields(
 def sa1b_record(picture: Picture) -> dict[str, Any]:
     """`{"image": …, "annotations": […]}`; an annotation's id is its number in the picture, from 1.
 
-    `image_id` depends on the file's name alone: the number in SA-1B's own names, a checksum for others.
+    `image_id` depends only on the file's name: the number in SA-1B's own names, a checksum for other names.
     """
     height, width = picture.size_hw
     image = {"image_id": _image_id(picture), "width": width, "height": height, "file_name": picture.file_name}
@@ -55,7 +55,7 @@ def sa1b_record(picture: Picture) -> dict[str, Any]:
 
 
 def write_sa1b(picture: Picture, path: Path) -> Path:
-    """The record as a file."""
+    """Writes the record to a file."""
     return write_json(path, sa1b_record(picture))
 
 
@@ -80,10 +80,10 @@ def read_sa1b(path: str | os.PathLike[str]) -> Picture:
 
 
 def _check_size(size: Sequence[float], size_hw: tuple[int, int], who: str) -> None:
-    """Nothing where a mask has the picture's size: before it is decoded, whatever memory it would take.
+    """Refuses a mask of another size before it is decoded, because it could take any amount of memory.
 
     Raises:
-        ImageError: it has another.
+        ImageError: it has another size.
     """
     if tuple(size) != size_hw:
         raise ImageError(

@@ -1,6 +1,6 @@
-"""A whole-image result read from its record, to be shown, saved or filtered without a network.
+"""Reads a whole-image result from its record, to show, save or filter it without a network.
 
-Source: segment-anything, README, "Dataset", for the files of SA-1B, which are read too.
+Source: segment-anything, README, "Dataset", for the files of SA-1B, which it reads too.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from samhq.results.sa1b import read_sa1b
 from samhq.storage.documents import read_json
 from samhq.storage.schema import Fields
 
-#: The options assumed of a record without options: `Everything.filter` then takes every threshold.
+#: The assumed options of a record without options. With them `Everything.filter` takes every threshold.
 _FREE = AutomaticConfig(pred_iou_thresh=0.0, stability_score_thresh=0.0, box_nms_thresh=1.0, crop_nms_thresh=1.0)
 
 
 def load_everything(path: str | os.PathLike[str], image: Any = None, *, pixels: bool = True) -> Everything:
     """The result that `samhq everything` or `Everything.save` wrote as `STEM.json`, masks in the same order.
 
-    `filter` chooses among the masks in the record, so thresholds can become stricter, not looser than in the run; a
-    record without thresholds, such as SA-1B's own, allows any. `image` is the picture, as
-    `samhq.image.read.read_image` takes it; by default the file that the record names, at that path or beside the
-    record. Without `pixels` no picture is read, and the result's `image` is black and takes no memory.
+    `filter` chooses among the masks in the record, so thresholds can only become stricter than in the run. A record
+    without thresholds, such as SA-1B's own, allows any. `image` is the picture, as `samhq.image.read.read_image` takes
+    it; by default the file that the record names, at that path or beside the record. Without `pixels` no picture is
+    read, and the result's `image` is black and takes no memory.
 
     Raises:
         ImageError: the file cannot be read or is another kind of record; the picture is not there, or of another size.

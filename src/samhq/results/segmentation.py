@@ -1,4 +1,4 @@
-"""The masks of one picture, at its own size, as numpy arrays that show, measure and save themselves.
+"""The masks of one picture, at its own size, as NumPy arrays with methods to show, measure and save them.
 
 Knows nothing about networks or torch.
 """
@@ -28,13 +28,13 @@ from samhq.results.record_file import segmentation_record, stem_for, write_recor
 
 @dataclass(frozen=True, eq=False)
 class Segmentation:
-    """One row a prompt (P), K candidates each, best first; H and W are the picture's.
+    """The masks of P prompts, with K candidates each, best first; H and W are the picture's.
 
-    `image` uint8 [H,W,3]; `candidates` bool [P,K,H,W]; `candidate_scores` float32 [P,K], the predicted IoU of
-    SAM's mask (the network predicts none for the HQ mask); `low_res_logits` float32 [P,K,4g,4g], which can be
-    given back as a mask prompt; `prompts`, what was asked; `model`, the name of who answered; `file_name`, the
-    picture's path, where it was given by one; `detections`, all that a detector found, also below the threshold, where
-    the prompts are its boxes. `result[i]` is the result of one prompt.
+    `image` uint8 [H,W,3]; `candidates` bool [P,K,H,W]; `candidate_scores` float32 [P,K], the predicted IoU of SAM's
+    mask (the network predicts none for the HQ mask); `low_res_logits` float32 [P,K,4g,4g], which can be used as a mask
+    prompt; `prompts`; `model`, the model's name; `file_name`, the picture's path if it was given as a path;
+    `detections`, all boxes of the detector if the prompts come from one, also those below the threshold. `result[i]` is
+    the result of one prompt.
     """
 
     image: np.ndarray
@@ -66,7 +66,7 @@ class Segmentation:
         return len(self.candidates)
 
     def __getitem__(self, rows: int | slice) -> Segmentation:
-        """The result of one prompt, by its number, or of several; iterating gives one result a prompt.
+        """The result of one prompt by its number, or of several. Iterating gives one result for each prompt.
 
         Raises:
             IndexError: no prompt has that number.
@@ -96,17 +96,17 @@ class Segmentation:
 
     @property
     def scores(self) -> np.ndarray:
-        """The predicted IoU of every prompt's best mask, float32 [P]; a regression, so it may pass 1."""
+        """The predicted IoU of every prompt's best mask, float32 [P]. It is a regression, so it may exceed 1."""
         return self.candidate_scores[:, 0]
 
     @property
     def labels(self) -> tuple[str | None, ...]:
-        """The class of every prompt, None where none was given."""
+        """The class of every prompt; None for a prompt without one."""
         return tuple(prompt.label for prompt in self.prompts)
 
     @property
     def detector_scores(self) -> np.ndarray:
-        """How sure a detector was of every prompt, float32 [P]; NaN where none said it."""
+        """The detector's score of every prompt, float32 [P]; NaN for a prompt without one."""
         return np.array([np.nan if prompt.score is None else prompt.score for prompt in self.prompts], np.float32)
 
     @cached_property
@@ -116,7 +116,7 @@ class Segmentation:
 
     @property
     def areas(self) -> np.ndarray:
-        """Pixels of every prompt's best mask, int64 [P]."""
+        """The number of pixels of every prompt's best mask, int64 [P]."""
         return self.masks.sum(axis=(1, 2))
 
     @property
@@ -127,21 +127,22 @@ class Segmentation:
     def polygons(self, tolerance: float = 0.0) -> list[list[Polygon]]:
         """The outlines of every prompt's mask, with holes, (x, y) on pixel borders.
 
-        `tolerance`: how far, in pixels, a simplified outline may lie from the exact one; 0 keeps every corner.
+        `tolerance` is the largest distance in pixels between a simplified outline and the exact one; 0 keeps every
+        corner.
         """
         return [polygons_from_mask(mask, tolerance) for mask in self.masks]
 
     def overlay(self, *, prompts: bool = True, alpha: float = 0.5) -> np.ndarray:
-        """The picture with masks in colour, and the prompts where wanted; uint8 [H,W,3]."""
+        """The picture with masks in colour, and the prompts if wanted; uint8 [H,W,3]."""
         points, labels, boxes = drawn_prompts(self.prompts) if prompts else (None, None, None)
         return overlay(self.image, self.masks, points=points, labels=labels, boxes=boxes, alpha=alpha)
 
     def cutout(self, index: int = 0, *, crop: bool = True) -> np.ndarray:
-        """One object with everything else transparent; uint8 [h,w,4], cut to its box when `crop`."""
+        """One object with everything else transparent; uint8 [h,w,4], cut to its box if `crop`."""
         return cutout(self.image, self.masks[index], crop=crop)
 
     def annotations(self) -> list[dict[str, Any]]:
-        """COCO-like records, one a candidate: compressed RLE, area, bbox as (x, y, w, h), predicted IoU, prompt."""
+        """COCO-like records, one for each candidate: RLE, area, bbox (x, y, w, h), predicted IoU, prompt."""
         return [
             self._annotation(prompt, candidate)
             for prompt in range(len(self))
@@ -175,12 +176,12 @@ class Segmentation:
     ) -> list[Path]:
         """Writes mask PNGs, an overlay, cut-outs with alpha and a JSON record; returns their paths.
 
-        Names begin with `stem`, by default that of the picture's file, or "result", with a number where they would
-        replace another picture's files; a `stem` that is given replaces what is there. They are `_mask_0.png`
-        (255 on the object; with several candidates `_mask_0_1.png`),
-        `_overlay.jpg`, `_cutout_0.png` and `.json`, which lists the other files and names the picture: `file_name`, by
-        default the path it was read from. Every file appears whole or not at all. Writing the record deletes the
-        unmodified files that a previous record of another result listed. Without `record` nothing is deleted.
+        Names begin with `stem`. Its default is the stem of the picture's file, or "result"; it gets a number if it
+        would overwrite another picture's files. A given `stem` overwrites existing files. The names end in
+        `_mask_0.png` (255 on the object; `_mask_0_1.png` with several candidates), `_overlay.jpg`, `_cutout_0.png` and
+        `.json`. The last is the record: it lists the other files and has the picture's `file_name`, by default the path
+        it was read from. Files are written atomically. Writing the record deletes the unmodified files that a previous
+        record of another result listed. Without `record` nothing is deleted.
 
         Raises:
             OSError: the folder cannot be made or written.
@@ -207,7 +208,7 @@ class Segmentation:
 
 
 def _suffixes(prompts: int, candidates: int) -> list[str]:
-    """The endings of mask files, in order.
+    """The suffixes of mask files, in order.
 
     >>> _suffixes(2, 1), _suffixes(1, 3)
     (['0', '1'], ['0_0', '0_1', '0_2'])

@@ -1,6 +1,6 @@
-"""The table of whole-image masks, as segment-anything's script `amg.py` writes it.
+"""The table of whole-image masks that segment-anything's script `amg.py` writes.
 
-Source: segment-anything, scripts/amg.py, whose columns these are.
+Source: segment-anything, scripts/amg.py, which defines the columns.
 """
 
 from __future__ import annotations
