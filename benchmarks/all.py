@@ -28,6 +28,7 @@ CPU = (
     "encode --model sam_hq_vit_b --peers sdpa eager original --rounds 3",
     "encode --model sam_hq_vit_tiny --peers plain original",
     "decode --model sam_hq_vit_tiny --prompts 1 4 16 64 --peers sdpa original --seconds 10",
+    "decode --model sam_hq_vit_b --prompts 1 --peers as-transformers as-predictor sdpa --seconds 10",
     "decode --model sam_hq_vit_tiny --prompts 16 --kinds points --hq add only off --peers sdpa eager --rounds 3",
     "decode --model sam_vit_b --prompts 1 64 --peers sdpa eager original --seconds 10",
     "end_to_end --model sam_hq_vit_tiny",

@@ -21,6 +21,8 @@ PEERS = {
     "sdpa": (TRANSFORMERS, "sdpa"),
     "eager": (TRANSFORMERS, "eager"),
     "original": (ORIGINAL,),
+    "as-transformers": ("benchmarks.interfaces:AsTransformers",),
+    "as-predictor": ("benchmarks.interfaces:AsPredictor",),
     "plain": ("benchmarks.plain_tiny_vit:PlainTinyViT",),
 }
 
@@ -50,11 +52,14 @@ def contest(config: ModelConfig, options: argparse.Namespace) -> Contest:
 def entrants_of(options: argparse.Namespace, makers: Mapping[str, str] | None = None) -> list[Entrant]:
     """Ours in every dtype, then the peers in every dtype; `makers` may name others in their place."""
     named, dtypes = makers or {}, fast_dtypes(options) if options.dtypes == ["auto"] else options.dtypes
-    entrants: list[tuple[str, str, tuple[str, ...]]] = [(OURS, dtype, ()) for dtype in dtypes]
+    entrants = [Entrant(named.get(OURS, OURS), dtype) for dtype in dtypes]
     for name in options.peers:
         maker, *more = PEERS[name]
-        entrants += [(maker, dtype, tuple(more)) for dtype in options.peer_dtypes or dtypes]
-    return [Entrant(named.get(maker, maker), dtype, more) for maker, dtype, more in entrants]
+        own = name.startswith("as-")
+        entrants += [
+            Entrant(named.get(maker, maker), dtype, tuple(more), own) for dtype in options.peer_dtypes or dtypes
+        ]
+    return entrants
 
 
 def fast_dtypes(options: argparse.Namespace) -> list[str]:

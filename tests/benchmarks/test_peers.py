@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 import torch
+from benchmarks.interfaces import AsPredictor, AsTransformers
 from benchmarks.peers import Original, Transformers, corrected, original_package
 from tests import tiny
 
 import samhq.compat.segment_anything as face
-from samhq.config import MODELS
+from samhq.config import MODELS, ModelConfig
 from samhq.speed.ours import Ours, Refusal, random_model
 from samhq.speed.work import Click, Decode, Encode
 
@@ -60,3 +61,15 @@ def test_transformers_decodes_what_a_tiny_vit_saw_and_is_put_back() -> None:
     with corrected():
         pass
     assert SamHQMaskDecoder.forward is published
+
+
+@pytest.mark.parametrize("kind", ["boxes", "points"])
+@pytest.mark.parametrize("config", [tiny.HQ, tiny.PLAIN], ids=lambda config: config.name)
+def test_this_library_gives_the_same_through_every_interface(config: ModelConfig, kind: Any) -> None:
+    work = Decode(config, 1, kind, "add" if config.hq else "off")
+    with torch.inference_mode():
+        wanted = Ours(random_model(config), "float32", CPU).decoding(work).answer()
+        for party in (AsTransformers, AsPredictor):
+            task = party(random_model(config), "float32", CPU).decoding(work)
+            close(task.answer(), wanted)
+            close(task.answer(), wanted)

@@ -12,6 +12,9 @@ from torch import Tensor, nn
 
 from samhq.config import MAP_NORM_EPS
 
+#: Layers of PyTorch whose output depends on input and weights alone.
+_COMPUTING = {nn.Linear, nn.Conv2d, nn.ConvTranspose2d, nn.LayerNorm, nn.GELU, nn.Sequential, nn.Embedding}
+
 
 def untouched(module: nn.Module, kind: type[nn.Module]) -> bool:
     """Whether a module is exactly of a kind and has no hooks, so that its numbers may be used without calling it.
@@ -20,6 +23,15 @@ def untouched(module: nn.Module, kind: type[nn.Module]) -> bool:
     """
     hooks = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks)
     return type(module) is kind and not any(hooks) and "forward" not in vars(module)
+
+
+def unwatched(module: nn.Module) -> bool:
+    """Whether calling a module only computes: known layers throughout, without hooks, adapters or random numbers."""
+    for inner in module.modules():
+        known = type(inner) in _COMPUTING or type(inner).__module__.startswith("samhq.model.")
+        if not known or not untouched(inner, type(inner)):
+            return False
+    return True
 
 
 def folded(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Float[Tensor, "C c k k"], Float[Tensor, " C"]]:

@@ -58,6 +58,10 @@ class MaskDecoder(nn.Module):
         """Whether `share` gives what calling the modules would give: nobody changed or watches them."""
         return isinstance(self.transformer, TwoWayTransformer) and self.transformer.shares
 
+    def picture_modules(self) -> list[nn.Module]:
+        """The modules whose weights enter what is computed once an image."""
+        return self.transformer.picture_modules() if self.shares else []
+
     def share(self, image: Float[Tensor, "I C g g"], image_pe: Float[Tensor, "1 C g g"]) -> Shared:
         """What the first block makes of images (features plus dense prompts) whatever else a prompt holds."""
         return self.transformer.share(_tokens(image), _tokens(image_pe))

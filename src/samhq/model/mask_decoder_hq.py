@@ -88,6 +88,10 @@ class MaskDecoderHQ(HQMask, MaskDecoder):
         """IoU, masks, and the HQ token last: all before a prompt's own tokens."""
         return torch.cat([super().output_tokens(), self.hf_token.weight])
 
+    def picture_modules(self) -> list[nn.Module]:
+        """The modules whose weights enter what is computed once an image."""
+        return [*super().picture_modules(), self.embedding_encoder, self.compress_vit_feat]
+
     def image_features(
         self, features: Float[Tensor, "I C g g"], early: Float[Tensor, "I h w e"]
     ) -> Float[Tensor, "I c G G"]:

@@ -25,7 +25,7 @@ from samhq.types import Attended, Choice, Encoded, ImageEmbedding, LowRes, Promp
 #: What the network calls of its parts, beside `image_encoder`, which is called as a whole.
 _STEPS = {
     "prompt_encoder": ("sparse", "dense", "get_dense_pe"),
-    "mask_decoder": ("attend", "share", "paint"),
+    "mask_decoder": ("attend", "share", "paint", "picture_modules"),
 }
 #: Where torch.compile, (Distributed)DataParallel and PEFT keep what they wrap, and a segmenter its network.
 _INSIDE = ("_orig_mod", "module", "base_model", "model")
@@ -123,6 +123,11 @@ class Sam(nn.Module):
         """What the decoder makes of images before it meets a prompt without a mask."""
         encoder = self.prompt_encoder
         return self.mask_decoder.share(features + encoder.dense(None), encoder.get_dense_pe()).to(self.dtype)
+
+    def picture_modules(self) -> list[nn.Module]:
+        """The modules that `embed` and `prepared` use: an embedding is out of date when their weights change."""
+        encoder = self.prompt_encoder
+        return [encoder.pe_layer, encoder.no_mask_embed, *self.mask_decoder.picture_modules()]
 
     def prepared(self, embedding: ImageEmbedding) -> ImageEmbedding:
         """The embedding with `shared`, which spares every later `attend` the same work; for weights that stay."""

@@ -219,6 +219,12 @@ class TwoWayTransformer(nn.Module):
         block = self.layers[0]
         return isinstance(block, TwoWayBlock) and block.shares
 
+    def picture_modules(self) -> list[nn.Module]:
+        """The modules whose weights `share` uses."""
+        block = self.layers[0]
+        assert isinstance(block, TwoWayBlock)
+        return [block.cross_attn_token_to_image, block.cross_attn_image_to_token]
+
     def share(self, image: Float[Tensor, "I HW C"], image_pe: Float[Tensor, "1 HW C"]) -> Shared:
         """What the first block makes of images before any prompt; `shared[owner]` is what `forward` takes."""
         block = self.layers[0]

@@ -133,6 +133,7 @@ class Entrant:
     maker: str
     dtype: str
     options: tuple[str, ...] = ()
+    own: bool = False  #: this library behind another package's interface: it keeps its own allocator settings
 
     @property
     def name(self) -> str:

@@ -119,7 +119,7 @@ class Seat:
 def serve(pipe: Connection, entrant: Entrant, setting: Setting, path: list[str]) -> None:
     """The other side: builds the party, then answers one message after the other until nobody listens."""
     sys.path[:] = path
-    if not entrant.maker.endswith(":Ours"):
+    if not (entrant.own or entrant.maker.endswith(":Ours")):
         from samhq.allocation import SWITCH
 
         os.environ[SWITCH] = "0"  # a peer keeps the allocator that its users have

@@ -63,7 +63,7 @@ def test_reset_image_forgets_everything(hq_predictor: SamPredictor) -> None:
     hq_predictor.predict(POINTS, LABELS)
     hq_predictor.reset_image()
     assert hq_predictor.is_image_set is False
-    assert hq_predictor._embedded is None
+    assert len(hq_predictor._pictures) == 0
     for name in ("features", "interm_features", "original_size", "input_size"):
         assert getattr(hq_predictor, name) is None
     for call in (lambda: hq_predictor.predict(POINTS, LABELS), hq_predictor.get_image_embedding):
@@ -401,3 +401,14 @@ def test_autocast_is_near_float32(dtype: torch.dtype) -> None:
             for one, other in zip(ours, expected, strict=True):
                 np.testing.assert_allclose(one, other, atol=0.1 * np.abs(other).max())
         assert many[0]["iou_predictions"].dtype == torch.float32
+
+
+def test_features_changed_in_place_count_at_the_next_call() -> None:
+    predictor = predictor_for(tiny.HQ)
+    before = predictor.predict(POINTS, LABELS)[2]
+    assert np.array_equal(predictor.predict(POINTS, LABELS)[2], before)
+    predictor.features.mul_(2)
+    changed = predictor.predict(POINTS, LABELS)[2]
+    assert not np.array_equal(changed, before)
+    predictor.features = predictor.features.clone()
+    assert np.array_equal(predictor.predict(POINTS, LABELS)[2], changed)

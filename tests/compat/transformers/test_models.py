@@ -335,3 +335,23 @@ def test_one_image_of_a_batch_may_have_no_objects(model: SamHQModel, processor: 
     alone = model(**processor(picture(40, 50), input_boxes=[[[5, 6, 30, 30]]], return_tensors="pt"))
     torch.testing.assert_close(out.pred_masks[1:], alone.pred_masks, atol=1e-4, rtol=1e-4)
     assert (out.pred_masks[0] < 0).all()
+
+
+def test_a_loop_over_prompts_makes_what_depends_on_the_picture_once(
+    model: SamHQModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+    embed = model.sam.embed
+    monkeypatch.setattr(model.sam, "embed", lambda *given: made.append(1) or embed(*given), raising=False)
+    features, early = model.get_image_embeddings(pixels())
+    for x in (10, 20, 30):
+        point = torch.tensor([[[[float(x), 10.0]]]])
+        found = model(image_embeddings=features, intermediate_embeddings=early, input_points=point)
+        fresh = model(image_embeddings=features.clone(), intermediate_embeddings=early, input_points=point)
+        assert torch.equal(found.pred_masks, fresh.pred_masks)
+    assert len(made) == 1 + 3
+    features.mul_(2)
+    found = model(image_embeddings=features, intermediate_embeddings=early, input_points=point)
+    assert len(made) == 1 + 3 + 1
+    fresh = model(image_embeddings=features.clone(), intermediate_embeddings=early, input_points=point)
+    assert torch.equal(found.pred_masks, fresh.pred_masks)

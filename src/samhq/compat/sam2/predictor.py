@@ -8,6 +8,7 @@ Source: sam2/sam2_image_predictor.py of facebookresearch/sam2 and of sam-hq2.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from samhq.image.frame import Frame
 from samhq.image.read import read_image
 from samhq.image.transform import to_pixels
 from samhq.masks.holes import cleaned
+from samhq.model.prepared_pictures import PreparedPictures
 from samhq.model.sam import Sam
 from samhq.types import BOTTOM_RIGHT, IGNORED, TOP_LEFT, ImageEmbedding, LowRes, Prompts
 
@@ -51,6 +53,7 @@ class SAM2ImagePredictor:
         self.model = as_sam2(sam_model)
         self.mask_threshold = mask_threshold
         self.max_hole_area, self.max_sprinkle_area = max_hole_area, max_sprinkle_area
+        self._pictures = PreparedPictures()
         self.reset_predictor()
 
     @classmethod
@@ -265,9 +268,12 @@ class SAM2ImagePredictor:
         """What is returned at low resolution, and masks, or logits, at the picture's size."""
         if hq_token_only and not self.model.config.hq:
             raise ConfigError(f"hq_token_only needs a model with HQ heads, {self.model.config.name} has none.")
-        assert self._embedding is not None
+        encoded = self._embedding
+        assert encoded is not None
+        prepared = self._pictures.prepare(self.model, (encoded.features,), lambda: encoded)
+        embedding = replace(prepared, levels=encoded.levels)
         low = self.model.decode(
-            self._embedding, prompts, candidates="all" if multimask else "single", hq="only" if hq_token_only else None
+            embedding, prompts, candidates="all" if multimask else "single", hq="only" if hq_token_only else None
         )
         logits = self._cleaned(low.logits)
         full = frame.logits_to_image(logits) if return_logits else frame.masks_to_image(logits, self.mask_threshold)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from samhq.compat.segment_anything.refusals import NoImageError, RefusedImageError, RefusedPromptError
 from samhq.compat.segment_anything.sam import Sam, published
 from samhq.compat.segment_anything.transforms import ResizeLongestSide
+from samhq.model.prepared_pictures import PreparedPictures
 from samhq.types import ImageEmbedding
 
 
@@ -62,11 +63,11 @@ class SamPredictor:
     """
 
     _picture: _Picture
-    _embedded: tuple[Tensor, Tensor | None, ImageEmbedding] | None
 
     def __init__(self, sam_model: nn.Module) -> None:
         self.model: Sam = published(sam_model)
         self.transform = ResizeLongestSide(self.model.config.side)
+        self._pictures = PreparedPictures()
         self.reset_image()
 
     @property
@@ -197,7 +198,6 @@ class SamPredictor:
     def reset_image(self) -> None:
         """Forgets the picture wholly."""
         self._picture = _Picture()
-        self._embedded = None
 
     is_image_set: bool = _part_of_picture("is_set")
     features: Tensor | None = _part_of_picture("features")
@@ -220,12 +220,10 @@ class SamPredictor:
         return _SetPicture(picture.features, early, picture.original_size, picture.input_size)
 
     def _embedding(self, picture: _SetPicture) -> ImageEmbedding:
-        """The embedding of a picture, its HQ map made once for each that is set."""
-        known = self._embedded
-        if known is None or known[0] is not picture.features or known[1] is not picture.early:
-            made = self.model.embedding(picture.features, None if picture.early is None else [picture.early])
-            known = self._embedded = (picture.features, picture.early, made)
-        return known[2]
+        """The embedding of a picture; its HQ map is made again only when the features or weights change."""
+        features, early = picture.features, picture.early
+        sources = (features,) if early is None else (features, early)
+        return self._pictures.prepare(self.model, sources, lambda: self.model.embedding(features, list(sources[1:])))
 
 
 def _one(value: Any, what: str) -> np.ndarray | None:

@@ -30,6 +30,7 @@ from samhq.errors import ConfigError, PromptError
 from samhq.model.build import build
 from samhq.model.encoders.vit import ImageEncoderViT
 from samhq.model.mask_decoder import MaskDecoder
+from samhq.model.prepared_pictures import PreparedPictures
 from samhq.model.prompt_encoder import PromptEncoder
 from samhq.model.sam import Sam
 from samhq.model.selection import select
@@ -59,7 +60,7 @@ class Pretrained(Renamed):
         self._take(config, build(config.to_model_config()))
 
     def _take(self, config: SamConfig, sam: Sam) -> None:
-        self.config, self.sam = config, sam
+        self.config, self.sam, self._pictures = config, sam, PreparedPictures()
         self._name("sam.", "")
         self.eval()
 
@@ -159,11 +160,19 @@ class Pretrained(Renamed):
         row, grid = self.sam.config, self.sam.config.grid
         _check("image_embeddings", features, (row.decoder.dim, grid, grid))
         if early is None:
-            return ImageEmbedding(features.to(self.device, self.dtype)), None
+            return self._pictures.prepare(self.sam, (features,), lambda: ImageEmbedding(self._own(features))), None
         _check("intermediate_embeddings[0]", early, row.encoder.level_hwc(row.side))
         if len(early) != len(features):
             raise PromptError(f"Expected embeddings of the same images, got {len(features)} and {len(early)}.")
-        return self.sam.embed(features.to(self.device, self.dtype), early.to(self.device, self.dtype)), None
+
+        def embed() -> ImageEmbedding:
+            return self.sam.embed(self._own(features), self._own(early))
+
+        return self._pictures.prepare(self.sam, (features, early), embed), None
+
+    def _own(self, maps: Tensor) -> Tensor:
+        """Maps on the model's device, in its dtype."""
+        return maps.to(self.device, self.dtype)
 
     def _paint(
         self,

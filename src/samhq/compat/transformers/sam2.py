@@ -31,6 +31,7 @@ from samhq.errors import ConfigError, ImageError, PromptError, naming
 from samhq.image.frame import Frame
 from samhq.image.read import read_image
 from samhq.image.transform import to_square
+from samhq.model.prepared_pictures import PreparedPictures
 from samhq.model.sam import at_once
 from samhq.model.sam2.sam2 import Sam2
 from samhq.types import IGNORED, NOT_A_POINT, ImageEmbedding, Prompts
@@ -68,7 +69,7 @@ class Sam2Model(nn.Module):
         super().__init__()
         if not isinstance(sam, Sam2) or sam.config.hq:
             raise ConfigError("Expected a SAM 2 without HQ heads, as transformers has it. Use from_pretrained.")
-        self.sam, self.config = sam, sam.config
+        self.sam, self.config, self._pictures = sam, sam.config, PreparedPictures()
         self.eval()
 
     @classmethod
@@ -158,12 +159,13 @@ class Sam2Model(nn.Module):
             came = "neither" if pixels is None else "both"
             raise PromptError(f"Expected pixel_values or image_embeddings, got {came}. Pass exactly one of them.")
         if pixels is not None:
-            return self.sam.encode(pixels.to(self.device))
+            return self.sam.prepared(self.sam.encode(pixels.to(self.device)))
         assert maps is not None
         if len(maps) != 3:
             raise PromptError(f"Expected the three maps that get_image_embeddings returns, got {len(maps)}.")
         finest, finer, features = (one.to(self.device, self.dtype) for one in maps)
-        return ImageEmbedding(features, levels=(finest, finer))
+        embedding = self._pictures.prepare(self.sam, (maps[2],), lambda: ImageEmbedding(features))
+        return replace(embedding, levels=(finest, finer))
 
     def _answers(
         self, embedding: ImageEmbedding, prompts: Prompts, multimask: bool

@@ -1,0 +1,167 @@
+"""What a network makes of a picture alone, kept for as long as the tensors that it was made from stay as they are.
+
+Interfaces that take a picture's features with every call would make its HQ map, and what all prompts share, every
+time. Knows nothing about those interfaces, files or the picture's size.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.modules import module as hooks_of_all
+
+from samhq.model.layers import unwatched
+from samhq.model.sam import Sam
+from samhq.types import ImageEmbedding, Shared
+
+_CHUNK = 8192  #: bytes that are added up together; what is left over is compared as it is
+#: Work on one or two pictures in turn is what interfaces see; each kept picture takes about as much as its features.
+_PICTURES = 2
+
+
+class PreparedPictures:
+    """Prepared embeddings of the pictures that were used last, recomputed when anything they depend on changes.
+
+    An entry belongs to its source tensors by identity and is dropped when one of them is garbage collected. Before it
+    is used again, the version counters, addresses and contents of the sources and of the weights are compared, so
+    that writes through NumPy, `.data` or an optimizer are noticed. Several threads may use it. Copies are empty.
+    """
+
+    def __init__(self, pictures: int = _PICTURES) -> None:
+        self._pictures = pictures
+        self._entries: tuple[_Entry, ...] = ()
+        self._lock = threading.RLock()  # reentrant: garbage collection may run `_drop` inside `_put`
+
+    def __len__(self) -> int:
+        """How many pictures are kept."""
+        return len(self._entries)
+
+    def __reduce__(self) -> tuple[type[PreparedPictures], tuple[int]]:
+        return PreparedPictures, (self._pictures,)
+
+    def prepare(self, network: Sam, sources: Sequence[Tensor], embed: Callable[[], ImageEmbedding]) -> ImageEmbedding:
+        """`network.prepared(embed())`, or the equal result of an earlier call.
+
+        `embed` may depend on `sources` and the network's `picture_modules` only; `sources[0]` are the features. Maps in
+        `levels` are not kept. Nothing is kept where gradients are recorded, where code is traced or compiled, in
+        training mode, or where hooks or adapters watch the modules.
+        """
+        if not _keeps(network, sources):
+            return network.prepared(embed())
+        inputs = (*sources, *_tensors(network))
+        state = tuple(_State.of(tensor) for tensor in inputs), _mode(sources[0])
+        known = next((entry for entry in self._entries if entry.belongs_to(sources)), None)
+        if known is not None and known.state == state:
+            return known.embedding(sources[0])
+        made = network.prepared(embed())
+        self._put(_Entry.of(sources, self._drop, state, made), sources)
+        return made
+
+    def _put(self, new: _Entry, sources: Sequence[Tensor]) -> None:
+        with self._lock:
+            others = (entry for entry in self._entries if entry.alive and not entry.belongs_to(sources))
+            self._entries = (new, *others)[: self._pictures]
+
+    def _drop(self, gone: weakref.ref[Tensor]) -> None:
+        with self._lock:
+            self._entries = tuple(entry for entry in self._entries if all(ref is not gone for ref in entry.sources))
+
+
+@dataclass(frozen=True, eq=False)
+class _State:
+    """What is compared of a tensor: cheap facts first, then its contents in sums of `_CHUNK` bytes."""
+
+    facts: tuple[object, ...]
+    sums: Tensor
+    rest: Tensor
+
+    @staticmethod
+    def of(tensor: Tensor) -> _State:
+        """The tensor as it is now; one pass over its memory."""
+        value = tensor.detach()
+        version = None if tensor.is_inference() else tensor._version
+        facts = (tensor.data_ptr(), value.shape, value.stride(), value.dtype, version)
+        by_stride = sorted(range(value.ndim), key=value.stride, reverse=True)
+        memory = value.permute(by_stride).contiguous().view(-1).view(torch.uint8)
+        if memory.storage_offset() % 8:
+            memory = memory.clone()
+        whole = memory.numel() // _CHUNK * _CHUNK
+        sums = memory[:whole].view(torch.int64).view(-1, _CHUNK // 8).sum(1)
+        return _State(facts, sums, memory[whole:].clone())
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, _State) or self.facts != other.facts:
+            return False
+        return torch.equal(self.sums, other.sums) and torch.equal(self.rest, other.rest)
+
+
+@dataclass(frozen=True, eq=False)
+class _Entry:
+    """One picture's result without its sources, so that the entry keeps none of them alive."""
+
+    sources: tuple[weakref.ref[Tensor], ...]
+    state: tuple[object, ...]
+    features: Tensor | None  #: the source's features in the weights' dtype or device, None where they were that already
+    hq: Tensor | None
+    shared: Shared | None
+
+    @staticmethod
+    def of(
+        sources: Sequence[Tensor],
+        drop: Callable[[weakref.ref[Tensor]], None],
+        state: tuple[object, ...],
+        made: ImageEmbedding,
+    ) -> _Entry:
+        """What to keep of an embedding."""
+        refs = tuple(weakref.ref(source, drop) for source in sources)
+        features = None if made.features is sources[0] else made.features
+        return _Entry(refs, state, features, made.hq, made.shared)
+
+    @property
+    def alive(self) -> bool:
+        """Whether all sources still exist."""
+        return all(ref() is not None for ref in self.sources)
+
+    def belongs_to(self, sources: Sequence[Tensor]) -> bool:
+        """Whether it was made from these very tensors."""
+        same_length = len(self.sources) == len(sources)
+        return same_length and all(ref() is source for ref, source in zip(self.sources, sources, strict=True))
+
+    def embedding(self, features: Tensor) -> ImageEmbedding:
+        """The whole embedding again."""
+        return ImageEmbedding(features if self.features is None else self.features, self.hq, shared=self.shared)
+
+
+def _tensors(network: Sam) -> Iterator[Tensor]:
+    """The weights and buffers that an embedding depends on."""
+    for module in network.picture_modules():
+        yield from module.parameters()
+        yield from module.buffers()
+
+
+def _mode(features: Tensor) -> tuple[object, ...]:
+    """What else decides about numbers and about who may use them."""
+    device = features.device.type
+    casts = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+    return torch.is_inference_mode_enabled(), torch.get_autocast_dtype(device) if casts else None
+
+
+def _keeps(network: Sam, sources: Sequence[Tensor]) -> bool:
+    """Whether a later call may use what this one makes."""
+    if _recorded() or any(type(one) is not Tensor or one.is_meta or one.layout != torch.strided for one in sources):
+        return False
+    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (*sources, *_tensors(network))):
+        return False
+    watched = hooks_of_all._has_any_global_hook()  # type: ignore[no-untyped-call]
+    return not watched and all(map(unwatched, network.picture_modules()))
+
+
+def _recorded() -> bool:
+    """Whether a compiler, an exporter or a function transform records operations."""
+    traced = torch.compiler.is_compiling() or torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+    return traced or torch._C._are_functorch_transforms_active()
