@@ -116,3 +116,17 @@ def test_a_file_of_boxes_is_cut_to_what_counts(photos: Path, tmp_path: Path) -> 
     assert run(photos, "--text", "cup", "--detector", boxes, "-o", tmp_path / "out") == 0
     kept = read_boxes(tmp_path / "out" / "boxes.json").boxes_of("a.png", (60, 80))
     assert np.array_equal(kept.boxes, [[1, 2, 31, 42]])
+
+
+def test_pictures_of_one_name_in_separate_runs_keep_their_boxes(
+    detector: Path, photos: Path, tmp_path: Path, capsys: Shown
+) -> None:
+    out, other = tmp_path / "out", tmp_path / "deep" / "photos"
+    other.mkdir(parents=True)
+    Image.fromarray(tiny_text.picture(50, 40, 5)).save(other / "a.png")
+    flags = ["--text", TEXT, "--detector", detector, "-o", out]
+    assert run(photos / "a.png", *flags) == 0
+    assert run(other.parent, *flags, "--recursive", "--quiet") == 0
+    sizes = [json.loads((out / f"{name}_boxes.json").read_text())["images"][0]["height"] for name in ("a", "a_2")]
+    assert sizes == [60, 50]
+    assert len(capsys.readouterr().out.splitlines()) == 1, "the second run was quiet"

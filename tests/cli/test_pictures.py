@@ -142,3 +142,17 @@ def test_an_address_is_downloaded_beside_the_results(tmp_path: Path, monkeypatch
     assert path == tmp_path / "cat.png"
     (path,) = find_pictures(["http://example.org/download"], tmp_path)
     assert path == tmp_path / "download.png"
+
+
+def test_what_is_downloaded_replaces_no_other_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cat.png").write_bytes(png(9))
+    found = []
+    for side in (4, 5, 4):
+        monkeypatch.setattr(fetch, "fetched", lambda url, side=side: png(side))
+        found += find_pictures(["https://example.org/cat.png"], tmp_path)
+    monkeypatch.setattr(sys, "stdin", Input(png(3)))
+    find_pictures(["-"], tmp_path)
+    monkeypatch.setattr(sys, "stdin", Input(png(6)))
+    found += find_pictures(["-"], tmp_path)
+    assert names(found) == ["cat_2.png", "cat_3.png", "cat_2.png", "stdin_2.png"]
+    assert (tmp_path / "cat.png").read_bytes() == png(9)

@@ -285,3 +285,45 @@ def test_with_kept_embeddings_detections_are_kept_too(
     assert run(weights, tmp_path / "again", cat, *flags, "--threshold", "0.5") == 0
     first, again = record(tmp_path / "first")["annotations"], record(tmp_path / "again")["annotations"]
     assert [one["score"] for one in again] == [one["score"] for one in first if one["score"] >= 0.5]
+
+
+@pytest.mark.parametrize("relative", [False, True])
+def test_separate_runs_on_pictures_of_one_name_keep_both_results(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Shown, relative: bool
+) -> None:
+    one, other, out = drawn(tmp_path / "a" / "cat.png"), drawn(tmp_path / "b" / "cat.png", 50, 40), tmp_path / "out"
+    paths = []
+    for path in (one, other):
+        if relative:
+            monkeypatch.chdir(path.parent)
+        paths.append(Path(path.name) if relative else path)
+        assert run(weights, out, paths[-1], "--point", "20,15") == 0
+    assert "cat_2" in capsys.readouterr().err
+    assert [record(out, name)["image"]["height"] for name in ("cat", "cat_2")] == [40, 50]
+    first = {name: data for name, data in files_in(out).items() if not name.startswith("cat_2")}
+    assert run(weights, out, paths[1], "--box", "1,1,9,9") == 0
+    assert {name: data for name, data in files_in(out).items() if not name.startswith("cat_2")} == first
+    assert not list(out.glob("cat_3*")), "the same picture again replaces its own results"
+
+
+def test_a_job_over_names_that_are_taken_is_resumed(weights: Path, tmp_path: Path, capsys: Shown) -> None:
+    out, flags = tmp_path / "out", ("--point", "20,15")
+    for folder in ("a", "b"):
+        for name in ("cat", "dog"):
+            drawn(tmp_path / folder / f"{name}.png")
+        assert run(weights, out, tmp_path / folder, *flags) == 0
+    before = files_in(out)
+    assert {"cat.json", "cat_2.json", "dog_2_mask_0.png"} <= before.keys()
+    assert "these are called cat_2, dog_2" in capsys.readouterr().err
+    assert run(weights, out, tmp_path / "b", *flags, "--resume", "--quiet") == 0
+    assert "called" not in capsys.readouterr().err
+    assert files_in(out) == before
+
+
+def test_a_json_file_of_somebody_else_stays(weights: Path, cat: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "cat.json").write_text('{"shapes": [], "imagePath": "cat.png"}')
+    assert run(weights, out, cat, "--point", "20,15") == 0
+    assert record(out) == {"shapes": [], "imagePath": "cat.png"}
+    assert record(out, "cat_2")["image"]["file_name"] == str(cat)

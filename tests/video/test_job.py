@@ -177,3 +177,16 @@ def test_a_folders_frames_keep_their_names_and_a_film_is_made(tmp_path: Path) ->
     assert sorted(p.name for p in (tmp_path / "out/labels").iterdir()) == ["shot0.png", "shot1.png", "shot2.png"]
     assert len(open_frames(tmp_path / "out/overlay.mp4")) == 3
     assert (tmp_path / "out/youtube-vis.json").exists()
+
+
+def test_results_of_another_video_are_not_replaced(tmp_path: Path) -> None:
+    images = small.images(7)
+    run_video(job(images, tmp_path, options={"video": [["clip.mp4", 5, 1]]}), follower(images))
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.png")}
+    with pytest.raises(ConfigError, match="results of another video"):
+        run_video(job(images, tmp_path, options={"video": [["clip.mp4", 6, 1]]}), follower(images))
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.png")} == before
+    (tmp_path / "track.json").write_text('["mine"]')
+    with pytest.raises(ConfigError, match="record of a tracked video"):
+        run_video(job(images, tmp_path), follower(images))
+    assert (tmp_path / "track.json").read_text() == '["mine"]'

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from samhq.cli.job import PLAIN_JOB, JobFlags, conclude, tell
-from samhq.cli.pictures import find_pictures, stems
+from samhq.cli.job import PLAIN_JOB, JobFlags
+from samhq.cli.pictures import find_pictures, result_names
 from samhq.cli.places import make_folder
 from samhq.cli.text import PLAIN_SEARCH, DetectorFlags
 
@@ -49,7 +49,7 @@ def detect(
     as a single picture that cannot be read. 130: interrupted.
 
     Parameters:
-        images: Files, folders, or patterns such as '*.jpg'.
+        images: Files, folders, patterns such as '*.jpg', http(s) addresses, or - for the standard input.
         text: Class names separated by commas: "cup, red car".
         output: Folder for the boxes. It is created if it does not exist.
         device: cpu, cuda, cuda:1, mps, ... [default: cuda where there is one, else cpu]
@@ -58,9 +58,11 @@ def detect(
     from samhq.text.classes import as_classes
 
     as_classes(text)
-    pictures = find_pictures(images)
+    job.check()
+    pictures = find_pictures(images, output, recursive=job.recursive)
     make_folder(output)
-    items = [Item(path, name) for path, name in zip(pictures, stems(pictures), strict=True)]
+    names = result_names(pictures, output, "_boxes.json", quiet=job.quiet)
+    items = [Item(path, name) for path, name in zip(pictures, names, strict=True)]
     tally = run_job(
         items,
         DetectWork(text, output, search, device),
@@ -69,11 +71,11 @@ def detect(
         resume=job.resume,
         workers=job.workers,
         keep_going=len(items) > 1,
-        tell=tell,
+        tell=job.tell,
         on_failure=partial(forget, output),
     )
     join([output / f"{item.name}_boxes.json" for item in items], output / ALL)
-    return conclude(tally)
+    return job.conclude(tally)
 
 
 @dataclass(frozen=True)
@@ -97,13 +99,15 @@ class DetectWork:
         """
         from samhq.batch.job import Outcome
         from samhq.image.read import read_image
+        from samhq.results.origin import origin_record
         from samhq.storage.atomic import write_json
 
         image = read_image(item.path)
         (found,) = search.detect([image], [str(item.path)])
         kept = search.selection.apply(found)
         path = self.output / f"{item.name}_boxes.json"
-        write_json(path, coco_of_boxes(str(item.path), image.shape[:2], kept))
+        name = str(item.path)
+        write_json(path, coco_of_boxes(name, image.shape[:2], kept) | origin_record(name))
         return Outcome([path], boxes_said(kept, search.rejected(found)))
 
 

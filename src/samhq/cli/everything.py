@@ -17,7 +17,7 @@ from cyclopts import Parameter
 from samhq.cli.flags import STARTER, ModelFlags
 from samhq.cli.job import NO_EMBEDDINGS, PLAIN_JOB, EmbeddingFlags, JobFlags, failure_record
 from samhq.cli.looks import NO_TILES, TileFlags
-from samhq.cli.pictures import check_results_spare_inputs, find_pictures, stems
+from samhq.cli.pictures import check_results_spare_inputs, find_pictures, result_names
 from samhq.cli.places import make_folder
 from samhq.config import NO_DEFAULTS, Defaults
 from samhq.errors import ConfigError
@@ -135,7 +135,7 @@ def everything(
     look.check(embeddings.embeddings)
     job.check()
     pictures = find_pictures(images, output.output, recursive=job.recursive)
-    names = stems(pictures)
+    names = result_names(pictures, output.output, quiet=job.quiet)
     check_results_spare_inputs(pictures, names, output.output)
     check_own_results_spare_inputs(pictures, names, output.output)
     make_folder(output.output)

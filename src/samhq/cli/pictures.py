@@ -10,13 +10,16 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 from samhq.cli.places import make_folder
 from samhq.errors import ConfigError, ImageError
 from samhq.image.suffixes import SUFFIXES, is_picture_file
+from samhq.progress import print_line
+from samhq.results.origin import own_stems
 from samhq.storage.atomic import write_bytes
-from samhq.storage.names import short_name
+from samhq.storage.names import numbered, short_name
 
 #: Both mean a picture on the standard input: as people write it, and as `samhq.cli.main` passes it on.
 STDIN = ("-", "stdin:")
@@ -73,7 +76,10 @@ def _below(folder: Path, output: Path) -> Iterator[Path]:
 
 
 def _kept(data: bytes, name: str, folder: Path) -> Path:
-    """The path of a new file with these bytes in the folder. A suffix is added if the name has no picture's suffix."""
+    """The path of a file with these bytes in the folder. A suffix is added if the name has no picture's suffix.
+
+    A number is added where another file has the name: neither it nor its results are replaced.
+    """
     from samhq.image.files import suffix_of
 
     if not data:
@@ -81,9 +87,16 @@ def _kept(data: bytes, name: str, folder: Path) -> Path:
     path = folder / name
     if path.suffix.lower() not in SUFFIXES:
         path = path.with_name(path.name + suffix_of(data))
-    make_folder(folder)
-    write_bytes(path, data)
-    return path
+    places = chain([path], (path.with_stem(stem) for stem in numbered(path.stem)))
+    place = next(place for place in places if not os.path.lexists(place) or _holds(place, data))
+    if not place.exists():
+        make_folder(folder)
+        write_bytes(place, data)
+    return place
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    return path.is_file() and path.read_bytes() == data
 
 
 def stems(pictures: Sequence[Path]) -> list[str]:
@@ -99,6 +112,23 @@ def stems(pictures: Sequence[Path]) -> list[str]:
             longer(path) if name.casefold() in clashing else name for path, name in zip(pictures, names, strict=True)
         ]
     return _numbered([short_name(name) for name in names])
+
+
+def result_names(pictures: Sequence[Path], output: Path, ending: str = ".json", *, quiet: bool = False) -> list[str]:
+    """`stems`, with a number where a result in the folder `output` belongs to another picture; that is said on stderr.
+
+    `ending` is what the name of a result's record has after the stem.
+    """
+    own = stems(pictures)
+    names = own_stems(own, [str(path) for path in pictures], output, ending)
+    others = [name for name, first in zip(names, own, strict=True) if name != first]
+    if others and not quiet:
+        shown = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if len(others) > 3 else "")
+        print_line(
+            f"samhq: {output} holds results of other pictures with the same names; these are called {shown}",
+            stream=sys.stderr,
+        )
+    return names
 
 
 def _clashing(names: Sequence[str]) -> set[str]:

@@ -16,7 +16,7 @@ from samhq.cli.exported import check_exported
 from samhq.cli.flags import STARTER, ModelFlags, OutputFlags
 from samhq.cli.job import NO_EMBEDDINGS, PLAIN_JOB, EmbeddingFlags, JobFlags, failure_record
 from samhq.cli.looks import PLAIN_LOOK, BandFlags, RefineFlags
-from samhq.cli.pictures import check_results_spare_inputs, find_pictures, stems
+from samhq.cli.pictures import check_results_spare_inputs, find_pictures, result_names
 from samhq.cli.places import make_folder
 from samhq.cli.prompts import NO_PROMPTS, PromptFlags
 from samhq.cli.text import NO_TEXT, TextFlags
@@ -55,7 +55,8 @@ def segment(
     Results are called after the picture: NAME_mask_0.png for the first object
     (NAME_mask_0_0.png for its first of several masks), NAME_overlay.jpg,
     NAME_cutout_0.png, NAME.json. Where two pictures have one name, suffix and
-    folder become part of it. Of several pictures manifest.jsonl keeps a line
+    folder become part of it; where the folder holds a result of another picture
+    of that name, a number does. Of several pictures manifest.jsonl keeps a line
     each, and with --resume those that are finished are not done again, however
     the earlier run ended.
 
@@ -80,7 +81,7 @@ def segment(
     check_exported(model.exported, {"--refine": bool(look.refine), "--embeddings": embeddings.embeddings is not None})
     job.check()
     pictures = find_pictures(images, output.output, recursive=job.recursive)
-    names = stems(pictures)
+    names = result_names(pictures, output.output, quiet=job.quiet)
     files = [path for path in (prompt.mask, prompt.prompts) if path is not None]
     check_results_spare_inputs([*pictures, *files], names, output.output)
     make_folder(output.output)

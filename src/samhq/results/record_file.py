@@ -6,6 +6,7 @@ Knows nothing about networks.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import re
@@ -17,10 +18,11 @@ import numpy as np
 
 from samhq.image.read import as_array
 from samhq.masks import rle, runs
+from samhq.results.origin import ORIGIN, is_of_picture, origin_record, read_loosely
 from samhq.results.prompt import Prompt, class_record
 from samhq.storage import digest
 from samhq.storage.atomic import write_json
-from samhq.storage.names import short_name
+from samhq.storage.names import numbered, short_name
 
 _FILES = "files"  #: The record's list of the result's other files, with hashes of their content.
 
@@ -69,7 +71,7 @@ def write_record(path: Path, content: Mapping[str, Any], written: Sequence[Path]
     just written, those that somebody modified, and those of the other kind of result: `samhq everything` leaves the
     masks of `samhq segment`, still listed. If it replaces a record of the same result, they stay, still listed.
     """
-    earlier, stem = _read(path), path.stem
+    earlier, stem = read_loosely(path), path.stem
     files = {file.relative_to(path.parent).as_posix(): digest.of_file(file) for file in written}
     left = {name: known for name, known in listed_files(path).items() if name not in files and _is_own(name, stem)}
     if _content(earlier) == _content(json.loads(json.dumps(content))):
@@ -82,12 +84,12 @@ def write_record(path: Path, content: Mapping[str, Any], written: Sequence[Path]
         files = kept | files
         with contextlib.suppress(OSError):  # There is no such folder, or it holds files of others.
             (path.parent / stem).rmdir()
-    return write_json(path, {**content, _FILES: files})
+    return write_json(path, {**content, **_origin(content), _FILES: files})
 
 
 def listed_files(path: Path) -> dict[str, Any]:
     """The files that a record lists, each with the hash of its content; empty if there is no such record."""
-    files = _read(path).get(_FILES)
+    files = read_loosely(path).get(_FILES)
     return files if isinstance(files, dict) else {}
 
 
@@ -99,11 +101,8 @@ def stem_for(folder: Path, file_name: str | None, whole_image: bool) -> str:
     """
     base = "result" if file_name is None else short_name(Path(file_name).stem)
     taken = _names(folder)
-    stem, number = base, 1
-    while not _is_free(folder, stem, file_name, whole_image, taken):
-        number += 1
-        stem = f"{base}_{number}"
-    return stem
+    stems = itertools.chain([base], numbered(base))
+    return next(stem for stem in stems if _is_free(folder, stem, file_name, whole_image, taken))
 
 
 def _names(folder: Path) -> set[str]:
@@ -115,36 +114,27 @@ def _names(folder: Path) -> set[str]:
 
 def _is_free(folder: Path, stem: str, file_name: str | None, whole_image: bool, taken: set[str]) -> bool:
     if f"{stem}.json" in taken:
-        record = _read(folder / f"{stem}.json")
-        image = record.get("image")
-        named = image.get("file_name") if isinstance(image, dict) else None
+        record = read_loosely(folder / f"{stem}.json")
         kind = "error" in record or ("prompts" not in record) == whole_image
-        return kind and file_name is not None and _is_same_path(named, file_name)
+        return kind and file_name is not None and is_of_picture(record, file_name)
     folder_taken = whole_image and stem in taken
     return not folder_taken and not any(name.startswith(f"{stem}_") and _is_own(name, stem) for name in taken)
-
-
-def _is_same_path(one: Any, other: str) -> bool:
-    return isinstance(one, str) and (one == other or os.path.abspath(one) == os.path.abspath(other))
 
 
 def write_failure(path: Path, file_name: str, reason: str) -> Path:
     """Writes the record of a picture that failed; files of an earlier result stay and stay listed."""
     files = listed_files(path)
-    return write_json(path, {"image": {"file_name": file_name}, "error": reason} | ({_FILES: files} if files else {}))
+    content = {"image": {"file_name": file_name}, "error": reason, **origin_record(file_name)}
+    return write_json(path, content | ({_FILES: files} if files else {}))
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return content if isinstance(content, dict) else {}
+def _origin(content: Mapping[str, Any]) -> dict[str, Any]:
+    return origin_record(content.get("image", {}).get("file_name"))
 
 
 def _content(record: Mapping[str, Any]) -> dict[str, Any]:
     """The result's part of a record, without the names of files."""
-    kept = {key: value for key, value in record.items() if key != _FILES}
+    kept = {key: value for key, value in record.items() if key not in (_FILES, ORIGIN)}
     annotations = kept.get("annotations")
     if isinstance(annotations, list) and all(isinstance(item, dict) for item in annotations):
         kept["annotations"] = [{k: v for k, v in item.items() if k != "mask_file"} for item in annotations]

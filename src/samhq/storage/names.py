@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
+from collections.abc import Iterator
 
 from samhq.storage import digest
 
@@ -25,6 +27,16 @@ def short_name(name: str) -> str:
         return name
     kept = content[:_KEPT].decode("utf-8", "ignore")
     return f"{kept}-{digest.of_bytes(content)[:12]}"
+
+
+def numbered(name: str) -> Iterator[str]:
+    """The name with 2, 3, 4 and so on, to be tried until one is free.
+
+    >>> others = numbered("cat")
+    >>> next(others), next(others)
+    ('cat_2', 'cat_3')
+    """
+    return (f"{name}_{number}" for number in itertools.count(2))
 
 
 def printable(text: str) -> str:

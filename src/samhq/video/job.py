@@ -6,7 +6,7 @@ the job is interrupted; the rest (JSON files, the film) is made from the lines a
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,8 @@ from samhq.errors import ConfigError, ImageError
 from samhq.progress import Watch
 from samhq.storage import digest
 from samhq.storage.atomic import write_json
+from samhq.storage.documents import read_json
+from samhq.storage.schema import TEXT, WORDS, Fields
 from samhq.video.film import painted, write_film
 from samhq.video.folder import Kinds, ResultFolder
 from samhq.video.frames import FrameSource
@@ -26,6 +28,7 @@ from samhq.video.stream import OnError
 
 RECORD, STATE, FILM = "track.json", "state.pt", "overlay.mp4"
 _SAVED_EVERY = 50  #: frames
+_RUN = Fields({"video": Fields({"name": WORDS}), "options": Fields(), "options_digest": TEXT})
 _WRITERS = {"coco-vid": write_coco_vid, "youtube-vis": write_youtube_vis}
 
 
@@ -69,7 +72,7 @@ def run_video(job: VideoJob, follower: Follower, *, resume: bool = False, watch:
     """Writes a video's results; with `resume` those that an interrupted run with the same options did not get to.
 
     Raises:
-        ConfigError: `resume`, and the folder holds a run with other options.
+        ConfigError: the folder holds results of another video, or, with `resume`, a run with other options.
         CheckpointError: `resume`, and the saved state cannot be read.
         ImageError, PromptError: as the follower.
     """
@@ -102,12 +105,28 @@ def run_video(job: VideoJob, follower: Follower, *, resume: bool = False, watch:
     return tally
 
 
+def read_run(path: Path) -> dict[str, Any]:
+    """What `track.json` says about the run in its folder.
+
+    Raises:
+        ConfigError: it cannot be read or has another form.
+    """
+    advice = "Give another folder, or delete the file."
+    run: dict[str, Any] = read_json(path, "the record of a tracked video", _RUN, ConfigError, advice)
+    return run
+
+
 def _begin(job: VideoJob, folder: ResultFolder, *, resume: bool) -> dict[str, Any] | None:
     """The position at which an interrupted run goes on, None at the beginning; clears what is not to be kept."""
     record, state = job.output / RECORD, job.output / STATE
     stamp = digest.of_json(job.options)
-    if resume and record.exists():
-        earlier = json.loads(record.read_text(encoding="utf-8"))
+    earlier = read_run(record) if os.path.lexists(record) else None
+    if earlier is not None and earlier["options"].get("video") != job.options.get("video"):
+        raise ConfigError(
+            f"Expected a folder without results of another video, got {job.output}, which holds those of "
+            f"{earlier['video']['name']!r}. Give another --output, or delete the folder first."
+        )
+    if resume and earlier is not None:
         if earlier.get("options_digest") != stamp:
             raise ConfigError(
                 f"Expected the options of the run in {job.output} with --resume, got others. Repeat the same command, "
