@@ -10,7 +10,7 @@ PHOTOS ?= ../shared/photos
 STAGES ?= 320:4:76m,448:2:38m
 STARTER_SETTINGS ?= --refine-margin 0.5
 
-.PHONY: help demo test test-slow test-browser web check-web check fmt photographs starter-card train-starter bench bench-onnx bench-everything clean
+.PHONY: help demo test test-slow test-browser check fmt docs photographs starter-card train-starter bench bench-onnx bench-everything clean
 
 help:            ## what there is
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort
@@ -35,19 +35,6 @@ test-browser: $(VENV)/.installed  ## an exported decoder in Chromium; installs i
 		--ignore-scripts --loglevel error onnxruntime-web@1.30.0
 	$(THREADS) $(BIN)/python -m pytest tests/browser
 
-web/node_modules/.installed: web/package-lock.json
-	npm ci --prefix web --no-audit --no-fund --ignore-scripts --loglevel error
-	touch $@
-
-web: web/node_modules/.installed  ## build the labelling page into src/samhq/serve/static; needs Node 20 or later
-	npm run --prefix web --silent build
-
-check-web: web/node_modules/.installed  ## the page's types and tests, and that the committed build is that of its source
-	npm run --prefix web --silent types
-	npm run --prefix web --silent test
-	npm run --prefix web --silent build -- --outDir ../out/web --logLevel warn
-	diff -r out/web src/samhq/serve/static || { echo "The committed page is not what web/ builds: run make web and commit the result."; exit 1; }
-
 check: $(VENV)/.installed  ## lint, format, types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -56,6 +43,10 @@ check: $(VENV)/.installed  ## lint, format, types
 fmt: $(VENV)/.installed  ## mend what lint and format can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(VENV)/.installed  ## the documentation site, into out/site; a broken link fails; needs no network
+	NO_MKDOCS_2_WARNING=1 $(THREADS) $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "read it: $(BIN)/python -m http.server --directory out/site"
 
 photographs: $(VENV)/.installed  ## the starter beside GrabCut on photographs
 	$(BIN)/python benchmarks/photographs.py --sheet out/photographs.jpg --json out/photographs.json

@@ -69,7 +69,7 @@ if TYPE_CHECKING:
     from samhq.evaluation.suites.detections import evaluate_detections
     from samhq.evaluation.suites.seginw import detect_seginw, evaluate_seginw
     from samhq.evaluation.suites.youtube_vis import evaluate_youtube_vis
-    from samhq.formats.supervision import to_detections
+    from samhq.formats.supervision import from_detections, to_detections
     from samhq.image.bands import as_rgb
     from samhq.image.sample_picture import sample_picture
     from samhq.image.sources import open_picture
@@ -165,6 +165,7 @@ _WHERE = {
     "evaluate_detections": "samhq.evaluation.suites.detections",
     "evaluate_seginw": "samhq.evaluation.suites.seginw",
     "evaluate_youtube_vis": "samhq.evaluation.suites.youtube_vis",
+    "from_detections": "samhq.formats.supervision",
     "load": "samhq.inference.segment",
     "load_detector": "samhq.text.load",
     "load_everything": "samhq.results.saved",
@@ -254,6 +255,7 @@ __all__ = [
     "evaluate_detections",
     "evaluate_seginw",
     "evaluate_youtube_vis",
+    "from_detections",
     "load",
     "load_detector",
     "load_everything",

@@ -9,8 +9,8 @@ import pytest
 from tests.results.drawn import scene
 
 import samhq
-from samhq.errors import ConfigError, MissingExtraError
-from samhq.formats.supervision import sam_records, to_detections
+from samhq.errors import ConfigError, MissingExtraError, PromptError
+from samhq.formats.supervision import from_detections, sam_records, to_detections
 from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam
 from samhq.results.picture import Picture
@@ -66,3 +66,27 @@ def test_results_become_detections(hq: Sam) -> None:
     assert len(samhq.to_detections(everything)) == int((everything.areas > 0).sum())
     with pytest.raises(ConfigError, match="Expected a result"):
         samhq.to_detections([result])
+
+
+def test_detections_become_prompts() -> None:
+    pytest.importorskip("supervision")
+    one = scene()
+    found = to_detections(one)
+    prompts = from_detections(found)
+    assert [prompt.label for prompt in prompts] == found["class_name"].tolist()
+    assert [prompt.score for prompt in prompts] == [pytest.approx(0.9), pytest.approx(0.8), None]
+    for prompt, box, mask in zip(prompts, found.xyxy, found.mask, strict=True):
+        np.testing.assert_array_equal(prompt.box, box)
+        np.testing.assert_array_equal(prompt.mask, mask)
+    assert all(prompt.mask is None for prompt in from_detections(found, masks=False))
+
+
+def test_bare_detections_become_boxes() -> None:
+    library = pytest.importorskip("supervision")
+    bare = library.Detections(np.array([[1.0, 2, 30, 40]]))
+    (prompt,) = from_detections(bare)
+    assert (prompt.label, prompt.score, prompt.mask) == (None, None, None)
+    assert from_detections(library.Detections.empty()) == []
+    assert from_detections(library.Detections(bare.xyxy, class_id=np.array([3])))[0].label == "3"
+    with pytest.raises(PromptError, match="supervision's Detections, got list"):
+        from_detections([[1, 2, 30, 40]])

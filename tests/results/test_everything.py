@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -136,3 +137,21 @@ def test_a_result_with_masks_says_nothing(hq: Sam) -> None:
     found = segment_everything(picture(), hq, **options)
     assert len(found)
     assert found.why_empty == ""
+
+
+def test_rows_for_a_table(everything: Everything) -> None:
+    rows = everything.to_records()
+    assert [row["area"] for row in rows] == everything.areas.tolist()
+    for row, record in zip(rows, everything.records, strict=True):
+        x, y, width, height = record["bbox"]
+        assert [row[key] for key in ("x0", "y0", "x1", "y1")] == [x, y, x + width, y + height]
+        assert [row["point_x"], row["point_y"]] == record["point_coords"][0]
+        assert (row["score"], row["stability_score"]) == (record["predicted_iou"], record["stability_score"])
+
+
+def test_it_shows_itself(everything: Everything) -> None:
+    pytest.importorskip("matplotlib").use("Agg")
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(everything._repr_png_()))), everything.overlay())
+    axes = everything.plot()
+    assert np.array_equal(axes.get_images()[0].get_array(), everything.overlay())
+    assert axes.get_title() == f"{len(everything)} masks"

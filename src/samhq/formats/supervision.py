@@ -1,6 +1,6 @@
-"""A picture's objects for the supervision library: its `Detections`, or the records that its `from_sam` takes.
+"""A picture's objects for the supervision library: its `Detections`, also as prompts, and what its `from_sam` takes.
 
-Needs supervision for the first, which comes with the extra `supervision`.
+Only making `Detections` needs supervision, which comes with the extra `supervision`.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from samhq.errors import PromptError
 from samhq.extras import from_extra
 from samhq.results.annotation import record_from_annotation
 from samhq.results.picture import Picture, as_picture
+from samhq.results.prompt import Prompt
 
 
 def to_detections(result: Any, labels: Sequence[str] = ()) -> Any:
@@ -39,6 +41,38 @@ def to_detections(result: Any, labels: Sequence[str] = ()) -> Any:
         class_id=np.array([classes.setdefault(item.label, len(classes)) for item in objects], int),
         data={"class_name": np.array([item.label for item in objects], str)},
     )
+
+
+def from_detections(detections: Any, *, masks: bool = True) -> list[Prompt]:
+    """A prompt for each row of `supervision.Detections`: box, class name, score, and its mask where there is one.
+
+    The name is that in `data["class_name"]`, or else the number of the class. `masks=False` takes the boxes alone.
+
+    Raises:
+        PromptError: something else than such detections.
+    """
+    boxes = getattr(detections, "xyxy", None)
+    if boxes is None:
+        raise PromptError(
+            f"Expected supervision's Detections, got {type(detections).__name__}. Make samhq.Prompt objects of others."
+        )
+    names = (getattr(detections, "data", None) or {}).get("class_name")
+    names = detections.class_id if names is None else names
+    drawn = detections.mask if masks else None
+    return [
+        Prompt(
+            box=np.asarray(box, np.float32),
+            mask=None if drawn is None else np.asarray(drawn[row], bool),
+            label=None if names is None else str(names[row]),
+            score=_known(detections.confidence, row),
+        )
+        for row, box in enumerate(boxes)
+    ]
+
+
+def _known(scores: Any, row: int) -> float | None:
+    """The row's score, None where there is none."""
+    return None if scores is None or np.isnan(scores[row]) else float(scores[row])
 
 
 def sam_records(picture: Picture) -> list[dict[str, Any]]:

@@ -26,6 +26,7 @@ from samhq.results.proposals import Proposals, keep
 from samhq.results.record_file import stem_for, write_record
 from samhq.results.records import OutputMode, Records
 from samhq.results.sa1b import sa1b_record
+from samhq.results.show import box_columns, plot, png
 from samhq.results.table import write_table
 from samhq.shapes import UInt, UInt8
 
@@ -177,6 +178,39 @@ class Everything:
             np.copyto(part, tinted, where=(numbers > 0)[..., None])
         canvas[border] = 255
         return canvas
+
+    def _repr_png_(self) -> bytes:
+        return png(self.overlay())
+
+    def plot(self, axes: Any = None, *, alpha: float = 0.5) -> Any:
+        """matplotlib's `Axes` with the overlay; `axes` or, if None, those of a new figure.
+
+        Raises:
+            MissingExtraError: matplotlib is not installed.
+        """
+        return plot(self.overlay(alpha), axes, f"{len(self)} masks")
+
+    def to_records(self) -> list[dict[str, Any]]:
+        """A flat dict of plain numbers and text a mask, for `pandas.DataFrame` and other tables.
+
+        `file_name`, `model`, `mask` (the number from 0), `score` (predicted IoU), `stability_score`, `area` in pixels,
+        the tight box `x0`, `y0`, `x1`, `y1`, last pixel included, and the point `point_x`, `point_y` of the mask.
+        """
+        kept = self.kept
+        return [
+            {
+                "file_name": self.file_name,
+                "model": self.model,
+                "mask": number,
+                "score": float(kept.iou[number]),
+                "stability_score": float(kept.stability[number]),
+                "area": int(self.areas[number]),
+                **box_columns(kept.boxes[number]),
+                "point_x": float(kept.points[number, 0]),
+                "point_y": float(kept.points[number, 1]),
+            }
+            for number in range(len(self))
+        ]
 
     def save(
         self,

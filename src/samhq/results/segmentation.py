@@ -24,6 +24,7 @@ from samhq.masks.polygons import Polygon, polygons_from_mask
 from samhq.results.detections import Detections
 from samhq.results.prompt import Prompt, class_record
 from samhq.results.record_file import segmentation_record, stem_for, write_record
+from samhq.results.show import box_columns, plot, png
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,6 +137,46 @@ class Segmentation:
         """The picture with masks in colour, and the prompts if wanted; uint8 [H,W,3]."""
         points, labels, boxes = drawn_prompts(self.prompts) if prompts else (None, None, None)
         return overlay(self.image, self.masks, points=points, labels=labels, boxes=boxes, alpha=alpha)
+
+    def _repr_png_(self) -> bytes:
+        return png(self.overlay())
+
+    def plot(self, axes: Any = None, *, prompts: bool = True, alpha: float = 0.5) -> Any:
+        """matplotlib's `Axes` with the overlay and the scores as title; `axes` or, if None, those of a new figure.
+
+        Raises:
+            MissingExtraError: matplotlib is not installed.
+        """
+        named = zip(self.labels, self.scores, strict=True)
+        title = ", ".join(f"{label} {score:.2f}" if label else f"{score:.2f}" for label, score in named)
+        return plot(
+            self.overlay(prompts=prompts, alpha=alpha), axes, title if len(title) < 80 else f"{len(self)} masks"
+        )
+
+    def to_records(self) -> list[dict[str, Any]]:
+        """A flat dict of plain numbers and text a candidate, for `pandas.DataFrame` and other tables.
+
+        `file_name`, `model`, `prompt` and `candidate` (numbers from 0), `label`, `detector_score`, `score` (predicted
+        IoU), `area` in pixels, and the tight box `x0`, `y0`, `x1`, `y1`, last pixel included, zeros for an empty mask.
+        What nobody said is None.
+        """
+        return [
+            self._row(prompt, candidate) for prompt in range(len(self)) for candidate in range(self.candidates.shape[1])
+        ]
+
+    def _row(self, prompt: int, candidate: int) -> dict[str, Any]:
+        mask, said = self.candidates[prompt, candidate], self.prompts[prompt]
+        return {
+            "file_name": self.file_name,
+            "model": self.model,
+            "prompt": prompt,
+            "candidate": candidate,
+            "label": said.label,
+            "detector_score": None if said.score is None else float(said.score),
+            "score": float(self.candidate_scores[prompt, candidate]),
+            "area": int(mask.sum()),
+            **box_columns(boxes_from_masks(mask[None])[0]),
+        }
 
     def cutout(self, index: int = 0, *, crop: bool = True) -> np.ndarray:
         """One object with everything else transparent; uint8 [h,w,4], cut to its box if `crop`."""
