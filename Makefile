@@ -10,7 +10,7 @@ PHOTOS ?= ../shared/photos
 STAGES ?= 320:4:76m,448:2:38m
 STARTER_SETTINGS ?= --refine-margin 0.5
 
-.PHONY: help demo test test-slow test-browser check fmt docs photographs starter-card train-starter bench bench-onnx bench-everything clean
+.PHONY: help demo test test-slow test-browser web check-web check fmt docs photographs starter-card train-starter bench bench-onnx bench-everything clean
 
 help:            ## what there is
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort
@@ -34,6 +34,19 @@ test-browser: $(VENV)/.installed  ## an exported decoder in Chromium; installs i
 	test -d out/browser/node_modules/onnxruntime-web || npm install --prefix out/browser --no-save --no-audit --no-fund \
 		--ignore-scripts --loglevel error onnxruntime-web@1.30.0
 	$(THREADS) $(BIN)/python -m pytest tests/browser
+
+web/node_modules/.installed: web/package-lock.json
+	npm ci --prefix web --no-audit --no-fund --ignore-scripts --loglevel error
+	touch $@
+
+web: web/node_modules/.installed  ## build the labelling page into src/samhq/serve/static; needs Node 20 or later
+	npm run --prefix web --silent build
+
+check-web: web/node_modules/.installed  ## the page's types and tests, and that the committed build is that of its source
+	npm run --prefix web --silent types
+	npm run --prefix web --silent test
+	npm run --prefix web --silent build -- --outDir ../out/web --logLevel warn
+	diff -r out/web src/samhq/serve/static || { echo "The committed page is not what web/ builds: run make web and commit the result."; exit 1; }
 
 check: $(VENV)/.installed  ## lint, format, types
 	$(BIN)/ruff check .

@@ -55,16 +55,18 @@ def test_attention_is_softmax_of_scaled_products() -> None:
 
 
 def test_places_folded_into_tokens_change_nothing_but_the_order_of_the_sums() -> None:
-    """`look` and `told` against attention as in the books, keys' and output's biases included."""
+    """`attend_to_image` and `image_update` against the usual formula, with the biases of keys and output."""
     attention = Attention(DIM, heads=2, downsample=2)
     tiny.fill(attention)
     tokens, placed, places = random(3, TOKENS, DIM), random(3, CELLS, DIM, seed=1), random(3, CELLS, DIM, seed=2)
-    torch.testing.assert_close(attention.look(tokens, placed, places), attention(tokens, placed, places))
+    torch.testing.assert_close(attention.attend_to_image(tokens, placed, places), attention(tokens, placed, places))
     guide = random(3, 1, TOKENS, CELLS, seed=3)
-    torch.testing.assert_close(attention.look(tokens, placed, places, guide), attention(tokens, placed, places, guide))
+    torch.testing.assert_close(
+        attention.attend_to_image(tokens, placed, places, guide), attention(tokens, placed, places, guide)
+    )
     taking_part = torch.tensor([[True, True, False, True]] * 3)[:, None, None]
     for mask in (None, taking_part):
-        weights, vectors = attention.told(tokens, attention.asked(placed, tokens), mask)
+        weights, vectors = attention.image_update(tokens, attention.image_to_token_logits(placed, tokens), mask)
         torch.testing.assert_close(weights @ vectors, attention(placed, tokens, tokens, mask))
 
 

@@ -1,10 +1,10 @@
-"""Masks for everything in a picture: the network decodes a grid of points, and masks that pass its scores are kept.
+"""Whole-image segmentation: the network decodes a grid of points, and masks with good scores are kept.
 
-`propose` runs the network; `samhq.results.proposals.keep` then chooses among its proposals by scores and boxes, and
-can be called again with other thresholds. Knows nothing of files.
+`propose` runs the network. `samhq.results.proposals.keep` then chooses among its proposals by scores and boxes, and can
+be called again with other thresholds. Knows nothing of files.
 
 Source: Kirillov et al., Segment Anything (arXiv 2304.02643), section 5 and appendix B; segment-anything,
-automatic_mask_generator.py, whose parameters, defaults and order these are.
+automatic_mask_generator.py; same parameters, defaults and order.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from samhq.results.filters import near_crop_edge, stability_score
 from samhq.results.proposals import Best, Proposal, Proposals
 from samhq.types import FOREGROUND, ImageEmbedding, Prompts
 
-_CPU_BATCH = 4  #: points at a time on a CPU: more fall out of its cache
+_CPU_BATCH = 4  #: Points to decode at a time on a CPU; more do not fit into its cache.
 
 
 @torch.inference_mode()
@@ -44,12 +44,12 @@ def propose(
 ) -> Proposals:
     """Every mask that passes the IoU and stability thresholds and is not cut off by its crop, in order of points.
 
-    `embedding` is the picture's own, where it is known already. With `keep_all` the thresholds pass everything, so
-    that `keep` can be asked with any. Masks that fail the IoU threshold are never painted, and full-size logits are
-    never whole in memory: what is held for a mask is its outline.
+    `embedding` is the picture's own, if it is already known. With `keep_all` no threshold is applied, so that `keep`
+    can use any later. Masks that fail the IoU threshold are never computed at full size. Only the outlines of masks are
+    kept, never full-size logits.
 
     Raises:
-        ConfigError: `hq` asks for what the model does not have.
+        ConfigError: `hq` asks for something that the model does not have.
     """
     size_hw = (image.shape[0], image.shape[1])
     boxes = crop_boxes(size_hw, config.crop_n_layers, config.crop_overlap_ratio)
@@ -76,7 +76,7 @@ class _Crop:
 
     crop: Crop
     number: int
-    size_hw: tuple[int, int]  #: of the whole picture
+    size_hw: tuple[int, int]  #: Size of the whole picture.
     frame: Frame
     embedding: ImageEmbedding
     enlarger: Enlarger
@@ -98,7 +98,7 @@ class _Crop:
         return np.array(self.frame.original_hw[::-1])
 
     def proposals(self, model: Sam, points: np.ndarray, config: AutomaticConfig) -> tuple[list[Proposal], Best]:
-        """What a batch of points [N,2], in pixels of the crop, brings, and what its masks reached."""
+        """The proposals of a batch of points [N,2], in pixels of the crop, and the highest scores of its masks."""
         scores, passing, logits = candidates(model, self.embedding, self._prompts(points, model.device), config)
         rows = points[passing.nonzero()[:, 0].cpu().numpy()] + self.crop[:2]
         masks = self.enlarger.masks(logits, config.mask_threshold, config.stability_score_offset)
@@ -118,7 +118,7 @@ class _Crop:
         return Prompts(labels.new_zeros(len(places)), places, labels)
 
     def _placed(self, mask: Enlarged) -> tuple[np.ndarray, tuple[int, int, int, int]]:
-        """The mask's changes in the whole picture, and its box there; an empty one's is the crop's corner."""
+        """The mask's changes in the whole picture, and its box there; for an empty mask the crop's corner."""
         height, width = self.size_hw
         changes = mask.changes(self.crop, height)
         x, y = self.crop[:2]

@@ -1,4 +1,4 @@
-"""Masks of all that a detector finds: class names or examples in, segmentations with labels out.
+"""Masks for the objects that a detector finds: class names or examples in, segmentations with labels out.
 
 Works with any segmenter that takes prompts, in torch or exported. Knows nothing about detectors.
 """
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class PromptSegmenter(Protocol):
-    """What `Segmenter` and `samhq.runtime.OnnxSegmenter` share: prompts for a picture in, masks out."""
+    """The common interface of `Segmenter` and `samhq.runtime.OnnxSegmenter`: prompts for a picture in, masks out."""
 
     @property
     def name(self) -> str:
@@ -48,18 +48,18 @@ class PromptSegmenter(Protocol):
         multimask: bool | None = None,
         hq: HQMode | None = None,
     ) -> Segmentation:
-        """Masks for the prompts of a picture, which may be encoded."""
+        """Masks for the prompts of a picture, which may already be encoded."""
         ...
 
 
 def segment_found(
     segmenter: PromptSegmenter, images: Sequence[Any], search: Search, *, hq: HQMode | None = None, **options: Any
 ) -> list[Segmentation]:
-    """For every picture the masks of all that the search finds in it, best score first.
+    """For every picture the masks of all objects that the search finds, best score first.
 
     `images` are pictures as `samhq.image.read.read_image` takes them, or encoded ones. Each mask has the label and
-    score of its detection; `detections` of a result holds the rejected ones too. Where nothing is found the result has
-    no masks, and the picture is not encoded. `options` are more arguments of the segmenter's `segment`.
+    score of its detection; `detections` of a result also has the rejected ones. If nothing is found, the result has no
+    masks, and the picture is not encoded. `options` are further arguments of the segmenter's `segment`.
 
     Raises:
         ImageError: a picture cannot be read.
@@ -96,7 +96,7 @@ def check_alone(*others: Any) -> None:
 
 
 def nothing_found(segmenter: PromptSegmenter, image: Any, file_name: str | None = None) -> Segmentation:
-    """The result for a picture without prompts, which is not encoded.
+    """The empty result for a picture without prompts, which is not encoded.
 
     Raises:
         ImageError: it cannot be read.
@@ -107,11 +107,11 @@ def nothing_found(segmenter: PromptSegmenter, image: Any, file_name: str | None 
 
 
 def pixels_of(image: Any) -> np.ndarray:
-    """A picture's pixels, uint8 [H,W,3], also of an encoded one."""
+    """The pixels of a picture or an encoded picture, uint8 [H,W,3]."""
     encoded = hasattr(image, "embedding") and hasattr(image, "frame")
     return image.image if encoded else read_image(image)
 
 
 def file_of(image: Any) -> str | None:
-    """A picture's path where it was given by one, also of an encoded one."""
+    """The path of a picture or an encoded picture, if it was given as a path."""
     return image.file_name if hasattr(image, "embedding") else file_name_of(image)

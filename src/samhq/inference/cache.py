@@ -1,7 +1,7 @@
-"""Embeddings on disk: a picture that was encoded once by a model is not encoded again.
+"""Embeddings on disk, so that each model encodes a picture only once.
 
-One safetensors file a picture, under a name that follows from the content of picture, model and preprocessing. Every
-file is checked when it is read, and whatever is not exactly what was put there is made anew. Files appear whole, so
+One safetensors file for each picture. Its name depends on the content of picture, model and preprocessing. Every file
+is checked when it is read, and a file that fails its checks is computed again. Files are written atomically, so
 processes may share a folder. Knows nothing about prompts.
 """
 
@@ -31,26 +31,26 @@ from samhq.model.sam import Sam
 from samhq.storage import digest
 from samhq.types import ImageEmbedding
 
-#: How the numbers of an embedding are stored.
+#: Number type of stored embeddings.
 Stored = Literal["float32", "float16"]
 
-NOT_THERE = "not there"  #: what `EmbeddingCache.problem` says of a picture that was never stored
+NOT_THERE = "not there"  #: The answer of `EmbeddingCache.problem` for a picture that was never stored.
 
-VERSION = 1  #: of the files; another one means that they are made anew
-_HEADER = "samhq_embedding"  #: where in the safetensors metadata our record is
-_SOURCES = "sources"  #: the folder that says which picture a file's bytes are
+VERSION = 1  #: Version of the files; files of another version are computed again.
+_HEADER = "samhq_embedding"  #: The key of our record in the safetensors metadata.
+_SOURCES = "sources"  #: The folder that maps files' bytes to pictures.
 _DTYPES: dict[Stored, torch.dtype] = {"float32": torch.float32, "float16": torch.float16}
 
 
 class EmbeddingCache:
     """A folder of embeddings: features and, for HQ models, the image-level HQ map; never early features.
 
-    `dtype` is how they are stored. "float32" gives exactly what encoding gives; "float16" takes half the space, and
-    masks that are nearly the same. None, the default, stores float32 and reads what is there, float32 first.
+    `dtype` is the number type on disk. "float32" gives exactly the result of encoding. "float16" takes half the space
+    and gives nearly the same masks. None, the default, stores float32 and reads either type, float32 first.
 
     A file belongs to the decoded picture, to the weights as loaded (another dtype is another model), to the
-    architecture, and to the size, mean and deviation of the input. One that is stale, cut short, foreign or changed
-    is made anew. Processes and machines may share the folder.
+    architecture, and to the size, mean and deviation of the input. A file that is stale, truncated, foreign or changed
+    is computed again. Processes and machines may share the folder.
 
     Raises:
         ConfigError: `folder` is a file, or another `dtype`.
@@ -66,10 +66,10 @@ class EmbeddingCache:
             raise ConfigError(f"Expected a folder for embeddings, got the file {self.folder}. Give another.")
 
     def get_or_encode(self, model: Segmenter, image: Any) -> EncodedImage:
-        """The picture as `model.encode(image)` gives it, from the folder where it is there, else stored now.
+        """The picture as `model.encode(image)` gives it, read from the folder or computed and stored.
 
-        `image` is whatever `Segmenter.encode` takes. The result is the same whether it was stored before or now:
-        with "float16" it is rounded either way.
+        `image` is whatever `Segmenter.encode` takes. The result does not depend on whether it was stored before: with
+        "float16" it is rounded in both cases.
 
         Raises:
             ImageError: it cannot be read as a picture.
@@ -85,7 +85,7 @@ class EmbeddingCache:
         return dataclasses.replace(encoded, embedding=_back(_stored(encoded.embedding, self._writes), model.model))
 
     def get(self, model: Segmenter, image: Any) -> EncodedImage | None:
-        """The picture as this model encoded it, or None where no whole file says so.
+        """The picture as this model encoded it, or None if there is no valid file.
 
         Raises:
             ImageError: it cannot be read as a picture.
@@ -93,9 +93,10 @@ class EmbeddingCache:
         return self._find(model, read_image(image), image)
 
     def put(self, model: Segmenter, encoded: EncodedImage, source: Any = None) -> Path:
-        """Stores what `model` knows about a picture, and returns the file, which appears when it is whole.
+        """Stores the embedding of a picture and returns the file, which is written atomically.
 
-        `source`, where the picture came from: for a path or bytes the file says so, and `problem` need not decode.
+        `source` is the origin of the picture. For a path or bytes, their hash is stored too, so that `problem` need not
+        decode the picture.
 
         Raises:
             ConfigError: values that float16 cannot hold, or a picture that another kind of model encoded.
@@ -120,9 +121,9 @@ class EmbeddingCache:
         return path
 
     def problem(self, model: Segmenter, image: Any) -> str | None:
-        """Why the picture has to be encoded: `NOT_THERE`, or what is wrong with the file; None where it is whole.
+        """Why the picture has to be encoded: `NOT_THERE`, or the file's fault; None if the file is valid.
 
-        A file or bytes that were stored under this content before are not decoded again.
+        A file or bytes that were stored before with this content are not decoded again.
 
         Raises:
             ImageError: it cannot be read as a picture.
@@ -131,7 +132,7 @@ class EmbeddingCache:
         return self._read(model.model, noted or picture_hash(read_image(image)))[1]
 
     def keep(self, model: Segmenter, image: Any) -> str | None:
-        """What `problem` says, after the picture was encoded and stored where that was anything.
+        """Encodes and stores the picture if there is a `problem`, and returns that problem.
 
         Raises:
             ImageError, ConfigError, CheckpointError: as `get_or_encode`.
@@ -152,7 +153,7 @@ class EmbeddingCache:
         return self.dtype or "float32"
 
     def _find(self, model: Segmenter, picture: np.ndarray, source: Any) -> EncodedImage | None:
-        """The encoded picture, which came from `source`, where it is there."""
+        """The encoded picture of `source`, if it is stored."""
         embedding = self._read(model.model, picture_hash(picture))[0]
         if embedding is None:
             return None
@@ -161,7 +162,7 @@ class EmbeddingCache:
         return EncodedImage(picture, embedding, frame, model.name, file_name_of(source))
 
     def _read(self, model: Sam, picture: str) -> tuple[ImageEmbedding | None, str | None]:
-        """The embedding of a picture with that hash, ready for the model, or why there is none."""
+        """The embedding of the picture with that hash, ready for the model, or the reason why there is none."""
         problem = None
         for dtype in (self.dtype,) if self.dtype else _DTYPES:
             identity = _identity(model, picture, dtype)
@@ -182,25 +183,25 @@ class EmbeddingCache:
             files.write_json(self.folder / _SOURCES / f"{source_hash[:40]}.json", {"picture": picture})
 
     def _noted(self, source_hash: str | None) -> str | None:
-        """The hash of the picture that a file's bytes are, where a look at it said so before."""
+        """The hash of the picture in a file with these bytes, if it was decoded before."""
         if source_hash is None:
             return None
         try:
             picture = files.read_json(self.folder / _SOURCES / f"{source_hash[:40]}.json").get("picture")
-        except CheckpointError:  # not there, or damaged: the picture itself says it
+        except CheckpointError:  # Missing or damaged: decode the picture.
             return None
         return picture if isinstance(picture, str) else None
 
 
 def read_embedding(path: Path, identity: Mapping[str, Any], config: ModelConfig) -> dict[str, Tensor]:
-    """The tensors in a file of the cache, which must be the one that `identity` says, unchanged.
+    """The tensors in a file of the cache, which must match `identity` and be unchanged.
 
     Raises:
-        FileNotFoundError: there is none.
-        CheckpointError: it is cut short, damaged, changed, or belongs to another picture, model or version.
+        FileNotFoundError: there is no file.
+        CheckpointError: it is truncated, damaged, changed, or belongs to another picture, model or version.
     """
     try:
-        data = path.read_bytes()  # once, so that a file which takes its place meanwhile does no harm
+        data = path.read_bytes()  # Read once, so that a file that replaces it meanwhile does no harm.
         tensors = safetensors.torch.load(data)
         length = struct.unpack("<Q", data[:8])[0]
         record = json.loads(json.loads(data[8 : 8 + length])["__metadata__"][_HEADER])
@@ -230,9 +231,9 @@ def picture_hash(picture: np.ndarray) -> str:
 
 
 def _identity(model: Sam, picture: str, dtype: Stored) -> dict[str, Any]:
-    """All that an embedding depends on, as JSON values."""
+    """Everything that an embedding depends on, as JSON values."""
     config = json.loads(digest.canonical(dataclasses.asdict(model.config)))
-    del config["defaults"]  # they change no embedding
+    del config["defaults"]  # These do not change embeddings.
     mean, std = model.config.encoder.normalisation
     return {
         "version": VERSION,
@@ -246,7 +247,7 @@ def _identity(model: Sam, picture: str, dtype: Stored) -> dict[str, Any]:
 
 
 def _stored(embedding: ImageEmbedding, dtype: Stored) -> dict[str, Tensor]:
-    """What of an embedding is written, as it is written.
+    """The tensors of an embedding to store, in the type on disk.
 
     Raises:
         ConfigError: float16 cannot hold a value.
@@ -262,15 +263,15 @@ def _stored(embedding: ImageEmbedding, dtype: Stored) -> dict[str, Tensor]:
 
 
 def _back(tensors: Mapping[str, Tensor], model: Sam) -> ImageEmbedding:
-    """Stored tensors as the model computes with them."""
-    # The encoders leave channels last, and another layout would change the last bits of a mask's logits.
+    """Stored tensors in the type and layout of the model."""
+    # Encoders give channels last. Another layout would change the last bits of a mask's logits.
     laid = {name: tensor.contiguous(memory_format=torch.channels_last) for name, tensor in tensors.items()}
     levels = tuple(laid[name] for name in sorted(laid) if name.startswith("level"))
     return ImageEmbedding(laid["features"], laid.get("hq"), levels=levels).to(model.device).to(model.dtype)
 
 
 def _unlike(tensors: Mapping[str, Tensor], config: ModelConfig, dtype: Stored) -> str | None:
-    """What is wrong with names, shapes or dtypes; None where they are the model's."""
+    """A difference in names, shapes or dtypes from the model's; None if there is none."""
     row, grid = config.decoder, config.grid
     hq = {"hq": [1, row.mask_dim, 4 * grid, 4 * grid]} if config.has_hq_map else {}
     finest, finer = [1, row.mask_dim, 4 * grid, 4 * grid], [1, row.middle_dim, 2 * grid, 2 * grid]
@@ -289,14 +290,14 @@ def _checksum(record: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
 
 
 def _source_hash(source: Any) -> str | None:
-    """The hash of a file's bytes; None for what is no file, or cannot be read."""
+    """The hash of a file's bytes; None if it is not a file, or cannot be read."""
     if isinstance(source, (bytes, bytearray, memoryview)):
         return digest.of_bytes(bytes(source))
     if not isinstance(source, (str, os.PathLike)):
         return None
     try:
         return digest.of_file(source)
-    except (OSError, ValueError):  # reading it as a picture says what is wrong
+    except (OSError, ValueError):  # Reading it as a picture reports the error.
         return None
 
 

@@ -1,6 +1,6 @@
-"""What the network makes of a batch of points in whole-image segmentation: masks that pass their scores, painted once.
+"""The network's answers to a batch of points in whole-image segmentation: masks that pass their scores, computed once.
 
-Masks that fail the IoU threshold are never painted. Knows nothing about crops, boxes or what is kept in the end.
+Masks that fail the IoU threshold are not computed. Knows nothing about crops, boxes or the final choice.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from samhq.model.sam import Sam
 from samhq.results.automatic_config import AutomaticConfig
 from samhq.types import Attended, Choice, ImageEmbedding, Prompts
 
-MOST_GIVEN_BACK = 32.0  #: logits of masks that are given back as prompts end here, as in SAM 2
-_CPU_PAINTED = 2  #: points at a time are painted on a CPU: more fall out of its cache
+MOST_GIVEN_BACK = 32.0  #: Logits of masks that are used as prompts are clipped here, as in SAM 2.
+_CPU_PAINTED = 2  #: Points to compute masks for at a time on a CPU; more do not fit into its cache.
 
 
 def candidates(
     model: Sam, embedding: ImageEmbedding, prompts: Prompts, config: AutomaticConfig
 ) -> tuple[Float32[Tensor, "P K"], Bool[Tensor, "P K"], Tensor]:
-    """Scores of all masks, which of them pass, and the logits [M,4g,4g] of those that do."""
+    """Scores of all masks, which of them pass, and the logits [M,4g,4g] of those that pass."""
     own = policy(model, config)
     attended, choice = model.choose(model.attend(embedding, prompts), embedding, *own)
     scores = choice.iou.float()
@@ -45,10 +45,10 @@ def candidates(
 
 
 def policy(model: Sam, config: AutomaticConfig) -> tuple[Candidates, HQMode]:
-    """Which masks a point gives, with the defaults of segment-anything and SAM 2, and of SAM-HQ for its models.
+    """Which masks to use for a point; the defaults are those of segment-anything, SAM 2 and SAM-HQ for their models.
 
     Raises:
-        ConfigError: `hq` asks for what the model does not have.
+        ConfigError: `hq` asks for something that the model does not have.
     """
     return config.candidates or ("best" if model.config.has_hq_map else "all"), model.hq_mode(config.hq)
 
@@ -56,7 +56,7 @@ def policy(model: Sam, config: AutomaticConfig) -> tuple[Candidates, HQMode]:
 def again(
     model: Sam, embedding: ImageEmbedding, prompts: Prompts, logits: Tensor, hq: HQMode
 ) -> tuple[Float32[Tensor, "P K"], Tensor]:
-    """Scores and logits of every mask after it was given back with its point: `logits` [PK,4g,4g], point by point."""
+    """Scores and logits of every mask after a second pass with mask and point: `logits` [PK,4g,4g], by point."""
     each = len(logits) // len(prompts)
     rows = torch.arange(len(prompts), device=logits.device).repeat_interleave(each)
     asked = replace(prompts[rows], masks=logits.clamp(-MOST_GIVEN_BACK, MOST_GIVEN_BACK)[:, None])
@@ -67,7 +67,7 @@ def again(
 def _painted(
     model: Sam, embedding: ImageEmbedding, attended: Attended, choice: Choice, passing: Bool[Tensor, "P K"]
 ) -> Tensor:
-    """Logits [M,4g,4g] of the choices that pass; only points with one of these are painted."""
+    """Logits [M,4g,4g] of the masks that pass; points without such a mask are left out."""
     rows = passing.any(dim=1)
     if not bool(rows.any()):
         return attended.image.new_zeros(0, 4 * model.config.grid, 4 * model.config.grid)

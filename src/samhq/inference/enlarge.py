@@ -1,8 +1,8 @@
-"""Low-resolution logits to masks at the picture's own size, without ever holding the picture's size in floats.
+"""Low-resolution logits to masks at the picture's size, without full-size floats.
 
-Enlarging is linear along each axis, so a block of the result is a product of three small matrices; and it only ever
-averages, so a block whose logits are all far above or below the thresholds needs no product at all. Most blocks do
-not. Knows nothing of networks, prompts or files.
+Enlarging is linear along each axis, so a block of the result is a product of three small matrices. It also only
+averages, so a block whose logits are all far above or all far below the thresholds needs no product. Most blocks are
+like that. Knows nothing of networks, prompts or files.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from samhq.image.crops import Crop
 from samhq.image.frame import Frame
 from samhq.masks.runs import changes_of_columns
 
-_BLOCKS = 16  #: a side, so that a block of SAM's masks rests on some 18 x 18 of its 256 x 256 logits
-_MARGIN = 1e-5  #: of a block's largest logit: by how much rounding could make a product leave its range
-_CACHE, _DEVICE = 1 << 20, 1 << 24  #: pixels of one step: floats for a CPU's cache, or to keep a GPU busy
+_BLOCKS = 16  #: Side of a block: one block of SAM's masks depends on about 18 x 18 of its 256 x 256 logits.
+_MARGIN = 1e-5  #: Rounding can move a product out of the range of its logits by this share of the largest.
+_CACHE, _DEVICE = 1 << 20, 1 << 24  #: Pixels of one step: small enough for a CPU's cache, large enough for a GPU.
 
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis of a picture in blocks: which logits each block rests on, and their weights for each of its pixels.
+    """One axis of a picture in blocks: the logits that each block depends on, and their weights for each of its pixels.
 
-    `length` pixels in `count` blocks of `block` pixels, the last one filled up with pixels of weight 0.
+    `length` pixels in `count` blocks of `block` pixels; the last block is padded with pixels of weight 0.
     """
 
     length: int
@@ -41,7 +41,7 @@ class Axis:
     @classmethod
     def of(cls, grid: int, side: int, resized: int, original: int, device: torch.device) -> Axis:
         """The axis along which `grid` logits become `original` pixels, in the steps of `Frame.steps_hw`."""
-        # What bilinear interpolation makes of a picture with a single 1 are that 1's weights.
+        # The weights are the result of bilinear interpolation of pictures with a single 1.
         weights = F.interpolate(torch.eye(grid)[None], side, mode="linear", align_corners=False)[..., :resized]
         if resized != original:
             weights = F.interpolate(weights, original, mode="linear", align_corners=False)
@@ -57,18 +57,18 @@ class Axis:
 
     @property
     def sizes(self) -> Int64[Tensor, " count"]:
-        """Pixels of the picture in each block."""
+        """The number of the picture's pixels in each block."""
         count, device = len(self.taps), self.taps.device
         return (self.length - torch.arange(count, device=device) * self.block).clamp(max=self.block)
 
 
 @dataclass(frozen=True)
 class Enlarged:
-    """One mask at full size: how many of its pixels are above each level, and what is on, in blocks.
+    """One mask at full size, in blocks: how many pixels are above each level, and which pixels are on.
 
-    `above` and `below` count pixels above threshold + offset and above threshold - offset. `full` [nx,ny] are the
-    blocks that are on as a whole; `mixed` [n,2] are (x, y) of those that are not known as a whole, with their pixels
-    `bits` [n,bx,by], the picture's columns first.
+    `above` and `below` count pixels above threshold + offset and above threshold - offset. `full` [nx,ny] marks blocks
+    that are entirely on. `mixed` [n,2] are the (x, y) of blocks that are partly on, with their pixels `bits` [n,bx,by],
+    the picture's columns first.
     """
 
     above: int
@@ -79,7 +79,7 @@ class Enlarged:
     size_hw: tuple[int, int]
 
     def changes(self, crop: Crop, height: int) -> Int64[np.ndarray, " R"]:
-        """The mask's changes in a picture `height` pixels high, in which this one lies at `crop`."""
+        """The mask's changes in a picture of `height` pixels, in which this mask lies at `crop`."""
         on = np.array(self.full.any(axis=1))
         on[self.mixed[:, 0]] = True
         columns = np.flatnonzero(on)
@@ -107,7 +107,7 @@ class Enlarger:
         self.areas = self.columns.sizes[:, None] * self.rows.sizes
 
     def masks(self, logits: Float[Tensor, "M G G"], threshold: float, offset: float) -> Iterator[Enlarged]:
-        """The masks one after the other: on where a logit is above `threshold`."""
+        """The masks one after the other: on if a logit is above `threshold`."""
         logits = logits.float()
         low, high = self._range(logits, smallest=True), self._range(logits, smallest=False)
         slack = _MARGIN * torch.maximum(low.abs(), high.abs())
@@ -116,7 +116,7 @@ class Enlarger:
             yield self._mask(one, is_full, (~is_full & ~is_empty).nonzero(), threshold, offset)
 
     def _range(self, logits: Tensor, *, smallest: bool) -> Float[Tensor, "M nx ny"]:
-        """The smallest, or the largest, of the logits that each block rests on."""
+        """The smallest, or the largest, of the logits that each block depends on."""
         extreme = torch.amin if smallest else torch.amax
         rows = extreme(logits[:, self.rows.taps], 2)
         return extreme(rows[..., self.columns.taps], 3).mT
@@ -132,7 +132,7 @@ class Enlarger:
             values = self._blocks(logits, chosen)
             beyond = values.numel() - int(self.areas[chosen[:, 0], chosen[:, 1]].sum())
             for i, level in enumerate(levels):
-                # Pixels that only fill up a block are 0.
+                # Padding pixels are 0.
                 counts[i] += _count(values, level) - beyond * (level < 0)
             bits[start : start + step] = _above(values, threshold)
         return Enlarged(counts[0], counts[1], full.cpu().numpy(), mixed.cpu().numpy(), bits, self.size_hw)
@@ -146,10 +146,10 @@ class Enlarger:
 
 
 def _above(values: Tensor, level: float) -> np.ndarray:
-    """Where values are above a level; numpy compares floats five times as fast as torch does on a CPU."""
+    """Whether values are above a level. NumPy compares floats five times as fast as torch on a CPU."""
     return np.asarray(values.numpy() > level if values.device.type == "cpu" else (values > level).cpu().numpy())
 
 
 def _count(values: Tensor, level: float) -> int:
-    """How many values are above a level."""
+    """The number of values above a level."""
     return int(np.count_nonzero(_above(values, level)) if values.device.type == "cpu" else (values > level).sum())

@@ -1,4 +1,4 @@
-"""Masks for everything in a picture, from a picture and a model. Knows nothing about commands."""
+"""`segment_everything`: masks for everything in a picture. Knows nothing about commands."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ def segment_everything(
 ) -> Everything:
     """Masks for everything in a picture, by segment-anything's automatic mask generation.
 
-    `image` is a picture, as for `Segmenter.encode`, or an `EncodedImage`. `model` is what `samhq.load` returned or
-    takes; None is the starter. `options` are fields of `AutomaticConfig`, such as `points_per_side=16`, and change
-    `config`; without `config` they change the defaults, to which the weights may have added their own. With `keep_all`
-    every decoded mask is held, so that `Everything.filter` can be asked for lower thresholds too. `progress` shows a
-    bar, or is called with the points done and all points.
+    `image` is a picture, as for `Segmenter.encode`, or an `EncodedImage`. `model` is a value that `samhq.load` returns
+    or takes; None means the starter. `options` are fields of `AutomaticConfig`, such as `points_per_side=16`. They
+    change `config`, or without `config` the model's defaults. With `keep_all` every decoded mask is kept, so that
+    `Everything.filter` can also use lower thresholds. `progress=True` shows a bar; a function is called with the number
+    of points done and of all points.
 
     Raises:
         ImageError: the picture cannot be read.
-        ConfigError: an option that is unknown or means nothing, or a picture that another model encoded.
+        ConfigError: an unknown option, a value that cannot be used, or a picture that another model encoded.
         CheckpointError: the model cannot be loaded.
     """
     sam = as_sam(model)
@@ -57,7 +57,7 @@ def _embedding_for(sam: Sam, encoded: EncodedImage) -> ImageEmbedding:
     """The embedding on the model's device and in its dtype.
 
     Raises:
-        ConfigError: another model encoded it, whose features would give masks of something else.
+        ConfigError: another model encoded it, whose features would give wrong masks.
     """
     expected = sam.config.name, sam.config.side, sam.config.hq
     if (encoded.model, encoded.frame.side, encoded.embedding.hq is not None) != expected:
@@ -77,7 +77,7 @@ def as_sam(model: Segmenter | nn.Module | str | None) -> Sam:
 
 @contextmanager
 def _watching(progress: bool | Watch) -> Iterator[Watch | None]:
-    """The function to call after each batch: none, the one given, or one that moves a bar on stderr."""
+    """The function to call after each batch: None, the given function, or one that moves a bar on stderr."""
     if progress is True:
         with progress_bar("point") as show:
             yield show

@@ -1,4 +1,4 @@
-"""What people write who come from other libraries, and what it is called here. Knows nothing about networks."""
+"""Hints for users of other libraries: names that they may use, and the names in samhq. Knows nothing about networks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ELSEWHERE = {
     "hq_token_only": 'hq="only"',
     "prompt": "prompts=[samhq.Prompt(...)]",
 }
-#: Methods of networks, and what a segmenter has in their place.
+#: Methods of networks, and what to use in their place.
 _METHODS = {
     "to": "samhq.load(..., device=..., dtype=...)",
     "cuda": 'samhq.load(..., device="cuda")',
@@ -44,10 +44,10 @@ class WrongCallError(ConfigError, TypeError):
 
 
 def refuse_unknown(unknown: Mapping[str, Any], known: Iterable[str]) -> None:
-    """Nothing where there are no unknown arguments.
+    """Refuses unknown arguments.
 
     Raises:
-        WrongCallError: there is one; the message says what it is called here.
+        WrongCallError: there is one; the message has its name in samhq.
     """
     for name in unknown:
         hint = f"Write {_ELSEWHERE[name]}." if name in _ELSEWHERE else did_you_mean(name, known)
@@ -55,7 +55,7 @@ def refuse_unknown(unknown: Mapping[str, Any], known: Iterable[str]) -> None:
 
 
 class NotCallable:
-    """What is used by its methods: a call, and an attribute that there is not, end in what to write instead."""
+    """A base for classes used by their methods: a call, or an unknown attribute, gives a helpful error."""
 
     def __call__(self, *_: Any, **__: Any) -> None:
         """Not a function.
@@ -68,10 +68,10 @@ class NotCallable:
         )
 
     def __getattr__(self, name: str) -> Any:
-        """Only asked for what there is not.
+        """Called only for unknown attributes.
 
         Raises:
-            AttributeError: always, with what to write in place of a network's methods.
+            AttributeError: always; the message says what to use in place of a network's method.
         """
         hint = f" Use {_METHODS[name]}." if name in _METHODS else ""
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}.{hint}", name=name)

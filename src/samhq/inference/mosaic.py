@@ -1,4 +1,4 @@
-"""Everything in a picture of any size: whole-image masks tile by tile at native resolution, as one result.
+"""Whole-image masks for a picture of any size, tile by tile at full resolution, as one result.
 
 Joins `automatic.py`, which segments a window, and `tiles.py`, which merges windows. Knows nothing of commands.
 """
@@ -40,14 +40,14 @@ def segment_mosaic(
 ) -> Everything:
     """Masks for everything in a picture far above the model's side; otherwise as `segment_everything`.
 
-    `image` is what `samhq.image.sources.open_picture` takes, such as the path of a GeoTIFF, or what it returned. Each
-    tile gets the whole grid of points; objects are merged across seams as by `segment_tiles`, and are said to come
-    from the tile with most of their pixels. Without `pixels` the picture is never whole in memory, and the result's
-    `image` is black, at no cost. `progress` shows a bar.
+    `image` is a value that `samhq.image.sources.open_picture` takes, such as the path of a GeoTIFF, or that it
+    returned. Each tile gets the whole grid of points. Objects are merged across seams as in `segment_tiles`, and are
+    attributed to the tile with most of their pixels. Without `pixels` the whole picture is never in memory, and the
+    result's `image` is black and takes no memory. `progress` shows a bar.
 
     Raises:
         ImageError: the picture cannot be read.
-        ConfigError: an option that is unknown or means nothing; an overlap as large as the tile.
+        ConfigError: an unknown option or a value that cannot be used; an overlap as large as the tile.
         CheckpointError: the model cannot be loaded.
     """
     sam = as_sam(model)
@@ -68,7 +68,7 @@ def segment_mosaic(
     found = segment_tiles(source, masks_of, tile=tile, overlap=overlap, start_xy=start_xy, progress=progress)
     rows = [_proposal(instance, source.size_hw, grid[instance.views[0].tile].window) for instance in found]
     windows = [(t.window.x0, t.window.y0, t.window.x1, t.window.y1) for t in grid]
-    # What is left was compared as masks, which is finer than as boxes.
+    # The remaining masks were compared as masks, which is more exact than as boxes.
     done = chosen.replace(box_nms_thresh=1.0, crop_nms_thresh=1.0, min_mask_region_area=0)
     proposals = replace(Proposals.of(source.size_hw, windows, rows), best=best)
     return Everything(_pixels(source, pixels), proposals, done, done, sam.config.name, file_name_of(image))

@@ -1,4 +1,4 @@
-"""Prompts in image pixels as the flat list of tensors that the network takes. Knows nothing about networks."""
+"""Prompts in image pixels to the flat list of tensors that the network takes. Knows nothing about networks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from samhq.types import IGNORED, Prompts
 
 
 def flatten(prompts: Sequence[Prompt], frame: Frame, image_index: int = 0) -> Prompts:
-    """The prompts of one picture as tensors in model pixels, all owned by image `image_index`.
+    """The prompts of one picture as tensors in model pixels, all with the same `image_index`.
 
     Raises:
         PromptError: as `prompt_arrays`.
@@ -26,7 +26,7 @@ def flatten(prompts: Sequence[Prompt], frame: Frame, image_index: int = 0) -> Pr
 
 
 def join(parts: Sequence[Prompts]) -> Prompts:
-    """The prompts of several pictures as one list; short rows end in points with the label `IGNORED`."""
+    """The prompts of several pictures as one list; short rows are padded with points with the label `IGNORED`."""
     if len(parts) == 1:
         return parts[0]
     widest = max(part.points.shape[1] for part in parts if part.points is not None)
@@ -47,7 +47,7 @@ def _widen(rows: Tensor | None, width: int, fill: float) -> Tensor:
 
 
 def _cat_or_none(values: list[Tensor | None], parts: Sequence[Prompts]) -> Tensor | None:
-    """All rows; NaN for parts that are None; None if all parts are."""
+    """All rows, with NaN for parts that are None; None if all parts are None."""
     shape = next((value.shape[1:] for value in values if value is not None), None)
     if shape is None:
         return None

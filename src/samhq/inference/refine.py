@@ -1,6 +1,6 @@
-"""Prompts answered at a picture's native resolution, in two looks: reduced to the model's square, then in crops.
+"""Prompts segmented at a picture's full resolution, in two looks: at the reduced picture, then at crops.
 
-Knows nothing of files or formats; the second look itself is `second_look.py`'s.
+Knows nothing of files or formats; `second_look.py` has the second look itself.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ def refine(
     tiled: bool = True,
     boxes_only: bool = False,
 ) -> Segmentation:
-    """The best mask of every prompt of `result`, seen again at native resolution; one mask a prompt.
+    """The best mask of every prompt of `result`, segmented again at full resolution; one mask for each prompt.
 
-    `result` is what `segmenter` gave for its picture. Each object gets a crop of its own, with `margin` of its longer
-    side around it. A crop that exceeds the model's square is seen in tiles at native resolution if `tiled`, else
-    reduced to the square. A mask that the second look cannot show larger, or contradicts, stays as it was; with
-    `boxes_only` so do the masks of prompts without a box. `low_res_logits` of refined masks are the fine masks made
-    coarse, +10 and -10: good as prompts, not as probabilities.
+    `result` is the segmenter's result for its picture. Each object gets its own crop, with `margin` of its longer side
+    around it. A crop larger than the model's square is segmented in tiles at full resolution if `tiled`, else reduced
+    to the square. A mask does not change if the second look cannot enlarge the object or contradicts the first; with
+    `boxes_only` neither do the masks of prompts without a box. `low_res_logits` of refined masks are the fine masks at
+    low resolution, +10 and -10: use them as prompts, not as probabilities.
 
     Raises:
-        ConfigError: a margin that is negative or not finite; an HQ mask asked of a plain SAM.
+        ConfigError: a margin that is negative or not finite; an HQ mask from a plain SAM.
     """
     return look_again(segmenter.model, result, margin=margin, hq=hq, tiled=tiled, boxes_only=boxes_only)
 
@@ -54,11 +54,12 @@ def segment_native(
     multimask: bool | None = None,
     hq: HQMode | None = None,
 ) -> list[Refined]:
-    """One object a prompt, in a picture of any size that is read by window; in the order of the prompts.
+    """One object for each prompt, in a picture of any size that is read by window; in the order of the prompts.
 
-    The first look is at the whole picture, reduced to the model's square; for the second see `refine`. Coordinates
-    are the picture's own pixels; a mask prompt is bool [H,W], or logits over the whole picture [4g,4g]. The first look
-    takes the best of three masks with `multimask`, one without; by default the best of three for a single click.
+    The first look is at the whole picture, reduced to the model's square. For the second look see `refine`. Coordinates
+    are the picture's own pixels; a mask prompt is bool [H,W], or logits over the whole picture [4g,4g]. With
+    `multimask` the first look uses the best of three masks, with False a single one; None uses the best of three for a
+    single click.
 
     Raises:
         PromptError: a prompt of the wrong shape, range, order or type.

@@ -1,7 +1,7 @@
-"""Masks from overlapping tiles as instances of the whole picture: partners are joined across seams, echoes dropped.
+"""Joins masks from overlapping tiles to objects of the whole picture, and drops duplicates.
 
-Every pixel of an instance is decided by the tile that sees it from furthest inside, so where the seams lie does not
-show. Knows nothing of pictures' colours, models or files.
+The tile that sees a pixel furthest from its border decides about it, so the seams do not show. Knows nothing of
+pictures' colours, models or files.
 """
 
 from __future__ import annotations
@@ -17,15 +17,16 @@ import numpy as np
 from samhq.image.windows import Tile, Window, whole
 from samhq.masks.regions import Piece, boxes
 
-_AGREE = 0.5  #: IoU, in what two tiles share, above which two masks are views of one object
-_SUBSTANTIAL = 0.1  #: of the smaller mask: agreement on less, away from where tiles end, may be chance
-_DUPLICATE = 0.7  #: IoU above which two instances are one; what segment-anything allows between boxes
-_FRAGMENT = 0.8  #: of a mask cut off by a tile's border, the part inside another instance that makes it a piece of it
+_AGREE = 0.5  #: Two masks are views of one object if their IoU, in the area that both tiles see, is above this.
+_SUBSTANTIAL = 0.1  #: Share of the smaller mask: agreement on less, away from tile borders, may be chance.
+_DUPLICATE = 0.7  #: Two objects are one if their IoU is above this; the limit of segment-anything between boxes.
+#: A mask cut off at a tile's border is a piece of another object if this share of it lies inside that object.
+_FRAGMENT = 0.8
 
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """One mask as one tile shows it, cut to what is kept of the tile; `about` is whatever its maker said of it."""
+    """One mask in one tile, cut to the part that the tile keeps; `about` is any value of its maker."""
 
     piece: Piece
     tile: int
@@ -37,24 +38,24 @@ class Seen:
 class Instance:
     """An object of the whole picture, and the views it was joined from, the one with most of its pixels first.
 
-    `score` is the mean of the views' scores by the pixels each contributed. `cut` says that it goes on beyond a
-    tile's border, where no other tile had a mask to continue it.
+    `score` is the mean of the views' scores, weighted by the pixels that each contributed. `cut` says that it continues
+    beyond a tile's border, but no other tile has a mask that continues it.
     """
 
     piece: Piece
     score: float
     views: tuple[Seen, ...]
     cut: bool = False
-    owned: bool = True  #: some view lies, at least in part, where its tile sees best
+    owned: bool = True  #: Some view lies, at least in part, in its tile's core.
 
 
 def merge(seen: Sequence[Seen], tiles: Sequence[Tile], size_hw: tuple[int, int]) -> list[Instance]:
-    """The instances that views from tiles add up to, from the top down, without duplicates.
+    """The objects that the views from tiles form together, from top to bottom, without duplicates.
 
-    Views of one object are those that agree where their tiles overlap: as a whole, or part by part where an object
-    enters the overlap in several places. Two views from one tile that cover each other stay two objects (a whole and
-    its part). What only a tile's outskirts show, against the tile that sees those pixels best, is dropped, and so are
-    cut-off pieces of other instances. No mask of the picture's size is made.
+    Views belong to one object if they agree where their tiles overlap: as a whole, or part by part if the object enters
+    the overlap in several places. Two views from one tile of which one covers the other stay two objects (a whole and
+    its part). Two kinds of views are dropped: those that only the outskirts of a tile show, if the tile that sees these
+    pixels best disagrees, and cut-off pieces of other objects. No mask of the picture's size is made.
     """
     present = [view for view in seen if view.piece.area]
     clusters = _clusters(present, _links(present, tiles, whole(size_hw)))
@@ -78,7 +79,7 @@ def _links(seen: Sequence[Seen], tiles: Sequence[Tile], picture: Window) -> list
 
 
 def _rim(tile: Window, shared: Window, picture: Window) -> np.ndarray:
-    """Where, in `shared`, what is kept of a tile ends although the picture goes on; bool of the size of `shared`."""
+    """The border of the part that a tile keeps, except at the picture's border; bool, of the size of `shared`."""
     rim = np.zeros(shared.hw, bool)
     for line in _ends(tile, picture):
         part = line.meet(shared)
@@ -88,7 +89,7 @@ def _rim(tile: Window, shared: Window, picture: Window) -> np.ndarray:
 
 
 def _ends(tile: Window, picture: Window) -> Iterator[Window]:
-    """The tile's outermost lines of pixels, where the picture goes on beyond them."""
+    """The tile's outermost lines of pixels, except those at the picture's border."""
     if tile.x0 > picture.x0:
         yield Window(tile.x0, tile.y0, tile.x0 + 1, tile.y1)
     if tile.x1 < picture.x1:
@@ -123,7 +124,7 @@ def _pairs(
 
 
 def _parts(seen: Sequence[Seen], indices: list[int], shared: Window) -> list[tuple[int, Window, np.ndarray]]:
-    """The views that reach into `shared`: their number, their box there, their mask in that box."""
+    """The views that reach into `shared`: their number, their box there, and their mask in that box."""
     reaching = [(i, seen[i].piece.window.meet(shared)) for i in indices]
     cut = [(i, box, seen[i].piece.inside(box)) for i, box in reaching if box.area]
     return [(i, box, mask) for i, box, mask in cut if mask.any()]
@@ -132,11 +133,11 @@ def _parts(seen: Sequence[Seen], indices: list[int], shared: Window) -> list[tup
 def _agreement_of_parts(
     mask: np.ndarray, box: Window, other: np.ndarray, other_box: Window, rim: np.ndarray, shared: Window
 ) -> float:
-    """The best IoU of a connected part of one mask with one of the other, both going on beyond where a tile ends.
+    """The best IoU of connected parts of two masks that both continue beyond the end of a tile.
 
-    A horseshoe is one mask where its bend is seen and two where it is not; each arm agrees.
+    A horseshoe is one mask in a tile that sees its bend and two masks in a tile that does not; each arm agrees.
     """
-    from scipy import ndimage  # by sides alone: the finest parts, of which those by other rules are made
+    from scipy import ndimage  # 4-connected: the finest parts, of which those by other rules consist.
 
     around = box.join(other_box)
     parts = np.zeros((2, *around.hw), np.int32)
@@ -151,7 +152,7 @@ def _agreement_of_parts(
 
 
 def _clusters(seen: Sequence[Seen], links: list[tuple[float, int, int]]) -> list[list[Seen]]:
-    """Views joined by links, the surest first; a link that would join two views one tile keeps apart is refused."""
+    """Views joined by links, best agreement first; a link is refused if a tile keeps two of the joined views apart."""
     cluster_of = {index: [index] for index in range(len(seen))}
     for _, i, j in links:
         ours, theirs = cluster_of[i], cluster_of[j]
@@ -164,7 +165,7 @@ def _clusters(seen: Sequence[Seen], links: list[tuple[float, int, int]]) -> list
 
 
 def _apart(seen: Sequence[Seen], ours: list[int], theirs: list[int]) -> bool:
-    """Whether some tile shows one of each, one covering the other: then it sees two objects there."""
+    """Whether some tile shows a view of each, one covering the other: then it sees two objects there."""
     for i, j in product(ours, theirs):
         if seen[i].tile == seen[j].tile:
             piece, other = seen[i].piece, seen[j].piece
@@ -174,7 +175,7 @@ def _apart(seen: Sequence[Seen], ours: list[int], theirs: list[int]) -> bool:
 
 
 def _composed(views: list[Seen], tiles: Sequence[Tile], picture: Window) -> Instance:
-    """One instance of its views: in the core of a tile with a view, that tile's views alone count."""
+    """One object from its views: in the core of a tile with a view, only that tile's views count."""
     around = views[0].piece.window
     for view in views[1:]:
         around = around.join(view.piece.window)
@@ -200,7 +201,7 @@ def _composed(views: list[Seen], tiles: Sequence[Tile], picture: Window) -> Inst
 
 
 def _goes_on(view: Seen, tiles: Sequence[Tile], present: set[int], picture: Window) -> bool:
-    """Whether a view reaches its tile's end at pixels where the tile that sees them best has no view of the object."""
+    """Whether a view reaches its tile's border at pixels where the best tile has no view of the object."""
     for line in _ends(tiles[view.tile].keep, picture):
         touched = line.meet(view.piece.window)
         if not touched.area or not view.piece.inside(touched).any():
@@ -213,7 +214,7 @@ def _goes_on(view: Seen, tiles: Sequence[Tile], present: set[int], picture: Wind
 
 
 def _distinct(instances: Sequence[Instance]) -> list[Instance]:
-    """The instances without duplicates, echoes and cut-off pieces of others; whole ones and sure ones come first."""
+    """The objects without duplicates and cut-off pieces of others; whole and confident ones come first."""
     ordered = sorted(instances, key=_trust)
     windows = boxes([instance.piece for instance in ordered])
     kept: list[int] = []
@@ -233,10 +234,10 @@ def _trust(instance: Instance) -> tuple[bool, bool, float, int, int, int]:
 
 
 def _repeats(instance: Instance, other: Instance) -> bool:
-    """Whether an instance says nothing that a more trusted one does not say."""
+    """Whether an object adds nothing to one that comes before it."""
     area, other_area = instance.piece.area, other.piece.area
     if instance.owned and not instance.cut and min(area, other_area) <= _DUPLICATE * max(area, other_area):
-        return False  # no overlap could make the IoU so high
+        return False  # No overlap can make the IoU that high.
     common = instance.piece.shared(other.piece)
     if not instance.owned:
         return common > _AGREE * min(area, other_area)

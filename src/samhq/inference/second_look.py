@@ -1,7 +1,7 @@
-"""A second look at native resolution: each mask found in a reduced picture is decoded again in a crop around it.
+"""A second look at full resolution: each mask found in a reduced picture is decoded again in a crop around it.
 
-The model sees its square only, so of a picture far larger than that the first look misses what is fine. What the
-second look sees depends on the object, no longer on how much of the surroundings the picture shows.
+The model sees only its square, so in a much larger picture the first look misses fine detail. What the second look
+shows depends on the object, not on how much of its surroundings is in the picture.
 
 Holds the pixels of one crop at a time. Knows nothing of files or formats.
 """
@@ -32,12 +32,13 @@ from samhq.results.native import Refined
 from samhq.results.prompt import Prompt
 from samhq.results.segmentation import Segmentation
 
-_GAIN = 1.2  #: how much larger the second look must show the object than the first, to be worth it
-_LADDER = 2**0.25  #: crops grow in such steps, so that a first mask a little larger is looked at in the same scale
-MARGIN = 0.25  #: share of an object's longer side that a crop shows around it
-_FEWEST = 16  #: pixels of margin on each side, at the least
-_AGREE = 0.5  #: IoU with the first mask up to which the second look found something else, if no box says what is meant
-_ROWS = 1024  #: of a window, enlarged at a time
+_GAIN = 1.2  #: The second look must enlarge the object by this factor, relative to the first, to be worth its time.
+_LADDER = 2**0.25  #: Crop sizes grow in such steps, so that a slightly larger first mask is seen at the same scale.
+MARGIN = 0.25  #: Share of an object's longer side that a crop shows around it.
+_FEWEST = 16  #: Least margin on each side in pixels.
+#: If the IoU with the first mask is up to this, the second look found something else, unless a box gives the object.
+_AGREE = 0.5
+_ROWS = 1024  #: Pixels of a window that are enlarged at a time.
 
 Corners = tuple[float, float, float, float]
 
@@ -51,16 +52,16 @@ class Coarse:
 
     @property
     def scale(self) -> float:
-        """Pixels of the model's square for one of the picture."""
+        """The number of pixels of the model's square for one pixel of the picture."""
         return max(self.frame.resized_hw) / max(self.frame.original_hw)
 
     def box(self) -> Window:
-        """A box of the picture around the mask; without area for an empty mask."""
+        """A box around the mask in the picture; without area for an empty mask."""
         rows, columns = (-(-n // 4) for n in self.frame.resized_hw)
         mask = (self.logits[:rows, :columns] > MASK_THRESHOLD).numpy()
         if not mask.any():
             return Window(0, 0, 0, 0)
-        # Interpolated, a mask ends before the middle of the next pixel.
+        # After interpolation a mask ends before the middle of the next pixel.
         corners = 4 * (boxes_from_masks(mask) + np.array([-0.5, -0.5, 1.5, 1.5]))
         x0, y0, x1, y1 = self.frame.boxes_to_image(corners)
         box = Window(int(np.floor(x0)), int(np.floor(y0)), int(np.ceil(x1)), int(np.ceil(y1)))
@@ -80,7 +81,7 @@ class Coarse:
         return F.grid_sample(values, grid, mode="bilinear", padding_mode="border", align_corners=False)[0, 0]
 
     def mask(self, window: Window) -> Bool[np.ndarray, "h w"]:
-        """The mask in a window, at the picture's own resolution."""
+        """The mask in a window, at the picture's full resolution."""
         mask = np.zeros(window.hw, bool)
         for top in range(0, len(mask), _ROWS):
             strip = mask[top : top + _ROWS]
@@ -89,7 +90,7 @@ class Coarse:
         return mask
 
     def prompt(self, window: Window, frame: Frame) -> Float[np.ndarray, "G G"]:
-        """The logits as a mask prompt for a look at a window of the picture; its padding is off the object."""
+        """The logits as a mask prompt for a window of the picture; padding is off the object."""
         side = frame.side // 4
         width, height = (4 * side / scale for scale in frame.scale_xy)
         logits = self.sampled((window.x0, window.y0, window.x0 + width, window.y0 + height), (side, side))
@@ -100,24 +101,24 @@ class Coarse:
 
 @dataclass(frozen=True, eq=False)
 class Looker:
-    """What a second look needs beside the prompt and the first mask."""
+    """The data for a second look beside the prompt and the first mask."""
 
     model: Sam
     source: PictureSource
     margin: float
     hq: HQMode | None
-    tiled: bool = True  #: whether a crop larger than the model's square is seen in tiles, else reduced to it
+    tiled: bool = True  #: Whether a crop larger than the model's square is seen in tiles, not reduced to it.
 
     def __post_init__(self) -> None:
         real_number("margin", self.margin, 0)
 
     @property
     def side(self) -> int:
-        """Of the model's square."""
+        """The side of the model's square."""
         return self.model.config.side
 
     def refined(self, prompt: Prompt, coarse: Coarse) -> Refined | None:
-        """The object seen again, or None where that shows nothing more, or something else."""
+        """The object segmented again, or None if that cannot enlarge it or finds something else."""
         box = _meant(coarse.box(), prompt, self.source.size_hw)
         if not box.area:
             return None
@@ -136,7 +137,7 @@ class Looker:
         return Refined(Piece.of(canvas, crop.x0, crop.y0), float(np.mean(scores)), zoom)
 
     def _tiles(self, crop: Window) -> list[Tile]:
-        """The crop itself where the model's square holds it, else tiles of that side, in the picture's pixels."""
+        """The crop itself if it fits into the model's square, else tiles of that side, in the picture's pixels."""
         if max(crop.hw) <= self.side or not self.tiled:
             return [Tile(crop, crop, crop)]
         grid = tile_grid(crop.hw, self.side, self.side // 4)
@@ -145,7 +146,7 @@ class Looker:
     def _look(
         self, prompt: Prompt, coarse: Coarse, window: Window, alone: bool
     ) -> tuple[Bool[np.ndarray, "h w"], float | None]:
-        """The mask in a window, with its score; the first one, and None, where there is no outline or no agreement."""
+        """The mask in a window and its score; the first mask and None if there is no outline or no agreement."""
         first, boxed = coarse.mask(window), alone and prompt.box is not None
         if not boxed and (not first.any() or (first.all() and not alone)):
             return first, None
@@ -164,8 +165,8 @@ class Looker:
 def surroundings(box: Window, margin: float, side: int, size_hw: tuple[int, int]) -> Window:
     """The crop for a second look: `box` with at least `margin` of its longer side around it, within the picture.
 
-    Its own longer side, before it is cut at the picture's border, is one of few, so that the scale is not a matter of
-    single pixels; it exceeds `side` only where the margin makes it.
+    The crop's longer side, before it is cut at the picture's border, is one of a few sizes, so that single pixels do
+    not change the scale. It exceeds `side` only if the margin makes it.
 
     >>> surroundings(Window(100, 100, 200, 150), 0.25, 1024, (500, 500))
     Window(x0=74, y0=74, x1=226, y1=176)
@@ -179,7 +180,7 @@ def surroundings(box: Window, margin: float, side: int, size_hw: tuple[int, int]
 
 
 def _meant(box: Window, prompt: Prompt, size_hw: tuple[int, int]) -> Window:
-    """What the crop is around: the user's box, or else that of the first mask; with the clicks on the object."""
+    """The centre of the crop: the user's box, or else that of the first mask, extended to the clicks on the object."""
     if prompt.box is not None:
         x0, y0, x1, y1 = as_boxes(prompt.box, size_hw)[0].tolist()
         box = Window(math.floor(x0), math.floor(y0), math.ceil(x1), math.ceil(y1))
@@ -191,11 +192,11 @@ def _meant(box: Window, prompt: Prompt, size_hw: tuple[int, int]) -> Window:
 
 
 def _seen_in(window: Window, prompt: Prompt, coarse: Coarse, first: np.ndarray, frame: Frame, alone: bool) -> Prompt:
-    """The prompt in a window's own pixels, with what the first mask adds to it.
+    """The prompt in a window's pixels, with what the first mask adds to it.
 
-    Where the user's box is in view it says enough, and the first mask as a prompt would draw its coarse outline again
-    (IoU 0.63 against 0.60 on 31 objects in drawn scenes, the starter, four times enlarged). Clicks come with the
-    mask; what has neither, with the mask and its box.
+    If the user's box is in view, it is enough: the first mask as a prompt would give its coarse outline again (IoU 0.63
+    without, 0.60 with it, on 31 objects in drawn scenes, the starter, enlarged four times). Clicks come together with
+    the mask; prompts with neither get the mask and its box.
     """
     points, labels = _points_in(window, prompt, coarse.frame.original_hw)
     if alone and prompt.box is not None:
@@ -203,13 +204,13 @@ def _seen_in(window: Window, prompt: Prompt, coarse: Coarse, first: np.ndarray, 
         return Prompt(points, labels, corners - np.array([window.x0, window.y0] * 2, np.float32))
     if labels is not None and labels.any():
         return Prompt(points, labels, mask=coarse.prompt(window, frame))
-    doubt = 2 / coarse.scale  # half of a pixel of the first mask
+    doubt = 2 / coarse.scale  # Half a pixel of the first mask.
     box = boxes_from_masks(first) + np.array([-doubt, -doubt, 1 + doubt, 1 + doubt])
     return Prompt(points, labels, box.clip(0, [*window.hw[::-1]] * 2), coarse.prompt(window, frame))
 
 
 def _points_in(window: Window, prompt: Prompt, size_hw: tuple[int, int]) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """The user's points that lie in a window, in its own pixels."""
+    """The user's points inside a window, in the window's pixels."""
     if prompt.points is None:
         return None, None
     points, labels = as_points(prompt.points, prompt.labels, size_hw)
@@ -221,10 +222,10 @@ def _points_in(window: Window, prompt: Prompt, size_hw: tuple[int, int]) -> tupl
 def look_again(
     model: Sam, result: Segmentation, *, margin: float, hq: HQMode | None, tiled: bool = True, boxes_only: bool = False
 ) -> Segmentation:
-    """The best mask of every prompt of `result`, seen again at native resolution; see `samhq.refine`.
+    """The best mask of every prompt of `result`, segmented again at full resolution; see `samhq.refine`.
 
     Raises:
-        ConfigError: a margin that is negative or not finite; an HQ mask asked of a plain SAM.
+        ConfigError: a margin that is negative or not finite; an HQ mask from a plain SAM.
     """
     looker = Looker(model, ArraySource(result.image), margin, hq, tiled)
     masks, scores, logits = result.masks.copy(), result.scores.copy(), result.low_res_logits[:, 0].copy()
@@ -241,7 +242,7 @@ def look_again(
 
 
 def _coarsened(mask: Bool[np.ndarray, "H W"], frame: Frame) -> Float[np.ndarray, "G G"]:
-    """A mask as logits [4g,4g]; through bytes at the square's size, since floats at the picture's may be gigabytes."""
+    """A mask as logits [4g,4g]; reduced through bytes at the square's size, full-size floats may be gigabytes."""
     height, width = frame.resized_hw
     small = Image.fromarray(mask.view(np.uint8) * np.uint8(255)).resize((width, height), Image.Resampling.BILINEAR)
     logits = np.asarray(small, np.float32) * np.float32(2 * SURE_LOGIT / 255) - np.float32(SURE_LOGIT)

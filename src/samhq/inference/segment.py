@@ -31,18 +31,18 @@ from samhq.results.segmentation import Segmentation
 from samhq.text.search import Search
 from samhq.types import ImageEmbedding, LowRes, Prompts, Shared
 
-_AT_ONCE = 64  #: prompts that are decoded together; their masks do not depend on it
+_AT_ONCE = 64  #: Prompts that are decoded together; masks do not depend on it.
 
 
 @dataclass(frozen=True, eq=False)
 class EncodedImage:
-    """A picture with what the network knows about it: give it to `segment` again and again."""
+    """A picture with its embedding. Pass it to `segment` as often as needed."""
 
-    image: np.ndarray  #: uint8 [H,W,3], RGB
+    image: np.ndarray  #: uint8 [H,W,3], RGB.
     embedding: ImageEmbedding
     frame: Frame
-    model: str  #: the name of the model that encoded it
-    file_name: str | None = None  #: the picture's path, where it was given by one
+    model: str  #: Name of the model that encoded it.
+    file_name: str | None = None  #: The picture's path, if it was given as a path.
 
     def __repr__(self) -> str:
         height, width = self.frame.original_hw
@@ -56,7 +56,7 @@ _ARGUMENTS = (
 
 
 class Segmenter(NotCallable):
-    """A model with the two verbs that people need: `encode` a picture once, `segment` it by prompts."""
+    """A model with two methods: `encode` a picture once, `segment` it with prompts."""
 
     def __init__(self, model: nn.Module) -> None:
         self.model = network_of(model).eval()
@@ -83,15 +83,15 @@ class Segmenter(NotCallable):
     def encode(self, image: Any) -> EncodedImage:
         """The picture, encoded once for any number of prompts.
 
-        `image` is whatever `samhq.image.read.read_image` takes: a path, bytes, a PIL picture, a numpy array or
-        a torch tensor; grey, 16-bit, float, RGBA, palette and CMYK become what a viewer shows.
+        `image` is any input of `samhq.image.read.read_image`: a path, bytes, a PIL picture, a NumPy array or a torch
+        tensor. Grey, 16-bit, float, RGBA, palette and CMYK pictures become what a viewer shows.
 
         Raises:
             ImageError: it cannot be read as a picture.
         """
         picture = read_image(image)
         if isinstance(image, np.ndarray) and np.shares_memory(picture, image):
-            picture = picture.copy()  # or a reused video buffer would change what results show
+            picture = picture.copy()  # A reused video buffer would change what results show.
         config = self.model.config
         pixels, frame = to_pixels(picture, config.side, config.encoder.normalisation, squashed=config.second)
         embedding = self.model.prepared(self.model.encode(pixels.to(self.model.device)))
@@ -120,27 +120,24 @@ class Segmenter(NotCallable):
     ) -> Segmentation:
         """Masks for one object (`points`, `labels`, `box`, `mask` together) or many (`boxes`, or `prompts`).
 
-        `image` is a picture or an `EncodedImage`. Coordinates are image pixels: `points` [N,2] as (x, y),
-        `labels` [N] with 1 on and 0 off the object, `box` (x0, y0, x1, y1), `boxes` [P,4]; `mask` bool [H,W],
-        such a mask as a PIL image or a file, or an earlier result's `low_res_logits[p, k]`. `multimask` True gives
-        three candidates a prompt, best first; False one; None takes the best of three for a single click and one
-        otherwise. Empty `boxes` or `prompts` give a result without masks. `hq` is "add" (SAM's logits plus the HQ
-        logits; the default of HQ models), "only" or "off". `refine` True looks at each object a second time, in a
-        crop around it; None does so for boxes where the model's weights say so, as the starter's do.
+        `image` is a picture or an `EncodedImage`. Coordinates are image pixels: `points` [N,2] as (x, y), `labels` [N]
+        with 1 on and 0 off the object, `box` (x0, y0, x1, y1), `boxes` [P,4]. `mask` is bool [H,W], such a mask as a
+        PIL image or a file, or an earlier result's `low_res_logits[p, k]`. `multimask=True` gives three candidates for
+        each prompt, best first; False gives one; None gives one, the best of three for a single click. Empty `boxes` or
+        `prompts` give a result without masks. `hq` is "add" (SAM's logits plus the HQ logits; the default of HQ
+        models), "only" or "off". `refine=True` segments each object a second time, in a crop around it. None does so
+        for boxes if the model's weights ask for it, as the starter's do.
 
-        `text`, in place of prompts, is class names: ["cup", "red car"], "cup, red car", or phrases by class,
-        {"cup": ["cup", "mug"]}; `like` is an `Example`, or several. The detector finds their boxes, and each mask has a
-        label and the detector's score. `detector` is what `samhq.load_detector` takes, by default
-        "grounding-dino-tiny". `threshold` is the lowest score that counts, also by class (default: the detector's own);
-        of two boxes of a class with an IoU above `nms` the better one stays; at most `max_detections` are kept.
-        Where nothing is found the result has no masks.
+        In place of prompts, `text` gives class names: ["cup", "red car"], "cup, red car", or phrases by class, {"cup":
+        ["cup", "mug"]}; `like` is an `Example`, or several. The detector finds boxes, and each mask has a label and the
+        detector's score. `detector` is a value that `samhq.load_detector` takes, by default "grounding-dino-tiny".
+        `threshold` is the lowest score to keep, also by class (default: the detector's own). If two boxes of a class
+        have an IoU above `nms`, the one with the better score stays. At most `max_detections` are kept. If nothing is
+        found, the result has no masks.
 
-        Raises:
-            WrongCallError: an argument that there is not; the message offers the right one.
-            ImageError: the picture cannot be read.
-            PromptError: nothing asked, or a prompt of the wrong shape, range, order or type; class names that cannot be
-                used.
-            ConfigError: an HQ mask asked of a plain SAM, an unknown detector, or numbers out of range.
+        Raises: WrongCallError: an unknown argument; the message offers the right one. ImageError: the picture cannot be
+            read. PromptError: no prompt, or a prompt of the wrong shape, range, order or type; class names that cannot
+            be used. ConfigError: an HQ mask from a plain SAM, an unknown detector, or numbers out of range.
             CheckpointError, MissingExtraError: the detector cannot be loaded.
         """
         refuse_unknown(unknown, _ARGUMENTS)
@@ -172,8 +169,8 @@ class Segmenter(NotCallable):
     ) -> list[Segmentation]:
         """Masks for several pictures, each with its own prompts, of any number and kind.
 
-        The result of a prompt does not depend on its neighbours. Raises as `segment`; of several pictures and prompts
-        the message says which is wrong, by its number from 0.
+        The result of a prompt does not depend on other prompts. Raises as `segment`; the message gives the number, from
+        0, of the picture or prompt that is wrong.
         """
         if len(images) != len(prompts):
             raise PromptError(
@@ -209,7 +206,7 @@ class Segmenter(NotCallable):
         return results if multimask else [self._refined(result, refine, mode) for result in results]
 
     def _refined(self, result: Segmentation, refine: bool | None, hq: HQMode) -> Segmentation:
-        """The result after a second look at its objects, where `refine` or the weights' own settings ask for one."""
+        """The result after a second look at its objects, if `refine` or the weights' settings ask for one."""
         own = self.defaults.refine_margin
         if refine:
             return look_again(self.model, result, margin=MARGIN if own is None else own, hq=hq)
@@ -218,7 +215,7 @@ class Segmenter(NotCallable):
         return result
 
     def _check_encoder(self, encoded: Sequence[EncodedImage]) -> None:
-        """Refuses what another model encoded: its features would give masks of something else."""
+        """Refuses an embedding of another model, whose features would give wrong masks."""
         side, hq_map = self.model.config.side, self.model.config.has_hq_map
         for image in encoded:
             if (image.model, image.frame.side, image.embedding.hq is not None) != (self.name, side, hq_map):
@@ -230,7 +227,7 @@ class Segmenter(NotCallable):
     def _decode(
         self, embedding: ImageEmbedding, prompts: Prompts, policies: list[Any], hq: HQMode, otherwise: Candidates
     ) -> LowRes:
-        """Low-resolution masks of all prompts, in order; prompts of one policy are decoded together.
+        """Low-resolution masks of all prompts, in order; prompts with the same policy are decoded together.
 
         Without prompts the result has as many candidates as `otherwise` says.
         """
@@ -264,7 +261,7 @@ class Segmenter(NotCallable):
 
 
 def _naming_picture(images: Sequence[Any], number: int) -> AbstractContextManager[None]:
-    """A block whose errors say which picture it was about, by its number and, where it is a file, its name."""
+    """A context that adds the picture's number, and the name of its file, to errors."""
     image = images[number]
     name = describe(image) if isinstance(image, (str, os.PathLike)) else ""
     return naming("picture", number, len(images), name)
@@ -289,14 +286,14 @@ def load(
 ) -> Segmenter:
     """A model ready to segment; without a name the starter that comes with the package.
 
-    `source`: a published name ("sam_hq_vit_b"; `samhq models` lists them), a file, a folder, or a hub id; or the
-    weights themselves: a file's bytes, a file opened in binary mode, or a state dict.
-    `device`: "cpu", "cuda", "mps" and others; "auto", the default, is CUDA where there is one, else the CPU. `dtype`:
-    "float32", "bfloat16", "float16", or "auto": bfloat16 where the device multiplies it in hardware, else float32.
+    `source` is a published name ("sam_hq_vit_b"; `samhq models` lists them), a file, a folder, or a hub id; or the
+    weights themselves: a file's bytes, a file opened in binary mode, or a state dict. `device` is "cpu", "cuda", "mps"
+    and others; "auto", the default, is CUDA if there is one, else the CPU. `dtype` is "float32", "bfloat16", "float16",
+    or "auto": bfloat16 if the device multiplies it in hardware, else float32.
 
     Raises:
         ConfigError: an unknown name, device or dtype.
-        CheckpointError: the file cannot be read, fetched or does not fit.
+        CheckpointError: the file cannot be read or downloaded, or does not fit.
     """
     from samhq.checkpoint.load import load_model
 

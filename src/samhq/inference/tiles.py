@@ -1,7 +1,7 @@
-"""Whole-image masks of pictures of any size: tile by tile at native resolution, merged across seams.
+"""Whole-image masks of pictures of any size: tile by tile at full resolution, merged across seams.
 
-Takes any function that segments one window. Knows nothing of networks, files or formats; holds one window's pixels at
-a time, and masks as pieces at one bit a pixel of their box.
+Takes any function that segments one window. Knows nothing of networks, files or formats. Holds one window's pixels at a
+time; masks are kept in their box at one bit per pixel.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from samhq.masks import rle
 from samhq.masks.regions import Piece
 from samhq.progress import counted
 
-#: The masks of a window uint8 [h,w,3]: of each a bool mask [h,w] or its RLE, a score, and anything to remember of it.
+#: The masks of a window uint8 [h,w,3]: for each a bool mask [h,w] or its RLE, a score, and any value to keep with it.
 MasksOf = Callable[[np.ndarray], Iterable[tuple[Any, float, Any]]]
-#: The records of a window as segment-anything's automatic mask generator gives them, in any of its output modes.
+#: The records of a window as segment-anything's automatic mask generator gives them, in any output mode.
 RecordsOf = Callable[[np.ndarray], Iterable[Mapping[str, Any]]]
 
 
@@ -35,12 +35,12 @@ def segment_tiles(
     start_xy: tuple[int, int] = (0, 0),
     progress: bool = False,
 ) -> list[Instance]:
-    """The objects of a picture, each once, from the top down; `masks_of` sees one tile at a time.
+    """The objects of a picture, each once, from top to bottom; `masks_of` sees one tile at a time.
 
-    Tiles of `tile` pixels a side share `overlap` pixels, by default a quarter; with the model's own side as `tile`
-    nothing is scaled. The outer quarter of the overlap is context only. An object narrower than half of the overlap
-    is whole in some tile, wider ones are joined from the tiles that show them. `start_xy` moves the grid, which
-    changes little but at the picture's border. `progress` shows a bar.
+    Tiles of `tile` pixels a side share `overlap` pixels, by default a quarter. If `tile` is the model's own side,
+    nothing is scaled. The outer quarter of the overlap is only context. An object narrower than half of the overlap is
+    whole in some tile; wider objects are joined from several tiles. `start_xy` moves the grid, which changes little
+    except at the picture's border. `progress` shows a bar.
 
     Raises:
         ConfigError: a tile without pixels, or an overlap that leaves no step forward.
@@ -63,9 +63,9 @@ def tiled_records(
 ) -> list[dict[str, Any]]:
     """Records of the whole picture, as segment-anything's `coco_rle` mode writes them; see `segment_tiles`.
 
-    `segmentation` (compressed RLE), `area` and `bbox` (x, y, w, h, with w and h one less than pixels, as there) are
-    the whole instance's, `predicted_iou` its mean over views. `point_coords`, in the picture's pixels,
-    `stability_score`, `crop_box`, here the tile, and all else are those of the view with most of its pixels.
+    `segmentation` (compressed RLE), `area` and `bbox` (x, y, w, h, with w and h one less than in pixels) belong to the
+    whole object, and `predicted_iou` is the mean over its views. `point_coords` in the picture's pixels,
+    `stability_score`, `crop_box` (the tile) and other entries are those of the view with most of the object's pixels.
     `records_of` may give any output mode.
 
     Raises:

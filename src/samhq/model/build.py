@@ -1,4 +1,4 @@
-"""From a row of the architecture table to modules: the one place where configs meet modules."""
+"""Builds modules from a row of the architecture table: the one place where configs meet modules."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from samhq.model.sam import Sam
 from samhq.model.sam2.mask_decoder import MaskDecoder2, MaskDecoder2HQ
 from samhq.model.sam2.sam2 import Sam2
 
-#: Subclasses to build in place of the core's modules, by the class that each replaces.
+#: Subclasses to build in place of the core's modules, keyed by the class that each replaces.
 Parts = Mapping[type[nn.Module], type[Any]]
 
 
@@ -26,7 +26,7 @@ def build(config: ModelConfig, *, device: torch.device | str | None = None, part
     """A network with untrained weights, in evaluation mode; `device="meta"` allocates nothing.
 
     With `parts` it is built of subclasses, which must take the same arguments as the core's modules. From the first
-    network on the process keeps memory that it frees, see `samhq.allocation`.
+    network on, the process keeps memory that it frees, see `samhq.allocation`.
     """
     keep_freed_memory()
     part = parts or {}
@@ -39,13 +39,13 @@ def build(config: ModelConfig, *, device: torch.device | str | None = None, part
 
 
 def image_encoder(config: ModelConfig, parts: Parts | None = None) -> nn.Module:
-    """The encoder that the config names."""
+    """The encoder of the config."""
     kind = kind_of(config.encoder)
     return kind.build(config.encoder, config.side, config.decoder.dim, (parts or {}).get(kind.module))
 
 
 def prompt_encoder(config: ModelConfig, parts: Parts | None = None) -> PromptEncoder:
-    """Points, boxes and masks to vectors, for the config's square."""
+    """The prompt encoder, for the config's square."""
     row, part = config.decoder, parts or {}
     return part.get(PromptEncoder, PromptEncoder)(
         dim=row.dim, side=config.side, grid=config.grid, channels=row.prompt_channels, ends_boxes=config.second
@@ -53,7 +53,7 @@ def prompt_encoder(config: ModelConfig, parts: Parts | None = None) -> PromptEnc
 
 
 def mask_decoder(config: ModelConfig, parts: Parts | None = None) -> MaskDecoder:
-    """SAM's decoder, or SAM-HQ's where the config says so."""
+    """SAM's decoder, or SAM-HQ's if the config has HQ heads."""
     row, part = config.decoder, parts or {}
     numbers = {
         "dim": row.dim,

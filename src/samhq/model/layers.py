@@ -17,9 +17,9 @@ _COMPUTING = {nn.Linear, nn.Conv2d, nn.ConvTranspose2d, nn.LayerNorm, nn.GELU, n
 
 
 def untouched(module: nn.Module, kind: type[nn.Module]) -> bool:
-    """Whether a module is exactly of a kind and has no hooks, so that its numbers may be used without calling it.
+    """Whether a module is exactly of this class and has no hooks, so that its weights may be used without a call.
 
-    Adapters (LoRA), parametrizations and hooks change what a call gives: such a module must be called.
+    Adapters (LoRA), parametrizations and hooks change the result of a call, so such a module must be called.
     """
     hooks = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks)
     return type(module) is kind and not any(hooks) and "forward" not in vars(module)
@@ -35,7 +35,7 @@ def unwatched(module: nn.Module) -> bool:
 
 
 def folded(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Float[Tensor, "C c k k"], Float[Tensor, " C"]]:
-    """Weight and bias of the one convolution that does both, by the running statistics, computed in float32."""
+    """Weight and bias of one convolution that includes the normalisation, by running statistics, in float32."""
     mean, variance = norm.running_mean, norm.running_var
     assert mean is not None
     assert variance is not None
@@ -87,10 +87,10 @@ class MLP(nn.Module):
 
 
 class Upscaler(nn.Sequential):
-    """A map four times as large: two stride-2 transposed convolutions with LayerNorm2d and GELU between.
+    """Enlarges a map four times: two stride-2 transposed convolutions with LayerNorm2d and GELU between.
 
-    A transposed convolution whose stride is its kernel writes every output pixel once, so it is one matrix product
-    of each pixel with the weights of the pixels that it becomes.
+    A transposed convolution whose stride equals its kernel writes every output pixel once. So it is one matrix product
+    of each pixel with the weights of its output pixels.
     """
 
     def __init__(self, dim: int, middle: int, out: int, last: nn.Module | None = None) -> None:
@@ -105,8 +105,8 @@ class Upscaler(nn.Sequential):
     def forward(self, x: Float[Tensor, "B C h w"], added: Sequence[Tensor] = ()) -> Float[Tensor, "B c H W"]:
         """The enlarged map, channels last in memory.
 
-        `added`, where there are any, are two maps to add right after the first and the second enlargement:
-        [B,middle,2h,2w] and [B,out,4h,4w], or one row for all.
+        `added`, if given, are two maps to add right after the first and the second enlargement: [B,middle,2h,2w] and
+        [B,out,4h,4w], or one row for all.
         """
         if not all(map(untouched, self, (nn.ConvTranspose2d, LayerNorm2d, nn.GELU, nn.ConvTranspose2d, nn.GELU))):
             return self._by_layers(x, added)
@@ -122,12 +122,12 @@ class Upscaler(nn.Sequential):
                 pixels = nn.LayerNorm.forward(layer, pixels)
             else:
                 pixels = layer(pixels)
-        # Rows of pixels, in each its four quarters (row, column), in each of these its four.
+        # Rows of pixels; in each, four quarters (row, column); in each of these, again four.
         fine = pixels.view(b, h, w, 2, 2, 2, 2, pixels.shape[1]).permute(0, 1, 3, 5, 2, 4, 6, 7)
         return fine.reshape(b, 4 * h, 4 * w, pixels.shape[1]).permute(0, 3, 1, 2)
 
     def _by_layers(self, x: Float[Tensor, "B C h w"], added: Sequence[Tensor]) -> Float[Tensor, "B c H W"]:
-        """The same by calling each layer."""
+        """The same result by calling each layer."""
         maps = iter(added)
         for place, layer in enumerate(self):
             x = layer(x)
@@ -137,14 +137,14 @@ class Upscaler(nn.Sequential):
 
 
 def _quadruple(layer: nn.ConvTranspose2d, pixels: Float[Tensor, "L C"]) -> Float[Tensor, "M c"]:
-    """The four pixels (upper left, upper right, lower left, lower right) that each one becomes, one after another."""
+    """The four output pixels (upper left, upper right, lower left, lower right) of each pixel, one after another."""
     assert layer.bias is not None
     weight = layer.weight.permute(0, 2, 3, 1).flatten(1)
     return torch.addmm(layer.bias.repeat(4), pixels, weight).view(-1, layer.out_channels)
 
 
 def _by_quarters(x: Float[Tensor, "B C H W"], height: int) -> Float[Tensor, "B L C"]:
-    """Pixels in the order in which enlarging a map of `height` rows makes them: all that come from one together."""
+    """Pixels in the order in which enlarging a map of `height` rows makes them: all of one input pixel together."""
     b, c, tall, wide = x.shape
     pixels = x.permute(0, 2, 3, 1)
     if tall == 2 * height:
@@ -154,7 +154,7 @@ def _by_quarters(x: Float[Tensor, "B C H W"], height: int) -> Float[Tensor, "B L
 
 
 def neck(dim: int, out: int) -> nn.Sequential:
-    """The encoders' last stage: 1x1 and 3x3 convolution to `out` channels, LayerNorm2d after each."""
+    """The last stage of encoders: 1x1 and 3x3 convolution to `out` channels, with LayerNorm2d after each."""
     return nn.Sequential(
         nn.Conv2d(dim, out, kernel_size=1, bias=False),
         LayerNorm2d(out),
@@ -164,9 +164,9 @@ def neck(dim: int, out: int) -> nn.Sequential:
 
 
 def unrecorded(x: Tensor) -> bool:
-    """Whether work on a tensor may be cut into pieces that stay in a CPU's cache, one after the other.
+    """Whether work on a tensor may be split into pieces that stay in a CPU's cache.
 
-    Not where gradients, an exporter or a compiler record every operation: there it stays whole.
+    It may not if gradients, an exporter or a compiler record every operation.
     """
     traced = torch.jit.is_tracing() or torch.compiler.is_compiling()  # type: ignore[attr-defined, no-untyped-call]
     return x.device.type == "cpu" and not torch.is_grad_enabled() and not traced
@@ -197,7 +197,7 @@ def windows(
 def unwindows(
     x: Float[Tensor, "b size size C"], padded_hw: tuple[int, int], hw: tuple[int, int]
 ) -> Float[Tensor, "B H W C"]:
-    """The inverse of `windows`, its padding cut away."""
+    """The inverse of `windows`, without the padding."""
     size, c = x.shape[1], x.shape[-1]
     rows, columns = padded_hw[0] // size, padded_hw[1] // size
     x = x.view(-1, rows, columns, size, size, c).transpose(2, 3).reshape(-1, *padded_hw, c)

@@ -1,7 +1,7 @@
 """From prompt tokens and image features to mask logits and their predicted quality, in two calls.
 
-`attend` lets tokens meet the image and predicts IoU; `logits` paints only the masks that were chosen between
-the two. Knows nothing about points, boxes, files or how masks are chosen.
+`attend` runs the attention between tokens and image and predicts IoU; `logits` computes only the masks that were chosen
+between the two calls. Knows nothing about points, boxes, files or how masks are chosen.
 
 Source: Kirillov et al., Segment Anything (arXiv 2304.02643), appendix A.
 """
@@ -19,7 +19,7 @@ from samhq.types import Attended, Choice, ImageEmbedding, Shared, Sparse
 
 
 class MaskDecoder(nn.Module):
-    """SAM's decoder: four masks a prompt, the first for clear prompts, three for ambiguous ones."""
+    """SAM's decoder: four masks for each prompt, the first for clear prompts, three for ambiguous ones."""
 
     def __init__(
         self,
@@ -50,12 +50,12 @@ class MaskDecoder(nn.Module):
         self.iou_prediction_head = MLP(dim, iou_dim, masks, iou_depth)
 
     def output_tokens(self) -> Float[Tensor, "L C"]:
-        """The learned tokens that come before a prompt's own: IoU, then one for each mask."""
+        """The learned tokens before a prompt's own: the IoU token, then one token for each mask."""
         return torch.cat([self.iou_token.weight, self.mask_tokens.weight])
 
     @property
     def shares(self) -> bool:
-        """Whether `share` gives what calling the modules would give: nobody changed or watches them."""
+        """Whether `share` gives the same result as calling the modules: they are plain and have no hooks."""
         return isinstance(self.transformer, TwoWayTransformer) and self.transformer.shares
 
     def picture_modules(self) -> list[nn.Module]:
@@ -63,7 +63,7 @@ class MaskDecoder(nn.Module):
         return self.transformer.picture_modules() if self.shares else []
 
     def share(self, image: Float[Tensor, "I C g g"], image_pe: Float[Tensor, "1 C g g"]) -> Shared:
-        """What the first block makes of images (features plus dense prompts) whatever else a prompt holds."""
+        """The first block's work on images (features plus dense prompts), which no sparse prompt changes."""
         return self.transformer.share(_tokens(image), _tokens(image_pe))
 
     def attend(
@@ -76,9 +76,9 @@ class MaskDecoder(nn.Module):
         similarity: Float[Tensor, "#P #n #L HW"] | None = None,
         target: Float[Tensor, "#P #L C"] | None = None,
     ) -> Attended:
-        """Tokens after they met the image, and the predicted IoU of every mask.
+        """Tokens after attention with the image, and the predicted IoU of every mask.
 
-        `image` has a row a prompt: features plus dense prompts, or the same work done once an image, as
+        `image` has one row for each prompt: features plus dense prompts, or the same work done once for each image, as
         `share(...)[image_index]`. `similarity` and `target` are PerSAM's guidance.
         """
         learned = self.output_tokens().expand(image_index.shape[0], -1, -1)
@@ -97,7 +97,7 @@ class MaskDecoder(nn.Module):
         return self.iou_prediction_head(tokens[:, 0])
 
     def upscaled(self, attended: Attended, embedding: ImageEmbedding) -> Float[Tensor, "P c G G"]:
-        """What masks are painted from: each prompt's image features at four times the grid."""
+        """The features that masks are computed from: each prompt's image features at four times the grid."""
         del embedding
         return self.output_upscaling(attended.image)
 
@@ -109,12 +109,12 @@ class MaskDecoder(nn.Module):
     def logits(
         self, attended: Attended, embedding: ImageEmbedding, masks: Int64[Tensor, "P K"], hq: HQMode = "off"
     ) -> tuple[Float[Tensor, "P K G G"] | None, Float[Tensor, "P 1 G G"] | None]:
-        """SAM's logits of the chosen masks and the HQ logits, each None where `hq` makes no use of it."""
+        """SAM's logits of the chosen masks and the HQ logits; either is None if `hq` does not use it."""
         del hq
         return product(self.weights(attended.tokens, masks), self.upscaled(attended, embedding)), None
 
     def paint(self, attended: Attended, embedding: ImageEmbedding, choice: Choice) -> Float[Tensor, "P K G G"]:
-        """Low-resolution logits of the chosen masks; "only" paints one mask a prompt whatever K is."""
+        """Low-resolution logits of the chosen masks; "only" gives one mask for each prompt whatever K is."""
         sam, hq = self.logits(attended, embedding, choice.masks, choice.hq)
         if sam is None or hq is None:
             painted = sam if hq is None else hq
@@ -128,7 +128,7 @@ def _tokens(image: Float[Tensor, "B C g g"]) -> Float[Tensor, "B L C"]:
 
 
 def product(weights: Float[Tensor, "P K c"], features: Float[Tensor, "P c G G"]) -> Float[Tensor, "P K G G"]:
-    """Logits: each weight vector times each pixel's features."""
-    # Features lie channels last: taken as rows of pixels they need no copy.
+    """Logits: the product of each weight vector with each pixel's features."""
+    # Features are channels last, so as rows of pixels they need no copy.
     pixels = features.permute(0, 2, 3, 1).flatten(1, 2)
     return (weights @ pixels.mT).view(*weights.shape[:2], *features.shape[-2:])

@@ -1,7 +1,7 @@
-"""SAM-HQ's decoder: SAM's, one more token, and features that keep what is thin.
+"""SAM-HQ's decoder: SAM's, with one more token and features that keep thin structures.
 
-The HQ map of an image, made from the encoder's first level and its features, depends on no prompt and is
-computed once an image. Knows nothing about prompts' kinds or how masks are chosen.
+The HQ map of an image, made from the encoder's first level and its features, does not depend on prompts and is computed
+once for each image. Knows nothing about kinds of prompts or how masks are chosen.
 
 Source: Ke et al., Segment Anything in High Quality (arXiv 2306.01567), section 3.
 """
@@ -21,31 +21,31 @@ from samhq.model.layers import MLP, LayerNorm2d, Upscaler, untouched
 from samhq.model.mask_decoder import MaskDecoder, product
 from samhq.types import Attended, ImageEmbedding
 
-#: What SAM-HQ adds to SAM, and the only part that its training changes.
+#: The modules that SAM-HQ adds to SAM, and the only ones that its training changes.
 HQ_MODULES = ("hf_token", "hf_mlp", "compress_vit_feat", "embedding_encoder", "embedding_maskfeature")
 
 
 class HQMask(nn.Module):
-    """What every HQ decoder has beside SAM's parts: a token, its MLP, and convolutions of the enlarged features."""
+    """The common part of HQ decoders: a token, its MLP, and convolutions of the enlarged features."""
 
     masks: int
 
     def add_hq_mask(self, dim: int, middle_dim: int, mask_dim: int, head_depth: int) -> None:
-        """Makes the parts."""
+        """Creates these modules."""
         self.hf_token = nn.Embedding(1, dim)
         self.hf_mlp = MLP(dim, dim, mask_dim, head_depth)
         self.embedding_maskfeature = two_convolutions(mask_dim, middle_dim, mask_dim)
 
     def hq_weights(self, tokens: Float[Tensor, "P L C"]) -> Float[Tensor, "P 1 c"]:
-        """The vector whose product with a pixel's features is its HQ logit."""
+        """The vector whose product with a pixel's features is the pixel's HQ logit."""
         return self.hf_mlp(tokens[:, 1 + self.masks])[:, None]
 
     def detailed(self, weights: Float[Tensor, "P 1 c"], upscaled: Float[Tensor, "P c G G"]) -> Float[Tensor, "P 1 G G"]:
-        """Each prompt's weights times its own mask features, the features never made.
+        """The product of each prompt's weights with its own mask features, without computing these features.
 
-        They are the output of a convolution, and the product with them is linear: the weights go into the kernel,
-        which then has one output channel in place of 32. That channel is painted tap by tap: a matrix product
-        gives what every pixel sends in each of the nine directions, and the nine maps are added up, shifted.
+        The features are the output of a convolution, and the product is linear. So the weights are multiplied into the
+        kernel, which then has one output channel instead of 32. That channel is computed by taps: a matrix product
+        gives each pixel's contribution in each of the nine directions, and the nine maps are shifted and added.
         """
         convolutions = self.embedding_maskfeature
         if not (untouched(convolutions, nn.Sequential) and untouched(convolutions[-1], nn.Conv2d)):
@@ -76,7 +76,7 @@ class MaskDecoderHQ(HQMask, MaskDecoder):
         super().__init__(dim=dim, middle_dim=middle_dim, mask_dim=mask_dim, head_depth=head_depth, **rest)
         self.hq_level = hq_level
         self.add_hq_mask(dim, middle_dim, mask_dim, head_depth)
-        # The name is the published one, whatever encoder the features come from.
+        # The published name, whatever encoder the features come from.
         self.compress_vit_feat = (
             Upscaler(early_dim, dim, mask_dim)
             if hq_level == "stride16"
@@ -85,7 +85,7 @@ class MaskDecoderHQ(HQMask, MaskDecoder):
         self.embedding_encoder = Upscaler(dim, middle_dim, mask_dim)
 
     def output_tokens(self) -> Float[Tensor, "L C"]:
-        """IoU, masks, and the HQ token last: all before a prompt's own tokens."""
+        """The tokens of IoU, of masks, and of HQ last: all before a prompt's own tokens."""
         return torch.cat([super().output_tokens(), self.hf_token.weight])
 
     def picture_modules(self) -> list[nn.Module]:
@@ -97,14 +97,14 @@ class MaskDecoderHQ(HQMask, MaskDecoder):
     ) -> Float[Tensor, "I c G G"]:
         """The HQ map of each image, at four times the grid, from the encoder's features and its first level.
 
-        `early` is at the grid and is enlarged ("stride16"), or at four times the grid already ("stride4").
+        `early` is at the grid and is enlarged ("stride16"), or is already at four times the grid ("stride4").
         """
         return self.embedding_encoder(features) + self.compress_vit_feat(early.permute(0, 3, 1, 2))
 
     def logits(
         self, attended: Attended, embedding: ImageEmbedding, masks: Int64[Tensor, "P K"], hq: HQMode = "add"
     ) -> tuple[Float[Tensor, "P K G G"] | None, Float[Tensor, "P 1 G G"] | None]:
-        """SAM's logits of the chosen masks and the HQ logits, each None where `hq` makes no use of it."""
+        """SAM's logits of the chosen masks and the HQ logits; either is None if `hq` does not use it."""
         upscaled = self.upscaled(attended, embedding)
         sam = None if hq == "only" else product(self.weights(attended.tokens, masks), upscaled)
         if hq == "off":
@@ -126,7 +126,7 @@ def two_convolutions(dim: int, middle: int, out: int) -> nn.Sequential:
 
 
 def shifted_sum(taps: Float[Tensor, "P 9 H W"]) -> Float[Tensor, "P 1 H W"]:
-    """What a 3x3 convolution with zero padding gives, from every pixel's product with each of its nine taps.
+    """The result of a 3x3 convolution with zero padding, from every pixel's products with its nine taps.
 
     >>> shifted_sum(torch.eye(9)[5].expand(1, 2, 2, 9).permute(0, 3, 1, 2)).tolist()
     [[[[1.0, 0.0], [1.0, 0.0]]]]
@@ -143,7 +143,7 @@ def shifted_sum(taps: Float[Tensor, "P 9 H W"]) -> Float[Tensor, "P 1 H W"]:
 def shared_product(
     weights: Float[Tensor, "P 1 c"], maps: Float[Tensor, "I c G G"], image_index: Int64[Tensor, " P"]
 ) -> Float[Tensor, "P 1 G G"]:
-    """Each prompt's weights times the map of its image; one matrix product where there is one image."""
+    """The product of each prompt's weights with the map of its image; one matrix product if there is one image."""
     if maps.shape[0] == 1:
         return (weights[:, 0] @ maps[0].flatten(1)).view(-1, 1, *maps.shape[-2:])
     return product(weights, maps[image_index])

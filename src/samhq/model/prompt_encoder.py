@@ -1,4 +1,4 @@
-"""Points, boxes and masks become vectors. Knows nothing about pictures or their size, nor about the decoder.
+"""Points, boxes and masks to vectors. Knows nothing about pictures or their size, nor about the decoder.
 
 Source: Kirillov et al., Segment Anything (arXiv 2304.02643), section 3 and appendix A.
 """
@@ -17,7 +17,7 @@ from samhq.types import BOTTOM_RIGHT, IGNORED, NOT_A_POINT, TOP_LEFT, Prompts, S
 
 
 class PositionEmbedding(nn.Module):
-    """Random Fourier features of places in the unit square, always computed in float32."""
+    """Random Fourier features of positions in the unit square, always computed in float32."""
 
     positional_encoding_gaussian_matrix: Tensor
 
@@ -26,7 +26,7 @@ class PositionEmbedding(nn.Module):
         self.register_buffer("positional_encoding_gaussian_matrix", torch.randn(2, dim // 2))
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> PositionEmbedding:
-        # Half-precision frequencies would move every point, so `.half()` and `.bfloat16()` pass this matrix by.
+        # Half-precision frequencies would move every point, so `.half()` and `.bfloat16()` do not convert this matrix.
         exact = self.positional_encoding_gaussian_matrix
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         cast = self.positional_encoding_gaussian_matrix
@@ -35,10 +35,10 @@ class PositionEmbedding(nn.Module):
         return self
 
     def forward(self, places: Float[Tensor, "*B 2"]) -> Float[Tensor, "*B C"]:
-        """Sines, then cosines, of places (x, y) in 0..1."""
+        """Sines, then cosines, of positions (x, y) in 0..1."""
         across, down = self.positional_encoding_gaussian_matrix.float()
         places = 2 * places.float() - 1
-        # Written out: a matrix product would be rounded under autocast, and by TF32 on a GPU.
+        # Written out, because a matrix product would be rounded by autocast, and by TF32 on a GPU.
         angles = 2 * math.pi * (places[..., :1] * across + places[..., 1:] * down)
         return torch.cat([angles.sin(), angles.cos()], dim=-1)
 
@@ -74,12 +74,12 @@ class PromptEncoder(nn.Module):
         return self.pe_layer.grid(self.grid).to(self.no_mask_embed.weight.dtype)
 
     def sparse(self, prompts: Prompts) -> Sparse:
-        """Tokens of points and boxes [P,T,C]; T is 0 where no prompt has either."""
+        """Tokens of points and boxes [P,T,C]; T is 0 if no prompt has either."""
         places, labels = tokens_of(prompts, ends_boxes=self.ends_boxes)
         return Sparse(self.embed_places(places, labels), ignored_of(labels))
 
     def embed_places(self, places: Float[Tensor, "P T 2"], labels: Int64[Tensor, "P T"]) -> Float[Tensor, "P T C"]:
-        """One vector for each labelled place, in model pixels; half a pixel is added to reach pixel centres."""
+        """One vector for each labelled position, in model pixels; half a pixel is added to reach pixel centres."""
         kinds = torch.cat([e.weight for e in (*self.point_embeddings, self.not_a_point_embed)])
         kinds = torch.cat([kinds, torch.zeros_like(kinds[:1])])
         row = torch.where(labels >= 0, labels, torch.where(labels == NOT_A_POINT, 4, 5))
@@ -87,7 +87,7 @@ class PromptEncoder(nn.Module):
         return position.to(kinds.dtype) + kinds[row]
 
     def dense(self, masks: Float[Tensor, "P 1 G G"] | None) -> Float[Tensor, "p C h w"]:
-        """What is added to the image features: [1,C,1,1] without masks, else one map [P,C,g,g] a prompt."""
+        """The map to add to the image features: [1,C,1,1] without masks, else one map [P,C,g,g] for each prompt."""
         if masks is None:
             return self.no_mask_embed.weight.reshape(1, -1, 1, 1)
         if bool(masks.isnan().any()):
@@ -95,7 +95,7 @@ class PromptEncoder(nn.Module):
         return self.mask_downscaling(masks.to(self.no_mask_embed.weight.dtype))
 
     def dense_where_given(self, masks: Float[Tensor, "P 1 G G"]) -> Float[Tensor, "P C h w"]:
-        """As `dense`, by the same steps whatever the masks hold, as graphs for other runtimes need it."""
+        """As `dense`, but with the same operations whatever the masks hold, as exported graphs need it."""
         none = self.dense(None)
         missing = masks.isnan().flatten(1).any(1)
         maps = self.mask_downscaling(masks.nan_to_num(0.0).to(none.dtype))
@@ -103,11 +103,11 @@ class PromptEncoder(nn.Module):
 
 
 def tokens_of(prompts: Prompts, *, ends_boxes: bool = False) -> tuple[Float[Tensor, "P T 2"], Int64[Tensor, "P T"]]:
-    """Every prompt as labelled places: its points, then two places for its box.
+    """Every prompt as labelled positions: its points, then two positions for its box.
 
-    Without a box a prompt with points ends in one "not a point", as SAM was trained; with `ends_boxes` one with a
-    box does too, as SAM 2 was trained. What is needed only to make rows equally long is labelled to be ignored, so
-    that no prompt depends on its neighbours.
+    A prompt with points but without a box ends in one "not a point", as SAM was trained; with `ends_boxes` a prompt
+    with a box does too, as SAM 2 was trained. Padding that only makes rows equally long gets the label `IGNORED`, so
+    that no prompt depends on the others.
     """
     count, device = prompts.image_index.shape[0], prompts.image_index.device
     points = prompts.points if prompts.points is not None else torch.zeros(count, 0, 2, device=device)
@@ -133,6 +133,6 @@ def tokens_of(prompts: Prompts, *, ends_boxes: bool = False) -> tuple[Float[Tens
 
 
 def ignored_of(labels: Int64[Tensor, "P T"]) -> Bool[Tensor, "P T"] | None:
-    """Which tokens take no part in attention, or None where all do."""
+    """Which tokens are masked out of attention, or None if none is."""
     ignored = labels == IGNORED
     return ignored if bool(ignored.any()) else None

@@ -1,6 +1,6 @@
 """The whole network: pixels to an embedding, an embedding and prompts to low-resolution masks.
 
-Knows nothing about files, numpy or the size of the user's picture. No call keeps state.
+Knows nothing about files, NumPy or the size of the user's picture. No call keeps state.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ from samhq.model.selection import select
 from samhq.options import one_of
 from samhq.types import Attended, Choice, Encoded, ImageEmbedding, LowRes, Prompts, Shared
 
-#: What the network calls of its parts, beside `image_encoder`, which is called as a whole.
+#: The methods that the network calls on its parts; `image_encoder` is called as a whole.
 _STEPS = {
     "prompt_encoder": ("sparse", "dense", "get_dense_pe"),
     "mask_decoder": ("attend", "share", "paint", "picture_modules"),
 }
-#: Where torch.compile, (Distributed)DataParallel and PEFT keep what they wrap, and a segmenter its network.
+#: Attributes in which torch.compile, (Distributed)DataParallel and PEFT keep the wrapped module, and a segmenter its
+#: network.
 _INSIDE = ("_orig_mod", "module", "base_model", "model")
 
 
@@ -54,16 +55,16 @@ class Sam(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """The device of the weights."""
         return self.prompt_encoder.no_mask_embed.weight.device
 
     @property
     def dtype(self) -> torch.dtype:
-        """What the weights are stored in; positions are float32 whatever this is."""
+        """The number type of the weights; positions are always float32."""
         return self.prompt_encoder.no_mask_embed.weight.dtype
 
     def encode(self, pixels: Float[Tensor, "I 3 S S"], *, keep_early: bool = False) -> ImageEmbedding:
-        """What the network knows about normalised pictures, for any number of prompts.
+        """The embedding of normalised pictures, for any number of prompts.
 
         `keep_early` also returns the early features, which only training needs.
 
@@ -75,7 +76,7 @@ class Sam(nn.Module):
         return self.embed(encoded.features, encoded.levels[0] if encoded.levels else None, keep_early=keep_early)
 
     def check_pixels(self, pixels: Tensor) -> None:
-        """Nothing, when these are pictures of the model's size.
+        """Refuses pictures that do not have the model's size.
 
         Raises:
             ConfigError: pixels of another shape.
@@ -90,13 +91,13 @@ class Sam(nn.Module):
     def embed(
         self, features: Float[Tensor, "I C g g"], early: Float[Tensor, "I h w e"] | None, *, keep_early: bool = False
     ) -> ImageEmbedding:
-        """The embedding made of an encoder's features and first level; for HQ models with the image-level HQ map."""
+        """The embedding from an encoder's features and first level; for HQ models with the image-level HQ map."""
         hq = None
         if self.config.hq:
             assert early is not None, f"{self.config.name}: HQ heads read the encoder's first level"
             decoder = cast(MaskDecoderHQ, self.mask_decoder)
             hq = decoder.image_features(features, early).to(self.dtype)
-        # Under autocast an encoder's features are of a shorter type than the weights that meet them later.
+        # Under autocast an encoder's features have a shorter type than the weights that use them later.
         return ImageEmbedding(features.to(self.dtype), hq, early if keep_early else None)
 
     def attend(
@@ -107,7 +108,7 @@ class Sam(nn.Module):
         similarity: Float[Tensor, "#P #n #L HW"] | None = None,
         target: Float[Tensor, "#P #L C"] | None = None,
     ) -> Attended:
-        """Prompts after they met their images, with the predicted IoU of every mask, nothing painted yet."""
+        """Prompts after attention with their images, with the predicted IoU of every mask; no mask is computed yet."""
         index, encoder, decoder = prompts.image_index, self.prompt_encoder, self.mask_decoder
         image: Tensor | Shared
         if prompts.masks is None and decoder.shares:
@@ -120,7 +121,7 @@ class Sam(nn.Module):
         return replace(attended, iou=attended.iou.to(self.dtype))
 
     def share(self, features: Float[Tensor, "I C g g"]) -> Shared:
-        """What the decoder makes of images before it meets a prompt without a mask."""
+        """The decoder's work on images that no prompt without a mask changes."""
         encoder = self.prompt_encoder
         return self.mask_decoder.share(features + encoder.dense(None), encoder.get_dense_pe()).to(self.dtype)
 
@@ -130,7 +131,7 @@ class Sam(nn.Module):
         return [encoder.pe_layer, encoder.no_mask_embed, *self.mask_decoder.picture_modules()]
 
     def prepared(self, embedding: ImageEmbedding) -> ImageEmbedding:
-        """The embedding with `shared`, which spares every later `attend` the same work; for weights that stay."""
+        """The embedding with `shared`, which saves later calls of `attend` the same work; weights must not change."""
         if embedding.shared or not self.mask_decoder.shares:
             return embedding
         return replace(embedding, shared=self.share(embedding.features))
@@ -139,7 +140,7 @@ class Sam(nn.Module):
         """The mode to use: `hq`, else the weights' own default, else "add" for HQ models and "off" for others.
 
         Raises:
-            ConfigError: an HQ mask was asked of a model that has no HQ heads.
+            ConfigError: an HQ mask from a model without HQ heads.
         """
         if hq is None:
             return (self.config.defaults.hq or "add") if self.config.hq else "off"
@@ -154,12 +155,12 @@ class Sam(nn.Module):
     def choose(
         self, attended: Attended, embedding: ImageEmbedding, candidates: Candidates, hq: HQMode
     ) -> tuple[Attended, Choice]:
-        """Which masks to paint, and what to paint them from."""
-        del embedding  # SAM 2 looks at the single mask before it chooses
+        """Which masks to compute, and the features to compute them from."""
+        del embedding  # SAM 2 checks the single mask before it chooses.
         return attended, select(attended.iou, candidates, hq)
 
     def no_masks(self, embedding: ImageEmbedding, candidates: Candidates, hq: HQMode) -> LowRes:
-        """The answer to no prompts: logits [0,K,4g,4g] and predicted IoU [0,K]."""
+        """The result for no prompts: logits [0,K,4g,4g] and predicted IoU [0,K]."""
         features = embedding.features
         iou = select(features.new_zeros(0, self.config.decoder.masks), candidates, hq).iou
         return LowRes(features.new_zeros(0, iou.shape[1], *(4 * side for side in features.shape[2:])), iou)
@@ -175,10 +176,10 @@ class Sam(nn.Module):
     ) -> LowRes:
         """Low-resolution masks for every prompt; `batch` prompts at a time, by default as many as suit the device.
 
-        No prompts give no masks: [0,K,4g,4g] with the K that these candidates have.
+        No prompts give no masks: [0,K,4g,4g] with the K of these candidates.
 
         Raises:
-            ConfigError: `hq` asks for what the model does not have.
+            ConfigError: `hq` asks for something that the model does not have.
             PromptError: a prompt belongs to no image of the embedding.
         """
         mode = self.hq_mode(hq)
@@ -199,10 +200,10 @@ class Sam(nn.Module):
 
 
 def network_of(model: object) -> Sam:
-    """The network itself, also inside what torch.compile, DataParallel or PEFT made of it, or in a segmenter.
+    """The network itself, also from inside torch.compile, DataParallel, PEFT or a segmenter.
 
     Raises:
-        ConfigError: there is none in it.
+        ConfigError: there is none.
     """
     inner = model
     for _ in range(5):
@@ -216,9 +217,9 @@ def network_of(model: object) -> Sam:
 
 
 def chunks(prompts: Prompts, size: int) -> Iterator[Int64[Tensor, " p"]]:
-    """Rows of prompts to decode together: those of one image side by side, those with a mask by themselves.
+    """Rows of prompts to decode together: those of one image side by side, those with a mask separately.
 
-    A prompt with a mask has image tokens of its own; one without would lose what its image shares.
+    A prompt with a mask has its own image tokens; in a mixed chunk the others could not share those of their image.
     """
     order = prompts.image_index.argsort(stable=True)
     if prompts.masks is None:
@@ -232,14 +233,14 @@ def chunks(prompts: Prompts, size: int) -> Iterator[Int64[Tensor, " p"]]:
 
 
 def at_once(device: torch.device) -> int:
-    """How many prompts to decode together: more fall out of a CPU's cache, fewer leave a GPU idle."""
+    """How many prompts to decode together: more do not fit into a CPU's cache, fewer leave a GPU idle."""
     return 2 if device.type == "cpu" else 64
 
 
 def narrowed(embedding: ImageEmbedding, prompts: Prompts) -> tuple[ImageEmbedding, Prompts]:
-    """Only the images from the first to the last that prompts belong to, the prompts counted from there.
+    """Only the images from the first to the last that have prompts; image numbers of prompts start there.
 
-    Masks of which every one is missing are left out.
+    Masks are left out if all are missing.
     """
     first, last = int(prompts.image_index.min()), int(prompts.image_index.max())
     masks = prompts.masks

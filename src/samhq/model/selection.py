@@ -1,6 +1,6 @@
 """Which of a prompt's masks to keep: the one place for every difference between the libraries.
 
-Works on predicted IoU alone, before any mask is painted; knows nothing about the network.
+Uses only predicted IoU, before any mask is computed; knows nothing about the network.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from samhq.types import Choice
 
 
 def select(iou: Float[Tensor, "P M"], candidates: Candidates, hq: HQMode) -> Choice:
-    """The masks to paint for each prompt, and their predicted IoU.
+    """The masks to compute for each prompt, and their predicted IoU.
 
     * "single": mask 0, trained for clear prompts (several points, a box).
     * "best": the best of masks 1 to 3; the original SAM-HQ's `multimask_output=True`.
-    * "all": masks 1 to 3 in the network's order; segment-anything's.
+    * "all": masks 1 to 3 in the network's order, as in segment-anything.
     * "sorted": masks 1 to 3, best first; transformers' order for SAM-HQ.
 
-    The HQ mask is one a prompt: with `hq="only"` the choice is a single mask whatever was asked, scored by the
-    best of the candidates. Scores always describe SAM's masks; the network predicts none for the HQ mask.
+    There is one HQ mask for each prompt. So with `hq="only"` the choice is always a single mask, with the best score of
+    the candidates. Scores always belong to SAM's masks; the network predicts none for the HQ mask.
 
     >>> select(torch.tensor([[0.9, 0.2, 0.8, 0.5]]), "sorted", "off").masks.tolist()
     [[2, 3, 1]]

@@ -1,9 +1,9 @@
-"""Tokens and image attend to each other, twice. Knows nothing about what the tokens mean.
+"""Attention of tokens to the image and of the image to tokens, twice. Knows nothing about the meaning of tokens.
 
-A prompt has few tokens and an image thousands of places, so projections of places are moved to the tokens' side:
-where a token looks at places, `(W place) . q` is `place . (W' q)`, and one vector a token and head is projected in
-place of every place of every prompt. The sums are the same, in another order. Before the first update all prompts
-of an image see the same places; what the first block makes of those is made once an image (`Shared`).
+A prompt has few tokens and an image has thousands of positions, so projections of positions are moved to the tokens: in
+the logits of tokens that attend to the image, `(W x) . q` equals `x . (W' q)`. So one vector for each token and head is
+projected, not every position for every prompt. The sums are the same, in another order. Before the first update all
+prompts of an image see the same positions, and the first block's work on them is done once for each image (`Shared`).
 
 Source: Kirillov et al., Segment Anything (arXiv 2304.02643), appendix A, "Lightweight mask decoder".
 """
@@ -23,8 +23,8 @@ from samhq.types import Shared
 class Attention(nn.Module):
     """Multi-head attention with separate projections, optionally in fewer channels than its input.
 
-    `forward` is attention as in the books. `look` and `told` are the same for many places and few tokens; they use the
-    projections' numbers without calling them, so they need `folds`.
+    `forward` is the usual formula. `attend_to_image` and `image_update` compute the same for few tokens and many image
+    positions. They use the weights of the projections without calling them, so they need `folds`.
     """
 
     def __init__(self, dim: int, heads: int, downsample: int = 1) -> None:
@@ -38,9 +38,9 @@ class Attention(nn.Module):
 
     @property
     def folds(self) -> bool:
-        """Whether nobody changed or watches the projections, so that products with them may be folded."""
+        """Whether the projections are plain and without hooks, so that their weights may be folded into products."""
         linear = (self.q_proj, self.k_proj, self.v_proj, self.out_proj)
-        return untouched(self, Attention) and all(untouched(one, nn.Linear) for one in linear)
+        return untouched(self, Attention) and all(untouched(layer, nn.Linear) for layer in linear)
 
     def heads_of(self, projection: nn.Module, x: Float[Tensor, "B L C"]) -> Float[Tensor, "B n L c"]:
         """Projected vectors, head by head."""
@@ -66,49 +66,52 @@ class Attention(nn.Module):
         values: Float[Tensor, "B n M c"],
         mask: Tensor | None = None,
     ) -> Float[Tensor, "B L C"]:
-        """As `forward`, for keys and values that are projected already."""
+        """As `forward`, for keys and values that are already projected."""
         heads = self.heads_of(self.q_proj, q)
         return self.join(F.scaled_dot_product_attention(heads, keys, values, attn_mask=mask))
 
-    def look(
+    def attend_to_image(
         self,
         tokens: Float[Tensor, "P L C"],
-        placed: Float[Tensor, "P HW C"],
-        places: Float[Tensor, "P HW C"],
+        keys: Float[Tensor, "P HW C"],
+        values: Float[Tensor, "P HW C"],
         similarity: Float[Tensor, "#P #n #L HW"] | None = None,
     ) -> Float[Tensor, "P L C"]:
-        """What each token sees when it compares itself with `placed` and takes from `places`."""
-        logits = self.folded(self.heads_of(self.q_proj, tokens), self.k_proj, placed)
+        """The update of each token [P,L,C] from the image, whose `keys` and `values` are not yet projected."""
+        logits = self.folded(self.heads_of(self.q_proj, tokens), self.k_proj, keys)
         if similarity is not None:
             logits = logits + similarity
-        seen = (logits.softmax(-1).flatten(1, 2) @ places).view(tokens.shape[0], self.heads, -1, tokens.shape[2])
-        values = seen @ self.rows_of(self.v_proj).mT
-        return self.join(values + self.v_proj.bias.view(self.heads, 1, -1))
+        means = (logits.softmax(-1).flatten(1, 2) @ values).view(tokens.shape[0], self.heads, -1, tokens.shape[2])
+        attended = means @ self.rows_of(self.v_proj).mT
+        return self.join(attended + self.v_proj.bias.view(self.heads, 1, -1))
 
-    def told(
+    def image_update(
         self, values: Float[Tensor, "P L C"], logits: Float[Tensor, "P n L HW"], taking_part: Tensor | None
     ) -> tuple[Float[Tensor, "P HW R"], Float[Tensor, "P R C"]]:
-        """What tokens tell each place, as two matrices with that product: weights of tokens and heads, and vectors."""
+        """The update of the image in factored form: weights [P,HW,R] times vectors [P,R,C]; R is heads times tokens."""
         if taking_part is not None:
             logits = logits.masked_fill(~taking_part.mT, -torch.inf)
         weights = logits.softmax(2).flatten(1, 2).mT
         heads = self.heads_of(self.v_proj, values)
         vectors = heads @ self.out_proj.weight.T.view(self.heads, -1, self.out_proj.out_features)
-        # A place's weights of one head's tokens add up to 1, so each head's vectors carry a part of the bias.
+        # The weights of one head's tokens add up to 1 at each position, so each head's vectors carry a share of the
+        # bias.
         return weights, (vectors + self.out_proj.bias / self.heads).flatten(1, 2)
 
-    def asked(self, placed: Float[Tensor, "P HW C"], tokens: Float[Tensor, "P L C"]) -> Float[Tensor, "P n L HW"]:
-        """How much each place (the query) asks of each token (the key), head by head, before the softmax."""
-        return self.folded(self.heads_of(self.k_proj, tokens), self.q_proj, placed)
+    def image_to_token_logits(
+        self, positions: Float[Tensor, "P HW C"], tokens: Float[Tensor, "P L C"]
+    ) -> Float[Tensor, "P n L HW"]:
+        """The logits of image positions (queries) for tokens (keys), head by head."""
+        return self.folded(self.heads_of(self.k_proj, tokens), self.q_proj, positions)
 
     def folded(
-        self, heads: Float[Tensor, "P n L c"], projection: nn.Linear, placed: Float[Tensor, "P HW C"]
+        self, heads: Float[Tensor, "P n L c"], projection: nn.Linear, positions: Float[Tensor, "P HW C"]
     ) -> Float[Tensor, "P n L HW"]:
-        """Scaled products of projected tokens with places that `projection` would project."""
+        """Scaled products of projected tokens with positions that `projection` would have projected."""
         heads = heads * self.scale
         vectors = heads @ self.rows_of(projection)
         bias = heads @ projection.bias.view(self.heads, -1, 1)
-        logits = torch.baddbmm(bias.flatten(1, 2), vectors.flatten(1, 2), placed.mT)
+        logits = torch.baddbmm(bias.flatten(1, 2), vectors.flatten(1, 2), positions.mT)
         return logits.view(*heads.shape[:3], -1)
 
 
@@ -127,7 +130,7 @@ class TwoWayBlock(nn.Module):
         self.norm1 = nn.LayerNorm(dim, eps=eps)
         self.cross_attn_token_to_image = Attention(dim, heads, downsample)
         self.norm2 = nn.LayerNorm(dim, eps=eps)
-        # SAM 2's files number the layers of this MLP, SAM's name them.
+        # SAM 2's files number the layers of this MLP, SAM's files name them.
         self.mlp = MLP(dim, mlp_dim, dim, 2) if listed else MLPBlock(dim, mlp_dim, nn.ReLU)
         self.norm3 = nn.LayerNorm(dim, eps=eps)
         self.norm4 = nn.LayerNorm(dim, eps=eps)
@@ -135,19 +138,19 @@ class TwoWayBlock(nn.Module):
 
     @property
     def shares(self) -> bool:
-        """Whether `share` gives what calling the modules would give."""
+        """Whether `share` gives the same result as calling the modules."""
         return _folds(self.cross_attn_token_to_image) and _folds(self.cross_attn_image_to_token)
 
     def share(self, image: Float[Tensor, "I HW C"], image_pe: Float[Tensor, "1 HW C"]) -> Shared:
-        """What this block, as the first one, makes of images before any prompt."""
-        placed = image + image_pe
-        look, tell = self.cross_attn_token_to_image, self.cross_attn_image_to_token
+        """The work of this block, as the first one, on images before any prompt."""
+        image_with_pe = image + image_pe
+        to_image, to_tokens = self.cross_attn_token_to_image, self.cross_attn_image_to_token
         return Shared(
             image_pe,
             image,
-            look.heads_of(look.k_proj, placed),
-            look.heads_of(look.v_proj, image),
-            tell.heads_of(tell.q_proj, placed).mT,
+            to_image.heads_of(to_image.k_proj, image_with_pe),
+            to_image.heads_of(to_image.v_proj, image),
+            to_tokens.heads_of(to_tokens.q_proj, image_with_pe).mT,
         )
 
     def forward(
@@ -159,49 +162,53 @@ class TwoWayBlock(nn.Module):
         taking_part: Bool[Tensor, "P 1 1 L"] | None,
         similarity: Float[Tensor, "#P #n #L HW"] | None,
     ) -> tuple[Float[Tensor, "P L C"], Float[Tensor, "P HW C"]]:
-        """The next tokens and the next image tokens, one set of each a prompt."""
+        """The next tokens and the next image tokens, both with one row for each prompt."""
         if self.first:
             tokens = _attend(self.self_attn, tokens, tokens, tokens, taking_part)
         else:
             q = tokens + token_pe
             tokens = tokens + _attend(self.self_attn, q, q, tokens, taking_part)
         tokens = self.norm1(tokens)
-        look, tell = self.cross_attn_token_to_image, self.cross_attn_image_to_token
+        to_image, to_tokens = self.cross_attn_token_to_image, self.cross_attn_image_to_token
         if isinstance(image, Shared):
-            seen = look.attended(tokens + token_pe, image.keys, image.values, similarity)
-            tokens = self._digest(tokens, seen)
-            logits = (tell.heads_of(tell.k_proj, tokens + token_pe) * tell.scale) @ image.queries
-            told = _plus(image.image, *tell.told(tokens, logits, taking_part))
+            update = to_image.attended(tokens + token_pe, image.keys, image.values, similarity)
+            tokens = self._digest(tokens, update)
+            logits = (to_tokens.heads_of(to_tokens.k_proj, tokens + token_pe) * to_tokens.scale) @ image.queries
+            updated = _plus(image.image, *to_tokens.image_update(tokens, logits, taking_part))
         else:
-            placed = image + image_pe
-            seen = _seen(look, tokens + token_pe, placed, image, similarity)
-            tokens = self._digest(tokens, seen)
-            told = self._told(tokens, tokens + token_pe, image, placed, taking_part)
-        return tokens, self.norm4(told)
+            image_with_pe = image + image_pe
+            update = _token_update(to_image, tokens + token_pe, image_with_pe, image, similarity)
+            tokens = self._digest(tokens, update)
+            updated = self._updated_image(tokens, tokens + token_pe, image, image_with_pe, taking_part)
+        return tokens, self.norm4(updated)
 
-    def _told(
+    def _updated_image(
         self,
         tokens: Float[Tensor, "P L C"],
         keys: Float[Tensor, "P L C"],
         image: Float[Tensor, "P HW C"],
-        placed: Float[Tensor, "P HW C"],
+        image_with_pe: Float[Tensor, "P HW C"],
         taking_part: Bool[Tensor, "P 1 1 L"] | None,
     ) -> Float[Tensor, "P HW C"]:
-        """The image tokens and what tokens tell them."""
-        tell = self.cross_attn_image_to_token
-        if not _folds(tell):
-            return image + _attend(tell, placed, keys, tokens, taking_part)
-        # What a block before made is nobody else's, and may be written over where nobody records it.
+        """The image tokens plus their update from the tokens."""
+        to_tokens = self.cross_attn_image_to_token
+        if not _folds(to_tokens):
+            return image + _attend(to_tokens, image_with_pe, keys, tokens, taking_part)
+        # The output of an earlier block belongs to nobody else, so it may be overwritten if no operation is recorded.
         own = not self.first and unrecorded(image)
-        return _plus(image, *tell.told(tokens, tell.asked(placed, keys), taking_part), own=own)
+        return _plus(
+            image,
+            *to_tokens.image_update(tokens, to_tokens.image_to_token_logits(image_with_pe, keys), taking_part),
+            own=own,
+        )
 
-    def _digest(self, tokens: Float[Tensor, "P L C"], seen: Float[Tensor, "P L C"]) -> Float[Tensor, "P L C"]:
-        tokens = self.norm2(tokens + seen)
+    def _digest(self, tokens: Float[Tensor, "P L C"], update: Float[Tensor, "P L C"]) -> Float[Tensor, "P L C"]:
+        tokens = self.norm2(tokens + update)
         return self.norm3(tokens + self.mlp(tokens))
 
 
 class TwoWayTransformer(nn.Module):
-    """`depth` two-way blocks and a last look of the tokens at the image."""
+    """`depth` two-way blocks, and a last attention of the tokens to the image."""
 
     def __init__(
         self, *, dim: int, depth: int, heads: int, mlp_dim: int, downsample: int, eps: float, listed: bool = False
@@ -215,7 +222,7 @@ class TwoWayTransformer(nn.Module):
 
     @property
     def shares(self) -> bool:
-        """Whether `share` gives what calling the modules would give."""
+        """Whether `share` gives the same result as calling the modules."""
         block = self.layers[0]
         return isinstance(block, TwoWayBlock) and block.shares
 
@@ -226,7 +233,7 @@ class TwoWayTransformer(nn.Module):
         return [block.cross_attn_token_to_image, block.cross_attn_image_to_token]
 
     def share(self, image: Float[Tensor, "I HW C"], image_pe: Float[Tensor, "1 HW C"]) -> Shared:
-        """What the first block makes of images before any prompt; `shared[owner]` is what `forward` takes."""
+        """The first block's work on images before any prompt; `forward` takes `shared[owner]`."""
         block = self.layers[0]
         assert isinstance(block, TwoWayBlock)
         return block.share(image, image_pe)
@@ -240,11 +247,11 @@ class TwoWayTransformer(nn.Module):
         similarity: Float[Tensor, "#P #n #L HW"] | None = None,
         target: Float[Tensor, "#P #L C"] | None = None,
     ) -> tuple[Float[Tensor, "P L C"], Float[Tensor, "P HW C"]]:
-        """Tokens and image tokens after they met.
+        """Tokens and image tokens after attention.
 
-        `image` has a row a prompt: plain image tokens, or what `share` made of them, with the same result.
-        `similarity` is added to the logits of tokens looking at the image, `target` to the tokens before every
-        block (and so to their positions too): PerSAM's guidance (arXiv 2305.03048).
+        `image` has one row for each prompt: plain image tokens, or the result of `share`; both give the same.
+        `similarity` is added to the logits of tokens that attend to the image. `target` is added to the tokens before
+        every block, and so to their positions too. Both are PerSAM's guidance (arXiv 2305.03048).
         """
         taking_part = None if ignored is None else ~ignored[:, None, None, :]
         token_pe = tokens if target is None else tokens + target
@@ -254,8 +261,8 @@ class TwoWayTransformer(nn.Module):
                 tokens = tokens + target
             tokens, image = layer(tokens, image, token_pe, image_pe, taking_part, similarity)
         assert isinstance(image, Tensor)
-        seen = _seen(self.final_attn_token_to_image, tokens + token_pe, image + image_pe, image, None)
-        return self.norm_final_attn(tokens + seen), image
+        update = _token_update(self.final_attn_token_to_image, tokens + token_pe, image + image_pe, image, None)
+        return self.norm_final_attn(tokens + update), image
 
 
 def _folds(attention: nn.Module) -> bool:
@@ -263,28 +270,28 @@ def _folds(attention: nn.Module) -> bool:
 
 
 def _attend(attention: nn.Module, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
-    """What calling the module gives; wrappers written for SAM's own code take three arguments."""
+    """The result of calling the module. Wrappers written for SAM's own code take three arguments."""
     attended: Tensor = attention(q, k, v) if mask is None else attention(q, k, v, mask)
     return attended
 
 
-def _seen(
+def _token_update(
     attention: nn.Module,
     tokens: Float[Tensor, "P L C"],
-    placed: Float[Tensor, "P HW C"],
-    places: Float[Tensor, "P HW C"],
+    keys: Float[Tensor, "P HW C"],
+    values: Float[Tensor, "P HW C"],
     similarity: Float[Tensor, "#P #n #L HW"] | None,
 ) -> Float[Tensor, "P L C"]:
-    """What tokens see of the image, by the shorter way where that gives the same."""
+    """The update of tokens from the image, by the faster formula if it gives the same result."""
     if isinstance(attention, Attention) and attention.folds:
-        return attention.look(tokens, placed, places, similarity)
-    return _attend(attention, tokens, placed, places, similarity)
+        return attention.attend_to_image(tokens, keys, values, similarity)
+    return _attend(attention, tokens, keys, values, similarity)
 
 
 def _plus(
     image: Float[Tensor, "P HW C"], weights: Float[Tensor, "P HW R"], vectors: Float[Tensor, "P R C"], own: bool = False
 ) -> Float[Tensor, "P HW C"]:
-    """The image tokens plus a product, written over the tokens where they are the caller's `own`."""
-    if autocasts(image.device):  # would round the sum, and forbids writing over
+    """The image tokens plus a product; overwrites them if they are the caller's `own`."""
+    if autocasts(image.device):  # autocast would round the sum, and does not allow overwriting
         return image + weights @ vectors
     return image.baddbmm_(weights, vectors) if own else torch.baddbmm(image, weights, vectors)

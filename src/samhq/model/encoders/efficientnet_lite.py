@@ -1,11 +1,11 @@
 """EfficientNet-Lite, the encoder of the starter: pixels in; an embedding grid and a map four times as fine out.
 
-Inverted residuals of convolutions without squeeze-and-excite, ReLU6 between them: made for CPUs and for 8-bit numbers.
-Strides 8, 16 and 32 are joined to the embedding, strides 2, 4 and 8 to the fine map, so that thin structures keep
-features of their own resolution. Batch normalisation always uses its running statistics. Knows nothing about prompts.
+Inverted residuals of convolutions without squeeze-and-excite, with ReLU6: made for CPUs and 8-bit numbers. Strides 8,
+16 and 32 are joined to the embedding, strides 2, 4 and 8 to the fine map, so that thin structures keep features of
+their own resolution. Batch normalisation always uses its running statistics. Knows nothing about prompts.
 
-Source: Tan and Le, EfficientNet (arXiv 1905.11946); tensorflow/tpu, models/official/efficientnet/lite. Mixing after the
-join follows ConvNeXt (arXiv 2201.03545).
+Source: Tan and Le, EfficientNet (arXiv 1905.11946); tensorflow/tpu, models/official/efficientnet/lite. The mixing after
+the join follows ConvNeXt (arXiv 2201.03545).
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ from samhq.model.encoders.tensor_shapes import Recognised, TensorShapes
 from samhq.model.layers import LayerNorm2d, folded, untouched
 from samhq.types import Encoded
 
-#: Of batch normalisation in the published weights.
+#: Epsilon of batch normalisation in the published weights.
 _EPS = 1e-3
 
 
 class SameConvNorm(nn.Module):
     """A convolution without bias and the batch normalisation after it, computed as one convolution.
 
-    At stride 2 the padding is TensorFlow's: what is odd goes right and below.
+    At stride 2 the padding is TensorFlow's: an odd pixel goes right and below.
     """
 
     def __init__(self, inp: int, out: int, kernel: int = 1, stride: int = 1, groups: int = 1) -> None:
         super().__init__()
-        # At stride 1 the same on all sides; else TensorFlow's, of which what is odd goes right and below.
+        # At stride 1 the same on all sides; else TensorFlow's, with an odd pixel right and below.
         before = (kernel - stride) // 2 if stride > 1 else kernel // 2
         self.padding = (before, kernel - stride - before) * 2
         self.c = nn.Conv2d(inp, out, kernel, stride, groups=groups, bias=False)
         self.bn = nn.BatchNorm2d(out, eps=_EPS)
 
     def forward(self, x: Float[Tensor, "B c h w"]) -> Float[Tensor, "B C H W"]:
-        """The normalised map, of half the size at stride 2."""
+        """The normalised map, half the size at stride 2."""
         if not untouched(self.bn, nn.BatchNorm2d):
             return self.bn(self.c(F.pad(x, self.padding)))
         if not untouched(self.c, nn.Conv2d):
@@ -55,7 +55,7 @@ class SameConvNorm(nn.Module):
 
 
 class InvertedResidual(nn.Module):
-    """1x1 to more channels, depth-wise convolution, 1x1 to the output; added to the input where they are alike."""
+    """1x1 to more channels, depth-wise convolution, 1x1 to the output; added to the input if the shapes agree."""
 
     def __init__(self, inp: int, out: int, kernel: int, stride: int, expand: int) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ class InvertedResidual(nn.Module):
 
 
 class Mixer(nn.Module):
-    """Depth-wise 7x7 convolution, norm, and two 1x1 convolutions, added to the input: joined levels meet."""
+    """Depth-wise 7x7 convolution, norm, and two 1x1 convolutions, added to the input; mixes the joined levels."""
 
     def __init__(self, dim: int, hidden: int) -> None:
         super().__init__()
@@ -85,7 +85,7 @@ class Mixer(nn.Module):
         nn.init.zeros_(self.narrow.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Float[Tensor, "B C h w"]) -> Float[Tensor, "B C h w"]:
-        """The mixed map; before training the map itself."""
+        """The mixed map. Before training it equals the input."""
         return x + self.narrow(F.gelu(self.widen(self.norm(self.depthwise(x)))))
 
 
@@ -149,7 +149,7 @@ class EfficientNetLite(nn.Module):
         self.side = side
         self.stem = SameConvNorm(3, stem, 3, 2)
         blocks: list[nn.Module] = []
-        #: After which block the map of a stride is complete: the last block of that stride.
+        #: The last block of each stride, after which the map of the stride is complete.
         self.complete: dict[int, int] = {}
         widths, inp, stride = {}, stem, 2
         for stage, width in enumerate(channels):
@@ -164,7 +164,7 @@ class EfficientNetLite(nn.Module):
         self.fine = Fine((widths[2], widths[4], widths[8]), fine_dim)
 
     def forward(self, pixels: Float[Tensor, "B 3 S S"]) -> Encoded:
-        """Features, and as the only level the fine map."""
+        """Features, and the fine map as the only level."""
         x, maps = F.relu6(self.stem(pixels)), {}
         for number, block in enumerate(self.blocks):
             x = block(x)
@@ -175,15 +175,15 @@ class EfficientNetLite(nn.Module):
 
 
 def keywords(row: EfficientNetLiteConfig) -> dict[str, Any]:
-    """What the module is made with: all of the row but `patch`, which follows from its strides."""
+    """The arguments of the module: all fields of the row except `patch`, which follows from its strides."""
     return {name: value for name, value in vars(row).items() if name != "patch"}
 
 
 def recognise(shapes: TensorShapes, declared: Mapping[str, object]) -> Recognised:
-    """The numbers of the EfficientNet-Lite whose tensors these are; kernels and strides are always the published ones.
+    """The row for an EfficientNet-Lite with these tensors; kernels and strides are always the published ones.
 
     Raises:
-        CheckpointError: a tensor is missing, or the shapes make no EfficientNet-Lite.
+        CheckpointError: a tensor is missing, or the shapes do not fit an EfficientNet-Lite.
     """
     del declared
     at = "image_encoder"
@@ -206,7 +206,7 @@ def recognise(shapes: TensorShapes, declared: Mapping[str, object]) -> Recognise
 
 
 def _stages(widths: list[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Channels and depths of stages, from the width of every block: no two stages in a row are equally wide.
+    """Channels and depths of stages, from the width of every block; neighbouring stages differ in width.
 
     >>> _stages([16, 24, 24, 40])
     ((16, 24, 40), (1, 2, 1))

@@ -1,7 +1,8 @@
 """Hiera, the encoder of SAM 2 and HQ-SAM 2: a vision transformer of four stages, each at half the resolution before.
 
-Most blocks attend inside windows, a few over the whole grid; the first block of a stage pools its queries. No
-relative positions, no class token. Knows nothing about prompts. `recognise` is the way back, from tensors to numbers.
+Most blocks attend inside windows, a few over the whole grid; the first block of a stage pools its queries. It has no
+relative positions and no class token. Knows nothing about prompts. `recognise` goes the other way, from tensors to
+numbers.
 
 Source: Ryali et al., Hiera (arXiv 2306.00989); Ravi et al., SAM 2 (arXiv 2408.00714), section 4 and appendix D.
 """
@@ -51,8 +52,8 @@ class HieraAttention(nn.Module):
     def forward(self, x: Float[Tensor, "B H W C"], window: int = 0) -> Float[Tensor, "B h w D"]:
         """The attended grid; the caller adds the residual.
 
-        Windows are padded with zeros, which are all projected to one vector: only real cells are projected, unless
-        the projection is somebody else's or watched; then it gets whole windows.
+        Windows are padded with zeros. All zeros have the same projection, so only real cells are projected. A
+        projection that was replaced or has hooks gets whole windows.
         """
         height, width = x.shape[1:3]
         if not window:
@@ -68,7 +69,7 @@ class HieraAttention(nn.Module):
         return self.proj(unwindows(out, padded, (height, width)))
 
     def attended(self, qkv: Float[Tensor, "B H W D"]) -> Float[Tensor, "B h w C"]:
-        """Each head's attended values, side by side, of projected grids."""
+        """The attended values of projected grids, heads side by side."""
         q, k, v = qkv.chunk(3, dim=-1)
         if self.pool:
             q = pooled(q)
@@ -93,7 +94,7 @@ class HieraBlock(nn.Module):
         self.proj = nn.Linear(dim, out) if dim != out else None
 
     def forward(self, x: Float[Tensor, "B H W C"]) -> Float[Tensor, "B h w D"]:
-        """The next grid. Where the width changes, the residual is the projected, normalised input, pooled."""
+        """The next grid. If the width changes, the residual is the projected, normalised input, pooled."""
         normed = self.norm1(x)
         if self.proj is not None:
             x = self.proj(normed)
@@ -104,7 +105,7 @@ class HieraBlock(nn.Module):
 
 
 class HieraPatchEmbed(nn.Module):
-    """One vector for each square of four by four pixels, from seven by seven."""
+    """One vector for each square of four by four pixels, computed from seven by seven."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -139,7 +140,7 @@ class Hiera(nn.Module):
             out = dim * 2**stage
             for i in range(depth):
                 pool = stage > 0 and i == 0
-                # The first block of a stage still runs on the grid, and in the windows, of the stage before.
+                # The first block of a stage still uses the grid and the windows of the stage before.
                 window = windows[stage - 1] if pool else windows[stage]
                 window = 0 if len(self.blocks) in global_blocks else window
                 self.blocks.append(
@@ -148,7 +149,7 @@ class Hiera(nn.Module):
             self.ends.append(len(self.blocks) - 1)
 
     def positions(self, height: int, width: int) -> Float[Tensor, "1 h w C"]:
-        """What is added to patches: the enlarged background plus one window, repeated."""
+        """The positions to add to patches: the enlarged background plus one window, repeated."""
         background = F.interpolate(self.pos_embed, (height, width), mode="bicubic", align_corners=False)
         size = self.pos_embed_window.shape[-1]
         tiles = self.pos_embed_window.repeat(1, 1, height // size, width // size)
@@ -182,15 +183,15 @@ class ImageEncoderHiera(nn.Module):
 
 
 def keywords(row: HieraConfig) -> Mapping[str, Any]:
-    """The encoder's arguments for a row; the trunk's strides make the patch."""
+    """The encoder's arguments for a row; `patch` follows from the trunk's strides."""
     return {name: value for name, value in vars(row).items() if name != "patch"}
 
 
 def recognise(shapes: TensorShapes, declared: Mapping[str, object]) -> Recognised:
-    """The numbers of the Hiera whose tensors these are; heads, windows and global blocks leave no trace.
+    """The row for a Hiera with these tensors; heads, windows and global blocks do not show in them.
 
     Raises:
-        CheckpointError: a tensor is missing, or the shapes make no Hiera of four stages.
+        CheckpointError: a tensor is missing, or the shapes do not fit a Hiera of four stages.
     """
     del declared
     at = "image_encoder.trunk"

@@ -1,7 +1,7 @@
-"""The table of image encoders: how each kind of row in `samhq.config` becomes a module, and is recognised in a file.
+"""The table of image encoders: how to build a module for each kind of row in `samhq.config` and recognise it in files.
 
 To add an encoder: write its row class in `samhq.encoder_config` (a subclass of `EncoderConfig`), its module in a file
-of its own here, and an `EncoderKind` in `ENCODERS`. Nothing else asks which encoder a model has.
+of its own here, and an `EncoderKind` in `ENCODERS`. No other code checks which encoder a model has.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from samhq.encoder_config import EfficientNetLiteConfig, EncoderConfig, HieraCon
 from samhq.model.encoders import efficientnet_lite, hiera, tiny_vit, vit
 from samhq.model.encoders.tensor_shapes import Recognised, TensorShapes
 
-#: Tensor shapes, and the fields that are written beside them by dotted name, to the encoder that they are.
+#: From tensor shapes, and the fields that are stored beside them by dotted name, to the encoder.
 Recognise = Callable[[TensorShapes, Mapping[str, object]], Recognised]
 
 
 @dataclass(frozen=True)
 class EncoderKind:
-    """One kind of encoder: the class of its rows, its module, and how it is recognised.
+    """One kind of encoder: the class of its rows, its module, and how to recognise it.
 
-    `module` takes the row's fields, `side` and `out` as keywords, or what `keywords` makes of the row in place of the
+    `module` takes the row's fields, `side` and `out` as keywords, or the result of `keywords(row)` in place of the
     fields. Its `forward` takes pixels [I,3,S,S] and returns `samhq.types.Encoded` with features [I,out,g,g]. `mark` is
-    how the name of a tensor begins that no other kind has. Without `recognise` the numbers are the row's own defaults,
-    unless others are written beside the tensors.
+    the beginning of a tensor's name that no other kind has. Without `recognise` the numbers are the row's own defaults,
+    unless others are stored beside the tensors.
     """
 
     row: type[EncoderConfig]
@@ -38,14 +38,14 @@ class EncoderKind:
     recognise: Recognise | None = None
 
     def build(self, row: EncoderConfig, side: int, out: int, module: type[Any] | None = None) -> nn.Module:
-        """The untrained module for a row, or that of a subclass `module`, for pictures of `side` pixels."""
+        """The untrained module for a row, or a subclass `module`, for pictures of `side` pixels."""
         return (module or self.module)(side=side, out=out, **self.keywords(row))
 
     def recognised(self, shapes: TensorShapes, declared: Mapping[str, object]) -> Recognised:
-        """The encoder that these tensors are.
+        """The encoder with these tensors.
 
         Raises:
-            CheckpointError: tensors are missing, or their shapes make no encoder.
+            CheckpointError: tensors are missing, or their shapes fit no encoder.
         """
         if self.recognise is not None:
             return self.recognise(shapes, declared)

@@ -1,4 +1,4 @@
-"""Shapes of named tensors, from which encoders recognise themselves. Knows nothing about files or models."""
+"""Shapes of named tensors, from which encoders are recognised. Knows nothing about files or models."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from samhq.errors import CheckpointError
 
 
 class TensorShapes:
-    """Shapes by original tensor name, with errors that name what is missing."""
+    """Shapes by original tensor name; errors name the missing tensor."""
 
     def __init__(self, state: Mapping[str, object]) -> None:
         self.keys = state.keys()
         self._state = state
 
     def __call__(self, key: str, rank: int, *, empty: bool = False) -> tuple[int, ...]:
-        """The shape of one tensor, which must have `rank` axes and, unless `empty`, hold something.
+        """The shape of one tensor. It must have `rank` axes and, unless `empty`, at least one value.
 
         Raises:
             CheckpointError: there is no such tensor, or it has other axes.
@@ -32,11 +32,11 @@ class TensorShapes:
         return shape
 
     def has(self, *beginnings: str) -> bool:
-        """Whether some name starts so."""
+        """Whether a tensor's name begins like this."""
         return any(key.startswith(beginnings) for key in self.keys)
 
     def count(self, beginning: str) -> int:
-        """How many numbered children `beginning` has; they must be 0, 1, 2, … without a gap.
+        """The number of numbered children of `beginning`; they must be 0, 1, 2, … without a gap.
 
         Raises:
             CheckpointError: there is none, or a number is missing.
@@ -50,10 +50,10 @@ class TensorShapes:
 
 @dataclass(frozen=True)
 class Recognised:
-    """An encoder's numbers as its tensors show them, and the picture's side where they show it.
+    """An encoder's numbers, and the picture's side, as far as its tensors show them.
 
-    `undecided` names fields that no tensor shows ("encoder.norm_eps", "side"): what is written beside the tensors
-    decides them.
+    `undecided` names fields that no tensor shows ("encoder.norm_eps", "side"); the values stored beside the tensors
+    decide these.
     """
 
     encoder: EncoderConfig

@@ -1,8 +1,7 @@
 """TinyViT-5M, the encoder of Light HQ-SAM and MobileSAM: picture square in, embedding grid out.
 
-Four stages: convolutions, then three of windowed attention with a learned bias for each absolute offset. The
-bias is always read from its parameter; the original caches a copy that can be stale after loading.
-Knows nothing about prompts.
+Four stages: convolutions, then three of windowed attention with a learned bias for each absolute offset. The bias is
+always read from its parameter; the original caches a copy that can be stale after loading. Knows nothing about prompts.
 
 Source: Wu et al., TinyViT (arXiv 2207.10666); Zhang et al., MobileSAM (arXiv 2306.14289).
 """
@@ -23,7 +22,7 @@ from samhq.model.encoders.tensor_shapes import Recognised, TensorShapes
 from samhq.model.layers import folded, neck, unrecorded, untouched, unwindows, windows
 from samhq.types import Encoded
 
-#: Elements of the widest map that a strip of rows may have where strips should stay in a CPU's cache (4 MB).
+#: Most elements of the widest map of a strip of rows, so that strips stay in a CPU's cache (4 MB).
 CACHE_BUDGET = 1 << 20
 
 
@@ -36,10 +35,10 @@ class ConvNorm(nn.Module):
         self.bn = nn.BatchNorm2d(out)
 
     def forward(self, x: Float[Tensor, "B c h w"], pad_rows: bool = True) -> Float[Tensor, "B C H W"]:
-        """The normalised map; without `pad_rows` the caller has added what a kernel needs above and below.
+        """The normalised map. Without `pad_rows` the caller has already added the rows above and below.
 
-        Once its statistics are fixed the normalisation is part of the convolution, by weights made at each call:
-        they are few, and a copy could not become stale.
+        Once its statistics are fixed, normalisation is merged into the convolution. The merged weights are computed at
+        each call: they are few, and a stored copy could become stale.
         """
         if self.bn.training or not self.folds:
             return self.bn(self.c(x))
@@ -51,7 +50,7 @@ class ConvNorm(nn.Module):
 
     @property
     def folds(self) -> bool:
-        """Whether nobody changed or watches the two layers, so that they may be computed as one."""
+        """Whether the two layers are plain and without hooks, so that they may be computed as one."""
         return untouched(self.c, nn.Conv2d) and untouched(self.bn, nn.BatchNorm2d)
 
 
@@ -85,17 +84,17 @@ class Bottleneck(nn.Module):
         return self._in_strips(x)
 
     def end(self, x: Float[Tensor, "B c h w"], y: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
-        """What follows the third convolution."""
+        """The step after the third convolution."""
         del x
         return y
 
     def _in_strips(self, x: Float[Tensor, "B c h w"]) -> Float[Tensor, "B C H W"]:
-        """The same, some rows at a time, so that the wide maps between stay in the cache."""
+        """The same, some rows at a time, so that the wide maps stay in the cache."""
         height, stride = x.shape[2], self.conv2.c.stride[0]
         step = max(8, CACHE_BUDGET // (x.shape[0] * x.shape[3] * self.conv1.c.out_channels * stride))
         strips = []
         for top in range(0, -(-height // stride), step):
-            # Rows of the input that the output's rows top .. top + step rest on: one more above, one more below.
+            # Output rows top .. top + step need one more input row above and one below.
             first, last = top * stride - 1, min((top + step - 1) * stride + 2, height + 1)
             wide = F.gelu(self.conv1(x[:, :, max(0, first) : min(last, height)]))
             if first < 0 or last > height:
@@ -117,7 +116,7 @@ class MBConv(Bottleneck):
 
 
 def offset_index(size: int, device: torch.device) -> Int64[Tensor, "L L"]:
-    """Which of the `size * size` absolute offsets lies between each two cells of a window, row by row.
+    """The number of the absolute offset (of `size * size`) between each two cells of a window, row by row.
 
     >>> offset_index(2, torch.device("cpu"))[0].tolist()
     [0, 1, 2, 3]
@@ -130,7 +129,7 @@ def offset_index(size: int, device: torch.device) -> Int64[Tensor, "L L"]:
 class TinyViTAttention(nn.Module):
     """Multi-head attention inside a window; the norm comes first, so padding enters as the norm's bias.
 
-    The rows of `qkv` are ordered head by head, [q|k|v] in each: unlike the plain ViT's.
+    The rows of `qkv` are ordered head by head, [q|k|v] in each, unlike those of the plain ViT.
     """
 
     def __init__(self, dim: int, heads: int, size: int, eps: float) -> None:
@@ -144,8 +143,8 @@ class TinyViTAttention(nn.Module):
     def forward(self, x: Float[Tensor, "B H W C"]) -> Float[Tensor, "B H W C"]:
         """The attended grid; the caller adds the residual.
 
-        Of padding the norm makes its bias, and the projection of that one vector is what windows are filled with:
-        only real cells are projected, unless one of the two is somebody else's or watched; then it gets whole windows.
+        The norm turns padding into its bias, so windows are padded with the projection of that one vector, and only
+        real cells are projected. A norm or projection that was replaced or has hooks gets whole windows.
         """
         if untouched(self.qkv, nn.Linear) and untouched(self.norm, nn.LayerNorm):
             parts, padded = windows(self.qkv(self.norm(x)), self.size, self.qkv(self.norm.bias))
@@ -161,7 +160,7 @@ class TinyViTAttention(nn.Module):
 
 
 class Mlp(nn.Module):
-    """Norm, two linear layers, GELU between."""
+    """Norm and two linear layers with GELU between them."""
 
     def __init__(self, dim: int, hidden: int, eps: float) -> None:
         super().__init__()
@@ -235,13 +234,13 @@ class TinyViT(nn.Module):
                 blocks = [TinyViTBlock(dim, heads[i], windows[i], mlp_ratio, norm_eps) for _ in range(depths[i])]
             down = Bottleneck(dim, dims[i + 1], dims[i + 1], strides[i]) if i + 1 < len(dims) else None
             self.layers.append(TinyViTStage(blocks, down))
-        # The classifier of the pre-training: in every published file, never applied.
+        # The classifier of the pre-training: in every published file, never used.
         self.norm_head = nn.LayerNorm(dims[-1], eps=norm_eps)
         self.head = nn.Linear(dims[-1], classes)
         self.neck = neck(dims[-1], out)
 
     def forward(self, pixels: Float[Tensor, "B 3 S S"]) -> Encoded:
-        """Features, and as the only level the second stage's down-sampled output [B,g,g,dims[2]]."""
+        """Features, and the second stage's down-sampled output [B,g,g,dims[2]] as the only level."""
         x = self.layers[1](self.layers[0](self.patch_embed(pixels)))
         early = x.permute(0, 2, 3, 1)
         for stage in self.layers[2:]:
@@ -250,15 +249,15 @@ class TinyViT(nn.Module):
 
 
 def keywords(row: TinyViTConfig) -> dict[str, Any]:
-    """What the module is made with: all of the row but `patch`, which follows from its stages."""
+    """The arguments of the module: all fields of the row except `patch`, which follows from its stages."""
     return {name: value for name, value in vars(row).items() if name != "patch"}
 
 
 def recognise(shapes: TensorShapes, declared: Mapping[str, object]) -> Recognised:
-    """The numbers of the TinyViT whose tensors these are; the picture's side leaves no trace in them.
+    """The row for a TinyViT with these tensors; they do not show the picture's side.
 
     Raises:
-        CheckpointError: a tensor is missing, or the shapes make no TinyViT.
+        CheckpointError: a tensor is missing, or the shapes do not fit a TinyViT.
     """
     at = "image_encoder.layers"
     stages = shapes.count(f"{at}.")
@@ -279,7 +278,7 @@ def recognise(shapes: TensorShapes, declared: Mapping[str, object]) -> Recognise
 
 
 def _first(declared: Mapping[str, object], name: str) -> int:
-    """A number for a TinyViT's first stage, which has no attention and so shows none."""
+    """A value for a TinyViT's first stage, which has no attention and so shows none."""
     default: int = vars(TINY_VIT)[name][0]
     match declared.get(f"encoder.{name}"):
         case [int(stated), *_]:

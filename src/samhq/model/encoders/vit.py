@@ -1,7 +1,7 @@
 """The plain vision transformer of SAM, SAM-HQ and SlimSAM: picture square in, embedding grid out.
 
-Most blocks attend inside windows, a few globally; both add decomposed relative positions to the attention
-logits. Knows nothing about prompts. `recognise` is the way back, from tensors to numbers.
+Most blocks attend inside windows, a few globally; both add decomposed relative positions to the attention logits. Knows
+nothing about prompts. `recognise` goes the other way, from tensors to numbers.
 
 Source: Kirillov et al., Segment Anything (arXiv 2304.02643); Li et al., ViTDet (arXiv 2203.16527).
 """
@@ -23,9 +23,9 @@ from samhq.model.encoders.tensor_shapes import Recognised, TensorShapes
 from samhq.model.layers import MLPBlock, neck, unrecorded, untouched, unwindows, windows
 from samhq.types import Encoded
 
-#: Attention logits are biased per head: heads are taken together up to this many logits (256 MB in float32), ...
+#: Attention logits have a bias for each head: heads are computed together up to this many logits (256 MB in float32).
 BIAS_BUDGET = 1 << 26
-#: ... and where pieces should stay in a CPU's cache, windows, heads or queries up to this many (16 MB).
+#: If pieces should stay in a CPU's cache: windows, heads or queries up to this many logits (16 MB).
 CACHE_BUDGET = 1 << 22
 _PUBLISHED = (VIT_B, VIT_L, VIT_H, SLIM_50, SLIM_77)
 
@@ -43,7 +43,7 @@ def relative_table(table: Float[Tensor, "L c"], size: int) -> Float[Tensor, "siz
 
 
 def steps(count: int, size: int) -> list[slice]:
-    """Slices of `size`, at least 1, that cover `count`.
+    """Slices of length `size`, at least 1, that cover `count`.
 
     >>> steps(5, 3)
     [slice(0, 3, None), slice(3, 6, None)]
@@ -68,8 +68,8 @@ class ViTAttention(nn.Module):
     def forward(self, x: Float[Tensor, "B H W C"], window: int = 0) -> Float[Tensor, "B H W C"]:
         """The attended grid, or grids of windows; the caller adds the residual.
 
-        Windows are padded with zeros, which are all projected to one vector: only real cells are projected, unless
-        the projection is somebody else's or watched; then it gets whole windows.
+        Windows are padded with zeros. All zeros have the same projection, so only real cells are projected. A
+        projection that was replaced or has hooks gets whole windows.
         """
         if not window:
             return self.proj(self.attended(self.qkv(x)))
@@ -81,14 +81,14 @@ class ViTAttention(nn.Module):
         return self.proj(unwindows(self.attended(parts), padded, (x.shape[1], x.shape[2])))
 
     def attended(self, qkv: Float[Tensor, "B H W D"]) -> Float[Tensor, "B H W C"]:
-        """Each head's attended values, side by side, of projected grids."""
+        """The attended values of projected grids, heads side by side."""
         b, h, w, _ = qkv.shape
         q, k, v = qkv.view(b, h * w, 3, self.heads, self.head_dim).permute(2, 0, 3, 1, 4)
         out = self._in_pieces(q, k, v, h, w) if unrecorded(qkv) else self._by_heads(q, k, v, h, w)
         return out.transpose(1, 2).reshape(b, h, w, -1)
 
     def _by_heads(self, q: Tensor, k: Tensor, v: Tensor, h: int, w: int) -> Float[Tensor, "B n L c"]:
-        """Attention with the relative logits of as many heads at once as the budget allows."""
+        """Attention with the relative logits of as many heads at a time as the limit allows."""
         step = max(1, BIAS_BUDGET // (len(q) * (h * w) ** 2))
         parts = []
         for start in range(0, self.heads, step):
@@ -98,7 +98,7 @@ class ViTAttention(nn.Module):
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
     def _in_pieces(self, q: Tensor, k: Tensor, v: Tensor, h: int, w: int) -> Float[Tensor, "B n L c"]:
-        """The same, piece by piece: some windows, of one window some heads, of one head some queries."""
+        """The same, piece by piece: some windows, or some heads of one window, or some queries of one head."""
         length, out = h * w, torch.empty_like(q)
         rows, columns = self.relative_parts(q, h, w)
         queries = steps(length, CACHE_BUDGET // length)
@@ -111,14 +111,14 @@ class ViTAttention(nn.Module):
         return out
 
     def relative_logits(self, q: Float[Tensor, "B n L c"], h: int, w: int) -> Float[Tensor, "B n L L"]:
-        """What relative position adds to each attention logit: a row term plus a column term."""
+        """The part of each attention logit that depends on relative position: a row term plus a column term."""
         rows, columns = self.relative_parts(q, h, w)
         return (rows[..., :, None] + columns[..., None, :]).reshape(*q.shape[:2], h * w, h * w)
 
     def relative_parts(
         self, q: Float[Tensor, "B n L c"], h: int, w: int
     ) -> tuple[Float[Tensor, "B n L h"], Float[Tensor, "B n L w"]]:
-        """What each row of keys, and each column of keys, adds to a query's logits."""
+        """The row terms and the column terms that keys add to a query's logits."""
         grid = q.reshape(*q.shape[:2], h, w, -1)
         rows = torch.einsum("bnyxc,ykc->bnyxk", grid, relative_table(self.rel_pos_h, h))
         columns = torch.einsum("bnyxc,xkc->bnyxk", grid, relative_table(self.rel_pos_w, w))
@@ -187,7 +187,7 @@ class ImageEncoderViT(nn.Module):
         self.neck = neck(dim, out)
 
     def forward(self, pixels: Float[Tensor, "B 3 S S"]) -> Encoded:
-        """Features, and as levels the output [B,g,g,dim] of every global block in order."""
+        """Features, and the output [B,g,g,dim] of every global block as levels, in order."""
         x = self.patch_embed(pixels) + self.pos_embed
         early = []
         for block in self.blocks:
@@ -198,10 +198,10 @@ class ImageEncoderViT(nn.Module):
 
 
 def recognise(shapes: TensorShapes, declared: Mapping[str, object]) -> Recognised:
-    """The numbers of the ViT whose tensors these are.
+    """The row for a ViT with these tensors.
 
     Raises:
-        CheckpointError: a tensor is missing, or the shapes make no ViT.
+        CheckpointError: a tensor is missing, or the shapes do not fit a ViT.
     """
     del declared
     dim, _, patch, _ = shapes("image_encoder.patch_embed.proj.weight", 4)
@@ -229,7 +229,7 @@ def recognise(shapes: TensorShapes, declared: Mapping[str, object]) -> Recognise
 
 
 def _windows(tables: tuple[int, ...], grid: int, dim: int) -> tuple[int, tuple[int, ...], tuple[str, ...]]:
-    """Window, global blocks, and what stays open, from the lengths 2·window-1 or 2·grid-1 of the tables."""
+    """Window, global blocks, and undecided fields, from the lengths 2·window-1 or 2·grid-1 of the tables."""
     blocks = tuple(i for i, length in enumerate(tables) if length == 2 * grid - 1)
     windowed = {length for length in tables if length != 2 * grid - 1}
     if len(windowed) > 1 or not blocks or any(length % 2 == 0 for length in windowed):
@@ -239,7 +239,7 @@ def _windows(tables: tuple[int, ...], grid: int, dim: int) -> tuple[int, tuple[i
         )
     if windowed:
         return (windowed.pop() + 1) // 2, blocks, ()
-    # A window as large as the grid leaves no trace: believe a published model of this width and depth.
+    # A window as large as the grid does not show: use a published model of this width and depth.
     same = [row for row in _PUBLISHED if (row.dim, row.depth, row.window) == (dim, len(tables), grid)]
     open_fields = ("encoder.window", "encoder.global_blocks")
     return (grid, same[0].global_blocks, open_fields) if same else (grid, blocks, open_fields)

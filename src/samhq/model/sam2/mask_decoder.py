@@ -1,9 +1,9 @@
-"""SAM 2's decoder: SAM's, with two finer maps of the image, and a score that says whether the object is there.
+"""SAM 2's decoder: SAM's, with two finer maps of the image, and a score for whether the object is visible.
 
-`MaskDecoder2HQ` is HQ-SAM 2's: one more token, whose mask is painted from convolved features.
+`MaskDecoder2HQ` is HQ-SAM 2's: it has one more token, whose mask is computed from convolved features.
 
-Source: Ravi et al., SAM 2 (arXiv 2408.00714), appendix D.1; Ke et al., Segment Anything in High Quality
-(arXiv 2306.01567), and the folder sam-hq2 of its repository.
+Source: Ravi et al., SAM 2 (arXiv 2408.00714), appendix D.1; Ke et al., Segment Anything in High Quality (arXiv
+2306.01567), and the folder sam-hq2 of its repository.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from samhq.types import Attended, ImageEmbedding
 
 
 class MaskDecoder2(MaskDecoder):
-    """Four masks as SAM's, painted with the help of two finer maps; predicted IoU lies in 0..1."""
+    """Four masks as SAM's, computed with the help of two finer maps; predicted IoU is in 0..1."""
 
     def __init__(self, *, dim: int, middle_dim: int, mask_dim: int, head_depth: int, **rest: Any) -> None:
         super().__init__(dim=dim, middle_dim=middle_dim, mask_dim=mask_dim, head_depth=head_depth, listed=True, **rest)
@@ -32,7 +32,7 @@ class MaskDecoder2(MaskDecoder):
         self.pred_obj_score_head = MLP(dim, dim, 1, head_depth)
 
     def output_tokens(self) -> Float[Tensor, "L C"]:
-        """IoU, masks, and the object score last: attention does not know their order, so SAM's places stay."""
+        """The tokens of IoU, masks, and the object score last; attention ignores order, so SAM's positions stay."""
         return torch.cat([super().output_tokens(), self.obj_score_token.weight])
 
     def quality(self, tokens: Float[Tensor, "P L C"]) -> Float[Tensor, "P M"]:
@@ -40,15 +40,15 @@ class MaskDecoder2(MaskDecoder):
         return super().quality(tokens).sigmoid()
 
     def object_score(self, tokens: Float[Tensor, "P L C"]) -> Float[Tensor, "P 1"]:
-        """Above 0 where the object is in the picture; `tokens` as `Attended` has them."""
+        """Above 0 if the object is visible; `tokens` as in `Attended`."""
         return self.pred_obj_score_head(tokens[:, -1])
 
     def levels(self, finest: Float[Tensor, "I G G C"], finer: Float[Tensor, "I F F C"]) -> tuple[Tensor, Tensor]:
-        """The two maps that enlarging masks takes in, [I,c,4g,4g] and [I,2c,2g,2g]: once an image."""
+        """The two maps for enlarging masks, [I,c,4g,4g] and [I,2c,2g,2g]; computed once for each image."""
         return self.conv_s0(finest.permute(0, 3, 1, 2)), self.conv_s1(finer.permute(0, 3, 1, 2))
 
     def upscaled(self, attended: Attended, embedding: ImageEmbedding) -> Float[Tensor, "P c G G"]:
-        """Each prompt's image features at four times the grid, with the image's finer maps in them."""
+        """Each prompt's image features at four times the grid, with the image's finer maps added."""
         if attended.upscaled is not None:
             return attended.upscaled
         assert len(embedding.levels) == 2, "SAM 2's decoder needs the image's two finer maps"
@@ -58,21 +58,21 @@ class MaskDecoder2(MaskDecoder):
 
 
 class MaskDecoder2HQ(HQMask, MaskDecoder2):
-    """SAM 2's decoder with one HQ mask more, whose logits correct the others."""
+    """SAM 2's decoder with one more mask, the HQ mask, whose logits correct the others."""
 
     def __init__(self, *, dim: int, middle_dim: int, mask_dim: int, head_depth: int, **rest: Any) -> None:
         super().__init__(dim=dim, middle_dim=middle_dim, mask_dim=mask_dim, head_depth=head_depth, **rest)
         self.add_hq_mask(dim, middle_dim, mask_dim, head_depth)
 
     def output_tokens(self) -> Float[Tensor, "L C"]:
-        """IoU, masks, the HQ token, and the object score last."""
+        """The tokens of IoU, of masks, of HQ, and of the object score last."""
         tokens = super().output_tokens()
         return torch.cat([tokens[:-1], self.hf_token.weight, tokens[-1:]])
 
     def logits(
         self, attended: Attended, embedding: ImageEmbedding, masks: Int64[Tensor, "P K"], hq: HQMode = "add"
     ) -> tuple[Float[Tensor, "P K G G"] | None, Float[Tensor, "P 1 G G"] | None]:
-        """SAM 2's logits of the chosen masks and the HQ logits, each None where `hq` makes no use of it."""
+        """SAM 2's logits of the chosen masks and the HQ logits; either is None if `hq` does not use it."""
         upscaled = self.upscaled(attended, embedding)
         sam = None if hq == "only" else product(self.weights(attended.tokens, masks), upscaled)
         return sam, None if hq == "off" else self.detailed(self.hq_weights(attended.tokens), upscaled)

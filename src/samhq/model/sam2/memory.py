@@ -1,7 +1,7 @@
-"""Everything of SAM 2 that concerns memory: what is remembered of an object, and how a frame meets it.
+"""SAM 2's memory of objects: what is stored of an object on a frame, and how a frame uses it.
 
-A mixin of `Sam2`; models that only see pictures lack it. Knows tensors of one frame at a time, nothing about videos,
-files or which frames are remembered.
+A mixin of `Sam2`; models for single pictures lack it. Knows tensors of one frame at a time, nothing about videos, files
+or which frames are remembered.
 
 Source: Ravi et al., SAM 2 (arXiv 2408.00714), section 4 and appendix D.1.
 """
@@ -21,12 +21,12 @@ from samhq.model.sam2.positions import sine_grid, sine_times
 
 
 class Remembering(nn.Module):
-    """Parameters and steps of memory, under the names of the published files."""
+    """Parameters and steps of memory, with the names of the published files."""
 
     memory_config: MemoryConfig
 
     def add_memory(self, config: MemoryConfig, dim: int) -> None:
-        """Makes the parts."""
+        """Creates these modules."""
         self.memory_config = config
         self.memory_attention = MemoryAttention(
             dim=dim, memory_dim=config.dim, depth=config.depth, mlp_dim=config.mlp_dim, dropout=config.dropout
@@ -52,8 +52,8 @@ class Remembering(nn.Module):
     ) -> Float[Tensor, "P c g g"]:
         """The memory map of each object on a frame.
 
-        `features` are the encoder's, before any memory (one row for all, or one an object); `logits` the masks at the
-        model's side; `binary` takes them as 0 and 1, as for prompted frames, else as probabilities. Where
+        `features` are the encoder's, before any memory (one row for all, or one for each object). `logits` are the
+        masks at the model's side; with `binary` they become 0 and 1, as for prompted frames, else probabilities. If
         `object_score` is not above 0, SAM 2.1 marks the map as one without the object.
         """
         config = self.memory_config
@@ -66,12 +66,12 @@ class Remembering(nn.Module):
         return maps + absent * self.no_obj_embed_spatial[..., None, None]
 
     def pointer(self, token: Float[Tensor, "P C"], object_score: Float[Tensor, "P 1"]) -> Float[Tensor, "P C"]:
-        """The object pointer made of a mask's token; where the score is not above 0, the pointer of no object."""
+        """The object pointer from a mask's token; if the score is not above 0, the pointer of no object."""
         present = (object_score > 0).to(token.dtype)
         return present * self.obj_ptr_proj(token) + (1 - present) * self.no_obj_ptr
 
     def mask_positions(self, grid: int) -> Float[Tensor, "1 L c"]:
-        """Where each cell of a memory map is."""
+        """The positions of the cells of a memory map."""
         channels, device = self.memory_config.dim, self.maskmem_tpos_enc.device
         return sine_grid(channels, grid, grid, device).to(self.maskmem_tpos_enc.dtype).flatten(2).mT
 
@@ -82,10 +82,10 @@ class Remembering(nn.Module):
         pointers: list[Float[Tensor, "P C"]],
         times: list[float],
     ) -> Memory:
-        """What a frame looks at: maps, each with its age, then pointers, each with its time.
+        """The memory for a frame: maps, each with its age, then pointers, each with its time.
 
-        An age is 1 for the frame before and so on, 0 for a prompted frame, however far away. A time is the distance
-        in frames over the largest that counts, below 0 for what comes later; it only counts in SAM 2.1.
+        An age is 1 for the frame before and so on, and 0 for a prompted frame at any distance. A time is the distance
+        in frames divided by the largest distance that counts, negative for later frames; only SAM 2.1 uses it.
 
         Two maps of a grid of 4 by 4 and one pointer of 256 channels give 2 * 16 + 4 keys of 64 channels.
         """
@@ -103,7 +103,7 @@ class Remembering(nn.Module):
     def _pointer_tokens(
         self, pointers: list[Tensor], times: list[float]
     ) -> tuple[Float[Tensor, "P M c"], Float[Tensor, "1 M c"]]:
-        """Pointers cut into tokens of a memory's channels, and when they were made."""
+        """Pointers split into tokens with a memory's channels, and their times."""
         channels = self.memory_config.dim
         tokens = torch.stack(pointers, dim=1)
         parts = tokens.shape[2] // channels
@@ -115,11 +115,11 @@ class Remembering(nn.Module):
         return tokens, self.obj_ptr_tpos_proj(sines).repeat_interleave(parts, dim=0)[None]
 
     def conditioned(self, features: Float[Tensor, "I C g g"], memory: Memory) -> Float[Tensor, "P C g g"]:
-        """A frame's features, as the encoder gives them, after they met what is remembered of each object."""
+        """A frame's features, from the encoder's, after attention with the memory of each object."""
         return self.memory_attention(features.expand(memory.values.shape[0], -1, -1, -1), memory)
 
     def mask_logits_of(self, mask: Float[Tensor, "P 1 S S"]) -> Float[Tensor, "P 1 G G"]:
-        """The mask prompt made of a given mask of zeros and ones, for its pointer."""
+        """The mask prompt for a given mask of zeros and ones, for its pointer."""
         return self.mask_downsample(mask)
 
 

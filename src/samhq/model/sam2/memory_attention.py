@@ -1,6 +1,6 @@
-"""A frame's features meet what was remembered of an object: maps of earlier frames, and object pointers.
+"""Attention of a frame's features to the memory of an object: maps of earlier frames, and object pointers.
 
-Knows nothing about which memories there are or where they come from.
+Knows nothing about which memories exist or where they come from.
 
 Source: Ravi et al., SAM 2 (arXiv 2408.00714), section 4 and appendix D.1.
 """
@@ -17,14 +17,16 @@ from torch import Tensor, nn
 from samhq.model.layers import unrecorded
 from samhq.model.sam2.positions import rotated, rotation_table, sine_grid
 
-#: Where nobody records gradients, so many attention logits are alive at once (16 MB in float32).
+#: Most attention logits in memory at a time if no gradients are recorded (16 MB in float32).
 LOGIT_BUDGET = 1 << 22
 
 
 @dataclass(frozen=True)
 class Memory:
-    """What is remembered of P objects: keys' `values` [P,M,c] and `positions` [P,M,c]; the last `pointers` rows are
-    tokens of object pointers, the others whole maps, row by row, one after another."""
+    """The memory of P objects: `values` [P,M,c] and `positions` [P,M,c] of keys.
+
+    The last `pointers` rows are tokens of object pointers; the others are whole maps, row by row, one after another.
+    """
 
     values: Float[Tensor, "P M c"]
     positions: Float[Tensor, "P M c"]
@@ -32,7 +34,7 @@ class Memory:
 
 
 class RotaryAttention(nn.Module):
-    """One head of attention whose queries and spatial keys are rotated by their place."""
+    """One-head attention whose queries and spatial keys are rotated by their positions."""
 
     def __init__(self, dim: int, kv_dim: int, dropout: float) -> None:
         super().__init__()
@@ -50,7 +52,7 @@ class RotaryAttention(nn.Module):
         table: Float[Tensor, "L d 2"],
         unplaced: int = 0,
     ) -> Float[Tensor, "P L C"]:
-        """Attended values. The last `unplaced` keys have no place; the others are maps of L keys each."""
+        """Attended values. The last `unplaced` keys have no position; the others are maps of L keys each."""
         queries, keys = rotated(self.q_proj(q), table), self.k_proj(k)
         maps = keys[:, : keys.shape[1] - unplaced].unflatten(1, (-1, table.shape[0]))
         placed = rotated(maps, table).flatten(1, 2)
@@ -62,7 +64,7 @@ class RotaryAttention(nn.Module):
 
 
 def _in_pieces(q: Float[Tensor, "P L C"], k: Float[Tensor, "P M C"], v: Float[Tensor, "P M c"]) -> Tensor:
-    """Attention over values as they are, some queries at a time.
+    """Attention over unprojected values, some queries at a time.
 
     Weights add up to 1, so values may be projected after the sum: memories have a quarter of the channels.
     """
@@ -76,7 +78,7 @@ def _in_pieces(q: Float[Tensor, "P L C"], k: Float[Tensor, "P M C"], v: Float[Te
 
 
 class MemoryAttentionLayer(nn.Module):
-    """Self-attention of the frame, attention to memory, MLP; each with its norm before and a residual."""
+    """Self-attention of the frame, attention to memory, and MLP, each with a norm before and a residual."""
 
     def __init__(self, dim: int, memory_dim: int, mlp_dim: int, dropout: float) -> None:
         super().__init__()
@@ -90,7 +92,7 @@ class MemoryAttentionLayer(nn.Module):
     def forward(
         self, x: Float[Tensor, "P L C"], memory: Memory, table: Float[Tensor, "L d 2"]
     ) -> Float[Tensor, "P L C"]:
-        """The frame's tokens after they met the memory."""
+        """The frame's tokens after attention to the memory."""
         normed = self.norm1(x)
         x = x + self.dropout(self.self_attn(normed, normed, normed, table))
         keys = memory.values + memory.positions
@@ -100,7 +102,7 @@ class MemoryAttentionLayer(nn.Module):
 
 
 class MemoryAttention(nn.Module):
-    """Features of a frame, one set for each object, conditioned on what is remembered of the object."""
+    """Features of a frame, one set for each object, conditioned on the memory of the object."""
 
     def __init__(self, *, dim: int, memory_dim: int, depth: int, mlp_dim: int, dropout: float) -> None:
         super().__init__()
@@ -108,7 +110,7 @@ class MemoryAttention(nn.Module):
         self.norm = nn.LayerNorm(dim)
 
     def forward(self, features: Float[Tensor, "P C g g"], memory: Memory) -> Float[Tensor, "P C g g"]:
-        """The conditioned features. A tenth of the places' sines is added to the input."""
+        """The conditioned features. A tenth of the position sines is added to the input."""
         _, channels, height, width = features.shape
         places = sine_grid(channels, height, width, features.device).to(features.dtype)
         x = (features + 0.1 * places).flatten(2).mT

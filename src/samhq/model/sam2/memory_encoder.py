@@ -1,4 +1,4 @@
-"""A frame's features and an object's mask become a memory map of few channels.
+"""A frame's features and an object's mask to a memory map of few channels.
 
 Source: Ravi et al., SAM 2 (arXiv 2408.00714), section 4 and appendix D.1; Liu et al., ConvNeXt (arXiv 2201.03545).
 """

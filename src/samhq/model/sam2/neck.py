@@ -1,4 +1,4 @@
-"""The feature pyramid between Hiera and the decoder of SAM 2: every stage in the decoder's width.
+"""The feature pyramid between Hiera and the decoder of SAM 2: every stage with the decoder's width.
 
 Source: Ravi et al., SAM 2 (arXiv 2408.00714), appendix D.1; Lin et al., FPN (arXiv 1612.03144).
 """
@@ -15,8 +15,8 @@ from torch import Tensor, nn
 class FpnNeck(nn.Module):
     """Four stages, finest first, to three maps of `out` channels at strides 4, 8 and 16.
 
-    The coarsest stage is added to the one before it and then left out. The two finest take nothing from above:
-    the decoder adds them itself while it enlarges masks.
+    The coarsest stage is added to the one before it and then left out. The two finest get nothing from coarser stages:
+    the decoder adds those itself while it enlarges masks.
     """
 
     def __init__(self, widths: Sequence[int], out: int) -> None:

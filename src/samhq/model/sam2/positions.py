@@ -1,4 +1,4 @@
-"""Positions of SAM 2's memory: sines of places and of times, and rotations of queries and keys.
+"""Positions of SAM 2's memory: sines of positions and times, and rotations of queries and keys.
 
 All are computed in float32. Knows nothing about frames or objects.
 
@@ -15,7 +15,7 @@ from torch import Tensor
 
 
 def frequencies(count: int, device: torch.device | str | None = None) -> Float[Tensor, " count"]:
-    """What positions are divided by: pairs of equal numbers, growing from 1 towards 10,000.
+    """The divisors of positions: pairs of equal numbers, growing from 1 towards 10,000.
 
     >>> frequencies(4).tolist()
     [1.0, 1.0, 100.0, 100.0]
@@ -54,9 +54,9 @@ def sine_times(times: Float[Tensor, "*B"], channels: int) -> Float[Tensor, "*B C
 def rotation_table(
     channels: int, height: int, width: int, device: torch.device | str | None = None
 ) -> Float[Tensor, "L c 2"]:
-    """Cosine and sine of the angle by which each of `channels // 2` pairs is turned at each cell of a grid.
+    """Cosine and sine of the angle by which each of `channels // 2` pairs is rotated at each cell of a grid.
 
-    The first half of the pairs turns with the column, the second with the row.
+    The first half of the pairs rotates with the column, the second with the row.
     """
     speeds = 10000 ** (-torch.arange(0, channels, 4, dtype=torch.float32, device=device) / channels)
     cells = torch.arange(height * width, device=device)
@@ -66,7 +66,7 @@ def rotation_table(
 
 
 def rotated(x: Float[Tensor, "*B L C"], table: Float[Tensor, "L c 2"]) -> Float[Tensor, "*B L C"]:
-    """Vectors whose pairs of neighbouring channels are turned as the table says.
+    """Vectors with each pair of neighbouring channels rotated as the table says.
 
     >>> rotated(torch.tensor([[1.0, 0.0]]), torch.tensor([[[0.0, 1.0]]])).tolist()
     [[0.0, 1.0]]

@@ -1,6 +1,6 @@
-"""SAM 2 and HQ-SAM 2: SAM with a Hiera, a decoder that takes in finer maps, and memory for videos.
+"""SAM 2 and HQ-SAM 2: SAM with a Hiera, a decoder that uses finer maps, and memory for videos.
 
-Everything that `Sam` can do works here as there. The state dict has the original checkpoints' layout.
+Every method of `Sam` works here, too. The state dict has the original checkpoints' layout.
 
 Source: Ravi et al., SAM 2 (arXiv 2408.00714); the folder sam-hq2 of SysCV/sam-hq.
 """
@@ -20,14 +20,14 @@ from samhq.model.sam2.mask_decoder import MaskDecoder2
 from samhq.model.sam2.memory import Remembering
 from samhq.types import Attended, Choice, Encoded, ImageEmbedding, LowRes, Prompts
 
-ABSENT = -1024.0  #: the logits of an object that is not on a frame
+ABSENT = -1024.0  #: The logits of an object that is not visible on a frame.
 
 
 @dataclass(frozen=True)
 class Followed:
-    """What the decoder says of P objects on one frame: all candidates, the chosen one, and what to remember.
+    """The decoder's output for P objects on one frame: all candidates, the chosen one, and what to remember.
 
-    Logits are raised where the object is there and `ABSENT` where its score is not above 0.
+    Logits are above 0 on the object, and `ABSENT` if its score is not above 0.
     """
 
     candidates: Float[Tensor, "P K G G"]
@@ -38,7 +38,7 @@ class Followed:
 
 
 class Sam2(Remembering, Sam):
-    """SAM 2, 2.1 or HQ-SAM 2; `steady` is the rule by which an unstable single mask gives way to the best of three."""
+    """SAM 2, 2.1 or HQ-SAM 2; `steady` is the rule that replaces an unstable single mask by the best of three."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class Sam2(Remembering, Sam):
         self.image_encoder = image_encoder
         self.sam_prompt_encoder = prompt_encoder
         self.sam_mask_decoder = mask_decoder
-        #: Share of the pixels above +0.05 among those above -0.05 from which a single mask counts as stable; None: any.
+        #: A single mask is stable if its pixels above +0.05 are at least this share of those above -0.05; None: always.
         self.stable_from: float | None = 0.98
         self.stable_delta = 0.05
         if config.memory is not None:
@@ -71,7 +71,7 @@ class Sam2(Remembering, Sam):
         return self.sam_mask_decoder
 
     def encode(self, pixels: Float[Tensor, "I 3 S S"], *, keep_early: bool = False) -> ImageEmbedding:
-        """What the network knows about normalised pictures, for any number of prompts.
+        """The embedding of normalised pictures, for any number of prompts.
 
         Raises:
             ConfigError: pixels of another shape.
@@ -80,7 +80,7 @@ class Sam2(Remembering, Sam):
         return ImageEmbedding(self.without_memory(raw.features), levels=raw.levels)
 
     def encode_raw(self, pixels: Float[Tensor, "I 3 S S"]) -> ImageEmbedding:
-        """As `encode`, but with features as the encoder gives them, for memory to be added.
+        """As `encode`, but with the encoder's features, to which memory can be added.
 
         Raises:
             ConfigError: pixels of another shape.
@@ -91,13 +91,13 @@ class Sam2(Remembering, Sam):
         return ImageEmbedding(encoded.features.to(self.dtype), levels=levels)
 
     def without_memory(self, features: Float[Tensor, "I C g g"]) -> Float[Tensor, "I C g g"]:
-        """Features of a picture, or of a frame before which nothing is remembered."""
+        """Features of a picture, or of a frame without earlier memory."""
         return features + self.no_mem_embed.view(1, -1, 1, 1)
 
     def choose(
         self, attended: Attended, embedding: ImageEmbedding, candidates: Candidates, hq: HQMode
     ) -> tuple[Attended, Choice]:
-        """Which masks to paint, and what from; an unstable single one gives way to the best of the other three."""
+        """Which masks to compute, and their features; the best of the other three replaces an unstable single mask."""
         attended, choice = super().choose(attended, embedding, candidates, hq)
         if candidates != "single" or self.stable_from is None or self.training or attended.iou.shape[1] == 1:
             return attended, choice
@@ -119,10 +119,10 @@ class Sam2(Remembering, Sam):
     def follow(
         self, embedding: ImageEmbedding, prompts: Prompts, *, multimask: bool, hq: HQMode | None = None
     ) -> Followed:
-        """The decoder's word on objects of one frame; `embedding.features` has a row an object.
+        """The decoder's output for objects of one frame; `embedding.features` has one row for each object.
 
-        `multimask` chooses the candidate of the highest predicted IoU, else there is one. The pointer is made of the
-        chosen mask's token, of the single mask's even where that was unstable.
+        With `multimask` the candidate with the highest predicted IoU is chosen; without it there is only one. The
+        pointer is made from the chosen mask's token; for a single mask from its own token, even if it was unstable.
         """
         mode = self.hq_mode(hq)
         attended = self.attend(embedding, prompts)

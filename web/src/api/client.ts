@@ -1,0 +1,93 @@
+/** Requests to the server: the token, errors as sentences, waiting where the server says so. */
+import { readEvents, type ServerEvent } from "./events";
+
+const BASE = "/api/v1";
+const ATTEMPTS = 4;
+
+/** An answer that is an error: `code` is the server's word for it, the message is for people. */
+export class ServerError extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+let token = "";
+
+/** The token is the part behind `#t=`; it is kept for this tab, so that a reload works, and leaves the address bar. */
+export function takeToken(): void {
+  const found = /[#&]t=([^&]+)/.exec(location.hash);
+  if (found) {
+    sessionStorage.setItem("samhq-token", decodeURIComponent(found[1]!));
+    history.replaceState(null, "", location.pathname + location.search);
+  }
+  token = sessionStorage.getItem("samhq-token") ?? "";
+}
+
+export interface Ask {
+  method?: string;
+  json?: unknown;
+  bytes?: Blob;
+  signal?: AbortSignal;
+}
+
+/** The server's answer, once it is a good one. 429 and 503 are asked again after the time the server names. */
+export async function ask(path: string, { method, json, bytes, signal }: Ask = {}): Promise<Response> {
+  const headers: Record<string, string> = { "X-Samhq-Token": token };
+  const init: RequestInit = { method: method ?? (json === undefined && !bytes ? "GET" : "POST"), headers };
+  if (json !== undefined) {
+    headers["Content-Type"] = "application/json";
+    init.body = JSON.stringify(json);
+  } else if (bytes) {
+    headers["Content-Type"] = "application/octet-stream";
+    init.body = bytes;
+  }
+  if (signal) init.signal = signal;
+  for (let attempt = 1; ; attempt++) {
+    const response = await reach(path, init);
+    if (response.ok) return response;
+    if ((response.status === 429 || response.status === 503) && attempt < ATTEMPTS) {
+      const seconds = Number(response.headers.get("Retry-After") ?? "1") || 1;
+      await new Promise((resume) => setTimeout(resume, Math.min(seconds, 5) * 1000));
+      continue;
+    }
+    throw await asError(response);
+  }
+}
+
+async function reach(path: string, init: RequestInit): Promise<Response> {
+  try {
+    return await fetch(BASE + path, init);
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "AbortError") throw error;
+    throw new ServerError(0, "unreachable", "The server does not answer. Is `samhq serve` still running? Start it again and reload this page.");
+  }
+}
+
+async function asError(response: Response): Promise<ServerError> {
+  try {
+    const { error } = (await response.json()) as { error: { code: string; message: string } };
+    return new ServerError(response.status, error.code, error.message);
+  } catch {
+    return new ServerError(response.status, "unknown", `The server answered with status ${response.status}.`);
+  }
+}
+
+export async function askJson<T>(path: string, options: Ask = {}): Promise<T> {
+  return (await (await ask(path, options)).json()) as T;
+}
+
+/** The events of a stream, one by one. An `error` event is thrown. */
+export async function* askEvents(path: string, options: Ask = {}): AsyncGenerator<ServerEvent> {
+  const response = await ask(path, options);
+  for await (const event of readEvents(response.body!)) {
+    if (event.name === "error") {
+      const { error } = event.data as { error: { code: string; message: string } };
+      throw new ServerError(200, error.code, error.message);
+    }
+    yield event;
+  }
+}

@@ -1,0 +1,83 @@
+/** The start of the page: the token, what the server is, its pictures, and the one that was open last. */
+import { render } from "preact";
+import { askJson, takeToken } from "./api/client";
+import type { Info } from "./api/types";
+import { handleKey, release } from "./keys";
+import { settled, refreshClasses } from "./state/commands";
+import { open, refreshPictures } from "./state/pictures";
+import { busy, failed, ready } from "./state/status";
+import * as store from "./state/store";
+import "./style/page.css";
+import { App } from "./ui/App";
+import { applyTheme } from "./ui/theme";
+
+const PATIENCE_MS = 1000;
+
+async function begin(): Promise<void> {
+  takeToken();
+  applyTheme();
+  render(<App />, document.getElementById("page")!);
+  window.addEventListener("keydown", handleKey);
+  window.addEventListener("keyup", release);
+  try {
+    store.info.value = await askJson<Info>("/info");
+    await Promise.all([refreshClasses(), refreshPictures()]);
+    store.classId.value ??= store.classes.value[0]?.id ?? null;
+    await openFirst();
+    if (!store.info.value.model.ready) await waitForModel();
+  } catch (error) {
+    failed(error);
+  }
+}
+
+/** The picture that this tab showed last, else the first that is not done. */
+async function openFirst(): Promise<void> {
+  const last = Number(sessionStorage.getItem("samhq-picture"));
+  const rows = store.pictures.value;
+  const row = rows.find(({ id }) => id === last) ?? rows.find(({ status, width }) => width && status !== "done" && status !== "skip") ?? rows[0];
+  if (row) await open(row.id);
+  else ready("No pictures here yet. Drop some on the page.");
+}
+
+async function waitForModel(): Promise<void> {
+  for (;;) {
+    const { model } = (store.info.value = await askJson<Info>("/info"));
+    if (model.error) throw new Error(model.error);
+    if (model.ready) return;
+    busy(`Loading ${model.name}…`);
+    await new Promise((resume) => setTimeout(resume, PATIENCE_MS));
+  }
+}
+
+declare global {
+  interface Window {
+    /** For tests and for the curious: what the page knows, as plain values. */
+    samhq: { state: () => unknown; settled: () => Promise<unknown> };
+  }
+}
+
+window.samhq = {
+  settled,
+  state: () => ({
+    picture: store.picture.value,
+    tool: store.tool.value,
+    view: store.view.value,
+    stage: store.stageSize.value,
+    draft: store.draft.value,
+    candidates: store.decoded.value?.candidates ?? null,
+    refined: store.refined.value && { area: store.refined.value.area, iou: store.refined.value.iou },
+    preview: store.preview.value?.at ?? null,
+    objects: store.objects.value,
+    selection: [...store.selection.value],
+    history: store.history.value,
+    suggestions: store.suggestions.value && store.openSuggestions.value.length,
+    job: store.job.value,
+    status: store.status.value,
+    times: store.times.value,
+    encoding: store.encoding.value,
+    cursor: store.cursor.value,
+    announcement: store.announcement.value,
+  }),
+};
+
+void begin();

@@ -1,0 +1,106 @@
+/** The picture with its layers, the keyboard's focus on it, and the small map in the corner. */
+import { useEffect, useRef } from "preact/hooks";
+import { Gestures } from "./gestures";
+import { press } from "./keyboard";
+import { Minimap } from "./Minimap";
+import { LAYERS, Painter } from "./painter";
+import { cursor, encoding, picture, pictureSize, pointer, stageSize, tool } from "../state/store";
+
+/** The painter of the mounted stage; tests and the small map look at it. */
+export let painter: Painter | null = null;
+
+export function Stage() {
+  const element = useRef<HTMLDivElement>(null);
+  useEffect(() => mount(element.current!), []);
+  const open = picture.value;
+  return (
+    <div
+      ref={element}
+      class="stage"
+      data-stage
+      data-tool={tool.value}
+      tabIndex={0}
+      role="application"
+      aria-label={open ? `Picture ${open.name}` : "No picture"}
+      aria-describedby="stage-help"
+    >
+      {LAYERS.map((name) => (
+        <canvas key={name} class={`layer layer-${name}`} data-layer={name} aria-hidden="true" />
+      ))}
+      <p id="stage-help" class="unseen">
+        Arrow keys move the cursor, Space adds a point, Backspace subtracts one, Enter accepts the mask, question mark lists all keys.
+      </p>
+      {open && !pictureSize.value && <p class="stage-note">{open.error ?? "This file cannot be opened."}</p>}
+      {!open && <p class="stage-note">Drop pictures here, or choose one from the list.</p>}
+      {encoding.value && <Encoding />}
+      <Minimap />
+    </div>
+  );
+}
+
+function Encoding() {
+  const { stage, fraction } = encoding.value!;
+  const words: Record<string, string> = { queued: "Waiting", loading: "Loading the model", reading: "Reading the picture", encoding: "Encoding" };
+  const percent = Math.round(fraction * 100);
+  return (
+    <div class="stage-progress" role="progressbar" aria-valuenow={percent} aria-valuemin={0} aria-valuemax={100} aria-label="Encoding the picture">
+      <span>
+        {words[stage] ?? stage} {percent} %
+      </span>
+      <progress max={100} value={percent} aria-hidden="true" />
+    </div>
+  );
+}
+
+function mount(element: HTMLDivElement): () => void {
+  const canvases = Object.fromEntries(LAYERS.map((name) => [name, element.querySelector<HTMLCanvasElement>(`[data-layer=${name}]`)!]));
+  painter = new Painter(canvases as Record<(typeof LAYERS)[number], HTMLCanvasElement>);
+  const gestures = new Gestures(element, painter);
+  const measure = () => {
+    const { clientWidth, clientHeight } = element;
+    if (clientWidth !== stageSize.value.width || clientHeight !== stageSize.value.height) {
+      stageSize.value = { width: clientWidth, height: clientHeight };
+    }
+  };
+  const observer = new ResizeObserver(measure);
+  observer.observe(element);
+  measure();
+  const stopKeys = watchSpace(element, gestures);
+  return () => {
+    observer.disconnect();
+    stopKeys();
+    gestures.stop();
+    painter?.stop();
+    painter = null;
+  };
+}
+
+/** Space held moves the picture with the mouse; pressed and released it is the keyboard's click. */
+function watchSpace(element: HTMLElement, gestures: Gestures): () => void {
+  const controller = new AbortController();
+  const { signal } = controller;
+  const concerns = (event: KeyboardEvent) => event.key === " " && (event.target === document.body || element.contains(event.target as Node));
+  window.addEventListener(
+    "keydown",
+    (event) => {
+      if (!concerns(event)) return;
+      event.preventDefault();
+      if (event.repeat) return;
+      gestures.spaceHeld = true;
+      gestures.spaceUsed = false;
+      element.dataset["space"] = "";
+    },
+    { signal },
+  );
+  window.addEventListener(
+    "keyup",
+    (event) => {
+      if (event.key !== " " || !gestures.spaceHeld) return;
+      gestures.spaceHeld = false;
+      delete element.dataset["space"];
+      if (!gestures.spaceUsed && (cursor.value || !pointer.value)) press(false);
+    },
+    { signal },
+  );
+  return () => controller.abort();
+}

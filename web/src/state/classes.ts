@@ -1,0 +1,48 @@
+/** The classes of the project. */
+import { ask, askJson } from "../api/client";
+import type { LabelClass } from "../api/types";
+import { colourOf } from "../palette";
+import { refreshClasses } from "./commands";
+import { chooseClass } from "./prompting";
+import { failed } from "./status";
+import { classes, classId } from "./store";
+
+/** Chooses the class of this name; makes it where there is none. */
+export async function chooseOrMake(name: string): Promise<void> {
+  const wanted = name.trim();
+  if (!wanted) return;
+  const known = classes.value.find((row) => row.name.toLowerCase() === wanted.toLowerCase());
+  if (known) {
+    chooseClass(known.id);
+    return;
+  }
+  try {
+    const made = await askJson<LabelClass>("/classes", { json: { name: wanted, colour: colourOf(classes.value.length) } });
+    await refreshClasses();
+    chooseClass(made.id);
+  } catch (error) {
+    failed(error);
+  }
+}
+
+export async function changeClass(id: number, changes: Partial<Pick<LabelClass, "name" | "colour">>): Promise<void> {
+  try {
+    await ask(`/classes/${id}`, { method: "PATCH", json: changes });
+  } catch (error) {
+    failed(error);
+  }
+  await refreshClasses();
+}
+
+/** Removes a class; its objects go to `moveTo` first, where it is given. */
+export async function removeClass(id: number, moveTo: number | null): Promise<boolean> {
+  try {
+    await ask(`/classes/${id}${moveTo === null ? "" : `?move_to=${moveTo}`}`, { method: "DELETE" });
+    if (classId.value === id) classId.value = moveTo ?? classes.value.find((row) => row.id !== id)?.id ?? null;
+    await refreshClasses();
+    return true;
+  } catch (error) {
+    failed(error);
+    return false;
+  }
+}

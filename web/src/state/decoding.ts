@@ -1,0 +1,129 @@
+/** Prompts to masks: what is asked of the server's decoder, and which answers still count. */
+import { ask, askJson, ServerError } from "../api/client";
+import { parseDecoded, type Decoded } from "../api/decoded";
+import type { Draft, Point, Rle } from "../api/types";
+import { Bitmap } from "../masks/bitmap";
+import { announce, busy, failed, ready, whole } from "./status";
+import { decoded, draft, hasPrompt, hoverPaused, hq, info, pictureId, preview, refined, times } from "./store";
+
+export interface FullMask {
+  mask: Rle;
+  area: number;
+  iou: number;
+}
+
+const CLIENT = `tab-${Math.random().toString(36).slice(2, 10)}`;
+/** Above this median, hover previews would lag behind the mouse. */
+export const SLOW_MS = 150;
+let seq = 0;
+let wanted = 0;
+const recent: number[] = [];
+
+function prompt(value: Draft): Record<string, unknown> {
+  const { points, labels, box, mask } = value;
+  return { points, labels, box, mask, hq: info.value?.model.hq ? (value.hq ?? hq.value) : null };
+}
+
+async function decode(id: number, value: Draft, kind: "hover" | "prompt"): Promise<{ answer: Decoded; began: number }> {
+  const began = performance.now();
+  const json = { ...prompt(value), seq: ++seq, client: CLIENT, kind };
+  const response = await ask(`/images/${id}/decode`, { json });
+  return { answer: parseDecoded(await response.arrayBuffer()), began };
+}
+
+/** Called when the mask is on the canvas: what the labeller waited for beyond decoding. */
+function measure(answer: Decoded, began: number): void {
+  recent.push(answer.decodeMs);
+  if (recent.length > 9) recent.shift();
+  const beyond = Math.max(0, performance.now() - began - answer.decodeMs - answer.waitMs);
+  times.value = { ...times.value, decode: answer.decodeMs, beyond };
+  const median = [...recent].sort((a, b) => a - b)[recent.length >> 1]!;
+  hoverPaused.value = recent.length >= 3 && median > SLOW_MS;
+}
+
+/** Decodes the draft's prompt. Answers of older drafts are dropped. */
+export async function decodeDraft(): Promise<void> {
+  const id = pictureId.value;
+  const value = draft.value;
+  const turn = ++wanted;
+  stopHover();
+  refined.value = null;
+  if (id === null || !value || value.edited || !hasPrompt(value)) {
+    decoded.value = null;
+    return;
+  }
+  busy("Decoding…");
+  try {
+    const { answer, began } = await decode(id, value, "prompt");
+    if (turn !== wanted || id !== pictureId.value) return;
+    decoded.value = answer;
+    measure(answer, began);
+    await refine(id, value, turn, answer);
+  } catch (error) {
+    if (turn !== wanted || (error instanceof ServerError && error.code === "superseded")) return;
+    decoded.value = null;
+    failed(error);
+  }
+}
+
+/** Where the server looks a second time at what is committed, that mask is shown, so that what is seen is what is stored. */
+async function refine(id: number, value: Draft, turn: number, answer: Decoded): Promise<void> {
+  if (value.box && value.candidate === null && info.value?.model.refines_boxes) {
+    busy("Looking at the edges a second time…");
+    const full = await fullMask(id, value);
+    if (turn !== wanted || id !== pictureId.value) return;
+    refined.value = { ...full, bitmap: Bitmap.fromRle(full.mask) };
+    ready(`Mask ready: ${whole(full.area)} px, predicted IoU ${full.iou.toFixed(2)}. Enter accepts it.`);
+    announce(`Mask updated, ${whole(full.area)} px, IoU ${full.iou.toFixed(2)}`);
+    return;
+  }
+  const candidate = chosenCandidate(answer, value);
+  const iou = answer.candidates[candidate]?.iou ?? 0;
+  ready(`Mask ready, predicted IoU ${iou.toFixed(2)}. Enter accepts it.`);
+}
+
+/** The mask that a commit of this draft would store, at full size. */
+export async function fullMask(id: number, value: Draft): Promise<FullMask> {
+  return askJson<FullMask>(`/images/${id}/mask`, { json: { ...prompt(value), candidate: value.candidate, refine: null } });
+}
+
+/** Which candidate is shown: the one picked by name where there is one, else the server's choice. */
+export function chosenCandidate(answer: Decoded, value: Draft | null): number {
+  const picked = answer.candidates.findIndex(({ name }) => name === value?.candidate);
+  return picked === -1 ? answer.chosen : picked;
+}
+
+let hovering: Point | null = null;
+let inFlight = false;
+
+export function stopHover(): void {
+  hovering = null;
+  preview.value = null;
+}
+
+/** Shows what a click here would select. One request is on its way; of the places that come meanwhile the last counts. */
+export function hoverAt(at: Point): void {
+  hovering = at;
+  if (!inFlight) void followHover();
+}
+
+async function followHover(): Promise<void> {
+  inFlight = true;
+  try {
+    while (hovering && pictureId.value !== null) {
+      const at = hovering;
+      const id = pictureId.value;
+      const { answer, began } = await decode(id, { ...BARE, points: [at], labels: [1] }, "hover");
+      if (!hovering || id !== pictureId.value) return;
+      preview.value = { at, decoded: answer };
+      measure(answer, began);
+      if (hovering === at) return;
+    }
+  } catch (error) {
+    if (!(error instanceof ServerError) || (error.code !== "superseded" && error.code !== "busy")) failed(error);
+  } finally {
+    inFlight = false;
+  }
+}
+
+const BARE: Draft = { points: [], labels: [], box: null, mask: null, hq: null, candidate: null, edited: null, object_id: null };

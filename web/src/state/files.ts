@@ -1,0 +1,100 @@
+/** Files in and out: export, import, pictures dropped on the page, the command that trains on what was labelled. */
+import { ask, askJson } from "../api/client";
+import type { Picture } from "../api/types";
+import { refreshClasses, reload } from "./commands";
+import { open, refreshPictures } from "./pictures";
+import { busy, failed, note, ready } from "./status";
+import { info, pictureId } from "./store";
+
+export interface Imported {
+  objects: number;
+  images: number;
+  classes: string[];
+  skipped: string[];
+}
+
+export interface Training {
+  command: string;
+  images: number;
+  objects: number;
+}
+
+/** Downloads the objects in one format; the browser keeps the file where it keeps downloads. */
+export async function exportAs(format: string, options: { scope: "project" | "image"; shapes: "mask" | "polygon"; tolerance: number }): Promise<void> {
+  const asked = new URLSearchParams({ scope: options.scope, shapes: options.shapes, tolerance: String(options.tolerance) });
+  if (options.scope === "image" && pictureId.value !== null) asked.set("image_id", String(pictureId.value));
+  busy(`Exporting ${format}…`);
+  try {
+    const response = await ask(`/export/${format}?${asked}`);
+    const name = fileName(response.headers.get("Content-Disposition")) ?? `${format}.zip`;
+    download(await response.blob(), name);
+    ready(`${name} was downloaded.`);
+  } catch (error) {
+    failed(error);
+  }
+}
+
+export function fileName(disposition: string | null): string | null {
+  const encoded = /filename\*=(?:UTF-8|utf-8)''([^;]+)/.exec(disposition ?? "");
+  if (encoded) return decodeURIComponent(encoded[1]!);
+  return /filename="?([^";]+)"?/.exec(disposition ?? "")?.[1] ?? null;
+}
+
+function download(blob: Blob, name: string): void {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
+export async function importFile(file: File, format: string | null): Promise<Imported | null> {
+  const asked = new URLSearchParams();
+  if (format) asked.set("format", format);
+  if (pictureId.value !== null) asked.set("image_id", String(pictureId.value));
+  busy(`Importing ${file.name}…`);
+  try {
+    const found = await askJson<Imported>(`/import?${asked}`, { method: "POST", bytes: file });
+    await Promise.all([refreshClasses(), refreshPictures()]);
+    if (pictureId.value !== null) await reload(pictureId.value);
+    ready(`${found.objects} objects on ${found.images} pictures imported.`);
+    return found;
+  } catch (error) {
+    failed(error);
+    return null;
+  }
+}
+
+/** Adds pictures that were dropped or chosen, and opens the first. */
+export async function upload(files: readonly File[]): Promise<void> {
+  let first: Picture | null = null;
+  for (const file of files) {
+    const most = info.value?.limits.max_bytes ?? Infinity;
+    if (file.size > most) {
+      note(`${file.name} is larger than the ${Math.round(most / 2 ** 20)} MiB that this server takes.`);
+      continue;
+    }
+    busy(`Adding ${file.name}…`);
+    try {
+      const row = await askJson<Picture>(`/images?name=${encodeURIComponent(file.name)}`, { method: "POST", bytes: file });
+      first ??= row;
+    } catch (error) {
+      failed(error);
+    }
+  }
+  if (!first) return;
+  await refreshPictures();
+  await open(first.id);
+}
+
+export async function trainingCommand(what: string): Promise<Training | null> {
+  busy("Writing the data set…");
+  try {
+    const made = await askJson<Training>("/training", { json: { what } });
+    ready(`${made.objects} objects on ${made.images} pictures are ready for training.`);
+    return made;
+  } catch (error) {
+    failed(error);
+    return null;
+  }
+}

@@ -1,0 +1,116 @@
+/** The pictures of the folder: opening one, going to the next, encoding what comes next. */
+import { ask, askEvents, askJson, ServerError } from "../api/client";
+import type { Picture, PictureStatus } from "../api/types";
+import { reload, settled } from "./commands";
+import { dismiss } from "./jobs";
+import { takeDraft } from "./prompting";
+import { announce, busy, failed, note, ready } from "./status";
+import { cursor, encoding, objects, picture, pictureId, pictures, pointer, selection, times } from "./store";
+
+const AHEAD = 2;
+let opened = new AbortController();
+
+/** Opens a picture: its objects and draft from the server, its embedding made at once, then those of the next two. */
+export async function open(id: number): Promise<void> {
+  await settled();
+  opened.abort();
+  opened = new AbortController();
+  const { signal } = opened;
+  dismiss();
+  takeDraft(null);
+  pictureId.value = id;
+  objects.value = [];
+  selection.value = new Set();
+  cursor.value = null;
+  pointer.value = null;
+  times.value = { encode: null, cached: false, decode: null, beyond: null };
+  encoding.value = null;
+  const row = picture.value;
+  if (!row) return;
+  sessionStorage.setItem("samhq-picture", String(id));
+  if (!row.width) {
+    failed(new Error(`${row.name} cannot be opened. ${row.error ?? "It is no picture that samhq reads."}`));
+    return;
+  }
+  busy(`Opening ${row.name}…`);
+  announce(`Picture ${position(id) + 1} of ${pictures.value.length}, ${row.name}`);
+  try {
+    const state = await reload(id);
+    if (signal.aborted) return;
+    await encode(id, signal);
+    if (signal.aborted) return;
+    ready();
+    takeDraft(state.draft);
+    await encodeAhead(id, signal);
+  } catch (error) {
+    if (!signal.aborted) failed(error);
+  }
+}
+
+async function encode(id: number, signal: AbortSignal): Promise<void> {
+  try {
+    for await (const event of askEvents(`/images/${id}/encode`, { method: "POST", signal })) {
+      if (event.name === "progress") encoding.value = event.data as { stage: string; fraction: number };
+      if (event.name === "done") {
+        const { encode_ms, from_cache } = event.data as { encode_ms: number; from_cache: boolean };
+        times.value = { ...times.value, encode: encode_ms, cached: from_cache };
+        markEncoded(id);
+      }
+    }
+  } finally {
+    if (!signal.aborted) encoding.value = null;
+  }
+}
+
+async function encodeAhead(id: number, signal: AbortSignal): Promise<void> {
+  const start = position(id) + 1;
+  const next = pictures.value.slice(start, start + AHEAD).filter((row) => row.width && !row.encoded);
+  for (const row of next) {
+    try {
+      for await (const event of askEvents(`/images/${row.id}/encode?background=1`, { method: "POST", signal })) {
+        if (event.name === "done") markEncoded(row.id);
+      }
+    } catch (error) {
+      if (!(error instanceof ServerError)) return;
+    }
+  }
+}
+
+function markEncoded(id: number): void {
+  pictures.value = pictures.value.map((row) => (row.id === id ? { ...row, encoded: true } : row));
+}
+
+function position(id: number): number {
+  return pictures.value.findIndex((row) => row.id === id);
+}
+
+/** The picture `by` places further in the folder. */
+export function move(by: number): void {
+  const id = pictureId.value;
+  if (id === null) return;
+  const next = pictures.value[position(id) + by];
+  if (next) void open(next.id);
+  else note(by > 0 ? "This is the last picture." : "This is the first picture.");
+}
+
+export async function setStatus(status: PictureStatus): Promise<void> {
+  const id = pictureId.value;
+  if (id === null) return;
+  try {
+    const row = await askJson<Picture>(`/images/${id}`, { method: "PATCH", json: { status } });
+    pictures.value = pictures.value.map((each) => (each.id === id ? { ...each, status: row.status } : each));
+    announce(`Picture marked as ${status}`);
+  } catch (error) {
+    failed(error);
+  }
+}
+
+export async function refreshPictures(): Promise<void> {
+  pictures.value = (await askJson<{ images: Picture[] }>("/images")).images;
+}
+
+/** A tile of a picture, ready to be drawn. */
+export async function loadTile(id: number, z: number, x: number, y: number, signal: AbortSignal): Promise<ImageBitmap> {
+  const response = await ask(`/images/${id}/tile/${z}/${x}/${y}`, { signal });
+  return createImageBitmap(await response.blob());
+}

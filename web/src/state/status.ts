@@ -1,0 +1,30 @@
+/** The status line, and what screen readers are told. */
+import { ServerError } from "../api/client";
+import { announcement, status } from "./store";
+
+export function ready(text = "Ready"): void {
+  status.value = { kind: "ready", text };
+}
+
+export function busy(text: string): void {
+  status.value = { kind: "busy", text };
+}
+
+export function note(text: string): void {
+  status.value = { kind: "note", text };
+  announce(text);
+}
+
+export function announce(text: string): void {
+  // The same sentence twice is read twice only where the text differs.
+  announcement.value = announcement.value === text ? `${text}\u00a0` : text;
+}
+
+export function failed(error: unknown): void {
+  const text = error instanceof Error ? error.message : String(error);
+  status.value = { kind: "error", text };
+  announce(text);
+  if (!(error instanceof ServerError)) console.error(error);
+}
+
+export const whole = (value: number): string => Math.round(value).toLocaleString("en-US");

@@ -1,0 +1,88 @@
+/** All pictures of the folder: find one, see what is done. */
+import { useEffect, useRef, useState } from "preact/hooks";
+import { topLevel } from "../stage/tiles";
+import { loadTile, open } from "../state/pictures";
+import * as store from "../state/store";
+import type { Picture } from "../api/types";
+import { Dialog } from "./Dialog";
+
+const MOST = 200;
+
+export function Pictures() {
+  const [text, setText] = useState("");
+  const [status, setStatus] = useState("");
+  const rows = store.pictures.value.filter((row) => row.name.toLowerCase().includes(text.toLowerCase()) && (!status || row.status === status));
+  const done = store.pictures.value.filter((row) => row.status === "done").length;
+  return (
+    <Dialog title={`Pictures: ${done} of ${store.pictures.value.length} done`} wide>
+      <div class="row">
+        <input class="field" type="search" placeholder="name" aria-label="Name of the picture" value={text} onInput={(event) => setText(event.currentTarget.value)} />
+        <select class="field" aria-label="Status" value={status} onChange={(event) => setStatus(event.currentTarget.value)}>
+          <option value="">all</option>
+          <option value="todo">to do</option>
+          <option value="doing">doing</option>
+          <option value="done">done</option>
+          <option value="skip">skip</option>
+        </select>
+      </div>
+      <ul class="thumbnails">
+        {rows.slice(0, MOST).map((row) => (
+          <li key={row.id}>
+            <Thumbnail row={row} />
+          </li>
+        ))}
+      </ul>
+      {rows.length > MOST && <p class="dim">The first {MOST} of {rows.length}. Type a part of the name to find others.</p>}
+    </Dialog>
+  );
+}
+
+function Thumbnail({ row }: { row: Picture }) {
+  const canvas = useRef<HTMLCanvasElement>(null);
+  useEffect(() => watch(canvas.current!, row), [row.id]);
+  return (
+    <button
+      type="button"
+      class="thumbnail"
+      aria-current={row.id === store.pictureId.value ? "true" : undefined}
+      onClick={() => {
+        store.dialog.value = null;
+        void open(row.id);
+      }}
+    >
+      <canvas ref={canvas} width={1} height={1} aria-hidden="true" />
+      <span class="ellipsis">{row.name}</span>
+      <span class="dim">
+        {{ todo: "to do", doing: "doing", done: "done", skip: "skip" }[row.status]} · {row.n_objects} objects
+      </span>
+    </button>
+  );
+}
+
+/** Loads the picture's smallest tile when the canvas comes into sight. */
+function watch(canvas: HTMLCanvasElement, row: Picture): () => void {
+  const controller = new AbortController();
+  const observer = new IntersectionObserver((entries) => {
+    if (!entries.some((entry) => entry.isIntersecting)) return;
+    observer.disconnect();
+    void draw(canvas, row, controller.signal);
+  });
+  if (row.width && row.height) observer.observe(canvas);
+  return () => {
+    observer.disconnect();
+    controller.abort();
+  };
+}
+
+async function draw(canvas: HTMLCanvasElement, row: Picture, signal: AbortSignal): Promise<void> {
+  const size = { width: row.width!, height: row.height! };
+  try {
+    const tile = await loadTile(row.id, topLevel(size, store.info.value?.tile ?? 512), 0, 0, signal);
+    canvas.width = tile.width;
+    canvas.height = tile.height;
+    canvas.getContext("2d")!.drawImage(tile, 0, 0);
+    tile.close();
+  } catch {
+    // No thumbnail: the name and the status say enough.
+  }
+}
