@@ -30,9 +30,9 @@ async function begin(): Promise<void> {
   }
 }
 
-/** The picture that this tab showed last, else the first that is not done. */
+/** The picture that the address names (`#image=3`), else the first that is not done. */
 async function openFirst(): Promise<void> {
-  const last = Number(sessionStorage.getItem("samhq-picture"));
+  const last = Number(new URLSearchParams(location.hash.slice(1)).get("image"));
   const rows = store.pictures.value;
   const row = rows.find(({ id }) => id === last) ?? rows.find(({ status, width }) => width && status !== "done" && status !== "skip") ?? rows[0];
   if (row) await open(row.id);

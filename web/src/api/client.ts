@@ -17,12 +17,14 @@ export class ServerError extends Error {
 
 let token = "";
 
-/** The token is the part behind `#t=`; it is kept for this tab, so that a reload works, and leaves the address bar. */
+/** The token is the part behind `#t=`. It is kept for this tab, so that a reload works, and leaves the address bar. */
 export function takeToken(): void {
-  const found = /[#&]t=([^&]+)/.exec(location.hash);
-  if (found) {
-    sessionStorage.setItem("samhq-token", decodeURIComponent(found[1]!));
-    history.replaceState(null, "", location.pathname + location.search);
+  const asked = new URLSearchParams(location.hash.slice(1));
+  const given = asked.get("t");
+  if (given) {
+    sessionStorage.setItem("samhq-token", given);
+    asked.delete("t");
+    history.replaceState(null, "", `#${asked}`);
   }
   token = sessionStorage.getItem("samhq-token") ?? "";
 }

@@ -4,7 +4,7 @@ import { parseDecoded, type Decoded } from "../api/decoded";
 import type { Draft, Point, Rle } from "../api/types";
 import { Bitmap } from "../masks/bitmap";
 import { announce, busy, failed, ready, whole } from "./status";
-import { decoded, draft, hasPrompt, hoverPaused, hq, info, pictureId, preview, refined, times } from "./store";
+import { decoded, draft, EMPTY, hasPrompt, hoverPaused, hq, info, pictureId, preview, refined, times } from "./store";
 
 export interface FullMask {
   mask: Rle;
@@ -24,19 +24,27 @@ function prompt(value: Draft): Record<string, unknown> {
   return { points, labels, box, mask, hq: info.value?.model.hq ? (value.hq ?? hq.value) : null };
 }
 
-async function decode(id: number, value: Draft, kind: "hover" | "prompt"): Promise<{ answer: Decoded; began: number }> {
+interface Timed {
+  answer: Decoded;
+  began: number;
+  arrived: number;
+}
+
+async function decode(id: number, value: Draft, kind: "hover" | "prompt"): Promise<Timed> {
   const began = performance.now();
   const json = { ...prompt(value), seq: ++seq, client: CLIENT, kind };
   const response = await ask(`/images/${id}/decode`, { json });
-  return { answer: parseDecoded(await response.arrayBuffer()), began };
+  const bytes = await response.arrayBuffer();
+  const arrived = performance.now();
+  return { answer: parseDecoded(bytes), began, arrived };
 }
 
-/** Called when the mask is on the canvas: what the labeller waited for beyond decoding. */
-function measure(answer: Decoded, began: number): void {
+/** Called when the mask is on the canvas: what the labeller waited for beyond decoding, on the way and in the page. */
+function measure({ answer, began, arrived }: Timed): void {
   recent.push(answer.decodeMs);
   if (recent.length > 9) recent.shift();
-  const beyond = Math.max(0, performance.now() - began - answer.decodeMs - answer.waitMs);
-  times.value = { ...times.value, decode: answer.decodeMs, beyond };
+  const way = Math.max(0, arrived - began - answer.decodeMs - answer.waitMs);
+  times.value = { ...times.value, decode: answer.decodeMs, way, paint: performance.now() - arrived };
   const median = [...recent].sort((a, b) => a - b)[recent.length >> 1]!;
   hoverPaused.value = recent.length >= 3 && median > SLOW_MS;
 }
@@ -54,11 +62,11 @@ export async function decodeDraft(): Promise<void> {
   }
   busy("Decoding…");
   try {
-    const { answer, began } = await decode(id, value, "prompt");
+    const timed = await decode(id, value, "prompt");
     if (turn !== wanted || id !== pictureId.value) return;
-    decoded.value = answer;
-    measure(answer, began);
-    await refine(id, value, turn, answer);
+    decoded.value = timed.answer;
+    measure(timed);
+    await refine(id, value, turn, timed.answer);
   } catch (error) {
     if (turn !== wanted || (error instanceof ServerError && error.code === "superseded")) return;
     decoded.value = null;
@@ -113,10 +121,10 @@ async function followHover(): Promise<void> {
     while (hovering && pictureId.value !== null) {
       const at = hovering;
       const id = pictureId.value;
-      const { answer, began } = await decode(id, { ...BARE, points: [at], labels: [1] }, "hover");
+      const timed = await decode(id, { ...EMPTY, points: [at], labels: [1] }, "hover");
       if (!hovering || id !== pictureId.value) return;
-      preview.value = { at, decoded: answer };
-      measure(answer, began);
+      preview.value = { at, decoded: timed.answer };
+      measure(timed);
       if (hovering === at) return;
     }
   } catch (error) {
@@ -126,4 +134,3 @@ async function followHover(): Promise<void> {
   }
 }
 
-const BARE: Draft = { points: [], labels: [], box: null, mask: null, hq: null, candidate: null, edited: null, object_id: null };

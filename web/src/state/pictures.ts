@@ -5,7 +5,7 @@ import { reload, settled } from "./commands";
 import { dismiss } from "./jobs";
 import { takeDraft } from "./prompting";
 import { announce, busy, failed, note, ready } from "./status";
-import { cursor, encoding, objects, picture, pictureId, pictures, pointer, selection, times } from "./store";
+import { cursor, encoding, NO_TIMES, objects, picture, pictureId, pictures, pointer, selection, times } from "./store";
 
 const AHEAD = 2;
 let opened = new AbortController();
@@ -23,11 +23,11 @@ export async function open(id: number): Promise<void> {
   selection.value = new Set();
   cursor.value = null;
   pointer.value = null;
-  times.value = { encode: null, cached: false, decode: null, beyond: null };
+  times.value = NO_TIMES;
   encoding.value = null;
   const row = picture.value;
   if (!row) return;
-  sessionStorage.setItem("samhq-picture", String(id));
+  globalThis.history.replaceState(null, "", `#image=${id}`);
   if (!row.width) {
     failed(new Error(`${row.name} cannot be opened. ${row.error ?? "It is no picture that samhq reads."}`));
     return;

@@ -75,7 +75,16 @@ export interface Status {
 export const status = signal<Status>({ kind: "busy", text: "Connecting to the server…" });
 export const announcement = signal("");
 export const encoding = signal<{ stage: string; fraction: number } | null>(null);
-export const times = signal({ encode: null as number | null, cached: false, decode: null as number | null, beyond: null as number | null });
+/** Milliseconds: encoding the picture, decoding the last prompt, the way to the server and back beyond that, and painting. */
+export interface Times {
+  encode: number | null;
+  cached: boolean;
+  decode: number | null;
+  way: number | null;
+  paint: number | null;
+}
+export const NO_TIMES: Times = { encode: null, cached: false, decode: null, way: null, paint: null };
+export const times = signal(NO_TIMES);
 export const hoverPaused = signal(false);
 export const dialog = signal<"help" | "export" | "import" | "pictures" | "classes" | "training" | null>(null);
 

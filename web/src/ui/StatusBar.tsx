@@ -30,12 +30,12 @@ export function StatusBar() {
 }
 
 function Times() {
-  const { encode, cached, decode, beyond } = store.times.value;
+  const { encode, cached, decode, way, paint } = store.times.value;
   return (
     <span class="times optional" title="Encoding is done once a picture; decoding once a prompt; the rest is the way to the screen">
       {encode !== null && <Figure name="encode" value={cached ? "cached" : milliseconds(encode)} />}
       {decode !== null && <Figure name="decode" value={milliseconds(decode)} />}
-      {beyond !== null && <Figure name="to screen" value={milliseconds(beyond)} />}
+      {way !== null && paint !== null && <Figure name="to screen" value={milliseconds(way + paint)} />}
     </span>
   );
 }
