@@ -25,6 +25,8 @@ from samhq.errors import ConfigError, did_you_mean
 HQMode = Literal["add", "only", "off"]
 #: Which of SAM's four masks: the first; the best of the last three; the last three; those three by falling score.
 Candidates = Literal["single", "best", "all", "sorted"]
+#: Which of SAM's masks answers a single click: the best of three, or the one trained for clear prompts.
+ClickMask = Literal["best", "single"]
 
 #: Point labels. Boxes are two points with corner labels; `IGNORED` pads ragged batches and is masked out of attention.
 IGNORED, NOT_A_POINT, BACKGROUND, FOREGROUND, TOP_LEFT, BOTTOM_RIGHT = -10, -1, 0, 1, 2, 3
@@ -89,6 +91,7 @@ class Defaults:
     hq: HQMode | None = None  #: The HQ mode.
     #: Objects with a box prompt get a second look in a crop with this share of their longer side as margin.
     refine_margin: float | None = None
+    click_mask: ClickMask | None = None  #: Which mask answers a single click; "best" where None.
 
     def stated(self) -> dict[str, Any]:
         """The settings that are not None.

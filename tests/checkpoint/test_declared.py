@@ -41,7 +41,7 @@ def test_impossible_fields_are_errors(fields):
         declared.build(fields, MODELS["sam_vit_b"])
 
 
-BROUGHT = Defaults(pred_iou_thresh=0.5, hq="only", refine_margin=0.5)
+BROUGHT = Defaults(pred_iou_thresh=0.5, hq="only", refine_margin=0.5, click_mask="single")
 
 
 def test_default_settings_travel_with_the_weights():
@@ -52,7 +52,9 @@ def test_default_settings_travel_with_the_weights():
     assert "defaults" not in declared.to_metadata(MODELS["sam_hq_vit_tiny"])["samhq"]
 
 
-@pytest.mark.parametrize("fields", [{"hq": "both"}, {"pred_iou_thresh": "0.5"}, {"refine_margin": "wide"}, {"hq": 3}])
+@pytest.mark.parametrize(
+    "fields", [{"hq": "both"}, {"pred_iou_thresh": "0.5"}, {"refine_margin": "wide"}, {"hq": 3}, {"click_mask": "all"}]
+)
 def test_default_settings_that_mean_nothing_are_errors(fields):
     with pytest.raises(CheckpointError, match=next(iter(fields))):
         declared.build({f"defaults.{name}": value for name, value in fields.items()}, MODELS["sam_vit_b"])

@@ -17,6 +17,7 @@ from PIL import Image
 from tests import tiny
 from tests.results.test_prompt_arrays import anything
 
+from samhq.config import Defaults
 from samhq.errors import CheckpointError, ConfigError, ImageError, PromptError, SamHQError
 from samhq.inference.cache import EmbeddingCache
 from samhq.inference.everything import segment_everything
@@ -131,6 +132,17 @@ def test_candidates_are_the_three_best_first_and_a_lone_click_takes_the_best(any
     clear = segmenter.segment(encoded, points=[[20, 15]], multimask=False)
     if not any_sam.config.second:  # whose single mask, where it is unstable, gives way to the best of three
         assert not np.allclose(clear.low_res_logits[0, 0], best.low_res_logits[0, 0], atol=1e-3)
+
+
+def test_weights_may_say_that_a_lone_click_takes_the_clear_mask(hq: Sam) -> None:
+    segmenter = Segmenter(hq)
+    encoded = segmenter.encode(picture())
+    clear, best = (segmenter.segment(encoded, points=[[20, 15]], multimask=m).low_res_logits for m in (False, None))
+    sam = copy.deepcopy(hq)
+    sam.config = sam.config.replace(defaults=Defaults(click_mask="single"))
+    by_weights = Segmenter(sam).segment(encoded, points=[[20, 15]]).low_res_logits
+    np.testing.assert_allclose(by_weights, clear, atol=2e-5)
+    assert not np.allclose(by_weights, best, atol=1e-3)
 
 
 def test_ambiguous_and_clear_prompts_keep_their_order(segmenter: Segmenter) -> None:

@@ -31,6 +31,8 @@ ROUGH[10:30, 20:60] = True
 )
 def test_only_a_lone_click_is_ambiguous(prompt: Prompt, policy: str) -> None:
     assert candidates_for([prompt], None) == [policy]
+    assert candidates_for([prompt], None, "single") == ["single"]
+    assert candidates_for([prompt], True, "single") == ["sorted"]
     assert candidates_for([prompt], True) == ["sorted"]
     assert candidates_for([prompt], False) == ["single"]
 

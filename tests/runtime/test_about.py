@@ -13,7 +13,9 @@ from samhq.runtime.about import DECODER, ENCODER, About, is_exported
 ABOUT = About("sam_hq_vit_b", "SAM-HQ", 1024, True, 4, "int8", "original", "ab" * 32, "0.1.0")
 
 
-@pytest.mark.parametrize("about", [ABOUT, replace(ABOUT, side=224, mean=(0.5, 1.0, 2.0), default_hq="only")])
+@pytest.mark.parametrize(
+    "about", [ABOUT, replace(ABOUT, side=224, mean=(0.5, 1.0, 2.0), default_hq="only", click_mask="single")]
+)
 def test_what_is_written_is_read(about: About) -> None:
     metadata = about.to_metadata()
     assert all(name.startswith("samhq.") for name in metadata)
@@ -35,6 +37,8 @@ def test_what_is_written_is_read(about: About) -> None:
         ({"samhq.hq": "maybe"}, "damaged"),
         ({"samhq.dtype": "int3"}, "damaged"),
         ({"samhq.contract": ""}, "damaged"),
+        ({"samhq.default_hq": "both"}, "damaged"),
+        ({"samhq.click_mask": "all"}, "damaged"),
     ],
 )
 def test_other_forms_and_damage_are_told(changes: dict[str, str], came: str) -> None:

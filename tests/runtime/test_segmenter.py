@@ -38,6 +38,16 @@ def exported(hq_folder: Path) -> OnnxSegmenter:
     return OnnxSegmenter(hq_folder)
 
 
+def test_exported_weights_say_which_mask_answers_a_lone_click(hq_folder: Path) -> None:
+    exported = OnnxSegmenter(hq_folder)
+    clear = exported.segment(picture(), points=[[20, 15]], multimask=False)
+    best = exported.segment(picture(), points=[[20, 15]])
+    exported.model.about = dataclasses.replace(exported.model.about, click_mask="single")
+    by_weights = exported.segment(picture(), points=[[20, 15]])
+    np.testing.assert_array_equal(by_weights.low_res_logits, clear.low_res_logits)
+    assert not np.allclose(by_weights.low_res_logits, best.low_res_logits, atol=1e-3)
+
+
 @pytest.mark.parametrize("asked", ASKED, ids=lambda asked: "+".join(asked))
 def test_the_same_as_segmenter(exported: OnnxSegmenter, hq: Sam, asked: dict[str, Any]) -> None:
     expected = Segmenter(hq).segment(picture(), **asked)

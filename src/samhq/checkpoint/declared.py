@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from samhq.config import MODELS, Defaults, HQMode, ModelConfig
+from samhq.config import MODELS, ClickMask, Defaults, HQMode, ModelConfig
 from samhq.errors import CheckpointError, ConfigError
 from samhq.storage.documents import parse_json
 from samhq.storage.schema import Fields
@@ -20,7 +20,15 @@ from samhq.storage.schema import Fields
 Declared = Mapping[str, object]
 METADATA_KEY = "samhq"
 #: A value of the type that each setting in `Defaults` has.
-_EXAMPLES = {"pred_iou_thresh": 0.88, "stability_score_thresh": 0.95, "hq": "add", "refine_margin": 0.5}
+_EXAMPLES = {
+    "pred_iou_thresh": 0.88,
+    "stability_score_thresh": 0.95,
+    "hq": "add",
+    "refine_margin": 0.5,
+    "click_mask": "single",
+}
+#: The values that a setting of words may have.
+_CHOICES = {"hq": get_args(HQMode), "click_mask": get_args(ClickMask)}
 
 
 def to_metadata(config: ModelConfig) -> dict[str, str]:
@@ -96,18 +104,19 @@ def _defaults(base: Defaults, fields: Declared) -> Defaults:
     """`base` with the settings that are written beside the weights.
 
     Raises:
-        CheckpointError: a value of the wrong type, or no mode of the HQ decoder.
+        CheckpointError: a value of the wrong type, or not one of the choices.
     """
     stated: dict[str, Any] = {}
     for name, example in _EXAMPLES.items():
         value = fields.get(f"defaults.{name}")
         if value is not None:
             stated[name] = checked(f"defaults.{name}", value, example)
-    if stated.get("hq", "off") not in get_args(HQMode):
-        raise CheckpointError(
-            f"Expected defaults.hq to be one of {', '.join(get_args(HQMode))}, got {stated['hq']!r}. "
-            "Correct it or remove it."
-        )
+    for name, choices in _CHOICES.items():
+        if name in stated and stated[name] not in choices:
+            raise CheckpointError(
+                f"Expected defaults.{name} to be one of {', '.join(choices)}, got {stated[name]!r}. "
+                "Correct it or remove it."
+            )
     return dataclasses.replace(base, **stated)
 
 

@@ -97,6 +97,7 @@ def describe(model: Sam, dtype: Dtype, contract: Contract) -> About:
         std=config.encoder.normalisation.std,
         squashed=config.second,
         default_hq=config.defaults.hq or "add",
+        click_mask=config.defaults.click_mask or "best",
     )
 
 

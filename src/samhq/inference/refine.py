@@ -77,7 +77,8 @@ def segment_native(
     found = []
     with torch.inference_mode():
         embedding = model.encode(pixels.to(model.device))
-        for number, (prompt, policy) in enumerate(zip(asked, candidates_for(asked, multimask), strict=True)):
+        policies = candidates_for(asked, multimask, segmenter.defaults.click_mask)
+        for number, (prompt, policy) in enumerate(zip(asked, policies, strict=True)):
             one = flat[number : number + 1]
             low = model.decode(embedding, one, candidates=policy, hq=model.hq_mode(hq))
             coarse = Coarse(low.logits[0, 0].float().cpu(), frame)

@@ -194,7 +194,8 @@ class Segmenter(NotCallable):
             with _naming_picture(images, i):
                 parts.append(flatten(asked, e.frame, i))
         flat = join(parts)
-        policies = [policy for asked in lists for policy in candidates_for(asked, multimask)]
+        click = self.defaults.click_mask
+        policies = [policy for asked in lists for policy in candidates_for(asked, multimask, click)]
         low = self._decode(
             cat([e.embedding for e in encoded]), flat, policies, mode, "sorted" if multimask else "single"
         )

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from samhq.config import Candidates
+from samhq.config import Candidates, ClickMask
 from samhq.errors import ImageError, PromptError, naming
 from samhq.image.read import as_array, describe, read_mask
 from samhq.options import yes_or_no
@@ -83,18 +83,20 @@ def _not_prompts(came: Any) -> PromptError:
     return PromptError(f"Expected prompts as a list of Prompt, got {came!r:.80}. Write [Prompt(points=...), ...].")
 
 
-def candidates_for(prompts: Sequence[Prompt], multimask: bool | None) -> list[Candidates]:
+def candidates_for(
+    prompts: Sequence[Prompt], multimask: bool | None, click_mask: ClickMask | None = None
+) -> list[Candidates]:
     """Which of SAM's masks to use for each prompt.
 
-    True: three, best first. False: the one trained for clear prompts. None decides for each prompt: the best of three
-    for a single click, the clear one for all other prompts.
+    True: three, best first. False: the one trained for clear prompts. None decides for each prompt: `click_mask` (the
+    best of three if it is None) for a single click, the clear one for all other prompts.
 
     Raises:
         ConfigError: another `multimask`.
     """
     if multimask is not None:
         return ["sorted" if yes_or_no("multimask", multimask) else "single"] * len(prompts)
-    return ["best" if prompt.ambiguous else "single" for prompt in prompts]
+    return [(click_mask or "best") if prompt.ambiguous else "single" for prompt in prompts]
 
 
 def one_or_many(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from samhq.config import HQMode
+from samhq.config import ClickMask, HQMode
 from samhq.encoder_config import PIXEL_MEAN, PIXEL_STD, Normalisation
 from samhq.errors import CheckpointError
 from samhq.options import one_of, whole_number
@@ -32,7 +32,8 @@ class About:
 
     `masks` is how many masks SAM's decoder has, `weights` the SHA-256 of the model they were exported from, `version`
     samhq's. `mean` and `std` are what pictures are normalised by, RGB on a 0..255 scale. `squashed`
-    says that pictures fill the square, as SAM 2's do. `default_hq` is what the HQ decoder paints where nobody says.
+    says that pictures fill the square, as SAM 2's do. `default_hq` is what the HQ decoder paints where nobody says,
+    `click_mask` which mask answers a single click.
     """
 
     model: str
@@ -48,6 +49,7 @@ class About:
     std: tuple[float, ...] = PIXEL_STD
     squashed: bool = False
     default_hq: HQMode = "add"
+    click_mask: ClickMask = "best"
 
     @property
     def normalisation(self) -> Normalisation:
@@ -80,6 +82,7 @@ class About:
             "std": ",".join(map(str, self.std)),
             "squashed": str(self.squashed).lower(),
             "default_hq": self.default_hq,
+            "click_mask": self.click_mask,
         }
         return {_PREFIX + name: value for name, value in values.items()}
 
@@ -110,7 +113,8 @@ class About:
                 mean=_numbers(said["mean"]),
                 std=_numbers(said["std"]),
                 squashed=said.get("squashed") == "true",
-                default_hq=said.get("default_hq", "add"),  # type: ignore[arg-type]
+                default_hq=one_of("default_hq", said.get("default_hq", "add"), HQMode),
+                click_mask=one_of("click_mask", said.get("click_mask", "best"), ClickMask),
             )
             whole_number("side", about.side, 16, 1 << 14)
             whole_number("masks", about.masks, 1, 64)

@@ -135,7 +135,7 @@ class OnnxSegmenter(NotCallable):
                 f"Expected a picture encoded by this {self.name}, got one encoded by other weights. Encode it again."
             )
         flat = prompt_arrays(asked, encoded.frame)
-        policies = candidates_for(asked, multimask)
+        policies = candidates_for(asked, multimask, self.model.about.click_mask)
         if policies:
             logits, iou = self._decode(encoded.embedding, flat, policies, mode)
         else:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import torch
 
 from samhq.checkpoint.load import load_model
 from samhq.checkpoint.save import save_state
 from samhq.checkpoint.starter import STARTER
-from samhq.config import Defaults
+from samhq.config import ClickMask, Defaults
 
 
 def publish(checkpoint: Path, path: Path, *, side: int | None = None, defaults: Defaults | None = None) -> None:
@@ -38,8 +39,14 @@ def main() -> None:
     parser.add_argument("--pred-iou-thresh", type=float, default=None)
     parser.add_argument("--stability-score-thresh", type=float, default=None)
     parser.add_argument("--refine-margin", type=float, default=None)
+    parser.add_argument("--click-mask", choices=get_args(ClickMask), default=None)
     args = parser.parse_args()
-    defaults = Defaults(args.pred_iou_thresh, args.stability_score_thresh, refine_margin=args.refine_margin)
+    defaults = Defaults(
+        args.pred_iou_thresh,
+        args.stability_score_thresh,
+        refine_margin=args.refine_margin,
+        click_mask=args.click_mask,
+    )
     publish(args.checkpoint, args.path, side=args.side, defaults=defaults)
 
 
