@@ -1,8 +1,8 @@
-"""What is written beside the tensors about the model they belong to: fields by dotted name.
+"""The fields that a file states about its model, by dotted name.
 
-`encoder.dim`, `decoder.heads`, `side`, `hq`, … come from samhq's own safetensors metadata or from a
-transformers `config.json`. Only what is written counts; nothing is filled in here. Knows nothing about
-tensors: `detect.py` holds the two against each other.
+`encoder.dim`, `decoder.heads`, `side`, `hq`, … come from samhq's own safetensors metadata or from a transformers
+`config.json`. Only stated fields are given; nothing is filled in. Knows nothing about tensors: `detect.py` compares the
+two.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from samhq.storage.schema import Fields
 
 Declared = Mapping[str, object]
 METADATA_KEY = "samhq"
-#: A value of the type that each setting in `Defaults` has.
+#: A value of the type of each setting in `Defaults` has.
 _EXAMPLES = {
     "pred_iou_thresh": 0.88,
     "stability_score_thresh": 0.95,
@@ -32,7 +32,7 @@ _CHOICES = {"hq": get_args(HQMode), "click_mask": get_args(ClickMask)}
 
 
 def to_metadata(config: ModelConfig) -> dict[str, str]:
-    """A config as the header of our safetensors files carries it: one entry of JSON.
+    """A config as one JSON entry for the header of our safetensors files.
 
     >>> from samhq.config import model_config
     >>> '"side": 1024' in to_metadata(model_config("mobile_sam"))["samhq"]
@@ -45,7 +45,7 @@ def to_metadata(config: ModelConfig) -> dict[str, str]:
 
 
 def from_metadata(metadata: Mapping[str, str]) -> Declared:
-    """The fields in a safetensors header, empty where samhq wrote none.
+    """The fields in a safetensors header; empty if samhq wrote none.
 
     Raises:
         CheckpointError: our entry is there but is no JSON object.
@@ -63,10 +63,10 @@ def flat(config: ModelConfig) -> dict[str, object]:
 
 
 def build(fields: Declared, base: ModelConfig) -> ModelConfig:
-    """`base` with the fields that it has replaced; others are ignored.
+    """`base` with its stated fields replaced; other names are ignored.
 
     Raises:
-        CheckpointError: a value is of the wrong type, or the numbers make no model.
+        CheckpointError: a value is of the wrong type, or the numbers do not fit together.
     """
     encoder, decoder = _changes(base.encoder, fields, "encoder."), _changes(base.decoder, fields, "decoder.")
     own = _changes(base, fields, "", skip=("encoder", "decoder", "defaults", "memory"))
@@ -88,7 +88,7 @@ def build(fields: Declared, base: ModelConfig) -> ModelConfig:
 
 
 def named(config: ModelConfig) -> ModelConfig:
-    """The published row with these numbers; else the same config called "custom".
+    """The published row with these numbers; otherwise the same config with the name "custom".
 
     >>> from samhq.config import VIT_L
     >>> named(ModelConfig("?", VIT_L, hq=True)).name
@@ -101,7 +101,7 @@ def named(config: ModelConfig) -> ModelConfig:
 
 
 def _defaults(base: Defaults, fields: Declared) -> Defaults:
-    """`base` with the settings that are written beside the weights.
+    """`base` with the settings that are stored beside the weights.
 
     Raises:
         CheckpointError: a value of the wrong type, or not one of the choices.
@@ -150,6 +150,6 @@ def _flat(value: Mapping[str, object], prefix: str = "") -> dict[str, object]:
     for key, item in value.items():
         if isinstance(item, Mapping) and not prefix:
             fields |= _flat(item, f"{key}.")
-        elif item is not None:  # such as the memory of a model that has none
+        elif item is not None:  # Such as the memory of a model that has none.
             fields[prefix + str(key)] = item
     return fields

@@ -1,9 +1,8 @@
-"""Which model a state dict is, from the shapes of its tensors.
+"""Finds out which model a state dict is, from the shapes of its tensors.
 
-Widths, depths, windows, the side and the HQ heads all leave their mark in some shape. The few numbers
-that do not (a TinyViT's side, the decoder's heads, names) come from what is written beside the tensors,
-or are those of the published models. Where the two contradict each other, nothing is guessed.
-Knows nothing about files.
+Widths, depths, windows, the side and the HQ heads all show in some shape. A few numbers do not (a TinyViT's side, the
+decoder's heads, names): these come from the fields stored beside the tensors, or from the published models. If fields
+and tensors contradict each other, it is an error. Knows nothing about files.
 """
 
 from __future__ import annotations
@@ -29,10 +28,10 @@ _HQ = tuple(f"{prefix}mask_decoder.{name}." for prefix in ("", "sam_") for name 
 
 @dataclass(frozen=True)
 class Detection:
-    """What a state dict turned out to be.
+    """The model that a state dict belongs to.
 
-    `layout` is "original" or "transformers"; `wrapper` and `prefix` are what stood around the tensors ("" for
-    nothing), `left_out` names what the file holds beside the model; `dtype` is the weights' own, None where only
+    `layout` is "original" or "transformers". `wrapper` and `prefix` are the entries and the prefix around the tensors
+    ("" for none). `left_out` names what the file holds beside the model. `dtype` is the weights' own, or None if only
     shapes were given.
     """
 
@@ -49,14 +48,13 @@ class Detection:
 
 
 def detect(state: Mapping[str, object], fields: Declared | None = None) -> Detection:
-    """The model whose tensors (or shapes) these are, in either layout.
+    """The model with these tensors (or shapes), in either layout.
 
-    `fields` is what is written beside the tensors, see `declared`. A model whose numbers are a published
-    one's gets that row's name and family; others are called "custom".
+    `fields` are stored beside the tensors, see `declared`. A model with the numbers of a published one gets its name
+    and family; others are called "custom".
 
     Raises:
-        CheckpointError: these are not the tensors of one whole SAM or SAM-HQ model, or `fields` says
-            something else than they do.
+        CheckpointError: these are not the tensors of one whole SAM or SAM-HQ model, or `fields` contradict them.
     """
     fields = fields or {}
     layout = "transformers" if any(key.startswith("vision_encoder.") for key in state) else "original"
@@ -76,7 +74,7 @@ def detect(state: Mapping[str, object], fields: Declared | None = None) -> Detec
 
 
 def _from_shapes(shapes: TensorShapes, fields: Declared) -> tuple[ModelConfig, tuple[str, ...]]:
-    """The config, and the names of the fields that the tensors leave open."""
+    """The config, and the names of fields that the tensors do not show."""
     kind = next((kind for kind in ENCODERS.values() if shapes.has(kind.mark)), None)
     if kind is None:
         raise strangers.refuse(shapes.keys)
@@ -90,7 +88,7 @@ def _from_shapes(shapes: TensorShapes, fields: Declared) -> tuple[ModelConfig, t
 
 
 def _memory(shapes: TensorShapes) -> MemoryConfig | None:
-    """SAM 2's memory, None where the file has none of it."""
+    """SAM 2's memory; None if the file has none."""
     if not shapes.has("memory_encoder.", "memory_attention."):
         return None
     maps, _, _, dim = shapes("maskmem_tpos_enc", 4)
@@ -122,7 +120,7 @@ def _decoder(shapes: TensorShapes) -> DecoderConfig:
 
 
 def _agree(config: ModelConfig, fields: Declared, free: tuple[str, ...]) -> None:
-    """Raise where a stated number is not the one that the tensors show."""
+    """Refuses a stated number that differs from the tensors."""
     for name, seen in declared.flat(config).items():
         if name in fields and name not in free and declared.checked(name, fields[name], seen) != seen:
             raise CheckpointError(

@@ -1,8 +1,8 @@
 """Bytes to named tensors and back: `.pth`, safetensors, folders as transformers writes them, also in memory.
 
-What a file is follows from its first bytes, never from its suffix. Pickles are read with
-`weights_only`, so no file runs code. Tensors stay mapped to the file until they are used. Writing goes
-to a temporary neighbour that takes the file's place when it is whole. Knows nothing about models or names.
+The format is detected from the first bytes, never from the suffix. Pickles are read with `weights_only`, so no file
+runs code. Tensors stay mapped to the file until they are used. Files are written atomically. Knows nothing about models
+or names.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from samhq.storage import documents
 from samhq.storage.atomic import whole_file
 from samhq.storage.schema import Fields
 
-#: In a folder, the first of these that exists holds the weights.
+#: The weights of a folder are in the first of these that exists.
 WEIGHT_NAMES = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin")
 PICKLE_SUFFIXES = (".pth", ".pt", ".bin")
 SUFFIXES = (*PICKLE_SUFFIXES, ".safetensors")
 
-#: What torch's unpickler and zip reader throw at bytes that are not what they seem.
+#: Errors of torch's unpickler and zip reader for damaged or foreign bytes.
 _UNREADABLE = (
     RuntimeError, ValueError, LookupError, TypeError, AttributeError, EOFError, OSError, AssertionError,
     ImportError, ArithmeticError, MemoryError, struct.error, pickle.UnpicklingError,
@@ -63,21 +63,21 @@ _PLAIN = (
 
 @runtime_checkable
 class Readable(Protocol):
-    """A file opened in binary mode, or what behaves like one."""
+    """A file opened in binary mode, or an object like one."""
 
     def read(self, size: int = -1, /) -> Any:
-        """The next bytes, by default all that are left."""
+        """The next bytes; by default all that are left."""
 
 
-#: A file's content, an open file, or what was read from one.
+#: A file's content, an open file, or the value read from one.
 InMemory = bytes | bytearray | Readable | Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What a file held: `value`, usually a mapping of tensors, and what stands beside the tensors.
+    """The content of a file: `value`, usually a mapping of tensors, and the data beside the tensors.
 
-    `metadata` is the safetensors header's text; `config` the `config.json` of a folder.
+    `metadata` is the text in the safetensors header; `config` is the `config.json` of a folder.
     """
 
     value: object
@@ -86,12 +86,12 @@ class Contents:
 
 
 def is_in_memory(source: object) -> TypeGuard[InMemory]:
-    """Whether `read` takes this without a file's name: bytes, an open binary file, or a mapping."""
+    """Whether `read` takes this without a file name: bytes, an open binary file, or a mapping."""
     return isinstance(source, (bytes, bytearray, Mapping, Readable))
 
 
 def named(source: object) -> str:
-    """What messages call a source.
+    """The name of a source for messages.
 
     >>> named(Path("sam.pth")), named(b"1234"), named({"model": {}})
     ('sam.pth', 'a file of 4 bytes', 'a dict')
@@ -104,21 +104,21 @@ def named(source: object) -> str:
 
 
 def read(source: str | os.PathLike[str] | InMemory) -> Contents:
-    """The tensors in a file or folder, on the CPU and, where the format allows, still on disk.
+    """The tensors in a file or folder, on the CPU and, if the format allows, still on disk.
 
-    Copy a tensor before the file may change under it. Also takes what `is_in_memory` says; an open file is read from
-    its beginning where it can go there, a mapping is taken as what a file held.
+    Copy a tensor if the file may change. Also takes the sources of `is_in_memory`: an open file is read from its
+    beginning if it can seek; a mapping counts as the content of a file.
 
     Raises:
-        CheckpointError: nothing is there; it is empty, cut short, damaged or no checkpoint; or it is a
-            pickle that asks for more than tensors and plain containers.
+        CheckpointError: it does not exist; it is empty, truncated, damaged or not a checkpoint; or it is a pickle that
+            needs more than tensors and plain containers.
     """
     if isinstance(source, Mapping):
         return Contents(source)
     if isinstance(source, (bytes, bytearray, Readable)):
         return _read_content(_content(source), named(source))
     path = Path(source)
-    if os.path.isdir(path):  # unlike Path.is_dir, calm about impossible names
+    if os.path.isdir(path):  # Unlike Path.is_dir, no error for impossible names.
         return _read_folder(path)
     head = _head(path)
     if head[:4] == b"PK\x03\x04":
@@ -133,18 +133,18 @@ def read(source: str | os.PathLike[str] | InMemory) -> Contents:
 def write(
     path: str | os.PathLike[str], tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None
 ) -> None:
-    """One file of tensors, safetensors or a plain pickled dict as the suffix says; it appears when it is whole.
+    """Writes one file of tensors atomically: safetensors or a plain pickled dict, by the suffix.
 
     Raises:
         ConfigError: another suffix.
-        CheckpointError: the place cannot be written.
+        CheckpointError: the file cannot be written.
     """
     path = Path(path)
     if path.suffix not in SUFFIXES:
         raise ConfigError(
             f"Expected a file name ending in {', '.join(SUFFIXES)} or a folder without suffix, got {str(path)!r}."
         )
-    # Copies, because a view would drag its whole storage into a pickle.
+    # Copies, because pickling a view would write its whole storage.
     own = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
     with _whole(path) as temporary:
         if path.suffix == ".safetensors":
@@ -155,10 +155,10 @@ def write(
 
 
 def write_json(path: str | os.PathLike[str], value: Mapping[str, object]) -> None:
-    """Indented JSON with sorted keys, appearing when it is whole.
+    """Writes indented JSON with sorted keys atomically.
 
     Raises:
-        CheckpointError: the place cannot be written.
+        CheckpointError: the file cannot be written.
     """
     with _whole(Path(path)) as temporary:
         temporary.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n", encoding="utf-8")
@@ -168,7 +168,7 @@ def read_json(path: Path) -> dict[str, object]:
     """The object in a JSON file.
 
     Raises:
-        CheckpointError: it cannot be read, is no JSON, or holds something else than an object.
+        CheckpointError: it cannot be read, is not JSON, or is not an object.
     """
     return dict(documents.read_json(path, "a JSON object", Fields(), CheckpointError, "Download it again."))
 
@@ -194,7 +194,7 @@ def _read_folder(folder: Path) -> Contents:
 
 
 def _content(source: bytes | bytearray | Readable) -> bytes:
-    """All bytes of a source that has no name."""
+    """All bytes of a source without a name."""
     if isinstance(source, (bytes, bytearray)):
         return bytes(source)
     file: Any = source
@@ -212,7 +212,7 @@ def _content(source: bytes | bytearray | Readable) -> bytes:
 
 
 def _read_content(content: bytes, name: str) -> Contents:
-    """As `read`, of the bytes of one file."""
+    """As `read`, for the bytes of one file."""
     head = content[:64]
     if _is_pickle(head) or head[:4] == b"PK\x03\x04":
         return Contents(_unpickled(io.BytesIO(content), name, len(content)))
@@ -271,17 +271,17 @@ def _torn(name: Path | str, error: Exception) -> CheckpointError:
 
 def _read_pickle(path: Path, *, mmap: bool) -> object:
     size = path.stat().st_size
-    if path.suffix == ".safetensors":  # by which torch.load would take it for one
+    if path.suffix == ".safetensors":  # Without it torch.load would not take it for one.
         with path.open("rb") as stream:
             return _unpickled(stream, str(path), size)
     return _unpickled(path, str(path), size, mmap=mmap)
 
 
 def _unpickled(file: Any, path: str, size: int, *, mmap: bool = False) -> object:
-    """What torch reads from a file that messages call `path`.
+    """The value that torch reads from a file; `path` is its name in messages.
 
     Raises:
-        CheckpointError: it is damaged, or asks for more than tensors and plain containers.
+        CheckpointError: it is damaged, or needs more than tensors and plain containers.
     """
     try:
         with _harmless():
@@ -307,9 +307,9 @@ def _unpickled(file: Any, path: str, size: int, *, mmap: bool = False) -> object
 
 
 def _harmless() -> contextlib.AbstractContextManager[None]:
-    """Lets weights-only loading make what training code keeps beside weights: numbers of NumPy, arguments, paths.
+    """Lets weights-only loading accept values that training code keeps beside weights: NumPy numbers, arguments, paths.
 
-    Their constructors run no code of the file's. torch before 2.5 has no such list and refuses these files.
+    Their constructors run no code from the file. torch before 2.5 has no such list and refuses these files.
     """
     allow = getattr(torch.serialization, "safe_globals", None)
     if allow is None:
@@ -361,7 +361,7 @@ def _guess(head: bytes, path: Path) -> str:
 
 @contextlib.contextmanager
 def _whole(path: Path) -> Iterator[Path]:
-    """A neighbour that takes the place of `path` on success, with this module's error on failure."""
+    """A temporary file that replaces `path` on success; errors become this module's error."""
     try:
         with whole_file(path) as part:
             yield part

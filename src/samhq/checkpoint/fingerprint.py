@@ -11,14 +11,14 @@ from torch import Tensor
 from samhq.model.sam import Sam
 from samhq.storage import digest
 
-#: The hash of each model, with what it was computed from: addresses and version counters of its tensors.
+#: The hash of each model, with the addresses and version counters of the tensors that it was computed from.
 _HASHES: WeakKeyDictionary[Sam, tuple[tuple[tuple[int, int], ...], str]] = WeakKeyDictionary()
 
 
 def weights_hash(model: Sam) -> str:
-    """The SHA-256 of a model's weights as they are loaded: names, shapes, dtypes and bytes.
+    """The SHA-256 of a model's weights as loaded: names, shapes, dtypes and bytes.
 
-    Computed once for a model, and again when its weights are replaced or changed in place.
+    Computed once for each model, and again if its weights are replaced or changed in place.
     """
     state = model.state_dict()
     seen = tuple((tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version) for tensor in state.values())

@@ -1,10 +1,10 @@
 """`config.json` as transformers writes it, in both directions, and the processor's settings beside it.
 
-Reading is tolerant: missing fields take transformers' defaults, unknown and generic ones are ignored,
-"sam-hq" counts as "sam_hq". Knows nothing about tensors.
+Reading is tolerant: missing fields have transformers' defaults, unknown and generic fields are ignored, and "sam-hq"
+counts as "sam_hq". Knows nothing about tensors.
 
-The decoder's `layer_norm_eps` is not read: transformers writes 1e-6 for every model, while all published
-weights were trained with 1e-5, which the original code and this library use.
+The decoder's `layer_norm_eps` is not read: transformers writes 1e-6 for every model, but all published weights were
+trained with 1e-5, which the original code and this library use.
 
 Source: configuration_sam.py and configuration_sam_hq.py of transformers 5.23; config files on the hub.
 """
@@ -44,7 +44,7 @@ _FIELDS = {
         "iou_head_hidden_dim": "decoder.iou_dim",
     },
 }
-#: Choices that transformers offers and no published model makes.
+#: Options of transformers that no published model uses.
 _FIXED: dict[str, dict[str, object]] = {
     "vision_config": {"hidden_act": "gelu", "use_abs_pos": True, "use_rel_pos": True, "num_channels": 3},
     "prompt_encoder_config": {"hidden_act": "gelu", "num_point_embeddings": 4},
@@ -53,7 +53,7 @@ _FIXED: dict[str, dict[str, object]] = {
 
 
 def config_from_transformers(raw: Mapping[str, object]) -> ModelConfig:
-    """The model that a `config.json` describes; a published row where its numbers are one.
+    """The model that a `config.json` describes; a published row if its numbers are the same.
 
     >>> config_from_transformers({"model_type": "sam-hq"}).name
     'sam_hq_vit_b'
@@ -79,7 +79,7 @@ def declare(raw: Mapping[str, object]) -> dict[str, object]:
     """The fields that a `config.json` states, by samhq's dotted names.
 
     Raises:
-        CheckpointError: it is another kind of model's, or states an option that samhq lacks.
+        CheckpointError: it belongs to another kind of model, or states an option that samhq lacks.
     """
     if raw.get("model_type") in hf_config_sam2.KINDS:
         return hf_config_sam2.declare(raw)
@@ -103,7 +103,7 @@ def declare(raw: Mapping[str, object]) -> dict[str, object]:
 
 
 def config_to_transformers(config: ModelConfig) -> dict[str, object]:
-    """What transformers 5 writes for this model, except the decoder's `layer_norm_eps`, which is the true one.
+    """The `config.json` of transformers 5 for this model, but with the true `layer_norm_eps` of the decoder.
 
     Raises:
         CheckpointError: transformers has no such model (only ViTs whose heads fill the width).
@@ -178,7 +178,7 @@ def _is_hq(raw: Mapping[str, object]) -> bool:
 
 
 def _settle_vision(fields: dict[str, object], section: Mapping[str, object]) -> None:
-    """The two values that depend on others: the MLP's width, and blocks beyond the last, which mean nothing."""
+    """Sets the two values that depend on others: the MLP's width, and global blocks that exist."""
     dim, ratio = fields.get("encoder.dim", VIT_B.dim), section.get("mlp_ratio")
     if isinstance(dim, int) and isinstance(ratio, int | float):
         fields.setdefault("encoder.mlp_dim", int(dim * ratio))
@@ -189,7 +189,7 @@ def _settle_vision(fields: dict[str, object], section: Mapping[str, object]) -> 
 
 
 def _single(value: object) -> object:
-    """The side of a square given as a pair."""
+    """The side of a square that is given as a pair."""
     return value[0] if isinstance(value, list) and len(value) == 2 and value[0] == value[1] else value
 
 

@@ -1,7 +1,7 @@
 """SAM 2's `config.json` as transformers writes it, in both directions, and its image processor's settings.
 
-`hf_config.py` calls these for SAM 2 and does what is common to all models. transformers has two classes: `Sam2Model`,
-which sees pictures, and `Sam2VideoModel`, which also has the memory; it has no HQ-SAM 2. Knows nothing about tensors.
+`hf_config.py` calls this for SAM 2 and does what is common to all models. transformers has two classes: `Sam2Model` for
+pictures, and `Sam2VideoModel`, which also has the memory. It has no HQ-SAM 2. Knows nothing about tensors.
 
 Source: configuration_sam2.py and configuration_sam2_video.py of transformers 5.23; config files on the hub.
 """
@@ -15,9 +15,9 @@ from samhq.config import DecoderConfig, MemoryConfig, ModelConfig
 from samhq.encoder_config import HieraConfig
 from samhq.errors import CheckpointError
 
-KINDS = ("sam2", "sam2_video")  #: `model_type` of a model without memory, and with it
+KINDS = ("sam2", "sam2_video")  #: `model_type` of a model without memory, and with memory.
 
-#: transformers' names, below the section, and ours.
+#: transformers' names, below the section, and our names.
 _BACKBONE = {
     "hidden_size": "encoder.dim",
     "num_attention_heads": "encoder.heads",
@@ -47,7 +47,7 @@ _MEMORY = {
     "enable_occlusion_spatial_embedding": "memory.absent_map",
     "enable_temporal_pos_encoding_for_object_pointers": "memory.pointer_times",
 }
-#: Choices that transformers offers and no published model makes.
+#: Options of transformers that no published model uses.
 _FIXED: dict[str, dict[str, object]] = {
     "backbone": {"query_stride": [2, 2], "num_query_pool_stages": 3, "patch_stride": [4, 4], "hidden_act": "gelu"},
     "vision": {"fpn_top_down_levels": [2, 3], "num_feature_levels": 3, "fpn_kernel_size": 1},
@@ -89,12 +89,12 @@ def declare(raw: Mapping[str, object]) -> dict[str, object]:
 
 
 def to_transformers(config: ModelConfig, values: Mapping[str, object]) -> dict[str, object]:
-    """What transformers 5 writes for this model; `values` are the config's fields by dotted name.
+    """The `config.json` of transformers 5 for this model; `values` are the config's fields by dotted name.
 
     Raises:
         CheckpointError: transformers has no such model.
     """
-    encoder, decoder, memory = cast(HieraConfig, config.encoder), config.decoder, config.memory  # SAM 2 has no other
+    encoder, decoder, memory = cast(HieraConfig, config.encoder), config.decoder, config.memory  # SAM 2 has no other.
     if config.hq:
         raise CheckpointError(
             f"Expected a model that transformers has, got {config.name}: it has no HQ-SAM 2. "

@@ -1,7 +1,7 @@
-"""Published weights: where they are, how large, with which sha256, and how to get them.
+"""Published weights: their addresses, sizes and sha256, and how to download them.
 
-Downloads go through huggingface_hub: its cache, its progress bar, its resuming, its `HF_HUB_OFFLINE`.
-Knows nothing about what is inside the files.
+Downloads use huggingface_hub: its cache, its progress bar, its resuming, its `HF_HUB_OFFLINE`. Knows nothing about the
+content of the files.
 
 Source: the model pages of the repositories named below; sha256 as the hub lists them.
 """
@@ -32,14 +32,14 @@ _META_2_0 = "https://dl.fbaipublicfiles.com/segment_anything_2/072824/"
 _MOBILE = "https://github.com/ChaoningZhang/MobileSAM/raw/master/weights/"
 _SIDE_FILES = ("config.json", "preprocessor_config.json", "processor_config.json")
 _REPO = re.compile(r"[\w.-]+/[\w.-]+")
-#: About right for both versions; that of SAM 2.1 large is exact.
+#: Approximate for both versions; exact for SAM 2.1 large.
 _SAM2_BYTES = {"tiny": 156_000_000, "small": 184_400_000, "base_plus": 323_600_000, "large": 898_083_611}
-_PROBE_S = 5.0  #: seconds in which the hub, or a proxy, has to take a connection
+_PROBE_S = 5.0  #: Seconds in which the hub, or a proxy, must accept a connection.
 
 
 @dataclass(frozen=True)
 class Published:
-    """One model on the hub: `size` in bytes of the weights file, about right where `sha256` is None."""
+    """One model on the hub: `size` in bytes of the weights file, approximate if `sha256` is None."""
 
     name: str
     repo: str
@@ -49,13 +49,13 @@ class Published:
 
     @property
     def url(self) -> str:
-        """Where a browser can download the file."""
+        """The address where a browser can download the file."""
         return f"https://huggingface.co/{self.repo}/resolve/main/{self.filename}"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A row of the catalogue: a published model, and where it lies on this machine, if it does."""
+    """A row of the catalogue: a published model, and its path on this machine, if it is there."""
 
     published: Published
     path: Path | None
@@ -104,7 +104,7 @@ PUBLISHED = {
     )
 }  # fmt: skip
 
-#: Files that people have from elsewhere, for messages: name -> address.
+#: Files that people have from other places, for messages: name -> address.
 ELSEWHERE = {
     **{name: _META + name for name in ("sam_vit_b_01ec64.pth", "sam_vit_l_0b3195.pth", "sam_vit_h_4b8939.pth")},
     **{row.filename: row.url for row in PUBLISHED.values() if row.sha256},
@@ -115,12 +115,12 @@ ELSEWHERE = {
 
 
 def catalogue() -> list[Entry]:
-    """Every published model with its place in the cache; asks no network."""
+    """Every published model with its place in the cache; does not use the network."""
     return [Entry(row, cached(row.name)) for row in PUBLISHED.values()]
 
 
 def cached(name: str) -> Path | None:
-    """Where a published model's file or folder lies in huggingface_hub's cache, None where it does not.
+    """The file or folder of a published model in huggingface_hub's cache; None if it is not there.
 
     Raises:
         ConfigError: no published model has that name.
@@ -155,7 +155,7 @@ def is_hub_id(source: str) -> bool:
 
 
 def fetch(source: str) -> Path:
-    """The file or folder on this machine for a published name or a hub id, downloaded if it is not there.
+    """The file or folder on this machine for a published name or a hub id; downloaded if it is not there.
 
     Raises:
         ConfigError: neither a published name nor a hub id.
@@ -180,7 +180,7 @@ def fetch(source: str) -> Path:
 
 
 def verify(path: Path, row: Published) -> None:
-    """Check a file against its published sha256, once for as long as its size and time stay the same.
+    """Checks a file against its published sha256, once for as long as its size and time stay the same.
 
     Raises:
         CheckpointError: it is another file, or damaged.
@@ -198,13 +198,13 @@ def verify(path: Path, row: Published) -> None:
             f"Expected {row.name} with sha256 {row.sha256} and {row.size:,} bytes, got {digest.hexdigest()} and "
             f"{status.st_size:,} bytes in {path}. Delete that file and download it again: {row.url}"
         )
-    # Without a writable cache the file is simply checked again next time.
+    # Without a writable cache the file is checked again next time.
     with contextlib.suppress(CheckpointError):
         write_json(_notes_path(), {**notes, str(path): seen})
 
 
 def _download(repo: str, filename: str) -> Path:
-    """The file, from the cache alone where the hub is out of reach: huggingface_hub would try for half a minute."""
+    """The file; only from the cache if the hub is out of reach: huggingface_hub would retry for half a minute."""
     from huggingface_hub import constants, hf_hub_download
 
     local = constants.HF_HUB_OFFLINE or not is_reachable(constants.ENDPOINT)
@@ -212,9 +212,9 @@ def _download(repo: str, filename: str) -> Path:
 
 
 def is_reachable(address: str) -> bool:
-    """Whether the host of a web address takes connections; yes where a proxy stands between, which knows better.
+    """Whether the host of a web address accepts connections; true behind a proxy, which reports its own errors.
 
-    Without a network the answer comes at once. It is remembered for the moment, since a model has several files.
+    Without a network the answer comes at once. It is remembered for a moment, because a model has several files.
     """
     return _is_reachable(address, int(time.monotonic() / _PROBE_S))
 
@@ -234,12 +234,12 @@ def _is_reachable(address: str, moment: int) -> bool:
 
 
 def _bypasses(host: str) -> bool:
-    """Whether no proxy stands before this host."""
+    """Whether no proxy is set for this host."""
     return bool(urllib.request.proxy_bypass(host))
 
 
 def _advice() -> str:
-    """What to do where the hub could not be asked, by what is set."""
+    """What to do if the hub cannot be reached, by the environment's settings."""
     from huggingface_hub import constants
 
     if constants.HF_HUB_OFFLINE:
@@ -248,7 +248,7 @@ def _advice() -> str:
 
 
 def _download_first(repo: str) -> Path:
-    """The weights of a repository that transformers wrote; older ones have no safetensors."""
+    """The weights of a repository that transformers wrote; older repositories have no safetensors."""
     for name in WEIGHT_NAMES:
         if path := _download_if_there(repo, name):
             return path
@@ -256,7 +256,7 @@ def _download_first(repo: str) -> Path:
 
 
 def _download_if_there(repo: str, filename: str) -> Path | None:
-    """The file, or None where the hub, or offline the cache, does not have it."""
+    """The file, or None if the hub, or offline the cache, does not have it."""
     from huggingface_hub.errors import EntryNotFoundError
 
     try:
@@ -268,7 +268,7 @@ def _download_if_there(repo: str, filename: str) -> Path | None:
 
 
 def _download_beside(repo: str, weights: Path) -> None:
-    """What lies beside the weights in a transformers repository: its settings, and shards if there are any."""
+    """The files beside the weights in a transformers repository: its settings, and shards if there are any."""
     for name in _SIDE_FILES:
         _download_if_there(repo, name)
     if weights.suffix == ".json":
@@ -278,7 +278,7 @@ def _download_beside(repo: str, weights: Path) -> None:
 
 
 def _asking(repo: str, filename: str, ask: Callable[[], str]) -> str:
-    """The answer of the hub, with its many failures as one error."""
+    """A context that turns the many failures of the hub into one error."""
     from huggingface_hub import errors
 
     where = f"https://huggingface.co/{repo}"
@@ -308,7 +308,7 @@ def _asking(repo: str, filename: str, ask: Callable[[], str]) -> str:
 
 
 def _transport_errors() -> tuple[type[Exception], ...]:
-    """What newer huggingface_hub lets through from its HTTP library; older ones raise OSError."""
+    """Errors of the HTTP library that newer huggingface_hub does not convert; older versions raise OSError."""
     found: list[type[Exception]] = []
     for name in ("httpx", "httpx2"):
         with contextlib.suppress(ImportError):
@@ -326,7 +326,7 @@ def _split(source: str) -> tuple[str, str]:
 
 
 def _place(path: Path) -> Path:
-    """A transformers folder is given as the folder, so that its config is read too."""
+    """The folder of a transformers model, so that its config is read too; otherwise the file."""
     return path.parent if path.name in WEIGHT_NAMES else path
 
 

@@ -1,7 +1,7 @@
 """From a name, a hub id, a file or a folder to a model that is ready to use.
 
-The network is laid out without memory, its weights are taken from the file one by one, and every tensor
-must be there in its place. Nothing here knows key tables or file formats.
+The network is built without memory, its weights are taken from the file one by one, and every tensor must be there.
+Knows nothing about key tables or file formats.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Source = str | os.PathLike[str] | files.InMemory | None
 
 @dataclass(frozen=True)
 class Fit:
-    """How a state dict differs from a model: names missing, names too many, shapes that differ."""
+    """The differences between a state dict and a model: missing names, extra names, other shapes."""
 
     missing: tuple[str, ...] = ()
     unexpected: tuple[str, ...] = ()
@@ -55,14 +55,14 @@ def load_model(
     device: torch.device | str = "cpu",
     dtype: torch.dtype | None = torch.float32,
 ) -> Sam:
-    """The model in `source`, in evaluation mode, strictly loaded; its memory is its own, not the file's.
+    """The model in `source`, in evaluation mode, strictly loaded; it has its own memory, not the file's.
 
-    `name` or `hq` say which model, or whether one with HQ heads, is expected. `dtype=None` keeps the
-    weights' own.
+    `name` or `hq` give the expected model, or whether it should have HQ heads. `dtype=None` keeps the weights' own
+    type.
 
     Raises:
         ConfigError: a name that no model has.
-        CheckpointError: the source cannot be had or read, is another model than expected, or lacks tensors.
+        CheckpointError: the source cannot be downloaded or read, is another model than expected, or lacks tensors.
     """
     state, detection = load_state(source)
     _expect(detection, source, name, hq)
@@ -76,10 +76,10 @@ def load_model(
 
 
 def load_state(source: Source = None) -> tuple[dict[str, Tensor], Detection]:
-    """Tensors by original name, still on disk where the format allows, and which model they are.
+    """Tensors by original name, still on disk if the format allows, and the model they belong to.
 
     Raises:
-        ConfigError, CheckpointError: as `load_model`, but for completeness, which is not checked.
+        ConfigError, CheckpointError: as `load_model`, except that missing tensors are no error.
     """
     held = source if files.is_in_memory(source) else locate(source)
     contents, path = files.read(held), files.named(held)
@@ -97,7 +97,7 @@ def load_state(source: Source = None) -> tuple[dict[str, Tensor], Detection]:
 
 
 def load_checked(source: Source = None) -> tuple[dict[str, Tensor], Detection]:
-    """As `load_state`, of a complete model, without building it.
+    """As `load_state`, for a complete model, without building it.
 
     Raises:
         ConfigError, CheckpointError: as `load_model`.
@@ -109,7 +109,7 @@ def load_checked(source: Source = None) -> tuple[dict[str, Tensor], Detection]:
 
 
 def inspect(source: Source = None) -> tuple[Detection, Fit]:
-    """Which model a source is, and what it lacks or has too many.
+    """The model of a source, and its missing or extra tensors.
 
     Raises:
         ConfigError, CheckpointError: as `load_state`.
@@ -119,7 +119,7 @@ def inspect(source: Source = None) -> tuple[Detection, Fit]:
 
 
 def fit(state: Mapping[str, Tensor], layout: Mapping[str, Tensor]) -> Fit:
-    """How `state` differs from the `layout` of a model; true where it does not."""
+    """The differences between `state` and the `layout` of a model; true if there are none."""
     return Fit(
         tuple(key for key in layout if key not in state),
         tuple(key for key in state if key not in layout),
@@ -132,11 +132,11 @@ def fit(state: Mapping[str, Tensor], layout: Mapping[str, Tensor]) -> Fit:
 
 
 def locate(source: Source = None) -> Path:
-    """The file or folder that `source` means, downloaded if need be.
+    """The file or folder of `source`, downloaded if needed.
 
     Raises:
         ConfigError: a name that no model has.
-        CheckpointError: a path where nothing is, or a download that failed.
+        CheckpointError: a path that does not exist, or a download that failed.
     """
     if source is None:
         return starter_path()
@@ -172,12 +172,12 @@ def _advice(path: Path) -> str:
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
-    except (OSError, ValueError):  # too long, or with a zero byte
+    except (OSError, ValueError):  # Too long, or with a zero byte.
         return False
 
 
 class _WithoutDrawing(TorchFunctionMode):
-    """Random initialisation does nothing: on the meta device it would load torch's compiler, for seconds."""
+    """Turns off random initialisation: on the meta device it would load torch's compiler, which takes seconds."""
 
     def __torch_function__(
         self, func: Callable[..., Any], types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -209,7 +209,7 @@ def _expect(detection: Detection, source: Source, name: str | None, hq: bool | N
 
 
 def _numbers(config: ModelConfig) -> ModelConfig:
-    """All but the names."""
+    """All fields but the names."""
     return replace(config, name="", family="")
 
 
@@ -233,7 +233,7 @@ def _say_left_out(detection: Detection, source: Source) -> None:
 
 
 def _check_positional(state: Mapping[str, Tensor], path: str) -> None:
-    """The two places of the positional matrix hold one tensor, or the file is damaged."""
+    """Checks that the two places of the positional matrix hold the same tensor; otherwise the file is damaged."""
     first, second = state.get(naming.POSITIONAL), state.get(naming.POSITIONAL_COPY)
     if first is not None and second is not None and not torch.equal(first, second):
         raise CheckpointError(
@@ -243,7 +243,7 @@ def _check_positional(state: Mapping[str, Tensor], path: str) -> None:
 
 
 def _placed(key: str, tensor: Tensor, like: Tensor, device: torch.device | str, dtype: torch.dtype | None) -> Tensor:
-    """A copy where the model shall be; counters keep their whole numbers, positions their precision."""
+    """A copy on the model's device; counters stay whole numbers, and positions keep their precision."""
     own = tensor.dtype if tensor.is_floating_point() else like.dtype
     is_weight = like.is_floating_point() and key not in naming.MATRICES
     return tensor.detach().to(device=device, dtype=(dtype or own) if is_weight else like.dtype, copy=True).contiguous()

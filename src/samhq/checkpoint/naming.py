@@ -1,6 +1,6 @@
-"""Original names from transformers names and back: one table, read in both directions.
+"""Translates tensor names between the original layout and transformers', with one table for both directions.
 
-Renames only, so the same functions serve tensors and shapes; but for SAM 2's four point embeddings, which
+Only renames, so the same functions work for tensors and shapes. The exception are SAM 2's four point embeddings, which
 transformers stacks. Knows nothing about files or architectures beyond their attribute names.
 
 Source: state dicts of segment-anything and segment_anything_hq 0.3 beside those of transformers 5.23.
@@ -21,14 +21,14 @@ from samhq.errors import CheckpointError
 
 Value = TypeVar("Value")
 
-#: The frequencies of all positions, which stay float32 whatever the weights are: half precision would move points.
+#: The frequencies of all positions. They stay float32 whatever the weights are: half precision would move points.
 MATRIX = "prompt_encoder.pe_layer.positional_encoding_gaussian_matrix"
-MATRICES = (MATRIX, naming_sam2.MATRIX)  #: of SAM and of SAM 2
+MATRICES = (MATRIX, naming_sam2.MATRIX)  #: Names in SAM and in SAM 2.
 POSITIONAL = "shared_image_embedding.positional_embedding"
 #: The second place where transformers keeps the same tensor; files hold either or both.
 POSITIONAL_COPY = "prompt_encoder.shared_embedding.positional_embedding"
 
-#: (original, transformers); `#` stands for a number, `*` for any ending. The first row that fits counts.
+#: (original, transformers); `#` stands for a number, `*` for any ending. The first row that matches is used.
 _TABLE: tuple[tuple[str, str], ...] = (
     ("image_encoder.patch_embed.proj.*", "vision_encoder.patch_embed.projection.*"),
     ("image_encoder.blocks.#.norm#.*", "vision_encoder.layers.#.layer_norm#.*"),
@@ -70,7 +70,7 @@ _TABLE: tuple[tuple[str, str], ...] = (
     ("mask_decoder.embedding_maskfeature.1.*", "mask_decoder.mask_norm.*"),
     ("mask_decoder.embedding_maskfeature.3.*", "mask_decoder.mask_conv2.*"),
 )
-#: Heads of a fixed depth; that of the IoU head is the model's choice.
+#: Heads of a fixed depth; the depth of the IoU head depends on the model.
 _HEADS = (
     ("mask_decoder.output_hypernetworks_mlps.#", "mask_decoder.output_hypernetworks_mlps.#"),
     ("mask_decoder.hf_mlp", "mask_decoder.hq_mask_mlp"),
@@ -89,7 +89,7 @@ def to_transformers(state: Mapping[str, Value]) -> dict[str, Value]:
     {'mask_decoder.hq_token.weight': (1, 256)}
 
     Raises:
-        CheckpointError: a name has no counterpart, as those of every encoder but the ViT.
+        CheckpointError: a name has no counterpart, as in every encoder but the ViT.
     """
     if is_sam2(state):
         return _with_copy(_rename(_stacked(state), _sam2_renamer(forward=True), "transformers"))
@@ -107,8 +107,8 @@ def to_transformers(state: Mapping[str, Value]) -> dict[str, Value]:
 def to_original(state: Mapping[str, Value], *, strict: bool = True) -> dict[str, Value]:
     """The same values under the original names, in the same order, without the positional matrix's copy.
 
-    Either positional key is accepted. With `strict=False` a name without counterpart is kept as it is,
-    so that the caller can list it.
+    Either positional key is accepted. With `strict=False` a name without counterpart does not change, so that the
+    caller can list it.
 
     >>> to_original({"prompt_encoder.shared_embedding.positional_embedding": (2, 128)})
     {'prompt_encoder.pe_layer.positional_encoding_gaussian_matrix': (2, 128)}
@@ -126,7 +126,7 @@ def to_original(state: Mapping[str, Value], *, strict: bool = True) -> dict[str,
 
 
 def is_sam2(state: Iterable[str]) -> bool:
-    """Whether these are names of SAM 2, in either layout.
+    """Whether these are tensor names of SAM 2, in either layout.
 
     >>> is_sam2(["sam_mask_decoder.iou_token.weight"]), is_sam2(["mask_decoder.iou_token.weight"])
     (True, False)
@@ -136,7 +136,7 @@ def is_sam2(state: Iterable[str]) -> bool:
 
 
 def _stacked(state: Mapping[str, Value]) -> dict[str, Value]:
-    """The point embeddings as one tensor, or shape, in the first one's place and under transformers' name."""
+    """The point embeddings as one tensor, or shape, in place of the first one, with transformers' name."""
     keys = sorted(key for key in state if key.startswith(naming_sam2.POINTS))
     parts: list[Any] = [state[key] for key in keys]
     if not parts:
@@ -149,7 +149,7 @@ def _stacked(state: Mapping[str, Value]) -> dict[str, Value]:
 
 
 def _with_copy(state: Mapping[str, Value]) -> dict[str, Value]:
-    """The positional matrix in both of its places."""
+    """The tensors with the positional matrix in both of its places."""
     copied: dict[str, Any] = dict(state)
     if (matrix := copied.get(POSITIONAL)) is not None:
         copied[POSITIONAL_COPY] = matrix.clone() if isinstance(matrix, torch.Tensor) else matrix
@@ -170,7 +170,7 @@ def _unstacked(state: Mapping[str, Value]) -> dict[str, Value]:
 
 
 def sample(keys: Iterable[str], count: int = 5) -> str:
-    """At most `count` names for a message, then how many more there are.
+    """Up to `count` names for a message, then the number of others.
 
     >>> sample(["a", "b", "c"], count=2)
     'a, b and 1 more'
@@ -198,7 +198,7 @@ def _rename(state: Mapping[str, Value], name: Renamer, layout: str, *, strict: b
 
 
 def _depth(state: Mapping[str, object], kind: str) -> int:
-    """Layers of the IoU head, which decides what transformers calls its last one."""
+    """The number of layers of the IoU head; transformers' name of its last layer depends on it."""
     found = [key for key in state if key.startswith(f"{_IOU_HEAD}.{kind}") and key.endswith(".weight")]
     if kind == "proj_":
         found += [key for key in state if key.startswith(f"{_IOU_HEAD}.layers.") and key.endswith(".weight")]
@@ -235,7 +235,7 @@ def _by_rules(rows: Iterable[tuple[str, str]], *, forward: bool) -> Renamer:
 
 
 def _mlp(original: str, transformers: str, depth: int) -> list[tuple[str, str]]:
-    """Rows of one head: transformers names the first and last layer, and counts those between from 0."""
+    """Rows of one head: transformers names the first and last layer, and numbers those between from 0."""
     middle = [(f"{original}.layers.{i}.*", f"{transformers}.layers.{i - 1}.*") for i in range(1, depth - 1)]
     first = (f"{original}.layers.0.*", f"{transformers}.proj_in.*")
     last = (f"{original}.layers.{depth - 1}.*", f"{transformers}.proj_out.*")

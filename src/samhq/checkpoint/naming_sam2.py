@@ -9,11 +9,11 @@ from __future__ import annotations
 
 #: The frequencies of all positions, by original name.
 MATRIX = "sam_prompt_encoder.pe_layer.positional_encoding_gaussian_matrix"
-#: How the four point embeddings begin: transformers stacks them into one.
+#: Prefix of the four point embeddings, which transformers stacks into one.
 POINTS = "sam_prompt_encoder.point_embeddings."
 POINTS_STACKED = "prompt_encoder.point_embed.weight"
 
-#: (original, transformers); `#` stands for a number, `*` for any ending. The first row that fits counts.
+#: (original, transformers); `#` stands for a number, `*` for any ending. The first row that matches is used.
 TABLE: tuple[tuple[str, str], ...] = (
     ("maskmem_tpos_enc", "memory_temporal_positional_encoding"),
     ("no_mem_embed", "no_memory_embedding"),
@@ -69,7 +69,7 @@ TABLE: tuple[tuple[str, str], ...] = (
     ("sam_mask_decoder.output_upscaling.3.*", "mask_decoder.upscale_conv2.*"),
     ("sam_mask_decoder.conv_s#.*", "mask_decoder.conv_s#.*"),
 )
-#: Three-layer heads, whose first and last layer transformers names.
+#: Three-layer heads, of which transformers names the first and the last layer.
 HEADS = (
     ("sam_mask_decoder.output_hypernetworks_mlps.#", "mask_decoder.output_hypernetworks_mlps.#"),
     ("sam_mask_decoder.iou_prediction_head", "mask_decoder.iou_prediction_head"),

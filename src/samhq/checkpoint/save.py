@@ -1,7 +1,7 @@
-"""A model to a file or a folder, and one file to another layout without building the model.
+"""Saves a model to a file or a folder, and converts one file to another layout without building the model.
 
-`.pth`/`.pt`/`.bin` hold the original layout as a plain dict; `.safetensors` the same, with the config in
-its header; a folder is what transformers reads. All appear when they are whole.
+`.pth`/`.pt`/`.bin` hold the original layout as a plain dict; `.safetensors` holds the same, with the config in its
+header; a folder has the layout of transformers. All are written atomically.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from samhq.config import ModelConfig
 from samhq.errors import ConfigError
 from samhq.model.sam import Sam
 
-#: What is in a folder that transformers reads.
+#: The files of a folder in transformers' layout.
 _FOLDER = ("config.json", "preprocessor_config.json", "model.safetensors")
 
 
 def save_model(model: Sam, path: str | os.PathLike[str], *, dtype: torch.dtype | None = None) -> None:
-    """The model's weights at `path`, in `dtype` (None: as they are), in the layout that the suffix names.
+    """Writes the model's weights to `path`, in `dtype` (None: unchanged), in the layout of the suffix.
 
     Raises:
-        ConfigError: a suffix that means nothing.
-        CheckpointError: the place cannot be written, or the layout has no such model.
+        ConfigError: an unknown suffix.
+        CheckpointError: the file cannot be written, or the layout has no such model.
     """
     save_state(model.state_dict(), model.config, path, dtype=dtype)
 
 
 def convert(source: Source, path: str | os.PathLike[str], *, dtype: torch.dtype | None = None) -> ModelConfig:
-    """The weights of `source` at `path`, in the layout that its suffix names; returns which model they are.
+    """Writes the weights of `source` to `path`, in the layout of its suffix; returns which model they are.
 
     Raises:
         ConfigError, CheckpointError: as `load_model` and `save_model`; a pickle that would be read as another model.
@@ -50,7 +50,7 @@ def convert(source: Source, path: str | os.PathLike[str], *, dtype: torch.dtype 
 def save_state(
     state: Mapping[str, Tensor], config: ModelConfig, path: str | os.PathLike[str], *, dtype: torch.dtype | None = None
 ) -> None:
-    """Tensors by original name at `path`; as `save_model`."""
+    """Writes tensors by original name to `path`, as `save_model` does."""
     path = Path(path)
     if dtype is not None:
         kept = {key for key, tensor in state.items() if key in naming.MATRICES or not tensor.is_floating_point()}
@@ -62,10 +62,10 @@ def save_state(
 
 
 def check_described(state: Mapping[str, Tensor], config: ModelConfig) -> None:
-    """Nothing, where tensors by original name say which model they are: a pickle holds nothing else.
+    """Refuses tensors by original name that do not identify their model, because a pickle holds nothing else.
 
     Raises:
-        ConfigError: read from there they would be another model, for instance a TinyViT of another side.
+        ConfigError: a reader would take them for another model, for instance a TinyViT of another side.
     """
     seen = detect({name: tuple(tensor.shape) for name, tensor in state.items()}).config
     read, own = (declared.flat(one.replace(name="", family="")) for one in (seen, config))
@@ -78,7 +78,7 @@ def check_described(state: Mapping[str, Tensor], config: ModelConfig) -> None:
 
 
 def files_at(path: str | os.PathLike[str]) -> list[Path]:
-    """The files that saving at `path` writes.
+    """The files that saving to `path` writes.
 
     >>> [file.name for file in files_at("sam.pth")]
     ['sam.pth']
@@ -92,7 +92,7 @@ def _is_folder(path: Path) -> bool:
 
 
 def _save_folder(state: Mapping[str, Tensor], config: ModelConfig, folder: Path) -> None:
-    """Settings first, weights last: a folder with weights is complete."""
+    """Writes settings first and weights last, so that a folder with weights is complete."""
     settings = hf_config.config_to_transformers(config)
     renamed = naming.to_transformers(state)
     model, processor, weights = (folder / name for name in _FOLDER)

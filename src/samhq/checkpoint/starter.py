@@ -1,4 +1,4 @@
-"""Where the weights that come with the package lie. Knows nothing about what is in them."""
+"""The path of the weights that come with the package. Knows nothing about their content."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from samhq.errors import CheckpointError
 
-STARTER = "starter"  #: what it is called where a model is named
+STARTER = "starter"  #: The name that stands for it where a model is expected.
 FILENAME = f"{STARTER}.safetensors"
 
 

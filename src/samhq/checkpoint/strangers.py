@@ -1,6 +1,6 @@
-"""What a state dict is that is not a whole SAM or SAM-HQ model, in a sentence that says what to do.
+"""The error for a state dict that is not a whole SAM or SAM-HQ model: what it is, and what to do.
 
-Looks at tensor names only.
+Uses tensor names only.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _WHOLE = 'Load a whole model, such as "sam_hq_vit_b"'
 
 
 def refuse(keys: Collection[str]) -> CheckpointError:
-    """The error for names that make no SAM model."""
+    """The error for tensor names that do not form a SAM model."""
     return CheckpointError(f"Expected a SAM or SAM-HQ model, got {_what(keys)}.")
 
 

@@ -1,8 +1,8 @@
-"""From whatever a checkpoint file held to one flat mapping of tensors with the model's own names.
+"""Unwraps the content of a checkpoint file to one flat mapping of tensors with the model's own names.
 
-Searches nested mappings for the one that holds a SAM, whatever the wrappers are called; takes off prefixes such as
-DataParallel's `module.`, and leaves out what is no part of a model: a criterion, counters, pixel constants. Knows
-nothing about files or architectures.
+Searches nested mappings for the one that holds a SAM, whatever the wrappers are called. Removes prefixes such as
+DataParallel's `module.`, and leaves out entries that are not part of a model: a criterion, counters, pixel constants.
+Knows nothing about files or architectures.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor
 from samhq.checkpoint.naming import sample
 from samhq.errors import CheckpointError
 
-#: Entries under which training code keeps the weights. Where several hold a model, the first of these counts.
+#: Entries under which training code keeps the weights. If several hold a model, the first of these is used.
 _WRAPPERS = (
     *("model", "state_dict", "model_state_dict", "model_state", "module", "net", "network", "sam", "weights", "params"),
     *("student", "generator", "ema", "model_ema", "ema_model", "teacher"),
@@ -25,9 +25,9 @@ _WRAPPERS = (
 _DECODERS = ("mask_decoder", "sam_mask_decoder")
 _PARTS = (*_DECODERS, "image_encoder", "vision_encoder", "prompt_encoder")
 _ANCHOR = re.compile(rf"((?:.*?\.)??)({'|'.join(_PARTS)})\.")
-#: Last words of names that are no weights: SAM's constants, thop's counters, the counter of averaged weights.
+#: Last words of names that are not weights: SAM's constants, thop's counters, the counter of averaged weights.
 _COUNTERS = ("pixel_mean", "pixel_std", "total_ops", "total_params", "n_averaged")
-#: First words of names that stand beside a model in training code.
+#: First words of names beside a model in training code.
 _BESIDE = re.compile(r"(.*_)?(criterion|loss(es|_fn|_func|_function)?|metrics?)")
 _DEPTH = 5
 
@@ -37,9 +37,9 @@ Found = tuple[Path, Mapping[object, object]]
 
 @dataclass(frozen=True)
 class Unwrapped:
-    """Tensors by name, the entries they were wrapped in ("" for none) and the prefix that was taken off.
+    """Tensors by name, the entries they were wrapped in ("" for none) and the removed prefix.
 
-    `left_out` names what the file holds beside the model: tensors of other things, and other models.
+    `left_out` names what the file holds beside the model: other tensors and other models.
     """
 
     state: dict[str, Tensor]
@@ -52,7 +52,7 @@ def unwrap(value: object) -> Unwrapped:
     """The state dict inside `value`.
 
     Raises:
-        CheckpointError: there is none, it holds anything but dense tensors, or there are two with equal right.
+        CheckpointError: there is none, it holds anything but dense tensors, or there are two equally good ones.
     """
     (path, inner), others = _chosen(value)
     prefix = common_prefix(key for key in inner if isinstance(key, str))
@@ -69,7 +69,7 @@ def unwrap(value: object) -> Unwrapped:
 
 
 def common_prefix(keys: Iterable[str]) -> str:
-    """What stands before the model's own names, ending in a dot, or "".
+    """The prefix before the model's own names, ending in a dot, or "".
 
     >>> common_prefix(["module.mask_decoder.iou_token.weight", "criterion.weight"])
     'module.'
@@ -91,7 +91,7 @@ def common_prefix(keys: Iterable[str]) -> str:
 
 
 def _parts(names: Iterable[str]) -> dict[str, set[str]]:
-    """The parts of a SAM that are there, by what stands before their names."""
+    """The parts of a SAM that are there, by the prefix of their names."""
     parts: dict[str, set[str]] = {}
     for name in names:
         if match := _ANCHOR.match(name):
@@ -104,9 +104,9 @@ def _is_whole(parts: set[str]) -> bool:
 
 
 def _chosen(value: object) -> tuple[Found, list[Found]]:
-    """The mapping with the tensors of a SAM, and others like it that give way to it.
+    """The mapping with the tensors of a SAM, and other such mappings that are not used.
 
-    Where none is a SAM, the one that training code would keep a model in, for messages to say what it is.
+    If none is a SAM, the one in which training code would keep a model, so that messages can describe it.
     """
     found = [one for one in _mappings(value) if any(isinstance(item, Tensor) for item in one[1].values())]
     models = [one for one in found if any(map(_is_whole, _parts(k for k in one[1] if isinstance(k, str)).values()))]
@@ -131,12 +131,12 @@ def _mappings(value: object, path: Path = ()) -> Iterator[Found]:
 
 
 def _rank(path: Path) -> tuple[int, list[int]]:
-    """Smaller is more telling: nearer to the top, then by the wrappers' order."""
+    """Smaller is better: nearer to the top, then by the order of wrappers."""
     return len(path), [_WRAPPERS.index(key) if key in _WRAPPERS else len(_WRAPPERS) for key in path]
 
 
 def _is_beside(key: object, item: object, prefix: str) -> bool:
-    """Whether an entry is no part of the model: outside its prefix, a counter, a criterion, or no tensor at all."""
+    """Whether an entry is not part of the model: outside its prefix, a counter, a criterion, or no tensor."""
     if not isinstance(key, str):
         return False
     first = key.removeprefix(prefix).split(".")[0]

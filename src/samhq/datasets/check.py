@@ -1,4 +1,4 @@
-"""What is in a data set and what is missing or broken in it: every picture and mask is read once.
+"""Reports the content of a data set and what is missing or broken; every picture and mask is read once.
 
 Knows nothing about networks or scores.
 """
@@ -21,13 +21,13 @@ from samhq.datasets.pairs import PairFolder
 from samhq.datasets.sample import MissingFileError, Pictures, SizeMismatchError
 from samhq.errors import ConfigError, ImageError
 
-#: What can be wrong: files that are not there, cannot be read, differ in size, hold no object, or belong to nothing.
+#: Kinds of findings: files are missing, cannot be read, differ in size, hold no object, or belong to nothing.
 Kind = Literal["missing", "unreadable", "size", "empty", "stray"]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong, in a sentence that names the file."""
+    """One fault, in a sentence that names the file."""
 
     kind: Kind
     text: str
@@ -35,7 +35,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class DatasetReport:
-    """What is in one part of a data set; `published` is how many pictures it should have, None where nobody said."""
+    """The content of one part of a data set; `published` is the published number of pictures, None if there is none."""
 
     part: str
     pictures: int
@@ -50,7 +50,7 @@ class DatasetReport:
         return not self.findings and self.published in (None, self.pictures)
 
     def count(self, kind: Kind) -> int:
-        """How often one thing is wrong."""
+        """The number of findings of one kind."""
         return sum(finding.kind == kind for finding in self.findings)
 
     def to_json(self) -> dict[str, Any]:
@@ -65,7 +65,7 @@ class _Seen:
     findings: tuple[Finding, ...] = ()
 
 
-#: Shows how far reading has come: wraps what is gone through, of so many, under a name.
+#: Shows progress: wraps an iterable, given its length and a label.
 Progress = Callable[[Iterable[Any], int, str], Iterable[Any]]
 
 
@@ -77,10 +77,10 @@ def _silent(items: Iterable[Any], total: int, name: str) -> Iterable[Any]:
 def check_dataset(
     source: str | Path, *, images: Path | None = None, workers: int = 2, progress: Progress = _silent
 ) -> list[DatasetReport]:
-    """A report on each part of a source as `open_dataset` takes it, or of HQSeg-44K on its root folder.
+    """A report on each part of a source that `open_dataset` takes, or of HQSeg-44K in its root folder.
 
     Raises:
-        ConfigError: the source is nothing of these.
+        ConfigError: the source is none of these.
     """
     read = partial(_report, workers=workers, progress=progress)
     text, path = str(source), Path(source)
@@ -130,12 +130,12 @@ def _kind(error: ImageError) -> Kind:
 
 
 def _beside(pictures: Pictures) -> Iterator[Finding]:
-    """What belongs to no picture."""
+    """Files and annotations that belong to no picture."""
     if isinstance(pictures, PairFolder):
         yield from (Finding("stray", f"Mask {path} has no picture.") for path in pictures.strays)
     if not isinstance(pictures, CocoPictures):
         return
-    known = {image["id"] for image in pictures.images}  # annotations of others are kept apart from them
+    known = {image["id"] for image in pictures.images}  # Annotations of other tools are kept apart from them.
     for image, records in pictures.annotations.items():
         if image not in known:
             yield Finding("stray", f"{len(records)} annotations belong to image {image}, which is not listed.")

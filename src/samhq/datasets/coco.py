@@ -1,6 +1,6 @@
 """Pictures and objects of a COCO JSON file: polygons, run-length codes, crowds, pictures without objects.
 
-Knows the format and where its pictures lie; nothing about prompts, networks or scores.
+Knows the format and the places of its pictures; nothing about prompts, networks or scores.
 
 Source: cocodataset.org, "Data format"; pycocotools, coco.py, `annToRLE`.
 """
@@ -23,7 +23,7 @@ from samhq.shapes import Bool
 from samhq.storage.documents import read_json
 from samhq.storage.schema import FLAG, ID, NUMBER, SIDE, TEXT, WORDS, Fields, Items
 
-#: What is read of a COCO file; segmentations are checked where they are decoded.
+#: The parts of a COCO file that are read; segmentations are checked when they are decoded.
 _FORM = Fields(
     {
         "images": Items(Fields({"id": ID, "file_name": TEXT}, {"height": SIDE, "width": SIDE})),
@@ -33,14 +33,14 @@ _FORM = Fields(
     },
     {"categories": Items(Fields({"id": ID}, {"name": WORDS}))},
 )
-_LOOKED_AT = 24  #: pictures whose files are looked for, to find out which folder they lie in
-_BESIDE = ("ann", "label", "json")  #: how folders begin that hold JSON files only, their pictures beside them
+_LOOKED_AT = 24  #: How many pictures' files are looked for to find their folder.
+_BESIDE = ("ann", "label", "json")  #: Prefixes of folders that hold only JSON files; their pictures lie beside them.
 
 
 class CocoPictures:
     """The pictures of a COCO file with their objects; satisfies `samhq.datasets.sample.Pictures`.
 
-    `images` and `annotations` are the file's own records; `folder` is where its pictures lie.
+    `images` and `annotations` are the file's own records; `folder` holds its pictures.
     """
 
     def __init__(
@@ -62,19 +62,19 @@ class CocoPictures:
         return len(self.images)
 
     def names(self) -> Sequence[str]:
-        """File names without their ending; of two pictures with one name also the ending, then the id."""
+        """File names without suffix; pictures with the same name also get the suffix, then the id."""
         return self._names
 
     def of(self, index: int) -> list[Mapping[str, Any]]:
-        """The records of a picture's objects."""
+        """The annotations of a picture."""
         return self.annotations[self.images[index]["id"]]
 
     def source(self, index: int) -> str:
-        """Where a picture comes from: its entry's `source`, "" where that says nothing."""
+        """The `source` of a picture's entry; "" if it has none."""
         return str(self.images[index].get("source") or "")
 
     def file_name(self, index: int) -> str:
-        """What a picture's file is called in its entry."""
+        """The file name in a picture's entry."""
         return str(self.images[index]["file_name"])
 
     def path(self, index: int) -> Path:
@@ -82,15 +82,15 @@ class CocoPictures:
         return located(self.folder, self.file_name(index))
 
     def lacks(self, index: int) -> Path | None:
-        """A picture's file, where it is not there."""
+        """A picture's file, if it is missing."""
         path = self.path(index)
         return None if _is_file(path) else path
 
     def size_hw(self, index: int) -> tuple[int, int]:
-        """A picture's height and width, as its entry says, or else its file.
+        """A picture's height and width, from its entry or else from its file.
 
         Raises:
-            ImageError: the entry does not say it, and the file cannot be read.
+            ImageError: the entry does not have them, and the file cannot be read.
         """
         entry = self.images[index]
         if entry.get("height") and entry.get("width"):
@@ -105,7 +105,7 @@ class CocoPictures:
         return int(height), int(width)
 
     def stamp(self, index: int) -> str:
-        """Of the picture's file and the records of its objects."""
+        """The stamp of the picture's file and annotations."""
         named = [self.categories.get(record.get("category_id", -1), "") for record in self.of(index)]
         return stamp_of_files([self.path(index)], [self.images[index], self.of(index), named])
 
@@ -125,10 +125,10 @@ class CocoPictures:
 
 
 def open_coco(path: Path, images: str | Path | None = None) -> CocoPictures:
-    """The pictures of a COCO file; `images` is their folder, found beside or around the file when left out.
+    """The pictures of a COCO file; `images` is their folder, by default found beside or around the file.
 
     Raises:
-        ConfigError: not a COCO file, or no folder around it holds its pictures, or two do as well as each other.
+        ConfigError: not a COCO file; or no folder around it holds its pictures; or two folders do equally.
     """
     content = read_coco(path)
     images = None if images is None else Path(images)
@@ -140,10 +140,10 @@ def open_coco(path: Path, images: str | Path | None = None) -> CocoPictures:
 
 
 def read_coco(path: Path) -> dict[str, Any]:
-    """The content of a COCO file, its lists and the keys that everything needs checked.
+    """The content of a COCO file, with its lists and required keys checked.
 
     Raises:
-        ConfigError: it cannot be read, is no JSON, or lacks images, annotations or their keys.
+        ConfigError: it cannot be read, is not JSON, or lacks images, annotations or their keys.
     """
     content = read_json(path, "a COCO file", _FORM, ConfigError, "Mend it, or name another file.")
     for key in ("images", "categories"):
@@ -152,7 +152,7 @@ def read_coco(path: Path) -> dict[str, Any]:
 
 
 def plain_id(value: int | float | str) -> int | str:
-    """An id as files mean it: 7, 7.0 and "7" are the same; other text stays text.
+    """An id in its plain form: 7, 7.0 and "7" are the same; other text stays text.
 
     >>> plain_id("7"), plain_id(7.0), plain_id("007")
     (7, 7, '007')
@@ -174,14 +174,14 @@ def _check_different(ids: Sequence[int | str], which: str) -> None:
 
 
 def find_images(path: Path, file_names: Sequence[str]) -> Path:
-    """The folder that holds the named pictures: that of the JSON file, or one below it.
+    """The folder with the named pictures: that of the JSON file, or one below it.
 
-    From a folder such as `annotations` also the one above, and one or two below that. Of several the one that holds
-    most of them, then the one whose name is part of the file's (`val2017` of `instances_val2017.json`), then the
-    nearest.
+    For a folder such as `annotations` also the one above, and those one or two levels below that. The best folder holds
+    most of the pictures; then its name is part of the file's name (`val2017` of `instances_val2017.json`); then it is
+    the nearest.
 
     Raises:
-        ConfigError: none holds any, or two hold as many and are as near.
+        ConfigError: no folder holds any, or two hold as many and are equally near.
     """
     if not file_names:
         return path.parent
@@ -225,10 +225,10 @@ def decode_segmentation(
 def segmentation_code(record: Mapping[str, Any], size_hw: tuple[int, int], picture: str = "the picture") -> rle.RLE:
     """The RLE of an annotation's `segmentation`: polygons, RLE with counts as a list, or compressed RLE.
 
-    What lies outside the picture is cut off. An empty list, and a polygon of fewer than three points, cover nothing.
+    Parts outside the picture are cut off. An empty list, and a polygon of fewer than three points, cover nothing.
 
     Raises:
-        ImageError: none, neither form, damaged, or RLE of another size than the picture.
+        ImageError: no segmentation, another form, damaged, or RLE of another size than the picture.
     """
     segmentation, who = record.get("segmentation"), f"annotation {record.get('id', '?')} of {picture}"
     if isinstance(segmentation, list):
@@ -258,7 +258,7 @@ def _filled(polygons: list[Any], size_hw: tuple[int, int], who: str) -> rle.RLE:
 
 
 def located(folder: Path, file_name: str) -> Path:
-    """Where a picture lies: `file_name` in the folder; written on Windows, its backslashes part folders."""
+    """The path of a picture: `file_name` in the folder. In names from Windows, backslashes separate folders."""
     path = folder / file_name
     return path if "\\" not in file_name or _is_file(path) else folder / file_name.replace("\\", "/")
 
@@ -266,12 +266,12 @@ def located(folder: Path, file_name: str) -> Path:
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
-    except OSError:  # a name longer than any file's
+    except OSError:  # A name longer than any file's.
         return False
 
 
 def _with_plain_ids(record: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The record itself where its ids are plain; else a copy with plain ones."""
+    """The record itself if its ids are plain; otherwise a copy with plain ids."""
     ids = {key: record[key] for key in ("image_id", "category_id") if record.get(key) is not None}
     ids |= {"id": record["id"]} if "file_name" in record else {}
     plain = {key: plain_id(value) for key, value in ids.items()}
@@ -298,12 +298,12 @@ def _unique(images: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _title(path: Path) -> str:
-    """What tables call the data: the file, with its folder where every file is called so."""
+    """The name of the data in tables: the file, with its folder if the file's name is common."""
     return f"{path.parent.name}/{path.stem}" if path.stem.startswith("_") else path.stem
 
 
 def _around(path: Path) -> Iterator[list[Path]]:
-    """Folders near a file, the nearest first; farther ones are only looked for when asked for."""
+    """Folders near a file, the nearest first; distant ones are only searched when needed."""
     here = path.absolute().parent
     yield [here]
     yield _below(here)
@@ -317,7 +317,7 @@ def _around(path: Path) -> Iterator[list[Path]]:
 def _below(folder: Path) -> list[Path]:
     try:
         return sorted(p for p in folder.iterdir() if p.is_dir())
-    except OSError:  # not ours to read, or gone meanwhile
+    except OSError:  # No permission, or deleted meanwhile.
         return []
 
 

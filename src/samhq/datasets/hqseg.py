@@ -1,4 +1,4 @@
-"""HQSeg-44K, the data that SAM-HQ is trained and measured with: its parts by name, and where they lie.
+"""HQSeg-44K, the data for training and measuring SAM-HQ: its parts by name, and their folders.
 
 Source: SysCV/sam-hq, train/train.py (folders); arXiv 2306.01567, section 4.1 (numbers of pictures).
 """
@@ -19,7 +19,10 @@ PREFIX = "hqseg44k:"
 
 @dataclass(frozen=True)
 class Part:
-    """One of the ten: folders below the root, and how many pictures were published. `masks` None: beside pictures."""
+    """One of the ten parts: folders below the root, and the published number of pictures.
+
+    If `masks` is None, masks lie beside pictures.
+    """
 
     name: str
     split: Literal["train", "val"]
@@ -56,7 +59,7 @@ PARTS = (
 
 
 def parts_of(name: str) -> tuple[Part, ...]:
-    """The parts that a name means: one, all for training ("train"), all for validation ("val"), or "all".
+    """The parts of a name: one, all for training ("train"), all for validation ("val"), or "all".
 
     >>> [part.count for part in parts_of("val")], sum(part.count for part in parts_of("train"))
     ([470, 280, 287, 500], 44320)
@@ -93,10 +96,10 @@ def open_part(part: Part, root: Path) -> PairFolder:
 
 
 def open_hqseg(name: str, root: Path) -> Pictures:
-    """The pictures of "DIS5K-VD", "train", "val" or "all" below a root that holds the unpacked archives.
+    """The pictures of "DIS5K-VD", "train", "val" or "all" below a root with the unpacked archives.
 
     Raises:
-        ConfigError: no such name, or a folder that is not there.
+        ConfigError: no such name, or a folder that does not exist.
     """
     parts = [open_part(part, root) for part in parts_of(name)]
     return parts[0] if len(parts) == 1 else Joined(f"HQSeg-44K {name.casefold()}", parts)

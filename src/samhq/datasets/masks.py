@@ -1,6 +1,6 @@
 """Objects from a mask's file: grey, one-bit, with alpha, or a coloured palette with an entry for each object.
 
-Knows nothing about pictures beside their masks, nor about data sets.
+Knows nothing about the pictures of masks, nor about data sets.
 """
 
 from __future__ import annotations
@@ -15,21 +15,20 @@ from samhq.image.files import open_file
 from samhq.image.read import describe, read_image
 from samhq.shapes import Bool, UInt8
 
-#: Levels above this are the object, of 0..255. Source: SysCV/sam-hq, train/utils/dataloader.py and train.py.
+#: Levels above this, of 0..255, are the object. Source: SysCV/sam-hq, train/utils/dataloader.py and train.py.
 THRESHOLD = 128
-_GREY = 32  #: how far the channels of a grey picture may lie apart; JPEG tints
-_VOID = (224, 224, 192)  #: VOC's colour of entry 255, the rings around its objects
+_GREY = 32  #: Largest difference between the channels of a grey picture; JPEG tints grey.
+_VOID = (224, 224, 192)  #: VOC's colour of entry 255, for the rings around its objects.
 
 
 def read_objects(path: Path) -> Bool[np.ndarray, "K H W"]:
     """The masks in a file, bool [K,H,W]: one, or one for each colour of a palette that is used.
 
-    * grey, colour or 16 bits: the first channel, above 128 of 255, as published;
-    * values of 0 and 1 alone: above 0, since nobody means an empty mask by them;
-    * transparency: what is opaque (alpha above 128);
-    * a palette with colours, as DAVIS and VOC have them, transparent or not: each entry in use but 0 is an object, in
-      the order of entries; none in use gives one empty mask. VOC's entry 255 is void beside other objects. What uses
-      black and white alone is a mask as any other.
+    * grey, colour or 16 bits: the first channel, above 128 of 255, as published; * values of only 0 and 1: above 0,
+    because nobody saves an empty mask that way; * transparency: opaque pixels (alpha above 128); * a palette with
+    colours, as in DAVIS and VOC, transparent or not: each used entry but 0 is an object, in the order of entries; none
+    in use gives one empty mask. VOC's entry 255 is void beside other objects. A palette of only black and white is a
+    mask like any other.
 
     Raises:
         ImageError: as `samhq.image.read.read_image`, or numbers of more than 8 bits that are all small, as in a label
@@ -55,7 +54,7 @@ def _above(levels: UInt8[np.ndarray, "H W"]) -> Bool[np.ndarray, "H W"]:
 
 
 def _deep(values: np.ndarray, levels: UInt8[np.ndarray, "H W"], path: Path) -> Bool[np.ndarray, "H W"]:
-    """The mask of numbers of more than 8 bits; `levels` are what they look like."""
+    """The mask from numbers of more than 8 bits; `levels` are their 8-bit form."""
     if values.dtype.kind in "iu" and values.max() <= 1:
         return values > 0
     found = levels > THRESHOLD
@@ -73,7 +72,7 @@ def _palette(file: Image.Image) -> UInt8[np.ndarray, "256 3"]:
 
 
 def _coloured(palette: UInt8[np.ndarray, "256 3"], labels: UInt8[np.ndarray, "H W"]) -> bool:
-    """Whether entries are objects: by the whole palette, since a VOC label map may use a grey entry alone."""
+    """Whether entries are objects, by the whole palette, because a VOC label map may use only a grey entry."""
     used = palette[np.unique(labels)]
     black_and_white = np.isin(used, (0, 255)).all() and not np.ptp(used, axis=1).any()
     return bool(np.ptp(palette, axis=1).max() > _GREY and not black_and_white)

@@ -26,15 +26,15 @@ def open_dataset(
 ) -> Pictures:
     """The pictures of a data set, each read when it is asked for.
 
-    `source` is a COCO JSON file (`images` its folder of pictures, found when left out); a folder with `images/` and
-    `masks/`, with `im/` and `gt/`, or with NAME.jpg beside NAME.png; or a part of HQSeg-44K as
-    `hqseg44k:DIS5K-VD@/path/to/data`, all parts for training or validation as `hqseg44k:train@...`, `hqseg44k:val@...`;
-    or scenes that are drawn here and that no run learns from, `scenes:100`, `scenes:100:thin`, `scenes:100@224`.
-    `limit` takes so many pictures, spread evenly over the source. `skip_missing` leaves out pictures whose files are
-    not there, and says on stderr how many; otherwise reading such a picture is an error.
+    `source` is a COCO JSON file (`images` is its folder of pictures, by default found near the file); a folder with
+    `images/` and `masks/`, with `im/` and `gt/`, or with NAME.jpg beside NAME.png; a part of HQSeg-44K as
+    `hqseg44k:DIS5K-VD@/path/to/data`, or all parts for training or validation as `hqseg44k:train@...`,
+    `hqseg44k:val@...`; or drawn scenes that training never uses, `scenes:100`, `scenes:100:thin`, `scenes:100@224`.
+    `limit` takes this many pictures, spread evenly over the source. `skip_missing` leaves out pictures whose files are
+    missing, and prints their number on stderr; without it, reading such a picture is an error.
 
     Raises:
-        ConfigError: nothing of these forms there, or a limit below 1; with `skip_missing` no picture is there.
+        ConfigError: not one of these forms, or a limit below 1; with `skip_missing` all pictures are missing.
     """
     pictures = _opened(source, None if images is None else Path(images))
     return spread(_present(pictures) if yes_or_no("skip_missing", skip_missing) else pictures, limit)

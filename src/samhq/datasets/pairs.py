@@ -1,4 +1,4 @@
-"""Folders of pictures and of masks with the same names, one mask file a picture.
+"""Folders of pictures and of masks with the same names, with one mask file for each picture.
 
 Knows layouts on the disk; nothing about prompts or networks.
 """
@@ -15,13 +15,13 @@ from samhq.errors import ConfigError
 from samhq.image.read import read_image
 from samhq.image.suffixes import SUFFIXES, is_picture_file
 
-#: Subfolders that hold pictures, and those that hold their masks.
+#: Subfolders with pictures, and those with their masks.
 LAYOUTS = (("images", "masks"), ("im", "gt"))
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A picture's file and its mask's: None where there is none."""
+    """A picture's file and its mask's; None for a missing mask."""
 
     name: str
     image: Path
@@ -41,16 +41,16 @@ class PairFolder:
         return len(self.pairs)
 
     def names(self) -> Sequence[str]:
-        """Paths from the folder of pictures on, without their ending."""
+        """Paths below the folder of pictures, without suffix."""
         return [pair.name for pair in self.pairs]
 
     def stamp(self, index: int) -> str:
-        """Of the picture's and the mask's files."""
+        """The stamp of the picture's and the mask's files."""
         pair = self.pairs[index]
         return stamp_of_files(filter(None, (pair.image, pair.mask)))
 
     def lacks(self, index: int) -> Path | None:
-        """The picture's file or its mask's, where it is not there; the picture's where no mask has its name."""
+        """The picture's file or its mask's, if missing; the picture's if no mask has its name."""
         pair = self.pairs[index]
         files = (pair.image, pair.mask or pair.image.with_suffix(".png"))
         return next((path for path in files if not path.is_file()), None)
@@ -67,9 +67,9 @@ class PairFolder:
 
 
 def open_pairs(folder: Path) -> PairFolder:
-    """The pictures of a folder: in `images/` with masks in `masks/`, in `im/` and `gt/`, or side by side in one.
+    """The pictures of a folder: in `images/` with masks in `masks/`, in `im/` and `gt/`, or side by side.
 
-    Side by side the masks are the PNG files and the pictures all others, of the same names.
+    If they lie side by side, the masks are the PNG files and the pictures are all others, with the same names.
 
     Raises:
         ConfigError: no such folder, or no picture that has a mask.
@@ -83,9 +83,9 @@ def open_pairs(folder: Path) -> PairFolder:
 
 
 def pairs_apart(name: str, images: Path, masks: Path, suffixes: Collection[str] = SUFFIXES) -> PairFolder:
-    """Every picture below one folder with the mask at the same place below the other, by name.
+    """Every picture below one folder with the mask of the same path below the other.
 
-    `suffixes` are the endings of pictures, in lower case.
+    `suffixes` are the suffixes of pictures, in lower case.
     """
     last_counts = sorted(_files(masks, SUFFIXES), key=lambda path: -SUFFIXES.index(path.suffix.lower()))
     known = {_stem(path, masks): path for path in last_counts}
@@ -93,14 +93,14 @@ def pairs_apart(name: str, images: Path, masks: Path, suffixes: Collection[str] 
 
 
 def pairs_together(name: str, folder: Path) -> PairFolder:
-    """Every picture below a folder but PNG files, with the PNG file beside it that has its name."""
+    """Every picture below a folder except PNG files, with the PNG file of the same name beside it."""
     known = {_stem(path, folder): path for path in _files(folder, (".png",))}
     others = (path for path in _files(folder, SUFFIXES) if path.suffix.lower() != ".png")
     return _paired(name, folder, others, known)
 
 
 def _paired(name: str, root: Path, pictures: Iterable[Path], masks: dict[str, Path]) -> PairFolder:
-    """Pairs with unique names: a second picture of one stem keeps its ending as part of its name."""
+    """Pairs with unique names: a second picture with the same stem keeps its suffix in its name."""
     taken: set[str] = set()
     pairs = []
     for path in pictures:
@@ -112,7 +112,7 @@ def _paired(name: str, root: Path, pictures: Iterable[Path], masks: dict[str, Pa
 
 
 def _files(folder: Path, suffixes: Collection[str]) -> Iterator[Path]:
-    """Files below a folder, by path; hidden ones (as macOS writes them beside others) left out."""
+    """Files below a folder, sorted by path, without hidden ones (macOS writes them beside others)."""
     return (path for path in sorted(folder.rglob("*")) if is_picture_file(path, suffixes))
 
 

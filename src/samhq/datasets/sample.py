@@ -1,6 +1,6 @@
-"""What every data set gives: pictures with the exact masks of their objects, read one at a time.
+"""The common form of data sets: pictures with the exact masks of their objects, read one at a time.
 
-Knows nothing about networks, prompts or scores, nor about any layout on the disk.
+Knows nothing about networks, prompts or scores, nor about layouts on the disk.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class SizeMismatchError(ImageError):
 
 
 class MissingFileError(ImageError):
-    """A picture or its mask is not there."""
+    """A picture or its mask is missing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,8 +30,9 @@ class Sample:
     """A picture and its K objects, all at the picture's own size; K may be 0.
 
     `name` is unique within its data set. `image` uint8 RGB [H,W,3], 0..255; `masks` bool [K,H,W], true on the object,
-    possibly empty, possibly overlapping; `ids` the source's own numbers, from 1 where it has none; `categories` names,
-    "" where the source has none; `crowd` bool [K], regions of many objects, which are neither trained on nor scored.
+    possibly empty, possibly overlapping; `ids` are the source's own numbers, or counted from 1; `categories` are names,
+    "" if the source has none; `crowd` bool [K] marks regions of many objects, which are neither used for training nor
+    scored.
 
     Raises:
         ImageError: masks of another size than the picture, or another number of ids, categories or crowd flags.
@@ -55,27 +56,27 @@ class Sample:
 
     @property
     def objects(self) -> list[int]:
-        """Which masks are objects that can be asked for: neither crowds nor empty."""
+        """Which masks are objects that can be prompted: neither crowds nor empty."""
         return np.flatnonzero(~self.crowd & self.masks.any((1, 2))).tolist()
 
 
 @runtime_checkable
 class Pictures(Protocol):
-    """Any source of samples: it knows its names at once and reads a picture when asked for it."""
+    """Any source of samples. It knows its names from the start and reads a picture on request."""
 
     @property
     def name(self) -> str:
-        """What the source is called, in tables."""
+        """The name of the source in tables."""
         ...
 
     def __len__(self) -> int: ...
 
     def names(self) -> Sequence[str]:
-        """The samples' names, unique, in order, without reading a picture."""
+        """The unique names of the samples, in order; does not read pictures."""
         ...
 
     def __getitem__(self, index: int) -> Sample:
-        """The sample at a place, read from the disk.
+        """The sample with this index, read from the disk.
 
         Raises:
             ImageError: a file is missing, damaged, or of another size than its mask; the message names it.
@@ -85,70 +86,70 @@ class Pictures(Protocol):
 
 @runtime_checkable
 class Stamped(Protocol):
-    """A source that says, without reading pixels, whether a sample may have changed."""
+    """A source that can tell, without reading pixels, whether a sample may have changed."""
 
     def stamp(self, index: int) -> str | None:
-        """A text that is another one when the picture or its masks changed; None where that is not known."""
+        """A text that changes if the picture or its masks change; None if that is not known."""
         ...
 
 
 @runtime_checkable
 class FromFiles(Protocol):
-    """A source that says, without reading pixels, whether a sample's files are there."""
+    """A source that can tell, without reading pixels, whether a sample's files exist."""
 
     def lacks(self, index: int) -> Path | None:
-        """The first of a sample's files that is not there; None where all are."""
+        """The first missing file of a sample; None if all exist."""
         ...
 
 
 @runtime_checkable
 class FromSources(Protocol):
-    """Pictures that say where each of them comes from, and what its file is called."""
+    """Pictures that know their origin and their file names."""
 
     def source(self, index: int) -> str:
-        """The name of the source of the picture at a place; "" where that is not known."""
+        """The name of the origin of the picture with this index; "" if it is not known."""
         ...
 
     def file_name(self, index: int) -> str:
-        """The name of the file of the picture at a place, with its ending."""
+        """The file name of the picture with this index, with its suffix."""
         ...
 
 
 def source_of(pictures: Pictures, index: int) -> str:
-    """The name of a picture's source; "" where its data set says none."""
+    """The name of a picture's origin; "" if its data set has none."""
     return pictures.source(index) if isinstance(pictures, FromSources) else ""
 
 
 def file_name_of(pictures: Pictures, index: int) -> str:
-    """The name of a picture's file; that of the sample where its data set says none."""
+    """The file name of a picture; the sample's name if its data set has none."""
     return pictures.file_name(index) if isinstance(pictures, FromSources) else pictures.names()[index]
 
 
 def lacking(pictures: Pictures, index: int) -> Path | None:
-    """The file that a sample lacks; None where it lacks none, or its source has no files."""
+    """The missing file of a sample; None if none is missing, or its source has no files."""
     return pictures.lacks(index) if isinstance(pictures, FromFiles) else None
 
 
 def stamp_of(pictures: Pictures, index: int) -> str | None:
-    """The stamp of a sample; None where its source has none."""
+    """The stamp of a sample; None if its source has none."""
     return pictures.stamp(index) if isinstance(pictures, Stamped) else None
 
 
 def stamp_of_files(paths: Iterable[Path], said: Any = None) -> str:
-    """A stamp that follows from sizes and times of files, and from JSON values; a missing file counts as one of 0."""
+    """A stamp from sizes and times of files, and from JSON values; a missing file counts as one of size 0."""
     return digest.of_json([[_size_and_time(path) for path in paths], said])
 
 
 def _size_and_time(path: Path) -> tuple[int, int]:
     try:
         stat = path.stat()
-    except OSError:  # who reads it says what is wrong
+    except OSError:  # The code that reads it reports the error.
         return 0, 0
     return stat.st_size, stat.st_mtime_ns
 
 
 def labelled(name: str, image: np.ndarray, masks: np.ndarray) -> Sample:
-    """A sample of objects that have no ids and no categories of their own.
+    """A sample of objects without ids and categories of their own.
 
     >>> labelled("a", np.zeros((2, 3, 3), np.uint8), np.ones((2, 2, 3), bool)).ids
     (1, 2)
@@ -158,7 +159,7 @@ def labelled(name: str, image: np.ndarray, masks: np.ndarray) -> Sample:
 
 
 def check_size(image_hw: tuple[int, ...], image: object, mask_hw: tuple[int, ...], mask: object) -> None:
-    """Nothing where a picture and its mask have one size, (height, width).
+    """Refuses a picture and a mask of different sizes, (height, width).
 
     Raises:
         SizeMismatchError: they differ; the message names both, and their sizes.

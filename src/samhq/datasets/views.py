@@ -1,4 +1,4 @@
-"""Parts of a data set, and several data sets as one. Does not read files."""
+"""Parts of a data set, and several data sets as one. Reads no files."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ class Chosen:
         return [names[place] for place in self.places]
 
     def stamp(self, index: int) -> str | None:
-        """That of the source."""
+        """The source's stamp."""
         return stamp_of(self.pictures, self.places[index])
 
     def lacks(self, index: int) -> Path | None:
-        """That of the source."""
+        """The missing file, from the source."""
         return lacking(self.pictures, self.places[index])
 
     def source(self, index: int) -> str:
-        """That of the source."""
+        """The name of the origin, from the source."""
         return source_of(self.pictures, self.places[index])
 
     def file_name(self, index: int) -> str:
-        """That of the source."""
+        """The file name, from the source."""
         return file_name_of(self.pictures, self.places[index])
 
     def __getitem__(self, index: int) -> Sample:
@@ -61,19 +61,19 @@ class Joined:
         return [f"{part.name}/{name}" for part in self.parts for name in part.names()]
 
     def stamp(self, index: int) -> str | None:
-        """That of its source."""
+        """The stamp, from its source."""
         return stamp_of(*self._at(index))
 
     def lacks(self, index: int) -> Path | None:
-        """That of its source."""
+        """The missing file, from its source."""
         return lacking(*self._at(index))
 
     def source(self, index: int) -> str:
-        """That of its source."""
+        """The name of the origin, from its source."""
         return source_of(*self._at(index))
 
     def file_name(self, index: int) -> str:
-        """That of its source."""
+        """The file name, from its source."""
         return file_name_of(*self._at(index))
 
     def __getitem__(self, index: int) -> Sample:
@@ -88,7 +88,7 @@ class Joined:
 
 
 def spread(pictures: Pictures, count: int | None) -> Pictures:
-    """At most `count` pictures, evenly spread over the source and always the same; all of them for None.
+    """Up to `count` pictures, evenly spread over the source and always the same; None means all.
 
     Raises:
         ConfigError: a count below 1.
@@ -101,7 +101,7 @@ def spread(pictures: Pictures, count: int | None) -> Pictures:
 
 
 def present(pictures: Pictures) -> tuple[Pictures, list[Path]]:
-    """The pictures whose files are there, and the files that others lack.
+    """The pictures whose files exist, and the missing files of the others.
 
     Raises:
         ConfigError: all of them lack a file.

@@ -1,6 +1,6 @@
-"""How often the pictures of each source are drawn, and a split of pictures that stays when pictures are added.
+"""How often pictures of each origin are drawn, and a split of pictures that does not change when pictures are added.
 
-Knows nothing about files or what is done with the pictures.
+Knows nothing about files or the use of pictures.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from samhq.shapes import Float
 
 
 def parse_source_weights(text: str) -> dict[str, float]:
-    """Weights by source from a text like `coco:3,pets:0.5`; a source is named by any part of its name.
+    """Weights by source from a text like `coco:3,pets:0.5`; any part of a source's name selects it.
 
     >>> parse_source_weights("coco:3,pets:0.5")
     {'coco': 3.0, 'pets': 0.5}
@@ -39,10 +39,10 @@ def parse_source_weights(text: str) -> dict[str, float]:
 
 
 def chances(pictures: Pictures, weights: tuple[tuple[str, float], ...]) -> Float[np.ndarray, " N"]:
-    """The chance of each picture to be drawn, 0..1, adding up to 1.
+    """The probability of each picture, 0..1; they add up to 1.
 
-    A picture has the weight of the longest name in `weights` that is part of its source's name, in any case of
-    letters; 1 where none is.
+    A picture has the weight of the longest name in `weights` that is part of its source's name, ignoring case; 1 if
+    there is none.
 
     Raises:
         ConfigError: a name that no source has, or no picture with a weight above 0.
@@ -66,9 +66,9 @@ def _weight(source: str, weights: tuple[tuple[str, float], ...]) -> float:
 
 
 def is_held_out(file_name: str, percent: int) -> bool:
-    """Whether the file of that name is among the `percent` (0..100) that are kept for validation.
+    """Whether the file of that name is among the `percent` (0..100) for validation.
 
-    It follows from the name alone, so that adding files never moves one from one side to the other.
+    It depends only on the name, so adding files never moves another file.
 
     >>> [i for i in range(20) if is_held_out(f"{i}.jpg", 10)]
     [4, 7, 11, 18]
@@ -77,7 +77,7 @@ def is_held_out(file_name: str, percent: int) -> bool:
 
 
 def split(pictures: Pictures, percent: int) -> tuple[Pictures, Pictures]:
-    """The pictures to learn from, and those to validate on."""
+    """The pictures for training, and those for validation."""
     places = range(len(pictures))
     held = [is_held_out(file_name_of(pictures, place), percent) for place in places]
     return Chosen(pictures, [i for i in places if not held[i]]), Chosen(pictures, [i for i in places if held[i]])

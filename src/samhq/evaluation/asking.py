@@ -1,4 +1,4 @@
-"""Ways of asking for an object, made from its true mask: a box, random points on it and beside it, or both.
+"""Prompts made from an object's true mask: a box, random points on it and beside it, or both.
 
 Knows masks and pixel coordinates; nothing of models or files.
 """
@@ -20,23 +20,23 @@ from samhq.errors import ConfigError
 from samhq.image.boxes import boxes_from_masks
 from samhq.types import BACKGROUND, FOREGROUND, IGNORED, Prompts
 
-MOST_POINTS = 64  #: of a kind; fixed, so that fewer points are the first of more
-_WORD = 2**64 - 1  #: what an object's number is cut to: generators take no negative ones
-CLICKS = "clicks"  #: the simulated annotator, see `evaluation/clicks.py`
-#: Words that stand for several ways. The curve has the counts of SAM-HQ's figure on point prompts.
+MOST_POINTS = 64  #: Points of each kind that are drawn; fixed, so that fewer points are always the first of more.
+_WORD = 2**64 - 1  #: An object's number is cut to these bits, because generators take no negative seeds.
+CLICKS = "clicks"  #: The word for the simulated annotator, see `evaluation/clicks.py`.
+#: Words that stand for several kinds of prompts. The curve has the counts of SAM-HQ's figure on point prompts.
 WORDS = {"point": ("1p",), "points": ("3p",), "curve": ("1p", "3p", "5p", "5p+5n", "10p", "10p+5n")}
 
 
 @dataclass(frozen=True)
 class Ask:
-    """One way: a tight box or none, so many points on the object, so many beside it."""
+    """One kind of prompt: a tight box or none, and numbers of points on the object and beside it."""
 
     box: bool = False
     inside: int = 0
     outside: int = 0
 
     def __str__(self) -> str:
-        """The way in words, as `parse_asks` reads it.
+        """The words for it, as `parse_asks` reads them.
 
         >>> str(Ask(True, 5, 2))
         'box+5p+2n'
@@ -47,20 +47,20 @@ class Ask:
 
     @property
     def candidates(self) -> Candidates:
-        """A lone point asks for the best of SAM's three masks by predicted IoU, all else for the one."""
+        """ "best" of SAM's three masks by predicted IoU for a single point, "single" for all other prompts."""
         return "best" if not self.box and (self.inside, self.outside) == (1, 0) else "single"
 
 
 def parse_asks(words: str | Sequence[str]) -> list[Ask]:
-    """Ways of asking from words, each once: "box", "5p" points on the object, "3n" beside it, joined by "+".
+    """Kinds of prompts from words, each once: "box", "5p" points on the object, "3n" beside it, joined by "+".
 
-    "point" is "1p", "points" "3p"; "curve" is 1p, 3p, 5p, 5p+5n, 10p and 10p+5n.
+    "point" is "1p", "points" is "3p"; "curve" is 1p, 3p, 5p, 5p+5n, 10p and 10p+5n.
 
     >>> [str(ask) for ask in parse_asks("box,point,5p+5n")]
     ['box', '1p', '5p+5n']
 
     Raises:
-        ConfigError: another word, or nothing on the object in it.
+        ConfigError: another word, or one without any prompt on the object.
     """
     given = words.split(",") if isinstance(words, str) else list(words)
     plain = [part for word in given for part in WORDS.get(word.strip(), (word.strip(),))]
@@ -81,11 +81,11 @@ def _parse(word: str) -> Ask:
 def draw_points(
     mask: Bool[np.ndarray, "H W"], inside: int, outside: int, rng: np.random.Generator
 ) -> tuple[Float64[np.ndarray, "N 2"], list[int]]:
-    """Points (x, y) in the mask's pixels and their labels: on the object first, then beside it.
+    """Points (x, y) in the mask's pixels and their labels: points on the object first, then points beside it.
 
-    All different and equally likely; those beside it lie in its box, widened by a quarter of its size or two pixels.
-    An object of fewer pixels gets a point on each, and one that fills that box none beside it. Equal generators give
-    the same points in the same order, whatever is asked for.
+    All are different and equally likely. Points beside the object lie in its box, enlarged by a quarter of its size or
+    two pixels. A small object gets at most one point for each pixel, and an object that fills that box gets none beside
+    it. Equal generators give the same points in the same order, however many are asked for.
     """
     on = _some(np.argwhere(mask), inside, rng)
     window, corner = _around(mask)
@@ -95,7 +95,7 @@ def draw_points(
 
 
 def _some(places: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """The first `count` of the places in an order that depends on the generator alone."""
+    """The first `count` of the places, in an order that depends only on the generator."""
     order = rng.choice(max(1, len(places)), max(1, min(len(places), MOST_POINTS)), replace=False)
     return places[order[: min(count, len(places))]]
 
@@ -108,9 +108,9 @@ def _around(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def object_rng(seed: int, picture: str, number: int) -> np.random.Generator:
-    """The generator of one object: the same for every model, limit and order of pictures.
+    """The random generator of one object: the same for every model, limit and order of pictures.
 
-    `picture` may hold bytes that are no text, as file names do, and `number` any integer; `seed` is at least 0.
+    `picture` may hold bytes that are not text, as file names may, and `number` any integer; `seed` is at least 0.
 
     >>> float(object_rng(0, "cat", 1).random()) == float(object_rng(0, "cat", 1).random())
     True
@@ -127,7 +127,7 @@ def ask_for(
 ) -> Prompts:
     """The prompts of one picture for these objects, in model pixels: mask pixels times `scale_xy`.
 
-    Short rows of points are filled with what takes no part. Masks must not be empty.
+    Short rows of points are padded with points that attention ignores. Masks must not be empty.
     """
     owner = torch.zeros(len(masks), dtype=torch.int64)
     boxes = None
@@ -141,7 +141,7 @@ def ask_for(
 
 
 def ragged(rows: Sequence[tuple[np.ndarray, list[int]]]) -> tuple[Tensor, Tensor]:
-    """Points [P,N,2] and labels [P,N] from rows of any lengths, filled with what takes no part."""
+    """Points [P,N,2] and labels [P,N] from rows of any lengths, padded with points that attention ignores."""
     longest = max(1, *(len(labels) for _, labels in rows))
     points = torch.zeros(len(rows), longest, 2)
     labels = torch.full((len(rows), longest), IGNORED, dtype=torch.int64)

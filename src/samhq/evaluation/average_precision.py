@@ -1,9 +1,9 @@
-"""COCO's average precision of masks and boxes, by pycocotools itself, and boundary AP, which needs good borders.
+"""COCO's average precision of masks, by pycocotools itself, and boundary AP.
 
-Knows annotations and results as COCO writes them; nothing of models or pictures.
+Knows annotations and results in COCO's form; nothing of models or pictures.
 
-Source: cocodataset.org, "Detection Evaluation"; Boundary IoU, arXiv 2103.16562: the smaller of mask IoU and boundary
-IoU decides, crowds by mask IoU alone.
+Source: cocodataset.org, "Detection Evaluation"; Boundary IoU, arXiv 2103.16562: the overlap is the smaller of mask IoU
+and boundary IoU; for crowds it is mask IoU alone.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from samhq.masks.regions import Piece
 if TYPE_CHECKING:
     from pycocotools.cocoeval import COCOeval
 
-#: What is told of an evaluation: the field, IoU threshold (None: mean over 0.50 to 0.95), and size.
+#: The numbers to report: the field, IoU threshold (None: mean over 0.50 to 0.95), and size.
 _TOLD = (
     ("ap", None, "all"),
     ("ap50", 0.5, "all"),
@@ -40,9 +40,9 @@ _TOLD = (
 
 @dataclass(frozen=True)
 class AveragePrecision:
-    """COCO's numbers, 0..1, NaN where there is no true object of that kind.
+    """COCO's numbers, 0..1; NaN if there is no true object of that kind.
 
-    `ap` is the mean over IoU thresholds 0.50, 0.55 ... 0.95 and categories; `small`, `medium`, `large` over true
+    `ap` is the mean over IoU thresholds 0.50, 0.55 ... 0.95 and categories; `small`, `medium` and `large` are over true
     objects of these areas. `categories` has the AP of each by its id.
     """
 
@@ -71,19 +71,19 @@ def average_precision(
     """The AP of results against true objects.
 
     `truth` are records with image_id, category_id, segmentation (RLE), area and iscrowd; `results` with image_id,
-    category_id, segmentation (RLE) and score. At most 100 results of a picture count, the best by score. Objects are
-    numbered anew, from 1, since pycocotools takes a match with annotation 0 for none.
+    category_id, segmentation (RLE) and score. At most 100 results of a picture count, the best by score. Objects get
+    new numbers from 1, because pycocotools takes a match with annotation 0 for none.
     """
     from pycocotools.cocoeval import COCOeval
 
-    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools tells its progress
+    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress.
         evaluation = COCOeval(
             _coco(_numbered(truth, _true), image_ids, category_ids),
             _coco(_numbered(results, _found), image_ids, category_ids),
             "segm",
         )
         if by_boundary:
-            # The evaluation looks the function up on itself, so that one of its own takes the place of the class's.
+            # The evaluation calls its own attribute, so this function replaces the method of the class.
             evaluation.computeIoU = partial(_boundary_ious, evaluation, evaluation.computeIoU, {}, dilation)
         return numbers_of(evaluation)
 
@@ -106,7 +106,7 @@ def box_precision(
 
 
 def numbers_of(evaluation: COCOeval) -> AveragePrecision:
-    """Runs an evaluation and takes its numbers."""
+    """Runs an evaluation and returns its numbers."""
     evaluation.evaluate()
     evaluation.accumulate()
     precision, params = (
@@ -122,7 +122,7 @@ def numbers_of(evaluation: COCOeval) -> AveragePrecision:
 
 
 def _mean(precision: np.ndarray) -> float:
-    """The mean of what was measured; pycocotools writes -1 where there was nothing to find."""
+    """The mean of the valid numbers; pycocotools writes -1 if there was nothing to find."""
     measured = precision[precision > -1]
     return float(measured.mean()) if measured.size else math.nan
 
@@ -161,7 +161,7 @@ def _box_area(record: Mapping[str, Any]) -> float:
 
 
 def _coco(annotations: list[dict[str, Any]], image_ids: Iterable[int | str], category_ids: Iterable[int | str]) -> Any:
-    """A data set as pycocotools holds it; masks are compressed RLE, so that it needs no sizes of pictures."""
+    """A data set as pycocotools holds it; masks are compressed RLE, so it needs no sizes of pictures."""
     compressed = [annotation | {"segmentation": _compressed(annotation)} for annotation in annotations]
     return _index(compressed, image_ids, category_ids)
 
@@ -192,7 +192,7 @@ def _boundary_ious(
     image: int,
     category: int,
 ) -> Any:
-    """What `COCOeval.computeIoU` gives, [results by score, true objects], lowered to the boundary IoU."""
+    """The result of `COCOeval.computeIoU`, [results by score, true objects], limited by the boundary IoU."""
     from pycocotools import mask as coco
 
     ious = mask_ious(image, category)

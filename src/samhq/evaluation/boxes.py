@@ -1,4 +1,4 @@
-"""Masks by a network from boxes of somebody else: detectors' and trackers' boxes, or those of the true masks.
+"""Masks that a network makes from given boxes: a detector's, a tracker's, or those of the true masks.
 
 Knows pictures and boxes; nothing of data sets or scores.
 """
@@ -18,7 +18,7 @@ from samhq.evaluation.protocols import show
 from samhq.model.sam import Sam
 from samhq.types import Prompts
 
-_AT_ONCE = 16  #: full-size masks alive together, beside the result
+_AT_ONCE = 16  #: Full-size masks in memory together, beside the result.
 
 
 def masks_from_boxes(
@@ -26,7 +26,7 @@ def masks_from_boxes(
 ) -> list[Bool[np.ndarray, "H W"]]:
     """One mask for each box (x0, y0, x1, y1) in image pixels, at the picture's size; the picture is encoded once.
 
-    Boxes may stick out of the picture, as detectors' boxes do.
+    Boxes may extend beyond the picture, as detectors' boxes do.
     """
     if not len(boxes_xyxy):
         return []
@@ -43,7 +43,7 @@ def masks_from_boxes(
 
 
 def check_box(box: Any, who: str) -> tuple[float, float, float, float]:
-    """Four numbers of pixels below 1e9.
+    """The box as four numbers of pixels below 1e9.
 
     Raises:
         ConfigError: something else.

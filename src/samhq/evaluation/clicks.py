@@ -1,8 +1,8 @@
-"""A simulated annotator: click after click in the middle of the largest error, the last mask fed back.
+"""A simulated annotator: each click goes into the middle of the largest error, together with the last mask.
 
-Each click lies where a pixel is farthest from the border of its error, missed parts and false parts apart, the
-picture's border counting as one; a place is clicked once. The count of clicks until an IoU is reached is NoC. Knows
-masks and a function that answers prompts; nothing of files.
+A click lies where a pixel is farthest from the border of its error. Missing and false parts are separate errors, and
+the picture's border counts as a border. No position is clicked twice. The number of clicks until an IoU is reached is
+NoC. Knows masks and a function that segments prompts; nothing of files.
 
 Source: Xu et al., arXiv 1603.04042 (clicks in the centre of the largest error); Sofiiuk et al., arXiv 2102.06583.
 """
@@ -20,15 +20,15 @@ from samhq.config import Candidates
 from samhq.evaluation.asking import ragged
 from samhq.types import BACKGROUND, FOREGROUND, Prompts
 
-MOST = 20  #: clicks at an object
-TARGETS = (0.85, 0.90)  #: the IoU that clicks are counted to
+MOST = 20  #: Largest number of clicks for an object.
+TARGETS = (0.85, 0.90)  #: Target IoUs for the number of clicks.
 
-#: Prompts in model pixels to low-resolution logits, and masks at the picture's own size.
+#: A function from prompts in model pixels to low-resolution logits and to masks at the picture's own size.
 Answer = Callable[[Prompts, Candidates], tuple[Float[Tensor, "P 1 G G"], Bool[np.ndarray, "P H W"]]]
 
 
 def noc(ious: Sequence[float], target: float, most: int = MOST) -> int:
-    """Clicks until the IoU reaches the target; `most` where it never does.
+    """The number of clicks until the IoU reaches the target; `most` if it never does.
 
     >>> noc([0.5, 0.86, 0.8, 0.9], 0.85), noc([0.5, 0.6], 0.85)
     (2, 20)
@@ -37,7 +37,7 @@ def noc(ious: Sequence[float], target: float, most: int = MOST) -> int:
 
 
 def reached(ious: Sequence[float], target: float) -> bool:
-    """Whether the IoU reaches the target at all.
+    """Whether the IoU ever reaches the target.
 
     >>> reached([0.5, 0.9], 0.85)
     True
@@ -48,7 +48,7 @@ def reached(ious: Sequence[float], target: float) -> bool:
 def next_click(
     pred: Bool[np.ndarray, "H W"], true: Bool[np.ndarray, "H W"], taken: Sequence[tuple[int, int]] = ()
 ) -> tuple[int, int, int] | None:
-    """Where to click next and with which label, (x, y, label); None where nothing is wrong that was not clicked.
+    """The next click (x, y, label); None if every error has been clicked.
 
     >>> true = np.zeros((7, 9), bool)
     >>> true[1:6, 2:7] = True
@@ -61,13 +61,13 @@ def next_click(
     inside, outside = _middle(missed), _middle(false)
     if max(inside[0], outside[0]) == 0:
         return None
-    # Of equal depths the missed part comes first: an object must be found before it can be trimmed.
+    # Of equal depths the missing part comes first: an object must be found before it can be trimmed.
     _, x, y = inside if inside[0] >= outside[0] else outside
     return x, y, FOREGROUND if inside[0] >= outside[0] else BACKGROUND
 
 
 def _middle(error: Bool[np.ndarray, "H W"]) -> tuple[float, int, int]:
-    """How far the pixel farthest from what is no error is from it, and its x and y; 0 where there is none."""
+    """The largest distance of an error pixel from the border of its error, and its x and y; 0 if there is no error."""
     from scipy.ndimage import distance_transform_edt
 
     if not error.any():
@@ -85,8 +85,8 @@ def click_through(
 ) -> tuple[list[list[float]], Bool[np.ndarray, "P H W"]]:
     """Each object's IoU after every click, and its last mask.
 
-    The first click asks for the best of SAM's three masks by predicted IoU, later ones for the one, with the last
-    logits as mask prompt. An object with nothing left to click keeps its mask, and its IoU for the clicks not made.
+    The first click uses the best of SAM's three masks by predicted IoU. Later clicks use the single mask, with the last
+    logits as mask prompt. An object without errors left keeps its mask, and its IoU for the remaining clicks.
     """
     ious: list[list[float]] = [[] for _ in true]
     clicks: list[list[tuple[int, int, int]]] = [[] for _ in true]
@@ -99,7 +99,7 @@ def click_through(
         if active:
             asked = _prompts([clicks[row] for row in active], None if logits is None else logits[active], scale_xy)
             low, masks[active] = answer(asked, "best" if number == 0 else "single")
-            # At the first click all objects are active: an empty mask is wrong for every one.
+            # At the first click all objects are active, because an empty mask is wrong for every object.
             logits = low if logits is None else logits.index_copy(0, torch.tensor(active, device=low.device), low)
         for row, (mask, truth) in enumerate(zip(masks, true, strict=True)):
             ious[row].append(_iou(mask, truth))

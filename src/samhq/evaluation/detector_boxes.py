@@ -1,7 +1,7 @@
 """Boxes of an open-vocabulary detector on the pictures of a COCO file, as a file of results.
 
-The detector is asked for the file's own categories. Nothing is thrown away by score or overlap: the best pairs of a box
-and a class count, as SAM-HQ's SegInW script has it, since AP looks at the order only.
+The detector searches for the file's own categories. No box is removed by score or overlap: the best pairs of a box and
+a class count, as in SAM-HQ's SegInW script, because AP depends only on their order.
 
 Source: SysCV/sam-hq, seginw/test_ap_on_seginw.py.
 """
@@ -28,13 +28,13 @@ from samhq.text.detector import Detector
 from samhq.text.load import load_detector
 from samhq.text.search import Search
 
-#: How networks are loaded that measure AP: every pair of a box and a class, whatever its score.
+#: How detectors are loaded for AP: they give every pair of a box and a class, whatever its score.
 EVERY_PAIR: dict[str, Any] = {"assign": "all", "floor": 0.0}
-_AT_ONCE = 4  #: pictures that a detector gets together
+_AT_ONCE = 4  #: Pictures in a detector's batch.
 
 
 def load_for_ap(detector: Any, device: Any = None) -> Detector | BoxFile:
-    """A detector that gives all pairs of boxes and classes; one that is loaded already stays as it is.
+    """A detector that gives all pairs of boxes and classes; a detector that is already loaded does not change.
 
     Raises:
         ConfigError, CheckpointError, MissingExtraError: as `samhq.text.load.load_detector`.

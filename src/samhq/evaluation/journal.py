@@ -1,6 +1,6 @@
-"""Rows kept as they come, a JSON line a picture, so that a stopped run can go on.
+"""A file of rows, with a JSON line for each picture, so that an interrupted run can continue.
 
-Knows nothing about what the rows mean.
+Knows nothing about the meaning of rows.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ FILENAME = "rows.jsonl"
 
 @dataclass(frozen=True)
 class Scored:
-    """A picture's rows, and how many of its objects were left out: without pixels, and crowds.
+    """A picture's rows, and the numbers of its objects that were left out: without pixels, and crowds.
 
-    `stamp` is that of its source when it was read, see `samhq.datasets.sample.Stamped`.
+    `stamp` is the source's stamp when the picture was read, see `samhq.datasets.sample.Stamped`.
     """
 
     picture: str
@@ -46,7 +46,7 @@ class Scored:
 
 
 class Journal:
-    """What is known of pictures by name; what is added is on the disk before the next picture is begun."""
+    """The records of pictures by name. A new record is on the disk before the next picture begins."""
 
     def __init__(self, stream: IO[str] | None, known: dict[str, Scored]) -> None:
         self.stream, self.known = stream, known
@@ -58,13 +58,14 @@ class Journal:
 
     @classmethod
     def open(cls, folder: Path, settings: Mapping[str, Any], resume: bool) -> Journal:
-        """The journal of a folder; with `resume` what an earlier run of the same settings left is known.
+        """The journal of a folder; with `resume` it has the records of an earlier run with the same settings.
 
-        A last line that a killed run did not finish is dropped.
+        An incomplete last line of a killed run is dropped.
 
         Raises:
-            ConfigError: the folder holds rows that are not to be resumed, or that were made with other settings, or
-                the file is no journal.
+            ConfigError: the folder holds rows and `resume` is not set, or they were made with other settings, or the
+                file is
+                not a journal.
             OSError: the folder cannot be made or written.
         """
         path = folder / FILENAME

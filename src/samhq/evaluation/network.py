@@ -1,4 +1,4 @@
-"""A network while it is measured. Knows nothing about what is measured."""
+"""A network while it is measured. Knows nothing about the measurement."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from samhq.model.sam import Sam, network_of
 
 @contextmanager
 def measuring(model: Segmenter | nn.Module | str | None) -> Iterator[Sam]:
-    """The network in evaluation mode and without gradients, and afterwards as it was.
+    """A context with the network in evaluation mode and without gradients; restores its mode afterwards.
 
-    `model` is what `samhq.load` returned or takes; None is the starter.
+    `model` is a value that `samhq.load` returns or takes; None means the starter.
 
     Raises:
         ConfigError, CheckpointError: as `samhq.load`.

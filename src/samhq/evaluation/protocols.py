@@ -1,10 +1,10 @@
-"""Two ways to show a picture to a network and to bring its masks back: `exact` and `published`.
+"""Two ways to give a picture to a network and to bring its masks back: `exact` and `published`.
 
-exact       as a user gets it: the picture's longer side fills the network's square, the aspect is kept, prompts are
-            made from the true mask at the picture's own size, masks come back through the same frame.
-published   as SAM-HQ's training script measures: picture and mask are squashed to the square whatever their aspect,
-            prompts are made from the squashed mask, and the low-resolution logits are stretched at once to the
-            picture's size. One mask is asked for even of a lone point, and of an HQ model the HQ mask alone counts.
+exact       as users get masks: the picture's longer side fills the network's square, the aspect is kept, prompts are
+made from the true mask at the picture's own size, masks come back through the same frame. published   as SAM-HQ's
+training script measures: picture and mask are squashed to the square whatever their aspect, prompts are made from the
+squashed mask, and the low-resolution logits are stretched in one step to the picture's size. Even a single point gives
+one mask, and for an HQ model only the HQ mask counts.
 
 Both compare at the picture's own size. Knows pixels and masks; nothing of prompts' kinds, scores or files.
 
@@ -35,7 +35,7 @@ ProtocolName = Literal["exact", "published"]
 
 
 class View(ABC):
-    """A picture as a protocol shows it: `pixels` for the network, and `scale_xy` from prompt pixels to the network's.
+    """A picture in a protocol: `pixels` for the network, and `scale_xy` from prompt pixels to the network's.
 
     Prompts are made from `masks_to_ask(masks)`.
     """
@@ -139,7 +139,7 @@ def candidates_of(ask: Ask, protocol: ProtocolName) -> Candidates:
 
 
 def default_hq(hq_model: bool, protocol: ProtocolName) -> HQMode:
-    """The HQ mode where none is asked for: what `Segmenter` gives, or the HQ mask alone as published.
+    """The default HQ mode: as in `Segmenter`, or the HQ mask alone as published.
 
     >>> default_hq(True, "exact"), default_hq(True, "published"), default_hq(False, "published")
     ('add', 'only', 'off')

@@ -1,4 +1,4 @@
-"""What an evaluation found: rows, means, tables in Markdown, JSON and CSV, and several models side by side.
+"""The result of an evaluation: rows, means, tables in Markdown, JSON and CSV, and several models side by side.
 
 Knows numbers and text; nothing of models, pictures or masks.
 """
@@ -20,13 +20,13 @@ from samhq.evaluation.journal import Scored
 from samhq.evaluation.rows import COLUMNS, Row, Size
 from samhq.storage.atomic import whole_file
 
-#: Of how many clicks the mean IoU is shown.
+#: Numbers of clicks for which the mean IoU is shown.
 SHOWN_CLICKS = (1, 3, 5, 10, 20)
 
 
 @dataclass(frozen=True)
 class Means:
-    """Means over `count` objects, 0..1, NaN over none."""
+    """Means over `count` objects, 0..1; NaN for no objects."""
 
     count: int
     iou: float
@@ -35,10 +35,10 @@ class Means:
 
 @dataclass(frozen=True)
 class Summary:
-    """One way of asking: means over all objects, over those of each size, and of the thin scores there are.
+    """One kind of prompt: means over all objects, over objects of each size, and of the available thin scores.
 
-    Of clicks also `noc` and `failures`, the mean count and how many objects never got there, for each target, and
-    `curve`, the mean IoU after each click.
+    For clicks also `noc` and `failures` for each target, the mean number of clicks and the number of objects that never
+    reached it, and `curve`, the mean IoU after each click.
     """
 
     prompt: str
@@ -54,7 +54,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The rows of one model on one data set, and what was left out: objects without pixels, and crowds."""
+    """The rows of one model on one data set, and the numbers of objects left out: without pixels, and crowds."""
 
     model: str
     source: str
@@ -66,20 +66,20 @@ class Evaluation:
 
     @classmethod
     def of(cls, model: str, source: str, protocol: str, scored: Sequence[Scored]) -> Evaluation:
-        """All pictures' rows together."""
+        """The evaluation from the rows of all pictures."""
         rows = tuple(row for one in scored for row in one.rows)
         empty, crowds = sum(one.empty for one in scored), sum(one.crowds for one in scored)
         return cls(model, source, protocol, rows, len(scored), empty, crowds)
 
     def summaries(self) -> list[Summary]:
-        """One for each way of asking and HQ mode, in the order of the rows."""
+        """One for each kind of prompt and HQ mode, in the order of the rows."""
         kinds: dict[tuple[str, HQMode], list[Row]] = {}
         for row in self.rows:
             kinds.setdefault((row.prompt, row.hq), []).append(row)
         return [summary_of(prompt, hq, rows) for (prompt, hq), rows in kinds.items()]
 
     def summary(self, prompt: str, hq: HQMode | None = None) -> Summary:
-        """That of one way of asking, in words such as "box" or "1p"; of its first HQ mode where none is named.
+        """The summary of one kind of prompt, in words such as "box" or "1p"; of its first HQ mode by default.
 
         Raises:
             KeyError: it was not measured.
@@ -94,7 +94,7 @@ class Evaluation:
         return side_by_side([self])
 
     def to_json(self) -> dict[str, Any]:
-        """The means, not the rows, as JSON values; None where there is no number."""
+        """The means, without the rows, as JSON values; None for a missing number."""
         about = {key: getattr(self, key) for key in ("model", "source", "protocol", "pictures", "empty", "crowds")}
         return about | {"summaries": [as_json(asdict(summary)) for summary in self.summaries()]}
 
@@ -113,7 +113,7 @@ class Evaluation:
 
 
 def summary_of(prompt: str, hq: HQMode, rows: Sequence[Row]) -> Summary:
-    """The means of the rows of one way of asking."""
+    """The means of the rows of one kind of prompt."""
     thin = [row.thin for row in rows if row.thin is not None]
     curves = [row.clicks for row in rows if row.clicks]
     targets = TARGETS if curves else ()
@@ -131,16 +131,16 @@ def summary_of(prompt: str, hq: HQMode, rows: Sequence[Row]) -> Summary:
 
 
 def means(rows: Sequence[Row]) -> Means:
-    """Means of IoU and boundary IoU, every object counting alike whatever its size."""
+    """Means of IoU and boundary IoU; every object has the same weight, whatever its size."""
     return Means(len(rows), _mean([row.iou for row in rows]), _mean([row.boundary_iou for row in rows]))
 
 
 def side_by_side(evaluations: Sequence[Evaluation]) -> str:
-    """Markdown tables of several evaluations, a row for each model, way of asking and HQ mode; values in per cent."""
+    """Markdown tables of several evaluations, a row for each model, kind of prompt and HQ mode; values in per cent."""
     parts = [_about(evaluations)]
     found = [(evaluation.model, summary) for evaluation in evaluations for summary in evaluation.summaries()]
     order = list(dict.fromkeys((summary.prompt, summary.hq) for _, summary in found))
-    # Models lie under each other, one way of asking after the other.
+    # For each kind of prompt, the models are listed one below the other.
     found.sort(key=lambda pair: order.index((pair[1].prompt, pair[1].hq)))
     asked = [pair for pair in found if not pair[1].curve]
     clicked = [pair for pair in found if pair[1].curve]
@@ -185,7 +185,7 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def per_cent(value: float) -> str:
-    """A share as people write it: one decimal, a dash for NaN.
+    """A share in per cent as text, with one decimal; a dash for NaN.
 
     >>> per_cent(0.7864), per_cent(math.nan)
     ('78.6', '-')
@@ -225,7 +225,7 @@ def _percent(target: float) -> str:
 
 
 def _text(path: Path) -> TextIO:
-    """For lines of CSV; names of files may be no text."""
+    """A value as text for CSV; names of files may be bytes that are not text."""
     return path.open("w", newline="", encoding="utf-8", errors="backslashreplace")
 
 
@@ -236,7 +236,7 @@ def _cell(value: Any) -> Any:
 
 
 def as_json(value: Any) -> Any:
-    """None in place of NaN and infinity, for which JSON has no word; in mappings and lists too.
+    """The value with None in place of NaN and infinity, which JSON cannot hold; also inside mappings and lists.
 
     >>> as_json({"iou": 0.5, "thin": [math.nan, math.inf]})
     {'iou': 0.5, 'thin': [None, None]}

@@ -1,4 +1,4 @@
-"""One object's scores for one way of asking: the row from which all tables and files are made.
+"""One object's scores for one kind of prompt: the row from which all tables and files are made.
 
 Knows masks and numbers; nothing of models or files.
 """
@@ -19,16 +19,16 @@ from samhq.evaluation.metrics import band_width, boundary, iou
 from samhq.evaluation.thin import thin_score
 
 Size = Literal["small", "medium", "large"]
-#: Areas in pixels from which an object is medium and large. Source: cocodataset.org, "Detection Evaluation".
+#: Areas in pixels above which an object is medium and large. Source: cocodataset.org, "Detection Evaluation".
 MEDIUM, LARGE = 32**2, 96**2
 
 
 @dataclass(frozen=True)
 class Row:
-    """Scores 0..1 of one object under one way of asking.
+    """Scores 0..1 of one object for one kind of prompt.
 
-    `object` is its id in the data set; `area` its pixels; `thin` None where it has no thin structure; `predicted_iou`
-    what the network thinks of its mask, None after clicks; `clicks` the IoU after each of the simulated annotator.
+    `object` is its id in the data set; `area` is its number of pixels; `thin` is None if it has no thin structure;
+    `predicted_iou` is the network's own estimate, None after clicks; `clicks` has the IoU after each simulated click.
     """
 
     picture: str
@@ -91,7 +91,7 @@ def size_of(area: float) -> Size:
 
 @dataclass(frozen=True)
 class Scores:
-    """IoU, boundary IoU and thin score of one mask, 0..1; `thin` None where the object has no thin structure."""
+    """IoU, boundary IoU and thin score of one mask, 0..1; `thin` is None if the object has no thin structure."""
 
     iou: float
     boundary_iou: float
@@ -99,9 +99,9 @@ class Scores:
 
 
 def score(pred: Bool[np.ndarray, "H W"], true: Bool[np.ndarray, "H W"]) -> Scores:
-    """How well a mask fits the true one; both empty: 1 and 1, one of them empty: 0 and 0.
+    """The scores of a mask against the true one; both empty: 1 and 1, one of them empty: 0 and 0.
 
-    The same numbers as `metrics.iou` and `metrics.boundary_iou`, computed on the part of the picture that holds the
+    The same numbers as `metrics.iou` and `metrics.boundary_iou`, computed on the part of the picture that contains the
     two masks.
 
     >>> score(np.eye(4, dtype=bool), np.ones((4, 4), bool)).iou

@@ -1,7 +1,7 @@
-"""Scores of a network on a data set: pictures in, rows out, each picture encoded once for all its objects and prompts.
+"""Scores of a network on a data set: pictures in, rows out; a picture is encoded once for all its objects and prompts.
 
-The same function measures during training, on pictures with masks, and after it. Knows nothing about tables or how
-results are shown.
+The same function measures on pictures with masks during training and afterwards. Knows nothing about tables or the
+presentation of results.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ from samhq.progress import counted
 from samhq.storage.locks import only_one
 from samhq.types import ImageEmbedding, LowRes, Prompts
 
-_AT_ONCE = 16  #: objects whose full-size masks are alive together
+_AT_ONCE = 16  #: Objects with full-size masks in memory together.
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is measured: ways of asking, whether clicks are simulated, the protocol, HQ modes and the points' seed."""
+    """What to measure: kinds of prompts, whether to simulate clicks, the protocol, HQ modes and the points' seed."""
 
     asks: tuple[Ask, ...]
     clicks: bool
@@ -67,24 +67,23 @@ def evaluate(
     resume: bool = False,
     progress: bool = False,
 ) -> Evaluation:
-    """Scores of every object in a data set for every way of asking, as rows, tables and JSON.
+    """Scores of every object in a data set for every kind of prompt, as rows, tables and JSON.
 
-    `source` is a `Pictures` or what `samhq.datasets.open.open_dataset` takes, with its `images`, `limit` and
-    `skip_missing`.
-    `prompts` are words such as "box", "5p+5n", "curve" or "clicks", in a list or joined by commas; `protocol` is
-    "exact" or "published"; `hq` one mode or several, by default the protocol's. Random points depend on `seed` and the
-    object alone. `name` is what tables call the model. With `output` rows are kept in that folder as they come, and
-    tables written at the end; `resume` goes on where an earlier run with the same settings was stopped, and measures
-    anew what changed since: files by size and time, COCO's records by content. A source that says nothing of changes
-    (see `samhq.datasets.sample.Stamped`) is trusted.
+    `source` is a `Pictures` or a value that `samhq.datasets.open.open_dataset` takes, with its `images`, `limit` and
+    `skip_missing`. `prompts` are words such as "box", "5p+5n", "curve" or "clicks", in a list or separated by commas;
+    `protocol` is "exact" or "published"; `hq` is one mode or several, by default the protocol's. Random points depend
+    only on `seed` and the object. `name` is the model's name in tables. With `output`, rows are saved in that folder at
+    once, and tables at the end. `resume` continues an interrupted run with the same settings, and measures pictures
+    again that have changed: files by size and time, COCO's records by content. A source without stamps (see
+    `samhq.datasets.sample.Stamped`) counts as unchanged.
 
-    Crowds are left out, as are objects without pixels, which nothing can ask for; the result counts them. The network
-    is put into evaluation mode meanwhile.
+    Crowds and objects without pixels are left out; the result has their numbers. The network is in evaluation mode
+    during the run.
 
     Raises:
         ConfigError: unknown words, a seed below 0, nothing to measure, clicks under the published protocol, a folder
-            with rows of an earlier run that is not resumed or had other settings, or in which another process works
-            at this moment, or resume without a folder.
+            with rows of an earlier run without `resume` or with other settings, a folder that another process uses, or
+            `resume` without a folder.
         ImageError: a picture or mask cannot be read, or they differ in size.
     """
     sam = as_sam(model) if model is None or isinstance(model, str) else network_of(model)
@@ -108,7 +107,7 @@ def evaluate(
 def make_plan(
     sam: Sam, prompts: str | Sequence[str], protocol: str, hq: HQMode | Sequence[HQMode] | None, seed: int
 ) -> Plan:
-    """What is measured, checked against the network.
+    """What to measure, checked against the network.
 
     Raises:
         ConfigError: an unknown word, an HQ mask of a plain SAM, clicks under the published protocol, or a seed below 0.
@@ -134,7 +133,7 @@ def make_plan(
 
 
 def score_sample(sam: Sam, sample: Sample, plan: Plan) -> list[Row]:
-    """The rows of one picture: for each object that can be asked for, each way of asking, each HQ mode."""
+    """The rows of one picture: for each object that can be prompted, each kind of prompt, each HQ mode."""
     chosen = sample.objects
     if not chosen:
         return []
@@ -152,7 +151,7 @@ def score_sample(sam: Sam, sample: Sample, plan: Plan) -> list[Row]:
 
 @dataclass(frozen=True)
 class Shown:
-    """A picture that the network has seen, ready to be asked about some of its objects."""
+    """A picture that the network has encoded, ready for prompts for some of its objects."""
 
     sam: Sam
     sample: Sample
@@ -169,8 +168,8 @@ class Shown:
     def masks(
         self, some: Sequence[int], asked: Bool[np.ndarray, "K h w"], ask: Ask, mode: HQMode, plan: Plan
     ) -> tuple[Bool[np.ndarray, "K H W"], list[float]]:
-        """Masks of objects for one way of asking, and their predicted IoU; `asked` are the true ones for prompts."""
-        # An object that squashing made vanish cannot be asked for: its mask stays empty, which scores 0.
+        """Masks of objects for one kind of prompt, and their predicted IoU; `asked` are the true masks for prompts."""
+        # An object that disappears when squashed cannot be prompted: its mask stays empty, which scores 0.
         there = [k for k, mask in enumerate(asked) if mask.any()]
         masks, predicted = np.zeros((len(some), *self.sample.image.shape[:2]), bool), np.zeros(len(some))
         if there:
@@ -182,12 +181,12 @@ class Shown:
     def asked(
         self, some: Sequence[int], asked: Bool[np.ndarray, "K h w"], ask: Ask, mode: HQMode, plan: Plan
     ) -> list[Row]:
-        """Rows of objects for one way of asking."""
+        """Rows of objects for one kind of prompt."""
         rows = zip(some, *self.masks(some, asked, ask, mode, plan), strict=True)
         return [Row.of(self.sample, k, mask, str(ask), mode, predicted=iou) for k, mask, iou in rows]
 
     def rng(self, k: int, plan: Plan) -> np.random.Generator:
-        """What draws the points of object `k`."""
+        """The random generator for the points of object `k`."""
         return object_rng(plan.seed, self.sample.name, self.sample.ids[k])
 
     def clicked(self, some: Sequence[int], mode: HQMode) -> list[Row]:
@@ -202,12 +201,12 @@ class Shown:
         return [Row.of(self.sample, k, mask, CLICKS, mode, clicks=tuple(curve)) for k, mask, curve in rows]
 
     def decode(self, prompts: Prompts, candidates: Candidates, mode: HQMode) -> LowRes:
-        """What the network answers; one mask a prompt."""
+        """The network's masks; one for each prompt."""
         return self.sam.decode(self.embedding, prompts.to(self.sam.device), candidates=candidates, hq=mode)
 
 
 def _collect(sam: Sam, pictures: Pictures, plan: Plan, journal: Journal, bar: str | None) -> list[Scored]:
-    """What is known of every picture, in order: kept from an earlier run, or measured now."""
+    """The records of all pictures, in order: from an earlier run, or measured now."""
     scored = []
     with measuring(sam), journal:
         for index, name in enumerate(counted(pictures.names(), "picture", bar, show=bar is not None)):
@@ -234,7 +233,7 @@ def _pictures(
 
 
 def _settings(sam: Sam, plan: Plan, pictures: Pictures) -> dict[str, Any]:
-    """All that rows depend on but the pictures' content, as JSON values."""
+    """Everything that rows depend on except the pictures' content, as JSON values."""
     asked = {"prompts": [str(ask) for ask in plan.asks] + [CLICKS] * plan.clicks, "seed": plan.seed}
     protocol = {"protocol": plan.protocol, "hq": list(plan.modes), "side": sam.config.side}
     return {"weights": weights_hash(sam), "pictures": pictures.name, **asked, **protocol}

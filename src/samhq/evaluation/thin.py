@@ -1,8 +1,8 @@
-"""How well what is thin is found: wires, spokes, legs, antennae, which hardly count in the IoU of a whole object.
+"""A score for thin structures: wires, spokes, legs, antennae, which hardly count in the IoU of a whole object.
 
-The thin part of a true mask is what an opening by a disc removes, the disc in proportion to the object, but for
-corners; the score is the IoU on it and around it, the solid rest left out. Knows single boolean masks,
-arrays or tensors; nothing of models, prompts or files.
+The thin part of a true mask is the part that an opening by a disc removes, without corners; the disc's size depends on
+the object. The score is the IoU on the thin part and around it; the solid rest does not count. Knows single boolean
+masks, arrays or tensors; nothing of models, prompts or files.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from samhq.errors import ImageError
 from samhq.image.boxes import boxes_from_masks
 from samhq.masks.arrays import one_mask
 
-#: The disc's radius as a share of the diagonal of the object's box: what is narrower than 4 % of it is thin.
+#: The disc's radius as a share of the diagonal of the object's box: parts narrower than 4 % of it are thin.
 RADIUS = 0.02
-#: How far around the thin part masks are compared, in radii of the disc.
+#: Masks are compared around the thin part up to this distance, in radii of the disc.
 AROUND = 2
-#: Objects of whose pixels a smaller share is thin have no score.
+#: Objects with a smaller share of thin pixels have no score.
 LEAST = 0.02
 
 
 def thin_score(pred: Any, true: Any) -> float:
-    """The IoU, 0..1, of a prediction with the true mask's thin part; NaN for an object that has none (or is empty).
+    """The IoU, 0..1, of a prediction with the true mask's thin part; NaN for an object without one (or without pixels).
 
-    What counts against a prediction is what it misses of the thin part, and what it adds outside the object within two
-    radii of the thin part. So a wire that is missed costs as one that is drowned in a blob, and the solid rest of the
-    object, however large, counts nothing.
+    Errors are the missed pixels of the thin part, and false pixels outside the object within two radii of the thin
+    part. So a missed wire costs as much as one that disappears in a blob, and the solid rest of the object does not
+    count, however large it is.
 
     >>> wire = np.zeros((40, 40), bool)
     >>> wire[20, 2:38] = True
@@ -66,9 +66,9 @@ def thin_radius(mask: Any) -> int:
 
 
 def thin_part(mask: Any, radius: int) -> Bool[np.ndarray, "H W"]:
-    """What of a mask no disc of `radius` inside it covers, where that is longer than the disc is wide.
+    """The parts of a mask that no disc of `radius` inside it covers, if they are longer than the disc is wide.
 
-    Shorter bits are corners, and steps of slanted edges. Beyond the picture's border an object goes on.
+    Shorter parts are corners, and steps of slanted edges. Objects are assumed to continue beyond the picture's border.
 
     >>> square = np.zeros((21, 21), bool)
     >>> square[6:15, 6:15] = True
@@ -87,7 +87,7 @@ def thin_part(mask: Any, radius: int) -> Bool[np.ndarray, "H W"]:
 
 
 def _long(mask: Bool[np.ndarray, "h w"], length: int) -> Bool[np.ndarray, "h w"]:
-    """The areas, joined by sides or corners, whose box is longer than that."""
+    """The 8-connected areas whose box is longer than that."""
     from scipy.ndimage import find_objects, label
 
     areas, _ = label(mask, np.ones((3, 3)))
@@ -96,13 +96,13 @@ def _long(mask: Bool[np.ndarray, "h w"], length: int) -> Bool[np.ndarray, "h w"]
 
 
 def _around(mask: Bool[np.ndarray, "H W"], margin: int) -> tuple[slice, slice]:
-    """The part of the picture that holds a mask, and so many pixels beside it."""
+    """The part of the picture with a mask and a margin of this many pixels."""
     x0, y0, x1, y1 = boxes_from_masks(mask).tolist()
     return slice(max(0, y0 - margin), y1 + margin + 1), slice(max(0, x0 - margin), x1 + margin + 1)
 
 
 def _within(mask: Bool[np.ndarray, "h w"], reach: float) -> Bool[np.ndarray, "h w"]:
-    """What lies at most so many pixels from a mask that is not empty."""
+    """The pixels within this distance of a mask that is not empty."""
     from scipy.ndimage import distance_transform_edt
 
     return distance_transform_edt(~mask) <= reach

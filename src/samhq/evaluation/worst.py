@@ -1,6 +1,6 @@
-"""Pictures of the objects that came out worst: truth with prompt, and what each model made of it, with its scores.
+"""Pictures of the objects with the lowest scores: the truth with its prompt, and each model's mask with its scores.
 
-A model's mask is shown by what is right and wrong with it: hit, missed and false pixels in three colours.
+Three colours show the errors of a model's mask: hit, missed and false pixels.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam
 from samhq.types import FOREGROUND, IGNORED
 
-_HEIGHT = 320  #: of a panel
+_HEIGHT = 320  #: Height of a panel in pixels.
 _GAP, _TEXT, _SIZE = 6, 20, 14
-_AROUND = 0.5  #: how much of the picture around an object is shown, as a share of its box on every side
-_WHOLE = 0.3  #: objects whose box is a larger share of the picture are shown with all of it
+_AROUND = 0.5  #: Share of an object's box that is shown around it on every side.
+_WHOLE = 0.3  #: If an object's box is a larger share of the picture, the whole picture is shown.
 _LEGEND = "blue: hit, orange: missed, green: false"
 
 
 @dataclass(frozen=True)
 class Case:
-    """An object to draw: which picture, which object, asked in which way."""
+    """An object to draw: its picture, its number, and its kind of prompt."""
 
     picture: str
     object: int
@@ -45,7 +45,7 @@ class Case:
 
 
 def worst_cases(evaluations: Sequence[Evaluation], count: int) -> list[Case]:
-    """The objects whose IoU is lowest for some model, under the first way of asking and first HQ mode, worst first."""
+    """The objects with the lowest IoU of any model, for the first kind of prompt and first HQ mode, worst first."""
     lowest: dict[tuple[str, int], float] = {}
     first = next((row.prompt for row in evaluations[0].rows if row.prompt != CLICKS), None)
     if first is None:
@@ -74,10 +74,11 @@ def draw_worst(
 ) -> list[Path]:
     """Writes a picture of each of the worst cases, 01.jpg the worst, and returns their paths.
 
-    `evaluations` are of these models in this order, on these pictures with this seed. Each picture is encoded again.
+    `evaluations` belong to these models in this order, with these pictures and this seed. Each picture is encoded
+    again.
 
     Raises:
-        ImageError: a picture cannot be read any more.
+        ImageError: a picture can no longer be read.
         OSError: the folder cannot be made or written.
     """
     names, protocol = list(pictures.names()), check_protocol(evaluations[0].protocol)
@@ -123,7 +124,7 @@ def _answer(
 
 
 def _asked(sample: Sample, k: int, ask: Ask, seed: int, zoom: Zoom) -> UInt8[np.ndarray, "h w 3"]:
-    """The picture with the true mask and the prompt, as it is made from the mask at the picture's own size."""
+    """The picture with the true mask and the prompt that was made from it at the picture's own size."""
     prompts = ask_for(ask, sample.masks[[k]], [object_rng(seed, sample.name, sample.ids[k])])
     points = labels = boxes = None
     if prompts.points is not None and prompts.labels is not None:
@@ -137,7 +138,7 @@ def _asked(sample: Sample, k: int, ask: Ask, seed: int, zoom: Zoom) -> UInt8[np.
 
 @dataclass(frozen=True)
 class Zoom:
-    """The part of a picture that is shown, rows and columns, and how much it is enlarged to a panel's height."""
+    """The part of a picture to show, rows and columns, and its enlargement to a panel's height."""
 
     rows: slice
     columns: slice
@@ -145,7 +146,7 @@ class Zoom:
 
     @classmethod
     def on(cls, mask: Bool[np.ndarray, "H W"]) -> Zoom:
-        """Around an object; all of the picture for a large one."""
+        """Around an object; the whole picture for a large object."""
         height, width = mask.shape
         x0, y0, x1, y1 = boxes_from_masks(mask).tolist()
         box_width, box_height = x1 - x0 + 1, y1 - y0 + 1
@@ -160,7 +161,7 @@ class Zoom:
         return cls(rows, columns, (_HEIGHT, max(1, round(shape[1] * _HEIGHT / shape[0]))))
 
     def image(self, image: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "h w 3"]:
-        """The part, with square pixels where it is enlarged."""
+        """The part, with square pixels if it is enlarged."""
         part = Image.fromarray(np.ascontiguousarray(image[self.rows, self.columns]))
         filters = Image.Resampling.NEAREST if part.height < _HEIGHT else Image.Resampling.LANCZOS
         return np.asarray(part.resize(self.size_hw[::-1], filters))
@@ -171,14 +172,14 @@ class Zoom:
         return np.asarray(part.resize(self.size_hw[::-1], Image.Resampling.NEAREST)).astype(bool)
 
     def points(self, points_xy: Float32[np.ndarray, "N 2"]) -> Float32[np.ndarray, "N 2"]:
-        """Places of the picture in the panel."""
+        """Positions of the picture in the panel."""
         scale = self.size_hw[1] / (self.columns.stop - self.columns.start), _HEIGHT / (self.rows.stop - self.rows.start)
         corner = np.array([self.columns.start, self.rows.start])
         return ((points_xy + 0.5 - corner) * np.array(scale) - 0.5).astype(np.float32)
 
 
 def _beside(panels: Sequence[tuple[str, np.ndarray]], title: str) -> Image.Image:
-    """Panels in a row, each under its words, all under a title; a panel is at least as wide as its words."""
+    """Panels in a row, each with its words above, and a title above all; a panel is at least as wide as its words."""
     font = ImageFont.load_default(size=_SIZE)
     widths = [max(panel.shape[1], round(font.getlength(words)) + 1) for words, panel in panels]
     total = max(sum(widths) + _GAP * (len(widths) + 1), round(font.getlength(title)) + 2 * _GAP)

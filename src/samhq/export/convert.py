@@ -1,6 +1,6 @@
-"""A model to ONNX files that describe themselves: encoder and decoder, checked, and written whole or not at all.
+"""Exports a model to ONNX files with a description inside: encoder and decoder, checked, and written atomically.
 
-Source: the format is ONNX's (onnx.ai); graphs come from torch.onnx's exporter of PyTorch programs.
+Source: the format is ONNX's (onnx.ai); torch.onnx's exporter of PyTorch programs makes the graphs.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from samhq.extras import from_extra
 from samhq.model.sam import Sam
 from samhq.runtime.about import DECODER, ENCODER, About, Contract, Dtype
 
-_LARGE = 1_500_000_000  #: bytes of weights from which they go into a file beside, since protobuf ends at 2 GB
+_LARGE = 1_500_000_000  #: Weights with more bytes are stored in a separate file, because protobuf ends at 2 GB.
 
 
 def export(
@@ -39,16 +39,16 @@ def export(
     hq: HQMode | None = None,
     multimask: bool | None = None,
 ) -> list[Path]:
-    """Writes `encoder.onnx` and `decoder.onnx` into a folder and returns their paths, with those of weights beside.
+    """Writes `encoder.onnx` and `decoder.onnx` into a folder; returns their paths and those of separate weights.
 
-    `dtype` "float16" keeps all weights in half the space; "int8" keeps the encoder's matrices in a quarter, and
-    computes their products in whole numbers. Inputs and outputs are float32 always. `contract` "original" names
-    inputs and outputs as SAM's and SAM-HQ's own export script does; such a graph answers in one way only, which `hq`
-    and `multimask` choose, as `samhq.export.original.OriginalDecoderGraph` says.
+    `dtype` "float16" stores all weights in half the space; "int8" stores the encoder's matrices in a quarter, and
+    computes their products in whole numbers. Inputs and outputs are always float32. `contract` "original" names inputs
+    and outputs as SAM's and SAM-HQ's own export script does. Such a graph gives fixed outputs, which `hq` and
+    `multimask` choose, see `samhq.export.original.OriginalDecoderGraph`.
 
     Raises:
         ConfigError: an unknown dtype or contract; the original contract of a SAM 2; `hq` or `multimask` with our
-            contract, where they are inputs of the graph; an HQ mask asked of a plain SAM.
+            contract, where they are inputs of the graph; an HQ mask from a plain SAM.
         MissingExtraError: the packages that write ONNX are not installed.
         OSError: the folder cannot be written.
     """
@@ -81,7 +81,7 @@ def export(
 
 
 def describe(model: Sam, dtype: Dtype, contract: Contract) -> About:
-    """What the files say about themselves."""
+    """The description that the files carry."""
     config = model.config
     return About(
         model=config.name,
@@ -102,7 +102,7 @@ def describe(model: Sam, dtype: Dtype, contract: Contract) -> About:
 
 
 def as_exported(model: Sam, dtype: Dtype) -> Sam:
-    """A copy on the CPU whose weights have the dtype that is exported."""
+    """A copy on the CPU whose weights have the exported dtype."""
     weights = torch.float16 if dtype == "float16" else torch.float32
     return copy.deepcopy(model).to("cpu", weights).requires_grad_(False).eval()
 
@@ -137,9 +137,9 @@ def write_decoder(
 
 
 def decoder(model: Sam) -> Any:
-    """The decoder as an `onnx.ModelProto`: the network's graph, and what adds SAM's and the HQ logits as asked."""
+    """The decoder as an `onnx.ModelProto`: the network's graph, and nodes to add SAM's and the HQ logits on request."""
     hq = model.config.hq
-    # Two images of one prompt each and three prompts: sizes that are 1 or equal in an example count as fixed.
+    # Two images with one prompt each and three prompts: equal sizes, or sizes of 1, in an example would count as fixed.
     shapes: dict[str, dict[int, str]] = {
         "points": {0: "prompts", 1: "points"},
         "labels": {0: "prompts", 1: "points"},
@@ -156,7 +156,7 @@ def decoder(model: Sam) -> Any:
 
 
 def example(model: Sam) -> dict[str, Tensor]:
-    """Inputs of the decoder that fit the model, of sizes that are all different."""
+    """Inputs of the decoder that fit the model, with sizes that are all different."""
     grid = model.config.grid
     return {name: torch.zeros(1, *shape) for name, shape in maps(model.config).items()} | {
         "points": torch.zeros(3, 2, 2),
@@ -168,7 +168,7 @@ def example(model: Sam) -> dict[str, Tensor]:
 
 
 def maps(config: ModelConfig) -> dict[str, tuple[int, int, int]]:
-    """What the encoder gives and the decoder takes, by name: channels, rows and columns.
+    """The maps from the encoder to the decoder, by name: channels, rows and columns.
 
     >>> from samhq.config import model_config
     >>> list(maps(model_config("sam2.1_hiera_tiny")))
@@ -184,7 +184,7 @@ def maps(config: ModelConfig) -> dict[str, tuple[int, int, int]]:
 
 
 def _combine(proto: Any) -> None:
-    """Adds the input `hq` (0 off, 1 add, 2 only) and the output `logits`; the HQ part waits until it is asked for."""
+    """Adds the input `hq` (0 off, 1 add, 2 only) and the output `logits`; the HQ part runs only if it is needed."""
     from onnx import TensorProto, helper
 
     shape = [dim.dim_param or dim.dim_value for dim in proto.graph.output[0].type.tensor_type.shape.dim]
@@ -218,7 +218,7 @@ def _combine(proto: Any) -> None:
 
 
 def check(path: Path) -> None:
-    """Nothing, where ONNX's own checker and its shape inference accept the file.
+    """Checks a file with ONNX's own checker and its shape inference.
 
     Raises:
         onnx.checker.ValidationError, onnx.shape_inference.InferenceError: a fault of the exporter.
@@ -239,7 +239,7 @@ def _save(program: Any, path: Path, about: About, *, beside: bool) -> None:
 
 
 def _moved(made: Path, folder: Path) -> list[Path]:
-    """The finished files in their place: weights before the graphs that name them."""
+    """Moves the finished files to their place: weights before the graphs that name them."""
     for stale in (ENCODER, DECODER):
         if not (made / f"{stale}.data").exists():
             (folder / f"{stale}.data").unlink(missing_ok=True)

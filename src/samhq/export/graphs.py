@@ -1,6 +1,6 @@
-"""The modules whose graphs are exported: thin, with tensors in and out, around the network's own calls.
+"""The modules to export: thin wrappers, with tensors in and out, around the network's own calls.
 
-Nothing is computed here a second time. Knows nothing of files or formats.
+No computation is repeated here. Knows nothing of files or formats.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from samhq.types import IGNORED, Attended, ImageEmbedding, Prompts, Sparse
 
 
 class EncoderGraph(nn.Module):
-    """Normalised pixels [1,3,S,S] to features [1,C,g,g] and the maps that the model's decoder reads beside them.
+    """Normalised pixels [1,3,S,S] to features [1,C,g,g] and the other maps that the model's decoder reads.
 
     These are the image-level HQ map [1,c,4g,4g] of SAM-HQ, and the two finer maps of SAM 2.
     """
@@ -25,7 +25,7 @@ class EncoderGraph(nn.Module):
         self.sam = sam
 
     def forward(self, pixels: Float[Tensor, "1 3 S S"]) -> tuple[Tensor, ...]:
-        """float32 whatever the weights are."""
+        """The maps in float32, whatever the weights are."""
         embedding = self.sam.encode(pixels)
         parts = (embedding.features, embedding.hq, *embedding.levels)
         return tuple(part.float() for part in parts if part is not None)
@@ -34,8 +34,8 @@ class EncoderGraph(nn.Module):
 class DecoderGraph(nn.Module):
     """Prompts of one picture to SAM's logits [P,K,4g,4g], the HQ logits [P,1,4g,4g] of HQ models, and IoU [P,K].
 
-    Everything that the choice of masks depends on is an input, so one graph serves every call. Nothing here
-    depends on numbers that it computed: shapes follow from the inputs' shapes.
+    Everything that the choice of masks depends on is an input, so one graph serves every call. No shape depends on
+    computed numbers, only on the inputs' shapes.
     """
 
     def __init__(self, sam: Sam) -> None:
@@ -54,16 +54,16 @@ class DecoderGraph(nn.Module):
         level0: Float[Tensor, "1 c G G"] | None = None,
         level1: Float[Tensor, "1 d F F"] | None = None,
     ) -> tuple[Tensor, ...]:
-        """As `samhq.types.Prompts`; M is P, or 1 for all prompts alike, so that without masks the picture is enough.
+        """Inputs as in `samhq.types.Prompts`; M is P, or 1 for all prompts: without masks the picture is enough.
 
-        `take` names masks: 0 to 3 in the network's order, from 4 on masks 1 to 3, best first.
+        `take` has numbers of masks: 0 to 3 in the network's order, from 4 on masks 1 to 3, best first.
         """
         dtype, decoder = self.sam.dtype, self.sam.mask_decoder
         hq = None if hq_features is None else hq_features.to(dtype)
         levels = tuple(level.to(dtype) for level in (level0, level1) if level is not None)
         embedding = ImageEmbedding(features.to(dtype), hq, levels=levels)
         attended = self.attend(embedding, points, labels, boxes, masks)
-        # The first number is the single mask's, which in SAM 2 depends on how stable that mask is.
+        # The first number is the single mask's; in SAM 2 it depends on the stability of that mask.
         attended, single = self.sam.choose(attended, embedding, "single", "off")
         numbers = torch.cat([single.masks, ranked(attended.iou)[:, 1:]], dim=1)
         chosen = numbers.index_select(1, take.long())
@@ -74,7 +74,7 @@ class DecoderGraph(nn.Module):
     def attend(
         self, embedding: ImageEmbedding, points: Tensor, labels: Tensor, boxes: Tensor, masks: Tensor
     ) -> Attended:
-        """The network's `attend`, with masks and without by the same steps."""
+        """The network's `attend`, with the same operations with masks and without."""
         encoder, decoder = self.sam.prompt_encoder, self.sam.mask_decoder
         index = torch.zeros(points.shape[0], dtype=torch.int64, device=points.device)
         places, kinds = tokens_of(Prompts(index, points, labels.long(), boxes), ends_boxes=encoder.ends_boxes)
@@ -94,6 +94,7 @@ def ranked(iou: Float[Tensor, "P M"]) -> Tensor:
     >>> ranked(torch.tensor([[0.9, 0.2, 0.8, 0.5]])).tolist()
     [[0, 1, 2, 3, 2, 3, 1]]
     """
-    order = iou[:, 1:].topk(iou.shape[1] - 1, dim=1).indices + 1  # a stable sort has no ONNX form; TopK is stable there
+    # A stable sort has no ONNX form; TopK is stable there.
+    order = iou[:, 1:].topk(iou.shape[1] - 1, dim=1).indices + 1
     plain = torch.arange(iou.shape[1], device=iou.device).expand(iou.shape[0], -1)
     return torch.cat([plain, order], dim=1)

@@ -1,6 +1,6 @@
-"""The graphs that SAM's and SAM-HQ's own export script defines, for programs that were written for those.
+"""The graphs of SAM's and SAM-HQ's own export script, for programs that were written for those.
 
-One prompt a call, of points with corners of a box among them as labels 2 and 3; masks come out at the picture's size.
+Each call takes one prompt, as points; corners of a box are points with labels 2 and 3. Masks have the picture's size.
 
 Source: the inputs and outputs of scripts/export_onnx_model.py in segment-anything and SAM-HQ.
 """
@@ -25,7 +25,7 @@ from samhq.types import IGNORED, Choice, ImageEmbedding, Sparse
 class OriginalEncoderGraph(nn.Module):
     """Normalised pixels [1,3,S,S] to `image_embeddings` and, for HQ models, `interm_embeddings` [1,1,h,w,e].
 
-    The original's decoder reads the first of the intermediate maps only, so this gives no others.
+    The original decoder reads only the first of the intermediate maps, so this graph gives no others.
     """
 
     outputs = ("image_embeddings", "interm_embeddings")
@@ -35,7 +35,7 @@ class OriginalEncoderGraph(nn.Module):
         self.sam = sam
 
     def forward(self, pixels: Float[Tensor, "1 3 S S"]) -> tuple[Tensor, ...]:
-        """float32 whatever the weights are."""
+        """The maps in float32, whatever the weights are."""
         embedding = self.sam.encode(pixels, keep_early=self.sam.config.hq)
         if embedding.early is None:
             return (embedding.features.float(),)
@@ -43,10 +43,10 @@ class OriginalEncoderGraph(nn.Module):
 
 
 class OriginalDecoderGraph(nn.Module):
-    """One prompt to low-resolution logits [1,K,4g,4g] and IoU [1,K], chosen as the original's script does.
+    """One prompt to low-resolution logits [1,K,4g,4g] and IoU [1,K], chosen as in the original script.
 
-    SAM-HQ: one mask, the first, or with `multimask` the best of the three. SAM: all four, or without `multimask` one:
-    the first for prompts of more than two points, padding among them, else the best of the three.
+    SAM-HQ: one mask, the first, or with `multimask` the best of the three. SAM: all four masks. Without `multimask` SAM
+    gives one: the first for prompts of more than two points, including padding, else the best of the three.
     """
 
     def __init__(self, sam: Sam, hq: HQMode, multimask: bool) -> None:
@@ -62,7 +62,7 @@ class OriginalDecoderGraph(nn.Module):
         has_mask_input: Float[Tensor, " 1"],
         interm_embeddings: Float[Tensor, "L 1 h w e"] | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Labels are 1, 0, -1 for what only pads, 2 and 3 for a box's corners; points are model pixels."""
+        """Labels are 1, 0, -1 for padding, 2 and 3 for a box's corners; points are model pixels."""
         sam, dtype = self.sam, self.sam.dtype
         encoder, decoder = sam.prompt_encoder, sam.mask_decoder
         features = image_embeddings.to(dtype)
@@ -79,7 +79,7 @@ class OriginalDecoderGraph(nn.Module):
         return decoder.paint(attended, embedding, choice).float(), choice.iou.float()
 
     def choice(self, iou: Float[Tensor, "1 M"], points: int) -> Choice:
-        """Which masks are painted."""
+        """The masks to compute."""
         count = iou.shape[1]
         if self.sam.config.hq:
             place = count if self.multimask else 0
@@ -93,10 +93,10 @@ class OriginalDecoderGraph(nn.Module):
 
 
 def original_decoder(model: Sam, hq: HQMode | None, multimask: bool | None) -> Any:
-    """The original's decoder as an `onnx.ModelProto`; by default all masks of SAM, and SAM-HQ's one for clear prompts.
+    """The original decoder as an `onnx.ModelProto`; by default all masks of SAM, and SAM-HQ's one for clear prompts.
 
     Raises:
-        ConfigError: `hq` asks for what the model does not have.
+        ConfigError: `hq` asks for something that the model does not have.
     """
     mode = model.hq_mode(hq)
     several = (not model.config.hq) if multimask is None else multimask
@@ -123,8 +123,9 @@ def _example(model: Sam) -> dict[str, Tensor]:
 
 
 def _add_full_size(proto: Any, side: int) -> None:
-    """Adds the input `orig_im_size` (height, width) and the output `masks`: logits at that size, by the same two steps
-    as `samhq.image.frame.Frame.logits_to_image`.
+    """Adds the input `orig_im_size` (height, width) and the output `masks`: logits at that size.
+
+    They are resized in the same two steps as in `samhq.image.frame.Frame.logits_to_image`.
     """
     from onnx import TensorProto, helper, numpy_helper
 

@@ -1,4 +1,4 @@
-"""An encoder's matrices as int8: a quarter of the space, products in whole numbers.
+"""Quantises an encoder's matrices to int8: a quarter of the space, products in whole numbers.
 
 Source: onnxruntime.quantization, dynamic quantisation.
 """
@@ -14,18 +14,18 @@ from samhq.runtime.about import About
 
 
 def quantise(path: Path, about: About) -> None:
-    """Rewrites a float32 graph in place: matrices times a constant in int8, a scale for each output channel.
+    """Rewrites a float32 graph in place: constant matrices in int8, with a scale for each output channel.
 
-    What those are multiplied with is quantised as it comes. Products of two computed matrices (attention), norms
-    and convolutions stay float32.
+    Their inputs are quantised at run time. Products of two computed matrices (attention), norms and convolutions stay
+    float32.
     """
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     beside = path.with_name(f"{path.name}.data")
     level = logging.getLogger().level
-    logging.getLogger().setLevel(logging.ERROR)  # it advises a preparation that changes nothing here
-    # In a folder of its own: beside the float32 weights it would write after them, into their file.
+    logging.getLogger().setLevel(logging.ERROR)  # It recommends a preparation that changes nothing here.
+    # In its own folder: beside the float32 weights it would append to their file.
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".int8-") as scratch:
         made = Path(scratch) / path.name
         try:

@@ -1,6 +1,6 @@
 """Small changes to finished ONNX graphs, by names of their values. Knows nothing of networks.
 
-PyTorch's exporter makes graphs without branches; what need not be computed is put into one here.
+PyTorch's exporter makes graphs without branches; this adds a branch around work that is not always needed.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from typing import Any
 
 
 def only_if(model: Any, output: str, condition: str) -> str:
-    """Makes `output` [P,1,G,G] of an `onnx.ModelProto` wait for a boolean value, and returns the name to use instead.
+    """Computes `output` [P,1,G,G] of an `onnx.ModelProto` only if a value is true; returns the name to use instead.
 
-    What only this output needs is computed where `condition` is true; else it is zeros [1,1,1,1]. The output is
-    taken off the graph's outputs.
+    Nodes that only this output needs run if `condition` is true; otherwise the value is zeros [1,1,1,1]. The output is
+    removed from the graph's outputs.
     """
     from onnx import TensorProto, helper
 
@@ -38,14 +38,14 @@ def only_if(model: Any, output: str, condition: str) -> str:
     gone = {name for node in moved for name in node.output}
     described = [value for value in graph.value_info if value.name not in gone]
     for field, values in ((graph.node, [*kept, branch]), (graph.output, outputs), (graph.value_info, described)):
-        values = [type(value).FromString(value.SerializeToString()) for value in values]  # the field owns its values
+        values = [type(value).FromString(value.SerializeToString()) for value in values]  # The field owns its values.
         del field[:]
         field.extend(values)
     return f"{output}_or_none"
 
 
 def needed_for(nodes: Iterable[Any], names: Iterable[str]) -> set[int]:
-    """The places of the nodes, in order of computation, that values with these `names` come from."""
+    """The indices of the nodes, in order of computation, that values with these `names` come from."""
     wanted, found = set(names), set()
     for place, node in reversed(list(enumerate(nodes))):
         if wanted & set(node.output):
@@ -55,7 +55,7 @@ def needed_for(nodes: Iterable[Any], names: Iterable[str]) -> set[int]:
 
 
 def captured(node: Any) -> set[str]:
-    """Values that the branches or bodies inside a node take from outside."""
+    """Values from outside that the branches or bodies of a node use."""
     inside = [attribute.g for attribute in node.attribute if attribute.HasField("g")]
     made = {name for graph in inside for part in graph.node for name in part.output}
     used = {name for graph in inside for part in graph.node for name in (*part.input, *captured(part))}
@@ -63,9 +63,9 @@ def captured(node: Any) -> set[str]:
 
 
 def forget_shapes(model: Any) -> None:
-    """Removes what an `onnx.ModelProto` says about shapes inside its graphs; those of inputs and outputs stay.
+    """Removes the shapes of values inside an `onnx.ModelProto`'s graphs; shapes of inputs and outputs stay.
 
-    Tools that change a graph afterwards, such as quantizers, take these notes for true and then contradict them.
+    Tools that change a graph later, such as quantisers, rely on these shapes and then contradict them.
     """
     graphs = [model.graph]
     while graphs:
@@ -75,7 +75,7 @@ def forget_shapes(model: Any) -> None:
 
 
 def add_nodes(model: Any, nodes: Iterable[Any], inputs: Iterable[Any] = (), outputs: Iterable[Any] = ()) -> None:
-    """Appends nodes that are computed last, with new inputs and outputs of the graph."""
+    """Appends nodes that run last, with new inputs and outputs of the graph."""
     model.graph.node.extend(nodes)
     model.graph.input.extend(inputs)
     model.graph.output.extend(outputs)

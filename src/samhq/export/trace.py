@@ -1,6 +1,6 @@
 """A module's graph as ONNX, by PyTorch's exporter. Knows nothing of networks or files.
 
-The exporter that records a program (`dynamo=True`) keeps sizes as symbols; the older one, which records one run, fixed
+The exporter that records a program (`dynamo=True`) keeps sizes as symbols. The older one records one run, and fixes
 sizes inside the decoder that belong to the example.
 """
 
@@ -15,20 +15,20 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-OPSET = 18  #: LayerNormalization came with 17; 18 is what the exporter makes without conversion, and old runtimes read
+OPSET = 18  #: LayerNormalization came with 17; the exporter makes 18 without conversion, and old runtimes read it.
 
 
 def trace(
     module: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[str], dynamic: Mapping[str, Mapping[int, str]]
 ) -> Any:
-    """A module's graph as an `ONNXProgram`, without the names of files and lines that made it.
+    """A module's graph as an `ONNXProgram`, without the names of source files and lines.
 
     `dynamic` names the axes that may have any size.
     """
     from onnx_ir.passes.common import ClearMetadataAndDocStringPass
 
     with warnings.catch_warnings(), _quiet("torch.onnx"), torch.no_grad():
-        warnings.simplefilter("ignore")  # about names inside PyTorch
+        warnings.simplefilter("ignore")  # About names inside PyTorch.
         program: Any = torch.onnx.export(
             module.eval(),
             (),
@@ -48,7 +48,7 @@ def trace(
 
 @contextlib.contextmanager
 def _quiet(name: str) -> Iterator[None]:
-    """No warnings of a logger and those below it, such as about packages that are not here."""
+    """A context without warnings of a logger and those below it, such as about missing packages."""
     loggers = [logging.getLogger(other) for other in logging.root.manager.loggerDict if other.startswith(name)]
     before = [logger.level for logger in loggers]
     for logger in loggers:

@@ -1,6 +1,6 @@
-"""How far an exported model is from the network it came from: both get the same picture and the same random prompts.
+"""The difference between an exported model and its network: both get the same picture and the same random prompts.
 
-The whole way is compared: each decoder gets what its own encoder made of the picture.
+The whole path is compared: each decoder gets the output of its own encoder.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from samhq.types import ImageEmbedding, LowRes, Prompts
 
 @dataclass(frozen=True)
 class Agreement:
-    """Two models' answers beside each other: `prompts` asked, `masks` compared.
+    """A comparison of two models' outputs: `prompts` given, `masks` compared.
 
-    `features`, `logits` and `scores` are the largest differences; `scale` is the largest logit, which says how much
-    a difference is. `mask_iou` is of low-resolution masks, on average, and `worst_iou` the smallest.
+    `features`, `logits` and `scores` are the largest differences; `scale` is the largest logit, to judge a difference
+    by. `mask_iou` is the mean over low-resolution masks, and `worst_iou` the smallest.
     """
 
     prompts: int
@@ -52,7 +52,7 @@ class Agreement:
         )
 
 
-Answer = tuple[np.ndarray, np.ndarray]  #: logits and scores
+Answer = tuple[np.ndarray, np.ndarray]  #: Logits and scores.
 
 
 def verify(
@@ -67,10 +67,11 @@ def verify(
     hq: HQMode | None = None,
     multimask: bool | None = None,
 ) -> Agreement:
-    """How far the files of a folder are from the model in torch, on a picture, by default smooth noise.
+    """The differences between the files of a folder and the model in torch, on a picture, by default smooth noise.
 
-    For every mode that the graphs have: one mask and all, with the HQ logits, them alone, and without. `hq` and
-    `multimask` are what a graph of the original contract was made with. Raises as `samhq.runtime.model.OnnxModel`.
+    Covers every mode of the graphs: one mask and all masks; with the HQ logits, with them alone, and without them. `hq`
+    and `multimask` are those with which a graph of the original contract was made. Raises as
+    `samhq.runtime.model.OnnxModel`.
     """
     shown = noise(model.config.side, seed) if picture is None else picture
     config = model.config
@@ -94,20 +95,20 @@ def verify(
 
 
 def modes(model: Sam) -> list[tuple[Candidates, HQMode]]:
-    """What is asked of a model: each mask in the network's order, since scores that are nearly equal change places."""
+    """The outputs to compare: masks in the network's order, because masks with equal scores may change places."""
     whats: tuple[HQMode, ...] = ("add", "only", "off") if model.config.hq else ("off",)
     kinds: tuple[Candidates, ...] = ("single", "all")
     return [(candidates, hq) for hq in whats for candidates in kinds if (candidates, hq) != ("all", "only")]
 
 
 def noise(side: int, seed: int) -> UInt8[np.ndarray, "H W 3"]:
-    """A smooth picture of random colours that fills the square but for a strip below."""
+    """A smooth picture of random colours that fills the square except for a strip at the bottom."""
     small = np.random.default_rng(seed).integers(0, 256, (9, 12, 3), dtype=np.uint8)
     return np.array(Image.fromarray(small).resize((side, side * 3 // 4), Image.Resampling.BICUBIC))
 
 
 def random_prompts(count: int, frame: Frame, seed: int) -> list[PromptArrays]:
-    """Prompts of all kinds, in model pixels: clicks alone, ragged, boxes for some, and some with earlier logits."""
+    """Prompts of all kinds, in model pixels: one or more clicks, boxes for some, and earlier logits for some."""
     rng = np.random.default_rng(seed)
     height, width = frame.resized_hw
     points = (rng.random((count, 3, 2)) * (width, height)).astype(np.float32)
@@ -136,7 +137,7 @@ def _smooth(rng: np.random.Generator, count: int, side: int) -> np.ndarray:
 
 
 def agreement(pairs: Sequence[tuple[Answer, Answer]], theirs: np.ndarray, ours: np.ndarray, prompts: int) -> Agreement:
-    """All pairs of answers in numbers."""
+    """The comparison of all pairs of outputs."""
     ious = [float(iou) for (first, _), (second, _) in pairs for iou in mask_ious(first > 0, second > 0)]
     return Agreement(
         prompts=prompts,
@@ -151,7 +152,7 @@ def agreement(pairs: Sequence[tuple[Answer, Answer]], theirs: np.ndarray, ours: 
 
 
 def mask_ious(first: Float[np.ndarray, "*K G G"] | Any, second: Float[np.ndarray, "*K G G"] | Any) -> np.ndarray:
-    """The IoU of each mask with its counterpart, 1 where both are empty.
+    """The IoU of each mask with its counterpart; 1 if both are empty.
 
     >>> mask_ious(np.array([[[True, True]]]), np.array([[[True, False]]])).tolist()
     [0.5]
@@ -180,7 +181,7 @@ def _original_pairs(
     asked: Sequence[PromptArrays],
     made_with: tuple[HQMode | None, bool | None],
 ) -> tuple[list[tuple[Answer, Answer]], np.ndarray]:
-    """Answers of the network and of the original's contract, one prompt at a time, and the encoder's features."""
+    """Outputs of the network and of the original contract, one prompt at a time, and the encoder's features."""
     encoded, decoder = open_graph(folder / ENCODER)({"pixels": pixels}), open_graph(folder / DECODER)
     pairs = []
     for one in _singly(asked):
@@ -194,7 +195,7 @@ def _original_pairs(
 
 
 def original_choice(model: Sam, multimask: bool | None, points: int) -> list[Candidates]:
-    """What a graph of the original contract answers with; SAM's single mask depends on the number of points."""
+    """The masks that a graph of the original contract gives; SAM's single mask depends on the number of points."""
     if model.config.hq:
         return ["best" if multimask else "single"]
     if multimask is None or multimask:
@@ -209,7 +210,7 @@ def _singly(asked: Sequence[PromptArrays]) -> Iterator[PromptArrays]:
 
 
 def original_inputs(one: PromptArrays, side: int) -> dict[str, np.ndarray]:
-    """One prompt as the original's contract takes it: a box as two points, else a point that only pads."""
+    """One prompt in the form of the original contract: a box as two points, else one point as padding."""
     kept = one.labels[0] != IGNORED
     points, labels = one.points[0][kept], one.labels[0][kept]
     boxed = one.boxes is not None and bool(np.isfinite(one.boxes).all())

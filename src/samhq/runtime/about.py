@@ -1,6 +1,6 @@
-"""What exported files say about themselves: which model, for which pictures, how its numbers are kept.
+"""The description inside exported files: the model, its pictures, and the type of its numbers.
 
-Text by name, which every ONNX file can carry; written by the exporter, read here. Knows nothing of runtimes.
+Text by name, which every ONNX file can carry; the exporter writes it, this module reads it. Knows nothing of runtimes.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from samhq.options import one_of, whole_number
 
 #: The two files of an exported model.
 ENCODER, DECODER = "encoder.onnx", "decoder.onnx"
-#: How weights are kept: int8 for the encoder's matrices, the rest float32.
+#: How weights are stored. int8: the encoder's matrices are int8, the rest float32.
 Dtype = Literal["float32", "float16", "int8"]
-#: Names and meaning of inputs and outputs: ours, or those of the decoder that SAM's and SAM-HQ's own script makes.
+#: Names and meaning of inputs and outputs: ours, or those of the decoder from SAM's and SAM-HQ's own script.
 Contract = Literal["samhq", "original"]
 
 _PREFIX = "samhq."
@@ -30,10 +30,9 @@ _FORMAT = "1"
 class About:
     """An exported model: `model` and `family` as in `samhq.config.MODELS`, `side` of its square in pixels.
 
-    `masks` is how many masks SAM's decoder has, `weights` the SHA-256 of the model they were exported from, `version`
-    samhq's. `mean` and `std` are what pictures are normalised by, RGB on a 0..255 scale. `squashed`
-    says that pictures fill the square, as SAM 2's do. `default_hq` is what the HQ decoder paints where nobody says,
-    `click_mask` which mask answers a single click.
+    `masks` is the number of masks of SAM's decoder, `weights` the SHA-256 of the exported model, `version` samhq's.
+    `mean` and `std` normalise pictures, RGB on a 0..255 scale. `squashed` is true if pictures fill the square, as SAM
+    2's do. `default_hq` is the default HQ mode, and `click_mask` says which mask answers a single click.
     """
 
     model: str
@@ -53,7 +52,7 @@ class About:
 
     @property
     def normalisation(self) -> Normalisation:
-        """What pictures are normalised by."""
+        """The normalisation of pictures."""
         return Normalisation(self.mean, self.std)
 
     @property
@@ -62,7 +61,7 @@ class About:
         return self.side // 4
 
     def to_metadata(self) -> dict[str, str]:
-        """The same as text by name, the form in which an ONNX file carries it.
+        """The description as text by name, as an ONNX file carries it.
 
         >>> About("sam_vit_b", "SAM", 1024, False, 4, "int8", "samhq", "", "1.0").to_metadata()["samhq.mean"]
         '123.675,116.28,103.53'
@@ -88,7 +87,7 @@ class About:
 
     @staticmethod
     def from_metadata(metadata: Mapping[str, str], path: Path) -> About:
-        """What a file says about itself.
+        """The description in a file.
 
         Raises:
             CheckpointError: it was not exported by samhq, or by a later version in another form.

@@ -16,10 +16,10 @@ import numpy as np
 from samhq.errors import CheckpointError, ConfigError, did_you_mean
 from samhq.extras import from_extra
 
-#: How OpenVINO computes; the other runtimes compute as the file says.
+#: OpenVINO's precision; ONNX Runtime computes in the file's.
 Precision = Literal["float32", "bfloat16"]
 
-#: Short names for what ONNX Runtime calls execution providers.
+#: Short names of ONNX Runtime's execution providers.
 _SHORT = {
     "cpu": "CPUExecutionProvider",
     "cuda": "CUDAExecutionProvider",
@@ -32,7 +32,7 @@ OPENVINO = "openvino"
 
 @runtime_checkable
 class Graph(Protocol):
-    """An opened file: what it says about itself, and what it computes."""
+    """An opened file: its description, and its computation."""
 
     metadata: Mapping[str, str]
     inputs: Sequence[str]
@@ -45,10 +45,10 @@ class Graph(Protocol):
 def open_graph(path: Path, providers: str | Sequence[str] | None = None, precision: Precision = "float32") -> Graph:
     """The graph in a file.
 
-    `providers`: ONNX Runtime's execution providers by preference, by their own names or as "cpu", "cuda",
-    "tensorrt", "coreml", "directml"; None for CUDA where there is one, else the CPU. Or "openvino", OpenVINO's own
-    runtime on the CPU, or "openvino:GPU" for another of its devices. `precision` "bfloat16" is OpenVINO's, on
-    hardware that has it.
+    `providers` are ONNX Runtime's execution providers by preference, by their own names or as "cpu", "cuda",
+    "tensorrt", "coreml", "directml"; None means CUDA if there is one, else the CPU. "openvino" means OpenVINO's own
+    runtime on the CPU, and "openvino:GPU" another of its devices. `precision` "bfloat16" is for OpenVINO, on hardware
+    that has it.
 
     Raises:
         ConfigError: a provider, device or precision that is not there.
@@ -76,7 +76,7 @@ class _OnnxRuntime:
     def __init__(self, path: Path, providers: Sequence[str]) -> None:
         runtime = _onnxruntime()
         options = runtime.SessionOptions()
-        options.log_severity_level = 3  # warnings about kernels are not for users
+        options.log_severity_level = 3  # Warnings about kernels are not for users.
         options.intra_op_num_threads = _threads()
         damage: tuple[type[Exception], ...] = (*_failures(runtime), UnicodeError)
         try:
@@ -84,7 +84,7 @@ class _OnnxRuntime:
             self.metadata: Mapping[str, str] = self._session.get_modelmeta().custom_metadata_map
             self.inputs: Sequence[str] = [given.name for given in self._session.get_inputs()]
             self._outputs = [output.name for output in self._session.get_outputs()]
-        except damage as error:  # names and texts of damaged files may be no text
+        except damage as error:  # Names and texts of damaged files may be bytes that are not text.
             raise _unreadable(path, error) from error
         self._path, self._failures = path, _failures(runtime)
 
@@ -102,7 +102,7 @@ def _onnxruntime() -> Any:
 
 
 def _failures(runtime: Any) -> tuple[type[Exception], ...]:
-    """What ONNX Runtime raises at files that it cannot load."""
+    """Errors of ONNX Runtime for files that it cannot load."""
     state = runtime.capi.onnxruntime_pybind11_state
     names = ("Fail", "InvalidGraph", "InvalidProtobuf", "NotImplemented", "InvalidArgument", "RuntimeException")
     return tuple(getattr(state, name) for name in names if hasattr(state, name))
@@ -121,7 +121,7 @@ def _providers(runtime: Any, asked: Sequence[str]) -> list[str]:
 
 
 def _threads() -> int:
-    """OMP_NUM_THREADS, which every other library here obeys; 0, all cores, where it says nothing."""
+    """OMP_NUM_THREADS, which every other library here obeys; 0, all cores, if it is not set."""
     first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
     return int(first) if first.isdecimal() else 0
 
@@ -160,8 +160,9 @@ class _OpenVino:
 def _openvino() -> Any:
     """The one OpenVINO of this process, never unloaded.
 
-    Its CPU plug-in gives the thread a signal stack when it is loaded and takes it away when it is not used any more. Of
-    two, the second puts back the first one's when that is gone: the next signal is then handled in memory of others.
+    Its CPU plug-in sets a signal stack for the thread when it is loaded, and restores the old one when it is unloaded.
+    With two plug-ins the second would restore the freed stack of the first, and the next signal would write into
+    foreign memory.
     """
     with from_extra("openvino", "an exported model in OpenVINO"):
         import openvino
@@ -169,7 +170,7 @@ def _openvino() -> Any:
 
 
 def _metadata(model: Any) -> Mapping[str, str]:
-    """The file's own text by name, which OpenVINO keeps as the framework's."""
+    """The file's own text by name, which OpenVINO keeps under the framework's name."""
     info = model.get_rt_info()
     framework = info["framework"] if "framework" in info else {}  # noqa: SIM401 - OpenVINO's maps have no get
     return {str(name): str(value.value) for name, value in framework.items()}

@@ -1,6 +1,6 @@
 """An exported model: pixels to an embedding, an embedding and prompts to low-resolution masks, on arrays.
 
-The counterpart of `samhq.model.sam.Sam` where torch is not. Knows nothing of pictures' sizes or files of results.
+The counterpart of `samhq.model.sam.Sam` without torch. Knows nothing of pictures' sizes or result files.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from samhq.runtime.about import DECODER, ENCODER, About
 from samhq.runtime.graph import Graph, Precision, open_graph
 from samhq.shapes import Float32
 
-#: What the decoder's input `hq` means.
+#: The numbers for the decoder's input `hq`.
 HQ_NUMBERS: dict[HQMode, int] = {"off": 0, "add": 1, "only": 2}
-_AT_ONCE = 16  #: prompts a call, which bounds the memory
+_AT_ONCE = 16  #: Prompts in one call, to limit memory.
 
 
 @dataclass(frozen=True, eq=False)
 class Embedding:
-    """What the encoder knows about a picture: `features` [1,C,g,g], and the maps that the decoder reads beside them.
+    """The encoder's output for a picture: `features` [1,C,g,g], and the other maps that the decoder reads.
 
     `hq_features` [1,c,4g,4g] is SAM-HQ's; `level0` [1,c,4g,4g] and `level1` [1,2c,2g,2g] are SAM 2's.
     """
@@ -40,7 +40,7 @@ class Embedding:
 
     @property
     def inputs(self) -> dict[str, np.ndarray]:
-        """What there is, by the name of the decoder's input."""
+        """The maps that exist, by the names of the decoder's inputs."""
         return {name: value for name, value in vars(self).items() if value is not None}
 
 
@@ -78,18 +78,18 @@ class OnnxModel:
             )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickled by where its files are: a runtime's sessions belong to their process."""
+        """Pickled as the path of its files, because a runtime's sessions belong to their process."""
         return type(self), self._opened_by
 
     def encode(self, pixels: Float32[np.ndarray, "1 3 S S"]) -> Embedding:
-        """What the network knows about a normalised picture, for any number of prompts."""
+        """The embedding of a normalised picture, for any number of prompts."""
         return Embedding(**self._encoder({"pixels": pixels}))
 
     def hq_mode(self, hq: HQMode | None) -> HQMode:
         """The mode to use: `hq`, else the weights' own default for HQ models and "off" for others.
 
         Raises:
-            ConfigError: no such mode, or an HQ mask asked of a model that has no HQ heads.
+            ConfigError: no such mode, or an HQ mask from a model without HQ heads.
         """
         if hq is None:
             return self.about.default_hq if self.about.hq else "off"
@@ -104,7 +104,7 @@ class OnnxModel:
     def decode(
         self, embedding: Embedding, asked: PromptArrays, candidates: Candidates, hq: HQMode
     ) -> tuple[Float32[np.ndarray, "P K G G"], Float32[np.ndarray, "P K"]]:
-        """Low-resolution logits of the masks that are kept, and their predicted IoU; a few prompts at a time."""
+        """Low-resolution logits of the chosen masks, and their predicted IoU; a few prompts at a time."""
         take = np.array(taken(candidates, hq, self.about.masks), np.int32)
         if not len(asked):
             side = self.about.low_res
@@ -127,7 +127,7 @@ class OnnxModel:
 
 
 def _check_inputs(graph: Graph, needed: str, path: Path) -> None:
-    """Nothing where a graph takes what its file's name says.
+    """Checks that a graph has the inputs that its file's name promises.
 
     Raises:
         CheckpointError: it does not, for instance because two files were swapped.
@@ -140,7 +140,7 @@ def _check_inputs(graph: Graph, needed: str, path: Path) -> None:
 
 
 def taken(candidates: Candidates, hq: HQMode, masks: int) -> list[int]:
-    """What the decoder's input `take` says: 0 to masks-1 in the network's order, then masks 1 and up, best first.
+    """The value of the decoder's input `take`: 0 to masks-1 in the network's order, then masks 1 and up, best first.
 
     The same choice as `samhq.model.selection.select`.
 
@@ -155,9 +155,9 @@ def taken(candidates: Candidates, hq: HQMode, masks: int) -> list[int]:
 
 
 def prompt_inputs(asked: PromptArrays, low_res: int) -> dict[str, np.ndarray]:
-    """The decoder's inputs for prompts: at least one point each, NaN for boxes and masks that are not there.
+    """The decoder's inputs for prompts: at least one point each, NaN for missing boxes and masks.
 
-    One mask is enough where no prompt has one.
+    A single mask is enough if no prompt has one.
     """
     count, width = asked.labels.shape
     fill = max(0, 1 - width)

@@ -26,15 +26,16 @@ from samhq.shapes import Float32, Shaped, UInt8
 class OnnxPredictor:
     """Masks for the prompts of one picture; the picture is encoded once.
 
-    `directory` is what `samhq export` wrote; `providers` and `precision` as in `samhq.runtime.graph.open_graph`.
-    `original_size` and `input_size` are the picture's (height, width) before and after the resize, `features`
-    [1,C,g,g] what the encoder made of it; None before `set_image`. Raises as `samhq.runtime.model.OnnxModel`.
+    `directory` is a folder that `samhq export` wrote; `providers` and `precision` as in
+    `samhq.runtime.graph.open_graph`. `original_size` and `input_size` are the picture's (height, width) before and
+    after the resize, and `features` [1,C,g,g] is the encoder's output; all are None before `set_image`. Raises as
+    `samhq.runtime.model.OnnxModel`.
 
-    Threads: a call of `predict` works on one whole picture, the one that was set when it began, whatever other threads
-    set meanwhile. Threads that each set pictures need a predictor each.
+    Threads: a call of `predict` uses the picture that was set when the call began, whatever other threads set
+    meanwhile. Threads that set pictures need their own predictors.
     """
 
-    _set: tuple[Embedding, Frame] | None  #: both at once, so that no thread sees one of another picture
+    _set: tuple[Embedding, Frame] | None  #: Both together, so that no thread sees a mixture of two pictures.
 
     def __init__(
         self,
@@ -46,7 +47,7 @@ class OnnxPredictor:
         self.reset_image()
 
     def set_image(self, image: UInt8[np.ndarray, "H W 3"], image_format: str = "RGB") -> None:
-        """Encodes the picture, uint8 [H,W,3] in 0..255, channels ordered as `image_format` says.
+        """Encodes the picture, uint8 [H,W,3] in 0..255, with channels in the order `image_format`.
 
         Raises:
             ImageError: a format other than "RGB" and "BGR"; a picture of another shape or type.
@@ -100,17 +101,17 @@ class OnnxPredictor:
         return self._picture()[0].features
 
     def reset_image(self) -> None:
-        """Forgets the picture wholly."""
+        """Forgets the picture."""
         self._set = None
 
     @property
     def is_image_set(self) -> bool:
-        """Whether there is a picture to ask about."""
+        """Whether a picture is set."""
         return self._set is not None
 
     @property
     def features(self) -> Float32[np.ndarray, "1 C g g"] | None:
-        """What the encoder made of the picture."""
+        """The encoder's output for the picture."""
         known = self._set
         return None if known is None else known[0].features
 
@@ -134,7 +135,7 @@ class OnnxPredictor:
 
 
 def _asked(points: Any, labels: Any, box: Any, mask: Any, frame: Frame) -> PromptArrays:
-    """One prompt, checked as loosely as the published predictor does: places may lie outside the picture.
+    """One prompt, checked as loosely as in the published predictor: positions may lie outside the picture.
 
     Raises:
         PromptError: points without labels or labels without points; other shapes or labels; NaN or infinity.

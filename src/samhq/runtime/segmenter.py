@@ -1,4 +1,4 @@
-"""Pictures and prompts in, masks out, by an exported model: `samhq.load`'s verbs with NumPy, Pillow and a runtime.
+"""Pictures and prompts in, masks out, by an exported model: `samhq.load`'s methods with NumPy, Pillow and a runtime.
 
 Values in, values out, no hidden state. Knows nothing about commands.
 """
@@ -29,13 +29,13 @@ from samhq.text.search import Search
 
 @dataclass(frozen=True, eq=False)
 class OnnxImage:
-    """A picture with what the network knows about it: give it to `OnnxSegmenter.segment` again and again."""
+    """A picture with its embedding. Pass it to `OnnxSegmenter.segment` as often as needed."""
 
     image: np.ndarray  #: uint8 [H,W,3], RGB
     embedding: Embedding
     frame: Frame
-    weights: str  #: the hash of the weights that encoded it
-    file_name: str | None = None  #: the picture's path, where it was given by one
+    weights: str  #: The hash of the weights that encoded it.
+    file_name: str | None = None  #: The picture's path, if it was given as a path.
 
     def __repr__(self) -> str:
         height, width = self.frame.original_hw
@@ -49,10 +49,10 @@ _ARGUMENTS = (
 
 
 class OnnxSegmenter(NotCallable):
-    """An exported model with the two verbs that people need: `encode` a picture once, `segment` it by prompts.
+    """An exported model with two methods: `encode` a picture once, `segment` it with prompts.
 
-    `directory` is what `samhq export` wrote; `providers` and `precision` as in `samhq.runtime.graph.open_graph`.
-    Raises as `samhq.runtime.model.OnnxModel`.
+    `directory` is a folder that `samhq export` wrote; `providers` and `precision` as in
+    `samhq.runtime.graph.open_graph`. Raises as `samhq.runtime.model.OnnxModel`.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class OnnxSegmenter(NotCallable):
         """
         picture = read_image(image)
         if isinstance(image, np.ndarray) and np.shares_memory(picture, image):
-            picture = picture.copy()  # or a reused video buffer would change what results show
+            picture = picture.copy()  # A reused video buffer would change what results show.
         about = self.model.about
         pixels, frame = to_square(picture, about.side, about.normalisation, squashed=about.squashed)
         return OnnxImage(picture, self.model.encode(pixels), frame, self.model.about.weights, file_name_of(image))
@@ -113,13 +113,10 @@ class OnnxSegmenter(NotCallable):
 
         `text` with a file of boxes, or with a detector without torch, works where torch is not installed.
 
-        Raises:
-            WrongCallError: an argument that there is not; the message offers the right one.
-            ImageError: the picture cannot be read.
-            PromptError: nothing asked, or a prompt of the wrong shape, range, order or type; class names that cannot be
-                used.
-            ConfigError: an HQ mask asked of a plain SAM, a picture that another model encoded, an unknown detector.
-            CheckpointError, MissingExtraError: the detector cannot be loaded.
+        Raises: WrongCallError: an unknown argument; the message offers the right one. ImageError: the picture cannot be
+            read. PromptError: nothing asked, or a prompt of the wrong shape, range, order or type; class names that
+            cannot be used. ConfigError: an HQ mask asked of a plain SAM, a picture that another model encoded, an
+            unknown detector. CheckpointError, MissingExtraError: the detector cannot be loaded.
         """
         refuse_unknown(unknown, _ARGUMENTS)
         if text is not None or like is not None:

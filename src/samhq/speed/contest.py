@@ -1,4 +1,4 @@
-"""Parties at the same work in turn: one, the other, one, the other, so that what slows the machine slows all.
+"""Measures several parties at the same work in turn, so that slow moments of the machine affect all of them.
 
 Their results are compared before anything is timed. Light to import; the work is done in the parties' processes.
 """
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     import numpy as np
 
 Record = dict[str, Any]
-#: float32 results of two parties may differ by this much, as a share of the largest value.
+#: float32 results of two parties may differ by this share of the largest value.
 TOLERANCE = 1e-4
-#: Seconds between two parties: threads of the last one spin for a moment before they sleep.
+#: Seconds between two parties, because threads of the last one spin for a moment before they sleep.
 PAUSE = 0.02
-#: Work that takes so many seconds is not done once more to warm up, after its results were compared.
+#: Work that takes this many seconds is not repeated for warming up after its results were compared.
 WARM = 2.0
 
 
 class UnequalError(SamHQError):
-    """Two parties of one case gave different results, so their times say nothing."""
+    """Two parties of one case gave different results, so their times mean nothing."""
 
 
 class Contest:
@@ -50,10 +50,10 @@ class Contest:
     def measure(
         self, work: Work, *, rounds: int = 0, seconds: float = 20.0, memory: bool = True, once: bool = False
     ) -> Record:
-        """The record of a piece of work; with `rounds` 0 as many as fit into `seconds`, from 3 to 50.
+        """The record of a piece of work. `rounds=0` means as many as fit into `seconds`, from 3 to 50.
 
-        With `once` every party does it one time only: nothing is compared, and memory is read meanwhile, as for work
-        that is long by itself.
+        With `once` every party does it only once: results are not compared, and memory is measured in the same run.
+        This is for long work.
 
         Raises:
             UnequalError: the parties' results differ.
@@ -94,7 +94,7 @@ class Contest:
 
 
 def prepare(seats: Sequence[Seat], work: Work) -> dict[str, dict[str, float]]:
-    """How much the parties' results differ; afterwards each has done the work at least once.
+    """The differences between the parties' results; afterwards each party has done the work at least once.
 
     Raises:
         UnequalError: as `check_equal`.
@@ -115,9 +115,9 @@ def prepare(seats: Sequence[Seat], work: Work) -> dict[str, dict[str, float]]:
 def alternate(
     seats: Sequence[Seat], rounds: int, seconds: float, *, watched: bool = False
 ) -> tuple[dict[str, list[Measurement]], dict[str, Peak | None], dict[str, float]]:
-    """For each party the samples of its rounds, if `watched` its memory in the last, and by dtype the machine's rates.
+    """For each party the samples of its rounds, its memory in the last if `watched`, and the machine's rates by dtype.
 
-    A rate is the median of matrix products that the first party does between the rounds, in operations a second.
+    A rate is the median of matrix products that the first party does between the rounds, in operations per second.
     """
     samples: dict[str, list[Measurement]] = {seat.label: [] for seat in seats}
     rates: dict[str, list[float]] = {seat.entrant.dtype: [] for seat in seats}
@@ -136,7 +136,7 @@ def alternate(
 
 
 def check_equal(answers: Mapping[str, Mapping[str, np.ndarray]], work: Work) -> dict[str, dict[str, float]]:
-    """How much each party's results differ from those of the first one in float32, or else of the first one.
+    """The difference of each party's results from those of the first float32 party, or else of the first party.
 
     Raises:
         UnequalError: two float32 parties differ by more than `TOLERANCE`, or share no result.
@@ -168,7 +168,7 @@ def difference(one: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) -
 
 
 def figures(samples: Sequence[Measurement], flops: int | None, rate: float, count: int = 1) -> Record:
-    """What was measured of work on `count` things; `share` is what the arithmetic alone takes at the GEMM rate."""
+    """The figures of work on `count` items; `share` is the time for its arithmetic at the GEMM rate, as a share."""
     seconds = spread([sample.seconds for sample in samples])
     return {
         "seconds": {key: rounded(value) for key, value in asdict(seconds).items()},
@@ -180,7 +180,7 @@ def figures(samples: Sequence[Measurement], flops: int | None, rate: float, coun
 
 
 def memory_figures(peak: Peak | None) -> Record:
-    """Resident MiB with the model, and beyond that while it works."""
+    """Resident MiB with the model, and additional MiB during the work."""
     if peak is None:
         return {"model_mb": None, "peak_mb": None}
     return {"model_mb": round(peak.before_mb, 1), "peak_mb": round(peak.beyond_mb, 1)}
@@ -196,7 +196,7 @@ def rounded(value: float) -> float:
 
 
 def versions() -> dict[str, str]:
-    """Of this library and of the peers that are installed."""
+    """The versions of this library and of the installed peers."""
     from importlib.metadata import PackageNotFoundError, version
 
     found = {}

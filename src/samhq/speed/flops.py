@@ -1,8 +1,8 @@
-"""The arithmetic that a result needs: multiplications and additions of matrix products and convolutions.
+"""The necessary arithmetic for a result: multiplications and additions of matrix products and convolutions.
 
-Counted from the architecture's numbers alone, two for each multiply-add. Nothing avoidable is counted: no work on
-window padding, what all prompts of a picture share once a picture, masks that nobody asked for not at all, products
-in the cheaper order where two orders give the same. Knows nothing about tensors or how the network goes about it.
+Counted only from the architecture's numbers, two for each multiply-add. Avoidable work is not counted: window padding,
+repeated work that all prompts of a picture share, masks that nobody asked for, and the more expensive of two equivalent
+orders of a product. Knows nothing about tensors or the network's implementation.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def hq_map(config: ModelConfig) -> int:
 
 
 def encode(config: ModelConfig, images: int = 1) -> int:
-    """Operations from pixels to embeddings, with HQ maps and what prompts share.
+    """Operations from pixels to embeddings, with HQ maps and the work that prompts share.
 
     >>> from samhq.config import model_config
     >>> round(encode(model_config("sam_hq_vit_b")) / 1e12, 2)
@@ -64,7 +64,7 @@ def decode(config: ModelConfig, prompts: int, *, hq: HQMode = "off", tokens: int
 
 
 def everything(config: ModelConfig, points: int) -> int:
-    """A picture and what every point of a grid paints: the best mask of an HQ model, else three."""
+    """Operations for a picture and the masks of every point of a grid: the best mask of an HQ model, else three."""
     masks = decode(config, points, hq="add", masks=1) if config.hq else decode(config, points, hq="off", masks=3)
     return encode(config) + masks
 
@@ -76,10 +76,10 @@ def shared(config: ModelConfig) -> int:
 
 
 def attend(config: ModelConfig, tokens: int = TOKENS) -> int:
-    """Operations of one prompt's tokens and the picture looking at each other, and of the IoU head.
+    """Operations of attention between one prompt's tokens and the picture, and of the IoU head.
 
-    The first block looks at what all prompts share and projects only its answer; the others and the last look of the
-    tokens project keys and values, the others also queries and the answer.
+    The first block attends to keys and values that all prompts share, and projects only its answer. The other blocks
+    and the last attention of the tokens project keys and values; the other blocks also project queries and the answer.
     """
     row, cells = config.decoder, config.grid**2
     length, inner = 1 + row.masks + config.hq + tokens, row.dim // row.downsample
@@ -91,9 +91,9 @@ def attend(config: ModelConfig, tokens: int = TOKENS) -> int:
 
 
 def projected(cells: int, length: int, row: DecoderConfig) -> int:
-    """Operations of one product between all places and tokens with a projection of the places.
+    """Operations of one product between all positions and tokens with a projection of the positions.
 
-    The cheaper of two orders: every place projected, or the projection taken into the tokens, head by head.
+    The cheaper of two orders: project every position, or multiply the projection into the tokens, head by head.
     """
     inner = row.dim // row.downsample
     written = matrix(cells, row.dim, inner) + matrix(cells, inner, length)
@@ -102,7 +102,7 @@ def projected(cells: int, length: int, row: DecoderConfig) -> int:
 
 
 def self_attention(length: int, row: DecoderConfig) -> int:
-    """Operations of tokens looking at each other."""
+    """Operations of self-attention between tokens."""
     return 4 * matrix(length, row.dim, row.dim) + 2 * matrix(length, row.dim, length)
 
 
@@ -116,7 +116,7 @@ def head(dim: int, hidden: int, out: int, depth: int) -> int:
 
 
 def paint(config: ModelConfig, masks: int = 1, hq: HQMode = "off") -> int:
-    """Operations of one prompt's logits; the HQ vector is taken into the last convolution, 64 channels to one."""
+    """Operations of one prompt's logits; the HQ vector is multiplied into the last convolution, 64 channels to one."""
     cells, row = config.grid**2, config.decoder
     pixels, middle, out = 16 * cells, row.middle_dim, row.mask_dim
     vector = head(row.dim, row.dim, out, row.head_depth)

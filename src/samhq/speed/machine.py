@@ -1,4 +1,4 @@
-"""What the machine is, and what it can do: processor, threads, versions, the rate of its matrix products, memory.
+"""Describes the machine and its speed: processor, threads, versions, the rate of matrix products, memory.
 
 Knows nothing about models. Torch is imported when a function is called.
 """
@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-#: Side of the square matrices whose product is the yardstick: large enough for full speed, 17 GFLOP.
+#: Side of the square matrices for the rate: large enough for full speed, 17 GFLOP.
 SIDE = 2048
-#: What processors call the instructions that make half precision and integers fast.
+#: Processor flags of instructions that make half precision and integers fast.
 FAST = ("avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16", "amx_int8", "asimd", "bf16", "i8mm")
 
 
 def gemm(dtype: str, device: torch.device) -> tuple[Callable[[], Any], int]:
-    """A function that multiplies two square matrices once, and the operations of that product.
+    """A function that multiplies two square matrices once, and the number of operations of that product.
 
     `dtype` is a name: float32, bfloat16, float16, or int8 (sums in int32).
     """
@@ -38,7 +38,7 @@ def gemm(dtype: str, device: torch.device) -> tuple[Callable[[], Any], int]:
 
 
 def describe(device: torch.device) -> dict[str, Any]:
-    """The machine and the versions that matter, as JSON values."""
+    """The machine and the relevant versions, as JSON values."""
     import torch
 
     facts: dict[str, Any] = {
@@ -65,7 +65,7 @@ def processor() -> str:
 
 
 def instructions() -> list[str]:
-    """Which of `FAST` the processor has, where the system says so."""
+    """Which of `FAST` the processor has, if the system reports it."""
     flags = next((line for line in _lines("/proc/cpuinfo") if line.startswith(("flags", "Features"))), "")
     return [flag for flag in FAST if flag in flags.split()]
 
@@ -91,7 +91,7 @@ def half_precision(names: Sequence[str]) -> str:
 
 
 def memory_gb() -> float | None:
-    """Memory of the machine in GiB, where the system says it."""
+    """The machine's memory in GiB, if the system reports it."""
     line = next((line for line in _lines("/proc/meminfo") if line.startswith("MemTotal")), None)
     return None if line is None else round(int(line.split()[1]) / 2**20, 1)
 
@@ -103,7 +103,7 @@ def resident_mb(field: str = "VmRSS") -> float | None:
 
 
 def reset_high_water() -> bool:
-    """Makes now the start of VmHWM, after what is free was given back to the system; False where that cannot be."""
+    """Restarts VmHWM now, after returning free memory to the system; False if that is not possible."""
     gc.collect()
     if platform.system() != "Linux":
         return False

@@ -1,6 +1,6 @@
-"""One call measured: time by the clock and by the processor, page faults, memory.
+"""Measures one call: clock time and processor time, page faults, memory.
 
-Knows nothing about what the call does. Torch is imported on a GPU only.
+Knows nothing about the call. Torch is imported only on a GPU.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Peak:
-    """MiB that were there before a call, and that it took beyond them at its peak."""
+    """MiB before a call, and additional MiB at its peak."""
 
     before_mb: float
     beyond_mb: float
@@ -37,7 +37,7 @@ class Peak:
 
 @dataclass(frozen=True)
 class Spread:
-    """Of several calls the shortest, the quartiles and the median."""
+    """The shortest, the quartiles and the median of several calls."""
 
     best: float
     low: float
@@ -46,7 +46,7 @@ class Spread:
 
 
 def once(work: Work, device: torch.device) -> Measurement:
-    """One call, measured; on a GPU by its own events, after all that was asked of it before."""
+    """One measured call; on a GPU with its own events, after all earlier work."""
     if device.type == "cuda":
         return _once_on_gpu(work, device)
     faults, busy, started = page_faults(), time.process_time(), time.perf_counter()
@@ -70,7 +70,7 @@ def _once_on_gpu(work: Work, device: torch.device) -> Measurement:
 
 
 def page_faults() -> int:
-    """Minor page faults of this process so far; 0 where the system does not count them."""
+    """Minor page faults of this process so far; 0 if the system does not count them."""
     try:
         import resource
     except ImportError:  # Windows
@@ -79,7 +79,7 @@ def page_faults() -> int:
 
 
 def peak(work: Work, device: torch.device) -> Peak | None:
-    """Memory of one call: of the process on a CPU, of PyTorch's tensors on a GPU; None where it cannot be measured."""
+    """Memory of one call: of the process on a CPU, of PyTorch's tensors on a GPU; None if it cannot be measured."""
     if device.type == "cuda":
         return _peak_on_gpu(work, device)
     if not reset_high_water():

@@ -1,4 +1,4 @@
-"""This library as a party, and the random weights and inputs that all parties get.
+"""This library as a party, and the random weights and inputs for all parties.
 
 Knows nothing about clocks, processes or other packages.
 """
@@ -28,26 +28,26 @@ Answer = Callable[[], Mapping[str, Tensor]]
 
 
 class Refusal(Exception):  # noqa: N818
-    """A party cannot do this; the message says why in a few words."""
+    """A party cannot do this work; the message gives the reason in a few words."""
 
 
 @dataclass(frozen=True)
 class Workload:
-    """A party's way to do a piece of work: what is timed, and the results that are compared before."""
+    """A party's way to do a piece of work: a function to time, and the results to compare before."""
 
     run: Callable[[], Any]
     answer: Answer = dict
-    notes: dict[str, Any] = field(default_factory=dict)  #: what `run` found, as JSON values
+    notes: dict[str, Any] = field(default_factory=dict)  #: Facts that `run` found, as JSON values.
 
 
 @dataclass(frozen=True)
 class DecoderInputs:
-    """What is decoded: one picture's encoder outputs and P prompts of one kind."""
+    """The inputs of decoding: one picture's encoder outputs and P prompts of one kind."""
 
     features: Float[Tensor, "1 C g g"]
     early: Float[Tensor, "1 h w e"]
     kind: Kind
-    places: Float[Tensor, "P n"]  #: points (x, y) or boxes (x0, y0, x1, y1), in model pixels
+    places: Float[Tensor, "P n"]  #: Points (x, y) or boxes (x0, y0, x1, y1), in model pixels.
     hq: HQMode
 
     def to(self, device: torch.device, dtype: torch.dtype) -> DecoderInputs:
@@ -64,7 +64,7 @@ class DecoderInputs:
 
 
 class Ours:
-    """This library, run as its own interfaces run it."""
+    """This library, used through its own interfaces."""
 
     name = "samhq"
 
@@ -72,7 +72,7 @@ class Ours:
         self.model = model.to(device=device, dtype=getattr(torch, dtype))
 
     def encoding(self, work: Encode) -> Workload:
-        """Pictures to embeddings, with HQ maps and what prompts share."""
+        """Pictures to embeddings, with HQ maps and the work that prompts share."""
         pixels = random_pixels(self.model.config, work.images).to(self.model.device)
 
         def answer() -> dict[str, Tensor]:
@@ -117,7 +117,7 @@ class Ours:
         return Workload(run, answer)
 
     def finding(self, work: EverythingLoad) -> Workload:
-        """A photograph in memory to masks that are held; thresholds leave out those that are not stable."""
+        """A photograph in memory to masks in memory; thresholds leave out unstable masks."""
         segmenter, notes = Segmenter(self.model), {"kept": 0}
         noise = np.random.default_rng(3).integers(0, 256, (12, 18, 3), np.uint8)
         image = np.asarray(Image.fromarray(noise).resize(work.size_hw[::-1], Image.Resampling.BICUBIC))
@@ -129,7 +129,7 @@ class Ours:
         return Workload(run, notes=notes)
 
     def embedding(self, asked: DecoderInputs) -> ImageEmbedding:
-        """What encoding would have made of the two encoder outputs."""
+        """The embedding of the two encoder outputs."""
         return self.model.prepared(self.model.embed(asked.features, asked.early))
 
 
@@ -138,7 +138,7 @@ def random_model(config: ModelConfig, seed: int = 0) -> Sam:
     torch.manual_seed(seed)
     model = build(config).requires_grad_(False)
     for name, value in model.named_parameters():
-        if value.ndim > 1 and not bool(value.any()):  # positions, which begin as zeros
+        if value.ndim > 1 and not bool(value.any()):  # Positions, which begin as zeros.
             nn.init.trunc_normal_(value, std=0.1 if "attention_biases" in name else 0.02)
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
@@ -156,7 +156,7 @@ def random_pixels(config: ModelConfig, images: int = 1) -> Float[Tensor, "I 3 S 
 
 
 def random_asked(work: Decode) -> DecoderInputs:
-    """Random encoder outputs of the usual scale, and prompts all over the picture, away from its right and bottom."""
+    """Random encoder outputs of the usual scale, and prompts all over the picture except near its right and bottom."""
     source, grid, config = torch.Generator().manual_seed(2), work.config.grid, work.config
     corners = torch.rand(work.prompts, 2, 2, generator=source).sort(dim=1).values * config.side * 0.6
     return DecoderInputs(

@@ -1,4 +1,4 @@
-"""Records of measured cases as tables to read. Knows nothing about models or clocks."""
+"""Records of measured cases as tables. Knows nothing about models or clocks."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ HEAD = ("", "best", "median", "quartiles", "a second", "CPU s", "faults", "model
 
 
 def title(record: Mapping[str, Any]) -> str:
-    """One line: what was done, how much arithmetic it needs, and at what rates the machine multiplies matrices."""
+    """One line: the work, its arithmetic, and the machine's rates of matrix products."""
     rates = ", ".join(f"{rate:.0f} {dtype}" for dtype, rate in record["gemm_gflops"].items())
     needed = "" if record["gflop"] is None else f"{record['gflop']:.4g} GFLOP needed, GEMM {rates} GFLOP/s, "
     return f"{work_name(record)}: {needed}{record['weights']} weights, {plural(record['rounds'], 'round')}"
 
 
 def work_name(record: Mapping[str, Any]) -> str:
-    """What was done, in a few words.
+    """The work in a few words.
 
     >>> work_name({"case": "decode", "model": "sam_vit_b", "prompts": 64, "kind": "boxes", "hq": "off"})
     'decode, sam_vit_b, 64 boxes, hq off'
@@ -45,7 +45,7 @@ def plural(count: int, noun: str) -> str:
 
 
 def rows(record: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """The parties' figures as words, the head first; the last columns say how many times ours each one takes."""
+    """The parties' figures as words, the header first; the last columns give each time as a multiple of ours."""
     mine = [party for party in record["parties"] if party["name"] == "samhq"]
     head = (*HEAD, *(f"x samhq {party['dtype']}" for party in mine))
     return [head, *(row(party, mine) for party in record["parties"])]
@@ -74,7 +74,7 @@ def label(party: Mapping[str, Any]) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them.
+    """Seconds in a suitable unit.
 
     >>> duration(0.0123), duration(1.5), duration(75.0)
     ('12.3 ms', '1.50 s', '75 s')
@@ -83,7 +83,7 @@ def duration(seconds: float) -> str:
 
 
 def text_table(lines: Sequence[Sequence[str]]) -> str:
-    """Columns below each other, numbers to the right.
+    """Aligned columns as text, with numbers to the right.
 
     >>> print(text_table([("a", "bc"), ("def", "g")]))
     a    bc
@@ -95,6 +95,6 @@ def text_table(lines: Sequence[Sequence[str]]) -> str:
 
 
 def text(record: Mapping[str, Any]) -> str:
-    """A record to read: its title, its table, and who is absent."""
+    """A record as text: its title, its table, and the absent parties."""
     absent = [f"{name}: {reason}" for name, reason in record["absent"].items()]
     return "\n".join([title(record), text_table(rows(record)), *absent])

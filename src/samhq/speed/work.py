@@ -1,6 +1,6 @@
-"""What can be measured, as data: a picture encoded, prompts decoded, a click answered, all found, and who does it.
+"""The pieces of work to measure, as data: encoding, decoding, a click, whole-image segmentation; and who does them.
 
-Light to import: the process that asks needs no torch, only those that work do.
+Light to import: the asking process needs no torch, only the working processes do.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ class Work(Protocol):
     """A piece of work that several parties can do."""
 
     case: ClassVar[str]
-    verb: ClassVar[str]  #: the method of a party that takes it
-    long: ClassVar[bool]  #: too long to be done but for the clock: not compared, and memory is read meanwhile
+    verb: ClassVar[str]  #: The method of a party that does it.
+    long: ClassVar[bool]  #: Too long to repeat: results are not compared, and memory is measured in the same run.
 
     @property
     def config(self) -> ModelConfig:
-        """Of the model that does it."""
+        """The architecture of the model."""
 
     @property
     def count(self) -> int:
-        """How many things one call works on: pictures or prompts."""
+        """The number of items in one call: pictures or prompts."""
 
     def facts(self) -> dict[str, Any]:
-        """What is asked, as JSON values."""
+        """The settings as JSON values."""
 
     def flops(self) -> int | None:
-        """Operations that it needs; None where nobody knows before it is done."""
+        """The operations that it needs; None if they are not known beforehand."""
 
 
 @dataclass(frozen=True)
@@ -50,15 +50,15 @@ class Encode:
 
     @property
     def count(self) -> int:
-        """Pictures."""
+        """The number of pictures."""
         return self.images
 
     def facts(self) -> dict[str, Any]:
-        """How many pictures in one call."""
+        """The number of pictures in one call."""
         return {"images": self.images}
 
     def flops(self) -> int:
-        """Of all pictures."""
+        """The operations for all pictures."""
         return flops.encode(self.config, self.images)
 
 
@@ -76,15 +76,15 @@ class Decode:
 
     @property
     def count(self) -> int:
-        """Prompts."""
+        """The number of prompts."""
         return self.prompts
 
     def facts(self) -> dict[str, Any]:
-        """How many prompts of which kind, and which logits."""
+        """The number and kind of prompts, and the kind of logits."""
         return {"prompts": self.prompts, "kind": self.kind, "hq": self.hq}
 
     def flops(self) -> int:
-        """Of all prompts."""
+        """The operations for all prompts."""
         return flops.decode(self.config, self.prompts, hq=self.hq)
 
 
@@ -103,7 +103,7 @@ class Click(Decode):
 
 @dataclass(frozen=True)
 class EverythingLoad:
-    """A photograph to masks of all that is in it, from a grid of points, of which every one is painted."""
+    """A photograph to masks of everything in it, from a grid of points; the mask of every point is computed."""
 
     case: ClassVar[str] = "everything"
     verb: ClassVar[str] = "finding"
@@ -114,7 +114,7 @@ class EverythingLoad:
 
     @property
     def count(self) -> int:
-        """Points."""
+        """The number of points."""
         return self.points_per_side**2
 
     def facts(self) -> dict[str, Any]:
@@ -122,13 +122,13 @@ class EverythingLoad:
         return {"points_per_side": self.points_per_side, "picture": list(self.size_hw)}
 
     def flops(self) -> int:
-        """Of the picture and of all points' masks."""
+        """The operations for the picture and for all points' masks."""
         return flops.everything(self.config, self.count)
 
 
 @dataclass(frozen=True)
 class Entrant:
-    """Who works: the party's maker as `module:name`, in a dtype, with its own options."""
+    """A party: the class that makes it as `module:name`, its dtype and its own options."""
 
     maker: str
     dtype: str
@@ -137,7 +137,7 @@ class Entrant:
 
     @property
     def name(self) -> str:
-        """What it is called when it is not there.
+        """The party's name if it is absent.
 
         >>> Entrant("package.module:Transformers", "float32", ("eager",)).name
         'transformers eager'
@@ -146,7 +146,7 @@ class Entrant:
 
 
 def decoder_only(config: ModelConfig) -> ModelConfig:
-    """The same model with as short an encoder as there is, such as a ViT of one block: decoding needs none.
+    """The same model with the shortest encoder, such as a ViT of one block, because decoding needs none.
 
     >>> from samhq.config import model_config
     >>> decoder_only(model_config("sam_hq_vit_h")).encoder.summary

@@ -1,7 +1,7 @@
-"""One party in a process of its own, which does on demand what the asking process says.
+"""One party in its own process, which works on request.
 
-So each party has its own allocator, its own resident memory and nothing of the others' imports, while they still work
-in turn: the others wait for a message meanwhile.
+So each party has its own allocator, its own resident memory and none of the others' imports. They still work in turn:
+the others wait for a message.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ OURS = "samhq.speed.ours:Ours"
 
 
 class PartyError(SamHQError):
-    """A party's process ended before it had answered."""
+    """A party's process ended before it answered."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """Where everybody works: the model, the device, PyTorch's threads (0: its own choice)."""
+    """The common conditions: the model, the device, PyTorch's threads (0: its own choice)."""
 
     config: ModelConfig
     device: str = "cpu"
     threads: int = 0
-    weights: str = "random"  #: or "starter", those in the package
+    weights: str = "random"  #: Or "starter" for the weights in the package.
 
 
 class Seat:
-    """The asking side: a process that does what its entrant can do."""
+    """The asking side: a process that does the work of its entrant."""
 
     def __init__(self, entrant: Entrant, setting: Setting) -> None:
         self.entrant, self.name, self.absent = entrant, "", ""
@@ -58,12 +58,12 @@ class Seat:
         return f"{self.name} {self.entrant.dtype}"
 
     def ready(self) -> bool:
-        """Whether the party is there, once it is; `absent` says why not."""
+        """Waits until the party has started; returns whether it is available. `absent` gives the reason if not."""
         self.name, self.absent = self._heard()
         return not self.absent
 
     def take(self, work: Work) -> str:
-        """Makes the party ready for a piece of work; a reason in words if it cannot do it."""
+        """Prepares the party for a piece of work; returns the reason if it cannot do it."""
         return self._said("take", work)
 
     def answer(self) -> dict[str, np.ndarray]:
@@ -71,23 +71,23 @@ class Seat:
         return self._said("answer")
 
     def run(self) -> Measurement:
-        """The work done once, measured."""
+        """Does the work once and measures it."""
         return self._said("run")
 
     def peak(self) -> Peak | None:
-        """The work done once, its memory measured."""
+        """Does the work once and measures its memory."""
         return self._said("peak")
 
     def run_watched(self) -> tuple[Measurement, Peak | None]:
-        """The work done once, time and memory measured together."""
+        """Does the work once and measures time and memory together."""
         return self._said("run_watched")
 
     def notes(self) -> dict[str, Any]:
-        """What the work found, as JSON values."""
+        """Facts that the work found, as JSON values."""
         return self._said("notes")
 
     def multiply(self, dtype: str) -> float:
-        """Operations a second of one matrix product."""
+        """Operations per second of one matrix product."""
         return self._said("multiply", dtype)
 
     def machine(self) -> dict[str, Any]:
@@ -96,7 +96,7 @@ class Seat:
 
     def close(self) -> None:
         """Ends the process."""
-        self._pipe.close()  # it ends by itself when nobody listens
+        self._pipe.close()  # It ends by itself when nobody listens.
         self._process.join(10)
         if self._process.is_alive():
             self._process.kill()
@@ -117,12 +117,12 @@ class Seat:
 
 
 def serve(pipe: Connection, entrant: Entrant, setting: Setting, path: list[str]) -> None:
-    """The other side: builds the party, then answers one message after the other until nobody listens."""
+    """The working side: builds the party, then answers messages until nobody listens."""
     sys.path[:] = path
     if not (entrant.own or entrant.maker.endswith(":Ours")):
         from samhq.allocation import SWITCH
 
-        os.environ[SWITCH] = "0"  # a peer keeps the allocator that its users have
+        os.environ[SWITCH] = "0"  # A peer keeps the allocator that its users have.
     import torch
 
     from samhq.checkpoint.load import load_model
@@ -164,7 +164,7 @@ class _Desk:
     def take(self, work: Work) -> str:
         from samhq.speed.ours import Refusal
 
-        self.task = None  # what the one before held is free
+        self.task = None  # Free the memory of the one before.
         prepare = getattr(self.party, work.verb, None)
         if prepare is None:
             return f"does no {work.verb}"

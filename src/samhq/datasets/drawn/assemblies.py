@@ -1,6 +1,6 @@
 """Random objects of several parts in a unit frame: animals, vehicles, plants, furniture, and free combinations.
 
-Each part may get its own texture, and may be asked for alone. Knows nothing about pixels or colours.
+Each part may get its own texture, and may be prompted alone. Knows nothing about pixels or colours.
 """
 
 from __future__ import annotations

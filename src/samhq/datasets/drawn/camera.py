@@ -1,6 +1,6 @@
-"""What a camera does to a drawn picture: blur, light fall-off, colour cast, tone, noise, compression.
+"""Effects of a camera on a drawn picture: blur, light fall-off, colour cast, tone, noise, compression.
 
-All functions take and give uint8 [H,W,3]; nothing moves, so masks stay exact. Knows nothing about objects.
+All functions take and return uint8 [H,W,3]; nothing moves, so masks stay exact. Knows nothing about objects.
 """
 
 from __future__ import annotations

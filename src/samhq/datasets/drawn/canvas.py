@@ -1,6 +1,6 @@
-"""The painting of one scene: a background, objects from back to front with light and shadow, a camera, masks.
+"""Paints one scene: a background, objects from back to front with light and shadow, a camera, masks.
 
-Every object writes its number into a label map as it is painted, so what is seen of it is exact under any occlusion.
+Every object writes its number into a label map as it is painted, so its visible part is exact under any occlusion.
 Knows nothing about prompts or training.
 """
 
@@ -20,12 +20,12 @@ from samhq.datasets.drawn.raster import Cover, Place, rasterise
 from samhq.datasets.drawn.shapes import SOLID, THIN, Rng, Shape, between, chance, count, log_between, pick
 from samhq.datasets.drawn.textures import Texture, banks, colour, crop, random_texture, related_texture
 
-THIN_SHARE = 0.03  #: of the side; a mask whose mean thickness is below is thin
+THIN_SHARE = 0.03  #: Share of the side; a mask with a smaller mean thickness is thin.
 
 
 @dataclass
 class Mood:
-    """What the objects of one scene share: colours, a light from `light` radians, how it falls, what is in focus."""
+    """The common properties of a scene's objects: colours, a light from `light` radians, its fall-off, the focus."""
 
     colours: list[np.ndarray]
     light: float
@@ -49,7 +49,7 @@ class Thing:
 
 @dataclass
 class Canvas:
-    """A picture in the making: `image` uint8 [S,S,3], `label` uint8 [S,S] with 0 for what no mask names."""
+    """A picture while it is painted: `image` uint8 [S,S,3], `label` uint8 [S,S] with 0 for pixels without a mask."""
 
     image: np.ndarray
     label: np.ndarray
@@ -89,7 +89,7 @@ def things(rng: Rng, config: SceneConfig, mood: Mood, behind: Texture) -> list[T
     clutter = [speck(rng, config.side, mood) for _ in range(clutter_count(rng))]
     found: list[Thing] = []
     while len(found) < wanted:
-        # The first is the subject: without it a third of the pictures would hold only specks.
+        # The first is the subject: without it a third of the pictures would hold only tiny objects.
         size = (
             log_between(rng, *config.size)
             if found
@@ -100,7 +100,7 @@ def things(rng: Rng, config: SceneConfig, mood: Mood, behind: Texture) -> list[T
             found += herd(rng, config, thing, wanted - len(found))
         else:
             found.append(thing)
-    # Large things mostly lie behind small ones, or nothing small would be seen.
+    # Most large things are behind small ones; otherwise small ones would be hidden.
     found.sort(key=lambda thing: -thing.place.size * log_between(rng, 0.3, 3))
     for rank, thing in enumerate(found):
         thing.depth = (rank + 1) / len(found)
@@ -212,7 +212,7 @@ def roughened(rng: Rng, cover: Cover, spread: float, strength: float) -> Cover:
 
 
 def set_off(rng: Rng, paintwork: np.ndarray, window: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """The paintwork, made lighter or darker where its rim could not be told from what lies behind."""
+    """The paintwork, made lighter or darker if its rim could not be distinguished from the background."""
     rim = cv2.subtract(whole, cv2.erode(whole, np.ones((5, 5), np.uint8)))
     ours, theirs = np.array(cv2.mean(paintwork, rim)), np.array(cv2.mean(window, rim))
     if np.abs(ours - theirs).max() > 12 or cv2.mean(cv2.absdiff(paintwork, window), rim)[0] > 45:
@@ -231,7 +231,7 @@ def defocus(rng: Rng, thing: Thing, mood: Mood, side: int) -> float:
 
 
 def withstands(whole: np.ndarray, blur: float) -> bool:
-    """Whether a blur leaves the 50 % edge about where it is; thin things would fade instead."""
+    """Whether a blur hardly moves the 50 % edge; thin things would fade instead."""
     soft = cv2.GaussianBlur(whole, (0, 0), blur)
     both = cv2.min(whole, soft)
     return int(np.count_nonzero(both > 127)) > 0.85 * int(np.count_nonzero(whole > 127))
@@ -282,7 +282,7 @@ def relief(small: np.ndarray, cos: float, sin: float) -> np.ndarray:
 
 
 def cast_shadow(rng: Rng, image: np.ndarray, cover: Cover, whole: np.ndarray, size: float, mood: Mood) -> None:
-    """Darken the image where the thing keeps the light away: its blurred outline, moved and perhaps flattened."""
+    """Darkens the image in the thing's shadow: its blurred outline, moved and perhaps flattened."""
     if chance(rng, 0.2):
         return
     side, reach = len(image), size * between(rng, 0.02, 0.2)
@@ -302,7 +302,7 @@ def cast_shadow(rng: Rng, image: np.ndarray, cover: Cover, whole: np.ndarray, si
 
 
 def collect(canvas: Canvas, config: SceneConfig) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Masks bool [K,S,S], thin bool [K], parents int64 [K]: wholes that are seen well enough, then their parts."""
+    """Masks bool [K,S,S], thin bool [K], parents int64 [K]: visible wholes, then their parts."""
     wholes: list[np.ndarray] = []
     pieces: list[tuple[int, np.ndarray]] = []
     for number, cover in enumerate(canvas.covers, 1):
@@ -326,7 +326,7 @@ def full_size(seen: np.ndarray, cover: Cover, side: int) -> np.ndarray:
 
 
 def seen_parts(cover: Cover, seen: np.ndarray, area: int, config: SceneConfig) -> list[np.ndarray]:
-    """What is seen of the largest parts, leaving out those that are specks or nearly the whole."""
+    """The visible areas of the largest parts, without tiny ones and those that are nearly the whole."""
     if len(cover.parts) < 2:
         return []
     top = np.zeros(seen.shape, np.uint8)
@@ -348,6 +348,6 @@ def is_thin(mask: np.ndarray) -> bool:
     """
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     window = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].astype(np.uint8)
-    # Objects go on behind the picture's border: padding with the edge keeps them as thick as they look.
+    # Objects continue behind the picture's border: padding with the edge keeps their visible thickness.
     far = cv2.distanceTransform(cv2.copyMakeBorder(window, 1, 1, 1, 1, cv2.BORDER_CONSTANT), cv2.DIST_L2, 3)
     return 4 * (cv2.sumElems(far)[0] / int(window.sum()) - 0.5) < THIN_SHARE * len(mask)

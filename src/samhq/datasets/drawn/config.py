@@ -1,4 +1,4 @@
-"""How scenes are drawn. Knows nothing about the drawing itself."""
+"""The configuration of drawn scenes. Knows nothing about the drawing itself."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from samhq.options import whole_number
 
 @dataclass(frozen=True)
 class SceneConfig:
-    """How scenes are drawn: sizes in shares of the side, shares as probabilities."""
+    """The configuration of drawn scenes; sizes are shares of the side, other shares are probabilities."""
 
-    side: int = 512  #: pixels, height and width
-    objects: tuple[int, int] = (1, 12)  #: fewest and most whole objects drawn; small numbers are likelier
-    size: tuple[float, float] = (0.03, 0.8)  #: longer side of an object, log-uniform
-    thin: float = 0.25  #: of objects that come from thin families
-    assembled: float = 0.4  #: of objects made of several parts
-    camouflage: float = 0.15  #: of objects textured like what lies behind them
-    parts: int = 3  #: most parts of an object that are listed as masks of their own
-    visible: float = 0.15  #: objects of which less is left in view are not listed
-    smallest: int = 12  #: pixels; smaller masks are not listed
+    side: int = 512  #: Height and width in pixels.
+    objects: tuple[int, int] = (1, 12)  #: Fewest and most whole objects; small numbers are more likely.
+    size: tuple[float, float] = (0.03, 0.8)  #: Longer side of an object, log-uniform.
+    thin: float = 0.25  #: Share of objects from thin families.
+    assembled: float = 0.4  #: Share of objects made of several parts.
+    camouflage: float = 0.15  #: Share of objects with the texture of their background.
+    parts: int = 3  #: Largest number of parts of an object with their own masks.
+    visible: float = 0.15  #: Objects of which a smaller share is visible get no mask.
+    smallest: int = 12  #: Smallest mask in pixels.
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "side", whole_number("side", self.side, 32, 8192))
@@ -33,11 +33,11 @@ class SceneConfig:
 
 
 def scenes_at(side: int) -> SceneConfig:
-    """How scenes are drawn for training at a side: the smaller the pictures, the larger and plainer the objects.
+    """The scenes for training at a side: the smaller the pictures, the larger and plainer the objects.
 
-    What a small picture is too coarse to show cannot be learnt from it, and slows down the rest. Other uses of scenes
-    have their own mix: scenes to measure on (`unseen_scenes`) hold everything at every side, so that scores compare,
-    and `samhq data make` shows what a data set of one's own may hold.
+    A model cannot learn detail that a small picture does not show, and trying slows down the rest. Other uses have
+    their own mix. Scenes for measuring (`unseen_scenes`) are the same at every side, so that scores can be compared.
+    `samhq data make` shows the full variety.
 
     >>> scenes_at(112).size, scenes_at(512).size
     ((0.2, 0.85), (0.04, 0.85))

@@ -1,4 +1,4 @@
-"""Drawn scenes as a source of pictures, like a data set on disk: each is drawn when it is asked for.
+"""Drawn scenes as a source of pictures, like a data set on disk: each is drawn on request.
 
 Picture `i` is a pure function of the source's configuration, its first seed and `i`. Knows nothing about networks.
 """
@@ -17,16 +17,16 @@ from samhq.datasets.drawn.seeds import UNSEEN, set_seed
 from samhq.datasets.sample import Sample, stamp_of_files
 from samhq.errors import ConfigError
 
-#: How sources of drawn scenes begin: scenes:COUNT, scenes:COUNT:thin, scenes:COUNT@SIDE.
+#: Forms of sources of drawn scenes: scenes:COUNT, scenes:COUNT:thin, scenes:COUNT@SIDE.
 PREFIX = "scenes"
 #: The categories of objects.
 SOLID, THIN = "object", "thin object"
-#: The side of scenes to measure on, unless the source names one.
+#: The side of scenes for measuring, unless the source names one.
 SIDE = 512
-#: Of the objects in scenes to measure on: the fewest pixels, and the most of one scene.
+#: For objects in scenes for measuring: the fewest pixels, and the most objects in a scene.
 FEWEST_PIXELS, MOST_OBJECTS = 40, 16
 
-_THIN_SHARE = 0.66  #: of the objects of thin sets
+_THIN_SHARE = 0.66  #: Share of thin objects in thin sets.
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class DrawnPictures:
         return [f"scene-{index:06}" for index in range(self.count)]
 
     def stamp(self, index: int) -> str:
-        """A text that depends on everything that the picture depends on, see `samhq.datasets.sample.Stamped`."""
+        """A text that changes with everything that the picture depends on, see `samhq.datasets.sample.Stamped`."""
         return stamp_of_files([], [self.first_seed, index, self.most_objects, asdict(self.config)])
 
     def __getitem__(self, index: int) -> Sample:
@@ -63,21 +63,21 @@ class DrawnPictures:
         return Sample(self.names()[index], scene.image, masks, tuple(ids), tuple(categories), crowd)
 
     def scene(self, index: int) -> Scene:
-        """The scene itself, with all its objects; it also says which are parts of which."""
+        """The scene itself, with all its objects and with the whole of each part."""
         return draw_scene(self.first_seed + range(self.count)[index], self.config)
 
 
 def learnt_scenes(count: int, side: int, *, thin: bool = False, number: int = 0) -> DrawnPictures:
-    """A set of scenes to learn from; sets of different `number` share no scene.
+    """A set of scenes for training; sets of different `number` share no scene.
 
-    With `thin` two objects of three are thin: cables, branches, meshes, spokes.
+    With `thin` two of three objects are thin: cables, branches, meshes, spokes.
     """
     config = replace(scenes_at(side), thin=_THIN_SHARE) if thin else scenes_at(side)
     return DrawnPictures(f"{count} drawn scenes", count, config, set_seed(number))
 
 
 def unseen_scenes(count: int, side: int = SIDE, *, thin: bool = False) -> DrawnPictures:
-    """Scenes to measure on, always the same and never learnt from, with objects of at least `FEWEST_PIXELS` pixels."""
+    """Scenes for measuring, always the same, never used for training; objects have at least `FEWEST_PIXELS` pixels."""
     config = SceneConfig(side=side, smallest=FEWEST_PIXELS)
     config = replace(config, thin=_THIN_SHARE) if thin else config
     name = f"{count} unseen {'thin ' if thin else ''}scenes of {side} pixels"
@@ -85,10 +85,10 @@ def unseen_scenes(count: int, side: int = SIDE, *, thin: bool = False) -> DrawnP
 
 
 def open_drawn(source: str, *, side: int | None = None, number: int | None = None) -> DrawnPictures:
-    """The scenes that `scenes:COUNT`, `scenes:COUNT:thin` or either with `@SIDE` means.
+    """The scenes of `scenes:COUNT`, `scenes:COUNT:thin`, or either of them with `@SIDE`.
 
-    With `number` that set of scenes to learn from; without it scenes to measure on, which no run learns from. A side
-    in `source` comes before `side`, and `SIDE` is the last resort.
+    With `number` it is that set of scenes for training; without it, scenes for measuring, which training never uses. A
+    side in `source` is used before `side`, and `SIDE` is the last resort.
 
     >>> len(open_drawn("scenes:3:thin")), open_drawn("scenes:3@64", side=224).config.side
     (3, 64)

@@ -11,8 +11,8 @@ import numpy as np
 
 from samhq.datasets.drawn.shapes import Ink, Shape
 
-SHIFT = 4  #: OpenCV's fixed-point bits: outlines are placed to a sixteenth of a pixel
-THINNEST = 1.2  #: pixels; narrower strokes would fall below half coverage and vanish from the mask
+SHIFT = 4  #: OpenCV's fixed-point bits: outlines are placed to a sixteenth of a pixel.
+THINNEST = 1.2  #: Least width of strokes in pixels; narrower ones would be missing from the mask.
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def placed(shape: Shape, place: Place) -> tuple[np.ndarray, list[int], float]:
     points = points @ np.array(
         [[place.aspect * cos, place.aspect * sin], [place.lean * cos - sin, place.lean * sin + cos]]
     )
-    # Strokes reach half their width beyond their points: without this a capsule would outgrow its size.
+    # Strokes extend half their width beyond their points; without this a capsule would be larger than its size.
     thicken = math.sqrt(abs(place.aspect))
     reach = thicken / 2 * max(ink.widest for ink in inks)
     low, high = points.min(0) - reach, points.max(0) + reach
@@ -82,7 +82,7 @@ def closed_dense(points: np.ndarray) -> np.ndarray:
 
 
 def rasterise(shape: Shape, place: Place, side: int, pad: int = 2) -> Cover | None:
-    """Coverage of every part within the picture, or None where nothing of the shape is inside it."""
+    """Coverage of every part within the picture, or None if the shape is outside."""
     points, ends, scale = placed(shape, place)
     margin = pad + scale / 2 * max(ink.widest for part in shape for ink in part)
     (left, top), (right, bottom) = points.min(0).tolist(), points.max(0).tolist()

@@ -1,6 +1,6 @@
 """Procedural training pictures with exact masks: `draw_scene(seed, config)`.
 
-What a scene is and how many objects it has; the drawing itself is in `canvas.py`. Knows nothing about models.
+Defines what a scene is; `canvas.py` draws it. Knows nothing about models.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _DEFAULT = SceneConfig()
 
 @dataclass(frozen=True)
 class Scene:
-    """A drawn picture and the exact masks of what is in it.
+    """A drawn picture and the exact masks of its objects.
 
     `image` uint8 [H,W,3] RGB. `masks` bool [K,H,W]: the visible part of whole objects (disjoint), then of their parts
     (inside their whole). `thin` bool [K]: mostly thinner than 3 % of the side. `parts` int64 [K]: for a part the index
@@ -41,7 +41,7 @@ def draw_scene(seed: int, config: SceneConfig = _DEFAULT) -> Scene:
     """
     with from_extra("train", "drawing scenes"):
         from samhq.datasets.drawn.canvas import compose
-    # A scene in which everything is hidden or off the picture is drawn again from the next stream of its seed.
+    # A scene without any visible object is drawn again from the next stream of its seed.
     for attempt in range(100):
         image, masks, thin, parts = compose(np.random.default_rng((seed, attempt)), config)
         if len(masks):

@@ -1,9 +1,9 @@
-"""Which scene seeds belong to which use of drawn scenes, so that no two uses ever draw the same scene.
+"""The ranges of scene seeds for each use of drawn scenes. No two uses ever draw the same scene.
 
 from 0       endless scenes of training runs, 2^32 seeds for each run seed
-from 2^58    sets of scenes to learn from (`scenes:COUNT` in training), 2^32 seeds for each set
+from 2^58    sets of scenes for training (`scenes:COUNT` in training), 2^32 seeds for each set
 from 3*2^58  data sets that `samhq data make` writes, 2^32 seeds for each
-from 2^60    scenes that no run learns from
+from 2^60    scenes that training never uses
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ _EACH = 1 << 32
 _ATTEMPT = 1 << 28
 _SETS = 1 << 58
 _MADE = 3 << 58
-#: The first seed of scenes that no run learns from.
+#: The first seed of scenes that training never uses.
 UNSEEN = 1 << 60
 
 
@@ -26,7 +26,7 @@ def run_seed(run: int, index: int, attempt: int = 0) -> int:
 
 
 def set_seed(number: int) -> int:
-    """The first seed of a set of scenes to learn from."""
+    """The first seed of a set of scenes for training."""
     return _SETS + number * _EACH
 
 

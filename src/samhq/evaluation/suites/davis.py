@@ -1,4 +1,4 @@
-"""DAVIS's J and F of masks made from a box in every frame: how well regions and contours of moving objects are met.
+"""DAVIS's J and F of masks made from a box in every frame: how well regions and contours of moving objects match.
 
 Boxes are a tracker's, by sequence, frame and object, or those of the true masks. Every frame is segmented by itself.
 
@@ -34,11 +34,11 @@ from samhq.progress import counted
 from samhq.storage.documents import read_json
 from samhq.storage.schema import BOX, Named
 
-#: How far apart contours may lie to count as met, as a share of the picture's diagonal.
+#: Tolerance of contours as a share of the picture's diagonal.
 TOLERANCE = 0.008
-VOID = 255  #: an entry of label maps that belongs to no object and is not scored
+VOID = 255  #: The entry of label maps that belongs to no object and is not scored.
 
-#: Boxes (x0, y0, x1, y1) by sequence, frame (without ending) and object.
+#: Boxes (x0, y0, x1, y1) by sequence, frame (without suffix) and object.
 Boxes = Mapping[str, Mapping[str, Mapping[int, tuple[float, float, float, float]]]]
 
 
@@ -53,7 +53,7 @@ def region(pred: Bool[np.ndarray, "H W"], true: Bool[np.ndarray, "H W"]) -> floa
 
 
 def contour(pred: Bool[np.ndarray, "H W"], true: Bool[np.ndarray, "H W"], tolerance: float = TOLERANCE) -> float:
-    """F, the F-measure, 0..1, of two masks' contours, matched where they lie within a share of the diagonal.
+    """F, the F-measure, 0..1, of two masks' contours, with a tolerance that is a share of the diagonal.
 
     Precision is the share of the predicted contour within the tolerance of the true one, recall the reverse. Both
     contours empty: 1; one of them: 0. A mask that fills the picture has no contour.
@@ -97,7 +97,7 @@ class ObjectScores:
 
 @dataclass(frozen=True)
 class DavisScores:
-    """J and F of one model; means are over objects, every object counting alike."""
+    """J and F of one model; in the means every object has the same weight."""
 
     model: str
     hq: HQMode
@@ -147,13 +147,13 @@ def evaluate_davis(
     name: str | None = None,
     progress: bool = False,
 ) -> DavisScores:
-    """J and F of masks made from a box an object in every frame below a folder as DAVIS has it.
+    """J and F of masks made from a box for each object in every frame, for a folder with DAVIS's layout.
 
     Frames are ROOT/JPEGImages/RESOLUTION/SEQUENCE/*.jpg, true label maps ROOT/Annotations/RESOLUTION/SEQUENCE/*.png.
-    `boxes` is a JSON file {sequence: {frame: {object: [x0, y0, x1, y1]}}}; None takes the true boxes, and an object
-    that has no box in a frame an empty mask. `subset` names a list of sequences, such as "2017/val" for
-    ROOT/ImageSets/2017/val.txt; `limit` takes the first so many. The first and last frame of each sequence do not
-    count unless `all_frames`, as DAVIS's own evaluation has it. Masks of several objects may overlap.
+    `boxes` is a JSON file {sequence: {frame: {object: [x0, y0, x1, y1]}}}; None uses the true boxes. An object without
+    a box in a frame has an empty mask there. `subset` names a list of sequences, such as "2017/val" for
+    ROOT/ImageSets/2017/val.txt; `limit` takes only the first ones. As in DAVIS's own evaluation, the first and last
+    frame of each sequence do not count unless `all_frames`. Masks of several objects may overlap.
 
     Raises:
         ConfigError: no sequences there, no object in the first frame of any, or boxes of another form.
@@ -194,10 +194,10 @@ def read_boxes(path: Path) -> Boxes:
 
 
 def _object(name: str, path: Path) -> int:
-    """An object's number in a label map.
+    """The number of an object in a label map.
 
     Raises:
-        ConfigError: no number of 1 to 255.
+        ConfigError: not a number from 1 to 255.
     """
     if not (name.isascii() and name.isdecimal() and len(name) < 4 and 0 < int(name) < 256):
         raise ConfigError(f"Expected objects by their numbers, 1 to 255, in {path}, got {name[:40]!r}. Check the file.")
@@ -205,7 +205,7 @@ def _object(name: str, path: Path) -> int:
 
 
 def read_labels(path: Path) -> UInt8[np.ndarray, "H W"]:
-    """A label map: 0 background, 255 void, else an object's number; a map of 0 and 255 alone has object 1.
+    """A label map: 0 background, 255 void, else an object's number; a map with only 0 and 255 has object 1.
 
     Raises:
         ImageError: it cannot be read, or has colours but no palette.
@@ -248,7 +248,7 @@ def _true_boxes(labels: np.ndarray, numbers: Sequence[int]) -> dict[int, Any]:
 def _masks(
     sam: Sam, path: Path, size_hw: tuple[int, ...], boxes: Mapping[int, Any], mode: HQMode
 ) -> dict[int, np.ndarray]:
-    """Masks of the objects that have a box in the frame of a label map."""
+    """Masks of the objects that have a box in a frame."""
     if not boxes:
         return {}
     resolution, sequence = path.parent.parent.name, path.parent.name

@@ -1,6 +1,7 @@
-"""AP of masks that a network makes of detectors' boxes, and of the boxes themselves, on a COCO file.
+"""AP of masks that a network makes from detectors' boxes, on a COCO file.
 
-Boxes and scores are the detector's, masks the network's. Without a detector the true boxes are used, each with score 1.
+Boxes and scores are the detector's, masks are the network's. Without a detector the true boxes are used, each with
+score 1.
 
 Source: SAM-HQ, arXiv 2306.01567, section 4.3.
 """
@@ -32,7 +33,7 @@ from samhq.storage.atomic import whole_file
 from samhq.storage.documents import read_json
 from samhq.storage.schema import BOX, ID, NUMBER, Fields, Items
 
-MOST = 100  #: detections of a picture that count, the best by score; as COCO's evaluation has it
+MOST = 100  #: Largest number of detections of a picture, the best by score; as in COCO's evaluation.
 TRUE_BOXES = "the true masks"
 _FORM = Items(Fields({"image_id": ID, "category_id": ID, "bbox": BOX, "score": NUMBER}))
 
@@ -102,14 +103,14 @@ def evaluate_detections(
 ) -> DetectionScores:
     """AP and boundary AP of masks made from the boxes in a detections file, on a COCO file's pictures.
 
-    `detections` is a list in JSON of records with image_id, category_id, bbox (x, y, width, height) and score, as COCO
-    wants results; None takes the true objects' boxes. At most 100 of a picture count. `limit` takes so many pictures,
-    spread evenly; `skip_missing` leaves out pictures whose files are not there.
-    `results` is a file for the masks, in COCO's form, which pycocotools can read.
+    `detections` is a JSON list of records with image_id, category_id, bbox (x, y, width, height) and score, in COCO's
+    form for results; None uses the true objects' boxes. At most 100 of a picture count. `limit` takes this many
+    pictures, spread evenly; `skip_missing` leaves out pictures whose files are missing. `results` is a file for the
+    masks, in COCO's form, which pycocotools can read.
 
     Raises:
-        ConfigError: a file of another form, or a detection of a picture that the truth does not list.
-        ImageError: a picture cannot be read, or has another size than the truth says.
+        ConfigError: a file of another form, or a detection in a picture that the COCO file does not list.
+        ImageError: a picture cannot be read, or has another size than in the COCO file.
     """
     pictures = truth if isinstance(truth, CocoPictures) else open_coco(Path(truth), images)
     there = [place for place in range(len(pictures)) if not skip_missing or pictures.lacks(place) is None]
@@ -132,7 +133,7 @@ def evaluate_detections(
 
 
 def spread_places(count: int, limit: int | None) -> list[int]:
-    """At most `limit` places, spread evenly over `count`; all of them for None.
+    """Up to `limit` indices, spread evenly over `count`; all of them for None.
 
     >>> spread_places(10, 3), spread_places(2, 5)
     ([0, 3, 6], [0, 1])
@@ -168,7 +169,7 @@ def read_detections(path: Path, pictures: CocoPictures) -> dict[Any, list[dict[s
 
 
 def true_boxes(pictures: CocoPictures, places: Iterable[int]) -> dict[Any, list[dict[str, Any]]]:
-    """The true objects' tight boxes as detections with score 1, crowds and objects without pixels left out."""
+    """The true objects' tight boxes as detections with score 1, without crowds and objects without pixels."""
     from pycocotools import mask as coco
 
     found: dict[Any, list[dict[str, Any]]] = {}

@@ -1,4 +1,4 @@
-"""SegInW: the mean AP over 25 small data sets of every kind, masks made of an open-vocabulary detector's boxes.
+"""SegInW: the mean AP over 25 small data sets of every kind, with masks made from an open-vocabulary detector's boxes.
 
 Source: SysCV/sam-hq, seginw/test_ap_on_seginw.py and seginw/README.md.
 """
@@ -20,7 +20,7 @@ from samhq.evaluation.suites.detections import DetectionScores, evaluate_detecti
 from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam
 
-SETS = 25  #: data sets of SegInW
+SETS = 25  #: Number of data sets in SegInW.
 _ANNOTATIONS = "_annotations_min1cat.coco.json"
 
 
@@ -28,7 +28,7 @@ _ANNOTATIONS = "_annotations_min1cat.coco.json"
 class SegInW:
     """The scores of one model on each set by name; the published figure is the mean of their AP.
 
-    Means are over `measured`, the sets that have true objects, every set counting alike; NaN over none.
+    Means are over `measured`, the sets that have true objects; every set has the same weight; NaN for no set.
     """
 
     model: str
@@ -60,7 +60,7 @@ class SegInW:
         return seginw_table([self])
 
     def to_json(self) -> dict[str, Any]:
-        """The numbers as JSON values, None for NaN; `measured` is how many sets the mean is of."""
+        """The numbers as JSON values, None for NaN; `measured` is the number of sets in the mean."""
         sets = {name: one.to_json() for name, one in self.sets.items()}
         measured = {"mean": as_json(self.mean), "mean_box": as_json(self.mean_box), "measured": len(self.measured)}
         return {"model": self.model, "hq": self.hq, **measured, "sets": sets}
@@ -93,8 +93,8 @@ def evaluate_seginw(
 ) -> SegInW:
     """Scores on every set below a folder, ROOT/SET/valid/_annotations_min1cat.coco.json, and their mean AP.
 
-    `detections` is a folder with SET.json for each, such as `detect_seginw` writes; None takes the true boxes. `limit`
-    counts for each set. `results` is a folder for the masks, seginw-SET_val.json, as SAM-HQ's script calls them.
+    `detections` is a folder with SET.json for each set, as `detect_seginw` writes it; None uses the true boxes. `limit`
+    applies to each set. `results` is a folder for the masks, seginw-SET_val.json, as SAM-HQ's script names them.
 
     Raises:
         ConfigError: no set there, or a set without detections.
@@ -126,8 +126,8 @@ def detect_seginw(
 ) -> Path:
     """Writes a detector's boxes on the pictures of every set, as SET.json in a folder; returns the folder.
 
-    `detector` is what `samhq.text.load.load_detector` takes. The detector is asked for the categories of each set, and
-    its best 100 pairs of a box and a class count, whatever their scores.
+    `detector` is a value that `samhq.text.load.load_detector` takes. The detector searches for the categories of each
+    set, and its best 100 pairs of a box and a class count, whatever their scores.
 
     Raises:
         ConfigError, CheckpointError, MissingExtraError: no set there, or as `load_detector`.

@@ -1,6 +1,6 @@
 """YouTube-VIS's AP of masks made from a tracker's box in every frame: an object is its tube through the video.
 
-The overlap of a result with a true object is that of all their frames together, so a wrong frame costs as it should.
+The overlap of a result with a true object is computed over all frames together, so every wrong frame lowers it.
 
 Source: Yang et al., Video Instance Segmentation, arXiv 1905.04804; youtubevos/cocoapi (areas and their limits).
 """
@@ -39,9 +39,9 @@ from samhq.storage.schema import ANY, BOX, FLAG, ID, NUMBER, PIXELS, TEXT, Eithe
 if TYPE_CHECKING:
     from pycocotools.cocoeval import COCOeval
 
-#: Mean areas in a frame, in pixels, from which an object is medium and large; larger than COCO's.
+#: Mean areas per frame, in pixels, above which an object is medium and large; larger than COCO's.
 MEDIUM, LARGE = 128**2, 256**2
-MOST = 100  #: results of a video that count, the best by score
+MOST = 100  #: Largest number of results of a video, the best by score.
 
 _LISTS = ("videos", "annotations", "categories")
 _FORM = Fields(
@@ -57,14 +57,14 @@ _TUBES = Items(
     Fields({"video_id": ID, "category_id": ID, "bboxes": Items(Either((BOX, Null()))), "score": NUMBER}),
 )
 
-#: A mask in every frame of a video, None where the object is not in view.
+#: A mask in every frame of a video; None if the object is not visible.
 Tube = Sequence[Mapping[str, Any] | None]
 
 
 def tube_iou(pred: Tube, true: Tube, crowd: bool = False) -> float:
-    """The overlap of two tubes, 0..1: all frames' intersections over all frames' unions; 0 where both are empty.
+    """The overlap of two tubes, 0..1: all frames' intersections over all frames' unions; 0 if both are empty.
 
-    For a crowd the prediction's own size takes the place of the union, as in COCO.
+    For a crowd the prediction's own size replaces the union, as in COCO.
 
     >>> whole, half = (rle.encode(np.array([[True, a]])) for a in (True, False))
     >>> tube_iou([whole, whole], [whole, half]), tube_iou([whole, None], [whole, whole])
@@ -85,12 +85,13 @@ def tube_average_precision(
     """The AP of tubes against true tubes; matching and means are pycocotools'.
 
     `truth` are records with video_id, category_id, segmentations (RLE or None a frame) and iscrowd; `results` with
-    video_id, category_id, segmentations and score. Sizes are by the mean area over frames in which an object shows.
+    video_id, category_id, segmentations and score. Sizes are by the mean area over the frames in which an object is
+    visible.
     """
     from pycocotools.cocoeval import COCOeval
 
-    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools tells its progress
-        # Boxes are its only kind of object that it does not decode by itself.
+    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress.
+        # Boxes are the only kind of object that it does not decode itself.
         evaluation = COCOeval(_tubes(truth, video_ids, category_ids), _tubes(results, video_ids, category_ids), "bbox")
         evaluation.params.areaRng = [[0, 1e10], [0, MEDIUM], [MEDIUM, LARGE], [LARGE, 1e10]]
         evaluation.params.maxDets = [1, 10, MOST]
@@ -147,10 +148,10 @@ def evaluate_youtube_vis(
 ) -> VideoScores:
     """AP of tubes made from a box a frame, on a YouTube-VIS file.
 
-    `detections` is a list in JSON of records with video_id, category_id, score and bboxes, one (x, y, width, height) or
-    null for every frame; None takes the true boxes. `images` is the folder that `file_names` begin from, found beside
-    the file when left out. `limit` takes the first so many videos. `results` is a file for the tubes, in the form in
-    which YouTube-VIS wants results.
+    `detections` is a JSON list of records with video_id, category_id, score and bboxes, one (x, y, width, height) or
+    null for every frame; None uses the true boxes. `images` is the folder that `file_names` are relative to, by default
+    found beside the file. `limit` takes only the first videos. `results` is a file for the tubes, in YouTube-VIS's form
+    for results.
 
     Raises:
         ConfigError: a file of another form, an object or a detection of a video that is not listed, or of another
@@ -231,10 +232,10 @@ def _lengths(content: Mapping[str, Any]) -> dict[Any, int]:
 
 
 def _check_tube(record: Mapping[str, Any], key: str, lengths: Mapping[Any, int], who: str) -> None:
-    """Nothing where a record is of a listed video and has one entry a frame.
+    """Refuses a record of an unlisted video or without one entry for each frame.
 
     Raises:
-        ConfigError: it has not.
+        ConfigError: it is such a record.
     """
     video, entries = record["video_id"], record[key]
     if video not in lengths:
@@ -283,7 +284,7 @@ def _true_tubes(content: Mapping[str, Any]) -> dict[Any, list[dict[str, Any]]]:
         boxes = []
         for code in record["segmentations"]:
             x, y, width, height = (0, 0, 0, 0) if code is None else map(float, coco.toBbox(code))
-            # COCO's boxes end after the last pixel, prompts on it.
+            # COCO's boxes end after the last pixel, prompts end on it.
             boxes.append([x, y, width - 1, height - 1] if width else None)
         found.setdefault(record["video_id"], []).append({**record, "bboxes": boxes, "score": 1.0})
     return found
@@ -308,7 +309,7 @@ def _segmented(
 
 
 def _tubes(records: Sequence[Mapping[str, Any]], video_ids: Sequence[int], category_ids: Sequence[int | str]) -> Any:
-    """A data set as pycocotools holds it, videos in the place of images."""
+    """A data set as pycocotools holds it, with videos in place of images."""
     from pycocotools.coco import COCO
 
     coco = COCO()
@@ -317,7 +318,7 @@ def _tubes(records: Sequence[Mapping[str, Any]], video_ids: Sequence[int], categ
         "categories": [{"id": number} for number in category_ids],
         "annotations": [
             {
-                "id": number,  # from 1: pycocotools takes a match with annotation 0 for none
+                "id": number,  # From 1: pycocotools takes a match with annotation 0 for none.
                 "image_id": record["video_id"],
                 "category_id": record["category_id"],
                 "iscrowd": int(bool(record.get("iscrowd", 0))),
@@ -333,7 +334,7 @@ def _tubes(records: Sequence[Mapping[str, Any]], video_ids: Sequence[int], categ
 
 
 def mean_area(tube: Tube) -> float:
-    """The mean area of an object over the frames in which it shows, 0 where it never does.
+    """The mean area of an object over the frames in which it is visible; 0 if it never is.
 
     >>> mean_area([None, {"size": [2, 2], "counts": [1, 3]}, {"size": [2, 2], "counts": [3, 1]}])
     2.0
@@ -343,7 +344,7 @@ def mean_area(tube: Tube) -> float:
 
 
 def _tube_ious(evaluation: COCOeval, video: int, category: int) -> Any:
-    """What `COCOeval.computeIoU` gives, [results by score, true objects], for tubes."""
+    """The result of `COCOeval.computeIoU`, [results by score, true objects], for tubes."""
     true, found = evaluation._gts[video, category], evaluation._dts[video, category]
     if not true and not found:
         return []
