@@ -60,7 +60,6 @@ WITHOUT = {
     "export/quantise",
     "export/trace",
     "inference/candidates",
-    "inference/hints",
     "inference/seams",
     "model/encoders/tensor_shapes",
     "model/sam2/mask_decoder",

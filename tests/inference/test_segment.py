@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -410,35 +409,6 @@ def test_a_compiled_or_parallel_network_segments(segmenter: Segmenter) -> None:
     for wrapped in (torch.compile(segmenter.model, backend="eager"), torch.nn.DataParallel(segmenter.model)):
         assert np.array_equal(Segmenter(wrapped).segment(picture(), prompts=[KINDS["click"]]).masks, expected.masks)
         assert segment_everything(picture(), wrapped, points_per_side=2) is not None
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        ({"bbox": [1, 2, 3, 4]}, r"bbox=\. Write box=\[x0, y0, x1, y1\]"),
-        ({"point": [1, 2]}, r"Write points=\[\[x, y\]\]"),
-        ({"point_coords": [[1, 2]]}, "Write points="),
-        ({"boxs": [[1, 2, 3, 4]]}, "Did you mean 'boxes'"),
-        ({"multimask_output": True}, "Write multimask=True"),
-    ],
-)
-def test_arguments_of_other_libraries_are_translated(hq: Sam, arguments: dict[str, Any], said: str) -> None:
-    with pytest.raises(TypeError, match=said) as caught:
-        Segmenter(hq).segment(picture(), **arguments)
-    assert isinstance(caught.value, SamHQError)
-
-
-def test_a_segmenter_says_what_to_call(hq: Sam) -> None:
-    segmenter = Segmenter(hq)
-    with pytest.raises(TypeError, match=r"Write model\.segment\("):
-        segmenter(picture())
-    with pytest.raises(AttributeError, match=r"device="):
-        segmenter.to("cpu")
-    with pytest.raises(AttributeError, match=r"encode\(image\)"):
-        segmenter.set_image(picture())
-    assert not hasattr(segmenter, "anything")
-    assert repr(pickle.loads(pickle.dumps(segmenter))) == repr(segmenter)
-    assert repr(copy.deepcopy(segmenter)) == repr(segmenter)
 
 
 @pytest.mark.parametrize("several", [["a.png", "b.png"], [picture(), picture()], (Image.new("RGB", (4, 4)),)])
