@@ -19,7 +19,7 @@ from samhq.storage.schema import Fields
 
 Declared = Mapping[str, object]
 METADATA_KEY = "samhq"
-#: A value of the type of each setting in `Defaults` has.
+#: A value of the type of each setting in `Defaults`.
 _EXAMPLES = {
     "pred_iou_thresh": 0.88,
     "stability_score_thresh": 0.95,

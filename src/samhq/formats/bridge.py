@@ -1,7 +1,7 @@
-"""One ring for an object of several areas and holes, for formats whose objects are a single list of points.
+"""Joins an object of several areas and holes into one ring, for formats whose objects are a single list of points.
 
-Further rings hang on the first by corridors without width: there and back along the same line, so a filled ring is
-exactly the object by either fill rule. Knows nothing of files.
+Further rings are connected to the first by corridors without width, there and back along the same line. So a filled
+ring is exactly the object by either fill rule. Knows nothing of files.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from samhq.masks.polygons import Polygon, rings
 
 
 def bridged(polygons: Sequence[Polygon]) -> np.ndarray:
-    """The polygons, holes and all, as one ring of points [N,2], not closed; the widest area comes first.
+    """The polygons with their holes as one ring of points [N,2], not closed; the widest area comes first.
 
     A ring is entered from the nearest corner of the first one. Without polygons the ring is [0,2].
 
@@ -35,7 +35,7 @@ def bridged(polygons: Sequence[Polygon]) -> np.ndarray:
 
 
 def _gates(first: np.ndarray, others: list[np.ndarray]) -> list[tuple[int, np.ndarray]]:
-    """For each other ring, the point of the first that it is nearest to, and the ring from its own nearest point."""
+    """For each other ring: the nearest point of the first ring, and the ring from its own nearest point on."""
     if not others:
         return []
     from scipy.spatial import cKDTree

@@ -1,6 +1,6 @@
 """A dataset in COCO's JSON: images, annotations, categories; the objects as RLE, exact, or as polygons.
 
-Written as it comes, picture by picture, so a dataset may be larger than memory.
+Written picture by picture, so a dataset may be larger than memory.
 
 Source: cocodataset.org, "Data format"; pycocotools reads it.
 """
@@ -23,11 +23,11 @@ from samhq.storage.atomic import whole_file
 def open_coco(
     path: Path, *, shapes: Literal["mask", "polygon"] = "mask", tolerance: float = 0.0, labels: Sequence[str] = ()
 ) -> Iterator[Callable[[Picture], list[Path]]]:
-    """A function that adds a picture; the file appears whole when the block ends.
+    """A function that adds a picture; the file is written atomically when the block ends.
 
-    Images, annotations and categories count from 1. Categories are numbered as in `labels`, others as they come.
-    With `shapes` "polygon" every area is one list of points, its holes joined to it by corridors without width, and
-    `tolerance` is how far in pixels a simplified outline may leave the exact one.
+    Images, annotations and categories count from 1. Categories are numbered as in `labels`; others get the next
+    numbers. With `shapes` "polygon" every area is one list of points, with its holes joined by corridors without width.
+    `tolerance` is the largest distance in pixels between a simplified outline and the exact one.
     """
     categories = {label: number for number, label in enumerate(labels, 1)}
     images: list[dict[str, Any]] = []
@@ -54,7 +54,7 @@ def open_coco(
 def coco_annotation(
     annotation: Annotation, shapes: Literal["mask", "polygon"] = "mask", tolerance: float = 0.0
 ) -> dict[str, Any]:
-    """One object's entry without its numbers; the area and box are those of the exact mask."""
+    """One object's entry without its numbers; area and box are those of the exact mask."""
     if shapes == "mask":
         segmentation: Any = annotation.code
     else:

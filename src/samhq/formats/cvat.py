@@ -27,14 +27,14 @@ from samhq.storage.names import xml_text
 def open_cvat(
     path: Path, *, shapes: Literal["mask", "polygon"] = "mask", tolerance: float = 0.0, labels: Sequence[str] = ()
 ) -> Iterator[Callable[[Picture], list[Path]]]:
-    """A function that adds a picture; the file appears whole when the block ends.
+    """A function that adds a picture; the file is written atomically when the block ends.
 
-    With `shapes` "polygon" every area of an object is one polygon, its holes joined to it by corridors without width;
+    With `shapes` "polygon" every area of an object is one polygon, with its holes joined by corridors without width;
     polygons of one object have the same `group_id`. `tolerance` is in pixels.
     """
     seen = dict.fromkeys(labels)
     count = 0
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as body:  # the labels stand before the pictures
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as body:  # The labels come before the pictures.
 
         def add(picture: Picture) -> list[Path]:
             nonlocal count
@@ -83,7 +83,7 @@ def _image(picture: Picture, number: int, shapes: Literal["mask", "polygon"], to
 
 
 def _mask(annotation: Annotation) -> dict[str, str]:
-    """The mask's box, and in it the lengths of runs row by row, of zeros first."""
+    """The mask's box, and the lengths of its runs in that box, row by row, beginning with zeros."""
     x, y, width, height = annotation.bbox_xywh
     counts = rle.uncompressed(np.asarray(annotation.cropped.T))["counts"]
     return {

@@ -1,7 +1,7 @@
-"""A picture's objects as GeoJSON features: polygons with holes, in pixels or in coordinates of the earth.
+"""A picture's objects as GeoJSON features: polygons with holes, in pixels or in geographic coordinates.
 
-Source: RFC 7946; exteriors run counterclockwise as the numbers are read, holes clockwise. The `crs` member is that of
-the 2008 specification, which GDAL and QGIS still read; RFC 7946 itself knows longitude and latitude only.
+Source: RFC 7946; exteriors run counter-clockwise and holes clockwise, with y upwards. The `crs` member is that of the
+2008 specification, which GDAL and QGIS still read; RFC 7946 itself knows only longitude and latitude.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _LONGITUDE_LATITUDE = {"EPSG:4326", "OGC:CRS84"}
 
 
 def geojson(picture: Picture, tolerance: float = 0.0) -> dict[str, Any]:
-    """A FeatureCollection, one feature an object, with its number, label, area in pixels and scores as properties.
+    """A FeatureCollection with one feature for each object; number, label, area in pixels and scores are properties.
 
-    Coordinates are those of `picture.geo`; without one (x, y) pixels from the top-left corner, y downwards.
-    `tolerance`, in pixels, is how far a simplified outline may leave the exact one.
+    Coordinates are those of `picture.geo`; without it, (x, y) pixels from the top-left corner, y downwards. `tolerance`
+    is the largest distance in pixels between a simplified outline and the exact one.
     """
     collection: dict[str, Any] = {
         "type": "FeatureCollection",
@@ -35,7 +35,7 @@ def geojson(picture: Picture, tolerance: float = 0.0) -> dict[str, Any]:
 
 
 def write_geojson(picture: Picture, path: Path, tolerance: float = 0.0) -> Path:
-    """The collection as a file."""
+    """Writes the collection to a file."""
     return write_json(path, geojson(picture, tolerance))
 
 
@@ -57,7 +57,7 @@ def _feature(number: int, annotation: Annotation, geo: Georeference | None, tole
 
 
 def _area(polygon: Polygon, geo: Georeference | None) -> list[list[list[float]]]:
-    """Closed rings, the exterior counterclockwise and holes clockwise."""
+    """Closed rings, the exterior counter-clockwise and holes clockwise."""
     return [_ring(ring, geo, hole=index > 0) for index, ring in enumerate(rings([polygon]))]
 
 

@@ -1,4 +1,4 @@
-"""A picture's objects as a raster of numbers that lies where the picture lies on earth.
+"""A picture's objects as a raster of numbers with the picture's geographic position.
 
 Needs rasterio, which comes with the extra `geo`.
 """
@@ -18,7 +18,7 @@ from samhq.storage.atomic import write_bytes
 
 
 def write_geotiff(picture: Picture, path: Path, order: Order = "area") -> Path:
-    """The label map as GeoTIFF, deflated and in tiles: 0 is no data, uint8 (with colours), uint16 or uint32.
+    """Writes the label map as GeoTIFF, deflated and tiled: 0 is no data; uint8 (with colours), uint16 or uint32.
 
     Raises:
         MissingExtraError: rasterio is not installed.
@@ -31,7 +31,7 @@ def write_geotiff(picture: Picture, path: Path, order: Order = "area") -> Path:
         )
     values = label_map(picture, order)
     try:
-        with rasterio.MemoryFile() as memory:  # GDAL does not say where a disk is full
+        with rasterio.MemoryFile() as memory:  # GDAL does not report a full disk.
             with memory.open(**_profile(rasterio, picture, values)) as raster:
                 raster.write(values, 1)
                 if values.dtype == np.uint8:

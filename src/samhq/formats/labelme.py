@@ -23,9 +23,9 @@ from samhq.storage.atomic import write_json
 def labelme_record(
     picture: Picture, image_path: str, shapes: Literal["mask", "polygon"] = "mask", tolerance: float = 0.0
 ) -> dict[str, Any]:
-    """The content of a file that names the picture `image_path`, relative to the file's own folder.
+    """The content of a file that refers to the picture as `image_path`, relative to the file's own folder.
 
-    With `shapes` "polygon" every area of an object is one shape, its holes joined to it by corridors without width;
+    With `shapes` "polygon" every area of an object is one shape, with its holes joined by corridors without width;
     shapes of one object have the same `group_id`. `tolerance` is in pixels.
     """
     found: list[dict[str, Any]] = []
@@ -47,7 +47,7 @@ def labelme_record(
 def write_labelme(
     picture: Picture, path: Path, shapes: Literal["mask", "polygon"] = "mask", tolerance: float = 0.0
 ) -> Path:
-    """The record as a file, which finds the picture by a relative path where its `source` is known."""
+    """Writes the record to a file, with a relative path to the picture if its `source` is known."""
     image_path = picture.file_name
     if picture.source is not None:
         image_path = os.path.relpath(picture.source.resolve(), path.parent.resolve())
@@ -55,7 +55,7 @@ def write_labelme(
 
 
 def _shape(annotation: Annotation, group: int | None) -> dict[str, Any]:
-    """What masks and polygons have in common."""
+    """The common fields of masks and polygons."""
     score = "" if annotation.confidence is None else f"score {annotation.confidence:.4f}"
     return {"label": annotation.label, "group_id": group, "description": score, "flags": {}, "mask": None}
 
@@ -68,7 +68,7 @@ def _polygons(annotation: Annotation, tolerance: float) -> list[dict[str, Any]]:
 
 
 def _mask(annotation: Annotation) -> dict[str, Any]:
-    """The mask cut to its box, as PNG in text; the box's last pixel is part of it."""
+    """The mask cut to its box, as PNG in text; the box includes its last pixel."""
     x, y, width, height = annotation.bbox_xywh
     png = io.BytesIO()
     Image.fromarray(annotation.cropped.astype(np.uint8)).save(png, "png")

@@ -1,7 +1,7 @@
-"""Tasks with predictions for Label Studio: brush strokes, exact, or polygons; and the labelling page they fit.
+"""Tasks with predictions for Label Studio: exact brush strokes, or polygons; and the labelling page for them.
 
-Source: labelstud.io, "Import pre-annotated data"; the brush's code is thi.ng's rle-pack
-(github.com/thi-ng/umbrella, packages/rle-pack), as label-studio-converter's `brush.py` reads it.
+Source: labelstud.io, "Import pre-annotated data"; the brush's code is thi.ng's rle-pack (github.com/thi-ng/umbrella,
+packages/rle-pack), as label-studio-converter's `brush.py` reads it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from samhq.shapes import UInt8
 from samhq.storage.atomic import whole_file
 from samhq.storage.names import xml_text
 
-#: Bits in which a run's length is written; a run takes the first that has room for it.
+#: Bit widths of a run's length; a run uses the first that is wide enough.
 _LENGTH_BITS = np.array([3, 4, 8, 16])
 _LONGEST = 1 << 16
 _TAGS = {"mask": "BrushLabels", "polygon": "PolygonLabels"}
@@ -39,7 +39,7 @@ def open_labelstudio(
     labels: Sequence[str] = (),
     image_url: str = "/data/local-files/?d=",
 ) -> Iterator[Callable[[Picture], list[Path]]]:
-    """A function that adds a picture as a task; the tasks and, beside them, an `.xml` page appear when the block ends.
+    """A function that adds a picture as a task; tasks and an `.xml` page beside them are written when the block ends.
 
     Label Studio fetches the picture from `image_url` followed by its file name; the default is its local storage.
     """
@@ -66,7 +66,7 @@ def labelstudio_task(
     tolerance: float = 0.0,
     image_url: str = "/data/local-files/?d=",
 ) -> dict[str, Any]:
-    """A task with one prediction: a region an object as brush, or one an area as polygon; the scores' mean."""
+    """A task with one prediction: a brush region for each object, or a polygon for each area; with the mean score."""
     regions: list[dict[str, Any]] = []
     for number, item in picture.objects:
         values = [_brush(item)] if shapes == "mask" else _polygons(item, tolerance)
@@ -79,7 +79,7 @@ def labelstudio_task(
 
 
 def labelling_page(labels: Sequence[str], shapes: Literal["mask", "polygon"] = "mask") -> str:
-    """The labelling configuration whose names the regions use."""
+    """The labelling configuration with the names that the regions use."""
     view = ElementTree.Element("View")
     ElementTree.SubElement(view, "Image", name="image", value="$image", zoom="true")
     tag = ElementTree.SubElement(view, _TAGS[shapes], name="tag", toName="image")
@@ -91,8 +91,8 @@ def labelling_page(labels: Sequence[str], shapes: Literal["mask", "polygon"] = "
 def brush_code(annotation: Annotation) -> UInt8[np.ndarray, " n"]:
     """A mask as the bytes of a brush: row by row, each pixel as RGBA, four times 255 on the object and 0 off it.
 
-    32 bits say how many values follow, 5 their width, four times 4 the widths of lengths; each then less one. A run
-    is a bit 1, two bits for the width of its length, the length less one, and the value.
+    32 bits give the number of values, 5 bits their width, and four times 4 bits the widths of lengths; widths are
+    stored less one. A run is a bit 1, two bits for the width of its length, the length less one, and the value.
 
     >>> brush_code(Annotation({"size": [1, 1], "counts": "01"})).tolist()
     [0, 0, 0, 4, 57, 27, 252, 127, 224]
@@ -113,13 +113,13 @@ def brush_code(annotation: Annotation) -> UInt8[np.ndarray, " n"]:
 
 
 def _rows(annotation: Annotation) -> np.ndarray:
-    """Lengths of runs row by row through the picture, of zeros first: those of the turned mask column by column."""
+    """Lengths of runs row by row, beginning with zeros: those of the transposed mask column by column."""
     x, y, _, _ = annotation.bbox_xywh
     return rle.run_lengths(Piece.of(np.asarray(annotation.cropped.T), y, x).rle(annotation.size_hw[::-1]))
 
 
 def _packed(codes: np.ndarray, widths: np.ndarray) -> np.ndarray:
-    """The lowest bits of each code, as many as its width, highest first, one after the other; filled up with 0."""
+    """The lowest bits of each code, as many as its width, highest bit first, one after the other; padded with 0."""
     place = np.repeat(np.cumsum(widths), widths) - np.arange(widths.sum()) - 1
     return np.packbits(((np.repeat(codes, widths) >> place) & 1).astype(np.uint8))
 

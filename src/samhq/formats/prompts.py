@@ -1,6 +1,6 @@
-"""Prompts that people keep in files: JSON of several makers, and masks of earlier results.
+"""Reads prompts from files: JSON of several tools, and masks of earlier results.
 
-Knows nothing about networks; whether a prompt fits its picture is checked where it is used.
+Knows nothing about networks. Whether a prompt fits its picture is checked when it is used.
 
 Source: samexporter's prompt files (github.com/vietanhdev/samexporter); the other forms are samhq's own.
 """
@@ -21,7 +21,7 @@ from samhq.results.prompt import Prompt
 from samhq.storage.documents import check, read_array, read_json
 from samhq.storage.schema import ANY, RLE, shown
 
-_PLACES = ("points", "labels", "box", "mask")  #: where an object is
+_PLACES = ("points", "labels", "box", "mask")  #: Fields that give an object's position.
 _FIELDS = (*_PLACES, "label", "score")
 _FORMS = (
     '{"objects": [{"points": [[x, y]], "labels": [1], "box": [x0, y0, x1, y1], "mask": "file.png", "label": "cup"}]}, '
@@ -32,9 +32,9 @@ _FORMS = (
 
 @dataclass(frozen=True)
 class PromptFile:
-    """What a file asks: `everywhere`, of any picture, or `by_name`, of the pictures that it names.
+    """The prompts in a file: `everywhere`, for every picture, or `by_name`, for the pictures that it names.
 
-    Either may be of no objects: what a detector that found nothing writes.
+    Both may be empty: a detector that found nothing writes such files.
     """
 
     path: Path
@@ -42,10 +42,10 @@ class PromptFile:
     by_name: dict[str, tuple[Prompt, ...]] = field(default_factory=dict)
 
     def for_picture(self, picture: str | os.PathLike[str]) -> tuple[Prompt, ...]:
-        """The prompts for one picture, found by its path as given, its file name, or that without its suffix.
+        """The prompts for one picture, found by its path as given, its file name, or its stem.
 
         Raises:
-            PromptError: the file names pictures, and this is none of them.
+            PromptError: the file names pictures, but not this one.
         """
         if self.everywhere is not None:
             return self.everywhere
@@ -61,9 +61,9 @@ class PromptFile:
 def read_prompts(path: str | os.PathLike[str]) -> PromptFile:
     """The prompts in a JSON file, one for each object; masks are read from files beside it.
 
-    The forms: `{"objects": [...]}` or the list alone, each object with some of `points` [[x, y]], `labels`, `box`
-    (x0, y0, x1, y1) and `mask` (a file), and perhaps `label`, its class, and `score`, a detector's; a mapping of
-    pictures' file names to such; a record written by `Segmentation.save`; and samexporter's list of marks, which
+    The forms: `{"objects": [...]}` or just the list, each object with some of `points` [[x, y]], `labels`, `box` (x0,
+    y0, x1, y1) and `mask` (a file), and optionally `label`, its class, and `score`, a detector's; a mapping from
+    pictures' file names to these forms; a record written by `Segmentation.save`; and samexporter's list of marks, which
     together are one object. Coordinates are image pixels.
 
     Raises:
@@ -82,8 +82,8 @@ def read_prompts(path: str | os.PathLike[str]) -> PromptFile:
 def read_mask_prompt(path: str | os.PathLike[str]) -> Any:
     """The mask of an earlier result, as `Prompt.mask` takes it: bool [H,W] of the picture, RLE, or float logits.
 
-    A `.json` record gives the best mask of its one object, as COCO's RLE, a `.npy` file its array, anything else is
-    read as a picture that is light on the object.
+    A `.json` record gives the best mask of its single object, as COCO's RLE; a `.npy` file gives its array; any other
+    file is read as a picture that is light on the object.
 
     Raises:
         PromptError: the file cannot be read, or does not hold one mask.
@@ -102,12 +102,12 @@ def _json(path: Path) -> Any:
 
 
 def _is_asking(value: dict[str, Any]) -> bool:
-    """Whether this dict is about objects, and no mapping of pictures' names."""
+    """Whether this dict describes objects, and is not a mapping from pictures' names."""
     return any(key in value for key in ("objects", "prompts", "error", *_PLACES))
 
 
 def _objects(value: Any, folder: Path) -> tuple[Prompt, ...]:
-    """The prompts that a value of any form means."""
+    """The prompts in a value of any form."""
     if isinstance(value, dict) and "error" in value:
         raise PromptError(f"Expected prompts, got the record of a picture that failed: {str(value['error'])[:200]}")
     for key in ("objects", "prompts"):
@@ -123,7 +123,7 @@ def _objects(value: Any, folder: Path) -> tuple[Prompt, ...]:
 
 
 def _one(item: dict[str, Any], folder: Path) -> Prompt:
-    """One object of our own form."""
+    """One object in samhq's own form."""
     for key in item:
         if key not in _FIELDS:
             raise PromptError(f"Expected an object's fields, got {key!r}. {did_you_mean(key, _FIELDS)}")
@@ -201,10 +201,10 @@ def _mask_of_record(path: Path) -> rle.RLE:
 
 
 def checked_code(value: Any) -> rle.RLE:
-    """A mask's RLE, compressed: it is unpacked when the size of its picture is known, since any size may be written.
+    """A mask's RLE, compressed. It is unpacked only when the picture's size is known, because any size may be written.
 
     Raises:
-        PromptError: it is no RLE, or damaged.
+        PromptError: it is not RLE, or damaged.
     """
     if not isinstance(value, dict):
         raise PromptError(f"Expected a mask as RLE with size and counts, got {shown(value)}. Give a mask picture.")

@@ -20,9 +20,9 @@ from samhq.results.prompt import Prompt
 def to_detections(result: Any, labels: Sequence[str] = ()) -> Any:
     """`supervision.Detections` of a result's objects, in their order: boxes (x0, y0, x1, y1), masks, scores, classes.
 
-    `result` is what `segment` or `segment_everything` returned, or a `Picture`. A box ends where its last pixel ends.
-    Classes are numbered from 0 as in `labels`, others as they come; their names are in `data["class_name"]`. Objects
-    without a score have confidence NaN. All masks are in memory at once.
+    `result` is a result of `segment` or `segment_everything`, or a `Picture`. A box ends where its last pixel ends.
+    Classes are numbered from 0 as in `labels`; others get the next numbers. Their names are in `data["class_name"]`.
+    Objects without a score have confidence NaN. All masks are in memory at once.
 
     Raises:
         ConfigError: something else than a result.

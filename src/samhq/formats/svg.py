@@ -1,4 +1,4 @@
-"""A picture's objects as SVG: one path an object, with holes, over the picture or a reference to it.
+"""A picture's objects as SVG: one path for each object, with holes, over the picture or a link to it.
 
 Source: W3C, "Scalable Vector Graphics 2": paths and `fill-rule`.
 """
@@ -27,10 +27,10 @@ _NAMESPACE = "http://www.w3.org/2000/svg"
 
 
 def svg(picture: Picture, tolerance: float = 0.0, href: str | None = None) -> str:
-    """The drawing as text, in pixels of the picture; `href` is the address of the picture below, None for none.
+    """The drawing as text, in pixels of the picture; `href` is the address of the picture below, or None.
 
-    Small objects lie over large ones. What is filled is the mask: no line is drawn along its border. A path's `id` is
-    "object-" and its number, its title the label and score.
+    Small objects are drawn over large ones. Only the mask is filled, and no line is drawn along its border. A path's
+    `id` is "object-" and its number; its title has the label and score.
     """
     height, width = picture.size_hw
     root = ElementTree.Element(
@@ -65,20 +65,20 @@ def path_data(annotation: Annotation, tolerance: float = 0.0) -> str:
 
 
 def write_svg(picture: Picture, path: Path, tolerance: float = 0.0, embed: bool = False) -> Path:
-    """The drawing as a file over the picture, which is inside (`embed`) or referred to by a relative path.
+    """Writes the drawing over the picture, which is embedded (`embed`) or linked by a relative path.
 
     Raises:
-        ConfigError: to be embedded, but the picture's pixels are not known.
+        ConfigError: `embed`, but the picture's pixels are not known.
     """
     if embed:
         return write_text(path, svg(picture, tolerance, _embedded(picture)))
     name = picture.file_name
     if picture.source is not None:
         name = Path(os.path.relpath(picture.source.resolve(), path.parent.resolve())).as_posix()
-    # As an address: a name may hold any byte, and `#`, `?` and `%` mean something else there.
+    # Escaped as an address: a name may hold any byte, and `#`, `?` and `%` have a meaning in addresses.
     try:
         href = urllib.parse.quote(name.encode("utf-8", "surrogateescape"))
-    except UnicodeEncodeError:  # no file system's name
+    except UnicodeEncodeError:  # Not the file system's name.
         href = urllib.parse.quote(name, errors="backslashreplace")
     return write_text(path, svg(picture, tolerance, href))
 

@@ -1,6 +1,6 @@
-"""All formats by name, and one call that writes pictures in several of them while they pass by.
+"""All formats by name, and one call that writes pictures in several of them in one pass.
 
-Knows which files go where; what is in them, the formats' own modules know.
+Knows which files each format writes; the formats' own modules know their content.
 """
 
 from __future__ import annotations
@@ -33,28 +33,28 @@ from samhq.results.sa1b import write_sa1b
 
 @dataclass(frozen=True)
 class WriteOptions:
-    """How masks are written; each format takes what concerns it."""
+    """How masks are written; each format uses the options that concern it."""
 
     shapes: Literal["mask", "polygon"] = "mask"
-    """Exact masks, or polygons to edit, in formats that have both: coco, cvat, labelme, labelstudio."""
+    """Exact masks, or polygons to edit. For formats with both: coco, cvat, labelme, labelstudio."""
 
     tolerance: float = 0.0
-    """How far in pixels a simplified outline may leave the exact one; 0 keeps every corner."""
+    """Largest distance in pixels between a simplified outline and the exact one. 0: keep every corner."""
 
     labels: tuple[str, ...] = ()
-    """Classes in the order of their numbers; others are numbered as they come."""
+    """Class names in the order of their numbers. Other classes get the next numbers."""
 
     order: Order = "area"
-    """Which object has a pixel of a label map that several claim: the smallest, or the one with the best score."""
+    """Which of several objects owns a pixel of a label map: the smallest, or the one with the best score."""
 
     embed: bool = False
-    """Put the picture into the SVG instead of a reference to it."""
+    """Embed the picture in the SVG instead of a link to it."""
 
     image_url: str = "/data/local-files/?d="
-    """What stands before a picture's name where Label Studio fetches it."""
+    """Prefix of a picture's name in the URL from which Label Studio fetches it."""
 
     finish: Finish = field(default_factory=Finish)
-    """What is done to masks before they are written."""
+    """How masks are cleaned before they are written."""
 
     def __post_init__(self) -> None:
         one_of("shapes", self.shapes, Literal["mask", "polygon"])
@@ -70,7 +70,7 @@ Add = Callable[[Picture], list[Path]]
 
 @dataclass(frozen=True)
 class Format:
-    """What a format is, in a line, and how to begin writing it into a folder."""
+    """A format: a line that describes it, and the function that begins writing it into a folder."""
 
     about: str
     open: Callable[[Path, WriteOptions], AbstractContextManager[Add]]
@@ -80,9 +80,9 @@ class Format:
 def open_formats(
     formats: Sequence[str], directory: str | os.PathLike[str], options: WriteOptions | None = None
 ) -> Iterator[Add]:
-    """A function that writes a picture in every format and returns the files made for it alone.
+    """A function that writes a picture in every format and returns that picture's own files.
 
-    Files of the whole dataset appear when the block ends well, and not at all if it raises.
+    Files of the whole dataset are written when the block ends, and not at all if it raises.
 
     Raises:
         ConfigError: an unknown format, none at all, or a second picture whose files would have the same names.
@@ -118,7 +118,7 @@ def write(
 ) -> list[Path]:
     """Writes pictures in one or several formats; returns the pictures' own files, in order.
 
-    `pictures` is walked once, and only one picture held at a time. Raises as `open_formats`.
+    `pictures` is iterated once, and only one picture is held at a time. Raises as `open_formats`.
     """
     names = [formats] if isinstance(formats, str) else list(formats)
     pictures = [pictures] if isinstance(pictures, Picture) else pictures
@@ -127,7 +127,7 @@ def write(
 
 
 def _each(about: str, write_one: Callable[[Picture, Path, WriteOptions], Path | list[Path]]) -> Format:
-    """A format with files for each picture alone."""
+    """A format with separate files for each picture."""
 
     @contextmanager
     def begin(directory: Path, options: WriteOptions) -> Iterator[Add]:
@@ -148,7 +148,7 @@ def _masks(picture: Picture, directory: Path, options: WriteOptions) -> list[Pat
 
 
 def _cutouts(picture: Picture, directory: Path, options: WriteOptions) -> list[Path]:
-    """Each object with all else transparent, cut to where it is opaque."""
+    """Each object with all else transparent, cut to its opaque part."""
     if picture.image is None:
         raise ConfigError(f"Expected the pixels of {picture.file_name} for cut-outs, got none. Give image=.")
     written = []

@@ -1,6 +1,6 @@
 """A dataset for training YOLO segmentation: a text file of normalised outlines for each picture, and data.yaml.
 
-An object is one line, `class x y x y …` with x and y as parts of the picture's width and height; several areas and
+An object is one line, `class x y x y …` with x and y as shares of the picture's width and height. Several areas and
 holes are joined by corridors without width, which even-odd filling (OpenCV's `fillPoly`) leaves out.
 
 Source: docs.ultralytics.com, "Instance Segmentation Datasets Overview".
@@ -29,10 +29,10 @@ from samhq.storage.atomic import whole_file
 def open_yolo(
     folder: Path, *, tolerance: float = 0.0, labels: Sequence[str] = ()
 ) -> Iterator[Callable[[Picture], list[Path]]]:
-    """A function that adds a picture: `labels/STEM.txt`, and the picture itself in `images/`, as YOLO looks for it.
+    """A function that adds a picture: `labels/STEM.txt`, and the picture itself in `images/`, where YOLO looks for it.
 
-    A known `source` is copied, an `image` in memory written as PNG; without either the folder stays empty. When the
-    block ends, `data.yaml` is written. Classes are numbered from 0 as in `labels`, others as they come.
+    A known `source` is copied, an `image` in memory is written as PNG; without either the folder stays empty. When the
+    block ends, `data.yaml` is written. Classes are numbered from 0 as in `labels`; others get the next numbers.
     """
     classes = {label: number for number, label in enumerate(labels)}
 
@@ -47,7 +47,7 @@ def open_yolo(
     (folder / "images").mkdir(parents=True, exist_ok=True)
     names = "".join(f"  {number}: {json.dumps(name)}\n" for name, number in classes.items())
     with whole_file(folder / "data.yaml") as part:
-        # No `path`: a relative one would be read from the working directory, none is this folder.
+        # No `path`: a relative one would be relative to the working directory; without it YOLO uses this folder.
         part.write_text(f"train: images\nval: images\nnames:{' {}' * (not names)}\n{names}", encoding="utf-8")
 
 
@@ -72,10 +72,10 @@ def _check_source(source: Path, size_hw: tuple[int, int]) -> None:
 
 
 def _copied(picture: Picture, folder: Path) -> list[Path]:
-    """The picture's file in the folder, under the labels' stem.
+    """The picture's file in the folder, with the labels' stem.
 
     Raises:
-        ImageError: the file is no picture of the size that the masks have: a record may name any file.
+        ImageError: the file is not a picture of the masks' size: a record may name any file.
     """
     if picture.source is not None:
         _check_source(picture.source, picture.size_hw)

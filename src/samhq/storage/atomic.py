@@ -1,4 +1,4 @@
-"""Files that are either whole or not there. Knows nothing about what they mean."""
+"""Writes files atomically: they are complete or do not exist. Knows nothing about their content."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ from typing import Any
 
 from samhq.storage import locks
 
-#: What a file is called while it is written; nobody else gives files such names, so they may be removed.
+#: The name of a file while it is written. Nothing else has such names, so abandoned ones may be removed.
 _PART = re.compile(r"\.samhq-part-[0-9a-f]{16}(\..*)?")
-_LONGEST_SUFFIX = 32  #: bytes; what is longer is no format's suffix, and would make the name of the part too long
+#: Largest suffix in bytes; longer endings belong to no format, and would make the temporary name too long.
+_LONGEST_SUFFIX = 32
 
-_cleaned: set[str] = set()  #: folders in which this process has looked for abandoned parts
+_cleaned: set[str] = set()  #: Folders in which this process has looked for abandoned files.
 
 
 @contextlib.contextmanager
 def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A temporary neighbour with the same suffix, which takes the file's place when the block ends well.
+    """A temporary file with the same suffix, which replaces the target when the block ends without an error.
 
-    Missing folders are made. If the block raises, what was there before stays and the neighbour is removed. What
-    killed processes left half-written in the same folder is removed too.
+    Missing folders are created. If the block raises, the old file stays and the temporary one is removed. Temporary
+    files that killed processes left in the same folder are removed, too.
 
-    Some libraries do not notice that the last bytes did not fit on the disk (Pillow, GDAL): make the bytes in memory
-    and use `write_bytes`.
+    Some libraries (Pillow, GDAL) do not notice that the last bytes did not fit on the disk: for these create the bytes
+    in memory and use `write_bytes`.
 
     Raises:
         OSError: the folder cannot be made or written.
@@ -52,7 +53,7 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def write_bytes(path: str | os.PathLike[str], content: bytes | memoryview) -> Path:
-    """A file with this content, whole or not there; returns its path.
+    """Writes a file with this content atomically; returns its path.
 
     Raises:
         OSError: it cannot be written in full.
@@ -63,16 +64,16 @@ def write_bytes(path: str | os.PathLike[str], content: bytes | memoryview) -> Pa
 
 
 def remove_abandoned(folder: str | os.PathLike[str]) -> None:
-    """Removes what killed processes left half-written directly in a folder.
+    """Removes the temporary files that killed processes left directly in a folder.
 
-    A part that a process still writes stays: its lock ends with the process, however that ends. Where the system has
-    no such locks, all parts stay.
+    A file that a process is still writing stays: its lock ends with the process, however that ends. On systems without
+    such locks all temporary files stay.
     """
     try:
         with os.scandir(folder) as entries:
             parts = [entry.path for entry in entries if _PART.fullmatch(entry.name)]
     except OSError:
-        return  # no folder, or none that may be looked into
+        return  # There is no folder, or it cannot be listed.
     for part in parts:
         with contextlib.suppress(OSError):
             _remove_if_abandoned(part)
@@ -100,14 +101,14 @@ def _new_part(target: Path) -> tuple[Path, int]:
     while True:
         part = target.parent / f".samhq-part-{secrets.token_hex(8)}{suffix}"
         descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        # Between these two lines another process may have taken it for abandoned; then there is a next one.
+        # Between these two lines another process may have removed it as abandoned; then try again.
         if locks.take(descriptor) is not False and os.fstat(descriptor).st_nlink:
             return part, descriptor
         os.close(descriptor)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> Path:
-    """The path of a file that now holds this text as UTF-8.
+    """Writes this text as UTF-8 to a file; returns its path.
 
     Raises:
         OSError: the folder cannot be made or written.
@@ -116,7 +117,7 @@ def write_text(path: str | os.PathLike[str], text: str) -> Path:
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> Path:
-    """The path of a file that now holds this value as JSON on one line.
+    """Writes this value as one line of JSON to a file; returns its path.
 
     Raises:
         OSError: the folder cannot be made or written.
@@ -125,7 +126,7 @@ def write_json(path: str | os.PathLike[str], value: Any) -> Path:
 
 
 def _umask() -> int:
-    """The process's file mode mask: a part is made for its owner alone, users expect theirs."""
+    """The process's file mode mask: temporary files are made for their owner alone, results get the usual mode."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

@@ -1,4 +1,4 @@
-"""Content hashes: of files, of bytes, of JSON values. Knows nothing about what they mean."""
+"""Content hashes of files, of bytes and of JSON values. Knows nothing about their meaning."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def of_file(path: str | os.PathLike[str]) -> str:
 
 
 def of_bytes(*parts: bytes | memoryview) -> str:
-    """The SHA-256 of bytes, one part after the other, 64 hex digits.
+    """The SHA-256 of bytes, in several parts one after the other, 64 hex digits.
 
     >>> of_bytes(b"a", b"bc") == of_bytes(b"abc"), of_bytes(b"abc")[:8]
     (True, 'ba7816bf')
@@ -34,7 +34,7 @@ def of_bytes(*parts: bytes | memoryview) -> str:
 
 
 def of_parts(parts: Iterable[bytes | memoryview]) -> str:
-    """The same of parts that are made one at a time."""
+    """As `of_bytes`, for parts that are made one at a time."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(part)

@@ -1,4 +1,4 @@
-"""Whether an error is about the disk, so that every other file would fail too. Knows nothing about what is written."""
+"""Recognises errors of the disk, after which every other file would fail too. Knows nothing about the files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _DISK = {
 
 
 def is_disk_error(error: OSError, folder: str | os.PathLike[str] | None) -> bool:
-    """Whether the disk is full, read-only or gone, or the folder of the results is no longer one to write to.
+    """Whether the disk is full, read-only or gone, or the results folder can no longer be written.
 
     >>> is_disk_error(OSError(errno.ENOSPC, "full"), None), is_disk_error(OSError(errno.ENAMETOOLONG, "long"), None)
     (True, False)

@@ -1,4 +1,4 @@
-"""Locks on files that end with the process that holds them, however that ends. Knows nothing about what is locked."""
+"""Locks on files that end with the process that holds them, however that ends. Knows nothing about their purpose."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _LOCK = ".samhq-lock"
 
 
 def take(descriptor: int, *, shared: bool = False) -> bool | None:
-    """True where this process now has the lock of an open file, False where another has it.
+    """True if this process now has the lock of an open file, False if another process has it.
 
-    None where nobody can say: the system or the file system has no such locks.
+    None if that is not known, because the system or the file system has no such locks.
     """
     try:
         import fcntl
@@ -31,10 +31,10 @@ def take(descriptor: int, *, shared: bool = False) -> bool | None:
 
 @contextlib.contextmanager
 def only_one(folder: Path, what: str) -> Iterator[None]:
-    """A block that only one process at a time is in, for a folder that is made where it is missing.
+    """A context that only one process at a time can enter, for a folder; the folder is created if it is missing.
 
-    A folder that was made here is removed again where the block leaves nothing in it. `what` is what the block does,
-    for messages.
+    If the folder was created here and the block leaves nothing in it, it is removed again. `what` describes the block's
+    work in messages.
 
     Raises:
         ConfigError: another process is in such a block.
@@ -51,16 +51,17 @@ def only_one(folder: Path, what: str) -> Iterator[None]:
     try:
         yield
     finally:
-        with contextlib.suppress(OSError):  # while it is held: nobody who waits takes a file that is gone for a lock
+        # Removed while the lock is held, so that nobody who waits takes a removed file for a lock.
+        with contextlib.suppress(OSError):
             (folder / _LOCK).unlink()
         os.close(descriptor)
         if made:
-            with contextlib.suppress(OSError):  # not empty
+            with contextlib.suppress(OSError):  # Not empty.
                 folder.rmdir()
 
 
 def _held(path: Path) -> int | None:
-    """The descriptor of a lock that this process now holds; None where another holds it."""
+    """The descriptor of a lock that this process now holds; None if another process holds it."""
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         if take(descriptor) is False:
@@ -68,4 +69,4 @@ def _held(path: Path) -> int | None:
             return None
         if os.fstat(descriptor).st_nlink:
             return descriptor
-        os.close(descriptor)  # the one who held it removed it between the two lines above
+        os.close(descriptor)  # Its holder removed it between the two lines above.

@@ -1,4 +1,4 @@
-"""Names of results that a file system takes. Knows nothing about what the files hold."""
+"""Names of results that file systems accept. Knows nothing about the files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _KEPT = 180  #: bytes of a longer name that are kept, before a dash and what tel
 
 
 def short_name(name: str) -> str:
-    """The name itself, or where it is too long to be the beginning of files' names, its own beginning and a hash.
+    """The name itself, or, if it is too long for file names, its beginning and a hash.
 
     >>> short_name("cat"), len(short_name("猫" * 80).encode()), short_name("猫" * 80)[60:]
     ('cat', 193, '-d7f496bfd1ec')
@@ -40,7 +40,7 @@ def numbered(name: str) -> Iterator[str]:
 
 
 def printable(text: str) -> str:
-    r"""Text for a terminal: what would move the cursor, change colours or turn the direction is written as an escape.
+    r"""Text for a terminal: characters that move the cursor, change colours or the direction become escapes.
 
     >>> print(printable("a\x1b[31m\nb\udcff.jpg"))
     a\x1b[31m\nb\xff.jpg
@@ -49,7 +49,7 @@ def printable(text: str) -> str:
 
 
 def xml_text(text: str) -> str:
-    r"""Text as XML may hold it: bytes that were no text and control characters are written as escapes.
+    r"""Text that XML may hold: control characters, and bytes that were not text, become escapes.
 
     >>> print(xml_text("a\x07b\udcff.jpg"))
     a\x07b\xff.jpg
@@ -58,7 +58,7 @@ def xml_text(text: str) -> str:
 
 
 def _escaped(found: re.Match[str]) -> str:
-    """One character as in Python's own notation; a byte that was no text as itself."""
+    """One character in Python's own notation; a byte that was not text as itself."""
     code = ord(found[0])
     if 0xDC80 <= code <= 0xDCFF:
         return f"\\x{code - 0xDC00:02x}"

@@ -1,6 +1,6 @@
-"""Boxes that a detector wrote to files: COCO's JSON, as a data set or as a list of results, and YOLO's text files.
+"""Reads boxes that a detector wrote to files: COCO's JSON, as a data set or a list of results, and YOLO's text files.
 
-Knows nothing about networks; which classes are wanted is said when a picture's boxes are taken.
+Knows nothing about networks. The wanted classes are given when a picture's boxes are taken.
 
 Source: cocodataset.org, "Results format"; docs.ultralytics.com, "Predict" (save_txt, save_conf).
 """
@@ -33,12 +33,12 @@ _DATASET = Fields(
         "annotations": Items(Fields({"image_id": ID, "category_id": ID, **_ROW}, {"score": NUMBER})),
     }
 )
-_NAMES = ("classes.txt", "data.yaml", "dataset.yaml")  #: where a YOLO folder has its class names
+_NAMES = ("classes.txt", "data.yaml", "dataset.yaml")  #: Files with the class names of a YOLO folder.
 
 
 @dataclass(frozen=True)
 class BoxRow:
-    """One box: class name, corners (x0, y0, x1, y1), score, and a mask as RLE where there is one."""
+    """One box: class name, corners (x0, y0, x1, y1), score, and a mask as RLE if there is one."""
 
     label: str
     box: tuple[float, float, float, float]
@@ -48,25 +48,25 @@ class BoxRow:
 
 @dataclass(frozen=True)
 class BoxFile:
-    """Boxes of pictures by their names in the file.
+    """Boxes by the pictures' names in the file.
 
-    `fractions`: the coordinates are parts of a picture's width and height, as YOLO's are. `complete`: the file lists
-    all its pictures, those without boxes too, so that another one is a mistake.
+    `fractions`: coordinates are shares of a picture's width and height, as in YOLO's files. `complete`: the file lists
+    all its pictures, also those without boxes, so that any other picture is an error.
     """
 
     path: Path
     rows: Mapping[str, Sequence[BoxRow]]
     fractions: bool = False
     complete: bool = False
-    threshold: float = 0.25  #: the lowest score that counts where nobody says otherwise
+    threshold: float = 0.25  #: Default threshold of scores.
 
     def boxes_of(self, picture: str | PurePath, size_hw: tuple[int, int]) -> Detections:
-        """All boxes of a picture, found by its path or an end of it, its name without suffix, or its name alone.
+        """All boxes of a picture, found by its path or the end of its path, its stem, or its name alone.
 
-        A file that does not list pictures without boxes gives no boxes for a picture that it does not name.
+        If the file does not list pictures without boxes, a picture that it does not name has no boxes.
 
         Raises:
-            PromptError: the file lists its pictures, and this is none of them; or a mask of another size.
+            PromptError: the file lists its pictures, but not this one; or a mask of another size.
         """
         rows = self._rows(PurePath(picture))
         names = tuple(dict.fromkeys(row.label for row in rows))
@@ -91,7 +91,7 @@ class BoxFile:
                 return self.rows[name]
         known = {name: PurePath(name) for name in self.rows}
         alike = [name for name, path in known.items() if picture.name in (path.name, path.stem)]
-        if len(alike) == 1:  # the file has a longer path, or a suffix that frames of a video go without
+        if len(alike) == 1:  # The file has a longer path, or a suffix that video frames do not have.
             return self.rows[alike[0]]
         if self.complete:
             raise PromptError(

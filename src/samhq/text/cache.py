@@ -1,8 +1,8 @@
-"""Detections on disk: a picture that a detector has searched for the same classes is not searched again.
+"""Detections on disk, so that a detector searches a picture for the same classes only once.
 
-One JSON file a picture, under a name that follows from the content of the picture, the classes, and the detector with
-its weights. Thresholds and NMS come later, so they may change. Files appear whole; processes may share a folder. A
-detector that does not say what it is, such as a function, is asked every time.
+One JSON file for each picture. Its name depends on the content of the picture, the classes, and the detector with its
+weights. Thresholds and NMS are applied later, so they may change. Files are written atomically, so processes may share
+a folder. A detector without an identity, such as a function, runs every time.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from samhq.storage import digest
 from samhq.storage.atomic import write_json
 from samhq.text.search import Search
 
-VERSION = 1  #: of the files; another one means that they are made anew
+VERSION = 1  #: Version of the files; files of another version are computed again.
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class DetectionCache:
     folder: Path
 
     def get_or_detect(self, search: Search, image: UInt8[np.ndarray, "H W 3"], file: str | None = None) -> Detections:
-        """All that the search finds in a picture, from the folder where it is there, else stored now.
+        """All that the search finds in a picture, read from the folder or computed and stored.
 
         Detections with masks are not stored.
 
@@ -61,7 +61,7 @@ def _record(found: Detections) -> dict[str, Any]:
 
 
 def _read(path: Path, names: tuple[str, ...]) -> Detections | None:
-    """The detections in a file; None where it is not there or not what was written."""
+    """The detections in a file; None if it does not exist or fails its checks."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

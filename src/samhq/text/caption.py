@@ -1,8 +1,8 @@
-"""Captions for Grounding DINO: phrases as one text, and which tokens of it belong to which phrase.
+"""Captions for Grounding DINO: phrases as one text, and the tokens of each phrase.
 
-A caption is `[CLS] a cat . red car . [SEP]`. The network lets the tokens between two dots attend to each other only, so
-every phrase ends with a dot and holds none. Each phrase is tokenized alone, and the caption's ids are put together
-here. The spans are therefore exact whatever the tokenizer does to a word, and no text is ever decoded.
+A caption is `[CLS] a cat . red car . [SEP]`. In the network only tokens between the same two dots attend to each other,
+so every phrase ends with a dot and contains none. Each phrase is tokenised alone, and the caption's ids are assembled
+here. So the spans are exact whatever the tokeniser does to a word, and no text is ever decoded.
 
 Knows nothing about pictures or scores.
 
@@ -20,7 +20,7 @@ from samhq.text.classes import plain
 
 
 class Span(NamedTuple):
-    """The tokens of one phrase: from `start` up to but not including `end`."""
+    """The tokens of one phrase: from `start` to `end`, exclusive."""
 
     phrase: int
     start: int
@@ -38,7 +38,7 @@ class Caption:
 
 @dataclass(frozen=True)
 class CaptionWriter:
-    """How one detector's captions are made: its tokenizer, the ids around phrases, and how many tokens it takes.
+    """Makes captions for one detector, with its tokeniser, the ids around phrases, and its limit of tokens.
 
     `encode` gives a phrase's token ids without special ones. `delimiters` are all ids that end a phrase in the network.
     """
@@ -51,10 +51,10 @@ class CaptionWriter:
     limit: int
 
     def captions(self, phrases: Sequence[str]) -> list[Caption]:
-        """As few captions as hold all phrases in their order, each within the limit of tokens.
+        """The fewest captions that hold all phrases in their order, each within the limit of tokens.
 
         Raises:
-            PromptError: a phrase without any token, or too long for a caption of its own.
+            PromptError: a phrase without any token, or too long for its own caption.
         """
         captions: list[Caption] = []
         group: list[tuple[int, list[int]]] = []

@@ -1,6 +1,6 @@
 """Class names as people give them, and the phrases that a detector searches for.
 
-Knows nothing about tokenizers, detectors or pictures.
+Knows nothing about tokenisers, detectors or pictures.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import Any
 
 from samhq.errors import PromptError
 
-_MARKS = re.compile(r"[.?!;]+")  #: end phrases in captions of Grounding DINO
+_MARKS = re.compile(r"[.?!;]+")  #: These characters end phrases in captions of Grounding DINO.
 _HOW = 'Write text=["cup", "red car"], or {"cup": ["cup", "mug"]} for several phrases of one class.'
 
 
 @dataclass(frozen=True)
 class Classes:
-    """Class names in the caller's spelling, and all phrases with the number of the class that each belongs to."""
+    """Class names in the caller's spelling, and all phrases with the number of their class."""
 
     names: tuple[str, ...]
     phrases: tuple[str, ...]
@@ -37,10 +37,10 @@ class Classes:
 
 
 def as_classes(text: Any) -> Classes:
-    """The classes of a list of names, of a mapping from a name to its phrases, or of names with commas between.
+    """The classes in a list of names, in a mapping from names to phrases, or in a text with commas.
 
-    The names keep their spelling. Two names are the same class if they differ in case, spaces or punctuation only.
-    A phrase that one class lists twice counts once.
+    The names keep their spelling. Two names are the same class if they differ only in case, spaces or punctuation. A
+    phrase that one class lists twice counts once.
 
     >>> as_classes("cup, red car").phrases
     ('cup', 'red car')
@@ -56,7 +56,7 @@ def as_classes(text: Any) -> Classes:
     if not pairs or not all(own for _, own in pairs):
         raise PromptError(f"Expected at least one class, each with a phrase to search for, got none. {_HOW}")
     _check_names([name for name, _ in pairs])
-    owners: dict[str, int] = {}  # by the plain form of each phrase
+    owners: dict[str, int] = {}  # By the plain form of each phrase.
     phrases: list[str] = []
     for number, (name, own) in enumerate(pairs):
         for phrase in own:
@@ -67,7 +67,7 @@ def as_classes(text: Any) -> Classes:
 
 
 def plain(phrase: str) -> str:
-    """The phrase in lower case, with single spaces in place of what ends a phrase: dots, `?`, `!` and `;`.
+    """The phrase in lower case, with single spaces in place of characters that end a phrase: dots, `?`, `!` and `;`.
 
     >>> plain(" St. Bernard? ")
     'st bernard'
@@ -76,7 +76,7 @@ def plain(phrase: str) -> str:
 
 
 def slash_variants(names: Sequence[str]) -> dict[str, list[str]]:
-    """Each name with its phrases: the parts of a name with slashes, but for those that are names of their own.
+    """Each name with its phrases: the parts of a name with slashes, except parts that are names themselves.
 
     >>> slash_variants(["pea/bean", "bean"])
     {'pea/bean': ['pea'], 'bean': ['bean']}
@@ -117,7 +117,7 @@ def _check_names(names: Sequence[Any]) -> None:
 
 
 def _is_new(phrase: str, name: str, owner: int | None, number: int, pairs: Sequence[tuple[str, list[str]]]) -> bool:
-    """Whether the phrase, which belongs to class `owner` already if that is a number, is new in class `number`."""
+    """Whether the phrase, which may already belong to class `owner`, is new in class `number`."""
     if not plain(phrase):
         raise PromptError(f"Expected phrases with letters or digits for {name!r}, got {phrase!r:.80}. Leave it out.")
     if owner is not None and owner != number:

@@ -1,4 +1,4 @@
-"""What a detector is, and how its answers, whatever their form, become `Detections` of the classes that were asked for.
+"""The interface of detectors, and the conversion of their answers, in any form, to `Detections` of the wanted classes.
 
 Knows no particular detector.
 """
@@ -27,12 +27,12 @@ class Detector(Protocol):
     """Anything that finds classes in pictures.
 
     `detect` takes pictures as uint8 RGB arrays [H,W,3] and class names, and gives one answer for each picture: a
-    `Detections`, or another form that `as_detections` reads. It gives all that it has above about 0.05: thresholds are
-    applied later.
+    `Detections`, or another form that `as_detections` reads. It gives all boxes with scores above about 0.05, because
+    thresholds are applied later.
     """
 
     def detect(self, images: Sequence[np.ndarray], classes: Sequence[str]) -> Sequence[Any]:
-        """What was found in each picture."""
+        """The detections in each picture."""
         ...
 
 
@@ -52,12 +52,12 @@ class EachPicture:
 
 @dataclass(frozen=True)
 class ReadyDetections:
-    """Detections that exist already, one answer for each picture in order, as a detector of those pictures."""
+    """Existing detections, one answer for each picture in order, as a detector for those pictures."""
 
     answers: Sequence[Any]
 
     def detect(self, images: Sequence[np.ndarray], classes: Sequence[str]) -> list[Any]:
-        """The answers, which must be as many as the pictures."""
+        """The answers; there must be one for each picture."""
         if len(images) != len(self.answers):
             raise PromptError(
                 f"Expected detections of {len(images)} pictures, got {len(self.answers)}. Give one for each picture."
@@ -70,7 +70,7 @@ def detect_classes(
 ) -> list[Detections]:
     """All that a detector finds of the classes in each picture, best score first, before any threshold.
 
-    The detector is asked for phrases, and each phrase's boxes get the name of its class.
+    The detector searches for phrases, and each phrase's boxes get the name of its class.
 
     Raises:
         PromptError: answers of another number or form.
@@ -87,18 +87,19 @@ def detect_classes(
 def as_detections(answer: Any, names: Sequence[str]) -> Detections:
     """One picture's answer as `Detections` of `names`; boxes of other classes are left out.
 
-    Classes are matched by name, without regard to case and punctuation, where the answer has names, else by their
-    number in `names`.
+    Classes are matched by name, ignoring case and punctuation, if the answer has names; otherwise by their number in
+    `names`.
 
     Raises:
-        PromptError: another form, or numbers that do not fit together.
+        PromptError: another form, or columns of different lengths.
     """
     if isinstance(answer, Detections):
         return _by_name(answer.boxes, answer.scores, answer.labels, answer.masks, names)
     if hasattr(answer, "xyxy") and hasattr(answer, "confidence"):
         return _from_supervision(answer, names)
     if isinstance(answer, Mapping) and {"boxes", "scores"} <= answer.keys():
-        labels = answer.get("text_labels")  # transformers' own "labels" may be strings too, and warn when read
+        # transformers' own "labels" may be strings too, and reading it gives a warning.
+        labels = answer.get("text_labels")
         labels = answer.get("labels") if labels is None else labels
         if labels is not None:
             return _by_name(answer["boxes"], answer["scores"], labels, answer.get("masks"), names)
@@ -106,7 +107,7 @@ def as_detections(answer: Any, names: Sequence[str]) -> Detections:
 
 
 def _from_supervision(answer: Any, names: Sequence[str]) -> Detections:
-    """From supervision's `Detections`: class names where it has them, scores 1 where it has none."""
+    """From supervision's `Detections`: class names if it has them, scores 1 if it has none."""
     count = len(answer.xyxy)
     scores = np.ones(count, np.float32) if answer.confidence is None else answer.confidence
     labels = (getattr(answer, "data", None) or {}).get("class_name")
@@ -132,17 +133,17 @@ def _by_name(boxes: Any, scores: Any, labels: Any, masks: Any, names: Sequence[s
 
 
 def _number(label: Any, numbers: Mapping[str, int], count: int) -> int:
-    """The place of a class among those asked for, -1 for another one."""
+    """The index of a class among the wanted ones, -1 for another class."""
     if isinstance(label, str):
         return numbers.get(plain(label), -1)
     return int(label) if 0 <= label < count else -1
 
 
 def check_detector(detector: Any) -> Detector:
-    """The object, if it can detect; a function of one picture is made a detector, and so is a ready answer.
+    """The object as a detector: an object that detects, a function of one picture, or a ready answer.
 
     Raises:
-        ConfigError: it can not.
+        ConfigError: it cannot be used as one.
     """
     if isinstance(detector, Detector):
         return detector

@@ -1,6 +1,6 @@
 """Grounding DINO, and MM Grounding DINO and LLMDet, which differ in weights and heads, as detectors of phrases.
 
-The networks are transformers'; captions, scores and boxes are made here. Knows nothing about masks.
+The networks come from transformers; this module makes captions, scores and boxes. Knows nothing about masks.
 
 Source: Liu et al., Grounding DINO (arXiv 2303.05499); Zhao et al., MM-Grounding-DINO (arXiv 2401.02361).
 """
@@ -23,8 +23,8 @@ from samhq.text.pixels import groups, prepared
 from samhq.text.scoring import FLOOR, Assign, Reduce, assign, corners, phrase_scores
 
 MODEL_TYPES = ("grounding-dino", "mm-grounding-dino")
-_DELIMITERS = (101, 102, 1012, 1029)  #: [CLS], [SEP], "." and "?" of BERT; the networks have them built in
-_LONGEST = 1333 / 800  #: the longest side that a picture may get, in shortest sides
+_DELIMITERS = (101, 102, 1012, 1029)  #: [CLS], [SEP], "." and "?" of BERT; these are constants of the networks.
+_LONGEST = 1333 / 800  #: Longest side of a picture, as a multiple of the shortest side.
 
 
 @dataclass(eq=False)
@@ -32,8 +32,8 @@ class GroundingDino:
     """A detector of the Grounding DINO family.
 
     `model`, `tokenizer` and `image_processor` are transformers'. `short_side` is the pictures' shorter side in pixels
-    (None: the processor's own, 800). `reduce`, `assign` and `floor` are as in `samhq.text.scoring`; `batch` pictures of
-    one size are looked at together.
+    (None: the processor's own, 800). `reduce`, `assign` and `floor` are as in `samhq.text.scoring`; `batch` is the
+    number of pictures of one size in a batch.
     """
 
     model: Any
@@ -44,8 +44,8 @@ class GroundingDino:
     assign: Assign = "best"
     floor: float = FLOOR
     batch: int = 4
-    weights: str = ""  #: what says which weights these are, such as a hash of them; empty where nobody said it
-    threshold: float = 0.25  #: the lowest score that counts where nobody says otherwise
+    weights: str = ""  #: Identifies the weights, such as their hash; empty if unknown.
+    threshold: float = 0.25  #: Default threshold of scores.
     _writer: CaptionWriter = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -60,7 +60,7 @@ class GroundingDino:
         )
 
     def captions(self, classes: Sequence[str]) -> list[Caption]:
-        """The captions that the network reads for these classes; several where one cannot hold them.
+        """The captions that the network reads for these classes; several if one cannot hold them.
 
         Raises:
             PromptError: a class that it cannot read, or that is too long.
@@ -69,7 +69,7 @@ class GroundingDino:
 
     @property
     def identity(self) -> dict[str, Any] | None:
-        """All that detections depend on beside picture and classes, as JSON values; None for unknown weights."""
+        """Everything that detections depend on except picture and classes, as JSON values; None for unknown weights."""
         if not self.weights:
             return None
         options = {name: getattr(self, name) for name in ("short_side", "reduce", "assign", "floor")}
@@ -77,7 +77,7 @@ class GroundingDino:
 
     @torch.inference_mode()
     def detect(self, images: Sequence[UInt8[np.ndarray, "H W 3"]], classes: Sequence[str]) -> list[Detections]:
-        """What was found in each picture, best score first; the result does not depend on the other pictures.
+        """The detections in each picture, best score first; the result does not depend on the other pictures.
 
         Raises:
             PromptError: as `captions`.
@@ -98,7 +98,7 @@ class GroundingDino:
     def _scores(
         self, pixels: Tensor, captions: Sequence[Caption], phrases: int
     ) -> tuple[Float32[np.ndarray, "I Q T"], Float32[np.ndarray, "I Q 4"]]:
-        """Scores of the queries of all captions for all phrases, 0 for those of other captions, and their boxes."""
+        """Scores of the queries of all captions for all phrases, 0 for phrases of other captions, and their boxes."""
         scores, boxes = [], []
         for caption in captions:
             logits, centres = self._forward(pixels, caption)
@@ -154,7 +154,7 @@ class TextOnce(torch.nn.Module):
 
 
 def text_once(model: Any) -> Any:
-    """The same model with its text computed once a caption; shares all weights, and leaves `model` as it is."""
+    """The same model with its text computed once for each caption; shares all weights, and does not change `model`."""
     if isinstance(model.model.text_backbone, TextOnce):
         return model
     outer, inner = copy.copy(model), copy.copy(model.model)

@@ -1,6 +1,6 @@
 """Detectors by name, folder or file.
 
-Networks come from transformers, which is imported only for them; boxes from files need nothing.
+Networks come from transformers, which is imported only for them; boxes from files need no other package.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from samhq.extras import from_extra
 from samhq.text.boxfile import BoxFile, is_box_file, read_boxes
 from samhq.text.detector import Detector, check_detector
 
-#: Short names of detectors and where the hub has them. The first is the default.
+#: Short names of detectors and their places on the hub. The first is the default.
 DETECTORS = {
     "grounding-dino-tiny": "IDEA-Research/grounding-dino-tiny",
     "grounding-dino-base": "IDEA-Research/grounding-dino-base",
@@ -36,13 +36,13 @@ def load_detector(
 ) -> Detector | BoxFile:
     """A detector ready for use; without a source "grounding-dino-tiny".
 
-    `source`: a short name in `DETECTORS`, a hub id, a folder that transformers wrote, a file of boxes (COCO's JSON) or
-    a folder of YOLO's text files, `Detections`, supervision's Detections, a function of one picture, or any object with
-    `detect(images, classes)`. `options` are fields of the detector: `short_side`, `batch`, `reduce`, `assign`, `floor`,
-    `threshold`, `template`. A network loaded by name is kept for the next call with the same arguments.
+    `source` is a short name in `DETECTORS`, a hub id, a folder that transformers wrote, a file of boxes (COCO's JSON)
+    or a folder of YOLO's text files, `Detections`, supervision's Detections, a function of one picture, or any object
+    with `detect(images, classes)`. `options` are fields of the detector: `short_side`, `batch`, `reduce`, `assign`,
+    `floor`, `threshold`, `template`. A network loaded by name is kept for the next call with the same arguments.
 
     Raises:
-        ConfigError: an unknown name or option, or something that is no detector.
+        ConfigError: an unknown name or option, or something that is not a detector.
         CheckpointError: the detector cannot be found or downloaded.
         MissingExtraError: transformers is not installed.
         PromptError: a file of boxes that cannot be read.
@@ -67,7 +67,7 @@ def _refuse(options: dict[str, Any], what: str) -> None:
 
 
 def _place(source: str) -> str:
-    """The folder or hub id that a source means.
+    """The folder or hub id of a source.
 
     Raises:
         ConfigError: no folder, no known short name, and no hub id.
@@ -108,7 +108,7 @@ def _network(place: str, device: str, dtype: str, options: Sequence[tuple[str, A
 
 
 def options_of(make: Any) -> list[str]:
-    """The options of a detector: its fields but for its parts and what follows from them."""
+    """The options of a detector: its fields without its parts and derived values."""
     parts = ("model", "tokenizer", "image_processor", "weights")
     return [name for name in make.__dataclass_fields__ if not name.startswith("_") and name not in parts]
 
@@ -126,7 +126,7 @@ def _parts(library: Any, place: str, kind: str, device: str, dtype: str) -> tupl
 
 
 def _weights(place: str, model: Any) -> str:
-    """What says which weights these are: the hash of a folder's files, or the hub's commit."""
+    """An identifier of the weights: the hash of a folder's files, or the hub's commit."""
     if not Path(place).is_dir():
         commit = getattr(model.config, "_commit_hash", None)
         return f"{place}@{commit}" if commit else ""
@@ -137,7 +137,7 @@ def _weights(place: str, model: Any) -> str:
 
 
 def _processor_class(library: Any, kind: str) -> Any:
-    """transformers' picture processor; by name where torchvision is missing, which spares its warning."""
+    """transformers' picture processor; imported by name if torchvision is missing, which avoids its warning."""
     if importlib.util.find_spec("torchvision") is not None:
         return library.AutoImageProcessor
     family = {"owlv2": "Owlv2", "owlvit": "OwlViT"}.get(kind, "GroundingDino")
@@ -152,7 +152,7 @@ def _kind(library: Any, place: str) -> str:
 
 
 def _where() -> dict[str, bool]:
-    """The cache alone where the hub is out of reach: transformers would try for minutes."""
+    """Only the cache if the hub is out of reach, because transformers would try for minutes."""
     from huggingface_hub import constants
 
     from samhq.checkpoint.hub import is_reachable

@@ -1,7 +1,7 @@
-"""OWLv2 and OWL-ViT as detectors of phrases, and of what looks like an example.
+"""OWLv2 and OWL-ViT as detectors of phrases, and of objects that look like an example.
 
-The networks are transformers'. Texts and examples are embedded once; pictures are embedded once for all classes. Knows
-nothing about masks.
+The networks come from transformers. Texts and examples are embedded once; pictures are embedded once for all classes.
+Knows nothing about masks.
 
 Source: Minderer et al., Scaling Open-Vocabulary Object Detection (arXiv 2306.09683).
 """
@@ -26,15 +26,15 @@ from samhq.text.pixels import groups, prepared
 from samhq.text.scoring import FLOOR, Assign, assign, corners
 
 MODEL_TYPES = ("owlv2", "owlvit")
-_NEAR = 0.8  #: boxes whose IoU with an example is at least this part of the best may stand for it
+_NEAR = 0.8  #: Boxes with at least this share of the best IoU with an example may represent it.
 
 
 @dataclass(frozen=True, eq=False)
 class Example:
     """An object in some picture that stands for a class: "find more like this".
 
-    `image` is whatever `samhq.image.read.read_image` takes; `box` (x0, y0, x1, y1) in its pixels. Several examples may
-    have one label.
+    `image` is any input of `samhq.image.read.read_image`; `box` (x0, y0, x1, y1) is in its pixels. Several examples may
+    have the same label.
     """
 
     image: Any
@@ -46,8 +46,8 @@ class Example:
 class Owl:
     """A detector of the OWL family.
 
-    `model`, `tokenizer` and `image_processor` are transformers'. `template` makes a sentence of a phrase. `assign` and
-    `floor` are as in `samhq.text.scoring`; `batch` pictures are looked at together.
+    `model`, `tokenizer` and `image_processor` are transformers'. `template` turns a phrase into a sentence. `assign`
+    and `floor` are as in `samhq.text.scoring`; `batch` is the number of pictures in a batch.
     """
 
     model: Any
@@ -57,8 +57,8 @@ class Owl:
     assign: Assign = "best"
     floor: float = FLOOR
     batch: int = 4
-    weights: str = ""  #: what says which weights these are, such as a hash of them; empty where nobody said it
-    threshold: float = 0.1  #: the lowest score that counts where nobody says otherwise
+    weights: str = ""  #: Identifies the weights, such as their hash; empty if unknown.
+    threshold: float = 0.1  #: Default threshold of scores.
     _texts: dict[tuple[str, ...], Tensor] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -66,7 +66,7 @@ class Owl:
 
     @property
     def identity(self) -> dict[str, Any] | None:
-        """All that detections depend on beside picture and classes, as JSON values; None for unknown weights."""
+        """Everything that detections depend on except picture and classes, as JSON values; None for unknown weights."""
         if not self.weights:
             return None
         options = {name: getattr(self, name) for name in ("template", "assign", "floor")}
@@ -74,7 +74,7 @@ class Owl:
 
     @torch.inference_mode()
     def detect(self, images: Sequence[UInt8[np.ndarray, "H W 3"]], classes: Sequence[str]) -> list[Detections]:
-        """What was found in each picture, best score first.
+        """The detections in each picture, best score first.
 
         Raises:
             PromptError: a class that is too long for the detector.
@@ -85,7 +85,7 @@ class Owl:
     def detect_like(
         self, images: Sequence[UInt8[np.ndarray, "H W 3"]], examples: Sequence[Example]
     ) -> list[Detections]:
-        """What looks like the examples in each picture, under their labels, best score first.
+        """Objects in each picture that look like the examples, with their labels, best score first.
 
         Raises:
             PromptError: no example, or a box that does not fit its picture.
@@ -119,7 +119,7 @@ class Owl:
         return features, self.model.box_predictor(features, maps)
 
     def _size(self, image: np.ndarray) -> tuple[float, float]:
-        """The width and height that boxes are parts of: OWLv2 pads to a square, OWL-ViT squeezes into one."""
+        """The width and height that boxes are relative to: OWLv2 pads to a square, OWL-ViT squeezes into one."""
         height, width = image.shape[:2]
         longest = float(max(height, width))
         return (longest, longest) if self.model.config.model_type == "owlv2" else (float(width), float(height))
@@ -148,7 +148,7 @@ class Owl:
         return embeddings / embeddings.norm(dim=-1, keepdim=True)
 
     def _embedded_example(self, example: Example) -> Tensor:
-        """The embedding [D] of the patch whose box is nearest to the example's, the surest of several alike."""
+        """The embedding [D] of the patch whose box is closest to the example's; of several, the most certain one."""
         image = read_image(example.image)
         box = as_boxes(example.box, (image.shape[0], image.shape[1]))[0]
         features, centres = self._look(prepared(self.image_processor, image))
@@ -165,7 +165,7 @@ class Owl:
 
 
 def _ious(boxes: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """IoU of boxes [N,4] with one box [4], 0 where there is no area."""
+    """IoU of boxes [N,4] with one box [4]; 0 without area."""
     low, high = np.maximum(boxes[:, :2], box[:2]), np.minimum(boxes[:, 2:], box[2:])
     shared = np.maximum(high - low, 0).prod(axis=1)
     areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1) + (box[2:] - box[:2]).prod() - shared

@@ -1,4 +1,4 @@
-"""Pictures as the tensors that transformers' detectors take, and which of them can be looked at together."""
+"""Pictures as tensors for transformers' detectors, and groups of pictures for batches."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def prepared(
 
 
 def groups(pixels: Sequence[Tensor], most: int) -> list[list[int]]:
-    """Rows of pictures of equal size, at most `most` together, so that none has to be padded.
+    """Indices of pictures of equal size, at most `most` together, so that no picture needs padding.
 
     >>> import torch
     >>> groups([torch.zeros(1, 3, 4, 4), torch.zeros(1, 3, 4, 8), torch.zeros(1, 3, 4, 4)], 8)

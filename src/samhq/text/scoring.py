@@ -1,7 +1,7 @@
-"""A detector's numbers for queries and tokens as scored boxes of phrases.
+"""Turns a detector's numbers for queries and tokens into scored boxes of phrases.
 
-Works on logits and spans of tokens, never on decoded text, so every box has exactly one of the phrases that were asked
-for. Knows nothing about networks, tokenizers or files.
+Works on logits and spans of tokens, never on decoded text, so every box has exactly one of the given phrases. Knows
+nothing about networks, tokenisers or files.
 
 Source: SysCV/sam-hq, seginw/test_ap_on_seginw.py (a phrase's score is the mean over its tokens).
 """
@@ -20,13 +20,13 @@ from samhq.text.caption import Span
 Reduce = Literal["mean", "max"]
 Assign = Literal["best", "all"]
 
-FLOOR = 0.05  #: detections below are forgotten; between this and a threshold they are kept for later choices
+FLOOR = 0.05  #: Detections below this are dropped; those between this and a threshold are kept for later choices.
 
 
 def phrase_scores(
     logits: Shaped[np.ndarray, "Q L"], spans: Sequence[Span], reduce: Reduce = "mean"
 ) -> Float32[np.ndarray, "Q T"]:
-    """How well each query fits each span, in 0..1: the mean, or the largest, of the probabilities of its tokens.
+    """The score of each query for each span, 0..1: the mean, or the largest, of the probabilities of its tokens.
 
     `logits` are those of each query for each token of the caption.
 
@@ -35,7 +35,7 @@ def phrase_scores(
     [[0.5]]
     """
     probabilities = expit(logits.astype(np.float32))
-    # numpy would warn on an empty span; captions have none.
+    # NumPy would warn about an empty span; captions have none.
     parts = [probabilities[:, span.start : span.end] for span in spans]
     columns = [part.mean(axis=1) if reduce == "mean" else part.max(axis=1) for part in parts]
     return np.stack(columns, axis=1).astype(np.float32) if columns else np.zeros((len(logits), 0), np.float32)
@@ -44,10 +44,10 @@ def phrase_scores(
 def assign(
     scores: Float32[np.ndarray, "Q T"], how: Assign = "best", floor: float = FLOOR
 ) -> tuple[Int64[np.ndarray, " D"], Int64[np.ndarray, " D"]]:
-    """Queries and phrases that make a detection, best score first.
+    """Pairs of queries and phrases that become detections, best score first.
 
-    "best" gives every query the phrase that fits it best; "all" takes every pair of a query and a phrase. Pairs below
-    `floor` are left out, but the best one stays, so that people can see how close it came.
+    "best" gives every query the phrase with the best score; "all" takes every pair of a query and a phrase. Pairs below
+    `floor` are left out, except the best one, so that people can see how close it came.
 
     >>> [rows.tolist() for rows in assign(np.array([[0.1, 0.9], [0.4, 0.3]], np.float32))]
     [[0, 1], [1, 0]]
@@ -65,7 +65,7 @@ def assign(
 
 
 def corners(centres: Shaped[np.ndarray, "Q 4"], width: float, height: float) -> Float32[np.ndarray, "Q 4"]:
-    """Boxes (x0, y0, x1, y1) in pixels from (centre x, centre y, width, height) as parts of a size.
+    """Boxes (x0, y0, x1, y1) in pixels from (centre x, centre y, width, height) as shares of a size.
 
     >>> corners(np.array([[0.5, 0.5, 0.2, 1.0]]), 100, 10).tolist()
     [[40.0, 0.0, 60.0, 10.0]]

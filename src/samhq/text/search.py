@@ -1,6 +1,6 @@
-"""A search for classes in pictures: what to look for, with which detector, and which of its boxes count.
+"""A search for classes in pictures: what to look for, with which detector, and which of its boxes to keep.
 
-Gives boxes and prompts; making masks of them is for others.
+Gives boxes and prompts; other modules make masks of them.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from samhq.text.classes import Classes, as_classes
 from samhq.text.detector import Detector, as_detections, detect_classes
 from samhq.text.load import load_detector
 
-_SMALL = 16  #: pictures up to this side may have all their boxes within 0..1
-_LEAST = 1.0  #: pixels of a side below which a box holds nothing
+_SMALL = 16  #: In pictures up to this side all boxes may lie within 0..1.
+_LEAST = 1.0  #: Boxes with a smaller side in pixels are empty.
 
 
 @dataclass(frozen=True)
 class Search:
-    """Classes or examples, a detector, and the rules that choose among its boxes."""
+    """Classes or examples, a detector, and the rules for choosing among its boxes."""
 
     detector: Detector | BoxFile
     classes: Classes | None
@@ -48,8 +48,8 @@ class Search:
     ) -> Search:
         """A search for `text`, which `as_classes` reads, or for objects `like` one or several examples.
 
-        `detector` is what `load_detector` takes. `threshold` is a score, or scores by class, and `thresholds` scores of
-        classes that have others; by default the detector's own.
+        `detector` is a value that `load_detector` takes. `threshold` is a score, or scores by class, and `thresholds`
+        has other scores for some classes; by default the detector's own.
 
         Raises:
             PromptError: nothing or both to search for, or class names that cannot be used.
@@ -82,7 +82,7 @@ class Search:
 
     @property
     def identity(self) -> Any:
-        """All that detections depend on beside the picture, as JSON values; None where the detector does not say it."""
+        """Everything that detections depend on except the picture, as JSON values; None for a detector without identity."""
         known = getattr(self.detector, "identity", None)
         if not known or self.classes is None:
             return None
@@ -91,12 +91,12 @@ class Search:
     def detect(
         self, images: Sequence[UInt8[np.ndarray, "H W 3"]], files: Sequence[str | None] | None = None
     ) -> list[Detections]:
-        """All boxes of each picture that a mask can be made of, best score first, before any threshold.
+        """All boxes of each picture from which a mask can be made, best score first, before any threshold.
 
         `files` are the pictures' paths, by which boxes in files are found.
 
         Raises:
-            PromptError: boxes in 0..1, an answer of another form, or a picture that a file of boxes does not know.
+            PromptError: boxes in 0..1, an answer of another form, or a picture that a file of boxes does not list.
         """
         found = self._all(images, [None] * len(images) if files is None else files)
         return [usable(one, image.shape[:2]) for one, image in zip(found, images, strict=True)]
@@ -119,14 +119,14 @@ class Search:
         return found.renamed(self.classes.owners, self.classes.names)
 
     def prompts(self, found: Detections) -> list[Prompt]:
-        """A prompt for every detection that counts, best score first: its box, and its mask where it has one."""
+        """A prompt for every detection to keep, best score first: its box, and its mask if it has one."""
         kept = self.selection.apply(found)
         masks: list[Any] = [None] * len(kept) if kept.masks is None else list(kept.masks)
         rows = zip(kept.boxes, masks, kept.labels, kept.scores.tolist(), strict=True)
         return [Prompt(box=box, mask=mask, label=label, score=score) for box, mask, label, score in rows]
 
     def rejected(self, found: Detections) -> str:
-        """What came closest to its threshold without reaching it, for a message."""
+        """The rejected detection closest to its threshold, for a message."""
         return self.selection.rejected(found)
 
 
@@ -140,10 +140,10 @@ def _score(threshold: Any) -> float:
 
 
 def usable(found: Detections, size_hw: tuple[int, ...]) -> Detections:
-    """The boxes that share at least a pixel with a picture of `size_hw`.
+    """The boxes that share at least one pixel with a picture of `size_hw`.
 
     Raises:
-        PromptError: the boxes look like parts of the picture in 0..1.
+        PromptError: the boxes look like shares of the picture in 0..1.
     """
     height, width = size_hw[:2]
     if len(found) and min(height, width) > _SMALL and found.boxes.min() >= 0 and found.boxes.max() <= 1:

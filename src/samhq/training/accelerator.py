@@ -1,4 +1,4 @@
-"""Where a run computes: one device or several, in which precision, by Accelerate. Knows nothing about the run."""
+"""The devices and the precision of a run, by Accelerate. Knows nothing about the run."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from samhq.errors import ConfigError
 from samhq.extras import from_extra
 
 _PRECISION = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
-#: How long processes wait for one that validates or encodes alone. Where one dies the launcher ends the others.
+#: How long processes wait for one that validates or encodes alone. If one dies, the launcher ends the others.
 _PATIENCE = timedelta(days=1)
-_DEVICE = "ACCELERATE_TORCH_DEVICE"  #: by which Accelerate is told one device of several
+_DEVICE = "ACCELERATE_TORCH_DEVICE"  #: The variable that tells Accelerate which of several devices to use.
 
 
 def start_accelerator(device: str | None, precision: str) -> Any:
-    """An `accelerate.Accelerator` for this process, on its own of the devices where several processes were launched.
+    """An `accelerate.Accelerator` for this process, with its own device if several processes were launched.
 
     Raises:
         ConfigError: a device that is not here, or float16 on a CPU.
@@ -36,9 +36,9 @@ def start_accelerator(device: str | None, precision: str) -> Any:
         from accelerate import Accelerator
         from accelerate.state import AcceleratorState
         from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs
-    # Its settings are the process's; a second run in this process may want others.
+    # Its settings belong to the process; a second run in this process may need others.
     AcceleratorState._reset_state(reset_partial_state=True)
-    # A batch need not hold every kind of prompt, so that some parameters may stay without a gradient.
+    # A batch need not hold every kind of prompt, so some parameters may have no gradient.
     some_unused = DistributedDataParallelKwargs(find_unused_parameters=True)
     patient = InitProcessGroupKwargs(timeout=_PATIENCE)
     with _told(chosen):
@@ -51,24 +51,24 @@ def start_accelerator(device: str | None, precision: str) -> Any:
 
 
 def is_main_process() -> bool:
-    """Whether this is the first of the processes that a launcher started, or the only one."""
+    """Whether this is the first process of a launcher, or the only one."""
     return os.environ.get("RANK", "0") == "0"
 
 
 def _part() -> None:
-    """Ends the connection of the processes while there is an interpreter.
+    """Closes the connection of the processes while the interpreter still exists.
 
-    gloo's threads let go of the last reduced tensors when they get the interpreter's lock; where it ends first, the
-    process aborts.
+    gloo's threads release the last reduced tensors when they get the interpreter's lock. If the interpreter ends first,
+    the process aborts.
     """
     if torch.distributed.is_initialized():
-        time.sleep(0.2)  # everything is reduced by now: all they need is the lock
+        time.sleep(0.2)  # Everything is reduced by now: they only need the lock.
         torch.distributed.destroy_process_group()
 
 
 @contextmanager
 def _told(device: torch.device) -> Iterator[None]:
-    """The device's name where Accelerate looks for it, unless a launcher has given each process its own."""
+    """Sets the device's name for Accelerate, unless a launcher has given each process its own."""
     if device.index is None or "LOCAL_RANK" in os.environ:
         yield
         return

@@ -1,6 +1,6 @@
 """Pictures and their masks as training sees them: mirrored, resized by a random factor, cut to the model's square.
 
-A pure function of the generator it is given. Knows nothing about prompts or the network.
+A pure function of its random generator. Knows nothing about prompts or the network.
 
 Source: large-scale jitter, arXiv 2012.07177, as in SAM-HQ's training (arXiv 2306.01567, train/utils/dataloader.py).
 """
@@ -18,17 +18,17 @@ from torch import Tensor
 from samhq.datasets.sample import Sample
 from samhq.image.frame import resize_antialiased
 
-#: At most so many objects of a picture are kept, the others are drawn by lot.
+#: Most objects of a picture to keep; the selection is random.
 MOST_OBJECTS = 32
-#: An object counts where it covers half of a pixel or more: one such pixel is enough.
+#: An object counts if it covers at least half of one pixel.
 HALF = 128
-#: The grey that the published training pads with, before normalisation.
+#: The grey of the published training's padding, before normalisation.
 _PUBLISHED_PAD = 128
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How pictures are changed: the side of the square, the chance of mirroring, the range of the factor.
+    """How pictures are changed: the side of the square, the probability of mirroring, the range of the factor.
 
     `published` follows the original training where it differs: bilinear without antialiasing, levels truncated, and
     grey 128 around a small picture.
@@ -52,17 +52,17 @@ class AugmentedView:
 
 
 def augment(sample: Sample, how: Augmentation, rng: np.random.Generator) -> AugmentedView:
-    """One view of a picture; K is 0 where no object is left in it.
+    """One view of a picture; K is 0 if no object is left in it.
 
-    The factor is of the size at which the picture just fits the square. Objects that no pixel is left of are not in
-    the view, crowds never are.
+    The factor is relative to the size at which the picture just fits the square. Objects without pixels are not in the
+    view, and crowds never are.
     """
     mirrored, factor, across, down = bool(rng.random() < how.flip), rng.uniform(*how.scale), rng.random(), rng.random()
     height, width = sample.image.shape[:2]
     target = round(factor * how.side)
     ratio = min(target / height, target / width)
     size_hw = max(1, round(height * ratio)), max(1, round(width * ratio))
-    # The same place for every object and the picture: the cut is drawn once.
+    # The same position for every object and the picture: the cut is drawn once.
     top = int(down * (max(0, size_hw[0] - how.side) + 1))
     left = int(across * (max(0, size_hw[1] - how.side) + 1))
 
@@ -80,7 +80,7 @@ def augment(sample: Sample, how: Augmentation, rng: np.random.Generator) -> Augm
 
 
 def _some(sample: Sample, rng: np.random.Generator) -> list[int]:
-    """Which objects to keep, in their order; the lot is drawn even where there are few, so that others stay put."""
+    """Which objects to keep, in their order; the random draw always happens, so that later draws do not change."""
     objects = sample.objects
     lot = rng.permutation(len(objects))[:MOST_OBJECTS]
     return [objects[place] for place in sorted(lot.tolist())]

@@ -1,6 +1,6 @@
-"""A run's state on disk: written whole or not at all, read back to go on exactly.
+"""Saves a run's state atomically, and reads it to continue exactly.
 
-Knows nothing about what the state means; the run hands over a dictionary of tensors and plain values.
+Knows nothing about the meaning of the state, a dictionary of tensors and plain values.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ import torch
 from samhq.errors import CheckpointError
 from samhq.storage.atomic import whole_file
 
-#: The one file of a run folder that is needed to go on.
+#: The one file of a run folder that is needed to continue.
 STATE = "state.pt"
 
 
 def save_state(folder: Path, state: dict[str, Any], config_json: str) -> Path:
-    """The path of the saved state. A crash while writing leaves the previous file in place.
+    """Saves the state and returns its path. A crash while writing leaves the previous file in place.
 
     Raises:
         OSError: it cannot be written, for instance because the disk is full.
     """
     target = folder / STATE
     try:
-        # Through Python's own file, which says so where the disk is full.
+        # Through Python's own file, which reports a full disk.
         with whole_file(target) as part, part.open("wb") as stream:
             torch.save(state, stream)
-    except RuntimeError as error:  # torch's own words for it
+    except RuntimeError as error:  # torch's own error for it.
         raise OSError(f"the state cannot be written to {target}: {str(error)[:120]}") from error
     with whole_file(folder / "config.json") as part:
         part.write_text(config_json)
@@ -58,10 +58,10 @@ def load_state(folder: Path) -> dict[str, Any]:
 
 
 def _check_sums(path: Path) -> None:
-    """Nothing, where every entry of the archive has the content that it was written with; torch compares no sums.
+    """Checks that every entry of the archive has its original content, because torch does not compare checksums.
 
     Raises:
-        ValueError: one has not.
+        ValueError: an entry has another checksum.
     """
     with zipfile.ZipFile(path) as archive:
         damaged = archive.testzip()
@@ -79,6 +79,6 @@ def seed_all(seed: int) -> None:
 def seed_step(seed: int, step: int, process: int = 0) -> None:
     """Seeds torch's generators on every device for one step of one process.
 
-    So what a step draws follows from its number alone, and a resumed run draws it again.
+    So a step's random numbers depend only on its number, and a resumed run draws the same.
     """
     torch.manual_seed(int(np.random.SeedSequence((seed, step, process)).generate_state(1, np.uint64)[0]) >> 1)

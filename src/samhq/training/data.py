@@ -1,7 +1,7 @@
-"""Batches of pictures with prompts and targets, drawn ahead by other processes; picture `i` is a function of `i`.
+"""Batches of pictures with prompts and targets, prepared by other processes; picture `i` is a function of `i`.
 
-So a resumed run sees exactly the pictures it would have seen. Knows nothing about where pictures come from, nor
-about the network.
+So a resumed run sees exactly the pictures that it would have seen. Knows nothing about the source of pictures or the
+network.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from samhq.types import Prompts
 
 
 class Features(NamedTuple):
-    """What a frozen encoder made of pictures: features [I,C,g,g], and what the decoder reads beside them.
+    """A frozen encoder's features of pictures: features [I,C,g,g], and the other maps that the decoder reads.
 
-    `early` [I,h,w,e] is the first level, for SAM-HQ; `levels` are the two finer maps of SAM 2, as `ImageEmbedding`.
+    `early` [I,h,w,e] is the first level, for SAM-HQ; `levels` are the two finer maps of SAM 2, as in `ImageEmbedding`.
     """
 
     features: Tensor
@@ -48,10 +48,10 @@ class Features(NamedTuple):
 
 @dataclass(frozen=True)
 class TrainingExample:
-    """A picture uint8 [h,w,3] at the model's scale, or its features; prompts; and the target of each.
+    """A picture uint8 [h,w,3] at the model's scale, or its features; prompts; and the target of each prompt.
 
-    Targets [P,F,F] are the share of each cell that the object covers: floats 0..1, or whole numbers up to 255.
-    `spare` holds other prompts for the same targets, to be asked where some picture of a batch is `short` of points.
+    Targets [P,F,F] are the share of each cell that the object covers: floats 0..1, or whole numbers up to 255. `spare`
+    holds other prompts for the same targets, to be used if some picture of a batch is `short` of points.
     """
 
     image: np.ndarray | None
@@ -74,7 +74,7 @@ class TrainingBatch:
 
     @property
     def pictures(self) -> int:
-        """How many pictures it holds."""
+        """The number of pictures."""
         held = self.pixels if self.features is None else self.features.features
         assert held is not None
         return len(held)
@@ -90,7 +90,7 @@ class TrainingBatch:
 
 
 def collate(asked: Sequence[TrainingExample], side: int, normalisation: Normalisation = IMAGENET) -> TrainingBatch:
-    """One batch of pictures for a model of that side, whose encoder has that normalisation."""
+    """One batch of pictures for a model with that side and that normalisation."""
     short = any(one.short for one in asked)
     each = [one.spare if short and one.spare else one.prompts for one in asked]
     prompts = [prompt for some in each for prompt in some]
@@ -108,7 +108,7 @@ def _joined(features: Sequence[Features]) -> Features | None:
     if not features:
         return None
     early = [one.early for one in features if one.early is not None]
-    # The encoders leave channels last, and another layout would change the last bits of what follows.
+    # Encoders give channels last, and another layout would change the last bits of the results.
     maps, *levels = (
         torch.cat(some).contiguous(memory_format=torch.channels_last)
         for some in zip(*((one.features, *one.levels) for one in features), strict=True)
@@ -119,7 +119,7 @@ def _joined(features: Sequence[Features]) -> Features | None:
 def normalised(
     images: UInt8[np.ndarray, "I h w 3"], side: int, normalisation: Normalisation = IMAGENET
 ) -> Float[Tensor, "I 3 S S"]:
-    """Pixels as the encoder takes them, from uint8 RGB; what is missing right and below is the mean colour.
+    """Pixels as the encoder takes them, from uint8 RGB; padding right and below is the mean colour.
 
     >>> (normalised(np.zeros((1, 1, 1, 3), np.uint8), 2)[0, 0] * 100).round().tolist()
     [[-212.0, 0.0], [0.0, 0.0]]
@@ -128,7 +128,7 @@ def normalised(
 
 
 class _Pictures(Dataset["TrainingExample | SamHQError"]):
-    """Errors are values on their way out of a worker: raised there, they would become text with its traceback."""
+    """Returns errors as values from a worker: if raised there, they would become text with a traceback."""
 
     def __init__(self, draw: Callable[[int], TrainingExample]) -> None:
         self.draw = draw
@@ -167,10 +167,10 @@ def batches(
     workers: int = 0,
     share: tuple[int, int] = (0, 1),
 ) -> Iterator[TrainingBatch]:
-    """Endless batches of pictures `draw(first)`, ...: drawn by `workers` processes, or between steps for 0.
+    """Endless batches of pictures `draw(first)`, ...: prepared by `workers` processes, or between steps for 0.
 
-    `share` is (rank, count) of processes that train together: each takes every `count`-th batch. What `draw` raises
-    on purpose is raised here as it was.
+    `share` is (rank, count) of processes that train together: each takes every `count`-th batch. Errors that `draw`
+    raises on purpose are raised here unchanged.
     """
 
     def indices() -> Iterator[list[int]]:
@@ -189,7 +189,7 @@ def batches(
         prefetch_factor=4 if workers else None,
         worker_init_fn=_Worker(_over(context)) if workers else None,
         multiprocessing_context=context if workers else None,
-        # Its own generator: starting a loader must not move the one that training draws from.
+        # Its own generator: starting a loader must not change the generator of training.
         generator=torch.Generator(),
     )
     return _told(iter(loader))
@@ -197,19 +197,19 @@ def batches(
 
 @cache
 def _over(context: BaseContext) -> multiprocessing.synchronize.Event:
-    """What workers look at to learn that the main process ends."""
+    """The flag that tells workers that the main process ends."""
     over = context.Event()
-    atexit.register(over.set)  # before multiprocessing ends its processes, which registered itself earlier
+    atexit.register(over.set)  # Before multiprocessing ends its processes; it registered itself earlier.
     return over
 
 
 @dataclass(frozen=True)
 class _Worker:
-    """How a worker begins: one thread, and deaf to the signals that ask the run to save; only the main process answers.
+    """Starts a worker with one thread and without the signals that ask the run to save; the main process handles them.
 
-    A signal to the whole group, as a terminal or a scheduler sends it, would otherwise end the workers first and the
-    run without its last save. Workers end when the loader tells them to, or by SIGTERM once the main process is `over`:
-    where an error's traceback keeps the loader, that is all they are told.
+    A signal to the whole group, as a terminal or a scheduler sends it, would otherwise end the workers first, and the
+    run without its last save. Workers end when the loader tells them, or by SIGTERM once the main process is `over`: if
+    an error's traceback keeps the loader alive, SIGTERM is all they get.
     """
 
     over: multiprocessing.synchronize.Event

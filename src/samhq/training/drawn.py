@@ -22,7 +22,7 @@ FEWEST_PIXELS = 40
 
 @dataclass(frozen=True)
 class EndlessScenes:
-    """Picture `index` of run `seed`, with that many prompts; a scene of specks alone is drawn again."""
+    """Picture `index` of run `seed`, with that many prompts; a scene of only tiny objects is drawn again."""
 
     seed: int
     side: int
@@ -31,7 +31,7 @@ class EndlessScenes:
     fine: int = 1
 
     def __call__(self, index: int) -> TrainingExample:
-        """The picture of that number."""
+        """The example with that number."""
         for attempt in range(100):
             scene = draw_scene(run_seed(self.seed, index, attempt), scenes_at(self.side))
             areas = scene.masks.sum((1, 2))

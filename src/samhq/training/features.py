@@ -1,9 +1,9 @@
-"""What a frozen encoder makes of a few fixed views of each picture, kept on disk: later epochs cost only the decoder.
+"""A frozen encoder's features of a few fixed views of each picture, kept on disk: later epochs run only the decoder.
 
-One safetensors file for each view, with its features and the cover of its objects, under a name that follows from
-the content of picture and masks, the encoder's weights, the augmentation and the number of the view. Files appear
-whole, so runs, also at the same time, may share a folder. A picture whose source says that it stayed as it was, and
-whose views are all there, is not read again. Knows nothing about prompts or losses.
+One safetensors file for each view, with its features and the cover of its objects. The name depends on the content of
+picture and masks, the encoder's weights, the augmentation and the number of the view. Files are written atomically, so
+several runs may share a folder, also at the same time. An unchanged picture whose views all exist is not read again.
+Knows nothing about prompts or losses.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from samhq.training.data import Features, normalised
 from samhq.training.labelled import view_of
 from samhq.training.start import AFTER_ENCODER
 
-VERSION = 1  #: of the files; another one means that they are made anew
-_HEADER = "samhq_view"  #: where in the safetensors metadata our record is
-_SPEAK = 10.0  #: seconds from one word about the progress to the next
+VERSION = 1  #: Version of the files; files of another version are computed again.
+_HEADER = "samhq_view"  #: The key of our record in the safetensors metadata.
+_SPEAK = 10.0  #: Seconds between messages about the progress.
 
 
 @dataclass(frozen=True)
 class KeptViews:
-    """The stored views of a data set: called with (picture, copy), gives cover and features, or None for no object."""
+    """The stored views of a data set: a call with (picture, copy) gives cover and features, or None without objects."""
 
     paths: Mapping[tuple[int, int], Path]
 
@@ -69,7 +69,7 @@ class KeptViews:
 
 @dataclass(frozen=True)
 class FeatureCache:
-    """A folder of views; `dtype` is that of the stored numbers, `precision` that of the arithmetic."""
+    """A folder of views; `dtype` is the type of the stored numbers, `precision` the type of the arithmetic."""
 
     folder: Path
     how: Augmentation
@@ -87,10 +87,11 @@ class FeatureCache:
         at_once: int = 4,
         say: Callable[[str], None] = print,
     ) -> KeptViews:
-        """Every copy of every picture, encoded where no whole file is there yet.
+        """Encodes every copy of every picture for which there is no valid file.
 
-        `source` says with the pictures' own name which source they are, for instance by its path. Of several processes
-        that share the work each is (rank, count), encodes its part, and must wait for the others before it reads.
+        `source` identifies, together with the pictures' own name, the source of pictures, for instance by its path. If
+        several processes share the work, each is (rank, count), encodes its part, and must wait for the others before
+        it reads.
 
         Raises:
             ImageError: a picture cannot be read.
@@ -122,7 +123,7 @@ class FeatureCache:
         return KeptViews(paths)
 
     def _known_views(self, content: str | None, encoder: str, sam: Sam) -> list[Path] | None:
-        """The views of that content if all are there; None where the picture must be read."""
+        """The views for that content if all exist; None if the picture must be read."""
         views = None if content is None else self._views(content, encoder, sam)
         return views if views is not None and all(map(whole, views)) else None
 
@@ -130,7 +131,7 @@ class FeatureCache:
         return [self._path(content, encoder, sam, copy) for copy in range(self.copies)]
 
     def _store_missing(self, sample: Sample, sam: Sam, views: Sequence[Path], at_once: int) -> int:
-        """How many of a picture's views were not there and are now."""
+        """Stores a picture's missing views and returns their number."""
         missing = [copy for copy, path in enumerate(views) if not whole(path)]
         for start in range(0, len(missing), at_once):
             self._store(sample, sam, {copy: views[copy] for copy in missing[start : start + at_once]})
@@ -160,7 +161,7 @@ class FeatureCache:
             files.write(path, tensors, {_HEADER: json.dumps(record)})
 
     def _encode(self, views: Sequence[AugmentedView], sam: Sam) -> list[Features | None]:
-        """Features of each view; None where it has no object, which is never asked about."""
+        """Features of each view; None for a view without objects, which is never used."""
         wanted = [place for place, view in enumerate(views) if len(view.cover)]
         found: list[Features | None] = [None] * len(views)
         if wanted:
@@ -188,15 +189,15 @@ class FeatureCache:
 
 
 def _save(contents: KnownContents, share: tuple[int, int], say: Callable[[str], None]) -> None:
-    """Every process knows all contents, so one of them writes."""
+    """Saves the contents; every process knows all of them, so only one writes."""
     if share[0] == 0:
         contents.save(say)
 
 
 def encoder_hash(sam: Sam) -> str:
-    """The SHA-256 of the encoder's weights and side: HQ heads and decoder do not change what it makes.
+    """The SHA-256 of the encoder's weights and side; HQ heads and decoder do not change its output.
 
-    What SAM 2 adds to the encoder's maps before a decoder sees them counts as the encoder's.
+    The layers of SAM 2 between the encoder and the decoder count as part of the encoder.
     """
     state: dict[str, Any] = sam.image_encoder.state_dict()
     state |= {name: value for name, value in sam.state_dict().items() if name.startswith(AFTER_ENCODER)}
@@ -212,14 +213,14 @@ def encoder_hash(sam: Sam) -> str:
 
 
 def content_hash(sample: Sample) -> str:
-    """The SHA-256 of a picture, its masks and which of them are crowds."""
+    """The SHA-256 of a picture, its masks and its crowd flags."""
     masks = np.packbits(sample.masks)
     shape = digest.canonical([list(sample.image.shape), list(sample.masks.shape), sample.crowd.tolist()])
     return digest.of_bytes(shape, np.ascontiguousarray(sample.image).data, masks.data)
 
 
 def whole(path: Path) -> bool:
-    """Whether a view is stored there and its file is not cut short."""
+    """Whether a view is stored there and its file is complete."""
     try:
         with safe_open(str(path), framework="pt") as stream:
             return _HEADER in (stream.metadata() or {})
@@ -228,9 +229,9 @@ def whole(path: Path) -> bool:
 
 
 def size_in_bytes(sam: Sam, views: int, dtype: str) -> int:
-    """About how much disk so many views take.
+    """The approximate disk space of this many views.
 
-    The early features are most of it: 12 of 16 MB for a ViT-B in float32.
+    Most of it are the early features: 12 of 16 MB for a ViT-B in float32.
     """
     config = sam.config
     beside = math.prod(config.encoder.level_hwc(config.side)) if config.has_hq_map else 0

@@ -1,9 +1,9 @@
-"""First weights for training from scratch: those that let masks follow prompts from the first steps.
+"""Initial weights for training from scratch that let masks follow prompts from the first steps.
 
-With the layers' plain start every mask stays empty for thousands of pictures: queries and keys are projected
-independently, so that a click and the place it falls on have nothing in common until that is learnt. Here both
-projections start alike, each head with its own band of frequencies, so that places attend to what is near
-them from the first step. Works on a built network, in place.
+With the layers' default initialisation every mask stays empty for thousands of pictures: queries and keys have
+independent projections, so a click and its position have nothing in common until that is learnt. Here both projections
+start alike, each head with its own band of frequencies, so that positions attend to their neighbourhood from the first
+step. Works on a built network, in place.
 
 Source: the idea of starting attention near its trained shape is that of Mimetic Initialization (arXiv 2305.09828).
 """
@@ -19,13 +19,13 @@ from samhq.config import DecoderConfig
 from samhq.model.sam import Sam
 from samhq.model.transformer import Attention, TwoWayBlock
 
-#: Strength of a head's attention to its own place, as the largest logit.
+#: Strength of a head's attention to its own position, as the largest logit.
 _NEAR = 4.0
 
 
 @torch.no_grad()
 def initialise(sam: Sam) -> None:
-    """Gives an untrained network first weights, drawn from torch's global generator."""
+    """Sets the initial weights of an untrained network, drawn from torch's global generator."""
     frequencies = sam.prompt_encoder.pe_layer.positional_encoding_gaussian_matrix
     transformer = sam.mask_decoder.transformer
     for block in transformer.layers:
@@ -45,7 +45,7 @@ def _look_near(attention: Attention, frequencies: Tensor) -> None:
     half = frequencies.shape[1]
     order = frequencies.norm(dim=0).argsort()[: heads * each].view(heads, each)
     places = torch.cat([order, order + half], 1).flatten()
-    # Logit at distance nothing: scale^2 * each / sqrt(2 * each).
+    # Logit at distance 0: scale^2 * each / sqrt(2 * each).
     scale = math.sqrt(_NEAR * math.sqrt(2 * each) / each)
     shared = torch.randn(width, 2 * half, device=frequencies.device) * 0.3 / math.sqrt(2 * half)
     shared[torch.arange(width), places] += scale
@@ -56,7 +56,7 @@ def _look_near(attention: Attention, frequencies: Tensor) -> None:
 
 
 def _remember(attention: Attention) -> None:
-    """Tokens begin by looking mostly at themselves; the first block's self-attention has no other path."""
+    """Tokens begin by attending mostly to themselves; the first block's self-attention has no other path."""
     shared = nn.init.orthogonal_(torch.empty_like(attention.q_proj.weight)) * 0.5
     for projection in (attention.q_proj, attention.k_proj):
         projection.weight.copy_(shared)
@@ -72,17 +72,17 @@ def _pass_on(attention: Attention) -> None:
 
 
 def _start(name: str, module: nn.Module) -> None:
-    """First weights of everything that is no attention of the decoder."""
+    """Initial weights of everything except attention in the decoder."""
     if isinstance(module, nn.ConvTranspose2d):
         _normal(module, math.sqrt(2 / module.in_channels))
     elif isinstance(module, nn.Embedding):
-        # Places must be heard above what is said about them.
+        # Positions must be stronger than the content.
         nn.init.normal_(module.weight, std=0.5 if "token" in name else 0.25)
     elif isinstance(module, nn.Linear) and ("hypernetworks" in name or "hf_mlp" in name):
         last = name.endswith(f"layers.{DecoderConfig.head_depth - 1}")
         _normal(module, math.sqrt((0.5 if last else 2) / module.in_features))
     elif isinstance(module, nn.Conv2d) and name.endswith("local_conv.c"):
-        # It stands in the residual stream, so it begins close to passing it on.
+        # It is in the residual stream, so it begins close to the identity.
         nn.init.normal_(module.weight, std=0.1)
         module.weight[:, :, 1, 1] += 1
     elif isinstance(module, nn.BatchNorm2d) and ".layers.0.blocks." in name and name.endswith("conv3.bn"):

@@ -1,4 +1,4 @@
-"""What a run says of itself: a line for people, a line of JSON, scalars for TensorBoard.
+"""The log of a run: lines for people, lines of JSON, scalars for TensorBoard.
 
 Knows nothing about networks or data.
 """
@@ -15,14 +15,15 @@ from typing import Any, TextIO
 from samhq.evaluation.result import as_json
 from samhq.extras import missing_package
 
-LOG = "log.jsonl"  #: in a run's folder, one line of JSON for each line printed
-BOARD = "tensorboard"  #: in a run's folder
+LOG = "log.jsonl"  #: In a run's folder: one line of JSON for each printed line.
+BOARD = "tensorboard"  #: In a run's folder.
 
 
 class TrainingLog:
-    """Means over a few steps and scores of validations, as they come; `say` prints a line, no folder: no files.
+    """Means over several steps and scores of validations; `say` prints a line; without a folder no files are written.
 
-    A resumed run appends. Lines of steps beyond `step`, which a killed run took after its last saved state, are cut.
+    A resumed run appends. Lines of steps beyond `step`, which a killed run took after its last saved state, are
+    removed.
 
     Raises:
         MissingExtraError: TensorBoard is asked for and not installed.
@@ -55,7 +56,7 @@ class TrainingLog:
             self._board.close()
 
     def step(self, place: Mapping[str, Any], parts: Mapping[str, float], images: int) -> None:
-        """Takes in a step; every so many steps a line with their means goes out. `place` has "step"."""
+        """Adds a step; after every few steps writes a line with their means. `place` has "step"."""
         self._rows.append(parts)
         self._images += images
         self._place = place
@@ -63,7 +64,7 @@ class TrainingLog:
             self.catch_up()
 
     def catch_up(self) -> None:
-        """A line about the steps since the last one, if there are any: before a validation, and at the end."""
+        """Writes a line about the steps since the last one, if there are any: before a validation, and at the end."""
         if not self._rows:
             return
         names = dict.fromkeys(name for row in self._rows for name in row)
@@ -73,11 +74,11 @@ class TrainingLog:
         self._rows, self._since, self._images = [], now, 0
 
     def scores(self, step: int, scores: Mapping[str, float], note: str = "") -> None:
-        """A validation's result."""
+        """Writes a validation's result."""
         self._write({"step": step, "scores": dict(scores)}, shown=scores, note=note)
 
     def restart_clock(self) -> None:
-        """Time until now counts for no step: a validation or a checkpoint took it."""
+        """Leaves the time until now out of the steps' time: a validation or a checkpoint took it."""
         self._since, self._images = time.monotonic(), 0
 
     def _write(self, row: Mapping[str, Any], shown: Mapping[str, Any] | None = None, note: str = "") -> None:
@@ -106,7 +107,7 @@ def _open_log(folder: Path, step: int) -> TextIO:
 
 
 def _kept(log: Path, step: int) -> list[str]:
-    """The log's lines up to a step; a line that a kill cut short ends them."""
+    """The log's lines up to a step; an incomplete line of a killed run ends them."""
     lines = log.read_text(encoding="utf-8").splitlines(keepends=True) if log.is_file() else []
     kept = []
     for line in lines:

@@ -1,7 +1,7 @@
-"""Pictures of a data set as training asks about them: which picture comes when, how it is seen, what is asked.
+"""Training examples from a data set: the order of pictures, their views, their prompts.
 
-Question `i` is a pure function of the seed and `i`: its picture follows from a new order in every epoch, its view
-from a generator of its own, or is one of a few fixed copies. Knows nothing about the network.
+Example `i` is a pure function of the seed and `i`. Each epoch has a new order. A view comes from its own generator, or
+is one of a few fixed copies. Knows nothing about the network.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from samhq.training.config import Kind, TrainConfig, parse_kinds
 from samhq.training.data import Features, TrainingExample
 from samhq.training.prompts import TrainingPrompt, draw_kind, draw_prompt
 
-#: Pictures in a row without an object before a data set is given up.
+#: Number of pictures in a row without an object before a data set is refused.
 PATIENCE = 200
 
-#: What is known of a picture's copy, (picture, copy) -> its view and features; None where no object is in it.
+#: From (picture, copy) to its view and features; None for a view without objects.
 Stored = Callable[[int, int], tuple[np.ndarray, Features] | None]
 
 
 @dataclass(frozen=True)
 class Asking:
-    """How prompts are asked of a view."""
+    """How prompts for a view are drawn."""
 
     prompts: int
     kinds: dict[Kind, float]
@@ -39,13 +39,13 @@ class Asking:
 
     @classmethod
     def of(cls, config: TrainConfig) -> Asking:
-        """What a run's configuration says."""
+        """The settings in a run's configuration."""
         return cls(config.prompts_per_picture, parse_kinds(config.kinds), config.clicks, config.published)
 
     def ask(
         self, image: np.ndarray | None, cover: np.ndarray, rng: np.random.Generator, features: Features | None = None
     ) -> TrainingExample:
-        """That many prompts, for different objects as long as there are some; `cover` uint8 [K,S,S] has one or more."""
+        """That many prompts, for different objects if possible; `cover` uint8 [K,S,S] has one object or more."""
         rounds = -(-self.prompts // len(cover))
         owners = np.concatenate([rng.permutation(len(cover)) for _ in range(rounds)])[: self.prompts]
         masks = [cover[owner] >= HALF for owner in owners]
@@ -57,7 +57,7 @@ class Asking:
         return TrainingExample(image, prompts, cover[owners], features, spare, short)
 
     def _spare(self, mask: np.ndarray, prompt: TrainingPrompt, rng: np.random.Generator) -> TrainingPrompt:
-        """What stands in for a prompt of clicks: the published training drops them for a whole batch."""
+        """The substitute for a prompt of clicks: the published training removes clicks from a whole batch."""
         others = {kind: share for kind, share in self.kinds.items() if kind != "clicks"}
         total = sum(others.values())
         if not len(prompt.labels) or not others:
@@ -67,7 +67,7 @@ class Asking:
 
 @dataclass(frozen=True)
 class LabelledPictures:
-    """Question `index` about a data set; `copies` fixed views of each picture, or a new view each time for 0."""
+    """Example `index` of a data set; `copies` fixed views of each picture, or a new view each time for 0."""
 
     pictures: Pictures
     how: Augmentation
@@ -77,7 +77,7 @@ class LabelledPictures:
     stored: Stored | None = None
 
     def __call__(self, index: int) -> TrainingExample:
-        """The question of that number; a view without an object gives way to the next picture's.
+        """The example with that number; a view without objects is replaced by the next picture's.
 
         Raises:
             ImageError: a picture cannot be read.
@@ -102,7 +102,7 @@ class LabelledPictures:
         return self.asking.ask(view.image, view.cover, rng) if len(view.cover) else None
 
     def _from(self, index: int):  # type: ignore[no-untyped-def]
-        """Pictures and copies from question `index` on, without an end."""
+        """Pictures and copies from example `index` on, without an end."""
         count = len(self.pictures)
         while True:
             epoch, place = divmod(index, count)
@@ -122,6 +122,6 @@ def order(seed: int, epoch: int, count: int) -> np.ndarray:
 
 
 def view_of(sample: Sample, copy: int, how: Augmentation) -> AugmentedView:
-    """The fixed view number `copy` of a picture: it follows from the picture's own pixels, whatever the run."""
+    """The fixed view number `copy` of a picture; it depends on the picture's own pixels, not on the run."""
     content = digest.of_bytes(digest.canonical(list(sample.image.shape)), np.ascontiguousarray(sample.image).data)
     return augment(sample, how, np.random.default_rng((int(content[:16], 16), copy)))

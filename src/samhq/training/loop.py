@@ -1,8 +1,8 @@
 """A training run, top to bottom: a network and pictures in, a folder of checkpoints out.
 
-The plan is a timeline of stages; the learning rate follows the share of the plan that is behind, so that a run
-planned in minutes ends in time. SIGTERM and SIGINT save and end it; `resume` goes on to the same losses, and begins
-where nothing was saved yet.
+The plan is a timeline of stages. The learning rate depends on the finished share of the plan, so that a run planned in
+minutes ends in time. SIGTERM and SIGINT save the run and end it. `resume` continues with the same losses, or begins if
+nothing was saved yet.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from samhq.training.optimise import set_rates
 from samhq.training.run import Run
 from samhq.training.start import learning
 
-#: Consecutive steps with a loss or gradient that is no number before a run gives up.
+#: Number of steps in a row with a loss or gradient that is not finite before a run ends.
 PATIENCE = 20
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What a run left behind: checkpoints in the original layout, and scores on its validation pictures.
+    """The result of a run: checkpoints in the original layout, and scores on its validation pictures.
 
-    `best` is the checkpoint with the best validation `score`, `last` the one at the end; the same file where nothing
-    was validated. Of a run that was stopped before its first step both are the weights that it began with. `before`
-    and `after` are the scores before the first step and of `best`, empty without validation.
+    `best` is the checkpoint with the best validation `score`, `last` the one at the end; both are the same file without
+    validation. If a run was stopped before its first step, both are its initial weights. `before` and `after` are the
+    scores before the first step and of `best`; empty without validation.
     """
 
     best: Path
@@ -50,7 +50,7 @@ class Trained:
 
     @property
     def improved(self) -> bool | None:
-        """Whether `best` beats the weights that the run began with; None without validation."""
+        """Whether `best` is better than the initial weights; None without validation."""
         return self.after[self.score] > self.before[self.score] if self.before and self.after else None
 
 
@@ -61,18 +61,17 @@ def train(
     validation: Pictures | None = None,
     say: Callable[[str], None] = print,
 ) -> Trained:
-    """The checkpoints of a training run; its log and all it needs to go on are in the folder `config.output`.
+    """The checkpoints of a training run; its log and its state are in the folder `config.output`.
 
-    `data` and `validation` are used in place of the sources that the configuration names; `say` takes each line of
-    progress.
+    `data` and `validation` replace the sources in the configuration; `say` gets each line of progress.
 
     Raises:
-        ConfigError: fields that do not go together, a source that is not there, a folder that holds another run or in
-            which one is trained at this moment, or `config.resume` and a folder that holds something else than a run.
-        CheckpointError: the weights to begin with cannot be had, or the saved state is damaged.
+        ConfigError: fields that do not go together, a source that does not exist, a folder that holds another run or in
+            which another process trains, or `config.resume` with a folder that holds something else.
+        CheckpointError: the initial weights cannot be loaded, or the saved state is damaged.
         ImageError: a picture cannot be read.
-        MissingExtraError: Accelerate, or what draws scenes, is not installed.
-        SamHQError: the loss was no number for many steps in a row.
+        MissingExtraError: Accelerate, or a package for drawing scenes, is not installed.
+        SamHQError: the loss was not finite for many steps in a row.
     """
     alone = only_one(config.folder, "training") if is_main_process() else nullcontext()
     with alone:
@@ -80,7 +79,7 @@ def train(
 
 
 def _trained(run: Run) -> Trained:
-    """What a run leaves behind when all its steps are done."""
+    """The result of a run after its last step."""
     with stop_requests() as stop, run.journal() as journal, run.kept_on_error():
         if not run.step:
             run.validate(journal, "before the first step")
@@ -106,7 +105,7 @@ def _trained(run: Run) -> Trained:
 
 
 def update(run: Run, stream: Iterator[TrainingBatch]) -> dict[str, float]:
-    """One step over the accumulated batches; the parts of its loss, its IoU by kind of prompt, the gradient's norm.
+    """One step over the accumulated batches; gives the parts of its loss, its IoU by kind of prompt, the gradient norm.
 
     Parts and IoU are means over the batches that have them.
     """
@@ -117,14 +116,14 @@ def update(run: Run, stream: Iterator[TrainingBatch]) -> dict[str, float]:
     rows: list[dict[str, Tensor]] = []
     for number in range(config.accumulate):
         last = number + 1 == config.accumulate
-        with nullcontext() if last else accelerator.no_sync(run.task):  # processes add gradients up once
+        with nullcontext() if last else accelerator.no_sync(run.task):  # Processes add gradients once.
             loss, parts = run.task(next(stream).to(accelerator.device))
             accelerator.backward(loss / config.accumulate)
         total = total + loss.detach() / config.accumulate
         rows.append(parts)
     norm = accelerator.clip_grad_norm_(run.task.parameters(), config.clip or float("inf"))
-    # A gradient that is no number would poison every weight: such a step changes nothing. With a loss scale the
-    # optimiser sees to that itself, and lowers the scale.
+    # A gradient that is not finite would destroy every weight, so such a step changes nothing. With a loss scale the
+    # optimiser does that itself, and lowers the scale.
     if is_number(run, accelerator.reduce(total), norm):
         run.optimiser.step()
         run.average.update(learning(run.sam))
@@ -135,7 +134,7 @@ def update(run: Run, stream: Iterator[TrainingBatch]) -> dict[str, float]:
 
 
 def means(rows: Sequence[Mapping[str, Tensor]]) -> dict[str, float]:
-    """The mean of every part over the batches that have it: not every batch holds every kind of prompt.
+    """The mean of every part over the batches that have it, because not every batch holds every kind of prompt.
 
     >>> means([{"dice": torch.tensor(1.0)}, {"dice": torch.tensor(3.0), "iou_box": torch.tensor(0.5)}])
     {'dice': 2.0, 'iou_box': 0.5}
@@ -145,7 +144,7 @@ def means(rows: Sequence[Mapping[str, Tensor]]) -> dict[str, float]:
 
 
 def is_number(run: Run, *values: Tensor) -> bool:
-    """Whether all values are numbers; the same in every process.
+    """Whether all values are finite; the same in every process.
 
     Raises:
         SamHQError: some were not for many steps in a row.
@@ -166,7 +165,7 @@ def is_number(run: Run, *values: Tensor) -> bool:
 def stop_requests() -> Iterator[list[int]]:
     """A list that fills when the process is asked to end; a second request ends it at once.
 
-    Signals are the main thread's: in another one, as a server's or a notebook's may be, the list stays empty.
+    Only the main thread gets signals. In another thread, such as a server's or a notebook's, the list stays empty.
     """
     asked: list[int] = []
     if threading.current_thread() is not threading.main_thread():

@@ -1,4 +1,4 @@
-"""Low-rank changes of an encoder's attention: few numbers learn, and in the end they are part of the weights.
+"""Low-rank changes of an encoder's attention: few numbers learn, and at the end they are merged into the weights.
 
 Works on a built network, in place. Knows nothing about data or losses.
 
@@ -20,7 +20,7 @@ from samhq.model.sam import Sam
 
 
 class LowRank(nn.Module):
-    """A matrix plus `alpha / rank` times the product of two thin ones; at first the matrix itself."""
+    """A matrix plus `alpha / rank` times the product of two thin matrices; initially the matrix itself."""
 
     def __init__(self, rows: int, columns: int, rank: int, alpha: float) -> None:
         super().__init__()
@@ -35,9 +35,9 @@ class LowRank(nn.Module):
 
 
 def add_lora(sam: Sam, rank: int, alpha: float) -> None:
-    """Gives every attention matrix of the encoder a low-rank change; what the network computes stays as it is.
+    """Gives every attention matrix of the encoder a low-rank change; the network's output does not change.
 
-    The matrices' own numbers do not learn from then on. Which layers these are, the encoder's row says.
+    From then on the matrices themselves do not learn. The encoder's row names these layers.
 
     Raises:
         ConfigError: the encoder has no such layers.
@@ -57,7 +57,7 @@ def add_lora(sam: Sam, rank: int, alpha: float) -> None:
 
 
 def add_same_lora(sam: Sam, other: Sam) -> None:
-    """Gives another network of the same layers the low-rank changes that `sam` has; none where it has none."""
+    """Gives another network with the same layers the low-rank changes of `sam`; none if it has none."""
     for name, module in sam.named_modules():
         if parametrize.is_parametrized(module, "weight"):
             change = copy.deepcopy(module.parametrizations.weight[0])
@@ -65,7 +65,7 @@ def add_same_lora(sam: Sam, other: Sam) -> None:
 
 
 def merged_state(sam: Sam) -> dict[str, Tensor]:
-    """The network's state with low-rank changes worked into their matrices: names of the original layout."""
+    """The network's state with low-rank changes merged into their matrices; names of the original layout."""
     state = {name: value for name, value in sam.state_dict().items() if ".parametrizations." not in name}
     for name, module in sam.named_modules():
         if parametrize.is_parametrized(module, "weight"):

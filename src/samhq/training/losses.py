@@ -1,7 +1,7 @@
-"""What a set of masks and scores costs against the truth.
+"""The loss of a set of masks and scores against the truth.
 
-Works on low-resolution logits and soft targets, the share of each pixel that the object covers: on every pixel, or
-on points where the mask is unsure. Knows nothing about models, prompts or pictures.
+Works on low-resolution logits and soft targets, the share of each pixel that the object covers: on every pixel, or on
+points where the mask is uncertain. Knows nothing about models, prompts or pictures.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor
 from samhq.training.points import at_points
 from samhq.training.recipes import LossWeights
 
-#: Share of the three candidates' loss that goes to all of them and not only to the best, so that none dies.
+#: Share of the loss that goes to all three candidates, not only to the best, so that none stops learning.
 _SHARED = 0.1
 
 
@@ -35,7 +35,7 @@ def mask_loss(
 ) -> Float[Tensor, "P K"]:
     """Weighted cross-entropy, focal and dice loss of each mask, averaged over its pixels, or over points.
 
-    On every pixel the target must be of the logits' size; on `weights.points` it may be of any.
+    On every pixel the target must have the logits' size; with `weights.points` it may have any size.
 
     >>> perfect = torch.tensor([[[[9.0, -9.0], [-9.0, -9.0]]]])
     >>> loss = mask_loss(perfect, (perfect[:, 0] > 0).float(), LossWeights())
@@ -58,7 +58,7 @@ def mask_loss(
 
 
 def dice_loss(probability: Float[Tensor, "*n H W"], truth: Float[Tensor, "*n H W"]) -> Float[Tensor, "*n"]:
-    """One minus the soft dice overlap; one is added above and below so that empty against empty costs nothing.
+    """One minus the soft dice overlap; one is added to numerator and denominator, so that two empty masks cost nothing.
 
     >>> dice_loss(torch.zeros(2, 2), torch.zeros(2, 2)).item()
     0.0
@@ -68,7 +68,7 @@ def dice_loss(probability: Float[Tensor, "*n H W"], truth: Float[Tensor, "*n H W
 
 
 def low_res_iou(logits: Float[Tensor, "P K G G"], target: Float[Tensor, "P G G"]) -> Float[Tensor, "P K"]:
-    """IoU, 0..1, of each mask against the target at low resolution; 1 where both are empty."""
+    """IoU, 0..1, of each mask with the target at low resolution; 1 if both are empty."""
     mask, truth = logits > 0, target[:, None] > 0.5
     overlap, union = (mask & truth).sum((-2, -1)).float(), (mask | truth).sum((-2, -1)).float()
     return torch.where(union > 0, overlap / union.clamp(min=1), 1.0)
@@ -82,11 +82,11 @@ def prompt_losses(
     ambiguous: Bool[Tensor, " P"],
     weights: LossWeights,
 ) -> Losses:
-    """What one round costs. An ambiguous prompt is judged by the best of masks 1..3, any other by mask 0.
+    """The loss of one round. An ambiguous prompt uses the best of masks 1..3, any other prompt uses mask 0.
 
-    The other masks count `weights.minor`, so that both ways to ask work for every prompt. SAM's mask is taken as
-    given where HQ is added to it: HQ learns to correct, SAM does not learn to be corrected. Judged on every pixel,
-    SAM's masks are judged at their own size and HQ masks enlarged to a target that is finer.
+    The other masks have the weight `weights.minor`, so that both kinds of answers work for every prompt. When HQ is
+    added to SAM's mask, that mask is detached: HQ learns to correct SAM, and SAM does not learn to be corrected. On
+    every pixel, SAM's masks are compared at their own size, and HQ masks enlarged to a finer target.
     """
     low = pooled(target, sam_logits.shape[-1])
     truth = low_res_iou(sam_logits.detach(), low)
@@ -96,7 +96,7 @@ def prompt_losses(
         three = (1 - _SHARED) * three + _SHARED * each[:, 1:].mean(1)
         major, minor = torch.where(ambiguous, three, each[:, 0]), torch.where(ambiguous, each[:, 0], three)
         parts = {"sam": major.mean(), "minor": minor.mean()}
-    else:  # SAM is as it is: its best mask is the one that overlaps most
+    else:  # SAM does not learn: its best mask is the one with the best overlap.
         parts, best = {}, truth[:, 1:].argmax(1)
     chosen = torch.where(ambiguous, best + 1, 0)
     if weights.iou:
@@ -109,7 +109,7 @@ def prompt_losses(
 
 
 def _hq_losses(hq: Tensor, given: Tensor, target: Tensor, weights: LossWeights) -> dict[str, Tensor]:
-    """What the HQ mask costs, alone and added to SAM's; what counts nothing is not computed."""
+    """The loss of the HQ mask, alone and added to SAM's; parts with weight 0 are not computed."""
     judged = {"hq": hq, "hq_sum": given + hq}
     judged = {name: logits for name, logits in judged.items() if getattr(weights, name)}
     logits = torch.cat(list(judged.values()), 1)
@@ -118,7 +118,7 @@ def _hq_losses(hq: Tensor, given: Tensor, target: Tensor, weights: LossWeights) 
 
 
 def pooled(target: Float[Tensor, "P F F"], size: int) -> Float[Tensor, "P G G"]:
-    """The target at a smaller size: each cell the mean of those it holds."""
+    """The target at a smaller size: each cell is the mean of its pixels."""
     return target if target.shape[-1] == size else functional.adaptive_avg_pool2d(target, size)
 
 

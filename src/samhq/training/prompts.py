@@ -1,7 +1,7 @@
-"""Prompts as a user would give them, made from a true mask: boxes, clicks, earlier masks, corrections.
+"""Prompts as users would give them, made from a true mask: boxes, clicks, earlier masks, corrections.
 
-The first prompts are NumPy and a pure function of the generator they are given; corrections are torch, on the
-network's own mistakes. Knows nothing about scenes or the network.
+First prompts are NumPy and a pure function of the random generator; corrections are torch, and use the network's own
+errors. Knows nothing about scenes or the network.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from samhq.types import BACKGROUND, FOREGROUND, IGNORED, Prompts
 
 #: Most clicks of a first prompt.
 MOST_POINTS = 4
-_LOW = 4  # picture pixels along a side of a low-resolution mask's pixel
+_LOW = 4  # Picture pixels along a side of a low-resolution mask's pixel.
 
 
 @dataclass(frozen=True)
 class TrainingPrompt:
-    """One prompt in picture pixels: points [N,2], labels [N], box [4] and mask [G,G] logits, NaN where absent.
+    """One prompt in picture pixels: points [N,2], labels [N], box [4] and mask [G,G] logits, NaN if absent.
 
-    `ambiguous` says that a lone click is all there is, so that several masks would be right.
+    `ambiguous` is true for a single click, for which several masks would be right.
     """
 
     points: np.ndarray
@@ -40,7 +40,7 @@ class TrainingPrompt:
 
 
 def draw_kind(kinds: Mapping[Kind, float], rng: np.random.Generator) -> Kind:
-    """A kind of prompt, as often as `kinds` says; the shares add up to one."""
+    """A random kind of prompt with the probabilities in `kinds`, which add up to one."""
     return list(kinds)[int(rng.choice(len(kinds), p=list(kinds.values())))]
 
 
@@ -72,7 +72,7 @@ def draw_prompt(mask: np.ndarray, kind: Kind, rng: np.random.Generator, clicks: 
         points = different_points(mask, clicks, rng)
         return replace(none, points=points, labels=np.full(len(points), FOREGROUND, np.int64))
     noisy = noise_mask(mask, rng)
-    # The published training gives 0 and 255, which no decoder ever makes; SAM's own masks are logits about 0.
+    # The published training gives 0 and 255, which no decoder produces; SAM's own masks are logits around 0.
     logits = noisy * 255.0 if kind == "noise_mask_255" else noisy * 2 * SURE_LOGIT - SURE_LOGIT
     return replace(none, mask=logits.astype(np.float32))
 
@@ -87,10 +87,10 @@ def tight_box(mask: np.ndarray) -> np.ndarray:
 
 
 def jittered(box: np.ndarray, size_hw: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-    """The box (x0, y0, x1, y1), half the time as it is, else each edge moved, at random, inside the picture.
+    """The box (x0, y0, x1, y1), half the time unchanged, else with each edge moved at random inside the picture.
 
-    By a tenth of the box's side as a rule, by a fifth at most and never by more than 40 pixels of 1024; where a
-    fifth is less than a pixel, by a pixel at most. Edges that pass each other change places: x0 <= x1, y0 <= y1.
+    The move is typically a tenth of the box's side, at most a fifth, and never more than 40 pixels of 1024; if a fifth
+    is less than a pixel, at most a pixel. Edges that cross are swapped: x0 <= x1, y0 <= y1.
 
     Source: arXiv 2304.02643 section A: noise of a tenth of the side, at most 20 pixels of 1024.
     """
@@ -125,7 +125,7 @@ def _pick(places: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarra
 
 
 def different_points(mask: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """That many different pixels [N,2] of the mask as (x, y); all of them where it has fewer.
+    """That many different pixels [N,2] of the mask as (x, y); all of them if it has fewer.
 
     >>> different_points(np.eye(2, dtype=bool), 10, np.random.default_rng(0)).shape
     (2, 2)
@@ -136,7 +136,7 @@ def different_points(mask: np.ndarray, count: int, rng: np.random.Generator) -> 
 
 
 def _around(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The part of the mask within its enlarged box, and that part's (row, column) corner."""
+    """The part of the mask within its enlarged box, and the (row, column) of that part's corner."""
     x0, y0, x1, y1 = tight_box(mask).astype(int)
     dx, dy = (x1 - x0) // 4 + 2, (y1 - y0) // 4 + 2
     top, left = max(0, y0 - dy), max(0, x0 - dx)
@@ -144,7 +144,7 @@ def _around(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def rough_mask(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Logits [G,G] of a mask as an earlier round may have left it: shifted, coarse and noisy."""
+    """Logits [G,G] of a mask as from an earlier round: shifted, coarse and noisy."""
     down, right = rng.integers(-_LOW, _LOW + 1, 2).tolist()
     soft = soft_target(shifted(mask, down, right), 1)
     coarse = soft[::2, ::2].repeat(2, 0).repeat(2, 1)[: soft.shape[0], : soft.shape[1]]
@@ -153,7 +153,7 @@ def rough_mask(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def shifted(mask: np.ndarray, down: int, right: int) -> np.ndarray:
-    """The mask [H,W] moved by whole pixels, up or left where negative: what leaves the picture is gone.
+    """The mask [H,W] moved by whole pixels, up or left if negative; parts outside the picture are lost.
 
     >>> shifted(np.array([[1, 2], [3, 4]]), 1, -1).tolist()
     [[0, 0], [2, 0]]
@@ -166,7 +166,7 @@ def shifted(mask: np.ndarray, down: int, right: int) -> np.ndarray:
 
 
 def noise_mask(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The mask at low resolution, bool [G,G], its boundary dissolved in noise, coarser where the shape is finer.
+    """The mask at low resolution, bool [G,G], its boundary replaced by noise, coarser where the shape is finer.
 
     Source: SAM-HQ, train/utils/misc.py: normal noise wherever shrinking eightfold changes the mask by a hundredth.
     """
@@ -182,9 +182,9 @@ def noise_mask(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def soft_target(mask: np.ndarray, fine: int) -> np.ndarray:
-    """How much of each low-resolution pixel the mask covers, 0..1, `fine` times finer than low resolution.
+    """The share of each low-resolution pixel that the mask covers, 0..1, `fine` times finer than low resolution.
 
-    `mask` is bool, or shares 0..1 itself.
+    `mask` is bool, or already shares 0..1.
 
     >>> soft_target(np.eye(4, dtype=bool), 1).tolist()
     [[0.25]]
@@ -195,9 +195,9 @@ def soft_target(mask: np.ndarray, fine: int) -> np.ndarray:
 
 
 def gather(prompts: list[TrainingPrompt], image_index: list[int]) -> Prompts:
-    """One flat `Prompts` from many; ragged clicks are filled with points that take no part.
+    """One flat `Prompts` from many; short rows of clicks are padded with points that attention ignores.
 
-    `masks` is None where no prompt has one.
+    `masks` is None if no prompt has one.
     """
     most = max(1, *(len(prompt.labels) for prompt in prompts))
     points = np.zeros((len(prompts), most, 2), np.float32)
@@ -217,7 +217,7 @@ def gather(prompts: list[TrainingPrompt], image_index: list[int]) -> Prompts:
 def corrected(prompts: Prompts, logits: Float[Tensor, "P G G"], target: Float[Tensor, "P G G"]) -> Prompts:
     """The prompts with the mask they gave and one more click, inside the error; inside the object if there is none.
 
-    Draws from torch's global generator. Clicks prefer the middle of an error to its rim.
+    Draws from torch's global generator. Clicks in the middle of an error are more likely than at its edge.
     """
     assert prompts.points is not None
     assert prompts.labels is not None

@@ -1,6 +1,6 @@
 """A trained checkpoint as the package's starter: `python -m samhq.training.publish CHECKPOINT FILE`.
 
-Writes float16 safetensors that name the model, its side, and the settings that suit it, whole or not at all.
+Writes float16 safetensors with the model's name, its side, and the settings that suit it, atomically.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the fields of a training run are when they are left out, by the kind of run: one table.
+"""The defaults of a training run's fields, by kind of run: one table.
 
 Knows nothing about torch, models or data.
 """
@@ -14,41 +14,41 @@ from samhq.errors import ConfigError, did_you_mean
 
 @dataclass(frozen=True)
 class LossWeights:
-    """How much each part of the loss counts."""
+    """The weight of each part of the loss."""
 
     bce: float = 1.0
     """Binary cross-entropy, averaged over a mask's pixels or points."""
 
     focal: float = 0.0
-    """The same, each pixel weighted by the square of its error."""
+    """Focal loss: binary cross-entropy with each pixel weighted by the square of its error."""
 
     dice: float = 1.0
     """One minus the soft overlap."""
 
     sam: float = 1.0
-    """Of the SAM mask that a prompt asks for; 0 where SAM does not learn."""
+    """Weight of the SAM mask that a prompt uses; 0 if SAM does not learn."""
 
     iou: float = 1.0
     """Squared error of the predicted IoU."""
 
     minor: float = 0.3
-    """Of the masks that a prompt does not ask for (mask 0 for a lone click, else masks 1 to 3)."""
+    """Weight of the masks that a prompt does not use (mask 0 for a single click, else masks 1 to 3)."""
 
     hq: float = 0.5
-    """Of the HQ mask alone."""
+    """Weight of the HQ mask alone."""
 
     hq_sum: float = 1.0
-    """Of the HQ mask added to SAM's, where SAM's is taken as given."""
+    """Weight of the HQ mask added to SAM's, which is detached."""
 
     fine: int = 1
-    """Endless scenes without points: HQ masks are judged 1, 2 or 4 times finer than low resolution."""
+    """Endless scenes without points: compare HQ masks 1, 2 or 4 times finer than low resolution."""
 
     points: int = 0
     """Judge masks on so many points at the picture's side, mostly uncertain ones; 0: on every pixel, SAM's masks at low
     resolution and, on labelled data, HQ masks at the picture's side."""
 
     corrected: float = 1.0
-    """Of the rounds after the first, each with a click on an error."""
+    """Weight of the rounds after the first, each with a click on an error."""
 
 
 #: Fields of `LossWeights` that are whole numbers.
@@ -110,8 +110,8 @@ _HQ: dict[str, Any] = _FINETUNE | {
     "learning_rate": 1e-3,
     "weight_decay": 0.0,
 }
-#: What the fields that are left out are, and the loss's weights, by mode and by `preset`. "paper" is SAM-HQ's
-#: published training (arXiv 2306.01567, train/train.py); 8 accumulated batches of 4 stand for its 8 GPUs.
+#: Defaults of fields and weights of the loss, by mode and by `preset`. "paper" is SAM-HQ's published training
+#: (arXiv 2306.01567, train/train.py); 8 accumulated batches of 4 replace its 8 GPUs.
 RECIPES: dict[str, dict[str, Any]] = {
     "scratch": _SCRATCH,
     "finetune": _FINETUNE,
@@ -140,7 +140,7 @@ def parse_loss(text: str, base: LossWeights) -> LossWeights:
     2.0
 
     Raises:
-        ConfigError: a part that the loss does not have, a weight that is no number from 0 up, or a `fine` of no use.
+        ConfigError: an unknown part, a weight that is not a number from 0 up, or a `fine` that cannot be used.
     """
     changes: dict[str, Any] = {}
     fields = [field.name for field in dataclasses.fields(base)]

@@ -1,6 +1,6 @@
-"""A training run between two steps: network, optimiser, average, place on the plan, and how they are kept on disk.
+"""A training run between two steps: network, optimiser, average, position on the plan, and their files.
 
-Knows nothing about what a step does.
+Knows nothing about the work of a step.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ from samhq.training.plan import ScheduleStage
 from samhq.training.start import at_side, learning, start
 from samhq.training.task import TrainingTask
 
-#: What a resumed run must be told as it was told first: its saved state fits nothing else.
+#: Fields that a resumed run must have with the same values, because its saved state fits nothing else.
 _SAME = ("mode", "what", "init", "model", "preset", "fresh_heads", "lora_rank", "lora_alpha", "optimiser")
 
-#: What says nothing of how a resumed run trains; `weights` follow from `loss`.
+#: Fields that do not change the training of a resumed run; `weights` follow from `loss`.
 _OWN = ("output", "resume", "weights")
 
 
 class Run:
-    """A network with all that its training needs to go on; `say` takes each line of progress.
+    """A network with everything that its training needs; `say` gets each line of progress.
 
-    Nothing is written before the weights, the pictures and the folder turned out to be usable.
+    Nothing is written before weights, pictures and folder have been checked.
     """
 
     def __init__(
@@ -87,13 +87,13 @@ class Run:
     def _equip(self) -> None:
         # Channels last saves a fifth of the encoder's time on a CPU, where most of it is 1x1 convolutions.
         self.sam.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        # Only from scratch do BatchNorm statistics move: a few pictures of one kind would spoil good ones.
+        # BatchNorm statistics move only from scratch: a few pictures of one kind would spoil good ones.
         self.sam.train(self.config.mode == "scratch")
         made = optimiser(learning(self.sam).items(), self.config)
         self.task, self.optimiser = self.accelerator.prepare(TrainingTask(self.sam, self.config), made)
 
     def _keep_views(self) -> KeptViews | None:
-        """Every view's features on disk, if the configuration asks for that."""
+        """Every view's features on disk, if the configuration asks for it."""
         config = self.config
         if config.cache is None or self.pictures is None:
             return None
@@ -109,16 +109,16 @@ class Run:
 
     @property
     def share(self) -> tuple[int, int]:
-        """This process's number, and how many train together."""
+        """This process's number, and the number of processes."""
         return self.accelerator.process_index, self.accelerator.num_processes
 
     @property
     def done(self) -> float:
-        """The share of the plan that is behind, 0..1."""
+        """The finished share of the plan, 0..1."""
         return min(1.0, self.spent / self.plan.length)
 
     def change_side(self, side: int) -> None:
-        """Goes on with the same weights at another picture side."""
+        """Continues with the same weights at another picture side."""
         if side == self.sam.config.side:
             return
         state = self.optimiser.state_dict()
@@ -126,11 +126,11 @@ class Run:
         self.sam = at_side(self.sam, side)
         self._equip()
         self.optimiser.load_state_dict(state)
-        if self.kept is not None:  # those were of the other side
+        if self.kept is not None:  # Those had the other side.
             self.kept = self._keep_views()
 
     def stream(self, stage: ScheduleStage) -> Iterator[TrainingBatch]:
-        """Batches from where the run stands, without an end."""
+        """Batches from the run's position on, without an end."""
         asked = sources.questions(self.config, stage.side, self.pictures, self.kept)
         self._clock = time.monotonic()
         return batches(
@@ -144,11 +144,11 @@ class Run:
         )
 
     def pictures_a_step(self, stage: ScheduleStage) -> int:
-        """Of all processes and accumulated batches."""
+        """The number of pictures in a step, over all processes and accumulated batches."""
         return stage.batch * self.config.accumulate * self.share[1]
 
     def spend(self, stage: ScheduleStage) -> None:
-        """Moves on along the plan by a step."""
+        """Moves the position on the plan by one step."""
         self.step += 1
         self.images += self.pictures_a_step(stage)
         now = time.monotonic()
@@ -177,11 +177,11 @@ class Run:
         return bool(self.accelerator.reduce(asked) > 0)
 
     def place(self, stage: ScheduleStage) -> dict[str, Any]:
-        """Where the run stands, for the log."""
+        """The run's position, for the log."""
         return {"step": self.step, "images": self.images, "side": stage.side, self.plan.unit: round(self.spent, 3)}
 
     def journal(self) -> TrainingLog:
-        """The run's log, to which a resumed run appends; other processes than the main one write none."""
+        """The run's log, to which a resumed run appends; only the main process writes one."""
         main = self.accelerator.is_main_process
         return TrainingLog(
             self.config.folder if main else None,
@@ -202,9 +202,9 @@ class Run:
         return self.plan.unit == "epochs" and int(self.spent + 1e-6) > int(before + 1e-6)
 
     def validate(self, journal: TrainingLog, note: str = "") -> None:
-        """Scores of the averaged network go to the log, its checkpoints and the run's state to the folder."""
+        """Validates the averaged network; writes scores to the log, checkpoints and the run's state to its folder."""
         self.validated = self.step
-        journal.catch_up()  # of steps alone: validation takes its own time
+        journal.catch_up()  # Steps only: validation has its own time.
         if self.accelerator.is_main_process:
             with self.settled() as sam:
                 scores = self._scores(sam)
@@ -224,7 +224,7 @@ class Run:
         return {}
 
     def _keep(self, sam: Sam, scores: dict[str, float]) -> None:
-        """Writes the checkpoints; before the first step there is only the score to remember."""
+        """Writes the checkpoints; before the first step it only remembers the score."""
         if not self.step:
             self.before = scores
             return
@@ -234,7 +234,7 @@ class Run:
             self._write("best", sam, scores)
 
     def keep_beginning(self) -> None:
-        """Writes the weights that the run began with as the last ones: it was stopped before its first step."""
+        """Writes the initial weights as the last ones, because the run was stopped before its first step."""
         if self.accelerator.is_main_process:
             with self.settled() as sam:
                 self._write("last", sam, self.before)
@@ -250,7 +250,7 @@ class Run:
         return self.config.folder / f"{name}.{self.config.format}"
 
     def _write(self, name: str, sam: Sam, scores: Mapping[str, float]) -> None:
-        """A merged checkpoint in the original layout, and beside it what it is and how it came to be."""
+        """Writes a merged checkpoint in the original layout, and beside it its configuration and scores."""
         path = self.checkpoint(name)
         save_weights(merged_state(sam), declared.named(sam.config), path)
         about = {"step": self.step, "images": self.images, self.plan.unit: self.spent, "scores": dict(scores)}
@@ -258,9 +258,9 @@ class Run:
 
     @contextmanager
     def settled(self) -> Iterator[Sam]:
-        """The network with averaged weights, ready for use, for as long as the block runs.
+        """A context in which the network has averaged weights and is ready for use.
 
-        From scratch its BatchNorm statistics are estimated anew, over some of the run's pictures or fresh scenes.
+        From scratch its BatchNorm statistics are estimated again, over some of the run's pictures or new scenes.
         """
         own = {name: tensor.clone() for name, tensor in self._moving(self.sam).items()}
         training = self.sam.training
@@ -276,18 +276,18 @@ class Run:
             self.sam.train(training)
 
     def _estimate_norms(self) -> None:
-        """Statistics of what the network learns from: pictures of another kind would have others."""
+        """Estimates the statistics on the training pictures: other pictures would give other values."""
         draw = None
         if self.pictures is not None:
             draw = sources.questions(self.config, self.sam.config.side, self.pictures)
         estimate_norms(self.sam, self.config.norm_pictures, self.config.seed, draw)
 
     def _moving(self, sam: Sam) -> dict[str, torch.Tensor]:
-        """What differs from the weights that the run began with: all of them from scratch, else what learns."""
+        """The tensors that differ from the initial weights: all of them from scratch, else those that learn."""
         return sam.state_dict() if self.config.mode == "scratch" else dict(learning(sam))
 
     def save(self) -> None:
-        """Writes all that is needed to go on."""
+        """Writes everything that is needed to continue."""
         self._saved_at = time.monotonic()
         if not self.accelerator.is_main_process:
             return
@@ -305,7 +305,7 @@ class Run:
 
     @contextmanager
     def kept_on_error(self) -> Iterator[None]:
-        """A block of steps after which an error of ours leaves the state behind, with all steps before it."""
+        """A context for steps: after one of the library's errors, the state is saved with all finished steps."""
         try:
             yield
         except SamHQError:
@@ -314,7 +314,7 @@ class Run:
             raise
 
     def load(self) -> None:
-        """Goes on from the state in the run's folder.
+        """Continues from the state in the run's folder.
 
         Raises:
             CheckpointError: the folder holds no run.
@@ -337,7 +337,7 @@ class Run:
         self.after = self._scores_of_best(remembered)
 
     def _say_what_differs(self, was: Mapping[str, Any]) -> None:
-        """A line about the fields that are not as the run was told before: one that is left out is the recipe's."""
+        """Prints the fields that differ from the earlier start; a field that is not given has the recipe's value."""
         now = self.config.to_dict()
         names = [name for name in now if name in was and name not in _OWN and was[name] != now[name]]
         if names:
@@ -345,9 +345,9 @@ class Run:
             self.say(f"Goes on otherwise than before: {changes}")
 
     def _scores_of_best(self, remembered: dict[str, float]) -> dict[str, float]:
-        """The scores of the best checkpoint that is there.
+        """The scores of the existing best checkpoint.
 
-        One written after the last saved state, before a kill, may be better than the state remembers.
+        After a kill it may be newer, and better, than the saved state.
         """
         path = self.checkpoint("best")
         if not path.is_file():
@@ -358,13 +358,13 @@ class Run:
 
 
 def _nothing(_: str) -> None:
-    """What other processes than the main one say."""
+    """The `say` of all processes but the main one."""
 
 
 def _check_folder(config: TrainConfig) -> None:
-    """Refuses a folder that holds a run, or a part of one that this run would replace.
+    """Refuses a folder that holds a run, or a part of one that this run would overwrite.
 
-    Without a saved state `resume` begins, since a run that is killed early leaves its log at most.
+    Without a saved state `resume` begins, because a run that was killed early leaves at most its log.
     """
     if (config.folder / STATE).exists():
         if config.resume:

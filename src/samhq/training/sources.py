@@ -1,4 +1,4 @@
-"""The pictures of a run, opened by name: what is trained on and what is validated on.
+"""The pictures of a run, opened by name: for training and for validation.
 
 Knows nothing about the network but the side of its pictures.
 """
@@ -22,20 +22,20 @@ from samhq.training.config import TrainConfig, parse_kinds
 from samhq.training.data import TrainingExample
 from samhq.training.labelled import Asking, LabelledPictures, Stored
 
-if TYPE_CHECKING:  # composing pictures needs OpenCV, which other runs do without
+if TYPE_CHECKING:  # Composing pictures needs OpenCV, which other runs do not.
     from samhq.training.compose.composed import Composition
 
-#: The numbers of the sets of scenes to train on and to validate on.
+#: The numbers of the sets of scenes for training and for validation.
 _TRAINING, _VALIDATION = 0, 1
-#: Scenes that a run from scratch is validated on, if it does not say how many.
+#: Default number of scenes for the validation of a run from scratch.
 _SCENES = 24
 
 
 def training_pictures(config: TrainConfig, side: int) -> Pictures | None:
-    """The data set to learn from; None for endless drawn scenes.
+    """The data set for training; None for endless drawn scenes.
 
     Raises:
-        ConfigError: none is named, or nothing of that name is there.
+        ConfigError: none is named, or it does not exist.
     """
     if config.data is None:
         raise ConfigError(
@@ -49,10 +49,10 @@ def training_pictures(config: TrainConfig, side: int) -> Pictures | None:
 
 
 def validation_pictures(config: TrainConfig, side: int) -> Pictures | None:
-    """The data set to validate on, or None where none is named.
+    """The data set for validation, or None if none is named.
 
     Raises:
-        ConfigError: nothing of that name is there.
+        ConfigError: it does not exist.
     """
     if config.validation is not None:
         pictures = _opened(config, config.validation, config.validation_images, side, _VALIDATION)
@@ -64,14 +64,14 @@ def validation_pictures(config: TrainConfig, side: int) -> Pictures | None:
 
 
 def validation_scenes(config: TrainConfig, side: int) -> DrawnPictures:
-    """The drawn scenes that a run from scratch is validated on, at the network's own side."""
+    """The drawn scenes for the validation of a run from scratch, with the network's own side."""
     return unseen_scenes(config.validate_pictures or _SCENES, side)
 
 
 def questions(
     config: TrainConfig, side: int, pictures: Pictures | None, stored: Stored | None = None
 ) -> Callable[[int], TrainingExample]:
-    """What is asked at question number i, for pictures of that side."""
+    """The training examples by number, for pictures of that side."""
     if pictures is None:
         kinds = parse_kinds(config.kinds)
         fine = 4 if config.weights.points else config.weights.fine
@@ -86,10 +86,10 @@ def questions(
 
 
 def composition(config: TrainConfig, side: int) -> Composition:
-    """How the configuration puts pictures together.
+    """How the configuration composes pictures.
 
     Raises:
-        ConfigError: a folder is not there, or holds nothing of use.
+        ConfigError: a folder does not exist, or holds no usable files.
     """
     from samhq.training.compose.composed import Composition
     from samhq.training.compose.cutouts import cutout_files
@@ -108,7 +108,7 @@ def composition(config: TrainConfig, side: int) -> Composition:
 
 
 def _learnt(files: list[Path], hold_out: int) -> list[Path]:
-    """The files that steps may learn from."""
+    """The files for training."""
     return [path for path in files if not is_held_out(path.name, hold_out)]
 
 

@@ -1,4 +1,4 @@
-"""The network that a run begins with, and which of its numbers learn. Knows nothing about data or losses."""
+"""The initial network of a run, and which of its numbers learn. Knows nothing about data or losses."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from samhq.training.initialise import initialise
 from samhq.training.lora import add_lora, add_same_lora
 from samhq.training.pretrained import load_imagenet
 
-#: What SAM 2 does to the encoder's maps before a decoder sees them; stored views hold the result.
+#: SAM 2's layers between the encoder's maps and a decoder; stored views hold their results.
 AFTER_ENCODER = ("no_mem_embed", "sam_mask_decoder.conv_s")
-#: What SAM 2 needs for videos alone: training on pictures leaves it as it is.
+#: Parts of SAM 2 that only videos use: training on pictures does not change them.
 VIDEO_ONLY = (
     "memory_", "maskmem_", "mask_downsample", "obj_ptr", "no_obj", "no_mem_pos", "sam_mask_decoder.pred_obj_score_head",
 )  # fmt: skip
 
 
 def start(config: TrainConfig) -> Sam:
-    """The network before the first step, in evaluation mode, with `requires_grad` where it learns.
+    """The network before the first step, in evaluation mode; `requires_grad` is set on the parameters that learn.
 
-    Draws from torch's global generator. Everything but from-scratch training keeps BatchNorm statistics as they are.
+    Draws from torch's global generator. Only training from scratch changes BatchNorm statistics.
 
     Raises:
-        ConfigError, CheckpointError: the weights to begin with cannot be had, or fit no such run.
+        ConfigError, CheckpointError: the initial weights cannot be loaded, or do not fit such a run.
     """
     sam = _weights(config)
     if config.mode == "hq" and (config.fresh_heads or not sam.config.hq):
@@ -62,7 +62,7 @@ def _weights(config: TrainConfig) -> Sam:
 
 
 def pretrained(side: int | None = None) -> Sam:
-    """The starter's network with the encoder's ImageNet weights; all that fits comes from the embedded starter.
+    """The starter's network with the encoder's ImageNet weights; all other tensors come from the embedded starter.
 
     Raises:
         MissingExtraError: the package with the ImageNet weights is not installed.
@@ -73,15 +73,15 @@ def pretrained(side: int | None = None) -> Sam:
     decoder = {name: value for name, value in embedded.items() if not name.startswith("image_encoder.")}
     fitting = {name: value for name, value in decoder.items() if name in own and own[name].shape == value.shape}
     sam.load_state_dict(own | fitting)
-    load_imagenet(cast(EfficientNetLite, sam.image_encoder))  # the starter's row makes no other
+    load_imagenet(cast(EfficientNetLite, sam.image_encoder))  # The starter's row has no other encoder.
     return sam
 
 
 def at_side(sam: Sam, side: int) -> Sam:
-    """The same weights in a network for pictures of another side; the network itself where it is of that side.
+    """The same weights in a network for pictures of another side; the network itself if it has that side.
 
     Raises:
-        ConfigError: an encoder whose positions are made for one side, such as a ViT.
+        ConfigError: an encoder whose positions fit only one side, such as a ViT.
     """
     if side == sam.config.side:
         return sam
@@ -100,9 +100,9 @@ def at_side(sam: Sam, side: int) -> Sam:
 
 
 def with_new_heads(sam: Sam, *, silent: bool) -> Sam:
-    """The network with HQ heads of random weights, whatever it had before; all else is copied.
+    """The network with new HQ heads of random weights; everything else is copied.
 
-    `silent` heads add nothing to SAM's mask before they have learnt something.
+    `silent` heads add nothing to SAM's mask before they learn.
     """
     whole = build(named(replace(sam.config, hq=True)))
     own = {name: value for name, value in sam.state_dict().items() if not _is_head(name)}

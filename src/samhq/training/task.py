@@ -1,7 +1,7 @@
-"""What a batch costs: pictures encoded or taken as features, prompts asked in rounds, masks judged.
+"""The loss of a batch: pictures encoded or taken as features, prompts in rounds, masks compared with the truth.
 
-The one module that a step runs, so that whatever wraps modules (several GPUs, mixed precision) wraps all of it.
-Draws from torch's global generator. Knows nothing about optimisers, files or where batches come from.
+A step runs only this module, so that wrappers of modules (several GPUs, mixed precision) wrap everything. Draws from
+torch's global generator. Knows nothing about optimisers, files or the source of batches.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from samhq.types import ImageEmbedding, Prompts
 
 
 class TrainingTask(nn.Module):
-    """A network and how its masks are judged."""
+    """A network and the loss of its masks."""
 
     def __init__(self, sam: Sam, config: TrainConfig) -> None:
         super().__init__()
@@ -46,12 +46,13 @@ class TrainingTask(nn.Module):
         return total, {name: value.detach() for name, value in parts.items()}
 
     def embedding(self, batch: TrainingBatch) -> ImageEmbedding:
-        """What the encoder knows about the batch's pictures, from features where the batch has them."""
+        """The embedding of the batch's pictures, from features if the batch has them."""
         if batch.features is None:
             assert batch.pixels is not None
             self.sam.check_pixels(batch.pixels)
             pixels = batch.pixels.contiguous(memory_format=torch.channels_last)
-            # One that does not learn works as in use and as for stored features: nothing recorded, on a CPU in pieces.
+            # An encoder that does not learn runs as in use and for stored features: nothing recorded, on a CPU in
+            # pieces.
             with torch.set_grad_enabled(torch.is_grad_enabled() and self.config.learns_encoder):
                 if self.sam.config.second:
                     return self.sam.encode(pixels)
@@ -63,7 +64,7 @@ class TrainingTask(nn.Module):
     def judge(
         self, embedding: ImageEmbedding, prompts: Prompts, targets: Tensor, ambiguous: Tensor
     ) -> tuple[Losses, Tensor]:
-        """What one round of prompts costs, and SAM's chosen mask [P,G,G] of each."""
+        """The loss of one round of prompts, and SAM's chosen mask [P,G,G] of each."""
         attended = self.sam.attend(embedding, prompts)
         every = torch.arange(attended.iou.shape[1], device=targets.device).expand(len(targets), -1)
         mode = "add" if self.sam.config.hq else "off"

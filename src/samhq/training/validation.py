@@ -1,6 +1,6 @@
-"""The scores of a network on pictures that it does not learn from, as a few named numbers.
+"""The scores of a network on validation pictures, as a few named numbers.
 
-The measures themselves are `samhq.evaluate`'s. Knows nothing about optimisers or steps.
+`samhq.evaluate` computes the scores themselves. Knows nothing about optimisers or steps.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from samhq.datasets.sample import Pictures
 from samhq.evaluation.run import evaluate
 from samhq.model.sam import Sam
 
-#: The prompts that a run is judged by: on pictures, and on drawn scenes.
+#: The prompts for validation: on pictures, and on drawn scenes.
 PROMPTS, SCENE_PROMPTS = ("box", "1p"), ("box", "1p", "3p")
 
 

@@ -1,6 +1,6 @@
-"""Video frame by frame with a model for pictures: boxes of each frame, from a detector or a tracker, to masks.
+"""Segments a video frame by frame with a model for pictures, from boxes of a detector or a tracker.
 
-The way for models without memory, such as SAM-HQ and Light HQ-SAM: the boxes say which object is which.
+For models without memory, such as SAM-HQ and Light HQ-SAM: the boxes identify the objects.
 
 Source: MOTChallenge's text form (arXiv 1603.00831, section 3.3).
 """
@@ -45,7 +45,7 @@ class FrameBoxes:
 
     @property
     def count(self) -> int:
-        """How many frames at least the video must have."""
+        """The least number of frames that the video must have."""
         return max(self.by_frame, default=-1) + 1
 
 
@@ -53,7 +53,7 @@ def read_frame_boxes(path: Path) -> FrameBoxes:
     """Boxes from a JSON list of `{"frame", "id", "box", "label"}`, or from a text file in MOT format.
 
     JSON counts frames from 0 and has boxes (x0, y0, x1, y1). MOT counts from 1 and has `left, top, width, height`;
-    lines with confidence 0 are left out, as MOT means them.
+    lines with confidence 0 are left out, as MOT defines.
 
     Raises:
         PromptError: the file cannot be read, has another form or no box, or an id is twice on one frame.

@@ -1,4 +1,4 @@
-"""A video file as PyAV reads it: which frames there are, and their pixels from any of them on.
+"""A video file read by PyAV: the number of its frames, and their pixels from any frame on.
 
 Knows nothing about networks or objects, and holds no frames.
 """
@@ -37,7 +37,7 @@ class Container:
         return self._count
 
     def decoded(self, start: int) -> Iterator[tuple[int, np.ndarray | ImageError]]:
-        """The frames from this number to the last; one that cannot be decoded is the error that says so."""
+        """The frames from this number to the last; a frame that cannot be decoded is given as its error."""
         container = self._open()
         try:
             stream = container.streams.video[0]

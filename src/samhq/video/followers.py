@@ -1,4 +1,4 @@
-"""The two ways to the masks of a video, as `samhq.video.job` takes them: a tracker with memory, or boxes a frame."""
+"""The two sources of a video's masks for `samhq.video.job`: a tracker with memory, or boxes for each frame."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class PromptFollower:
         self._at: tuple[str, int] = ("first", -1)
 
     def total(self) -> int:
-        """Frames from the first prompt on in the direction, and those of the second pass."""
+        """The number of frames from the first prompt on in the direction, plus those of the second pass."""
         frames = [prompt.frame or 0 for prompt in self._prompts]
         forward, backward = len(self._source) - min(frames), max(frames) + 1
         first: dict[int, int] = {}
@@ -64,7 +64,7 @@ class PromptFollower:
             yield from self._noting("second", tracker.track_back(self._source, before=begin, on_error=on_error))
 
     def position(self) -> dict[str, Any]:
-        """The pass, the frame given last, and what is remembered of the objects."""
+        """The pass, the last frame, and the objects' memories."""
         assert self._tracker is not None
         return {"pass": self._at[0], "frame": self._at[1], "objects": tracker_state(self._tracker.state)}
 
@@ -75,7 +75,7 @@ class PromptFollower:
 
 
 class BoxFollower:
-    """Boxes of every frame, each frame by itself."""
+    """Boxes for every frame, each frame by itself."""
 
     def __init__(self, segmenter: Segmenter, source: FrameSource, boxes: FrameBoxes, hq: HQMode | None = None) -> None:
         source.check(boxes.count - 1)
@@ -83,7 +83,7 @@ class BoxFollower:
         self._last = -1
 
     def total(self) -> int:
-        """All frames."""
+        """The number of frames."""
         return len(self._source)
 
     def frames(self, after: dict[str, Any] | None, on_error: OnError) -> Iterator[FrameMasks]:
@@ -97,5 +97,5 @@ class BoxFollower:
             yield frame
 
     def position(self) -> dict[str, Any]:
-        """The frame given last."""
+        """The last frame."""
         return {"frame": self._last}

@@ -21,8 +21,8 @@ from samhq.image.read import describe, read_image
 from samhq.image.suffixes import is_picture_file
 from samhq.video.container import Container
 
-_BACKWARD = 32  #: frames that are decoded together when a file is read backward; so many are in memory
-#: A frame's number, and its pixels uint8 RGB [H,W,3] or why there are none.
+_BACKWARD = 32  #: Number of frames that are decoded, and in memory, together when a file is read backward.
+#: A frame's number, and its pixels uint8 RGB [H,W,3] or the reason why there are none.
 Numbered = tuple[int, np.ndarray | ImageError]
 
 
@@ -30,15 +30,15 @@ class FrameSource(ABC):
     """Frames by number from 0, as uint8 RGB [H,W,3], all of one size."""
 
     size_hw: tuple[int, int]
-    rate: Fraction = Fraction(25)  #: frames a second
-    called: str = "the frames"  #: how messages name the source
+    rate: Fraction = Fraction(25)  #: Frames per second.
+    called: str = "the frames"  #: Name of the source in messages.
 
     @abstractmethod
     def __len__(self) -> int: ...
 
     @abstractmethod
     def decoded(self, start: int, stop: int) -> Iterator[Numbered]:
-        """The frames from `start` to before `stop`, of any size; where one cannot be decoded, the reason."""
+        """The frames from `start` to before `stop`, of any size; for a frame that cannot be decoded, the reason."""
 
     def name(self, index: int) -> str:
         """The frame's name, for result files.
@@ -49,7 +49,7 @@ class FrameSource(ABC):
         return f"{index:06d}"
 
     def frames(self, start: int = 0, stop: int | None = None, *, reverse: bool = False) -> Iterator[Numbered]:
-        """Frames from `start` to before `stop` or the end; a frame that cannot be decoded is the error that says so.
+        """Frames from `start` to before `stop` or the end; a frame that cannot be decoded is given as its error.
 
         With `reverse` they go from `start` down to after `stop`, or to 0.
 
@@ -80,7 +80,7 @@ class FrameSource(ABC):
         return image
 
     def check(self, index: int) -> None:
-        """Nothing, where there is a frame with this number.
+        """Checks that there is a frame with this number.
 
         Raises:
             PromptError: there is none.
@@ -114,7 +114,7 @@ class FrameSource(ABC):
 
 
 class FrameList(FrameSource):
-    """Frames that are in memory: anything with a length whose entries `samhq.image.read.read_image` takes."""
+    """Frames in memory: anything with a length whose entries `samhq.image.read.read_image` takes."""
 
     def __init__(self, images: Any) -> None:
         self._images = images
@@ -124,7 +124,7 @@ class FrameList(FrameSource):
         return len(self._images)
 
     def decoded(self, start: int, stop: int) -> Iterator[Numbered]:
-        """The frames from `start` to before `stop`; where one cannot be decoded, the reason."""
+        """The frames from `start` to before `stop`; for a frame that cannot be decoded, the reason."""
         for index in range(start, stop):
             yield index, _read(self._images[index], f"frame {index}")
 
@@ -153,16 +153,16 @@ class PictureFolder(FrameSource):
         return self.paths[index].stem
 
     def decoded(self, start: int, stop: int) -> Iterator[Numbered]:
-        """The frames from `start` to before `stop`; where one cannot be decoded, the reason."""
+        """The frames from `start` to before `stop`; for a frame that cannot be decoded, the reason."""
         for index in range(start, stop):
             path = self.paths[index]
             yield index, _read(path, f"frame {index}, {path.name}")
 
 
 class VideoFile(FrameSource):
-    """A video file. It is gone through once, without decoding, to count its frames; then frames are decoded in turn.
+    """A video file. It is read once without decoding to count its frames; then frames are decoded in order.
 
-    Frames are upright: a rotation that the file asks for is applied.
+    Frames are upright: a rotation in the file is applied.
     """
 
     def __init__(self, source: str | os.PathLike[str] | bytes) -> None:
@@ -178,7 +178,7 @@ class VideoFile(FrameSource):
         return len(self._container)
 
     def decoded(self, start: int, stop: int) -> Iterator[Numbered]:
-        """The frames from `start` to before `stop`; where one cannot be decoded, the reason."""
+        """The frames from `start` to before `stop`; for a frame that cannot be decoded, the reason."""
         if self._next != start:
             self._decoder = self._container.decoded(start)
         self._next = -1
@@ -218,7 +218,7 @@ def open_frames(source: Any) -> FrameSource:
 
 
 def natural(name: str) -> list[tuple[int, int, str]]:
-    """A sorting key under which numbers in names count as numbers.
+    """A sorting key that compares numbers in names as numbers.
 
     >>> sorted(["10.jpg", "9.jpg", "a.jpg"], key=natural)
     ['9.jpg', '10.jpg', 'a.jpg']

@@ -1,7 +1,7 @@
-"""A video to a folder of results, so that an interrupted job goes on where it was.
+"""Writes a video's results to a folder, so that an interrupted job can continue.
 
-Every frame's files and its line are written as it comes. What is needed to go on is saved every so often, and when
-the job is interrupted; the rest (JSON files, the film) is made from the lines at the end.
+Every frame's files and its line are written at once. The state for continuing is saved at intervals, and when the job
+is interrupted. The rest (JSON files, the film) is made from the lines at the end.
 """
 
 from __future__ import annotations
@@ -27,28 +27,28 @@ from samhq.video.saved import read_state, write_state
 from samhq.video.stream import OnError
 
 RECORD, STATE, FILM = "track.json", "state.pt", "overlay.mp4"
-_SAVED_EVERY = 50  #: frames
+_SAVED_EVERY = 50  #: Number of frames between saved states.
 _RUN = Fields({"video": Fields({"name": WORDS}), "options": Fields(), "options_digest": TEXT})
 _WRITERS = {"coco-vid": write_coco_vid, "youtube-vis": write_youtube_vis}
 
 
 @runtime_checkable
 class Follower(Protocol):
-    """What gives the masks of a video, and can begin after any frame."""
+    """A source of a video's masks that can begin after any frame."""
 
     def total(self) -> int:
-        """About how many frames it gives."""
+        """The approximate number of frames."""
 
     def frames(self, after: dict[str, Any] | None, on_error: OnError) -> Iterator[FrameMasks]:
         """The frames, all or those after an earlier `position`."""
 
     def position(self) -> dict[str, Any]:
-        """What is needed to go on after the frame given last: plain values and tensors."""
+        """The state for continuing after the last frame: plain values and tensors."""
 
 
 @dataclass(frozen=True)
 class VideoJob:
-    """One video and what is written of it. `options` are all settings that results depend on, as JSON values."""
+    """One video and its outputs. `options` are all settings that results depend on, as JSON values."""
 
     source: FrameSource
     name: str
@@ -61,7 +61,7 @@ class VideoJob:
 
 @dataclass
 class VideoTally:
-    """What became of a video: frames with masks, frames that were there before, and frames that could not be read."""
+    """The outcome for a video: frames with masks, frames from an earlier run, and frames that could not be read."""
 
     done: int = 0
     before: int = 0
@@ -69,7 +69,7 @@ class VideoTally:
 
 
 def run_video(job: VideoJob, follower: Follower, *, resume: bool = False, watch: Watch | None = None) -> VideoTally:
-    """Writes a video's results; with `resume` those that an interrupted run with the same options did not get to.
+    """Writes a video's results; with `resume` only those that an interrupted run with the same options did not write.
 
     Raises:
         ConfigError: the folder holds results of another video, or, with `resume`, a run with other options.
@@ -106,7 +106,7 @@ def run_video(job: VideoJob, follower: Follower, *, resume: bool = False, watch:
 
 
 def read_run(path: Path) -> dict[str, Any]:
-    """What `track.json` says about the run in its folder.
+    """The description of the run in its folder's `track.json`.
 
     Raises:
         ConfigError: it cannot be read or has another form.
@@ -117,7 +117,7 @@ def read_run(path: Path) -> dict[str, Any]:
 
 
 def _begin(job: VideoJob, folder: ResultFolder, *, resume: bool) -> dict[str, Any] | None:
-    """The position at which an interrupted run goes on, None at the beginning; clears what is not to be kept."""
+    """The position at which an interrupted run continues, None at the beginning; deletes results after it."""
     record, state = job.output / RECORD, job.output / STATE
     stamp = digest.of_json(job.options)
     earlier = read_run(record) if os.path.lexists(record) else None
@@ -153,7 +153,7 @@ def _position(follower: dict[str, Any], tally: VideoTally, *, finished: bool) ->
 
 
 def _conclude(job: VideoJob, folder: ResultFolder, tally: VideoTally, *, finished: bool) -> None:
-    """Writes the files that are about the whole video; an interrupted one has no film."""
+    """Writes the files for the whole video; an interrupted run has no film."""
     _write_record(job, tally, finished=finished)
     places = folder.by_frame()
     names = [job.source.name(index) for index in range(len(job.source))]

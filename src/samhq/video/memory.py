@@ -1,6 +1,6 @@
-"""What is remembered of one object of a video, and which memories a frame may look at.
+"""The memory of one object of a video, and which memories a frame may use.
 
-Numbers of frames and rules only: nothing here runs a network. The rules are those of the published models.
+Only numbers of frames and rules: nothing here runs a network. The rules are those of the published models.
 
 Source: Ravi et al., SAM 2 (arXiv 2408.00714), section 4; facebookresearch/sam2, modeling/sam2_base.py.
 """
@@ -18,14 +18,14 @@ from samhq.options import one_of, whole_number
 
 #: Whether memories of frames far from the current one are kept ("all") or forgotten ("window").
 Keep = Literal["window", "all"]
-#: What becomes of prompts on frames that were tracked before: they count like all others; or the frame keeps its new
-#: mask, and stays a tracked one, as in HQ-SAM 2's predictor; or they are lost, as in SAM 2's.
+#: How prompts on already tracked frames are used: they count like all others; or the frame keeps its new mask, and
+#: stays a tracked one, as in HQ-SAM 2's predictor; or they are lost, as in SAM 2's.
 Corrections = Literal["keep", "as-tracked", "original"]
 
 
 @dataclass(frozen=True)
 class Remembered:
-    """One object on one frame: its low-resolution mask, object pointer, score, and memory map once there is one."""
+    """One object on one frame: its low-resolution mask, object pointer, score, and, once made, its memory map."""
 
     logits: Float[Tensor, "1 1 G G"]
     pointer: Float[Tensor, "1 C"]
@@ -35,30 +35,30 @@ class Remembered:
 
 @dataclass(frozen=True)
 class TrackOptions:
-    """How objects are followed. The defaults are those of the published models, but for `corrections`."""
+    """How objects are followed. The defaults are those of the published models, except `corrections`."""
 
     corrections: Corrections = "keep"
     """`keep`: a prompt on a tracked frame counts like any other. `as-tracked`: the frame keeps its new mask, which
     later frames see as that of a tracked frame. `original`: the next pass overwrites it."""
 
     keep: Keep = "window"
-    """`window` forgets what no later frame looks at, so that videos may be of any length. `all` keeps everything, so
-    that a pass may begin on any frame that was tracked before."""
+    """`window` forgets memories that no later frame uses, so that videos may have any length. `all` keeps everything,
+    so that a pass may begin on any frame that was tracked before."""
 
     fill_holes: int = 0
     """Fill background regions of up to this many low-resolution pixels in the masks."""
 
     binary_prompts: bool = True
-    """Remember masks of prompted frames as 0 and 1, not as probabilities."""
+    """Store masks of prompted frames as 0 and 1, not as probabilities."""
 
     max_prompted: int | None = None
-    """A frame looks at so many prompted frames, at least 2; None: at all of them."""
+    """Number of prompted frames that a frame uses, at least 2. None: all of them."""
 
     stride: int = 1
-    """Of the older memories a frame looks at every so manieth."""
+    """Interval between the older memories that a frame uses."""
 
     forget_near_prompts: bool = False
-    """A prompt deletes the memories of tracked frames around it."""
+    """Delete the memories of tracked frames around a new prompt."""
 
     length: int | None = None
     """Frames of the clip; below 16 they are remembered a little differently, as in the original. None: never."""
@@ -74,7 +74,7 @@ class TrackOptions:
 
 @dataclass(frozen=True)
 class Recalled:
-    """What a frame looks at: memory maps with their ages, object pointers with their distances in frames.
+    """The memories for a frame: memory maps with their ages, object pointers with their distances in frames.
 
     An age is 0 for a prompted frame, k for the k-th slot of tracked frames. The order is that of the original.
     """
@@ -91,17 +91,17 @@ class ObjectMemory:
 
     prompted: dict[int, Remembered] = field(default_factory=dict)
     tracked: dict[int, Remembered] = field(default_factory=dict)
-    #: Frames on which the object was tracked, and whether that was backward in time.
+    #: Frames on which the object was tracked, and whether backward in time.
     backward: dict[int, bool] = field(default_factory=dict)
-    #: Tracked frames whose masks stay as they are.
+    #: Tracked frames whose masks must not change.
     fixed: set[int] = field(default_factory=set)
 
     def at(self, frame: int) -> Remembered | None:
-        """What is remembered of a frame."""
+        """The memory of a frame."""
         return self.prompted.get(frame) or self.tracked.get(frame)
 
     def recall(self, frame: int, maps: int, pointers: int, options: TrackOptions, *, reverse: bool) -> Recalled:
-        """What the frame looks at, with `maps` slots of memory maps and `pointers` frames of object pointers."""
+        """The memories for the frame, with `maps` slots of memory maps and `pointers` frames of object pointers."""
         chosen = closest(self.prompted, frame, options.max_prompted)
 
         def other(number: int) -> Remembered | None:
@@ -127,7 +127,7 @@ class ObjectMemory:
         )
 
     def forget_far(self, frame: int, maps: int, pointers: int, stride: int) -> None:
-        """Forgets what no frame after (or, backward, before) this one looks at; prompted frames stay."""
+        """Forgets memories that no frame after (or, backward, before) this one uses; prompted frames stay."""
         reach = (maps - 2) * stride + stride - 1  # of maps: the oldest slot of the frame that comes next
         for number in list(self.tracked):
             if abs(number - frame) > max(pointers - 2, reach):
@@ -146,7 +146,7 @@ class ObjectMemory:
 
 
 def closest(prompted: Mapping[int, Remembered], frame: int, most: int | None) -> dict[int, Remembered]:
-    """At most so many prompted frames: the nearest before, the nearest from the frame on, then by distance."""
+    """Up to this many prompted frames: the nearest before, the nearest from the frame on, then by distance."""
     if most is None or len(prompted) <= most:
         return dict(prompted)
     before = max((number for number in prompted if number < frame), default=None)

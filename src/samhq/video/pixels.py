@@ -1,4 +1,4 @@
-"""A frame of a video as the network takes it. Knows nothing about videos or networks.
+"""A video's frame as network input. Knows nothing about videos or networks.
 
 Source: facebookresearch/sam2, utils/misc.py: frames are resized by Pillow as 8-bit pictures, pictures as floats.
 """

@@ -1,4 +1,4 @@
-"""What is said of objects in a video: which object, on which frame, by what. From files, too."""
+"""Prompts for objects in a video: which object, on which frame, with which prompt. Also read from files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FORM = (
 
 @dataclass(frozen=True, eq=False)
 class VideoPrompt:
-    """Where an object is on one frame. `frame` is counted from 0; None is the first frame, or the last that came."""
+    """The prompt for an object on one frame. `frame` counts from 0; None is the first frame, or the last that came."""
 
     object: int
     frame: int | None
@@ -32,7 +32,7 @@ class VideoPrompt:
 
 @contextmanager
 def naming_prompt(prompt: VideoPrompt, frame: int) -> Iterator[None]:
-    """A block whose prompt errors begin with which object and frame they are about."""
+    """A context that adds the object and the frame to prompt errors."""
     try:
         yield
     except (ImageError, PromptError) as error:
@@ -43,8 +43,8 @@ def read_video_prompts(path: Path) -> list[VideoPrompt]:
     """The prompts in a JSON file, a list of objects or `{"prompts": [...]}`; masks are read from files beside it.
 
     Each has some of `points` [[x, y]], `labels`, `box` (x0, y0, x1, y1) and `mask` (a file, or RLE) in the video's
-    pixels, `object` (an integer from 1; left out, the prompts are objects 1, 2, ...), `frame` (0 if left out) and
-    `label` (a name).
+    pixels, `object` (an integer from 1; by default the prompts are objects 1, 2, ...), `frame` (default 0) and `label`
+    (a name).
 
     Raises:
         PromptError: the file cannot be read, is not JSON or has another form; two boxes or masks for one object on
@@ -69,10 +69,10 @@ def read_video_prompts(path: Path) -> list[VideoPrompt]:
 
 
 def check_once(prompts: Sequence[VideoPrompt]) -> None:
-    """Nothing, where no object has two boxes or two masks on one frame.
+    """Checks that no object has two boxes or two masks on one frame.
 
     Raises:
-        PromptError: one has.
+        PromptError: an object has.
     """
     said: set[tuple[int, int, str]] = set()
     for prompt in prompts:

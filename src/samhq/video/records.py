@@ -1,4 +1,4 @@
-"""A video's masks as one JSON file of a form that other tools read: COCO-VID and YouTube-VIS.
+"""A video's masks as one JSON file in a form that other tools read: COCO-VID and YouTube-VIS.
 
 Source: the annotation files of YouTube-VIS 2019 and of mmtracking's CocoVID.
 """
@@ -14,14 +14,14 @@ from typing import Any, Literal
 from samhq.storage.atomic import whole_file
 
 VideoFormat = Literal["coco-vid", "youtube-vis"]
-UNNAMED = "object"  #: the category of objects without a label
+UNNAMED = "object"  #: Category of objects without a label.
 #: An object's fields on one frame, as `samhq.video.folder.frame_record` writes them.
 Entry = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class VideoAbout:
-    """What these files say of a video: its name, its size, its rate, and the names of its frames."""
+    """The facts about a video for these files: its name, size, frame rate, and the names of its frames."""
 
     name: str
     size_hw: tuple[int, int]
@@ -35,9 +35,9 @@ class VideoAbout:
 
 
 def write_coco_vid(path: Path, about: VideoAbout, frames: Iterable[tuple[int, Sequence[Entry]]]) -> Path:
-    """One image a frame, one annotation an object and frame; `instance_id` is the object.
+    """Writes one image for each frame, and one annotation for each object on a frame; `instance_id` is the object.
 
-    Annotations are written as they come, so that a long video needs no memory.
+    Annotations are written one at a time, so a long video needs little memory.
     """
     categories = _Categories()
     images = [
@@ -66,7 +66,7 @@ def write_coco_vid(path: Path, about: VideoAbout, frames: Iterable[tuple[int, Se
 
 
 def write_youtube_vis(path: Path, about: VideoAbout, frames: Iterable[tuple[int, Sequence[Entry]]]) -> Path:
-    """One annotation an object, with a mask, a box and an area, or null, for every frame of the video."""
+    """Writes one annotation for each object, with a mask, a box and an area, or null, for every frame of the video."""
     categories, tracks = _Categories(), {}
     count = len(about.frame_names)
     for index, entries in frames:
@@ -101,7 +101,7 @@ def _size(about: VideoAbout) -> dict[str, int]:
 
 
 class _Categories:
-    """Numbers of labels, from 1, in the order in which they are met."""
+    """Numbers of labels, from 1, in the order in which they first occur."""
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""The masks of one frame, as people get them. Knows nothing about networks or files."""
+"""The masks of one frame. Knows nothing about networks or files."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from samhq.shapes import Bool, Float32, UInt, UInt8
 class FrameMasks:
     """The objects on one frame: `masks` [P,H,W] at the video's size, in order of `ids`.
 
-    `scores` [P] in 0..1: for tracked objects how sure the model is that the object is there, else the predicted IoU
-    of its mask. `labels` are the objects' names, None where they have none. An object that is not on the frame has an
-    empty mask.
+    `scores` [P] in 0..1: for tracked objects the model's probability that the object is visible, else the predicted IoU
+    of its mask. `labels` are the objects' names, None for objects without one. An object that is not on the frame has
+    an empty mask.
     """
 
     index: int
@@ -35,13 +35,13 @@ class FrameMasks:
         return len(self.ids)
 
     def mask(self, object_id: int) -> Bool[np.ndarray, "H W"]:
-        """The mask of one object; empty where it is not followed on this frame."""
+        """The mask of one object; empty if it is not followed on this frame."""
         if object_id in self.ids:
             return self.masks[self.ids.index(object_id)]
         return np.zeros(self.image.shape[:2], bool)
 
     def label_map(self) -> UInt[np.ndarray, "H W"]:
-        """The objects' ids by pixel, 0 where there is none; where objects overlap, the smaller one."""
+        """The objects' ids by pixel, 0 without an object; where objects overlap, the smaller one."""
         return label_map(self.ids, self.masks)
 
     def overlay(self, alpha: float = 0.5) -> UInt8[np.ndarray, "H W 3"]:
@@ -50,7 +50,7 @@ class FrameMasks:
 
 
 def label_map(ids: Sequence[int], masks: Bool[np.ndarray, "P H W"]) -> UInt[np.ndarray, "H W"]:
-    """Ids by pixel in the smallest unsigned type that has room for them; smaller objects lie over larger ones.
+    """Ids by pixel in the smallest unsigned type that can hold them; smaller objects lie over larger ones.
 
     >>> label_map([7], np.array([[[True, False]]])).tolist()
     [[7, 0]]

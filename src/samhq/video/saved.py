@@ -1,4 +1,4 @@
-"""What a tracker remembers as plain values, so that an interrupted job can go on where it was."""
+"""A tracker's memory as plain values, so that an interrupted job can continue."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MEMORY = ("logits", "pointer", "object_score", "map")
 
 
 def tracker_state(tracker: ObjectTracker) -> dict[int, dict[str, Any]]:
-    """The objects with their memories and clicks; tensors are shared with the tracker, which never writes into them."""
+    """The objects with their memories and clicks; tensors are shared with the tracker, which never changes them."""
     return {
         number: {
             "prompted": {frame: _values(one) for frame, one in tracked.memory.prompted.items()},
@@ -32,7 +32,7 @@ def tracker_state(tracker: ObjectTracker) -> dict[int, dict[str, Any]]:
 
 
 def restore(tracker: ObjectTracker, state: dict[int, dict[str, Any]]) -> None:
-    """Gives a tracker the objects of a state, in place of its own."""
+    """Replaces a tracker's objects by those of a state."""
     place = tracker.model.device
     tracker.objects.clear()
     for number, saved in state.items():
@@ -52,7 +52,7 @@ def write_state(path: Path, state: dict[str, Any]) -> None:
 
 
 def read_state(path: Path) -> dict[str, Any]:
-    """What `write_state` wrote.
+    """Reads a file of `write_state`.
 
     Raises:
         CheckpointError: the file cannot be read.

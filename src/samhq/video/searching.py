@@ -1,4 +1,4 @@
-"""Objects of a video found by class names, on one frame or again and again, and followed with memory."""
+"""Finds objects of a video by class names, on one frame or repeatedly, and follows them with memory."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from samhq.video.saved import restore, tracker_state
 from samhq.video.segmenter import VideoSegmenter
 from samhq.video.stream import OnError, VideoTracker
 
-SAME = 0.5  #: the IoU with a followed object's box from which a detection is that object
+SAME = 0.5  #: A detection is a followed object if their boxes have at least this IoU.
 
 
 class SearchFollower:
-    """What a search finds on frame `first`, followed to the end of the video.
+    """The objects that a search finds on frame `first`, followed to the end of the video.
 
-    With `every` the search looks again after so many frames, and follows what is new: detections whose box has an IoU
-    below 0.5 with the box of every followed object. Objects are numbered from 1 as they are found. `options` are those
-    of the tracker.
+    With `every` the search runs again after that many frames, and new objects are followed: detections whose box has an
+    IoU below 0.5 with the box of every followed object. Objects are numbered from 1 in the order in which they are
+    found. `options` are those of the tracker.
 
     Raises:
         PromptError: there is no frame `first`.
@@ -49,7 +49,7 @@ class SearchFollower:
         self._last, self._next = first - 1, first
 
     def total(self) -> int:
-        """Frames from the first search on."""
+        """The number of frames from the first search on."""
         return len(self._source) - self._first
 
     def frames(self, after: dict[str, Any] | None, on_error: OnError) -> Iterator[FrameMasks]:
@@ -71,32 +71,32 @@ class SearchFollower:
             yield shown
 
     def position(self) -> dict[str, Any]:
-        """The frame given last, the frame of the next search, and what is remembered of the objects."""
+        """The last frame, the frame of the next search, and the objects' memories."""
         assert self._tracker is not None
         state = {"objects": tracker_state(self._tracker.state), "labels": dict(self._tracker.labels)}
         return {"frame": self._last, "next": self._next, **state}
 
     def _looks_at(self, index: int) -> bool:
-        """Whether the search looks at this frame; where a frame cannot be decoded, it looks at the one after it."""
+        """Whether to search this frame; if a frame cannot be decoded, the next one is searched."""
         if index < self._next:
             return False
         self._next = index + self._every if self._every else len(self._source)
         return True
 
     def _searched(self, tracker: VideoTracker, frame: FrameMasks) -> FrameMasks:
-        """The frame with what the search finds on it beside what is followed."""
+        """The frame with new objects of the search and the followed objects."""
         (found,) = self._search.detect([frame.image], [self._source.name(frame.index)])
         for prompt in new_objects(self._search.prompts(found), frame.masks):
             number = max(tracker.ids, default=0) + 1
             frame = tracker.add(VideoPrompt(number, frame.index, prompt, prompt.label)) or frame
-        tracker.state.remember()  # so that `position` has the new objects too
+        tracker.state.remember()  # So that `position` has the new objects too.
         return frame
 
 
 def new_objects(prompts: list[Prompt], masks: Bool[np.ndarray, "P H W"]) -> list[Prompt]:
-    """The prompts whose box is none of the followed objects'; `masks` are theirs."""
+    """The prompts whose box matches no followed object; `masks` are those of the followed objects."""
     boxes = boxes_from_masks(masks[masks.any(axis=(1, 2))]).astype(np.float32)
-    boxes[:, 2:] += 1  # a detector's box ends after the last pixel
+    boxes[:, 2:] += 1  # A detector's box ends after the last pixel.
     return [prompt for prompt in prompts if (_ious(boxes, np.asarray(prompt.box, np.float32)) < SAME).all()]
 
 

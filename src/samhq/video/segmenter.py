@@ -25,7 +25,7 @@ Direction = Literal["forward", "backward", "both"]
 
 
 class VideoSegmenter:
-    """SAM 2 or HQ-SAM 2 for videos: `track` follows prompted objects; `tracker` is for prompts while frames come."""
+    """SAM 2 or HQ-SAM 2 for videos: `track` follows prompted objects; `tracker` takes prompts while frames come."""
 
     def __init__(self, model: Sam, *, memory_dtype: str | torch.dtype = "bfloat16") -> None:
         self.model = check_follows(model).eval()
@@ -51,15 +51,14 @@ class VideoSegmenter:
     ) -> VideoTracker:
         """A tracker for one video.
 
-        `corrections`: prompts on frames that were tracked before count ("keep"), change that frame alone
-        ("as-tracked", as in HQ-SAM 2's predictor), or are lost on the next pass ("original", as in SAM 2's). `keep`:
-        memories far from the current frame are forgotten ("window", for videos of any length) or kept ("all").
-        Without `overlap` each pixel belongs to one object at most. `fill_holes`: fill background regions of up to so
-        many pixels of the low-resolution mask. `max_prompted`: a frame looks at so many prompted frames. `hq` as in
+        `corrections`: prompts on already tracked frames count ("keep"), change only that frame ("as-tracked", as in
+        HQ-SAM 2's predictor), or are lost on the next pass ("original", as in SAM 2's). `keep`: memories far from the
+        current frame are forgotten ("window", for videos of any length) or kept ("all"). Without `overlap` each pixel
+        belongs to at most one object. `fill_holes` fills background regions of up to this many pixels of the
+        low-resolution mask. `max_prompted` is the number of prompted frames that a frame uses. `hq` as in
         `Segmenter.segment`.
 
-        Raises:
-            ConfigError: a choice that is not known, or an HQ mask asked of a plain SAM 2.
+        Raises: ConfigError: an unknown choice, or an HQ mask from a plain SAM 2.
         """
         options = TrackOptions(corrections=corrections, keep=keep, fill_holes=fill_holes, max_prompted=max_prompted)
         mode = self.model.hq_mode(hq)
@@ -77,16 +76,14 @@ class VideoSegmenter:
     ) -> Iterator[FrameMasks]:
         """The prompted objects' masks, frame by frame, from the first prompt to the end of the video.
 
-        `video` is a file, its bytes, a folder of pictures or a list of frames. Every object is followed from its
-        first prompted frame on. "backward" goes from the last prompt to the first frame; "both" goes forward, and then
-        gives each object on the frames before its first prompt. `on_error` is told of frames that cannot be decoded,
-        which are left out; without it they end the video. `options` as `tracker` takes them.
+        `video` is a file, its bytes, a folder of pictures or a list of frames. Every object is followed from its first
+        prompted frame on. "backward" goes from the last prompt to the first frame; "both" goes forward, and then gives
+        each object on the frames before its first prompt. `on_error` is called with frames that cannot be decoded,
+        which are left out; without it they end the video. `options` as in `tracker`.
 
-        Raises:
-            PromptError: no prompts, wrong ones, two masks or boxes for one object on one frame, or a frame that does
-                not exist.
-            ImageError: the video cannot be read, or frames of different sizes.
-            ConfigError: an option that is not known.
+        Raises: PromptError: no prompts, wrong ones, two masks or boxes for one object on one frame, or a frame that
+            does not exist. ImageError: the video cannot be read, or frames of different sizes. ConfigError: an unknown
+            option.
         """
         one_of("direction", direction, Direction)
         if not prompts:
@@ -109,12 +106,12 @@ def load_video_model(
 ) -> VideoSegmenter:
     """A model ready to follow objects: a published name of SAM 2 or HQ-SAM 2, a file, a folder or a hub id.
 
-    `device` and `dtype` as `samhq.load` takes them. `memory_dtype` is how memories are stored: "bfloat16", as in the
+    `device` and `dtype` as in `samhq.load`. `memory_dtype` is the type of stored memories: "bfloat16", as in the
     original, or "float32".
 
     Raises:
         ConfigError: an unknown name, device or dtype, or a model that only sees pictures.
-        CheckpointError: the file cannot be read, fetched or does not fit.
+        CheckpointError: the file cannot be read or downloaded, or does not fit.
     """
     from samhq.checkpoint.load import load_model
 

@@ -1,4 +1,4 @@
-"""Objects followed through frames that come one after another, from a file or a camera; prompts may come any time.
+"""Follows objects through frames that come one after another, from a file or a camera; prompts may come any time.
 
 Pictures' coordinates in, masks at the video's size out. Keeps no frames but the last one.
 """
@@ -26,32 +26,32 @@ from samhq.video.prompts import VideoPrompt, naming_prompt
 from samhq.video.result import FrameMasks
 from samhq.video.tracker import Clicks, EncodedFrame, ObjectTracker, absent_logits, at_video_size, square_mask
 
-#: Is told of a frame that cannot be decoded; without it tracking stops there.
+#: Called with a frame that cannot be decoded; without it tracking stops there.
 OnError = Callable[[int, ImageError], None]
 
 
 class VideoTracker:
     """Follows the objects of one video: give prompts, then take masks frame by frame from `track`.
 
-    An object is any integer, from 1 where label maps are wanted. It is followed from the first prompt on that is met,
-    in the direction in which frames come; so objects may be added while frames come in.
+    An object is any integer; use integers from 1 if you want label maps. It is followed from its first prompt on, in
+    the order of frames, so objects may be added while frames come.
     """
 
     def __init__(self, tracker: ObjectTracker, *, overlap: bool = True) -> None:
         self._tracker = tracker
         self._overlap = overlap
-        self._waiting: list[VideoPrompt] = []  # for frames that have not come yet
+        self._waiting: list[VideoPrompt] = []  # For frames that have not come yet.
         self._seen: EncodedFrame | None = None
         self.labels: dict[int, str | None] = {}
 
     @property
     def ids(self) -> list[int]:
-        """The objects that were prompted on frames that have come."""
+        """The objects with prompts on frames that have come."""
         return list(self._tracker.objects)
 
     @property
     def state(self) -> ObjectTracker:
-        """What is remembered of the objects."""
+        """The objects' memories."""
         return self._tracker
 
     def prompt(
@@ -65,13 +65,13 @@ class VideoTracker:
         frame: int | None = None,
         label: str | None = None,
     ) -> FrameMasks | None:
-        """Says where an object is: on frame number `frame`, or on the last frame that `track` gave, before it the next.
+        """Prompts an object on frame `frame`, by default the last frame of `track`, or before it the next one.
 
         Points [N,2] (x, y) with labels 1 on and 0 off the object, a box (x0, y0, x1, y1), a mask bool [H,W] or a
         mask picture, or several of these; in the video's pixels. Points are added to points given before for the
         same object and frame; a box or a mask starts over. `label` is the object's name.
 
-        Gives the masks of that frame at once if it is the last one that came, None if the frame is to come.
+        Returns the masks of that frame at once if it is the last one that came, None if it has not come yet.
 
         Raises:
             PromptError: an empty or wrong prompt, or a frame that has passed.
@@ -116,14 +116,13 @@ class VideoTracker:
         """The objects' masks, frame by frame, as frames come.
 
         `frames` is a video file, a folder of pictures, a list of frames, or any iterator of pictures, such as a
-        camera's; an iterator's frames are numbered from `start`, by default on from the last one that came. Of the
-        others the pass begins at `start`, by default at the first prompt (with `reverse` at the last), and ends
-        before `stop`, or at the end. `reverse` goes backward in time. Frames before any prompt have no masks.
+        camera's. An iterator's frames are numbered from `start`, by default after the last one that came. For the other
+        kinds the pass begins at `start`, by default at the first prompt (with `reverse` at the last), and ends before
+        `stop`, or at the end. `reverse` goes backward in time. Frames before any prompt have no masks.
 
-        Raises:
-            PromptError: a prompt that does not fit its frame, or one for a frame that never came.
-            ImageError: frames of another size, or, without `on_error`, one that cannot be decoded. With it the frame
-                is left out, and tracking goes on.
+        Raises: PromptError: a prompt that does not fit its frame, or one for a frame that never came. ImageError:
+            frames of another size, or, without `on_error`, one that cannot be decoded. With it the frame is left out,
+            and tracking continues.
         """
         stream = isinstance(frames, Iterator) or not (
             isinstance(frames, (FrameSource, str, bytes, Sequence, np.ndarray)) or hasattr(frames, "__fspath__")
@@ -143,9 +142,9 @@ class VideoTracker:
     def track_back(
         self, frames: Any, *, before: int | None = None, on_error: OnError | None = None
     ) -> Iterator[FrameMasks]:
-        """Backward, each object from its first prompted frame: what a forward pass leaves out.
+        """A backward pass for each object from its first prompted frame: the frames that a forward pass leaves out.
 
-        A frame's masks are only of objects whose first prompt comes later. `before` begins with the frame before that
+        A frame has masks only of objects whose first prompt comes later. `before` begins with the frame before that
         one. Raises as `track`.
         """
         first = {number: min(one.memory.prompted) for number, one in self._tracker.objects.items()}
@@ -231,7 +230,7 @@ class VideoTracker:
         return {number for one in self._tracker.objects.values() for number in one.memory.prompted}
 
     def _check_none_waits(self) -> None:
-        """Nothing, where all prompts found their frames.
+        """Checks that all prompts found their frames.
 
         Raises:
             PromptError: a prompt's frame did not come.

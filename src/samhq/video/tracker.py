@@ -1,7 +1,7 @@
-"""Objects followed through a video, one frame at a time: prompts and frames in, low-resolution masks out.
+"""Follows objects through a video, one frame at a time: prompts and frames in, low-resolution masks out.
 
-Holds what is remembered of each object. Knows nothing about where frames come from or where masks go; coordinates are
-the model's. Objects are independent of each other; those whose memories have one layout share a run of the network.
+Holds the memory of each object. Knows nothing about the source of frames or the use of masks; coordinates are the
+model's. Objects are independent of each other; objects whose memories have the same layout share a run of the network.
 
 Source: Ravi et al., SAM 2 (arXiv 2408.00714), section 4; facebookresearch/sam2, sam2_video_predictor.py.
 """
@@ -26,15 +26,15 @@ from samhq.types import ImageEmbedding, Prompts
 from samhq.video.memory import ObjectMemory, Recalled, Remembered, TrackOptions
 from samhq.video.pixels import frame_pixels
 
-_SURE = 10.0  #: the logit of a given mask's pixels, and the object score that goes with it
-_LIMIT = 32.0  #: of earlier logits that are fed back as a mask prompt
-_FILLED = 0.1  #: the logit of a filled hole
-_TOGETHER = 16  #: objects in one run of the network
+_SURE = 10.0  #: Logit of a given mask's pixels, and its object score.
+_LIMIT = 32.0  #: Limit of earlier logits that are used as a mask prompt.
+_FILLED = 0.1  #: Logit of a filled hole.
+_TOGETHER = 16  #: Objects in one run of the network.
 
 
 @dataclass(eq=False)
 class EncodedFrame:
-    """A frame with what the network knows of it before any memory; the encoder runs when that is first needed."""
+    """A frame with its embedding before any memory; the encoder runs when that is first needed."""
 
     index: int
     image: UInt8[np.ndarray, "H W 3"]
@@ -68,16 +68,16 @@ class Clicks:
 
 @dataclass(frozen=True)
 class Pending:
-    """The answer to a prompt, whose memory map is made when tracking goes on."""
+    """The answer to a prompt, whose memory map is made when tracking continues."""
 
     answer: Remembered
-    features: Float[Tensor, "1 C g g"] | None  #: the encoder's, until the memory map is made
-    conditions: bool  #: whether the frame becomes one of the prompted frames
+    features: Float[Tensor, "1 C g g"] | None  #: The encoder's features, until the memory map is made.
+    conditions: bool  #: Whether the frame becomes one of the prompted frames.
 
 
 @dataclass
 class TrackedObject:
-    """One object: its memories, its prompts by frame, and answers to prompts that are not remembered yet."""
+    """One object: its memories, its prompts by frame, and answers to prompts that are not in memory yet."""
 
     memory: ObjectMemory = field(default_factory=ObjectMemory)
     clicks: dict[int, Clicks] = field(default_factory=dict)
@@ -118,7 +118,7 @@ class ObjectTracker:
 
     @torch.inference_mode()
     def click(self, seen: EncodedFrame, object_id: int, clicks: Clicks, *, more: bool = False) -> Remembered:
-        """The object's mask on a frame by clicks and a box; `more` adds to those given there before.
+        """The object's mask on a frame from clicks and a box; `more` adds them to earlier ones there.
 
         The object's last mask on this frame, if there is one, is refined. A new number is a new object.
         """
@@ -135,7 +135,7 @@ class ObjectTracker:
 
     @torch.inference_mode()
     def mask(self, seen: EncodedFrame, object_id: int, mask: Float[Tensor, "S S"]) -> Remembered:
-        """The object's mask on a frame, given as zeros and ones at the model's side; earlier prompts there are gone."""
+        """The object's mask on a frame, given as zeros and ones at the model's side; replaces earlier prompts there."""
         tracked = self.objects.setdefault(object_id, TrackedObject())
         tracked.masks[seen.index] = mask
         tracked.clicks.pop(seen.index, None)
@@ -150,7 +150,7 @@ class ObjectTracker:
         return self._await(seen, tracked, Remembered(low, pointer, score))
 
     def remember(self) -> None:
-        """Makes the memories of all prompts given since the last call; tracking goes on from them."""
+        """Makes the memories of all prompts since the last call; tracking continues from them."""
         for tracked in self.objects.values():
             for index in list(tracked.pending):
                 self._settle(tracked, index)
@@ -186,9 +186,9 @@ class ObjectTracker:
 
     @torch.inference_mode()
     def share(self, seen: EncodedFrame) -> None:
-        """Makes a frame a prompted one for all objects: those without a mask there count as absent.
+        """Makes a frame a prompted one for all objects: objects without a mask there count as absent.
 
-        So does HQ-SAM 2's predictor with frames on which any object is prompted.
+        HQ-SAM 2's predictor does so with frames on which any object is prompted.
         """
         for tracked in self.objects.values():
             memory = tracked.memory
@@ -204,7 +204,7 @@ class ObjectTracker:
             memory.prompted[seen.index] = replace(answer, map=map_)
 
     def clear_prompts(self, frame: int, object_id: int) -> None:
-        """Takes back an object's prompts on a frame; a mask that was remembered there counts as tracked.
+        """Removes an object's prompts on a frame; a mask in memory there counts as tracked.
 
         Raises:
             PromptError: there is no such object.
@@ -250,7 +250,7 @@ class ObjectTracker:
         return most if length is None else min(length, most)
 
     def _features(self, seen: EncodedFrame, memory: ObjectMemory) -> Float[Tensor, "1 C g g"]:
-        """The frame's features for a prompt: after memory where the object was tracked here, else without."""
+        """The frame's features for a prompt: with memory if the object was tracked here, else without."""
         if seen.index not in memory.backward or not memory.prompted:
             return self.model.without_memory(seen.embedding.features)
         recalled = self._recall(memory, seen.index, reverse=memory.backward[seen.index])
@@ -270,7 +270,7 @@ class ObjectTracker:
     def _layouts(
         self, frame: int, objects: dict[int, TrackedObject], *, reverse: bool
     ) -> Iterator[list[tuple[int, Recalled]]]:
-        """Objects with what they recall, those of one layout together."""
+        """Objects with their recalled memories, grouped by layout."""
         groups: dict[tuple[tuple[int, ...], tuple[int, ...]], list[tuple[int, Recalled]]] = {}
         for object_id, tracked in objects.items():
             recalled = self._recall(tracked.memory, frame, reverse=reverse)
@@ -280,7 +280,7 @@ class ObjectTracker:
                 yield group[start : start + _TOGETHER]
 
     def _track(self, seen: EncodedFrame, memories: list[ObjectMemory], recalled: list[Recalled]) -> None:
-        """Follows objects of one layout onto a frame, and remembers them there."""
+        """Follows objects of one layout onto a frame, and stores them in memory."""
         features = self._conditioned(seen, recalled)
         found = self._follow(seen, features, [None] * len(memories), None, multimask=True)
         maps = self._maps_of(seen.embedding.features, found.logits, found.object_score, binary=False)
@@ -296,7 +296,7 @@ class ObjectTracker:
         *,
         multimask: bool,
     ) -> Followed:
-        """The decoder's answer; where an object has no clicks, a place that is no point stands for them."""
+        """The decoder's answer; for an object without clicks, a "not a point" takes their place."""
         device = self.model.device
         none = Clicks(torch.zeros(1, 2), torch.full((1,), NOT_A_POINT))
         given = [one or none for one in clicks]
@@ -309,7 +309,7 @@ class ObjectTracker:
         return self.model.follow(replace(seen.embedding, features=features), prompts, multimask=multimask, hq=self.hq)
 
     def _await(self, seen: EncodedFrame, tracked: TrackedObject, answer: Remembered) -> Remembered:
-        """Keeps the answer to a prompt; answers on other frames are remembered now, which frees their features."""
+        """Keeps the answer to a prompt; answers on other frames enter memory now, which frees their features."""
         for index in [index for index in tracked.pending if index != seen.index]:
             self._encode_pending(tracked, index)
         answer = replace(answer, logits=self._filled(answer.logits))
@@ -320,7 +320,7 @@ class ObjectTracker:
 
     @torch.inference_mode()
     def _encode_pending(self, tracked: TrackedObject, index: int) -> Pending:
-        """The waiting answer with its memory map; its features are let go."""
+        """The waiting answer with its memory map; its features are freed."""
         waiting = tracked.pending[index]
         if waiting.features is not None:
             answer, binary = waiting.answer, self.options.binary_prompts
@@ -372,7 +372,7 @@ def _each(values: Tensor) -> list[Tensor]:
 
 
 def fill_holes(logits: Float[Tensor, "P 1 G G"], most: int) -> Float[Tensor, "P 1 G G"]:
-    """Logits in which background regions of up to `most` pixels, joined by sides or corners, are just above 0.
+    """Logits in which background regions of up to `most` pixels (8-connected) are just above 0.
 
     As in the original, regions that touch the border count too.
     """
@@ -388,23 +388,23 @@ def fill_holes(logits: Float[Tensor, "P 1 G G"], most: int) -> Float[Tensor, "P 
 
 
 def square_mask(mask: Float[Tensor, "H W"], side: int) -> Float[Tensor, "S S"]:
-    """A mask of zeros and ones at the model's side, where pixels that are mostly mask are 1."""
+    """A mask of zeros and ones at the model's side; pixels that are mostly mask are 1."""
     return (resize_antialiased(mask[None, None], (side, side))[0, 0] >= 0.5).float()
 
 
 def absent_logits(grid: int, device: torch.device) -> Float[Tensor, "1 1 G G"]:
-    """The logits of an object that has no answer on a frame."""
+    """The logits of an object without an answer on a frame."""
     return torch.full((1, 1, 4 * grid, 4 * grid), ABSENT, device=device)
 
 
 def at_video_size(logits: Float[Tensor, "P 1 G G"], frame: Frame, *, overlap: bool = True) -> Float[Tensor, "P 1 H W"]:
-    """Logits of objects at the video's size; without `overlap` each pixel belongs to one object at most."""
+    """Logits of objects at the video's size; without `overlap` each pixel belongs to at most one object."""
     large = frame.logits_to_image(logits)
     return large if overlap or len(large) < 2 else without_overlap(large)
 
 
 def without_overlap(logits: Float[Tensor, "P 1 H W"]) -> Float[Tensor, "P 1 H W"]:
-    """Logits in which every pixel is left to its highest object; the others get at most -10 there."""
+    """Logits in which every pixel belongs to its highest object; the others get at most -10 there."""
     highest = logits.argmax(dim=0, keepdim=True)
     mine = highest == torch.arange(len(logits), device=logits.device)[:, None, None, None]
     return torch.where(mine, logits, logits.clamp(max=-_SURE))

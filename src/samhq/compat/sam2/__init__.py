@@ -1,4 +1,4 @@
-"""The interface of SAM 2 and of HQ-SAM 2: scripts written for either run after changing the import.
+"""The interface of SAM 2 and of HQ-SAM 2. Scripts for either run after changing the import.
 
 from samhq.compat.sam2 import SAM2ImagePredictor, build_sam2
 """

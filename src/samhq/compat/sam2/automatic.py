@@ -1,7 +1,7 @@
 """SAM 2's `SAM2AutomaticMaskGenerator`: a picture in, a list of records out.
 
-A thin face of `inference/automatic.py`. Unlike the published one it returns [] where nothing is found also with crops,
-and never holds full-size logits.
+A thin interface to `inference/automatic.py`. Unlike the published one it returns [] if nothing is found, also with
+crops, and never holds full-size logits.
 
 Source: sam2/automatic_mask_generator.py of facebookresearch/sam2 (arguments and records).
 """
@@ -25,7 +25,7 @@ from samhq.results.records import OutputMode, Records, as_output_mode
 
 
 class RefusedOptionError(ConfigError, AssertionError):
-    """An argument that the published generator stops at by an assertion."""
+    """An argument that fails an assertion in the published generator."""
 
 
 class SAM2AutomaticMaskGenerator:
@@ -52,14 +52,14 @@ class SAM2AutomaticMaskGenerator:
         multimask_output: bool = True,
         **kwargs: Any,
     ) -> None:
-        """What each parameter means, `samhq.AutomaticConfig` says; `output_mode` is how a record holds its mask.
+        """`samhq.AutomaticConfig` describes the parameters; `output_mode` is the form of a record's mask.
 
-        `min_mask_region_area` counts low-resolution pixels here: smaller holes are filled and smaller specks dropped
-        before masks are enlarged. `use_m2m` gives every mask back as a prompt once, with its point.
+        `min_mask_region_area` counts low-resolution pixels here: smaller holes are filled and smaller specks removed
+        before masks are enlarged. `use_m2m` refines every mask by one more pass with the mask and its point.
 
         Raises:
             RefusedOptionError: both or neither of `points_per_side` and `point_grids`, another `output_mode`, or a
-                value that means nothing.
+                value that cannot be used.
             ConfigError: not a SAM 2.
         """
         del kwargs  # as the published class

@@ -1,7 +1,7 @@
-"""SAM 2's builders: a configuration's name and a checkpoint to a model.
+"""SAM 2's builders: from the name of a configuration and a checkpoint to a model.
 
-The names of the published yaml files stand for rows of `samhq.config`; no yaml is read and nothing is configured
-globally.
+The names of the published yaml files stand for rows of `samhq.config`. No yaml is read, and no global setting is
+changed.
 
 Source: sam2/build_sam.py of facebookresearch/sam2 and of sam-hq2.
 """
@@ -45,9 +45,9 @@ def build_sam2(
 ) -> Sam2:
     """SAM 2, 2.1 or HQ-SAM 2 by the name of its published configuration, such as "configs/sam2.1/sam2.1_hiera_l.yaml".
 
-    `ckpt_path` is a checkpoint, loaded strictly, or None for untrained weights. `mode` is "eval" or anything else for
-    training. Without `apply_postprocessing` a single mask stays even where it is not stable. Of Hydra's overrides only
-    `model.image_size` is understood.
+    `ckpt_path` is a checkpoint, loaded strictly, or None for untrained weights. `mode` is "eval"; anything else means
+    training. Without `apply_postprocessing` a single mask stays even if it is unstable. Of Hydra's overrides only
+    `model.image_size` is supported.
 
     Raises:
         ConfigError: an unknown configuration, device or override.
@@ -81,7 +81,7 @@ def build_sam2_hf(model_id: str, **kwargs: Any) -> Sam2:
 
 
 def config_of(config_file: str) -> ModelConfig:
-    """The row that a published configuration file stands for.
+    """The row for a published configuration file.
 
     >>> config_of("configs/sam2.1/sam2.1_hiera_b+.yaml").name
     'sam2.1_hiera_base_plus'
@@ -97,7 +97,7 @@ def config_of(config_file: str) -> ModelConfig:
 
 
 def overrides(given: Sequence[str]) -> list[int]:
-    """The sides that Hydra's overrides set.
+    """The values that Hydra's overrides set.
 
     Raises:
         ConfigError: an override of something else.
@@ -131,7 +131,7 @@ def made(wanted: ModelConfig, checkpoint: str | os.PathLike[str] | None, device:
 
 
 def as_sam2(model: Sam) -> Sam2:
-    """The model, which must be a SAM 2.
+    """The model, checked to be a SAM 2.
 
     Raises:
         ConfigError: it is not.
@@ -143,7 +143,7 @@ def as_sam2(model: Sam) -> Sam2:
 
 
 def _shape(config: ModelConfig) -> ModelConfig:
-    """What makes two models the same network; Hiera suits any side."""
+    """The numbers that must agree for two models to be the same network; Hiera fits any side."""
     return replace(config, name="", family="", side=1024)
 
 

@@ -28,16 +28,16 @@ from samhq.model.prepared_pictures import PreparedPictures
 from samhq.model.sam import Sam
 from samhq.types import BOTTOM_RIGHT, IGNORED, TOP_LEFT, ImageEmbedding, LowRes, Prompts
 
-LIMIT = 32.0  #: low-resolution logits are returned within plus and minus this
+LIMIT = 32.0  #: Returned low-resolution logits are clipped to plus and minus this.
 
-#: masks, predicted IoU, low-resolution logits
+#: Masks, predicted IoU, low-resolution logits.
 Answer = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 class SAM2ImagePredictor:
     """Masks for the prompts of a picture, or of several; each picture is encoded once.
 
-    `mask_threshold` is the logit from which a pixel belongs to a mask. Holes of at most `max_hole_area` and specks of
+    A pixel belongs to a mask if its logit is above `mask_threshold`. Holes of at most `max_hole_area` and specks of
     at most `max_sprinkle_area` low-resolution pixels are removed from masks, not from returned logits.
     """
 
@@ -63,7 +63,7 @@ class SAM2ImagePredictor:
 
     @property
     def device(self) -> torch.device:
-        """Where the model is."""
+        """The device of the model."""
         return self.model.device
 
     def reset_predictor(self) -> None:
@@ -83,11 +83,11 @@ class SAM2ImagePredictor:
         return {"image_embed": self._embedding.features, "high_res_feats": list(self._embedding.levels)}
 
     def set_image(self, image: np.ndarray | Image.Image) -> None:
-        """Encodes a picture: an RGB array [H,W,3] or a PIL image, whatever its mode.
+        """Encodes a picture: an RGB array [H,W,3] or a PIL image of any mode.
 
         Raises:
             RefusedImageError: another type, such as a tensor.
-            ImageError: an array that is no picture.
+            ImageError: an array that is not a picture.
         """
         self.reset_predictor()
         self._set([image])
@@ -136,12 +136,12 @@ class SAM2ImagePredictor:
     ) -> Answer:
         """Masks float32 [K,H,W] of 0 and 1, scores [K], logits [K,4g,4g]; with several objects [B,K,...] each.
 
-        `point_coords` [N,2] or [B,N,2] as (x, y) with `point_labels`, 1 on and 0 off the object; `box` [4] or [B,4]
-        as (x0, y0, x1, y1); `mask_input` [1,4g,4g] or [B,1,4g,4g], logits of an earlier call. Coordinates are pixels
-        of the picture, or parts of its width and height without `normalize_coords`. K is 3 with `multimask_output`,
-        else 1. With `return_logits` masks are full-size logits. After `set_image_batch` it is the last picture's, as
-        in the original. HQ models add the HQ mask to each; `hq_token_only` gives it alone, one mask and one score, the
-        best of SAM's (the original gives three scores with it).
+        `point_coords` [N,2] or [B,N,2] as (x, y) with `point_labels`, 1 on and 0 off the object; `box` [4] or [B,4] as
+        (x0, y0, x1, y1); `mask_input` [1,4g,4g] or [B,1,4g,4g], logits of an earlier call. Coordinates are pixels of
+        the picture, or without `normalize_coords` shares of its width and height. K is 3 with `multimask_output`, else
+        1. With `return_logits` masks are full-size logits. After `set_image_batch` it uses the last picture, as the
+        original does. HQ models add the HQ mask to each mask. `hq_token_only` gives only the HQ mask, with one score,
+        the best of SAM's (the original gives three scores).
 
         Raises:
             NoImageError: no picture was set.
@@ -166,7 +166,7 @@ class SAM2ImagePredictor:
         *,
         hq_token_only: bool = False,
     ) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
-        """As `predict` for each picture of `set_image_batch`: lists with an entry, or None, a picture.
+        """As `predict` for each picture of `set_image_batch`: lists with one entry, or None, for each picture.
 
         Raises:
             NoImageError: no batch of pictures was set.
@@ -219,7 +219,7 @@ class SAM2ImagePredictor:
         return self._embedding.features
 
     def _number(self, index: int) -> int:
-        """The picture meant by an index, which may count from the end.
+        """The picture with an index, which may count from the end.
 
         Raises:
             NoImageError: no picture was set.
@@ -265,7 +265,7 @@ class SAM2ImagePredictor:
     def _answer(
         self, prompts: Prompts, frame: Frame, multimask: bool, return_logits: bool, hq_token_only: bool
     ) -> tuple[LowRes, Tensor]:
-        """What is returned at low resolution, and masks, or logits, at the picture's size."""
+        """Low-resolution results, and masks or logits at the picture's size."""
         if hq_token_only and not self.model.config.hq:
             raise ConfigError(f"hq_token_only needs a model with HQ heads, {self.model.config.name} has none.")
         encoded = self._embedding
@@ -311,7 +311,7 @@ def _joined(
 
 
 def _tensor(value: Any, rank: int, what: str, last: int | None = None) -> Tensor | None:
-    """Numbers as a float tensor with a row an object.
+    """Numbers as a float tensor with one row for each object.
 
     Raises:
         RefusedPromptError: other shapes, or no numbers.
@@ -330,14 +330,14 @@ def _tensor(value: Any, rank: int, what: str, last: int | None = None) -> Tensor
 
 
 def _arrays(masks: Tensor, low: LowRes) -> Answer:
-    """What `predict` returns; a single object has no axis of its own, however it was given."""
+    """The results of `predict`; a single object has no axis of its own, however it was given."""
     arrays = masks.float().cpu().numpy(), low.iou.float().cpu().numpy(), low.logits.float().cpu().numpy()
     masks_array, iou, logits = arrays if len(masks) > 1 else (one[0] for one in arrays)
     return masks_array, iou, logits
 
 
 def _entries(given: Sequence[Any] | None, count: int) -> Sequence[Any]:
-    """A list of so many entries, of None where nothing is given.
+    """A list with this many entries; None becomes a list of None.
 
     Raises:
         RefusedPromptError: another length.

@@ -1,4 +1,4 @@
-"""samhq's errors under the built-in names that SAM 2's package raises, so that old `except` clauses fit."""
+"""samhq's errors as subclasses of the built-in errors that SAM 2's package raises, for old `except` clauses."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ class NoImageError(PromptError, RuntimeError):
 
 
 class RefusedPromptError(PromptError, AssertionError, RuntimeError):
-    """A prompt that the published code stops at, by an assertion or by a shape error out of torch."""
+    """A prompt that fails an assertion, or gives torch's shape error, in the published code."""
 
 
 class RefusedImageError(ImageError, NotImplementedError, AssertionError):
-    """A picture that the published predictor does not take."""
+    """A picture that the published predictor does not accept."""

@@ -1,4 +1,4 @@
-"""What SAM 2's video predictor keeps between its calls: a dict, as in the original, and the tracker behind it."""
+"""The state of SAM 2's video predictor between its calls: a dict, as in the original, and its tracker."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ StepResult = tuple[int, list[int], Float[Tensor, "N 1 H W"]]
 
 
 class StateError(PromptError, RuntimeError):
-    """A call that the state does not allow yet; a RuntimeError, as in the original."""
+    """A call that is not yet allowed; a RuntimeError, as in the original."""
 
 
 class InferenceState(dict[str, Any]):
-    """One video and its objects. The original's keys that are worth reading are there:
+    """One video and its objects, with the useful keys of the original:
 
     `num_frames`, `video_height`, `video_width`, `device`, `images` (the source of the frames), `obj_ids`,
     `obj_id_to_idx` and `obj_idx_to_id`.
@@ -51,7 +51,7 @@ class InferenceState(dict[str, Any]):
         return computed[key]
 
     def encoded(self, index: int) -> EncodedFrame:
-        """The frame with this number; the one used last is kept.
+        """The frame with this number; the last used one is kept.
 
         Raises:
             ImageError: it cannot be decoded.

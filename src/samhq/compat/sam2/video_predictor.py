@@ -1,7 +1,7 @@
-"""SAM 2's and HQ-SAM 2's video predictors, with the originals' calls, shapes and rules.
+"""SAM 2's and HQ-SAM 2's video predictors, with the original calls, shapes and rules.
 
-Frames are decoded when they are needed, where the original loads all of them first. Everything that was tracked is
-kept, so that calls may come in any order; `keep = "window"` bounds the memory instead.
+Frames are decoded when they are needed; the original loads all of them first. All tracking results are kept, so that
+calls may come in any order; `keep = "window"` limits memory instead.
 
 Source: facebookresearch/sam2, sam2_video_predictor.py and build_sam.py; SysCV/sam-hq, sam-hq2.
 """
@@ -36,12 +36,13 @@ Predictor = TypeVar("Predictor", bound="SAM2VideoPredictor")
 class SAM2VideoPredictor:
     """Follows objects through a video, as `SAM2VideoPredictor` of sam2 does; objects do not depend on each other.
 
-    The attributes are the original's and may be changed at any time. `memory_dtype` is bfloat16 there; float32 keeps
-    memories whole. `add_all_frames_to_correct_as_cond=False`, the original's default, loses clicks on frames that
-    were tracked; True keeps them.
+    The attributes are the original's and may be changed at any time. `memory_dtype` is bfloat16 in the original;
+    float32 keeps full precision. `add_all_frames_to_correct_as_cond=False`, the original's default, loses clicks on
+    frames that were tracked; True keeps them.
     """
 
-    corrections: Corrections = "original"  #: what becomes of prompts on tracked frames, where they are no conditions
+    #: How prompts on tracked frames are used when these frames are not conditioning frames.
+    corrections: Corrections = "original"
 
     def __init__(
         self,
@@ -64,7 +65,7 @@ class SAM2VideoPredictor:
         self.binarize_mask_from_pts_for_mem_enc = True
         self.memory_dtype = memory_dtype
         self.keep = keep
-        self.progress = False  #: whether `propagate_in_video` shows a bar
+        self.progress = False  #: Whether `propagate_in_video` shows a progress bar.
 
     @classmethod
     def from_pretrained(cls: type[Predictor], model_id: str, **kwargs: Any) -> Predictor:
@@ -78,12 +79,12 @@ class SAM2VideoPredictor:
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """The device of the weights."""
         return self.model.device
 
     @property
     def image_size(self) -> int:
-        """The side of the square that the network sees."""
+        """The side of the network's input square."""
         return self.model.config.side
 
     def init_state(
@@ -93,9 +94,9 @@ class SAM2VideoPredictor:
         offload_state_to_cpu: bool = False,
         async_loading_frames: bool = False,
     ) -> InferenceState:
-        """What is known of one video: a file, its bytes, a folder of pictures, or a list of frames.
+        """The state of one video: a file, its bytes, a folder of pictures, or a list of frames.
 
-        The last three arguments are accepted and change nothing: frames are never all in memory.
+        The last three arguments are accepted and have no effect: frames are never all in memory.
 
         Raises:
             ImageError: it cannot be read.
@@ -133,10 +134,10 @@ class SAM2VideoPredictor:
         return self.add_new_points_or_box(*args, **kwargs)
 
     def add_new_mask(self, inference_state: InferenceState, frame_idx: int, obj_id: int, mask: Any) -> StepResult:
-        """As `add_new_points_or_box`, by a mask [H,W]: bool, or numbers that are on the object from 0.5.
+        """As `add_new_points_or_box`, with a mask [H,W]: bool, or numbers that are at least 0.5 on the object.
 
         Raises:
-            PromptError: not two-dimensional, or a frame that is not there.
+            PromptError: not two-dimensional, or a frame that does not exist.
         """
         seen = self._ready(inference_state).encoded(frame_idx)
         values = torch.as_tensor(mask)
@@ -147,7 +148,7 @@ class SAM2VideoPredictor:
         return frame_idx, *self._masks(inference_state, frame_idx)
 
     def propagate_in_video_preflight(self, inference_state: InferenceState) -> None:
-        """Remembers the prompts given so far.
+        """Stores the prompts given so far in memory.
 
         Raises:
             StateError: no object was prompted, or one has lost all its prompted frames.
@@ -170,10 +171,10 @@ class SAM2VideoPredictor:
         max_frame_num_to_track: int | None = None,
         reverse: bool = False,
     ) -> Iterator[StepResult]:
-        """Frame by frame its number, the objects' ids and their logits [N,1,H,W].
+        """For each frame its number, the objects' ids and their logits [N,1,H,W].
 
-        Starts at the first prompted frame, also in reverse, and gives `max_frame_num_to_track` frames after the
-        first, as the original does.
+        Starts at the first prompted frame, also in reverse, and gives `max_frame_num_to_track` frames after the first,
+        as the original does.
 
         Raises:
             StateError: as `propagate_in_video_preflight`.
@@ -190,7 +191,7 @@ class SAM2VideoPredictor:
     def clear_all_prompts_in_frame(
         self, inference_state: InferenceState, frame_idx: int, obj_id: int, need_output: bool = True
     ) -> StepResult | None:
-        """Takes back an object's prompts on a frame; the masks there, or None without `need_output`.
+        """Removes an object's prompts on a frame; returns the masks there, or None without `need_output`.
 
         Raises:
             PromptError: there is no such object.
@@ -205,7 +206,7 @@ class SAM2VideoPredictor:
     def remove_object(
         self, inference_state: InferenceState, obj_id: int, strict: bool = False, need_output: bool = True
     ) -> tuple[list[int], list[tuple[int, Float[Tensor, "N 1 H W"]]]]:
-        """Forgets an object: the ids of the others, and their masks on the frames where it was prompted.
+        """Forgets an object; returns the ids of the others, and their masks on the frames where it was prompted.
 
         Raises:
             StateError: with `strict`, there is no such object.
@@ -222,10 +223,10 @@ class SAM2VideoPredictor:
         return list(tracker.objects), [(frame, self._masks(inference_state, frame)[1]) for frame in prompted]
 
     def _share(self, state: InferenceState) -> None:
-        """What objects learn of each other's prompted frames: nothing."""
+        """Shares prompted frames between objects; this predictor shares nothing."""
 
     def _ready(self, state: InferenceState) -> InferenceState:
-        """The state, with the attributes as they are now."""
+        """The state, updated with the current attributes."""
         state.tracker.options = self._options(len(state.frames))
         state.tracker.memory_dtype = self.memory_dtype
         return state
@@ -244,7 +245,7 @@ class SAM2VideoPredictor:
         )
 
     def _masks(self, state: InferenceState, frame_idx: int) -> tuple[list[int], Float[Tensor, "N 1 H W"]]:
-        """All objects' ids and their latest logits on a frame; -1024 where an object has none."""
+        """All objects' ids and their latest logits on a frame; -1024 for an object without a mask there."""
         objects = state.tracker.objects
         found: list[Remembered | None] = [one.at(frame_idx) for one in objects.values()]
         none = absent_logits(self.model.config.grid, self.device)
@@ -259,10 +260,9 @@ class SAM2VideoPredictor:
 class SAM2HQVideoPredictor(SAM2VideoPredictor):
     """As `SAM2HQVideoPredictor` of sam-hq2, which follows all objects together.
 
-    A frame on which one object is prompted is a prompted frame for all: those without a mask there count as absent. A
+    A frame on which one object is prompted is a prompted frame for all: objects without a mask there count as absent. A
     click on a tracked frame changes that frame's mask, which later frames see as a tracked one. Objects cannot be added
-    after tracking began. Where all objects are prompted on the same frames, the results are those of
-    `SAM2VideoPredictor`.
+    after tracking began. If all objects are prompted on the same frames, the results are those of `SAM2VideoPredictor`.
     """
 
     corrections: Corrections = "as-tracked"
@@ -288,7 +288,7 @@ class SAM2HQVideoPredictor(SAM2VideoPredictor):
         return super().add_new_mask(inference_state, frame_idx, obj_id, mask)
 
     def _share(self, state: InferenceState) -> None:
-        """Every object's prompted frames become those of all, in order of time."""
+        """Makes every object's prompted frames those of all, sorted by time."""
         objects = state.tracker.objects.values()
         for index in sorted({index for one in objects for index in one.memory.prompted}):
             if any(index not in one.memory.prompted for one in objects):
@@ -320,9 +320,9 @@ def build_sam2_video_predictor(
 ) -> SAM2VideoPredictor:
     """The predictor by the name of a published configuration, with the weights in `ckpt_path`.
 
-    `config_file` may be None: the weights say by themselves which model they are. `apply_postprocessing` fills small
-    holes and remembers prompted masks as 0 and 1; without it single masks that are not stable stay, too.
-    `vos_optimized` is accepted and not needed. `kind` is the predictor's class.
+    `config_file` may be None, because the weights identify their model. `apply_postprocessing` fills small holes and
+    stores prompted masks as 0 and 1; without it unstable single masks stay, too. `vos_optimized` is accepted and has no
+    effect. `kind` is the predictor's class.
 
     Raises:
         ConfigError, CheckpointError: as `build_sam2`; a model without memory; neither a configuration nor weights.
@@ -370,7 +370,7 @@ def _around(kind: type[Predictor], model: Sam, apply_postprocessing: bool, **kwa
 
 
 def _clicks(points: Any, labels: Any, box: Any, clear_old_points: bool) -> Clicks:
-    """Points with labels, the corners of the box first; coordinates as they came.
+    """Points with labels, the corners of the box first; coordinates are unchanged.
 
     Raises:
         PromptError: as `add_new_points_or_box`.
@@ -400,7 +400,7 @@ def _clicks(points: Any, labels: Any, box: Any, clear_old_points: bool) -> Click
 
 
 def _order(start: int, most: int | None, count: int, reverse: bool) -> range:
-    """Frame numbers of a pass; going backward from frame 0 there are none."""
+    """Frame numbers of a pass; a backward pass from frame 0 has none."""
     most = count if most is None else most
     if reverse:
         return range(start, max(start - most, 0) - 1, -1) if start > 0 else range(0)

@@ -1,9 +1,9 @@
-"""The interface of segment-anything and SAM-HQ: scripts written for either run after changing the import.
+"""The interface of segment-anything and SAM-HQ. Scripts for either run after changing the import.
 
     from samhq import SamPredictor, sam_model_registry
 
-`sam_model_registry` makes SAM-HQ's models, `sam_model_registry_baseline` plain SAM's; a script written for
-segment-anything imports the second under the first's name.
+`sam_model_registry` makes SAM-HQ's models, and `sam_model_registry_baseline` makes plain SAM's. A script for
+segment-anything imports the second under the name of the first.
 """
 
 from samhq.compat.segment_anything.automatic import SamAutomaticMaskGenerator

@@ -1,7 +1,7 @@
 """segment-anything's and SAM-HQ's `SamAutomaticMaskGenerator`: a picture in, a list of records out.
 
-A thin face of `inference/automatic.py`. Unlike the published one it returns [] where nothing is found
-also with crops, scores an empty mask's stability as 0, and never holds full-size logits.
+A thin interface to `inference/automatic.py`. Unlike the published one it returns [] if nothing is found, also with
+crops, gives an empty mask a stability of 0, and never holds full-size logits.
 
 Source: automatic_mask_generator.py of segment-anything and segment_anything_hq 0.3 (arguments and records).
 """
@@ -26,16 +26,16 @@ from samhq.results.records import OutputMode, Records, as_output_mode
 
 
 def _off_below_zero(threshold: float) -> float:
-    """A threshold with 0 in place of a negative one: the published code switches it off by either."""
+    """The threshold, with 0 for a negative one: in the published code both switch it off."""
     return 0.0 if isinstance(threshold, (int, float)) and threshold < 0 else threshold
 
 
 class RefusedOptionError(ConfigError, AssertionError):
-    """An argument that the published generator stops at by an assertion."""
+    """An argument that fails an assertion in the published generator."""
 
 
 class _Setting:
-    """A published attribute: reads a field of the configuration, and set to another value changes it."""
+    """A published attribute that reads and writes a field of the configuration."""
 
     def __set_name__(self, _: type, name: str) -> None:
         self.name = name
@@ -79,11 +79,11 @@ class SamAutomaticMaskGenerator:
         min_mask_region_area: int = 0,
         output_mode: OutputMode = "binary_mask",
     ) -> None:
-        """What each parameter means, `samhq.AutomaticConfig` says; `output_mode` is how a record holds its mask.
+        """`samhq.AutomaticConfig` describes the parameters; `output_mode` is the form of a record's mask.
 
         Raises:
             RefusedOptionError: both or neither of `points_per_side` and `point_grids`, another `output_mode`, or a
-                value that means nothing.
+                value that cannot be used.
             ConfigError: not a model of samhq.
         """
         self.predictor = SamPredictor(published(model))

@@ -1,7 +1,7 @@
-"""The network's parts with the published `forward`, for scripts that call them one by one (training mostly).
+"""The network's parts with the published `forward`, for scripts that call them one by one (mostly for training).
 
-Same attributes and state dict as the core's; gradients flow. Plain SAM's encoders return the feature tensor, as
-segment-anything's do; SAM-HQ's return (features, early features), as SAM-HQ's do.
+Same attributes and state dict as the core's parts, and gradients flow. Plain SAM's encoders return the feature tensor,
+as segment-anything's do; SAM-HQ's return (features, early features), as SAM-HQ's do.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class PromptEncoder(prompt_encoder.PromptEncoder):
 
 
 class MaskDecoder(mask_decoder.MaskDecoder):
-    """SAM's decoder: three masks a prompt with `multimask_output`, else one."""
+    """SAM's decoder: three masks for each prompt with `multimask_output`, else one."""
 
     def forward(
         self,
@@ -122,10 +122,10 @@ class MaskDecoder(mask_decoder.MaskDecoder):
         hq_token_only: bool = False,
         interm_embeddings: Sequence[Tensor] | Tensor | None = None,
     ) -> tuple[Float[Tensor, "P K G G"], Float[Tensor, "P K"]]:
-        """Low-resolution logits and predicted IoU. One image serves all prompts; several need a prompt each.
+        """Low-resolution logits and predicted IoU. One image serves all prompts; several images need one prompt each.
 
         A single row of prompts likewise serves every image; no rows give no masks. `interm_embeddings`, the encoder's
-        second output, is for HQ decoders, of which only the first map [I,g,g,D] is read.
+        second output, is for HQ decoders, which read only the first map [I,g,g,D].
 
         Raises:
             RefusedPromptError: numbers of rows that are neither equal nor one.
@@ -141,12 +141,12 @@ class MaskDecoder(mask_decoder.MaskDecoder):
         return self.paint(attended, embedding, choice), choice.iou
 
     def embedding(self, features: Tensor, early: Sequence[Tensor] | Tensor | None) -> ImageEmbedding:
-        """What painting needs of the images; plain SAM has no use for `early`."""
+        """The embedding from the image features; plain SAM does not use `early`."""
         del early
         return ImageEmbedding(features)
 
     def meet(self, features: Tensor, image_pe: Tensor, sparse: Tensor, dense: Tensor) -> Attended:
-        """Prompts after they met their images, rows of one shared out."""
+        """Prompts after attention with their images; single rows are repeated."""
         count = _rows(len(features), len(sparse), len(dense))
         index = owners(len(features), count, features.device)
         # Prompts without a mask share one dense map (see PromptEncoder.forward): then images are projected once.
@@ -158,7 +158,7 @@ class MaskDecoder(mask_decoder.MaskDecoder):
 
 
 class MaskDecoderHQ(MaskDecoder, mask_decoder_hq.MaskDecoderHQ):
-    """SAM-HQ's decoder: one mask a prompt, with `multimask_output` the best of three, corrected by the HQ logits."""
+    """SAM-HQ's decoder: one mask for each prompt (`multimask_output`: the best of three), corrected by the HQ logits."""
 
     def embedding(self, features: Tensor, early: Sequence[Tensor] | Tensor | None) -> ImageEmbedding:
         """The images with their HQ maps."""
@@ -174,12 +174,12 @@ class MaskDecoderHQ(MaskDecoder, mask_decoder_hq.MaskDecoderHQ):
                 f"Expected interm_embeddings[0] of shape [{len(features)}, {height}, {width}, channels], as "
                 f"image_embeddings says, got {list(early[0].shape)}. Give a list of the encoder's maps."
             )
-        # Under autocast the map is of a shorter type than the weights that meet it later.
+        # Under autocast the map has a shorter type than the weights that use it later.
         return ImageEmbedding(features, self.image_features(features, early[0]).to(features.dtype))
 
 
 def asked(hq_model: bool, multimask_output: bool, hq_token_only: bool) -> tuple[Candidates, HQMode]:
-    """Which masks the published interface means: plain SAM's three become the best one for HQ models.
+    """The selection for the published arguments: plain SAM's three masks become the best one for HQ models.
 
     >>> asked(True, True, False), asked(False, True, False), asked(True, False, True)
     (('best', 'add'), ('all', 'off'), ('single', 'only'))
@@ -200,7 +200,7 @@ def asked(hq_model: bool, multimask_output: bool, hq_token_only: bool) -> tuple[
 
 
 def _rows(images: int, sparse: int, dense: int) -> int:
-    """The number of prompts: all counts that are not one agree on it."""
+    """The number of prompts; all counts other than one must agree."""
     counts = {count for count in (images, sparse, dense) if count != 1}
     if len(counts) > 1:
         raise RefusedPromptError(

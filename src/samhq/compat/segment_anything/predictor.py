@@ -1,6 +1,6 @@
 """One picture at a time, then any number of prompts for it: segment-anything's and SAM-HQ's `SamPredictor`.
 
-The only place in samhq that keeps state between calls, because that is the published interface.
+The predictors are the only classes in samhq that keep state between calls, because that is their published interface.
 """
 
 from __future__ import annotations
@@ -72,11 +72,11 @@ class SamPredictor:
 
     @property
     def device(self) -> torch.device:
-        """Where the model is."""
+        """The device of the model."""
         return self.model.device
 
     def set_image(self, image: UInt8[np.ndarray, "H W 3"], image_format: str = "RGB") -> None:
-        """Encodes the picture, uint8 [H,W,3] in 0..255, channels ordered as `image_format` says.
+        """Encodes the picture, uint8 [H,W,3] in 0..255, with channels in the order `image_format`.
 
         Raises:
             RefusedImageError: a format other than "RGB" and "BGR".
@@ -196,7 +196,7 @@ class SamPredictor:
         return self._set_picture().features
 
     def reset_image(self) -> None:
-        """Forgets the picture wholly."""
+        """Forgets the picture."""
         self._picture = _Picture()
 
     is_image_set: bool = _part_of_picture("is_set")
@@ -227,7 +227,7 @@ class SamPredictor:
 
 
 def _one(value: Any, what: str) -> np.ndarray | None:
-    """One prompt's numbers as a batch of one; None stays."""
+    """One prompt's numbers as a batch of one; None stays None."""
     return None if value is None else _numbers(value, what)[None]
 
 

@@ -1,7 +1,7 @@
-"""Prompt tensors as the published interface takes them, checked, as the network's flat list.
+"""Converts prompt tensors of the published interface to the network's flat list, and checks them.
 
-Everything is in model pixels already. Rows say what belongs together: row p of the points, of the boxes and of
-the masks is one prompt. Knows nothing about pictures.
+All coordinates are already model pixels. Row p of the points, of the boxes and of the masks is one prompt. Knows
+nothing about pictures.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ def flat(
 ) -> Prompts:
     """Points [B,N,2] with labels [B,N], boxes [B,4] and masks [B or 1,1,4g,4g] as one list of B prompts.
 
-    Anything may be None; all None is one prompt without content, which SAM answers too. Coordinates become
-    float32 whatever they were. Prompt p belongs to image p, or to the only image.
+    Any of them may be None; all None is one prompt without content, for which SAM also gives a mask. Coordinates become
+    float32. Prompt p belongs to image p, or to the only image.
 
     Raises:
         RefusedPromptError: points without labels or labels without points; other shapes; NaN or infinity; labels
@@ -41,7 +41,7 @@ def flat(
 
 
 def owners(images: int, prompts: int, device: torch.device) -> Int64[Tensor, " P"]:
-    """Which image each prompt belongs to: its own, or the only one.
+    """The image of each prompt: image p for prompt p, or the only one.
 
     >>> owners(1, 3, torch.device("cpu")).tolist(), owners(3, 3, torch.device("cpu")).tolist()
     ([0, 0, 0], [0, 1, 2])
@@ -92,7 +92,7 @@ def _boxes(boxes: Any, device: torch.device) -> Tensor | None:
     if boxes is None:
         return None
     corners = _floats(boxes, device)
-    # [B,1,4] is what many training scripts pass; two boxes in one prompt have no meaning.
+    # Many training scripts pass [B,1,4]; two boxes in one prompt have no meaning.
     if corners.ndim == 3 and corners.shape[1] == 1:
         corners = corners[:, 0]
     if corners.ndim != 2 or corners.shape[1] != 4:
@@ -153,7 +153,7 @@ def _check_finite(value: Tensor, what: str) -> None:
 
 
 def _rows(fine: Tensor) -> str:
-    """Which rows of the first axis hold something that is not fine, the first few.
+    """The first few rows of the first axis that are not fine, as text.
 
     >>> _rows(torch.tensor([[True, True], [True, False]]))
     'rows 1'

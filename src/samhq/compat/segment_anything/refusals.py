@@ -1,4 +1,4 @@
-"""samhq's errors under the built-in names that the published packages raise, so that old `except` clauses fit."""
+"""samhq's errors as subclasses of the built-in errors that the published packages raise, for old `except` clauses."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ class NoImageError(PromptError, RuntimeError):
 
 
 class RefusedPromptError(PromptError, AssertionError, RuntimeError):
-    """A prompt that the published code stops at, by an assertion or by a shape error out of torch."""
+    """A prompt that fails an assertion, or gives torch's shape error, in the published code."""
 
 
 class RefusedImageError(ImageError, AssertionError):
-    """A picture or a colour order that the published predictor stops at by an assertion."""
+    """A picture or a colour order that fails an assertion in the published predictor."""
 
 
 class UnknownModelError(ConfigError, KeyError):
-    """A key that a registry does not have; in a plain dict a `KeyError`."""
+    """A key that a registry does not have; a `KeyError`, as from a plain dict."""
 
-    __str__ = Exception.__str__  # KeyError would show the message in quotes
+    __str__ = Exception.__str__  # KeyError would show the message in quotes.

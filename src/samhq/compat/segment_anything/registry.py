@@ -20,7 +20,7 @@ Builder = Callable[..., Sam]
 
 
 class Registry(dict[str, Builder]):
-    """Builders by published key; an unknown key is answered with the known ones."""
+    """Builders by published key; the error for an unknown key lists the known ones."""
 
     def __missing__(self, key: str) -> Builder:
         raise UnknownModelError(f"Expected a key of the registry, got {key!r}. {did_you_mean(str(key), self)}")
@@ -51,12 +51,12 @@ def builder(name: str) -> Builder:
 
 
 def _shape(config: ModelConfig) -> ModelConfig:
-    """What makes two models the same network; a model trained for another side is still its architecture's."""
+    """The numbers that must agree for two models to be the same network; the side of training may differ."""
     return replace(config, name="", family="", side=1024)
 
 
 def _advice(found: ModelConfig) -> str:
-    """Which registry makes such a model."""
+    """The registry that makes such a model."""
     for name, keys in _MODELS.items():
         for key, model in keys.items():
             if key != "default" and _shape(model_config(model)) == _shape(found):
@@ -85,10 +85,10 @@ _MODELS: Mapping[str, Mapping[str, str]] = {
 sam_model_registry, sam_model_registry_baseline = (
     Registry({key: builder(name) for key, name in row.items()}) for row in _MODELS.values()
 )
-sam_hq_model_registry = sam_model_registry  #: Grounded-Segment-Anything's name
+sam_hq_model_registry = sam_model_registry  #: Grounded-Segment-Anything's name.
 
 build_sam_vit_h = build_sam_hq_vit_h = build_sam = build_sam_hq = sam_model_registry["vit_h"]
 build_sam_vit_l = build_sam_hq_vit_l = sam_model_registry["vit_l"]
 build_sam_vit_b = build_sam_hq_vit_b = sam_model_registry["vit_b"]
 build_sam_vit_tiny = sam_model_registry["vit_tiny"]
-build_sam_vit_t = sam_model_registry_baseline["vit_t"]  #: MobileSAM's name
+build_sam_vit_t = sam_model_registry_baseline["vit_t"]  #: MobileSAM's name.

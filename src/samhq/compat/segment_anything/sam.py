@@ -1,6 +1,6 @@
-"""The whole model under segment-anything's names: dicts of pictures and prompts in, dicts of masks out.
+"""The whole model with segment-anything's names: dicts of pictures and prompts in, dicts of masks out.
 
-It is the core's network, built of parts that have the published `forward`.
+It is the core's network, built of parts with the published `forward`.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ _KEYS = ("image", "original_size", "point_coords", "point_labels", "boxes", "mas
 
 
 class Sam(sam.Sam):
-    """SAM or SAM-HQ with the published interface, to be had from the registries or `published`."""
+    """SAM or SAM-HQ with the published interface; get it from the registries or `published`."""
 
-    mask_threshold: float = numbers.MASK_THRESHOLD  #: a pixel belongs to a mask when its logit is above this
+    mask_threshold: float = numbers.MASK_THRESHOLD  #: A pixel belongs to a mask if its logit is above this.
     image_format: str = "RGB"
 
     @property
     def pixel_mean(self) -> Float[Tensor, "3 1 1"]:
-        """What `preprocess` subtracts, RGB in 0..255."""
+        """The mean that `preprocess` subtracts, RGB in 0..255."""
         return torch.tensor(self.config.encoder.normalisation.mean, device=self.device).view(-1, 1, 1)
 
     @property
     def pixel_std(self) -> Float[Tensor, "3 1 1"]:
-        """What `preprocess` divides by, RGB in 0..255."""
+        """The deviation that `preprocess` divides by, RGB in 0..255."""
         return torch.tensor(self.config.encoder.normalisation.std, device=self.device).view(-1, 1, 1)
 
     def forward(
@@ -97,12 +97,12 @@ class Sam(sam.Sam):
         return self.frame(input_size, original_size).logits_to_image(masks)
 
     def frame(self, input_size: Sequence[int], original_size: Sequence[int]) -> Frame:
-        """Where a picture of `original_size`, resized to `input_size` (both height, width), lies in the square."""
+        """The position in the square of a picture of `original_size`, resized to `input_size` (both height, width)."""
         (height, width), (rows, columns) = original_size, input_size
         return Frame((int(height), int(width)), (int(rows), int(columns)), self.config.side)
 
     def encode(self, pixels: Float[Tensor, "I 3 S S"], *, keep_early: bool = False) -> ImageEmbedding:
-        """As the core's `encode`, through an encoder that may return its features alone.
+        """As the core's `encode`, but the encoder may return only its features.
 
         Raises:
             ConfigError: pixels of another shape.
@@ -113,23 +113,23 @@ class Sam(sam.Sam):
         return replace(embedding, early=early[0]) if keep_early and early else embedding
 
     def encode_published(self, pixels: Float[Tensor, "I 3 S S"]) -> tuple[Float[Tensor, "I C g g"], list[Tensor]]:
-        """Features and early features; these are an empty list where the encoder returns none."""
+        """Features and early features; the latter are an empty list if the encoder returns none."""
         seen = self.image_encoder(pixels.to(self.dtype))
         features, early = (seen, []) if isinstance(seen, Tensor) else (seen[0], list(seen[1]))
         return features.to(self.dtype), [level.to(self.dtype) for level in early]
 
     def embedding(self, features: Float[Tensor, "I C g g"], early: Sequence[Tensor] | Tensor | None) -> ImageEmbedding:
-        """The embedding made of what the encoder returned.
+        """The embedding from the encoder's output.
 
         Raises:
-            ConfigError: an HQ model, but no early features.
+            ConfigError: an HQ model without early features.
         """
         return cast(parts.MaskDecoder, self.mask_decoder).embedding(features, early)
 
     def answer(
         self, embedding: ImageEmbedding, prompts: Prompts, multimask_output: bool, hq_token_only: bool
     ) -> LowRes:
-        """Low-resolution masks that the published flags ask for.
+        """Low-resolution masks for the published flags.
 
         Raises:
             ConfigError: `hq_token_only` of a plain SAM.
@@ -172,9 +172,9 @@ def _classes(config: ModelConfig) -> dict[type[nn.Module], type[nn.Module]]:
 
 
 def published(model: nn.Module) -> Sam:
-    """The same model with the published interface; it is `model` where it has it already.
+    """The same model with the published interface; `model` itself if it already has it.
 
-    It shares the weights and all modules inside the parts, so that adapters and hooks there count here too.
+    It shares the weights and all modules inside the parts, so that adapters and hooks there also work here.
 
     Raises:
         ConfigError: not a model of samhq.
@@ -195,7 +195,7 @@ def published(model: nn.Module) -> Sam:
 
 
 def _face(part: nn.Module, classes: Mapping[type[nn.Module], type[nn.Module]]) -> nn.Module:
-    """A part with the published interface that shares everything with the core's; others' modules as they are."""
+    """A part with the published interface that shares everything with the core's part; foreign modules unchanged."""
     if type(part) not in classes:
         return part
     face = copy.copy(part)

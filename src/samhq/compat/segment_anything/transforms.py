@@ -1,4 +1,4 @@
-"""Pictures, points and boxes into the model's square, under segment-anything's names.
+"""Pictures, points and boxes in the model's square, with segment-anything's names.
 
 Source: the interface of segment-anything, utils/transforms.py.
 """
@@ -25,7 +25,7 @@ class ResizeLongestSide:
         Raises:
             ImageError: not uint8 [H,W,3], or empty.
         """
-        return np.array(resize_longest(image, self.target_length))  # writable, as torch.as_tensor wants it
+        return np.array(resize_longest(image, self.target_length))  # Writable, as torch.as_tensor needs it.
 
     def apply_coords(
         self, coords: Shaped[np.ndarray, "*B 2"], original_size: tuple[int, int]
@@ -44,7 +44,7 @@ class ResizeLongestSide:
         return self._frame(original_size).boxes_to_model(boxes.reshape(-1, 4))
 
     def apply_image_torch(self, image: Shaped[Tensor, "I 3 H W"]) -> Float[Tensor, "I 3 h w"]:
-        """Resized pictures as floats on their device: near to `apply_image`, not equal to it.
+        """Resized pictures as floats on their device: close to `apply_image`, but not equal.
 
         Raises:
             ImageError: not four-dimensional, or empty.

@@ -1,7 +1,7 @@
-"""transformers' configuration classes for SAM and SAM-HQ, and the way from them to samhq's own table.
+"""transformers' configuration classes for SAM and SAM-HQ, and their conversion to samhq's own table.
 
-Fields, defaults and files are transformers'. Names that samhq has no use for, which published and old
-`config.json` files are full of, are accepted and dropped. Knows nothing about modules or weights.
+Fields, defaults and files are transformers'. Names that samhq does not use, which published and old `config.json` files
+are full of, are accepted and dropped. Knows nothing about modules or weights.
 
 Source: configuration_sam.py and configuration_sam_hq.py of transformers 5.23 (field names and defaults).
 """
@@ -26,12 +26,12 @@ from samhq.errors import CheckpointError, ConfigError
 Made = TypeVar("Made", bound="Settings")
 Class = TypeVar("Class", bound=type)
 
-#: What transformers writes as the decoder's `layer_norm_eps` for every model, whatever it was trained with.
+#: The decoder's `layer_norm_eps` that transformers writes for every model, whatever its training used.
 _WRITTEN_EPS = 1e-6
 
 
 def tolerant(settings: Class) -> Class:
-    """The same dataclass, whose constructor drops keywords that are no fields."""
+    """The same dataclass, with a constructor that drops unknown keywords."""
     exact = settings.__init__  # type: ignore[misc]
 
     @functools.wraps(exact)
@@ -44,14 +44,14 @@ def tolerant(settings: Class) -> Class:
 
 
 class Settings:
-    """What all configuration classes can do: become a dict or a file and come back."""
+    """The common methods of configuration classes: to and from a dict or a file."""
 
     model_type: ClassVar[str] = ""
-    section: ClassVar[str] = ""  #: where a whole model's `config.json` keeps this part
+    section: ClassVar[str] = ""  #: The part's section in a whole model's `config.json`.
 
     @classmethod
     def from_dict(cls: type[Made], values: Mapping[str, Any]) -> Made:
-        """The configuration in a dict, defaults where it says nothing; of a whole model's dict, this part."""
+        """The configuration in a dict, with defaults for missing fields; from a whole model's dict, this part."""
         if cls.section and isinstance(values.get(cls.section), Mapping):
             values = values[cls.section]
         return cls(**values)
@@ -61,18 +61,18 @@ class Settings:
         """The configuration in a folder's `config.json`, in such a file, or in a repository of the hub.
 
         Raises:
-            ConfigError, CheckpointError: nothing is there, or it has no `config.json`.
+            ConfigError, CheckpointError: it does not exist, or has no `config.json`.
         """
         path = Path(source) if str(source).endswith(".json") else locate(source) / "config.json"
         return cls.from_dict(read_json(path))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values as transformers writes them, `model_type` and derived values included."""
+        """Plain values as transformers writes them, including `model_type` and derived values."""
         values = {field.name: _plain(getattr(self, field.name)) for field in dataclasses.fields(self)}  # type: ignore[arg-type]
         return {**values, **self.derived(), "model_type": self.model_type}
 
     def derived(self) -> dict[str, Any]:
-        """What transformers also writes although it follows from the fields."""
+        """Values that transformers also writes although they follow from the fields."""
         return {}
 
     def to_json_string(self) -> str:
@@ -80,10 +80,10 @@ class Settings:
         return json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n"
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
-        """Write `config.json` into a folder, which is made if need be.
+        """Writes `config.json` into a folder, which is created if needed.
 
         Raises:
-            CheckpointError: the place cannot be written.
+            CheckpointError: the folder cannot be written.
         """
         write_json(Path(folder) / "config.json", self.to_dict())
 
@@ -124,7 +124,7 @@ class SamVisionConfig(Settings):
 
     @property
     def scale(self) -> int:
-        """The deviation that transformers draws position frequencies with."""
+        """The standard deviation of transformers' random position frequencies."""
         return self.hidden_size // 2
 
     def derived(self) -> dict[str, Any]:
@@ -132,10 +132,10 @@ class SamVisionConfig(Settings):
         return {"scale": self.scale}
 
     def to_model_config(self) -> ModelConfig:
-        """A row of samhq's table with this encoder; its decoder only has the right width.
+        """A row of samhq's table with this encoder; its decoder has only the right width.
 
         Raises:
-            ConfigError: numbers that make no encoder, or an option that samhq lacks.
+            ConfigError: numbers that fit no encoder, or an option that samhq lacks.
         """
         decoder = {"hidden_size": self.output_channels, "num_attention_heads": 1, "attention_downsample_rate": 1}
         hq = self.model_type.startswith("sam_hq")
@@ -178,8 +178,8 @@ class SamPromptEncoderConfig(Settings):
 class SamMaskDecoderConfig(Settings):
     """The mask decoder's numbers.
 
-    transformers writes a `layer_norm_eps` of 1e-6 for every model, but all published weights were trained with
-    1e-5. So 1e-6 is read as 1e-5 here; any other value is taken as it stands.
+    transformers writes a `layer_norm_eps` of 1e-6 for every model, but all published weights were trained with 1e-5. So
+    1e-6 is read as 1e-5 here; any other value is used unchanged.
     """
 
     model_type: ClassVar[str] = "sam_mask_decoder"
@@ -216,14 +216,14 @@ class SamHQPromptEncoderConfig(SamPromptEncoderConfig):
 @tolerant
 @dataclass
 class SamHQMaskDecoderConfig(SamMaskDecoderConfig):
-    """The mask decoder's numbers. `vit_dim` is the encoder's `hidden_size`: leave it out and it follows from that."""
+    """The mask decoder's numbers. By default `vit_dim` is the encoder's `hidden_size`."""
 
     model_type: ClassVar[str] = "sam_hq_mask_decoder"
 
     vit_dim: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """As for SAM; a `vit_dim` that nothing has set yet is left out."""
+        """As for SAM; a `vit_dim` that is not set yet is left out."""
         values = super().to_dict()
         return values if self.vit_dim is not None else {k: v for k, v in values.items() if k != "vit_dim"}
 
@@ -260,10 +260,10 @@ class SamConfig(Settings):
             raise ConfigError(f"{error} In Python, samhq.load runs every model.") from error
 
     def to_model_config(self) -> ModelConfig:
-        """The row of samhq's table that says the same.
+        """The row of samhq's table with the same numbers.
 
         Raises:
-            ConfigError: parts that contradict each other, numbers that make no model, or an option that samhq lacks.
+            ConfigError: parts that contradict each other, numbers that fit no model, or an option that samhq lacks.
         """
         vision, prompt, decoder = self.vision_config, self.prompt_encoder_config, self.mask_decoder_config
         _same("prompt_encoder_config.image_size", prompt.image_size, "vision_config.image_size", vision.image_size)
@@ -288,7 +288,7 @@ class SamConfig(Settings):
 @tolerant
 @dataclass
 class SamHQConfig(SamConfig):
-    """A whole SAM-HQ. Unlike in transformers, `mask_decoder_config.vit_dim` follows from the encoder by itself."""
+    """A whole SAM-HQ. Unlike in transformers, `mask_decoder_config.vit_dim` follows from the encoder."""
 
     model_type: ClassVar[str] = "sam_hq"
     hq: ClassVar[bool] = True
@@ -314,7 +314,7 @@ class SamHQConfig(SamConfig):
 
 
 def _part(value: Any, kind: type[Made]) -> Made:
-    """A part in its class, from that class, its like, a dict or None."""
+    """A part in its class, from that class, a similar class, a dict or None."""
     if value is None:
         return kind()
     if isinstance(value, kind):

@@ -1,4 +1,4 @@
-"""What the processor returns: a dict with attributes that moves to a device as a whole. Knows nothing about models."""
+"""The processor's output: a dict with attributes that moves to a device as a whole. Knows nothing about models."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class BatchFeature(UserDict[str, Any]):
         return self.data[name]
 
     def to(self, *args: Any, **kwargs: Any) -> BatchFeature:
-        """This object, its tensors moved as `Tensor.to` would; a dtype is for `pixel_values` alone.
+        """This object, with its tensors moved as by `Tensor.to`; a dtype applies only to `pixel_values`.
 
         Coordinates keep float32, because half precision would move them by pixels, and integers stay integers.
         """

@@ -1,6 +1,6 @@
 """transformers' SamImageProcessor: pictures to the model's square, and masks back to the pictures.
 
-A thin face of `image/transform.py` and `image/frame.py`. Knows nothing about prompts or networks.
+A thin interface to `image/transform.py` and `image/frame.py`. Knows nothing about prompts or networks.
 
 Source: image_processing_sam.py of transformers 5.23 (settings, arguments, outputs).
 """
@@ -39,9 +39,9 @@ Made = TypeVar("Made", bound="SamImageProcessor")
 @tolerant
 @dataclass
 class SamImageProcessor(WholeImageSteps):
-    """Settings as transformers has them. The four sizes can be chosen; the rest is what the models were trained with.
+    """Settings as in transformers. The four sizes can be chosen; the others must be those of the models' training.
 
-    Pixels are resized by Pillow, as in the original code. Whether values need rescaling follows from their dtype and
+    Pixels are resized by Pillow, as in the original code. Whether values need rescaling is decided by their dtype and
     range: uint8, or floats in 0..1 or 0..255.
     """
 
@@ -70,7 +70,7 @@ class SamImageProcessor(WholeImageSteps):
         self._check()
 
     def _check(self) -> None:
-        """Refuse settings that would feed a model with what it was not trained on."""
+        """Refuses settings that differ from those of the models' training."""
         fixed = {"do_resize": True, "do_normalize": True, "do_pad": True, "do_convert_rgb": True}
         for name, only in fixed.items():
             if getattr(self, name) is not only:
@@ -101,10 +101,10 @@ class SamImageProcessor(WholeImageSteps):
         return cls(**_settings(locate(source)))._changed(settings)
 
     def save_pretrained(self, folder: str | os.PathLike[str], processor_class: str | None = None) -> None:
-        """Write `preprocessor_config.json` into a folder, for transformers too.
+        """Writes `preprocessor_config.json` into a folder, for transformers too.
 
         Raises:
-            CheckpointError: the place cannot be written.
+            CheckpointError: the folder cannot be written.
         """
         values = self.to_dict()
         write_json(
@@ -281,7 +281,7 @@ def _logits(value: Any) -> Float[Tensor, "P K G G"]:
 
 
 def _settings(path: Path) -> dict[str, Any]:
-    """What a folder's files say, else what suits the weights in it."""
+    """The settings in a folder's files, else those that suit its weights."""
     for name in ("preprocessor_config.json", "processor_config.json"):
         if (path / name).is_file():
             values = read_json(path / name)

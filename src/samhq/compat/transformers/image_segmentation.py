@@ -1,7 +1,7 @@
 """transformers' `pipeline("image-segmentation")` for SAM's models, which know no classes: names come from the caller.
 
-With `candidate_labels` a detector finds objects of these classes and each is segmented; without, everything in the
-picture is, and labels are numbers.
+With `candidate_labels` a detector finds objects of these classes, and each is segmented. Without them all objects of
+the picture are segmented, and labels are numbers.
 
 Source: pipelines/image_segmentation.py of transformers 5.23 (the form of outputs).
 """
@@ -24,7 +24,7 @@ from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam
 from samhq.text.search import Search
 
-#: What a call may say, and what it means if it does not.
+#: The options of a call, and their defaults.
 DEFAULTS: dict[str, Any] = {
     "candidate_labels": None,
     "detector": None,
@@ -34,7 +34,7 @@ DEFAULTS: dict[str, Any] = {
     "subtask": None,
     "timeout": None,
 }
-#: Change nothing here: pictures are taken one by one, whatever their number.
+#: These have no effect here: pictures are processed one by one.
 WITHOUT_EFFECT = ("batch_size", "num_workers", "framework", "image_processor", "processor", "use_fast")
 
 
@@ -48,7 +48,7 @@ class ImageSegmentationPipeline:
 
     @property
     def device(self) -> torch.device:
-        """Where the model is."""
+        """The device of the model."""
         return self.sam.device
 
     def __call__(self, image: Any, **options: Any) -> Any:
@@ -105,7 +105,7 @@ def _output(label: str, score: float, mask: np.ndarray) -> dict[str, Any]:
 
 
 def _check_nothing_named(chosen: Mapping[str, Any]) -> None:
-    """Refuses what only a search for classes can use."""
+    """Refuses options that only a search for classes uses."""
     if chosen["detector"] is not None or isinstance(chosen["threshold"], Mapping):
         what = "a detector" if chosen["detector"] is not None else "thresholds by class"
         raise ConfigError(

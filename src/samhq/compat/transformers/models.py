@@ -1,7 +1,8 @@
 """transformers' SamModel and SamHQModel: prompts as [I,P,...] tensors in, low-resolution logits out.
 
-A thin face of `model/sam.py`. Unlike transformers 5.23, the SAM-HQ masks are those of the published model: there the
-decoder drops the image tokens that its transformer returns, and paints from the untouched embedding, transposed.
+A thin interface to `model/sam.py`. Unlike in transformers 5.23, the SAM-HQ masks are those of the published model: in
+transformers the decoder drops the image tokens that its transformer returns, and makes masks from the unchanged
+embedding, transposed.
 
 Source: modeling_sam.py and modeling_sam_hq.py of transformers 5.23 (arguments and outputs).
 """
@@ -39,7 +40,7 @@ from samhq.types import ImageEmbedding, LowRes
 
 Model = TypeVar("Model", bound="Pretrained")
 
-#: Logits of a mask that belongs to no prompt, where prompts were filled up: nowhere above any threshold.
+#: Logits of a mask for a padding prompt: below any threshold everywhere.
 _NOWHERE = -100.0
 _ARGUMENTS = (
     "pixel_values", "input_points", "input_labels", "input_boxes", "input_masks", "image_embeddings",
@@ -48,7 +49,7 @@ _ARGUMENTS = (
 
 
 class Pretrained(Renamed):
-    """What both models share: files, parts, and the way from embeddings to masks. Its network is `self.sam`."""
+    """The common part of both models: files, parts, and the way from embeddings to masks. Its network is `self.sam`."""
 
     config_class: ClassVar[type[SamConfig]]
     main_input_name = "pixel_values"
@@ -109,12 +110,12 @@ class Pretrained(Renamed):
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """The device of the weights."""
         return self.sam.device
 
     @property
     def dtype(self) -> torch.dtype:
-        """What the weights are stored in; positions are float32 whatever this is."""
+        """The number type of the weights; positions are always float32."""
         return self.sam.dtype
 
     @torch.no_grad()
@@ -130,10 +131,9 @@ class Pretrained(Renamed):
         input_boxes: Float[Tensor, "I P 4"] | None = None,
         input_masks: Float[Tensor, "I 1 G G"] | None = None,
     ) -> tuple[Float[Tensor, "I P T C"] | None, Float[Tensor, "i C g g"]]:
-        """Tokens of points and boxes (None where there are neither) and what is added to the image embedding.
+        """Tokens of points and boxes (None if there are neither), and the map to add to the image embedding.
 
-        Tokens that only fill up are zero. The second is one for each image, or for each prompt where `input_masks`
-        has one for each.
+        Padding tokens are zero. The map is one for each image, or for each prompt if `input_masks` has one for each.
 
         Raises:
             PromptError: as for `forward`.
@@ -149,7 +149,7 @@ class Pretrained(Renamed):
     def _embed(
         self, pixels: Tensor | None, features: Tensor | None, early: Tensor | None, hidden: bool | None
     ) -> tuple[ImageEmbedding, tuple[Tensor, ...] | None]:
-        """The embedding of pictures, or of features that were computed before, and hidden states on request."""
+        """The embedding of pictures, or of given features, and hidden states on request."""
         if (pixels is None) == (features is None):
             came = "neither" if pixels is None else "both"
             raise PromptError(f"Expected pixel_values or image_embeddings, got {came}. Pass exactly one of them.")
@@ -171,7 +171,7 @@ class Pretrained(Renamed):
         return self._pictures.prepare(self.sam, (features, early), embed), None
 
     def _own(self, maps: Tensor) -> Tensor:
-        """Maps on the model's device, in its dtype."""
+        """The maps on the model's device, in its dtype."""
         return maps.to(self.device, self.dtype)
 
     def _paint(
@@ -183,7 +183,7 @@ class Pretrained(Renamed):
         similarity: Tensor | None,
         target: Tensor | None,
     ) -> LowRes:
-        """Masks of all prompts, padding blank."""
+        """Masks of all prompts; those of padding are blank."""
         row, prompts = self.sam.config.decoder, batch.prompts
         if not len(prompts) or (similarity is None and target is None):
             low_res = self.sam.decode(embedding, prompts, candidates=candidates, hq=hq)
@@ -247,8 +247,8 @@ class SamModel(Pretrained):
         """Logits [I,P,K,4g,4g] and predicted IoU [I,P,K] of each prompt; K is 3 with `multimask_output`, else 1.
 
         Give `pixel_values` or `image_embeddings`. Coordinates are model pixels, as the processor returns them.
-        `input_masks` [I,1,4g,4g] are logits, one for all prompts of an image, or [I,P,4g,4g]. Without prompts P is
-        1. Points labelled -10 and boxes of NaN take no part; a prompt of nothing else gives an empty mask with IoU 0.
+        `input_masks` [I,1,4g,4g] are logits, one for all prompts of an image, or [I,P,4g,4g]. Without prompts P is 1.
+        Points labelled -10 and boxes of NaN are ignored; a prompt with nothing else gives an empty mask with IoU 0.
         Three masks come in the network's order. `attention_similarity` and `target_embedding` are PerSAM's guidance.
 
         Raises:

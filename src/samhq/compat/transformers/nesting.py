@@ -1,4 +1,4 @@
-"""Prompts as nested lists of any raggedness, arrays or tensors, to padded arrays [I,P,...].
+"""Prompts as nested lists with rows of any length, arrays or tensors, to padded arrays [I,P,...].
 
 Knows nothing about pictures or models: coordinates stay in the picture's pixels.
 """
@@ -15,7 +15,7 @@ from jaxtyping import Float64, Int64
 from samhq.errors import PromptError, naming
 from samhq.types import IGNORED
 
-#: What a level of nesting is called in messages, from outside in.
+#: Names of the levels of nesting in messages, from outside in.
 _POINTS = "[image][object][point][x, y], or [image][point][x, y] for one object an image"
 _LABELS = "one label for each point, nested like the points"
 _BOXES = "[image][object][x0, y0, x1, y1]"
@@ -23,7 +23,7 @@ _BOXES = "[image][object][x0, y0, x1, y1]"
 
 @dataclass(frozen=True)
 class Nested:
-    """Prompts picture by picture and object by object: points [N,2], labels [N], a box [4]; None for not given."""
+    """Prompts by picture and object: points [N,2], labels [N], a box [4]; None if not given."""
 
     points: list[list[np.ndarray]] | None = None
     labels: list[list[np.ndarray]] | None = None
@@ -42,15 +42,15 @@ class Padded:
 def read_prompts(points: Any, labels: Any, boxes: Any, images: int) -> Nested:
     """The prompts of `images` pictures from lists, tuples, arrays, tensors, or any mixture nested in each other.
 
-    Points are `[image][object][point][x, y]`, or without the object level where each image has one object; labels
-    are nested like the points (1 on the object, 0 off it); boxes are `[image][object][x0, y0, x1, y1]`. An object
-    may have None for its points or its box; an image may have no objects.
+    Points are `[image][object][point][x, y]`, or without the object level if each image has one object. Labels are
+    nested like the points (1 on the object, 0 off it). Boxes are `[image][object][x0, y0, x1, y1]`. An object may have
+    None for its points or its box; an image may have no objects.
 
     >>> read_prompts([[[450, 600]]], None, None, 1).points
     [[array([[450., 600.]])]]
 
     Raises:
-        PromptError: other nesting, other numbers of images, objects or points than belong together, no numbers.
+        PromptError: other nesting; numbers of images, objects or points that do not agree; not numbers.
     """
     if labels is not None and points is None:
         raise PromptError("Expected input_points with the input_labels, got labels alone. Give input_points too.")
@@ -65,14 +65,14 @@ def read_prompts(points: Any, labels: Any, boxes: Any, images: int) -> Nested:
 
 
 def pad(nested: Nested, pad_value: float = IGNORED) -> Padded:
-    """Rows of equal length: points filled up with `pad_value` and labelled -10, boxes with NaN.
+    """Rows of equal length: points are padded with `pad_value` and label -10, boxes with NaN.
 
-    Labels come out when they were given or when points were filled up; else all points are on the object.
+    The result has labels if they were given or if points were padded; otherwise all points are on the object.
 
     >>> pad(read_prompts([[[1, 2]], [[3, 4], [5, 6]]], None, None, 2)).labels.tolist()
     [[[1, -10]], [[1, 1]]]
 
-    Where no image has an object, P is 0.
+    If no image has an object, P is 0.
 
     Raises:
         PromptError: objects of which none has a point.
@@ -132,7 +132,7 @@ def _objects(lists: list[Any], name: str, wanted: str) -> list[list[Any]]:
 
 
 def _each(objects: list[list[Any]], read: Callable[[Any], np.ndarray]) -> list[list[np.ndarray]]:
-    """What `read` makes of every object of every image; an error names both."""
+    """The results of `read` for every object of every image; an error names both."""
     rows: list[list[np.ndarray]] = []
     for number, one in enumerate(objects):
         rows.append([])
@@ -147,14 +147,14 @@ def _box(value: Any) -> np.ndarray:
 
 
 def _level(value: Any, name: str, wanted: str) -> list[Any]:
-    """A list that must be there at this level; None is an empty one."""
+    """The list at this level; None counts as an empty list."""
     if value is not None and not isinstance(value, list):
         raise PromptError(f"Expected {name} as {wanted}, got the number {value!r} where a list belongs.")
     return value or []
 
 
 def _lists(value: Any, name: str, wanted: str) -> Any:
-    """Arrays, tensors and tuples, at whatever level, as lists; numbers and None as they are."""
+    """Arrays, tensors and tuples at any level as lists; numbers and None are unchanged."""
     if hasattr(value, "tolist"):
         value = (value.detach() if hasattr(value, "detach") else value).tolist()
     if isinstance(value, (list, tuple)):
@@ -169,7 +169,7 @@ def _depth(value: Any) -> int:
 
 
 def _numbers(value: Any, name: str, shape: tuple[int, ...], wanted: str) -> np.ndarray:
-    """Finite numbers of a shape in which -1 is any length; None is length 0."""
+    """Finite numbers with a given shape, in which -1 is any length; None has length 0."""
     if value is None or (value == [] and shape[0] == -1):
         return np.zeros([max(size, 0) for size in shape])
     try:
@@ -212,7 +212,7 @@ def _check_pairs(nested: Nested) -> None:
 
 
 def _grid(objects: list[list[Any]], cell: tuple[int, ...], fill: float, *, depth: int) -> np.ndarray:
-    """Rows of rows as one array, filled up at the end of each."""
+    """Rows of rows as one array, each padded at its end."""
     size = [len(objects), max((len(one) for one in objects), default=0)]
     if depth == 3:
         size.append(max((len(row) for one in objects for row in one), default=0))

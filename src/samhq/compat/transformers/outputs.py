@@ -1,6 +1,6 @@
-"""What the models return: dataclasses that can also be read by key, by number and as a mapping.
+"""The models' outputs: dataclasses that can also be read by key, by number and as a mapping.
 
-A field that is None is as if it were not there, as in transformers. Knows nothing about networks.
+A field that is None counts as absent, as in transformers. Knows nothing about networks.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from torch import Tensor
 
 
 class Output(Mapping[str, Any]):
-    """Fields by attribute (`out.pred_masks`), key (`out["pred_masks"]`) or place (`out[1]`, `out[:2]`).
+    """Fields by attribute (`out.pred_masks`), key (`out["pred_masks"]`) or index (`out[1]`, `out[:2]`).
 
     Iterating gives the names, as with a dict; `to_tuple()` gives the values.
     """
 
     def keys(self) -> Any:
-        """Names of the fields that hold something, in order."""
+        """Names of the fields that are not None, in order."""
         return self._filled().keys()
 
     def to_tuple(self) -> tuple[Any, ...]:
@@ -61,8 +61,8 @@ class SegmentationOutput(Output):
 class VisionOutput(Output):
     """`last_hidden_state` [I,C,g,g], the image embedding.
 
-    `hidden_states`, on request: what enters the first block and what leaves each, [I,g,g,C']; one more than there
-    are blocks. `intermediate_embeddings`, of SAM-HQ: what leaves each global block.
+    `hidden_states`, on request: the input of the first block and the output of each block, [I,g,g,C'].
+    `intermediate_embeddings`, for SAM-HQ: the output of each global block.
     """
 
     last_hidden_state: Float[Tensor, "I C g g"] | None = None

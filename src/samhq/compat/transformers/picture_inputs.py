@@ -1,6 +1,6 @@
-"""What transformers' pipelines take: a picture, a list of them, a data set or an iterator; by path, address or content.
+"""The inputs of transformers' pipelines: a picture, a list, a data set or an iterator; by path, address or content.
 
-Knows nothing about what is made of a picture.
+Knows nothing about the use of pictures.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch.utils.data import Dataset, IterableDataset
 
 from samhq.errors import ImageError, naming
 
-_ONE_PICTURE = (str, bytes, bytearray, memoryview)  #: sequences that are a picture's name or content
+_ONE_PICTURE = (str, bytes, bytearray, memoryview)  #: Sequences that are a picture's name or content.
 
 
 def outputs_for(image: Any, output_of: Callable[[Any], Any]) -> Any:
@@ -28,7 +28,7 @@ def outputs_for(image: Any, output_of: Callable[[Any], Any]) -> Any:
 
 
 class Outputs:
-    """What a pipeline makes of several pictures, each when it is taken; anew each time that they are gone through."""
+    """A pipeline's results for several pictures, each computed when it is taken, and again in each iteration."""
 
     def __init__(self, pictures: Any, output_of: Callable[[Any], Any]) -> None:
         self._pictures, self._output_of = pictures, output_of
@@ -37,9 +37,9 @@ class Outputs:
         return len(self._pictures)
 
     def __iter__(self) -> Iterator[Any]:
-        """Raises as the pipeline itself, and says which picture it was."""
+        """Raises as the pipeline itself, and names the picture."""
         pictures, counted = self._pictures, hasattr(self._pictures, "__len__")
-        # A data set with numbers need not say where it ends other than by its length.
+        # A data set with an index need not have an end; then its length gives it.
         numbered = counted and not isinstance(pictures, IterableDataset)
         walked = (pictures[number] for number in range(len(pictures))) if numbered else pictures
         for number, one in enumerate(walked):
@@ -49,7 +49,7 @@ class Outputs:
 
 
 def fetched(image: Any, timeout: float | None) -> Any:
-    """The bytes behind an http(s) address; anything else as it is."""
+    """The bytes behind an http(s) address; anything else unchanged."""
     if not isinstance(image, str) or not image.startswith(("http://", "https://")):
         return image
     try:

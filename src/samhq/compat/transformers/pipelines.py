@@ -31,7 +31,7 @@ from samhq.model.sam import Sam
 from samhq.results.automatic_config import AutomaticConfig
 from samhq.results.proposals import Proposals, keep
 
-#: What a call may say, and transformers' defaults.
+#: The options of a call, and transformers' defaults.
 DEFAULTS: dict[str, Any] = {
     "points_per_batch": 64,
     "points_per_crop": 32,
@@ -49,7 +49,7 @@ DEFAULTS: dict[str, Any] = {
     "output_bboxes_mask": False,
     "timeout": None,
 }
-#: transformers' documentation calls them so, its code as above.
+#: Names in transformers' documentation; its code has those above.
 _ALIASES = {"output_rle_masks": "output_rle_mask", "output_bboxes_masks": "output_bboxes_mask"}
 TASK, SEGMENTATION_TASK = "mask-generation", "image-segmentation"
 
@@ -64,7 +64,7 @@ class MaskGenerationPipeline:
 
     @property
     def device(self) -> torch.device:
-        """Where the model is."""
+        """The device of the model."""
         return self.sam.device
 
     def __call__(self, image: Any, **options: Any) -> dict[str, Any] | list[dict[str, Any]] | Iterable[dict[str, Any]]:
@@ -107,10 +107,10 @@ def pipeline(
 ) -> MaskGenerationPipeline | ImageSegmentationPipeline:
     """transformers' `pipeline` for "mask-generation", the default, and "image-segmentation".
 
-    What it returns is called with pictures.
+    Call the result with pictures.
 
     `model` is a folder, a file, a name or a hub id, a model of this package's transformers classes, or a network that
-    samhq loaded; None is the starter. `device` moves it; by default it stays, or is loaded on the CPU. `options` are
+    samhq loaded; None means the starter. `device` moves it; by default it stays, or is loaded on the CPU. `options` are
     those of `MaskGenerationPipeline.__call__` or `ImageSegmentationPipeline.__call__`, for every call.
 
     Raises:
@@ -143,12 +143,12 @@ def _network(model: Any, place: Any, dtype: Any) -> Sam:
 
 
 def _inside(model: Any) -> tuple[Any, ...]:
-    """Where the network is in what samhq hands out: itself, in a transformers class, or in a `Segmenter`."""
+    """The network inside a value from samhq: itself, in a transformers class, or in a `Segmenter`."""
     return model, getattr(model, "sam", None), getattr(model, "model", None)
 
 
 def _known(options: dict[str, Any]) -> dict[str, Any]:
-    """Options by the names of transformers' code, those without effect left out."""
+    """Options by the names of transformers' code, without those that have no effect."""
     named = {_ALIASES.get(name, name): value for name, value in options.items() if name not in WITHOUT_EFFECT}
     for name in named:
         if name not in DEFAULTS:
@@ -183,7 +183,7 @@ def _config(options: dict[str, Any]) -> AutomaticConfig:
 
 
 def _off_below_zero(threshold: Any) -> Any:
-    """A threshold with 0 in place of a negative one: transformers switches it off by either."""
+    """The threshold, with 0 for a negative one: in transformers both switch it off."""
     return 0.0 if isinstance(threshold, (int, float)) and threshold < 0 else threshold
 
 

@@ -1,4 +1,4 @@
-"""What `from_pretrained` may be told, and which keywords a call refuses. Knows nothing about networks."""
+"""The options of `from_pretrained`, and the keywords that a call refuses. Knows nothing about networks."""
 
 from __future__ import annotations
 
@@ -19,31 +19,32 @@ from samhq.model.sam import Sam
 #: from the repository.
 _WITHOUT_EFFECT = ("low_cpu_mem_usage", "trust_remote_code", "use_safetensors", "use_fast")
 _KNOWN = ("dtype", "torch_dtype", "device_map", "attn_implementation")
-#: What transformers has for SAM. The result is the same, and attention here is always torch's fused one.
+#: transformers' implementations of attention for SAM. The result is the same; here attention is always torch's fused
+#: one.
 _ATTENTION = ("sdpa", "eager")
 #: Names of ways to fill several devices; this model fits on one.
 _SPREAD = ("auto", "balanced", "balanced_low_0", "sequential")
-#: What huggingface_hub, which does all downloads, is told by environment variables.
+#: Options of huggingface_hub, which does all downloads, that are set by environment variables.
 _ENVIRONMENT = {"cache_dir": "HF_HUB_CACHE", "token": "HF_TOKEN", "local_files_only": "HF_HUB_OFFLINE=1"}
 OPTIONS = (*_KNOWN, *_WITHOUT_EFFECT, *_ENVIRONMENT)
 
-#: What the processor returns beside the model's inputs, so that `model(**inputs)` carries it.
+#: The processor's outputs beside the model's inputs, which `model(**inputs)` also passes.
 CARRIED = ("original_sizes", "reshaped_input_sizes")
 
 
 @dataclass(frozen=True)
 class Loading:
-    """Where weights go and in which dtype; None keeps the file's own."""
+    """The device and the dtype of weights; None keeps the file's own."""
 
     device: torch.device
     dtype: torch.dtype | None
 
     @classmethod
     def of(cls, options: Mapping[str, Any], source: str | os.PathLike[str]) -> Loading:
-        """What the keywords of `from_pretrained` say; float32 on the CPU by default.
+        """The meaning of `from_pretrained`'s keywords; float32 on the CPU by default.
 
         Raises:
-            ConfigError: a keyword or a value that means nothing here.
+            ConfigError: a keyword or a value that cannot be used here.
         """
         for name, value in options.items():
             if name not in OPTIONS:
@@ -64,7 +65,7 @@ class Loading:
 
 
 def refuse(unknown: Mapping[str, Any], output_attentions: bool | None, known: Iterable[str]) -> None:
-    """Nothing, unless the call had a keyword that would have no effect.
+    """Refuses keywords of a call that would have no effect.
 
     Raises:
         PromptError: `labels`.
@@ -97,7 +98,7 @@ def _dtype(value: Any) -> torch.dtype | None:
 
 
 def place_of(value: Any) -> torch.device:
-    """The device that transformers' `device_map` or `device` says: the CPU for None and -1, one place for all.
+    """The device of transformers' `device_map` or `device`: the CPU for None and -1, one device for all parts.
 
     Raises:
         ConfigError: several devices, or one that PyTorch does not have here.
@@ -113,7 +114,7 @@ def place_of(value: Any) -> torch.device:
 
 
 def _check_attention(value: Any) -> None:
-    """Nothing for a name that transformers has for SAM, or such names by parts of the model."""
+    """Accepts a name that transformers has for SAM, or such names by parts of the model."""
     for name in value.values() if isinstance(value, Mapping) else (value,):
         if name is not None and name not in _ATTENTION:
             raise ConfigError(

@@ -56,7 +56,7 @@ class SamHQProcessor:
 
     @property
     def model_input_names(self) -> list[str]:
-        """Names of what comes from pictures alone."""
+        """Names of the outputs for pictures alone."""
         return [*self.image_processor.model_input_names, "original_sizes", "reshaped_input_sizes"]
 
     def __call__(
@@ -71,15 +71,15 @@ class SamHQProcessor:
         point_pad_value: float | None = None,
         **changes: Any,
     ) -> BatchFeature:
-        """What `SamImageProcessor` returns, and the prompts in model pixels, for `model(**inputs)`.
+        """The outputs of `SamImageProcessor`, and the prompts in model pixels, for `model(**inputs)`.
 
         `input_points` [I,P,N,2] from `[image][object][point][x, y]`, or from `[image][point][x, y]` with one object
         an image; `input_labels` [I,P,N] int64 (1 on the object, 0 off it); `input_boxes` [I,P,4] from
         `[image][object][x0, y0, x1, y1]`. All in pixels of the picture; lists, tuples, arrays and tensors; float32.
 
-        Numbers of objects and points may differ: rows are filled up at the end, points with `point_pad_value` (-10)
-        and the label -10, boxes with NaN. What fills up does not change any other result; a prompt that only fills
-        up gives an empty mask with score 0. Labels come out when they were given or when points were filled up.
+        Numbers of objects and points may differ: rows are padded at the end, points with `point_pad_value` (-10) and
+        the label -10, boxes with NaN. Padding does not change any other result; a prompt that is only padding gives an
+        empty mask with score 0. The result has labels if they were given or if points were padded.
 
         Raises:
             PromptError: nesting, numbers of images, objects, points or labels that do not fit.
@@ -125,7 +125,7 @@ class SamProcessor(SamHQProcessor):
 
 
 def to_model(padded: Padded, frames: list[Frame], fill: float) -> dict[str, np.ndarray]:
-    """Arrays by the names that the model takes, coordinates in model pixels, what fills up as it was."""
+    """Arrays by the names that the model takes, with coordinates in model pixels and padding unchanged."""
     values = {}
     if padded.boxes is not None:
         pairs = zip(frames, padded.boxes, strict=True)

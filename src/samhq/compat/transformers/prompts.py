@@ -1,4 +1,4 @@
-"""Prompts as transformers' models take them, [I,P,...] tensors, as the network's flat list, and back.
+"""Prompts of transformers' models, [I,P,...] tensors, to the network's flat list, and back.
 
 Checks shapes here, once. Knows nothing about networks, pictures or files.
 """
@@ -18,7 +18,7 @@ from samhq.types import BOTTOM_RIGHT, IGNORED, Prompts
 
 @dataclass(frozen=True)
 class Batch:
-    """`prompts` of `images` pictures with `each` prompts a picture; `padding` says which only fill up rows."""
+    """`prompts` of `images` pictures with `each` prompts for each; `padding` marks prompts that are only padding."""
 
     prompts: Prompts
     images: int
@@ -26,11 +26,11 @@ class Batch:
     padding: Bool[Tensor, " P"] | None = None
 
     def fold(self, rows: Float[Tensor, " P *rest"]) -> Float[Tensor, "I p *rest"]:
-        """A row a prompt as [I,P,...]."""
+        """Rows of prompts as [I,P,...]."""
         return rows.reshape(self.images, self.each, *rows.shape[1:])
 
     def blank(self, rows: Float[Tensor, " P *rest"], value: float) -> Float[Tensor, " P *rest"]:
-        """The rows, with `value` in those of prompts that only fill up."""
+        """The rows, with `value` in those of padding prompts."""
         if self.padding is None:
             return rows
         return rows.masked_fill(self.padding.view(-1, *(1,) * (rows.ndim - 1)), value)
@@ -48,9 +48,9 @@ def flatten(
     """The prompts of `images` pictures, in model pixels: points [I,P,N,2], labels [I,P,N] (1 where left out),
     boxes [I,P,4], masks [I,1,4g,4g] for all of a picture's prompts or [I,P,4g,4g].
 
-    Without points and boxes there is one prompt a picture; points or boxes of no objects are no prompts. Points
-    labelled -10 and boxes of NaN are padding; a prompt that has nothing else, though points or boxes were given, is
-    padding as a whole.
+    Without points and boxes there is one prompt for each picture; points or boxes of no objects give no prompts. Points
+    labelled -10 and boxes of NaN are padding. If points or boxes were given, a prompt that has only padding is padding
+    as a whole.
 
     Raises:
         PromptError: wrong shapes, counts that differ, unknown labels, or values that are not finite.
@@ -78,7 +78,7 @@ def flatten(
 
 
 def _place(fine: Bool[Tensor, "I P *rest"]) -> str:
-    """The first image and object that hold something that is not fine.
+    """The first image and object that are not fine, as text.
 
     >>> _place(torch.tensor([[True, True], [True, False]]))
     'image 1, object 1'

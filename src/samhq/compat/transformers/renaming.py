@@ -1,6 +1,6 @@
-"""A module whose parameters and state dict go by transformers' names, whatever the modules inside are called.
+"""A module whose parameters and state dict have transformers' names, whatever its inner modules are called.
 
-The names come from the one table in `checkpoint/naming.py`. Knows nothing about what the modules do.
+The names come from the table in `checkpoint/naming.py`. Knows nothing about the work of modules.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from samhq.errors import CheckpointError
 
 
 class Renamed(nn.Module):
-    """`state_dict`, `load_state_dict`, `named_parameters` and `named_buffers` speak transformers' names.
+    """`state_dict`, `load_state_dict`, `named_parameters` and `named_buffers` use transformers' names.
 
-    State dicts are transformers' own, also inside a larger module, with both names of the positional matrix, of
-    which loading needs one. That matrix is a buffer here, not a parameter, as it was in training. Parameters that
-    were added later (adapters) keep the names they have inside.
+    State dicts are transformers' own, also inside a larger module, with both names of the positional matrix, of which
+    loading needs one. That matrix is a buffer here, not a parameter, as in training. Parameters that were added later
+    (adapters) keep their inner names.
     """
 
     _outward: dict[str, str]
 
     def _name(self, inside: str, original: str) -> None:
-        """Make the table: what is called `inside...` here is called `original...` in the original layout."""
+        """Makes the table: `inside...` here is `original...` in the original layout."""
         keys = [key for key in super().state_dict() if key.startswith(inside)]
         renamed = to_transformers({original + key.removeprefix(inside): key for key in keys})
         self._outward = {here: there for there, here in renamed.items()}
@@ -56,10 +56,10 @@ class Renamed(nn.Module):
         return state
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
-        """Take the values of a state dict in transformers' names; returns missing and unexpected names.
+        """Loads a state dict in transformers' names; returns missing and unexpected names.
 
         Raises:
-            CheckpointError: a tensor of another shape, or with `strict` a name missing or too many.
+            CheckpointError: a tensor of another shape, or with `strict` a missing or unexpected name.
         """
         layout = self.state_dict()
         state = dict(state_dict)
@@ -76,7 +76,7 @@ class Renamed(nn.Module):
         return type(result)(list(difference.missing), list(difference.unexpected))
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
-        """torch's hook for each module while loading; also called where this is part of a larger module."""
+        """torch's hook for each module while loading; also called if this is part of a larger module."""
         copy = state_dict.pop(prefix + POSITIONAL_COPY, None)
         if copy is not None:
             state_dict.setdefault(prefix + POSITIONAL, copy)

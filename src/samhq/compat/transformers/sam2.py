@@ -1,6 +1,6 @@
 """transformers' Sam2Model and Sam2Processor: pictures and prompts as tensors in, low-resolution logits out.
 
-A thin face of `model/sam2`. Points that only fill up rows take no part, where transformers lets them.
+A thin interface to `model/sam2`. Padding points are masked out of attention; in transformers they take part.
 
 Source: modeling_sam2.py and processing_sam2.py of transformers 5.23 (arguments and outputs).
 """
@@ -39,7 +39,7 @@ from samhq.types import IGNORED, NOT_A_POINT, ImageEmbedding, Prompts
 Model = TypeVar("Model", bound="Sam2Model")
 Made = TypeVar("Made", bound="Sam2Processor")
 
-#: Logits of a mask that belongs to no prompt, where prompts were filled up: nowhere above any threshold.
+#: Logits of a mask for a padding prompt: below any threshold everywhere.
 _NOWHERE = -100.0
 _ARGUMENTS = (
     "pixel_values", "input_points", "input_labels", "input_boxes", "input_masks", "image_embeddings",
@@ -99,17 +99,17 @@ class Sam2Model(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """The device of the weights."""
         return self.sam.device
 
     @property
     def dtype(self) -> torch.dtype:
-        """What the weights are stored in."""
+        """The number type of the weights."""
         return self.sam.dtype
 
     @torch.no_grad()
     def get_image_embeddings(self, pixel_values: Float[Tensor, "I 3 S S"]) -> list[Tensor]:
-        """What `forward` takes as `image_embeddings`: two finer maps, then the features; finest first.
+        """The `image_embeddings` for `forward`: two finer maps, then the features; finest first.
 
         Raises:
             ConfigError: pixels of another shape.
@@ -131,15 +131,15 @@ class Sam2Model(nn.Module):
     ) -> Sam2Output | tuple[Any, ...]:
         """Logits [I,P,K,4g,4g], predicted IoU [I,P,K] and object scores of each prompt; K is 3, or 1.
 
-        Give `pixel_values` or `image_embeddings`. Coordinates are model pixels, as the processor returns them.
-        Without `multimask_output` an unstable mask gives way to the best of the other three. A prompt without points
-        and box has two tokens that are no points, as in transformers.
+        Give `pixel_values` or `image_embeddings`. Coordinates are model pixels, as the processor returns them. Without
+        `multimask_output` the best of the other three masks replaces an unstable one. A prompt without points and box
+        has two tokens that are "not a point", as in transformers.
 
         Raises:
             PromptError: wrong shapes or counts, both or neither input.
             ConfigError: pixels of another size, or an argument that does not exist.
         """
-        unknown.pop("original_sizes", None)  # `model(**inputs)` carries it
+        unknown.pop("original_sizes", None)  # `model(**inputs)` passes it.
         refuse(unknown, None, _ARGUMENTS)
         embedding = self._embedding(pixel_values, image_embeddings)
         grid, images = self.config.grid, len(embedding)
@@ -170,7 +170,7 @@ class Sam2Model(nn.Module):
     def _answers(
         self, embedding: ImageEmbedding, prompts: Prompts, multimask: bool
     ) -> list[tuple[Tensor, Tensor, Tensor]]:
-        """IoU, logits and object score of some prompts at a time."""
+        """IoU, logits and object score, some prompts at a time."""
         found, step = [], at_once(self.device)
         for start in range(0, len(prompts), step):
             attended = self.sam.attend(embedding, prompts[start : start + step])
@@ -181,7 +181,7 @@ class Sam2Model(nn.Module):
 
 
 def _never_empty(prompts: Prompts) -> Prompts:
-    """The prompts, those without points and box with one "not a point", to which its usual end is added."""
+    """The prompts; those without points and box get one "not a point", in addition to the usual one at the end."""
     count, device = len(prompts), prompts.image_index.device
     empty = torch.ones(count, dtype=torch.bool, device=device)
     if prompts.labels is not None:
@@ -231,8 +231,8 @@ class Sam2Processor:
     ) -> BatchFeature:
         """`pixel_values` [I,3,S,S] float32, `original_sizes` [I,2] as (H, W), and the prompts in model pixels.
 
-        Prompts and what fills up their rows are as in `SamHQProcessor`. Pictures are resized as floats, as the
-        original does; transformers rounds them to whole levels first.
+        Prompts and their padding are as in `SamHQProcessor`. Pictures are resized as floats, as the original does;
+        transformers first rounds them to whole levels.
 
         Raises:
             PromptError: nesting, numbers of images, objects, points or labels that do not fit.

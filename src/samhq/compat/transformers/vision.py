@@ -29,7 +29,7 @@ Model = TypeVar("Model", bound="SamVisionModel")
 def look(
     encoder: ImageEncoderViT, pixels: Float[Tensor, "I 3 S S"], hidden: bool = False
 ) -> tuple[Float[Tensor, "I C g g"], list[Tensor], tuple[Tensor, ...] | None]:
-    """Image embedding, outputs of the global blocks, and with `hidden` the input of the first block and all outputs.
+    """The image embedding, outputs of global blocks, and with `hidden` the first block's input and all outputs.
 
     Raises:
         ConfigError: pixels of another shape than the encoder's.
@@ -64,13 +64,13 @@ class SamVisionModel(Renamed):
         self._take(config, image_encoder(config.to_model_config()))
 
     def _take(self, config: SamVisionConfig, encoder: nn.Module) -> None:
-        self.config, self.vision_encoder = config, cast(ImageEncoderViT, encoder)  # its config makes no other
+        self.config, self.vision_encoder = config, cast(ImageEncoderViT, encoder)  # Its config makes no other.
         self._name("vision_encoder.", "image_encoder.")
         self.eval()
 
     @classmethod
     def from_pretrained(cls: type[Model], source: str | os.PathLike[str], **options: Any) -> Model:
-        """The encoder of what `SamModel.from_pretrained` takes, or of a folder that holds an encoder alone.
+        """The encoder of a source of `SamModel.from_pretrained`, or of a folder that holds only an encoder.
 
         Raises:
             ConfigError, CheckpointError: as for whole models.
@@ -101,12 +101,12 @@ class SamVisionModel(Renamed):
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """The device of the weights."""
         return self.vision_encoder.pos_embed.device
 
     @property
     def dtype(self) -> torch.dtype:
-        """What the weights are stored in."""
+        """The number type of the weights."""
         return self.vision_encoder.pos_embed.dtype
 
     def forward(
@@ -132,12 +132,12 @@ class SamVisionModel(Renamed):
 
 
 class SamHQVisionModel(SamVisionModel):
-    """The image encoder of a SAM-HQ, which also returns what leaves each global block."""
+    """The image encoder of a SAM-HQ, which also returns the output of each global block."""
 
     config_class = SamHQVisionConfig
 
 
 def _alone(path: Path) -> bool:
-    """Whether a folder holds an encoder without the rest."""
+    """Whether a folder holds only an encoder."""
     config = path / "config.json"
     return config.is_file() and str(files.read_json(config).get("model_type", "")).endswith("vision_model")

@@ -1,6 +1,7 @@
-"""The steps of mask generation that transformers' image processor offers: crops with points, filtering, suppression.
+"""The steps of mask generation in transformers' image processor: crops with points, filtering, suppression.
 
-For programs that go through them one by one; `pipelines.py` does all of it in less memory. Knows nothing of networks.
+For programs that call these steps one by one; `pipelines.py` does all of them with less memory. Knows nothing of
+networks.
 
 Source: image_processing_sam.py of transformers 5.23 (names, arguments, results).
 """
@@ -28,7 +29,7 @@ from samhq.types import FOREGROUND, IGNORED
 
 
 class WholeImageSteps:
-    """What `SamImageProcessor` has for the masks of everything in a picture."""
+    """The methods of `SamImageProcessor` for whole-image masks."""
 
     def generate_crop_boxes(
         self,
@@ -42,9 +43,9 @@ class WholeImageSteps:
     ) -> tuple[Float32[Tensor, "C 4"], Float32[Tensor, "1 N C 2"], list[Tensor], Int64[Tensor, "1 N C"]]:
         """Crops of a picture, points in each, the crops' pixels, and the points' labels.
 
-        Crops are (x0, y0, x1, y1) in pixels of the picture, the first one all of it; points (x, y) in those of the
-        model's square of `target_size`; pixels uint8 [3,h,w]. Where later layers have fewer points, their rows are
-        filled up with label -10, which takes no part.
+        Crops are (x0, y0, x1, y1) in pixels of the picture, the first one all of it; points are (x, y) in pixels of the
+        model's square of `target_size`; pixels are uint8 [3,h,w]. If later layers have fewer points, their rows are
+        padded with label -10, which is ignored.
 
         Raises:
             ImageError: it cannot be read as a picture.
@@ -86,11 +87,11 @@ class WholeImageSteps:
         mask_threshold: float = 0.0,
         stability_score_offset: float = 1.0,
     ) -> tuple[list[dict[str, Any]], Float[Tensor, " M"], Int64[Tensor, "M 4"]]:
-        """Of one crop's masks those above both thresholds that the crop does not cut off: codes, scores, boxes.
+        """The masks of one crop that are above both thresholds and not cut off by the crop: codes, scores, boxes.
 
         `masks` are logits at the crop's size, `cropped_box_image` the crop as (x0, y0, x1, y1), `original_size` the
         picture's (height, width). Codes are COCO's uncompressed RLE and boxes (x0, y0, x1, y1), last pixel included,
-        both of the whole picture; an empty mask's box is the crop's corner. The threshold of 0 or less passes all.
+        both of the whole picture; an empty mask's box is the crop's corner. A threshold of 0 or less passes all.
 
         Raises:
             PromptError: other numbers of masks and scores, or masks of another size than the crop.
@@ -124,9 +125,9 @@ class WholeImageSteps:
     def post_process_for_mask_generation(
         self, all_masks: Sequence[Mapping[str, Any]], all_scores: Tensor, all_boxes: Tensor, crops_nms_thresh: float
     ) -> tuple[list[Tensor], Tensor, list[Mapping[str, Any]], Tensor]:
-        """What is left without boxes that say the same as a better one's: bool masks [H,W], scores, codes, boxes.
+        """The masks without duplicates by box, the better one kept: bool masks [H,W], scores, codes, boxes.
 
-        Takes what `filter_masks` returned of all batches and crops, joined. Ordered by falling score.
+        Takes the joined results of `filter_masks` for all batches and crops. Sorted by falling score.
         """
         scores = torch.as_tensor(all_scores).float().cpu().numpy()
         kept = nms(torch.as_tensor(all_boxes).cpu().numpy().reshape(-1, 4), scores, crops_nms_thresh).tolist()

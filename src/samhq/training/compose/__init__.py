@@ -1,6 +1,6 @@
-"""Training pictures put together from photographs, cut-outs, backgrounds and drawn thin things.
+"""Training pictures composed of photographs, cut-outs, backgrounds and drawn thin things.
 
-A folder of photographs with masks is rarely enough for thin objects, parts and clutter. This package turns every
-photograph into many: seen closer, turned, with other objects pasted onto it and cables drawn across it, the masks
-always exact. Knows nothing about networks or prompts.
+A folder of photographs with masks is rarely enough for thin objects, parts and clutter. This package makes many
+pictures of each photograph: closer, rotated, with pasted objects and drawn cables. Masks are always exact. Knows
+nothing about networks or prompts.
 """

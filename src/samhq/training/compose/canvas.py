@@ -1,6 +1,6 @@
-"""A picture in the making: pixels, the cover of every object, and what lies on top of what.
+"""A picture while it is composed: pixels, the cover of every object, and the order of objects.
 
-Knows nothing about where pixels come from.
+Knows nothing about the source of pixels.
 """
 
 from __future__ import annotations
@@ -14,33 +14,33 @@ import numpy as np
 from samhq.shapes import Bool, Float, UInt8
 from samhq.training.augment import HALF
 
-#: What a mask is: annotated in the photograph, a distinct region inside it, a pasted cut-out, or a drawn thin thing.
+#: Kinds of masks: annotated in the photograph, a distinct region inside it, a pasted cut-out, or a drawn thin thing.
 Kind = Literal["object", "part", "cutout", "thin"]
 
-#: Pasted cover up to this level, of 255, leaves the padding as it is.
+#: Pasted cover up to this level, of 255, does not change the padding.
 _FAINT = 8
-#: The mean colour, which the padding of a square has.
+#: The mean colour, which is the padding of a square.
 _PADDING = 127
 
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """One object: how much of each pixel it covers, uint8 [S,S], 255 for a whole pixel, and what kind it is of."""
+    """One object: its cover of each pixel, uint8 [S,S], 255 for a whole pixel, and its kind."""
 
     cover: UInt8[np.ndarray, "S S"]
     kind: Kind
 
     @property
     def area(self) -> int:
-        """Pixels that it covers to a half or more."""
+        """The number of pixels that it covers to at least a half."""
         return int(np.count_nonzero(self.cover >= HALF))
 
 
 @dataclass(frozen=True, eq=False)
 class Composite:
-    """A square picture, uint8 RGB [S,S,3], its objects from back to front, and where the photograph is, bool [S,S].
+    """A square picture, uint8 RGB [S,S,3], its objects from back to front, and the area of the photograph, bool [S,S].
 
-    Values are never changed: every method returns another canvas.
+    Values never change: every method returns another canvas.
     """
 
     image: UInt8[np.ndarray, "S S 3"]
@@ -49,7 +49,7 @@ class Composite:
 
     @property
     def side(self) -> int:
-        """Of the square, in pixels."""
+        """The side of the square in pixels."""
         return len(self.image)
 
     def with_image(self, image: np.ndarray) -> Composite:
@@ -63,10 +63,10 @@ class Composite:
         kind: Kind,
         visible: Float[np.ndarray, "S S"] | None = None,
     ) -> Composite:
-        """The canvas with one more object in front, which hides what lies behind it.
+        """The canvas with one more object in front, which hides the objects behind it.
 
-        `alpha` (0..1) is the object's exact cover. `visible` is how much of its colour shows, where that differs:
-        a soft edge, or a faint object. Colours are 0..255.
+        `alpha` (0..1) is the object's exact cover. `visible` is the share of its colour that shows, if that differs: a
+        soft edge, or a faint object. Colours are 0..255.
         """
         shown = (alpha if visible is None else visible)[..., None]
         mixed = self.image * (1 - shown) + colour * shown
@@ -75,7 +75,7 @@ class Composite:
         return Composite(np.clip(mixed, 0, 255).astype(np.uint8), (*behind, front), self.photograph)
 
     def padded(self) -> Composite:
-        """The canvas with the mean colour wherever there is neither photograph nor a pasted object."""
+        """The canvas with the mean colour outside the photograph and pasted objects."""
         empty = ~self.photograph
         for layer in self.layers:
             if layer.kind in ("cutout", "thin"):
@@ -87,5 +87,5 @@ class Composite:
         return self.with_image(image)
 
     def visible(self, fewest_pixels: int) -> Sequence[Layer]:
-        """The objects of which at least so many pixels are still seen."""
+        """The objects with at least this many visible pixels."""
         return [layer for layer in self.layers if layer.area >= fewest_pixels]

@@ -1,6 +1,6 @@
-"""Changes of colour and quality as cameras, screens and files make them. Masks are not touched.
+"""Changes of colour and quality as from cameras, screens and files. Masks do not change.
 
-Pure functions of the generator they are given.
+Pure functions of their random generator.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ with from_extra("train", "Composing training pictures"):
 
 
 def recoloured(image: UInt8[np.ndarray, "H W 3"], rng: np.random.Generator) -> UInt8[np.ndarray, "H W 3"]:
-    """The picture with another contrast, brightness, white balance and saturation; three times of ten as it is."""
+    """The picture with another contrast, brightness, white balance and saturation; unchanged in three of ten cases."""
     if rng.random() >= 0.7:
         return image
     changed = (image.astype(np.float32) - 127) * rng.uniform(0.75, 1.25) + 127 + rng.uniform(-22, 22)
@@ -25,7 +25,7 @@ def recoloured(image: UInt8[np.ndarray, "H W 3"], rng: np.random.Generator) -> U
 
 
 def degraded(image: UInt8[np.ndarray, "H W 3"], rng: np.random.Generator) -> UInt8[np.ndarray, "H W 3"]:
-    """The picture as a worse camera or file gives it: grey or inverted, blurred, noisy, JPEG; mostly as it is."""
+    """The picture from a worse camera or file: grey or inverted, blurred, noisy, JPEG; mostly unchanged."""
     kind = rng.random()
     if kind < 0.08:
         image = np.repeat(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None], 3, 2)
@@ -43,9 +43,9 @@ def degraded(image: UInt8[np.ndarray, "H W 3"], rng: np.random.Generator) -> UIn
 
 
 def relit(colour: np.ndarray, own: np.ndarray, there: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Colours [...,3] of a pasted object, brought some way towards the light of its new place.
+    """Colours [...,3] of a pasted object, moved some way towards the light of its new place.
 
-    `own` and `there` are mean colours (0..255) of the object and of the place.
+    `own` and `there` are the mean colours (0..255) of the object and of the place.
     """
     gain, pull = rng.uniform(0.6, 1.25), rng.uniform(0, 0.35)
     tint = rng.normal(1, 0.06, 3)
@@ -55,7 +55,7 @@ def relit(colour: np.ndarray, own: np.ndarray, there: np.ndarray, rng: np.random
 def shaded(
     image: UInt8[np.ndarray, "S S 3"], alpha: np.ndarray, rng: np.random.Generator
 ) -> UInt8[np.ndarray, "S S 3"]:
-    """The picture with the soft shadow of an object of that cover, a little beside it."""
+    """The picture with the soft shadow of an object with that cover, a little beside it."""
     side = len(image)
     right, down = rng.normal(0, 0.02, 2) * side
     moved = cv2.warpAffine(alpha.astype(np.float32), np.array([[1, 0, right], [0, 1, down]]), (side, side))

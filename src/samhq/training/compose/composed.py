@@ -1,4 +1,4 @@
-"""What training asks about composed pictures: question `i` is a pure function of the seed and `i`.
+"""Training examples from composed pictures: example `i` is a pure function of the seed and `i`.
 
 Knows nothing about the network.
 """
@@ -26,25 +26,25 @@ from samhq.training.config import Kind as PromptKind
 from samhq.training.data import TrainingExample
 from samhq.training.prompts import draw_kind, draw_prompt
 
-#: Canvases in a row without an object before a data set is given up.
+#: Number of canvases in a row without an object before a data set is refused.
 PATIENCE = 200
-#: Most annotated objects, and most regions, that a canvas begins with.
+#: Most annotated objects, and most regions, at the start of a canvas.
 _MOST_OBJECTS, _MOST_PARTS = 24, 6
-#: Objects of fewer pixels are not asked for.
+#: Objects with fewer pixels get no prompts.
 _FEWEST_PIXELS = 24
-#: How often an object is asked for beside others, by its kind; larger ones are asked for a little more often.
+#: Relative frequency of prompts by kind of object; larger objects get prompts a little more often.
 _ASKED: dict[Kind, float] = {"object": 1.0, "part": 0.45, "cutout": 0.8, "thin": 1.3}
-#: A prompt for the same object again is this much less likely.
+#: Factor for another prompt of the same object.
 _AGAIN = 0.25
-#: A lone click on a part or a thin thing says little: this share of them become boxes.
+#: A single click on a part or a thin thing is not clear: this share of them become boxes.
 _TO_BOXES = 0.6
 
 
 @dataclass(frozen=True)
 class Composition:
-    """How pictures are put together; every share is the chance for one picture.
+    """How pictures are composed; every share is the probability for one picture.
 
-    `cutouts` and `backgrounds` are files; `source_weights` says how often pictures of a source are drawn.
+    `cutouts` and `backgrounds` are files; `source_weights` are relative frequencies of sources.
     """
 
     side: int
@@ -58,12 +58,12 @@ class Composition:
     thin: float = 0.25
     parts: float = 0.45
     empty: float = 0.07
-    """Share of pictures that show a background only, with what is pasted onto it."""
+    """Share of pictures that show only a background, with pasted objects."""
 
 
 @dataclass(frozen=True)
 class ComposedPictures:
-    """Question `index`: a composed picture, and that many prompts for its objects."""
+    """Example `index`: a composed picture, and that many prompts for its objects."""
 
     pictures: Pictures
     how: Composition
@@ -72,7 +72,7 @@ class ComposedPictures:
     seed: int = 0
 
     def __call__(self, index: int) -> TrainingExample:
-        """The question of that number.
+        """The example with that number.
 
         Raises:
             ImageError: a file cannot be read.
@@ -154,7 +154,7 @@ class ComposedPictures:
 
 
 def _turn(rng: np.random.Generator) -> float:
-    """Radians: none as a rule, a little for a quarter of the pictures, any for a tenth."""
+    """Rotation in radians: mostly none, small for a quarter of the pictures, any for a tenth."""
     kind = rng.random()
     if kind < 0.1:
         return float(rng.uniform(0, 2 * np.pi))

@@ -1,6 +1,6 @@
-"""Cut-outs, pictures with an alpha channel, pasted in front of a canvas: any turn, size and light.
+"""Pastes cut-outs (pictures with an alpha channel) in front of a canvas with any rotation, size and light.
 
-Pure functions of the generator they are given.
+Pure functions of their random generator.
 
 Source: copy-paste augmentation, arXiv 2012.07177.
 """
@@ -26,17 +26,17 @@ from samhq.training.compose.colour import relit, shaded
 with from_extra("train", "Composing training pictures"):
     import cv2
 
-#: Pasted objects of fewer pixels are left out.
+#: Pasted objects with fewer pixels are left out.
 FEWEST_PIXELS = 24
 _ENDINGS = (".png", ".webp", ".tif", ".tiff")
 #: Longer side of a pasted object, as a share of the canvas.
 _SIZE = (0.10, 0.8)
-#: A cut-out is never enlarged more than this.
+#: Largest enlargement of a cut-out.
 _MOST_ENLARGED = 3.0
 
 
 def cutout_files(folder: Path) -> list[Path]:
-    """The pictures of a folder that may have an alpha channel, in order of their names.
+    """The pictures of a folder that may have an alpha channel, sorted by name.
 
     Raises:
         ConfigError: no such folder, or none in it.
@@ -82,7 +82,7 @@ def read_background(path: Path) -> UInt8[np.ndarray, "H W 3"]:
 
 
 def paste(canvas: Composite, files: Sequence[Path], rng: np.random.Generator) -> Composite:
-    """The canvas with one of the cut-outs in front; unchanged where too little of it would be seen."""
+    """The canvas with one of the cut-outs in front; unchanged if too little of it would be visible."""
     rgba = read_cutout(files[int(rng.integers(len(files)))])
     placed = _placed(rgba, canvas.side, rng)
     alpha = placed[..., 3] / 255
@@ -98,7 +98,7 @@ def paste(canvas: Composite, files: Sequence[Path], rng: np.random.Generator) ->
 
 
 def _placed(rgba: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
-    """The cut-out turned, scaled and moved, float32 [S,S,4], colours multiplied by alpha."""
+    """The cut-out rotated, scaled and moved, float32 [S,S,4], with colours multiplied by alpha."""
     height, width = rgba.shape[:2]
     target = side * np.exp(rng.uniform(*np.log(_SIZE)))
     ratio = min(target / max(height, width), _MOST_ENLARGED)

@@ -1,8 +1,7 @@
-"""Distinct regions of a photograph, as stand-ins for parts of objects: an eye, a button, a window, a letter.
+"""Distinct regions of a photograph, as substitutes for parts of objects: an eye, a button, a window, a letter.
 
-Nearly all data sets outline whole objects, so that a model which saw nothing else answers a box around a part with
-the whole. Regions whose outline is stable over many thresholds are parts that anybody would see. Knows nothing about
-annotations.
+Nearly all data sets outline whole objects, so a model trained only on them segments the whole object for a box around a
+part. Regions whose outline is stable over many thresholds are clearly visible parts. Knows nothing about annotations.
 
 Source: Matas et al., maximally stable extremal regions (2004).
 """
@@ -19,18 +18,18 @@ from samhq.shapes import Bool, UInt8
 with from_extra("train", "Composing training pictures"):
     import cv2
 
-#: Delta, fewest pixels, then the largest variation and the least diversity of OpenCV's detector.
+#: Delta, fewest pixels, largest variation and least diversity for OpenCV's detector.
 _DELTA, _FEWEST, _VARIATION, _DIVERSITY = 7, 60, 1.0, 0.5
 _MOST_OF_PICTURE = 0.2
 #: A region fills at least this share of its box.
 _FULL = 0.25
-#: A channel whose levels differ by less shows nothing.
+#: Channels with a smaller range of levels are ignored.
 _CONTRAST = 30
 _SMALLEST_SIDE = 5
 
 
 def distinct_regions(image: UInt8[np.ndarray, "H W 3"], most: int = 40) -> list[Bool[np.ndarray, "H W"]]:
-    """At most so many regions that differ from what is around them, the largest first; none in a plain picture.
+    """Up to this many regions that differ from their surroundings, the largest first; none in a plain picture.
 
     >>> distinct_regions(np.full((64, 64, 3), 40, np.uint8))
     []
@@ -48,7 +47,7 @@ def distinct_regions(image: UInt8[np.ndarray, "H W 3"], most: int = 40) -> list[
 
 
 def _channels(image: np.ndarray) -> Iterator[np.ndarray]:
-    """Lightness, saturation and the two colour axes, each stretched to 0..255, where they differ enough."""
+    """Lightness, saturation and the two colour axes, each stretched to 0..255, if their range is large enough."""
     lab, hsv = cv2.cvtColor(image, cv2.COLOR_RGB2LAB), cv2.cvtColor(image, cv2.COLOR_RGB2HSV)
     for channel in (lab[..., 0], hsv[..., 1], lab[..., 1], lab[..., 2]):
         low, high = np.percentile(channel, (1, 99))
@@ -68,7 +67,7 @@ def _alike(one: np.ndarray, other: np.ndarray) -> bool:
 
 
 def _closed(points: np.ndarray, size_hw: tuple[int, int]) -> Bool[np.ndarray, "H W"]:
-    """The region's pixels, gaps of a pixel closed."""
+    """The region's pixels, with gaps of one pixel closed."""
     mask = np.zeros(size_hw, np.uint8)
     mask[points[:, 1], points[:, 0]] = 1
     return cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)) > 0

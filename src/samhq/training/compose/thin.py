@@ -1,7 +1,7 @@
-"""Thin things drawn with exact cover: cables, power lines, branches, vessels, grids, hair, wheels, rods, loops.
+"""Draws thin things with exact cover: cables, power lines, branches, vessels, grids, hair, wheels, rods, loops.
 
-Photographs with exact masks of such things hardly exist, and a model learns them only where masks are exact. Widths
-are in pixels of a canvas of 512; drawn three times finer and averaged. Pure functions of the generator.
+Photographs with exact masks of such things hardly exist, and a model learns them only from exact masks. Widths are in
+pixels of a canvas of 512. Things are drawn three times finer and averaged. Pure functions of the random generator.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from samhq.training.compose.colour import shaded
 with from_extra("train", "Composing training pictures"):
     import cv2
 
-#: Drawn things of fewer pixels are left out.
+#: Drawn things with fewer pixels are left out.
 FEWEST_PIXELS = 24
 _FINER = 3
-#: Places are given to OpenCV in sixteenths of a pixel.
+#: OpenCV takes positions in sixteenths of a pixel.
 _SHIFT = 4
 _FULL_TURN = 2 * np.pi
 
@@ -57,13 +57,13 @@ class Pen:
         cv2.fillPoly(self._fine, [fixed], 255, cv2.LINE_AA, _SHIFT)
 
     def alpha(self) -> Alpha:
-        """What was drawn, as cover 0..1."""
+        """The cover of everything drawn, 0..1."""
         small = cv2.resize(self._fine, (self.side, self.side), interpolation=cv2.INTER_AREA)
         return small.astype(np.float32) / 255
 
 
 def smooth_curve(points_xy: np.ndarray, count: int = 160) -> np.ndarray:
-    """`count` places on a smooth curve through the points.
+    """`count` positions on a smooth curve through the points.
 
     >>> smooth_curve(np.array([[0.0, 0.0], [1.0, 1.0], [2.0, 3.0]]), 3)[:, 0].round(2).tolist()
     [0.0, 1.24, 2.0]
@@ -104,7 +104,7 @@ def cable(rng: np.random.Generator, side: int) -> list[Alpha]:
 
 
 def cables(rng: np.random.Generator, side: int) -> list[Alpha]:
-    """Two to four cables, each an object of its own."""
+    """Two to four cables, each a separate object."""
     return [cable(rng, side)[0] for _ in range(rng.integers(2, 5))]
 
 
@@ -115,7 +115,7 @@ def loop(rng: np.random.Generator, side: int) -> list[Alpha]:
 
 
 def power_lines(rng: np.random.Generator, side: int) -> list[Alpha]:
-    """Hanging lines side by side from border to border: each an object, or all of them one."""
+    """Hanging lines side by side from border to border: each an object, or all of them one object."""
     upright = rng.random() >= 0.7
     ends = rng.uniform(-0.1, 1.1, 2) * side
     along = np.linspace(0, 1, 60)
@@ -132,7 +132,7 @@ def power_lines(rng: np.random.Generator, side: int) -> list[Alpha]:
 
 
 def branch(rng: np.random.Generator, side: int, wander: float = 0.18) -> list[Alpha]:
-    """A branching tree of tapering lines; `wander` radians from step to step."""
+    """A branching tree of tapering lines; `wander` is the change of direction in radians from step to step."""
     pen = Pen(side)
 
     def grow(start: np.ndarray, angle: float, length: float, width: float, level: int) -> None:
@@ -221,7 +221,7 @@ def rod(rng: np.random.Generator, side: int) -> list[Alpha]:
     return [pen.alpha()]
 
 
-#: What is drawn, and how often, as shares.
+#: Families of drawn things, and their shares.
 FAMILIES: dict[Callable[[np.random.Generator, int], list[Alpha]], float] = {
     cable: 0.20,
     cables: 0.13,
@@ -237,7 +237,7 @@ FAMILIES: dict[Callable[[np.random.Generator, int], list[Alpha]], float] = {
 
 
 def draw_thin(canvas: Composite, textures: Sequence[UInt8[np.ndarray, "S S 3"]], rng: np.random.Generator) -> Composite:
-    """The canvas with things of one family in front, coloured plainly or with one of the textures."""
+    """The canvas with things of one family in front, in a plain colour or with one of the textures."""
     families = list(FAMILIES)
     family = families[rng.choice(len(families), p=list(FAMILIES.values()))]
     texture, colour = textures[int(rng.integers(len(textures)))], None
@@ -261,16 +261,16 @@ def _visible(alpha: Alpha, faint: bool, rng: np.random.Generator) -> Alpha:
 def _coloured(
     alpha: np.ndarray, image: np.ndarray, texture: np.ndarray, family: object, rng: np.random.Generator
 ) -> np.ndarray:
-    """Colours float [S,S,3] for a thing of that cover, seldom close to those behind it."""
+    """Colours float [S,S,3] for a thing with that cover, seldom close to the colours behind it."""
     solid, side = alpha > HALF / 255, len(alpha)
     behind = image[solid].astype(np.float32).mean(0)
     base = _base_colour(behind, family, rng)
     colour = texture.astype(np.float32) if base is None else np.tile(base.astype(np.float32), (side, side, 1))
-    if rng.random() < 0.55:  # as if round: lighter along its middle
+    if rng.random() < 0.55:  # As if round: lighter along its middle.
         depth = cv2.distanceTransform(solid.astype(np.uint8), cv2.DIST_L2, 3)
         deepest = max(1.0, float(np.percentile(depth[solid], 95)))
         colour = colour * (0.6 + 0.6 * np.clip(depth / deepest, 0, 1))[..., None]
-    if rng.random() < 0.4:  # uneven light
+    if rng.random() < 0.4:  # Uneven light.
         light = cv2.resize(rng.normal(0, 1, (5, 5)).astype(np.float32), (side, side), interpolation=cv2.INTER_CUBIC)
         colour = colour * (1 + 0.35 * light)[..., None]
     if np.abs(colour[solid].mean(0) - behind).max() < 14:
@@ -279,7 +279,7 @@ def _coloured(
 
 
 def _base_colour(behind: np.ndarray, family: object, rng: np.random.Generator) -> np.ndarray | None:
-    """One colour 0..255, or None for the texture."""
+    """One colour 0..255, or None for a texture."""
     kind = rng.random()
     if family is power_lines and kind < 0.7:
         return np.full(3, rng.uniform(10, 90) if rng.random() < 0.75 else rng.uniform(190, 250))

@@ -1,6 +1,6 @@
-"""A photograph and its masks as one square: scaled, moved, turned, or seen closer around one object.
+"""A photograph and its masks as one square: scaled, moved, rotated, or cropped around one object.
 
-Pure functions of the generator they are given. Knows nothing about prompts or networks.
+Pure functions of their random generator. Knows nothing about prompts or networks.
 
 Source: large-scale jitter, arXiv 2012.07177; the close views match the crops of `samhq.inference.refine`.
 """
@@ -19,11 +19,11 @@ from samhq.training.compose.canvas import Composite, Kind, Layer
 with from_extra("train", "Composing training pictures"):
     import cv2
 
-#: Smallest side, in pixels of the photograph, of what a close view shows.
+#: Smallest side of a close view, in pixels of the photograph.
 _CLOSEST = 40
-#: Share of the object's longer side that a close view shows around it.
+#: Margin of a close view as a share of the object's longer side.
 _MARGIN = (0.15, 0.8)
-#: From this enlargement on the stairs of a mask's pixels are smoothed.
+#: From this enlargement on the staircase edges of masks are smoothed.
 _STAIRS = 1.3
 
 
@@ -37,7 +37,7 @@ class ViewWindow:
 
 
 def whole_window(size_hw: tuple[int, int], factor: float, rng: np.random.Generator) -> ViewWindow:
-    """A window that shows the photograph `factor` times as large as it fits; where it is cut is drawn by lot.
+    """A window that shows the photograph `factor` times as large as it fits; the cut is random.
 
     >>> whole_window((50, 100), 1.0, np.random.default_rng(0))
     ViewWindow(x=0.0, y=0.0, side=100.0)
@@ -50,7 +50,7 @@ def whole_window(size_hw: tuple[int, int], factor: float, rng: np.random.Generat
 
 
 def close_window(mask: Bool[np.ndarray, "H W"], rng: np.random.Generator) -> ViewWindow:
-    """A window around an object, with a margin drawn by lot, inside the photograph where it fits."""
+    """A window around an object, with a random margin, inside the photograph if it fits."""
     height, width = mask.shape
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     corners = np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], float)
@@ -61,7 +61,7 @@ def close_window(mask: Bool[np.ndarray, "H W"], rng: np.random.Generator) -> Vie
 
 
 def _inside(middle: float, side: float, length: int) -> float:
-    """Where a window of that side begins so that it lies within the length, or around all of it."""
+    """The start of a window of that side, so that it lies within the length, or contains all of it."""
     if side >= length:
         return (length - side) / 2
     return float(np.clip(middle - side / 2, 0, length - side))
@@ -74,7 +74,7 @@ def seen(
     side: int,
     turn: float = 0.0,
 ) -> Composite:
-    """The window as a canvas of `side` pixels, turned about its middle by `turn` radians."""
+    """The window as a canvas of `side` pixels, rotated about its centre by `turn` radians."""
     ratio = side / window.side
     matrix = _matrix(window, ratio, side, turn)
     soft = cv2.GaussianBlur(image, (0, 0), 0.35 / ratio) if ratio < 0.6 else image
@@ -85,7 +85,7 @@ def seen(
 
 
 def _matrix(window: ViewWindow, ratio: float, side: int, turn: float) -> Float[np.ndarray, "2 3"]:
-    """From the photograph's pixels to the canvas's."""
+    """The transform from the photograph's pixels to the canvas's."""
     move = np.array([[ratio, 0, -window.x * ratio], [0, ratio, -window.y * ratio], [0, 0, 1]])
     cos, sin, middle = np.cos(turn), np.sin(turn), side / 2
     about = np.array(
