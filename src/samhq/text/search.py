@@ -82,7 +82,7 @@ class Search:
 
     @property
     def identity(self) -> Any:
-        """Everything that detections depend on except the picture, as JSON values; None for a detector without identity."""
+        """Everything that detections depend on except the picture, as JSON values; None if the detector has none."""
         known = getattr(self.detector, "identity", None)
         if not known or self.classes is None:
             return None

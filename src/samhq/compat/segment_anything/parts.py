@@ -158,7 +158,7 @@ class MaskDecoder(mask_decoder.MaskDecoder):
 
 
 class MaskDecoderHQ(MaskDecoder, mask_decoder_hq.MaskDecoderHQ):
-    """SAM-HQ's decoder: one mask for each prompt (`multimask_output`: the best of three), corrected by the HQ logits."""
+    """SAM-HQ's decoder: one mask a prompt (`multimask_output`: the best of three), corrected by the HQ logits."""
 
     def embedding(self, features: Tensor, early: Sequence[Tensor] | Tensor | None) -> ImageEmbedding:
         """The images with their HQ maps."""
