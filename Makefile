@@ -72,9 +72,9 @@ train-starter: $(VENV)/.installed  ## the starter's recipe, two hours on two cor
 	$(THREADS) $(BIN)/python -m torch.distributed.run --standalone --nproc_per_node $(PROCESSES) -m samhq train --what all --init imagenet \
 		--data $(PHOTOS)/annotations.json --images $(PHOTOS)/images --paste $(PHOTOS)/cutouts --backgrounds $(PHOTOS)/backgrounds \
 		--source-weights coco:3,pet:1,balloon:1.5,cat:0.5,screw:1.5,facade:0.5,dsb:2,kuih:1,chicken:0.7 \
-		--thin 0.3 --parts 0.45 --close 0.4 --scale 0.7 1.8 --hold-out 8 --prompts-per-picture 8 --correct 0.33 --loss points:3136 \
+		--thin 0.3 --parts 0.45 --close 0.4 --scale 0.7,1.8 --hold-out 8 --prompts-per-picture 8 --correct 0.33 --loss points:3136 \
 		--kinds box:0.42,point:0.26,points:0.13,box_points:0.12,mask:0.07 --learning-rate 6e-4 --encoder-rate 1e-4 --encoder-wait 150 \
-		--shape cosine --hold 0.15 --final-rate 0.02 --warmup 60 --weight-decay 0.05 --beta2 0.98 --average 0.998 \
+		--schedule cosine --hold 0.15 --final-rate 0.02 --warmup 60 --weight-decay 0.05 --beta2 0.98 --average 0.998 \
 		--stages $(STAGES) --validate-minutes 15 --validate-pictures 60 \
 		--output runs/starter --device $(DEVICE) --precision $(PRECISION) --threads 1
 	$(BIN)/python -m samhq.training.publish runs/starter/last.safetensors runs/starter/starter.safetensors --side 512 $(STARTER_SETTINGS)

@@ -20,7 +20,7 @@ def test_a_file_is_measured(
 ) -> None:
     monkeypatch.setattr(module, "LONG", 1e-9)  # everything once
     save_model(tiny.shared(tiny.HQ), tmp_path / "tiny.safetensors")
-    flags = ["--model", str(tmp_path / "tiny.safetensors"), "--prompts", "3", "--threads", "1", "--device", "cpu"]
+    flags = ["--model", str(tmp_path / "tiny.safetensors"), "--decode", "3", "--threads", "1", "--device", "cpu"]
     flags += ["--everything", "2"]
     assert main(["benchmark", *flags, "--json"]) == 0
     records: list[dict[str, Any]] = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -56,7 +56,7 @@ def test_what_is_asked_becomes_parties_and_work() -> None:
 @pytest.mark.parametrize(
     "flags",
     [
-        ["--prompts", "0"],
+        ["--decode", "0"],
         ["--threads", "-1"],
         ["--seconds", "0"],
         ["--everything", "-1"],

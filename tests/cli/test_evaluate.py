@@ -47,7 +47,7 @@ def run(weights: Path, *arguments: object, models: tuple[str, ...] = ("tiny",)) 
 
 
 def test_the_table_and_the_files(weights: Path, truth: Path, tmp_path: Path, capsys: Shown) -> None:
-    assert run(weights, truth, "--prompts", "box,1p", "-o", tmp_path / "out", "--worst", "1") == 0
+    assert run(weights, truth, "--kinds", "box,1p", "-o", tmp_path / "out", "--worst", "1") == 0
     expected = evaluate(tiny.shared(tiny.HQ), open_dataset(truth), prompts="box,1p", name="tiny")
     assert capsys.readouterr().out == expected.table()
     with (tmp_path / "out" / "objects.csv").open(newline="") as stream:
@@ -57,7 +57,7 @@ def test_the_table_and_the_files(weights: Path, truth: Path, tmp_path: Path, cap
 
 
 def test_drawn_scenes(weights: Path, tmp_path: Path, capsys: Shown) -> None:
-    assert run(weights, "scenes:2@64", "--prompts", "box,1p", "-o", tmp_path / "out", "--worst", "1", "--json") == 0
+    assert run(weights, "scenes:2@64", "--kinds", "box,1p", "-o", tmp_path / "out", "--worst", "1", "--json") == 0
     (record,) = json.loads(capsys.readouterr().out)
     expected = evaluate(tiny.shared(tiny.HQ), unseen_scenes(2, 64), prompts="box,1p", name="tiny")
     assert record == expected.to_json()
@@ -99,7 +99,7 @@ def test_a_run_goes_on(weights: Path, truth: Path, tmp_path: Path, capsys: Shown
 
 def test_folders_of_pairs(weights: Path, tmp_path: Path, capsys: Shown) -> None:
     pair(tmp_path / "im", tmp_path / "gt", "a", disc())
-    assert run(weights, tmp_path, "--limit", "1", "--prompts", "clicks") == 0
+    assert run(weights, tmp_path, "--limit", "1", "--kinds", "clicks") == 0
     assert "NoC@90" in capsys.readouterr().out
 
 
@@ -168,20 +168,20 @@ def test_youtube_vis(weights: Path, videos: Path, tmp_path: Path, capsys: Shown)
 @pytest.mark.parametrize(
     "flags",
     [
-        ["--prompts", "boxes"],
+        ["--kinds", "boxes"],
         ["--protocol", "paper"],
         ["--hq", "all"],
         ["--limit", "0"],
         ["--seed", "-1"],
         ["--resume"],
         ["--detections", "nowhere.json"],
-        ["--detections", "truth", "--prompts", "1p"],
+        ["--detections", "truth", "--kinds", "1p"],
         ["--detections", "truth", "--hq", "add", "--hq", "off"],
         ["--detections", "truth", "--limit", "0"],
         ["--detector", "nobody"],
         ["--detector", "nobody", "--detections", "truth"],
         ["--images", "nowhere"],
-        ["--prompts", "clicks", "--protocol", "published"],
+        ["--kinds", "clicks", "--protocol", "published"],
     ],
 )
 def test_wrong_use(weights: Path, truth: Path, flags: list[str], capsys: Shown) -> None:

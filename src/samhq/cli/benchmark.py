@@ -31,7 +31,7 @@ def benchmark(
     model: str | None = None,
     device: str | None = None,
     dtype: Annotated[tuple[Literal["float32", "bfloat16", "float16", "auto"], ...], QUIET] = ("float32",),
-    prompts: Annotated[tuple[int, ...], QUIET] = (1, 16),
+    decode: Annotated[tuple[int, ...], QUIET] = (1, 16),
     everything: int = 6,
     threads: int = 0,
     peer: Annotated[tuple[Literal["transformers", "original"], ...], QUIET] = (),
@@ -50,7 +50,7 @@ def benchmark(
         device: cpu, cuda, cuda:1, ... [default: cuda where there is one, else cpu]
         dtype: Number type of the weights. auto: bfloat16 if the device multiplies it in hardware, else float32. Repeat
             to compare. [default: float32]
-        prompts: Number of boxes to decode in one call. Repeat for several numbers. [default: 1 and 16]
+        decode: Number of boxes to decode in one call. Repeat for several numbers. [default: 1 and 16]
         everything: Points along each side of the grid for whole-image segmentation. 0: do not measure it.
         threads: Number of PyTorch threads. 0: PyTorch's own choice.
         peer: Also measure this other package. It must be installed, and samhq must run in a clone of its repository.
@@ -62,12 +62,12 @@ def benchmark(
     from samhq.speed.contest import Contest
     from samhq.speed.worker import Setting
 
-    check(prompts, threads, seconds, everything)
+    check(decode, threads, seconds, everything)
     config = config_of(model)
     place = as_device(device)
     dtypes = tuple(str(as_dtype(name, place)).removeprefix("torch.") for name in dtype)
     with Contest(entrants(dtypes, peer), Setting(config, str(place), threads)) as parties:
-        for work in works(config, prompts, everything):
+        for work in works(config, decode, everything):
             tell(parties, work, seconds, as_json)
     return 0
 
@@ -80,7 +80,7 @@ def check(prompts: tuple[int, ...], threads: int, seconds: float, everything: in
     """
     if min((*prompts, 1)) < 1 or min(threads, everything) < 0 or not seconds > 0:
         raise ConfigError(
-            "Expected prompts of at least 1, threads and everything of at least 0 and seconds above 0, got "
+            "Expected --decode of at least 1, --threads and --everything of at least 0 and --seconds above 0, got "
             f"{list(prompts)}, {threads}, {everything} and {seconds}. Leave them out for usual numbers."
         )
 

@@ -67,7 +67,7 @@ class ComparedFlags:
 class AskedFlags:
     """Which prompts to measure with."""
 
-    prompts: str = "box"
+    kinds: str = "box"
     """Kinds of prompts, separated by commas: box, 1p, 5p, 5p+5n, box+1p, curve (1p to 10p+5n), clicks (NoC)."""
 
     protocol: Literal["exact", "published"] = "exact"
@@ -117,7 +117,7 @@ def evaluate(
 ) -> int:
     """Measure models on a data set: IoU, boundary IoU, thin structures, sizes, clicks; or AP, SegInW, J&F.
 
-    For example: samhq evaluate val.json --prompts box,clicks --output report
+    For example: samhq evaluate val.json --kinds box,clicks --output report
 
     Prompts are made from the true masks. "box" is the tight box, "5p+5n" is five
     points on the object and five beside it, "clicks" is up to 20 clicks where the
@@ -160,12 +160,12 @@ def _by_prompts(
     pictures = open_dataset(source, images=images, limit=limit, skip_missing=skip_missing)
     models = compared.load()
     for _, segmenter in models:  # Checked first, because each of them may take an hour.
-        make_plan(segmenter.model, asked.prompts, asked.protocol, compared.hq or None, asked.seed)
+        make_plan(segmenter.model, asked.kinds, asked.protocol, compared.hq or None, asked.seed)
     found = [
         measure(
             segmenter,
             pictures,
-            prompts=asked.prompts,
+            prompts=asked.kinds,
             protocol=asked.protocol,
             hq=compared.hq or None,
             seed=asked.seed,
@@ -194,9 +194,9 @@ def _by_boxes(
     skip_missing: bool,
     report: ReportFlags,
 ) -> int:
-    if (asked.prompts, asked.protocol, report.resume) != ("box", "exact", False):
+    if (asked.kinds, asked.protocol, report.resume) != ("box", "exact", False):
         raise ConfigError(
-            "Expected --detections, --detector, seginw:, davis: or ytvis: without --prompts, --protocol and --resume."
+            "Expected --detections, --detector, seginw:, davis: or ytvis: without --kinds, --protocol and --resume."
         )
     if len(compared.hq) > 1:
         raise ConfigError(f"Expected one --hq with boxes of a detector, got {len(compared.hq)}. Run the command twice.")

@@ -24,6 +24,7 @@ from samhq.cli.info import info
 from samhq.cli.models import models
 from samhq.cli.sample import sample
 from samhq.cli.segment import segment
+from samhq.cli.spellings import renewed
 from samhq.cli.track import track
 from samhq.cli.train import train
 from samhq.cli.write import write
@@ -74,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _check_no_empty(given)
         # The parser would take a lone hyphen for an option.
-        code = app(["stdin:" if word == "-" else word for word in given]) or DONE
+        code = app(["stdin:" if word == "-" else word for word in renewed(given, _note)]) or DONE
         sys.stdout.flush()
         return code
     except CycloptsError as error:
@@ -107,6 +108,10 @@ def _check_no_empty(arguments: Sequence[str]) -> None:
         name = flag if empty else before if before.startswith("-") else "an argument"
         if (not argument or empty) and name not in _TEXTS:
             raise ConfigError(f"Expected a value for {name}, got an empty one. Check the variable that it comes from.")
+
+
+def _note(line: str) -> None:
+    print(f"samhq: {line}", file=sys.stderr)
 
 
 def _say(sentence: str, code: int) -> int:

@@ -5,17 +5,42 @@ Imports torch only inside functions, so that help is fast.
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Any, get_type_hints
 
-from cyclopts import Parameter
+import docstring_parser
+from cyclopts import Group, Parameter
 
+from samhq.errors import ConfigError
 from samhq.training.config import TrainConfig
 
-RECIPE = TrainConfig()  #: The values of the flags when none is given.
+#: The fields of `TrainConfig` by the groups of the help.
+GROUPS = {
+    "Run": ("output", "mode", "preset", "seed", "resume"),
+    "Data": (
+        *("data", "images", "skip_missing", "validation", "validation_images", "hold_out", "source_weights"),
+        *("copies", "cache", "cache_dtype"),
+    ),
+    "Weights": ("init", "model", "what", "fresh_heads", "lora_rank", "lora_alpha"),
+    "Length and batches": ("epochs", "batch", "accumulate", "stages"),
+    "Prompts": ("prompts_per_picture", "kinds", "clicks", "correct", "rounds"),
+    "Augmentation": ("flip", "scale", "paste", "backgrounds", "thin", "parts", "close"),
+    "Loss and optimiser": (
+        *("loss", "optimiser", "learning_rate", "encoder_rate", "encoder_wait", "shape", "hold", "final_rate"),
+        *("warmup", "weight_decay", "beta2", "clip", "average", "norm_pictures"),
+    ),
+    "Machine": ("device", "precision", "threads", "workers"),
+    "Validation, log and files": (
+        *("validate_minutes", "validate_pictures", "best", "log_steps", "save_minutes", "format", "tensorboard"),
+    ),
+}
+#: Flags with other names than their fields: `--model` is always weights, and `--shapes` belongs to masks.
+NAMES = {"output": ("--output", "-o"), "model": "--arch", "shape": "--schedule"}
 
 
-def train(*, config: Annotated[TrainConfig, Parameter(name="*", negative_iterable=())] = RECIPE) -> int:
+def train(**given: Any) -> int:
     """Train a model on pictures with masks: HQ tuning, fine-tuning, or from scratch.
 
     For example: samhq train --data train.json --validation val.json
@@ -34,7 +59,9 @@ def train(*, config: Annotated[TrainConfig, Parameter(name="*", negative_iterabl
     from samhq.training.accelerator import is_main_process
     from samhq.training.loop import train as run
 
-    trained = run(config, say=_say)
+    if "scale" in given:
+        given["scale"] = scale_from_text(given["scale"])
+    trained = run(TrainConfig(**given), say=_say)
     if not is_main_process():  # Of several processes only one prints.
         return 0
     for line in table(trained.before, trained.after):
@@ -46,6 +73,45 @@ def train(*, config: Annotated[TrainConfig, Parameter(name="*", negative_iterabl
     if trained.improved is False:
         print(f"No better than before by {trained.score}: keep the weights that it began with, or train otherwise.")
     return 0
+
+
+def scale_from_text(text: str) -> tuple[float, float]:
+    """The two factors in `0.5,1.5`.
+
+    >>> scale_from_text("0.5,1.5")
+    (0.5, 1.5)
+
+    Raises:
+        ConfigError: not two numbers.
+    """
+    try:
+        low, high = map(float, text.split(","))
+    except ValueError as error:
+        raise ConfigError(f"Expected two factors for --scale, got {text!r}. Write --scale 0.5,1.5.") from error
+    return low, high
+
+
+def _flags() -> inspect.Signature:
+    """The fields of `TrainConfig` as flags, with their docstrings as help, in groups."""
+    texts = {param.arg_name: param.description for param in docstring_parser.parse_from_object(TrainConfig).params}
+    hints, fields = get_type_hints(TrainConfig), {field.name: field for field in dataclasses.fields(TrainConfig)}
+    hints["scale"] = str  # a pair is one word
+    flags = []
+    for number, (title, names) in enumerate(GROUPS.items()):
+        group = Group(title, sort_key=number)
+        for name in names:
+            about = Parameter(name=NAMES.get(name), help=texts[name], group=group)
+            annotation = Annotated[hints[name], about]  # type: ignore[valid-type]
+            flags.append(
+                inspect.Parameter(
+                    name, inspect.Parameter.KEYWORD_ONLY, default=fields[name].default, annotation=annotation
+                )
+            )
+    return inspect.Signature(flags, return_annotation=int)
+
+
+train.__signature__ = _flags()  # type: ignore[attr-defined]
+train.__annotations__ = {name: flag.annotation for name, flag in _flags().parameters.items()}
 
 
 def table(before: Mapping[str, float], after: Mapping[str, float]) -> list[str]:

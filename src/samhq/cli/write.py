@@ -58,7 +58,7 @@ class WriteFlags:
     order: Literal["area", "score"] = "area"
     """Which of several objects owns a pixel of a label map: the smallest, or the one with the best score."""
 
-    embed: Annotated[bool, Parameter(negative="")] = False
+    embed: Annotated[bool, Parameter(name="--inline", negative="")] = False
     """Embed the picture in the SVG instead of a link to it."""
 
     image_url: str = "/data/local-files/?d="

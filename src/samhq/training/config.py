@@ -108,7 +108,7 @@ class TrainConfig:
     """Probability that a picture is mirrored."""
 
     scale: tuple[float, float] = BY_MODE
-    """Each picture is resized by a factor between these, then cut or padded to the model's side."""
+    """Each picture is resized by a factor between these two, then cut or padded to the model's side: 0.5,1.5."""
 
     paste: Path | str | None = None
     """Folder of cut-outs (pictures with an alpha channel). Some are pasted onto four of ten pictures."""

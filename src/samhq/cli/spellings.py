@@ -1,0 +1,42 @@
+"""Old spellings of flags, which work for one more release: each is replaced by the new one, with a line that says so.
+
+Knows only words, not what flags do.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+#: For each command the old spellings of flags and the new ones.
+RENAMED = {
+    "train": {"--model": "--arch", "--shape": "--schedule"},
+    "evaluate": {"--prompts": "--kinds"},
+    "benchmark": {"--prompts": "--decode"},
+    "write": {"--embed": "--inline"},
+}
+#: Flags whose value used to be two words and is now one: `--scale 0.5 1.5` is `--scale 0.5,1.5`.
+PAIRS = {"train": ("--scale",)}
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
+
+
+def renewed(arguments: Sequence[str], say: Callable[[str], None]) -> list[str]:
+    """The command line with new spellings in place of old ones; `say` gets a line for each old one.
+
+    >>> renewed(["train", "--model=sam_vit_b", "--scale", "0.5", "1.5"], lambda line: None)
+    ['train', '--arch=sam_vit_b', '--scale', '0.5,1.5']
+    """
+    command = next((word for word in arguments if not word.startswith("-")), "")
+    names, pairs = RENAMED.get(command, {}), PAIRS.get(command, ())
+    words: list[str] = []
+    for word in arguments:
+        flag, equals, value = word.partition("=")
+        if flag in names:
+            say(f"{command} {flag} is now {names[flag]}. The old spelling works for one more release.")
+            word = names[flag] + equals + value
+        elif len(words) > 1 and words[-2] in pairs and _NUMBER.fullmatch(words[-1]) and _NUMBER.fullmatch(word):
+            pair = f"{words.pop()},{word}"
+            say(f"{command} {words[-1]} takes one word now: {pair}. The old spelling works for one more release.")
+            word = pair
+        words.append(word)
+    return words
