@@ -162,5 +162,5 @@ def test_logits_are_taken_as_they_are():
     [np.zeros((1, 4, 4), bool), np.zeros((0, 4), bool), np.zeros((4, 4), np.uint8), np.full((4, 4), np.nan)],
 )
 def test_unusable_mask_prompts_are_refused(mask):
-    with pytest.raises(PromptError, match=r"Expected .* got .*; "):
+    with pytest.raises(PromptError, match=r"Expected .* got .*\. [A-Z`]"):
         Frame.fit((4, 4), 16).mask_to_prompt(mask)

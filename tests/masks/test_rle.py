@@ -80,7 +80,7 @@ def test_large_runs():
 @pytest.mark.parametrize("mask", [np.zeros((2, 2)), np.zeros(4, bool), np.zeros((1, 1, 2, 2), bool), "mask"])
 def test_only_bool_masks_are_encoded(mask):
     for make in (encode, uncompressed):
-        with pytest.raises(ImageError, match=r"Expected .* got .*;"):
+        with pytest.raises(ImageError, match=r"Expected .* got .*\. [A-Z`]"):
             make(mask)
 
 
@@ -107,7 +107,7 @@ def test_only_bool_masks_are_encoded(mask):
     ],
 )
 def test_damaged_codes_are_refused(rle):
-    with pytest.raises(ImageError, match=r"(?s)Expected .* got .*;"):
+    with pytest.raises(ImageError, match=r"(?s)Expected .* got .*\. [A-Z`]"):
         decode(rle)
 
 

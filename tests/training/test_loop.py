@@ -243,7 +243,7 @@ def test_a_loss_that_is_no_number_changes_nothing_and_then_ends_the_run(tmp_path
         loop.update(run, stream)
     assert all(torch.equal(a, b) for a, b in zip(before, run.sam.parameters(), strict=True))
     assert run.average.updates == 0
-    with pytest.raises(SamHQError, match="lower the learning rate"):
+    with pytest.raises(SamHQError, match="Lower the learning rate"):
         loop.update(run, stream)
 
 

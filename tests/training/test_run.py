@@ -149,7 +149,7 @@ def test_a_run_that_gives_up_keeps_its_last_state_and_a_log_that_is_json(tmp_pat
 
     config = quick(tmp_path / "run", saved(tiny.LIGHT, tmp_path), stages="96:2:30", prompts_per_picture=1)
     monkeypatch.setattr(TrainingTask, "forward", spoil)
-    with pytest.raises(SamHQError, match="lower the learning rate"):
+    with pytest.raises(SamHQError, match="Lower the learning rate"):
         train(config)
     assert load_state(config.folder)["place"][0] == loop.PATIENCE - 1
     assert losses(config.folder) == [None] * (loop.PATIENCE - 1)

@@ -240,7 +240,7 @@ def _follower(
     prompts = prompt.read() if text.text is None else []
     if model.model is None:
         raise ConfigError(
-            "Expected --model with a SAM 2 or HQ-SAM 2, such as sam2.1_hiera_tiny, got none; the starter in the "
+            "Expected --model with a SAM 2 or HQ-SAM 2, such as sam2.1_hiera_tiny, got none. The starter in the "
             "package sees single pictures only. It works with --boxes FILE."
         )
     for one in prompts:

@@ -127,7 +127,7 @@ def _pair(pred: Any, true: Any) -> tuple[Tensor, Tensor]:
     first, second = _tensor(pred, "predicted"), _tensor(true, "true")
     if first.shape != second.shape:
         raise ImageError(
-            f"Expected two masks of one shape, got {tuple(first.shape)} and {tuple(second.shape)}; resize the first."
+            f"Expected two masks of one shape, got {tuple(first.shape)} and {tuple(second.shape)}. Resize the first."
         )
     return first, second if isinstance(true, Tensor) else second.to(first.device)
 
@@ -141,6 +141,6 @@ def _tensor(mask: Any, name: str) -> Tensor:
     tensor = mask if isinstance(mask, Tensor) else torch.from_numpy(np.ascontiguousarray(as_array(mask)))
     if tensor.dtype != torch.bool or tensor.ndim < 2:
         raise ImageError(
-            f"Expected a bool {name} mask [..., H, W], got {describe(mask)}; compare with a threshold first."
+            f"Expected a bool {name} mask [..., H, W], got {describe(mask)}. Compare with a threshold first."
         )
     return tensor

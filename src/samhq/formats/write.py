@@ -100,7 +100,7 @@ def open_formats(
         def add(picture: Picture) -> list[Path]:
             if picture.stem in stems:
                 raise ConfigError(
-                    f"Expected pictures with different stems, got {picture.stem!r} twice; one's files would replace "
+                    f"Expected pictures with different stems, got {picture.stem!r} twice. One's files would replace "
                     "the other's. Give stem= to tell them apart."
                 )
             stems.add(picture.stem)

@@ -67,7 +67,7 @@ def _check_source(source: Path, size_hw: tuple[int, int]) -> None:
     if found != tuple(size_hw):
         raise ImageError(
             f"Expected the picture of the masks, {size_hw[1]} wide and {size_hw[0]} high, got {source}, which is "
-            f"{found[1]} x {found[0]}; check file_name in the record."
+            f"{found[1]} x {found[0]}. Check file_name in the record."
         )
 
 

@@ -131,7 +131,7 @@ def bands_last(array: Any, channels_first: bool | None = None) -> Shaped[np.ndar
         return values[..., None]
     if values.ndim != 3 or not values.size:
         raise ImageError(
-            f"Expected a picture [H, W], [H, W, bands] or [bands, H, W], got {describe(array)}; give one at a time."
+            f"Expected a picture [H, W], [H, W, bands] or [bands, H, W], got {describe(array)}. Give one at a time."
         )
     first = values.shape[0] < values.shape[2] if channels_first is None else channels_first
     return values.transpose(1, 2, 0) if first else values
@@ -149,7 +149,7 @@ def _chosen(bands: Sequence[int] | None, count: int) -> tuple[int, int, int]:
 def _check_bands(bands: Sequence[int], count: int) -> None:
     if not all(1 <= band <= count for band in bands):
         raise ImageError(
-            f"Expected bands of 1..{count}, counted from 1, got {tuple(bands)}; check the picture's bands."
+            f"Expected bands of 1..{count}, counted from 1, got {tuple(bands)}. Check the picture's bands."
         )
 
 
@@ -158,7 +158,7 @@ def _range_of(dtype: np.dtype) -> tuple[float, float]:
     if known is None:
         raise ImageError(
             f"Expected values of bool, uint8 or uint16 where no stretch is given, got {dtype}, which has no natural "
-            "range; stretch it, by the percentiles (2, 98) for instance."
+            "range. Stretch it, by the percentiles (2, 98) for instance."
         )
     return known
 
@@ -168,7 +168,7 @@ def _limits(values: np.ndarray, percentiles: tuple[float, float], nodata: float 
     if nodata is not None:
         valid &= values != nodata
     if not valid.any():
-        raise ImageError("Expected a band with values, got nothing but NaN, infinity and nodata; choose another band.")
+        raise ImageError("Expected a band with values, got nothing but NaN, infinity and nodata. Choose another band.")
     numbers = values[valid]
     low, high = np.percentile(numbers.astype(np.float64 if numbers.dtype.itemsize > 4 else np.float32), percentiles)
     return float(low), float(high)

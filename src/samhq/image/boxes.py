@@ -69,8 +69,8 @@ def as_points(
     xy = xy[None] if xy.shape == (2,) else xy
     if xy.ndim != 2 or xy.shape[1] != 2 or not len(xy):
         raise PromptError(
-            f"Expected one prompt's points as [N, 2] with at least one point, got shape {list(xy.shape)}; "
-            "write [[x, y], ...], and give several objects as several prompts."
+            f"Expected one prompt's points as [N, 2] with at least one point, got shape {list(xy.shape)}. "
+            "Write [[x, y], ...], and give several objects as several prompts."
         )
     _check_not_normalised(xy, "points", original_hw)
     _check_inside(xy, original_hw)
@@ -96,7 +96,7 @@ def as_boxes(boxes: Any, original_hw: tuple[int, int]) -> Float32[np.ndarray, "P
     corners = corners[None] if corners.shape == (4,) else corners
     if corners.ndim != 2 or corners.shape[1] != 4:
         raise PromptError(
-            f"Expected boxes as [P, 4], got shape {list(corners.shape)}; write [[x0, y0, x1, y1], ...] in pixels."
+            f"Expected boxes as [P, 4], got shape {list(corners.shape)}. Write [[x0, y0, x1, y1], ...] in pixels."
         )
     _check_corners(corners, original_hw)
     _check_not_normalised(corners, "boxes", original_hw)
@@ -105,7 +105,7 @@ def as_boxes(boxes: Any, original_hw: tuple[int, int]) -> Float32[np.ndarray, "P
     if beside.any():
         raise PromptError(
             f"Expected boxes that share some of the picture, {width} wide and {height} high, got "
-            f"{_shown(corners[beside][0])} beside it; check that the box belongs to this picture at this size."
+            f"{_shown(corners[beside][0])} beside it. Check that the box belongs to this picture at this size."
         )
     return corners.astype(np.float32)
 
@@ -154,7 +154,7 @@ def _extent_on_device(occupied: Tensor) -> tuple[Tensor, Tensor]:
 
 def _not_masks(masks: object) -> ImageError:
     kind = f"{getattr(masks, 'dtype', type(masks).__name__)} {list(getattr(masks, 'shape', []))}"
-    return ImageError(f"Expected bool masks [..., height, width], got {kind}; for logits pass `logits > 0`.")
+    return ImageError(f"Expected bool masks [..., height, width], got {kind}. For logits pass `logits > 0`.")
 
 
 def _numbers(values: Any, name: str, written: str) -> np.ndarray:
@@ -162,11 +162,11 @@ def _numbers(values: Any, name: str, written: str) -> np.ndarray:
     try:
         array = as_array(values)
     except ImageError as error:
-        raise PromptError(f"Expected {name} as numbers {written}, got {values!r:.80}; make all rows alike.") from error
+        raise PromptError(f"Expected {name} as numbers {written}, got {values!r:.80}. Make all rows alike.") from error
     if not np.isfinite(array).all():
-        raise PromptError(f"Expected finite {name} {written}, got NaN or infinity; leave those out.")
+        raise PromptError(f"Expected finite {name} {written}, got NaN or infinity. Leave those out.")
     if array.size and np.abs(array.astype(np.float64)).max() >= _FAR:
-        raise PromptError(f"Expected {name} in pixels {written}, got a number of {_FAR:.0e} or more; cut it off.")
+        raise PromptError(f"Expected {name} in pixels {written}, got a number of {_FAR:.0e} or more. Cut it off.")
     return array.astype(np.float64)
 
 
@@ -177,7 +177,7 @@ def _check_not_normalised(coordinates: np.ndarray, name: str, original_hw: tuple
     if name == "boxes" or (coordinates % 1).any():
         raise PromptError(
             f"Expected {name} in pixels of a picture {original_hw[1]} wide and {original_hw[0]} high, got "
-            f"{_shown(coordinates[0])}, which looks normalised to 0..1; multiply x by the width and y by the height."
+            f"{_shown(coordinates[0])}, which looks normalised to 0..1. Multiply x by the width and y by the height."
         )
 
 
@@ -187,9 +187,9 @@ def _check_inside(xy: np.ndarray, original_hw: tuple[int, int]) -> None:
     if not outside.any():
         return
     swapped = (xy[:, ::-1] >= 0).all() and (xy[:, ::-1] < (width, height)).all()
-    hint = "it would be inside as (y, x), so swap the two" if swapped else "use pixels of the picture as it was given"
+    hint = "It would be inside as (y, x), so swap the two" if swapped else "Use pixels of the picture as it was given"
     raise PromptError(
-        f"Expected points (x, y) in a picture {width} wide and {height} high, got {_shown(xy[outside][0])}; {hint}."
+        f"Expected points (x, y) in a picture {width} wide and {height} high, got {_shown(xy[outside][0])}. {hint}."
     )
 
 
@@ -199,7 +199,7 @@ def _check_corners(corners: np.ndarray, original_hw: tuple[int, int]) -> None:
         return
     box = corners[flat][0]
     raise PromptError(
-        f"Expected boxes (x0, y0, x1, y1) with x0 < x1 and y0 < y1, got {_shown(box)}; {_meant(box, original_hw)}."
+        f"Expected boxes (x0, y0, x1, y1) with x0 < x1 and y0 < y1, got {_shown(box)}. {_meant(box, original_hw)}."
     )
 
 
@@ -207,22 +207,22 @@ def _meant(box: np.ndarray, original_hw: tuple[int, int]) -> str:
     """A guess at what a box without area means: reversed corners, or a corner and a size.
 
     >>> _meant(np.array([30, 20, 8, 5]), (100, 100))
-    'its corners are reversed, so use (8, 5, 30, 20); if it is (x, y, width, height), use (30, 20, 38, 25)'
+    'Its corners are reversed, so use (8, 5, 30, 20); if it is (x, y, width, height), use (30, 20, 38, 25)'
     """
     x, y, w, h = box
     turned = np.array([min(x, w), min(y, h), max(x, w), max(y, h)])
     sized = w > 0 and h > 0 and 0 <= x < x + w <= original_hw[1] and 0 <= y < y + h <= original_hw[0]
     size = f"use {_shown(np.array([x, y, x + w, y + h]))}"
     if x == w or y == h:
-        said = "it has no area"
+        said = "It has no area"
         return f"{said}; if it is (x, y, width, height), {size}" if sized else f"{said}, give two opposite corners"
     if x > w and y > h:
-        said = f"its corners are reversed, so use {_shown(turned)}"
+        said = f"Its corners are reversed, so use {_shown(turned)}"
         return f"{said}; if it is (x, y, width, height), {size}" if sized else said
     which = "x0 and x1" if x > w else "y0 and y1"
     if sized:
-        return f"it looks like (x, y, width, height), so {size}; if {which} are swapped, use {_shown(turned)}"
-    return f"{which} are swapped, so use {_shown(turned)}"
+        return f"It looks like (x, y, width, height), so {size}; if {which} are swapped, use {_shown(turned)}"
+    return f"Perhaps {which} are swapped, so use {_shown(turned)}"
 
 
 def _labels(labels: Any, count: int) -> np.ndarray:
@@ -232,12 +232,12 @@ def _labels(labels: Any, count: int) -> np.ndarray:
     array = array[None] if array.ndim == 0 else array
     if array.shape != (count,):
         raise PromptError(
-            f"Expected one label a point, that is {count}, got shape {list(array.shape)}; write 1 for a point on the "
+            f"Expected one label a point, that is {count}, got shape {list(array.shape)}. Write 1 for a point on the "
             "object and 0 for one off it."
         )
     if not np.isin(array, (0, 1)).all():
         raise PromptError(
-            f"Expected labels 1 (on the object) or 0 (off it), got {_shown(array)}; corners of boxes go in the boxes."
+            f"Expected labels 1 (on the object) or 0 (off it), got {_shown(array)}. Corners of boxes go in the boxes."
         )
     return array.astype(np.int64)
 

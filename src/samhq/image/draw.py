@@ -86,7 +86,7 @@ def cutout(image: UInt8[np.ndarray, "H W 3"], mask: Any, crop: bool = False) -> 
 
     >>> cutout(np.full((4, 4, 3), 7, np.uint8), np.eye(4, dtype=bool)[:, :2], crop=True)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    samhq.errors.ImageError: Expected bool masks of the picture's size [4, 4], got bool [4, 2]; ...
+    samhq.errors.ImageError: Expected bool masks of the picture's size [4, 4], got bool [4, 2]. ...
 
     Raises:
         ImageError: not uint8 [H,W,3], or a mask that is not bool of its size.
@@ -114,15 +114,15 @@ def _checked(image: np.ndarray, masks: Any) -> np.ndarray:
     """Masks as bool [K,H,W]."""
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ImageError(
-            f"Expected a picture of uint8 values [H, W, 3], got {image.dtype} {list(image.shape)}; "
-            "samhq.image.read.read_image makes one."
+            f"Expected a picture of uint8 values [H, W, 3], got {image.dtype} {list(image.shape)}. "
+            "Read it with samhq.image.read.read_image."
         )
     stack = as_array(masks)
     stack = stack[None] if stack.ndim == 2 else stack
     if stack.dtype != np.bool_ or stack.ndim != 3 or stack.shape[1:] != image.shape[:2]:
         raise ImageError(
             f"Expected bool masks of the picture's size {list(image.shape[:2])}, got {stack.dtype} "
-            f"{list(stack.shape[1:])}; pass `logits > 0`, [K, H, W]."
+            f"{list(stack.shape[1:])}. Pass `logits > 0`, [K, H, W]."
         )
     return stack
 

@@ -52,10 +52,10 @@ def open_file(file: Any, name: str) -> Iterator[Image.Image]:
     except SamHQError:
         raise
     except FileNotFoundError:
-        raise ImageError(f"Expected the path of a picture, got {name}, which does not exist; check the name.") from None
+        raise ImageError(f"Expected the path of a picture, got {name}, which does not exist. Check the name.") from None
     except (IsADirectoryError, PermissionError) as error:
         raise ImageError(
-            f"Expected the path of a readable picture, got {name}: {error.strerror}; name a file."
+            f"Expected the path of a readable picture, got {name}: {error.strerror}. Name a file."
         ) from None
     except Image.DecompressionBombError as error:
         raise ImageError(
@@ -65,18 +65,18 @@ def open_file(file: Any, name: str) -> Iterator[Image.Image]:
         ) from error
     except UnidentifiedImageError:
         if is_empty(file):
-            raise ImageError(f"Expected a picture, got {name}, which is empty; fetch or save it again.") from None
+            raise ImageError(f"Expected a picture, got {name}, which is empty. Fetch or save it again.") from None
         raise ImageError(
-            f"Expected a picture that Pillow can read (JPEG, PNG, TIFF, WebP, ...), got {name}, which is none; "
+            f"Expected a picture that Pillow can read (JPEG, PNG, TIFF, WebP, ...), got {name}, which is none. "
             f"{_instead(name)}."
         ) from None
     except MemoryError as error:
         raise ImageError(
-            f"Expected a picture that fits into memory, got {name}, which does not; make it smaller first."
+            f"Expected a picture that fits into memory, got {name}, which does not. Make it smaller first."
         ) from error
     except Exception as error:
         raise ImageError(
-            f"Expected a whole picture, got {name}, which is damaged or cut off ({error}); fetch or save it again."
+            f"Expected a whole picture, got {name}, which is damaged or cut off ({error}). Fetch or save it again."
         ) from error
 
 
@@ -135,13 +135,13 @@ def save_picture(picture: Image.Image, path: str | os.PathLike[str], **options: 
     Image.init()
     format = Image.EXTENSION.get(target.suffix.lower())
     if format not in Image.SAVE:
-        raise ImageError(f"Expected a picture's suffix such as .png or .jpg, got {target.name}; give it one.")
+        raise ImageError(f"Expected a picture's suffix such as .png or .jpg, got {target.name}. Give it one.")
     try:
         picture.save(content, format, **options)
     except (OSError, ValueError) as error:
         raise ImageError(
             f"Expected a picture that {format} can hold, got {picture.mode} {picture.width} x {picture.height} for "
-            f"{target.name} ({error}); write PNG."
+            f"{target.name} ({error}). Write PNG."
         ) from error
     return write_bytes(target, content.getbuffer())
 
@@ -161,7 +161,7 @@ def check_has_end(path: str | os.PathLike[str], name: str) -> None:
     if stat.S_ISFIFO(mode) and os.fspath(path).startswith(_OPEN_ALREADY):
         return
     raise ImageError(
-        f"Expected the path of a picture file, got {name}, which is a pipe or a device; save its content to a file."
+        f"Expected the path of a picture file, got {name}, which is a pipe or a device. Save its content to a file."
     )
 
 
@@ -179,7 +179,7 @@ def _instead(name: str) -> str:
     """Advice for a file that Pillow does not know, by its name."""
     if name.strip("'").lower().endswith((".tif", ".tiff")):
         return (
-            "if it has other channels than a photograph, choose them with --bands 1,2,3 --stretch 2,98, in Python with "
+            "If it has other channels than a photograph, choose them with --bands 1,2,3 --stretch 2,98, in Python with "
             "samhq.open_picture(path, bands=(1, 2, 3), percentiles=(2, 98))"
         )
-    return "convert it to PNG first (HEIC, raw and vector files need another program)"
+    return "Convert it to PNG first (HEIC, raw and vector files need another program)"

@@ -58,7 +58,7 @@ class Frame:
         if min(height, width, side) < 1:
             raise ImageError(
                 f"Expected a picture and a square of at least one pixel a side, got {height} x {width} (height x "
-                f"width) and {side}; check that the picture is not an empty crop."
+                f"width) and {side}. Check that the picture is not an empty crop."
             )
         if squash:
             return cls((height, width), (side, side), side, True)
@@ -248,16 +248,16 @@ def largest(values: np.ndarray) -> float:
 def _check_mask_prompt(mask: np.ndarray) -> None:
     if mask.ndim != 2 or not mask.size:
         raise PromptError(
-            f"Expected a mask prompt of shape [height, width], got {list(mask.shape)}; give one mask at a time, "
+            f"Expected a mask prompt of shape [height, width], got {list(mask.shape)}. Give one mask at a time, "
             "without batch or channel axes."
         )
     if mask.dtype.kind not in "bf":
         raise PromptError(
-            f"Expected a mask prompt of bool values or of float logits, got {mask.dtype}; for a 0/255 mask pass "
+            f"Expected a mask prompt of bool values or of float logits, got {mask.dtype}. For a 0/255 mask pass "
             "`mask > 127`, for a label map `mask == label`."
         )
     if mask.dtype.kind == "f" and not largest(mask) <= MOST_LOGIT:
         raise PromptError(
-            f"Expected finite logits of at most {MOST_LOGIT:.0e} in the mask prompt, got NaN, infinite or larger ones; "
-            "pass a bool mask, or replace them, for instance with numpy.nan_to_num."
+            f"Expected finite logits of at most {MOST_LOGIT:.0e} in the mask prompt, got NaN, infinite or larger ones. "
+            "Pass a bool mask, or replace them, for instance with numpy.nan_to_num."
         )

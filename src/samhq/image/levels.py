@@ -70,7 +70,7 @@ def eight_bit(rows: Rows, size_hw: tuple[int, int], name: str) -> Callable[[np.n
         return lambda values: values.astype(np.uint8) * np.uint8(255)
     low, high = limits(rows, size_hw)
     if not (np.isfinite(low) and np.isfinite(high)):
-        raise ImageError(f"Expected finite values, got NaN or infinity in {name}; use samhq.image.read.stretch on it.")
+        raise ImageError(f"Expected finite values, got NaN or infinity in {name}. Use samhq.image.read.stretch on it.")
     if kind.kind == "f":
         scale = np.float32(_scale(float(low), float(high), name))
         return lambda values: np.clip(values * scale + np.float32(0.5), 0, 255).astype(np.uint8)
@@ -116,7 +116,7 @@ def _scale(low: float, high: float, name: str) -> float:
 
 
 def _out_of_range(name: str, expected: str, low: Any, high: Any) -> ImageError:
-    hint = "undo its normalisation" if low < 0 and high < 10 else "bring it into range"
+    hint = "Undo its normalisation" if low < 0 and high < 10 else "Bring it into range"
     return ImageError(
-        f"Expected values in {expected}, got {low:.6g}..{high:.6g} in {name}; {hint}, or use samhq.image.read.stretch."
+        f"Expected values in {expected}, got {low:.6g}..{high:.6g} in {name}. {hint}, or use samhq.image.read.stretch."
     )

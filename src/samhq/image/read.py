@@ -53,7 +53,7 @@ def read_image(source: Any, channel_order: str = "RGB") -> UInt8[np.ndarray, "H 
         ConfigError: another channel order.
     """
     if channel_order not in ("RGB", "BGR"):
-        raise ConfigError(f"Expected channel_order 'RGB' or 'BGR', got {channel_order!r}; OpenCV's arrays are BGR.")
+        raise ConfigError(f"Expected channel_order 'RGB' or 'BGR', got {channel_order!r}. OpenCV's arrays are BGR.")
     picture = _opened(source)
     if picture is not None:
         return _rgb_of_picture(picture, describe(source))
@@ -82,7 +82,7 @@ def read_mask(source: Any) -> Bool[np.ndarray, "H W"]:
         channels_first = values.shape[0] == 1 and (_is_tensor(source) or values.shape[2] != 1)
         values = values[0] if channels_first else values[..., 0]
     if values.ndim != 2 or not values.size:
-        raise ImageError(f"Expected a mask of shape [height, width], got {name}; give one mask of one picture.")
+        raise ImageError(f"Expected a mask of shape [height, width], got {name}. Give one mask of one picture.")
     return _yes_or_no(values, name)
 
 
@@ -101,7 +101,7 @@ def stretch(values: Any, low: float = 2.0, high: float = 98.0) -> UInt8[np.ndarr
     array, low = as_array(values), real_number("low", low, 0, 100)
     high = real_number("high", high, low, 100, above=True)
     if array.dtype.kind not in "buif" or not np.isfinite(array).any():
-        raise ImageError(f"Expected numbers to stretch, got {describe(values)} without a finite value; check the data.")
+        raise ImageError(f"Expected numbers to stretch, got {describe(values)} without a finite value. Check the data.")
     numbers = array.astype(np.float32)
     finite = np.isfinite(numbers)
     bottom, top = np.percentile(numbers[finite], (low, high))
@@ -126,12 +126,12 @@ def as_array(values: Any) -> np.ndarray:
         array = np.asarray(values)
     except (ValueError, TypeError) as error:
         raise ImageError(
-            f"Expected an array of numbers, got {describe(values)} ({error}); make its rows equal."
+            f"Expected an array of numbers, got {describe(values)} ({error}). Make its rows equal."
         ) from error
     if array.dtype.kind not in "buif":
         raise ImageError(
             "Expected a path, bytes, a file, a PIL image, an array or a tensor of real numbers, got "
-            f"{describe(values)}; convert it to one of these."
+            f"{describe(values)}. Convert it to one of these."
         )
     return array
 
@@ -178,7 +178,7 @@ def _opened(source: Any) -> Image.Image | None:
         return decoded(os.path.expanduser(source), describe(source))
     if isinstance(source, (list, tuple)) and source and all(map(_is_picture, source)):
         raise ImageError(
-            f"Expected one picture, got a {type(source).__name__} of {len(source)}; give them one at a time, or "
+            f"Expected one picture, got a {type(source).__name__} of {len(source)}. Give them one at a time, or "
             "segment_batch(pictures, prompts) with a list of prompts for each."
         )
     if hasattr(source, "read"):
@@ -206,13 +206,13 @@ def _content(file: Any) -> bytes:
     except (OSError, ValueError) as error:
         raise ImageError(f"Expected a file open for reading, got {describe(file)}: {error}. Open it again.") from error
     if not isinstance(content, bytes):
-        raise ImageError(f"Expected bytes in {describe(file)}, got {type(content).__name__}; open it with mode 'rb'.")
+        raise ImageError(f"Expected bytes in {describe(file)}, got {type(content).__name__}. Open it with mode 'rb'.")
     return content
 
 
 def _rgb_of_picture(picture: Image.Image, name: str) -> np.ndarray:
     if min(picture.size) < 1:
-        raise ImageError(f"Expected a picture with pixels, got {name}; check how it was cut.")
+        raise ImageError(f"Expected a picture with pixels, got {name}. Check how it was cut.")
     size_hw = picture.height, picture.width
     if picture.mode[0] in "IF":
         rows = rows_of(picture)
@@ -223,7 +223,7 @@ def _rgb_of_picture(picture: Image.Image, name: str) -> np.ndarray:
         raise
     except Exception as error:
         raise ImageError(
-            f"Expected a picture that has an RGB form, got {name} of mode {picture.mode} ({error}); convert it to PNG "
+            f"Expected a picture that has an RGB form, got {name} of mode {picture.mode} ({error}). Convert it to PNG "
             "with another program."
         ) from error
 
@@ -232,7 +232,7 @@ def _rgb_of_array(array: np.ndarray, name: str, channels_first: bool) -> np.ndar
     """Uint8 [H,W,3], in the array's own channel order."""
     hwc = _channels_last(array, name, channels_first)
     if not hwc.size:
-        raise ImageError(f"Expected a picture with pixels, got {name}; check how it was cut.")
+        raise ImageError(f"Expected a picture with pixels, got {name}. Check how it was cut.")
     if hwc.dtype == np.uint8 and hwc.shape[2] == 3:
         return hwc
     return rgb_levels(hwc.__getitem__, (hwc.shape[0], hwc.shape[1]), name)
@@ -247,14 +247,14 @@ def _channels_last(array: np.ndarray, name: str, channels_first: bool) -> np.nda
             return array.transpose(1, 2, 0)
         if last:
             return array
-    hint = "give one picture at a time, such as images[0]" if array.ndim == 4 else "choose the channels to show"
-    raise ImageError(f"Expected a picture [H, W], [H, W, C] or [C, H, W] with 1, 3 or 4 channels, got {name}; {hint}.")
+    hint = "Give one picture at a time, such as images[0]" if array.ndim == 4 else "Choose the channels to show"
+    raise ImageError(f"Expected a picture [H, W], [H, W, C] or [C, H, W] with 1, 3 or 4 channels, got {name}. {hint}.")
 
 
 def _mask_values(picture: Image.Image, name: str) -> np.ndarray:
     """The channel [H,W] of a picture that holds the mask."""
     if min(picture.size) < 1:
-        raise ImageError(f"Expected a mask with pixels, got {name}; check how it was cut.")
+        raise ImageError(f"Expected a mask with pixels, got {name}. Check how it was cut.")
     size_hw = picture.height, picture.width
     if picture.mode[0] in "IF1" or picture.mode == "L":
         return _gathered(rows_of(picture), size_hw)
@@ -269,7 +269,7 @@ def _mask_values(picture: Image.Image, name: str) -> np.ndarray:
         return rgb[..., 0]
     if picture.mode == "P":
         return _gathered(lambda part: rows_of(picture)(part) != 0, size_hw)
-    raise ImageError(f"Expected a grey mask or one with alpha, got the colours of {name}; choose one channel or label.")
+    raise ImageError(f"Expected a grey mask or one with alpha, got the colours of {name}. Choose one channel or label.")
 
 
 def _gathered(rows: Rows, size_hw: tuple[int, int]) -> np.ndarray:
@@ -287,7 +287,7 @@ def _yes_or_no(values: np.ndarray, name: str) -> np.ndarray:
     low, high = values.min(), values.max()
     if not (np.isfinite(low) and np.isfinite(high)) or low < 0 or high > 65535:
         raise ImageError(
-            f"Expected a mask of bool, 0/1 or 0/255, got values {low:.6g}..{high:.6g} in {name}; for logits pass "
+            f"Expected a mask of bool, 0/1 or 0/255, got values {low:.6g}..{high:.6g} in {name}. For logits pass "
             "`logits > 0`."
         )
     if high <= 1:
@@ -296,6 +296,6 @@ def _yes_or_no(values: np.ndarray, name: str) -> np.ndarray:
     if high <= half:
         raise ImageError(
             f"Expected a mask of bool, 0/1 or 0/255, got values up to {high:.6g} in {name}, which looks like a label "
-            "map; pass `labels == number`."
+            "map. Pass `labels == number`."
         )
     return values > half

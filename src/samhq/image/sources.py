@@ -214,7 +214,7 @@ class RasterSource:
             values = self.dataset.read(unique, **how)
         except RasterioError as error:
             raise ImageError(
-                f"Expected a whole picture, got {self.name}, which is damaged or cut off ({error}); fetch it again."
+                f"Expected a whole picture, got {self.name}, which is damaged or cut off ({error}). Fetch it again."
             ) from error
         return np.moveaxis(values[[unique.index(band) for band in wanted]], 0, -1)
 
@@ -355,14 +355,14 @@ def _opened(path: str | os.PathLike[str]) -> Any:
                 return rasterio.DatasetReader(os.fspath(path), driver=list(drivers))
     except rasterio.errors.RasterioError as error:
         if is_empty(path):
-            raise ImageError(f"Expected a picture, got {describe(path)}, which is empty; fetch it again.") from None
+            raise ImageError(f"Expected a picture, got {describe(path)}, which is empty. Fetch it again.") from None
         raise ImageError(
-            f"Expected a picture that GDAL can read, got {describe(path)} ({error}); check the name and the file."
+            f"Expected a picture that GDAL can read, got {describe(path)} ({error}). Check the name and the file."
         ) from error
 
 
 def _check_inside(window: Window, size_hw: tuple[int, int]) -> None:
     if not window.area or window.meet(whole(size_hw)) != window:
         raise ImageError(
-            f"Expected a window in a picture {size_hw[1]} wide and {size_hw[0]} high, got {window}; cut it first."
+            f"Expected a window in a picture {size_hw[1]} wide and {size_hw[0]} high, got {window}. Cut it first."
         )

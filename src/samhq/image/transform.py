@@ -105,7 +105,7 @@ def resize_longest_torch(images: Shaped[Any, "I C H W"], side: int) -> Float[Any
     """
     if images.ndim != 4:
         raise ImageError(
-            f"Expected pictures [I, C, H, W], got shape {list(images.shape)}; add the batch axis with images[None], "
+            f"Expected pictures [I, C, H, W], got shape {list(images.shape)}. Add the batch axis with images[None], "
             "or move the channels forward with permute(2, 0, 1)."
         )
     height, width = images.shape[-2:]
@@ -128,8 +128,8 @@ def normalise_and_pad(
     """
     if images.ndim != 4 or images.shape[1] != 3 or max(images.shape[-2:]) > side:
         raise ImageError(
-            f"Expected RGB pictures [I, 3, h, w] with h and w up to {side}, got shape {list(images.shape)}; "
-            "resize them first, with resize_longest_torch for instance."
+            f"Expected RGB pictures [I, 3, h, w] with h and w up to {side}, got shape {list(images.shape)}. "
+            "Resize them first, with resize_longest_torch for instance."
         )
     import torch
 
@@ -146,6 +146,6 @@ def normalise_and_pad(
 def _check_picture(image: np.ndarray) -> None:
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
         raise ImageError(
-            f"Expected a picture of uint8 values and shape [height, width, 3], got {image.dtype} {list(image.shape)}; "
-            "samhq.image.read.read_image turns other arrays and files into one."
+            f"Expected a picture of uint8 values and shape [height, width, 3], got {image.dtype} {list(image.shape)}. "
+            "Read other arrays and files with samhq.image.read.read_image."
         )

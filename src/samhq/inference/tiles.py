@@ -87,8 +87,8 @@ def _look(source: PictureSource, tile: Tile, number: int, masks_of: MasksOf) -> 
         if pixels.shape != tile.window.hw:
             height, width = tile.window.hw
             raise ImageError(
-                f"Expected masks of the window, {width} wide and {height} high, got {list(pixels.shape)}; "
-                "give them at the size of the pixels they belong to."
+                f"Expected masks of the window, {width} wide and {height} high, got {list(pixels.shape)}. "
+                "Give them at the size of the pixels they belong to."
             )
         kept = Piece.of(pixels[tile.keep.slices(tile.window)], tile.keep.x0, tile.keep.y0)
         if kept.area:

@@ -25,7 +25,7 @@ def one_mask(mask: Any) -> Bool[np.ndarray, "H W"]:
     """
     array = _bool_array(mask, "one bool mask [H, W]")
     if array.ndim != 2:
-        raise ImageError(f"Expected one bool mask [H, W], got {describe(mask)}; give one mask at a time.")
+        raise ImageError(f"Expected one bool mask [H, W], got {describe(mask)}. Give one mask at a time.")
     return array
 
 
@@ -37,7 +37,7 @@ def several_masks(masks: Any) -> Bool[np.ndarray, "*n H W"]:
     """
     array = _bool_array(masks, "bool masks [..., H, W]")
     if array.ndim < 2:
-        raise ImageError(f"Expected bool masks [..., H, W], got {describe(masks)}; give masks with height and width.")
+        raise ImageError(f"Expected bool masks [..., H, W], got {describe(masks)}. Give masks with height and width.")
     return array
 
 
@@ -45,7 +45,7 @@ def _bool_array(mask: Any, expected: str) -> np.ndarray:
     array = as_array(mask)
     if array.dtype != np.bool_:
         raise ImageError(
-            f"Expected {expected}, got {array.dtype} {list(array.shape)}; for logits pass `logits > 0`, for a 0/255 "
+            f"Expected {expected}, got {array.dtype} {list(array.shape)}. For logits pass `logits > 0`, for a 0/255 "
             "mask `mask > 127`."
         )
     return array

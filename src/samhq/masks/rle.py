@@ -66,7 +66,7 @@ def decode(rle: Any, size_hw: tuple[int, int] | None = None) -> Any:
     if len(sizes) != 1:
         what = "RLEs of one size" if size_hw is None else f"RLE of the picture's size {list(size_hw)} (height, width)"
         came = sorted({size for size, _ in parsed})
-        raise ImageError(f"Expected {what}, got another size, {came}; check that masks and picture belong together.")
+        raise ImageError(f"Expected {what}, got another size, {came}. Check that masks and picture belong together.")
     masks = [_unpacked(*one) for one in parsed]
     return np.stack(masks) if several else masks[0]
 
@@ -123,7 +123,7 @@ def uncompressed(mask: Any) -> RLE:
     """
     masks = _bool_masks(mask)
     if masks.ndim != 2:
-        raise ImageError(f"Expected one mask [H, W], got {list(masks.shape)}; encode them one by one.")
+        raise ImageError(f"Expected one mask [H, W], got {list(masks.shape)}. Encode them one by one.")
     pixels = masks.T.ravel()
     if not pixels.size:
         return {"size": list(masks.shape), "counts": []}
@@ -135,7 +135,7 @@ def uncompressed(mask: Any) -> RLE:
 def _bool_masks(mask: Any) -> np.ndarray:
     masks = several_masks(mask)
     if masks.ndim > 3:
-        raise ImageError(f"Expected bool masks [H, W] or [K, H, W], got {list(masks.shape)}; encode them one by one.")
+        raise ImageError(f"Expected bool masks [H, W] or [K, H, W], got {list(masks.shape)}. Encode them one by one.")
     return masks
 
 
@@ -148,14 +148,14 @@ def _unpacked(size_hw: tuple[int, int], counts: np.ndarray) -> np.ndarray:
 def _parsed(rle: Any) -> tuple[tuple[int, int], np.ndarray]:
     """Size (H, W) and counts of an RLE, checked, because pycocotools reads damaged ones without an error."""
     if not isinstance(rle, Mapping) or "size" not in rle or "counts" not in rle:
-        raise ImageError(f"Expected an RLE with 'size' and 'counts', got {str(rle)[:80]}; polygons are not RLE.")
+        raise ImageError(f"Expected an RLE with 'size' and 'counts', got {str(rle)[:80]}. Polygons are not RLE.")
     size = _integers(rle["size"], "size")
     if size.shape != (2,) or size.min() < 0:
-        raise ImageError(f"Expected an RLE's size as [height, width], got {rle['size']!r:.80}; check the file.")
+        raise ImageError(f"Expected an RLE's size as [height, width], got {rle['size']!r:.80}. Check the file.")
     pixels = int(size[0]) * int(size[1])
     if pixels > MOST_PIXELS:
         raise ImageError(
-            f"Expected an RLE of less than 2^32 pixels, which is what COCO can count, got {size[0]} x {size[1]}; check "
+            f"Expected an RLE of less than 2^32 pixels, which is what COCO can count, got {size[0]} x {size[1]}. Check "
             "the file."
         )
     counts = rle["counts"]
@@ -166,7 +166,7 @@ def _parsed(rle: Any) -> tuple[tuple[int, int], np.ndarray]:
     if lengths.ndim != 1 or (len(lengths) and lengths.min() < 0) or _total(lengths) != pixels:
         raise ImageError(
             f"Expected an RLE whose counts fill {size[0]} x {size[1]} pixels, got {_total(lengths)} in "
-            f"{str(counts)[:40]}; it is damaged, or belongs to a picture of another size."
+            f"{str(counts)[:40]}. It is damaged, or belongs to a picture of another size."
         )
     return (int(size[0]), int(size[1])), lengths
 
@@ -184,7 +184,7 @@ def _integers(values: Any, name: str) -> np.ndarray:
         return array.astype(np.int64)
     except (ValueError, TypeError, OverflowError) as error:
         raise ImageError(
-            f"Expected an RLE's {name} as whole numbers, got {str(values)[:80]}; check the file."
+            f"Expected an RLE's {name} as whole numbers, got {str(values)[:80]}. Check the file."
         ) from error
 
 
@@ -195,13 +195,13 @@ def _from_string(code: bytes) -> np.ndarray:
         return digits
     last = (digits & 32) == 0
     if digits.min() < 0 or digits.max() > 63 or not last[-1]:
-        raise ImageError(f"Expected a compressed RLE string, got {code[:40]!r}; it is damaged or cut off.")
+        raise ImageError(f"Expected a compressed RLE string, got {code[:40]!r}. It is damaged or cut off.")
     ends = np.flatnonzero(last)
     starts = np.concatenate([[0], ends[:-1] + 1])
     place = np.arange(len(digits)) - np.repeat(starts, ends - starts + 1)
     if place.max() > 7:
         raise ImageError(
-            f"Expected a compressed RLE string, got {code[:40]!r} with a run beyond all sizes; it is damaged."
+            f"Expected a compressed RLE string, got {code[:40]!r} with a run beyond all sizes. It is damaged."
         )
     numbers = np.add.reduceat((digits & 31) << (5 * place), starts)
     numbers -= ((digits[ends] & 16) != 0) * (np.int64(32) << (5 * place[ends]))

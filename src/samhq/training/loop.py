@@ -155,8 +155,8 @@ def is_number(run: Run, *values: Tensor) -> bool:
     run.skipped += 1
     if run.skipped >= PATIENCE:
         raise SamHQError(
-            f"Expected a loss and a gradient that are numbers, got none in {PATIENCE} steps up to step {run.step}; "
-            "lower the learning rate or use float32, then resume from the last saved state."
+            f"Expected a loss and a gradient that are numbers, got none in {PATIENCE} steps up to step {run.step}. "
+            "Lower the learning rate or use float32, then resume from the last saved state."
         )
     return False
 

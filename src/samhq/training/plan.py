@@ -29,8 +29,8 @@ class ScheduleStage:
     def __post_init__(self) -> None:
         if self.side <= 0 or self.side % 16 or self.batch <= 0 or not 0 < self.amount < math.inf:
             raise ConfigError(
-                f"Expected a side that is a multiple of 16, a batch and a length above 0, got {self}; "
-                "write a stage as side:batch:length, for example 224:8:40m."
+                f"Expected a side that is a multiple of 16, a batch and a length above 0, got {self}. "
+                "Write a stage as side:batch:length, for example 224:8:40m."
             )
 
     def __str__(self) -> str:
@@ -78,7 +78,7 @@ def parse_stages(text: str) -> tuple[ScheduleStage, ...]:
     """
     stages = tuple(_parse_stage(part.strip()) for part in text.split(","))
     if len({stage.unit for stage in stages}) != 1:
-        raise ConfigError(f"Expected lengths in one unit, got {text!r}; give all as steps, minutes or epochs.")
+        raise ConfigError(f"Expected lengths in one unit, got {text!r}. Give all as steps, minutes or epochs.")
     return stages
 
 
@@ -91,5 +91,5 @@ def _parse_stage(text: str) -> ScheduleStage:
         if isinstance(error, ConfigError):
             raise
         raise ConfigError(
-            f"Expected a stage as side:batch:length, got {text!r}; 224:8:40m is minutes, 224:8:500 is steps."
+            f"Expected a stage as side:batch:length, got {text!r}. Write 224:8:40m for minutes, 224:8:500 for steps."
         ) from error

@@ -74,10 +74,10 @@ class SamImageProcessor(WholeImageSteps):
         fixed = {"do_resize": True, "do_normalize": True, "do_pad": True, "do_convert_rgb": True}
         for name, only in fixed.items():
             if getattr(self, name) is not only:
-                raise ConfigError(f"Expected {name}={only}, got {getattr(self, name)!r}; the models need it.")
+                raise ConfigError(f"Expected {name}={only}, got {getattr(self, name)!r}. The models need it.")
         if self.resample not in (None, 2):
             raise ConfigError(
-                f"Expected resample=2 (bilinear), got {self.resample!r}; the models were trained with it."
+                f"Expected resample=2 (bilinear), got {self.resample!r}. The models were trained with it."
             )
         for name, values in (("image_mean", PIXEL_MEAN), ("image_std", PIXEL_STD)):
             if not np.allclose(getattr(self, name), np.divide(values, 255), atol=1e-4):
@@ -202,8 +202,8 @@ class SamImageProcessor(WholeImageSteps):
         for logits, hw, inner in zip((_logits(one) for one in masks), originals, resized, strict=True):
             if min(hw + inner) < 1 or max(inner) > square:
                 raise PromptError(
-                    f"Expected sizes of at least 1 pixel, reshaped up to {square}, got {hw} and {inner}; "
-                    "check pad_size."
+                    f"Expected sizes of at least 1 pixel, reshaped up to {square}, got {hw} and {inner}. "
+                    "Check pad_size."
                 )
             frame = Frame(hw, inner, square)
             painted.append(frame.masks_to_image(logits, mask_threshold) if binarize else frame.logits_to_image(logits))

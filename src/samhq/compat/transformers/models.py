@@ -314,7 +314,7 @@ class SamHQModel(Pretrained):
         if image_embeddings is not None and pixel_values is None:
             if intermediate_embeddings is None or not len(intermediate_embeddings):
                 raise PromptError(
-                    "Expected intermediate_embeddings with image_embeddings, got none; without them the HQ mask is "
+                    "Expected intermediate_embeddings with image_embeddings, got none. Without them the HQ mask is "
                     "wrong. Pass both values that get_image_embeddings returns."
                 )
             early = intermediate_embeddings[0]

@@ -118,6 +118,6 @@ def _check_attention(value: Any) -> None:
     for name in value.values() if isinstance(value, Mapping) else (value,):
         if name is not None and name not in _ATTENTION:
             raise ConfigError(
-                f"Expected an attn_implementation that transformers has for SAM, got {name!r}; here all mean the same. "
+                f"Expected an attn_implementation that transformers has for SAM, got {name!r}. Here all mean the same. "
                 f"{did_you_mean(str(name), _ATTENTION)}"
             )
