@@ -131,8 +131,8 @@ def test_the_source_is_found() -> None:
 
 
 def test_imports_for_type_checkers_and_names_in_strings_count() -> None:
-    checked = imports("samhq.cli.flags", body=without_types(tree("samhq.cli.flags").body))
-    assert "samhq.runtime" in inside("samhq.cli.flags") - checked
+    checked = imports("samhq.batch.settings", body=without_types(tree("samhq.batch.settings").body))
+    assert "samhq.runtime" in inside("samhq.batch.settings") - checked
     assert "samhq.speed.ours" in names_in_strings("samhq.speed.worker")
 
 

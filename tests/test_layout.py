@@ -25,11 +25,11 @@ WHOLE = {
 #: Source files without a test file of their own: the tests of the files that call them are theirs. Only ever shorter.
 WITHOUT = {
     "__main__",
+    "batch/exported",
     "batch/manifest",
     "batch/pool",
     "checkpoint/hf_config_sam2",
     "checkpoint/naming_sam2",
-    "cli/exported",
     "cli/flags",
     "cli/places",
     "compat/sam2/automatic",

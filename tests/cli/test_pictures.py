@@ -7,11 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 
-from samhq.cli.pictures import check_results_spare_inputs, find_pictures, stems
+from samhq.cli.pictures import check_results_spare_inputs, find_pictures
 from samhq.errors import ConfigError, ImageError
 from samhq.image import fetch
 
@@ -59,38 +57,12 @@ def test_no_picture_is_wrong_use() -> None:
         find_pictures([])
 
 
-parts = st.sampled_from(["a", "A", "b", "a_jpg", "a_2", "a_a_jpg"])
-paths = st.builds(
-    lambda folder, stem, suffix: Path(folder, stem + suffix), parts, parts, st.sampled_from([".jpg", ".png", ""])
-)
-
-
-@given(st.lists(paths, unique=True, max_size=12))
-def test_stems_differ_and_are_always_the_same(pictures: list[Path]) -> None:
-    found = stems(pictures)
-    assert len({name.casefold() for name in found}) == len(found) == len(pictures)
-    assert found == stems(pictures)
-
-
-def test_a_stem_of_its_own_stays() -> None:
-    assert stems([Path("x/cat.jpg"), Path("y/dog.jpg")]) == ["cat", "dog"]
-
-
 @pytest.mark.parametrize("name", ["cat_mask_0.png", "cat_overlay.jpg", "cat_cutout_1.png", "cat.json"])
 def test_an_input_that_a_result_would_replace_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(ConfigError, match="another folder as --output"):
         check_results_spare_inputs([tmp_path / "cat.jpg", tmp_path / name], ["cat"], tmp_path)
     check_results_spare_inputs([tmp_path / "cat.jpg", tmp_path / name], ["dog"], tmp_path)
     check_results_spare_inputs([tmp_path / "cat.jpg", tmp_path / name], ["cat"], tmp_path / "out")
-
-
-def test_long_names_become_shorter_and_stay_different() -> None:
-    pictures = [Path("猫" * 80 + ".jpg"), Path("猫" * 79 + "犬.jpg"), Path("a", "🐈" * 60 + ".png"), Path("cat.jpg")]
-    names = stems(pictures)
-    assert len(set(names)) == 4
-    assert names[3] == "cat"
-    assert names == stems(pictures)
-    assert max(len(f"{name}_cutout_1234_1234.png".encode()) for name in names) < 255
 
 
 def test_recursive_takes_subfolders_but_neither_hidden_ones_nor_results(folder: Path) -> None:

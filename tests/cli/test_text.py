@@ -42,16 +42,3 @@ def test_flags_of_a_search_need_one() -> None:
             flags.check()
     with pytest.raises(PromptError, match="twice"):
         TextFlags(text="cup, Cup").check()
-
-
-def test_options_follow_the_content_of_files(tmp_path: Path) -> None:
-    path = tiny_text.coco_boxes(tmp_path / "b.json", {"a.jpg": []})
-    before = TextFlags(detector=str(path), text="cup").search_options()
-    tiny_text.coco_boxes(path, {"a.jpg": [("cup", [0, 0, 9, 9], 0.5)]})
-    assert TextFlags(detector=str(path), text="cup").search_options() != before
-    folder = tiny_text.save_dino(tmp_path / "detector")
-    options = DetectorFlags(str(folder)).options()
-    (folder / "model.safetensors").write_bytes(b"other")
-    assert DetectorFlags(str(folder)).options() != options
-    assert TextFlags().search_options() == {}
-    assert DetectorFlags("owlv2-base").options()["content"] is None

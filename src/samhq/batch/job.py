@@ -15,9 +15,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from samhq.batch.engine import Engine, local_engine
 from samhq.batch.manifest import Manifest, OutputFile, Record, Source
-from samhq.batch.pool import Died, run_here, run_in_processes
-from samhq.errors import ConfigError, MissingExtraError, SamHQError
+from samhq.batch.names import stems
+from samhq.batch.pool import Died
+from samhq.errors import MissingExtraError, SamHQError
 from samhq.progress import progress_bar
 from samhq.storage import digest
 from samhq.storage.disk import is_disk_error
@@ -30,6 +32,22 @@ class Item:
     path: Path
     name: str
     asked: str = ""
+
+
+def items_of(pictures: Sequence[Path], output: Path | None = None, ending: str = ".json") -> list[Item]:
+    """An item for each picture, with a unique name; numbered where another picture's result in `output` has the name.
+
+    `ending` is what the file name of a result's record has after the name.
+
+    >>> [item.name for item in items_of([Path("a/cat.jpg"), Path("b/cat.jpg"), Path("dog.jpg")])]
+    ['a_cat_jpg', 'b_cat_jpg', 'dog']
+    """
+    names = stems(pictures)
+    if output is not None:
+        from samhq.results.origin import own_stems
+
+        names = own_stems(names, [str(path) for path in pictures], output, ending)
+    return [Item(path, name) for path, name in zip(pictures, names, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -74,6 +92,7 @@ def run_job(
     options: Mapping[str, Any] | None = None,
     resume: bool = False,
     workers: int = 0,
+    engine: Engine | None = None,
     keep_going: bool = True,
     tell: Callable[[Report], None] | None = None,
     on_failure: OnFailure | None = None,
@@ -89,8 +108,8 @@ def run_job(
     line without error, if every output still has its size and content; the others, failed ones too, are done again.
 
     `workers` 0 works in this process; 1 or more in as many others, each with its own model and OMP_NUM_THREADS
-    threads (by default one): results do not depend on their number. `tell` is called here for every picture, as they
-    come; `on_failure` too, for those that failed.
+    threads (by default one): results do not depend on their number. `engine` takes the place of `workers`. `tell` is
+    called here for every picture, as they come; `on_failure` too, for those that failed.
 
     Any error while a picture is processed fails that picture, and the job goes on with the next. Without `keep_going`
     the error is raised instead. Only what every other picture would meet too ends the job: a disk that is full,
@@ -100,8 +119,7 @@ def run_job(
         ConfigError: a negative number of workers, or a worker that could not go on.
         SamHQError, OSError: what `work` raised; a disk that cannot be written to; an extra that is not installed.
     """
-    if workers < 0:
-        raise ConfigError(f"Expected workers as 0 or more, got {workers}. 0 works in this process.")
+    engine = engine or local_engine(workers)
     tasks = [_Task(item, digest.of_json([options or {}, item.asked])) for item in items]
     with contextlib.ExitStack() as stack:
         manifest = None if output is None else stack.enter_context(Manifest(output))
@@ -109,7 +127,7 @@ def run_job(
         skipped = len(tasks) - len(waiting)
         show = None if len(tasks) <= 1 else stack.enter_context(progress_bar("picture", total=len(tasks), done=skipped))
         failed = 0
-        reports = stack.enter_context(contextlib.closing(_reports(work, waiting, output, workers)))
+        reports = stack.enter_context(contextlib.closing(_reports(work, waiting, output, engine)))
         for done, report in enumerate(reports, start=skipped + 1):
             if report.error is not None:
                 if not keep_going:
@@ -140,14 +158,10 @@ def _unfinished(manifest: Manifest, tasks: Sequence[_Task]) -> list[_Task]:
     return left
 
 
-def _reports(work: Work, tasks: Sequence[_Task], output: Path | None, workers: int) -> Generator[Report, None, None]:
+def _reports(work: Work, tasks: Sequence[_Task], output: Path | None, engine: Engine) -> Generator[Report, None, None]:
     """What became of every task, as they come."""
     start = partial(_start, work, output)
-    if workers == 0:
-        for _, report in run_here(start, tasks):
-            yield report
-        return
-    with contextlib.closing(run_in_processes(start, tasks, workers)) as done:
+    with contextlib.closing(engine.run(start, tasks)) as done:
         for task, result in done:
             yield _lost(task, result) if isinstance(result, Died) else result
 
@@ -221,3 +235,10 @@ def _with_files(report: Report, output: Path | None, on_failure: OnFailure | Non
             raise
         return report  # the manifest says what is wrong
     return replace(report, record=replace(report.record, outputs=outputs))
+
+
+def failure_record(output: Path, item: Item, reason: str) -> Sequence[Path]:
+    """NAME.json for a picture that failed."""
+    from samhq.results.record_file import write_failure
+
+    return [write_failure(output / f"{item.name}.json", str(item.path), reason)]

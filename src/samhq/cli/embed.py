@@ -5,24 +5,16 @@ Light until it runs: the network's side is imported inside functions.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
 from samhq.cli.flags import Dtype
 from samhq.cli.job import conclude, tell
 from samhq.cli.looks import ALL_AS_IT_IS, BandFlags
-from samhq.cli.pictures import find_pictures, stems
+from samhq.cli.pictures import find_pictures
 from samhq.cli.places import make_folder
-
-if TYPE_CHECKING:
-    from samhq.batch.job import Item, Outcome
-    from samhq.inference.cache import EmbeddingCache
-    from samhq.inference.segment import Segmenter
 
 
 def embed(
@@ -61,47 +53,13 @@ def embed(
             cores.
         recursive: Take pictures in subfolders too.
     """
-    from samhq.batch.job import Item, run_job
+    from samhq.batch.embed import EmbedWork
+    from samhq.batch.job import items_of, run_job
+    from samhq.batch.settings import ModelSettings
 
     pictures = find_pictures(images, output, recursive=recursive)
     make_folder(output)
-    items = [Item(path, name) for path, name in zip(pictures, stems(pictures), strict=True)]
-    work = EmbedWork(output, store, model, device, dtype, look)
+    items = items_of(pictures)
+    work = EmbedWork(output, store, ModelSettings(model, device=device, dtype=dtype), look)
     tally = run_job(items, work, None, workers=workers, keep_going=len(items) > 1, tell=tell)
     return conclude(tally)
-
-
-@dataclass(frozen=True)
-class EmbedWork:
-    """What a process needs to encode pictures; called, it loads the model and gives the function for one picture."""
-
-    output: Path
-    stored: Literal["float32", "float16"]
-    model: str | None
-    device: str | None
-    dtype: Dtype
-    look: BandFlags
-
-    def __call__(self) -> Callable[[Item], Outcome]:
-        """The function that stores one picture's embedding."""
-        from samhq.inference.cache import EmbeddingCache
-        from samhq.inference.segment import load
-
-        segmenter = load(self.model, device=self.device, dtype=self.dtype)
-        return partial(keep, EmbeddingCache(self.output, self.stored), segmenter, self.look)
-
-
-def keep(cache: EmbeddingCache, segmenter: Segmenter, look: BandFlags, item: Item) -> Outcome:
-    """Encodes a picture, unless a whole file of it is there.
-
-    Raises:
-        ImageError, MissingExtraError: it cannot be read.
-        ConfigError, CheckpointError: it cannot be stored.
-    """
-    from samhq.batch.job import Outcome
-    from samhq.inference.cache import NOT_THERE
-
-    problem = cache.keep(segmenter, look.picture(item.path))
-    if problem is None:
-        return Outcome(said="there already")
-    return Outcome(said="encoded" if problem == NOT_THERE else "encoded again, since its file was not whole")

@@ -1,21 +1,22 @@
 """`samhq everything`: pictures to masks of all that is in them. Flags have the names of segment-anything's `amg.py`.
 
-Light until it runs: the network's side is imported inside functions.
+Imports torch only inside functions, so that help is fast.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from samhq.batch.settings import EverythingFiles
 from samhq.cli.flags import STARTER, ModelFlags
-from samhq.cli.job import NO_EMBEDDINGS, PLAIN_JOB, EmbeddingFlags, JobFlags, failure_record
+from samhq.cli.job import NO_EMBEDDINGS, PLAIN_JOB, EmbeddingFlags, JobFlags
 from samhq.cli.looks import NO_TILES, TileFlags
 from samhq.cli.pictures import check_results_spare_inputs, find_pictures, result_names
 from samhq.cli.places import make_folder
@@ -23,10 +24,8 @@ from samhq.config import NO_DEFAULTS, Defaults
 from samhq.errors import ConfigError
 
 if TYPE_CHECKING:
-    from samhq.batch.job import Item, Outcome
-    from samhq.inference.segment import Segmenter
+    from samhq.batch.job import Report
     from samhq.results.automatic_config import AutomaticConfig
-    from samhq.results.everything import Everything
 
 
 @Parameter(name="*")
@@ -74,33 +73,24 @@ class AutomaticFlags:
         Raises:
             ConfigError: a value that means nothing.
         """
-        from samhq.results.automatic_config import AutomaticConfig
+        from samhq.batch.everything import whole_image_config
 
-        candidates = {None: None, True: "all", False: "single"}[model.multimask]
-        given = {name: value for name, value in {**asdict(self), "hq": model.hq_mode}.items() if value is not None}
-        return AutomaticConfig.suited_to(defaults, **given, candidates=candidates)
+        return whole_image_config(asdict(self), model, defaults)
 
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class EverythingOutputFlags:
-    """What is written."""
+class EverythingOutputFlags(EverythingFiles):
+    """What to write."""
 
     output: Annotated[Path, Parameter(alias="-o")]
-    """Folder for the results; made if it is not there."""
+    """Folder for the results. It is created if it does not exist."""
 
     convert_to_rle: Annotated[bool, Parameter(negative="")] = False
     """Leave out the folder of PNG files; the masks are in the JSON record."""
 
-    overlay: bool = True
-    """Write the picture with its masks in colour."""
-
     label_map: Annotated[bool, Parameter(negative="")] = False
     """Write one PNG with each pixel's mask number, the smallest mask's where several overlap."""
-
-    def options(self) -> dict[str, Any]:
-        """What of these flags results depend on, as JSON values."""
-        return {"convert_to_rle": self.convert_to_rle, "overlay": self.overlay, "label_map": self.label_map}
 
 
 def everything(
@@ -129,7 +119,8 @@ def everything(
     Parameters:
         images: Files, folders, patterns such as '*.jpg', http(s) addresses, or - for the standard input.
     """
-    from samhq.batch.job import Item, run_job
+    from samhq.batch.everything import EverythingWork
+    from samhq.batch.job import Item, failure_record, run_job
 
     automatic.config(model)
     look.check(embeddings.embeddings)
@@ -145,13 +136,13 @@ def everything(
     options = {"command": "everything", **asdict(automatic), **shown}
     tally = run_job(
         [Item(path, name) for path, name in zip(pictures, names, strict=True)],
-        EverythingWork(automatic, model, look, embeddings, output, bar=not several and sys.stderr.isatty()),
+        EverythingWork(output, asdict(automatic), model, look, embeddings, bar=not several and sys.stderr.isatty()),
         output.output if kept else None,
         options={**options, **model.options()} if kept else None,
         resume=job.resume,
         workers=job.workers,
         keep_going=several,
-        tell=job.tell,
+        tell=partial(_tell_in_flags, job),
         on_failure=partial(failure_record, output.output),
     )
     return job.conclude(tally)
@@ -173,71 +164,9 @@ def check_own_results_spare_inputs(inputs: Sequence[Path], names: Sequence[str],
             )
 
 
-@dataclass(frozen=True)
-class EverythingWork:
-    """What a process needs for pictures; called, it loads the model and gives the function for one picture."""
-
-    automatic: AutomaticFlags
-    model: ModelFlags
-    look: TileFlags
-    embeddings: EmbeddingFlags
-    output: EverythingOutputFlags
-    bar: bool = False
-
-    def __call__(self) -> Callable[[Item], Outcome]:
-        """The function that writes one picture's results."""
-        segmenter = self.model.load()
-        return partial(self.one, segmenter, self.automatic.config(self.model, segmenter.defaults))
-
-    def one(self, segmenter: Segmenter, config: AutomaticConfig, item: Item) -> Outcome:
-        """Writes the results of one picture.
-
-        Raises:
-            ImageError: it cannot be read.
-        """
-        from samhq.batch.job import Outcome
-
-        result, flags = self.found(segmenter, config, item.path), self.output
-        files = result.save(
-            flags.output,
-            item.name,
-            masks=not flags.convert_to_rle,
-            overlay=flags.overlay,
-            labels=flags.label_map,
-            file_name=str(item.path),
-        )
-        return Outcome(files, summary(result))
-
-    def found(self, segmenter: Segmenter, config: AutomaticConfig, path: Path) -> Everything:
-        """What is in a picture, looked at as one or in tiles.
-
-        Raises:
-            ImageError: it cannot be read.
-        """
-        if self.look.tile is None:
-            from samhq.inference.everything import segment_everything
-
-            picture = self.embeddings.picture(segmenter, self.look.picture(path))
-            return segment_everything(picture, segmenter, config=config, progress=self.bar)
-        from samhq.inference.mosaic import segment_mosaic
-
-        return segment_mosaic(
-            self.look.source(path),
-            segmenter,
-            tile=self.look.tile,
-            overlap=self.look.overlap,
-            config=config,
-            pixels=self.output.overlay,
-            progress=self.bar,
-        )
-
-
-def summary(result: Everything) -> str:
-    """How many masks, and how much of the picture is in one; without any, what kept them out."""
-    count = len(result)
-    covered = 100 * result.covered
-    said = f"{count} {'mask' if count == 1 else 'masks'}, {covered:.0f} % of the picture"
-    return f"{said} ({_as_flags(result.why_empty)})" if result.why_empty else said
+def _tell_in_flags(job: JobFlags, report: Report) -> None:
+    """What is said about a picture; fields of `AutomaticConfig` by the names of their flags."""
+    job.tell(replace(report, said=_as_flags(report.said)))
 
 
 def _as_flags(text: str) -> str:

@@ -1,23 +1,19 @@
-"""Flags of commands that work through many pictures, and how those tell what they do.
-
-Light until it runs: the network's side is imported inside functions.
-"""
+"""Flags of commands that work through many pictures, and how those tell what they do."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from samhq.batch.settings import EmbeddingSettings
 from samhq.errors import ConfigError
 from samhq.progress import print_line
 
 if TYPE_CHECKING:
-    from samhq.batch.job import Item, Report, Tally
+    from samhq.batch.job import Report, Tally
 
 
 @Parameter(name="*")
@@ -68,28 +64,8 @@ class JobFlags:
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class EmbeddingFlags:
+class EmbeddingFlags(EmbeddingSettings):
     """Where encoded pictures come from."""
-
-    embeddings: Path | None = None
-    """A folder that `samhq embed` fills: pictures that are there are not encoded again, others are added."""
-
-    def options(self) -> dict[str, Any]:
-        """What of these flags results depend on: a folder may hold float16."""
-        return {"embeddings": self.embeddings is not None}
-
-    def picture(self, segmenter: Any, picture: Any) -> Any:
-        """The picture (path or pixels) as `Segmenter.segment` takes it: as it is, or encoded, from the folder.
-
-        Raises:
-            ImageError: it cannot be read, where that is found out here.
-            ConfigError, CheckpointError: the folder cannot be used.
-        """
-        if self.embeddings is None:
-            return picture
-        from samhq.inference.cache import EmbeddingCache
-
-        return EmbeddingCache(self.embeddings).get_or_encode(segmenter, picture)
 
 
 #: What the flags are when none is given.
@@ -112,10 +88,3 @@ def conclude(tally: Tally) -> int:
         counts = (tally.done, "done"), (tally.skipped, "finished before"), (tally.failed, "failed")
         print_line("samhq: " + ", ".join(f"{count} {what}" for count, what in counts if count), stream=sys.stderr)
     return 1 if tally.failed else 0
-
-
-def failure_record(output: Path, item: Item, reason: str) -> Sequence[Path]:
-    """NAME.json for a picture that failed."""
-    from samhq.results.record_file import write_failure
-
-    return [write_failure(output / f"{item.name}.json", str(item.path), reason)]

@@ -8,18 +8,18 @@ from __future__ import annotations
 import glob
 import os
 import sys
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
+from samhq.batch.names import stems
 from samhq.cli.places import make_folder
 from samhq.errors import ConfigError, ImageError
 from samhq.image.suffixes import SUFFIXES, is_picture_file
 from samhq.progress import print_line
 from samhq.results.origin import own_stems
 from samhq.storage.atomic import write_bytes
-from samhq.storage.names import numbered, short_name
+from samhq.storage.names import numbered
 
 #: Both mean a picture on the standard input: as people write it, and as `samhq.cli.main` passes it on.
 STDIN = ("-", "stdin:")
@@ -99,21 +99,6 @@ def _holds(path: Path, data: bytes) -> bool:
     return path.is_file() and path.read_bytes() == data
 
 
-def stems(pictures: Sequence[Path]) -> list[str]:
-    """Short names for the pictures' results, all different, even if upper and lower case count as equal.
-
-    >>> stems([Path("a/cat.jpg"), Path("b/cat.jpg"), Path("cat.png"), Path("dog.png")])
-    ['a_cat_jpg', 'b_cat_jpg', 'cat_png', 'dog']
-    """
-    names = [path.stem for path in pictures]
-    for longer in (_with_suffix, _with_folder):
-        clashing = _clashing(names)
-        names = [
-            longer(path) if name.casefold() in clashing else name for path, name in zip(pictures, names, strict=True)
-        ]
-    return _numbered([short_name(name) for name in names])
-
-
 def result_names(pictures: Sequence[Path], output: Path, ending: str = ".json", *, quiet: bool = False) -> list[str]:
     """`stems`, with a number where a result in the folder `output` belongs to another picture; that is said on stderr.
 
@@ -129,35 +114,6 @@ def result_names(pictures: Sequence[Path], output: Path, ending: str = ".json", 
             stream=sys.stderr,
         )
     return names
-
-
-def _clashing(names: Sequence[str]) -> set[str]:
-    return {name for name, count in Counter(name.casefold() for name in names).items() if count > 1}
-
-
-def _with_suffix(path: Path) -> str:
-    return path.name.replace(".", "_")
-
-
-def _with_folder(path: Path) -> str:
-    return f"{path.absolute().parent.name}_{_with_suffix(path)}"
-
-
-def _numbered(names: Sequence[str]) -> list[str]:
-    """The names; one that equals an earlier name gets a number.
-
-    >>> _numbered(["a", "A", "a_2", "b"])
-    ['a', 'A_2', 'a_2_2', 'b']
-    """
-    taken: set[str] = set()
-    unique_names = []
-    for name in names:
-        unique, number = name, 2
-        while unique.casefold() in taken:
-            unique, number = f"{name}_{number}", number + 1
-        taken.add(unique.casefold())
-        unique_names.append(unique)
-    return unique_names
 
 
 def check_results_spare_inputs(inputs: Sequence[Path], names: Sequence[str], output: Path) -> None:

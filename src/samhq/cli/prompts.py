@@ -6,17 +6,15 @@ Imports the code for prompts only inside functions, so that help is fast.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from cyclopts import Parameter, Token
 
+from samhq.batch.prompts import GivenPrompts
 from samhq.errors import PromptError
-
-if TYPE_CHECKING:
-    from samhq.results.prompt import Prompt
 
 
 class Point(NamedTuple):
@@ -142,55 +140,21 @@ class PromptFlags:
                 "Write several objects into a file and give it as --prompts FILE.json."
             )
 
-    def reader(self) -> Callable[[Path], Sequence[Prompt]]:
-        """A function that returns the prompts of a picture.
+    def given(self) -> GivenPrompts:
+        """The prompts of these flags; a mask is read now, a file of prompts later.
 
         Raises:
-            PromptError: a file that cannot be read or has another form.
+            PromptError: a mask file that cannot be read or has another form.
         """
-        from samhq.formats.prompts import read_mask_prompt, read_prompts
+        from samhq.formats.prompts import read_mask_prompt
         from samhq.results.prompt import Prompt
 
         if self.prompts is not None:
-            return read_prompts(self.prompts).for_picture
+            return GivenPrompts(file=self.prompts)
         points = [(x, y) for x, y, _ in self.point] or None
         labels = [label for _, _, label in self.point] or None
         mask = None if self.mask is None else read_mask_prompt(self.mask)
-        asked = [Prompt(points, labels, box, mask) for box in self.box or (None,)]
-        return lambda _: asked
-
-    def asked(self, pictures: Sequence[Path]) -> list[str]:
-        """A hash of the prompts of every picture, masks by their content; empty for a picture without prompts.
-
-        Raises:
-            PromptError: as `reader`.
-        """
-        prompts_of = self.reader()
-        known: dict[int, str] = {}  # Most pictures have the same prompts, which may include a large mask.
-
-        def one(picture: Path) -> str:
-            try:
-                prompts = prompts_of(picture)
-            except PromptError:  # This picture fails later, when it is segmented.
-                return ""
-            if id(prompts) not in known:
-                known[id(prompts)] = prompts_hash(prompts)
-            return known[id(prompts)]
-
-        return [one(picture) for picture in pictures]
+        return GivenPrompts([Prompt(points, labels, box, mask) for box in self.box or (None,)])
 
 
 NO_PROMPTS = PromptFlags()  #: The values of the flags when none is given.
-
-
-def prompts_hash(prompts: Sequence[Prompt]) -> str:
-    """A hash of a picture's prompts, as flags and files give them: lists, and masks as arrays or RLE."""
-    from samhq.storage import digest
-
-    def one(prompt: Prompt) -> list[Any]:
-        mask = prompt.mask
-        if mask is not None and not isinstance(mask, Mapping):
-            mask = [str(mask.dtype), mask.shape, digest.of_bytes(mask.tobytes())]
-        return [prompt.points, prompt.labels, prompt.box, mask, prompt.label, prompt.score]
-
-    return digest.of_json([one(prompt) for prompt in prompts])

@@ -1,0 +1,52 @@
+"""The work of `samhq embed`: a picture encoded and stored.
+
+Light until it runs: the network's side is imported inside functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from samhq.batch.job import Item, Outcome
+from samhq.batch.settings import AS_IT_IS, STARTER_MODEL, BandSettings, ModelSettings
+
+if TYPE_CHECKING:
+    from samhq.inference.cache import EmbeddingCache
+    from samhq.inference.segment import Segmenter
+
+
+@dataclass(frozen=True)
+class EmbedWork:
+    """What a process needs to encode pictures; called, it loads the model and gives the function for one picture."""
+
+    output: Path
+    stored: Literal["float32", "float16"] = "float32"
+    model: ModelSettings = STARTER_MODEL
+    look: BandSettings = AS_IT_IS
+
+    def __call__(self) -> Callable[[Item], Outcome]:
+        """The function that stores one picture's embedding."""
+        from samhq.inference.cache import EmbeddingCache
+        from samhq.inference.segment import load
+
+        segmenter = load(self.model.model, device=self.model.device, dtype=self.model.dtype)
+        return partial(keep, EmbeddingCache(self.output, self.stored), segmenter, self.look)
+
+
+def keep(cache: EmbeddingCache, segmenter: Segmenter, look: BandSettings, item: Item) -> Outcome:
+    """Encodes a picture, unless a whole file of it is there.
+
+    Raises:
+        ImageError, MissingExtraError: it cannot be read.
+        ConfigError, CheckpointError: it cannot be stored.
+    """
+    from samhq.inference.cache import NOT_THERE
+
+    problem = cache.keep(segmenter, look.picture(item.path))
+    if problem is None:
+        return Outcome(said="there already")
+    return Outcome(said="encoded" if problem == NOT_THERE else "encoded again, since its file was not whole")

@@ -1,0 +1,108 @@
+"""The work of `samhq everything`: a picture to files of all that is in it.
+
+Imports torch only inside functions, so that help is fast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from samhq.batch.job import Item, Outcome
+from samhq.batch.settings import (
+    NONE_KEPT,
+    NOT_TILED,
+    STARTER_MODEL,
+    EmbeddingSettings,
+    EverythingFiles,
+    ModelSettings,
+    TileSettings,
+)
+from samhq.config import NO_DEFAULTS, Defaults
+
+if TYPE_CHECKING:
+    from samhq.inference.segment import Segmenter
+    from samhq.results.automatic_config import AutomaticConfig
+    from samhq.results.everything import Everything
+
+
+@dataclass(frozen=True)
+class EverythingWork:
+    """What a process needs for pictures; called, it loads the model and gives the function for one picture."""
+
+    output: EverythingFiles
+    automatic: Mapping[str, Any] = field(default_factory=dict)  #: fields of `AutomaticConfig` that are given
+    model: ModelSettings = STARTER_MODEL
+    look: TileSettings = NOT_TILED
+    embeddings: EmbeddingSettings = NONE_KEPT
+    bar: bool = False
+
+    def __call__(self) -> Callable[[Item], Outcome]:
+        """The function that writes one picture's results."""
+        segmenter = self.model.load()
+        return partial(self.one, segmenter, whole_image_config(self.automatic, self.model, segmenter.defaults))
+
+    def one(self, segmenter: Segmenter, config: AutomaticConfig, item: Item) -> Outcome:
+        """Writes the results of one picture.
+
+        Raises:
+            ImageError: it cannot be read.
+        """
+        result, flags = self.found(segmenter, config, item.path), self.output
+        files = result.save(
+            flags.output,
+            item.name,
+            masks=not flags.convert_to_rle,
+            overlay=flags.overlay,
+            labels=flags.label_map,
+            file_name=str(item.path),
+        )
+        return Outcome(files, summary(result))
+
+    def found(self, segmenter: Segmenter, config: AutomaticConfig, path: Path) -> Everything:
+        """What is in a picture, looked at as one or in tiles.
+
+        Raises:
+            ImageError: it cannot be read.
+        """
+        if self.look.tile is None:
+            from samhq.inference.everything import segment_everything
+
+            picture = self.embeddings.picture(segmenter, self.look.picture(path))
+            return segment_everything(picture, segmenter, config=config, progress=self.bar)
+        from samhq.inference.mosaic import segment_mosaic
+
+        return segment_mosaic(
+            self.look.source(path),
+            segmenter,
+            tile=self.look.tile,
+            overlap=self.look.overlap,
+            config=config,
+            pixels=self.output.overlay,
+            progress=self.bar,
+        )
+
+
+def whole_image_config(
+    given: Mapping[str, Any], model: ModelSettings, defaults: Defaults = NO_DEFAULTS
+) -> AutomaticConfig:
+    """The settings of whole-image segmentation: those given, else those that the weights bring, else the library's.
+
+    Raises:
+        ConfigError: a value that means nothing.
+    """
+    from samhq.results.automatic_config import AutomaticConfig
+
+    candidates = {None: None, True: "all", False: "single"}[model.multimask]
+    known = {name: value for name, value in {**given, "hq": model.hq_mode}.items() if value is not None}
+    return AutomaticConfig.suited_to(defaults, **known, candidates=candidates)
+
+
+def summary(result: Everything) -> str:
+    """How many masks, and how much of the picture is in one; without any, what kept them out."""
+    count = len(result)
+    said = f"{count} {'mask' if count == 1 else 'masks'}, {100 * result.covered:.0f} % of the picture"
+    return f"{said} ({result.why_empty})" if result.why_empty else said

@@ -1,0 +1,142 @@
+"""What is asked of each picture: prompts that people gave, or boxes that a detector finds.
+
+Light until it is used: prompts and detectors are imported inside functions.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from samhq.batch.settings import BandSettings
+from samhq.errors import PromptError
+
+if TYPE_CHECKING:
+    from samhq.results.prompt import Prompt
+    from samhq.text.search import Search
+
+
+@runtime_checkable
+class PromptSource(Protocol):
+    """Gives the prompts of pictures; picklable."""
+
+    def reader(self) -> Callable[[Path], Sequence[Prompt]]:
+        """A function that gives the prompts of a picture."""
+        ...
+
+
+@dataclass(frozen=True)
+class GivenPrompts:
+    """The same prompts for every picture, or those of a file by picture name (`samhq.formats.prompts`)."""
+
+    prompts: Sequence[Prompt] = ()
+    file: Path | None = None
+
+    def reader(self) -> Callable[[Path], Sequence[Prompt]]:
+        """A function that returns the prompts of a picture.
+
+        Raises:
+            PromptError: a file that cannot be read or has another form.
+        """
+        from samhq.formats.prompts import read_prompts
+
+        if self.file is not None:
+            return read_prompts(self.file).for_picture
+        prompts = list(self.prompts)
+        return lambda _: prompts
+
+
+NO_OBJECTS = GivenPrompts()  #: asks for nothing
+
+
+def hashes_of_prompts(source: PromptSource, pictures: Sequence[Path]) -> list[str]:
+    """For every picture a hash of its prompts, masks by their content; empty where it has none.
+
+    Raises:
+        PromptError: as the source's `reader`.
+    """
+    prompts_of = source.reader()
+    known: dict[int, str] = {}  # most pictures are asked the same, which may be a large mask
+
+    def one(picture: Path) -> str:
+        try:
+            prompts = prompts_of(picture)
+        except PromptError:  # it fails when its turn comes
+            return ""
+        if id(prompts) not in known:
+            known[id(prompts)] = prompts_hash(prompts)
+        return known[id(prompts)]
+
+    return [one(picture) for picture in pictures]
+
+
+def prompts_hash(prompts: Sequence[Prompt]) -> str:
+    """A hash of a picture's prompts, as flags and files give them: lists, and masks as arrays or RLE."""
+    from samhq.storage import digest
+
+    def one(prompt: Prompt) -> list[Any]:
+        mask = prompt.mask
+        if mask is not None and not isinstance(mask, Mapping):
+            mask = [str(mask.dtype), mask.shape, digest.of_bytes(mask.tobytes())]
+        return [prompt.points, prompt.labels, prompt.box, mask, prompt.label, prompt.score]
+
+    return digest.of_json([one(prompt) for prompt in prompts])
+
+
+@dataclass(frozen=True)
+class PicturePrompts:
+    """What is asked of a picture: its prompts, and where a detector found them, how long that took."""
+
+    prompts: Sequence[Prompt]
+    said: str = ""
+    seconds: float | None = None
+
+    def times(self, seconds: float) -> str:
+        """The seconds of the detector and of the segmenter, where there is a detector."""
+        return "" if self.seconds is None else f"; found in {self.seconds:.2f} s, segmented in {seconds:.2f} s"
+
+
+#: Gives what is asked of a picture, by its path.
+Asking = Callable[[Path], PicturePrompts]
+
+
+@dataclass(frozen=True)
+class PromptsByPath:
+    """Prompts that people gave."""
+
+    prompts_of: Callable[[Path], Sequence[Prompt]]
+
+    def __call__(self, path: Path) -> PicturePrompts:
+        """The prompts of a picture."""
+        return PicturePrompts(self.prompts_of(path))
+
+
+@dataclass(frozen=True)
+class FoundPrompts:
+    """Prompts that a detector finds; `kept` is a folder of embeddings, which keeps detections too."""
+
+    search: Search
+    look: BandSettings
+    kept: Path | None = None
+
+    def __call__(self, path: Path) -> PicturePrompts:
+        """The boxes that count in a picture, as prompts.
+
+        Raises:
+            ImageError, PromptError: the picture or the detector's answer cannot be used.
+        """
+        from samhq.batch.detect import boxes_said
+        from samhq.image.read import read_image
+
+        image, started = read_image(self.look.picture(path)), time.perf_counter()
+        if self.kept is None:
+            (found,) = self.search.detect([image], [str(path)])
+        else:
+            from samhq.text.cache import DetectionCache
+
+            found = DetectionCache(self.kept / "detections").get_or_detect(self.search, image, str(path))
+        said = boxes_said(self.search.selection.apply(found), self.search.rejected(found))
+        return PicturePrompts(self.search.prompts(found), said, time.perf_counter() - started)

@@ -1,0 +1,123 @@
+"""The work of `samhq segment`: a picture and its prompts to mask files.
+
+Imports torch only inside functions, so that help is fast.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from samhq.batch.job import Item, Outcome
+from samhq.batch.prompts import NO_OBJECTS, Asking, FoundPrompts, PicturePrompts, PromptsByPath, PromptSource
+from samhq.batch.search import NO_SEARCH, TextSettings
+from samhq.batch.settings import (
+    NO_REFINING,
+    NONE_KEPT,
+    STARTER_MODEL,
+    EmbeddingSettings,
+    MaskFiles,
+    ModelSettings,
+    RefineSettings,
+)
+
+if TYPE_CHECKING:
+    from samhq.image.sources import PictureSource
+    from samhq.inference.by_text import PromptSegmenter
+    from samhq.inference.segment import Segmenter
+    from samhq.results.segmentation import Segmentation
+
+
+@dataclass(frozen=True)
+class SegmentWork:
+    """What a process needs to segment pictures; called, it loads the model and gives the function for one picture."""
+
+    output: MaskFiles
+    prompts: PromptSource = NO_OBJECTS
+    text: TextSettings = NO_SEARCH
+    model: ModelSettings = STARTER_MODEL
+    look: RefineSettings = NO_REFINING
+    embeddings: EmbeddingSettings = NONE_KEPT
+
+    def __call__(self) -> Callable[[Item], Outcome]:
+        """The function that writes one picture's results."""
+        if self.text.text is not None:
+            search = self.text.search(self.text.text, self.model.torch_device)
+            asked: Asking = FoundPrompts(search, self.look, self.embeddings.embeddings)
+        else:
+            asked = PromptsByPath(self.prompts.reader())
+        if self.model.exported is not None:
+            return partial(self.exported, asked, self.model.load_for_prompts())
+        return partial(self.one, asked, self.model.load())
+
+    def one(self, asking: Asking, segmenter: Segmenter, item: Item) -> Outcome:
+        """Writes the results of one picture.
+
+        Raises:
+            ImageError, PromptError: the picture or its prompts cannot be used.
+        """
+        asked = asking(item.path)
+        source = self.look.windows(item.path) if self.embeddings.embeddings is None and asked.prompts else None
+        if source is not None:
+            with source:
+                return self.by_window(segmenter, source, asked, item)
+        started = time.perf_counter()
+        result = self.masks(segmenter, asked, item, refine=self.look.refine)
+        return self.saved(result, asked, time.perf_counter() - started, item)
+
+    def exported(self, asking: Asking, segmenter: PromptSegmenter, item: Item) -> Outcome:
+        """As `one`, by a model without torch, which looks once."""
+        asked, started = asking(item.path), time.perf_counter()
+        result = self.masks(segmenter, asked, item)
+        return self.saved(result, asked, time.perf_counter() - started, item)
+
+    def masks(self, segmenter: PromptSegmenter, asked: PicturePrompts, item: Item, **options: Any) -> Segmentation:
+        """The masks of one picture; `options` are more arguments of the segmenter."""
+        picture = self.look.picture(item.path)
+        if not asked.prompts:
+            from samhq.inference.by_text import nothing_found
+
+            return nothing_found(segmenter, picture)
+        encoded = self.embeddings.picture(segmenter, picture)
+        return segmenter.segment(
+            encoded, prompts=asked.prompts, multimask=self.model.multimask, hq=self.model.hq_mode, **options
+        )
+
+    def saved(self, result: Segmentation, asked: PicturePrompts, seconds: float, item: Item) -> Outcome:
+        """Writes a result."""
+        flags, name = self.output, str(item.path)
+        files = result.save(flags.output, item.name, overlay=flags.overlay, cutouts=flags.cutout, file_name=name)
+        said = summary(result.candidate_scores.size, result.scores.tolist())
+        said = said if len(result) else asked.said or said
+        return Outcome(files, f"{said}{asked.times(seconds)}")
+
+    def by_window(self, segmenter: Segmenter, source: PictureSource, asked: PicturePrompts, item: Item) -> Outcome:
+        """As `one`, for a picture that need not fit into memory, unless an overlay is drawn.
+
+        Raises:
+            ImageError, PromptError: as `one`.
+        """
+        from samhq.inference.refine import segment_native
+        from samhq.results.native import save_native
+
+        started, prompts = time.perf_counter(), asked.prompts
+        found = segment_native(segmenter, source, prompts, multimask=self.model.multimask, hq=self.model.hq_mode)
+        flags, about = self.output, {"model": segmenter.name, "file_name": str(item.path)}
+        shown = {"overlay": flags.overlay, "cutouts": flags.cutout}
+        files = save_native(found, source, prompts, flags.output, item.name, **shown, **about)  # type: ignore[arg-type]
+        said = summary(len(found), [one.score for one in found])
+        return Outcome(files, f"{said}{asked.times(time.perf_counter() - started)}")
+
+
+def summary(count: int, scores: Sequence[float]) -> str:
+    """How many masks, and the predicted IoU, of the best masks on average.
+
+    >>> summary(3, [0.5])
+    '3 masks, score 0.500'
+    """
+    if not scores:
+        return "0 masks, since no objects were asked for"
+    return f"{count} {'mask' if count == 1 else 'masks'}, score {sum(scores) / len(scores):.3f}"

@@ -1,0 +1,61 @@
+"""The work of `samhq segment` from Python: same files, same manifest as the command, and resumed by it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from samhq.batch import GivenPrompts, MaskFiles, ModelSettings, SegmentWork, TextSettings, items_of, run_job
+from samhq.batch.job import Tally
+from samhq.batch.manifest import Manifest
+from samhq.batch.segment import summary
+from samhq.checkpoint.save import save_model
+from samhq.results.prompt import Prompt
+from tests import tiny
+from tests.cli.segmenting import drawn, files_in, run
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    save_model(tiny.shared(tiny.HQ), tmp_path / "model.safetensors")
+    return tmp_path / "model.safetensors"
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_python_writes_what_the_command_writes_and_resumes(weights: Path, tmp_path: Path, workers: int) -> None:
+    pictures = [drawn(tmp_path / "in" / f"{name}.png") for name in ("a", "b")]
+    out = tmp_path / "python"
+    work = SegmentWork(
+        MaskFiles(out), GivenPrompts([Prompt(box=[5, 5, 40, 30])]), model=ModelSettings(str(weights), device="cpu")
+    )
+    assert run_job(items_of(pictures), work, out, resume=True, workers=workers) == Tally(done=2)
+    assert run_job(items_of(pictures), work, out, resume=True, workers=workers) == Tally(skipped=2)
+    assert run(weights, tmp_path / "command", *pictures, "--box", "5,5,40,30") == 0
+    found = files_in(out)
+    assert found == files_in(tmp_path / "command")
+    assert {"a_mask_0.png", "a.json", "a_overlay.jpg"} <= set(found)
+    with Manifest(out) as manifest:
+        assert {record.name for record in manifest.records.values()} == {"a", "b"}
+
+
+def test_a_search_takes_the_place_of_prompts(weights: Path, tmp_path: Path) -> None:
+    from tests.text import tiny_detectors
+
+    picture = drawn(tmp_path / "a.png")
+    boxes = tiny_detectors.coco_boxes(tmp_path / "boxes.json", {"a.png": [("cup", [5, 5, 35, 25], 0.9)]})
+    said: list[str] = []
+    work = SegmentWork(
+        MaskFiles(tmp_path / "out", overlay=False),
+        text=TextSettings(detector=str(boxes), text="cup"),
+        model=ModelSettings(str(weights), device="cpu"),
+    )
+    run_job(items_of([picture]), work, None, tell=lambda report: said.append(report.said))
+    assert said[0].startswith("1 mask, score")
+    assert "found in" in said[0]
+    assert (tmp_path / "out" / "a_mask_0.png").is_file()
+
+
+def test_what_is_said_of_a_picture_without_objects() -> None:
+    assert summary(0, []) == "0 masks, since no objects were asked for"
+    assert summary(1, [0.25]) == "1 mask, score 0.250"
