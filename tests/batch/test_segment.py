@@ -26,9 +26,8 @@ def weights(tmp_path: Path) -> Path:
 def test_python_writes_what_the_command_writes_and_resumes(weights: Path, tmp_path: Path, workers: int) -> None:
     pictures = [drawn(tmp_path / "in" / f"{name}.png") for name in ("a", "b")]
     out = tmp_path / "python"
-    work = SegmentWork(
-        MaskFiles(out), GivenPrompts([Prompt(box=[5, 5, 40, 30])]), model=ModelSettings(str(weights), device="cpu")
-    )
+    prompts = GivenPrompts([Prompt(box=[5.0, 5.0, 40.0, 30.0])])
+    work = SegmentWork(MaskFiles(out), prompts, model=ModelSettings(str(weights), device="cpu"))
     assert run_job(items_of(pictures), work, out, resume=True, workers=workers) == Tally(done=2)
     assert run_job(items_of(pictures), work, out, resume=True, workers=workers) == Tally(skipped=2)
     assert run(weights, tmp_path / "command", *pictures, "--box", "5,5,40,30") == 0
