@@ -64,8 +64,7 @@ class Journal:
 
         Raises:
             ConfigError: the folder holds rows and `resume` is not set, or they were made with other settings, or the
-                file is
-                not a journal.
+                file is not a journal.
             OSError: the folder cannot be made or written.
         """
         path = folder / FILENAME
@@ -102,6 +101,7 @@ def _whole_lines(path: Path) -> list[str]:
 
 
 def _known(lines: Sequence[str], settings: Mapping[str, Any], path: Path) -> dict[str, Scored]:
+    settings = json.loads(json.dumps(settings))
     try:
         records = [json.loads(line) for line in lines]
         was = records[0]["settings"] if records else settings
@@ -110,7 +110,7 @@ def _known(lines: Sequence[str], settings: Mapping[str, Any], path: Path) -> dic
         raise ConfigError(
             f"Expected rows of an earlier run in {path}, got something else ({error}). Name another folder."
         ) from error
-    other = sorted(key for key, value in settings.items() if was.get(key) != json.loads(json.dumps(value)))
+    other = sorted(key for key, value in settings.items() if was.get(key) != value)
     if other:
         raise ConfigError(
             f"Expected {path} to go on with, of the same settings, got one with another {', '.join(other)}. Name "

@@ -1,0 +1,32 @@
+"""Output folders are made, and taken names are refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from samhq.cli.places import check_free, make_folder
+from samhq.errors import ConfigError
+
+
+def test_a_folder_is_made_with_those_above_it_and_may_exist(tmp_path: Path) -> None:
+    for _ in range(2):
+        make_folder(tmp_path / "a" / "b")
+        assert (tmp_path / "a" / "b").is_dir()
+
+
+def test_a_file_in_the_place_of_the_folder_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"")
+    for folder in (tmp_path / "a", tmp_path / "a" / "b"):
+        with pytest.raises(ConfigError, match=r"Expected a folder .* Give another"):
+            make_folder(folder)
+
+
+def test_the_first_taken_name_is_named(tmp_path: Path) -> None:
+    free, taken = tmp_path / "free", tmp_path / "taken"
+    check_free([])
+    check_free([free])
+    taken.write_bytes(b"")
+    with pytest.raises(ConfigError, match=r"taken, which exists. .*--force"):
+        check_free([free, taken])
