@@ -128,3 +128,12 @@ def test_wrong_use_is_said_before_a_model_is_loaded(tmp_path: Path, capsys: Show
     arguments = ["everything", str(drawn(tmp_path / "cat.png")), *flags, "--model", "no such", "-o", str(tmp_path)]
     assert main(arguments) == 2
     assert flags[0].split("=")[0].strip("-").replace("-", "_") in capsys.readouterr().err.replace("-", "_")
+
+
+def test_the_help_says_nothing_about_other_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["everything", "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert "samhq export" not in shown
+    assert "single click" not in shown
+    assert main(["segment", "--help"]) == 0
+    assert "everything:" not in capsys.readouterr().out

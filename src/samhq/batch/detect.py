@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DetectWork:
-    """Finds boxes; a call loads the detector and gives the function for one picture. Can be sent to other processes."""
+    """Finds boxes; a call loads the detector and gives the function for one picture. Picklable."""
 
     text: str
     output: Path

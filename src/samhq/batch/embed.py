@@ -1,6 +1,6 @@
-"""The work of `samhq embed`: a picture encoded and stored.
+"""The work of `samhq embed`: encodes a picture and stores the result.
 
-Light until it runs: the network's side is imported inside functions.
+Imports torch only inside functions, so that help is fast.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EmbedWork:
-    """What a process needs to encode pictures; called, it loads the model and gives the function for one picture."""
+    """Encodes pictures; a call loads the model and gives the function for one picture. Picklable."""
 
     output: Path
     stored: Literal["float32", "float16"] = "float32"
@@ -38,7 +38,7 @@ class EmbedWork:
 
 
 def keep(cache: EmbeddingCache, segmenter: Segmenter, look: BandSettings, item: Item) -> Outcome:
-    """Encodes a picture, unless a whole file of it is there.
+    """Encodes a picture, unless there is a valid file for it.
 
     Raises:
         ImageError, MissingExtraError: it cannot be read.

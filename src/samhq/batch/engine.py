@@ -1,4 +1,4 @@
-"""Who does the work of a job: this process, several processes, or a cluster. Knows nothing about pictures or models."""
+"""The engines that run a job: this process, several processes, or a cluster. Knows nothing about pictures or models."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class Engine(Protocol):
     def run(
         self, start: Start[Task, Answer], items: Sequence[Task]
     ) -> Generator[tuple[Task, Answer | Died], None, None]:
-        """Every item with its result, in the order in which they are finished; closing the generator stops the work.
+        """Every item with its result, in the order in which they finish; closing the generator stops the work.
 
-        `start` is picklable. Each process calls it once, and calls the function that it returns with each item.
-        An item whose process was killed gets `Died` in place of a result.
+        `start` is picklable. Each process calls it once, and calls the function that it returns with each item. An item
+        whose process was killed gets `Died` in place of a result.
 
         Raises:
-            SamHQError, OSError: what `start` or the function raised.
+            SamHQError, OSError: errors of `start` or the function.
         """
         ...
 
@@ -38,13 +38,13 @@ class Loop:
     def run(
         self, start: Start[Task, Answer], items: Sequence[Task]
     ) -> Generator[tuple[Task, Answer | Died], None, None]:
-        """As `Engine.run`; a killed process takes the caller with it."""
+        """As `Engine.run`; if the process is killed, the caller ends, too."""
         yield from run_here(start, items)
 
 
 @dataclass(frozen=True)
 class Processes:
-    """So many spawned processes on this machine, each with OMP_NUM_THREADS threads (by default one)."""
+    """`count` spawned processes on this machine, each with OMP_NUM_THREADS threads (by default one)."""
 
     count: int
 

@@ -1,4 +1,4 @@
-"""The work of `samhq everything`: a picture to files of all that is in it.
+"""The work of `samhq everything`: a picture to files of whole-image masks.
 
 Imports torch only inside functions, so that help is fast.
 """
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EverythingWork:
-    """What a process needs for pictures; called, it loads the model and gives the function for one picture."""
+    """Segments whole images; a call loads the model and gives the function for one picture. Picklable."""
 
     output: EverythingFiles
-    automatic: Mapping[str, Any] = field(default_factory=dict)  #: fields of `AutomaticConfig` that are given
+    automatic: Mapping[str, Any] = field(default_factory=dict)  #: The given fields of `AutomaticConfig`.
     model: ModelSettings = STARTER_MODEL
     look: TileSettings = NOT_TILED
     embeddings: EmbeddingSettings = NONE_KEPT
@@ -63,7 +63,7 @@ class EverythingWork:
         return Outcome(files, summary(result))
 
     def found(self, segmenter: Segmenter, config: AutomaticConfig, path: Path) -> Everything:
-        """What is in a picture, looked at as one or in tiles.
+        """The masks of a picture, which is segmented as one or in tiles.
 
         Raises:
             ImageError: it cannot be read.
@@ -89,10 +89,10 @@ class EverythingWork:
 def whole_image_config(
     given: Mapping[str, Any], model: ModelSettings, defaults: Defaults = NO_DEFAULTS
 ) -> AutomaticConfig:
-    """The settings of whole-image segmentation: those given, else those that the weights bring, else the library's.
+    """The settings of whole-image segmentation: the given ones, else those of the weights, else the library's.
 
     Raises:
-        ConfigError: a value that means nothing.
+        ConfigError: a value that cannot be used.
     """
     from samhq.results.automatic_config import AutomaticConfig
 
@@ -102,7 +102,7 @@ def whole_image_config(
 
 
 def summary(result: Everything) -> str:
-    """How many masks, and how much of the picture is in one; without any, what kept them out."""
+    """The number of masks and the share of the picture that they cover; without masks, the reason."""
     count = len(result)
     said = f"{count} {'mask' if count == 1 else 'masks'}, {100 * result.covered:.0f} % of the picture"
     return f"{said} ({result.why_empty})" if result.why_empty else said

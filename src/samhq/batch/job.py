@@ -1,7 +1,7 @@
-"""Long jobs: one function over a folder of thousands of pictures, that may be stopped at any time and resumed.
+"""Long jobs: one function over a folder of thousands of pictures; a job can be stopped at any time and resumed.
 
-Knows nothing about models or about what the function does with a picture. It keeps the manifest, records failures,
-shows progress, and shares pictures out to processes.
+Knows nothing about models or the function's work. It keeps the manifest, records failures, shows progress, and
+distributes pictures to processes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from samhq.storage.disk import is_disk_error
 
 @dataclass(frozen=True)
 class Item:
-    """A picture, the name that its results begin with, and the hash of what only this picture is asked."""
+    """A picture, the stem of its results' names, and the hash of the prompts for this picture only."""
 
     path: Path
     name: str
@@ -35,9 +35,9 @@ class Item:
 
 
 def items_of(pictures: Sequence[Path], output: Path | None = None, ending: str = ".json") -> list[Item]:
-    """An item for each picture, with a unique name; numbered where another picture's result in `output` has the name.
+    """An item for each picture, with a unique name; with a number if another picture's result in `output` has it.
 
-    `ending` is what the file name of a result's record has after the name.
+    `ending` is the part of a record's file name after the name.
 
     >>> [item.name for item in items_of([Path("a/cat.jpg"), Path("b/cat.jpg"), Path("dog.jpg")])]
     ['a_cat_jpg', 'b_cat_jpg', 'dog']
@@ -52,7 +52,7 @@ def items_of(pictures: Sequence[Path], output: Path | None = None, ending: str =
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was written for a picture, and a few words about it for people."""
+    """The files written for a picture, and a few words about it for people."""
 
     files: Sequence[Path] = ()
     said: str = ""
@@ -60,7 +60,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Tally:
-    """How many pictures were finished now, had been finished before, and failed."""
+    """The numbers of pictures that were finished now, had been finished before, and failed."""
 
     done: int = 0
     skipped: int = 0
@@ -69,18 +69,18 @@ class Tally:
 
 @dataclass(frozen=True)
 class Report:
-    """What became of one picture: its line of the manifest and what its function said."""
+    """The outcome of one picture: its line of the manifest and the words of its function."""
 
     item: Item
     record: Record
     said: str = ""
     error: SamHQError | None = None
-    files: tuple[Path, ...] = ()  #: that were written
+    files: tuple[Path, ...] = ()  #: The written files.
 
 
-#: Loads what is needed, once in every process, and returns what does one picture. Must be picklable.
+#: Called once in every process; loads the model and returns the function for one picture. Must be picklable.
 Work = Callable[[], Callable[[Item], Outcome]]
-#: Writes a file that says why a picture failed, if wanted.
+#: Writes a file about a picture that failed, if wanted.
 OnFailure = Callable[[Item, str], Sequence[Path]]
 
 
@@ -97,27 +97,27 @@ def run_job(
     tell: Callable[[Report], None] | None = None,
     on_failure: OnFailure | None = None,
 ) -> Tally:
-    """How many pictures were done, skipped and failed, when all have been seen.
+    """The numbers of pictures that were done, skipped and failed, at the end of the job.
 
     `work` is called once in every process (a module-level function, a `partial` of one, or an instance of a
-    module-level class), loads the model, and returns the function that writes the results of one picture, each whole
-    or not at all (`samhq.storage.atomic.whole_file`), under names that begin with `item.name`.
+    module-level class). It loads the model and returns the function that writes the results of one picture, atomically
+    (`samhq.storage.atomic.whole_file`), with names that begin with `item.name`.
 
-    `output` is the folder that gets `manifest.jsonl`, a line for every picture; None keeps none. `options` is all
-    that results depend on, as JSON values. `resume` skips the pictures whose content, name and options have a
-    line without error, if every output still has its size and content; the others, failed ones too, are done again.
+    `output` is the folder for `manifest.jsonl`, which has a line for every picture; None keeps none. `options` are all
+    settings that results depend on, as JSON values. `resume` skips a picture if its manifest line has the same content,
+    name and options and no error, and every output is unchanged. All other pictures, failed ones too, are done again.
 
-    `workers` 0 works in this process; 1 or more in as many others, each with its own model and OMP_NUM_THREADS
-    threads (by default one): results do not depend on their number. `engine` takes the place of `workers`. `tell` is
-    called here for every picture, as they come; `on_failure` too, for those that failed.
+    `workers=0` works in this process; 1 or more in that many other processes, each with its own model and
+    OMP_NUM_THREADS threads (by default one). Results do not depend on their number. `engine` replaces `workers`. `tell`
+    is called in this process for every picture, as it finishes; so is `on_failure` for pictures that failed.
 
-    Any error while a picture is processed fails that picture, and the job goes on with the next. Without `keep_going`
-    the error is raised instead. Only what every other picture would meet too ends the job: a disk that is full,
-    read-only or gone, and an extra that is not installed.
+    If a picture raises an error, the picture fails and the job continues with the next one. Without `keep_going` the
+    error is raised. Only errors that every other picture would get, too, end the job: a disk that is full, read-only or
+    gone, and an extra that is not installed.
 
     Raises:
         ConfigError: a negative number of workers, or a worker that could not go on.
-        SamHQError, OSError: what `work` raised; a disk that cannot be written to; an extra that is not installed.
+        SamHQError, OSError: errors of `work`; a disk that cannot be written; an extra that is not installed.
     """
     engine = engine or local_engine(workers)
     tasks = [_Task(item, digest.of_json([options or {}, item.asked])) for item in items]
@@ -145,21 +145,21 @@ def run_job(
 
 @dataclass(frozen=True)
 class _Task:
-    """An item and the hash of everything it is asked."""
+    """An item and the hash of all its settings."""
 
     item: Item
     options: str
 
 
 def _unfinished(manifest: Manifest, tasks: Sequence[_Task]) -> list[_Task]:
-    """The tasks that are left to do, in order; what a killed job left half-written of them is removed."""
+    """The tasks that remain, in order; deletes their partial files of a killed job."""
     left = [task for task in tasks if not manifest.finished(task.item.path, task.item.name, task.options)]
     manifest.sweep(task.item.name for task in left)
     return left
 
 
 def _reports(work: Work, tasks: Sequence[_Task], output: Path | None, engine: Engine) -> Generator[Report, None, None]:
-    """What became of every task, as they come."""
+    """The outcome of every task, as it finishes."""
     start = partial(_start, work, output)
     with contextlib.closing(engine.run(start, tasks)) as done:
         for task, result in done:
@@ -190,10 +190,10 @@ def _attempt(each: Callable[[Item], Outcome], output: Path | None, task: _Task) 
 
 
 def _as_failure(error: Exception, output: Path | None) -> SamHQError:
-    """The error that the record of one picture gives.
+    """The error for the record of one picture.
 
     Raises:
-        Exception: the same error, where every other picture would meet it too.
+        Exception: the same error, if every other picture would get it, too.
     """
     if isinstance(error, MissingExtraError) or (isinstance(error, OSError) and is_disk_error(error, output)):
         raise error
@@ -209,7 +209,7 @@ def _as_failure(error: Exception, output: Path | None) -> SamHQError:
 
 
 def _described(files: Sequence[Path], output: Path | None) -> tuple[OutputFile, ...]:
-    """The files as the manifest names them; none without a manifest.
+    """The files as entries of the manifest; none without a manifest.
 
     Raises:
         OSError: one cannot be read.
@@ -225,7 +225,7 @@ def _lost(task: _Task, died: Died) -> Report:
 
 
 def _with_files(report: Report, output: Path | None, on_failure: OnFailure | None) -> Report:
-    """A failure's report, with the files that say so."""
+    """A failure's report, with the files that describe it."""
     if on_failure is None or report.record.error is None:
         return report
     try:
@@ -233,12 +233,12 @@ def _with_files(report: Report, output: Path | None, on_failure: OnFailure | Non
     except OSError as error:
         if is_disk_error(error, output):
             raise
-        return report  # the manifest says what is wrong
+        return report  # The manifest has the error.
     return replace(report, record=replace(report.record, outputs=outputs))
 
 
 def failure_record(output: Path, item: Item, reason: str) -> Sequence[Path]:
-    """NAME.json for a picture that failed."""
+    """Writes NAME.json for a picture that failed."""
     from samhq.results.record_file import write_failure
 
     return [write_failure(output / f"{item.name}.json", str(item.path), reason)]

@@ -1,6 +1,6 @@
-"""What a job has finished, one JSON line a picture, only ever appended to.
+"""The record of a job's finished pictures: one JSON line for each, only ever appended.
 
-Knows nothing about pictures, models or what the outputs are; it knows whether files are what they were.
+Knows nothing about pictures, models or the meaning of outputs; it knows whether files are unchanged.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Source:
 
     @staticmethod
     def of(path: Path) -> Source | None:
-        """What is in a file now; None where it cannot be read."""
+        """The present content of a file; None if it cannot be read."""
         try:
             stat = path.stat()
             return Source(stat.st_size, stat.st_mtime_ns, digest.of_file(path))
@@ -37,7 +37,7 @@ class Source:
             return None
 
     def still(self, path: Path) -> bool:
-        """Whether the file has this content: at once where size and time are the same, else by its bytes."""
+        """Whether the file has this content: by size and time if they are the same, else by its bytes."""
         try:
             stat = path.stat()
             if (stat.st_size, stat.st_mtime_ns) == (self.size, self.mtime_ns):
@@ -49,7 +49,7 @@ class Source:
 
 @dataclass(frozen=True)
 class OutputFile:
-    """A file that was written: its path, from the job's folder on where it lies there, and its content."""
+    """A written file: its path, relative to the job's folder if it is inside, and its content."""
 
     file: str
     size: int
@@ -57,7 +57,7 @@ class OutputFile:
 
     @staticmethod
     def of(path: Path, folder: Path) -> OutputFile:
-        """What is in a file that was just written.
+        """The content of a file that was just written.
 
         Raises:
             OSError: it cannot be read.
@@ -66,7 +66,7 @@ class OutputFile:
         return OutputFile(inside, path.stat().st_size, digest.of_file(path))
 
     def intact(self, folder: Path) -> bool:
-        """Whether the file is there as it was written."""
+        """Whether the file exists and is unchanged."""
         path = folder / self.file
         try:
             return path.stat().st_size == self.size and digest.of_file(path) == self.sha256
@@ -76,7 +76,7 @@ class OutputFile:
 
 @dataclass(frozen=True)
 class Record:
-    """One picture that is finished, or failed: `error` says why. `options` is the hash of all that was asked."""
+    """One picture that is finished, or failed: `error` is the reason. `options` is the hash of all settings."""
 
     input: str
     name: str
@@ -92,7 +92,7 @@ class Record:
 
     @staticmethod
     def from_line(line: bytes) -> Record | None:
-        """What `line` wrote; None for a line that is torn, or no record."""
+        """The record in a line; None if the line is incomplete, or not a record."""
         try:
             fields: dict[str, Any] = json.loads(line)
             fields["source"] = None if fields["source"] is None else Source(**fields["source"])
@@ -103,9 +103,9 @@ class Record:
 
 
 class Manifest:
-    """The manifest in a job's folder, to be used in a `with` block.
+    """The manifest in a job's folder; use it in a `with` block.
 
-    Several jobs may append to one. Raises OSError where the folder cannot be written.
+    Several jobs may append to the same manifest. Raises OSError if the folder cannot be written.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -120,7 +120,7 @@ class Manifest:
         self._stream.seek(0)
         content = self._stream.read() or b""
         if content and not content.endswith(b"\n"):
-            self._stream.write(b"\n")  # a killed job tore its last line
+            self._stream.write(b"\n")  # A killed job left an incomplete last line.
         for record in filter(None, map(Record.from_line, content.splitlines())):
             self.records[record.input, record.name] = record
         return self
@@ -132,7 +132,7 @@ class Manifest:
             self.path.unlink(missing_ok=True)
 
     def append(self, record: Record) -> None:
-        """Adds a line, in one write, and waits until it is on the disk.
+        """Adds a line in one write, and waits until it is on the disk.
 
         Raises:
             OSError: it cannot be written.
@@ -142,7 +142,7 @@ class Manifest:
         self.records[record.input, record.name] = record
 
     def finished(self, path: Path, name: str, options: str) -> bool:
-        """Whether this input, as it is now, was finished under these options, and all its outputs are intact."""
+        """Whether this input, as it is now, was finished with these options, and all its outputs are intact."""
         record = self.records.get((str(path), name))
         return (
             record is not None
@@ -154,16 +154,16 @@ class Manifest:
         )
 
     def sweep(self, names: Iterable[str]) -> None:
-        """Removes files that a killed job left half-written beside the manifest or in the folders of these names."""
+        """Deletes partial files of a killed job beside the manifest or in the folders of these names."""
         remove_abandoned(self.folder)
         for name in names:
             remove_abandoned(self.folder / name)
 
 
 def _lock(descriptor: int) -> bool:
-    """Says to other jobs that one is at work in this folder, and returns whether it is the only one.
+    """Marks the folder as in use by a job; returns whether this job is the only one.
 
-    The lock goes away with the process, however that ends. False where the system has no such locks.
+    The lock ends with the process, however that ends. False if the system has no such locks.
     """
     only = take(descriptor) is True
     return take(descriptor, shared=True) is True and only

@@ -1,6 +1,6 @@
 """The same function over many items, in this process or in several, which may be killed at any time.
 
-Knows nothing about pictures, files or models. A dead worker costs the item in its hand; when the first process dies,
+Knows nothing about pictures, files or models. A dead worker loses only its current item. When the first process dies,
 however that happens, its workers end by themselves.
 """
 
@@ -22,15 +22,15 @@ from samhq.errors import ConfigError, SamHQError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-#: Makes the function, once in every process; loads what the function needs. Must be picklable.
+#: Called once in every process; makes the function and loads its data. Must be picklable.
 Start = Callable[[], Callable[[Item], Result]]
 
-_PATIENCE_S = 10.0  #: how long a worker that was told to stop may take before it is killed
+_PATIENCE_S = 10.0  #: Seconds before a worker that was told to stop is killed.
 
 
 @dataclass(frozen=True)
 class Died:
-    """In place of a result: the process that had the item was killed by this signal."""
+    """In place of a result: this signal killed the process that had the item."""
 
     signal: int
 
@@ -42,7 +42,7 @@ class Died:
 
 
 def run_here(start: Start[Item, Result], items: Sequence[Item]) -> Iterator[tuple[Item, Result]]:
-    """Every item with its result, one after the other; raises what the function raises."""
+    """Every item with its result, one after the other; raises the function's errors."""
     if items:
         each = start()
         for item in items:
@@ -52,14 +52,13 @@ def run_here(start: Start[Item, Result], items: Sequence[Item]) -> Iterator[tupl
 def run_in_processes(
     start: Start[Item, Result], items: Sequence[Item], workers: int
 ) -> Generator[tuple[Item, Result | Died], None, None]:
-    """Every item with its result, as they come; close the iterator to stop the workers.
+    """Every item with its result, as it finishes; close the iterator to stop the workers.
 
-    Each of the processes computes with as many threads as OMP_NUM_THREADS says, one by default: results then do
-    not depend on how many there are, and small pieces of work are fastest so. Workers are spawned: a script that
-    calls this needs `if __name__ == "__main__":`.
+    Each process uses OMP_NUM_THREADS threads, by default one: so results do not depend on the number of processes, and
+    small pieces of work are fastest. Workers are spawned: a script that calls this needs `if __name__ == "__main__":`.
 
     Raises:
-        SamHQError, OSError: what `start` or the function raised in a worker.
+        SamHQError, OSError: errors of `start` or the function in a worker.
         ConfigError: a worker ended by another error, which it printed.
     """
     waiting = deque(items)
@@ -74,7 +73,7 @@ def run_in_processes(
                 if worker.dead and waiting:
                     crew.append(_Worker(start))
                 if worker.dead or not waiting:
-                    worker.connection.close()  # it ends by itself
+                    worker.connection.close()  # It ends by itself.
                     crew.remove(worker)
                     gone.append(worker)
                 else:
@@ -87,24 +86,24 @@ def run_in_processes(
 
 
 class _Worker(Generic[Item, Result]):
-    """A process and the item in its hand."""
+    """A process and its current item."""
 
     def __init__(self, start: Start[Item, Result]) -> None:
         context = get_context("spawn")
         self.connection, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, start), daemon=True)
         self._process.start()
-        theirs.close()  # so that the end of the process is the end of the connection
+        theirs.close()  # So the end of the process is the end of the connection.
         self._hand: tuple[Item] | None = None
         self.dead = False
 
     def give(self, item: Item) -> None:
         self._hand = (item,)
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it died; `done` says so
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # It died; `done` reports it.
             self.connection.send(item)
 
     def done(self) -> tuple[Item, Result | Died] | None:
-        """The item that was in its hand with the result, or None for a worker that has just become ready."""
+        """Its current item with the result, or None for a worker that has just become ready."""
         try:
             result = self.connection.recv()
         except (EOFError, ConnectionResetError):
@@ -135,7 +134,7 @@ class _Worker(Generic[Item, Result]):
         self.stop()
 
     def stop(self) -> None:
-        """Ends the process; it removes what it has half written, if it gets the time."""
+        """Ends the process; it deletes its partial files if it has the time."""
         self.connection.close()
         self._process.terminate()
         self._process.join(_PATIENCE_S)
@@ -149,17 +148,18 @@ class _Raised:
 
 
 def _ready(crew: Sequence[_Worker[Item, Result]]) -> list[_Worker[Item, Result]]:
-    """The workers that have something to say; waits for the first."""
+    """The workers with a message; waits for the first."""
     said = connection.wait([worker.connection for worker in crew])
     return [worker for worker in crew if worker.connection in said]
 
 
 def _serve(pipe: Connection, start: Start[Any, Any]) -> None:
-    """What a worker does: item in, result out, until nobody is at the other end."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the first one decides
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # an exception, so that half-written files are removed
+    """The worker's side: receives items and sends results until nobody is at the other end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the first one decides.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # An exception, so that partial files are deleted.
     _compute_alone()
-    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):  # no more work, or nobody left to tell
+    # No more work, or nobody left to send to.
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         try:
             each = start()
             pipe.send(None)
@@ -171,7 +171,7 @@ def _serve(pipe: Connection, start: Start[Any, Any]) -> None:
 
 
 def _compute_alone() -> None:
-    """As many threads as OMP_NUM_THREADS says, else one, in numpy, PyTorch and what else reads it."""
+    """Limits NumPy, PyTorch and other libraries to OMP_NUM_THREADS threads, by default one."""
     count = os.environ.setdefault("OMP_NUM_THREADS", "1")
-    if "torch" in sys.modules:  # too late for the variable
+    if "torch" in sys.modules:  # Too late for the variable.
         sys.modules["torch"].set_num_threads(int(count.split(",")[0]))

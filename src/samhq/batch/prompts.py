@@ -1,6 +1,6 @@
-"""What is asked of each picture: prompts that people gave, or boxes that a detector finds.
+"""The prompts of each picture: given ones, or boxes that a detector finds.
 
-Light until it is used: prompts and detectors are imported inside functions.
+Imports prompts and detectors only inside functions, so that help is fast.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class PromptSource(Protocol):
     """Gives the prompts of pictures; picklable."""
 
     def reader(self) -> Callable[[Path], Sequence[Prompt]]:
-        """A function that gives the prompts of a picture."""
+        """A function that returns the prompts of a picture."""
         ...
 
 
@@ -49,22 +49,22 @@ class GivenPrompts:
         return lambda _: prompts
 
 
-NO_OBJECTS = GivenPrompts()  #: asks for nothing
+NO_OBJECTS = GivenPrompts()  #: No prompts.
 
 
 def hashes_of_prompts(source: PromptSource, pictures: Sequence[Path]) -> list[str]:
-    """For every picture a hash of its prompts, masks by their content; empty where it has none.
+    """A hash of the prompts of every picture, masks by their content; empty for a picture without prompts.
 
     Raises:
         PromptError: as the source's `reader`.
     """
     prompts_of = source.reader()
-    known: dict[int, str] = {}  # most pictures are asked the same, which may be a large mask
+    known: dict[int, str] = {}  # Most pictures have the same prompts, which may include a large mask.
 
     def one(picture: Path) -> str:
         try:
             prompts = prompts_of(picture)
-        except PromptError:  # it fails when its turn comes
+        except PromptError:  # This picture fails later, when it is segmented.
             return ""
         if id(prompts) not in known:
             known[id(prompts)] = prompts_hash(prompts)
@@ -99,13 +99,13 @@ class PicturePrompts:
         return "" if self.seconds is None else f"; found in {self.seconds:.2f} s, segmented in {seconds:.2f} s"
 
 
-#: Gives what is asked of a picture, by its path.
+#: From a picture's path to its prompts.
 Asking = Callable[[Path], PicturePrompts]
 
 
 @dataclass(frozen=True)
 class PromptsByPath:
-    """Prompts that people gave."""
+    """Given prompts."""
 
     prompts_of: Callable[[Path], Sequence[Prompt]]
 
@@ -116,14 +116,14 @@ class PromptsByPath:
 
 @dataclass(frozen=True)
 class FoundPrompts:
-    """Prompts that a detector finds; `kept` is a folder of embeddings, which keeps detections too."""
+    """Prompts that a detector finds; `kept` is a folder of embeddings, which stores detections too."""
 
     search: Search
     look: BandSettings
     kept: Path | None = None
 
     def __call__(self, path: Path) -> PicturePrompts:
-        """The boxes that count in a picture, as prompts.
+        """The boxes to keep in a picture, as prompts.
 
         Raises:
             ImageError, PromptError: the picture or the detector's answer cannot be used.

@@ -1,7 +1,7 @@
-"""Settings of a search by class names: what is looked for, and with which detector.
+"""Settings of a search by class names: the classes and the detector.
 
-Light until it is used: detectors are imported inside functions.
-Annotations are no strings here: flags inherit them in other modules, where cyclopts reads them.
+Imports detectors only inside functions, so that help is fast. Annotations are not strings here: flags inherit them in
+other modules, where cyclopts reads them.
 """
 
 from collections.abc import Mapping
@@ -119,4 +119,4 @@ def detector_files(detector: str | None) -> list[Path]:
     return []
 
 
-DEFAULT_DETECTOR, NO_SEARCH = DetectorSettings(), TextSettings()  #: the settings when none is given
+DEFAULT_DETECTOR, NO_SEARCH = DetectorSettings(), TextSettings()  #: The settings when none is given.

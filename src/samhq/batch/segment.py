@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SegmentWork:
-    """What a process needs to segment pictures; called, it loads the model and gives the function for one picture."""
+    """Segments pictures; a call loads the model and gives the function for one picture. Picklable."""
 
     output: MaskFiles
     prompts: PromptSource = NO_OBJECTS
@@ -69,13 +69,13 @@ class SegmentWork:
         return self.saved(result, asked, time.perf_counter() - started, item)
 
     def exported(self, asking: Asking, segmenter: PromptSegmenter, item: Item) -> Outcome:
-        """As `one`, by a model without torch, which looks once."""
+        """As `one`, with a model without torch, in a single look."""
         asked, started = asking(item.path), time.perf_counter()
         result = self.masks(segmenter, asked, item)
         return self.saved(result, asked, time.perf_counter() - started, item)
 
     def masks(self, segmenter: PromptSegmenter, asked: PicturePrompts, item: Item, **options: Any) -> Segmentation:
-        """The masks of one picture; `options` are more arguments of the segmenter."""
+        """The masks of one picture; `options` are further arguments of the segmenter."""
         picture = self.look.picture(item.path)
         if not asked.prompts:
             from samhq.inference.by_text import nothing_found
@@ -87,7 +87,7 @@ class SegmentWork:
         )
 
     def saved(self, result: Segmentation, asked: PicturePrompts, seconds: float, item: Item) -> Outcome:
-        """Writes a result."""
+        """Writes a result and returns its outcome."""
         flags, name = self.output, str(item.path)
         files = result.save(flags.output, item.name, overlay=flags.overlay, cutouts=flags.cutout, file_name=name)
         said = summary(result.candidate_scores.size, result.scores.tolist())
@@ -113,7 +113,7 @@ class SegmentWork:
 
 
 def summary(count: int, scores: Sequence[float]) -> str:
-    """How many masks, and the predicted IoU, of the best masks on average.
+    """The number of masks, and the mean predicted IoU of the best masks.
 
     >>> summary(3, [0.5])
     '3 masks, score 0.500'

@@ -1,8 +1,7 @@
-"""What a work is made of: the model, what of a picture is shown to it, and what is written.
+"""The settings of a work: the model, how it sees a picture, and what to write.
 
-Light until it is used: the network's side is imported inside functions. The flags of the command line grow from these
-classes, which know nothing about it.
-Annotations are no strings here: flags inherit them in other modules, where cyclopts reads them.
+Imports torch only inside functions, so that help is fast. The flags of the command line grow from these classes, which
+know nothing about it. Annotations are not strings here: flags inherit them in other modules, where cyclopts reads them.
 """
 
 from dataclasses import dataclass
@@ -26,15 +25,14 @@ class ModelSettings:
     """Which model to use, on which device, in which number type."""
 
     model: str | None = None
-    """A name from `samhq models`, a weights file, a folder or a hub id. For `samhq segment` also a folder that
-    `samhq export` made, which needs no torch. [default: the starter in the package]"""
+    """A name from `samhq models`, a weights file, a folder, a hub id, or for prompts a folder that `samhq export` made,
+    which needs no torch. [default: the starter in the package]"""
 
     hq: Literal["auto", "add", "only", "off"] = "auto"
     """Add the HQ logits to SAM's, use them alone, or leave them out. auto: add them if the model has them."""
 
     multimask: bool | None = None
-    """Three masks for each object, best first, or one. [default: one; for a single click the best of three; everything:
-    the best of three with HQ models, else three]"""
+    """Three masks for each object, best first, or one. [default: one; for a single click the best of three]"""
 
     device: str | None = None
     """cpu, cuda, cuda:1, mps, ...; for an exported model cpu, cuda, openvino, ... [default: cuda where there is one,
@@ -85,7 +83,7 @@ class ModelSettings:
         return segmenter
 
     def options(self) -> dict[str, Any]:
-        """The settings that results depend on, as JSON values; the weights by their content.
+        """The settings that results depend on, as JSON values. Weights are named by their content.
 
         Raises:
             ConfigError, CheckpointError: there are no such weights, or they cannot be downloaded.
@@ -103,7 +101,7 @@ class BandSettings:
     """Which channels of a picture the model sees, and how bright."""
 
     bands: tuple[int, ...] | None = None
-    """Channels as red, green and blue, or one as grey, counted from 1. Needs the extra `geo`."""
+    """Channels for red, green and blue, or one for grey, counted from 1. Needs the extra `geo`."""
 
     stretch: tuple[float, float] | None = None
     """Percentiles of each channel that become black and white, for 16-bit, float and satellite pictures. Needs the
@@ -124,7 +122,7 @@ class BandSettings:
         return open_picture(path, self.bands, self.stretch)
 
     def picture(self, path: Path) -> Any:
-        """The picture as `Segmenter.encode` takes it: its path, or its pixels where these settings change them.
+        """The picture as `Segmenter.encode` takes it: its path, or its pixels if these settings change them.
 
         Raises:
             ImageError, MissingExtraError: as `source`.
@@ -196,20 +194,20 @@ class TileSettings(BandSettings):
 
 @dataclass(frozen=True)
 class EmbeddingSettings:
-    """Where encoded pictures come from."""
+    """The folder of encoded pictures."""
 
     embeddings: Path | None = None
-    """A folder that `samhq embed` fills: pictures that are there are not encoded again, others are added."""
+    """A folder of `samhq embed`. Pictures that are in it are not encoded again; others are added."""
 
     def options(self) -> dict[str, Any]:
         """The settings that results depend on: a folder may hold float16."""
         return {"embeddings": self.embeddings is not None}
 
     def picture(self, segmenter: Any, picture: Any) -> Any:
-        """The picture (path or pixels) as `Segmenter.segment` takes it: as it is, or encoded, from the folder.
+        """The picture (path or pixels) as `Segmenter.segment` takes it: unchanged, or encoded, from the folder.
 
         Raises:
-            ImageError: it cannot be read, where that is found out here.
+            ImageError: it cannot be read, if that is noticed here.
             ConfigError, CheckpointError: the folder cannot be used.
         """
         if self.embeddings is None:
@@ -221,7 +219,7 @@ class EmbeddingSettings:
 
 @dataclass(frozen=True)
 class MaskFiles:
-    """What is written of prompts' masks: a PNG each and a JSON record."""
+    """The files to write for prompts' masks: a PNG for each and a JSON record."""
 
     output: Path
     """Folder for the results. It is created if it does not exist."""
@@ -239,19 +237,19 @@ class MaskFiles:
 
 @dataclass(frozen=True)
 class EverythingFiles:
-    """What is written of a whole image's masks."""
+    """The files to write for whole-image masks."""
 
     output: Path
     """Folder for the results. It is created if it does not exist."""
 
     convert_to_rle: bool = False
-    """Leave out the folder of PNG files; the masks are in the JSON record."""
+    """Do not write the folder of PNG files. The masks are in the JSON record."""
 
     overlay: bool = True
     """Write a copy of the picture with its masks in colour."""
 
     label_map: bool = False
-    """Write one PNG with each pixel's mask number, the smallest mask's where several overlap."""
+    """Write one PNG with the mask number of each pixel. Where masks overlap, the smallest wins."""
 
     def options(self) -> dict[str, Any]:
         """The settings that results depend on, as JSON values."""

@@ -1,6 +1,6 @@
-"""`samhq embed`: pictures encoded once, for any number of prompts later.
+"""`samhq embed`: encodes pictures once, for any number of prompts later.
 
-Light until it runs: the network's side is imported inside functions.
+Imports torch only inside functions, so that help is fast.
 """
 
 from __future__ import annotations
@@ -28,30 +28,29 @@ def embed(
     workers: int = 0,
     recursive: Annotated[bool, Parameter(alias="-r", negative="")] = False,
 ) -> int:
-    """Encode pictures and keep what the model knows about them, for prompts later.
+    """Encode pictures and store the embeddings, for prompts later.
 
     For example: samhq embed photos --output embeddings
     samhq segment photos --prompts objects.json --embeddings embeddings -o masks
 
-    One safetensors file for each picture, found by the content of picture and
-    weights, whatever their names. What is there and whole is not encoded again,
-    so an interrupted run goes on where it was; what is damaged is made anew.
+    Writes one safetensors file for each picture. It belongs to the content of
+    picture and weights, whatever their names. A picture with a valid file is not
+    encoded again, so an interrupted run continues. A damaged file is replaced.
 
     Exit code 0: all done. 1: some of several pictures failed. 2: wrong use, such
     as a single picture that cannot be read. 130: interrupted.
 
     Parameters:
         images: Files, folders, patterns such as '*.jpg', http(s) addresses, or - for the standard input.
-        output: Folder for the embeddings; made if it is not there. Several runs may share it.
-        model: A name that `samhq models` lists, a weights file, a folder or a hub id. [default: the starter in the
-            package]
+        output: Folder for the embeddings. It is created if it does not exist. Several runs may share it.
+        model: A name from `samhq models`, a weights file, a folder or a hub id. [default: the starter in the package]
         device: cpu, cuda, cuda:1, mps, ... [default: cuda where there is one, else cpu]
-        dtype: Of the weights, as `samhq segment` and `samhq everything` will be asked: other weights encode anew; auto
-            is bfloat16 where the device multiplies it in hardware.
-        store: How the numbers are stored; float16 takes half the space and gives nearly the same masks.
-        workers: Processes, each with its own model and one thread (OMP_NUM_THREADS for more); 0: this one, with all
-            cores.
-        recursive: Take pictures in subfolders too.
+        dtype: Number type of the weights. Give `samhq segment` and `samhq everything` the same one: they encode again
+            for another type. auto: bfloat16 if the device multiplies it in hardware, else float32.
+        store: Number type of stored embeddings. float16 takes half the space and gives nearly the same masks.
+        workers: Number of processes, each with its own model and one thread (OMP_NUM_THREADS for more). 0: this
+            process, with all cores.
+        recursive: Include pictures in subfolders.
     """
     from samhq.batch.embed import EmbedWork
     from samhq.batch.job import items_of, run_job

@@ -1,4 +1,4 @@
-"""`samhq everything`: pictures to masks of all that is in them. Flags have the names of segment-anything's `amg.py`.
+"""`samhq everything`: whole-image masks of pictures. Flags have the names of segment-anything's `amg.py`.
 
 Imports torch only inside functions, so that help is fast.
 """
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from samhq.batch.settings import EverythingFiles
-from samhq.cli.flags import STARTER, ModelFlags
+from samhq.cli.flags import ModelFlags
 from samhq.cli.job import NO_EMBEDDINGS, PLAIN_JOB, EmbeddingFlags, JobFlags
 from samhq.cli.looks import NO_TILES, TileFlags
 from samhq.cli.pictures import check_results_spare_inputs, find_pictures, result_names
@@ -31,47 +31,47 @@ if TYPE_CHECKING:
 @Parameter(name="*")
 @dataclass(frozen=True)
 class AutomaticFlags:
-    """Where to look and what to keep; see `samhq.AutomaticConfig`, whose defaults these are."""
+    """Points and crops, and which masks to keep; see `samhq.AutomaticConfig`, whose defaults these are."""
 
     points_per_side: int = 32
-    """Points along each side of the picture; their square is what is asked of the model."""
+    """Points along each side of the picture. The model gets the square of this number of points."""
 
     points_per_batch: int = 64
-    """At most so many points at a time."""
+    """Largest number of points to decode at once."""
 
     pred_iou_thresh: float | None = None
-    """Keep masks whose predicted IoU is above this. [default: what the weights bring, else 0.88]"""
+    """Keep masks with a predicted IoU above this. [default: that of the weights, else 0.88]"""
 
     stability_score_thresh: float | None = None
-    """Keep masks that hardly change where the threshold on their logits does. [default: what the weights bring, else
+    """Keep masks with a stability score of at least this. [default: that of the weights, else
     0.95]"""
 
     stability_score_offset: float = 1.0
-    """How far that threshold is moved, in logits."""
+    """Distance of the two levels of the stability score from the threshold, in logits."""
 
     box_nms_thresh: float = 0.7
-    """Of two masks whose boxes have a larger IoU than this, keep the better."""
+    """If the boxes of two masks have a larger IoU than this, keep the better mask."""
 
     crop_n_layers: int = 0
-    """Look at crops too, for small objects: 4 in the first layer, 16 more in the second."""
+    """Also segment crops, for small objects: 4 in the first layer, 16 more in the second."""
 
     crop_nms_thresh: float = 0.7
-    """As --box-nms-thresh, between crops."""
+    """As --box-nms-thresh, but between crops."""
 
     crop_overlap_ratio: float = 512 / 1500
-    """How much crops overlap, as a part of the picture's shorter side."""
+    """Overlap of crops, as a share of the picture's shorter side."""
 
     crop_n_points_downscale_factor: int = 1
     """Divide the points per side by this in each further layer of crops."""
 
     min_mask_region_area: int = 0
-    """Fill holes and drop islands of fewer pixels than this."""
+    """Fill holes and remove islands of fewer pixels than this."""
 
     def config(self, model: ModelFlags, defaults: Defaults = NO_DEFAULTS) -> AutomaticConfig:
-        """What is asked of a model whose weights bring these defaults.
+        """The settings for a model whose weights have these defaults.
 
         Raises:
-            ConfigError: a value that means nothing.
+            ConfigError: a value that cannot be used.
         """
         from samhq.batch.everything import whole_image_config
 
@@ -87,34 +87,49 @@ class EverythingOutputFlags(EverythingFiles):
     """Folder for the results. It is created if it does not exist."""
 
     convert_to_rle: Annotated[bool, Parameter(negative="")] = False
-    """Leave out the folder of PNG files; the masks are in the JSON record."""
+    """Do not write the folder of PNG files. The masks are in the JSON record."""
 
     label_map: Annotated[bool, Parameter(negative="")] = False
-    """Write one PNG with each pixel's mask number, the smallest mask's where several overlap."""
+    """Write one PNG with the mask number of each pixel. Where masks overlap, the smallest wins."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class WholeImageModelFlags(ModelFlags):
+    """The flags of `ModelFlags`, with the help for whole images."""
+
+    model: Annotated[str | None, Parameter(alias="-m")] = None
+    """A name from `samhq models`, a weights file, a folder or a hub id. [default: the starter in the package]"""
+
+    multimask: bool | None = None
+    """Three masks for each point, or only the best. [default: the best with HQ models, else three]"""
+
+    device: str | None = None
+    """cpu, cuda, cuda:1, mps, ... [default: cuda where there is one, else cpu]"""
 
 
 def everything(
     *images: str,
     automatic: AutomaticFlags = AutomaticFlags(),
-    model: ModelFlags = STARTER,
+    model: WholeImageModelFlags = WholeImageModelFlags(),
     look: TileFlags = NO_TILES,
     embeddings: EmbeddingFlags = NO_EMBEDDINGS,
     job: JobFlags = PLAIN_JOB,
     output: EverythingOutputFlags,
 ) -> int:
-    """Write masks of all that is in every picture, without prompts.
+    """Write masks of everything in every picture, without prompts.
 
     For example: samhq everything photo.jpg --points-per-side 16 --output masks
 
-    Results are called after the picture: NAME/0.png, NAME/1.png, ... with
+    Results have the name of the picture: NAME/0.png, NAME/1.png, ... with
     NAME/metadata.csv, as segment-anything's amg.py writes them; NAME.json in the
-    form of SA-1B, with the masks as COCO RLE; NAME_overlay.jpg and
-    NAME_labels.png. Of several pictures manifest.jsonl keeps a line each, and
-    with --resume those that are finished are not done again.
+    form of SA-1B, with the masks as COCO RLE; NAME_overlay.jpg and NAME_labels.png.
+    For several pictures, manifest.jsonl has one line for each. With --resume,
+    finished pictures are skipped.
 
-    Exit code 0: all done. 1: some of several pictures failed, each with a
-    NAME.json that says why. 2: wrong use, such as a single picture that cannot
-    be read. 130: interrupted.
+    Exit code 0: all done. 1: some of several pictures failed; NAME.json has the
+    reason. 2: wrong use, such as a single picture that cannot be read. 130:
+    interrupted.
 
     Parameters:
         images: Files, folders, patterns such as '*.jpg', http(s) addresses, or - for the standard input.
@@ -149,7 +164,7 @@ def everything(
 
 
 def check_own_results_spare_inputs(inputs: Sequence[Path], names: Sequence[str], output: Path) -> None:
-    """Refuse where a mask or a label map would take the place of a picture that is still to be read.
+    """Refuses to run if a mask or a label map would overwrite a picture that is still to be read.
 
     Raises:
         ConfigError: a picture lies in the folder of some picture's masks, or has the name of a label map.
@@ -165,7 +180,7 @@ def check_own_results_spare_inputs(inputs: Sequence[Path], names: Sequence[str],
 
 
 def _tell_in_flags(job: JobFlags, report: Report) -> None:
-    """What is said about a picture; fields of `AutomaticConfig` by the names of their flags."""
+    """Prints the outcome of a picture; names the flags in place of fields of `AutomaticConfig`."""
     job.tell(replace(report, said=_as_flags(report.said)))
 
 

@@ -21,8 +21,8 @@ class ModelFlags(ModelSettings):
     """Which model to use, on which device, in which number type."""
 
     model: Annotated[str | None, Parameter(alias="-m")] = None
-    """A name from `samhq models`, a weights file, a folder or a hub id. For `samhq segment` also a folder that
-    `samhq export` made, which needs no torch. [default: the starter in the package]"""
+    """A name from `samhq models`, a weights file, a folder, a hub id, or a folder that `samhq export` made, which needs
+    no torch. [default: the starter in the package]"""
 
 
 STARTER = ModelFlags()  #: The values of the flags when none is given.

@@ -1,4 +1,4 @@
-"""Flags of commands that work through many pictures, and how those tell what they do."""
+"""Flags of commands that process many pictures, and the lines that these commands print."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
 @Parameter(name="*")
 @dataclass(frozen=True)
 class JobFlags:
-    """How many pictures are worked through."""
+    """How to process many pictures."""
 
     resume: Annotated[bool, Parameter(negative="")] = False
-    """Skip what an earlier run with the same flags finished, where picture and results are still the same."""
+    """Skip pictures that an earlier run with the same flags finished, if picture and results are unchanged."""
 
     workers: int = 0
-    """Processes, each with its own model and one thread (OMP_NUM_THREADS for more); 0: this one, with all cores."""
+    """Number of processes, each with its own model and one thread (OMP_NUM_THREADS for more). 0: this process."""
 
     recursive: Annotated[bool, Parameter(alias="-r", negative="")] = False
-    """Take pictures in subfolders too."""
+    """Include pictures in subfolders."""
 
     quiet: Annotated[bool, Parameter(alias="-q", negative="")] = False
-    """Say only what failed."""
+    """Print only failures."""
 
     verbose: Annotated[bool, Parameter(alias="-v", negative="")] = False
-    """Name every file that is written."""
+    """Print the name of every written file."""
 
     def tell(self, report: Report) -> None:
-        """What is said about a picture.
+        """The function that prints the outcome of a picture.
 
         Raises:
             ConfigError: both `quiet` and `verbose`.
@@ -49,11 +49,11 @@ class JobFlags:
             print_line(f"  {file}")
 
     def conclude(self, tally: Tally) -> int:
-        """The exit code, after a line of counts where several pictures were worked through."""
+        """The exit code; for several pictures prints a line of counts."""
         return (1 if tally.failed else 0) if self.quiet else conclude(tally)
 
     def check(self) -> None:
-        """Refuses flags that say the opposite of each other.
+        """Refuses flags that contradict each other.
 
         Raises:
             ConfigError: both `quiet` and `verbose`.
@@ -65,15 +65,15 @@ class JobFlags:
 @Parameter(name="*")
 @dataclass(frozen=True)
 class EmbeddingFlags(EmbeddingSettings):
-    """Where encoded pictures come from."""
+    """The folder of encoded pictures."""
 
 
-#: What the flags are when none is given.
+#: The values of the flags when none is given.
 PLAIN_JOB, NO_EMBEDDINGS = JobFlags(), EmbeddingFlags()
 
 
 def tell(report: Report) -> None:
-    """A line for a picture that is done on stdout, for one that failed on stderr."""
+    """Prints a line about a picture: on stdout if it is done, on stderr if it failed."""
     path = report.item.path
     if report.record.error is None:
         print_line(f"{path}: {report.said}, {report.record.seconds:.2f} s")
@@ -82,7 +82,7 @@ def tell(report: Report) -> None:
 
 
 def conclude(tally: Tally) -> int:
-    """The exit code, after a line on stderr of how many pictures were done, where that is not plain to see."""
+    """The exit code; prints a line on stderr with the number of finished pictures, if that is not obvious."""
     several = tally.done + tally.skipped + tally.failed > 1
     if several or tally.skipped:
         counts = (tally.done, "done"), (tally.skipped, "finished before"), (tally.failed, "failed")

@@ -1,4 +1,4 @@
-"""Flags that say how a picture is looked at: its channels, tiles, a second look at native resolution."""
+"""Flags for how a model sees a picture: its channels, tiles, and a second look at full resolution."""
 
 from __future__ import annotations
 

@@ -32,23 +32,23 @@ def segment(
 
     For example: samhq segment photo.jpg --box 10,20,300,400 --output masks
 
-    All points are one object, together with the box and the mask if given;
-    several boxes are several objects; a prompts file says more. With --text
-    "cup, red car" a detector finds the objects of these classes; masks, records
-    and what samhq write makes of them have the classes' names. A picture in which
-    nothing is found is no failure: its record has no masks.
+    All points are one object, together with the box and the mask if given. Several
+    boxes are several objects. A prompts file can describe any objects. With --text
+    "cup, red car" a detector finds objects of these classes. Masks, records and the
+    files of samhq write carry the class names. A picture without detections is not
+    an error: its record has no masks.
 
-    Results are called after the picture: NAME_mask_0.png for the first object
-    (NAME_mask_0_0.png for its first of several masks), NAME_overlay.jpg,
-    NAME_cutout_0.png, NAME.json. Where two pictures have one name, suffix and
-    folder become part of it; where the folder holds a result of another picture
-    of that name, a number does. Of several pictures manifest.jsonl keeps a line
-    each, and with --resume those that are finished are not done again, however
-    the earlier run ended.
+    Results have the name of the picture: NAME_mask_0.png for the first object
+    (NAME_mask_0_0.png for the first of its several masks), NAME_overlay.jpg,
+    NAME_cutout_0.png, NAME.json. If two pictures have the same name, suffix and
+    folder become part of it; if the folder holds a result of another picture with
+    that name, a number does. For several pictures, manifest.jsonl has one line for
+    each. With --resume, finished pictures are skipped, however the earlier run
+    ended.
 
-    Exit code 0: all done. 1: some of several pictures failed, each with a
-    NAME.json that says why. 2: wrong use, such as a single picture that cannot
-    be read or a point outside it. 130: interrupted.
+    Exit code 0: all done. 1: some of several pictures failed; NAME.json has the
+    reason. 2: wrong use, such as a single picture that cannot be read or a point
+    outside it. 130: interrupted.
 
     Parameters:
         images: Files, folders, patterns such as '*.jpg', http(s) addresses, or - for the standard input.
