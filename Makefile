@@ -10,7 +10,7 @@ PHOTOS ?= ../shared/photos
 STAGES ?= 320:4:76m,448:2:38m
 STARTER_SETTINGS ?= --refine-margin 0.5
 
-.PHONY: help demo test test-slow test-browser web check-web check fmt docs photographs starter-card train-starter bench bench-onnx bench-everything clean
+.PHONY: help demo test test-slow test-browser serve web check-web check fmt docs photographs starter-card train-starter bench bench-onnx bench-everything clean
 
 help:            ## what there is
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort
@@ -34,6 +34,11 @@ test-browser: $(VENV)/.installed  ## an exported decoder in Chromium; installs i
 	test -d out/browser/node_modules/onnxruntime-web || npm install --prefix out/browser --no-save --no-audit --no-fund \
 		--ignore-scripts --loglevel error onnxruntime-web@1.30.0
 	$(THREADS) $(BIN)/python -m pytest tests/browser
+
+serve: $(VENV)/.installed  ## the labelling page on three demo photographs with the embedded starter, offline
+	mkdir -p out/serve
+	$(BIN)/python -c "import skimage.data as d; from PIL import Image; [Image.fromarray(getattr(d, n)()).save(f'out/serve/{n}.png') for n in ('coffee', 'chelsea', 'coins')]"
+	HF_HUB_OFFLINE=1 $(BIN)/python -m samhq serve out/serve $(SERVE_FLAGS)
 
 web/node_modules/.installed: web/package-lock.json
 	npm ci --prefix web --no-audit --no-fund --ignore-scripts --loglevel error

@@ -46,16 +46,19 @@ FLOORS = {
     "export": 7,
     "training": 7,
     "batch": 7,
-    "cli": 8,
-    "__main__": 9,
+    "serve": 8,
+    "cli": 9,
+    "__main__": 10,
 }
 NAMELESS = {"utils", "util", "common", "misc", "helpers", "helper", "core", "base"}
 LINES = 450
 #: Heavy or optional: imported where they are used, so that everything else works and starts without them.
 LATE = {"cv2", "pycocotools", "huggingface_hub", "tqdm", "skimage", "matplotlib", "accelerate", "tensorboard"}
 LATE |= {"onnx", "onnxruntime", "onnxscript", "openvino", "transformers", "yaml", "av"}
-#: Drawing scenes is OpenCV from end to end: other files import these late.
+LATE |= {"fastapi", "starlette", "uvicorn", "pydantic"}
+#: Drawing scenes is OpenCV from end to end, the server is FastAPI: other files import these late.
 AT_HOME = {"samhq.datasets.drawn": {"cv2"}, "samhq.training.compose": {"cv2"}}
+AT_HOME |= {"samhq.serve": {"fastapi", "starlette", "uvicorn", "pydantic"}}
 #: Rooms that work where torch is not installed.
 WITHOUT_TORCH = {"storage", "masks", "results", "formats", "runtime"}
 FORBIDDEN = {"torchvision", "timm", "transformers", "segment_anything", "segment_anything_hq", "mobile_sam"}

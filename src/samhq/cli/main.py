@@ -24,6 +24,7 @@ from samhq.cli.info import info
 from samhq.cli.models import models
 from samhq.cli.sample import sample
 from samhq.cli.segment import segment
+from samhq.cli.serve import serve
 from samhq.cli.spellings import renewed
 from samhq.cli.track import track
 from samhq.cli.train import train
@@ -52,6 +53,7 @@ for command in (
     track,
     write,
     embed,
+    serve,
     evaluate,
     train,
     benchmark,

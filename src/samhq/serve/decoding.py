@@ -1,0 +1,126 @@
+"""Prompts to candidate masks of one picture, at low resolution or at the picture's own size."""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from samhq.config import Candidates, HQMode
+from samhq.inference.prompts import flatten
+from samhq.inference.segment import EncodedImage, Segmenter
+from samhq.masks import rle
+from samhq.model.sam import narrowed
+from samhq.results.prompt import Prompt
+from samhq.serve.faults import Fault
+from samhq.serve.messages import MaskRequest, PromptFields
+
+HQ, CLEAR = "HQ", "0"  #: names of the HQ mask, and of SAM's mask for clear prompts
+_PADDING = 4  #: what follows the header begins at a multiple of this
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """One mask of a prompt: its name, predicted IoU, and logits [4g,4g]."""
+
+    name: str
+    iou: float
+    logits: Tensor
+
+
+def prompt_of(fields: PromptFields) -> Prompt:
+    """The library's prompt for one that was sent.
+
+    Raises:
+        Fault: nothing is asked, or there is not one label for each point.
+    """
+    if len(fields.points) != len(fields.labels):
+        raise Fault(
+            422, f"Expected one label for each point, got {len(fields.labels)} for {len(fields.points)}. Send both."
+        )
+    if not fields.points and fields.box is None and fields.mask is None:
+        raise Fault(422, "Expected points, a box or a mask, got none. Click on the object.")
+    mask = None if fields.mask is None else {"size": list(fields.mask.size), "counts": fields.mask.counts}
+    return Prompt(
+        points=np.array(fields.points, np.float64).reshape(-1, 2) if fields.points else None,
+        labels=np.array(fields.labels) if fields.points else None,
+        box=None if fields.box is None else np.array(fields.box, np.float64),
+        mask=mask,
+    )
+
+
+@torch.inference_mode()
+def candidates(
+    segmenter: Segmenter, encoded: EncodedImage, prompt: Prompt, hq: HQMode | None, *, only_chosen: bool = False
+) -> list[Candidate]:
+    """The masks that a prompt may mean, the one that `Segmenter.segment` gives first.
+
+    Of HQ models the HQ mask and SAM's three, best first; of others SAM's three, after the one for clear prompts where
+    the prompt is one.
+
+    Raises:
+        PromptError: coordinates that cannot be used.
+        ConfigError: an HQ mask of a model without HQ heads.
+    """
+    model = segmenter.model
+    mode = model.hq_mode(hq)
+    embedding = encoded.embedding.to(model.device).to(model.dtype)
+    prompts = flatten([prompt], encoded.frame).to(model.device)
+    embedding, prompts = narrowed(model.prepared(embedding), prompts)
+    attended = model.attend(embedding, prompts)
+    chosen: Candidates = "best" if prompt.ambiguous else "single"
+    wanted: list[tuple[list[str], Candidates, HQMode]] = []
+    if mode != "off" or not prompt.ambiguous or only_chosen:
+        wanted.append(([HQ if mode != "off" else "1" if prompt.ambiguous else CLEAR], chosen, mode))
+    if not only_chosen:
+        wanted.append((["1", "2", "3"], "sorted", "off"))
+    found: list[Candidate] = []
+    for names, policy, how in wanted:
+        some, choice = model.choose(attended, embedding, policy, how)
+        logits = model.mask_decoder.paint(some, embedding, choice)[0].float()
+        ious = choice.iou[0].float().tolist()
+        found += [Candidate(*one) for one in zip(names, ious, logits, strict=False)]
+    return found
+
+
+def packed(found: list[Candidate], encoded: EncodedImage, about: dict[str, Any]) -> bytes:
+    """Candidates as bytes: the length of a JSON header, the header, and logits as float16 [K,4g,4g]."""
+    logits = torch.stack([one.logits for one in found]).to("cpu", torch.float16).numpy()
+    frame = encoded.frame
+    header = about | {
+        "candidates": [{"name": one.name, "iou": round(one.iou, 4)} for one in found],
+        "chosen": 0,
+        "shape": list(logits.shape),
+        "crop_hw": [side * logits.shape[1] / frame.side for side in frame.resized_hw],
+        "image_hw": list(frame.original_hw),
+    }
+    text = json.dumps(header).encode()
+    text += b" " * (-(len(text) + 4) % _PADDING)
+    return struct.pack("<I", len(text)) + text + logits.astype("<f2").tobytes()
+
+
+def full_mask(segmenter: Segmenter, encoded: EncodedImage, request: MaskRequest) -> tuple[rle.RLE, float]:
+    """A prompt's mask at the picture's own size as RLE, and its predicted IoU.
+
+    Without a candidate it is what `samhq segment` gives, with a second look where `refine` or the weights ask for one.
+
+    Raises:
+        Fault: there is no such candidate, or nothing is asked.
+        PromptError, ConfigError: as `candidates`.
+    """
+    prompt = prompt_of(request)
+    if request.refine or (request.candidate is None and request.refine is None):
+        result = segmenter.segment(encoded, prompts=[prompt], hq=request.hq, refine=request.refine)
+        return rle.encode(result.masks[0]), float(result.scores[0])
+    found = candidates(segmenter, encoded, prompt, request.hq, only_chosen=request.candidate is None)
+    chosen = next((one for one in found if request.candidate in (None, one.name)), None)
+    if chosen is None:
+        names = ", ".join(one.name for one in found)
+        raise Fault(422, f"Expected one of the candidates {names}, got {request.candidate!r}. Choose one of them.")
+    mask = encoded.frame.masks_to_image(chosen.logits[None, None])[0, 0].cpu().numpy()
+    return rle.encode(mask), chosen.iou

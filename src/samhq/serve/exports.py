@@ -1,0 +1,164 @@
+"""Labels of a project as files of every format, for download and for training."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from samhq.errors import did_you_mean
+from samhq.formats.coco import open_coco
+from samhq.formats.write import FORMATS, WriteOptions, open_formats
+from samhq.image.sources import open_picture
+from samhq.results.annotation import Annotation
+from samhq.results.picture import Georeference, Picture
+from samhq.serve.faults import Fault
+from samhq.serve.objects import Row, code_of, objects_of
+from samhq.serve.pictures import PictureStore
+from samhq.serve.project import Project, now
+from samhq.storage import digest
+
+_NEED_PIXELS = ("cutouts",)
+_COPY_PICTURES = ("yolo",)
+_NEED_PLACE = ("geotiff", "geojson")  #: formats that say where on the earth the picture lies
+_NEED_EXTRA = {"geotiff": ("rasterio", "geo")}  #: formats, their package and its extra
+_DETECTOR_SOURCES = ("text",)  #: the score of these objects is a detector's
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A file to be downloaded; `folder` is temporary and goes after it was sent."""
+
+    path: Path
+    folder: Path
+    n_images: int
+    n_objects: int
+
+
+def formats() -> list[dict[str, Any]]:
+    """All formats, and whether the packages that they need are there."""
+    return [{"name": name, "about": one.about, "available": _missing(name) is None} for name, one in FORMATS.items()]
+
+
+def export(project: Project, pictures: PictureStore, name: str, ids: Sequence[int], options: WriteOptions) -> Exported:
+    """Pictures with their objects in a format: one file where the format makes one, else a ZIP.
+
+    Raises:
+        Fault: an unknown format, one whose package is missing, or pictures that cannot be read.
+    """
+    if name not in FORMATS:
+        raise Fault(404, f"Expected a known format, got {name!r:.40}. {did_you_mean(name, FORMATS)}")
+    if (missing := _missing(name)) is not None:
+        raise Fault(501, f"Expected the package {missing} for {name}, got none. Run: pip install 'samhq[geo]'")
+    folder = Path(tempfile.mkdtemp(prefix="samhq-export-"))
+    try:
+        n_objects = 0
+        with open_formats([name], folder / name, options) as add:
+            for picture in _pictures(project, pictures, ids, name):
+                n_objects += len(picture.objects)
+                add(picture)
+        path = _one_file(folder, name)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    exported = Exported(path, folder, len(ids), n_objects)
+    with project.transaction() as database:
+        values = (name, now(), exported.n_images, n_objects, digest.of_file(path))
+        statement = "INSERT INTO export (format, at, n_images, n_objects, sha256) VALUES (?, ?, ?, ?, ?)"
+        database.execute(statement, values)
+    return exported
+
+
+def write_training_data(project: Project, pictures: PictureStore, path: Path) -> tuple[int, int]:
+    """Writes the objects of all pictures that are not skipped as a COCO file; returns how many pictures and objects.
+
+    Pictures without objects are left out. The file names pictures by their whole paths.
+
+    Raises:
+        Fault: there is no object.
+    """
+    rows = [row for row in project.images() if row["status"] != "skip" and row["n_objects"]]
+    if not rows:
+        raise Fault(409, "Expected at least one picture with an object, got none. Label some first.")
+    labels = [one["name"] for one in project.classes() if one["n_objects"]]
+    n_objects = 0
+    with open_coco(path, labels=labels) as add:
+        for row in rows:
+            named = str(pictures.path(row))
+            picture = _picture(project, row, named, str(row["id"]))
+            n_objects += len(picture.objects)
+            add(picture)
+    return len(rows), n_objects
+
+
+def _missing(name: str) -> str | None:
+    """The package that a format needs and that is not installed."""
+    package, _ = _NEED_EXTRA.get(name, (None, None))
+    return package if package is not None and importlib.util.find_spec(package) is None else None
+
+
+def _pictures(project: Project, pictures: PictureStore, ids: Sequence[int], format: str) -> Iterator[Picture]:
+    stems: set[str] = set()
+    for image_id in ids:
+        row = project.image(image_id)
+        if row["height"] is None:
+            continue
+        stem = Path(row["name"]).stem
+        stem = f"{stem}_{image_id}" if stem in stems else stem
+        stems.add(stem)
+        about: dict[str, Any] = {}
+        if format in _NEED_PIXELS:
+            about["image"] = pictures.pixels(image_id)
+        if format in _NEED_PLACE:
+            about["geo"] = _georeference(pictures.path(row), row["name"])
+        if format in _COPY_PICTURES and row["rel_path"] is not None:
+            about["source"] = pictures.path(row)
+        elif format in _COPY_PICTURES:
+            about["image"] = pictures.pixels(image_id)
+        yield _picture(project, row, row["name"], stem, **about)
+
+
+def _georeference(path: Path, name: str) -> Georeference | None:
+    """Where on the earth a TIFF lies; None for other pictures."""
+    if Path(name).suffix.lower() not in (".tif", ".tiff"):
+        return None
+    opened = open_picture(path)
+    return None if opened.transform is None else Georeference(opened.transform, opened.crs)
+
+
+def _picture(project: Project, row: Row, file_name: str, stem: str, **about: Any) -> Picture:
+    size_hw = row["height"], row["width"]
+    names = {one["id"]: one["name"] for one in project.classes()}
+    with project.transaction() as database:
+        objects = objects_of(database, row["id"])
+    annotations = tuple(_annotation(one, names, size_hw) for one in objects)
+    return Picture(file_name, size_hw, annotations, stem=stem, **about)
+
+
+def _annotation(row: Row, names: dict[int, str], size_hw: tuple[int, int]) -> Annotation:
+    detected = row["source"] in _DETECTOR_SOURCES
+    score = row["score"]
+    return Annotation(
+        code_of(row, size_hw),
+        names[row["class_id"]],
+        None if detected else score,
+        detector_score=score if detected else None,
+    )
+
+
+def _one_file(folder: Path, name: str) -> Path:
+    """The one file of an export, or a ZIP of all of them."""
+    written = folder / name
+    files = sorted(path for path in written.rglob("*") if path.is_file())
+    if len(files) == 1:
+        return files[0]
+    target = folder / f"{name}.zip"
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in files:
+            archive.write(path, path.relative_to(written).as_posix())
+    return target

@@ -1,0 +1,163 @@
+"""Labels that were made before, from COCO files and from records of `samhq segment` and `samhq everything`."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+from samhq.datasets.coco import plain_id, read_coco, segmentation_code
+from samhq.errors import SamHQError
+from samhq.results.annotation import LABEL, Annotation
+from samhq.results.sa1b import read_sa1b
+from samhq.serve.commands import run_command
+from samhq.serve.faults import Fault, fault_of
+from samhq.serve.messages import CommitMany, Mask, NewObject
+from samhq.serve.objects import Row
+from samhq.serve.project import FIRST_CLASS, Project
+
+ImportFormat = Literal["coco", "record"]
+FORMATS: dict[ImportFormat, str] = {
+    "coco": "COCO dataset: images, annotations, categories",
+    "record": "a record of samhq segment or samhq everything; SA-1B's files are such records too",
+}
+
+
+@dataclass
+class Imported:
+    """What an import did: objects, pictures and classes, and a sentence for each thing that was left out."""
+
+    objects: int = 0
+    images: int = 0
+    classes: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+
+
+def import_labels(
+    project: Project, content: bytes, format: ImportFormat | None = None, image_id: int | None = None
+) -> Imported:
+    """Adds the objects of a file to the project's pictures, one command for each picture.
+
+    `format` None looks at the content. `image_id` is the picture of a record whose own name is another.
+
+    Raises:
+        Fault: the file has neither form.
+    """
+    format = _format_of(content) if format is None else format
+    imported = Imported()
+    with tempfile.TemporaryDirectory(prefix="samhq-import-") as folder:
+        path = Path(folder) / "labels.json"
+        path.write_bytes(content)
+        try:
+            if format == "coco":
+                _import_coco(project, path, imported)
+            else:
+                _import_record(project, path, image_id, imported)
+        except SamHQError as error:
+            raise Fault(422, str(error).replace(str(path), "the file")) from error
+    return imported
+
+
+def _format_of(content: bytes) -> ImportFormat:
+    try:
+        value = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise Fault(422, f"Expected a COCO file or a record, got no JSON ({error}). Check the file.") from error
+    if isinstance(value, dict) and "images" in value and "annotations" in value:
+        return "coco"
+    if isinstance(value, dict) and "image" in value and "annotations" in value:
+        return "record"
+    raise Fault(422, "Expected a COCO file (images, annotations) or a record (image, annotations), got neither.")
+
+
+def _import_coco(project: Project, path: Path, imported: Imported) -> None:
+    content = read_coco(path)
+    names = {plain_id(one["id"]): str(one.get("name") or FIRST_CLASS) for one in content.get("categories") or ()}
+    by_image: dict[Any, list[Mapping[str, Any]]] = {}
+    for record in content["annotations"]:
+        by_image.setdefault(plain_id(record["image_id"]), []).append(record)
+    finder = _Finder(project)
+    for image in content["images"]:
+        records = by_image.get(plain_id(image["id"]), [])
+        row = finder.find(image["file_name"])
+        if row is None:
+            imported.skipped.append(f"{image['file_name']}: no picture of this name is in the project.")
+            continue
+        size_hw = row["height"], row["width"]
+        objects = []
+        for record in records:
+            try:
+                code = segmentation_code(record, size_hw, image["file_name"])
+                label = names.get(plain_id(record.get("category_id", -1)), FIRST_CLASS)
+                objects.append(_object(Annotation(code, label, _number(record.get("score")))))
+            except SamHQError as error:
+                imported.skipped.append(str(error))
+        _store(project, row, objects, imported)
+
+
+def _import_record(project: Project, path: Path, image_id: int | None, imported: Imported) -> None:
+    picture = read_sa1b(path)
+    row = project.image(image_id) if image_id is not None else _Finder(project).find(picture.file_name)
+    if row is None:
+        raise Fault(
+            404, f"Expected a picture of the project, got a record of {picture.file_name}. Say which with image_id."
+        )
+    if picture.size_hw != (row["height"], row["width"]):
+        raise Fault(
+            422,
+            f"Expected a record of {row['name']}, {row['height']} x {row['width']} (height x width), got one of "
+            f"{picture.size_hw[0]} x {picture.size_hw[1]}. Choose the picture that it belongs to.",
+        )
+    best = [item for item in picture.annotations if not (item.extra or {}).get("candidate")]
+    _store(project, row, [_object(item) for item in best], imported)
+
+
+def _store(project: Project, row: Row, objects: Iterable[NewObject | None], imported: Imported) -> None:
+    """Stores the objects of a picture as one command."""
+    usable = [one for one in objects if one is not None]
+    if not usable:
+        return
+    known = {one["name"] for one in project.classes()}
+    try:
+        run_command(project, row["id"], CommitMany(type="commit_many", objects=usable, overlap="keep"))
+    except (Fault, SamHQError) as error:
+        imported.skipped.append(f"{row['name']}: {fault_of(error).detail}")
+        return
+    imported.objects += len(usable)
+    imported.images += 1
+    imported.classes += [one["name"] for one in project.classes() if one["name"] not in known]
+
+
+def _object(item: Annotation) -> NewObject | None:
+    """An annotation as an object; None for one without pixels."""
+    if not item.area:
+        return None
+    mask = Mask(size=item.size_hw, counts=item.code["counts"])
+    label = FIRST_CLASS if item.label == LABEL else item.label
+    return NewObject(mask=mask, label=label[:200], score=item.confidence, source="import")
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+class _Finder:
+    """Finds pictures of a project by what other files call them."""
+
+    def __init__(self, project: Project) -> None:
+        rows = [row for row in project.images() if row["height"] is not None]
+        self._by_path = {row["name"]: row for row in rows}
+        self._by_name: dict[str, list[Row]] = {}
+        for row in rows:
+            self._by_name.setdefault(PurePosixPath(row["name"]).name, []).append(row)
+
+    def find(self, file_name: str) -> Row | None:
+        """The picture with this path, else the only one with this name."""
+        path = file_name.replace("\\", "/")
+        if path in self._by_path:
+            return self._by_path[path]
+        same = self._by_name.get(PurePosixPath(path).name, [])
+        return same[0] if len(same) == 1 else None

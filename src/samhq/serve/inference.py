@@ -1,0 +1,191 @@
+"""The model of the server: loaded in the background, pictures encoded with progress and kept, prompts decoded.
+
+Everything that touches the network runs in the queue's thread.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from torch import nn
+
+from samhq.inference.cache import EmbeddingCache
+from samhq.inference.segment import EncodedImage, Segmenter
+from samhq.serve.decoding import candidates, full_mask, packed, prompt_of
+from samhq.serve.faults import Fault
+from samhq.serve.messages import DecodeRequest, MaskRequest
+from samhq.serve.pictures import PictureStore
+from samhq.serve.queue import Priority, WorkQueue, milliseconds
+
+Answer = TypeVar("Answer")
+_HELD = 8  #: encoded pictures in memory
+_HELD_BYTES = 1 << 30  #: of their pixels and embeddings
+
+
+@dataclass
+class Progress:
+    """How far work has come; written by the queue's thread, read by others."""
+
+    stage: str = "queued"
+    fraction: float = 0.0
+    cancelled: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Encoding:
+    """An encoded picture, how long it took, and whether it was there already."""
+
+    encoded: EncodedImage
+    encode_ms: float
+    from_cache: bool
+
+
+@dataclass
+class Inference:
+    """A model behind a queue, for the pictures of a project.
+
+    `load` gives the model; it is called once, in the queue's thread.
+    """
+
+    load: Callable[[], Segmenter]
+    pictures: PictureStore
+    cache: EmbeddingCache | None = None
+    queue: WorkQueue = field(default_factory=WorkQueue)
+    failed: BaseException | None = None
+    _segmenter: Segmenter | None = None
+    _held: OrderedDict[int, EncodedImage] = field(default_factory=OrderedDict)
+    _known: set[int] = field(default_factory=set)
+
+    def start(self) -> None:
+        """Starts the thread, which loads the model first."""
+        self.queue.submit(Priority.PROMPT, self.segmenter)
+        self.queue.start()
+
+    @property
+    def loaded(self) -> Segmenter | None:
+        """The model, once it is loaded."""
+        return self._segmenter
+
+    def segmenter(self) -> Segmenter:
+        """The model; in the queue's thread only.
+
+        Raises:
+            Fault: it cannot be loaded.
+        """
+        if self._segmenter is None and self.failed is None:
+            try:
+                self._segmenter = self.load()
+            except Exception as error:  # noqa: BLE001  # whatever it is, every later request says so
+                self.failed = error
+        if self._segmenter is None:
+            raise Fault(503, f"Expected a model, got none: {self.failed}", "no_model")
+        return self._segmenter
+
+    def is_encoded(self, image_id: int) -> bool:
+        """Whether a picture was encoded since the server started."""
+        return image_id in self._known
+
+    def encode(self, image_id: int, progress: Progress, *, ahead: bool = False) -> Future[Encoding]:
+        """Encodes a picture, later.
+
+        Raises:
+            Fault: the queue is full.
+        """
+        return self.queue.submit(Priority.AHEAD if ahead else Priority.ENCODE, lambda: self._encode(image_id, progress))
+
+    def decode(self, image_id: int, request: DecodeRequest) -> Future[bytes]:
+        """Candidates of a prompt in their binary form, later.
+
+        Raises:
+            Fault: as `WorkQueue.submit`; nothing is asked.
+        """
+        prompt, asked = prompt_of(request), time.perf_counter()
+        hover = request.kind == "hover"
+
+        def work() -> bytes:
+            waited = milliseconds(asked)
+            encoded = self._encode(image_id, Progress()).encoded
+            began = time.perf_counter()
+            found = candidates(self.segmenter(), encoded, prompt, request.hq, only_chosen=hover)
+            about = {"seq": request.seq, "decode_ms": milliseconds(began), "wait_ms": waited}
+            return packed(found, encoded, about)
+
+        priority = Priority.PREVIEW if hover else Priority.PROMPT
+        return self.queue.submit(priority, work, client=request.client, seq=request.seq)
+
+    def mask(self, image_id: int, request: MaskRequest) -> Future[tuple[dict, float]]:
+        """A prompt's mask at full size as RLE with its predicted IoU, later.
+
+        Raises:
+            Fault: as `decode`.
+        """
+        prompt_of(request)
+        return self.queue.submit(
+            Priority.PROMPT,
+            lambda: full_mask(self.segmenter(), self._encode(image_id, Progress()).encoded, request),
+        )
+
+    def with_picture(self, image_id: int, work: Callable[[Segmenter, EncodedImage], Answer]) -> Answer:
+        """What `work` makes of the model and an encoded picture; in the queue's thread only."""
+        encoded = self._encode(image_id, Progress()).encoded
+        return work(self.segmenter(), encoded)
+
+    def _encode(self, image_id: int, progress: Progress) -> Encoding:
+        progress.stage = "loading"
+        segmenter, began = self.segmenter(), time.perf_counter()
+        if image_id in self._held:
+            self._held.move_to_end(image_id)
+            return Encoding(self._held[image_id], 0.0, True)
+        progress.stage = "reading"
+        pixels = self.pictures.pixels(image_id)
+        progress.stage = "encoding"
+        kept = None if self.cache is None else self.cache.get(segmenter, pixels)
+        if kept is None:
+            with _watched(segmenter.model.image_encoder, progress):
+                encoded = segmenter.encode(pixels)
+            if self.cache is not None:
+                self.cache.put(segmenter, encoded)
+        progress.fraction = 1.0
+        self._hold(image_id, encoded if kept is None else kept)
+        return Encoding(self._held[image_id], milliseconds(began), kept is not None)
+
+    def _hold(self, image_id: int, encoded: EncodedImage) -> None:
+        self._held[image_id] = encoded
+        self._known.add(image_id)
+        while len(self._held) > 1 and (len(self._held) > _HELD or self._bytes() > _HELD_BYTES):
+            self._held.popitem(last=False)
+
+    def _bytes(self) -> int:
+        tensors = [
+            tensor
+            for one in self._held.values()
+            for tensor in (one.embedding.features, one.embedding.hq, *one.embedding.levels)
+            if tensor is not None
+        ]
+        return sum(one.image.nbytes for one in self._held.values()) + sum(t.nbytes for t in tensors)
+
+
+@contextmanager
+def _watched(encoder: nn.Module, progress: Progress) -> Iterator[None]:
+    """A block in which `progress.fraction` follows the blocks of an encoder."""
+    lists = [part for part in encoder.modules() if isinstance(part, nn.ModuleList | nn.Sequential)]
+    blocks = list({id(block): block for part in lists for block in part}.values())
+    done = 0
+
+    def step(*_: object) -> None:
+        nonlocal done
+        done += 1
+        progress.fraction = min(done / len(blocks), 0.99)
+
+    handles = [block.register_forward_hook(step) for block in blocks]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()

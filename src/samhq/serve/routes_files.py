@@ -1,0 +1,65 @@
+"""Routes of files: export, import, and data for training."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import FileResponse
+from starlette.background import BackgroundTask
+
+from samhq.formats.write import WriteOptions
+from samhq.serve.exports import export
+from samhq.serve.faults import Fault
+from samhq.serve.imports import ImportFormat, import_labels
+from samhq.serve.messages import TrainingRequest
+from samhq.serve.routes_project import Held
+from samhq.serve.training import prepare_training
+
+router = APIRouter()
+
+
+@router.get("/export/{format}")
+def export_format(
+    session: Held,
+    format: str,
+    scope: Literal["project", "image"] = "project",
+    image_id: int | None = None,
+    shapes: Literal["mask", "polygon"] = "mask",
+    tolerance: Annotated[float, Query(ge=0, le=1000)] = 0.0,
+) -> FileResponse:
+    """Labels in a format, as a download."""
+    if scope == "image" and image_id is None:
+        raise Fault(422, "Expected image_id with scope=image, got none. Say which picture.")
+    rows = session.project.images()
+    ids = [row["id"] for row in rows if row["status"] != "skip"] if scope == "project" else [image_id or 0]
+    classes = tuple(one["name"] for one in session.project.classes())
+    options = WriteOptions(shapes=shapes, tolerance=tolerance, labels=classes)
+    made = export(session.project, session.pictures, format, ids, options)
+    # Never shown by the browser: an SVG may hold names that somebody chose.
+    return FileResponse(
+        made.path,
+        filename=made.path.name,
+        media_type="application/octet-stream",
+        content_disposition_type="attachment",
+        background=BackgroundTask(shutil.rmtree, made.folder, ignore_errors=True),
+    )
+
+
+@router.post("/import")
+async def import_file(
+    session: Held, request: Request, format: ImportFormat | None = None, image_id: int | None = None
+) -> dict[str, Any]:
+    """Adds labels from a file that is sent."""
+    content = await request.body()
+    return asdict(await asyncio.to_thread(import_labels, session.project, content, format, image_id))
+
+
+@router.post("/training")
+def training(session: Held, request: TrainingRequest) -> dict[str, Any]:
+    """Writes training data, and gives the command that learns from it."""
+    folder = session.files / "training"
+    return prepare_training(session.project, session.pictures, folder, session.model_name, request)

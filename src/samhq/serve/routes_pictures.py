@@ -1,0 +1,115 @@
+"""Routes of pictures: the list, tiles, encoding, and prompts to masks."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+
+from samhq.results.annotation import Annotation
+from samhq.serve.events import follow
+from samhq.serve.faults import Fault
+from samhq.serve.inference import Progress
+from samhq.serve.messages import DecodeRequest, MaskRequest, OpenRequest, PictureChange, PictureRow
+from samhq.serve.objects import Row
+from samhq.serve.pictures import picture_file
+from samhq.serve.routes_project import Held
+from samhq.serve.session import Session
+
+_KEEP = {"Cache-Control": "private, max-age=31536000, immutable"}
+router = APIRouter()
+
+
+def row_of(session: Session, row: Row) -> PictureRow:
+    """A picture as it travels."""
+    n_objects = row["n_objects"] if "n_objects" in row else session.project.n_objects(row["id"])
+    return PictureRow(
+        id=row["id"],
+        name=row["name"],
+        width=row["width"],
+        height=row["height"],
+        status=row["status"],
+        n_objects=n_objects,
+        encoded=session.inference.is_encoded(row["id"]),
+        error=row["problem"],
+    )
+
+
+@router.get("/images")
+def images(session: Held) -> dict[str, Any]:
+    """All pictures, in order."""
+    return {"images": [row_of(session, row) for row in session.project.images()]}
+
+
+@router.post("/images")
+async def upload(session: Held, request: Request, name: Annotated[str, Query(max_length=255)]) -> PictureRow:
+    """Adds a picture that is sent."""
+    content = await request.body()
+    if not content:
+        raise Fault(422, "Expected a picture's bytes, got an empty body. Choose a file.")
+    image_id = await asyncio.to_thread(session.pictures.add_upload, name, content)
+    return row_of(session, session.project.image(image_id))
+
+
+@router.post("/images/open")
+def open_path(session: Held, opened: OpenRequest) -> dict[str, Any]:
+    """Adds the pictures at a path inside the folder that is served."""
+    root = session.pictures.root
+    if root is None:
+        raise Fault(404, "Expected a server with a folder, got one without. Start: samhq serve FOLDER")
+    path = root.inside(opened.path)
+    ids = session.pictures.add_folder(path) if path.is_dir() else [session.pictures.add_file(root.relative(path))]
+    return {"added": [row_of(session, session.project.image(one)) for one in ids]}
+
+
+@router.patch("/images/{image_id}")
+def change(session: Held, image_id: int, change: PictureChange) -> PictureRow:
+    """Gives a picture another status."""
+    session.project.image(image_id)
+    session.project.change_image(image_id, status=change.status)
+    return row_of(session, session.project.image(image_id))
+
+
+@router.get("/images/{image_id}/tile/{level}/{column}/{row}")
+def tile(session: Held, image_id: int, level: int, column: int, row: int) -> Response:
+    """A tile of a picture."""
+    content, kind = session.pictures.tile(image_id, level, column, row)
+    return Response(content, media_type=kind, headers=_KEEP)
+
+
+@router.get("/images/{image_id}/pixels")
+def pixels(session: Held, image_id: int) -> Response:
+    """A picture as PNG."""
+    return Response(picture_file(session.pictures.pixels(image_id), lossy=False), media_type="image/png", headers=_KEEP)
+
+
+@router.post("/images/{image_id}/encode")
+async def encode(session: Held, image_id: int, background: bool = False) -> Response:
+    """Encodes a picture, with its progress as events."""
+    session.pictures.size_hw(image_id)
+    progress = Progress()
+    future = session.inference.encode(image_id, progress, ahead=background)
+
+    def end() -> tuple[str, Any]:
+        done = future.result()
+        return "done", {"encode_ms": done.encode_ms, "from_cache": done.from_cache}
+
+    return follow(future, lambda: {"stage": progress.stage, "fraction": round(progress.fraction, 3)}, end)
+
+
+@router.post("/images/{image_id}/decode")
+async def decode(session: Held, image_id: int, request: DecodeRequest) -> Response:
+    """Candidate masks of a prompt, at low resolution."""
+    session.pictures.size_hw(image_id)
+    content = await asyncio.wrap_future(session.inference.decode(image_id, request))
+    return Response(content, media_type="application/octet-stream")
+
+
+@router.post("/images/{image_id}/mask")
+async def mask(session: Held, image_id: int, request: MaskRequest) -> dict[str, Any]:
+    """A prompt's mask at full size."""
+    session.pictures.size_hw(image_id)
+    code, iou = await asyncio.wrap_future(session.inference.mask(image_id, request))
+    made = Annotation(code)
+    return {"mask": code, "bbox": list(made.bbox_xywh), "area": made.area, "iou": iou}

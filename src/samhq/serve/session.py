@@ -1,0 +1,100 @@
+"""All that a running server holds: project, pictures, model, jobs. Made once, given to the routes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from samhq.checkpoint.fingerprint import weights_hash
+from samhq.inference.cache import EmbeddingCache
+from samhq.inference.segment import Segmenter
+from samhq.serve.guard import Rules
+from samhq.serve.inference import Inference
+from samhq.serve.jobs import Jobs
+from samhq.serve.pictures import PictureStore
+from samhq.serve.places import Root
+from samhq.serve.project import Project
+
+MOST_PIXELS = 100_000_000
+PROJECT_FILE = "project.samhq"
+
+
+@dataclass
+class Session:
+    """A project with the model that labels it.
+
+    `files` is the folder beside the project for uploads, embeddings and training data; `model_name` is what the model
+    was called when the server was started.
+    """
+
+    project: Project
+    pictures: PictureStore
+    inference: Inference
+    jobs: Jobs
+    files: Path
+    rules: Rules
+    model_name: str | None = None
+    _run: dict[Any, int] = field(default_factory=dict)
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path | None,
+        project: Path,
+        load: Callable[[], Segmenter],
+        rules: Rules,
+        *,
+        most_pixels: int = MOST_PIXELS,
+        model_name: str | None = None,
+        detector: str | None = None,
+    ) -> Session:
+        """The session of a project file, with the pictures of a folder.
+
+        Raises:
+            ConfigError: no such folder, or a file that is no project.
+        """
+        root = None if folder is None else Root(folder)
+        opened = Project(project, project.stem if root is None else root.folder.name)
+        files = project.with_name(f"{project.name}-files")
+        pictures = PictureStore(opened, root, files / "uploads", most_pixels)
+        pictures.add_folder()
+        inference = Inference(load, pictures, EmbeddingCache(files / "embeddings"))
+        return cls(opened, pictures, inference, Jobs(inference, detector), files, rules, model_name)
+
+    def start(self) -> None:
+        """Begins to load the model."""
+        self.inference.start()
+
+    def close(self) -> None:
+        """Ends the thread and closes the project."""
+        self.inference.queue.stop()
+        self.project.close()
+
+    def run_id(self) -> int | None:
+        """The number of the loaded model in the project."""
+        segmenter = self.inference.loaded
+        if segmenter is None:
+            return None
+        if segmenter not in self._run:
+            weights = weights_hash(segmenter.model)
+            self._run[segmenter] = self.project.model_run(segmenter.name, weights, version("samhq"))
+        return self._run[segmenter]
+
+    def about_model(self) -> dict[str, Any]:
+        """What the page has to know of the model."""
+        segmenter, failed = self.inference.loaded, self.inference.failed
+        if segmenter is None:
+            error = None if failed is None else str(failed)
+            unknown = dict.fromkeys(("hq", "side", "refines_boxes"))
+            return {"name": self.model_name or "starter", "ready": False, "error": error} | unknown
+        return {
+            "name": segmenter.name,
+            "ready": True,
+            "error": None,
+            "hq": segmenter.model.config.hq,
+            "side": segmenter.side,
+            "refines_boxes": segmenter.defaults.refine_margin is not None,
+        }

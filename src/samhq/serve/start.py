@@ -1,0 +1,100 @@
+"""Starts a server and keeps it running until it is interrupted."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import webbrowser
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import uvicorn
+
+from samhq.errors import ConfigError
+from samhq.serve.guard import is_loopback
+
+_BACKLOG = 128
+_MOST_CONNECTIONS = 256  #: at the same time; more get 503
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a server listens; port 0 is any free one."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+
+    def check(self, token: str | None) -> None:
+        """Nothing, where this machine alone reaches the address, or a token was chosen.
+
+        Raises:
+            ConfigError: others would reach a server without a token that they were given.
+        """
+        if not is_loopback(self.host) and not token:
+            raise ConfigError(
+                f"Expected --token with --host {self.host}, which other machines reach, got none. Choose a long random "
+                "token, or leave --host out to serve this machine alone."
+            )
+
+    def listen(self) -> socket.socket:
+        """A socket that listens there.
+
+        Raises:
+            ConfigError: the address is taken, or not this machine's.
+        """
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((self.host, self.port))
+            listener.listen(_BACKLOG)
+        except (OSError, OverflowError) as error:
+            listener.close()
+            reason = getattr(error, "strerror", None) or str(error)
+            raise ConfigError(
+                f"Expected a free address, got {self.host}:{self.port}: {reason}. Choose another --port, or 0 for any."
+            ) from error
+        return listener
+
+
+def url_of(listener: socket.socket, fragment: str = "") -> str:
+    """The address of a server for a browser on this machine."""
+    host, port = listener.getsockname()[:2]
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    return f"http://{shown}:{port}/{fragment}"
+
+
+def run(
+    app: Any, listener: socket.socket, *, open_browser: str | None = None, failed: Callable[[], BaseException | None]
+) -> None:
+    """Answers requests until it is interrupted. Opens `open_browser`, an address, once it answers.
+
+    `failed` says what went wrong in the background; the server then ends.
+
+    Raises:
+        BaseException: what `failed` gave.
+    """
+    config = uvicorn.Config(
+        app, log_level="warning", limit_concurrency=_MOST_CONNECTIONS, server_header=False, timeout_graceful_shutdown=3
+    )
+    server = uvicorn.Server(config)
+    watcher = threading.Thread(target=_watch, args=(server, failed, open_browser), daemon=True)
+    watcher.start()
+    with contextlib.suppress(KeyboardInterrupt):  # the way to end it
+        server.run(sockets=[listener])
+    if (error := failed()) is not None:
+        raise error
+
+
+def _watch(server: uvicorn.Server, failed: Callable[[], BaseException | None], open_browser: str | None) -> None:
+    """Opens the browser once the server answers, and ends the server when something failed."""
+    pause = threading.Event()
+    while not server.should_exit:
+        if server.started and open_browser is not None:
+            webbrowser.open(open_browser)
+            open_browser = None
+        if failed() is not None:
+            server.should_exit = True
+        pause.wait(0.1)

@@ -1,0 +1,54 @@
+"""`samhq serve` prints the address of a page, answers there, and ends in order."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from samhq.cli.main import main
+from samhq.image.sample_picture import sample_picture
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["missing"], "Expected a folder of pictures"),
+        (["--host", "0.0.0.0"], "--token"),
+        (["--max-pixels", "0"], "--max-pixels"),
+        (["--port", "99999"], "--port"),
+        (["--project", "."], "--project"),
+    ],
+)
+def test_wrong_use(
+    words: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["serve", *words, "--no-open"]) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs SIGINT")
+def test_the_page_of_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "cup.jpg").write_bytes(sample_picture().read_bytes())
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-m", "samhq", "serve", str(tmp_path), "--port", "0", "--no-open"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as server:
+        assert server.stdout is not None
+        found = re.fullmatch(r"samhq serve: (http://127\.0\.0\.1:\d+/)#t=(\S+)\n", server.stdout.readline())
+        assert found
+        with urllib.request.urlopen(found[1], timeout=60) as page:
+            assert b"<script" in page.read()
+        request = urllib.request.Request(f"{found[1]}api/v1/images", headers={"X-Samhq-Token": found[2]})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            assert [one["name"] for one in json.load(answer)["images"]] == ["cup.jpg"]
+        server.send_signal(signal.SIGINT)
+        assert server.wait(60) == 0
+    assert (tmp_path / "project.samhq").is_file()

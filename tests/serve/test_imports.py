@@ -1,0 +1,120 @@
+"""Labels come back from the files that were written, and from other programs' COCO files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests import tiny
+from tests.serve.served import API, CLICK, Client
+
+from samhq.inference.everything import segment_everything
+from samhq.inference.segment import Segmenter
+from samhq.masks import rle
+
+
+def bring(client: Client, content: Any, query: str = "") -> Any:
+    data = content if isinstance(content, bytes) else json.dumps(content).encode()
+    answer = client.deliver(f"/import{query}", data)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def coco(**changes: Any) -> dict[str, Any]:
+    annotation = {"id": 1, "image_id": 7, "category_id": 3, "segmentation": [[2, 2, 10, 2, 10, 8, 2, 8]], "iscrowd": 0}
+    return {
+        "images": [{"id": 7, "file_name": "a.png", "height": 40, "width": 60}],
+        "annotations": [annotation | {"area": 48, "bbox": [2, 2, 8, 6]}],
+        "categories": [{"id": 3, "name": "cup"}],
+    } | changes
+
+
+def test_what_was_exported_comes_back(client: Client) -> None:
+    client.do(1, "commit", draft=CLICK)
+    client.do(2, "commit", draft={"box": [5, 5, 50, 30]})
+    before = [client.state(number)["objects"][0] for number in (1, 2)]
+    exported = client.get(f"{API}/export/coco").content
+    for number in (1, 2):
+        client.do(number, "delete", ids=[before[number - 1]["id"]])
+    assert bring(client, exported) == {"objects": 2, "images": 2, "classes": [], "skipped": []}
+    for number in (1, 2):
+        (one,) = client.state(number)["objects"]
+        assert (one["mask"], one["source"], one["class_id"]) == (before[number - 1]["mask"], "import", 1)
+
+
+def test_polygons_and_new_classes(client: Client) -> None:
+    assert bring(client, coco(), "?format=coco")["classes"] == ["cup"]
+    (one,) = client.state()["objects"]
+    assert (one["bbox"], one["area"]) == ([2, 2, 8, 6], 48)
+    assert client.ask("POST", "/images/1/undo")["remove"] == [one["id"]]
+
+
+def test_what_does_not_fit_is_left_out_with_a_reason(client: Client) -> None:
+    other = {"id": 8, "file_name": "other.png", "height": 40, "width": 60}
+    wrong = {"id": 2, "image_id": 7, "category_id": 3, "segmentation": {"size": [9, 9], "counts": [81]}}
+    empty = {"id": 3, "image_id": 7, "category_id": 3, "segmentation": []}
+    known = coco()
+    done = bring(
+        client, known | {"images": [*known["images"], other], "annotations": [*known["annotations"], wrong, empty]}
+    )
+    assert done["objects"] == 1
+    assert len(done["skipped"]) == 2
+    assert "other.png" in done["skipped"][1]
+
+
+def test_names_of_other_folders_and_systems(client: Client) -> None:
+    image = {"id": 7, "file_name": "C:\\photos\\a.png", "height": 40, "width": 60}
+    assert bring(client, coco(images=[image]))["images"] == 1
+
+
+@pytest.mark.parametrize("kind", ["segment", "everything"])
+def test_records(client: Client, tmp_path: Path, kind: str) -> None:
+    photo, model = tmp_path / "photos" / "a.png", Segmenter(tiny.shared(tiny.HQ))
+    if kind == "segment":
+        result = model.segment(photo, points=[[30, 20]], multimask=True)
+        result.save(tmp_path / "out", "a")
+        expected = [result.candidates[0, 0]]
+    else:
+        found = segment_everything(photo, model, points_per_side=3, pred_iou_thresh=0.0, stability_score_thresh=0.0)
+        found.save(tmp_path / "out", "a")
+        expected = [found.mask(number) for number in range(len(found))]
+    done = bring(client, (tmp_path / "out" / "a.json").read_bytes())
+    assert done["objects"] == len(expected) > 0
+    masks = [rle.decode(one["mask"]) for one in client.state()["objects"]]
+    assert all(np.array_equal(*pair) for pair in zip(masks, expected, strict=True))
+
+
+def test_a_record_may_be_said_to_belong_to_a_picture(client: Client) -> None:
+    mask = rle.encode(np.eye(40, 60, dtype=bool))
+    record = {
+        "image": {"image_id": 1, "width": 60, "height": 40, "file_name": "x.jpg"},
+        "annotations": [{"id": 1, "segmentation": mask, "area": 40, "bbox": [0, 0, 40, 40]}],
+    }
+    assert client.deliver("/import", json.dumps(record).encode()).status_code == 404
+    assert bring(client, record, "?image_id=2")["objects"] == 1
+    record["image"]["width"] = 61
+    record["annotations"] = []
+    assert client.deliver("/import?image_id=2", json.dumps(record).encode()).status_code == 422
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"{}",
+        b"1",
+        b"[" * 100_000,
+        b'{"images": 1, "annotations": 2}',
+        b'{"image": 1, "annotations": []}',
+    ],
+)
+def test_what_is_neither(client: Client, content: bytes) -> None:
+    answer = client.deliver("/import", content)
+    assert answer.status_code == 422
+    assert answer.json()["error"]["message"].startswith("Expected")
+    assert "/tmp" not in answer.json()["error"]["message"]

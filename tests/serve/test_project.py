@@ -1,0 +1,68 @@
+"""Classes, settings and pictures of a project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from samhq.serve.faults import Fault
+from samhq.serve.project import COLOURS, FIRST_CLASS, Project
+
+
+def names(project: Project) -> list[str]:
+    return [one["name"] for one in project.classes()]
+
+
+def test_a_new_project_has_one_class(project: Project) -> None:
+    assert names(project) == [FIRST_CLASS]
+
+
+def test_classes_are_added_changed_and_removed(project: Project) -> None:
+    cup = project.add_class("cup", key="2")
+    assert cup == {"id": 2, "name": "cup", "colour": COLOURS[1], "key": "2", "position": 1, "n_objects": 0}
+    assert project.change_class(2, {"name": "mug", "position": -1})["name"] == "mug"
+    assert names(project) == ["mug", FIRST_CLASS]
+    project.remove_class(2, None)
+    assert names(project) == [FIRST_CLASS]
+
+
+@pytest.mark.parametrize("name", ["Object", " object ", "OBJECT"])
+def test_names_are_unique_without_case(project: Project, name: str) -> None:
+    with pytest.raises(Fault, match="exists"):
+        project.add_class(name)
+    assert project.class_named(name) == 1
+    project.add_class("cup")
+    with pytest.raises(Fault, match="exists"):
+        project.change_class(2, {"name": name})
+
+
+def test_what_cannot_be_is_refused(project: Project) -> None:
+    for refused in (
+        lambda: project.add_class("  "),
+        lambda: project.remove_class(1, None),
+        lambda: project.change_class(9, {"name": "a"}),
+        lambda: project.image(9),
+    ):
+        with pytest.raises(Fault):
+            refused()
+    assert names(project) == [FIRST_CLASS]
+
+
+def test_a_transaction_that_raises_changes_nothing(project: Project) -> None:
+    with pytest.raises(ZeroDivisionError), project.transaction():  # noqa: PT012
+        project.add_class("cup")
+        raise ZeroDivisionError
+    assert names(project) == [FIRST_CLASS]
+
+
+def test_everything_is_there_after_opening_again(tmp_path: Path) -> None:
+    first = Project(tmp_path / "a.samhq", "a")
+    first.settings = {"overlap": "newest"}
+    first.add_class("cup")
+    first.add_image("a.png", (8, 10), rel_path="a.png")
+    first.close()
+    again = Project(tmp_path / "a.samhq", "other")
+    assert (again.settings, names(again)) == ({"overlap": "newest"}, [FIRST_CLASS, "cup"])
+    assert again.add_image("a.png", (8, 10), rel_path="a.png") == 1
+    again.close()

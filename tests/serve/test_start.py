@@ -1,0 +1,54 @@
+"""Where a server listens, and that it ends with what went wrong."""
+
+from __future__ import annotations
+
+import threading
+import urllib.request
+
+import pytest
+from starlette.applications import Starlette
+
+from samhq.errors import CheckpointError, ConfigError
+from samhq.serve.start import Address, run, url_of
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])
+def test_other_machines_need_a_token(host: str) -> None:
+    with pytest.raises(ConfigError, match="--token"):
+        Address(host).check(None)
+    Address(host).check("a-token")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
+def test_this_machine_needs_none(host: str) -> None:
+    Address(host).check(None)
+
+
+def test_a_port_that_is_taken() -> None:
+    with Address().listen() as first:
+        port = first.getsockname()[1]
+        assert url_of(first, "#t=x") == f"http://127.0.0.1:{port}/#t=x"
+        with pytest.raises(ConfigError, match="--port"):
+            Address(port=port).listen()
+    with pytest.raises(ConfigError, match="--port"):
+        Address(port=99999).listen()
+
+
+def test_it_answers_until_something_fails() -> None:
+    failures: list[CheckpointError] = []
+    answers: list[int] = []
+    listener = Address().listen()
+
+    def ask() -> None:
+        try:
+            urllib.request.urlopen(url_of(listener), timeout=20)
+        except urllib.error.HTTPError as error:
+            answers.append(error.code)
+        failures.append(CheckpointError("Expected weights, got none."))
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    with pytest.raises(CheckpointError, match="weights"):
+        run(Starlette(), listener, failed=lambda: failures[0] if failures else None)
+    thread.join()
+    assert answers == [404]
