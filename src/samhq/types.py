@@ -76,7 +76,9 @@ class Shared:
     @staticmethod
     def cat(some: list[Shared]) -> Shared:
         """Several of them, joined in order."""
-        return Shared(some[0].place, *(torch.cat(parts) for parts in zip(*(one.parts for one in some), strict=True)))
+        return Shared(
+            some[0].place, *(torch.cat(parts) for parts in zip(*(shared.parts for shared in some), strict=True))
+        )
 
 
 class Encoded(NamedTuple):

@@ -43,12 +43,12 @@ class DetectWork:
         from samhq.storage.atomic import write_json
 
         image = read_image(item.path)
-        (found,) = search.detect([image], [str(item.path)])
-        kept = search.selection.apply(found)
+        (detections,) = search.detect([image], [str(item.path)])
+        kept = search.selection.apply(detections)
         path = self.output / f"{item.name}_boxes.json"
         name = str(item.path)
         write_json(path, coco_of_boxes(name, image.shape[:2], kept) | origin_record(name))
-        return Outcome([path], boxes_said(kept, search.rejected(found)))
+        return Outcome([path], boxes_said(kept, search.rejected(detections)))
 
 
 def boxes_said(kept: Detections, rejected: str) -> str:

@@ -133,10 +133,10 @@ class FoundPrompts:
 
         image, started = read_image(self.look.picture(path)), time.perf_counter()
         if self.kept is None:
-            (found,) = self.search.detect([image], [str(path)])
+            (detections,) = self.search.detect([image], [str(path)])
         else:
             from samhq.text.cache import DetectionCache
 
-            found = DetectionCache(self.kept / "detections").get_or_detect(self.search, image, str(path))
-        said = boxes_said(self.search.selection.apply(found), self.search.rejected(found))
-        return PicturePrompts(self.search.prompts(found), said, time.perf_counter() - started)
+            detections = DetectionCache(self.kept / "detections").get_or_detect(self.search, image, str(path))
+        said = boxes_said(self.search.selection.apply(detections), self.search.rejected(detections))
+        return PicturePrompts(self.search.prompts(detections), said, time.perf_counter() - started)

@@ -59,20 +59,20 @@ class SegmentWork:
         Raises:
             ImageError, PromptError: the picture or its prompts cannot be used.
         """
-        asked = asking(item.path)
-        source = self.look.windows(item.path) if self.embeddings.embeddings is None and asked.prompts else None
+        prompts = asking(item.path)
+        source = self.look.windows(item.path) if self.embeddings.embeddings is None and prompts.prompts else None
         if source is not None:
             with source:
-                return self.by_window(segmenter, source, asked, item)
+                return self.by_window(segmenter, source, prompts, item)
         started = time.perf_counter()
-        result = self.masks(segmenter, asked, item, refine=self.look.refine)
-        return self.saved(result, asked, time.perf_counter() - started, item)
+        result = self.masks(segmenter, prompts, item, refine=self.look.refine)
+        return self.saved(result, prompts, time.perf_counter() - started, item)
 
     def exported(self, asking: Asking, segmenter: PromptSegmenter, item: Item) -> Outcome:
         """As `one`, with a model without torch, in a single look."""
-        asked, started = asking(item.path), time.perf_counter()
-        result = self.masks(segmenter, asked, item)
-        return self.saved(result, asked, time.perf_counter() - started, item)
+        prompts, started = asking(item.path), time.perf_counter()
+        result = self.masks(segmenter, prompts, item)
+        return self.saved(result, prompts, time.perf_counter() - started, item)
 
     def masks(self, segmenter: PromptSegmenter, asked: PicturePrompts, item: Item, **options: Any) -> Segmentation:
         """The masks of one picture; `options` are further arguments of the segmenter."""
@@ -104,11 +104,11 @@ class SegmentWork:
         from samhq.results.native import save_native
 
         started, prompts = time.perf_counter(), asked.prompts
-        found = segment_native(segmenter, source, prompts, multimask=self.model.multimask, hq=self.model.hq_mode)
+        objects = segment_native(segmenter, source, prompts, multimask=self.model.multimask, hq=self.model.hq_mode)
         flags, about = self.output, {"model": segmenter.name, "file_name": str(item.path)}
         shown = {"overlay": flags.overlay, "cutouts": flags.cutout}
-        files = save_native(found, source, prompts, flags.output, item.name, **shown, **about)  # type: ignore[arg-type]
-        said = summary(len(found), [one.score for one in found])
+        files = save_native(objects, source, prompts, flags.output, item.name, **shown, **about)  # type: ignore[arg-type]
+        said = summary(len(objects), [refined.score for refined in objects])
         return Outcome(files, f"{said}{asked.times(time.perf_counter() - started)}")
 
 

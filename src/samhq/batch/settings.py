@@ -92,8 +92,8 @@ class ModelSettings:
         from samhq.storage import digest
 
         files = weight_files(self.model)
-        asked = {"hq": self.hq_mode, "multimask": self.multimask, "dtype": self.dtype}
-        return {"weights": digest.of_files(files), **asked}
+        settings = {"hq": self.hq_mode, "multimask": self.multimask, "dtype": self.dtype}
+        return {"weights": digest.of_files(files), **settings}
 
 
 @dataclass(frozen=True)

@@ -79,12 +79,12 @@ def _from_shapes(shapes: TensorShapes, fields: Declared) -> tuple[ModelConfig, t
     if kind is None:
         raise strangers.refuse(shapes.keys)
     hq, decoder = shapes.has(*_HQ), _decoder(shapes)
-    found = kind.recognised(shapes, fields)
-    config = ModelConfig("custom", found.encoder, hq=hq, decoder=decoder)
+    recognised = kind.recognised(shapes, fields)
+    config = ModelConfig("custom", recognised.encoder, hq=hq, decoder=decoder)
     if config.second:
         config = config.replace(memory=_memory(shapes), defaults=SAM2)
-    config = config if found.side is None else config.replace(side=found.side)
-    return config, (*_FREE, *found.undecided, *_FREE_MEMORY)
+    config = config if recognised.side is None else config.replace(side=recognised.side)
+    return config, (*_FREE, *recognised.undecided, *_FREE_MEMORY)
 
 
 def _memory(shapes: TensorShapes) -> MemoryConfig | None:
@@ -121,9 +121,9 @@ def _decoder(shapes: TensorShapes) -> DecoderConfig:
 
 def _agree(config: ModelConfig, fields: Declared, free: tuple[str, ...]) -> None:
     """Refuses a stated number that differs from the tensors."""
-    for name, seen in declared.flat(config).items():
-        if name in fields and name not in free and declared.checked(name, fields[name], seen) != seen:
+    for name, shown in declared.flat(config).items():
+        if name in fields and name not in free and declared.checked(name, fields[name], shown) != shown:
             raise CheckpointError(
                 f"Expected the tensors to fit what is written beside them, got {name} = {fields[name]!r} in the "
-                f"config and {seen!r} in the tensors. Download both again, or remove the config."
+                f"config and {shown!r} in the tensors. Download both again, or remove the config."
             )

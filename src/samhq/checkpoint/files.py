@@ -188,9 +188,9 @@ def _read_folder(folder: Path) -> Contents:
             f"Give one of its files instead: {', '.join(inside[:5])}." if inside else "Give a file, or another folder."
         )
         raise CheckpointError(f"Expected one of {', '.join(WEIGHT_NAMES)} in the folder {folder}, got none. {hint}")
-    found = _read_shards(folder / names[0]) if names[0].endswith(".json") else read(folder / names[0])
+    contents = _read_shards(folder / names[0]) if names[0].endswith(".json") else read(folder / names[0])
     config = read_json(folder / "config.json") if (folder / "config.json").is_file() else None
-    return Contents(found.value, found.metadata, config)
+    return Contents(contents.value, contents.metadata, config)
 
 
 def _content(source: bytes | bytearray | Readable) -> bytes:

@@ -21,10 +21,10 @@ def weights_hash(model: Sam) -> str:
     Computed once for each model, and again if its weights are replaced or changed in place.
     """
     state = model.state_dict()
-    seen = tuple((tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version) for tensor in state.values())
+    versions = tuple((tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version) for tensor in state.values())
     known = _HASHES.get(model)
-    if known is None or known[0] != seen:
-        known = _HASHES[model] = seen, tensors_hash(state)
+    if known is None or known[0] != versions:
+        known = _HASHES[model] = versions, tensors_hash(state)
     return known[1]
 
 

@@ -128,8 +128,8 @@ def cached(name: str) -> Path | None:
     from huggingface_hub import try_to_load_from_cache
 
     row = published(name)
-    found = try_to_load_from_cache(row.repo, row.filename)
-    return _place(Path(found)) if isinstance(found, str) else None
+    path = try_to_load_from_cache(row.repo, row.filename)
+    return _place(Path(path)) if isinstance(path, str) else None
 
 
 def published(name: str) -> Published:
@@ -186,8 +186,8 @@ def verify(path: Path, row: Published) -> None:
         CheckpointError: it is another file, or damaged.
     """
     status, notes = path.stat(), _notes()
-    seen: list[object] = [status.st_size, status.st_mtime_ns, row.sha256]
-    if notes.get(str(path)) == seen:
+    stamp: list[object] = [status.st_size, status.st_mtime_ns, row.sha256]
+    if notes.get(str(path)) == stamp:
         return
     with path.open("rb") as stream:
         digest = hashlib.sha256()
@@ -200,7 +200,7 @@ def verify(path: Path, row: Published) -> None:
         )
     # Without a writable cache the file is checked again next time.
     with contextlib.suppress(CheckpointError):
-        write_json(_notes_path(), {**notes, str(path): seen})
+        write_json(_notes_path(), {**notes, str(path): stamp})
 
 
 def _download(repo: str, filename: str) -> Path:

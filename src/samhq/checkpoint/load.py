@@ -84,16 +84,16 @@ def load_state(source: Source = None) -> tuple[dict[str, Tensor], Detection]:
     held = source if files.is_in_memory(source) else locate(source)
     contents, path = files.read(held), files.named(held)
     try:
-        found = unwrap(contents.value)
+        unwrapped = unwrap(contents.value)
         fields = hf_config.declare(contents.config) if contents.config is not None else {}
-        detection = detect(found.state, {**fields, **declared.from_metadata(contents.metadata)})
+        detection = detect(unwrapped.state, {**fields, **declared.from_metadata(contents.metadata)})
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
-    state: dict[str, Tensor] = found.state
+    state: dict[str, Tensor] = unwrapped.state
     if detection.layout == "transformers":
         _check_positional(state, path)
         state = naming.to_original(state, strict=False)
-    return state, replace(detection, wrapper=found.wrapper, prefix=found.prefix, left_out=found.left_out)
+    return state, replace(detection, wrapper=unwrapped.wrapper, prefix=unwrapped.prefix, left_out=unwrapped.left_out)
 
 
 def load_checked(source: Source = None) -> tuple[dict[str, Tensor], Detection]:
@@ -196,11 +196,11 @@ def _outline(config: ModelConfig) -> Sam:
 
 def _expect(detection: Detection, source: Source, name: str | None, hq: bool | None) -> None:
     config = detection.config
-    wanted = model_config(name) if name is not None else None
-    if wanted is not None and _numbers(wanted) != _numbers(config):
+    expected = model_config(name) if name is not None else None
+    if expected is not None and _numbers(expected) != _numbers(config):
         raise CheckpointError(
-            f"Expected {wanted.name}, got {detection} in {_words(source)}. "
-            f"Load it as {config.name!r}, or give the weights of {wanted.name}."
+            f"Expected {expected.name}, got {detection} in {_words(source)}. "
+            f"Load it as {config.name!r}, or give the weights of {expected.name}."
         )
     if hq is not None and hq != config.hq:
         kinds = {True: "a model with HQ heads", False: "a model without HQ heads"}

@@ -199,10 +199,10 @@ def _rename(state: Mapping[str, Value], name: Renamer, layout: str, *, strict: b
 
 def _depth(state: Mapping[str, object], kind: str) -> int:
     """The number of layers of the IoU head; transformers' name of its last layer depends on it."""
-    found = [key for key in state if key.startswith(f"{_IOU_HEAD}.{kind}") and key.endswith(".weight")]
+    keys = [key for key in state if key.startswith(f"{_IOU_HEAD}.{kind}") and key.endswith(".weight")]
     if kind == "proj_":
-        found += [key for key in state if key.startswith(f"{_IOU_HEAD}.layers.") and key.endswith(".weight")]
-    return max(len(found), 2) if found else DecoderConfig.iou_depth
+        keys += [key for key in state if key.startswith(f"{_IOU_HEAD}.layers.") and key.endswith(".weight")]
+    return max(len(keys), 2) if keys else DecoderConfig.iou_depth
 
 
 @lru_cache(maxsize=8)

@@ -67,8 +67,8 @@ def check_described(state: Mapping[str, Tensor], config: ModelConfig) -> None:
     Raises:
         ConfigError: a reader would take them for another model, for instance a TinyViT of another side.
     """
-    seen = detect({name: tuple(tensor.shape) for name, tensor in state.items()}).config
-    read, own = (declared.flat(one.replace(name="", family="")) for one in (seen, config))
+    detected = detect({name: tuple(tensor.shape) for name, tensor in state.items()}).config
+    read, own = (declared.flat(fields_of.replace(name="", family="")) for fields_of in (detected, config))
     hidden = [f"{name} = {value}" for name, value in own.items() if read.get(name) != value]
     if hidden:
         raise ConfigError(

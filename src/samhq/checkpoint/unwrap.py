@@ -79,7 +79,7 @@ def common_prefix(keys: Iterable[str]) -> str:
     """
     names = list(keys)
     parts = _parts(names)
-    whole = {prefix: found for prefix, found in parts.items() if _is_whole(found)} or parts
+    whole = {prefix: part for prefix, part in parts.items() if _is_whole(part)} or parts
     if len(whole) > 1:
         raise CheckpointError(
             f"Expected the weights of one model, got several, under {sample(map(repr, sorted(whole)))}. "
@@ -108,12 +108,20 @@ def _chosen(value: object) -> tuple[Found, list[Found]]:
 
     If none is a SAM, the one in which training code would keep a model, so that messages can describe it.
     """
-    found = [one for one in _mappings(value) if any(isinstance(item, Tensor) for item in one[1].values())]
-    models = [one for one in found if any(map(_is_whole, _parts(k for k in one[1] if isinstance(k, str)).values()))]
-    likely = models or [one for one in found if not any("optim" in key or key == "state" for key in one[0])]
+    candidates = [
+        mapping for mapping in _mappings(value) if any(isinstance(item, Tensor) for item in mapping[1].values())
+    ]
+    models = [
+        mapping
+        for mapping in candidates
+        if any(map(_is_whole, _parts(k for k in mapping[1] if isinstance(k, str)).values()))
+    ]
+    likely = models or [
+        mapping for mapping in candidates if not any("optim" in key or key == "state" for key in mapping[0])
+    ]
     if not likely:
         raise CheckpointError(f"Expected the weights of a model, got {_what(value)}.")
-    first, *others = sorted(likely, key=lambda one: _rank(one[0]))
+    first, *others = sorted(likely, key=lambda mapping: _rank(mapping[0]))
     if models and others and _rank(first[0]) == _rank(others[0][0]):
         names = sample(repr(".".join(path)) for path, _ in models)
         raise CheckpointError(

@@ -134,8 +134,8 @@ def works(config: ModelConfig, prompts: tuple[int, ...], everything: int = 0) ->
 
     hq: Any = "add" if config.hq else "off"
     decoded = [Decode(config, count, "boxes", hq) for count in dict.fromkeys(prompts)]
-    found = [EverythingLoad(config, everything)] if everything else []
-    return [Encode(config), *decoded, Click(config, 1, "points", hq), *found]
+    whole_image = [EverythingLoad(config, everything)] if everything else []
+    return [Encode(config), *decoded, Click(config, 1, "points", hq), *whole_image]
 
 
 def tell(parties: Contest, work: Work, seconds: float, as_json: bool) -> None:

@@ -161,7 +161,7 @@ def _by_prompts(
     models = compared.load()
     for _, segmenter in models:  # Checked first, because each of them may take an hour.
         make_plan(segmenter.model, asked.kinds, asked.protocol, compared.hq or None, asked.seed)
-    found = [
+    evaluations = [
         measure(
             segmenter,
             pictures,
@@ -177,11 +177,11 @@ def _by_prompts(
         for label, segmenter in models
     ]
     if report.output is not None:
-        write_tables(report.output, found)
+        write_tables(report.output, evaluations)
         if report.worst:
             segmenters, folder = [segmenter for _, segmenter in models], report.output / "worst"
-            draw_worst(segmenters, pictures, found, folder, count=report.worst, seed=asked.seed)
-    _tell([one.to_json() for one in found], side_by_side(found), report)
+            draw_worst(segmenters, pictures, evaluations, folder, count=report.worst, seed=asked.seed)
+    _tell([evaluation.to_json() for evaluation in evaluations], side_by_side(evaluations), report)
     return 0
 
 
@@ -218,15 +218,15 @@ def _by_boxes(
     models, mode = compared.load(), compared.hq[0] if compared.hq else None
     with _boxes(source, asked, compared.device, images, limit, report.output) as boxes:
         measure, table = _measure(source, boxes, images, report.output, skip_missing)
-        found = [measure(m, name=label, hq=mode, limit=limit, progress=sys.stderr.isatty()) for label, m in models]
-    told, text = [one.to_json() for one in found], table(found)
+        scores = [measure(m, name=label, hq=mode, limit=limit, progress=sys.stderr.isatty()) for label, m in models]
+    records, text = [model_scores.to_json() for model_scores in scores], table(scores)
     if report.output is not None:
         from samhq.storage.atomic import whole_file
 
-        for name, content in (("summary.json", json.dumps(told, indent=1) + "\n"), ("summary.md", text)):
+        for name, content in (("summary.json", json.dumps(records, indent=1) + "\n"), ("summary.md", text)):
             with whole_file(report.output / name) as part:
                 part.write_text(content, encoding="utf-8", errors="backslashreplace")
-    _tell(told, text, report)
+    _tell(records, text, report)
     return 0
 
 

@@ -54,17 +54,17 @@ def _expand(item: str, output: Path, recursive: bool) -> list[Path]:
         return [_kept(fetched(item), name_of(item), output)]
     path = Path(item).expanduser()
     if path.is_dir():
-        found = [p for p in (_below(path, output) if recursive else path.iterdir()) if is_picture_file(p)]
+        pictures = [p for p in (_below(path, output) if recursive else path.iterdir()) if is_picture_file(p)]
     elif not path.exists() and glob.has_magic(item):
-        found = [p for p in map(Path, glob.glob(str(path), recursive=True)) if is_picture_file(p)]
+        pictures = [p for p in map(Path, glob.glob(str(path), recursive=True)) if is_picture_file(p)]
     else:
         return [path]
-    if not found:
+    if not pictures:
         hint = "" if recursive or not path.is_dir() else " --recursive looks into its subfolders too."
         raise ConfigError(
             f"Expected pictures in {item}, got none. Known suffixes: {', '.join(sorted(SUFFIXES))}.{hint}"
         )
-    return sorted(found)
+    return sorted(pictures)
 
 
 def _below(folder: Path, output: Path) -> Iterator[Path]:

@@ -78,9 +78,9 @@ def segment(
     options = {"command": "segment", **look.options(), **embeddings.options(), **output.options()}
     options |= text.search_options()
     given = prompt.given()
-    asked = hashes_of_prompts(given, pictures)
+    prompt_hashes = hashes_of_prompts(given, pictures)
     tally = run_job(
-        [Item(*each) for each in zip(pictures, names, asked, strict=True)],
+        [Item(*each) for each in zip(pictures, names, prompt_hashes, strict=True)],
         SegmentWork(output, given, text, model, look, embeddings),
         output.output if kept else None,
         options={**options, **model.options()} if kept else None,

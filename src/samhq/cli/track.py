@@ -92,8 +92,8 @@ class VideoPromptFlags:
         points = [(x, y) for x, y, _ in self.point] or None
         labels = [label for _, _, label in self.point] or None
         mask = None if self.mask is None else read_mask_prompt(self.mask)
-        asked = [Prompt(points, labels, box, mask) for box in self.box or (None,)]
-        return [VideoPrompt(number, self.frame, prompt) for number, prompt in enumerate(asked, 1)]
+        prompts = [Prompt(points, labels, box, mask) for box in self.box or (None,)]
+        return [VideoPrompt(number, self.frame, prompt) for number, prompt in enumerate(prompts, 1)]
 
 
 @Parameter(name="*")
@@ -265,9 +265,9 @@ def _options(prompt: VideoPromptFlags, model: VideoModelFlags, how: TrackFlags) 
 
     files = {name: getattr(prompt, name) for name in ("mask", "prompts", "boxes")}
     contents = {name: None if path is None else digest.of_files([path]) for name, path in files.items()}
-    asked = {"point": [list(one) for one in prompt.point], "box": [list(one) for one in prompt.box]}
+    settings = {"point": [list(shape) for shape in prompt.point], "box": [list(shape) for shape in prompt.box]}
     return {
-        "prompts": {**asked, "frame": prompt.frame, "every": prompt.every, **contents},
+        "prompts": {**settings, "frame": prompt.frame, "every": prompt.every, **contents},
         "model": {**model.plain.options(), "memory_dtype": model.memory_dtype},
         **asdict(how),
     }

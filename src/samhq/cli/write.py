@@ -129,17 +129,17 @@ def find_records(results: Sequence[Path]) -> list[Path]:
     Raises:
         ConfigError: a name that does not exist, or no record at all.
     """
-    found: list[Path] = []
+    records: list[Path] = []
     for path in results:
         if not path.exists():
             raise ConfigError(f"Expected a folder of results or a JSON record, got {path}, which does not exist.")
-        found += sorted(path.glob("*.json")) if path.is_dir() else [path]
-    if not found:
+        records += sorted(path.glob("*.json")) if path.is_dir() else [path]
+    if not records:
         raise ConfigError(
             f"Expected JSON records in {', '.join(map(str, results)) or 'the results'}, got none. Give the --output "
             "folder of samhq segment or samhq everything."
         )
-    return found
+    return records
 
 
 def check_names(records: Sequence[Path]) -> None:
@@ -148,9 +148,9 @@ def check_names(records: Sequence[Path]) -> None:
     Raises:
         ConfigError: two have the same name.
     """
-    seen: dict[str, Path] = {}
+    names: dict[str, Path] = {}
     for path in records:
-        first = seen.setdefault(path.stem, path)
+        first = names.setdefault(path.stem, path)
         if first is not path:
             raise ConfigError(
                 f"Expected records with different names, got {first} and {path}, whose files would replace each "

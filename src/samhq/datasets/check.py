@@ -103,9 +103,9 @@ def _part_report(part: Part, root: Path, read: Callable[[Pictures], DatasetRepor
 def _report(pictures: Pictures, *, workers: int, progress: Progress) -> DatasetReport:
     with ThreadPoolExecutor(max(1, workers)) as pool:
         results = pool.map(partial(_seen, pictures), range(len(pictures)))
-        seen = list(progress(results, len(pictures), pictures.name))
-    findings = [finding for one in seen for finding in one.findings] + list(_beside(pictures))
-    objects, crowds = sum(one.objects for one in seen), sum(one.crowds for one in seen)
+        checked = list(progress(results, len(pictures), pictures.name))
+    findings = [finding for result in checked for finding in result.findings] + list(_beside(pictures))
+    objects, crowds = sum(result.objects for result in checked), sum(result.crowds for result in checked)
     return DatasetReport(pictures.name, len(pictures), objects, crowds, findings=tuple(findings))
 
 

@@ -168,7 +168,7 @@ def in_order(ids: Iterable[int | str]) -> list[int | str]:
 
 
 def _check_different(ids: Sequence[int | str], which: str) -> None:
-    again = next((one for one, count in Counter(ids).items() if count > 1), None)
+    again = next((value for value, count in Counter(ids).items() if count > 1), None)
     if again is not None:
         raise ConfigError(f"Expected different {which}, got {again!r} twice. Number them anew.")
 

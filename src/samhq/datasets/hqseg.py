@@ -67,14 +67,14 @@ def parts_of(name: str) -> tuple[Part, ...]:
     Raises:
         ConfigError: no such part.
     """
-    wanted = name.casefold()
-    found = tuple(part for part in PARTS if wanted in (part.name.casefold(), part.split, "all"))
-    if wanted == "all":
+    folded = name.casefold()
+    parts = tuple(part for part in PARTS if folded in (part.name.casefold(), part.split, "all"))
+    if folded == "all":
         return PARTS
-    if not found:
+    if not parts:
         known = ["train", "val", "all", *(part.name for part in PARTS)]
         raise ConfigError(f"Expected a part of HQSeg-44K, got {name!r}. {did_you_mean(name, known)}")
-    return found
+    return parts
 
 
 def open_part(part: Part, root: Path) -> PairFolder:

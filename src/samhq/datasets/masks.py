@@ -57,13 +57,13 @@ def _deep(values: np.ndarray, levels: UInt8[np.ndarray, "H W"], path: Path) -> B
     """The mask from numbers of more than 8 bits; `levels` are their 8-bit form."""
     if values.dtype.kind in "iu" and values.max() <= 1:
         return values > 0
-    found = levels > THRESHOLD
-    if values.max() > 1 and not found.any():
+    mask = levels > THRESHOLD
+    if values.max() > 1 and not mask.any():
         raise ImageError(
             f"Expected a mask of 0/1, 0/255 or 0/65535, got values up to {values.max():.6g} in {path}, which looks "
             "like a label map. Save a mask for each object, or a palette with colours."
         )
-    return found
+    return mask
 
 
 def _palette(file: Image.Image) -> UInt8[np.ndarray, "256 3"]:

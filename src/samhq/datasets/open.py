@@ -41,11 +41,11 @@ def open_dataset(
 
 
 def _present(pictures: Pictures) -> Pictures:
-    found, missing = present(pictures)
+    there, missing = present(pictures)
     if missing:
         count, of = len(missing), len(pictures)
         print_line(f"{pictures.name}: {count} of {of} pictures left out, such as {missing[0]}", stream=sys.stderr)
-    return found
+    return there
 
 
 def _opened(source: str | Path, images: Path | None) -> Pictures:

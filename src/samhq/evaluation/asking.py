@@ -68,8 +68,8 @@ def parse_asks(words: str | Sequence[str]) -> list[Ask]:
 
 
 def _parse(word: str) -> Ask:
-    found = re.fullmatch(r"(box)?\+?(?:(\d+)p)?\+?(?:(\d+)n)?", word)
-    ask = Ask(bool(found[1]), int(found[2] or 0), int(found[3] or 0)) if found else Ask()
+    match = re.fullmatch(r"(box)?\+?(?:(\d+)p)?\+?(?:(\d+)n)?", word)
+    ask = Ask(bool(match[1]), int(match[2] or 0), int(match[3] or 0)) if match else Ask()
     if str(ask) != word or not (ask.box or ask.inside) or max(ask.inside, ask.outside) > MOST_POINTS:
         raise ConfigError(
             f"Expected prompts such as box, point, 5p, 5p+5n, box+1p, curve or {CLICKS}, with at most {MOST_POINTS} "

@@ -113,12 +113,12 @@ def numbers_of(evaluation: COCOeval) -> AveragePrecision:
         evaluation.eval["precision"],
         evaluation.params,
     )  # [thresholds, recalls, categories, areas, dets]
-    told = {}
+    numbers = {}
     for field, threshold, size in _TOLD:
         rows = slice(None) if threshold is None else np.isclose(params.iouThrs, threshold)
-        told[field] = _mean(precision[rows, :, :, params.areaRngLbl.index(size), -1])
+        numbers[field] = _mean(precision[rows, :, :, params.areaRngLbl.index(size), -1])
     categories = {int(id): _mean(precision[:, :, k, 0, -1]) for k, id in enumerate(params.catIds)}
-    return AveragePrecision(**told, categories=categories)
+    return AveragePrecision(**numbers, categories=categories)
 
 
 def _mean(precision: np.ndarray) -> float:
@@ -196,15 +196,20 @@ def _boundary_ious(
     from pycocotools import mask as coco
 
     ious = mask_ious(image, category)
-    true, found = evaluation._gts[image, category], evaluation._dts[image, category]
-    if not len(true) or not len(found):
+    true, predicted = evaluation._gts[image, category], evaluation._dts[image, category]
+    if not len(true) or not len(predicted):
         return ious
-    order = np.argsort([-one["score"] for one in found], kind="mergesort")[: evaluation.params.maxDets[-1]]
-    bands = [
-        [known.setdefault((side, one["id"]), boundary_code(one["segmentation"], dilation)) for one in ones]
-        for side, ones in ((False, [found[k] for k in order]), (True, true))
+    order = np.argsort([-true_object["score"] for true_object in predicted], kind="mergesort")[
+        : evaluation.params.maxDets[-1]
     ]
-    crowds = [one["iscrowd"] for one in true]
+    bands = [
+        [
+            known.setdefault((side, true_object["id"]), boundary_code(true_object["segmentation"], dilation))
+            for true_object in records
+        ]
+        for side, records in ((False, [predicted[k] for k in order]), (True, true))
+    ]
+    crowds = [true_object["iscrowd"] for true_object in true]
     of_bands = np.asarray(coco.iou(*bands, crowds))
     return np.where(np.array(crowds, bool), ious, np.minimum(ious, of_bands))
 

@@ -97,8 +97,8 @@ def click_through(
         for row in active:
             clicks[row].append(places[row])  # type: ignore[arg-type]
         if active:
-            asked = _prompts([clicks[row] for row in active], None if logits is None else logits[active], scale_xy)
-            low, masks[active] = answer(asked, "best" if number == 0 else "single")
+            prompts = _prompts([clicks[row] for row in active], None if logits is None else logits[active], scale_xy)
+            low, masks[active] = answer(prompts, "best" if number == 0 else "single")
             # At the first click all objects are active, because an empty mask is wrong for every object.
             logits = low if logits is None else logits.index_copy(0, torch.tensor(active, device=low.device), low)
         for row, (mask, truth) in enumerate(zip(masks, true, strict=True)):

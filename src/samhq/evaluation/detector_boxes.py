@@ -67,8 +67,8 @@ def write_boxes(
     shown = range(len(pictures)) if places is None else places
     groups = [shown[start : start + _AT_ONCE] for start in range(0, len(shown), _AT_ONCE)]
     for group in counted(groups, "batch", label, show=label is not None):
-        for place, found in zip(group, _found(search, pictures, group), strict=True):
-            records += _records(search.selection.apply(found), pictures.images[place]["id"], ids)
+        for place, boxes in zip(group, _found(search, pictures, group), strict=True):
+            records += _records(search.selection.apply(boxes), pictures.images[place]["id"], ids)
     with whole_file(path) as part:
         part.write_text(json.dumps(records), encoding="utf-8")
     return path

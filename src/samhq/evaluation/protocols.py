@@ -89,7 +89,7 @@ class PublishedProtocol(View):
 
     def back(self, logits: Float[Tensor, "P 1 G G"]) -> Bool[np.ndarray, "P H W"]:
         """Stretched to the picture's size in one step."""
-        masks = [_stretched(one[None].float(), self.original_hw)[0, 0] > 0 for one in logits]
+        masks = [_stretched(mask_logits[None].float(), self.original_hw)[0, 0] > 0 for mask_logits in logits]
         return torch.stack(masks).cpu().numpy()
 
 

@@ -67,8 +67,8 @@ class Evaluation:
     @classmethod
     def of(cls, model: str, source: str, protocol: str, scored: Sequence[Scored]) -> Evaluation:
         """The evaluation from the rows of all pictures."""
-        rows = tuple(row for one in scored for row in one.rows)
-        empty, crowds = sum(one.empty for one in scored), sum(one.crowds for one in scored)
+        rows = tuple(row for record in scored for row in record.rows)
+        empty, crowds = sum(record.empty for record in scored), sum(record.crowds for record in scored)
         return cls(model, source, protocol, rows, len(scored), empty, crowds)
 
     def summaries(self) -> list[Summary]:
@@ -138,15 +138,15 @@ def means(rows: Sequence[Row]) -> Means:
 def side_by_side(evaluations: Sequence[Evaluation]) -> str:
     """Markdown tables of several evaluations, a row for each model, kind of prompt and HQ mode; values in per cent."""
     parts = [_about(evaluations)]
-    found = [(evaluation.model, summary) for evaluation in evaluations for summary in evaluation.summaries()]
-    order = list(dict.fromkeys((summary.prompt, summary.hq) for _, summary in found))
+    pairs = [(evaluation.model, summary) for evaluation in evaluations for summary in evaluation.summaries()]
+    order = list(dict.fromkeys((summary.prompt, summary.hq) for _, summary in pairs))
     # For each kind of prompt, the models are listed one below the other.
-    found.sort(key=lambda pair: order.index((pair[1].prompt, pair[1].hq)))
-    asked = [pair for pair in found if not pair[1].curve]
-    clicked = [pair for pair in found if pair[1].curve]
-    if asked:
+    pairs.sort(key=lambda pair: order.index((pair[1].prompt, pair[1].hq)))
+    with_prompts = [pair for pair in pairs if not pair[1].curve]
+    clicked = [pair for pair in pairs if pair[1].curve]
+    if with_prompts:
         head = ["model", "prompt", "HQ", "objects", "mIoU", "mBIoU", "thin", *get_args(Size)]
-        parts.append(markdown(head, [_asked_row(model, summary) for model, summary in asked]))
+        parts.append(markdown(head, [_asked_row(model, summary) for model, summary in with_prompts]))
     if clicked:
         noc_names = [f"NoC@{_percent(t)}" for t in TARGETS] + [f"not {_percent(t)}" for t in TARGETS]
         head = ["model", "HQ", "objects", *noc_names, *(f"IoU@{n}" for n in SHOWN_CLICKS), f"mBIoU@{MOST}"]
@@ -242,7 +242,7 @@ def as_json(value: Any) -> Any:
     {'iou': 0.5, 'thin': [None, None]}
     """
     if isinstance(value, Mapping):
-        return {key: as_json(one) for key, one in value.items()}
+        return {key: as_json(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [as_json(one) for one in value]
+        return [as_json(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

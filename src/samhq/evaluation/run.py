@@ -141,9 +141,9 @@ def score_sample(sam: Sam, sample: Sample, plan: Plan) -> list[Row]:
     rows: list[Row] = []
     for start in range(0, len(chosen), _AT_ONCE):
         some = chosen[start : start + _AT_ONCE]
-        asked = shown.view.masks_to_ask(sample.masks[some])
+        true_masks = shown.view.masks_to_ask(sample.masks[some])
         for ask, mode in product(plan.asks, plan.modes):
-            rows += shown.asked(some, asked, ask, mode, plan)
+            rows += shown.asked(some, true_masks, ask, mode, plan)
         for mode in plan.modes if plan.clicks else ():
             rows += shown.clicked(some, mode)
     return rows
@@ -234,6 +234,6 @@ def _pictures(
 
 def _settings(sam: Sam, plan: Plan, pictures: Pictures) -> dict[str, Any]:
     """Everything that rows depend on except the pictures' content, as JSON values."""
-    asked = {"prompts": [str(ask) for ask in plan.asks] + [CLICKS] * plan.clicks, "seed": plan.seed}
+    settings = {"prompts": [str(ask) for ask in plan.asks] + [CLICKS] * plan.clicks, "seed": plan.seed}
     protocol = {"protocol": plan.protocol, "hq": list(plan.modes), "side": sam.config.side}
-    return {"weights": weights_hash(sam), "pictures": pictures.name, **asked, **protocol}
+    return {"weights": weights_hash(sam), "pictures": pictures.name, **settings, **protocol}

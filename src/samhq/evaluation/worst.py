@@ -107,8 +107,8 @@ def _sheet(
     for model, evaluation in zip(models, evaluations, strict=True):
         mode = evaluation.rows[0].hq
         mask = _answer(model, sample, k, case.ask, mode, protocol, seed)
-        found = score(mask, true)
-        said = f"{evaluation.model} {mode}: IoU {per_cent(found.iou)}, boundary {per_cent(found.boundary_iou)}"
+        scores = score(mask, true)
+        said = f"{evaluation.model} {mode}: IoU {per_cent(scores.iou)}, boundary {per_cent(scores.boundary_iou)}"
         parts = [zoom.mask(part) for part in (mask & true, true & ~mask, mask & ~true)]
         panels.append((said, overlay(image, np.stack(parts))))
     return _beside(panels, f"{about}   ({_LEGEND})")

@@ -175,12 +175,12 @@ def maps(config: ModelConfig) -> dict[str, tuple[int, int, int]]:
     ['features', 'level0', 'level1']
     """
     grid, row = config.grid, config.decoder
-    found = {"features": (row.dim, grid, grid)}
+    shapes = {"features": (row.dim, grid, grid)}
     if config.has_hq_map:
-        found["hq_features"] = (row.mask_dim, 4 * grid, 4 * grid)
+        shapes["hq_features"] = (row.mask_dim, 4 * grid, 4 * grid)
     if config.second:
-        found |= {"level0": (row.mask_dim, 4 * grid, 4 * grid), "level1": (row.middle_dim, 2 * grid, 2 * grid)}
-    return found
+        shapes |= {"level0": (row.mask_dim, 4 * grid, 4 * grid), "level1": (row.middle_dim, 2 * grid, 2 * grid)}
+    return shapes
 
 
 def _combine(proto: Any) -> None:

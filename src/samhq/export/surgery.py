@@ -18,7 +18,7 @@ def only_if(model: Any, output: str, condition: str) -> str:
     from onnx import TensorProto, helper
 
     graph = model.graph
-    found = next(value for value in graph.output if value.name == output)
+    value_info = next(value for value in graph.output if value.name == output)
     others = [value.name for value in graph.output if value.name != output]
     alone = needed_for(graph.node, [output]) - needed_for(graph.node, [*others, condition])
     moved = [node for place, node in enumerate(graph.node) if place in alone]
@@ -31,7 +31,7 @@ def only_if(model: Any, output: str, condition: str) -> str:
         "If",
         [condition],
         [f"{output}_or_none"],
-        then_branch=helper.make_graph(moved, f"{output}_wanted", [], [found]),
+        then_branch=helper.make_graph(moved, f"{output}_wanted", [], [value_info]),
         else_branch=helper.make_graph([zeros], f"{output}_unwanted", [], [none]),
     )
     outputs = [value for value in graph.output if value.name != output]
@@ -46,12 +46,12 @@ def only_if(model: Any, output: str, condition: str) -> str:
 
 def needed_for(nodes: Iterable[Any], names: Iterable[str]) -> set[int]:
     """The indices of the nodes, in order of computation, that values with these `names` come from."""
-    wanted, found = set(names), set()
+    missing, places = set(names), set()
     for place, node in reversed(list(enumerate(nodes))):
-        if wanted & set(node.output):
-            found.add(place)
-            wanted |= set(node.input) | captured(node)
-    return found
+        if missing & set(node.output):
+            places.add(place)
+            missing |= set(node.input) | captured(node)
+    return places
 
 
 def captured(node: Any) -> set[str]:

@@ -77,21 +77,21 @@ def verify(
     config = model.config
     pixels, frame = to_square(shown, config.side, config.encoder.normalisation, squashed=config.second)
     about = About.from_metadata(open_graph(Path(directory) / DECODER).metadata, Path(directory) / DECODER)
-    asked = random_prompts(prompts, frame, seed)
+    test_prompts = random_prompts(prompts, frame, seed)
     with torch.inference_mode():
         embedding = model.encode(torch.from_numpy(pixels).to(model.device))
         if about.contract == "original":
-            pairs, features = _original_pairs(model, Path(directory), embedding, pixels, asked, (hq, multimask))
+            pairs, features = _original_pairs(model, Path(directory), embedding, pixels, test_prompts, (hq, multimask))
         else:
             exported = OnnxModel(directory, providers, precision)
             ours = exported.encode(pixels)
             features = ours.features
             pairs = [
                 (_answer(_decoded(model, embedding, part, candidates, hq)), exported.decode(ours, part, candidates, hq))
-                for part in asked
+                for part in test_prompts
                 for candidates, hq in modes(model)
             ]
-    return agreement(pairs, embedding.features.float().cpu().numpy(), features, sum(map(len, asked)))
+    return agreement(pairs, embedding.features.float().cpu().numpy(), features, sum(map(len, test_prompts)))
 
 
 def modes(model: Sam) -> list[tuple[Candidates, HQMode]]:
@@ -132,7 +132,7 @@ def random_prompts(count: int, frame: Frame, seed: int) -> list[PromptArrays]:
 
 def _smooth(rng: np.random.Generator, count: int, side: int) -> np.ndarray:
     small = rng.standard_normal((count, 5, 5)).astype(np.float32) * 5
-    grown = [np.array(Image.fromarray(one).resize((side, side), Image.Resampling.BICUBIC)) for one in small]
+    grown = [np.array(Image.fromarray(channel).resize((side, side), Image.Resampling.BICUBIC)) for channel in small]
     return np.stack(grown)[:, None]
 
 
@@ -184,13 +184,13 @@ def _original_pairs(
     """Outputs of the network and of the original contract, one prompt at a time, and the encoder's features."""
     encoded, decoder = open_graph(folder / ENCODER)({"pixels": pixels}), open_graph(folder / DECODER)
     pairs = []
-    for one in _singly(asked):
-        inputs = original_inputs(one, model.config.side)
+    for prompt in _singly(asked):
+        inputs = original_inputs(prompt, model.config.side)
         kinds = original_choice(model, made_with[1], inputs["point_coords"].shape[1])
-        theirs = [_answer(_decoded(model, embedding, one, kind, model.hq_mode(made_with[0]))) for kind in kinds]
-        found = decoder({**encoded, **inputs})
+        theirs = [_answer(_decoded(model, embedding, prompt, kind, model.hq_mode(made_with[0]))) for kind in kinds]
+        outputs = decoder({**encoded, **inputs})
         expected = np.concatenate([logits for logits, _ in theirs], 1), np.concatenate([iou for _, iou in theirs], 1)
-        pairs.append((expected, (found["low_res_masks"], found["iou_predictions"])))
+        pairs.append((expected, (outputs["low_res_masks"], outputs["iou_predictions"])))
     return pairs, encoded["image_embeddings"]
 
 

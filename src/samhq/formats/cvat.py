@@ -32,13 +32,13 @@ def open_cvat(
     With `shapes` "polygon" every area of an object is one polygon, with its holes joined by corridors without width;
     polygons of one object have the same `group_id`. `tolerance` is in pixels.
     """
-    seen = dict.fromkeys(labels)
+    label_names = dict.fromkeys(labels)
     count = 0
     with tempfile.TemporaryFile("w+", encoding="utf-8") as body:  # The labels come before the pictures.
 
         def add(picture: Picture) -> list[Path]:
             nonlocal count
-            seen.update(dict.fromkeys(item.label for _, item in picture.objects))
+            label_names.update(dict.fromkeys(item.label for _, item in picture.objects))
             body.write(ElementTree.tostring(_image(picture, count, shapes, tolerance), encoding="unicode") + "\n")
             count += 1
             return []
@@ -47,7 +47,7 @@ def open_cvat(
         body.seek(0)
         with whole_file(path) as part, part.open("w", encoding="utf-8") as stream:
             stream.write('<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n<version>1.1</version>\n')
-            stream.write(ElementTree.tostring(_meta(list(seen), count), encoding="unicode") + "\n")
+            stream.write(ElementTree.tostring(_meta(list(label_names), count), encoding="unicode") + "\n")
             shutil.copyfileobj(body, stream)
             stream.write("</annotations>\n")
 

@@ -28,15 +28,15 @@ def labelme_record(
     With `shapes` "polygon" every area of an object is one shape, with its holes joined by corridors without width;
     shapes of one object have the same `group_id`. `tolerance` is in pixels.
     """
-    found: list[dict[str, Any]] = []
+    shape_records: list[dict[str, Any]] = []
     for number, item in picture.objects:
         parts = [_mask(item)] if shapes == "mask" else _polygons(item, tolerance)
-        found += [_shape(item, number if len(parts) > 1 else None) | part for part in parts]
+        shape_records += [_shape(item, number if len(parts) > 1 else None) | part for part in parts]
     height, width = picture.size_hw
     return {
         "version": "5.5.0",
         "flags": {},
-        "shapes": found,
+        "shapes": shape_records,
         "imagePath": image_path,
         "imageData": None,
         "imageHeight": height,

@@ -43,13 +43,13 @@ def open_labelstudio(
 
     Label Studio fetches the picture from `image_url` followed by its file name; the default is its local storage.
     """
-    seen = dict.fromkeys(labels)
+    label_names = dict.fromkeys(labels)
     with whole_file(path) as part, part.open("w", encoding="utf-8") as stream:
         separator = "[\n"
 
         def add(picture: Picture) -> list[Path]:
             nonlocal separator
-            seen.update(dict.fromkeys(item.label for _, item in picture.objects))
+            label_names.update(dict.fromkeys(item.label for _, item in picture.objects))
             stream.write(separator + json.dumps(labelstudio_task(picture, shapes, tolerance, image_url)))
             separator = ",\n"
             return []
@@ -57,7 +57,7 @@ def open_labelstudio(
         yield add
         stream.write("[]" if separator == "[\n" else "\n]")
     with whole_file(path.with_suffix(".xml")) as part:
-        part.write_text(labelling_page(list(seen) or [LABEL], shapes), encoding="utf-8")
+        part.write_text(labelling_page(list(label_names) or [LABEL], shapes), encoding="utf-8")
 
 
 def labelstudio_task(

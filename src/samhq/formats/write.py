@@ -105,7 +105,7 @@ def open_formats(
                 )
             stems.add(picture.stem)
             finished = picture.finished(options.finish)
-            return [path for one in adders for path in one(finished)]
+            return [path for adder in adders for path in adder(finished)]
 
         yield add
 

@@ -63,11 +63,11 @@ def _line(picture: Picture, annotation: Annotation, classes: dict[str, int], tol
 
 
 def _check_source(source: Path, size_hw: tuple[int, int]) -> None:
-    found = size_of_file(source)
-    if found != tuple(size_hw):
+    file_hw = size_of_file(source)
+    if file_hw != tuple(size_hw):
         raise ImageError(
             f"Expected the picture of the masks, {size_hw[1]} wide and {size_hw[0]} high, got {source}, which is "
-            f"{found[1]} x {found[0]}. Check file_name in the record."
+            f"{file_hw[1]} x {file_hw[0]}. Check file_name in the record."
         )
 
 

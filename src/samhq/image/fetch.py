@@ -30,8 +30,8 @@ def fetched(url: str, timeout: float | None = None) -> bytes:
         ImageError: it cannot be fetched, or is larger than 1 GiB.
     """
     try:
-        asked = urllib.request.Request(url, headers={"User-Agent": "samhq"})
-        with urllib.request.urlopen(asked, timeout=timeout or _TIMEOUT) as answer:
+        request = urllib.request.Request(url, headers={"User-Agent": "samhq"})
+        with urllib.request.urlopen(request, timeout=timeout or _TIMEOUT) as answer:
             data = answer.read(MOST + 1)
     except (OSError, ValueError, HTTPException) as error:
         raise ImageError(f"Expected a picture at {url}, got: {error}. Check the address and the network.") from error

@@ -206,8 +206,8 @@ class RasterSource:
         """Raw values [h,w,len(bands)]; a band that appears twice is read once."""
         from rasterio.errors import RasterioError
 
-        wanted = list(bands)
-        unique = sorted(set(wanted))
+        band_numbers = list(bands)
+        unique = sorted(set(band_numbers))
         if out_shape is not None:
             how = {**how, "out_shape": (len(unique), *out_shape)}
         try:
@@ -216,7 +216,7 @@ class RasterSource:
             raise ImageError(
                 f"Expected a whole picture, got {self.name}, which is damaged or cut off ({error}). Fetch it again."
             ) from error
-        return np.moveaxis(values[[unique.index(band) for band in wanted]], 0, -1)
+        return np.moveaxis(values[[unique.index(band) for band in band_numbers]], 0, -1)
 
     def _sample(self, side: int) -> np.ndarray:
         """All bands of the whole picture at a small size."""

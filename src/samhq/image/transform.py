@@ -47,7 +47,9 @@ def squash(image: UInt8[np.ndarray, "H W 3"], side: int) -> Float32[np.ndarray, 
     """
     _check_picture(image)
     channels = (Image.fromarray(np.ascontiguousarray(image[..., i], np.float32)) for i in range(3))
-    return np.stack([np.asarray(one.resize((side, side), Image.Resampling.BILINEAR)) for one in channels], axis=2)
+    return np.stack(
+        [np.asarray(channel.resize((side, side), Image.Resampling.BILINEAR)) for channel in channels], axis=2
+    )
 
 
 def to_square(

@@ -55,19 +55,19 @@ def propose(
     boxes = crop_boxes(size_hw, config.crop_n_layers, config.crop_overlap_ratio)
     passing = config.replace(pred_iou_thresh=0.0, stability_score_thresh=0.0) if keep_all else config
     grids = [config.grid(layer) for _, layer in boxes]
-    found: list[Proposal] = []
+    proposals: list[Proposal] = []
     best = Best()
     done, total = 0, sum(map(len, grids))
     for number, ((crop, _), grid) in enumerate(zip(boxes, grids, strict=True)):
-        seen = _Crop.look(model, image, crop, number, embedding if number == 0 else None)
-        for points in _batches(grid * seen.size_wh, _batch(model, config)):
-            more, reached = seen.proposals(model, points, passing)
-            found += more
+        view = _Crop.look(model, image, crop, number, embedding if number == 0 else None)
+        for points in _batches(grid * view.size_wh, _batch(model, config)):
+            more, reached = view.proposals(model, points, passing)
+            proposals += more
             best = best.with_(reached)
             done += len(points)
             if watch is not None:
                 watch(done, total)
-    return replace(Proposals.of(size_hw, [crop for crop, _ in boxes], found), best=best)
+    return replace(Proposals.of(size_hw, [crop for crop, _ in boxes], proposals), best=best)
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,15 +102,15 @@ class _Crop:
         scores, passing, logits = candidates(model, self.embedding, self._prompts(points, model.device), config)
         rows = points[passing.nonzero()[:, 0].cpu().numpy()] + self.crop[:2]
         masks = self.enlarger.masks(logits, config.mask_threshold, config.stability_score_offset)
-        found, best = [], Best(float(scores.max()))
+        proposals, best = [], Best(float(scores.max()))
         for mask, iou, point in zip(masks, scores[passing].tolist(), rows.tolist(), strict=True):
             stability = stability_score(mask.above, mask.below)
             best = best.with_(Best(None, stability))
             if config.stability_score_thresh <= 0 or stability >= config.stability_score_thresh:
                 changes, box = self._placed(mask)
                 if not near_crop_edge(np.array([box]), self.crop, self.size_hw)[0]:
-                    found.append(Proposal(self.number, tuple(point), box, iou, stability, changes))
-        return found, best
+                    proposals.append(Proposal(self.number, tuple(point), box, iou, stability, changes))
+        return proposals, best
 
     def _prompts(self, points: np.ndarray, device: torch.device) -> Prompts:
         places = torch.from_numpy(self.frame.points_to_model(points))[:, None].to(device)

@@ -77,9 +77,9 @@ class EmbeddingCache:
             CheckpointError: the folder cannot be written.
         """
         picture = read_image(image)
-        found = self._find(model, picture, image)
-        if found is not None:
-            return found
+        stored = self._find(model, picture, image)
+        if stored is not None:
+            return stored
         encoded = dataclasses.replace(model.encode(picture), file_name=file_name_of(image))
         self.put(model, encoded, source=image)
         return dataclasses.replace(encoded, embedding=_back(_stored(encoded.embedding, self._writes), model.model))

@@ -39,7 +39,10 @@ def candidates(
         logits = logits[passing.flatten()]
     if config.low_res_region_area:
         area = config.low_res_region_area
-        cleaned = [holes.cleaned(one, area, area, config.mask_threshold) for one in logits.float().cpu().numpy()]
+        cleaned = [
+            holes.cleaned(mask_logits, area, area, config.mask_threshold)
+            for mask_logits in logits.float().cpu().numpy()
+        ]
         logits = torch.from_numpy(np.stack(cleaned)).to(logits.device) if cleaned else logits
     return scores, passing, logits
 
@@ -59,8 +62,8 @@ def again(
     """Scores and logits of every mask after a second pass with mask and point: `logits` [PK,4g,4g], by point."""
     each = len(logits) // len(prompts)
     rows = torch.arange(len(prompts), device=logits.device).repeat_interleave(each)
-    asked = replace(prompts[rows], masks=logits.clamp(-MOST_GIVEN_BACK, MOST_GIVEN_BACK)[:, None])
-    low = model.decode(embedding, asked, candidates="single", hq=hq)
+    with_masks = replace(prompts[rows], masks=logits.clamp(-MOST_GIVEN_BACK, MOST_GIVEN_BACK)[:, None])
+    low = model.decode(embedding, with_masks, candidates="single", hq=hq)
     return low.iou.float().view(-1, each), low.logits[:, 0]
 
 

@@ -112,8 +112,8 @@ class Enlarger:
         low, high = self._range(logits, smallest=True), self._range(logits, smallest=False)
         slack = _MARGIN * torch.maximum(low.abs(), high.abs())
         full, empty = low - slack > threshold + offset, high + slack <= threshold - offset
-        for one, is_full, is_empty in zip(logits, full, empty, strict=True):
-            yield self._mask(one, is_full, (~is_full & ~is_empty).nonzero(), threshold, offset)
+        for mask_logits, is_full, is_empty in zip(logits, full, empty, strict=True):
+            yield self._mask(mask_logits, is_full, (~is_full & ~is_empty).nonzero(), threshold, offset)
 
     def _range(self, logits: Tensor, *, smallest: bool) -> Float[Tensor, "M nx ny"]:
         """The smallest, or the largest, of the logits that each block depends on."""

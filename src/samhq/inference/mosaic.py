@@ -65,8 +65,8 @@ def segment_mosaic(
             about = kept.points[row], float(kept.stability[row])
             yield runs.mask_of(kept.changes[row], kept.size_hw), float(kept.iou[row]), about
 
-    found = segment_tiles(source, masks_of, tile=tile, overlap=overlap, start_xy=start_xy, progress=progress)
-    rows = [_proposal(instance, source.size_hw, grid[instance.views[0].tile].window) for instance in found]
+    instances = segment_tiles(source, masks_of, tile=tile, overlap=overlap, start_xy=start_xy, progress=progress)
+    rows = [_proposal(instance, source.size_hw, grid[instance.views[0].tile].window) for instance in instances]
     windows = [(t.window.x0, t.window.y0, t.window.x1, t.window.y1) for t in grid]
     # The remaining masks were compared as masks, which is more exact than as boxes.
     done = chosen.replace(box_nms_thresh=1.0, crop_nms_thresh=1.0, min_mask_region_area=0)

@@ -67,23 +67,23 @@ def segment_native(
         ConfigError: as `refine`.
     """
     looker = Looker(segmenter.model, source, margin, hq)
-    asked = as_prompts(prompts)
+    prompt_list = as_prompts(prompts)
     model = segmenter.model
     config = model.config
     overview = source.overview(config.side)
     pixels, shown = to_pixels(overview, config.side, config.encoder.normalisation, squashed=config.second)
     frame = replace(shown, original_hw=source.size_hw)
-    flat = flatten(asked, frame).to(model.device)
-    found = []
+    flat = flatten(prompt_list, frame).to(model.device)
+    objects = []
     with torch.inference_mode():
         embedding = model.encode(pixels.to(model.device))
-        policies = candidates_for(asked, multimask, segmenter.defaults.click_mask)
-        for number, (prompt, policy) in enumerate(zip(asked, policies, strict=True)):
+        policies = candidates_for(prompt_list, multimask, segmenter.defaults.click_mask)
+        for number, (prompt, policy) in enumerate(zip(prompt_list, policies, strict=True)):
             one = flat[number : number + 1]
             low = model.decode(embedding, one, candidates=policy, hq=model.hq_mode(hq))
             coarse = Coarse(low.logits[0, 0].float().cpu(), frame)
-            found.append(looker.refined(prompt, coarse) or _unrefined(coarse, float(low.iou[0, 0])))
-    return found
+            objects.append(looker.refined(prompt, coarse) or _unrefined(coarse, float(low.iou[0, 0])))
+    return objects
 
 
 def _unrefined(coarse: Coarse, score: float) -> Refined:

@@ -69,13 +69,13 @@ def _links(seen: Sequence[Seen], tiles: Sequence[Tile], picture: Window) -> list
     by_tile: dict[int, list[int]] = defaultdict(list)
     for index, view in enumerate(seen):
         by_tile[view.tile].append(index)
-    found = []
+    links = []
     for a, b in combinations(sorted(by_tile), 2):
         shared = tiles[a].keep.meet(tiles[b].keep)
         if shared.area:
             rim = _rim(tiles[a].keep, shared, picture) | _rim(tiles[b].keep, shared, picture)
-            found += _pairs(seen, by_tile[a], by_tile[b], shared, rim)
-    return sorted(found, key=lambda link: (-link[0], link[1:]))
+            links += _pairs(seen, by_tile[a], by_tile[b], shared, rim)
+    return sorted(links, key=lambda link: (-link[0], link[1:]))
 
 
 def _rim(tile: Window, shared: Window, picture: Window) -> np.ndarray:
@@ -104,7 +104,7 @@ def _pairs(
     seen: Sequence[Seen], first: list[int], second: list[int], shared: Window, rim: np.ndarray
 ) -> list[tuple[float, int, int]]:
     ours, theirs = _parts(seen, first, shared), _parts(seen, second, shared)
-    found = []
+    pairs = []
     for (i, box, mask), (j, other_box, other) in product(ours, theirs):
         meet = box.meet(other_box)
         if not meet.area:
@@ -119,8 +119,8 @@ def _pairs(
         if agreement <= _AGREE and at_end:
             agreement = _agreement_of_parts(mask, box, other, other_box, rim, shared)
         if agreement > _AGREE and (at_end or common >= _SUBSTANTIAL * smaller):
-            found.append((agreement, i, j))
-    return found
+            pairs.append((agreement, i, j))
+    return pairs
 
 
 def _parts(seen: Sequence[Seen], indices: list[int], shared: Window) -> list[tuple[int, Window, np.ndarray]]:

@@ -233,10 +233,10 @@ def look_again(
         if boxes_only and prompt.box is None:
             continue
         with torch.inference_mode():
-            found = looker.refined(prompt, Coarse(torch.from_numpy(logits[number]), result.frame))
-        if found is not None:
-            masks[number] = found.piece.inside(whole(result.image.shape[:2]))
-            scores[number] = found.score
+            refined = looker.refined(prompt, Coarse(torch.from_numpy(logits[number]), result.frame))
+        if refined is not None:
+            masks[number] = refined.piece.inside(whole(result.image.shape[:2]))
+            scores[number] = refined.score
             logits[number] = _coarsened(masks[number], result.frame)
     return replace(result, candidates=masks[:, None], candidate_scores=scores[:, None], low_res_logits=logits[:, None])
 

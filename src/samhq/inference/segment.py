@@ -154,8 +154,8 @@ class Segmenter(NotCallable):
             )
             return segment_found(self, [image], search, hq=hq, refine=refine)[0]
         encoded = image if isinstance(image, EncodedImage) else self.encode(image)
-        asked = one_or_many(points, labels, box, boxes, mask, prompts)
-        return self.segment_batch([encoded], [asked], multimask=multimask, hq=hq, refine=refine)[0]
+        objects = one_or_many(points, labels, box, boxes, mask, prompts)
+        return self.segment_batch([encoded], [objects], multimask=multimask, hq=hq, refine=refine)[0]
 
     @torch.inference_mode()
     def segment_batch(
@@ -183,26 +183,26 @@ class Segmenter(NotCallable):
         if not len(images):
             return []
         lists, encoded, parts = [], [], []
-        for i, asked in enumerate(prompts):
+        for i, picture_prompts in enumerate(prompts):
             with _naming_picture(images, i):
-                lists.append(as_prompts(asked))
+                lists.append(as_prompts(picture_prompts))
         for i, image in enumerate(images):
             with _naming_picture(images, i):
                 encoded.append(image if isinstance(image, EncodedImage) else self.encode(image))
         self._check_encoder(encoded)
-        for i, (e, asked) in enumerate(zip(encoded, lists, strict=True)):
+        for i, (e, picture_prompts) in enumerate(zip(encoded, lists, strict=True)):
             with _naming_picture(images, i):
-                parts.append(flatten(asked, e.frame, i))
+                parts.append(flatten(picture_prompts, e.frame, i))
         flat = join(parts)
         click = self.defaults.click_mask
-        policies = [policy for asked in lists for policy in candidates_for(asked, multimask, click)]
+        policies = [policy for picture_prompts in lists for policy in candidates_for(picture_prompts, multimask, click)]
         low = self._decode(
             cat([e.embedding for e in encoded]), flat, policies, mode, "sorted" if multimask else "single"
         )
-        ends = np.cumsum([0, *(len(asked) for asked in lists)])
+        ends = np.cumsum([0, *(len(picture_prompts) for picture_prompts in lists)])
         results = [
-            self._result(e, LowRes(low.logits[start:end], low.iou[start:end]), tuple(asked))
-            for e, asked, start, end in zip(encoded, lists, ends, ends[1:], strict=False)
+            self._result(e, LowRes(low.logits[start:end], low.iou[start:end]), tuple(picture_prompts))
+            for e, picture_prompts, start, end in zip(encoded, lists, ends, ends[1:], strict=False)
         ]
         return results if multimask else [self._refined(result, refine, mode) for result in results]
 

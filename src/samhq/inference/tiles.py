@@ -48,8 +48,8 @@ def segment_tiles(
     """
     tiles = tile_grid(source.size_hw, tile, overlap, start_xy)
     numbered = enumerate(counted(tiles, "tile", show=progress))
-    seen = [view for number, t in numbered for view in _look(source, t, number, masks_of)]
-    return merge(seen, tiles, source.size_hw)
+    views = [view for number, t in numbered for view in _look(source, t, number, masks_of)]
+    return merge(views, tiles, source.size_hw)
 
 
 def tiled_records(
@@ -77,8 +77,8 @@ def tiled_records(
             yield record["segmentation"], float(record.get("predicted_iou", 1.0)), record
 
     tiles = tile_grid(source.size_hw, tile, overlap, start_xy)
-    found = segment_tiles(source, masks_of, tile=tile, overlap=overlap, start_xy=start_xy, progress=progress)
-    return [_record(instance, tiles[instance.views[0].tile], source.size_hw) for instance in found]
+    instances = segment_tiles(source, masks_of, tile=tile, overlap=overlap, start_xy=start_xy, progress=progress)
+    return [_record(instance, tiles[instance.views[0].tile], source.size_hw) for instance in instances]
 
 
 def _look(source: PictureSource, tile: Tile, number: int, masks_of: MasksOf) -> Iterator[Seen]:

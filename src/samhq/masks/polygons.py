@@ -143,15 +143,15 @@ def _walk(mask: Bool[np.ndarray, "H W"]) -> list[list[int]]:
     vertical[down[0::2]], vertical[down[1::2]] = down[1::2], down[0::2]
     partner, ids = vertical.tolist(), vertices.tolist()
     rings: list[list[int]] = []
-    seen = bytearray(len(ids))
+    visited = bytearray(len(ids))
     for start in range(0, len(ids), 2):
-        if seen[start]:
+        if visited[start]:
             continue
         ring: list[int] = []
         here = start
-        while not seen[here]:
+        while not visited[here]:
             across = here ^ 1  # Neighbours in reading order are the two ends of a horizontal edge.
-            seen[here] = seen[across] = 1
+            visited[here] = visited[across] = 1
             ring += (ids[here], ids[across])
             here = partner[across]
         rings.append(ring)

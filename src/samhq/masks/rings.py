@@ -78,8 +78,8 @@ def _steep(step: np.ndarray, xs: np.ndarray, ys: np.ndarray, xe: np.ndarray, ye:
     """For edges that are followed row by row: the last row before the step."""
     with np.errstate(divide="ignore", invalid="ignore"):
         slope = (xe - xs) / (ye - ys)
-        wanted = (step + 0.5 - xs) / slope
-    guess = np.nan_to_num(np.ceil(wanted))
+        target = (step + 0.5 - xs) / slope
+    guess = np.nan_to_num(np.ceil(target))
 
     def passed(rows: np.ndarray) -> np.ndarray:
         across = np.trunc(xs + slope * rows + 0.5)

@@ -87,10 +87,12 @@ class MaskDecoder(nn.Module):
         if sparse.ignored is not None:
             ignored = torch.cat([sparse.ignored.new_zeros(learned.shape[:2]), sparse.ignored], dim=1)
         places = image if isinstance(image, Shared) else _tokens(image)
-        tokens, seen = self.transformer(tokens, places, _tokens(image_pe), ignored, similarity, target)
+        tokens, image_tokens = self.transformer(tokens, places, _tokens(image_pe), ignored, similarity, target)
         iou = self.quality(tokens)
         grid = image_pe.shape[-2:]
-        return Attended(tokens[:, : learned.shape[1]], seen.transpose(1, 2).unflatten(2, grid), iou, image_index)
+        return Attended(
+            tokens[:, : learned.shape[1]], image_tokens.transpose(1, 2).unflatten(2, grid), iou, image_index
+        )
 
     def quality(self, tokens: Float[Tensor, "P L C"]) -> Float[Tensor, "P M"]:
         """The predicted IoU of every mask."""

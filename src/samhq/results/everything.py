@@ -72,8 +72,8 @@ class Everything:
         if best.iou <= config.pred_iou_thresh:
             return f"the highest predicted IoU is {best.iou:.3f}; lower pred_iou_thresh {config.pred_iou_thresh:g}"
         if best.stability is not None and best.stability < config.stability_score_thresh:
-            asked = f"stability_score_thresh {config.stability_score_thresh:g}"
-            return f"the highest stability score is {best.stability:.3f}; lower {asked}"
+            threshold = f"stability_score_thresh {config.stability_score_thresh:g}"
+            return f"the highest stability score is {best.stability:.3f}; lower {threshold}"
         return "every mask is empty or cut off by a crop; raise points_per_side, or try fewer layers of crops"
 
     @cached_property
@@ -145,13 +145,13 @@ class Everything:
                 raise ConfigError(f"Expected a threshold that can be changed later, got {name!r}. {known}")
         config = self.config.replace(**thresholds)
         for name in _LEAST + (_LEAST_SAVED if self.saved else ()):
-            ran, asked = max(getattr(self.ran, name), 0.0), max(getattr(config, name), 0.0)
-            if asked < ran:
-                raise _lost(f"{name} of at least {ran}", asked)
+            ran, limit = max(getattr(self.ran, name), 0.0), max(getattr(config, name), 0.0)
+            if limit < ran:
+                raise _lost(f"{name} of at least {ran}", limit)
         for name in _MOST_SAVED if self.saved else ():
-            ran, asked = getattr(self.ran, name), getattr(config, name)
-            if asked > ran:
-                raise _lost(f"{name} of at most {ran}", asked)
+            ran, limit = getattr(self.ran, name), getattr(config, name)
+            if limit > ran:
+                raise _lost(f"{name} of at most {ran}", limit)
         return replace(self, config=config)
 
     def label_map(self) -> UInt[np.ndarray, "H W"]:

@@ -56,10 +56,10 @@ def save_native(
     Raises:
         ImageError: the picture cannot be read, or has 2^32 pixels or more, which COCO's RLE cannot count.
     """
-    pieces, size_hw = [one.piece for one in found], source.size_hw
+    pieces, size_hw = [refined.piece for refined in found], source.size_hw
     annotations = [
-        _annotation(number, one, size_hw) | class_record(prompt)
-        for number, (one, prompt) in enumerate(zip(found, prompts, strict=True))
+        _annotation(number, refined, size_hw) | class_record(prompt)
+        for number, (refined, prompt) in enumerate(zip(found, prompts, strict=True))
     ]
     names = [f"{stem}_mask_{number}.png" for number in range(len(found))]
     written = [

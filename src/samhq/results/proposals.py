@@ -71,12 +71,12 @@ class Proposals:
         return Proposals(
             size_hw,
             tuple(crops),
-            np.array([one.crop for one in found], np.int64),
-            np.array([one.point for one in found], np.float64).reshape(-1, 2),
-            np.array([one.box for one in found], np.int64).reshape(-1, 4),
-            np.array([one.iou for one in found], np.float32),
-            np.array([one.stability for one in found], np.float32),
-            tuple(one.changes for one in found),
+            np.array([proposal.crop for proposal in found], np.int64),
+            np.array([proposal.point for proposal in found], np.float64).reshape(-1, 2),
+            np.array([proposal.box for proposal in found], np.int64).reshape(-1, 4),
+            np.array([proposal.iou for proposal in found], np.float32),
+            np.array([proposal.stability for proposal in found], np.float32),
+            tuple(proposal.changes for proposal in found),
         )
 
 

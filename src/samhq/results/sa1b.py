@@ -72,9 +72,9 @@ def read_sa1b(path: str | os.PathLike[str]) -> Picture:
     content = read_json(path, "SA-1B's JSON", _FORM, ImageError)
     image, annotations = content["image"], content["annotations"]
     size_hw = int(image["height"]), int(image["width"])
-    for number, one in enumerate(annotations):
-        _check_size(one["segmentation"]["size"], size_hw, f"annotation {number} in {path}")
-    records = [{key: value for key, value in one.items() if key != "id"} for one in annotations]
+    for number, annotation in enumerate(annotations):
+        _check_size(annotation["segmentation"]["size"], size_hw, f"annotation {number} in {path}")
+    records = [{key: value for key, value in annotation.items() if key != "id"} for annotation in annotations]
     model = str(image.get("model") or "")
     return picture_from_records(records, image["file_name"], size_hw, stem=path.stem, model=model)
 

@@ -152,8 +152,8 @@ class _OpenVino:
             )
 
     def __call__(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        found = self._compiled(dict(feeds), share_inputs=True)
-        return {output.any_name: np.array(found[output]) for output in self._compiled.outputs}
+        outputs = self._compiled(dict(feeds), share_inputs=True)
+        return {output.any_name: np.array(outputs[output]) for output in self._compiled.outputs}
 
 
 @cache

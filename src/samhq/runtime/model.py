@@ -122,8 +122,8 @@ class OnnxModel:
         feeds = {**embedding.inputs, "take": take, **prompt_inputs(asked, self.about.low_res)}
         if self.about.hq:
             feeds["hq"] = np.array([HQ_NUMBERS[hq]], np.int32)
-        found = self._decoder(feeds)
-        return found["logits"], found["iou"]
+        outputs = self._decoder(feeds)
+        return outputs["logits"], outputs["iou"]
 
 
 def _check_inputs(graph: Graph, needed: str, path: Path) -> None:

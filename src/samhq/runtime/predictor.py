@@ -83,12 +83,12 @@ class OnnxPredictor:
             ConfigError: `hq_token_only` of a plain SAM.
         """
         embedding, frame = self._picture()
-        asked = _asked(point_coords, point_labels, box, mask_input, frame)
+        prompts = _asked(point_coords, point_labels, box, mask_input, frame)
         hq = self.model.hq_mode("only" if yes_or_no("hq_token_only", hq_token_only) else None)
         about = self.model.about
         several: Candidates = "best" if about.hq and not about.squashed else "all"
         candidates: Candidates = several if yes_or_no("multimask_output", multimask_output) else "single"
-        logits, iou = self.model.decode(embedding, asked, candidates, hq)
+        logits, iou = self.model.decode(embedding, prompts, candidates, hq)
         masks = frame.logits_to_image(logits) if return_logits else frame.masks_to_image(logits)
         return masks[0], iou[0], logits[0]
 

@@ -124,15 +124,15 @@ class OnnxSegmenter(NotCallable):
             rules = {"threshold": threshold, "nms": nms, "max_detections": max_detections}
             search = Search.of(text, like=like, detector=detector, **rules)  # type: ignore[arg-type]
             return segment_found(self, [image], search, hq=hq)[0]
-        asked = one_or_many(points, labels, box, boxes, mask, prompts)
+        objects = one_or_many(points, labels, box, boxes, mask, prompts)
         mode = self.model.hq_mode(hq)
         encoded = image if isinstance(image, OnnxImage) else self.encode(image)
         if encoded.weights != self.model.about.weights:
             raise ConfigError(
                 f"Expected a picture encoded by this {self.name}, got one encoded by other weights. Encode it again."
             )
-        flat = prompt_arrays(asked, encoded.frame)
-        policies = candidates_for(asked, multimask, self.model.about.click_mask)
+        flat = prompt_arrays(objects, encoded.frame)
+        policies = candidates_for(objects, multimask, self.model.about.click_mask)
         if policies:
             logits, iou = self._decode(encoded.embedding, flat, policies, mode)
         else:
@@ -142,7 +142,7 @@ class OnnxSegmenter(NotCallable):
             candidates=encoded.frame.masks_to_image(logits),
             candidate_scores=iou,
             low_res_logits=logits,
-            prompts=tuple(asked),
+            prompts=tuple(objects),
             frame=encoded.frame,
             model=self.name,
             file_name=encoded.file_name,
@@ -155,7 +155,7 @@ class OnnxSegmenter(NotCallable):
         rows: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         for policy in dict.fromkeys(policies):
             chosen = [i for i, other in enumerate(policies) if other == policy]
-            found = self.model.decode(embedding, asked[np.array(chosen)], policy, hq)
-            rows |= {i: (logits, iou) for i, logits, iou in zip(chosen, *found, strict=True)}
+            low_res = self.model.decode(embedding, asked[np.array(chosen)], policy, hq)
+            rows |= {i: (logits, iou) for i, logits, iou in zip(chosen, *low_res, strict=True)}
         ordered = [rows[i] for i in range(len(policies))]
         return np.stack([logits for logits, _ in ordered]), np.stack([iou for _, iou in ordered])

@@ -143,7 +143,7 @@ def check_equal(answers: Mapping[str, Mapping[str, np.ndarray]], work: Work) -> 
     """
     exact = [label for label in answers if label.endswith("float32")]
     first = (exact or list(answers))[0]
-    apart = {label: difference(found, answers[first]) for label, found in answers.items() if label != first}
+    apart = {label: difference(results, answers[first]) for label, results in answers.items() if label != first}
     for label in exact[1:]:
         if not max(apart[label].values(), default=float("inf")) <= TOLERANCE:
             raise UnequalError(
@@ -160,11 +160,11 @@ def difference(one: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) -
     >>> difference({"a": np.array([1.0, 2.0])}, {"a": np.array([1.0, 4.0]), "b": np.ones(1)})
     {'a': 0.5}
     """
-    found = {}
+    differences = {}
     for name in (name for name in one if name in other):
         a, b = one[name], other[name]
-        found[name] = float("inf") if a.shape != b.shape else float(f"{abs(a - b).max() / abs(b).max():.2g}")
-    return found
+        differences[name] = float("inf") if a.shape != b.shape else float(f"{abs(a - b).max() / abs(b).max():.2g}")
+    return differences
 
 
 def figures(samples: Sequence[Measurement], flops: int | None, rate: float, count: int = 1) -> Record:
@@ -199,10 +199,10 @@ def versions() -> dict[str, str]:
     """The versions of this library and of the installed peers."""
     from importlib.metadata import PackageNotFoundError, version
 
-    found = {}
+    installed = {}
     for name in ("samhq", "torch", "transformers"):
         try:
-            found[name] = version(name)
+            installed[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return installed

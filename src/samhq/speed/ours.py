@@ -76,15 +76,15 @@ class Ours:
         pixels = random_pixels(self.model.config, work.images).to(self.model.device)
 
         def answer() -> dict[str, Tensor]:
-            seen = self.model.encode(pixels, keep_early=self.model.config.hq)
-            return {"features": seen.features, **({} if seen.early is None else {"early": seen.early})}
+            embedding = self.model.encode(pixels, keep_early=self.model.config.hq)
+            return {"features": embedding.features, **({} if embedding.early is None else {"early": embedding.early})}
 
         return Workload(lambda: self.model.prepared(self.model.encode(pixels)), answer)
 
     def decoding(self, work: Decode) -> Workload:
         """Prompts to low-resolution logits."""
-        asked = random_asked(work).to(self.model.device, self.model.dtype)
-        embedding, prompts = self.embedding(asked), asked.prompts()
+        inputs = random_asked(work).to(self.model.device, self.model.dtype)
+        embedding, prompts = self.embedding(inputs), inputs.prompts()
 
         def run() -> LowRes:
             return self.model.decode(embedding, prompts, hq=work.hq)
@@ -97,22 +97,22 @@ class Ours:
 
     def clicking(self, work: Click) -> Workload:
         """A prompt to a mask of the photograph's size."""
-        asked = random_asked(work).to(self.model.device, self.model.dtype)
+        inputs = random_asked(work).to(self.model.device, self.model.dtype)
         segmenter, frame = (
             Segmenter(self.model),
             Frame.fit(work.size_hw, self.model.config.side, squash=self.model.config.second),
         )
         image = np.zeros((*work.size_hw, 3), np.uint8)
-        encoded = EncodedImage(image, self.embedding(asked), frame, self.model.config.name)
-        places = frame.points_to_image(asked.places[0].view(-1, 2).cpu().numpy())
+        encoded = EncodedImage(image, self.embedding(inputs), frame, self.model.config.name)
+        places = frame.points_to_image(inputs.places[0].view(-1, 2).cpu().numpy())
         given: dict[str, Any] = {"box": places.flatten()} if work.kind == "boxes" else {"points": places}
 
         def run() -> Any:
             return segmenter.segment(encoded, **given, multimask=False, hq=work.hq)
 
         def answer() -> dict[str, Tensor]:
-            found = run()
-            return {"iou": torch.from_numpy(found.candidate_scores), "logits": torch.from_numpy(found.low_res_logits)}
+            mask = run()
+            return {"iou": torch.from_numpy(mask.candidate_scores), "logits": torch.from_numpy(mask.low_res_logits)}
 
         return Workload(run, answer)
 

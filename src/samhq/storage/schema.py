@@ -119,8 +119,8 @@ class Items(Schema):
         """As `Schema.check`."""
         if not isinstance(value, list) or len(value) < self.least or self.count not in (None, len(value)):
             raise _mismatch(self.words, value, place)
-        for number, one in enumerate(value):
-            self.item.check(one, (*place, number))
+        for number, item in enumerate(value):
+            self.item.check(item, (*place, number))
 
 
 @dataclass(frozen=True)
@@ -163,8 +163,8 @@ class Named(Schema):
         """As `Schema.check`."""
         if not isinstance(value, dict):
             raise _mismatch(self.words, value, place)
-        for name, one in value.items():
-            self.item.check(one, (*place, name))
+        for name, item in value.items():
+            self.item.check(item, (*place, name))
 
 
 @dataclass(frozen=True)

@@ -40,12 +40,12 @@ class DetectionCache:
             OSError: the folder cannot be written.
         """
         path = self._path(search, image)
-        found = None if path is None else _read(path, search.names)
-        if found is None:
-            (found,) = search.detect([image], [file])
-            if path is not None and found.masks is None:
-                write_json(path, _record(found))
-        return found
+        detections = None if path is None else _read(path, search.names)
+        if detections is None:
+            (detections,) = search.detect([image], [file])
+            if path is not None and detections.masks is None:
+                write_json(path, _record(detections))
+        return detections
 
     def _path(self, search: Search, image: np.ndarray) -> Path | None:
         identity = search.identity

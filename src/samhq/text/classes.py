@@ -30,10 +30,10 @@ class Classes:
     @property
     def by_name(self) -> dict[str, list[str]]:
         """The phrases of every class, in order."""
-        found: dict[str, list[str]] = {name: [] for name in self.names}
+        phrases: dict[str, list[str]] = {name: [] for name in self.names}
         for phrase, owner in zip(self.phrases, self.owners, strict=True):
-            found[self.names[owner]].append(phrase)
-        return found
+            phrases[self.names[owner]].append(phrase)
+        return phrases
 
 
 def as_classes(text: Any) -> Classes:

@@ -82,13 +82,13 @@ class GroundingDino:
         Raises:
             PromptError: as `captions`.
         """
-        captions, found = self.captions(classes), {}
+        captions, by_picture = self.captions(classes), {}
         pixels = [prepared(self.image_processor, image, self._size()) for image in images]
         for rows in groups(pixels, self.batch):
             scores, boxes = self._scores(torch.cat([pixels[row] for row in rows]), captions, len(classes))
             for row, own_scores, own_boxes in zip(rows, scores, boxes, strict=True):
-                found[row] = self._detections(own_scores, own_boxes, images[row].shape[:2], classes)
-        return [found[row] for row in range(len(images))]
+                by_picture[row] = self._detections(own_scores, own_boxes, images[row].shape[:2], classes)
+        return [by_picture[row] for row in range(len(images))]
 
     def _size(self) -> dict[str, int] | None:
         if self.short_side is None:

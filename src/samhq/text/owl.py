@@ -94,13 +94,13 @@ class Owl:
             raise PromptError("Expected at least one example, got none. Give Example(image, box).")
         names = list(dict.fromkeys(example.label for example in examples))
         queries = torch.stack([self._embedded_example(example) for example in examples])
-        found = self._detect(images, queries, [str(number) for number in range(len(examples))])
+        detections = self._detect(images, queries, [str(number) for number in range(len(examples))])
         owners = [names.index(example.label) for example in examples]
-        return [one.renamed(owners, names) for one in found]
+        return [picture_detections.renamed(owners, names) for picture_detections in detections]
 
     def _detect(self, images: Sequence[np.ndarray], queries: Tensor, classes: Sequence[str]) -> list[Detections]:
         """The patches' boxes that fit the query embeddings [T,D]."""
-        found = {}
+        by_picture = {}
         pixels = [prepared(self.image_processor, image) for image in images]
         for rows in groups(pixels, self.batch):
             features, centres = self._look(torch.cat([pixels[row] for row in rows]))
@@ -109,8 +109,8 @@ class Owl:
             for row, own_scores, own in zip(rows, scores, centres.float().cpu().numpy(), strict=True):
                 patches, numbers = assign(own_scores, self.assign, self.floor)
                 boxes = corners(own[patches], *self._size(images[row]))
-                found[row] = Detections(boxes, own_scores[patches, numbers], numbers, tuple(classes))
-        return [found[row] for row in range(len(images))]
+                by_picture[row] = Detections(boxes, own_scores[patches, numbers], numbers, tuple(classes))
+        return [by_picture[row] for row in range(len(images))]
 
     def _look(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """The patches' features [I,N,C] and boxes [I,N,4] of pictures, as centres and sizes in 0..1."""
@@ -143,8 +143,8 @@ class Owl:
                 )
         tokens = self.tokenizer(sentences, padding="max_length", max_length=limit, return_tensors="pt")
         tokens = {name: tokens[name].to(self.model.device) for name in ("input_ids", "attention_mask")}
-        found = inner.get_text_features(**tokens)
-        embeddings = found if isinstance(found, Tensor) else found.pooler_output
+        features = inner.get_text_features(**tokens)
+        embeddings = features if isinstance(features, Tensor) else features.pooler_output
         return embeddings / embeddings.norm(dim=-1, keepdim=True)
 
     def _embedded_example(self, example: Example) -> Tensor:

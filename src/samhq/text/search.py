@@ -98,8 +98,8 @@ class Search:
         Raises:
             PromptError: boxes in 0..1, an answer of another form, or a picture that a file of boxes does not list.
         """
-        found = self._all(images, [None] * len(images) if files is None else files)
-        return [usable(one, image.shape[:2]) for one, image in zip(found, images, strict=True)]
+        detections = self._all(images, [None] * len(images) if files is None else files)
+        return [usable(boxes, image.shape[:2]) for boxes, image in zip(detections, images, strict=True)]
 
     def _all(self, images: Sequence[np.ndarray], files: Sequence[str | None]) -> list[Detections]:
         if isinstance(self.detector, BoxFile):
@@ -115,8 +115,8 @@ class Search:
                 "pixels. Give the path."
             )
         assert self.classes is not None
-        found = as_detections(boxes.boxes_of(file, image.shape[:2]), self.classes.phrases)
-        return found.renamed(self.classes.owners, self.classes.names)
+        detections = as_detections(boxes.boxes_of(file, image.shape[:2]), self.classes.phrases)
+        return detections.renamed(self.classes.owners, self.classes.names)
 
     def prompts(self, found: Detections) -> list[Prompt]:
         """A prompt for every detection to keep, best score first: its box, and its mask if it has one."""

@@ -72,11 +72,17 @@ def augment(sample: Sample, how: Augmentation, rng: np.random.Generator) -> Augm
 
     image = _levels(cut(sample.image.transpose(2, 0, 1)), how).permute(1, 2, 0).numpy()
     cover = [_levels(cut(sample.masks[k][None].astype(np.float32) * 255), how)[0] for k in _some(sample, rng)]
-    seen = [functional.pad(one, _missing(one, how.side)).numpy() for one in cover if bool((one >= HALF).any())]
+    kept_cover = [
+        functional.pad(object_cover, _missing(object_cover, how.side)).numpy()
+        for object_cover in cover
+        if bool((object_cover >= HALF).any())
+    ]
     if how.published:
         image = np.pad(image, _missing_hwc(image, how.side), constant_values=_PUBLISHED_PAD)
     square = (how.side, how.side)
-    return AugmentedView(np.ascontiguousarray(image), np.stack(seen) if seen else np.zeros((0, *square), np.uint8))
+    return AugmentedView(
+        np.ascontiguousarray(image), np.stack(kept_cover) if kept_cover else np.zeros((0, *square), np.uint8)
+    )
 
 
 def _some(sample: Sample, rng: np.random.Generator) -> list[int]:

@@ -36,8 +36,8 @@ class KnownContents:
 
     def get(self, name: str, stamp: str | None) -> str | None:
         """The content hash of a picture; None if it is unknown, or if the picture may have changed."""
-        found = self.known.get(name)
-        return found[1] if found is not None and stamp is not None and found[0] == stamp else None
+        entry = self.known.get(name)
+        return entry[1] if entry is not None and stamp is not None and entry[0] == stamp else None
 
     def note(self, name: str, stamp: str | None, content: str) -> None:
         """Adds a picture's content hash; the stamp must be from before it was read, so that later changes show."""
@@ -59,11 +59,11 @@ class KnownContents:
 
 def _read(path: Path) -> Known:
     try:
-        found = files.read_json(path)
+        content = files.read_json(path)
     except CheckpointError:  # Missing or damaged.
         return {}
-    pictures = found.get("pictures")
-    return pictures if isinstance(pictures, dict) and found.get("check") == _check(pictures) else {}
+    pictures = content.get("pictures")
+    return pictures if isinstance(pictures, dict) and content.get("check") == _check(pictures) else {}
 
 
 def _check(known: Known) -> str:

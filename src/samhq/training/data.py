@@ -91,27 +91,27 @@ class TrainingBatch:
 
 def collate(asked: Sequence[TrainingExample], side: int, normalisation: Normalisation = IMAGENET) -> TrainingBatch:
     """One batch of pictures for a model with that side and that normalisation."""
-    short = any(one.short for one in asked)
-    each = [one.spare if short and one.spare else one.prompts for one in asked]
+    short = any(example.short for example in asked)
+    each = [example.spare if short and example.spare else example.prompts for example in asked]
     prompts = [prompt for some in each for prompt in some]
-    images = [one.image for one in asked if one.image is not None]
+    images = [example.image for example in asked if example.image is not None]
     return TrainingBatch(
         torch.cat([normalised(image[None], side, normalisation) for image in images]) if images else None,
         gather(prompts, [i for i, some in enumerate(each) for _ in some]),
-        torch.from_numpy(np.concatenate([one.targets for one in asked])),
+        torch.from_numpy(np.concatenate([example.targets for example in asked])),
         torch.tensor([prompt.ambiguous for prompt in prompts]),
-        _joined([one.features for one in asked if one.features is not None]),
+        _joined([example.features for example in asked if example.features is not None]),
     )
 
 
 def _joined(features: Sequence[Features]) -> Features | None:
     if not features:
         return None
-    early = [one.early for one in features if one.early is not None]
+    early = [part.early for part in features if part.early is not None]
     # Encoders give channels last, and another layout would change the last bits of the results.
     maps, *levels = (
         torch.cat(some).contiguous(memory_format=torch.channels_last)
-        for some in zip(*((one.features, *one.levels) for one in features), strict=True)
+        for some in zip(*((part.features, *part.levels) for part in features), strict=True)
     )
     return Features(maps, torch.cat(early) if early else None, tuple(levels))
 
@@ -145,9 +145,9 @@ class _Collate:
         self.side, self.normalisation = side, normalisation
 
     def __call__(self, drawn: list[TrainingExample | SamHQError]) -> TrainingBatch | SamHQError:
-        asked = [one for one in drawn if isinstance(one, TrainingExample)]
-        errors = (one for one in drawn if isinstance(one, SamHQError))
-        return next(errors, None) or collate(asked, self.side, self.normalisation)
+        examples = [value for value in drawn if isinstance(value, TrainingExample)]
+        errors = (value for value in drawn if isinstance(value, SamHQError))
+        return next(errors, None) or collate(examples, self.side, self.normalisation)
 
 
 def _told(found: Iterator[TrainingBatch | SamHQError]) -> Iterator[TrainingBatch]:

@@ -162,19 +162,19 @@ class FeatureCache:
 
     def _encode(self, views: Sequence[AugmentedView], sam: Sam) -> list[Features | None]:
         """Features of each view; None for a view without objects, which is never used."""
-        wanted = [place for place, view in enumerate(views) if len(view.cover)]
-        found: list[Features | None] = [None] * len(views)
-        if wanted:
+        places = [place for place, view in enumerate(views) if len(view.cover)]
+        features: list[Features | None] = [None] * len(views)
+        if places:
             norm = sam.config.encoder.normalisation
-            pixels = torch.cat([normalised(views[place].image[None], self.how.side, norm) for place in wanted])
+            pixels = torch.cat([normalised(views[place].image[None], self.how.side, norm) for place in places])
             dtype = getattr(torch, self.precision)
             with torch.no_grad(), torch.autocast(sam.device.type, dtype, enabled=dtype != torch.float32):
                 embedding = sam.encode(pixels.to(sam.device), keep_early=True)
-            for row, place in enumerate(wanted):
+            for row, place in enumerate(places):
                 early = embedding.early[row, None] if sam.config.hq and embedding.early is not None else None
                 levels = tuple(level[row, None] for level in embedding.levels)
-                found[place] = Features(embedding.features[row, None], early, levels)
-        return found
+                features[place] = Features(embedding.features[row, None], early, levels)
+        return features
 
     def _as_stored(self, features: Features, path: Path) -> dict[str, Tensor]:
         dtype = getattr(torch, self.dtype)

@@ -85,9 +85,9 @@ class LabelledPictures:
         """
         rng = np.random.default_rng((self.seed, index))
         for picture, copy in islice(self._from(index), PATIENCE):
-            asked = self._try(picture, copy, index, rng)
-            if asked is not None:
-                return asked
+            example = self._try(picture, copy, index, rng)
+            if example is not None:
+                return example
         raise ConfigError(
             f"Expected objects in the pictures of {self.pictures.name}, got {PATIENCE} pictures in a row without one "
             "that can be asked for. Check the annotations, or name another data set."

@@ -167,18 +167,18 @@ def stop_requests() -> Iterator[list[int]]:
 
     Only the main thread gets signals. In another thread, such as a server's or a notebook's, the list stays empty.
     """
-    asked: list[int] = []
+    signals: list[int] = []
     if threading.current_thread() is not threading.main_thread():
-        yield asked
+        yield signals
         return
 
     def note(number: int, _: object) -> None:
-        asked.append(number)
+        signals.append(number)
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
     before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield asked
+        yield signals
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -30,9 +30,9 @@ def optimiser(learning: Iterable[tuple[str, nn.Parameter]], config: TrainConfig)
 
 def load_optimiser(made: torch.optim.Optimizer, state: dict[str, Any]) -> None:
     """Loads a saved optimiser's moments; keeps the weight decay and betas of this optimiser."""
-    told = [{name: group[name] for name in _TOLD if name in group} for group in made.param_groups]
+    settings = [{name: group[name] for name in _TOLD if name in group} for group in made.param_groups]
     made.load_state_dict(state)
-    for group, own in zip(made.param_groups, told, strict=True):
+    for group, own in zip(made.param_groups, settings, strict=True):
         group.update(own)
 
 

@@ -65,9 +65,11 @@ class Run:
         self.pictures = data if data is not None else sources.training_pictures(config, side)
         self.validation = validation if validation is not None else sources.validation_pictures(config, side)
         if self.pictures is None and self.plan.unit == "epochs":
-            told = f"stages={config.stages!r}" if config.stages else f"epochs={config.epochs} and batch={config.batch}"
+            plan_words = (
+                f"stages={config.stages!r}" if config.stages else f"epochs={config.epochs} and batch={config.batch}"
+            )
             raise ConfigError(
-                f"Expected a plan in steps or minutes for endless scenes, which have no epochs, got {told}. "
+                f"Expected a plan in steps or minutes for endless scenes, which have no epochs, got {plan_words}. "
                 "Give stages (--stages), 112:8:40m for instance."
             )
         self.average = Average(learning(self.sam).items(), config.average)
@@ -131,10 +133,10 @@ class Run:
 
     def stream(self, stage: ScheduleStage) -> Iterator[TrainingBatch]:
         """Batches from the run's position on, without an end."""
-        asked = sources.questions(self.config, stage.side, self.pictures, self.kept)
+        draw = sources.questions(self.config, stage.side, self.pictures, self.kept)
         self._clock = time.monotonic()
         return batches(
-            asked,
+            draw,
             stage.side,
             stage.batch,
             normalisation=self.sam.config.encoder.normalisation,
@@ -173,8 +175,8 @@ class Run:
         """Whether this process, or one that trains with it, was asked to end."""
         if self.share[1] == 1:
             return bool(stop)
-        asked = torch.tensor(float(bool(stop)), device=self.accelerator.device)
-        return bool(self.accelerator.reduce(asked) > 0)
+        flag = torch.tensor(float(bool(stop)), device=self.accelerator.device)
+        return bool(self.accelerator.reduce(flag) > 0)
 
     def place(self, stage: ScheduleStage) -> dict[str, Any]:
         """The run's position, for the log."""

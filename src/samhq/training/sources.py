@@ -113,13 +113,13 @@ def _learnt(files: list[Path], hold_out: int) -> list[Path]:
 
 
 def _background_files(folder: Path) -> list[Path]:
-    found = picture_files(folder)
-    if not found:
+    files = picture_files(folder)
+    if not files:
         raise ConfigError(
             f"Expected a folder of pictures, got {folder} without any. Name another one with backgrounds= "
             "(--backgrounds)."
         )
-    return found
+    return files
 
 
 def augmentation(config: TrainConfig, side: int) -> Augmentation:

@@ -62,16 +62,16 @@ def read_frame_boxes(path: Path) -> FrameBoxes:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise PromptError(f"Expected a file of boxes at {path}, got: {error}. Check the path.") from error
-    found = _from_json(text, path) if text.lstrip()[:1] in ("[", "{") else _from_mot(text, path)
+    rows = _from_json(text, path) if text.lstrip()[:1] in ("[", "{") else _from_mot(text, path)
     by_frame: dict[int, list[BoxedObject]] = {}
-    for frame, one in found:
+    for frame, box in rows:
         others = by_frame.setdefault(frame, [])
-        if any(other.id == one.id for other in others):
+        if any(other.id == box.id for other in others):
             raise PromptError(
-                f"Expected each id once a frame in {path}, got id {one.id} twice on frame {frame} (from 0). Give "
+                f"Expected each id once a frame in {path}, got id {box.id} twice on frame {frame} (from 0). Give "
                 "different objects different ids."
             )
-        others.append(one)
+        others.append(box)
     if not by_frame:
         raise PromptError(f"Expected boxes in {path}, got none. Write {_FORM}, or lines {_MOT}.")
     return FrameBoxes(by_frame)
@@ -106,15 +106,15 @@ def segment_by_boxes(
 def _one_frame(
     segmenter: Segmenter, index: int, image: np.ndarray, objects: Sequence[BoxedObject], hq: HQMode | None
 ) -> FrameMasks:
-    labels = tuple(one.label for one in objects)
+    labels = tuple(box.label for box in objects)
     if not objects:
         none = np.zeros((0, *image.shape[:2]), bool)
         return FrameMasks(index, image, (), none, np.zeros(0, np.float32), ())
-    prompts = [Prompt(box=one.box) for one in objects]
+    prompts = [Prompt(box=box.box) for box in objects]
     with naming_prompt(VideoPrompt(objects[0].id, index, prompts[0]), index):
-        found = segmenter.segment(image, prompts=prompts, multimask=False, hq=hq)
-    ids = tuple(one.id for one in objects)
-    return FrameMasks(index, image, ids, found.masks, found.scores.astype(np.float32), labels)
+        result = segmenter.segment(image, prompts=prompts, multimask=False, hq=hq)
+    ids = tuple(box.id for box in objects)
+    return FrameMasks(index, image, ids, result.masks, result.scores.astype(np.float32), labels)
 
 
 def _from_json(text: str, path: Path) -> Iterator[tuple[int, BoxedObject]]:
@@ -135,7 +135,7 @@ def _from_json(text: str, path: Path) -> Iterator[tuple[int, BoxedObject]]:
 
 
 def _is_box(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 4 and all(isinstance(one, (int, float)) for one in value)
+    return isinstance(value, list) and len(value) == 4 and all(isinstance(number, (int, float)) for number in value)
 
 
 def _from_mot(text: str, path: Path) -> Iterator[tuple[int, BoxedObject]]:

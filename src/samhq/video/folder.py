@@ -44,7 +44,7 @@ class ResultFolder:
     def clear(self) -> None:
         """Removes what an earlier run wrote, as its lines name it."""
         for record in self.records():
-            for path in self._paths(record["name"], [one["id"] for one in record["objects"]]):
+            for path in self._paths(record["name"], [item["id"] for item in record["objects"]]):
                 path.unlink(missing_ok=True)
         self._lines.unlink(missing_ok=True)
 
@@ -89,12 +89,12 @@ class ResultFolder:
 
     def objects_at(self, places: list[int]) -> list[dict[str, Any]]:
         """The objects of a frame, of all its lines."""
-        found: list[dict[str, Any]] = []
+        objects: list[dict[str, Any]] = []
         with self._lines.open("rb") as stream:
             for place in places:
                 stream.seek(place)
-                found += json.loads(stream.readline())["objects"]
-        return found
+                objects += json.loads(stream.readline())["objects"]
+        return objects
 
     def _write_label_map(self, frame: FrameMasks, path: Path) -> None:
         values = frame.label_map()

@@ -107,22 +107,24 @@ class ObjectMemory:
         def other(number: int) -> Remembered | None:
             return self.tracked.get(number) or (None if number in chosen else self.prompted.get(number))
 
-        seen = [(0, one) for one in chosen.values()]
+        maps_by_age = [(0, prompted) for prompted in chosen.values()]
         for age in range(maps - 1, 0, -1):
-            found = other(_slot(frame, age, options.stride, reverse=reverse))
-            if found is not None:
-                seen.append((age, found))
+            remembered = other(_slot(frame, age, options.stride, reverse=reverse))
+            if remembered is not None:
+                maps_by_age.append((age, remembered))
         sign = -1 if reverse else 1
-        past = [(sign * (frame - number), one) for number, one in chosen.items() if sign * (frame - number) >= 0]
+        past = [
+            (sign * (frame - number), prompted) for number, prompted in chosen.items() if sign * (frame - number) >= 0
+        ]
         for distance in range(1, pointers):
-            found = other(frame - sign * distance)
-            if found is not None:
-                past.append((distance, found))
-        usable = [(age, one.map) for age, one in seen if one.map is not None]
+            remembered = other(frame - sign * distance)
+            if remembered is not None:
+                past.append((distance, remembered))
+        usable = [(age, prompted.map) for age, prompted in maps_by_age if prompted.map is not None]
         return Recalled(
             tuple(map_ for _, map_ in usable),
             tuple(age for age, _ in usable),
-            tuple(one.pointer for _, one in past),
+            tuple(prompted.pointer for _, prompted in past),
             tuple(distance for distance, _ in past),
         )
 

@@ -21,8 +21,8 @@ def tracker_state(tracker: ObjectTracker) -> dict[int, dict[str, Any]]:
     """The objects with their memories and clicks; tensors are shared with the tracker, which never changes them."""
     return {
         number: {
-            "prompted": {frame: _values(one) for frame, one in tracked.memory.prompted.items()},
-            "tracked": {frame: _values(one) for frame, one in tracked.memory.tracked.items()},
+            "prompted": {frame: _values(remembered) for frame, remembered in tracked.memory.prompted.items()},
+            "tracked": {frame: _values(remembered) for frame, remembered in tracked.memory.tracked.items()},
             "backward": dict(tracked.memory.backward),
             "fixed": sorted(tracked.memory.fixed),
             "clicks": {frame: (clicks.points, clicks.labels) for frame, clicks in tracked.clicks.items()},

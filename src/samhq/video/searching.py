@@ -85,8 +85,8 @@ class SearchFollower:
 
     def _searched(self, tracker: VideoTracker, frame: FrameMasks) -> FrameMasks:
         """The frame with new objects of the search and the followed objects."""
-        (found,) = self._search.detect([frame.image], [self._source.name(frame.index)])
-        for prompt in new_objects(self._search.prompts(found), frame.masks):
+        (detections,) = self._search.detect([frame.image], [self._source.name(frame.index)])
+        for prompt in new_objects(self._search.prompts(detections), frame.masks):
             number = max(tracker.ids, default=0) + 1
             frame = tracker.add(VideoPrompt(number, frame.index, prompt, prompt.label)) or frame
         tracker.state.remember()  # So that `position` has the new objects too.

@@ -81,19 +81,21 @@ class VideoTracker:
 
     def add(self, prompt: VideoPrompt) -> FrameMasks | None:
         """As `prompt`; a prompt without a frame is for the last one that came."""
-        seen = self._seen
-        if seen is None or prompt.frame not in (None, seen.index):
+        frame = self._seen
+        if frame is None or prompt.frame not in (None, frame.index):
             self._waiting.append(prompt)
             return None
-        self._apply(seen, prompt)
+        self._apply(frame, prompt)
         tracker = self._tracker
-        found = {number: one.at(seen.index) for number, one in tracker.objects.items()}
+        remembered = {number: tracked.at(frame.index) for number, tracked in tracker.objects.items()}
         none = Remembered(
             absent_logits(tracker.model.config.grid, tracker.model.device),
             tracker.model.no_obj_ptr,
             torch.full((1, 1), -torch.inf, device=tracker.model.device),
         )
-        return self._masks(seen, {number: none if one is None else one for number, one in found.items()})
+        return self._masks(
+            frame, {number: none if tracked is None else tracked for number, tracked in remembered.items()}
+        )
 
     def remove(self, object_id: int) -> None:
         """Stops following an object.
@@ -147,7 +149,7 @@ class VideoTracker:
         A frame has masks only of objects whose first prompt comes later. `before` begins with the frame before that
         one. Raises as `track`.
         """
-        first = {number: min(one.memory.prompted) for number, one in self._tracker.objects.items()}
+        first = {number: min(tracked.memory.prompted) for number, tracked in self._tracker.objects.items()}
         start = (max(first.values(), default=0) if before is None else before) - 1
         if start >= 0:
             numbered = open_frames(frames).frames(start, reverse=True)
@@ -176,13 +178,13 @@ class VideoTracker:
 
     def _step(self, index: int, image: np.ndarray, *, reverse: bool, only: Collection[int] | None) -> FrameMasks:
         """One frame: prompts for it, then all objects on it."""
-        seen = self._seen = self._tracker.encode(image, index)
+        frame = self._seen = self._tracker.encode(image, index)
         here = [prompt for prompt in self._waiting if prompt.frame in (None, index)]
         self._waiting = [prompt for prompt in self._waiting if prompt.frame not in (None, index)]
         for prompt in here:
-            self._apply(seen, prompt)
+            self._apply(frame, prompt)
         self._tracker.remember()
-        return self._masks(seen, self._tracker.follow(seen, reverse=reverse, only=only))
+        return self._masks(frame, self._tracker.follow(frame, reverse=reverse, only=only))
 
     def _apply(self, seen: EncodedFrame, prompt: VideoPrompt) -> None:
         with naming_prompt(prompt, seen.index):
@@ -200,9 +202,9 @@ class VideoTracker:
         height, width = seen.frame.original_hw
         masks, scores = np.zeros((0, height, width), bool), np.zeros(0, np.float32)
         if found:
-            logits = torch.cat([one.logits for one in found.values()])
+            logits = torch.cat([remembered.logits for remembered in found.values()])
             masks = (at_video_size(logits, seen.frame, overlap=self._overlap)[:, 0] > 0).cpu().numpy()
-            score = torch.cat([one.object_score for one in found.values()])
+            score = torch.cat([remembered.object_score for remembered in found.values()])
             scores = score[:, 0].float().sigmoid().cpu().numpy()
         names = tuple(self.labels.get(number) for number in found)
         return FrameMasks(seen.index, seen.image, tuple(found), masks, scores, names)
@@ -227,7 +229,7 @@ class VideoTracker:
             yield index, image.copy() if isinstance(picture, np.ndarray) else image
 
     def _prompted(self) -> set[int]:
-        return {number for one in self._tracker.objects.values() for number in one.memory.prompted}
+        return {number for tracked in self._tracker.objects.values() for number in tracked.memory.prompted}
 
     def _check_none_waits(self) -> None:
         """Checks that all prompts found their frames.
@@ -259,9 +261,9 @@ def _in_model_pixels(prompt: Prompt, seen: EncodedFrame) -> tuple[Float[Tensor, 
             mask = (enlarged(torch.from_numpy(low)[None], frame.side)[0, 0] > 0).float()
     if prompt.points is None and prompt.box is None and mask is not None:
         return mask, None
-    asked = prompt_arrays([replace(prompt, mask=None)], frame)
-    clicks = Clicks(torch.from_numpy(asked.points[0]), torch.from_numpy(asked.labels[0]))
-    if asked.boxes is not None:
-        corners = torch.from_numpy(asked.boxes).reshape(2, 2)
+    arrays = prompt_arrays([replace(prompt, mask=None)], frame)
+    clicks = Clicks(torch.from_numpy(arrays.points[0]), torch.from_numpy(arrays.labels[0]))
+    if arrays.boxes is not None:
+        corners = torch.from_numpy(arrays.boxes).reshape(2, 2)
         clicks = Clicks(corners, torch.tensor([TOP_LEFT, BOTTOM_RIGHT])) + clicks
     return mask, clicks

@@ -130,8 +130,8 @@ class ObjectTracker:
         tracked.masks.pop(seen.index, None)
         features = self._features(seen, tracked.memory)
         mask = None if earlier is None else earlier.logits.clamp(-_LIMIT, _LIMIT)
-        found = self._follow(seen, features, [clicks], mask, multimask=len(clicks.labels) <= 1)
-        return self._await(seen, tracked, _rows(found)[0])
+        followed = self._follow(seen, features, [clicks], mask, multimask=len(clicks.labels) <= 1)
+        return self._await(seen, tracked, _rows(followed)[0])
 
     @torch.inference_mode()
     def mask(self, seen: EncodedFrame, object_id: int, mask: Float[Tensor, "S S"]) -> Remembered:
@@ -143,10 +143,10 @@ class ObjectTracker:
         logits = given.float() * (2 * _SURE) - _SURE
         low = resize_antialiased(logits, (self.model.config.grid * 4,) * 2)
         prompt = self.model.mask_logits_of(given)
-        found = self._follow(seen, seen.embedding.features, [None], prompt, multimask=False)
+        followed = self._follow(seen, seen.embedding.features, [None], prompt, multimask=False)
         present = bool((mask > 0).any())
-        pointer = found.pointer if present else self.model.no_obj_ptr.expand_as(found.pointer)
-        score = torch.full_like(found.object_score, _SURE if present else -_SURE)
+        pointer = followed.pointer if present else self.model.no_obj_ptr.expand_as(followed.pointer)
+        score = torch.full_like(followed.object_score, _SURE if present else -_SURE)
         return self._await(seen, tracked, Remembered(low, pointer, score))
 
     def remember(self) -> None:
@@ -171,18 +171,18 @@ class ObjectTracker:
         new = {i: one for i, one in chosen.items() if seen.index not in {*one.memory.prompted, *one.memory.fixed}}
         for part in self._layouts(seen.index, new, reverse=reverse):
             self._track(seen, [new[object_id].memory for object_id, _ in part], [recalled for _, recalled in part])
-        found = {}
+        answers = {}
         for object_id, tracked in chosen.items():
             memory = tracked.memory
             memory.backward[seen.index] = reverse
             answer = memory.at(seen.index)
             assert answer is not None
-            found[object_id] = answer
+            answers[object_id] = answer
             if seen.index in memory.prompted:
                 self._forget_near(memory, seen.index)
             if self.options.keep == "window":
                 memory.forget_far(seen.index, self._maps, self._pointers, self.options.stride)
-        return found
+        return answers
 
     @torch.inference_mode()
     def share(self, seen: EncodedFrame) -> None:
@@ -261,8 +261,8 @@ class ObjectTracker:
 
     def _conditioned(self, seen: EncodedFrame, recalled: Sequence[Recalled]) -> Float[Tensor, "P C g g"]:
         """The frame's features after the memories, of equal layout, of some objects."""
-        maps = [torch.cat(some) for some in zip(*(one.maps for one in recalled), strict=True)]
-        pointers = [torch.cat(some) for some in zip(*(one.pointers for one in recalled), strict=True)]
+        maps = [torch.cat(some) for some in zip(*(memories.maps for memories in recalled), strict=True)]
+        pointers = [torch.cat(some) for some in zip(*(memories.pointers for memories in recalled), strict=True)]
         times = [distance / max(self._pointers - 1, 1) for distance in recalled[0].distances]
         memory = self.model.gather(maps, list(recalled[0].ages), pointers, times)
         return self.model.conditioned(seen.embedding.features, memory)
@@ -282,9 +282,9 @@ class ObjectTracker:
     def _track(self, seen: EncodedFrame, memories: list[ObjectMemory], recalled: list[Recalled]) -> None:
         """Follows objects of one layout onto a frame, and stores them in memory."""
         features = self._conditioned(seen, recalled)
-        found = self._follow(seen, features, [None] * len(memories), None, multimask=True)
-        maps = self._maps_of(seen.embedding.features, found.logits, found.object_score, binary=False)
-        for memory, answer, map_ in zip(memories, _rows(found), _each(maps), strict=True):
+        followed = self._follow(seen, features, [None] * len(memories), None, multimask=True)
+        maps = self._maps_of(seen.embedding.features, followed.logits, followed.object_score, binary=False)
+        for memory, answer, map_ in zip(memories, _rows(followed), _each(maps), strict=True):
             memory.tracked[seen.index] = replace(answer, logits=self._filled(answer.logits), map=map_)
 
     def _follow(

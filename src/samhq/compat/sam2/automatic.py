@@ -107,5 +107,5 @@ class SAM2AutomaticMaskGenerator:
                 f"Expected a picture of uint8 values [H, W, 3], got {picture.dtype} {list(picture.shape)}. "
                 "Read others with samhq.image.read.read_image."
             )
-        found = keep(propose(self.predictor.model, picture, self.config), self.config)
-        return list(Records(found, self.output_mode))
+        proposals = keep(propose(self.predictor.model, picture, self.config), self.config)
+        return list(Records(proposals, self.output_mode))

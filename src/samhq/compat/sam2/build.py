@@ -54,10 +54,10 @@ def build_sam2(
         CheckpointError: the file cannot be read, is another model's, or lacks tensors.
     """
     del kwargs  # the published function passes its own on, which change nothing
-    wanted = config_of(config_file)
+    config = config_of(config_file)
     for side in overrides(hydra_overrides_extra):
-        wanted = wanted.replace(side=side)
-    model = made(wanted, ckpt_path, as_device(device))
+        config = config.replace(side=side)
+    model = made(config, ckpt_path, as_device(device))
     if not apply_postprocessing:
         model.stable_from = None
     return model.train(mode != "eval")
@@ -103,10 +103,12 @@ def overrides(given: Sequence[str]) -> list[int]:
         ConfigError: an override of something else.
     """
     sides = []
-    for one in given:
-        key, _, value = one.lstrip("+").partition("=")
+    for override in given:
+        key, _, value = override.lstrip("+").partition("=")
         if key != "model.image_size" or not value.isdecimal():
-            raise ConfigError(f"Expected overrides of model.image_size alone, got {one!r}. Set the model's attributes.")
+            raise ConfigError(
+                f"Expected overrides of model.image_size alone, got {override!r}. Set the model's attributes."
+            )
         sides.append(int(value))
     return sides
 

@@ -202,7 +202,7 @@ class SAM2ImagePredictor:
         number = self._number(img_idx)
         given = (point_coords, boxes)
         count = max(
-            (len(one) for one in given if one is not None), default=1 if mask_input is None else len(mask_input)
+            (len(value) for value in given if value is not None), default=1 if mask_input is None else len(mask_input)
         )
         prompts = _joined(count, number, point_coords, point_labels, boxes, mask_input).to(self.device)
         low, masks = self._answer(prompts, self._frames[number], multimask_output, return_logits, hq_token_only)
@@ -249,7 +249,9 @@ class SAM2ImagePredictor:
             raise RefusedPromptError(
                 "Expected labels 1 on and 0 off the object, 2 and 3 for a box's corners, -1 for none."
             )
-        counts = {len(one) for one in (places, corners) if one is not None} or {1 if masks is None else len(masks)}
+        counts = {len(tensor) for tensor in (places, corners) if tensor is not None} or {
+            1 if masks is None else len(masks)
+        }
         if len(counts) > 1 or (masks is not None and len(masks) not in (1, *counts)):
             raise RefusedPromptError(
                 f"Expected points, boxes and masks for equally many objects, got {sorted(counts)}. Repeat the rows."
@@ -283,7 +285,10 @@ class SAM2ImagePredictor:
         if self.max_hole_area <= 0 and self.max_sprinkle_area <= 0:
             return logits
         flat = logits.float().flatten(0, 1).cpu().numpy()
-        done = [cleaned(one, self.max_hole_area, self.max_sprinkle_area, self.mask_threshold) for one in flat]
+        done = [
+            cleaned(mask_logits, self.max_hole_area, self.max_sprinkle_area, self.mask_threshold)
+            for mask_logits in flat
+        ]
         return torch.from_numpy(np.stack(done)).view(logits.shape).to(logits.device)
 
 
@@ -332,7 +337,7 @@ def _tensor(value: Any, rank: int, what: str, last: int | None = None) -> Tensor
 def _arrays(masks: Tensor, low: LowRes) -> Answer:
     """The results of `predict`; a single object has no axis of its own, however it was given."""
     arrays = masks.float().cpu().numpy(), low.iou.float().cpu().numpy(), low.logits.float().cpu().numpy()
-    masks_array, iou, logits = arrays if len(masks) > 1 else (one[0] for one in arrays)
+    masks_array, iou, logits = arrays if len(masks) > 1 else (array[0] for array in arrays)
     return masks_array, iou, logits
 
 

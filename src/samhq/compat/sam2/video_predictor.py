@@ -121,12 +121,12 @@ class SAM2VideoPredictor:
             PromptError: no points and no box, points without labels, or a box that joins earlier points; also a
                 frame that is not there.
         """
-        seen = self._ready(inference_state).encoded(frame_idx)
+        frame = self._ready(inference_state).encoded(frame_idx)
         clicks = _clicks(points, labels, box, clear_old_points)
-        height, width = seen.frame.original_hw if normalize_coords else (1, 1)
+        height, width = frame.frame.original_hw if normalize_coords else (1, 1)
         scale = torch.tensor([self.image_size / width, self.image_size / height], dtype=torch.float64)
         clicks = Clicks((clicks.points.double() * scale).float(), clicks.labels)
-        inference_state.tracker.click(seen, obj_id, clicks, more=not clear_old_points)
+        inference_state.tracker.click(frame, obj_id, clicks, more=not clear_old_points)
         return frame_idx, *self._masks(inference_state, frame_idx)
 
     def add_new_points(self, *args: Any, **kwargs: Any) -> StepResult:
@@ -139,12 +139,12 @@ class SAM2VideoPredictor:
         Raises:
             PromptError: not two-dimensional, or a frame that does not exist.
         """
-        seen = self._ready(inference_state).encoded(frame_idx)
+        frame = self._ready(inference_state).encoded(frame_idx)
         values = torch.as_tensor(mask)
         values = values if values.is_floating_point() else values > 0
         if values.ndim != 2:
             raise PromptError(f"Expected a mask [height, width], got {list(values.shape)}. Give one object's mask.")
-        inference_state.tracker.mask(seen, obj_id, square_mask(values.float(), self.image_size))
+        inference_state.tracker.mask(frame, obj_id, square_mask(values.float(), self.image_size))
         return frame_idx, *self._masks(inference_state, frame_idx)
 
     def propagate_in_video_preflight(self, inference_state: InferenceState) -> None:
@@ -182,11 +182,15 @@ class SAM2VideoPredictor:
         self.propagate_in_video_preflight(inference_state)
         state, tracker = inference_state, inference_state.tracker
         if start_frame_idx is None:
-            start_frame_idx = min(min(one.memory.prompted) for one in tracker.objects.values())
+            start_frame_idx = min(min(tracked.memory.prompted) for tracked in tracker.objects.values())
         numbers = _order(start_frame_idx, max_frame_num_to_track, len(state.frames), reverse)
         for index in counted(numbers, "frame", "propagate in video", show=self.progress):
-            found = tracker.follow(state.encoded(index), reverse=reverse)
-            yield index, list(found), self._at_video_size(state, [one.logits for one in found.values()])
+            remembered = tracker.follow(state.encoded(index), reverse=reverse)
+            yield (
+                index,
+                list(remembered),
+                self._at_video_size(state, [tracked.logits for tracked in remembered.values()]),
+            )
 
     def clear_all_prompts_in_frame(
         self, inference_state: InferenceState, frame_idx: int, obj_id: int, need_output: bool = True
@@ -247,9 +251,11 @@ class SAM2VideoPredictor:
     def _masks(self, state: InferenceState, frame_idx: int) -> tuple[list[int], Float[Tensor, "N 1 H W"]]:
         """All objects' ids and their latest logits on a frame; -1024 for an object without a mask there."""
         objects = state.tracker.objects
-        found: list[Remembered | None] = [one.at(frame_idx) for one in objects.values()]
+        remembered: list[Remembered | None] = [tracked.at(frame_idx) for tracked in objects.values()]
         none = absent_logits(self.model.config.grid, self.device)
-        return list(objects), self._at_video_size(state, [none if one is None else one.logits for one in found])
+        return list(objects), self._at_video_size(
+            state, [none if tracked is None else tracked.logits for tracked in remembered]
+        )
 
     def _at_video_size(self, state: InferenceState, logits: list[Tensor]) -> Float[Tensor, "N 1 H W"]:
         if not logits:
@@ -290,16 +296,16 @@ class SAM2HQVideoPredictor(SAM2VideoPredictor):
     def _share(self, state: InferenceState) -> None:
         """Makes every object's prompted frames those of all, sorted by time."""
         objects = state.tracker.objects.values()
-        for index in sorted({index for one in objects for index in one.memory.prompted}):
-            if any(index not in one.memory.prompted for one in objects):
+        for index in sorted({index for tracked in objects for index in tracked.memory.prompted}):
+            if any(index not in tracked.memory.prompted for tracked in objects):
                 state.tracker.share(state.encoded(index))
-        for one in objects:
-            one.memory.prompted = dict(sorted(one.memory.prompted.items()))
+        for tracked in objects:
+            tracked.memory.prompted = dict(sorted(tracked.memory.prompted.items()))
 
 
 def _check_known(state: InferenceState, obj_id: int) -> None:
     objects = state.tracker.objects
-    if obj_id not in objects and any(one.memory.backward for one in objects.values()):
+    if obj_id not in objects and any(tracked.memory.backward for tracked in objects.values()):
         raise StateError(
             f"Expected one of the objects {list(objects)} after tracking began, got {obj_id}. Call reset_state, or use "
             "SAM2VideoPredictor, which takes new objects at any time."
@@ -384,19 +390,19 @@ def _clicks(points: Any, labels: Any, box: Any, clear_old_points: bool) -> Click
             "Expected clear_old_points=True with a box, which comes before all points, got False. Give the box with "
             "the first points."
         )
-    found = Clicks(torch.zeros(0, 2), torch.zeros(0, dtype=torch.int64))
+    clicks = Clicks(torch.zeros(0, 2), torch.zeros(0, dtype=torch.int64))
     if box is not None:
         corners = torch.as_tensor(np.asarray(box), dtype=torch.float32)
         if corners.numel() != 4:
             raise PromptError(f"Expected one box (x0, y0, x1, y1), got shape {list(corners.shape)}. Give one a call.")
-        found = found + Clicks(corners.reshape(2, 2), torch.tensor([TOP_LEFT, BOTTOM_RIGHT]))
+        clicks = clicks + Clicks(corners.reshape(2, 2), torch.tensor([TOP_LEFT, BOTTOM_RIGHT]))
     if points is not None:
         places = torch.as_tensor(np.asarray(points), dtype=torch.float32).reshape(-1, 2)
         marks = torch.as_tensor(np.asarray(labels), dtype=torch.int64).reshape(-1)
         if len(places) != len(marks):
             raise PromptError(f"Expected one label a point, got {len(places)} points and {len(marks)} labels.")
-        found = found + Clicks(places, marks)
-    return found
+        clicks = clicks + Clicks(places, marks)
+    return clicks
 
 
 def _order(start: int, most: int | None, count: int, reverse: bool) -> range:

@@ -147,8 +147,8 @@ class SamPredictor:
                 )
             points = self.transform.apply_coords(points, size)
         boxes = None if box is None else self.transform.apply_boxes(_single_box(box), size)
-        asked = points, labels, boxes, _one(mask_input, "mask_input")
-        masks, scores, low_res = self._predicted(picture, asked, multimask_output, return_logits, hq_token_only)
+        prompt = points, labels, boxes, _one(mask_input, "mask_input")
+        masks, scores, low_res = self._predicted(picture, prompt, multimask_output, return_logits, hq_token_only)
         return masks[0].cpu().numpy(), scores[0].float().cpu().numpy(), low_res[0].float().cpu().numpy()
 
     @torch.no_grad()
@@ -171,8 +171,8 @@ class SamPredictor:
             RefusedPromptError: as `samhq.compat.segment_anything.prompts.flat`.
             ConfigError: `hq_token_only` of a plain SAM.
         """
-        asked = point_coords, point_labels, boxes, mask_input
-        return self._predicted(self._set_picture(), asked, multimask_output, return_logits, hq_token_only)
+        prompts = point_coords, point_labels, boxes, mask_input
+        return self._predicted(self._set_picture(), prompts, multimask_output, return_logits, hq_token_only)
 
     @torch.no_grad()
     def _predicted(

@@ -35,11 +35,11 @@ def builder(name: str) -> Builder:
         Raises:
             CheckpointError: the file cannot be read, is another model's, or lacks tensors.
         """
-        wanted = model_config(name)
+        config = model_config(name)
         if checkpoint is None:
-            return blank(wanted)
+            return blank(config)
         model = load_model(checkpoint)
-        if _shape(model.config) != _shape(wanted):
+        if _shape(model.config) != _shape(config):
             raise CheckpointError(
                 f"Expected the weights of {name}, got those of {model.config.name} in {checkpoint}. "
                 f"{_advice(model.config)}"

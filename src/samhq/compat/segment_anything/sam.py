@@ -114,8 +114,8 @@ class Sam(sam.Sam):
 
     def encode_published(self, pixels: Float[Tensor, "I 3 S S"]) -> tuple[Float[Tensor, "I C g g"], list[Tensor]]:
         """Features and early features; the latter are an empty list if the encoder returns none."""
-        seen = self.image_encoder(pixels.to(self.dtype))
-        features, early = (seen, []) if isinstance(seen, Tensor) else (seen[0], list(seen[1]))
+        encoded = self.image_encoder(pixels.to(self.dtype))
+        features, early = (encoded, []) if isinstance(encoded, Tensor) else (encoded[0], list(encoded[1]))
         return features.to(self.dtype), [level.to(self.dtype) for level in early]
 
     def embedding(self, features: Float[Tensor, "I C g g"], early: Sequence[Tensor] | Tensor | None) -> ImageEmbedding:

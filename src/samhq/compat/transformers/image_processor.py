@@ -165,9 +165,9 @@ class SamImageProcessor(WholeImageSteps):
             raise ImageError(f"Expected a segmentation map for each of {len(frames)} images, got {len(maps)}.")
         side, square = self.mask_size["longest_edge"], self.mask_pad_size["height"]
         labels = []
-        for number, (one, frame) in enumerate(zip(maps, frames, strict=True)):
+        for number, (label_map, frame) in enumerate(zip(maps, frames, strict=True)):
             with naming("image", number, len(frames)):
-                labels.append(_label(one, frame, side, square))
+                labels.append(_label(label_map, frame, side, square))
         return labels
 
     def post_process_masks(
@@ -199,7 +199,7 @@ class SamImageProcessor(WholeImageSteps):
                 f"{len(originals)} and {len(resized)}."
             )
         painted = []
-        for logits, hw, inner in zip((_logits(one) for one in masks), originals, resized, strict=True):
+        for logits, hw, inner in zip((_logits(mask_logits) for mask_logits in masks), originals, resized, strict=True):
             if min(hw + inner) < 1 or max(inner) > square:
                 raise PromptError(
                     f"Expected sizes of at least 1 pixel, reshaped up to {square}, got {hw} and {inner}. "
@@ -257,8 +257,8 @@ def _one_side(name: str, value: Any, keys: tuple[str, ...]) -> int:
     sides = {value.get(key) for key in keys} if isinstance(value, Mapping) else {value}
     side = sides.pop() if len(sides) == 1 else None
     if not isinstance(side, int) or isinstance(side, bool) or side < 1:
-        wanted = ", ".join(f'"{key}": 1024' for key in keys)
-        raise ConfigError(f"Expected {name} as {{{wanted}}}, a square's side in pixels, got {value!r}.")
+        forms = ", ".join(f'"{key}": 1024' for key in keys)
+        raise ConfigError(f"Expected {name} as {{{forms}}}, a square's side in pixels, got {value!r}.")
     return side
 
 

@@ -92,8 +92,8 @@ class ImageSegmentationPipeline:
 
     def _everything(self, chosen: Mapping[str, Any], image: Any) -> list[dict[str, Any]]:
         limit = {} if chosen["threshold"] is None else {"pred_iou_thresh": chosen["threshold"]}
-        found = segment_everything(read_image(fetched(image, chosen["timeout"])), self.sam, **limit)
-        records = sorted(found.records, key=lambda record: -record["predicted_iou"])
+        everything = segment_everything(read_image(fetched(image, chosen["timeout"])), self.sam, **limit)
+        records = sorted(everything.records, key=lambda record: -record["predicted_iou"])
         return [
             _output(f"mask {number}", record["predicted_iou"], record["segmentation"])
             for number, record in enumerate(records, 1)

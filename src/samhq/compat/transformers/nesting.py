@@ -92,7 +92,7 @@ def _points(value: Any, images: int) -> list[list[np.ndarray]]:
     if depth == 2 and not any(lists):
         objects: list[list[Any]] = [[] for _ in lists]
     elif depth == 3:
-        objects = [[one] for one in lists]
+        objects = [[group] for group in lists]
     elif depth == 4:
         objects = _objects(lists, "input_points", _POINTS)
     else:
@@ -107,7 +107,7 @@ def _labels(value: Any, points: list[list[np.ndarray]]) -> list[list[np.ndarray]
     if depth not in (2, 3):
         raise PromptError(f"Expected input_labels as {_LABELS}, got {depth} levels of nesting.")
     single = depth == 2 and any(points)
-    objects = [[one] for one in lists] if single else _objects(lists, "input_labels", _LABELS)
+    objects = [[group] for group in lists] if single else _objects(lists, "input_labels", _LABELS)
     labels = _each(objects, lambda row: _numbers(row, "input_labels", (-1,), _LABELS))
     if _counts(labels) != _counts(points):
         raise PromptError(
@@ -124,20 +124,20 @@ def _boxes(value: Any, images: int) -> list[list[np.ndarray]]:
 
 def _objects(lists: list[Any], name: str, wanted: str) -> list[list[Any]]:
     """Every image's objects."""
-    found = []
-    for number, one in enumerate(lists):
+    images = []
+    for number, image in enumerate(lists):
         with naming("image", number, len(lists)):
-            found.append(_level(one, name, wanted))
-    return found
+            images.append(_level(image, name, wanted))
+    return images
 
 
 def _each(objects: list[list[Any]], read: Callable[[Any], np.ndarray]) -> list[list[np.ndarray]]:
     """The results of `read` for every object of every image; an error names both."""
     rows: list[list[np.ndarray]] = []
-    for number, one in enumerate(objects):
+    for number, image in enumerate(objects):
         rows.append([])
-        for place, value in enumerate(one):
-            with naming("image", number, len(objects)), naming("object", place, len(one)):
+        for place, value in enumerate(image):
+            with naming("image", number, len(objects)), naming("object", place, len(image)):
                 rows[-1].append(read(value))
     return rows
 
@@ -189,7 +189,7 @@ def _whole(labels: np.ndarray) -> np.ndarray:
 
 
 def _counts(objects: list[list[np.ndarray]]) -> list[list[int]]:
-    return [[len(row) for row in one] for one in objects]
+    return [[len(row) for row in image] for image in objects]
 
 
 def _check_count(name: str, lists: Any, images: int) -> None:
@@ -203,7 +203,7 @@ def _check_count(name: str, lists: Any, images: int) -> None:
 def _check_pairs(nested: Nested) -> None:
     if nested.points is None or nested.boxes is None:
         return
-    points, boxes = [len(one) for one in nested.points], [len(one) for one in nested.boxes]
+    points, boxes = [len(image) for image in nested.points], [len(image) for image in nested.boxes]
     if points != boxes:
         raise PromptError(
             f"Expected as many boxes as groups of points for each image, got {boxes} boxes and {points} groups. A box "
@@ -213,13 +213,13 @@ def _check_pairs(nested: Nested) -> None:
 
 def _grid(objects: list[list[Any]], cell: tuple[int, ...], fill: float, *, depth: int) -> np.ndarray:
     """Rows of rows as one array, each padded at its end."""
-    size = [len(objects), max((len(one) for one in objects), default=0)]
+    size = [len(objects), max((len(image) for image in objects), default=0)]
     if depth == 3:
-        size.append(max((len(row) for one in objects for row in one), default=0))
+        size.append(max((len(row) for image in objects for row in image), default=0))
     if size[1] and 0 in size:
         raise PromptError("Expected at least one point, got none in any object. Leave the argument out.")
     grid = np.full((*size, *cell), fill, np.float64)
-    for i, one in enumerate(objects):
-        for j, row in enumerate(one):
+    for i, image in enumerate(objects):
+        for j, row in enumerate(image):
             grid[(i, j, slice(len(row))) if depth == 3 else (i, j)] = row
     return grid

@@ -42,9 +42,9 @@ class Outputs:
         # A data set with an index need not have an end; then its length gives it.
         numbered = counted and not isinstance(pictures, IterableDataset)
         walked = (pictures[number] for number in range(len(pictures))) if numbered else pictures
-        for number, one in enumerate(walked):
+        for number, picture in enumerate(walked):
             with naming("image", number, len(pictures) if counted else None):
-                output = self._output_of(one)
+                output = self._output_of(picture)
             yield output
 
 

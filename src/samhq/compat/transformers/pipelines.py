@@ -130,16 +130,16 @@ def pipeline(
 
 
 def _network(model: Any, place: Any, dtype: Any) -> Sam:
-    found = next((one for one in _inside(model) if isinstance(one, Sam)), None)
-    if found is not None:
-        return found if place is None else found.to(place_of(place))
+    network = next((candidate for candidate in _inside(model) if isinstance(candidate, Sam)), None)
+    if network is not None:
+        return network if place is None else network.to(place_of(place))
     if model is not None and not isinstance(model, str | os.PathLike):
         raise ConfigError(
             f"Expected a model by name, file or folder, or one that samhq loaded, got a {type(model).__name__}. "
             "A model of transformers itself cannot be used; give the name or folder that it was loaded from."
         )
-    wanted = None if dtype == "auto" else as_dtype("float32" if dtype is None else dtype)
-    return load_model(model, device=place_of(place), dtype=wanted)
+    target_dtype = None if dtype == "auto" else as_dtype("float32" if dtype is None else dtype)
+    return load_model(model, device=place_of(place), dtype=target_dtype)
 
 
 def _inside(model: Any) -> tuple[Any, ...]:

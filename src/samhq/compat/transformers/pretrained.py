@@ -91,10 +91,10 @@ def _dtype(value: Any) -> torch.dtype | None:
         return torch.float32
     if value == "auto":
         return None
-    found = getattr(torch, value.removeprefix("torch."), None) if isinstance(value, str) else value
-    if not isinstance(found, torch.dtype) or not found.is_floating_point:
+    torch_dtype = getattr(torch, value.removeprefix("torch."), None) if isinstance(value, str) else value
+    if not isinstance(torch_dtype, torch.dtype) or not torch_dtype.is_floating_point:
         raise ConfigError(f"Expected a dtype such as torch.float16, 'bfloat16' or 'auto', got {value!r}.")
-    return found
+    return torch_dtype
 
 
 def place_of(value: Any) -> torch.device:

@@ -63,9 +63,9 @@ class Renamed(nn.Module):
         """
         layout = self.state_dict()
         state = dict(state_dict)
-        for one, other in ((POSITIONAL, POSITIONAL_COPY), (POSITIONAL_COPY, POSITIONAL)):
-            if other in layout and one in state:
-                state.setdefault(other, state[one])
+        for name, other in ((POSITIONAL, POSITIONAL_COPY), (POSITIONAL_COPY, POSITIONAL)):
+            if other in layout and name in state:
+                state.setdefault(other, state[name])
         difference = fit(state, layout)
         if difference.misshapen or (strict and not difference):
             raise CheckpointError(

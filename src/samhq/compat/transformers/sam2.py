@@ -144,8 +144,8 @@ class Sam2Model(nn.Module):
         embedding = self._embedding(pixel_values, image_embeddings)
         grid, images = self.config.grid, len(embedding)
         batch = given.flatten(images, grid, self.device, input_points, input_labels, input_boxes, input_masks)
-        found = self._answers(embedding, _never_empty(batch.prompts), multimask_output)
-        iou, logits, score = (torch.cat(parts) for parts in zip(*found, strict=True))
+        answers = self._answers(embedding, _never_empty(batch.prompts), multimask_output)
+        iou, logits, score = (torch.cat(parts) for parts in zip(*answers, strict=True))
         output = Sam2Output(
             batch.fold(batch.blank(iou, 0.0)),
             batch.fold(batch.blank(logits, _NOWHERE)),
@@ -163,7 +163,7 @@ class Sam2Model(nn.Module):
         assert maps is not None
         if len(maps) != 3:
             raise PromptError(f"Expected the three maps that get_image_embeddings returns, got {len(maps)}.")
-        finest, finer, features = (one.to(self.device, self.dtype) for one in maps)
+        finest, finer, features = (level.to(self.device, self.dtype) for level in maps)
         embedding = self._pictures.prepare(self.sam, (maps[2],), lambda: ImageEmbedding(features))
         return replace(embedding, levels=(finest, finer))
 
@@ -171,13 +171,13 @@ class Sam2Model(nn.Module):
         self, embedding: ImageEmbedding, prompts: Prompts, multimask: bool
     ) -> list[tuple[Tensor, Tensor, Tensor]]:
         """IoU, logits and object score, some prompts at a time."""
-        found, step = [], at_once(self.device)
+        answers, step = [], at_once(self.device)
         for start in range(0, len(prompts), step):
             attended = self.sam.attend(embedding, prompts[start : start + step])
             attended, choice = self.sam.choose(attended, embedding, "all" if multimask else "single", "off")
             logits = self.sam.mask_decoder.paint(attended, embedding, choice)
-            found.append((choice.iou, logits, self.sam.mask_decoder.object_score(attended.tokens)))
-        return found
+            answers.append((choice.iou, logits, self.sam.mask_decoder.object_score(attended.tokens)))
+        return answers
 
 
 def _never_empty(prompts: Prompts) -> Prompts:
@@ -246,13 +246,13 @@ class Sam2Processor:
         several = list(images) if isinstance(images, (list, tuple)) or getattr(images, "ndim", 0) == 4 else [images]
         if not several:
             raise ImageError("Expected at least one image, got an empty list.")
-        seen: list[tuple[Any, Frame]] = []
+        prepared: list[tuple[Any, Frame]] = []
         for number, image in enumerate(several):
             with naming("image", number, len(several)):
-                seen.append(to_square(read_image(image), self.target_size, squashed=True))
-        frames = [frame for _, frame in seen]
+                prepared.append(to_square(read_image(image), self.target_size, squashed=True))
+        frames = [frame for _, frame in prepared]
         values: dict[str, Any] = {
-            "pixel_values": [pixels[0] for pixels, _ in seen],
+            "pixel_values": [pixels[0] for pixels, _ in prepared],
             "original_sizes": [frame.original_hw for frame in frames],
         }
         padded = pad(read_prompts(input_points, input_labels, input_boxes, len(frames)), self.point_pad_value)
@@ -275,5 +275,5 @@ class Sam2Processor:
         frames = [Frame.fit(size, self.target_size, squash=True) for size in sizes]
         pairs = list(zip(frames, masks, strict=True))
         if binarize:
-            return [frame.masks_to_image(one, mask_threshold) for frame, one in pairs]
-        return [frame.logits_to_image(one) for frame, one in pairs]
+            return [frame.masks_to_image(logits, mask_threshold) for frame, logits in pairs]
+        return [frame.logits_to_image(logits) for frame, logits in pairs]

@@ -66,11 +66,11 @@ def contour(pred: Bool[np.ndarray, "H W"], true: Bool[np.ndarray, "H W"], tolera
     from scipy.ndimage import distance_transform_edt
 
     reach = math.ceil(tolerance * math.hypot(*pred.shape))
-    found, wanted = outline(pred), outline(true)
-    if not found.any() or not wanted.any():
-        return float(found.any() == wanted.any())
-    precision = float((distance_transform_edt(~wanted)[found] <= reach).mean())
-    recall = float((distance_transform_edt(~found)[wanted] <= reach).mean())
+    predicted_line, true_line = outline(pred), outline(true)
+    if not predicted_line.any() or not true_line.any():
+        return float(predicted_line.any() == true_line.any())
+    precision = float((distance_transform_edt(~true_line)[predicted_line] <= reach).mean())
+    recall = float((distance_transform_edt(~predicted_line)[true_line] <= reach).mean())
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
 
@@ -107,12 +107,12 @@ class DavisScores:
     @property
     def j(self) -> float:
         """Mean J over objects."""
-        return fmean(one.j for one in self.objects)
+        return fmean(scores.j for scores in self.objects)
 
     @property
     def f(self) -> float:
         """Mean F over objects."""
-        return fmean(one.f for one in self.objects)
+        return fmean(scores.f for scores in self.objects)
 
     def table(self) -> str:
         """The means as a Markdown table, in per cent."""
@@ -122,15 +122,22 @@ class DavisScores:
         """Means and objects as JSON values."""
         about = {"model": self.model, "hq": self.hq, "boxes": self.boxes}
         means = {"j_and_f": (self.j + self.f) / 2, "j": self.j, "f": self.f}
-        return about | means | {"objects": [vars(one) for one in self.objects]}
+        return about | means | {"objects": [vars(scores) for scores in self.objects]}
 
 
 def davis_table(scores: Sequence[DavisScores]) -> str:
     """A Markdown table of several models, in per cent."""
     first = scores[0]
-    sequences = len({one.sequence for one in first.objects})
+    sequences = len({model_scores.sequence for model_scores in first.objects})
     about = f"DAVIS: {sequences} sequences, {len(first.objects)} objects, boxes of {first.boxes}, values in %."
-    rows = [[one.model, one.hq, *map(per_cent, ((one.j + one.f) / 2, one.j, one.f))] for one in scores]
+    rows = [
+        [
+            model_scores.model,
+            model_scores.hq,
+            *map(per_cent, ((model_scores.j + model_scores.f) / 2, model_scores.j, model_scores.f)),
+        ]
+        for model_scores in scores
+    ]
     return f"{about}\n\n{markdown(['model', 'HQ', 'J&F', 'J', 'F'], rows)}\n"
 
 
@@ -167,7 +174,9 @@ def evaluate_davis(
         sam.hq_mode(mode)
         label = name or sam.config.name
         shown = counted(sequences, "sequence", label, show=progress)
-        objects = [one for s in shown for one in _sequence_scores(sam, folder / s, known, mode, all_frames)]
+        objects = [
+            object_scores for s in shown for object_scores in _sequence_scores(sam, folder / s, known, mode, all_frames)
+        ]
     if not objects:
         raise ConfigError(
             f"Expected objects in the first label map of a sequence in {folder}, found none in {len(sequences)} "
@@ -230,14 +239,16 @@ def _sequence_scores(
     scores: dict[int, list[tuple[float, float]]] = {number: [] for number in numbers}
     for path in counted:
         labels = read_labels(path)
-        asked = _true_boxes(labels, numbers) if boxes is None else boxes.get(folder.name, {}).get(path.stem, {})
-        masks = _masks(sam, path, labels.shape, {n: asked[n] for n in numbers if n in asked}, mode)
+        frame_boxes = _true_boxes(labels, numbers) if boxes is None else boxes.get(folder.name, {}).get(path.stem, {})
+        masks = _masks(sam, path, labels.shape, {n: frame_boxes[n] for n in numbers if n in frame_boxes}, mode)
         known = labels != VOID
         for number in numbers:
             pred, true = masks.get(number, np.zeros(labels.shape, bool)) & known, labels == number
             scores[number].append((region(pred, true), contour(pred, true)))
-    for number, found in scores.items():
-        yield ObjectScores(folder.name, number, len(found), fmean(j for j, _ in found), fmean(f for _, f in found))
+    for number, frame_scores in scores.items():
+        yield ObjectScores(
+            folder.name, number, len(frame_scores), fmean(j for j, _ in frame_scores), fmean(f for _, f in frame_scores)
+        )
 
 
 def _true_boxes(labels: np.ndarray, numbers: Sequence[int]) -> dict[int, Any]:
@@ -269,7 +280,7 @@ def _sequences(root: Path, folder: Path, subset: str | None) -> list[str]:
         if not named:
             raise ConfigError(f"Expected a list of sequences in {listed}, got an empty file. Name another list.")
         return named
-    found = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
-    if not found:
+    names = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    if not names:
         raise ConfigError(f"Expected sequences of label maps in {folder}, got none. Name the folder that holds DAVIS.")
-    return found
+    return names

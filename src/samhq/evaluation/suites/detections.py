@@ -85,7 +85,7 @@ def detection_table(scores: Sequence[DetectionScores]) -> str:
     head = ["model", "HQ", "detections", "AP_B", "AP", "AP50", "AP75", "AP_L", "AP_M", "AP_S", "AP_box"]
     first = scores[0]
     about = f"{first.source}: {first.pictures} pictures, boxes of {first.boxes}, values in %."
-    return f"{about}\n\n{markdown(head, [one.row() for one in scores])}\n"
+    return f"{about}\n\n{markdown(head, [row.row() for row in scores])}\n"
 
 
 def evaluate_detections(
@@ -115,18 +115,22 @@ def evaluate_detections(
     pictures = truth if isinstance(truth, CocoPictures) else open_coco(Path(truth), images)
     there = [place for place in range(len(pictures)) if not skip_missing or pictures.lacks(place) is None]
     places = [there[number] for number in spread_places(len(there), limit)]
-    found = true_boxes(pictures, places) if detections is None else read_detections(Path(detections), pictures)
+    boxes_by_image = true_boxes(pictures, places) if detections is None else read_detections(Path(detections), pictures)
     with measuring(model) as sam:
         mode = hq or default_hq(sam.config.hq, "exact")
         sam.hq_mode(mode)
         label = name or sam.config.name
         masks: list[dict[str, Any]] = []
         for place in counted(places, "picture", label, show=progress):
-            masks += _segmented(sam, pictures, place, _found_in(pictures, place, found), mode)
+            masks += _segmented(sam, pictures, place, _found_in(pictures, place, boxes_by_image), mode)
     if results is not None:
         with whole_file(results) as part:
             part.write_text(json.dumps(masks), encoding="utf-8")
-    given = None if detections is None else [record for place in places for record in _found_in(pictures, place, found)]
+    given = (
+        None
+        if detections is None
+        else [record for place in places for record in _found_in(pictures, place, boxes_by_image)]
+    )
     scores = _scores(pictures, places, masks, given)
     boxes = TRUE_BOXES if detections is None else Path(detections).name
     return DetectionScores(label, pictures.name, mode, boxes, len(places), len(masks), *scores)
@@ -172,7 +176,7 @@ def true_boxes(pictures: CocoPictures, places: Iterable[int]) -> dict[Any, list[
     """The true objects' tight boxes as detections with score 1, without crowds and objects without pixels."""
     from pycocotools import mask as coco
 
-    found: dict[Any, list[dict[str, Any]]] = {}
+    boxes_by_image: dict[Any, list[dict[str, Any]]] = {}
     for place in places:
         image = pictures.images[place]["id"]
         for record, code in _codes(pictures, place):
@@ -181,8 +185,8 @@ def true_boxes(pictures: CocoPictures, places: Iterable[int]) -> dict[Any, list[
                 # COCO's boxes end after the last pixel, prompts on it, as boxes made of masks do everywhere here.
                 box = [box[0], box[1], box[2] - 1, box[3] - 1]
                 about = {"image_id": image, "category_id": _category(record), "score": 1.0}
-                found.setdefault(image, []).append(about | {"bbox": box})
-    return found
+                boxes_by_image.setdefault(image, []).append(about | {"bbox": box})
+    return boxes_by_image
 
 
 def _with_plain_ids(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -38,22 +38,22 @@ class SegInW:
     @property
     def measured(self) -> tuple[DetectionScores, ...]:
         """The scores of the sets that have an AP, that is, true objects."""
-        return tuple(one for one in self.sets.values() if not math.isnan(one.masks.ap))
+        return tuple(scores for scores in self.sets.values() if not math.isnan(scores.masks.ap))
 
     @property
     def mean(self) -> float:
         """The mean AP."""
-        return _mean(one.masks.ap for one in self.measured)
+        return _mean(scores.masks.ap for scores in self.measured)
 
     @property
     def mean_borders(self) -> float:
         """The mean boundary AP."""
-        return _mean(one.borders.ap for one in self.measured)
+        return _mean(scores.borders.ap for scores in self.measured)
 
     @property
     def mean_box(self) -> float:
         """The mean AP of the detector's boxes, NaN without a detector."""
-        return _mean(one.box_ap for one in self.measured)
+        return _mean(scores.box_ap for scores in self.measured)
 
     def table(self) -> str:
         """AP, boundary AP and box AP of each set and their means, as a Markdown table in per cent."""
@@ -61,7 +61,7 @@ class SegInW:
 
     def to_json(self) -> dict[str, Any]:
         """The numbers as JSON values, None for NaN; `measured` is the number of sets in the mean."""
-        sets = {name: one.to_json() for name, one in self.sets.items()}
+        sets = {name: scores.to_json() for name, scores in self.sets.items()}
         measured = {"mean": as_json(self.mean), "mean_box": as_json(self.mean_box), "measured": len(self.measured)}
         return {"model": self.model, "hq": self.hq, **measured, "sets": sets}
 

@@ -126,9 +126,9 @@ def video_table(scores: Sequence[VideoScores]) -> str:
     first = scores[0]
     head = ["model", "HQ", "tubes", "AP", "AP50", "AP75", "AP_L", "AP_M", "AP_S"]
     rows = [
-        [one.model, one.hq, str(one.tubes), *map(per_cent, (m.ap, m.ap50, m.ap75, m.large, m.medium, m.small))]
-        for one in scores
-        for m in (one.masks,)
+        [row.model, row.hq, str(row.tubes), *map(per_cent, (m.ap, m.ap50, m.ap75, m.large, m.medium, m.small))]
+        for row in scores
+        for m in (row.masks,)
     ]
     about = f"{first.source}: {first.videos} videos, boxes of {first.boxes}, values in %."
     return f"{about}\n\n{markdown(head, rows)}\n"
@@ -162,14 +162,14 @@ def evaluate_youtube_vis(
     videos = content["videos"][:limit]
     names = [frame for video in videos for frame in video["file_names"]]
     folder = find_images(Path(truth), names) if images is None else Path(images)
-    asked = _true_tubes(content) if detections is None else read_tubes(Path(detections), content)
+    tubes_by_video = _true_tubes(content) if detections is None else read_tubes(Path(detections), content)
     tubes: list[dict[str, Any]] = []
     with measuring(model) as sam:
         mode = hq or default_hq(sam.config.hq, "exact")
         sam.hq_mode(mode)
         label = name or sam.config.name
         for video in counted(videos, "video", label, show=progress):
-            tubes += _segmented(sam, folder, video, asked.get(video["id"], []), mode)
+            tubes += _segmented(sam, folder, video, tubes_by_video.get(video["id"], []), mode)
     if results is not None:
         from samhq.storage.atomic import whole_file
 
@@ -209,14 +209,14 @@ def read_tubes(path: Path, content: Mapping[str, Any]) -> dict[Any, list[dict[st
     lengths = _lengths(content)
     said = read_json(path, "a tracker's boxes", _TUBES, ConfigError, "Write them as YouTube-VIS wants results.")
     records = [_with_plain_ids(record) for record in said]
-    found: dict[Any, list[dict[str, Any]]] = {}
+    tubes_by_video: dict[Any, list[dict[str, Any]]] = {}
     for record in records:
         who = f"a detection of video {record['video_id']} in {path}"
         _check_tube(record, "bboxes", lengths, who)
         for box in record["bboxes"]:
             if box is not None:
                 from_xywh(box, who)
-        found.setdefault(record["video_id"], []).append(record)
+        tubes_by_video.setdefault(record["video_id"], []).append(record)
     known = {category["id"] for category in content.get("categories", [])}
     categories = {record["category_id"] for record in records}
     if categories and known and not categories & known:
@@ -224,7 +224,7 @@ def read_tubes(path: Path, content: Mapping[str, Any]) -> dict[Any, list[dict[st
             f"Expected detections of the categories {in_order(known)[:9]}, got only {in_order(categories)[:9]} in "
             f"{path}. Write category ids, not places in a list of names."
         )
-    return {video: sorted(some, key=lambda r: -float(r["score"]))[:MOST] for video, some in found.items()}
+    return {video: sorted(some, key=lambda r: -float(r["score"]))[:MOST] for video, some in tubes_by_video.items()}
 
 
 def _lengths(content: Mapping[str, Any]) -> dict[Any, int]:
@@ -277,7 +277,7 @@ def _compressed(record: Mapping[str, Any], size_hw: tuple[int, int]) -> rle.RLE:
 def _true_tubes(content: Mapping[str, Any]) -> dict[Any, list[dict[str, Any]]]:
     from pycocotools import mask as coco
 
-    found: dict[Any, list[dict[str, Any]]] = {}
+    tubes_by_video: dict[Any, list[dict[str, Any]]] = {}
     for record in _true_codes(content):
         if record["iscrowd"]:
             continue
@@ -286,8 +286,8 @@ def _true_tubes(content: Mapping[str, Any]) -> dict[Any, list[dict[str, Any]]]:
             x, y, width, height = (0, 0, 0, 0) if code is None else map(float, coco.toBbox(code))
             # COCO's boxes end after the last pixel, prompts end on it.
             boxes.append([x, y, width - 1, height - 1] if width else None)
-        found.setdefault(record["video_id"], []).append({**record, "bboxes": boxes, "score": 1.0})
-    return found
+        tubes_by_video.setdefault(record["video_id"], []).append({**record, "bboxes": boxes, "score": 1.0})
+    return tubes_by_video
 
 
 def _segmented(
@@ -295,9 +295,9 @@ def _segmented(
 ) -> list[dict[str, Any]]:
     """The tubes of one video; every frame is encoded once for all its objects."""
     keys = ("video_id", "category_id", "score")
-    tubes = [{**{key: one[key] for key in keys}, "segmentations": [None] * len(video["file_names"])} for one in asked]
+    tubes = [{**{key: tube[key] for key in keys}, "segmentations": [None] * len(video["file_names"])} for tube in asked]
     for place, file in enumerate(video["file_names"]):
-        there = [k for k, one in enumerate(asked) if one["bboxes"][place] is not None]
+        there = [k for k, tube in enumerate(asked) if tube["bboxes"][place] is not None]
         if not there:
             continue
         image = read_image(located(folder, file))
@@ -345,11 +345,16 @@ def mean_area(tube: Tube) -> float:
 
 def _tube_ious(evaluation: COCOeval, video: int, category: int) -> Any:
     """The result of `COCOeval.computeIoU`, [results by score, true objects], for tubes."""
-    true, found = evaluation._gts[video, category], evaluation._dts[video, category]
-    if not true and not found:
+    true, predicted = evaluation._gts[video, category], evaluation._dts[video, category]
+    if not true and not predicted:
         return []
-    order = np.argsort([-one["score"] for one in found], kind="mergesort")[: evaluation.params.maxDets[-1]]
-    rows = [[tube_iou(found[k]["tube"], one["tube"], bool(one["iscrowd"])) for one in true] for k in order]
+    order = np.argsort([-true_tube["score"] for true_tube in predicted], kind="mergesort")[
+        : evaluation.params.maxDets[-1]
+    ]
+    rows = [
+        [tube_iou(predicted[k]["tube"], true_tube["tube"], bool(true_tube["iscrowd"])) for true_tube in true]
+        for k in order
+    ]
     return np.array(rows).reshape(len(order), len(true))
 
 

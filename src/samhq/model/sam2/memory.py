@@ -91,13 +91,13 @@ class Remembering(nn.Module):
         """
         count, grid = maps[0].shape[0], maps[0].shape[-1]
         places, own = self.mask_positions(grid), self.no_obj_ptr.dtype
-        values = [one.to(own).flatten(2).mT for one in maps]
+        values = [memory_map.to(own).flatten(2).mT for memory_map in maps]
         positions = [places + self.maskmem_tpos_enc[age - 1, 0] for age in ages]
         if pointers:
             tokens, when = self._pointer_tokens(pointers, times)
             values.append(tokens.to(own))
             positions.append(when.to(own))
-        keys = torch.cat([one.expand(count, -1, -1) for one in positions], dim=1)
+        keys = torch.cat([memory_map.expand(count, -1, -1) for memory_map in positions], dim=1)
         return Memory(torch.cat(values, dim=1), keys, values[-1].shape[1] if pointers else 0)
 
     def _pointer_tokens(

@@ -96,8 +96,8 @@ class MemoryAttentionLayer(nn.Module):
         normed = self.norm1(x)
         x = x + self.dropout(self.self_attn(normed, normed, normed, table))
         keys = memory.values + memory.positions
-        seen = self.cross_attn_image(self.norm2(x), keys, memory.values, table, memory.pointers)
-        x = x + self.dropout(seen)
+        recalled = self.cross_attn_image(self.norm2(x), keys, memory.values, table, memory.pointers)
+        x = x + self.dropout(recalled)
         return x + self.dropout(self.linear2(self.dropout(F.relu(self.linear1(self.norm3(x))))))
 
 

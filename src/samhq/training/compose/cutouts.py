@@ -41,13 +41,13 @@ def cutout_files(folder: Path) -> list[Path]:
     Raises:
         ConfigError: no such folder, or none in it.
     """
-    found = picture_files(folder, _ENDINGS)
-    if not found:
+    files = picture_files(folder, _ENDINGS)
+    if not files:
         raise ConfigError(
             f"Expected a folder of cut-outs ({', '.join(_ENDINGS)}) with an alpha channel, got {folder} without any. "
             "Name another folder with paste= (--paste)."
         )
-    return found
+    return files
 
 
 @lru_cache(maxsize=1024)

@@ -35,14 +35,14 @@ def distinct_regions(image: UInt8[np.ndarray, "H W 3"], most: int = 40) -> list[
     []
     """
     height, width = image.shape[:2]
-    found: list[tuple[np.ndarray, np.ndarray]] = []
+    candidates: list[tuple[np.ndarray, np.ndarray]] = []
     for channel in _channels(image):
         detector = cv2.MSER.create(_DELTA, _FEWEST, int(height * width * _MOST_OF_PICTURE), _VARIATION, _DIVERSITY)
         for points in map(np.asarray, detector.detectRegions(channel)[0]):
             box = np.concatenate([points.min(0), points.max(0) + 1]).astype(float)
-            if _is_part(points, box, (height, width)) and not any(_alike(box, other) for other, _ in found):
-                found.append((box, points))
-    masks = [_closed(points, (height, width)) for _, points in found]
+            if _is_part(points, box, (height, width)) and not any(_alike(box, other) for other, _ in candidates):
+                candidates.append((box, points))
+    masks = [_closed(points, (height, width)) for _, points in candidates]
     return sorted(masks, key=lambda mask: -int(mask.sum()))[:most]
 
 
