@@ -26,7 +26,7 @@ from samhq.checkpoint.hf_config import config_from_transformers
 from samhq.cli.write import read_record
 from samhq.datasets.coco import open_coco
 from samhq.errors import SamHQError
-from samhq.evaluation.suites.davis import read_boxes as read_davis
+from samhq.evaluation.suites.davis import read_boxes_by_frame as read_davis
 from samhq.evaluation.suites.detections import evaluate_detections
 from samhq.evaluation.suites.youtube_vis import evaluate_youtube_vis
 from samhq.formats.prompts import read_mask_prompt, read_prompts

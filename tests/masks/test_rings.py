@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pycocotools import mask as coco
 
 from samhq.masks import rle, runs
-from samhq.masks.rings import filled
+from samhq.masks.rings import filled_ring
 
 sides = st.integers(1, 40)
 coordinates = st.one_of(
@@ -24,7 +24,7 @@ rings = st.lists(st.tuples(coordinates, coordinates), min_size=3, max_size=9).ma
 @given(ring=rings, height=sides, width=sides)
 def test_a_ring_is_filled_as_pycocotools_fills_it(ring: np.ndarray, height: int, width: int) -> None:
     (theirs,) = coco.frPyObjects([ring.ravel().tolist()], height, width)
-    ours = runs.compressed(filled(ring, (height, width)), (height, width))
+    ours = runs.compressed(filled_ring(ring, (height, width)), (height, width))
     assert np.array_equal(rle.decode(ours), rle.decode({**theirs, "size": [height, width]}))
 
 
@@ -32,7 +32,7 @@ def test_a_ring_is_filled_as_pycocotools_fills_it(ring: np.ndarray, height: int,
 def test_coordinates_far_outside_cost_nothing_and_are_cut_off(far: float) -> None:
     half = np.array([[-far, -far], [20.0, -far], [20.0, far], [-far, far]])
     tracemalloc.start()
-    mask = runs.mask_of(filled(half, (30, 40)), (30, 40))
+    mask = runs.mask_of(filled_ring(half, (30, 40)), (30, 40))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert mask[:, :20].all()
@@ -42,7 +42,7 @@ def test_coordinates_far_outside_cost_nothing_and_are_cut_off(far: float) -> Non
 
 def test_a_far_corner_leaves_the_slope_as_it_is() -> None:
     diagonal = np.array([[0.0, 0.0], [1e8, 1e8], [0.0, 1e8]])
-    mask = runs.mask_of(filled(diagonal, (50, 50)), (50, 50))
+    mask = runs.mask_of(filled_ring(diagonal, (50, 50)), (50, 50))
     assert np.array_equal(mask, np.tril(np.ones((50, 50), bool)) & mask)
     assert np.array_equal(mask | np.eye(50, dtype=bool), np.tril(np.ones((50, 50), bool)))
 
@@ -51,7 +51,7 @@ def test_many_long_edges_are_taken_in_parts() -> None:
     rng = np.random.default_rng(0)
     ring = rng.uniform(-2000, 3000, (4000, 2))
     tracemalloc.start()
-    changes = filled(ring, (500, 1000))
+    changes = filled_ring(ring, (500, 1000))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 300e6

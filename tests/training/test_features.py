@@ -13,7 +13,7 @@ from samhq.errors import CheckpointError
 from samhq.training import loop
 from samhq.training.augment import Augmentation
 from samhq.training.contents import KnownContents
-from samhq.training.features import FeatureCache, encoder_hash, size_in_bytes, whole
+from samhq.training.features import FeatureCache, encoder_hash, is_whole_view, size_in_bytes
 from samhq.training.labelled import view_of
 from samhq.training.start import with_new_heads
 
@@ -67,10 +67,10 @@ def test_what_is_whole_is_not_encoded_again_and_what_is_damaged_is(tmp_path, mon
     assert not encoded
     damaged = max(first, key=lambda path: path.stat().st_size)
     damaged.write_bytes(first[damaged][:-100])
-    assert not whole(damaged)
+    assert not is_whole_view(damaged)
     cache.fill(Held(), sam, at_once=1, say=lambda _: None)
     assert len(encoded) == 1
-    assert whole(damaged)
+    assert is_whole_view(damaged)
     untouched = {path: content for path, content in first.items() if path != damaged}
     assert {path: path.read_bytes() for path in _files(tmp_path) - {damaged}} == untouched
 

@@ -18,7 +18,7 @@ from samhq.datasets.sample import Sample, check_size, stamp_of_files
 from samhq.errors import ConfigError, ImageError
 from samhq.image.read import read_image
 from samhq.masks import rle, runs
-from samhq.masks.rings import filled
+from samhq.masks.rings import filled_ring
 from samhq.shapes import Bool
 from samhq.storage.documents import read_json
 from samhq.storage.schema import FLAG, ID, NUMBER, SIDE, TEXT, WORDS, Fields, Items
@@ -253,7 +253,7 @@ def _filled(polygons: list[Any], size_hw: tuple[int, int], who: str) -> rle.RLE:
     rings = [np.array(ring, np.float64).reshape(-1, 2) for ring in polygons if len(ring) >= 6]
     if not rings:
         return {"size": list(size_hw), "counts": [size_hw[0] * size_hw[1]]}
-    code = coco.merge([runs.compressed(filled(ring, size_hw), size_hw) for ring in rings])
+    code = coco.merge([runs.compressed(filled_ring(ring, size_hw), size_hw) for ring in rings])
     return {"size": list(size_hw), "counts": code["counts"].decode("ascii")}
 
 

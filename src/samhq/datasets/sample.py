@@ -120,7 +120,7 @@ def source_of(pictures: Pictures, index: int) -> str:
     return pictures.source(index) if isinstance(pictures, FromSources) else ""
 
 
-def file_name_of(pictures: Pictures, index: int) -> str:
+def picture_file_name_of(pictures: Pictures, index: int) -> str:
     """The file name of a picture; the sample's name if its data set has none."""
     return pictures.file_name(index) if isinstance(pictures, FromSources) else pictures.names()[index]
 

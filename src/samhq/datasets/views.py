@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
 
-from samhq.datasets.sample import Pictures, Sample, file_name_of, lacking, source_of, stamp_of
+from samhq.datasets.sample import Pictures, Sample, lacking, picture_file_name_of, source_of, stamp_of
 from samhq.errors import ConfigError
 
 
@@ -40,7 +40,7 @@ class Chosen:
 
     def file_name(self, index: int) -> str:
         """The file name, from the source."""
-        return file_name_of(self.pictures, self.places[index])
+        return picture_file_name_of(self.pictures, self.places[index])
 
     def __getitem__(self, index: int) -> Sample:
         return self.pictures[self.places[index]]
@@ -74,7 +74,7 @@ class Joined:
 
     def file_name(self, index: int) -> str:
         """The file name, from its source."""
-        return file_name_of(*self._at(index))
+        return picture_file_name_of(*self._at(index))
 
     def __getitem__(self, index: int) -> Sample:
         part, place = self._at(index)

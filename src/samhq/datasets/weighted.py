@@ -9,7 +9,7 @@ import hashlib
 
 import numpy as np
 
-from samhq.datasets.sample import Pictures, file_name_of, source_of
+from samhq.datasets.sample import Pictures, picture_file_name_of, source_of
 from samhq.datasets.views import Chosen
 from samhq.errors import ConfigError
 from samhq.shapes import Float
@@ -79,5 +79,5 @@ def is_held_out(file_name: str, percent: int) -> bool:
 def split(pictures: Pictures, percent: int) -> tuple[Pictures, Pictures]:
     """The pictures for training, and those for validation."""
     places = range(len(pictures))
-    held = [is_held_out(file_name_of(pictures, place), percent) for place in places]
+    held = [is_held_out(picture_file_name_of(pictures, place), percent) for place in places]
     return Chosen(pictures, [i for i in places if not held[i]]), Chosen(pictures, [i for i in places if held[i]])

@@ -19,12 +19,12 @@ _SCALE = 5  #: Steps per pixel to which pycocotools rounds points.
 _CROSSINGS = 1 << 20  #: Crossings in memory at a time: about 100 MB.
 
 
-def filled(ring: Float64[np.ndarray, "N 2"], size_hw: tuple[int, int]) -> Int64[np.ndarray, " R"]:
+def filled_ring(ring: Float64[np.ndarray, "N 2"], size_hw: tuple[int, int]) -> Int64[np.ndarray, " R"]:
     """The mask inside one ring of points (x, y), as its changes (see `samhq.masks.runs`), cut to the picture.
 
     A ring that meets itself is filled by the even-odd rule. Coordinates may be anything below 1e12.
 
-    >>> filled(np.array([[1.0, 1.0], [3.0, 1.0], [3.0, 3.0], [1.0, 3.0]]), (4, 4)).tolist()
+    >>> filled_ring(np.array([[1.0, 1.0], [3.0, 1.0], [3.0, 3.0], [1.0, 3.0]]), (4, 4)).tolist()
     [5, 7, 9, 11]
     """
     places = np.trunc(_SCALE * ring + 0.5)

@@ -125,14 +125,14 @@ class FeatureCache:
     def _known_views(self, content: str | None, encoder: str, sam: Sam) -> list[Path] | None:
         """The views for that content if all exist; None if the picture must be read."""
         views = None if content is None else self._views(content, encoder, sam)
-        return views if views is not None and all(map(whole, views)) else None
+        return views if views is not None and all(map(is_whole_view, views)) else None
 
     def _views(self, content: str, encoder: str, sam: Sam) -> list[Path]:
         return [self._path(content, encoder, sam, copy) for copy in range(self.copies)]
 
     def _store_missing(self, sample: Sample, sam: Sam, views: Sequence[Path], at_once: int) -> int:
         """Stores a picture's missing views and returns their number."""
-        missing = [copy for copy, path in enumerate(views) if not whole(path)]
+        missing = [copy for copy, path in enumerate(views) if not is_whole_view(path)]
         for start in range(0, len(missing), at_once):
             self._store(sample, sam, {copy: views[copy] for copy in missing[start : start + at_once]})
         return len(missing)
@@ -219,7 +219,7 @@ def content_hash(sample: Sample) -> str:
     return digest.of_bytes(shape, np.ascontiguousarray(sample.image).data, masks.data)
 
 
-def whole(path: Path) -> bool:
+def is_whole_view(path: Path) -> bool:
     """Whether a view is stored there and its file is complete."""
     try:
         with safe_open(str(path), framework="pt") as stream:

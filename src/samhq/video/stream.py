@@ -17,7 +17,7 @@ from torch import Tensor
 from samhq.config import BOTTOM_RIGHT, TOP_LEFT
 from samhq.errors import ImageError, PromptError
 from samhq.image.read import read_image
-from samhq.model.sam2.memory import enlarged
+from samhq.model.sam2.memory import at_model_side
 from samhq.results.prompt import Prompt, as_prompts
 from samhq.results.prompt_arrays import mask_array, mask_logits, prompt_arrays
 from samhq.video.frames import FrameSource, Numbered, open_frames
@@ -258,7 +258,7 @@ def _in_model_pixels(prompt: Prompt, seen: EncodedFrame) -> tuple[Float[Tensor, 
         if given.dtype == np.bool_:
             mask = square_mask(torch.from_numpy(given).float(), frame.side)
         else:
-            mask = (enlarged(torch.from_numpy(low)[None], frame.side)[0, 0] > 0).float()
+            mask = (at_model_side(torch.from_numpy(low)[None], frame.side)[0, 0] > 0).float()
     if prompt.points is None and prompt.box is None and mask is not None:
         return mask, None
     arrays = prompt_arrays([replace(prompt, mask=None)], frame)

@@ -20,7 +20,7 @@ from torch import Tensor
 from samhq.config import NOT_A_POINT, HQMode
 from samhq.errors import PromptError, did_you_mean
 from samhq.image.frame import Frame, resize_antialiased
-from samhq.model.sam2.memory import enlarged
+from samhq.model.sam2.memory import at_model_side
 from samhq.model.sam2.sam2 import ABSENT, Followed, Sam2
 from samhq.types import ImageEmbedding, Prompts
 from samhq.video.memory import ObjectMemory, Recalled, Remembered, TrackOptions
@@ -353,7 +353,7 @@ class ObjectTracker:
         *,
         binary: bool,
     ) -> Float[Tensor, "P c g g"]:
-        large = enlarged(logits, self.model.config.side)
+        large = at_model_side(logits, self.model.config.side)
         return self.model.remember(features, large, score, binary=binary).to(self.memory_dtype)
 
     def _filled(self, logits: Float[Tensor, "1 1 G G"]) -> Float[Tensor, "1 1 G G"]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from samhq.model.sam2.memory import enlarged
+from samhq.model.sam2.memory import at_model_side
 from samhq.model.sam2.sam2 import ABSENT, Sam2
 from samhq.types import ImageEmbedding, Prompts
 from tests import tiny
@@ -82,7 +82,7 @@ def test_features_of_several_objects_are_those_of_each_alone(sam: Sam2) -> None:
 @torch.inference_mode()
 def test_a_memory_without_the_object_is_marked(sam: Sam2) -> None:
     features = sam.encode_raw(tiny.pixels(sam.config)).features
-    logits = enlarged(torch.randn(1, 1, 16, 16), sam.config.side)
+    logits = at_model_side(torch.randn(1, 1, 16, 16), sam.config.side)
     there = sam.remember(features, logits, torch.tensor([[1.0]]), binary=True)
     gone = sam.remember(features, logits, torch.tensor([[-1.0]]), binary=True)
     torch.testing.assert_close(gone - there, sam.no_obj_embed_spatial[..., None, None].expand_as(there))

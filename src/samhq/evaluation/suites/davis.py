@@ -168,7 +168,7 @@ def evaluate_davis(
     """
     folder = Path(root) / "Annotations" / resolution
     sequences = _sequences(Path(root), folder, subset)[:limit]
-    known = None if boxes is None else read_boxes(Path(boxes))
+    known = None if boxes is None else read_boxes_by_frame(Path(boxes))
     with measuring(model) as sam:
         mode = hq or default_hq(sam.config.hq, "exact")
         sam.hq_mode(mode)
@@ -185,7 +185,7 @@ def evaluate_davis(
     return DavisScores(label, mode, "the true masks" if boxes is None else Path(boxes).name, tuple(objects))
 
 
-def read_boxes(path: Path) -> Boxes:
+def read_boxes_by_frame(path: Path) -> Boxes:
     """Boxes by sequence, frame and object.
 
     Raises:

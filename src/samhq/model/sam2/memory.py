@@ -123,6 +123,6 @@ class Remembering(nn.Module):
         return self.mask_downsample(mask)
 
 
-def enlarged(logits: Float[Tensor, "P K G G"], side: int) -> Float[Tensor, "P K S S"]:
+def at_model_side(logits: Float[Tensor, "P K G G"], side: int) -> Float[Tensor, "P K S S"]:
     """Low-resolution logits at the model's side, as memory takes them."""
     return F.interpolate(logits.float(), (side, side), mode="bilinear", align_corners=False)
