@@ -160,3 +160,11 @@ def test_ids_of_text_are_those_of_numbers(truth: Path, tmp_path: Path) -> None:
         record["id"] = str(record["id"])
     truth.write_text(json.dumps(content))
     assert evaluate_detections(Painter(), truth).masks == as_numbers.masks
+
+
+@pytest.mark.parametrize("box", [True, "abcd", [1, 2, 3], [1, 2, 3, None]])
+def test_a_true_box_that_is_none_is_refused(truth: Path, box: Any) -> None:
+    content = json.loads(truth.read_text())
+    content["annotations"][0]["bbox"] = box
+    with pytest.raises(ConfigError, match="four numbers of pixels in annotation"):
+        evaluate_detections(Painter(), write(truth, content))

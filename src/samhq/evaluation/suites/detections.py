@@ -20,7 +20,7 @@ from samhq.datasets.coco import CocoPictures, in_order, open_coco, plain_id, seg
 from samhq.datasets.sample import check_size
 from samhq.errors import ConfigError
 from samhq.evaluation.average_precision import AveragePrecision, average_precision, box_precision
-from samhq.evaluation.boxes import from_xywh, masks_from_boxes
+from samhq.evaluation.boxes import check_box, from_xywh, masks_from_boxes
 from samhq.evaluation.network import measuring
 from samhq.evaluation.protocols import default_hq
 from samhq.evaluation.result import markdown, per_cent
@@ -237,7 +237,11 @@ def _scores(
 
 
 def _truth(record: Mapping[str, Any], code: rle.RLE) -> dict[str, Any]:
-    """A true object as pycocotools has it; the box is the annotation's own, else the one around its mask."""
+    """A true object as pycocotools has it; the box is the annotation's own, else the one around its mask.
+
+    Raises:
+        ConfigError: the annotation's box is not one.
+    """
     from pycocotools import mask as coco
 
     area, box = record.get("area"), record.get("bbox")
@@ -246,7 +250,7 @@ def _truth(record: Mapping[str, Any], code: rle.RLE) -> dict[str, Any]:
         "category_id": _category(record),
         "area": rle.area(code) if area is None else area,
         "segmentation": code,
-        "bbox": [float(n) for n in (coco.toBbox(code) if box is None else box)],
+        "bbox": list(check_box(coco.toBbox(code) if box is None else box, f"annotation {record.get('id', '?')}")),
         "iscrowd": record.get("iscrowd", 0),
     }
 
