@@ -47,6 +47,7 @@ FLOORS = {
     "training": 7,
     "batch": 7,
     "serve": 8,
+    "integrations": 8,
     "cli": 9,
     "__main__": 10,
 }
@@ -55,7 +56,7 @@ LINES = 450
 #: Heavy or optional: imported where they are used, so that everything else works and starts without them.
 LATE = {"cv2", "pycocotools", "huggingface_hub", "tqdm", "skimage", "matplotlib", "accelerate", "tensorboard"}
 LATE |= {"onnx", "onnxruntime", "onnxscript", "openvino", "transformers", "yaml", "av"}
-LATE |= {"fastapi", "starlette", "uvicorn", "pydantic"}
+LATE |= {"fastapi", "starlette", "uvicorn", "pydantic", "cvat_sdk"}
 #: Drawing scenes is OpenCV from end to end, the server is FastAPI: other files import these late.
 AT_HOME = {"samhq.datasets.drawn": {"cv2"}, "samhq.training.compose": {"cv2"}}
 AT_HOME |= {"samhq.serve": {"fastapi", "starlette", "uvicorn", "pydantic"}}
