@@ -1,7 +1,7 @@
 /** Every key of the page, once: what reacts to it and what the help and the buttons' titles say. */
 import { actualSize, fitPicture, zoomBy } from "./stage/looking";
 import { dropCorner, moveCursor, press } from "./stage/keyboard";
-import { accept, dismiss, start } from "./state/jobs";
+import { accept, dismiss, everything } from "./state/jobs";
 import { clean } from "./state/painting";
 import { move } from "./state/pictures";
 import { chooseClass, clearDraft, commit, editObject, pick, pickNext, redo, toggleHq, undo } from "./state/prompting";
@@ -120,7 +120,7 @@ export const BINDINGS: readonly Binding[] = [
 
   { keys: "Shift+F", about: "Fill holes up to the set size", group: "Masks", matches: shifted("f"), run: () => void clean("holes") },
   { keys: "Shift+S", about: "Drop specks up to the set size", group: "Masks", matches: shifted("s"), run: () => void clean("specks") },
-  { keys: "G", about: "Segment everything", group: "Masks", matches: letter("g"), run: () => void start("everything", {}) },
+  { keys: "G", about: "Segment everything", group: "Masks", matches: letter("g"), run: everything },
   { keys: "Shift+Enter", about: "Accept all suggestions", group: "Masks", matches: (event) => event.key === "Enter" && event.shiftKey && plain(event), run: () => void accept(null) },
   { keys: "T", about: "Find objects by name", group: "Masks", matches: letter("t"), run: () => focusField("find") },
 

@@ -356,6 +356,7 @@ export class Gestures {
       !store.draft.value &&
       !this.painter.suggested &&
       !store.hoverPaused.value &&
+      store.previews.value !== "never" &&
       !store.encoding.value &&
       !this.isOutside(at)
     );

@@ -4,7 +4,7 @@ import { parseDecoded, type Decoded } from "../api/decoded";
 import type { Draft, Point, Rle } from "../api/types";
 import { Bitmap } from "../masks/bitmap";
 import { announce, busy, failed, ready, whole } from "./status";
-import { decoded, draft, EMPTY, hasPrompt, hoverPaused, hq, info, pictureId, preview, refined, times } from "./store";
+import { decoded, draft, EMPTY, hasPrompt, hq, info, isSlow, pictureId, preview, refined, times } from "./store";
 
 export interface FullMask {
   mask: Rle;
@@ -46,7 +46,7 @@ function measure({ answer, began, arrived }: Timed): void {
   const way = Math.max(0, arrived - began - answer.decodeMs - answer.waitMs);
   times.value = { ...times.value, decode: answer.decodeMs, way, paint: performance.now() - arrived };
   const median = [...recent].sort((a, b) => a - b)[recent.length >> 1]!;
-  hoverPaused.value = recent.length >= 3 && median > SLOW_MS;
+  isSlow.value = recent.length >= 3 && median > SLOW_MS;
 }
 
 /** Decodes the draft's prompt. Answers of older drafts are dropped. */

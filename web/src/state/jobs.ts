@@ -3,9 +3,14 @@ import { ask, askEvents, askJson } from "../api/client";
 import type { Job, Suggestion } from "../api/types";
 import { refreshClasses, run } from "./commands";
 import { announce, busy, failed, note, ready } from "./status";
-import { classId, hoveredSuggestion, job, leastScore, openSuggestions, overlap, pictureId, suggestions } from "./store";
+import { classId, density, hoveredSuggestion, job, leastScore, openSuggestions, overlap, pictureId, suggestions } from "./store";
 
 let controller = new AbortController();
+
+/** Whole-image masks of the open picture. */
+export function everything(): void {
+  void start("everything", { points_per_side: density.value });
+}
 
 export async function start(kind: "everything" | "text", settings: Record<string, unknown>): Promise<void> {
   const id = pictureId.value;

@@ -63,6 +63,8 @@ export const stageSize = signal<Size>({ width: 0, height: 0 });
 /** The place of the mouse on the picture, and that of the keyboard's cursor. */
 export const pointer = signal<Point | null>(null);
 export const cursor = signal<Point | null>(null);
+/** How many points a side the grid of "everything" has. */
+export const density = kept("density", 32);
 export const opacity = kept("opacity", 0.45);
 export const outlineOnly = signal(false);
 export const hideAll = signal(false);
@@ -85,7 +87,10 @@ export interface Times {
 }
 export const NO_TIMES: Times = { encode: null, cached: false, decode: null, way: null, paint: null };
 export const times = signal(NO_TIMES);
-export const hoverPaused = signal(false);
+/** Previews under the mouse: as long as decoding is fast, always, or never. */
+export const previews = kept<"auto" | "always" | "never">("previews", "auto");
+export const isSlow = signal(false);
+export const hoverPaused = computed(() => previews.value === "auto" && isSlow.value);
 export const dialog = signal<"help" | "export" | "import" | "pictures" | "classes" | "training" | null>(null);
 
 export const shownObjects = computed(() => {

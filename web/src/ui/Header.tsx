@@ -1,6 +1,6 @@
 /** The bar on top: which picture, undo, what runs on the server, files, help. */
 import { useState } from "preact/hooks";
-import { accept, cancel, dismiss, start } from "../state/jobs";
+import { accept, cancel, dismiss, everything, start } from "../state/jobs";
 import { move, setStatus } from "../state/pictures";
 import { redo, undo } from "../state/prompting";
 import { spoken } from "../state/commands";
@@ -89,9 +89,18 @@ function Everything() {
   }
   if (store.suggestions.value) return <Suggestions />;
   return (
-    <Button icon="everything" label="Segment everything" keys="G" disabled={!store.pictureSize.value} onClick={() => void start("everything", {})}>
-      Everything
-    </Button>
+    <div class="group joined">
+      <Button icon="everything" label="Segment everything" keys="G" disabled={!store.pictureSize.value} onClick={everything}>
+        Everything
+      </Button>
+      <select class="field" aria-label="Points of the grid" title="Points of the grid: more find smaller objects and take longer" value={store.density.value} onChange={(event) => (store.density.value = Number(event.currentTarget.value))}>
+        {[8, 16, 32, 64].map((side) => (
+          <option key={side} value={side}>
+            {side}²
+          </option>
+        ))}
+      </select>
+    </div>
   );
 }
 

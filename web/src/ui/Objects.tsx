@@ -61,9 +61,9 @@ function ObjectList() {
     <div
       ref={element}
       class="objects"
-      role="listbox"
+      role={rows.length ? "listbox" : "group"}
       aria-label="Objects"
-      aria-multiselectable="true"
+      aria-multiselectable={rows.length ? "true" : undefined}
       tabIndex={0}
       aria-activedescendant={chosen && active >= first && active < last ? `object-${chosen}` : undefined}
       onScroll={observe}

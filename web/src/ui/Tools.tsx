@@ -45,7 +45,7 @@ export function Tools() {
       <Button icon="plus" label="Zoom in" keys="+" quiet onClick={() => zoomBy(1.25)} />
       <Button icon="minus" label="Zoom out" keys="−" quiet onClick={() => zoomBy(1 / 1.25)} />
       <Button icon="fit" label="Fit the picture" keys="F" quiet onClick={fitPicture} />
-      <button type="button" class="button square quiet one" title="One to one (0)" aria-label="One to one" onClick={actualSize}>
+      <button type="button" class="button square quiet one" title="One to one (0)" aria-label="1:1, one to one" onClick={actualSize}>
         1:1
       </button>
     </div>

@@ -19,9 +19,16 @@ export function ViewPanel() {
           <input type="checkbox" checked={store.hideAll.value} onChange={(event) => (store.hideAll.value = event.currentTarget.checked)} />
           hide all
         </label>
+      </div>
+      <div class="row">
+        <select class="field" aria-label="Previews under the mouse" title="Show what a click would select: while decoding is fast, always, or never" value={store.previews.value} onChange={(event) => (store.previews.value = event.currentTarget.value as "auto" | "always" | "never")}>
+          <option value="auto">preview: auto</option>
+          <option value="always">preview: always</option>
+          <option value="never">preview: never</option>
+        </select>
         <select class="field" aria-label="Colours by" title="Colours by object or by class" value={store.colouring.value} onChange={(event) => (store.colouring.value = event.currentTarget.value as "object" | "class")}>
-          <option value="object">objects</option>
-          <option value="class">classes</option>
+          <option value="object">colour: object</option>
+          <option value="class">colour: class</option>
         </select>
       </div>
     </section>
