@@ -10,7 +10,7 @@ PHOTOS ?= ../shared/photos
 STAGES ?= 320:4:76m,448:2:38m
 STARTER_SETTINGS ?= --refine-margin 0.5
 
-.PHONY: help demo test test-slow test-browser serve web check-web check fmt docs photographs starter-card train-starter bench bench-onnx bench-everything clean
+.PHONY: help demo test test-slow test-browser serve web check-web check fmt docs notebooks photographs starter-card train-starter bench bench-onnx bench-everything clean
 
 help:            ## what there is
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort
@@ -65,6 +65,9 @@ fmt: $(VENV)/.installed  ## mend what lint and format can mend
 docs: $(VENV)/.installed  ## the documentation site, into out/site; a broken link fails; needs no network
 	NO_MKDOCS_2_WARNING=1 $(THREADS) $(BIN)/python -m mkdocs build --strict --quiet
 	@echo "read it: $(BIN)/python -m http.server --directory out/site"
+
+notebooks: $(VENV)/.installed  ## run the notebooks and keep their outputs; NOTEBOOKS="predictor video_frames" for some
+	$(THREADS) $(BIN)/python notebooks/run.py $(NOTEBOOKS)
 
 photographs: $(VENV)/.installed  ## the starter beside GrabCut on photographs
 	$(BIN)/python benchmarks/photographs.py --sheet out/photographs.jpg --json out/photographs.json

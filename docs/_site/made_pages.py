@@ -70,7 +70,7 @@ def copied_pages() -> dict[str, str]:
 
 def command_pages() -> dict[str, str]:
     """A page of each command from what its `--help` says, and a first page that lists them."""
-    whole = app.generate_docs(output_format="markdown")
+    whole = app.generate_docs(output_format="markdown", usage_name="samhq")
     parts = re.split(r"^## samhq ", whole, flags=re.MULTILINE)
     parts = [part for part in parts if not part.startswith("--")]
     pages = {}

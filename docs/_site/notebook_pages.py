@@ -39,7 +39,7 @@ def page_of(path: Path) -> tuple[str, dict[str, bytes]]:
         elif cell["cell_type"] == "code" and source.strip():
             parts.append(f"```python\n{source}\n```")
             for place, output in enumerate(cell["outputs"]):
-                shown, picture = _shown(output, f"{path.stem}-{number}-{place}.png")
+                shown, picture = _shown(output, f"{path.stem}-{number}-{place}")
                 parts.append(shown)
                 pictures |= picture
     return "\n\n".join(part for part in parts if part) + "\n", pictures
@@ -48,7 +48,9 @@ def page_of(path: Path) -> tuple[str, dict[str, bytes]]:
 def _shown(output: dict[str, Any], name: str) -> tuple[str, dict[str, bytes]]:
     """One output: its picture if it has one, else its text."""
     data = output.get("data", {})
-    if "image/png" in data:
-        return f"![Output of the cell above]({name})", {name: base64.b64decode("".join(data["image/png"]))}
+    for suffix in ("jpeg", "png"):
+        if f"image/{suffix}" in data:
+            content = base64.b64decode("".join(data[f"image/{suffix}"]))
+            return f"![Output of the cell above]({name}.{suffix})", {f"{name}.{suffix}": content}
     text = "".join(output.get("text", data.get("text/plain", ""))).rstrip()
     return (f"```text\n{text}\n```" if text else ""), {}
