@@ -21,21 +21,38 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from samhq.batch.detect import coco_of_boxes
+from samhq.batch.manifest import FILENAME, Manifest, OutputFile, Record, Source
 from samhq.checkpoint.declared import METADATA_KEY, from_metadata
 from samhq.checkpoint.hf_config import config_from_transformers
+from samhq.cli.detect import join
 from samhq.cli.write import read_record
 from samhq.datasets.coco import open_coco
 from samhq.errors import SamHQError
+from samhq.evaluation.journal import FILENAME as ROWS
+from samhq.evaluation.journal import Journal, Scored
+from samhq.evaluation.rows import Row
 from samhq.evaluation.suites.davis import read_boxes_by_frame as read_davis
 from samhq.evaluation.suites.detections import evaluate_detections
 from samhq.evaluation.suites.youtube_vis import evaluate_youtube_vis
 from samhq.formats.prompts import read_mask_prompt, read_prompts
 from samhq.image.frame import Frame
 from samhq.masks import rle
+from samhq.results.detections import Detections
+from samhq.results.origin import own_stems
 from samhq.results.prompt_arrays import prompt_arrays
+from samhq.results.record_file import stem_for, write_record
 from samhq.results.saved import load_everything
 from samhq.runtime.about import About
+from samhq.text import cache
 from samhq.text.boxfile import read_boxes
+from samhq.training import journal
+from samhq.video.boxes import read_frame_boxes
+from samhq.video.film import painted
+from samhq.video.folder import LINES, Kinds, ResultFolder, frame_record
+from samhq.video.job import read_run
+from samhq.video.prompts import read_video_prompts
+from samhq.video.result import FrameMasks
 from tests.evaluation.painter import SIDE, Painter
 
 MEMORY = 1 << 30  #: bytes beyond what the process has
@@ -83,6 +100,46 @@ CONFIG = {
     "model_type": "sam_hq", "vision_config": {"hidden_size": 768, "image_size": 1024, "global_attn_indexes": [2, 5]},
     "mask_decoder_config": {"hidden_size": 256}, "prompt_encoder_config": {"hidden_size": 256},
 }  # fmt: skip
+FOLLOWED = [{"object": 1, "frame": 0, "box": BOX, "label": "a"}, {"object": 2, "points": [[1, 2]], "mask": CODE}]
+FRAMES = {"boxes": [{"frame": 0, "id": 1, "box": [8, 5, 30, 20], "label": "a"}, {"frame": 3, "id": 1, "box": BOX}]}
+SHOWN = np.zeros((*SIZE, 3), np.uint8)
+FRAME = frame_record(FrameMasks(0, SHOWN, (3,), MASK[None], np.ones(1, np.float32), ("a",)), "00000")
+RUN = {"video": {"name": "clip"}, "options": {"video": [["clip.mp4", 3, 4]]}, "options_digest": "0" * 64}
+DONE = Record("a.png", "a", Source(3, 4, "0" * 64), "1" * 64, (OutputFile("a.json", 2, "2" * 64),), 0.1, None)
+ROW = Scored("a.png", (Row("a.png", 1, "square", "box", "off", 330, 0.5, 0.4, None, 0.9),), stamp="x").to_json()
+ROW_SETTINGS = {"model": "tiny"}
+KEPT = cache._record(Detections.of([[8, 5, 30, 20]], [0.5], [0], ["square"]))
+FOUND_BOXES = coco_of_boxes("a.png", SIZE, Detections.of([[8, 5, 30, 20]], [0.5], [0], ["square"]))
+
+
+def read_video_line(path: Path) -> None:
+    (path.parent / LINES).write_bytes(path.read_bytes() + b"\n")
+    folder = ResultFolder(path.parent, Kinds())
+    for where in folder.by_frame().values():
+        painted(SHOWN, folder.objects_at(where))
+    folder.clear()
+
+
+def read_manifest(path: Path) -> None:
+    (path.parent / FILENAME).write_bytes(path.read_bytes() + b"\n" + DONE.line())
+    with Manifest(path.parent) as manifest:
+        assert manifest.records["a.png", "a"] == DONE
+        for picture, name in manifest.records:
+            manifest.finished(Path(picture), name, DONE.options)
+
+
+def read_rows(path: Path) -> None:
+    first = json.dumps({"settings": ROW_SETTINGS}).encode()
+    (path.parent / ROWS).write_bytes(b"\n".join([first, path.read_bytes(), b""]))
+    with Journal.open(path.parent, ROW_SETTINGS, resume=True):
+        pass
+
+
+def replace_record(path: Path) -> None:
+    (path.parent / "cat.json").write_bytes(path.read_bytes())
+    stem_for(path.parent, "a.png", whole_image=True)
+    own_stems(["cat"], ["a.png"], path.parent, ".json")
+    write_record(path.parent / "cat.json", {"image": {"file_name": "a.png"}}, [])
 
 
 def read_coco(path: Path) -> None:
@@ -134,6 +191,16 @@ KINDS: dict[str, tuple[Any, Callable[[Path], Any]]] = {
     ),
     "exported metadata": (ABOUT, lambda path: About.from_metadata(as_texts(path), path)),
     "a header": (HEADER, lambda path: from_metadata({METADATA_KEY: path.read_text("utf-8", "replace")})),
+    "prompts on frames": (FOLLOWED, read_video_prompts),
+    "boxes of frames": (FRAMES, read_frame_boxes),
+    "a line of a video": (FRAME, read_video_line),
+    "a tracked video": (RUN, read_run),
+    "a line of a manifest": (json.loads(DONE.line()), read_manifest),
+    "a line of an evaluation": (ROW, read_rows),
+    "a line of a training": ({"step": 3, "loss": 0.5}, lambda path: journal._kept(path, 3)),
+    "kept detections": (KEPT, lambda path: cache._read(path, ("square",))),
+    "boxes to be joined": (FOUND_BOXES, lambda path: join([path], path.parent / "joined.json")),
+    "an earlier record": (RECORD, replace_record),
     "transformers' config": (CONFIG, lambda path: config_from_transformers(as_object(path))),
 }
 
@@ -266,3 +333,36 @@ def said(read: Callable[[Path], Any], path: Path) -> str:
     except SamHQError as error:
         return str(error)
     return ""
+
+
+PARTS = st.sampled_from(
+    ["1", "0", "5.5", "-1", "1e30", "1e400", "nan", "inf", "-inf", "", "a", "٣", "\0", "9" * 400, "é"]
+)
+TEXTS = {
+    "boxes in MOT's form": ("1,1,8,5,22,15,1", read_frame_boxes),
+    "boxes in YOLO's form": ("0 0.5 0.5 0.2 0.2 0.9", lambda path: read_boxes(path.parent).boxes_of("a.png", SIZE)),
+}
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_damaged_lines_end_in_our_own_errors(kind: str, tmp_path_factory: pytest.TempPathFactory, data: Any) -> None:
+    line, read = TEXTS[kind]
+    folder = tmp_path_factory.mktemp("lines")
+    (folder / "data.yaml").write_text("names: [square]")
+    parts = line.replace(",", " ").split()
+    for _ in range(data.draw(st.integers(0, 2))):
+        parts[data.draw(st.integers(0, len(parts) - 1))] = data.draw(PARTS)
+    raw = ("," if "," in line else " ").join(parts).encode() + data.draw(st.sampled_from([b"", b"\n", b"\xff", b"\n["]))
+    (folder / "a.txt").write_bytes(raw)
+    assert len(said(read, folder / "a.txt")) < 1500
+
+
+@pytest.mark.parametrize("content", [
+    "names: {0: a, 2: b}", "names: 3", "[]", "names: {a: b}", "names:\n  0: &x [*x]", "[" * 500, "a: b: c", "\0", "",
+])  # fmt: skip
+def test_class_names_of_another_form_are_a_sentence(content: str, tmp_path: Path) -> None:
+    (tmp_path / "data.yaml").write_text(content)
+    (tmp_path / "a.txt").write_text("0 0.5 0.5 0.2 0.2")
+    assert said(read_boxes, tmp_path).startswith("Expected")

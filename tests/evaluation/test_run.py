@@ -198,7 +198,7 @@ def test_a_stopped_run_goes_on(hq: Sam, data: Memory, tmp_path: Path) -> None:
         evaluate(tiny.model(tiny.HQ, salt=1), data, prompts="box,1p", output=tmp_path, resume=True)
     assert (tmp_path / "rows.jsonl").read_text() == "".join(lines), "refused runs change nothing"
     (tmp_path / "rows.jsonl").write_text("something else\n")
-    with pytest.raises(ConfigError, match="something else"):
+    with pytest.raises(ConfigError, match="as JSON"):
         evaluate(hq, data, prompts="box,1p", output=tmp_path, resume=True)
 
 

@@ -96,7 +96,8 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path, hq: Sam, monkeypatch: p
         export(hq, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [ENCODER]
     assert (tmp_path / ENCODER).read_text() == "older"
-    monkeypatch.setattr(convert, "check", lambda path: None)
+    for step in ("check", "seal"):
+        monkeypatch.setattr(convert, step, lambda path: None)
     (tmp_path / f"{ENCODER}.data").write_text("weights of the older one")
     assert export(hq, tmp_path) == [tmp_path / DECODER, tmp_path / ENCODER]
     assert {path.read_text() for path in tmp_path.iterdir()} == {"newer"}
@@ -153,3 +154,14 @@ def test_large_weights_lie_beside_the_graph(tmp_path: Path, plain: Sam, monkeypa
     check(tmp_path / ENCODER)
     assert (tmp_path / f"{ENCODER}.data").stat().st_size < 0.7 * floats, "the float32 weights stayed in the file"
     assert About.from_metadata(open_graph(tmp_path / ENCODER).metadata, tmp_path) == about
+
+
+@pytest.mark.parametrize("name", [ENCODER, DECODER])
+def test_nothing_is_computed_from_constants_alone(hq_folder: Path, name: str) -> None:
+    graph = onnx.load(hq_folder / name).graph
+    known = {tensor.name for tensor in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "Constant":
+            known |= set(node.output)
+        elif node.input and set(node.input) <= known | {""}:
+            raise AssertionError(f"{node.op_type} of {list(node.input)}")

@@ -11,7 +11,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 
-from samhq.export.surgery import captured, forget_shapes, needed_for, only_if
+from samhq.export.surgery import captured, forget_shapes, needed_for, only_if, separate_ends
 
 
 def graph() -> Any:
@@ -85,3 +85,29 @@ def test_without_notes_on_shapes_a_graph_can_be_quantised(tmp_path: Path) -> Non
     session = onnxruntime.InferenceSession(quantised(model, tmp_path))
     (found,) = session.run(None, {"x": np.array([[1, 2]], np.float32)})
     np.testing.assert_allclose(found, [[2, 8, 14]], atol=0.3)
+
+
+def test_ends_that_others_read_get_a_second_name() -> None:
+    model = graph()
+    name = only_if(model, "rare", "wanted")
+    model.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 1, "h", "w"]))
+    before = [part.tolist() for part in run(model, [1, 2, 3, 4], False)]
+    separate_ends(model)
+    onnx.checker.check_model(model, full_check=True)
+    assert [node.op_type for node in model.graph.node] == ["Not", "Add", "If", "Identity"], "the branch reads `kept`"
+    assert [part.tolist() for part in run(model, [1, 2, 3, 4], False)] == before
+    (branch,) = [node for node in model.graph.node if node.op_type == "If"]
+    assert captured(branch) == {"kept_inside", "shape"}
+
+
+def test_an_input_that_only_a_branch_reads_gets_a_second_name() -> None:
+    model = graph()
+    model.graph.node[2].input[0] = "x"
+    del model.graph.node[1]
+    del model.graph.output[0]
+    name = only_if(model, "rare", "wanted")
+    model.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 1, "h", "w"]))
+    separate_ends(model)
+    onnx.checker.check_model(model, full_check=True)
+    assert [node.op_type for node in model.graph.node] == ["Identity", "Not", "If"]
+    assert run(model, [1, 2, 3, 4], False)[0].tolist() == [[[[-1, -2], [-3, -4]]]]

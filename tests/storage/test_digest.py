@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -48,3 +49,17 @@ def test_several_files_are_hashed_in_their_order(tmp_path: Path) -> None:
     assert digest.of_files(paths) != digest.of_files(paths[::-1])
     with pytest.raises(OSError, match="nowhere"):
         digest.of_files([tmp_path / "nowhere"])
+
+
+@pytest.mark.parametrize("place", [0, 45, -3, None])
+def test_a_changed_archive_is_an_error(tmp_path: Path, place: int | None) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("numbers", bytes(range(100)))
+    digest.check_zip(path)
+    content = bytearray(path.read_bytes())
+    if place is not None:
+        content[place] ^= 0xFF
+    path.write_bytes(content if place is not None else b"no archive")
+    with pytest.raises((OSError, ValueError)):
+        digest.check_zip(path)

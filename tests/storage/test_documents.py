@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from samhq.errors import ConfigError, ImageError
-from samhq.storage.documents import _depth, parse_json, read_array, read_json
+from samhq.storage.documents import _depth, known_line, parse_json, read_array, read_json, read_text
 from samhq.storage.schema import BOX, COUNT, ID, TEXT, Fields, Items
 
 json_values = st.recursive(
@@ -136,3 +136,19 @@ def test_text_is_what_a_file_may_be_called() -> None:
     for name in ("", "a\0", "\ud800"):
         with pytest.raises(ConfigError, match="as text, got"):
             parse_json(json.dumps(name), "a name", TEXT, ConfigError)
+
+
+def test_text_is_read_with_and_without_a_mark(tmp_path: Path) -> None:
+    for data in (b"a\nb", b"\xef\xbb\xbfa\nb"):
+        (tmp_path / "a.txt").write_bytes(data)
+        assert read_text(tmp_path / "a.txt", "lines") == "a\nb"
+    (tmp_path / "a.txt").write_bytes(b"\xff")
+    for name in ("a.txt", "none.txt", "a\0b"):
+        with pytest.raises(ConfigError, match="Expected lines"):
+            read_text(tmp_path / name, "lines", ConfigError)
+
+
+def test_a_line_that_is_cut_short_or_foreign_is_none() -> None:
+    schema = Fields({"id": ID})
+    assert known_line(b'{"id": 3}\n', schema) == {"id": 3}
+    assert [known_line(line, schema) for line in (b'{"id": 3', b"[]", b"\xff", "", '{"id": []}')] == [None] * 5

@@ -37,9 +37,9 @@ def test_json_and_mot_say_the_same(tmp_path: Path) -> None:
     [
         ("", "got none"),
         ("[]", "got none"),
-        ("[1]", "a frame, an id and a box"),
-        ('[{"frame": 0, "id": 1, "box": [1, 2, 3]}]', "a frame, an id and a box"),
-        ("[", "Expected JSON"),
+        ("[1]", r"\[0\] as an object with frame, id, box, got 1"),
+        ('[{"frame": 0, "id": 1, "box": [1, 2, 3]}]', r"\[0\]\.box as a list of 4"),
+        ("[", "as JSON"),
         ('{"frames": 1}', "list of boxes"),
         ("1,2,3\n", "in line 1"),
         ("1,1,0,0,5,5\n0,1,0,0,5,5\n", "in line 2"),

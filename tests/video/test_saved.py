@@ -28,3 +28,13 @@ def test_a_state_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "state.pt").write_bytes(b"no state")
     with pytest.raises(CheckpointError, match="Start without --resume"):
         read_state(tmp_path / "state.pt")
+
+
+def test_a_state_with_flipped_bits_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "state.pt"
+    write_state(path, {"numbers": torch.arange(1000)})
+    content = bytearray(path.read_bytes())
+    content[content.index(torch.tensor([500, 501]).numpy().tobytes())] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"checksum|CRC"):
+        read_state(path)

@@ -10,13 +10,27 @@ import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from samhq.storage import digest
 from samhq.storage.atomic import remove_abandoned
+from samhq.storage.documents import known_line
 from samhq.storage.locks import take
+from samhq.storage.schema import ANY, COUNT, NAME, NUMBER, WORDS, Either, Fields, Items, Null, Text
 
 FILENAME = "manifest.jsonl"
+_SOURCE = {"size": COUNT, "mtime_ns": ANY, "sha256": WORDS}
+_OUTPUT = {"file": NAME, "size": COUNT, "sha256": WORDS}
+_LINE = Fields(
+    {
+        "input": NAME,
+        "name": NAME,
+        "source": Either((Null(), Fields(_SOURCE))),
+        "options": WORDS,
+        "outputs": Items(Fields(_OUTPUT)),
+        "seconds": NUMBER,
+        "error": Either((Null(), Text(empty=True, halves=True))),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -93,13 +107,19 @@ class Record:
     @staticmethod
     def from_line(line: bytes) -> Record | None:
         """The record in a line; None if the line is incomplete, or not a record."""
-        try:
-            fields: dict[str, Any] = json.loads(line)
-            fields["source"] = None if fields["source"] is None else Source(**fields["source"])
-            fields["outputs"] = tuple(OutputFile(**item) for item in fields["outputs"])
-            return Record(**fields)
-        except (ValueError, TypeError, LookupError, RecursionError):
+        fields = known_line(line, _LINE)
+        if fields is None:
             return None
+        source, outputs = fields["source"], fields["outputs"]
+        return Record(
+            fields["input"],
+            fields["name"],
+            None if source is None else Source(*(source[name] for name in _SOURCE)),
+            fields["options"],
+            tuple(OutputFile(*(item[name] for name in _OUTPUT)) for item in outputs),
+            fields["seconds"],
+            fields["error"],
+        )
 
 
 class Manifest:

@@ -29,7 +29,7 @@ from torch import Tensor
 from samhq.errors import CheckpointError, ConfigError
 from samhq.storage import documents
 from samhq.storage.atomic import whole_file
-from samhq.storage.schema import Fields
+from samhq.storage.schema import WORDS, Fields, Named
 
 #: The weights of a folder are in the first of these that exists.
 WEIGHT_NAMES = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin")
@@ -42,6 +42,7 @@ _UNREADABLE = (
     ImportError, ArithmeticError, MemoryError, struct.error, pickle.UnpicklingError,
 )  # fmt: skip
 
+_HEADER = Fields({}, {"__metadata__": Named(WORDS)})  #: of safetensors
 _STRANGERS = (
     (b"version https://git-lfs", "a git-lfs pointer, not the weights: run `git lfs pull`, or download the file itself"),
     (b"<", "a web page: the download answered with HTML. Open the link in a browser, or download it again"),
@@ -219,7 +220,12 @@ def _read_content(content: bytes, name: str) -> Contents:
     if _is_safetensors(head):
         try:
             length = 8 + int.from_bytes(head[:8], "little")
-            metadata = json.loads(content[8:length]).get("__metadata__", {})
+            metadata = (
+                documents.parse_json(content[8:length], name, _HEADER, CheckpointError, "Download it again.").get(
+                    "__metadata__"
+                )
+                or {}
+            )
             return Contents(safetensors.torch.load(content), metadata)
         except (safetensors.SafetensorError, *_UNREADABLE) as error:
             raise _torn(name, error) from error

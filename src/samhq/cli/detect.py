@@ -5,7 +5,6 @@ Imports detectors only inside functions, so that help is fast.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -17,10 +16,12 @@ from samhq.cli.job import PLAIN_JOB, JobFlags
 from samhq.cli.pictures import find_pictures, result_names
 from samhq.cli.places import make_folder
 from samhq.cli.text import PLAIN_SEARCH, DetectorFlags
+from samhq.storage.schema import Fields, Items
 
 if TYPE_CHECKING:
     from samhq.batch.job import Item
 
+_BOXES = Fields({"images": Items(Fields(), least=1), "categories": Items(Fields()), "annotations": Items(Fields())})
 ALL = "boxes.json"  #: The file with the boxes of all pictures.
 
 
@@ -84,7 +85,9 @@ def forget(output: Path, item: Item, reason: str) -> Sequence[Path]:
 
 def join(paths: Iterable[Path], output: Path) -> Path:
     """Joins the data sets of several pictures into one. Missing ones, of pictures that failed, are left out."""
+    from samhq.errors import PromptError
     from samhq.storage.atomic import write_json
+    from samhq.storage.documents import read_json
 
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
@@ -92,7 +95,7 @@ def join(paths: Iterable[Path], output: Path) -> Path:
     for path in paths:
         if not path.is_file():
             continue
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path, "boxes of a picture", _BOXES, PromptError, "Delete the file and search again.")
         images.append(content["images"][0] | {"id": len(images) + 1})
         categories = content["categories"]
         for record in content["annotations"]:

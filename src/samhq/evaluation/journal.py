@@ -15,8 +15,14 @@ from typing import IO, Any
 from samhq.errors import ConfigError
 from samhq.evaluation.rows import Row
 from samhq.storage.atomic import whole_file
+from samhq.storage.documents import parse_json, read_text
+from samhq.storage.schema import COUNT, NAME, WORDS, Fields, Items
 
 FILENAME = "rows.jsonl"
+_LINE = Fields(
+    {},
+    {"settings": Fields(), "picture": NAME, "rows": Items(Fields()), "empty": COUNT, "crowds": COUNT, "stamp": WORDS},
+)
 
 
 @dataclass(frozen=True)
@@ -97,19 +103,20 @@ class Journal:
 
 
 def _whole_lines(path: Path) -> list[str]:
-    return path.read_text(encoding="utf-8").split("\n")[:-1]
+    advice = "Name another folder, or delete it to begin anew."
+    return read_text(path, "rows of an earlier run", ConfigError, advice).split("\n")[:-1]
 
 
 def _known(lines: Sequence[str], settings: Mapping[str, Any], path: Path) -> dict[str, Scored]:
     settings = json.loads(json.dumps(settings))
+    advice = "Name another folder."
+    what = f"rows of an earlier run in {path}"
+    records = [parse_json(line, what, _LINE, ConfigError, advice) for line in lines]
     try:
-        records = [json.loads(line) for line in lines]
         was = records[0]["settings"] if records else settings
         known = {record["picture"]: Scored.from_json(record) for record in records[1:]}
-    except (ValueError, KeyError, TypeError) as error:
-        raise ConfigError(
-            f"Expected rows of an earlier run in {path}, got something else ({error}). Name another folder."
-        ) from error
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        raise ConfigError(f"Expected {what}, got something else ({str(error)[:200]}). {advice}") from error
     other = sorted(key for key, value in settings.items() if was.get(key) != value)
     if other:
         raise ConfigError(

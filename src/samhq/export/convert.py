@@ -21,11 +21,12 @@ from samhq.errors import ConfigError, did_you_mean
 from samhq.export.graphs import DecoderGraph, EncoderGraph
 from samhq.export.original import OriginalEncoderGraph, original_decoder
 from samhq.export.quantise import quantise
-from samhq.export.surgery import add_nodes, forget_shapes, only_if
+from samhq.export.surgery import add_nodes, forget_shapes, only_if, separate_ends
 from samhq.export.trace import trace
 from samhq.extras import from_extra
 from samhq.model.sam import Sam
 from samhq.runtime.about import DECODER, ENCODER, About, Contract, Dtype
+from samhq.runtime.seal import seal
 
 _LARGE = 1_500_000_000  #: Weights with more bytes are stored in a separate file, because protobuf ends at 2 GB.
 
@@ -77,6 +78,8 @@ def export(
         write_decoder(ready, made / DECODER, about, hq, multimask)
         for path in (ENCODER, DECODER):
             check(made / path)
+        for path in (ENCODER, DECODER):
+            seal(made / path)
         return _moved(made, folder)
 
 
@@ -132,6 +135,7 @@ def write_decoder(
 
     proto = original_decoder(model, hq, multimask) if about.contract == "original" else decoder(model)
     onnx.helper.set_model_props(proto, about.to_metadata())
+    separate_ends(proto)
     forget_shapes(proto)
     onnx.save(proto, path)
 
@@ -234,6 +238,7 @@ def _save(program: Any, path: Path, about: About, *, beside: bool) -> None:
     program.model.metadata_props.update(about.to_metadata())
     program.save(str(path), external_data=beside)
     proto = onnx.load(path, load_external_data=False)
+    separate_ends(proto)
     forget_shapes(proto)
     onnx.save(proto, path)
 

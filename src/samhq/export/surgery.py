@@ -74,6 +74,37 @@ def forget_shapes(model: Any) -> None:
         graphs += [attribute.g for node in graph.node for attribute in node.attribute if attribute.HasField("g")]
 
 
+def separate_ends(model: Any) -> None:
+    """Gives outputs that are also read inside an `onnx.ModelProto`, and inputs that a branch reads, a second name.
+
+    Float16 converters change the type at the ends of a graph, and overlook other readers of these values.
+    """
+    from onnx import helper
+
+    graph = model.graph
+    captures = set().union(*map(captured, graph.node))
+    reads = captures.union(*(node.input for node in graph.node))
+    inputs = [value.name for value in graph.input if value.name in captures]
+    outputs = [value.name for value in graph.output if value.name in reads]
+    for name in (*inputs, *outputs):
+        _rename(graph, name, f"{name}_inside")
+    first = [helper.make_node("Identity", [name], [f"{name}_inside"], f"{name}_in") for name in inputs]
+    last = [helper.make_node("Identity", [f"{name}_inside"], [name], f"{name}_out") for name in outputs]
+    nodes = [type(node).FromString(node.SerializeToString()) for node in (*first, *graph.node, *last)]
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def _rename(graph: Any, name: str, other: str) -> None:
+    """Changes the name of a value wherever nodes read or make it, also inside branches."""
+    for node in graph.node:
+        for values in (node.input, node.output):
+            values[:] = [other if value == name else value for value in values]
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                _rename(attribute.g, name, other)
+
+
 def add_nodes(model: Any, nodes: Iterable[Any], inputs: Iterable[Any] = (), outputs: Iterable[Any] = ()) -> None:
     """Appends nodes that run last, with new inputs and outputs of the graph."""
     model.graph.node.extend(nodes)

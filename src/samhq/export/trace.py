@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -15,6 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+_LARGEST_NUMBER = 8  #: bytes
+_GROWTH = 1 << 20  #: bytes of a folded constant that may be larger than what it is made of
 OPSET = 18  #: LayerNormalization came with 17; the exporter makes 18 without conversion, and old runtimes read it.
 
 
@@ -43,7 +46,30 @@ def trace(
             verbose=False,
         )
     ClearMetadataAndDocStringPass()(program.model)
+    fold(program.model)
     return program
+
+
+def fold(model: Any) -> None:
+    """Computes what depends on constants alone, in place, where the result takes little more space than they do.
+
+    Tools that change a graph afterwards, such as quantizers and float16 converters, expect weights as plain constants.
+    """
+    from onnx_ir.passes.common import RemoveUnusedNodesPass
+    from onnxscript.optimizer import fold_constants
+
+    fold_constants(model, onnx_shape_inference=True, should_fold=_is_small)
+    RemoveUnusedNodesPass()(model)
+
+
+def _is_small(node: Any) -> bool | None:
+    """Whether a node of constants is folded; None leaves that to the library, where the result's size is not known."""
+    sizes = [value.const_value.nbytes for value in node.inputs if value is not None]
+    shapes = [value.shape for value in node.outputs]
+    if any(shape is None or not shape.is_static() for shape in shapes):
+        return None
+    made = sum(math.prod(shape.numpy()) for shape in shapes) * _LARGEST_NUMBER
+    return bool(made <= max(_GROWTH, sum(sizes)))
 
 
 @contextlib.contextmanager

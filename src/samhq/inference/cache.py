@@ -23,12 +23,14 @@ from torch import Tensor
 from samhq.checkpoint import files
 from samhq.checkpoint.fingerprint import tensors_hash, weights_hash
 from samhq.config import ModelConfig
-from samhq.errors import CheckpointError, ConfigError, did_you_mean
+from samhq.errors import CheckpointError, ConfigError, SamHQError, did_you_mean
 from samhq.image.frame import Frame
 from samhq.image.read import file_name_of, read_image
 from samhq.inference.segment import EncodedImage, Segmenter
 from samhq.model.sam import Sam
 from samhq.storage import digest
+from samhq.storage.documents import parse_json
+from samhq.storage.schema import TEXT, Fields
 from samhq.types import ImageEmbedding
 
 #: Number type of stored embeddings.
@@ -204,11 +206,20 @@ def read_embedding(path: Path, identity: Mapping[str, Any], config: ModelConfig)
         data = path.read_bytes()  # Read once, so that a file that replaces it meanwhile does no harm.
         tensors = safetensors.torch.load(data)
         length = struct.unpack("<Q", data[:8])[0]
-        record = json.loads(json.loads(data[8 : 8 + length])["__metadata__"][_HEADER])
+        header = parse_json(data[8 : 8 + length], "a header")["__metadata__"][_HEADER]
+        record = parse_json(header, "a header", Fields({"sha256": TEXT}))
         claimed = record.pop("sha256")
     except FileNotFoundError:
         raise
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, safetensors.SafetensorError) as error:
+    except (
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+        struct.error,
+        SamHQError,
+        safetensors.SafetensorError,
+    ) as error:
         raise _unfit(path, f"one that is cut short, damaged or foreign ({type(error).__name__})") from error
     other = [name for name, value in identity.items() if record.get(name) != value]
     if other:

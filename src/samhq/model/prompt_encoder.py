@@ -83,7 +83,7 @@ class PromptEncoder(nn.Module):
         kinds = torch.cat([e.weight for e in (*self.point_embeddings, self.not_a_point_embed)])
         kinds = torch.cat([kinds, torch.zeros_like(kinds[:1])])
         row = torch.where(labels >= 0, labels, torch.where(labels == NOT_A_POINT, 4, 5))
-        position = self.pe_layer((places.float() + 0.5) / self.side) * (labels >= 0)[..., None]
+        position = self.pe_layer((places.float() + 0.5) / self.side).masked_fill((labels < 0)[..., None], 0.0)
         return position.to(kinds.dtype) + kinds[row]
 
     def dense(self, masks: Float[Tensor, "P 1 G G"] | None) -> Float[Tensor, "p C h w"]:
@@ -98,8 +98,13 @@ class PromptEncoder(nn.Module):
         """As `dense`, but with the same operations whatever the masks hold, as exported graphs need it."""
         none = self.dense(None)
         missing = masks.isnan().flatten(1).any(1)
-        maps = self.mask_downscaling(masks.nan_to_num(0.0).to(none.dtype))
+        maps = self.mask_downscaling(_filled(masks).to(none.dtype))
         return torch.where(missing[:, None, None, None], none, maps)
+
+
+def _filled(values: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """The values with 0 in place of NaN; `nan_to_num` needs an operator that ONNX lacks for float16."""
+    return values.masked_fill(values.isnan(), 0.0)
 
 
 def tokens_of(prompts: Prompts, *, ends_boxes: bool = False) -> tuple[Float[Tensor, "P T 2"], Int64[Tensor, "P T"]]:
@@ -121,7 +126,7 @@ def tokens_of(prompts: Prompts, *, ends_boxes: bool = False) -> tuple[Float[Tens
             return points, labels
         return torch.cat([points, torch.zeros_like(points[:, :1])], 1), torch.cat([labels, pad], 1)
     boxed = ~prompts.boxes.isnan().any(1)[:, None]
-    corners = prompts.boxes.nan_to_num(0.0).view(count, 2, 2).to(points.dtype)
+    corners = _filled(prompts.boxes).view(count, 2, 2).to(points.dtype)
     first = torch.where(boxed, TOP_LEFT, pad)
     second = torch.where(boxed, BOTTOM_RIGHT, IGNORED)
     if not ends_boxes:

@@ -6,14 +6,16 @@ keeps hashes of the absolute path and of the content beside the name. Knows noth
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from samhq.errors import SamHQError
 from samhq.storage import digest
+from samhq.storage.documents import read_json
 from samhq.storage.names import numbered
+from samhq.storage.schema import Fields
 
 ORIGIN = "origin"  #: the field of a record
 _LENGTH = 16  #: hex digits of a hash
@@ -57,10 +59,10 @@ def recorded_name(record: Mapping[str, Any]) -> str | None:
 def read_loosely(path: Path) -> dict[str, Any]:
     """The JSON object in a file; empty where there is none, or something else."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        content: dict[str, Any] = read_json(path, "a record", Fields())
+    except SamHQError:
         return {}
-    return content if isinstance(content, dict) else {}
+    return content
 
 
 def own_stems(stems: list[str], file_names: list[str], folder: Path, ending: str) -> list[str]:

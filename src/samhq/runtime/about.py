@@ -14,6 +14,7 @@ from samhq.config import ClickMask, HQMode
 from samhq.encoder_config import PIXEL_MEAN, PIXEL_STD, Normalisation
 from samhq.errors import CheckpointError
 from samhq.options import one_of, whole_number
+from samhq.runtime.seal import UNSEALED
 
 #: The two files of an exported model.
 ENCODER, DECODER = "encoder.onnx", "decoder.onnx"
@@ -61,7 +62,7 @@ class About:
         return self.side // 4
 
     def to_metadata(self) -> dict[str, str]:
-        """The description as text by name, as an ONNX file carries it.
+        """The description as text by name, as an ONNX file carries it, with space for `samhq.runtime.seal`.
 
         >>> About("sam_vit_b", "SAM", 1024, False, 4, "int8", "samhq", "", "1.0").to_metadata()["samhq.mean"]
         '123.675,116.28,103.53'
@@ -83,7 +84,7 @@ class About:
             "default_hq": self.default_hq,
             "click_mask": self.click_mask,
         }
-        return {_PREFIX + name: value for name, value in values.items()}
+        return {_PREFIX + name: value for name, value in values.items()} | UNSEALED
 
     @staticmethod
     def from_metadata(metadata: Mapping[str, str], path: Path) -> About:

@@ -15,6 +15,7 @@ import numpy as np
 
 from samhq.errors import CheckpointError, ConfigError, did_you_mean
 from samhq.extras import from_extra
+from samhq.runtime.seal import check_seal
 
 #: OpenVINO's precision; ONNX Runtime computes in the file's.
 Precision = Literal["float32", "bfloat16"]
@@ -52,11 +53,12 @@ def open_graph(path: Path, providers: str | Sequence[str] | None = None, precisi
 
     Raises:
         ConfigError: a provider, device or precision that is not there.
-        CheckpointError: no such file, or not an ONNX file.
+        CheckpointError: no such file, not an ONNX file, or one whose bytes changed since it was exported.
         MissingExtraError: the runtime is not installed.
     """
     if not path.is_file():
         raise CheckpointError(f"Expected an exported model's file at {path}, got none. Make it with `samhq export`.")
+    check_seal(path)
     names = [providers] if isinstance(providers, str) else list(providers or ())
     if names and names[0].split(":")[0] == OPENVINO:
         if len(names) > 1:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import zipfile
+import zlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -57,6 +59,21 @@ def canonical(value: Any) -> bytes:
     b'{"a":null,"b":1}'
     """
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode("ascii")
+
+
+def check_zip(path: str | os.PathLike[str]) -> None:
+    """Nothing, where every entry of a zip archive, such as `torch.save` writes, has its own checksum.
+
+    Raises:
+        OSError, ValueError: it cannot be read, is no archive, or an entry was changed.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
+        raise ValueError(str(error)) from error
+    if damaged is not None:
+        raise ValueError(f"{damaged} has another checksum than when it was written")
 
 
 def of_files(paths: Iterable[str | os.PathLike[str]]) -> str:

@@ -79,6 +79,35 @@ def parse_json(
     return document
 
 
+def read_text(
+    path: str | os.PathLike[str],
+    kind: str,
+    error: type[SamHQError] = SamHQError,
+    advice: str = "Check the file.",
+) -> str:
+    """The text in a UTF-8 file, with or without a byte order mark.
+
+    Raises:
+        error: the file cannot be read, or holds other bytes.
+    """
+    path = Path(path)
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as cause:
+        raise error(f"Expected {kind} in UTF-8 at {path}, got other bytes ({cause.reason}). {advice}") from cause
+    except (OSError, ValueError) as cause:
+        reason = getattr(cause, "strerror", None) or cause
+        raise error(f"Expected {kind} at {path}, which cannot be read: {reason}. Check the path.") from cause
+
+
+def known_line(line: bytes | str, schema: Schema) -> Any:
+    """The document in one line of a file that is written line by line; None where the line is cut short or foreign."""
+    try:
+        return parse_json(line, "a line", schema)
+    except SamHQError:
+        return None
+
+
 def check(
     document: Any,
     what: str,

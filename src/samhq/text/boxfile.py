@@ -17,7 +17,7 @@ import numpy as np
 from samhq.errors import ImageError, PromptError, did_you_mean
 from samhq.masks import rle
 from samhq.results.detections import Detections
-from samhq.storage.documents import read_json
+from samhq.storage.documents import read_json, read_text
 from samhq.storage.schema import BOX, ID, NUMBER, TEXT, WORDS, Either, Fields, Items, shown
 
 _WANTED = (
@@ -173,10 +173,7 @@ def _texts(folder: Path) -> list[Path]:
 
 
 def _lines(path: Path) -> list[str]:
-    try:
-        return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, ValueError) as error:
-        raise PromptError(f"Expected YOLO's lines in {path}, which cannot be read: {error}. Check the file.") from error
+    return [line for line in read_text(path, "YOLO's lines", PromptError).splitlines() if line.strip()]
 
 
 def _yolo_row(path: Path, line: str, names: Sequence[str]) -> BoxRow:
@@ -207,10 +204,15 @@ def _names_in(path: Path) -> list[str]:
     import yaml
 
     try:
-        names = yaml.safe_load(path.read_text(encoding="utf-8"))["names"]
-    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
-        raise PromptError(f"Expected `names` in {path}, which cannot be read: {error}. Check the file.") from error
-    listed = [names[number] for number in range(len(names))] if isinstance(names, dict) else list(names)
+        names = yaml.safe_load(read_text(path, "YOLO's class names", PromptError))["names"]
+        listed = [names[number] for number in range(len(names))] if isinstance(names, dict) else list(names)
+        if not all(isinstance(name, (str, int, float)) for name in listed):
+            raise TypeError("a name that is no text")
+    except (ValueError, LookupError, TypeError, RecursionError, yaml.YAMLError) as error:
+        reason = f"{type(error).__name__}: {str(error)[:200]}"
+        raise PromptError(
+            f"Expected `names` in {path} as a list, or by numbers from 0, got something else ({reason}). Write a list."
+        ) from error
     return [str(name) for name in listed]
 
 

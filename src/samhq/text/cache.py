@@ -7,20 +7,23 @@ a folder. A detector without an identity, such as a function, runs every time.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from samhq.errors import SamHQError
 from samhq.results.detections import Detections
 from samhq.shapes import UInt8
 from samhq.storage import digest
 from samhq.storage.atomic import write_json
+from samhq.storage.documents import read_json
+from samhq.storage.schema import BOX, COUNT, NUMBER, TEXT, Fields, Items
 from samhq.text.search import Search
 
+_ROWS = {"boxes": Items(BOX), "scores": Items(NUMBER), "class_ids": Items(COUNT)}
+_FORM = Fields({**_ROWS, "sha256": TEXT})
 VERSION = 1  #: Version of the files; files of another version are computed again.
 
 
@@ -63,12 +66,10 @@ def _record(found: Detections) -> dict[str, Any]:
 def _read(path: Path, names: tuple[str, ...]) -> Detections | None:
     """The detections in a file; None if it does not exist or fails its checks."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        content = read_json(path, "detections", _FORM)
+    except SamHQError:
         return None
-    if not isinstance(content, Mapping):
-        return None
-    rows = {key: content.get(key) for key in ("boxes", "scores", "class_ids")}
-    if digest.of_json(rows) != content.get("sha256"):
+    rows = {key: content[key] for key in _ROWS}
+    if digest.of_json(rows) != content["sha256"]:
         return None
     return Detections.of(rows["boxes"], rows["scores"], rows["class_ids"], names)

@@ -6,7 +6,6 @@ Knows nothing about the meaning of the state, a dictionary of tensors and plain 
 from __future__ import annotations
 
 import random
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import numpy as np
 import torch
 
 from samhq.errors import CheckpointError
+from samhq.storage import digest
 from samhq.storage.atomic import whole_file
 
 #: The one file of a run folder that is needed to continue.
@@ -46,7 +46,7 @@ def load_state(folder: Path) -> dict[str, Any]:
     """
     path = folder / STATE
     try:
-        _check_sums(path)
+        digest.check_zip(path)
         return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise CheckpointError(f"Expected a run's {STATE} in {folder}, got none. Start without --resume.") from None
@@ -55,18 +55,6 @@ def load_state(folder: Path) -> dict[str, Any]:
             f"Expected a run's state in {path}, got a damaged file ({error}). Bring back a copy of it, or start "
             "again in another folder."
         ) from error
-
-
-def _check_sums(path: Path) -> None:
-    """Checks that every entry of the archive has its original content, because torch does not compare checksums.
-
-    Raises:
-        ValueError: an entry has another checksum.
-    """
-    with zipfile.ZipFile(path) as archive:
-        damaged = archive.testzip()
-    if damaged is not None:
-        raise ValueError(f"{damaged} has another checksum than when it was written")
 
 
 def seed_all(seed: int) -> None:

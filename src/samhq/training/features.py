@@ -25,9 +25,11 @@ from torch import Tensor
 
 from samhq.checkpoint import files
 from samhq.datasets.sample import Pictures, Sample, stamp_of
-from samhq.errors import CheckpointError
+from samhq.errors import CheckpointError, SamHQError
 from samhq.model.sam import Sam
 from samhq.storage import digest
+from samhq.storage.documents import parse_json
+from samhq.storage.schema import COUNT, Fields, Items
 from samhq.training.augment import Augmentation, AugmentedView
 from samhq.training.contents import KnownContents
 from samhq.training.data import Features, normalised
@@ -36,6 +38,7 @@ from samhq.training.start import AFTER_ENCODER
 
 VERSION = 1  #: Version of the files; files of another version are computed again.
 _HEADER = "samhq_view"  #: The key of our record in the safetensors metadata.
+_VIEW = Fields({"cover": Items(COUNT, 3)})
 _SPEAK = 10.0  #: Seconds between messages about the progress.
 
 
@@ -54,15 +57,15 @@ class KeptViews:
         path = self.paths[picture, copy]
         try:
             with safe_open(str(path), framework="pt") as stream:
-                shape = json.loads(stream.metadata()[_HEADER])["cover"]
+                shape = parse_json((stream.metadata() or {}).get(_HEADER, ""), "a header", _VIEW)["cover"]
                 if not shape[0]:
                     return None
                 tensors: dict[str, Tensor] = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
-        except (OSError, SafetensorError) as error:
+            cover = np.frombuffer(zlib.decompress(tensors["cover"].numpy().tobytes()), np.uint8).reshape(shape)
+        except (OSError, ValueError, LookupError, SamHQError, SafetensorError, zlib.error) as error:
             raise CheckpointError(
                 f"Expected the stored view {path}, which was whole when this run began, got {error}. Start again."
             ) from error
-        cover = np.frombuffer(zlib.decompress(tensors["cover"].numpy().tobytes()), np.uint8).reshape(shape)
         levels = tuple(tensors[name] for name in sorted(tensors) if name.startswith("level"))
         return cover, Features(tensors["features"], tensors.get("early"), levels)
 

@@ -14,8 +14,11 @@ from typing import Any, TextIO
 
 from samhq.evaluation.result import as_json
 from samhq.extras import missing_package
+from samhq.storage.documents import known_line
+from samhq.storage.schema import NUMBER, Fields
 
 LOG = "log.jsonl"  #: In a run's folder: one line of JSON for each printed line.
+_ROW = Fields({}, {"step": NUMBER})
 BOARD = "tensorboard"  #: In a run's folder.
 
 
@@ -108,15 +111,14 @@ def _open_log(folder: Path, step: int) -> TextIO:
 
 def _kept(log: Path, step: int) -> list[str]:
     """The log's lines up to a step; an incomplete line of a killed run ends them."""
-    lines = log.read_text(encoding="utf-8").splitlines(keepends=True) if log.is_file() else []
+    lines = log.read_bytes().splitlines(keepends=True) if log.is_file() else []
     kept = []
     for line in lines:
-        try:
-            row = json.loads(line)
-        except ValueError:
+        row = known_line(line, _ROW)
+        if row is None:
             break
         if row.get("step", 0) <= step:
-            kept.append(line)
+            kept.append(line.decode("utf-8"))
     return kept
 
 

@@ -7,11 +7,9 @@ Source: MOTChallenge's text form (arXiv 1603.00831, section 3.3).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -19,12 +17,19 @@ from samhq.config import HQMode
 from samhq.errors import ImageError, PromptError
 from samhq.inference.segment import Segmenter
 from samhq.results.prompt import Prompt
+from samhq.storage.documents import parse_json, read_text
+from samhq.storage.schema import BOX, WHOLE, WORDS, Either, Fields, Items, Number
 from samhq.video.frames import FrameSource
 from samhq.video.prompts import VideoPrompt, naming_prompt
 from samhq.video.result import FrameMasks
 from samhq.video.stream import OnError
 
+_FAR = 1 << 30  #: frames, ids and pixels beyond this are mistakes
 _FORM = '[{"frame": 0, "id": 1, "box": [x0, y0, x1, y1], "label": "person"}]'
+_ITEMS = Items(
+    Fields({"frame": Number(0, _FAR, whole=True), "id": WHOLE, "box": BOX}, {"label": Either((WORDS, WHOLE))})
+)
+_SCHEMA = Either((_ITEMS, Fields({"boxes": _ITEMS})))
 _MOT = "frame,id,left,top,width,height,confidence with frames from 1"
 
 
@@ -58,10 +63,7 @@ def read_frame_boxes(path: Path) -> FrameBoxes:
     Raises:
         PromptError: the file cannot be read, has another form or no box, or an id is twice on one frame.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise PromptError(f"Expected a file of boxes at {path}, got: {error}. Check the path.") from error
+    text = read_text(path, "a file of boxes", PromptError)
     rows = _from_json(text, path) if text.lstrip()[:1] in ("[", "{") else _from_mot(text, path)
     by_frame: dict[int, list[BoxedObject]] = {}
     for frame, box in rows:
@@ -118,24 +120,21 @@ def _one_frame(
 
 
 def _from_json(text: str, path: Path) -> Iterator[tuple[int, BoxedObject]]:
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise PromptError(f"Expected JSON in {path}, got something else: {error}. Write {_FORM}.") from error
-    items = value.get("boxes") if isinstance(value, dict) else value
-    if not isinstance(items, list):
-        raise PromptError(f"Expected a list of boxes in {path}, got something else. Write {_FORM}.")
-    for item in items:
-        fields = item if isinstance(item, dict) else {}
-        frame, number, label = fields.get("frame"), fields.get("id"), fields.get("label")
-        if not isinstance(frame, int) or frame < 0 or not isinstance(number, int) or not _is_box(fields.get("box")):
-            raise PromptError(f"Expected a frame, an id and a box, got {item!r:.80} in {path}. Write {_FORM}.")
-        x0, y0, x1, y1 = map(float, fields["box"])
-        yield frame, BoxedObject(number, (x0, y0, x1, y1), None if label is None else str(label))
+    value = parse_json(text, f"a list of boxes in {path}", _SCHEMA, PromptError, f"Write {_FORM}.")
+    for item in value["boxes"] if isinstance(value, dict) else value:
+        x0, y0, x1, y1 = map(float, item["box"])
+        label = item.get("label")
+        yield int(item["frame"]), BoxedObject(int(item["id"]), (x0, y0, x1, y1), None if label is None else str(label))
 
 
-def _is_box(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 4 and all(isinstance(number, (int, float)) for number in value)
+def _is_mot(values: Sequence[float]) -> bool:
+    """Whether a line's numbers are a frame from 1, an id, and a box with pixels."""
+    return (
+        len(values) >= 6
+        and all(-_FAR < value < _FAR for value in values[:6])
+        and values[0] >= 1
+        and min(values[4:6]) > 0
+    )
 
 
 def _from_mot(text: str, path: Path) -> Iterator[tuple[int, BoxedObject]]:
@@ -146,7 +145,7 @@ def _from_mot(text: str, path: Path) -> Iterator[tuple[int, BoxedObject]]:
             values = [float(part) for part in line.replace(",", " ").split()]
         except ValueError:
             values = []
-        if len(values) < 6 or values[0] < 1 or not all(np.isfinite(values[:6])) or min(values[4:6]) <= 0:
+        if not _is_mot(values):
             raise PromptError(f"Expected {_MOT} in {path}, got {line!r:.60} in line {number}. Mend the line.")
         frame, object_id, left, top, width, height = values[:6]
         if len(values) > 6 and values[6] == 0:

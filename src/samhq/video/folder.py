@@ -21,9 +21,13 @@ from samhq.image.files import save_picture
 from samhq.image.write import write_mask
 from samhq.masks import rle
 from samhq.results.label_map import palette
+from samhq.storage.documents import parse_json
+from samhq.storage.schema import BOX, COUNT, NUMBER, RLE, TEXT, WHOLE, WORDS, Fields, Items
 from samhq.video.result import FrameMasks
 
 LINES = "frames.jsonl"
+_OBJECT = Fields({"id": WHOLE, "score": NUMBER, "area": COUNT, "bbox": BOX, "segmentation": RLE}, {"label": WORDS})
+_LINE = Fields({"frame": COUNT, "name": TEXT, "objects": Items(_OBJECT)})
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,11 @@ class ResultFolder:
         self._lines = folder / LINES
 
     def clear(self) -> None:
-        """Removes what an earlier run wrote, as its lines name it."""
+        """Removes what an earlier run wrote, as its lines name it.
+
+        Raises:
+            ConfigError: a line is damaged.
+        """
         for record in self.records():
             for path in self._paths(record["name"], [item["id"] for item in record["objects"]]):
                 path.unlink(missing_ok=True)
@@ -69,11 +77,15 @@ class ResultFolder:
             stream.write(line)
 
     def records(self) -> Iterator[dict[str, Any]]:
-        """The whole lines written so far, in order."""
-        with contextlib.suppress(FileNotFoundError), self._lines.open(encoding="utf-8") as stream:
+        """The whole lines written so far, in order.
+
+        Raises:
+            ConfigError: one of them is damaged.
+        """
+        with contextlib.suppress(FileNotFoundError), self._lines.open("rb") as stream:
             for line in stream:
-                if line.endswith("\n"):
-                    yield json.loads(line)
+                if line.endswith(b"\n"):
+                    yield self._record(line)
 
     def __len__(self) -> int:
         return sum(1 for _ in self.records())
@@ -83,7 +95,7 @@ class ResultFolder:
         places: dict[int, list[int]] = {}
         with contextlib.suppress(FileNotFoundError), self._lines.open("rb") as stream:
             while line := stream.readline():
-                number = json.loads(line)["frame"]
+                number = self._record(line)["frame"]
                 places.setdefault(number, []).append(stream.tell() - len(line))
         return dict(sorted(places.items()))
 
@@ -93,8 +105,16 @@ class ResultFolder:
         with self._lines.open("rb") as stream:
             for place in places:
                 stream.seek(place)
-                objects += json.loads(stream.readline())["objects"]
+                objects += self._record(stream.readline())["objects"]
         return objects
+
+    def _record(self, line: bytes) -> dict[str, Any]:
+        advice = "Delete the folder, or bring back a copy of the file."
+        what = f"a line of {self._lines}"
+        record: dict[str, Any] = parse_json(line, what, _LINE, ConfigError, advice)
+        if Path(record["name"]).name != record["name"]:
+            raise ConfigError(f"Expected {what} with the name of a frame, got {record['name']!r:.80}. {advice}")
+        return record
 
     def _write_label_map(self, frame: FrameMasks, path: Path) -> None:
         values = frame.label_map()

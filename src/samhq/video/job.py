@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from samhq.errors import ConfigError, ImageError
+from samhq.errors import CheckpointError, ConfigError, ImageError
 from samhq.progress import Watch
 from samhq.storage import digest
 from samhq.storage.atomic import write_json
@@ -134,6 +134,8 @@ def _begin(job: VideoJob, folder: ResultFolder, *, resume: bool) -> dict[str, An
             )
         if state.exists():
             position = read_state(state)
+            if not position.keys() >= _POSITION:
+                raise CheckpointError(f"Expected the state of a tracking job in {state}, got another. {_AGAIN}")
             folder.keep(position["lines"])
             return position
     folder.clear()
@@ -141,6 +143,9 @@ def _begin(job: VideoJob, folder: ResultFolder, *, resume: bool) -> dict[str, An
     job.output.mkdir(parents=True, exist_ok=True)
     _write_record(job, VideoTally(), finished=False)
     return None
+
+
+_POSITION, _AGAIN = {"follower", "lines", "failed", "finished"}, "Start without --resume."
 
 
 def _position(follower: dict[str, Any], tally: VideoTally, *, finished: bool) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,12 +11,30 @@ from typing import Any
 from samhq.errors import ImageError, PromptError, did_you_mean
 from samhq.formats.prompts import checked_code, read_mask_prompt
 from samhq.results.prompt import Prompt
+from samhq.storage.documents import read_json
+from samhq.storage.schema import BOX, FLAG, POINT, WORDS, Either, Fields, Items, Number
 
 _FIELDS = ("object", "frame", "label", "points", "labels", "box", "mask")
 _FORM = (
     '[{"object": 1, "frame": 0, "box": [x0, y0, x1, y1], "label": "cat"}, '
     '{"object": 1, "frame": 30, "points": [[x, y]], "labels": [0]}]'
 )
+
+_ITEMS = Items(
+    Fields(
+        {},
+        {
+            "object": Number(1, 2**31 - 1, whole=True),
+            "frame": Number(0, 2**31 - 1, whole=True),
+            "label": WORDS,
+            "points": Items(POINT),
+            "labels": Items(FLAG),
+            "box": BOX,
+        },
+    ),
+    least=1,
+)
+_SCHEMA = Either((_ITEMS, Fields({"prompts": _ITEMS})))
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,15 +67,8 @@ def read_video_prompts(path: Path) -> list[VideoPrompt]:
         PromptError: the file cannot be read, is not JSON or has another form; two boxes or masks for one object on
             one frame.
     """
-    try:
-        value = json.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise PromptError(f"Expected a JSON file at {path}, got: {error.strerror}. Check the path.") from None
-    except (ValueError, RecursionError) as error:
-        raise PromptError(f"Expected JSON in {path}, got something else: {error}. Write {_FORM}.") from error
-    items = value.get("prompts") if isinstance(value, dict) else value
-    if not isinstance(items, list) or not items or not all(isinstance(item, dict) for item in items):
-        raise PromptError(f"Expected a list of prompts in {path}, got something else. Write {_FORM}.")
+    value = read_json(path, "a list of prompts", _SCHEMA, PromptError, f"Write {_FORM}.")
+    items = value["prompts"] if isinstance(value, dict) else value
     try:
         numbered = any("object" in item for item in items)
         prompts = [_one(item, path.parent, None if numbered else place) for place, item in enumerate(items, 1)]
@@ -92,20 +102,19 @@ def _one(item: dict[str, Any], folder: Path, place: int | None) -> VideoPrompt:
     for key in item:
         if key not in _FIELDS:
             raise PromptError(f"Expected a prompt's fields, got {key!r}. {did_you_mean(key, _FIELDS)}")
-    number, frame = item.get("object", place), item.get("frame", 0)
-    for name, given, least in (("object", number, 1), ("frame", frame, 0)):
-        if type(given) is not int or given < least:
-            raise PromptError(f"Expected {name!r} as a whole number from {least}, got {given!r}. Write {_FORM}.")
+    number, frame = item.get("object", place), int(item.get("frame") or 0)
+    if number is None:
+        raise PromptError(f"Expected 'object' in every prompt or in none, got one without. Write {_FORM}.")
     mask = item.get("mask")
     if all(item.get(key) is None for key in ("points", "box", "mask")):
         raise PromptError(f"Expected points, a box or a mask for object {number} on frame {frame}, got none.")
     read = None if mask is None else _mask(mask, folder)
     label = item.get("label")
     return VideoPrompt(
-        int(number or 0),
+        int(number),
         frame,
         Prompt(item.get("points"), item.get("labels"), item.get("box"), read),
-        label and str(label),
+        label,
     )
 
 

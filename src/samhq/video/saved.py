@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from samhq.errors import CheckpointError
+from samhq.storage import digest
 from samhq.storage.atomic import whole_file
 from samhq.video.memory import Remembered
 from samhq.video.tracker import Clicks, ObjectTracker, TrackedObject
@@ -58,6 +59,7 @@ def read_state(path: Path) -> dict[str, Any]:
         CheckpointError: the file cannot be read.
     """
     try:
+        digest.check_zip(path)
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, ValueError, EOFError, KeyError, pickle.UnpicklingError) as error:
         raise CheckpointError(

@@ -10,7 +10,7 @@ Source: modeling_sam.py and modeling_sam_hq.py of transformers 5.23 (arguments a
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar, cast
 
@@ -22,9 +22,9 @@ from samhq.checkpoint.load import load_model
 from samhq.checkpoint.save import save_model
 from samhq.compat.transformers import prompts as given
 from samhq.compat.transformers.configs import SamConfig, SamHQConfig
+from samhq.compat.transformers.model_methods import ModelMethods, check_saving, remove_weights
 from samhq.compat.transformers.outputs import SegmentationOutput
 from samhq.compat.transformers.pretrained import Loading, refuse
-from samhq.compat.transformers.renaming import Renamed
 from samhq.compat.transformers.vision import look
 from samhq.config import Candidates, HQMode
 from samhq.errors import ConfigError, PromptError
@@ -48,14 +48,15 @@ _ARGUMENTS = (
 )  # fmt: skip
 
 
-class Pretrained(Renamed):
+class Pretrained(ModelMethods):
     """The common part of both models: files, parts, and the way from embeddings to masks. Its network is `self.sam`."""
 
     config_class: ClassVar[type[SamConfig]]
     main_input_name = "pixel_values"
 
-    def __init__(self, config: SamConfig) -> None:
+    def __init__(self, config: Any) -> None:
         super().__init__()
+        config = as_ours(config, self.config_class)
         if not isinstance(config, self.config_class) or config.hq != self.config_class.hq:
             raise ConfigError(f"Expected a {self.config_class.__name__}, got a {type(config).__name__}.")
         self._take(config, build(config.to_model_config()))
@@ -84,19 +85,44 @@ class Pretrained(Renamed):
         model._take(Loading.config(sam), sam)
         return model
 
-    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
+    def save_pretrained(
+        self,
+        folder: str | os.PathLike[str],
+        is_main_process: bool = True,
+        state_dict: Mapping[str, Tensor] | None = None,
+        safe_serialization: bool = True,
+        max_shard_size: int | str | None = None,
+        **options: Any,
+    ) -> None:
         """Write `config.json`, `preprocessor_config.json` and `model.safetensors`, for transformers too.
 
+        `state_dict`, in transformers' names, is saved in place of the model's own; without `safe_serialization` the
+        weights are `pytorch_model.bin`; files larger than `max_shard_size` ("5GB", or bytes) are split. Where
+        `is_main_process` is False nothing is written.
+
         Raises:
-            CheckpointError: the place cannot be written.
+            CheckpointError: the place cannot be written, or a state dict of another model.
+            ConfigError: an argument that does not exist, or one that would upload the model.
         """
+        check_saving(options)
+        if not is_main_process:
+            return
         Path(folder).mkdir(parents=True, exist_ok=True)
         save_model(self.sam, folder)
+        if state_dict is not None or not safe_serialization or max_shard_size is not None:
+            self._write_weights(folder, state_dict, safe_serialization, max_shard_size)
+        else:
+            remove_weights(Path(folder), kept="model.safetensors")
 
     @property
     def vision_encoder(self) -> ImageEncoderViT:
         """The image encoder."""
         return cast(ImageEncoderViT, self.sam.image_encoder)  # the model's config makes no other
+
+    @property
+    def shared_image_embedding(self) -> nn.Module:
+        """The position features of places in 0..1."""
+        return self.sam.prompt_encoder.pe_layer
 
     @property
     def prompt_encoder(self) -> PromptEncoder:
@@ -128,7 +154,7 @@ class Pretrained(Renamed):
         self,
         input_points: Float[Tensor, "I P N 2"] | None = None,
         input_labels: Tensor | None = None,
-        input_boxes: Float[Tensor, "I P 4"] | None = None,
+        input_boxes: Float[Tensor, "I *group P 4"] | None = None,
         input_masks: Float[Tensor, "I 1 G G"] | None = None,
     ) -> tuple[Float[Tensor, "I P T C"] | None, Float[Tensor, "i C g g"]]:
         """Tokens of points and boxes (None if there are neither), and the map to add to the image embedding.
@@ -154,7 +180,7 @@ class Pretrained(Renamed):
             came = "neither" if pixels is None else "both"
             raise PromptError(f"Expected pixel_values or image_embeddings, got {came}. Pass exactly one of them.")
         if pixels is not None:
-            seen, blocks, states = look(self.vision_encoder, pixels, bool(hidden))
+            seen, blocks, states = look(self.vision_encoder, pixels, self._hidden(hidden))
             return self.sam.embed(seen, blocks[0]), states
         assert features is not None
         row, grid = self.sam.config, self.sam.config.grid
@@ -210,7 +236,7 @@ class Pretrained(Renamed):
         batch = given.flatten(len(embedding), self.prompt_encoder.grid, embedding.features.device, *prompts)
         low_res = self._paint(embedding, batch, candidates, hq, *guide)
         output = SegmentationOutput(batch.fold(low_res.iou), batch.fold(low_res.logits), states)
-        return output.to_tuple() if return_dict is False else output
+        return output if self._as_dict(return_dict) else output.to_tuple()
 
 
 class SamModel(Pretrained):
@@ -233,7 +259,7 @@ class SamModel(Pretrained):
         pixel_values: Float[Tensor, "I 3 S S"] | None = None,
         input_points: Float[Tensor, "I P N 2"] | None = None,
         input_labels: Tensor | None = None,
-        input_boxes: Float[Tensor, "I P 4"] | None = None,
+        input_boxes: Float[Tensor, "I *group P 4"] | None = None,
         input_masks: Tensor | None = None,
         image_embeddings: Float[Tensor, "I C g g"] | None = None,
         multimask_output: bool = True,
@@ -286,7 +312,7 @@ class SamHQModel(Pretrained):
         pixel_values: Float[Tensor, "I 3 S S"] | None = None,
         input_points: Float[Tensor, "I P N 2"] | None = None,
         input_labels: Tensor | None = None,
-        input_boxes: Float[Tensor, "I P 4"] | None = None,
+        input_boxes: Float[Tensor, "I *group P 4"] | None = None,
         input_masks: Tensor | None = None,
         image_embeddings: Float[Tensor, "I C g g"] | None = None,
         multimask_output: bool = True,
@@ -326,6 +352,14 @@ class SamHQModel(Pretrained):
             (attention_similarity, target_embedding),
             return_dict,
         )
+
+
+def as_ours(config: Any, kind: type[SamConfig]) -> Any:
+    """transformers' own configuration of this kind in ours; all else as it is."""
+    is_theirs = not isinstance(config, SamConfig) and hasattr(config, "to_dict")
+    if is_theirs and str(getattr(config, "model_type", "")).replace("-", "_") == kind.model_type:
+        return kind.from_dict(config.to_dict())
+    return config
 
 
 def _check(name: str, value: Tensor, shape: tuple[int, ...]) -> None:

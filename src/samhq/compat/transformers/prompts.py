@@ -46,7 +46,7 @@ def flatten(
     masks: Tensor | None = None,
 ) -> Batch:
     """The prompts of `images` pictures, in model pixels: points [I,P,N,2], labels [I,P,N] (1 where left out),
-    boxes [I,P,4], masks [I,1,4g,4g] for all of a picture's prompts or [I,P,4g,4g].
+    boxes [I,P,4] or [I,1,P,4], masks [I,1,4g,4g] for all of a picture's prompts or [I,P,4g,4g].
 
     Without points and boxes there is one prompt for each picture; points or boxes of no objects give no prompts. Points
     labelled -10 and boxes of NaN are padding. If points or boxes were given, a prompt that has only padding is padding
@@ -57,6 +57,8 @@ def flatten(
     """
     if labels is not None and points is None:
         raise PromptError("Expected input_points with the input_labels, got labels alone. Pass input_points too.")
+    if boxes is not None and boxes.ndim == 4 and boxes.shape[1] == 1:
+        boxes = boxes[:, 0]
     _check_points(points, images)
     _check_boxes(boxes, images)
     each = points.shape[1] if points is not None else boxes.shape[1] if boxes is not None else 1
@@ -136,6 +138,7 @@ def _labels(points: Tensor | None, labels: Tensor | None) -> Tensor | None:
         raise PromptError(
             f"Expected input_labels of shape {list(points.shape[:3])}, one for each point, got {list(labels.shape)}."
         )
+    labels = labels.long() if labels.dtype == torch.bool else labels
     known = (labels == IGNORED) | ((labels >= -1) & (labels <= BOTTOM_RIGHT) & (labels == labels.round()))
     if not bool(known.all()):
         raise PromptError(

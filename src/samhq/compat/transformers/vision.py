@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from samhq.checkpoint import files
 from samhq.checkpoint.load import load_model, locate
 from samhq.compat.transformers.configs import SamHQVisionConfig, SamVisionConfig
+from samhq.compat.transformers.model_methods import ModelMethods
 from samhq.compat.transformers.outputs import VisionOutput
 from samhq.compat.transformers.pretrained import Loading, refuse
-from samhq.compat.transformers.renaming import Renamed
 from samhq.errors import ConfigError
 from samhq.model.build import image_encoder
 from samhq.model.encoders.vit import ImageEncoderViT
@@ -53,7 +53,7 @@ def look(
     return features, list(levels), tuple(states) if hidden else None
 
 
-class SamVisionModel(Renamed):
+class SamVisionModel(ModelMethods):
     """The image encoder of a SAM. Its state dict is the part of a whole model's that starts with `vision_encoder.`."""
 
     config_class = SamVisionConfig
@@ -123,9 +123,9 @@ class SamVisionModel(Renamed):
             ConfigError: pixels of another shape, an argument that does not exist, or `output_attentions`.
         """
         refuse(unknown, output_attentions, ("pixel_values", "output_hidden_states", "return_dict"))
-        features, early, states = look(self.vision_encoder, pixel_values, bool(output_hidden_states))
+        features, early, states = look(self.vision_encoder, pixel_values, self._hidden(output_hidden_states))
         output = VisionOutput(features, states, intermediate_embeddings=early if self._hq() else None)
-        return output.to_tuple() if return_dict is False else output
+        return output if self._as_dict(return_dict) else output.to_tuple()
 
     def _hq(self) -> bool:
         return isinstance(self.config, SamHQVisionConfig)

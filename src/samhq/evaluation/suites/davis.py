@@ -31,7 +31,7 @@ from samhq.image.read import describe, read_image
 from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam
 from samhq.progress import counted
-from samhq.storage.documents import read_json
+from samhq.storage.documents import read_json, read_text
 from samhq.storage.schema import BOX, Named
 
 #: Tolerance of contours as a share of the picture's diagonal.
@@ -276,7 +276,7 @@ def _sequences(root: Path, folder: Path, subset: str | None) -> list[str]:
             raise ConfigError(
                 f"Expected a list of sequences in {listed}, which is not there. Name one such as 2017/val."
             )
-        named = listed.read_text(encoding="utf-8").split()
+        named = read_text(listed, "a list of sequences", ConfigError).split()
         if not named:
             raise ConfigError(f"Expected a list of sequences in {listed}, got an empty file. Name another list.")
         return named

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from samhq.config import SLIM_50, SLIM_77, VIT_B, VIT_H, VIT_L
 from samhq.encoder_config import ViTConfig
@@ -178,6 +179,8 @@ class ImageEncoderViT(nn.Module):
         super().__init__()
         grid = side // patch
         self.side = side
+        #: Whether blocks are computed a second time for gradients, in place of keeping what they make.
+        self.recompute = False
         self.patch_embed = ViTPatchEmbed(dim, patch)
         self.pos_embed = nn.Parameter(torch.zeros(1, grid, grid, dim))
         self.blocks = nn.ModuleList(
@@ -191,7 +194,8 @@ class ImageEncoderViT(nn.Module):
         x = self.patch_embed(pixels) + self.pos_embed
         early = []
         for block in self.blocks:
-            x = block(x)
+            again = self.recompute and torch.is_grad_enabled()
+            x = checkpoint(block, x, use_reentrant=False) if again else block(x)
             if not block.window:
                 early.append(x)
         return Encoded(self.neck(x.permute(0, 3, 1, 2)), tuple(early))

@@ -1,0 +1,103 @@
+"""What transformers' own suites of sam and sam_hq ask of a model beside its masks."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tests.compat.transformers.pictures import pixels
+
+from samhq.compat.transformers import SamHQConfig, SamHQModel
+from samhq.errors import CheckpointError, ConfigError
+
+
+def test_boxes_with_an_axis_of_one_group_and_labels_as_bool(model: SamHQModel) -> None:
+    boxes = torch.tensor([[[1.0, 2, 30, 40], [5, 5, 20, 20]]])
+    ours, grouped = (model(pixels(), input_boxes=one).pred_masks for one in (boxes, boxes[:, None]))
+    assert torch.equal(ours, grouped)
+    points = torch.tensor([[[[9.0, 9], [30, 30]]]])
+    expected = model(pixels(), input_points=points, input_labels=torch.tensor([[[1, 0]]]))
+    found = model(pixels(), input_points=points, input_labels=torch.tensor([[[True, False]]]))
+    assert torch.equal(found.pred_masks, expected.pred_masks)
+
+
+@pytest.mark.parametrize(
+    "options", [{"safe_serialization": False}, {"max_shard_size": "20KB"}, {"max_shard_size": 9999}, {}]
+)
+def test_saved_in_every_form_and_loaded(options: dict[str, Any], model: SamHQModel, tmp_path: Path) -> None:
+    model.save_pretrained(tmp_path, max_shard_size="30KB")  # what an earlier call wrote must not be taken for it
+    model.save_pretrained(tmp_path, **options)
+    loaded = SamHQModel.from_pretrained(tmp_path)
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], tensor), name
+    count = len([path for path in tmp_path.iterdir() if path.suffix in (".bin", ".safetensors")])
+    assert (count > 1) == ("max_shard_size" in options)
+
+
+def test_a_state_dict_is_saved_in_place_of_the_models(model: SamHQModel, tmp_path: Path) -> None:
+    zeros = {name: torch.zeros_like(tensor) for name, tensor in model.state_dict().items()}
+    model.save_pretrained(tmp_path / "zeros", state_dict=zeros)
+    assert all(not bool(p.any()) for p in SamHQModel.from_pretrained(tmp_path / "zeros").parameters())
+    with pytest.raises(CheckpointError, match="state dict of this SamHQModel"):
+        model.save_pretrained(tmp_path / "other", state_dict={"a": torch.zeros(1)})
+    model.save_pretrained(tmp_path / "worker", is_main_process=False)
+    assert not (tmp_path / "worker").exists()
+    with pytest.raises(ConfigError, match="max_shard_size"):
+        model.save_pretrained(tmp_path, max_shards="5GB")
+    with pytest.raises(ConfigError, match="push_to_hub"):
+        model.save_pretrained(tmp_path, push_to_hub=True)
+
+
+def test_parameters_are_counted(model: SamHQModel) -> None:
+    whole = sum(p.numel() for p in model.parameters())
+    assert model.num_parameters() == whole
+    assert 0 < model.num_parameters(exclude_embeddings=True) < whole
+    frozen = copy.deepcopy(model).requires_grad_(True)
+    frozen.vision_encoder.requires_grad_(False)
+    assert 0 < frozen.num_parameters(only_trainable=True) < whole
+
+
+def test_checkpointing_gives_the_same_gradients(model: SamHQModel) -> None:
+    gradients = []
+    for again in (False, True):
+        network = copy.deepcopy(model).requires_grad_(True).train()
+        if again:
+            network.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        assert network.is_gradient_checkpointing == again
+        network(pixels(), input_boxes=torch.tensor([[[1.0, 2, 30, 40]]])).pred_masks.mean().backward()
+        gradients.append(network.get_input_embeddings().proj.weight.grad)
+        network.gradient_checkpointing_disable()
+        assert not network.is_gradient_checkpointing
+    torch.testing.assert_close(*gradients)
+
+
+def test_what_calls_answer_with_may_be_in_the_configuration(model: SamHQModel) -> None:
+    kinds = {"output_hidden_states": True, "return_dict": False}
+    config = SamHQConfig.from_dict({**model.config.to_dict(), **kinds})
+    network = SamHQModel._from_config(config, dtype=torch.float64)
+    assert network.dtype == torch.float64
+    out = network(pixels(), input_boxes=torch.tensor([[[1.0, 2, 30, 40]]]))
+    assert isinstance(out, tuple)
+    assert len(out[2]) == model.config.vision_config.num_hidden_layers + 1
+    named = network(pixels(), return_dict=True, output_hidden_states=False)
+    assert named.vision_hidden_states is None
+    assert model.shared_image_embedding(torch.zeros(3, 2)).shape == (3, 32)
+
+
+def test_a_configuration_of_transformers_is_taken(model: SamHQModel) -> None:
+    """Such as `transformers.SamHQConfig`: an object with `model_type` and `to_dict`."""
+
+    class Theirs:
+        def __init__(self, kind: str) -> None:
+            self.model_type = kind
+
+        def to_dict(self) -> dict[str, Any]:
+            return {**model.config.to_dict(), "model_type": self.model_type, "transformers_version": "5.23"}
+
+    network = SamHQModel(Theirs("sam_hq"))
+    assert network.load_state_dict(model.state_dict()).missing_keys == []
+    with pytest.raises(ConfigError, match="Expected a SamHQConfig, got a Theirs"):
+        SamHQModel(Theirs("sam2"))
