@@ -8,7 +8,7 @@ PRECISION ?= float32
 PROCESSES ?= 2
 PHOTOS ?= ../shared/photos
 STAGES ?= 320:4:76m,448:2:38m
-STARTER_SETTINGS ?= --refine-margin 0.5
+STARTER_SETTINGS ?= --pred-iou-thresh 0.4 --stability-score-thresh 0.75 --refine-margin 0.5 --click-mask single
 
 .PHONY: help demo test test-slow test-browser serve web check-web check fmt docs notebooks photographs starter-card train-starter bench bench-onnx bench-everything clean
 

@@ -103,3 +103,10 @@ def test_wrong_use_is_one_sentence_and_code_2(
     assert said in shown
     assert "Traceback" not in shown
     assert not out.exists()
+
+
+def test_flags_left_out_are_no_mistake_where_pydantic_is_imported(tmp_path: Path, capsys: Shown) -> None:
+    import pydantic  # noqa: F401  # Cyclopts then checks defaults with it, and many defaults are None.
+
+    assert main(["train", "--data", str(tmp_path / "nowhere.json"), "--output", str(tmp_path / "run")]) == 2
+    assert "nowhere.json" in capsys.readouterr().err

@@ -17,7 +17,6 @@ from samhq.cli.places import make_folder
 from samhq.errors import ConfigError, ImageError
 from samhq.image.suffixes import SUFFIXES, is_picture_file
 from samhq.progress import print_line
-from samhq.results.origin import own_stems
 from samhq.storage.atomic import write_bytes
 from samhq.storage.names import numbered
 
@@ -104,6 +103,8 @@ def result_names(pictures: Sequence[Path], output: Path, ending: str = ".json", 
 
     `ending` is what the name of a result's record has after the stem.
     """
+    from samhq.results.origin import own_stems  # It imports NumPy, which help texts do not need.
+
     own = stems(pictures)
     names = own_stems(own, [str(path) for path in pictures], output, ending)
     others = [name for name, first in zip(names, own, strict=True) if name != first]

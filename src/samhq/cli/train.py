@@ -101,7 +101,9 @@ def _flags() -> inspect.Signature:
         group = Group(title, sort_key=number)
         for name in names:
             about = Parameter(name=NAMES.get(name), help=texts[name], group=group)
-            annotation = Annotated[hints[name], about]  # type: ignore[valid-type]
+            # A default of None means "by mode": pydantic, where it is imported, would refuse None for a plain float.
+            hint = hints[name] if fields[name].default is not None else hints[name] | None
+            annotation = Annotated[hint, about]  # type: ignore[valid-type]
             flags.append(
                 inspect.Parameter(
                     name, inspect.Parameter.KEYWORD_ONLY, default=fields[name].default, annotation=annotation
