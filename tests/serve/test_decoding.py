@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import struct
 
@@ -10,6 +11,7 @@ import pytest
 import torch
 from tests import tiny
 
+from samhq.config import Defaults
 from samhq.inference.segment import EncodedImage, Segmenter
 from samhq.masks import rle
 from samhq.results.prompt import Prompt
@@ -46,6 +48,18 @@ def test_the_first_is_what_segment_gives_and_the_others_are_sams(config: tiny.Mo
     assert [one.name for one in found[-3:]] == ["1", "2", "3"]
     (only,) = candidates(segmenter, picture, prompt, None, only_chosen=True)
     torch.testing.assert_close(only.logits, found[0].logits)
+
+
+@pytest.mark.parametrize("mode", ["add", "off"])
+def test_weights_that_answer_a_click_with_the_clear_mask_do_so_here(hq: tiny.Sam, mode: str) -> None:
+    sam = copy.deepcopy(hq)
+    sam.config = sam.config.replace(defaults=Defaults(click_mask="single"))
+    segmenter = Segmenter(sam)
+    picture, prompt = encoded(segmenter), Prompt(points=[[20, 10]])
+    found = candidates(segmenter, picture, prompt, mode)
+    usual = segmenter.segment(picture, prompts=[prompt], hq=mode)
+    torch.testing.assert_close(found[0].logits, torch.from_numpy(usual.low_res_logits[0, 0]))
+    assert [one.name for one in found] == ["HQ" if mode == "add" else "0", "1", "2", "3"]
 
 
 def test_the_hq_switch(hq: tiny.Sam) -> None:

@@ -16,7 +16,7 @@ from samhq.inference.prompts import flatten
 from samhq.inference.segment import EncodedImage, Segmenter
 from samhq.masks import rle
 from samhq.model.sam import narrowed
-from samhq.results.prompt import Prompt
+from samhq.results.prompt import Prompt, candidates_for
 from samhq.serve.faults import Fault
 from samhq.serve.messages import MaskRequest, PromptFields
 
@@ -61,7 +61,7 @@ def candidates(
     """The masks that a prompt may mean, the one that `Segmenter.segment` gives first.
 
     Of HQ models the HQ mask and SAM's three, best first; of others SAM's three, after the one for clear prompts where
-    the prompt is one.
+    `segment` gives that one.
 
     Raises:
         PromptError: coordinates that cannot be used.
@@ -73,10 +73,11 @@ def candidates(
     prompts = flatten([prompt], encoded.frame).to(model.device)
     embedding, prompts = narrowed(model.prepared(embedding), prompts)
     attended = model.attend(embedding, prompts)
-    chosen: Candidates = "best" if prompt.ambiguous else "single"
+    (chosen,) = candidates_for([prompt], None, segmenter.defaults.click_mask)
     wanted: list[tuple[list[str], Candidates, HQMode]] = []
-    if mode != "off" or not prompt.ambiguous or only_chosen:
-        wanted.append(([HQ if mode != "off" else "1" if prompt.ambiguous else CLEAR], chosen, mode))
+    clear = chosen == "single"
+    if mode != "off" or clear or only_chosen:
+        wanted.append(([HQ if mode != "off" else CLEAR if clear else "1"], chosen, mode))
     if not only_chosen:
         wanted.append((["1", "2", "3"], "sorted", "off"))
     found: list[Candidate] = []
