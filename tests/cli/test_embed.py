@@ -11,19 +11,11 @@ from PIL import Image
 from tests import tiny
 from tests.inference.test_segment import picture
 
-from samhq.checkpoint.save import save_model
 from samhq.cli.main import main
 from samhq.inference.cache import EmbeddingCache
 from samhq.inference.segment import Segmenter
 
 Shown = pytest.CaptureFixture[str]
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    save_model(tiny.shared(tiny.HQ), path)
-    return path
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from samhq.errors import ConfigError, ImageError
 
 if TYPE_CHECKING:
     from samhq.formats.write import WriteOptions
-    from samhq.results.picture import Georeference, Picture
+    from samhq.results.picture import Picture
 
 _NEED_PIXELS = ("cutouts",)  #: Formats that contain the picture itself.
 _NEED_PLACE = ("geotiff", "geojson")  #: Formats that contain the geographic position of the picture.
@@ -183,6 +183,7 @@ def read_record(path: Path, *, pixels: bool, place: bool) -> Picture:
         ImageError: the record has another form, or the picture is needed and cannot be read.
     """
     from samhq.image.read import read_image
+    from samhq.results.picture import georeference
     from samhq.results.sa1b import read_sa1b
 
     picture = read_sa1b(path)
@@ -194,18 +195,3 @@ def read_record(path: Path, *, pixels: bool, place: bool) -> Picture:
     if source.is_file():
         picture = replace(picture, source=source, geo=georeference(source) if place else None)
     return replace(picture, image=read_image(source)) if pixels else picture
-
-
-def georeference(source: Path) -> Georeference | None:
-    """The geographic position of a TIFF; None for other pictures.
-
-    Raises:
-        ImageError: it cannot be opened.
-    """
-    if source.suffix.lower() not in (".tif", ".tiff"):
-        return None
-    from samhq.image.sources import open_picture
-    from samhq.results.picture import Georeference
-
-    opened = open_picture(source)
-    return None if opened.transform is None else Georeference(opened.transform, opened.crs)

@@ -45,6 +45,22 @@ class Georeference:
         return np.stack([a * x + b * y + c, d * x + e * y + f], axis=1)
 
 
+def georeference(source: Path, name: str | None = None) -> Georeference | None:
+    """The geographic position of a TIFF; None for other pictures.
+
+    The suffix of `name` says what the file is, where its own does not.
+
+    Raises:
+        ImageError: it cannot be opened.
+    """
+    if Path(name or source).suffix.lower() not in (".tif", ".tiff"):
+        return None
+    from samhq.image.sources import open_picture
+
+    opened = open_picture(source)
+    return None if opened.transform is None else Georeference(opened.transform, opened.crs)
+
+
 @dataclass(frozen=True, eq=False)
 class Picture:
     """A picture and the objects found in it.

@@ -14,9 +14,8 @@ from typing import Any
 from samhq.errors import did_you_mean
 from samhq.formats.coco import open_coco
 from samhq.formats.write import FORMATS, WriteOptions, open_formats
-from samhq.image.sources import open_picture
 from samhq.results.annotation import Annotation
-from samhq.results.picture import Georeference, Picture
+from samhq.results.picture import Picture, georeference
 from samhq.serve.faults import Fault
 from samhq.serve.objects import Row, code_of, objects_of
 from samhq.serve.pictures import PictureStore
@@ -115,20 +114,12 @@ def _pictures(project: Project, pictures: PictureStore, ids: Sequence[int], form
         if format in _NEED_PIXELS:
             about["image"] = pictures.pixels(image_id)
         if format in _NEED_PLACE:
-            about["geo"] = _georeference(pictures.path(row), row["name"])
+            about["geo"] = georeference(pictures.path(row), row["name"])
         if format in _COPY_PICTURES and row["rel_path"] is not None:
             about["source"] = pictures.path(row)
         elif format in _COPY_PICTURES:
             about["image"] = pictures.pixels(image_id)
         yield _picture(project, row, row["name"], stem, **about)
-
-
-def _georeference(path: Path, name: str) -> Georeference | None:
-    """Where on the earth a TIFF lies; None for other pictures."""
-    if Path(name).suffix.lower() not in (".tif", ".tiff"):
-        return None
-    opened = open_picture(path)
-    return None if opened.transform is None else Georeference(opened.transform, opened.crs)
 
 
 def _picture(project: Project, row: Row, file_name: str, stem: str, **about: Any) -> Picture:
