@@ -48,7 +48,7 @@ found = samhq.load_everything("found/scene.json", shown)
 found.plot();
 
 # %% [markdown]
-# ## Polygons in longitude and latitude
+# ## Polygons in the coordinates of the GeoTIFF
 
 # %%
 command = "write found --format geojson --tolerance 1 --drop-specks 30 --output gis"
