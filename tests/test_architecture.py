@@ -57,6 +57,7 @@ LINES = 450
 LATE = {"cv2", "pycocotools", "huggingface_hub", "tqdm", "skimage", "matplotlib", "accelerate", "tensorboard"}
 LATE |= {"onnx", "onnxruntime", "onnxscript", "openvino", "transformers", "yaml", "av"}
 LATE |= {"fastapi", "starlette", "uvicorn", "pydantic", "cvat_sdk"}
+LATE |= {"fsspec", "pyarrow", "ray", "s3fs"}
 #: Drawing scenes is OpenCV from end to end, the server is FastAPI: other files import these late.
 AT_HOME = {"samhq.datasets.drawn": {"cv2"}, "samhq.training.compose": {"cv2"}}
 AT_HOME |= {"samhq.serve": {"fastapi", "starlette", "uvicorn", "pydantic"}}

@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from samhq.batch.answers import Question as Question
     from samhq.batch.detect import DetectWork as DetectWork
     from samhq.batch.embed import EmbedWork as EmbedWork
     from samhq.batch.engine import Engine as Engine
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
     from samhq.batch.job import Tally as Tally
     from samhq.batch.job import items_of as items_of
     from samhq.batch.job import run_job as run_job
+    from samhq.batch.plan import plan_job as plan_job
     from samhq.batch.prompts import GivenPrompts as GivenPrompts
+    from samhq.batch.ray_engine import RayEngine as RayEngine
     from samhq.batch.search import TextSettings as TextSettings
     from samhq.batch.segment import SegmentWork as SegmentWork
     from samhq.batch.settings import BandSettings as BandSettings
@@ -39,14 +42,20 @@ if TYPE_CHECKING:
     from samhq.batch.settings import ModelSettings as ModelSettings
     from samhq.batch.settings import RefineSettings as RefineSettings
     from samhq.batch.settings import TileSettings as TileSettings
+    from samhq.batch.sharded import read_rows as read_rows
+    from samhq.batch.sharded import run_sharded as run_sharded
+    from samhq.batch.status import job_status as job_status
 
 _NAMES = {
+    "answers": ["Question"],
     "detect": ["DetectWork"],
     "embed": ["EmbedWork"],
     "engine": ["Engine", "Loop", "Processes"],
     "everything": ["EverythingWork"],
     "job": ["Item", "Outcome", "Report", "Tally", "items_of", "run_job"],
+    "plan": ["plan_job"],
     "prompts": ["GivenPrompts"],
+    "ray_engine": ["RayEngine"],
     "search": ["TextSettings"],
     "segment": ["SegmentWork"],
     "settings": [
@@ -58,6 +67,8 @@ _NAMES = {
         "RefineSettings",
         "TileSettings",
     ],
+    "sharded": ["read_rows", "run_sharded"],
+    "status": ["job_status"],
 }
 _WHERE = {name: module for module, names in _NAMES.items() for name in names}
 

@@ -12,6 +12,7 @@ from importlib.metadata import version
 
 from cyclopts import App, CycloptsError
 
+from samhq.cli.batch import batch
 from samhq.cli.benchmark import benchmark
 from samhq.cli.convert import convert
 from samhq.cli.data import data
@@ -65,6 +66,7 @@ for command in (
 ):
     app.command(command, help_epilogue="")
 app.command(data)
+app.command(batch)
 app.register_install_completion_command()
 
 

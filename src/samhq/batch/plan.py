@@ -1,0 +1,142 @@
+"""A job over any number of pictures: its folder has the list of pictures, the question, and a fingerprint of both.
+
+Knows nothing about who does the work.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from typing import Any
+
+from samhq.batch.answers import Question
+from samhq.batch.places import Folder, list_pictures
+from samhq.batch.shards import is_whole, shard_name
+from samhq.errors import ConfigError
+from samhq.extras import from_extra
+from samhq.storage import digest
+
+SHARD_SIZE = 256  #: Pictures in a shard, if not said otherwise.
+JOB, MANIFEST, SUCCESS = "job.json", "manifest.parquet", "_SUCCESS"
+
+
+@dataclass(frozen=True)
+class ShardedJob:
+    """A planned job: where it lies, what is asked, and how its pictures are cut into shards."""
+
+    folder: Folder
+    question: Question
+    fingerprint: str
+    images: int
+    shard_size: int
+
+    @property
+    def shards(self) -> int:
+        """The number of shards."""
+        return -(-self.images // self.shard_size)
+
+    @cached_property
+    def pictures(self) -> list[tuple[str, str]]:
+        """Ids and addresses of all pictures, in the order of the shards.
+
+        Raises:
+            ConfigError: the list is not the one that was planned.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        content = self.folder.read(MANIFEST)
+        if content is None:
+            raise ConfigError(f"Expected {MANIFEST} in {self.folder.address}, got none. Plan the job again.")
+        table = pq.read_table(pa.BufferReader(content))
+        return list(zip(table["id"].to_pylist(), table["uri"].to_pylist(), strict=True))
+
+    def pictures_of(self, shard: int) -> list[tuple[str, str]]:
+        """Ids and addresses of the pictures of a shard."""
+        return self.pictures[shard * self.shard_size : (shard + 1) * self.shard_size]
+
+    def size_of(self, shard: int) -> int:
+        """The number of pictures in a shard."""
+        return min(self.shard_size, self.images - shard * self.shard_size)
+
+    def is_done(self, shard: int) -> bool:
+        """Whether the shard's file is there, readable, complete and of this job."""
+        content = self.folder.read(f"out/{shard_name(shard)}")
+        return is_whole(content, self.fingerprint, self.size_of(shard))
+
+    def left(self) -> list[int]:
+        """The shards that are not done."""
+        there = set(self.folder.names("out"))
+        return [n for n in range(self.shards) if shard_name(n) not in there or not self.is_done(n)]
+
+
+def plan_job(source: str, job: str, question: Question, *, shard_size: int = SHARD_SIZE) -> ShardedJob:
+    """A job over all pictures of a source, written to the folder `job`. The same plan again changes nothing.
+
+    `source` is as `samhq.batch.places.list_pictures` takes it.
+
+    Raises:
+        ConfigError: no pictures, an id that occurs twice, a shard size below 1, or another job in the folder.
+        MissingExtraError: fsspec or pyarrow is not installed.
+    """
+    if shard_size < 1:
+        raise ConfigError(f"Expected a shard size of 1 or more, got {shard_size}. The default is {SHARD_SIZE}.")
+    pictures = list_pictures(source)
+    asked = {"question": question.options(), "pictures": pictures, "shard_size": shard_size}
+    fingerprint = digest.of_json([asked, version("samhq")])
+    folder = Folder(job)
+    known = folder.read(JOB)
+    if known is not None and json.loads(known)["fingerprint"] != fingerprint:
+        raise ConfigError(
+            f"Expected the job that is planned in {job}, got other pictures, settings, weights or another version. "
+            "Give a new folder as --out."
+        )
+    planned = ShardedJob(folder, question, fingerprint, len(pictures), shard_size)
+    if known is None:
+        folder.write(MANIFEST, _manifest(pictures))
+        record = {"fingerprint": fingerprint, "images": len(pictures), "shard_size": shard_size, "source": source}
+        record |= {"samhq": version("samhq"), "asked": question.options(), "question": question.record()}
+        folder.write(JOB, json.dumps(record, indent=1).encode("ascii"))
+    return planned
+
+
+def open_job(job: str) -> ShardedJob:
+    """A planned job, from its folder.
+
+    Raises:
+        ConfigError: the folder holds none.
+    """
+    folder = Folder(job)
+    content = folder.read(JOB)
+    if content is None:
+        raise ConfigError(f"Expected a job in {job}, got no {JOB}. Plan one: samhq batch plan PICTURES --out {job}")
+    record: dict[str, Any] = json.loads(content)
+    question = Question.of_record(record["question"])
+    return ShardedJob(folder, question, record["fingerprint"], record["images"], record["shard_size"])
+
+
+def check_weights(job: ShardedJob) -> None:
+    """Refuses to go on with a job whose weights or detector have changed since it was planned.
+
+    Raises:
+        ConfigError: they have.
+    """
+    record = json.loads(job.folder.read(JOB) or b"{}")
+    if json.loads(json.dumps(job.question.options())) != record["asked"]:
+        raise ConfigError(
+            f"Expected the weights that {job.folder.address} was planned with, got others under the same name. "
+            "Bring the old ones back, or plan a new job."
+        )
+
+
+def _manifest(pictures: list[tuple[str, str]]) -> bytes:
+    with from_extra("batch", "batch jobs"):
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    ids, uris = zip(*pictures, strict=True)
+    stream = io.BytesIO()
+    pq.write_table(pa.table({"id": ids, "uri": uris}), stream, compression="zstd")
+    return stream.getvalue()

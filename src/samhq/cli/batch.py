@@ -1,0 +1,203 @@
+"""`samhq batch`: any number of pictures, on one machine or many, in shards that survive whatever happens.
+
+Imports the network and pyarrow only inside functions, so that help is fast.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import App, Parameter
+
+from samhq.cli.everything import AutomaticFlags
+from samhq.cli.flags import STARTER, ModelFlags
+from samhq.cli.prompts import NO_PROMPTS, PromptFlags
+from samhq.cli.text import NO_TEXT, TextFlags
+from samhq.errors import ConfigError
+from samhq.progress import print_line
+
+if TYPE_CHECKING:
+    from samhq.batch.engine import Engine
+    from samhq.batch.sharded import ShardReport
+
+batch = App(name="batch", help="Segment any number of pictures, on one machine or many.", help_format="plaintext")
+
+_PLAIN = AutomaticFlags()
+
+
+@batch.command(help_epilogue="")
+def plan(
+    source: str,
+    /,
+    *,
+    out: Annotated[str, Parameter(alias=["-o", "--output"])],
+    everything: Annotated[bool, Parameter(negative="")] = False,
+    prompt: PromptFlags = NO_PROMPTS,
+    text: TextFlags = NO_TEXT,
+    automatic: AutomaticFlags = _PLAIN,
+    model: ModelFlags = STARTER,
+    shard_size: int = 256,
+) -> int:
+    """List the pictures, and write down what is asked of them.
+
+    For example: samhq batch plan s3://bucket/photos --text "cup, red car" --out s3://bucket/job
+
+    The job's folder gets manifest.parquet, the list of pictures, and job.json with
+    the settings and a fingerprint of all that results depend on.
+
+    Parameters:
+        source: A folder with its subfolders, a .tar as WebDataset writes them, or a .parquet file with a column uri and
+            optionally id. A path, or an address that fsspec knows: s3://, gs://, hf://.
+        out: Folder of the job, a path or an address.
+        everything: Find everything in the pictures, without prompts.
+        shard_size: Pictures in a shard: so many are lost at most if a worker dies.
+    """
+    from samhq.batch.answers import Question
+    from samhq.batch.plan import plan_job
+
+    text.check()
+    if everything + (text.text is not None) + (prompt != NO_PROMPTS) != 1:
+        raise ConfigError("Expected one of --everything, --text, or prompts by --point, --box or --prompts.")
+    if prompt.mask is not None:
+        raise ConfigError("Expected prompts without --mask: a mask belongs to one picture. Use samhq segment.")
+    objects, objects_of = _objects(prompt) if prompt != NO_PROMPTS else ([], {})
+    given = asdict(automatic) if everything else {}
+    question = Question(model, text, objects, objects_of, given)
+    planned = plan_job(source, out, question, shard_size=shard_size)
+    print_line(f"{planned.images} pictures in {planned.shards} shards; now: samhq batch run {out}")
+    return 0
+
+
+def _objects(prompt: PromptFlags) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The objects of every picture, and those of single pictures by id, as JSON values.
+
+    Raises:
+        PromptError: flags that do not go together.
+        ConfigError: a prompts file that is no list of objects or mapping from ids to them.
+    """
+    prompt.check()
+    if prompt.prompts is None:
+        fields = ("points", "labels", "box", "label")
+        return [{name: getattr(one, name) for name in fields} for one in prompt.given().prompts], {}
+    prompt.given().reader()  # checks its form
+    value = json.loads(Path(prompt.prompts).read_text(encoding="utf-8"))
+    known = value.get("objects", value) if isinstance(value, dict) else value
+    by_id = known if isinstance(known, dict) else {}
+    objects = known if isinstance(known, list) else []
+    for one in [*objects, *(one for several in by_id.values() for one in several)]:
+        if not isinstance(one, dict) or not set(one) <= {"points", "labels", "box", "label", "score"}:
+            raise ConfigError(f"Expected objects with points, labels, box and label, got {one!r}. Leave out the rest.")
+    return objects, by_id
+
+
+@batch.command(help_epilogue="")
+def run(
+    job: str,
+    /,
+    *,
+    engine: Literal["local", "ray", "static"] = "local",
+    workers: int = 0,
+    shard: str = "0/1",
+    address: str | None = None,
+    gpus: float = 0,
+    quiet: Annotated[bool, Parameter(alias="-q", negative="")] = False,
+) -> int:
+    """Do what is left of a job. Stop it at any time, and run it again.
+
+    For example: samhq batch run JOB --workers 4
+    samhq batch run JOB --engine ray --address auto --workers 8 --gpus 1
+    samhq batch run JOB --engine static --shard $SLURM_PROCID/$SLURM_NTASKS
+
+    A shard whose file is there and whole is not done again. Several runs of one job
+    at once do no harm. When all shards are there, the job's folder gets _SUCCESS.
+
+    Exit code 0: all done. 1: pictures failed, whose rows say why, or shards were
+    given up since their worker died three times. 2: wrong use.
+
+    Parameters:
+        job: Folder that samhq batch plan made.
+        engine: local: processes of this machine. ray: actors of a Ray cluster. static: every N-th shard, see --shard.
+        workers: Processes or actors, each with its own model; 0: this process, for ray one actor.
+        shard: With --engine static: i/N, which of N runs this is, counted from 0.
+        address: With --engine ray: an existing cluster; "auto" is that of this machine. [default: one is started here]
+        gpus: With --engine ray: GPUs of an actor.
+        quiet: Print nothing for finished shards.
+    """
+    from samhq.batch.sharded import run_sharded
+
+    if engine != "static" and shard != "0/1":
+        raise ConfigError(f"Expected --shard {shard} with --engine static, got --engine {engine}. Change one.")
+    if engine != "ray" and (address is not None or gpus):
+        raise ConfigError(f"Expected --address and --gpus with --engine ray, got --engine {engine}. Leave them out.")
+    tell = None if quiet else _tell
+    tally = run_sharded(job, _engine(engine, workers, address, gpus), part=_part(shard), tell=tell)
+    counts = f"{tally.done} shards done, {tally.skipped} finished before"
+    print_line(f"{counts}, {tally.errors} pictures failed, {len(tally.lost)} shards given up")
+    return 1 if tally.errors or tally.lost else 0
+
+
+def _engine(name: str, workers: int, address: str | None, gpus: float) -> Engine:
+    if name == "ray":
+        from samhq.batch.ray_engine import RayEngine
+
+        return RayEngine(max(workers, 1), address, gpus=gpus)
+    from samhq.batch.engine import local_engine
+
+    return local_engine(workers)
+
+
+def _part(text: str) -> tuple[int, int]:
+    """The numbers of `i/N`.
+
+    >>> _part("2/8")
+    (2, 8)
+
+    Raises:
+        ConfigError: it is not of that form.
+    """
+    index, slash, parts = text.partition("/")
+    if not (slash and index.isdecimal() and parts.isdecimal()):
+        raise ConfigError(f"Expected --shard as i/N, counted from 0, got {text!r}. Write --shard 0/4.")
+    return int(index), int(parts)
+
+
+def _tell(report: ShardReport) -> None:
+    seconds = report.ended - report.began
+    failed = f", {report.errors} failed" if report.errors else ""
+    print_line(f"shard {report.shard}: {report.pictures} pictures in {seconds:.1f} s{failed}")
+
+
+@batch.command(help_epilogue="")
+def status(
+    job: str,
+    /,
+    *,
+    price_per_hour: float | None = None,
+    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+) -> int:
+    """Say how far a job is, from its folder alone, on any machine.
+
+    Parameters:
+        job: Folder that samhq batch plan made.
+        price_per_hour: Of all machines at work together: prints the price of a million pictures.
+        as_json: Print JSON.
+    """
+    from samhq.batch.status import job_status
+
+    found = job_status(job)
+    price = None if price_per_hour is None else found.cost_per_million(price_per_hour)
+    if as_json:
+        print_line(json.dumps({**asdict(found), "eta_s": found.eta_s, "cost_per_million": price}))
+        return 0
+    print_line(f"{found.pictures} of {found.images} pictures, {found.shards_done} of {found.shards} shards")
+    print_line(f"{found.errors} pictures failed")
+    if found.rate:
+        recent = "" if found.recent_rate is None else f", {found.recent_rate:.2f} in the last minute of work"
+        print_line(f"{found.rate:.2f} pictures a second{recent}; {found.eta_s:.0f} s left; {found.hosts} machines")
+        print_line("time: " + ", ".join(f"{name} {100 * share:.0f} %" for name, share in found.shares.items()))
+    if price is not None:
+        print_line(f"{price:.2f} for a million pictures")
+    return 0

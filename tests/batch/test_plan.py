@@ -1,0 +1,50 @@
+"""Planning: what is written down, and when a folder is another job's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from samhq.batch.plan import open_job, plan_job
+from samhq.errors import ConfigError
+from tests.batch.sharding import BOX, pictures, planned, question
+
+
+def test_a_job_is_cut_into_shards(tmp_path: Path) -> None:
+    job = planned(tmp_path, count=7, shard_size=3)
+    assert (job.images, job.shards) == (7, 3)
+    assert [job.size_of(shard) for shard in range(3)] == [3, 3, 1]
+    assert [one for shard in range(3) for one in job.pictures_of(shard)] == job.pictures
+    assert job.pictures[0] == ("broken.png", str(tmp_path / "in" / "broken.png"))
+    assert job.left() == [0, 1, 2]
+
+
+def test_an_opened_job_is_the_planned_one(tmp_path: Path) -> None:
+    job = planned(tmp_path)
+    again = open_job(job.folder.address)
+    assert again == job
+    assert again.pictures == job.pictures
+    with pytest.raises(ConfigError, match=r"no job\.json"):
+        open_job(str(tmp_path / "nothing"))
+
+
+def test_the_same_plan_changes_nothing_and_another_is_refused(tmp_path: Path) -> None:
+    job = planned(tmp_path)
+    before = {path: path.read_bytes() for path in Path(job.folder.address).iterdir()}
+    assert planned(tmp_path) == job
+    asked = question(tmp_path, objects=[BOX, BOX])
+    source, folder = str(tmp_path / "in"), job.folder.address
+    for other in (lambda: plan_job(source, folder, asked), lambda: planned(tmp_path, shard_size=3)):
+        with pytest.raises(ConfigError, match="new folder"):
+            other()
+    (tmp_path / "in" / "new.png").write_bytes(b"")
+    with pytest.raises(ConfigError, match="new folder"):
+        planned(tmp_path)
+    assert {path: path.read_bytes() for path in Path(folder).iterdir()} == before
+
+
+def test_a_shard_has_a_picture(tmp_path: Path) -> None:
+    pictures(tmp_path)
+    with pytest.raises(ConfigError, match="1 or more"):
+        planned(tmp_path, shard_size=0)

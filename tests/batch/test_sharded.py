@@ -1,0 +1,236 @@
+"""A sharded job that is stopped anywhere and run again ends as if it never was: every id once, byte for byte."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from samhq.batch import sharded
+from samhq.batch.engine import Processes
+from samhq.batch.places import Folder
+from samhq.batch.plan import SUCCESS, ShardedJob, plan_job
+from samhq.batch.pool import Died
+from samhq.batch.sharded import ShardReport, read_rows, run_sharded
+from samhq.errors import ConfigError
+from samhq.masks import rle
+from tests.batch.sharding import planned, shard_files
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def undisturbed(tmp_path: Path) -> dict[str, bytes]:
+    job = planned(tmp_path, "undisturbed")
+    run_sharded(job.folder.address)
+    return shard_files(job)
+
+
+@pytest.fixture
+def job(tmp_path: Path, undisturbed: dict[str, bytes]) -> ShardedJob:
+    return planned(tmp_path)
+
+
+def check(job: ShardedJob, undisturbed: dict[str, bytes]) -> None:
+    """Every id of the manifest has one row, no file is left over, and the bytes are those of an undisturbed run."""
+    ids = [row["id"] for row in read_rows(job.folder.address)]
+    assert ids == [name for name, _ in job.pictures]
+    assert shard_files(job) == undisturbed
+    assert Path(job.folder.address, SUCCESS).is_file()
+
+
+def test_every_picture_has_a_row(job: ShardedJob, undisturbed: dict[str, bytes]) -> None:
+    reports: list[ShardReport] = []
+    tally = run_sharded(job.folder.address, tell=reports.append)
+    assert (tally.done, tally.skipped, tally.lost, tally.errors) == (4, 0, (), 2)
+    assert [report.shard for report in reports] == [0, 1, 2, 3]
+    check(job, undisturbed)
+    rows = {row["id"]: row for row in read_rows(job.folder.address)}
+    broken = rows.pop("broken.png")
+    assert (broken["status"], broken["error_type"], broken["instances"]) == ("error", "ImageError", [])
+    assert (rows["one.png"]["status"], rows.pop("one.png")["error_type"]) == ("error", "PromptError"), "a box outside"
+    for row in rows.values():
+        (instance,) = row["instances"]
+        mask = rle.decode({"size": [row["height"], row["width"]], "counts": instance["counts"]})
+        assert mask.shape == (row["height"], row["width"])
+        assert instance["area"] == np.count_nonzero(mask)
+        assert row["status"] == "ok"
+    assert run_sharded(job.folder.address).skipped == 4
+
+
+@pytest.mark.parametrize("damage", [lambda p: p.unlink(), lambda p: p.write_bytes(p.read_bytes()[:-9])])
+def test_a_shard_that_is_gone_or_torn_is_done_again(
+    job: ShardedJob, undisturbed: dict[str, bytes], damage: Callable[[Path], None]
+) -> None:
+    run_sharded(job.folder.address)
+    damage(Path(job.folder.address, "out", "shard-00002.parquet"))
+    with pytest.raises(ConfigError, match="1 of 4 shards"):
+        list(read_rows(job.folder.address))
+    assert len(list(read_rows(job.folder.address, allow_partial=True))) == 5
+    tally = run_sharded(job.folder.address)
+    assert (tally.done, tally.skipped) == (1, 3)
+    check(job, undisturbed)
+
+
+def test_static_parts_are_the_whole(job: ShardedJob, undisturbed: dict[str, bytes]) -> None:
+    first, second = (run_sharded(job.folder.address, part=(index, 2)) for index in (1, 0))
+    assert (first.done, second.done) == (2, 2)
+    check(job, undisturbed)
+    with pytest.raises(ConfigError, match="2/2"):
+        run_sharded(job.folder.address, part=(2, 2))
+
+
+class Dying:
+    """An engine whose process dies at every item for the first time, and at `always` each time."""
+
+    def __init__(self, always: Sequence[int] = ()) -> None:
+        self.always, self.begun = always, set()
+
+    def run(self, start: Callable, items: Sequence[int]) -> Iterator:
+        each = start()
+        for item in items:
+            dies = item not in self.begun or item in self.always
+            self.begun.add(item)
+            yield item, Died(9) if dies else each(item)
+
+
+def test_a_shard_whose_worker_died_is_done_again(job: ShardedJob, undisturbed: dict[str, bytes]) -> None:
+    assert run_sharded(job.folder.address, Dying()).lost == ()
+    check(job, undisturbed)
+
+
+def test_a_shard_that_kills_every_worker_is_given_up(job: ShardedJob, undisturbed: dict[str, bytes]) -> None:
+    tally = run_sharded(job.folder.address, Dying(always=[1]))
+    assert (tally.done, tally.lost) == (3, (1,))
+    assert not Path(job.folder.address, SUCCESS).exists()
+    run_sharded(job.folder.address)
+    check(job, undisturbed)
+
+
+def test_a_full_disk_ends_the_run_and_leaves_no_torn_file(
+    job: ShardedJob, undisturbed: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsync, calls = os.fsync, []
+
+    def full(descriptor: int) -> None:
+        calls.append(1)
+        if len(calls) > 2:  # shard 0 and its event are there
+            raise OSError(errno.ENOSPC, "No space left on device")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        run_sharded(job.folder.address)
+    monkeypatch.undo()
+    assert set(shard_files(job)) == {"shard-00000.parquet"}
+    assert run_sharded(job.folder.address).skipped == 1
+    check(job, undisturbed)
+
+
+def test_other_weights_under_the_same_name_are_refused(job: ShardedJob) -> None:
+    weights = Path(job.question.model.model or "")
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
+    with pytest.raises(ConfigError, match="planned with"):
+        run_sharded(job.folder.address)
+
+
+def test_pictures_come_in_order_however_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sharded, "_pixels", lambda uri: np.full((1, 1, 3), int(uri), np.uint8))
+    given = [(str(number), str(number)) for number in range(50)]
+    found = [(name, int(image[0, 0, 0])) for name, _, image in sharded._read(given, sharded._Clock())]
+    assert found == [(str(number), number) for number in range(50)]
+
+
+def command(job: ShardedJob, *flags: str) -> list[str]:
+    return [sys.executable, "-m", "samhq", "batch", "run", job.folder.address, *flags]
+
+
+def until(condition: Callable[[], bool], seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+@pytest.mark.slow
+def test_a_killed_driver_costs_the_shards_in_work(job: ShardedJob, undisturbed: dict[str, bytes]) -> None:
+    driver = subprocess.Popen(command(job), cwd=ROOT)
+    until(lambda: len(Folder(job.folder.address).names("out")) >= 1)
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+    assert run_sharded(job.folder.address).skipped >= 1
+    check(job, undisturbed)
+
+
+@pytest.mark.slow
+def test_a_killed_worker_is_replaced(job: ShardedJob, undisturbed: dict[str, bytes]) -> None:
+    driver = subprocess.Popen(command(job, "--workers", "1"), cwd=ROOT)
+    until(lambda: len(Folder(job.folder.address).names("out")) >= 1)
+    for child in children(driver.pid):
+        name = Path(f"/proc/{child}/cmdline")
+        if "spawn_main" in name.read_text():
+            os.kill(child, signal.SIGKILL)
+    assert driver.wait(timeout=200) == 1, "two pictures fail"
+    check(job, undisturbed)
+
+
+@pytest.mark.slow
+def test_two_drivers_do_no_harm(job: ShardedJob, undisturbed: dict[str, bytes]) -> None:
+    drivers = [subprocess.Popen(command(job), cwd=ROOT) for _ in range(2)]
+    assert [driver.wait(timeout=200) in (0, 1) for driver in drivers] == [True, True]
+    check(job, undisturbed)
+
+
+@pytest.mark.slow
+def test_processes_give_the_same(job: ShardedJob, undisturbed: dict[str, bytes]) -> None:
+    assert run_sharded(job.folder.address, Processes(2)).done == 4
+    check(job, undisturbed)
+    events = [json.loads(path.read_text()) for path in Path(job.folder.address, "events").iterdir()]
+    assert sum(event["pictures"] for event in events) == job.images
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of a bucket on an S3 server of this process."""
+    server_module = pytest.importorskip("moto.server")
+    server = server_module.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    import fsspec
+
+    fsspec.filesystem("s3").mkdir("photos")
+    yield "s3://photos"
+    server.stop()
+
+
+@pytest.mark.slow
+def test_a_job_between_buckets(bucket: str, tmp_path: Path, undisturbed: dict[str, bytes]) -> None:
+    from tests.batch.sharding import question
+
+    for path in (tmp_path / "in").rglob("*.png"):
+        Folder(f"{bucket}/in").write(path.relative_to(tmp_path / "in").as_posix(), path.read_bytes())
+    job = plan_job(f"{bucket}/in", f"{bucket}/job", question(tmp_path), shard_size=2)
+    assert run_sharded(f"{bucket}/job", part=(0, 2)).done == 2
+    assert run_sharded(f"{bucket}/job", Processes(1)).skipped == 2
+    assert job.folder.names("out") == sorted(undisturbed) == [f"shard-{number:05d}.parquet" for number in range(4)]
+    here, there = read_rows(str(tmp_path / "undisturbed")), read_rows(f"{bucket}/job")
+    for local, remote in zip(here, there, strict=True):
+        assert remote["uri"] == f"{bucket}/in/{remote['id']}"
+        assert {**local, "uri": "", "error_msg": ""} == {**remote, "uri": "", "error_msg": ""}

@@ -1,0 +1,27 @@
+"""How far a job is, and what it costs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from samhq.batch.sharded import run_sharded
+from samhq.batch.status import job_status
+from tests.batch.sharding import planned
+
+
+def test_a_job_half_done(tmp_path: Path) -> None:
+    job = planned(tmp_path)
+    before = job_status(job.folder.address)
+    assert (before.pictures, before.shards_done, before.rate, before.eta_s) == (0, 0, None, None)
+    assert before.cost_per_million(1.0) is None
+    run_sharded(job.folder.address, part=(0, 2))
+    found = job_status(job.folder.address)
+    assert (found.images, found.pictures, found.shards, found.shards_done, found.hosts) == (7, 4, 4, 2, 1)
+    assert found.rate
+    assert found.eta_s == pytest.approx(3 / found.recent_rate)
+    assert sum(found.shares.values()) == pytest.approx(1)
+    run_sharded(job.folder.address)
+    done = job_status(job.folder.address)
+    assert (done.pictures, done.errors, done.eta_s) == (7, 2, 0)

@@ -1,0 +1,71 @@
+"""`samhq batch`: plan, run, status."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.cli.segmenting import Shown, drawn
+
+from samhq.batch.sharded import read_rows
+from samhq.cli.main import main
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("a", "b", "c"):
+        drawn(tmp_path / "in" / f"{name}.png")
+    return tmp_path
+
+
+def plan(folder: Path, weights: Path, *flags: object) -> int:
+    source, job = str(folder / "in"), str(folder / "job")
+    return main(["batch", "plan", source, "--out", job, "--model", str(weights), "--device", "cpu", *map(str, flags)])
+
+
+def test_from_a_folder_to_rows(folder: Path, weights: Path, capsys: Shown) -> None:
+    job = str(folder / "job")
+    assert plan(folder, weights, "--box", "5,5,40,30", "--shard-size", 2) == 0
+    assert "3 pictures in 2 shards" in capsys.readouterr().out
+    assert main(["batch", "run", job, "--engine", "static", "--shard", "1/2"]) == 0
+    assert "1 shards done, 0 finished before, 0 pictures failed" in capsys.readouterr().out
+    assert main(["batch", "run", job, "--quiet"]) == 0
+    assert main(["batch", "status", job, "--price-per-hour", "2"]) == 0
+    said = capsys.readouterr().out
+    assert "3 of 3 pictures, 2 of 2 shards" in said
+    assert "for a million pictures" in said
+    assert main(["batch", "status", job, "--json", "--price-per-hour", "2"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["cost_per_million"] == pytest.approx(1e6 / (found["rate"] * 3600) * 2)
+    assert [row["status"] for row in read_rows(job)] == ["ok"] * 3
+
+
+def test_prompts_of_a_file(folder: Path, weights: Path) -> None:
+    (folder / "prompts.json").write_text(json.dumps({"a.png": [{"box": [5, 5, 40, 30], "label": "cup"}]}))
+    assert plan(folder, weights, "--prompts", folder / "prompts.json") == 0
+    assert main(["batch", "run", str(folder / "job"), "--quiet"]) == 0
+    rows = list(read_rows(str(folder / "job")))
+    assert [[one["label"] for one in row["instances"]] for row in rows] == [["cup"], [], []]
+    assert [row["status"] for row in rows] == ["ok", "empty", "empty"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ([], "one of --everything"),
+        (["--everything", "--box", "1,2,3,4"], "one of --everything"),
+        (["--box", "1,2,3,4", "--mask", "m.png"], "without --mask"),
+        (["--everything", "--shard-size", "0"], "1 or more"),
+    ],
+)
+def test_plans_that_mean_nothing(folder: Path, weights: Path, flags: list[str], said: str, capsys: Shown) -> None:
+    assert plan(folder, weights, *flags) == 2
+    assert said in capsys.readouterr().err
+    assert not (folder / "job").exists()
+
+
+@pytest.mark.parametrize("flags", [["--shard", "0/2"], ["--gpus", "1"], ["--engine", "static", "--shard", "x"]])
+def test_runs_that_mean_nothing(folder: Path, weights: Path, flags: list[str]) -> None:
+    assert plan(folder, weights, "--everything") == 0
+    assert main(["batch", "run", str(folder / "job"), *flags]) == 2
