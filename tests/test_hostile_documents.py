@@ -12,6 +12,7 @@ import json
 import random
 import resource
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +122,7 @@ def read_video_line(path: Path) -> None:
 
 
 def read_manifest(path: Path) -> None:
-    (path.parent / FILENAME).write_bytes(path.read_bytes() + b"\n" + DONE.line())
+    (path.parent / FILENAME).write_bytes(path.read_bytes() + b"\n" + json.dumps(asdict(DONE)).encode() + b"\n")
     with Manifest(path.parent) as manifest:
         assert manifest.records["a.png", "a"] == DONE
         for picture, name in manifest.records:
@@ -131,8 +132,12 @@ def read_manifest(path: Path) -> None:
 def read_rows(path: Path) -> None:
     first = json.dumps({"settings": ROW_SETTINGS}).encode()
     (path.parent / ROWS).write_bytes(b"\n".join([first, path.read_bytes(), b""]))
-    with Journal.open(path.parent, ROW_SETTINGS, resume=True):
-        pass
+    Journal.open(path.parent, ROW_SETTINGS, resume=True)
+
+
+def read_log(path: Path) -> None:
+    (path.parent / journal.LOG).write_bytes(path.read_bytes() + b"\n")
+    journal.TrainingLog(path.parent, every=1, step=3, board=False)
 
 
 def replace_record(path: Path) -> None:
@@ -195,9 +200,9 @@ KINDS: dict[str, tuple[Any, Callable[[Path], Any]]] = {
     "boxes of frames": (FRAMES, read_frame_boxes),
     "a line of a video": (FRAME, read_video_line),
     "a tracked video": (RUN, read_run),
-    "a line of a manifest": (json.loads(DONE.line()), read_manifest),
+    "a line of a manifest": (json.loads(json.dumps(asdict(DONE))), read_manifest),
     "a line of an evaluation": (ROW, read_rows),
-    "a line of a training": ({"step": 3, "loss": 0.5}, lambda path: journal._kept(path, 3)),
+    "a line of a training": ({"step": 3, "loss": 0.5}, read_log),
     "kept detections": (KEPT, lambda path: cache._read(path, ("square",))),
     "boxes to be joined": (FOUND_BOXES, lambda path: join([path], path.parent / "joined.json")),
     "an earlier record": (RECORD, replace_record),

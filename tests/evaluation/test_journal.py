@@ -14,27 +14,25 @@ ROWS = [Scored("a", (), 1, 0, "stamp"), Scored("b\udcff", (), 0, 2)]
 
 
 def write(folder: Path, *, resume: bool = False) -> None:
-    with Journal.open(folder, SETTINGS, resume) as journal:
-        for scored in ROWS:
-            journal.add(scored)
-            assert len((folder / FILENAME).read_text().splitlines()) > 1, "on the disk at once"
+    journal = Journal.open(folder, SETTINGS, resume)
+    for scored in ROWS:
+        journal.add(scored)
+        assert len((folder / FILENAME).read_text().splitlines()) > 1, "on the disk at once"
 
 
 def test_what_was_written_is_known_after_a_stop(tmp_path: Path) -> None:
     write(tmp_path)
-    with Journal.open(tmp_path, SETTINGS, resume=True) as journal:
-        assert list(journal.known.values()) == ROWS
+    assert list(Journal.open(tmp_path, SETTINGS, resume=True).known.values()) == ROWS
 
 
 def test_a_last_line_that_a_kill_cut_is_dropped(tmp_path: Path) -> None:
     write(tmp_path)
     path = tmp_path / FILENAME
     path.write_text(path.read_text()[:-10])
-    with Journal.open(tmp_path, SETTINGS, resume=True) as journal:
-        assert list(journal.known.values()) == ROWS[:1]
-        journal.add(ROWS[1])
-    with Journal.open(tmp_path, SETTINGS, resume=True) as journal:
-        assert list(journal.known.values()) == ROWS
+    journal = Journal.open(tmp_path, SETTINGS, resume=True)
+    assert list(journal.known.values()) == ROWS[:1]
+    journal.add(ROWS[1])
+    assert list(Journal.open(tmp_path, SETTINGS, resume=True).known.values()) == ROWS
 
 
 def test_rows_are_not_replaced_by_mistake(tmp_path: Path) -> None:
@@ -57,6 +55,6 @@ def test_another_file_is_refused(tmp_path: Path, text: str) -> None:
 
 
 def test_no_journal_keeps_nothing() -> None:
-    with Journal.none() as journal:
-        journal.add(ROWS[0])
-        assert journal.known == {}
+    journal = Journal.none()
+    journal.add(ROWS[0])
+    assert journal.known == {}

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from samhq.errors import ConfigError, ImageError
-from samhq.storage.documents import _depth, known_line, parse_json, read_array, read_json, read_text
+from samhq.storage.documents import _depth, parse_json, read_array, read_json, read_text
 from samhq.storage.schema import BOX, COUNT, ID, TEXT, Fields, Items
 
 json_values = st.recursive(
@@ -146,9 +146,3 @@ def test_text_is_read_with_and_without_a_mark(tmp_path: Path) -> None:
     for name in ("a.txt", "none.txt", "a\0b"):
         with pytest.raises(ConfigError, match="Expected lines"):
             read_text(tmp_path / name, "lines", ConfigError)
-
-
-def test_a_line_that_is_cut_short_or_foreign_is_none() -> None:
-    schema = Fields({"id": ID})
-    assert known_line(b'{"id": 3}\n', schema) == {"id": 3}
-    assert [known_line(line, schema) for line in (b'{"id": 3', b"[]", b"\xff", "", '{"id": []}')] == [None] * 5

@@ -5,15 +5,15 @@ Knows nothing about pictures, models or the meaning of outputs; it knows whether
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from samhq.storage import digest
 from samhq.storage.atomic import remove_abandoned
-from samhq.storage.documents import known_line
+from samhq.storage.json_lines import JsonLines
 from samhq.storage.locks import take
 from samhq.storage.schema import ANY, COUNT, NAME, NUMBER, WORDS, Either, Fields, Items, Null, Text
 
@@ -100,16 +100,9 @@ class Record:
     seconds: float = 0.0
     error: str | None = None
 
-    def line(self) -> bytes:
-        """One line of the manifest."""
-        return json.dumps(asdict(self)).encode("ascii") + b"\n"
-
     @staticmethod
-    def from_line(line: bytes) -> Record | None:
-        """The record in a line; None if the line is incomplete, or not a record."""
-        fields = known_line(line, _LINE)
-        if fields is None:
-            return None
+    def from_json(fields: Mapping[str, Any]) -> Record:
+        """The record of a line of the manifest."""
         source, outputs = fields["source"], fields["outputs"]
         return Record(
             fields["input"],
@@ -130,26 +123,22 @@ class Manifest:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.path = folder / FILENAME
+        self.lines = JsonLines(folder / FILENAME, _LINE)
         self.records: dict[tuple[str, str], Record] = {}
 
     def __enter__(self) -> Manifest:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._stream = open(self.path, "ab+", buffering=0)
-        self._only = _lock(self._stream.fileno())
-        self._stream.seek(0)
-        content = self._stream.read() or b""
-        if content and not content.endswith(b"\n"):
-            self._stream.write(b"\n")  # A killed job left an incomplete last line.
-        for record in filter(None, map(Record.from_line, content.splitlines())):
+        self._in_use = self.lines.path.open("ab")
+        self._only = _lock(self._in_use.fileno())
+        for record in map(Record.from_json, self.lines.intact()):
             self.records[record.input, record.name] = record
         return self
 
     def __exit__(self, *_: object) -> None:
-        unused = self._only and self._stream.seek(0, os.SEEK_END) == 0
-        self._stream.close()
+        unused = self._only and os.fstat(self._in_use.fileno()).st_size == 0
+        self._in_use.close()
         if unused:
-            self.path.unlink(missing_ok=True)
+            self.lines.path.unlink(missing_ok=True)
 
     def append(self, record: Record) -> None:
         """Adds a line in one write, and waits until it is on the disk.
@@ -157,8 +146,7 @@ class Manifest:
         Raises:
             OSError: it cannot be written.
         """
-        self._stream.write(record.line())
-        os.fsync(self._stream.fileno())
+        self.lines.append(asdict(record), sync=True)
         self.records[record.input, record.name] = record
 
     def finished(self, path: Path, name: str, options: str) -> bool:

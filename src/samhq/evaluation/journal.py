@@ -9,16 +9,15 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Any
+from typing import Any
 
 from samhq.errors import ConfigError
 from samhq.evaluation.rows import Row
-from samhq.storage.atomic import whole_file
-from samhq.storage.documents import parse_json, read_text
+from samhq.storage.json_lines import JsonLines
 from samhq.storage.schema import COUNT, NAME, WORDS, Fields, Items
 
 FILENAME = "rows.jsonl"
+_ADVICE = "Name another folder, or delete the file to start again."
 _LINE = Fields(
     {},
     {"settings": Fields(), "picture": NAME, "rows": Items(Fields()), "empty": COUNT, "crowds": COUNT, "stamp": WORDS},
@@ -52,10 +51,10 @@ class Scored:
 
 
 class Journal:
-    """The records of pictures by name. A new record is on the disk before the next picture begins."""
+    """The records of pictures by name. A new record is in the file before the next picture begins."""
 
-    def __init__(self, stream: IO[str] | None, known: dict[str, Scored]) -> None:
-        self.stream, self.known = stream, known
+    def __init__(self, lines: JsonLines | None, known: dict[str, Scored]) -> None:
+        self.lines, self.known = lines, known
 
     @classmethod
     def none(cls) -> Journal:
@@ -73,54 +72,37 @@ class Journal:
                 file is not a journal.
             OSError: the folder cannot be made or written.
         """
-        path = folder / FILENAME
-        lines = _whole_lines(path) if path.exists() else []
-        if len(lines) > 1 and not resume:
+        lines = JsonLines(folder / FILENAME, _LINE, "rows of an earlier run", ConfigError, _ADVICE)
+        if not resume and len(lines) > 1:
             raise ConfigError(
                 f"Expected a folder without rows, got {folder} with those of an earlier run. Say resume=True "
-                f"(--resume) to go on with it, name another folder, or delete {path} to begin anew."
+                f"(--resume) to go on with it, name another folder, or delete {lines.path} to start again."
             )
-        lines = lines if resume else []
-        known = _known(lines, settings, path)
-        with whole_file(path) as part:
-            part.write_text("\n".join(lines or [json.dumps({"settings": settings})]) + "\n", encoding="utf-8")
-        return cls(path.open("a", encoding="utf-8"), known)
+        settings = json.loads(json.dumps(settings))  # as the file holds them: tuples are lists
+        header, *records = (lines if resume else ()) or [{"settings": settings}]
+        known = _known(header, records, settings, lines.path)
+        lines.replace([header, *records])
+        return cls(lines, known)
 
     def add(self, scored: Scored) -> None:
         """Keeps a picture's rows."""
-        if self.stream is not None:
-            self.stream.write(json.dumps(scored.to_json()) + "\n")
-            self.stream.flush()
-
-    def __enter__(self) -> Journal:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self.stream is not None:
-            self.stream.close()
+        if self.lines is not None:
+            self.lines.append(scored.to_json())
 
 
-def _whole_lines(path: Path) -> list[str]:
-    advice = "Name another folder, or delete it to begin anew."
-    return read_text(path, "rows of an earlier run", ConfigError, advice).split("\n")[:-1]
-
-
-def _known(lines: Sequence[str], settings: Mapping[str, Any], path: Path) -> dict[str, Scored]:
-    settings = json.loads(json.dumps(settings))
-    advice = "Name another folder."
-    what = f"rows of an earlier run in {path}"
-    records = [parse_json(line, what, _LINE, ConfigError, advice) for line in lines]
+def _known(
+    header: Mapping[str, Any], records: Sequence[Mapping[str, Any]], settings: Mapping[str, Any], path: Path
+) -> dict[str, Scored]:
     try:
-        was = records[0]["settings"] if records else settings
-        known = {record["picture"]: Scored.from_json(record) for record in records[1:]}
+        earlier = header["settings"]
+        known = {record["picture"]: Scored.from_json(record) for record in records}
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
-        raise ConfigError(f"Expected {what}, got something else ({str(error)[:200]}). {advice}") from error
-    other = sorted(key for key, value in settings.items() if was.get(key) != value)
-    if other:
         raise ConfigError(
-            f"Expected {path} to go on with, of the same settings, got one with another {', '.join(other)}. Name "
-            "another folder, or delete it to begin anew."
+            f"Expected rows of an earlier run in {path}, got something else ({str(error)[:200]}). {_ADVICE}"
+        ) from error
+    changed = sorted(key for key, value in settings.items() if earlier.get(key) != value)
+    if changed:
+        raise ConfigError(
+            f"Expected {path} to go on with, of the same settings, got one with another {', '.join(changed)}. {_ADVICE}"
         )
     return known

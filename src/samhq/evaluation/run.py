@@ -208,7 +208,7 @@ class Shown:
 def _collect(sam: Sam, pictures: Pictures, plan: Plan, journal: Journal, bar: str | None) -> list[Scored]:
     """The records of all pictures, in order: from an earlier run, or measured now."""
     scored = []
-    with measuring(sam), journal:
+    with measuring(sam):
         for index, name in enumerate(counted(pictures.names(), "picture", bar, show=bar is not None)):
             known, stamp = journal.known.get(name), stamp_of(pictures, index)
             if known is None or known.stamp != stamp:

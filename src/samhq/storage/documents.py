@@ -100,14 +100,6 @@ def read_text(
         raise error(f"Expected {kind} at {path}, which cannot be read: {reason}. Check the path.") from cause
 
 
-def known_line(line: bytes | str, schema: Schema) -> Any:
-    """The document in one line of a file that is written line by line; None where the line is cut short or foreign."""
-    try:
-        return parse_json(line, "a line", schema)
-    except SamHQError:
-        return None
-
-
 def check(
     document: Any,
     what: str,

@@ -6,15 +6,14 @@ Knows nothing about networks or data.
 from __future__ import annotations
 
 import importlib.util
-import json
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from samhq.evaluation.result import as_json
 from samhq.extras import missing_package
-from samhq.storage.documents import known_line
+from samhq.storage.json_lines import JsonLines
 from samhq.storage.schema import NUMBER, Fields
 
 LOG = "log.jsonl"  #: In a run's folder: one line of JSON for each printed line.
@@ -42,7 +41,7 @@ class TrainingLog:
         say: Callable[[str], None] = print,
     ) -> None:
         self._every, self._say = every, say
-        self._file = None if folder is None else _open_log(folder, step)
+        self._log = None if folder is None else _open_log(folder, step)
         self._rows: list[Mapping[str, float]] = []
         self._place: Mapping[str, Any] = {}
         self._since, self._images = time.monotonic(), 0
@@ -53,8 +52,6 @@ class TrainingLog:
 
     def __exit__(self, *_: object) -> None:
         self.catch_up()
-        if self._file is not None:
-            self._file.close()
         if self._board is not None:
             self._board.close()
 
@@ -85,9 +82,8 @@ class TrainingLog:
         self._since, self._images = time.monotonic(), 0
 
     def _write(self, row: Mapping[str, Any], shown: Mapping[str, Any] | None = None, note: str = "") -> None:
-        if self._file is not None:
-            self._file.write(json.dumps(as_json(row), allow_nan=False) + "\n")
-            self._file.flush()
+        if self._log is not None:
+            self._log.append(as_json(row))
         words = row if shown is None else {"step": row["step"], "validation": note or "", **shown}
         self._say("  ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in words.items()))
         if self._board is not None:
@@ -101,25 +97,11 @@ def _mean(values: list[float]) -> float:
     return sum(values) / len(values)
 
 
-def _open_log(folder: Path, step: int) -> TextIO:
-    folder.mkdir(parents=True, exist_ok=True)
-    kept = _kept(folder / LOG, step) if step else []
-    log = (folder / LOG).open("w", encoding="utf-8")
-    log.writelines(kept)
+def _open_log(folder: Path, step: int) -> JsonLines:
+    """The log of a folder with the lines of an earlier run up to this step; step 0 starts a new one."""
+    log = JsonLines(folder / LOG, _ROW)
+    log.replace([row for row in log.intact() if row.get("step", 0) <= step] if step else [])
     return log
-
-
-def _kept(log: Path, step: int) -> list[str]:
-    """The log's lines up to a step; an incomplete line of a killed run ends them."""
-    lines = log.read_bytes().splitlines(keepends=True) if log.is_file() else []
-    kept = []
-    for line in lines:
-        row = known_line(line, _ROW)
-        if row is None:
-            break
-        if row.get("step", 0) <= step:
-            kept.append(line.decode("utf-8"))
-    return kept
 
 
 def _open_board(folder: Path, wanted: bool | None, step: int) -> Any:

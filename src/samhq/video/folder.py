@@ -1,12 +1,10 @@
 """A folder of tracking results, written frame by frame: mask pictures, label maps, and a line of JSON a frame.
 
-The lines (`frames.jsonl`) are what all other files are made of at the end. Knows nothing about networks.
+All other files are made from the lines (`frames.jsonl`) at the end. Knows nothing about networks.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +19,12 @@ from samhq.image.files import save_picture
 from samhq.image.write import write_mask
 from samhq.masks import rle
 from samhq.results.label_map import palette
-from samhq.storage.documents import parse_json
+from samhq.storage.json_lines import JsonLines
 from samhq.storage.schema import BOX, COUNT, NUMBER, RLE, TEXT, WHOLE, WORDS, Fields, Items
 from samhq.video.result import FrameMasks
 
 LINES = "frames.jsonl"
+_ADVICE = "Delete the folder, or bring back a copy of the file."
 _OBJECT = Fields({"id": WHOLE, "score": NUMBER, "area": COUNT, "bbox": BOX, "segmentation": RLE}, {"label": WORDS})
 _LINE = Fields({"frame": COUNT, "name": TEXT, "objects": Items(_OBJECT)})
 
@@ -39,14 +38,14 @@ class Kinds:
 
 
 class ResultFolder:
-    """The files of one video. Frames are added in any order; a frame that comes again with other objects gets both."""
+    """The files of one video. Frames are added in any order; a frame that is added twice has the objects of both."""
 
     def __init__(self, folder: Path, kinds: Kinds) -> None:
         self.folder, self.kinds = folder, kinds
-        self._lines = folder / LINES
+        self._lines = JsonLines(folder / LINES, _LINE, "a line", ConfigError, _ADVICE)
 
     def clear(self) -> None:
-        """Removes what an earlier run wrote, as its lines name it.
+        """Deletes the files of an earlier run that its lines name, and the lines.
 
         Raises:
             ConfigError: a line is damaged.
@@ -54,16 +53,11 @@ class ResultFolder:
         for record in self.records():
             for path in self._paths(record["name"], [item["id"] for item in record["objects"]]):
                 path.unlink(missing_ok=True)
-        self._lines.unlink(missing_ok=True)
+        self._lines.path.unlink(missing_ok=True)
 
     def keep(self, count: int) -> None:
-        """Cuts the lines to the first so many: those after them are written again."""
-        if not self._lines.exists():
-            return
-        with self._lines.open("rb+") as stream:
-            for _ in range(count):
-                stream.readline()
-            stream.truncate(stream.tell())
+        """Removes all lines after the first `count`; their frames are written again."""
+        self._lines.cut(count)
 
     def add(self, frame: FrameMasks, name: str) -> None:
         """Writes a frame's files, then its line."""
@@ -72,53 +66,41 @@ class ResultFolder:
                 write_mask(self._mask_path(number, name), mask)
         if self.kinds.label_maps:
             self._write_label_map(frame, self._label_path(name))
-        line = json.dumps(frame_record(frame, name)) + "\n"
-        with self._lines.open("a", encoding="utf-8") as stream:
-            stream.write(line)
+        self._lines.append(frame_record(frame, name))
 
     def records(self) -> Iterator[dict[str, Any]]:
-        """The whole lines written so far, in order.
+        """The complete lines written so far, in order.
 
         Raises:
             ConfigError: one of them is damaged.
         """
-        with contextlib.suppress(FileNotFoundError), self._lines.open("rb") as stream:
-            for line in stream:
-                if line.endswith(b"\n"):
-                    yield self._record(line)
+        return map(self._checked, self._lines)
 
     def __len__(self) -> int:
         return sum(1 for _ in self.records())
 
     def by_frame(self) -> dict[int, list[int]]:
-        """For each frame where its lines begin, in bytes."""
+        """The bytes at which each frame's lines begin, by the frame's number, in order."""
         places: dict[int, list[int]] = {}
-        with contextlib.suppress(FileNotFoundError), self._lines.open("rb") as stream:
-            while line := stream.readline():
-                number = self._record(line)["frame"]
-                places.setdefault(number, []).append(stream.tell() - len(line))
+        for place, record in self._lines.places():
+            places.setdefault(self._checked(record)["frame"], []).append(place)
         return dict(sorted(places.items()))
 
     def objects_at(self, places: list[int]) -> list[dict[str, Any]]:
-        """The objects of a frame, of all its lines."""
-        objects: list[dict[str, Any]] = []
-        with self._lines.open("rb") as stream:
-            for place in places:
-                stream.seek(place)
-                objects += self._record(stream.readline())["objects"]
-        return objects
+        """The objects of all lines that begin at these bytes."""
+        return [item for place in places for item in self._checked(self._lines.at(place))["objects"]]
 
-    def _record(self, line: bytes) -> dict[str, Any]:
-        advice = "Delete the folder, or bring back a copy of the file."
-        what = f"a line of {self._lines}"
-        record: dict[str, Any] = parse_json(line, what, _LINE, ConfigError, advice)
+    def _checked(self, record: dict[str, Any]) -> dict[str, Any]:
+        """The record, whose name is a file's name without folders."""
         if Path(record["name"]).name != record["name"]:
-            raise ConfigError(f"Expected {what} with the name of a frame, got {record['name']!r:.80}. {advice}")
+            raise ConfigError(
+                f"Expected a line in {self._lines.path} with the name of a frame, got {record['name']!r:.80}. {_ADVICE}"
+            )
         return record
 
     def _write_label_map(self, frame: FrameMasks, path: Path) -> None:
         values = frame.label_map()
-        if path.exists():  # of another pass: its objects stay, these take what is free
+        if path.exists():  # Of an earlier pass: its objects stay, the new ones get the other pixels.
             with Image.open(path) as before:
                 earlier = np.array(before)
             values = np.where(earlier > 0, earlier, values)
