@@ -6,6 +6,7 @@ No network is needed. Run it with `make demo`, or: python examples/demo.py --out
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from pathlib import Path
 
@@ -14,6 +15,9 @@ import skimage.data
 from PIL import Image
 
 import samhq
+
+# PyTorch's idle threads sleep, so that other programs do not slow this one down; the samhq command does the same.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 #: For each photograph what is asked, with a name for the printed lines.
 OBJECTS = {

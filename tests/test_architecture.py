@@ -27,6 +27,7 @@ FLOORS = {
     "options": 0,
     "progress": 0,
     "allocation": 0,
+    "threads": 0,
     "storage": 0,
     "image": 1,
     "model": 1,

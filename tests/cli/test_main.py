@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import os
-import resource
 import subprocess
 import sys
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
@@ -34,16 +34,39 @@ def test_help_and_mistakes_import_nothing_heavy(arguments: list[str]) -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["segment", "--help"]])
-def test_help_takes_less_than_half_a_second(arguments: list[str]) -> None:
-    """Of the processor's time: the clock of a busy machine tells nothing."""
-    seconds = []
-    for _ in range(3):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([sys.executable, "-m", "samhq", *arguments], capture_output=True, check=True)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    assert min(seconds) < 0.5
+def imported(code: str, *arguments: str) -> set[str]:
+    """The modules that a new Python has after running this."""
+    code = f"import sys; {code}; print('modules', *sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
+    return set(done.stdout.splitlines()[-1].split()[1:])
+
+
+def test_the_import_of_the_package_brings_its_table_of_names_alone() -> None:
+    found = imported("import samhq") - imported("import __future__, typing, importlib")
+    assert found == {"samhq"}
+
+
+def test_the_list_of_commands_imports_no_command() -> None:
+    found = imported("from samhq.cli.main import main; main(sys.argv[1:])", "--help")
+    assert {name for name in found if name.startswith("samhq.cli.")} == {"samhq.cli.main", "samhq.cli.spellings"}
+    assert "importlib.metadata" not in found
+
+
+def test_a_command_imports_no_other_and_segment_no_room_that_it_has_no_use_for(tmp_path: Path) -> None:
+    line = ["segment", str(sample_picture()), "--box", "170,60,430,330", "--output", str(tmp_path)]
+    found = imported("from samhq.cli.main import main; main(sys.argv[1:])", *line)
+    rooms = ("training", "evaluation", "datasets", "video", "compat", "export", "speed", "runtime")
+    assert not {name for name in found if name.startswith(tuple(f"samhq.{room}" for room in rooms))}
+    late = {"cv2", "huggingface_hub", "transformers", "onnxruntime", "matplotlib", "torchvision", "skimage"}
+    assert not late & found
+    assert "torch._dynamo" not in found
+    assert not {f"samhq.cli.{name}" for name in module.COMMANDS if name != "segment"} & found
+
+
+def test_the_list_of_commands_says_what_their_own_help_begins_with() -> None:
+    for name, line in module.COMMANDS.items():
+        command = getattr(import_module(f"samhq.cli.{name}"), name)
+        assert (command.help if name in module.APPS else command.__doc__.partition("\n")[0]) == line
 
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:

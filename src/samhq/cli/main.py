@@ -8,66 +8,73 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
+from typing import Any
 
 from cyclopts import App, CycloptsError
 
-from samhq.cli.batch import batch
-from samhq.cli.benchmark import benchmark
-from samhq.cli.convert import convert
-from samhq.cli.data import data
-from samhq.cli.detect import detect
-from samhq.cli.embed import embed
-from samhq.cli.evaluate import evaluate
-from samhq.cli.everything import everything
-from samhq.cli.export import export
-from samhq.cli.info import info
-from samhq.cli.models import models
-from samhq.cli.sample import sample
-from samhq.cli.segment import segment
-from samhq.cli.serve import serve
 from samhq.cli.spellings import renewed
-from samhq.cli.track import track
-from samhq.cli.train import train
-from samhq.cli.write import write
 from samhq.errors import ConfigError, SamHQError
 from samhq.storage.names import printable
+from samhq.threads import let_waiting_threads_sleep
 
 DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 
-app = App(
-    name="samhq",
-    help="Segment pictures by points, boxes and masks, with SAM, SAM-HQ, Light HQ-SAM, MobileSAM and SlimSAM.",
-    help_epilogue="Exit code 0: done, 1: failed in part, 2: wrong use, 130: interrupted.",
-    help_format="plaintext",
-    version=lambda: version("samhq"),
-    version_flags=("--version", "-V"),
-    result_action="return_value",
-    print_error=False,
-    exit_on_error=False,
-    suppress_keyboard_interrupt=False,
-)
-for command in (
-    segment,
-    everything,
-    detect,
-    track,
-    write,
-    embed,
-    serve,
-    evaluate,
-    train,
-    benchmark,
-    models,
-    info,
-    sample,
-    convert,
-    export,
-):
-    app.command(command, help_epilogue="")
-app.command(data)
-app.command(batch)
-app.register_install_completion_command()
+#: Every command in the order of the help, and what the list of commands says about it: its docstring's first line.
+#: A command is a file of this folder with a function, or an app, of the same name; it is imported when it is used.
+COMMANDS = {
+    "segment": "Write masks, an overlay and a JSON record for every picture.",
+    "everything": "Write masks of everything in every picture, without prompts.",
+    "detect": "Find objects by class names and write their boxes.",
+    "track": "Follow objects through a video and write their masks for every frame.",
+    "write": "Write finished results for annotation and training tools.",
+    "embed": "Encode pictures and store the embeddings, for prompts later.",
+    "serve": "Label pictures on a web page, by clicks, boxes, brush and text.",
+    "evaluate": "Measure models on a data set: IoU, boundary IoU, thin structures, sizes, clicks; or AP, SegInW, J&F.",
+    "train": "Train a model on pictures with masks: HQ tuning, fine-tuning, or from scratch.",
+    "benchmark": (
+        "Measure encoding, decoding, one click and whole-image segmentation: time, memory, and the share of the limit."
+    ),
+    "models": (
+        "List the models that `--model` knows by name: family, size, source, and whether they are on this machine."
+    ),
+    "info": "Describe a weights file: model, family, layout, dtype, number of parameters, and missing tensors.",
+    "sample": "Write a sample photograph, 600 x 400 pixels: a coffee cup with a spoon.",
+    "convert": "Convert weights to another file layout; the values stay the same.",
+    "export": "Export a model to ONNX files that run without torch: encoder.onnx and decoder.onnx.",
+    "data": "Check a data set, or make a drawn one.",
+    "batch": "Segment any number of pictures, on one machine or many.",
+}
+APPS = ("data", "batch")  #: Commands with commands of their own.
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("samhq")
+
+
+def _made(*, for_list: bool) -> App:
+    """The application. The list of commands takes each command's help from `COMMANDS`; this imports no command."""
+    made = App(
+        name="samhq",
+        help="Segment pictures by points, boxes and masks, with SAM, SAM-HQ, Light HQ-SAM, MobileSAM and SlimSAM.",
+        help_epilogue="Exit code 0: done, 1: failed in part, 2: wrong use, 130: interrupted.",
+        help_format="plaintext",
+        version=_version,
+        version_flags=("--version", "-V"),
+        result_action="return_value",
+        print_error=False,
+        exit_on_error=False,
+        suppress_keyboard_interrupt=False,
+    )
+    for name, line in COMMANDS.items():
+        more: dict[str, Any] = {} if name in APPS else {"help_epilogue": ""}
+        made.command(f"samhq.cli.{name}:{name}", name=name, help=line if for_list else None, **more)
+    made.register_install_completion_command()
+    return made
+
+
+app = _made(for_list=False)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -75,11 +82,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # A file name may be bytes that are no valid text.
+    let_waiting_threads_sleep()
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         _check_no_empty(given)
         # The parser would take a lone hyphen for an option.
-        code = app(["stdin:" if word == "-" else word for word in renewed(given, _note)]) or DONE
+        chosen = app if any(word in COMMANDS for word in given) else _made(for_list=True)
+        code = chosen(["stdin:" if word == "-" else word for word in renewed(given, _note)]) or DONE
         sys.stdout.flush()
         return code
     except CycloptsError as error:

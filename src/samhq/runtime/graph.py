@@ -16,6 +16,7 @@ import numpy as np
 from samhq.errors import CheckpointError, ConfigError, did_you_mean
 from samhq.extras import from_extra
 from samhq.runtime.seal import check_seal
+from samhq.threads import waiting_threads_sleep
 
 #: OpenVINO's precision; ONNX Runtime computes in the file's.
 Precision = Literal["float32", "bfloat16"]
@@ -80,6 +81,8 @@ class _OnnxRuntime:
         options = runtime.SessionOptions()
         options.log_severity_level = 3  # Warnings about kernels are not for users.
         options.intra_op_num_threads = _threads()
+        if waiting_threads_sleep():
+            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         damage: tuple[type[Exception], ...] = (*_failures(runtime), UnicodeError)
         try:
             self._session = runtime.InferenceSession(str(path), options, providers=_providers(runtime, providers))
