@@ -62,6 +62,7 @@ LATE |= {"fsspec", "pyarrow", "ray", "s3fs"}
 #: Drawing scenes is OpenCV from end to end, the server is FastAPI: other files import these late.
 AT_HOME = {"samhq.datasets.drawn": {"cv2"}, "samhq.training.compose": {"cv2"}}
 AT_HOME |= {"samhq.serve": {"fastapi", "starlette", "uvicorn", "pydantic"}}
+AT_HOME |= {"samhq.serve.label_studio": AT_HOME["samhq.serve"]}
 #: Rooms that work where torch is not installed.
 WITHOUT_TORCH = {"storage", "masks", "results", "formats", "runtime"}
 FORBIDDEN = {"torchvision", "timm", "transformers", "segment_anything", "segment_anything_hq", "mobile_sam"}

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -25,6 +26,12 @@ from samhq.image.sample_picture import sample_picture
         (["--max-pixels", "0"], "--max-pixels"),
         (["--port", "99999"], "--port"),
         (["--project", "."], "--project"),
+        (["--label-studio", "localhost:8080"], "http://localhost:8080"),
+        (["--label-studio", "http://localhost", "--fetch-from", "s3"], "http://localhost:8080"),
+        (["--label-studio", "http://localhost", "--host", "0.0.0.0"], "--token"),
+        (["--label-studio", "http://localhost", "--project", "a"], "without a folder or project"),
+        ([".", "--label-studio", "http://localhost"], "without a folder or project"),
+        (["--prelabel", "everything"], "--label-studio"),
     ],
 )
 def test_wrong_use(
@@ -52,3 +59,21 @@ def test_the_page_of_a_folder(tmp_path: Path) -> None:
         server.send_signal(signal.SIGINT)
         assert server.wait(60) == 0
     assert (tmp_path / "project.samhq").is_file()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs SIGINT")
+def test_the_backend_of_label_studio(tmp_path: Path) -> None:
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    options = ["--label-studio", "http://localhost:8080", "--token", "secret", "--port", "0"]
+    command = [sys.executable, "-m", "samhq", "serve", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, cwd=tmp_path) as server:
+        assert server.stdout is not None
+        found = re.fullmatch(r"samhq serve for Label Studio: (http://127\.0\.0\.1:\d+/)\n", server.stdout.readline())
+        assert found
+        with urllib.request.urlopen(f"{found[1]}health", timeout=60) as answer:
+            assert json.load(answer)["status"] == "UP"
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            urllib.request.urlopen(f"{found[1]}versions", timeout=60)
+        server.send_signal(signal.SIGINT)
+        assert server.wait(60) == 0
+    assert list(tmp_path.iterdir()) == []

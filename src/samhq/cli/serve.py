@@ -5,9 +5,12 @@ Light until it runs: the server's side is imported inside functions.
 
 from __future__ import annotations
 
+import os
 import secrets
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -16,7 +19,9 @@ from samhq.errors import ConfigError
 from samhq.extras import from_extra
 
 if TYPE_CHECKING:
+    from samhq.inference.segment import Segmenter
     from samhq.serve.guard import Rules
+    from samhq.serve.start import Address
 
 _MOST_BYTES = 64 << 20
 _MOST_PIXELS = 100_000_000
@@ -37,10 +42,14 @@ def serve(
     max_bytes: int = _MOST_BYTES,
     open: bool = True,
     isolation: bool = True,
+    label_studio: str | None = None,
+    fetch_from: list[str] | None = None,
+    prelabel: Literal["nothing", "everything", "labels"] = "nothing",
 ) -> int:
     """Label pictures on a web page, by clicks, boxes, brush and text.
 
     For example: samhq serve photos
+    Behind Label Studio: samhq serve --label-studio http://localhost:8080
 
     Opens the page of that folder in a browser. Everything that you do is stored
     at once in the project file, folder/project.samhq; start the same command
@@ -64,6 +73,12 @@ def serve(
         max_bytes: Larger uploads are refused.
         open: Open the page in a browser.
         isolation: Send headers that isolate the page from others, as threads in the browser need it.
+        label_studio: Address of a Label Studio. The server is then its machine learning backend, without a page; the
+            token is the password of its connection. [default: none]
+        fetch_from: Address of another server from which pictures of Label Studio's tasks may be fetched; may be
+            repeated. [default: none]
+        prelabel: What Label Studio gets for tasks in which nothing is marked: nothing, masks of everything, or the
+            objects that the labels name.
     """
     with from_extra("serve", "the labelling page"):
         import samhq.serve.app
@@ -74,6 +89,19 @@ def serve(
     address = samhq.serve.start.Address(host, port)
     address.check(token)
     _check_positive(max_pixels, max_bytes)
+    _check_label_studio(label_studio, folder or project, bool(fetch_from) or prelabel != "nothing")
+    if label_studio is not None:
+        return _serve_label_studio(
+            address,
+            label_studio,
+            fetch_from or [],
+            _rules(address.host, token, max_bytes, isolation),
+            most_pixels=max_pixels,
+            load=lambda: load(model, device=device, dtype=dtype),
+            model_name=model,
+            prelabel=prelabel,
+            detector=detector,
+        )
     secret = token or secrets.token_urlsafe(24)
     place = project or (Path.cwd() if folder is None else folder) / PROJECT_FILE
     session = Session.open(
@@ -97,13 +125,51 @@ def serve(
     return 0
 
 
-def _rules(host: str, secret: str, most_bytes: int, isolation: bool) -> Rules:
+def _serve_label_studio(
+    address: Address,
+    label_studio: str,
+    others: list[str],
+    rules: Rules,
+    *,
+    most_pixels: int,
+    load: Callable[[], Segmenter],
+    **options: Any,
+) -> int:
+    """Answers a Label Studio until it is interrupted."""
+    from samhq.serve.guard import CONTAINER_HOSTS
+    from samhq.serve.inference import Inference
+    from samhq.serve.label_studio.app import OPEN_PATHS, create_backend_app
+    from samhq.serve.label_studio.backend import Backend
+    from samhq.serve.label_studio.pictures import FetchedPictures
+    from samhq.serve.start import run, url_of
+
+    key = os.environ.get("LABEL_STUDIO_API_KEY")
+    pictures = FetchedPictures(label_studio, others, key=key, most_bytes=rules.most_bytes, most_pixels=most_pixels)
+    backend = Backend(Inference(load, pictures), pictures, **options)
+    rules = replace(rules, basic=True, open_paths=OPEN_PATHS, hosts=(*rules.hosts, *CONTAINER_HOSTS))
+    listener = address.listen()
+    print(f"samhq serve for Label Studio: {url_of(listener)}", flush=True)
+    run(create_backend_app(backend, rules), listener, failed=lambda: backend.inference.failed)
+    return 0
+
+
+def _rules(host: str, secret: str | None, most_bytes: int, isolation: bool) -> Rules:
     """Who may ask: this machine under its loopback names, or on another address under its own names."""
     from samhq.serve.guard import LOOPBACK, Rules, is_loopback, own_names
 
     inside = is_loopback(host)
     hosts = (*LOOPBACK, host) if inside else own_names()
     return Rules(secret, hosts, not inside, most_bytes, isolation)
+
+
+def _check_label_studio(label_studio: str | None, place: Path | None, options: bool) -> None:
+    if label_studio is not None and place is not None:
+        raise ConfigError(
+            f"Expected --label-studio without a folder or project, got {place}. Label Studio has the pictures and "
+            "keeps the labels; leave one of them out."
+        )
+    if label_studio is None and options:
+        raise ConfigError("Expected --fetch-from and --prelabel with --label-studio, got them alone. Add its address.")
 
 
 def _check_positive(max_pixels: int, max_bytes: int) -> None:

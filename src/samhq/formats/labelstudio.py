@@ -69,13 +69,48 @@ def labelstudio_task(
     """A task with one prediction: a brush region for each object, or a polygon for each area; with the mean score."""
     regions: list[dict[str, Any]] = []
     for number, item in picture.objects:
-        values = [_brush(item)] if shapes == "mask" else _polygons(item, tolerance)
-        regions += [_region(picture, item, f"{number}-{part}", value) for part, value in enumerate(values)]
+        values = region_values(item, shapes, tolerance)
+        regions += [region(item, f"{picture.stem}-{number}-{part}", value) for part, value in enumerate(values)]
     scores = [item.confidence for _, item in picture.objects if item.confidence is not None]
     prediction: dict[str, Any] = {"model_version": picture.model or "samhq", "result": regions}
     if scores:
         prediction["score"] = float(np.mean(scores))
     return {"data": {"image": image_url + picture.file_name}, "predictions": [prediction]}
+
+
+def region_values(
+    annotation: Annotation, shapes: Literal["mask", "polygon", "box"] = "mask", tolerance: float = 0.0
+) -> list[dict[str, Any]]:
+    """What the regions of an object hold: one brush, a polygon for each area, or one rectangle; an empty mask has none.
+
+    Places are in percent of width and height. Holes of polygons are joined by corridors without width.
+    """
+    if not annotation.area:
+        return []
+    if shapes == "mask":
+        return [{"format": "rle", "rle": brush_code(annotation).tolist(), "brushlabels": [annotation.label]}]
+    return _polygons(annotation, tolerance) if shapes == "polygon" else [_rectangle(annotation)]
+
+
+def region(
+    annotation: Annotation, name: str, value: dict[str, Any], *, from_name: str = "tag", to_name: str = "image"
+) -> dict[str, Any]:
+    """A region with one of the `region_values` of an object; `from_name` and `to_name` are tags of the labelling page.
+
+    `name` tells the region from others. The score is the object's, where it has one.
+    """
+    height, width = annotation.size_hw
+    content = {
+        "id": name,
+        "type": next(key for key in value if key.endswith("labels")),
+        "from_name": from_name,
+        "to_name": to_name,
+        "original_width": width,
+        "original_height": height,
+        "image_rotation": 0,
+        "value": value,
+    }
+    return content if annotation.confidence is None else content | {"score": annotation.confidence}
 
 
 def labelling_page(labels: Sequence[str], shapes: Literal["mask", "polygon"] = "mask") -> str:
@@ -124,12 +159,7 @@ def _packed(codes: np.ndarray, widths: np.ndarray) -> np.ndarray:
     return np.packbits(((np.repeat(codes, widths) >> place) & 1).astype(np.uint8))
 
 
-def _brush(annotation: Annotation) -> dict[str, Any]:
-    return {"format": "rle", "rle": brush_code(annotation).tolist(), "brushlabels": [annotation.label]}
-
-
 def _polygons(annotation: Annotation, tolerance: float) -> list[dict[str, Any]]:
-    """Points in percent of width and height; holes joined by corridors without width."""
     height, width = annotation.size_hw
     return [
         {
@@ -141,16 +171,8 @@ def _polygons(annotation: Annotation, tolerance: float) -> list[dict[str, Any]]:
     ]
 
 
-def _region(picture: Picture, annotation: Annotation, name: str, value: dict[str, Any]) -> dict[str, Any]:
-    height, width = picture.size_hw
-    region = {
-        "id": f"{picture.stem}-{name}",
-        "type": "brushlabels" if "rle" in value else "polygonlabels",
-        "from_name": "tag",
-        "to_name": "image",
-        "original_width": width,
-        "original_height": height,
-        "image_rotation": 0,
-        "value": value,
-    }
-    return region if annotation.confidence is None else region | {"score": annotation.confidence}
+def _rectangle(annotation: Annotation) -> dict[str, Any]:
+    height, width = annotation.size_hw
+    x, y, w, h = annotation.bbox_xywh
+    place = {"x": x * 100 / width, "y": y * 100 / height, "width": w * 100 / width, "height": h * 100 / height}
+    return place | {"rotation": 0, "rectanglelabels": [annotation.label]}

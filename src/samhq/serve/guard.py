@@ -24,6 +24,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+CONTAINER_HOSTS = ("host.docker.internal", "host.containers.internal")  #: this machine, to programs in containers
 SAFE = ("GET", "HEAD", "OPTIONS")
 TOKEN_HEADER = "x-samhq-token"
 API = "/api/"
@@ -118,7 +119,11 @@ class Guard:
             return
         given = _password(headers) if rules.basic else headers.get(TOKEN_HEADER, "")
         if not secrets.compare_digest(given.encode(), rules.token.encode()):
-            raise Fault(401, "Expected the token of this run, got none or another. Open the address that was printed.")
+            fault = Fault(
+                401, "Expected the token of this run, got none or another. Open the address that was printed."
+            )
+            fault.headers = {"WWW-Authenticate": "Basic"} if rules.basic else None
+            raise fault
 
     def _check_body(self, headers: Headers) -> None:
         length, kind = headers.get("content-length"), headers.get("content-type", "").split(";")[0].strip().lower()

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
+import numpy as np
 from torch import nn
 
 from samhq.inference.cache import EmbeddingCache
@@ -20,12 +21,20 @@ from samhq.inference.segment import EncodedImage, Segmenter
 from samhq.serve.decoding import candidates, full_mask, packed, prompt_of
 from samhq.serve.faults import Fault
 from samhq.serve.messages import DecodeRequest, MaskRequest
-from samhq.serve.pictures import PictureStore
 from samhq.serve.queue import Priority, WorkQueue, milliseconds
+from samhq.shapes import UInt8
 
 Answer = TypeVar("Answer")
 _HELD = 8  #: encoded pictures in memory
 _HELD_BYTES = 1 << 30  #: of their pixels and embeddings
+
+
+@runtime_checkable
+class PixelSource(Protocol):
+    """Pictures by their numbers."""
+
+    def pixels(self, image_id: int) -> UInt8[np.ndarray, "H W 3"]:
+        """A picture, upright, RGB."""
 
 
 @dataclass
@@ -48,13 +57,13 @@ class Encoding:
 
 @dataclass
 class Inference:
-    """A model behind a queue, for the pictures of a project.
+    """A model behind a queue, and the pictures that it encodes.
 
     `load` gives the model; it is called once, in the queue's thread.
     """
 
     load: Callable[[], Segmenter]
-    pictures: PictureStore
+    pictures: PixelSource
     cache: EmbeddingCache | None = None
     queue: WorkQueue = field(default_factory=WorkQueue)
     failed: BaseException | None = None

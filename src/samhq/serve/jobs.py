@@ -25,6 +25,7 @@ from samhq.results.annotation import Annotation, annotation_from_record
 from samhq.serve.faults import Fault, fault_of, nothing
 from samhq.serve.inference import Inference
 from samhq.serve.messages import JobRequest, Mask, NewObject, Source
+from samhq.serve.pictures import PictureStore
 from samhq.serve.queue import Priority
 from samhq.text.search import Search
 
@@ -109,8 +110,8 @@ class Job:
 class Jobs:
     """The jobs of a server."""
 
-    def __init__(self, inference: Inference, detector: str | None = None) -> None:
-        self._inference, self._detector = inference, detector
+    def __init__(self, inference: Inference, pictures: PictureStore, detector: str | None = None) -> None:
+        self._inference, self._pictures, self._detector = inference, pictures, detector
         self._jobs: OrderedDict[str, Job] = OrderedDict()
 
     def __getitem__(self, job_id: str) -> Job:
@@ -124,7 +125,7 @@ class Jobs:
         Raises:
             Fault: the queue is full, there is no such picture, or the settings cannot be used.
         """
-        self._inference.pictures.size_hw(request.image_id)
+        self._pictures.size_hw(request.image_id)
         find = self._everything(request) if request.kind == "everything" else self._text(request)
         job = Job(secrets.token_hex(8), request.kind, request.image_id)
         job.future = self._inference.queue.submit(Priority.JOB, lambda: self._run(job, find))
@@ -173,7 +174,7 @@ class Jobs:
         if not isinstance(text, str) or not text.strip() or len(text) > _MOST_TEXT or unknown:
             came = f"{unknown[0]!r:.40}" if unknown else f"{text!r:.80}"
             raise Fault(422, f"Expected settings text (class names with commas) and threshold, got {came}. Check them.")
-        name = self._inference.pictures.project.image(request.image_id)["name"]
+        name = self._pictures.project.image(request.image_id)["name"]
         if self._detector is None and importlib.util.find_spec("transformers") is None:
             raise missing_package("transformers", "text", "finding objects by name")
 

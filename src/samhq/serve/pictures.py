@@ -53,7 +53,7 @@ class PictureStore:
         size_hw, problem = None, None
         try:
             with self.root.inside(name).open("rb") as stream:
-                size_hw = self._size_hw(stream, name)
+                size_hw = checked_size_hw(stream, name, self.most_pixels)
         except (Fault, OSError) as error:
             problem = str(getattr(error, "detail", error))
         return self.project.add_image(name, size_hw, problem, rel_path=name)
@@ -64,7 +64,7 @@ class PictureStore:
         Raises:
             Fault: it is no picture of these formats, or too large.
         """
-        size_hw = self._size_hw(io.BytesIO(content), name)
+        size_hw = checked_size_hw(io.BytesIO(content), name, self.most_pixels)
         key = digest.of_bytes(content)
         if not (self.uploads / key).exists():
             write_bytes(self.uploads / key, content)
@@ -145,11 +145,7 @@ class PictureStore:
             content = self.path(row).read_bytes()
         except OSError as error:
             raise Fault(404, f"Expected the file of {row['name']}, got {error.strerror}. Put it back.") from error
-        self._size_hw(io.BytesIO(content), row["name"])
-        try:
-            pixels = read_image(content)
-        except ImageError as error:
-            raise Fault(422, str(error)) from error
+        pixels = decoded_picture(content, row["name"], self.most_pixels)
         if pixels.shape[:2] != size_hw:
             was, came = (f"{height} x {width}" for height, width in (size_hw, pixels.shape[:2]))
             raise Fault(
@@ -159,28 +155,42 @@ class PictureStore:
             )
         return pixels
 
-    def _size_hw(self, stream: io.BufferedIOBase, name: str) -> tuple[int, int]:
-        """Height and width as shown, from the header.
 
-        Raises:
-            Fault: no picture of these formats, or one with too many pixels.
-        """
-        try:
-            with open_file(stream, name) as opened:
-                width, height = opened.size
-                turned, form = opened.getexif().get(0x0112, 1) in (5, 6, 7, 8), opened.format
-        except ImageError as error:
-            status = 413 if "at most" in str(error) else 422
-            raise Fault(status, str(error)) from error
-        if form not in FORMATS:
-            raise Fault(422, f"Expected JPEG, PNG, WebP, TIFF or BMP, got {name} in {form}. Convert it first.")
-        if width * height > self.most_pixels:
-            raise Fault(
-                413,
-                f"Expected a picture of at most {self.most_pixels:,} pixels, got {name} with {width * height:,}. Make "
-                "it smaller, or raise --max-pixels.",
-            )
-        return (width, height) if turned else (height, width)
+def checked_size_hw(stream: io.BufferedIOBase, name: str, most_pixels: int) -> tuple[int, int]:
+    """Height and width of a picture as shown, from its header.
+
+    Raises:
+        Fault: no picture of these formats, or one with too many pixels.
+    """
+    try:
+        with open_file(stream, name) as opened:
+            width, height = opened.size
+            turned, form = opened.getexif().get(0x0112, 1) in (5, 6, 7, 8), opened.format
+    except ImageError as error:
+        status = 413 if "at most" in str(error) else 422
+        raise Fault(status, str(error)) from error
+    if form not in FORMATS:
+        raise Fault(422, f"Expected JPEG, PNG, WebP, TIFF or BMP, got {name} in {form}. Convert it first.")
+    if width * height > most_pixels:
+        raise Fault(
+            413,
+            f"Expected a picture of at most {most_pixels:,} pixels, got {name} with {width * height:,}. Make it "
+            "smaller, or raise --max-pixels.",
+        )
+    return (width, height) if turned else (height, width)
+
+
+def decoded_picture(content: bytes, name: str, most_pixels: int) -> UInt8[np.ndarray, "H W 3"]:
+    """The pixels of a picture file, upright, RGB.
+
+    Raises:
+        Fault: as `checked_size_hw`, or it is damaged.
+    """
+    checked_size_hw(io.BytesIO(content), name, most_pixels)
+    try:
+        return read_image(content)
+    except ImageError as error:
+        raise Fault(422, str(error)) from error
 
 
 def picture_file(pixels: np.ndarray, lossy: bool) -> bytes:

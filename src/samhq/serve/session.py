@@ -62,7 +62,7 @@ class Session:
         pictures = PictureStore(opened, root, files / "uploads", most_pixels)
         pictures.add_folder()
         inference = Inference(load, pictures, EmbeddingCache(files / "embeddings"))
-        return cls(opened, pictures, inference, Jobs(inference, detector), files, rules, model_name)
+        return cls(opened, pictures, inference, Jobs(inference, pictures, detector), files, rules, model_name)
 
     def start(self) -> None:
         """Begins to load the model."""
