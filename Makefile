@@ -29,11 +29,12 @@ test: $(VENV)/.installed  ## the fast tests, doctests and README
 test-slow: $(VENV)/.installed  ## what takes minutes or gigabytes
 	$(THREADS) $(BIN)/python -m pytest -m slow tests
 
-test-browser: $(VENV)/.installed  ## an exported decoder in Chromium; installs it (Debian, as root) and onnxruntime-web
-	command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; }
+test-browser: $(VENV)/.installed web/node_modules/.installed  ## the labelling page and an exported decoder in Chromium; installs it (Debian, as root) and onnxruntime-web
+	command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } \
+		|| echo "Chromium cannot be installed here. The tests that need it are skipped."
 	test -d out/browser/node_modules/onnxruntime-web || npm install --prefix out/browser --no-save --no-audit --no-fund \
 		--ignore-scripts --loglevel error onnxruntime-web@1.30.0
-	$(THREADS) $(BIN)/python -m pytest tests/browser
+	$(THREADS) $(BIN)/python -m pytest -m browser -rs --durations=5 tests/browser
 
 serve: $(VENV)/.installed  ## the labelling page on three demo photographs with the embedded starter, offline
 	mkdir -p out/serve

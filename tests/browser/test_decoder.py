@@ -32,6 +32,7 @@ BROWSER = os.environ.get("SAMHQ_BROWSER") or shutil.which("chromium") or shutil.
 PATIENCE_S = 120
 
 pytestmark = [
+    pytest.mark.browser,
     pytest.mark.skipif(BROWSER is None, reason="no Chromium here; run `make test-browser`"),
     pytest.mark.skipif(not PACKAGE.is_dir(), reason="no onnxruntime-web here; run `make test-browser`"),
 ]

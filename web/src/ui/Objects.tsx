@@ -88,7 +88,7 @@ function Spacer({ rows }: { rows: number }) {
 function ObjectRow({ object, position, count }: { object: LabelObject; position: number; count: number }) {
   const name = store.classOf(object.class_id)?.name ?? "no class";
   const score = object.score === null ? "" : `, IoU ${object.score.toFixed(2)}`;
-  const signs = `${object.hidden ? ", hidden" : ""}${object.locked ? ", locked" : ""}`;
+  const rest = ` px${score}${object.hidden ? ", hidden" : ""}${object.locked ? ", locked" : ""}`;
   return (
     <div
       id={`object-${object.id}`}
@@ -97,20 +97,21 @@ function ObjectRow({ object, position, count }: { object: LabelObject; position:
       aria-selected={store.selection.value.has(object.id)}
       aria-setsize={count}
       aria-posinset={position}
-      aria-label={`${name}, ${whole(object.area)} px${score}${signs}`}
       onClick={(event) => choose(object, event)}
       onDblClick={() => editObject(object)}
     >
       <Swatch colour={store.colourOfObject(object)} pattern={patternOf(store.lookOf(object))} />
       <span class="ellipsis name">{name}</span>
+      <span class="unseen">, </span>
       <span class="figure dim">{whole(object.area)}</span>
+      <span class="unseen">{rest}</span>
       <RowButton icon={object.hidden ? "hidden" : "eye"} on={object.hidden} title={object.hidden ? "Show (I)" : "Hide (I)"} act={() => toggle("hidden", [object.id])} />
       <RowButton icon={object.locked ? "lock" : "unlocked"} on={object.locked} title={object.locked ? "Unlock (L)" : "Lock (L)"} act={() => toggle("locked", [object.id])} />
     </div>
   );
 }
 
-/** For the mouse; the keyboard has the keys that the titles name, and the row's label says the state. */
+/** For the mouse; the keyboard has the keys that the titles name, and the row's text says the state. */
 function RowButton({ icon, on, title, act }: { icon: "eye" | "hidden" | "lock" | "unlocked"; on: boolean; title: string; act: () => void }) {
   return (
     <span

@@ -1,0 +1,203 @@
+"""Prompts on the page: clicks, boxes, candidates, undo, what a reload keeps."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.browser.labelling import Labelling, mask_of
+
+from samhq.inference.segment import load
+
+pytestmark = pytest.mark.browser
+Open = Callable[..., Labelling]
+#: On the cup of the picture, on its saucer, and beside both.
+CUP, SAUCER, TABLE = (300.0, 190.0), (180.0, 290.0), (40.0, 40.0)
+CUP_BOX = (150.0, 60.0, 470.0, 330.0)
+
+
+def near(found: list[list[float]], *expected: tuple[float, float]) -> bool:
+    """Whether points are where they were clicked, within a pixel of the screen."""
+    return len(found) == len(expected) and bool(np.allclose(found, expected, atol=1.0))
+
+
+def test_left_adds_right_and_alt_subtract_a_click_on_a_point_removes_and_a_drag_moves_it(label: Open) -> None:
+    page = label()
+    page.click(*CUP)
+    page.click(*SAUCER, button="right")
+    draft = page.click(*TABLE, key="Alt")["draft"]
+    assert near(draft["points"], CUP, SAUCER, TABLE)
+    assert draft["labels"] == [1, 0, 0]
+    draft = page.click(*TABLE)["draft"]
+    assert near(draft["points"], CUP, SAUCER)
+    draft = page.drag(SAUCER, (150, 320))["draft"]
+    assert near(draft["points"], CUP, (150, 320))
+    page.press("q")
+    assert page.click(*TABLE)["draft"]["labels"] == [1, 0, 0]
+    assert page.errors == []
+
+
+def test_an_accepted_box_is_the_mask_that_the_library_gives(label: Open) -> None:
+    page = label()
+    page.press("r")
+    draft = page.drag(CUP_BOX[:2], (300, 200), CUP_BOX[2:])["draft"]
+    assert np.allclose(draft["box"], CUP_BOX, atol=1.0)
+    page.until(lambda: page.state()["refined"] is not None)
+    page.press("Enter")
+    page.until(lambda: len(page.state()["objects"]) == 1)
+    (stored,) = page.objects()
+    picture = np.asarray(page.server.pixels(page.row))
+    expected = load(device="cpu").segment(picture, box=draft["box"])
+    found, wanted = mask_of(stored["mask"]), expected.masks[0]
+    assert (found & wanted).sum() / (found | wanted).sum() >= 0.999
+    assert page.state()["draft"] is None
+
+
+def test_box_and_points_are_one_prompt_and_handles_move_sides(label: Open) -> None:
+    page = label()
+    page.page.keyboard.down("Shift")
+    page.drag(CUP_BOX[:2], CUP_BOX[2:])
+    page.page.keyboard.up("Shift")
+    draft = page.click(*SAUCER, button="right")["draft"]
+    assert draft["box"] is not None
+    assert near(draft["points"], SAUCER)
+    draft = page.drag((CUP_BOX[2], 195), (500, 195))["draft"]
+    assert np.allclose(draft["box"], (*CUP_BOX[:2], 500, CUP_BOX[3]), atol=1.0)
+    assert near(draft["points"], SAUCER)
+
+
+def test_keys_and_tab_choose_candidates_and_h_turns_hq(label: Open) -> None:
+    page = label()
+    candidates = page.click(*CUP)["candidates"]
+    assert [each["name"] for each in candidates] == ["HQ", "1", "2", "3"]
+    shown = page.page.locator(".candidate").all_inner_texts()
+    assert all(f"{each['iou']:.2f}" in text for each, text in zip(candidates, shown, strict=True))
+    assert page.press("3")["draft"]["candidate"] == "2"
+    assert page.press("Tab")["draft"]["candidate"] == "3"
+    assert page.page.evaluate("document.activeElement.hasAttribute('data-stage')")
+    page.press("Tab")
+    assert not page.page.evaluate("document.activeElement.hasAttribute('data-stage')"), "Tab stays on the stage"
+    page.page.locator("[data-stage]").focus()
+    assert page.press("h")["draft"]["hq"] == "only"
+    assert page.press("h")["candidates"][0]["name"] != "HQ"
+
+
+def test_previews_follow_the_mouse_and_the_last_place_wins(label: Open) -> None:
+    page = label()
+    page.page.get_by_label("Previews under the mouse").select_option("always")
+    begun = len(page.requests)
+    places = [(100 + 4 * step, 150 + 2 * step) for step in range(60)]
+    for place in places:
+        page.page.mouse.move(*page.on_screen(*place))
+    page.until(lambda: page.state()["preview"] is not None and near([page.state()["preview"]], places[-1]))
+    decodes = [url for url in page.requests[begun:] if url.endswith("/decode")]
+    assert 1 <= len(decodes) < len(places)
+    assert page.state()["draft"] is None
+
+
+def test_undo_and_redo_go_through_every_state(label: Open) -> None:
+    page = label()
+    stages = [page.settle()]
+    for act in (
+        lambda: page.click(*CUP),
+        lambda: page.click(*TABLE, button="right"),
+        lambda: page.press("2"),
+        lambda: page.press("Enter"),
+        lambda: page.click(*SAUCER),
+        lambda: page.press("Enter"),
+        lambda: page.press("l"),
+        lambda: page.press("l"),
+        lambda: page.press("Delete"),
+    ):
+        act()
+        stages.append(page.settle())
+    kept = [(stage["draft"], stage["objects"]) for stage in stages]
+    for expected in reversed(kept[:-1]):
+        found = page.press("Control+z")
+        assert (found["draft"], found["objects"]) == expected
+    for expected in kept[1:]:
+        found = page.press("Control+Shift+z")
+        assert (found["draft"], found["objects"]) == expected
+    assert page.errors == []
+
+
+def test_a_reload_in_the_middle_loses_nothing(label: Open) -> None:
+    page = label()
+    page.click(*CUP)
+    page.press("Enter")
+    page.click(*SAUCER)
+    page.press("b")
+    page.drag((60, 60), (110, 80), (140, 60))
+    before = page.settle()
+    assert before["draft"]["edited"] is not None
+    page.page.reload()
+    page.opened()
+    after = page.settle()
+    assert (after["draft"], after["objects"]) == (before["draft"], before["objects"])
+    back = page.press("Control+z")
+    assert back["draft"]["edited"] is None
+    assert near(back["draft"]["points"], SAUCER)
+    page.until(lambda: page.state()["candidates"] is not None)
+
+
+@pytest.mark.parametrize("ratio", [1, 2, 3])
+def test_places_of_the_picture_are_the_same_at_any_zoom_and_density(label: Open, ratio: int) -> None:
+    page = label(device_scale_factor=ratio)
+    page.page.mouse.move(*page.on_screen(*CUP))
+    for turns in (0, -4, 3, 3, 4):
+        for _ in range(abs(turns)):
+            page.page.mouse.wheel(0, 120 if turns > 0 else -120)
+            time.sleep(0.02)
+        draft = page.click(*CUP)["draft"]
+        assert np.allclose(draft["points"], [CUP], atol=max(0.6, 1.0 / page.state()["view"]["scale"]))
+        page.press("Escape")
+
+
+def test_everything_is_a_job_and_clicks_accept(label: Open, picture: Image.Image) -> None:
+    page = label(picture.crop((100, 40, 500, 340)))
+    page.page.get_by_label("Points of the grid").select_option("8")
+    page.press("g")
+    page.until(lambda: page.state()["suggestions"] is not None)
+    count = page.state()["suggestions"]
+    assert count > 0
+    page.page.mouse.click(*page.on_screen(200, 150))
+    page.until(lambda: len(page.state()["objects"]) == 1)
+    assert page.state()["suggestions"] == count - 1 or page.state()["suggestions"] is None
+    page.press("Shift+Enter")
+    page.until(lambda: len(page.state()["objects"]) == count)
+    assert {each["source"] for each in page.objects()} == {"auto"}
+
+
+def test_export_downloads_the_objects(label: Open, tmp_path: Path) -> None:
+    page = label()
+    page.click(*CUP)
+    page.press("Enter")
+    page.until(lambda: len(page.state()["objects"]) == 1)
+    page.page.get_by_role("button", name="Export", exact=True).click()
+    page.page.get_by_role("radio", name="coco").check()
+    page.page.get_by_role("combobox", name="Pictures").select_option("image")
+    with page.page.expect_download() as download:
+        page.page.get_by_role("button", name="Download", exact=True).click()
+    file = tmp_path / download.value.suggested_filename
+    download.value.save_as(file)
+    document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    (annotation,) = document["annotations"]
+    (stored,) = page.objects()
+    assert np.array_equal(mask_of(annotation["segmentation"]), mask_of(stored["mask"]))
+    assert [row["file_name"] for row in document["images"]] == [page.row["name"]]
+
+
+def test_nothing_but_the_server_is_asked(label: Open) -> None:
+    page = label()
+    page.click(*CUP)
+    page.press("?")
+    page.press("Escape")
+    assert page.requests
+    assert all(url.startswith((page.server.url, "blob:" + page.server.url)) for url in page.requests)
+    assert page.errors == []
