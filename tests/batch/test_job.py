@@ -11,8 +11,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,6 +74,41 @@ def test_results_do_not_depend_on_order_or_workers(pictures: Path, tmp_path: Pat
         started = len(list(out.parent.glob("loaded-*")))
         assert 1 <= started <= max(1, min(workers, 8)), "every process loads once"
     assert all(other == found[0] for other in found)
+
+
+@dataclass(frozen=True)
+class Together(Negative):
+    """Also notes which pictures are prepared together."""
+
+    together: int = 3
+
+    def __call__(self) -> Any:
+        return Noting(super().__call__(), self.output.parent / "prepared")
+
+
+@dataclass(frozen=True)
+class Noting:
+    one: Callable[[Item], Any]
+    notes: Path
+
+    def __call__(self, item: Item) -> Any:
+        return self.one(item)
+
+    def prepare(self, prepared: Sequence[Item]) -> None:
+        with self.notes.open("a") as notes:
+            print(*(item.name for item in prepared), file=notes)
+
+
+def test_pictures_are_prepared_in_groups_of_those_that_are_left(pictures: Path, out: Path) -> None:
+    assert run_job(items(pictures)[1:2], Together(out), out) == Tally(done=1)
+    notes = out.parent / "prepared"
+    notes.unlink()
+    assert run_job(items(pictures), Together(out), out, resume=True) == Tally(done=7, skipped=1)
+    assert notes.read_text().splitlines() == ["p0 p2 p3", "p4 p5 p6", "p7"]
+    assert results(out)["p3.neg"] == bytes(255 - b for b in range(3, 53))
+    notes.unlink()
+    assert run_job(items(pictures), Together(out), out, workers=2) == Tally(done=8)
+    assert not notes.exists(), "workers take one picture at a time"
 
 
 @pytest.mark.parametrize("workers", [0, 2])

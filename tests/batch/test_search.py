@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from samhq.batch.search import ClassThreshold, DetectorSettings, TextSettings
+import pytest
+
+from samhq.batch.search import ClassThreshold, DetectorSettings, ExampleBox, ExampleSettings, TextSettings
+from samhq.errors import ConfigError, PromptError
+from samhq.text.owl import Example
 from tests.text import tiny_detectors as tiny_text
 
 
@@ -25,3 +29,37 @@ def test_a_general_threshold_and_those_of_classes() -> None:
     limits = (ClassThreshold("", 0.5), ClassThreshold("red car", 0.3))
     assert DetectorSettings(threshold=limits).thresholds() == (0.5, {"red car": 0.3})
     assert DetectorSettings().thresholds() == (None, {})
+
+
+def test_how_many_pictures_a_detector_sees_together() -> None:
+    assert DetectorSettings().together("cpu") == 1
+    assert DetectorSettings(detector_batch=7).together("cpu") == 7
+    assert DetectorSettings().together("meta") == 4, "any device that is not the CPU"
+    with pytest.raises(ConfigError, match="detector-batch of 1 or more"):
+        DetectorSettings(detector_batch=0).together("cpu")
+
+
+def test_settings_of_examples(tmp_path: Path) -> None:
+    picture = tmp_path / "mug.png"
+    picture.write_bytes(b"1")
+    box = ExampleBox(1, 2, 30, 40)
+    settings = TextSettings(like=(box,), like_in=picture, like_name="mug")
+    assert settings.wanted
+    assert not TextSettings().wanted
+    (example,) = settings.examples()
+    assert (example.image, example.box, example.label) == (picture, [1, 2, 30, 40], "mug")
+    assert settings.examples("pixels")[0].image == "pixels"
+    before = settings.search_options()
+    picture.write_bytes(b"2")
+    assert settings.search_options() != before, "another picture, another job"
+    with pytest.raises(PromptError, match="like_in"):
+        ExampleSettings(like=(box,)).examples()
+    assert ExampleSettings().examples() == []
+
+
+def test_a_search_for_examples_takes_them_to_the_detector(tmp_path: Path) -> None:
+    folder = tiny_text.save_owl(tmp_path / "detector")
+    example = Example(tiny_text.picture(), [5, 5, 30, 30], "mug")
+    search = DetectorSettings(str(folder), detector_batch=2).search(None, "cpu", [example])
+    assert (search.names, search.examples) == (("mug",), (example,))
+    assert search.detector.batch == 2  # type: ignore[union-attr]

@@ -13,7 +13,9 @@ from tests.text import tiny_detectors as tiny_text
 from samhq.cli.main import main
 from samhq.image.read import read_image
 from samhq.text.boxfile import read_boxes
+from samhq.text.grounding_dino import GroundingDino
 from samhq.text.load import load_detector
+from samhq.text.owl import Example
 from samhq.text.search import Search
 
 Shown = pytest.CaptureFixture[str]
@@ -58,6 +60,90 @@ def test_boxes_are_those_of_the_library(detector: Path, photos: Path, tmp_path: 
     assert [image["id"] for image in content["images"]] == [1, 2]
     assert [one["id"] for one in content["annotations"]] == list(range(1, len(content["annotations"]) + 1))
     assert [category["name"] for category in content["categories"]] == ["a cat", "red car"]
+
+
+@pytest.fixture(scope="module")
+def owl(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_text.save_owl(tmp_path_factory.mktemp("owl"))
+
+
+def test_boxes_like_an_example(owl: Path, photos: Path, tmp_path: Path, capsys: Shown) -> None:
+    like = ["--like", "5,5,30,30", "--like", "40,10,70,50", "--like-name", "mug", "--detector", owl]
+    out = tmp_path / "out"
+    assert run(photos, *like, "--like-in", photos / "a.png", "--threshold", "0", "-o", out) == 0
+    examples = [Example(photos / "a.png", box, "mug") for box in ([5, 5, 30, 30], [40, 10, 70, 50])]
+    search = Search.of(like=examples, detector=load_detector(owl, device="cpu"), threshold=0.0)
+    boxes = read_boxes(out / "boxes.json")
+    for name in ("a", "b"):
+        (found,) = search.detect([read_image(photos / f"{name}.png")])
+        kept = search.selection.apply(found)
+        again = boxes.boxes_of(photos / f"{name}.png", (60, 80))
+        assert len(kept) > 0
+        assert set(again.labels) == {"mug"}
+        assert again.boxes == pytest.approx(kept.boxes, abs=1e-3)
+    assert run(photos / "a.png", *like, "--threshold", "0", "-o", tmp_path / "one") == 0, (
+        "the only picture has the boxes"
+    )
+    content = json.loads((tmp_path / "one" / "a_boxes.json").read_text())
+    assert content["annotations"] == json.loads((out / "a_boxes.json").read_text())["annotations"]
+
+
+def test_an_example_is_resumed_by_what_it_shows(owl: Path, photos: Path, tmp_path: Path, capsys: Shown) -> None:
+    example = tmp_path / "example.png"
+    Image.fromarray(tiny_text.picture(60, 80, 7)).save(example)
+    flags = ["--like", "5,5,30,30", "--like-in", example, "--detector", owl, "-o", tmp_path / "out", "--resume"]
+    assert run(photos, *flags) == 0
+    assert run(photos, *flags) == 0
+    assert "2 finished before" in capsys.readouterr().err
+    Image.fromarray(tiny_text.picture(60, 80, 8)).save(example)
+    assert run(photos, *flags) == 0
+    assert "2 done" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--like", "5,5,30,30"], "--like-in"),
+        (["--like", "5,5,30"], "Write --like 10,20,300,400"),
+        (["--like", "5,5,30,30", "--text", "cup"], "got both"),
+        (["--like-in", "a.png", "--text", "cup"], "Expected --like with"),
+        (["--like", "5,5,30,30", "--like-in", "nobody.png"], "nobody.png"),
+        (["--like", "500,500,900,900", "--like-in", "PICTURE"], "boxes"),
+    ],
+)
+def test_wrong_examples(owl: Path, photos: Path, tmp_path: Path, flags: list[str], said: str, capsys: Shown) -> None:
+    given = [str(photos / "a.png") if flag == "PICTURE" else flag for flag in flags]
+    assert run(photos, *given, "--detector", owl, "-o", tmp_path / "out") == (1 if "PICTURE" in flags else 2)
+    error = capsys.readouterr().err
+    assert said in error
+    assert "Traceback" not in error
+
+
+def test_examples_need_a_detector_that_takes_them(detector: Path, photos: Path, tmp_path: Path, capsys: Shown) -> None:
+    flags = ["--like", "5,5,30,30", "--like-in", photos / "a.png"]
+    assert run(photos, *flags, "--detector", detector, "-o", tmp_path / "out") == 2
+    assert "owlv2-base" in capsys.readouterr().err
+
+
+def test_pictures_are_searched_in_batches(
+    detector: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        Image.fromarray(tiny_text.picture(60, 80, 10 + number)).save(photos / f"c{number}.png")
+    flags = ["--text", TEXT, "--detector", detector]
+    assert run(photos, *flags, "-o", tmp_path / "single") == 0
+    sizes: list[int] = []
+    real = GroundingDino._forward
+    monkeypatch.setattr(
+        GroundingDino, "_forward", lambda self, pixels, *more: sizes.append(len(pixels)) or real(self, pixels, *more)
+    )
+    assert run(photos, *flags, "--detector-batch", "2", "-o", tmp_path / "batches") == 0
+    assert sizes == [2, 2, 1]
+    together, single = (read_boxes(tmp_path / name / "boxes.json") for name in ("batches", "single"))
+    for path in sorted(photos.iterdir()):
+        one, other = together.boxes_of(path, (60, 80)), single.boxes_of(path, (60, 80))
+        assert one.labels == other.labels
+        assert one.boxes == pytest.approx(other.boxes, abs=1e-2)
 
 
 def test_nothing_found_is_no_failure(detector: Path, photos: Path, tmp_path: Path, capsys: Shown) -> None:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from tests.cli.segmenting import Shown, drawn, files_in, mask_files, record, run
 from tests.inference.test_segment import ROUGH, picture
-from tests.text.tiny_detectors import coco_boxes, save_dino
+from tests.text.tiny_detectors import coco_boxes, save_dino, save_owl
 
 from samhq.checkpoint.save import save_model
 from samhq.cli.main import main
@@ -19,6 +19,7 @@ from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam
 from samhq.results.prompt import Prompt
 from samhq.text.grounding_dino import GroundingDino
+from samhq.text.owl import Owl
 
 
 @pytest.mark.parametrize(
@@ -285,6 +286,22 @@ def test_with_kept_embeddings_detections_are_kept_too(
     assert run(weights, tmp_path / "again", cat, *flags, "--threshold", "0.5") == 0
     first, again = record(tmp_path / "first")["annotations"], record(tmp_path / "again")["annotations"]
     assert [one["score"] for one in again] == [one["score"] for one in first if one["score"] >= 0.5]
+
+
+def test_an_example_gives_masks_and_its_detections_are_kept(
+    weights: Path, cat: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Shown
+) -> None:
+    detector = save_owl(tmp_path / "owl")
+    flags = ["--like", "5,5,40,30", "--like-name", "ear", "--detector", detector, "--embeddings", tmp_path / "kept"]
+    assert run(weights, tmp_path / "first", cat, *flags, "--threshold", "0") == 0
+    first = record(tmp_path / "first")["annotations"]
+    assert first
+    assert {one["label"] for one in first} == {"ear"}
+    monkeypatch.setattr(Owl, "detect_like", lambda *_: pytest.fail("it was searched again"))
+    assert run(weights, tmp_path / "again", cat, *flags, "--threshold", "0", "--max-detections", "1") == 0
+    assert record(tmp_path / "again")["annotations"][0]["score"] == first[0]["score"]
+    assert run(weights, tmp_path / "out", cat, "--like", "5,5,40,30", "--point", "1,1") == 2
+    assert "--like alone" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("relative", [False, True])

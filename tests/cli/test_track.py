@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 from tests import tiny
-from tests.text.tiny_detectors import coco_boxes
+from tests.text.tiny_detectors import coco_boxes, save_owl
 from tests.video import small
 
 from samhq.checkpoint import load
@@ -169,9 +169,23 @@ def test_objects_found_by_name_are_tracked(tmp_path: Path, pictures: Path, weigh
     assert run(pictures, *flags, "--every", 3, "-o", tmp_path / "again", "--resume") == 2
 
 
+def test_objects_like_an_example_are_tracked(tmp_path: Path, pictures: Path, weights: Path) -> None:
+    owl = save_owl(tmp_path / "owl")
+    flags = ["--like", "5,12,17,24", "--like-name", "square", "--detector", owl, "--threshold", "0"]
+    more = ["--max-detections", "1", "--model", weights, "--no-overlay"]
+    assert run(pictures, *flags, *more, "-o", tmp_path / "frame") == 0
+    content = json.loads((tmp_path / "frame" / "coco-vid.json").read_text())
+    assert [category["name"] for category in content["categories"]] == ["square"]
+    assert run(pictures, *flags, *more, "--like-in", pictures / "000.png", "-o", tmp_path / "picture") == 0
+    again = json.loads((tmp_path / "picture" / "coco-vid.json").read_text())
+    assert again["annotations"] == content["annotations"], "the first frame is the default"
+
+
 @pytest.mark.parametrize(
     "flags",
     [
+        ["--like", "1,1,9,9", "--box", "1,1,9,9"],
+        ["--like", "1,1,9,9", "--like-in", "nobody.png"],
         ["--text", "square", "--box", "1,1,9,9"],
         ["--text", "square, Square"],
         ["--text", "square", "--direction", "both"],

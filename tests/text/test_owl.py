@@ -90,6 +90,19 @@ def test_examples_of_one_label_are_one_class() -> None:
     assert len(found) == 16
 
 
+def test_examples_are_embedded_once_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    detector, looks = tiny.owl(floor=0.0), []
+    real = type(detector)._look
+    monkeypatch.setattr(type(detector), "_look", lambda self, pixels: looks.append(len(pixels)) or real(self, pixels))
+    example = Example(tiny.picture(), [5, 5, 30, 30])
+    (first,) = detector.detect_like([tiny.picture(seed=1)], [example])
+    (again,) = detector.detect_like([tiny.picture(seed=1)], [example])
+    assert looks == [1, 1, 1], "the example's picture, then twice the other"
+    assert np.array_equal(again.scores, first.scores)
+    detector.detect_like([tiny.picture(seed=1)], [Example(tiny.picture(), [40, 5, 60, 30])])
+    assert len(looks) == 5, "another example"
+
+
 def test_examples_that_cannot_be_used_are_said() -> None:
     with pytest.raises(PromptError, match="at least one example"):
         tiny.owl().detect_like([tiny.picture()], [])

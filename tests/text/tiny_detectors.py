@@ -153,6 +153,14 @@ def owl(kind: str = "owlv2", **options: Any) -> Any:
     return Owl(owl_model(kind), clip_tokenizer(), owl_processor(kind), **options)
 
 
+def save_owl(folder: Path, kind: str = "owlv2") -> Path:
+    """The network, tokenizer and processor as transformers writes them."""
+    owl_model(kind).save_pretrained(folder)
+    clip_tokenizer().save_pretrained(folder)
+    owl_processor(kind).save_pretrained(folder)
+    return folder
+
+
 def picture(height: int = 60, width: int = 80, seed: int = 0) -> np.ndarray:
     """A random picture, uint8 [H,W,3]."""
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)

@@ -1,54 +1,62 @@
-"""The work of `samhq detect`: a picture and class names to a file of boxes.
+"""The work of `samhq detect`: a picture and class names or examples to a file of boxes.
 
 Imports detectors only inside functions, so that help is fast.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from samhq.batch.ahead import EachAfterSearch, PictureSearch
 from samhq.batch.job import Item, Outcome
-from samhq.batch.search import DEFAULT_DETECTOR, DetectorSettings
+from samhq.batch.search import DEFAULT_DETECTOR, NO_EXAMPLES, DetectorSettings, ExampleSettings
+from samhq.batch.settings import AS_IT_IS
 
 if TYPE_CHECKING:
     from samhq.results.detections import Detections
-    from samhq.text.search import Search
 
 
 @dataclass(frozen=True)
 class DetectWork:
-    """Finds boxes; a call loads the detector and gives the function for one picture. Picklable."""
+    """Finds boxes of classes or of objects like examples; a call loads the detector and gives the function for one
+    picture. Picklable."""
 
-    text: str
+    text: str | None
     output: Path
     search: DetectorSettings = DEFAULT_DETECTOR
     device: str | None = None
+    like: ExampleSettings = NO_EXAMPLES
 
-    def __call__(self) -> Callable[[Item], Outcome]:
+    def __call__(self) -> EachAfterSearch:
         """The function that writes one picture's boxes."""
-        return partial(self.one, self.search.search(self.text, self.device))
+        search = self.search.search(self.text, self.device, self.like.examples())
+        pictures = PictureSearch(search, AS_IT_IS)
+        return EachAfterSearch(partial(self.one, pictures), pictures)
 
-    def one(self, search: Search, item: Item) -> Outcome:
+    @property
+    def together(self) -> int:
+        """The number of pictures to prepare together: those that the detector sees at once."""
+        return self.search.together(self.device)
+
+    def one(self, pictures: PictureSearch, item: Item) -> Outcome:
         """Writes the boxes of one picture.
 
         Raises:
             ImageError, PromptError: the picture or its boxes cannot be used.
         """
-        from samhq.image.read import read_image
         from samhq.results.origin import origin_record
         from samhq.storage.atomic import write_json
 
-        image = read_image(item.path)
-        (detections,) = search.detect([image], [str(item.path)])
-        kept = search.selection.apply(detections)
+        found, search = pictures(item.path), pictures.search
+        kept = search.selection.apply(found.detections)
         path = self.output / f"{item.name}_boxes.json"
         name = str(item.path)
-        write_json(path, coco_of_boxes(name, image.shape[:2], kept) | origin_record(name))
-        return Outcome([path], boxes_said(kept, search.rejected(detections)))
+        write_json(path, coco_of_boxes(name, found.size_hw, kept) | origin_record(name))
+        return Outcome([path], boxes_said(kept, search.rejected(found.detections)))
 
 
 def boxes_said(kept: Detections, rejected: str) -> str:

@@ -13,9 +13,9 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
-from samhq.batch.engine import Engine, local_engine
+from samhq.batch.engine import Engine, Loop, local_engine
 from samhq.batch.manifest import Manifest, OutputFile, Record, Source
 from samhq.batch.names import stems
 from samhq.batch.pool import Died
@@ -56,6 +56,15 @@ class Outcome:
 
     files: Sequence[Path] = ()
     said: str = ""
+
+
+@runtime_checkable
+class Preparing(Protocol):
+    """A function of one picture that can do some of its work for several pictures at once."""
+
+    def prepare(self, items: Sequence[Item]) -> None:
+        """Does this work for pictures whose calls follow."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -107,6 +116,9 @@ def run_job(
     settings that results depend on, as JSON values. `resume` skips a picture if its manifest line has the same content,
     name and options and no error, and every output is unchanged. All other pictures, failed ones too, are done again.
 
+    If the function of `work` has a method `prepare(items)`, and `work` a number `together`, it is called in this
+    process before every so many pictures, to do in one step what needs no separate one. With workers it is not called.
+
     `workers=0` works in this process; 1 or more in that many other processes, each with its own model and
     OMP_NUM_THREADS threads (by default one). Results do not depend on their number. `engine` replaces `workers`. `tell`
     is called in this process for every picture, as it finishes; so is `on_failure` for pictures that failed.
@@ -127,7 +139,9 @@ def run_job(
         skipped = len(tasks) - len(waiting)
         show = None if len(tasks) <= 1 else stack.enter_context(progress_bar("picture", total=len(tasks), done=skipped))
         failed = 0
-        reports = stack.enter_context(contextlib.closing(_reports(work, waiting, output, engine)))
+        together = getattr(work, "together", 1) if isinstance(engine, Loop) else 1
+        grouped = _announced(waiting, together)
+        reports = stack.enter_context(contextlib.closing(_reports(work, grouped, output, engine)))
         for done, report in enumerate(reports, start=skipped + 1):
             if report.error is not None:
                 if not keep_going:
@@ -145,10 +159,20 @@ def run_job(
 
 @dataclass(frozen=True)
 class _Task:
-    """An item and the hash of all its settings."""
+    """An item, the hash of all its settings, and the items to prepare before it."""
 
     item: Item
     options: str
+    prepare: tuple[Item, ...] = ()
+
+
+def _announced(tasks: Sequence[_Task], together: int) -> list[_Task]:
+    """The tasks; the first of every `together` ones has the items of all of these to prepare."""
+    if together < 2:
+        return list(tasks)
+    groups = [tasks[start : start + together] for start in range(0, len(tasks), together)]
+    starts = [replace(group[0], prepare=tuple(task.item for task in group)) for group in groups]
+    return [task for start, group in zip(starts, groups, strict=True) for task in (start, *group[1:])]
 
 
 def _unfinished(manifest: Manifest, tasks: Sequence[_Task]) -> list[_Task]:
@@ -179,6 +203,8 @@ def _attempt(each: Callable[[Item], Outcome], output: Path | None, task: _Task) 
     outputs: tuple[OutputFile, ...] = ()
     error: SamHQError | None = None
     try:
+        if task.prepare and isinstance(each, Preparing):
+            each.prepare(task.prepare)
         outcome = each(task.item)
         outputs = _described(outcome.files, output)
     except Exception as caught:  # noqa: BLE001  One odd picture must not end a job of thousands.

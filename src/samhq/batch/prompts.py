@@ -5,18 +5,16 @@ Imports prompts and detectors only inside functions, so that help is fast.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from samhq.batch.settings import BandSettings
 from samhq.errors import PromptError
 
 if TYPE_CHECKING:
+    from samhq.batch.ahead import PictureSearch
     from samhq.results.prompt import Prompt
-    from samhq.text.search import Search
 
 
 @runtime_checkable
@@ -116,11 +114,9 @@ class PromptsByPath:
 
 @dataclass(frozen=True)
 class FoundPrompts:
-    """Prompts that a detector finds; `kept` is a folder of embeddings, which stores detections too."""
+    """Prompts that a detector finds."""
 
-    search: Search
-    look: BandSettings
-    kept: Path | None = None
+    find: PictureSearch
 
     def __call__(self, path: Path) -> PicturePrompts:
         """The boxes to keep in a picture, as prompts.
@@ -129,14 +125,7 @@ class FoundPrompts:
             ImageError, PromptError: the picture or the detector's answer cannot be used.
         """
         from samhq.batch.detect import boxes_said
-        from samhq.image.read import read_image
 
-        image, started = read_image(self.look.picture(path)), time.perf_counter()
-        if self.kept is None:
-            (detections,) = self.search.detect([image], [str(path)])
-        else:
-            from samhq.text.cache import DetectionCache
-
-            detections = DetectionCache(self.kept / "detections").get_or_detect(self.search, image, str(path))
-        said = boxes_said(self.search.selection.apply(detections), self.search.rejected(detections))
-        return PicturePrompts(self.search.prompts(detections), said, time.perf_counter() - started)
+        found, search = self.find(path), self.find.search
+        said = boxes_said(search.selection.apply(found.detections), search.rejected(found.detections))
+        return PicturePrompts(search.prompts(found.detections), said, found.seconds)

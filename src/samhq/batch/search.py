@@ -1,18 +1,22 @@
-"""Settings of a search by class names: the classes and the detector.
+"""Settings of a search: class names or examples, and the detector.
 
 Imports detectors only inside functions, so that help is fast. Annotations are not strings here: flags inherit them in
 other modules, where cyclopts reads them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from samhq.errors import PromptError
+from samhq.errors import ConfigError, PromptError
 
 if TYPE_CHECKING:
+    from samhq.text.owl import Example
     from samhq.text.search import Search
+
+_TOGETHER = 4  #: Default number of pictures that a detector on a GPU sees together.
 
 
 class ClassThreshold(NamedTuple):
@@ -20,6 +24,57 @@ class ClassThreshold(NamedTuple):
 
     name: str
     score: float
+
+
+class ExampleBox(NamedTuple):
+    """A rectangle around an example, in pixels of its picture."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+
+@dataclass(frozen=True)
+class ExampleSettings:
+    """Examples of the objects to find: boxes in one picture."""
+
+    like: tuple[ExampleBox, ...] = ()
+    """A box x0,y0,x1,y1 around an object: find more like it. Repeat for more examples. Needs an OWL detector."""
+
+    like_in: Path | None = None
+    """The picture of the --like boxes. [default: the picture to process, if there is only one]"""
+
+    like_name: str = "example"
+    """The class name of objects that --like finds."""
+
+    def examples(self, picture: Any = None) -> "list[Example]":
+        """The examples, with their picture: `picture` as pixels or a path, by default that of these settings.
+
+        Raises:
+            PromptError: boxes without a picture.
+        """
+        if not self.like:
+            return []
+        from samhq.text.owl import Example
+
+        source = self.like_in if picture is None else picture
+        if source is None:
+            raise PromptError("Expected the picture of the example boxes as like_in, got none. Name it.")
+        return [Example(source, list(box), self.like_name) for box in self.like]
+
+    def like_options(self) -> dict[str, Any]:
+        """The values of these flags that results depend on; empty without examples.
+
+        Raises:
+            OSError: the picture of the examples cannot be read.
+        """
+        from samhq.storage import digest
+
+        if not self.like:
+            return {}
+        picture = None if self.like_in is None else digest.of_file(self.like_in)
+        return {"like": [list(box) for box in self.like], "like_in": picture, "like_name": self.like_name}
 
 
 @dataclass(frozen=True)
@@ -44,21 +99,43 @@ class DetectorSettings:
     """Shorter side in pixels of the pictures that Grounding DINO sees. 480 is faster, 800 finds more. [default:
     800]"""
 
-    def search(self, text: str, device: str | None) -> "Search":
-        """The search for classes, with its detector loaded.
+    detector_batch: int | None = None
+    """Number of pictures that the detector sees together, if --workers is 0. [default: 4 on a GPU, 1 on a CPU]"""
+
+    def together(self, device: str | None) -> int:
+        """The number of pictures that the detector sees together.
+
+        Raises:
+            ConfigError: fewer than 1, or a device that does not exist.
+        """
+        if self.detector_batch is not None:
+            if self.detector_batch < 1:
+                raise ConfigError(f"Expected --detector-batch of 1 or more, got {self.detector_batch}. Leave it out.")
+            return self.detector_batch
+        if find_spec("torch") is None:  # Boxes from a file need none.
+            return 1
+        from samhq.device import as_device
+
+        return 1 if as_device(device).type == "cpu" else _TOGETHER
+
+    def search(self, text: str | None, device: str | None, examples: "Sequence[Example]" = ()) -> "Search":
+        """The search for classes or for objects like examples, with its detector loaded.
 
         Raises:
             PromptError: class names that cannot be used, or a class with two thresholds.
             ConfigError, CheckpointError, MissingExtraError: as `samhq.text.search.Search.of`.
         """
         from samhq.text.load import load_detector
-        from samhq.text.search import Search
+        from samhq.text.search import Search, default_detector
 
-        options = {} if self.short_side is None else {"short_side": self.short_side}
-        loaded = load_detector(self.detector, device=device, **options)
+        like = list(examples) or None
+        options = {"short_side": self.short_side, "batch": self.detector_batch}
+        given = {name: value for name, value in options.items() if value is not None}
+        loaded = load_detector(default_detector(self.detector, like), device=device, **given)
         general, by_name = self.thresholds()
         return Search.of(
             text,
+            like=like,
             detector=loaded,
             threshold=general,
             thresholds=by_name,
@@ -97,16 +174,21 @@ class DetectorSettings:
 
 
 @dataclass(frozen=True)
-class TextSettings(DetectorSettings):
-    """Class names in place of prompts."""
+class TextSettings(DetectorSettings, ExampleSettings):
+    """Class names or examples in place of prompts."""
 
     text: str | None = None
     """Class names separated by commas, "cup, red car": find such objects and segment each. Needs samhq[text], or
     boxes from a file."""
 
+    @property
+    def wanted(self) -> bool:
+        """Whether there is something to search for."""
+        return self.text is not None or bool(self.like)
+
     def search_options(self) -> dict[str, Any]:
-        """The values of these flags that results depend on; empty without class names."""
-        return {} if self.text is None else {"text": self.text, **self.options()}
+        """The values of these flags that results depend on; empty without class names and examples."""
+        return {"text": self.text, **self.options(), **self.like_options()} if self.wanted else {}
 
 
 def detector_files(detector: str | None) -> list[Path]:
@@ -119,4 +201,5 @@ def detector_files(detector: str | None) -> list[Path]:
     return []
 
 
-DEFAULT_DETECTOR, NO_SEARCH = DetectorSettings(), TextSettings()  #: The settings when none is given.
+#: The settings when none is given.
+DEFAULT_DETECTOR, NO_EXAMPLES, NO_SEARCH = DetectorSettings(), ExampleSettings(), TextSettings()

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from samhq.batch.ahead import EachAfterSearch, PictureSearch
 from samhq.batch.job import Item, Outcome
 from samhq.batch.prompts import NO_OBJECTS, Asking, FoundPrompts, PicturePrompts, PromptsByPath, PromptSource
 from samhq.batch.search import NO_SEARCH, TextSettings
@@ -44,14 +45,23 @@ class SegmentWork:
 
     def __call__(self) -> Callable[[Item], Outcome]:
         """The function that writes one picture's results."""
-        if self.text.text is not None:
-            search = self.text.search(self.text.text, self.model.torch_device)
-            asked: Asking = FoundPrompts(search, self.look, self.embeddings.embeddings)
-        else:
-            asked = PromptsByPath(self.prompts.reader())
+        if not self.text.wanted:
+            return self.each(PromptsByPath(self.prompts.reader()))
+        picture = None if self.text.like_in is None else self.look.picture(self.text.like_in)
+        found = self.text.search(self.text.text, self.model.torch_device, self.text.examples(picture))
+        search = PictureSearch(found, self.look, self.embeddings.embeddings)
+        return EachAfterSearch(self.each(FoundPrompts(search)), search)
+
+    @property
+    def together(self) -> int:
+        """The number of pictures to prepare together: those that a detector sees at once."""
+        return self.text.together(self.model.torch_device) if self.text.wanted else 1
+
+    def each(self, asking: Asking) -> Callable[[Item], Outcome]:
+        """The function that writes one picture's results, with its model loaded."""
         if self.model.exported is not None:
-            return partial(self.exported, asked, self.model.load_for_prompts())
-        return partial(self.one, asked, self.model.load())
+            return partial(self.exported, asking, self.model.load_for_prompts())
+        return partial(self.one, asking, self.model.load())
 
     def one(self, asking: Asking, segmenter: Segmenter, item: Item) -> Outcome:
         """Writes the results of one picture.

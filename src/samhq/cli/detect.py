@@ -1,4 +1,4 @@
-"""`samhq detect`: class names to boxes, without masks.
+"""`samhq detect`: class names or examples to boxes, without masks.
 
 Imports detectors only inside functions, so that help is fast.
 """
@@ -15,7 +15,8 @@ from cyclopts import Parameter
 from samhq.cli.job import PLAIN_JOB, JobFlags
 from samhq.cli.pictures import find_pictures, result_names
 from samhq.cli.places import make_folder
-from samhq.cli.text import PLAIN_SEARCH, DetectorFlags
+from samhq.cli.text import NO_EXAMPLE, PLAIN_SEARCH, DetectorFlags, ExampleFlags, check_one_search
+from samhq.errors import PromptError
 from samhq.storage.schema import Fields, Items
 
 if TYPE_CHECKING:
@@ -27,16 +28,18 @@ ALL = "boxes.json"  #: The file with the boxes of all pictures.
 
 def detect(
     *images: str,
-    text: str,
+    text: str | None = None,
+    like: ExampleFlags = NO_EXAMPLE,
     output: Annotated[Path, Parameter(alias="-o")],
     search: DetectorFlags = PLAIN_SEARCH,
     device: str | None = None,
     job: JobFlags = PLAIN_JOB,
 ) -> int:
-    """Find objects by class names and write their boxes.
+    """Find objects by class names or by an example and write their boxes.
 
     For example: samhq detect photos --text "cup, red car" --output found
     samhq segment photos --text "cup, red car" --detector found/boxes.json -o masks
+    samhq detect photos --like 120,80,260,240 --like-in mug.jpg --output found
 
     Writes NAME_boxes.json for each picture, and boxes.json for all of them. Both
     are COCO data sets whose annotations have a bbox (x, y, width, height) and a
@@ -54,19 +57,21 @@ def detect(
     """
     from samhq.batch.detect import DetectWork
     from samhq.batch.job import Item, run_job
-    from samhq.text.classes import as_classes
 
-    as_classes(text)
+    check_one_search(text, like.like)
+    if text is None and not like.like:
+        raise PromptError('Expected --text or --like, got neither. Write --text "cup, red car".')
     job.check()
     pictures = find_pictures(images, output, recursive=job.recursive)
+    like = like.found_in(pictures)
     make_folder(output)
     names = result_names(pictures, output, "_boxes.json", quiet=job.quiet)
     items = [Item(path, name) for path, name in zip(pictures, names, strict=True)]
     tally = run_job(
         items,
-        DetectWork(text, output, search, device),
+        DetectWork(text, output, search, device, like),
         output,
-        options={"command": "detect", "text": text, **search.options()},
+        options={"command": "detect", "text": text, **search.options(), **like.like_options()},
         resume=job.resume,
         workers=job.workers,
         keep_going=len(items) > 1,
@@ -85,7 +90,6 @@ def forget(output: Path, item: Item, reason: str) -> Sequence[Path]:
 
 def join(paths: Iterable[Path], output: Path) -> Path:
     """Joins the data sets of several pictures into one. Missing ones, of pictures that failed, are left out."""
-    from samhq.errors import PromptError
     from samhq.storage.atomic import write_json
     from samhq.storage.documents import read_json
 

@@ -51,7 +51,7 @@ def point_from_text(text: str) -> Point:
     return Point(numbers[0], numbers[1], *map(int, numbers[2:]))
 
 
-def box_from_text(text: str) -> Box:
+def box_from_text(text: str, flag: str = "--box") -> Box:
     """The rectangle in `x0,y0,x1,y1`.
 
     >>> box_from_text("10,20,300,400").x1
@@ -62,7 +62,7 @@ def box_from_text(text: str) -> Box:
     """
     numbers = _numbers(text)
     if len(numbers) != 4 or numbers[0] >= numbers[2] or numbers[1] >= numbers[3]:
-        raise PromptError(f"expected x0,y0,x1,y1 with x0 < x1 and y0 < y1, got {text!r}. Write --box 10,20,300,400.")
+        raise PromptError(f"expected x0,y0,x1,y1 with x0 < x1 and y0 < y1, got {text!r}. Write {flag} 10,20,300,400.")
     return Box(*numbers)
 
 
@@ -87,7 +87,7 @@ def _boxes(_: Any, tokens: Sequence[Token]) -> tuple[Box, ...]:
     return tuple(box_from_text(token.value) for token in tokens)
 
 
-def _repeated(converter: Callable[[Any, Sequence[Token]], Any]) -> Parameter:
+def repeated_flag(converter: Callable[[Any, Sequence[Token]], Any]) -> Parameter:
     """A flag that may be repeated, with one word each time; the word may begin with a minus."""
     return Parameter(
         converter=converter, n_tokens=1, allow_leading_hyphen=True, negative="", accepts_keys=False, show_default=False
@@ -95,7 +95,7 @@ def _repeated(converter: Callable[[Any, Sequence[Token]], Any]) -> Parameter:
 
 
 #: Flags --point and --box as they are parsed.
-point_flag, box_flag = _repeated(_points), _repeated(_boxes)
+point_flag, box_flag = repeated_flag(_points), repeated_flag(_boxes)
 
 
 @Parameter(name="*")
@@ -116,13 +116,15 @@ class PromptFlags:
     """A JSON file with many objects, or with the objects of each picture by file name. samexporter's files work too."""
 
     def check_none(self) -> None:
-        """Refuses these flags beside --text.
+        """Refuses these flags beside --text or --like.
 
         Raises:
             PromptError: one is given.
         """
         if self != PromptFlags():
-            raise PromptError("Expected --text alone, got it with --point, --box, --mask or --prompts. Leave one out.")
+            raise PromptError(
+                "Expected --text or --like alone, got it with --point, --box, --mask or --prompts. Leave one out."
+            )
 
     def check(self) -> None:
         """Refuses flags that do not go together.
@@ -133,7 +135,9 @@ class PromptFlags:
         alone = bool(self.point or self.box or self.mask)
         if alone == bool(self.prompts):
             came = "both" if alone else "none of them"
-            raise PromptError(f"Expected --point, --box or --mask, or else --prompts FILE.json or --text, got {came}.")
+            raise PromptError(
+                f"Expected --point, --box or --mask, or else --prompts FILE.json, --text or --like, got {came}."
+            )
         if len(self.box) > 1 and (self.point or self.mask):
             raise PromptError(
                 f"Expected one --box beside --point or --mask, which belong to one object, got {len(self.box)}. "

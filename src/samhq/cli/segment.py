@@ -34,9 +34,10 @@ def segment(
 
     All points are one object, together with the box and the mask if given. Several
     boxes are several objects. A prompts file can describe any objects. With --text
-    "cup, red car" a detector finds objects of these classes. Masks, records and the
-    files of samhq write carry the class names. A picture without detections is not
-    an error: its record has no masks.
+    "cup, red car" a detector finds objects of these classes, and with --like
+    x0,y0,x1,y1 objects like the one in this box. Masks, records and the files of
+    samhq write carry the class names. A picture without detections is not an error:
+    its record has no masks.
 
     Results have the name of the picture: NAME_mask_0.png for the first object
     (NAME_mask_0_0.png for the first of its several masks), NAME_overlay.jpg,
@@ -58,17 +59,18 @@ def segment(
     from samhq.batch.segment import SegmentWork
 
     text.check()
-    if text.text is None:
-        prompt.check()
-    else:
+    if text.wanted:
         prompt.check_none()
-    if text.text is not None and model.multimask:
-        raise ConfigError("Expected --multimask without --text, got both: each detection has one mask.")
+    else:
+        prompt.check()
+    if text.wanted and model.multimask:
+        raise ConfigError("Expected --multimask without --text or --like, got both: each detection has one mask.")
     if look.refine and model.multimask:
         raise ConfigError("Expected --refine, which gives one mask for each object, or --multimask, got both.")
     check_exported(model.exported, {"--refine": bool(look.refine), "--embeddings": embeddings.embeddings is not None})
     job.check()
     pictures = find_pictures(images, output.output, recursive=job.recursive)
+    text = text.found_in(pictures)
     names = result_names(pictures, output.output, quiet=job.quiet)
     files = [path for path in (prompt.mask, prompt.prompts) if path is not None]
     check_results_spare_inputs([*pictures, *files], names, output.output)

@@ -1,4 +1,4 @@
-"""Flags for finding objects by class names: the names, the detector, and which boxes to keep.
+"""Flags for finding objects by class names or examples: these, the detector, and which boxes to keep.
 
 Imports detectors only inside functions, so that help is fast.
 """
@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
 
 from cyclopts import Parameter, Token
 
-from samhq.batch.search import ClassThreshold, DetectorSettings, TextSettings
+from samhq.batch.search import ClassThreshold, DetectorSettings, ExampleBox, ExampleSettings, TextSettings
+from samhq.cli.prompts import box_from_text, repeated_flag
 from samhq.errors import PromptError
+
+Examples = TypeVar("Examples", bound="ExampleFlags")
 
 
 def limit_from_text(text: str) -> ClassThreshold:
@@ -35,6 +39,10 @@ def limit_from_text(text: str) -> ClassThreshold:
     return ClassThreshold(name.strip(), score)
 
 
+def _examples(_: Any, tokens: Sequence[Token]) -> tuple[ExampleBox, ...]:
+    return tuple(ExampleBox(*box_from_text(token.value, "--like")) for token in tokens)
+
+
 def _limits(_: Any, tokens: Sequence[Token]) -> tuple[ClassThreshold, ...]:
     return tuple(limit_from_text(token.value) for token in tokens)
 
@@ -54,26 +62,81 @@ class DetectorFlags(DetectorSettings):
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class TextFlags(DetectorFlags, TextSettings):
-    """Class names in place of prompts."""
+class ExampleFlags(ExampleSettings):
+    """Examples of the objects to find."""
 
-    def check(self) -> None:
-        """Refuses flags for a detector without class names.
+    like: Annotated[tuple[ExampleBox, ...], repeated_flag(_examples)] = ()
+    """A box x0,y0,x1,y1 around an object: find more like it. Repeat for more examples. Needs an OWL detector."""
+
+    def check_examples(self) -> None:
+        """Refuses flags about examples without one, and a picture of examples that is not there.
 
         Raises:
-            PromptError: class names that cannot be used; a detector or thresholds without class names.
+            PromptError: one of these.
         """
-        from samhq.text.classes import as_classes
+        if not self.like and (self.like_in is not None or self.like_name != ExampleSettings.like_name):
+            raise PromptError(
+                "Expected --like with --like-in and --like-name, got none. Write --like x0,y0,x1,y1, the box of an "
+                "example."
+            )
+        if self.like_in is not None and not self.like_in.is_file():
+            raise PromptError(f"Expected a picture as --like-in, got {self.like_in}, which is no file. Check the path.")
 
-        if self.text is not None:
-            as_classes(self.text)
+    def found_in(self: Examples, pictures: Sequence[Path]) -> Examples:
+        """The same flags with the picture of their boxes: the only picture, if the flags name none.
+
+        Raises:
+            PromptError: several pictures, and no --like-in.
+        """
+        self.check_examples()
+        if not self.like or self.like_in is not None:
+            return self
+        if len(pictures) != 1:
+            raise PromptError(
+                f"Expected --like-in PICTURE with --like for several pictures, got {len(pictures)} pictures without "
+                "it. Name the picture of the box."
+            )
+        return replace(self, like_in=pictures[0])
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class TextFlags(DetectorFlags, ExampleFlags, TextSettings):
+    """Class names or examples in place of prompts."""
+
+    def check(self) -> None:
+        """Refuses flags for a detector without class names and examples.
+
+        Raises:
+            PromptError: class names that cannot be used; names and examples; a detector or thresholds without them.
+        """
+        check_one_search(self.text, self.like)
+        if self.like:
+            self.check_examples()
+        if self.wanted:
             self.thresholds()
             return
         if self != TextFlags():
             raise PromptError(
-                "Expected --text with --detector, --threshold, --nms, --max-detections and --short-side, got none. "
-                'Write --text "cup, red car".'
+                "Expected --text or --like with --detector, --threshold, --nms, --max-detections, --short-side, "
+                "--detector-batch, --like-in and --like-name, got none. Write --text 'cup, red car'."
             )
 
 
-NO_TEXT, PLAIN_SEARCH = TextFlags(), DetectorFlags()  #: The values of the flags when none is given.
+def check_one_search(text: str | None, like: Sequence[ExampleBox]) -> None:
+    """Refuses class names that cannot be used, and class names beside examples.
+
+    Raises:
+        PromptError: one of these.
+    """
+    from samhq.text.classes import as_classes
+
+    if text is None:
+        return
+    if like:
+        raise PromptError("Expected --text or --like, got both. Run the command once for each.")
+    as_classes(text)
+
+
+#: The values of the flags when none is given.
+NO_TEXT, PLAIN_SEARCH, NO_EXAMPLE = TextFlags(), DetectorFlags(), ExampleFlags()

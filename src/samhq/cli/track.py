@@ -21,6 +21,7 @@ from samhq.errors import ConfigError, PromptError
 from samhq.progress import print_line, progress_bar
 
 if TYPE_CHECKING:
+    from samhq.text.search import Search
     from samhq.video.frames import FrameSource
     from samhq.video.job import Follower
     from samhq.video.prompts import VideoPrompt
@@ -51,25 +52,27 @@ class VideoPromptFlags:
     """Boxes of every frame, as JSON or in MOT format. Each frame is segmented by itself, by any model."""
 
     every: int | None = None
-    """With --text: search again every so many frames, and follow new objects. [default: only on --frame]"""
+    """With --text or --like: search again every so many frames, and follow new objects. [default: only on --frame]"""
 
     def check(self, *, text: bool = False) -> None:
-        """Refuses flags that do not go together; `text` says whether class names find the objects.
+        """Refuses flags that do not go together; `text` says whether a detector finds the objects.
 
         Raises:
             PromptError: no prompts, or more than one way of giving them.
         """
         if text and (self.point or self.box or self.mask or self.prompts or self.boxes):
-            raise PromptError("Expected --text alone, got it with --point, --box, --mask, --prompts or --boxes.")
+            raise PromptError(
+                "Expected --text or --like alone, got it with --point, --box, --mask, --prompts or --boxes."
+            )
         if self.every is not None and (not text or self.every < 1):
-            raise PromptError(f"Expected --every as 1 or more, with --text, got {self.every}. Leave it out.")
+            raise PromptError(f"Expected --every as 1 or more, with --text or --like, got {self.every}. Leave it out.")
         if text:
             return
         ways = [bool(self.point or self.box or self.mask), self.prompts is not None, self.boxes is not None]
         if sum(ways) != 1:
             raise PromptError(
-                f"Expected --point, --box or --mask, or else --prompts FILE, --boxes FILE, or --text, got {sum(ways)} "
-                "of these four. Give one."
+                f"Expected --point, --box or --mask, or else --prompts FILE, --boxes FILE, or --text "
+                f"or --like, got {sum(ways)} of these. Give one."
             )
         if len(self.box) > 1 and (self.point or self.mask):
             raise PromptError(
@@ -182,7 +185,8 @@ def track(
     --model sam2.1_hiera_tiny
 
     With --text "person, red car" a detector finds objects on --frame, and with
-    --every again on later frames. They are followed forward under their class
+    --every again on later frames. --like x0,y0,x1,y1 finds objects like the one in
+    this box of the frame. They are followed forward under their class
     names.
 
     Frames are read when they are needed, and results are written at once, so a
@@ -201,7 +205,7 @@ def track(
     from samhq.video.job import VideoJob, run_video
 
     text.check()
-    prompt.check(text=text.text is not None)
+    prompt.check(text=text.wanted)
     source = open_frames(video)
     options = {"command": "track", "video": _identity(video), **_options(prompt, model, how), **text.search_options()}
     follower = _follower(prompt, text, model, how, source)
@@ -237,7 +241,7 @@ def _follower(
         return BoxFollower(model.plain.load(), source, boxes, model.plain.hq_mode)
     from samhq.video.segmenter import load_video_model
 
-    prompts = prompt.read() if text.text is None else []
+    prompts = [] if text.wanted else prompt.read()
     if model.model is None:
         raise ConfigError(
             "Expected --model with a SAM 2 or HQ-SAM 2, such as sam2.1_hiera_tiny, got none. The starter in the "
@@ -245,9 +249,9 @@ def _follower(
         )
     for one in prompts:
         source.check(one.frame or 0)
-    if text.text is not None and how.direction != "forward":
-        raise ConfigError(f"Expected --direction forward with --text, got {how.direction}. Leave it out.")
-    search = None if text.text is None else text.search(text.text, model.device)
+    if text.wanted and how.direction != "forward":
+        raise ConfigError(f"Expected --direction forward with --text or --like, got {how.direction}. Leave it out.")
+    search = _search(text, prompt.frame, source, model.device)
     segmenter = load_video_model(model.model, device=model.device, dtype=model.dtype, memory_dtype=model.memory_dtype)
     options: dict[str, Any] = {"overlap": how.overlaps, "fill_holes": how.fill_holes, "hq": model.plain.hq_mode}
     if search is not None:
@@ -255,6 +259,15 @@ def _follower(
 
         return SearchFollower(segmenter, source, search, first=prompt.frame, every=prompt.every, **options)
     return PromptFollower(segmenter, source, prompts, how.direction, **options)
+
+
+def _search(text: TextFlags, frame: int, source: FrameSource, device: str | None) -> Search | None:
+    """The search of the flags, if any. Its examples are in frame `frame`, or in the picture of --like-in."""
+    if not text.wanted:
+        return None
+    source.check(frame)
+    only = source.read(frame) if text.like and text.like_in is None else None
+    return text.search(text.text, device, text.examples(only))
 
 
 def _options(prompt: VideoPromptFlags, model: VideoModelFlags, how: TrackFlags) -> dict[str, Any]:

@@ -1,12 +1,13 @@
-"""Detections on disk, so that a detector searches a picture for the same classes only once.
+"""Detections on disk, so that a detector searches a picture for the same things only once.
 
-One JSON file for each picture. Its name depends on the content of the picture, the classes, and the detector with its
-weights. Thresholds and NMS are applied later, so they may change. Files are written atomically, so processes may share
-a folder. A detector without an identity, such as a function, runs every time.
+One JSON file for each picture. Its name depends on the content of the picture, the classes or examples, and the
+detector with its weights. Thresholds and NMS are applied later, so they may change. Files are written atomically, so
+processes may share a folder. A detector without an identity, such as a function, runs every time.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from samhq.storage import digest
 from samhq.storage.atomic import write_json
 from samhq.storage.documents import read_json
 from samhq.storage.schema import BOX, COUNT, NUMBER, TEXT, Fields, Items
-from samhq.text.search import Search
+from samhq.text.search import Search, picture_hash
 
 _ROWS = {"boxes": Items(BOX), "scores": Items(NUMBER), "class_ids": Items(COUNT)}
 _FORM = Fields({**_ROWS, "sha256": TEXT})
@@ -33,29 +34,42 @@ class DetectionCache:
 
     folder: Path
 
-    def get_or_detect(self, search: Search, image: UInt8[np.ndarray, "H W 3"], file: str | None = None) -> Detections:
-        """All that the search finds in a picture, read from the folder or computed and stored.
+    def get_or_detect(
+        self,
+        search: Search,
+        images: Sequence[UInt8[np.ndarray, "H W 3"]],
+        files: Sequence[str | None] | None = None,
+    ) -> list[Detections]:
+        """All that the search finds in each picture, read from the folder or computed and stored.
 
-        Detections with masks are not stored.
+        The detector sees only the pictures that are not in the folder, all of them together. Detections with masks are
+        not stored.
 
         Raises:
             PromptError: as `Search.detect`.
             OSError: the folder cannot be written.
         """
-        path = self._path(search, image)
-        detections = None if path is None else _read(path, search.names)
-        if detections is None:
-            (detections,) = search.detect([image], [file])
-            if path is not None and detections.masks is None:
-                write_json(path, _record(detections))
-        return detections
+        files = [None] * len(images) if files is None else files
+        paths = [self._path(search, image) for image in images]
+        known = [None if path is None else _read(path, search.names) for path in paths]
+        missing = [row for row, detections in enumerate(known) if detections is None]
+        if missing:
+            found = search.detect([images[row] for row in missing], [files[row] for row in missing])
+            for row, detections in zip(missing, found, strict=True):
+                known[row] = detections
+                _write(paths[row], detections)
+        return [detections for detections in known if detections is not None]
 
     def _path(self, search: Search, image: np.ndarray) -> Path | None:
         identity = search.identity
         if identity is None:
             return None
-        picture = digest.of_bytes(str(image.shape).encode(), np.ascontiguousarray(image).data)
-        return self.folder / f"{digest.of_json([VERSION, picture, identity])}.json"
+        return self.folder / f"{digest.of_json([VERSION, picture_hash(image), identity])}.json"
+
+
+def _write(path: Path | None, found: Detections) -> None:
+    if path is not None and found.masks is None:
+        write_json(path, _record(found))
 
 
 def _record(found: Detections) -> dict[str, Any]:

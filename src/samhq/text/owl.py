@@ -60,6 +60,7 @@ class Owl:
     weights: str = ""  #: Identifies the weights, such as their hash; empty if unknown.
     threshold: float = 0.1  #: Default threshold of scores.
     _texts: dict[tuple[str, ...], Tensor] = field(default_factory=dict, init=False, repr=False)
+    _examples: dict[tuple[Example, ...], Tensor] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.model = self.model.eval()
@@ -93,8 +94,9 @@ class Owl:
         if not examples:
             raise PromptError("Expected at least one example, got none. Give Example(image, box).")
         names = list(dict.fromkeys(example.label for example in examples))
-        queries = torch.stack([self._embedded_example(example) for example in examples])
-        detections = self._detect(images, queries, [str(number) for number in range(len(examples))])
+        detections = self._detect(
+            images, self._embedded_examples(tuple(examples)), [str(number) for number in range(len(examples))]
+        )
         owners = [names.index(example.label) for example in examples]
         return [picture_detections.renamed(owners, names) for picture_detections in detections]
 
@@ -146,6 +148,13 @@ class Owl:
         features = inner.get_text_features(**tokens)
         embeddings = features if isinstance(features, Tensor) else features.pooler_output
         return embeddings / embeddings.norm(dim=-1, keepdim=True)
+
+    def _embedded_examples(self, examples: tuple[Example, ...]) -> Tensor:
+        """The embeddings of examples [T,D], computed once for the same example objects."""
+        if examples not in self._examples:
+            self._examples.clear()
+            self._examples[examples] = torch.stack([self._embedded_example(example) for example in examples])
+        return self._examples[examples]
 
     def _embedded_example(self, example: Example) -> Tensor:
         """The embedding [D] of the patch whose box is closest to the example's; of several, the most certain one."""

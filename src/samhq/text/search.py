@@ -7,19 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from samhq.errors import ConfigError, PromptError
+from samhq.image.boxes import as_boxes
+from samhq.image.read import read_image
 from samhq.results.detections import THRESHOLD, Detections, Selection
 from samhq.results.prompt import Prompt
 from samhq.shapes import UInt8
+from samhq.storage import digest
 from samhq.text.boxfile import BoxFile
 from samhq.text.classes import Classes, as_classes
 from samhq.text.detector import Detector, as_detections, detect_classes
 from samhq.text.load import load_detector
 
+FOR_EXAMPLES = "owlv2-base"  #: The default detector for examples; the general default takes only class names.
 _SMALL = 16  #: In pictures up to this side all boxes may lie within 0..1.
 _LEAST = 1.0  #: Boxes with a smaller side in pixels are empty.
 
@@ -48,8 +53,8 @@ class Search:
     ) -> Search:
         """A search for `text`, which `as_classes` reads, or for objects `like` one or several examples.
 
-        `detector` is a value that `load_detector` takes. `threshold` is a score, or scores by class, and `thresholds`
-        has other scores for some classes; by default the detector's own.
+        `detector` is a value that `load_detector` takes; for examples the default is OWLv2. `threshold` is a score, or
+        scores by class, and `thresholds` has other scores for some classes; by default the detector's own.
 
         Raises:
             PromptError: nothing or both to search for, or class names that cannot be used.
@@ -59,7 +64,7 @@ class Search:
         if (text is None) == (like is None):
             raise PromptError("Expected class names (text=) or examples (like=), got both or none. Give one of them.")
         classes = None if text is None else as_classes(text)
-        loaded = load_detector(detector, device=device)
+        loaded = load_detector(default_detector(detector, like), device=device)
         examples = () if like is None else tuple(like) if isinstance(like, Sequence) else (like,)
         if examples and not hasattr(loaded, "detect_like"):
             raise ConfigError(
@@ -80,12 +85,18 @@ class Search:
             return self.classes.names
         return tuple(dict.fromkeys(example.label for example in self.examples))
 
-    @property
+    @cached_property
     def identity(self) -> Any:
-        """Everything that detections depend on except the picture, as JSON values; None if the detector has none."""
+        """Everything that detections depend on except the picture, as JSON values; None if the detector has none.
+
+        Raises:
+            ImageError, PromptError: an example whose picture or box cannot be used.
+        """
         known = getattr(self.detector, "identity", None)
-        if not known or self.classes is None:
+        if not known:
             return None
+        if self.classes is None:
+            return {"detector": known, "examples": [example_identity(example) for example in self.examples]}
         return {"detector": known, "names": self.classes.names, "phrases": self.classes.by_name}
 
     def detect(
@@ -128,6 +139,31 @@ class Search:
     def rejected(self, found: Detections) -> str:
         """The rejected detection closest to its threshold, for a message."""
         return self.selection.rejected(found)
+
+
+def default_detector(detector: Any, like: Any) -> Any:
+    """The detector, or by default one that takes examples if there are any.
+
+    >>> default_detector(None, None), default_detector(None, "example"), default_detector("folder", "example")
+    (None, 'owlv2-base', 'folder')
+    """
+    return FOR_EXAMPLES if detector is None and like is not None else detector
+
+
+def example_identity(example: Any) -> dict[str, Any]:
+    """Picture, box and label of an example as JSON values; the picture is named by a hash of its pixels.
+
+    Raises:
+        ImageError, PromptError: the picture or the box cannot be used.
+    """
+    image = read_image(example.image)
+    box = as_boxes(example.box, (image.shape[0], image.shape[1]))[0]
+    return {"picture": picture_hash(image), "box": box.tolist(), "label": example.label}
+
+
+def picture_hash(image: UInt8[np.ndarray, "H W 3"]) -> str:
+    """A hash of a picture's pixels and size."""
+    return digest.of_bytes(str(image.shape).encode(), np.ascontiguousarray(image).data)
 
 
 def _score(threshold: Any) -> float:
