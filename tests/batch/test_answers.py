@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from samhq.batch.answers import Question
-from samhq.batch.search import ClassThreshold, TextSettings
+from samhq.batch.search import ClassThreshold, ExampleBox, TextSettings
 from samhq.inference.everything import segment_everything
 from samhq.inference.segment import load
 from samhq.masks import rle
@@ -56,8 +56,24 @@ def test_class_names(tmp_path: Path) -> None:
     assert answer(IMAGE, "b.png") == []
 
 
+def test_an_example(tmp_path: Path) -> None:
+    from PIL import Image
+
+    Image.fromarray(IMAGE).save(tmp_path / "mug.png")
+    owl = str(tiny_detectors.save_owl(tmp_path / "owl"))
+    limits, box = (ClassThreshold("", 0.0),), (ExampleBox(5, 5, 35, 25),)
+    text = TextSettings(box, tmp_path / "mug.png", "mug", detector=owl, threshold=limits, max_detections=2)
+    rows = question(tmp_path, text=text).start()(IMAGE, "a.png")
+    assert [row["label"] for row in rows] == ["mug", "mug"]
+
+
 def test_a_question_is_the_same_after_json(tmp_path: Path) -> None:
     text = TextSettings(threshold=(ClassThreshold("cup", 0.5),), text="cup")
-    others = question(tmp_path, text=text), question(tmp_path, automatic={"points_per_side": 2})
+    like = TextSettings(like=(ExampleBox(1, 2, 30, 40),), like_in=tmp_path / "mug.png", like_name="mug")
+    others = (
+        question(tmp_path, text=text),
+        question(tmp_path, text=like),
+        question(tmp_path, automatic={"points_per_side": 2}),
+    )
     for asked in (question(tmp_path, objects=(BOX,)), *others):
         assert Question.of_record(json.loads(json.dumps(asked.record()))) == asked

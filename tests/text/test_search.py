@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -83,6 +84,14 @@ def test_examples_need_a_detector_that_takes_them() -> None:
     search = Search.of(like=example, detector=tiny.owl(floor=0.0), threshold=0.0)
     assert search.names == ("mug",)
     assert len(search.detect([IMAGE])[0]) > 0
+    with pytest.raises(PromptError, match="boxes"):
+        Search.of(like=Example(IMAGE, [500, 500, 900, 900]), detector=tiny.owl())
     for wrong in ({}, {"text": "cup", "like": example}):
         with pytest.raises(PromptError, match="Give one of them"):
             Search.of(**wrong, detector=tiny.owl())
+
+
+@pytest.mark.parametrize("detector", [tiny.dino, tiny.owl])
+def test_classes_that_a_detector_cannot_read_are_refused_before_any_picture(detector: Any) -> None:
+    with pytest.raises(PromptError, match="at most"):
+        Search.of(["a cat " * 20], detector=detector())

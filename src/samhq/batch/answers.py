@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from samhq.batch.search import NO_SEARCH, ClassThreshold, TextSettings
+from samhq.batch.search import NO_SEARCH, ClassThreshold, ExampleBox, TextSettings
 from samhq.batch.settings import STARTER_MODEL, ModelSettings
 
 #: Instances of a picture (uint8 [H,W,3]) with this id: mappings with the fields of `samhq.batch.shards.INSTANCE`.
@@ -43,13 +44,17 @@ class Question:
 
     def record(self) -> dict[str, Any]:
         """The question as JSON values."""
-        return asdict(self)
+        picture = self.text.like_in
+        known = asdict(self)
+        return {**known, "text": {**known["text"], "like_in": None if picture is None else str(picture)}}
 
     @staticmethod
     def of_record(record: Mapping[str, Any]) -> Question:
         """The question that `record` wrote."""
         text = dict(record["text"])
         text["threshold"] = tuple(ClassThreshold(*limit) for limit in text["threshold"])
+        text["like"] = tuple(ExampleBox(*box) for box in text.get("like", ()))
+        text["like_in"] = Path(text["like_in"]) if text.get("like_in") else None
         known = {name: record[name] for name in ("objects_of", "automatic")}
         return Question(ModelSettings(**record["model"]), TextSettings(**text), tuple(record["objects"]), **known)
 
@@ -59,14 +64,15 @@ class Question:
         Raises:
             ConfigError, CheckpointError, MissingExtraError: the model or the detector cannot be loaded.
         """
-        if self.text.text is not None:
-            return self._by_text(self.text.text)
+        if self.text.wanted:
+            return self._by_search()
         if self.objects or self.objects_of:
             return self._by_prompts()
         return self._everything()
 
-    def _by_text(self, classes: str) -> Answer:
-        segmenter, search = self.model.load_for_prompts(), self.text.search(classes, self.model.torch_device)
+    def _by_search(self) -> Answer:
+        segmenter, text = self.model.load_for_prompts(), self.text
+        search = text.search(text.text, self.model.torch_device, text.examples())
 
         def answer(image: np.ndarray, name: str) -> list[dict[str, Any]]:
             (found,) = search.detect([image], [name])

@@ -59,8 +59,9 @@ def plan(
     from samhq.batch.plan import plan_job
 
     text.check()
-    if everything + (text.text is not None) + (prompt != NO_PROMPTS) != 1:
-        raise ConfigError("Expected one of --everything, --text, or prompts by --point, --box or --prompts.")
+    text = text.found_in([])
+    if everything + text.wanted + (prompt != NO_PROMPTS) != 1:
+        raise ConfigError("Expected one of --everything, --text, --like, or prompts by --point, --box or --prompts.")
     if prompt.mask is not None:
         raise ConfigError("Expected prompts without --mask: a mask belongs to one picture. Use samhq segment.")
     objects, objects_of = _objects(prompt) if prompt != NO_PROMPTS else ([], {})

@@ -67,6 +67,10 @@ class GroundingDino:
         """
         return self._writer.captions(classes)
 
+    def check_classes(self, classes: Sequence[str]) -> None:
+        """Refuses classes that the network cannot read; raises as `captions`."""
+        self.captions(classes)
+
     @property
     def identity(self) -> dict[str, Any] | None:
         """Everything that detections depend on except picture and classes, as JSON values; None for unknown weights."""

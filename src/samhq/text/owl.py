@@ -65,6 +65,11 @@ class Owl:
     def __post_init__(self) -> None:
         self.model = self.model.eval()
 
+    @torch.inference_mode()
+    def check_classes(self, classes: Sequence[str]) -> None:
+        """Refuses classes that are too long; raises as `detect`."""
+        self._embedded(tuple(classes))
+
     @property
     def identity(self) -> dict[str, Any] | None:
         """Everything that detections depend on except picture and classes, as JSON values; None for unknown weights."""

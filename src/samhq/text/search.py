@@ -57,7 +57,7 @@ class Search:
         scores by class, and `thresholds` has other scores for some classes; by default the detector's own.
 
         Raises:
-            PromptError: nothing or both to search for, or class names that cannot be used.
+            PromptError: nothing or both to search for, or as `check`.
             ConfigError, CheckpointError, MissingExtraError: as `load_detector`; a number out of range; examples for a
                 detector that takes none.
         """
@@ -76,7 +76,20 @@ class Search:
         general = base if threshold is None or isinstance(threshold, Mapping) else _score(threshold)
         search = cls(loaded, classes, examples, Selection(general, by_name, nms, max_detections))
         search.selection.limits(search.names)
+        search.check()
         return search
+
+    def check(self) -> None:
+        """Refuses what would fail for every picture.
+
+        Raises:
+            ImageError, PromptError: a class that the detector cannot read, or an example that cannot be used.
+        """
+        checked = getattr(self.detector, "check_classes", None)
+        if checked is not None and self.classes is not None:
+            checked(self.classes.phrases)
+        for example in self.examples:
+            example_identity(example)
 
     @property
     def names(self) -> tuple[str, ...]:
