@@ -18,7 +18,7 @@ def test_words() -> None:
     assert parse_asks("box, point ,1p") == [Ask(box=True), Ask(inside=1)]
     assert [str(ask) for ask in parse_asks(["curve"])] == ["1p", "3p", "5p", "5p+5n", "10p", "10p+5n"]
     assert parse_asks("box+2p+1n") == [Ask(True, 2, 1)]
-    assert [ask.candidates for ask in parse_asks("1p,2p,1p+1n,box,box+1p")] == ["best"] + ["single"] * 4
+    assert [ask.ambiguous for ask in parse_asks("1p,2p,1p+1n,box,box+1p")] == [True] + [False] * 4
 
 
 @pytest.mark.parametrize("word", ["boxes", "", "p", "5n", "0p", "5p5n", "box5p", "+5p", "5p+", "65p", "1p+65n", "05p"])

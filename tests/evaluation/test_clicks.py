@@ -74,6 +74,17 @@ def test_the_conversation() -> None:
     assert third.points[0].tolist()[:2] == second.points[1].tolist()
 
 
+def test_the_first_click_takes_the_mask_that_is_asked_for() -> None:
+    asked = []
+
+    def answer(prompts, candidates):
+        asked.append(candidates)
+        return torch.zeros(1, 1, 4, 4), np.zeros((1, 8, 8), bool)
+
+    click_through(answer, np.ones((1, 8, 8), bool), (1.0, 1.0), most=3, first="single")
+    assert asked == ["single"] * 3
+
+
 def test_it_ends_where_nothing_is_left_to_click() -> None:
     true = np.zeros((1, 3, 3), bool)
     true[0, 1, 1] = True

@@ -7,10 +7,11 @@ import torch.nn.functional as functional
 from tests import tiny
 from tests.datasets.layouts import disc, photo
 
+from samhq.config import Defaults, model_config
 from samhq.encoder_config import PIXEL_MEAN, PIXEL_STD
 from samhq.errors import ConfigError
 from samhq.evaluation.asking import Ask, ask_for
-from samhq.evaluation.protocols import candidates_of, check_protocol, show
+from samhq.evaluation.protocols import check_protocol, default_hq, show
 from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam
 from samhq.results.prompt import Prompt
@@ -57,9 +58,9 @@ def test_published_is_the_training_scripts_validation(hq: Sam) -> None:
     assert np.array_equal(view.back(logits), functional.interpolate(logits, (90, 30), mode="bilinear")[0].numpy() > 0)
 
 
-def test_a_lone_point_is_ambiguous_to_users_only() -> None:
-    assert candidates_of(Ask(inside=1), "exact") == "best"
-    assert candidates_of(Ask(inside=1), "published") == "single"
+def test_the_hq_mode_of_the_weights_is_the_users_default() -> None:
+    config = model_config("sam_hq_vit_b").replace(defaults=Defaults(hq="off"))
+    assert (default_hq(config, "exact"), default_hq(config, "published")) == ("off", "only")
 
 
 def test_other_protocols_are_refused() -> None:

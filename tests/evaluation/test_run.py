@@ -13,9 +13,11 @@ import torch
 from tests import tiny
 from tests.datasets.layouts import annotation, coco, disc, grey, pair, photo, save
 
+from samhq.config import ClickMask, Defaults
 from samhq.datasets.coco import open_coco
 from samhq.datasets.sample import Sample, labelled
 from samhq.errors import ConfigError, ImageError
+from samhq.evaluation.asking import draw_points, object_rng
 from samhq.evaluation.metrics import boundary_iou, iou
 from samhq.evaluation.run import evaluate
 from samhq.image.boxes import boxes_from_masks
@@ -51,6 +53,17 @@ def several(count: int, name: str = "many") -> Sample:
 @pytest.fixture
 def data() -> Memory:
     return Memory(several(3, "a"), several(20, "b"), labelled("none", photo(), np.zeros((0, 40, 56), bool)))
+
+
+@pytest.mark.parametrize("click_mask", [None, "best", "single"])
+def test_a_single_click_gets_the_mask_that_a_user_gets(data: Memory, click_mask: ClickMask | None) -> None:
+    sam = tiny.model(tiny.HQ)
+    sam.config = sam.config.replace(defaults=Defaults(click_mask=click_mask))
+    segmenter, sample = Segmenter(sam.eval()), data.samples[0]
+    row = evaluate(sam, data, prompts="1p").rows[0]
+    point, _ = draw_points(sample.masks[0], 1, 0, object_rng(0, sample.name, sample.ids[0]))
+    mask = segmenter.segment(sample.image, points=point.tolist()).masks[0]
+    assert row.iou == float(iou(torch.from_numpy(mask), torch.from_numpy(sample.masks[0])))
 
 
 def test_rows_are_the_scores_of_the_masks_that_a_user_gets(hq: Sam, data: Memory) -> None:

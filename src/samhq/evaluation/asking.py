@@ -15,7 +15,6 @@ import torch
 from jaxtyping import Bool, Float64
 from torch import Tensor
 
-from samhq.config import Candidates
 from samhq.errors import ConfigError
 from samhq.image.boxes import boxes_from_masks
 from samhq.types import BACKGROUND, FOREGROUND, IGNORED, Prompts
@@ -46,9 +45,9 @@ class Ask:
         return "+".join([*parts, *([f"{self.outside}n"] if self.outside else [])])
 
     @property
-    def candidates(self) -> Candidates:
-        """ "best" of SAM's three masks by predicted IoU for a single point, "single" for all other prompts."""
-        return "best" if not self.box and (self.inside, self.outside) == (1, 0) else "single"
+    def ambiguous(self) -> bool:
+        """Whether it is a single click, which may mean an object or a part of it."""
+        return not self.box and (self.inside, self.outside) == (1, 0)
 
 
 def parse_asks(words: str | Sequence[str]) -> list[Ask]:

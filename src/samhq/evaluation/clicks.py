@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from samhq.config import Candidates
+from samhq.config import Candidates, ClickMask
 from samhq.evaluation.asking import ragged
 from samhq.types import BACKGROUND, FOREGROUND, Prompts
 
@@ -81,12 +81,17 @@ def _middle(error: Bool[np.ndarray, "H W"]) -> tuple[float, int, int]:
 
 
 def click_through(
-    answer: Answer, true: Bool[np.ndarray, "P H W"], scale_xy: tuple[float, float], most: int = MOST
+    answer: Answer,
+    true: Bool[np.ndarray, "P H W"],
+    scale_xy: tuple[float, float],
+    most: int = MOST,
+    first: ClickMask = "best",
 ) -> tuple[list[list[float]], Bool[np.ndarray, "P H W"]]:
     """Each object's IoU after every click, and its last mask.
 
-    The first click uses the best of SAM's three masks by predicted IoU. Later clicks use the single mask, with the last
-    logits as mask prompt. An object without errors left keeps its mask, and its IoU for the remaining clicks.
+    `first` says which of SAM's masks answers the first click: the best of three by predicted IoU, or the single one.
+    Later clicks use the single mask, with the last logits as mask prompt. An object without errors left keeps its mask,
+    and its IoU for the remaining clicks.
     """
     ious: list[list[float]] = [[] for _ in true]
     clicks: list[list[tuple[int, int, int]]] = [[] for _ in true]
@@ -98,7 +103,7 @@ def click_through(
             clicks[row].append(places[row])  # type: ignore[arg-type]
         if active:
             prompts = _prompts([clicks[row] for row in active], None if logits is None else logits[active], scale_xy)
-            low, masks[active] = answer(prompts, "best" if number == 0 else "single")
+            low, masks[active] = answer(prompts, first if number == 0 else "single")
             # At the first click all objects are active, because an empty mask is wrong for every object.
             logits = low if logits is None else logits.index_copy(0, torch.tensor(active, device=low.device), low)
         for row, (mask, truth) in enumerate(zip(masks, true, strict=True)):

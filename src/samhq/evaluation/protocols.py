@@ -23,11 +23,10 @@ import torch.nn.functional as functional
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
-from samhq.config import Candidates, HQMode
+from samhq.config import ClickMask, HQMode, ModelConfig
 from samhq.datasets.masks import THRESHOLD
 from samhq.encoder_config import IMAGENET, Normalisation
 from samhq.errors import ConfigError, did_you_mean
-from samhq.evaluation.asking import Ask
 from samhq.image.frame import Frame
 from samhq.image.transform import normalise_and_pad, to_pixels
 
@@ -133,17 +132,24 @@ def check_protocol(name: str) -> ProtocolName:
     raise ConfigError(f"Expected a protocol, got {name!r}. {did_you_mean(name, known)}")
 
 
-def candidates_of(ask: Ask, protocol: ProtocolName) -> Candidates:
-    """Which of SAM's masks a protocol takes."""
-    return ask.candidates if protocol == "exact" else "single"
+def click_mask_of(protocol: ProtocolName, own: ClickMask | None) -> ClickMask:
+    """Which of SAM's masks answers a single click: the choice of the weights, `own`, or the one mask as published.
+
+    >>> click_mask_of("exact", None), click_mask_of("exact", "single"), click_mask_of("published", "best")
+    ('best', 'single', 'single')
+    """
+    return (own or "best") if protocol == "exact" else "single"
 
 
-def default_hq(hq_model: bool, protocol: ProtocolName) -> HQMode:
+def default_hq(config: ModelConfig, protocol: ProtocolName) -> HQMode:
     """The default HQ mode: as in `Segmenter`, or the HQ mask alone as published.
 
-    >>> default_hq(True, "exact"), default_hq(True, "published"), default_hq(False, "published")
-    ('add', 'only', 'off')
+    >>> from samhq.config import model_config
+    >>> default_hq(model_config("sam_hq_vit_b"), "exact"), default_hq(model_config("sam_hq_vit_b"), "published")
+    ('add', 'only')
+    >>> default_hq(model_config("sam_vit_b"), "published")
+    'off'
     """
-    if not hq_model:
+    if not config.hq:
         return "off"
-    return "add" if protocol == "exact" else "only"
+    return (config.defaults.hq or "add") if protocol == "exact" else "only"

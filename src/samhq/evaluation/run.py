@@ -18,7 +18,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from samhq.checkpoint.fingerprint import weights_hash
-from samhq.config import Candidates, HQMode
+from samhq.config import Candidates, ClickMask, HQMode
 from samhq.datasets.open import open_dataset
 from samhq.datasets.sample import Pictures, Sample, stamp_of
 from samhq.datasets.views import spread
@@ -27,7 +27,7 @@ from samhq.evaluation.asking import CLICKS, Ask, ask_for, object_rng, parse_asks
 from samhq.evaluation.clicks import click_through
 from samhq.evaluation.journal import Journal, Scored
 from samhq.evaluation.network import measuring
-from samhq.evaluation.protocols import ProtocolName, View, candidates_of, check_protocol, default_hq, show
+from samhq.evaluation.protocols import ProtocolName, View, check_protocol, click_mask_of, default_hq, show
 from samhq.evaluation.result import Evaluation
 from samhq.evaluation.rows import Row
 from samhq.inference.everything import as_sam
@@ -42,13 +42,17 @@ _AT_ONCE = 16  #: Objects with full-size masks in memory together.
 
 @dataclass(frozen=True)
 class Plan:
-    """What to measure: kinds of prompts, whether to simulate clicks, the protocol, HQ modes and the points' seed."""
+    """What to measure: kinds of prompts, whether to simulate clicks, the protocol, HQ modes and the points' seed.
+
+    `click_mask` says which of SAM's masks answers a single click.
+    """
 
     asks: tuple[Ask, ...]
     clicks: bool
     protocol: ProtocolName
     modes: tuple[HQMode, ...]
     seed: int = 0
+    click_mask: ClickMask = "best"
 
 
 def evaluate(
@@ -120,7 +124,7 @@ def make_plan(
     if clicks and known == "published":
         raise ConfigError("Expected clicks under protocol 'exact', got 'published', which has none. Leave clicks out.")
     if hq is None:
-        modes: tuple[HQMode, ...] = (default_hq(sam.config.hq, known),)
+        modes: tuple[HQMode, ...] = (default_hq(sam.config, known),)
     else:
         modes = (hq,) if isinstance(hq, str) else tuple(dict.fromkeys(hq))
     for mode in modes:
@@ -129,7 +133,8 @@ def make_plan(
         sam.hq_mode(mode)
     if not (asks or clicks) or not modes:
         raise ConfigError("Expected at least one kind of prompt and one HQ mode, got none. Ask with prompts='box'.")
-    return Plan(tuple(asks), clicks, known, modes, seed)
+    click_mask = click_mask_of(known, sam.config.defaults.click_mask)
+    return Plan(tuple(asks), clicks, known, modes, seed, click_mask)
 
 
 def score_sample(sam: Sam, sample: Sample, plan: Plan) -> list[Row]:
@@ -145,7 +150,7 @@ def score_sample(sam: Sam, sample: Sample, plan: Plan) -> list[Row]:
         for ask, mode in product(plan.asks, plan.modes):
             rows += shown.asked(some, true_masks, ask, mode, plan)
         for mode in plan.modes if plan.clicks else ():
-            rows += shown.clicked(some, mode)
+            rows += shown.clicked(some, mode, plan)
     return rows
 
 
@@ -174,7 +179,7 @@ class Shown:
         masks, predicted = np.zeros((len(some), *self.sample.image.shape[:2]), bool), np.zeros(len(some))
         if there:
             prompts = ask_for(ask, asked[there], [self.rng(some[k], plan) for k in there], self.view.scale_xy)
-            low = self.decode(prompts, candidates_of(ask, plan.protocol), mode)
+            low = self.decode(prompts, plan.click_mask if ask.ambiguous else "single", mode)
             masks[there], predicted[there] = self.view.back(low.logits), low.iou[:, 0].float().cpu().numpy()
         return masks, predicted.tolist()
 
@@ -189,14 +194,14 @@ class Shown:
         """The random generator for the points of object `k`."""
         return object_rng(plan.seed, self.sample.name, self.sample.ids[k])
 
-    def clicked(self, some: Sequence[int], mode: HQMode) -> list[Row]:
+    def clicked(self, some: Sequence[int], mode: HQMode, plan: Plan) -> list[Row]:
         """Rows of objects for the simulated annotator."""
 
         def answer(prompts: Prompts, candidates: Candidates) -> tuple[Tensor, np.ndarray]:
             low = self.decode(prompts, candidates, mode)
             return low.logits, self.view.back(low.logits)
 
-        curves, masks = click_through(answer, self.sample.masks[some], self.view.scale_xy)
+        curves, masks = click_through(answer, self.sample.masks[some], self.view.scale_xy, first=plan.click_mask)
         rows = zip(some, masks, curves, strict=True)
         return [Row.of(self.sample, k, mask, CLICKS, mode, clicks=tuple(curve)) for k, mask, curve in rows]
 
@@ -235,5 +240,10 @@ def _pictures(
 def _settings(sam: Sam, plan: Plan, pictures: Pictures) -> dict[str, Any]:
     """Everything that rows depend on except the pictures' content, as JSON values."""
     settings = {"prompts": [str(ask) for ask in plan.asks] + [CLICKS] * plan.clicks, "seed": plan.seed}
-    protocol = {"protocol": plan.protocol, "hq": list(plan.modes), "side": sam.config.side}
+    protocol = {
+        "protocol": plan.protocol,
+        "click_mask": plan.click_mask,
+        "hq": list(plan.modes),
+        "side": sam.config.side,
+    }
     return {"weights": weights_hash(sam), "pictures": pictures.name, **settings, **protocol}

@@ -170,7 +170,7 @@ def evaluate_davis(
     sequences = _sequences(Path(root), folder, subset)[:limit]
     known = None if boxes is None else read_boxes_by_frame(Path(boxes))
     with measuring(model) as sam:
-        mode = hq or default_hq(sam.config.hq, "exact")
+        mode = hq or default_hq(sam.config, "exact")
         sam.hq_mode(mode)
         label = name or sam.config.name
         shown = counted(sequences, "sequence", label, show=progress)

@@ -117,7 +117,7 @@ def evaluate_detections(
     places = [there[number] for number in spread_places(len(there), limit)]
     boxes_by_image = true_boxes(pictures, places) if detections is None else read_detections(Path(detections), pictures)
     with measuring(model) as sam:
-        mode = hq or default_hq(sam.config.hq, "exact")
+        mode = hq or default_hq(sam.config, "exact")
         sam.hq_mode(mode)
         label = name or sam.config.name
         masks: list[dict[str, Any]] = []

@@ -165,7 +165,7 @@ def evaluate_youtube_vis(
     tubes_by_video = _true_tubes(content) if detections is None else read_tubes(Path(detections), content)
     tubes: list[dict[str, Any]] = []
     with measuring(model) as sam:
-        mode = hq or default_hq(sam.config.hq, "exact")
+        mode = hq or default_hq(sam.config, "exact")
         sam.hq_mode(mode)
         label = name or sam.config.name
         for video in counted(videos, "video", label, show=progress):
