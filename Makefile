@@ -10,7 +10,7 @@ PHOTOS ?= ../shared/photos
 STAGES ?= 320:4:76m,448:2:38m
 STARTER_SETTINGS ?= --pred-iou-thresh 0.4 --stability-score-thresh 0.75 --refine-margin 0.5 --click-mask single
 
-.PHONY: help demo test test-slow test-browser serve web check-web check fmt docs notebooks photographs starter-card train-starter bench bench-onnx bench-everything clean
+.PHONY: help demo test test-slow test-browser serve web check-web check fmt docs notebooks package test-lowest photographs starter-card train-starter bench bench-onnx bench-everything clean
 
 help:            ## what there is
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort
@@ -28,6 +28,18 @@ test: $(VENV)/.installed  ## the fast tests, doctests and README
 
 test-slow: $(VENV)/.installed  ## what takes minutes or gigabytes
 	$(THREADS) $(BIN)/python -m pytest -m slow tests
+
+package: $(VENV)/.installed  ## wheel and sdist in out/dist, installed and used in an environment of their own; part of test-slow
+	rm -rf out/dist build
+	$(BIN)/python -m build --outdir out/dist .
+	$(BIN)/python -m pytest -m slow tests/package
+
+test-lowest: $(VENV)/.installed  ## fast tests with the lowest versions that pyproject.toml allows; downloads 3 GB; TESTS="tests/image" for some
+	$(BIN)/uv venv --quiet --allow-existing out/lowest
+	$(BIN)/uv pip install --quiet --python out/lowest/bin/python --no-build --resolution lowest-direct -r pyproject.toml $(LOWEST_EXTRAS:%=--extra %)
+	$(BIN)/uv pip install --quiet --python out/lowest/bin/python --no-deps -e .
+	$(BIN)/uv pip install --quiet --python out/lowest/bin/python -r tests/lowest.txt
+	$(THREADS) out/lowest/bin/python -m pytest $(TESTS)
 
 test-browser: $(VENV)/.installed web/node_modules/.installed  ## the labelling page and an exported decoder in Chromium; installs it (Debian, as root) and onnxruntime-web
 	command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } \

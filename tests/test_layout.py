@@ -11,7 +11,7 @@ ROOT = TESTS.parent
 SOURCE = ROOT / "src" / "samhq"
 LINES = 450
 #: Folders with another subject than one source file: other programs' answers, a browser, what lies beside the package.
-ELSEWHERE = {"golden", "parity", "browser", "benchmarks", "examples", "notebooks", "site"}
+ELSEWHERE = {"golden", "parity", "browser", "benchmarks", "examples", "notebooks", "package", "site"}
 #: Tests of the package, the repository or a room as a whole.
 WHOLE = {
     "test_architecture",

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import io
 import os
+<<<<<<< HEAD
+=======
+import resource
+import shutil
+>>>>>>> 2826d47 (Version 0.2.0: wheel and sdist are built, installed and used in an environment of their own; lowest versions have a target; CITATION and SECURITY)
 import subprocess
 import sys
 from importlib import import_module
@@ -174,7 +179,18 @@ def test_the_version_is_told(flag: str, capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_completion_scripts_can_be_made() -> None:
-    assert "segment" in module.app.generate_completion(shell="bash")
+    assert all("segment" in module.app.generate_completion(shell=shell) for shell in ("bash", "zsh", "fish"))
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+@pytest.mark.parametrize(("typed", "offered"), [("samhq se", "segment serve"), ("samhq segment --bo", "--box")])
+def test_bash_completes_commands_and_flags(typed: str, offered: str, tmp_path: Path) -> None:
+    script = tmp_path / "samhq"
+    script.write_text(module.app.generate_completion(shell="bash"), encoding="utf-8")
+    words = typed.split()
+    code = f"source {script}; COMP_WORDS=({typed}); COMP_CWORD={len(words) - 1}; _samhq; echo ${{COMPREPLY[@]}}"
+    done = subprocess.run(["bash", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == offered
 
 
 def test_a_lone_hyphen_reaches_the_command_as_the_standard_input(
