@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-<<<<<<< HEAD
-=======
-import resource
 import shutil
->>>>>>> 2826d47 (Version 0.2.0: wheel and sdist are built, installed and used in an environment of their own; lowest versions have a target; CITATION and SECURITY)
 import subprocess
 import sys
 from importlib import import_module
