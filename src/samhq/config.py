@@ -27,6 +27,8 @@ HQMode = Literal["add", "only", "off"]
 Candidates = Literal["single", "best", "all", "sorted"]
 #: Which of SAM's masks answers a single click: the best of three, or the one trained for clear prompts.
 ClickMask = Literal["best", "single"]
+#: Which of several overlapping objects owns a pixel of a label map: the smallest, or the one with the best score.
+Order = Literal["area", "score"]
 
 #: Point labels. Boxes are two points with corner labels; `IGNORED` pads ragged batches and is masked out of attention.
 IGNORED, NOT_A_POINT, BACKGROUND, FOREGROUND, TOP_LEFT, BOTTOM_RIGHT = -10, -1, 0, 1, 2, 3

@@ -23,7 +23,15 @@ HEAVY = ("torch", "numpy", "PIL", "cv2", "pycocotools", "huggingface_hub", "tran
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["segment", "--help"], ["embed", "--help"], ["--version"], ["segmnt"], ["segment", "a", "--pt"]],
+    [
+        ["--help"],
+        ["segment", "--help"],
+        ["write", "--help"],
+        ["everything", "--help"],
+        ["--version"],
+        ["segmnt"],
+        ["segment", "a", "--pt"],
+    ],
 )
 def test_help_and_mistakes_import_nothing_heavy(arguments: list[str]) -> None:
     code = (

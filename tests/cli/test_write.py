@@ -9,7 +9,8 @@ from pycocotools.coco import COCO
 
 from samhq.cli import write as module
 from samhq.cli.main import main
-from samhq.formats.write import FORMATS, WriteOptions
+from samhq.formats.options import WriteOptions
+from samhq.formats.write import FORMATS
 from samhq.masks import rle
 from samhq.masks.finish import Finish
 
@@ -98,5 +99,5 @@ def test_a_folder_without_records_and_a_foreign_file_are_said(tmp_path, capsys):
 
 def test_flags_are_the_writers_options():
     assert module.WriteFlags().options(module.FinishFlags()) == WriteOptions()
-    changed = module.WriteFlags(tolerance=1.5, label=("cat",)).options(module.FinishFlags(smooth=2.0))
+    changed = module.WriteFlags(tolerance=1.5, labels=("cat",)).options(module.FinishFlags(smooth=2.0))
     assert changed == WriteOptions(tolerance=1.5, labels=("cat",), finish=Finish(smooth=2.0))

@@ -16,7 +16,8 @@ from tests.results.drawn import annotation, scene
 from tests.results.test_segmentation import result
 
 from samhq.errors import ConfigError
-from samhq.formats.write import FORMATS, WriteOptions, open_formats, write
+from samhq.formats.options import WriteOptions
+from samhq.formats.write import FORMATS, open_formats, write
 from samhq.image.frame import Frame
 from samhq.masks.finish import Finish
 from samhq.results.label_map import label_map

@@ -15,7 +15,8 @@ from samhq.image.boxes import boxes_from_masks
 from samhq.image.draw import cutout, overlay
 from samhq.masks import rle
 from samhq.masks.arrays import one_mask, several_masks
-from samhq.masks.finish import Finish, drop_specks, fill_holes, smooth, soft_edge
+from samhq.masks.clean import drop_specks, fill_holes, smooth, soft_edge
+from samhq.masks.finish import Finish
 from samhq.masks.polygons import polygons_from_mask
 from samhq.masks.regions import Piece
 

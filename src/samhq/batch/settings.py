@@ -25,8 +25,8 @@ class ModelSettings:
     """Which model to use, on which device, in which number type."""
 
     model: str | None = None
-    """A name from `samhq models`, a weights file, a folder, a hub id, or for prompts a folder that `samhq export` made,
-    which needs no torch. [default: the starter in the package]"""
+    """A name from `samhq models`, a weights file, a folder, a hub id, or a folder that `samhq export` made, which needs
+    no torch. [default: the starter in the package]"""
 
     hq: Literal["auto", "add", "only", "off"] = "auto"
     """Add the HQ logits to SAM's, use them alone, or leave them out. auto: add them if the model has them."""
@@ -101,11 +101,11 @@ class BandSettings:
     """Which channels of a picture the model sees, and how bright."""
 
     bands: tuple[int, ...] | None = None
-    """Channels for red, green and blue, or one for grey, counted from 1. Needs the extra `geo`."""
+    """Channels for red, green and blue, or one for grey, counted from 1: 4,3,2. Needs the extra `geo`."""
 
     stretch: tuple[float, float] | None = None
-    """Percentiles of each channel that become black and white, for 16-bit, float and satellite pictures. Needs the
-    extra `geo`."""
+    """Percentiles of each channel that become black and white, for 16-bit, float and satellite pictures: 2,98. Needs
+    the extra `geo`."""
 
     def options(self) -> dict[str, Any]:
         """The settings that results depend on, as JSON values."""

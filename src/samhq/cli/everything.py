@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 from cyclopts import Parameter
 
-from samhq.batch.settings import EverythingFiles
+from samhq.batch.settings import EverythingFiles, ModelSettings
+from samhq.cli.fields import flag_name, grown_from
 from samhq.cli.flags import ModelFlags
 from samhq.cli.job import NO_EMBEDDINGS, PLAIN_JOB, EmbeddingFlags, JobFlags
 from samhq.cli.looks import NO_TILES, TileFlags
@@ -22,50 +23,26 @@ from samhq.cli.pictures import check_results_spare_inputs, find_pictures, result
 from samhq.cli.places import make_folder
 from samhq.config import NO_DEFAULTS, Defaults
 from samhq.errors import ConfigError
+from samhq.results.automatic_config import AutomaticConfig
 
 if TYPE_CHECKING:
     from samhq.batch.job import Report
-    from samhq.results.automatic_config import AutomaticConfig
+
+
+#: Fields of `AutomaticConfig` that are no flags, or that --hq and --multimask set.
+_NO_FLAGS = ("point_grids", "candidates", "hq", "mask_threshold", "second_pass", "low_res_region_area")
+_OF_WEIGHTS = "that of the weights"
 
 
 @Parameter(name="*")
 @dataclass(frozen=True)
+@grown_from(
+    AutomaticConfig,
+    leave_out=_NO_FLAGS,
+    unset={"pred_iou_thresh": _OF_WEIGHTS, "stability_score_thresh": _OF_WEIGHTS},
+)
 class AutomaticFlags:
-    """Points and crops, and which masks to keep; see `samhq.AutomaticConfig`, whose defaults these are."""
-
-    points_per_side: int = 32
-    """Points along each side of the picture. The model gets the square of this number of points."""
-
-    points_per_batch: int = 64
-    """Largest number of points to decode at once."""
-
-    pred_iou_thresh: float | None = None
-    """Keep masks with a predicted IoU above this. [default: that of the weights, else 0.88]"""
-
-    stability_score_thresh: float | None = None
-    """Keep masks with a stability score of at least this. [default: that of the weights, else
-    0.95]"""
-
-    stability_score_offset: float = 1.0
-    """Distance of the two levels of the stability score from the threshold, in logits."""
-
-    box_nms_thresh: float = 0.7
-    """If the boxes of two masks have a larger IoU than this, keep the better mask."""
-
-    crop_n_layers: int = 0
-    """Also segment crops, for small objects: 4 in the first layer, 16 more in the second."""
-
-    crop_nms_thresh: float = 0.7
-    """As --box-nms-thresh, but between crops."""
-
-    crop_overlap_ratio: float = 512 / 1500
-    """Overlap of crops, as a share of the picture's shorter side."""
-
-    crop_n_points_downscale_factor: int = 1
-    """Divide the points per side by this in each further layer of crops."""
-
-    min_mask_region_area: int = 0
-    """Fill holes and remove islands of fewer pixels than this."""
+    """Points and crops, and which masks to keep: fields of `samhq.AutomaticConfig`."""
 
     def config(self, model: ModelFlags, defaults: Defaults = NO_DEFAULTS) -> AutomaticConfig:
         """The settings for a model whose weights have these defaults.
@@ -80,32 +57,31 @@ class AutomaticFlags:
 
 @Parameter(name="*")
 @dataclass(frozen=True)
+@grown_from(
+    EverythingFiles,
+    output=Parameter(alias="-o"),
+    convert_to_rle=Parameter(negative=""),
+    label_map=Parameter(negative=""),
+)
 class EverythingOutputFlags(EverythingFiles):
     """What to write."""
-
-    output: Annotated[Path, Parameter(alias="-o")]
-    """Folder for the results. It is created if it does not exist."""
-
-    convert_to_rle: Annotated[bool, Parameter(negative="")] = False
-    """Do not write the folder of PNG files. The masks are in the JSON record."""
-
-    label_map: Annotated[bool, Parameter(negative="")] = False
-    """Write one PNG with the mask number of each pixel. Where masks overlap, the smallest wins."""
 
 
 @Parameter(name="*")
 @dataclass(frozen=True)
+@grown_from(
+    ModelSettings,
+    model=Parameter(
+        alias="-m",
+        help="A name from `samhq models`, a weights file, a folder or a hub id. [default: the starter in the package]",
+    ),
+    multimask=Parameter(
+        help="Three masks for each point, or only the best. [default: the best with HQ models, else three]"
+    ),
+    device=Parameter(help="cpu, cuda, cuda:1, mps, ... [default: cuda where there is one, else cpu]"),
+)
 class WholeImageModelFlags(ModelFlags):
     """The flags of `ModelFlags`, with the help for whole images."""
-
-    model: Annotated[str | None, Parameter(alias="-m")] = None
-    """A name from `samhq models`, a weights file, a folder or a hub id. [default: the starter in the package]"""
-
-    multimask: bool | None = None
-    """Three masks for each point, or only the best. [default: the best with HQ models, else three]"""
-
-    device: str | None = None
-    """cpu, cuda, cuda:1, mps, ... [default: cuda where there is one, else cpu]"""
 
 
 def everything(
@@ -191,5 +167,5 @@ def _as_flags(text: str) -> str:
     'lower --pred-iou-thresh 0.88'
     """
     for field in fields(AutomaticFlags):
-        text = text.replace(field.name, f"--{field.name.replace('_', '-')}")
+        text = text.replace(field.name, flag_name(field.name))
     return text

@@ -6,23 +6,19 @@ Imports torch only inside functions, so that help is fast.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated
 
 from cyclopts import Parameter
 
 from samhq.batch.settings import Dtype as Dtype
 from samhq.batch.settings import MaskFiles, ModelSettings
+from samhq.cli.fields import grown_from
 
 
 @Parameter(name="*")
 @dataclass(frozen=True)
+@grown_from(ModelSettings, model=Parameter(alias="-m"))
 class ModelFlags(ModelSettings):
     """Which model to use, on which device, in which number type."""
-
-    model: Annotated[str | None, Parameter(alias="-m")] = None
-    """A name from `samhq models`, a weights file, a folder, a hub id, or a folder that `samhq export` made, which needs
-    no torch. [default: the starter in the package]"""
 
 
 STARTER = ModelFlags()  #: The values of the flags when none is given.
@@ -30,11 +26,6 @@ STARTER = ModelFlags()  #: The values of the flags when none is given.
 
 @Parameter(name="*")
 @dataclass(frozen=True)
+@grown_from(MaskFiles, output=Parameter(alias="-o"), cutout=Parameter(negative=""))
 class OutputFlags(MaskFiles):
     """What to write."""
-
-    output: Annotated[Path, Parameter(alias="-o")]
-    """Folder for the results. It is created if it does not exist."""
-
-    cutout: Annotated[bool, Parameter(negative="")] = False
-    """Write each object alone, with everything else transparent."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
 
-from cyclopts import Parameter, Token
+from cyclopts import Parameter
 
 from samhq.batch.settings import BandSettings, RefineSettings, TileSettings
+from samhq.cli.fields import grown_from
 from samhq.errors import ConfigError
 
 
@@ -45,26 +44,11 @@ def stretch_from_text(text: str) -> tuple[float, float]:
     return low, high
 
 
-def _one_word(read: Callable[[str], Any]) -> Parameter:
-    """A flag whose value is one word, which may contain commas."""
-
-    def convert(_: Any, tokens: Sequence[Token]) -> Any:
-        return read(tokens[-1].value)
-
-    return Parameter(converter=convert, n_tokens=1, accepts_keys=False, negative="", show_default=False)
-
-
 @Parameter(name="*")
 @dataclass(frozen=True)
+@grown_from(BandSettings, words={"bands": bands_from_text, "stretch": stretch_from_text})
 class BandFlags(BandSettings):
     """Which channels of a picture the model sees, and how bright."""
-
-    bands: Annotated[tuple[int, ...] | None, _one_word(bands_from_text)] = None
-    """Channels for red, green and blue, or one for grey, counted from 1: 4,3,2. Needs the extra `geo`."""
-
-    stretch: Annotated[tuple[float, float] | None, _one_word(stretch_from_text)] = None
-    """Percentiles of each channel that become black and white, for 16-bit, float and satellite pictures: 2,98. Needs
-    the extra `geo`."""
 
 
 @Parameter(name="*")

@@ -24,7 +24,7 @@ DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 COMMANDS = {
     "segment": "Write masks, an overlay and a JSON record for every picture.",
     "everything": "Write masks of everything in every picture, without prompts.",
-    "detect": "Find objects by class names and write their boxes.",
+    "detect": "Find objects by class names or by an example and write their boxes.",
     "track": "Follow objects through a video and write their masks for every frame.",
     "write": "Write finished results for annotation and training tools.",
     "embed": "Encode pictures and store the embeddings, for prompts later.",

@@ -9,11 +9,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 from cyclopts import Parameter, Token
 
 from samhq.batch.search import ClassThreshold, DetectorSettings, ExampleBox, ExampleSettings, TextSettings
+from samhq.cli.fields import grown_from
 from samhq.cli.prompts import box_from_text, repeated_flag
 from samhq.errors import PromptError
 
@@ -49,24 +50,19 @@ def _limits(_: Any, tokens: Sequence[Token]) -> tuple[ClassThreshold, ...]:
 
 @Parameter(name="*")
 @dataclass(frozen=True)
+@grown_from(
+    DetectorSettings,
+    threshold=Parameter(converter=_limits, n_tokens=1, negative="", accepts_keys=False, show_default=False),
+)
 class DetectorFlags(DetectorSettings):
     """Which detector to use, and which of its boxes to keep."""
-
-    threshold: Annotated[
-        tuple[ClassThreshold, ...],
-        Parameter(converter=_limits, n_tokens=1, negative="", accepts_keys=False, show_default=False),
-    ] = ()
-    """Lowest score of a box to keep: 0.3, or cup=0.35 for one class. Repeat for more. [default: the detector's own,
-    0.25 or 0.1 for OWL]"""
 
 
 @Parameter(name="*")
 @dataclass(frozen=True)
+@grown_from(ExampleSettings, like=repeated_flag(_examples))
 class ExampleFlags(ExampleSettings):
     """Examples of the objects to find."""
-
-    like: Annotated[tuple[ExampleBox, ...], repeated_flag(_examples)] = ()
-    """A box x0,y0,x1,y1 around an object: find more like it. Repeat for more examples. Needs an OWL detector."""
 
     def check_examples(self) -> None:
         """Refuses flags about examples without one, and a picture of examples that is not there.

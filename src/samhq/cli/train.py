@@ -5,14 +5,13 @@ Imports torch only inside functions, so that help is fast.
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 from collections.abc import Mapping
-from typing import Annotated, Any, get_type_hints
+from typing import Any
 
-import docstring_parser
 from cyclopts import Group, Parameter
 
+from samhq.cli.fields import flags_of
 from samhq.errors import ConfigError
 from samhq.training.config import TrainConfig
 
@@ -59,8 +58,6 @@ def train(**given: Any) -> int:
     from samhq.training.accelerator import is_main_process
     from samhq.training.loop import train as run
 
-    if "scale" in given:
-        given["scale"] = scale_from_text(given["scale"])
     trained = run(TrainConfig(**given), say=_say)
     if not is_main_process():  # Of several processes only one prints.
         return 0
@@ -87,28 +84,23 @@ def scale_from_text(text: str) -> tuple[float, float]:
     try:
         low, high = map(float, text.split(","))
     except ValueError as error:
-        raise ConfigError(f"Expected two factors for --scale, got {text!r}. Write --scale 0.5,1.5.") from error
+        raise ConfigError(f"expected two factors, got {text!r}. Write --scale 0.5,1.5.") from error
     return low, high
 
 
 def _flags() -> inspect.Signature:
-    """The fields of `TrainConfig` as flags, with their docstrings as help, in groups."""
-    texts = {param.arg_name: param.description for param in docstring_parser.parse_from_object(TrainConfig).params}
-    hints, fields = get_type_hints(TrainConfig), {field.name: field for field in dataclasses.fields(TrainConfig)}
-    hints["scale"] = str  # a pair is one word
-    flags = []
-    for number, (title, names) in enumerate(GROUPS.items()):
-        group = Group(title, sort_key=number)
-        for name in names:
-            about = Parameter(name=NAMES.get(name), help=texts[name], group=group)
-            # A default of None means "by mode": pydantic, where it is imported, would refuse None for a plain float.
-            hint = hints[name] if fields[name].default is not None else hints[name] | None
-            annotation = Annotated[hint, about]  # type: ignore[valid-type]
-            flags.append(
-                inspect.Parameter(
-                    name, inspect.Parameter.KEYWORD_ONLY, default=fields[name].default, annotation=annotation
-                )
-            )
+    """The fields of `TrainConfig` as flags in groups."""
+    groups = {title: Group(title, sort_key=number) for number, title in enumerate(GROUPS)}
+    about = {
+        name: Parameter(name=NAMES.get(name), group=groups[title]) for title, names in GROUPS.items() for name in names
+    }
+    grown = flags_of(TrainConfig, words={"scale": scale_from_text}, parameters=about)
+    flags = [
+        inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=grown[name].default, annotation=grown[name].annotation
+        )
+        for name in about
+    ]
     return inspect.Signature(flags, return_annotation=int)
 
 

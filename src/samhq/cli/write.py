@@ -8,15 +8,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from samhq.cli.fields import grown_from
 from samhq.cli.places import make_folder
 from samhq.errors import ConfigError, ImageError
+from samhq.formats.options import WriteOptions
+from samhq.masks.finish import Finish
 
 if TYPE_CHECKING:
-    from samhq.formats.write import WriteOptions
     from samhq.results.picture import Picture
 
 _NEED_PIXELS = ("cutouts",)  #: Formats that contain the picture itself.
@@ -25,44 +27,25 @@ _NEED_PLACE = ("geotiff", "geojson")  #: Formats that contain the geographic pos
 
 @Parameter(name="*")
 @dataclass(frozen=True)
+@grown_from(Finish)
 class FinishFlags:
-    """How masks are changed before they are written; see `samhq.masks.finish.Finish`."""
-
-    fill_holes: int = 0
-    """Fill enclosed gaps of up to this many pixels."""
-
-    drop_specks: int = 0
-    """Remove separate parts of fewer than this many pixels. The largest part always stays."""
-
-    smooth: float = 0.0
-    """Round outlines with about this radius in pixels. This removes anything thinner."""
-
-    soft_edge: int = 0
-    """Width in pixels of the soft edge of a cut-out. Within it, transparency follows the edges of the picture."""
+    """How masks are changed before they are written: the fields of `samhq.masks.finish.Finish`."""
 
 
 @Parameter(name="*")
 @dataclass(frozen=True)
+@grown_from(
+    WriteOptions,
+    leave_out=("finish",),
+    labels=Parameter(
+        name="--label",
+        negative="",
+        help="Class names in the order of their numbers. Other classes get the next numbers. Repeat for more.",
+    ),
+    embed=Parameter(name="--inline", negative=""),
+)
 class WriteFlags:
-    """How masks are written; see `samhq.formats.write.WriteOptions`."""
-
-    shapes: Literal["mask", "polygon"] = "mask"
-    """Exact masks, or polygons to edit. For formats with both: coco, cvat, labelme, labelstudio."""
-
-    tolerance: float = 0.0
-    """Largest distance in pixels between a simplified outline and the exact one. 0: keep every corner."""
-
-    label: Annotated[tuple[str, ...], Parameter(negative="")] = ()
-    """Class names in the order of their numbers. Other classes get the next numbers. Repeat for more."""
-
-    order: Literal["area", "score"] = "area"
-    """Which of several objects owns a pixel of a label map: the smallest, or the one with the best score."""
-
-    embed: Annotated[bool, Parameter(name="--inline", negative="")] = False
-    """Embed the picture in the SVG instead of a link to it."""
-
-    image_url: str = "/data/local-files/?d="
-    """Prefix of a picture's name in the URL from which Label Studio fetches it."""
+    """How masks are written: the fields of `samhq.formats.options.WriteOptions`."""
 
     def options(self, finish: FinishFlags) -> WriteOptions:
         """The options for the writers.
@@ -70,11 +53,7 @@ class WriteFlags:
         Raises:
             ConfigError: a value that cannot be used.
         """
-        from samhq.formats.write import WriteOptions
-        from samhq.masks.finish import Finish
-
-        fields = asdict(self)
-        return WriteOptions(labels=tuple(fields.pop("label")), finish=Finish(**asdict(finish)), **fields)
+        return WriteOptions(finish=Finish(**asdict(finish)), **asdict(self))
 
 
 def write(
@@ -107,7 +86,7 @@ def write(
     records = find_records(results)
     check_names(records)
     make_folder(output)
-    pixels = write.embed or not set(format).isdisjoint(_NEED_PIXELS)
+    pixels = options.embed or not set(format).isdisjoint(_NEED_PIXELS)
     place = not set(format).isdisjoint(_NEED_PLACE)
     written = left_out = 0
     with open_formats(format, output, options) as add:

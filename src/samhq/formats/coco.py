@@ -11,9 +11,10 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from samhq.formats.bridge import bridged
+from samhq.formats.options import Shapes
 from samhq.results.annotation import Annotation
 from samhq.results.picture import Picture
 from samhq.storage.atomic import whole_file
@@ -21,7 +22,7 @@ from samhq.storage.atomic import whole_file
 
 @contextmanager
 def open_coco(
-    path: Path, *, shapes: Literal["mask", "polygon"] = "mask", tolerance: float = 0.0, labels: Sequence[str] = ()
+    path: Path, *, shapes: Shapes = "mask", tolerance: float = 0.0, labels: Sequence[str] = ()
 ) -> Iterator[Callable[[Picture], list[Path]]]:
     """A function that adds a picture; the file is written atomically when the block ends.
 
@@ -51,9 +52,7 @@ def open_coco(
         stream.write(f'\n], "images": {json.dumps(images)}, "categories": {json.dumps(named)}}}')
 
 
-def coco_annotation(
-    annotation: Annotation, shapes: Literal["mask", "polygon"] = "mask", tolerance: float = 0.0
-) -> dict[str, Any]:
+def coco_annotation(annotation: Annotation, shapes: Shapes = "mask", tolerance: float = 0.0) -> dict[str, Any]:
     """One object's entry without its numbers; area and box are those of the exact mask."""
     if shapes == "mask":
         segmentation: Any = annotation.code

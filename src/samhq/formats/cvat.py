@@ -10,12 +10,12 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
 from xml.etree import ElementTree
 
 import numpy as np
 
 from samhq.formats.bridge import bridged
+from samhq.formats.options import Shapes
 from samhq.masks import rle
 from samhq.results.annotation import Annotation
 from samhq.results.picture import Picture
@@ -25,7 +25,7 @@ from samhq.storage.names import xml_text
 
 @contextmanager
 def open_cvat(
-    path: Path, *, shapes: Literal["mask", "polygon"] = "mask", tolerance: float = 0.0, labels: Sequence[str] = ()
+    path: Path, *, shapes: Shapes = "mask", tolerance: float = 0.0, labels: Sequence[str] = ()
 ) -> Iterator[Callable[[Picture], list[Path]]]:
     """A function that adds a picture; the file is written atomically when the block ends.
 
@@ -66,7 +66,7 @@ def _meta(labels: Sequence[str], count: int) -> ElementTree.Element:
     return meta
 
 
-def _image(picture: Picture, number: int, shapes: Literal["mask", "polygon"], tolerance: float) -> ElementTree.Element:
+def _image(picture: Picture, number: int, shapes: Shapes, tolerance: float) -> ElementTree.Element:
     height, width = picture.size_hw
     name = xml_text(picture.file_name)
     image = ElementTree.Element("image", id=str(number), name=name, width=str(width), height=str(height))

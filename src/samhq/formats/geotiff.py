@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from samhq.config import Order
 from samhq.errors import ConfigError
 from samhq.extras import from_extra
-from samhq.results.label_map import Order, label_map, palette
+from samhq.results.label_map import label_map, palette
 from samhq.results.picture import Picture
 from samhq.storage.atomic import write_bytes
 

@@ -9,19 +9,20 @@ import base64
 import io
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from samhq.formats.bridge import bridged
+from samhq.formats.options import Shapes
 from samhq.results.annotation import Annotation
 from samhq.results.picture import Picture
 from samhq.storage.atomic import write_json
 
 
 def labelme_record(
-    picture: Picture, image_path: str, shapes: Literal["mask", "polygon"] = "mask", tolerance: float = 0.0
+    picture: Picture, image_path: str, shapes: Shapes = "mask", tolerance: float = 0.0
 ) -> dict[str, Any]:
     """The content of a file that refers to the picture as `image_path`, relative to the file's own folder.
 
@@ -44,9 +45,7 @@ def labelme_record(
     }
 
 
-def write_labelme(
-    picture: Picture, path: Path, shapes: Literal["mask", "polygon"] = "mask", tolerance: float = 0.0
-) -> Path:
+def write_labelme(picture: Picture, path: Path, shapes: Shapes = "mask", tolerance: float = 0.0) -> Path:
     """Writes the record to a file, with a relative path to the picture if its `source` is known."""
     image_path = picture.file_name
     if picture.source is not None:

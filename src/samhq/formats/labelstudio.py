@@ -16,6 +16,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from samhq.formats.bridge import bridged
+from samhq.formats.options import Shapes
 from samhq.masks import rle
 from samhq.masks.regions import Piece
 from samhq.results.annotation import LABEL, Annotation
@@ -34,7 +35,7 @@ _TAGS = {"mask": "BrushLabels", "polygon": "PolygonLabels"}
 def open_labelstudio(
     path: Path,
     *,
-    shapes: Literal["mask", "polygon"] = "mask",
+    shapes: Shapes = "mask",
     tolerance: float = 0.0,
     labels: Sequence[str] = (),
     image_url: str = "/data/local-files/?d=",
@@ -62,7 +63,7 @@ def open_labelstudio(
 
 def labelstudio_task(
     picture: Picture,
-    shapes: Literal["mask", "polygon"] = "mask",
+    shapes: Shapes = "mask",
     tolerance: float = 0.0,
     image_url: str = "/data/local-files/?d=",
 ) -> dict[str, Any]:
@@ -79,7 +80,7 @@ def labelstudio_task(
 
 
 def region_values(
-    annotation: Annotation, shapes: Literal["mask", "polygon", "box"] = "mask", tolerance: float = 0.0
+    annotation: Annotation, shapes: Shapes | Literal["box"] = "mask", tolerance: float = 0.0
 ) -> list[dict[str, Any]]:
     """What the regions of an object hold: one brush, a polygon for each area, or one rectangle; an empty mask has none.
 
@@ -113,7 +114,7 @@ def region(
     return content if annotation.confidence is None else content | {"score": annotation.confidence}
 
 
-def labelling_page(labels: Sequence[str], shapes: Literal["mask", "polygon"] = "mask") -> str:
+def labelling_page(labels: Sequence[str], shapes: Shapes = "mask") -> str:
     """The labelling configuration with the names that the regions use."""
     view = ElementTree.Element("View")
     ElementTree.SubElement(view, "Image", name="image", value="$image", zoom="true")

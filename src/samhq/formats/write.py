@@ -8,9 +8,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -21,49 +20,13 @@ from samhq.formats.geojson import write_geojson
 from samhq.formats.geotiff import write_geotiff
 from samhq.formats.labelme import write_labelme
 from samhq.formats.labelstudio import open_labelstudio
+from samhq.formats.options import WriteOptions
 from samhq.formats.svg import write_svg
 from samhq.formats.yolo import open_yolo
 from samhq.image.write import write_mask, write_picture
-from samhq.masks.finish import Finish
-from samhq.options import one_of, real_number, yes_or_no
-from samhq.results.label_map import Order, write_label_map
+from samhq.results.label_map import write_label_map
 from samhq.results.picture import Picture
 from samhq.results.sa1b import write_sa1b
-
-
-@dataclass(frozen=True)
-class WriteOptions:
-    """How masks are written; each format uses the options that concern it."""
-
-    shapes: Literal["mask", "polygon"] = "mask"
-    """Exact masks, or polygons to edit. For formats with both: coco, cvat, labelme, labelstudio."""
-
-    tolerance: float = 0.0
-    """Largest distance in pixels between a simplified outline and the exact one. 0: keep every corner."""
-
-    labels: tuple[str, ...] = ()
-    """Class names in the order of their numbers. Other classes get the next numbers."""
-
-    order: Order = "area"
-    """Which of several objects owns a pixel of a label map: the smallest, or the one with the best score."""
-
-    embed: bool = False
-    """Embed the picture in the SVG instead of a link to it."""
-
-    image_url: str = "/data/local-files/?d="
-    """Prefix of a picture's name in the URL from which Label Studio fetches it."""
-
-    finish: Finish = field(default_factory=Finish)
-    """How masks are cleaned before they are written."""
-
-    def __post_init__(self) -> None:
-        one_of("shapes", self.shapes, Literal["mask", "polygon"])
-        one_of("order", self.order, Order)
-        object.__setattr__(self, "tolerance", real_number("tolerance", self.tolerance, 0))
-        object.__setattr__(self, "embed", yes_or_no("embed", self.embed))
-        if isinstance(self.labels, str) or not all(isinstance(label, str) for label in self.labels):
-            raise ConfigError(f"Expected labels as a list of names, got {self.labels!r:.80}. Write ['cat', 'dog'].")
-
 
 Add = Callable[[Picture], list[Path]]
 

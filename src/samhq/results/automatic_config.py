@@ -1,19 +1,23 @@
-"""The options of whole-image segmentation: where it looks and what it keeps. Knows nothing of networks or files."""
+"""The options of whole-image segmentation: which points and crops it uses and which masks it keeps.
+
+Knows nothing about networks or files. Imports NumPy only inside functions: flags of the command line grow from the
+options, and help is fast.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from samhq import options
 from samhq.config import MASK_THRESHOLD, Candidates, Defaults, HQMode
-from samhq.errors import ConfigError, ImageError, did_you_mean
-from samhq.image.crops import point_grid
-from samhq.image.read import as_array, describe
-from samhq.shapes import Float64
+from samhq.errors import ConfigError, did_you_mean
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from samhq.shapes import Float64
 
 #: The options that can be changed after the network ran; see `Everything.filter`.
 REFILTERED = ("pred_iou_thresh", "stability_score_thresh", "box_nms_thresh", "crop_nms_thresh", "min_mask_region_area")
@@ -24,7 +28,7 @@ class AutomaticConfig:
     """Which points and crops whole-image segmentation uses and which masks it keeps, as in segment-anything."""
 
     points_per_side: int | None = 32
-    """Points along each side of the picture; None if `point_grids` has the points."""
+    """Points along each side of the picture. The model gets the square of this number of points."""
 
     points_per_batch: int = 64
     """Largest number of points to decode at once. On a CPU fewer are used, so that they fit into its cache."""
@@ -42,7 +46,7 @@ class AutomaticConfig:
     """In a crop, drop a mask if its box has a larger IoU than this with the box of a mask of higher predicted IoU."""
 
     crop_n_layers: int = 0
-    """Also segment crops: 4 in the first layer, 16 more in the second, and so on."""
+    """Also segment crops, for small objects: 4 in the first layer, 16 more in the second, and so on."""
 
     crop_nms_thresh: float = 0.7
     """As `box_nms_thresh`, but between crops. The mask from the smaller crop stays."""
@@ -54,7 +58,7 @@ class AutomaticConfig:
     """Divide the points per side by this in each further layer of crops."""
 
     point_grids: Sequence[Any] | None = None
-    """Points of each layer [N,2] as (x, y) in 0..1 of a crop, in place of `points_per_side`."""
+    """Points of each layer [N,2] as (x, y) in 0..1 of a crop, in place of `points_per_side`, which is then None."""
 
     min_mask_region_area: int = 0
     """Fill holes and remove islands of fewer pixels than this."""
@@ -84,13 +88,9 @@ class AutomaticConfig:
             )
         self._check_values()
         if self.point_grids is not None:
-            grids = tuple(_checked_grid(grid) for grid in _as_list(self.point_grids))
-            if len(grids) <= self.crop_n_layers:
-                raise ConfigError(
-                    f"Expected point_grids for {self.crop_n_layers + 1} layers, the picture's included, got "
-                    f"{len(grids)}. Add grids or lower crop_n_layers."
-                )
-            object.__setattr__(self, "point_grids", grids)
+            from samhq.results.point_grids import checked_grids
+
+            object.__setattr__(self, "point_grids", checked_grids(self.point_grids, self.crop_n_layers))
         self._check_amount()
 
     def _check_values(self) -> None:
@@ -107,6 +107,7 @@ class AutomaticConfig:
         factor = "crop_n_points_downscale_factor"
         checked[factor] = options.real_number(factor, getattr(self, factor), 1, 2048)
         checked["mask_threshold"] = options.real_number("mask_threshold", self.mask_threshold)
+        checked["second_pass"] = options.yes_or_no("second_pass", self.second_pass)
         for name, words in (("candidates", Candidates), ("hq", HQMode)):
             if getattr(self, name) is not None:
                 options.one_of(name, getattr(self, name), words)
@@ -146,40 +147,18 @@ class AutomaticConfig:
 
     def grid(self, layer: int) -> Float64[np.ndarray, "N 2"]:
         """The points of a crop in a layer, (x, y) in 0..1; at least one point."""
-        if self.point_grids is not None:
-            return np.asarray(self.point_grids[layer])
-        return point_grid(self._per_side(layer))
+        from samhq.image.crops import point_grid
+
+        return point_grid(self._per_side(layer)) if self.point_grids is None else self.point_grids[layer]
 
 
 _MOST_POINTS = 1 << 22  #: Most points for one picture with all its crops: hours of work on the fastest machines.
 #: The least and the largest value.
-_WHOLE = {"points_per_side": (1, 2048), "points_per_batch": (1,), "crop_n_layers": (0, 8)}
+_WHOLE = {"points_per_side": (1, 2048), "points_per_batch": (1,), "crop_n_layers": (0, 8), "low_res_region_area": (0,)}
 _FROM_ZERO = (
     "pred_iou_thresh", "stability_score_thresh", "stability_score_offset", "box_nms_thresh", "crop_nms_thresh",
     "min_mask_region_area",
 )  # fmt: skip
-
-
-def _as_list(grids: Any) -> list[Any]:
-    try:
-        return list(grids)
-    except TypeError as error:
-        raise ConfigError(
-            f"Expected point_grids as a list of points [N, 2], one a layer, got {grids!r:.80}."
-        ) from error
-
-
-def _checked_grid(grid: Any) -> np.ndarray:
-    try:
-        points = as_array(grid).astype(np.float64)
-    except ImageError as error:
-        raise ConfigError(f"Expected each of point_grids as points [N, 2], got {describe(grid)}.") from error
-    if points.ndim != 2 or points.shape[1] != 2 or not len(points) or not ((points >= 0) & (points <= 1)).all():
-        raise ConfigError(
-            f"Expected each of point_grids as points [N, 2], (x, y) in 0..1 of a crop, got shape {list(points.shape)}. "
-            "Divide pixels by the crop's width and height."
-        )
-    return points
 
 
 def as_config(config: AutomaticConfig | None, options: dict[str, Any], defaults: Defaults) -> AutomaticConfig:
@@ -197,11 +176,6 @@ def as_config(config: AutomaticConfig | None, options: dict[str, Any], defaults:
 
 def config_record(config: AutomaticConfig) -> dict[str, Any]:
     """The options by name, as JSON values."""
-    values = {field.name: _plain(getattr(config, field.name)) for field in fields(config)}
+    values = {field.name: getattr(config, field.name) for field in fields(config)}
     grids = config.point_grids
-    return values | {"point_grids": None if grids is None else [as_array(grid).tolist() for grid in grids]}
-
-
-def _plain(value: Any) -> Any:
-    """A NumPy number as a Python number; everything else unchanged."""
-    return value.item() if isinstance(value, np.generic) else value
+    return values | {"point_grids": None if grids is None else [grid.tolist() for grid in grids]}

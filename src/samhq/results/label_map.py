@@ -6,19 +6,16 @@ A pixel's value is the number of its object in the picture, from 1; 0 is the bac
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from PIL import Image
 
+from samhq.config import Order
 from samhq.errors import ConfigError
 from samhq.image.draw import colour
 from samhq.image.files import save_picture
 from samhq.results.picture import Picture
 from samhq.shapes import UInt
-
-#: Which of several overlapping objects owns a pixel: the smallest, or the one with the best score.
-Order = Literal["area", "score"]
 
 
 def label_map(picture: Picture, order: Order = "area") -> UInt[np.ndarray, "H W"]:

@@ -13,7 +13,8 @@ from typing import Any
 
 from samhq.errors import did_you_mean
 from samhq.formats.coco import open_coco
-from samhq.formats.write import FORMATS, WriteOptions, open_formats
+from samhq.formats.options import WriteOptions
+from samhq.formats.write import FORMATS, open_formats
 from samhq.results.annotation import Annotation
 from samhq.results.picture import Picture, georeference
 from samhq.serve.faults import Fault

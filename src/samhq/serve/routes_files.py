@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse
 from starlette.background import BackgroundTask
 
-from samhq.formats.write import WriteOptions
+from samhq.formats.options import WriteOptions
 from samhq.serve.exports import export
 from samhq.serve.faults import Fault
 from samhq.serve.imports import ImportFormat, import_labels
