@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,11 @@ TOKEN = "test"
 PATIENCE_S = 120
 
 
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server for all tests; each test works on a picture of its own."""
-    pytest.importorskip("fastapi", reason="no fastapi here; install samhq[serve]")
-    folder = tmp_path_factory.mktemp("pictures")
-    log = folder.parent / "server.log"
-    command = [sys.executable, "-m", "samhq", "serve", str(folder), "--port", "0", "--token", TOKEN, "--no-open"]
+@contextmanager
+def serving(folder: Path, port: int = 0) -> Iterator[Server]:
+    """A server of a folder, until the block ends."""
+    log = folder.parent / f"{folder.name}.log"
+    command = [sys.executable, "-m", "samhq", "serve", str(folder), "--port", str(port), "--token", TOKEN, "--no-open"]
     with log.open("w", encoding="utf-8") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
     try:
@@ -41,6 +40,21 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     finally:
         process.terminate()
         process.wait(timeout=30)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for all tests; each test works on a picture of its own."""
+    pytest.importorskip("fastapi", reason="no fastapi here; install samhq[serve]")
+    with serving(tmp_path_factory.mktemp("pictures")) as started:
+        yield started
+
+
+@pytest.fixture
+def serve() -> Callable[..., AbstractContextManager[Server]]:
+    """Starts a server of a test's own, which may be killed."""
+    pytest.importorskip("fastapi", reason="no fastapi here; install samhq[serve]")
+    return serving
 
 
 @pytest.fixture(scope="session")

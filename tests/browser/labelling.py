@@ -42,6 +42,11 @@ def mask_of(rle: dict[str, Any]) -> np.ndarray:
     return coco_mask.decode({"size": rle["size"], "counts": rle["counts"].encode()}).astype(bool)
 
 
+def near(found: list[list[float]], *expected: tuple[float, float]) -> bool:
+    """Whether points are where they were clicked, within a pixel of the screen."""
+    return len(found) == len(expected) and bool(np.allclose(found, expected, atol=1.0))
+
+
 @dataclass(frozen=True)
 class Server:
     """A running `samhq serve`."""
@@ -74,7 +79,7 @@ class Server:
         about = PngInfo()
         about.add_text("Title", name)
         buffer = io.BytesIO()
-        image.save(buffer, "PNG", compress_level=1, pnginfo=about)
+        image.save(buffer, "PNG", compress_level=1, pnginfo=about, exif=image.getexif())
         safe = "".join(sign if sign.isalnum() else "-" for sign in name)
         return self.ask(f"/images?name={safe}.png", buffer.getvalue())
 
@@ -116,6 +121,13 @@ class Labelling:
     def view(self) -> dict[str, float]:
         """Scale and offset of the picture."""
         return self.page.evaluate("samhq.state().view")
+
+    def zoom(self, scale: float) -> None:
+        """Turns the wheel until the picture is about as large."""
+        while abs(turn := 450 * float(np.log(self.view()["scale"] / scale))) > 90:
+            before = self.view()
+            self.page.mouse.wheel(0, float(np.clip(turn, -240, 240)))
+            self.until(lambda before=before: self.view() != before)
 
     def work_ms(self, act: Callable[[], object]) -> float:
         """Processor time that the page's main thread spends meanwhile; other programs do not count."""

@@ -1,0 +1,129 @@
+"""What undo brings back, and what outlives a reload and a killed server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from pycocotools import mask as coco_mask
+from tests.browser.labelling import Labelling, Server, near
+
+pytestmark = pytest.mark.browser
+Open = Callable[..., Labelling]
+CUP, SAUCER, TABLE = (300.0, 190.0), (180.0, 290.0), (40.0, 40.0)
+
+
+def test_undo_and_redo_go_through_every_state(label: Open) -> None:
+    page = label()
+    stages = [page.settle()]
+    for act in (
+        lambda: page.click(*CUP),
+        lambda: page.click(*TABLE, button="right"),
+        lambda: page.press("2"),
+        lambda: page.press("Enter"),
+        lambda: page.click(*SAUCER),
+        lambda: page.press("Enter"),
+        lambda: page.press("l"),
+        lambda: page.press("l"),
+        lambda: page.press("Delete"),
+    ):
+        act()
+        stages.append(page.settle())
+    kept = [(stage["draft"], stage["objects"]) for stage in stages]
+    for expected in reversed(kept[:-1]):
+        found = page.press("Control+z")
+        assert (found["draft"], found["objects"]) == expected
+    for expected in kept[1:]:
+        found = page.press("Control+Shift+z")
+        assert (found["draft"], found["objects"]) == expected
+    assert page.errors == []
+
+
+def test_a_reload_in_the_middle_loses_nothing(label: Open) -> None:
+    page = label()
+    page.click(*CUP)
+    page.press("Enter")
+    page.click(*SAUCER)
+    page.press("b")
+    page.drag((60, 60), (110, 80), (140, 60))
+    before = page.settle()
+    assert before["draft"]["edited"] is not None
+    page.page.reload()
+    page.opened()
+    after = page.settle()
+    assert (after["draft"], after["objects"]) == (before["draft"], before["objects"])
+    back = page.press("Control+z")
+    assert back["draft"]["edited"] is None
+    assert near(back["draft"]["points"], SAUCER)
+    page.until(lambda: page.state()["candidates"] is not None)
+
+
+def test_fifty_steps_back_and_forth_give_the_same_bytes_after_a_reload_too(label: Open) -> None:
+    page = label()
+    path = f"/images/{page.row['id']}"
+    kept = [kept_of(page.server.ask(f"{path}/state"))]
+    for step in range(50):
+        page.server.ask(f"{path}/commands", {"command": command(page.row, step)})
+        kept.append(kept_of(page.server.ask(f"{path}/state")))
+    page.page.reload()
+    page.opened()
+    for expected in reversed(kept[:-1]):
+        page.press("Control+z")
+        assert kept_of(page.server.ask(f"{path}/state")) == expected
+    assert (page.state()["draft"], page.state()["objects"]) == (None, [])
+    page.page.reload()
+    page.opened()
+    for expected in kept[1:]:
+        page.press("Control+Shift+z")
+        assert kept_of(page.server.ask(f"{path}/state")) == expected
+    assert page.state()["objects"] == kept[-1][1]
+    assert page.errors == []
+
+
+def kept_of(state: dict[str, Any]) -> tuple[Any, Any]:
+    """What undo has to bring back."""
+    return state["draft"], state["objects"]
+
+
+def command(row: dict[str, Any], step: int) -> dict[str, Any]:
+    """The step-th command: prompts, and now and then an accepted mask."""
+    if step % 5 == 4:
+        mask = np.zeros((row["height"], row["width"]), np.uint8, order="F")
+        mask[step : step + 30, 3 * step : 3 * step + 40] = 1
+        code = coco_mask.encode(mask)
+        edited = {"size": code["size"], "counts": code["counts"].decode()}
+        return {"type": "commit", "draft": {"points": [], "labels": [], "edited": edited}, "overlap": "newest"}
+    points = [[10.0 * at + step, 5.0 * at] for at in range(1, step % 5 + 2)]
+    return {"type": "set_draft", "draft": {"points": points, "labels": [1] * len(points)}}
+
+
+def test_a_killed_server_loses_nothing_that_was_shown(
+    serve: Callable[..., AbstractContextManager[Server]], browser: Any, picture: Image.Image, tmp_path: Path
+) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    picture.save(folder / "cup.png")
+    with serve(folder) as server:
+        (row,) = server.ask("/images")["images"]
+        page = Labelling(server, browser.new_page(), row)
+        page.click(*CUP)
+        page.press("Enter")
+        page.click(*SAUCER)
+        before = page.click(*TABLE, button="right")
+        server.process.kill()
+        server.process.wait()
+    page.page.mouse.click(*page.on_screen(500, 50))
+    page.until(lambda: "does not answer" in page.state()["status"]["text"])
+    with serve(folder, int(server.url.rsplit(":", 1)[1])):
+        page.page.reload()
+        page.opened()
+        after = page.settle()
+        assert (after["draft"], after["objects"]) == (before["draft"], before["objects"])
+        assert near(page.press("Control+z")["draft"]["points"], SAUCER)
+        assert page.click(*TABLE)["draft"]["labels"] == [1, 1]
+    page.page.close()
