@@ -5,14 +5,14 @@ from __future__ import annotations
 import io
 import tarfile
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
-from samhq.batch.places import Folder, list_pictures, read_address
+from samhq.batch.places import Folder, members_of_tar, read_address, upload
 from samhq.errors import ConfigError
-from tests.cli.segmenting import drawn
 
 
 @pytest.fixture
@@ -32,39 +32,58 @@ def test_a_folder_reads_what_it_wrote(kind: str, tmp_path: Path, memory: str) ->
     assert folder.read("out/a") == b"3"
 
 
-def test_pictures_of_a_folder_a_tar_a_store_and_a_list(tmp_path: Path, memory: str) -> None:
-    content = drawn(tmp_path / "in" / "deep" / "b.png").read_bytes()
-    drawn(tmp_path / "in" / "a.png")
-    (tmp_path / "in" / "note.txt").write_text("no picture")
-    names = ["a.png", "deep/b.png"]
-    with tarfile.open(tmp_path / "set.tar", "w") as tar:
-        for name in ("note.txt", "deep/b.png", "a.png"):
-            tar.add(tmp_path / "in" / name, name)
-    for name in names:
-        Folder(memory).write(name, (tmp_path / "in" / name).read_bytes())
-    for source in (str(tmp_path / "in"), str(tmp_path / "set.tar"), memory):
-        found = list_pictures(source)
-        assert [name for name, _ in found] == names
-        assert read_address(found[1][1]) == content
-    pa = pytest.importorskip("pyarrow")
-    pq = pytest.importorskip("pyarrow.parquet")
-    stream = io.BytesIO()
-    pq.write_table(pa.table({"uri": [uri for _, uri in found], "id": ["y", "x"]}), stream)
-    Folder(memory).write("list.parquet", stream.getvalue())
-    assert list_pictures(f"{memory}/list.parquet") == [("x", found[1][1]), ("y", found[0][1])]
+def test_a_part_of_a_file_can_be_read(tmp_path: Path, memory: str) -> None:
+    for folder in (Folder(str(tmp_path)), Folder(memory)):
+        folder.write("a", b"0123456789")
+        assert folder.read_with("a", lambda stream: stream.read(3)) == b"012"
+        assert folder.read_with("b", lambda stream: stream.read(3)) is None
+        assert folder.read_all(["a", "b", "a"], lambda stream: stream.read()) == [b"0123456789", None, b"0123456789"]
 
 
-def test_sources_that_cannot_be_used(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="got none"):
-        list_pictures(str(tmp_path))
-    pa = pytest.importorskip("pyarrow")
-    pq = pytest.importorskip("pyarrow.parquet")
-    pq.write_table(pa.table({"uri": ["a.png", "a.png"]}), tmp_path / "twice.parquet")
-    with pytest.raises(ConfigError, match="twice"):
-        list_pictures(str(tmp_path / "twice.parquet"))
-    pq.write_table(pa.table({"path": ["a.png"]}), tmp_path / "other.parquet")
-    with pytest.raises(ConfigError, match="column uri"):
-        list_pictures(str(tmp_path / "other.parquet"))
+def write_tar(path: Path, members: dict[str, bytes], mode: str = "w") -> str:
+    with tarfile.open(path, mode) as tar:
+        for name, content in members.items():
+            about = tarfile.TarInfo(name)
+            about.size = len(content)
+            tar.addfile(about, io.BytesIO(content))
+    return str(path)
+
+
+def test_members_of_tars_here_and_in_a_store(tmp_path: Path, memory: str) -> None:
+    members = {"a.png": b"first", "./deep/b.png": bytes(2000), "empty": b""}
+    local = write_tar(tmp_path / "set.tar", members)
+    Folder(memory).write("set.tar", Path(local).read_bytes())
+    for tar in (local, f"{memory}/set.tar"):
+        assert list(members_of_tar(tar)) == ["a.png", "deep/b.png", "empty"]
+        for name, content in members.items():
+            assert read_address(f"tar://{name.removeprefix('./')}::{tar}") == content
+        with pytest.raises(FileNotFoundError):
+            read_address(f"tar://c.png::{tar}")
+    with ThreadPoolExecutor(8) as readers:
+        found = readers.map(read_address, [f"tar://{name}::{local}" for name in ("a.png", "deep/b.png") * 50])
+    assert list(found) == [b"first", bytes(2000)] * 50
+
+
+def test_files_that_are_no_tars(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="uncompressed tar"):
+        members_of_tar(write_tar(tmp_path / "packed.tar", {"a.png": b"1"}, "w:gz"))
+    with pytest.raises(FileNotFoundError):
+        members_of_tar(str(tmp_path / "none.tar"))
+
+
+@pytest.mark.parametrize("address", ["ssh://host/a.png", "github://a:b@main/x.png", "data://x"])
+def test_other_stores_are_refused(address: str) -> None:
+    with pytest.raises(ConfigError, match="known store"):
+        read_address(address)
+
+
+def test_a_folder_is_put_into_a_store(tmp_path: Path, memory: str) -> None:
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "a.txt").write_text("1")
+    (tmp_path / "b.txt").write_text("2")
+    upload(tmp_path, f"{memory}/to")
+    assert Folder(memory).read("to/deep/a.txt") == b"1"
+    assert Folder(memory).read("to/b.txt") == b"2"
 
 
 def test_a_store_that_fails_now_and_then_is_asked_again(memory: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,9 +15,9 @@ import pytest
 from samhq.batch.engine import Engine
 from samhq.batch.pool import Died
 from samhq.batch.ray_engine import RayEngine
-from samhq.batch.sharded import read_rows, run_sharded
+from samhq.batch.sharded import run_sharded
 from samhq.errors import CheckpointError
-from tests.batch.sharding import planned, shard_files
+from tests.batch.sharding import check, planned, shard_files
 
 ray = pytest.importorskip("ray")
 pytestmark = pytest.mark.slow
@@ -67,15 +67,14 @@ def test_a_node_is_killed_and_the_job_ends_as_if_it_never_was(cluster: Any, tmp_
     assert isinstance(engine, Engine)
     done: list[int] = []
 
-    def kill(report: object) -> None:
+    def kill(*_: object) -> None:
         done.append(1)
         if len(done) == 4:
             cluster.remove_node(cluster.nodes_with_work[0], allow_graceful=False)
 
     tally = run_sharded(job.folder.address, engine, tell=kill)
     assert tally.lost == ()
-    assert shard_files(job) == shard_files(undisturbed)
-    assert [row["id"] for row in read_rows(job.folder.address)] == [name for name, _ in job.pictures]
+    check(job, shard_files(undisturbed))
 
 
 def test_a_killed_actor_is_replaced_and_an_error_ends_the_run(cluster: Any) -> None:

@@ -15,15 +15,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from samhq.batch import sharded
 from samhq.batch.engine import Processes
 from samhq.batch.places import Folder
-from samhq.batch.plan import SUCCESS, ShardedJob, plan_job
+from samhq.batch.plan import SUCCESS, SUMMARY, ShardedJob, plan_job
 from samhq.batch.pool import Died
-from samhq.batch.sharded import ShardReport, read_rows, run_sharded
+from samhq.batch.rows import read_rows
+from samhq.batch.shard_work import ShardReport
+from samhq.batch.sharded import RunProgress, run_sharded
+from samhq.batch.status import job_status
 from samhq.errors import ConfigError
 from samhq.masks import rle
-from tests.batch.sharding import planned, shard_files
+from tests.batch.sharding import check, planned, shard_files
+from tests.cli.segmenting import drawn
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,19 +43,17 @@ def job(tmp_path: Path, undisturbed: dict[str, bytes]) -> ShardedJob:
     return planned(tmp_path)
 
 
-def check(job: ShardedJob, undisturbed: dict[str, bytes]) -> None:
-    """Every id of the manifest has one row, no file is left over, and the bytes are those of an undisturbed run."""
-    ids = [row["id"] for row in read_rows(job.folder.address)]
-    assert ids == [name for name, _ in job.pictures]
-    assert shard_files(job) == undisturbed
-    assert Path(job.folder.address, SUCCESS).is_file()
-
-
 def test_every_picture_has_a_row(job: ShardedJob, undisturbed: dict[str, bytes]) -> None:
-    reports: list[ShardReport] = []
-    tally = run_sharded(job.folder.address, tell=reports.append)
+    reports: list[tuple[ShardReport, RunProgress]] = []
+    tally = run_sharded(job.folder.address, tell=lambda *told: reports.append(told))
     assert (tally.done, tally.skipped, tally.lost, tally.errors) == (4, 0, (), 2)
-    assert [report.shard for report in reports] == [0, 1, 2, 3]
+    assert [report.shard for report, _ in reports] == [0, 1, 2, 3]
+    assert [(progress.shards_done, progress.pictures_left) for _, progress in reports] == [
+        (1, 5),
+        (2, 3),
+        (3, 1),
+        (4, 0),
+    ]
     check(job, undisturbed)
     rows = {row["id"]: row for row in read_rows(job.folder.address)}
     broken = rows.pop("broken.png")
@@ -136,18 +137,49 @@ def test_a_full_disk_ends_the_run_and_leaves_no_torn_file(
     check(job, undisturbed)
 
 
+def test_pictures_that_failed_are_tried_again(job: ShardedJob, undisturbed: dict[str, bytes], tmp_path: Path) -> None:
+    address = job.folder.address
+    run_sharded(address)
+    drawn(tmp_path / "in" / "broken.png", 40, 60)  # repaired
+    reports: list[ShardReport] = []
+    tally = run_sharded(address, retry_errors=True, tell=lambda report, _: reports.append(report))
+    assert (tally.done, tally.errors) == (2, 1)
+    assert [(report.shard, report.revision, report.pictures) for report in reports] == [(0, 1, 1), (3, 1, 1)]
+    rows = {row["id"]: (row["status"], row["attempts"]) for row in read_rows(address)}
+    assert (rows["broken.png"], rows["one.png"], rows["deep/p0.png"]) == (("ok", 2), ("error", 2), ("ok", 1))
+    files = shard_files(job)
+    assert {name: files.pop(name) for name in undisturbed} == undisturbed, "what was there stays"
+    assert set(files) == {"shard-00000.r1.parquet", "shard-00003.r1.parquet"}
+    assert job_status(address).errors == 1
+    assert run_sharded(address, retry_errors=True).done == 1
+    assert [row["id"] for row in read_rows(address)] == [name for name, _ in job.pictures]
+    assert run_sharded(address).done == 0
+
+
+def test_too_many_failures_stop_the_run(job: ShardedJob, undisturbed: dict[str, bytes]) -> None:
+    tally = run_sharded(job.folder.address, max_error_rate=0.3)
+    assert (tally.stopped, tally.done, tally.errors) == (True, 1, 1), "one of the two pictures of the first shard"
+    tally = run_sharded(job.folder.address, max_error_rate=0.3)
+    assert (tally.stopped, tally.done, tally.errors) == (False, 3, 1), "one of five"
+    check(job, undisturbed)
+    with pytest.raises(ConfigError, match="share of failed pictures"):
+        run_sharded(job.folder.address, max_error_rate=2)
+
+
+def test_a_finished_job_has_a_summary(job: ShardedJob) -> None:
+    run_sharded(job.folder.address, part=(0, 2))
+    assert not Path(job.folder.address, SUMMARY).exists()
+    run_sharded(job.folder.address)
+    summary = json.loads(Path(job.folder.address, SUMMARY).read_text())
+    assert (summary["images"], summary["pictures"], summary["errors"], summary["empty"]) == (7, 7, 2, 0)
+    assert summary["rate"] > 0
+
+
 def test_other_weights_under_the_same_name_are_refused(job: ShardedJob) -> None:
     weights = Path(job.question.model.model or "")
     weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
     with pytest.raises(ConfigError, match="planned with"):
         run_sharded(job.folder.address)
-
-
-def test_pictures_come_in_order_however_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sharded, "_pixels", lambda uri: np.full((1, 1, 3), int(uri), np.uint8))
-    given = [(str(number), str(number)) for number in range(50)]
-    found = [(name, int(image[0, 0, 0])) for name, _, image in sharded._read(given, sharded._Clock())]
-    assert found == [(str(number), number) for number in range(50)]
 
 
 def command(job: ShardedJob, *flags: str) -> list[str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 
-from samhq.batch.shards import is_whole, packed, shard_name, unpacked
+from samhq.batch.shards import Footer, packed, read_footer, revisions_of, shard_name, unpacked
 
 INSTANCE = {"counts": b"01", "bbox": [1.0, 2.0, 3.0, 4.0], "area": 12, "iou": 0.5}
 ROWS = [
@@ -22,18 +24,26 @@ def test_rows_come_back() -> None:
     assert packed(ROWS, "f") == packed(ROWS, "f")
 
 
-def test_only_a_whole_file_of_the_job_counts() -> None:
-    content = packed(ROWS, "f")
-    assert is_whole(content, "f", 2)
-    assert not is_whole(content, "g", 2)
-    assert not is_whole(content, "f", 3)
-    assert not is_whole(None, "f", 2)
+def test_the_footer_counts() -> None:
+    empty = {"id": "c", "uri": "c.png", "status": "empty", "height": 1, "width": 1, "instances": []}
+    assert read_footer(io.BytesIO(packed([*ROWS, empty], "f"))) == Footer("f", 3, 1, 1)
 
 
 @pytest.mark.parametrize("cut", [0, 3, 50, -1])
-def test_a_torn_file_does_not_count(cut: int) -> None:
-    assert not is_whole(packed(ROWS, "f")[:cut], "f", 2)
+def test_a_file_that_is_cut_short_has_no_footer(cut: int) -> None:
+    assert read_footer(io.BytesIO(packed(ROWS, "f")[:cut])) is None
 
 
-def test_names_sort_by_number() -> None:
-    assert sorted([shard_name(10), shard_name(9)]) == ["shard-00009.parquet", "shard-00010.parquet"]
+def test_a_foreign_parquet_file_has_no_footer() -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    stream = io.BytesIO()
+    pq.write_table(pa.table({"id": ["a"]}), stream)
+    assert read_footer(stream) is None
+
+
+def test_names_sort_by_number_and_say_their_revision() -> None:
+    names = [shard_name(10), shard_name(9, 2), shard_name(9), shard_name(123456)]
+    assert sorted(names[:3]) == ["shard-00009.parquet", "shard-00009.r2.parquet", "shard-00010.parquet"]
+    assert revisions_of([*names, "_SUCCESS", "shard-1.parquet"]) == {9: [0, 2], 10: [0], 123456: [0]}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from samhq.batch.sharded import run_sharded
-from samhq.batch.status import job_status
+from samhq.batch.status import _rate, job_status
 from tests.batch.sharding import planned
 
 
@@ -25,3 +25,11 @@ def test_a_job_half_done(tmp_path: Path) -> None:
     run_sharded(job.folder.address)
     done = job_status(job.folder.address)
     assert (done.pictures, done.errors, done.eta_s) == (7, 2, 0)
+
+
+def test_the_rate_leaves_out_pauses_and_counts_parallel_work_once() -> None:
+    work = [(0, 10, 5), (2, 6, 5), (8, 12, 5), (100, 108, 5)]  # busy from 0 to 12 and from 100 to 108
+    events = [{"began": began, "ended": ended, "pictures": pictures} for began, ended, pictures in work]
+    assert _rate(events) == pytest.approx(20 / 20)
+    assert _rate([]) is None
+    assert _rate([{"began": 1.0, "ended": 1.0, "pictures": 3}]) is None

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.cli.segmenting import Shown, drawn
 
-from samhq.batch.sharded import read_rows
+from samhq.batch.rows import read_rows
 from samhq.cli.main import main
 
 
@@ -50,6 +50,44 @@ def test_prompts_of_a_file(folder: Path, weights: Path) -> None:
     assert [row["status"] for row in rows] == ["ok", "empty", "empty"]
 
 
+def test_export_and_second_attempts(folder: Path, weights: Path, capsys: Shown) -> None:
+    job, out = str(folder / "job"), folder / "out"
+    whole = (folder / "in" / "b.png").read_bytes()
+    (folder / "in" / "b.png").write_bytes(b"no picture")
+    assert plan(folder, weights, "--box", "5,5,40,30") == 0
+    assert main(["batch", "export", job, "--format", "coco", "-o", str(out)]) == 2
+    assert "samhq batch run" in capsys.readouterr().err
+    assert main(["batch", "run", job, "--price-per-hour", "3"]) == 1
+    said = capsys.readouterr().out
+    assert "3 pictures in" in said
+    assert "for a million" in said
+    (folder / "in" / "b.png").write_bytes(whole)
+    assert main(["batch", "export", job, "--format", "coco", "-o", str(out)]) == 0
+    assert "2 masks of 2 pictures; 1 failed ones left out" in capsys.readouterr().out
+    assert main(["batch", "run", job, "--retry-errors", "--quiet"]) == 0
+    assert main(["batch", "export", job, "--format", "coco", "--format", "yolo", "-o", str(out)]) == 0
+    assert "3 masks of 3 pictures" in capsys.readouterr().out
+    assert len(json.loads((out / "coco.json").read_text())["images"]) == 3
+
+
+def test_too_many_failures(folder: Path, weights: Path, capsys: Shown) -> None:
+    (folder / "in" / "a.png").write_bytes(b"no picture")
+    assert plan(folder, weights, "--box", "5,5,40,30", "--shard-size", 1) == 0
+    assert main(["batch", "run", str(folder / "job"), "--max-error-rate", "0.01"]) == 1
+    assert "Stopped: more than 1 % of the pictures failed" in capsys.readouterr().out
+
+
+def test_embeddings_for_prompts_later(folder: Path, weights: Path, capsys: Shown) -> None:
+    assert plan(folder, weights, "--embed", "--store", "float16", "--batch-size", 2) == 0
+    assert main(["batch", "run", str(folder / "job"), "--quiet"]) == 0
+    kept = folder / "job" / "embeddings"
+    before = sorted(kept.glob("*.safetensors"))
+    assert len(before) == 1, "the three pictures are the same"
+    flags = ["--box", "5,5,40,30", "--model", str(weights), "--device", "cpu", "--embeddings", str(kept)]
+    assert main(["segment", str(folder / "in"), *flags, "-o", str(folder / "masks")]) == 0
+    assert sorted(kept.glob("*.safetensors")) == before, "none was encoded again"
+
+
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
@@ -57,6 +95,9 @@ def test_prompts_of_a_file(folder: Path, weights: Path) -> None:
         (["--everything", "--box", "1,2,3,4"], "one of --everything"),
         (["--box", "1,2,3,4", "--mask", "m.png"], "without --mask"),
         (["--everything", "--shard-size", "0"], "1 or more"),
+        (["--everything", "--embed"], "one of --everything"),
+        (["--everything", "--store", "float16"], "--embed with --store"),
+        (["--everything", "--batch-size", "0"], "batch size of 1"),
     ],
 )
 def test_plans_that_mean_nothing(folder: Path, weights: Path, flags: list[str], said: str, capsys: Shown) -> None:

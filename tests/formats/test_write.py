@@ -38,6 +38,7 @@ def test_every_format_writes_what_it_says(tmp_path):
     pictures = (scene(f"{name}.jpg", geo=GEO) for name in ("cat", "dog"))
     written = write(list(FORMATS), pictures, tmp_path)
     expected = {"coco.json", "cvat.xml", "labelstudio.json", "labelstudio.xml", "yolo/data.yaml"}
+    expected |= {"webdataset/samples-000000.tar"}
     own = set()
     for name in ("cat", "dog"):
         own |= {f"{name}_mask_{i}.png" for i in range(4)} | {f"{name}_cutout_{i}.png" for i in (0, 1, 3)}

@@ -101,6 +101,22 @@ def test_pictures_of_different_sizes_in_one_batch(segmenter: Segmenter) -> None:
     assert [result.masks.shape for result in results] == [(1, *size) for size in sizes]
 
 
+def test_pictures_encoded_together_are_those_encoded_alone(any_sam: Sam) -> None:
+    segmenter, images = Segmenter(any_sam), [picture(), picture(64, 30, seed=1), picture(9, 90, seed=2)]
+    together = segmenter.encode_batch(images)
+    assert segmenter.encode_batch([]) == []
+    for image, one in zip(images, together, strict=True):
+        alone = segmenter.encode(image)
+        assert one.frame == alone.frame
+        np.testing.assert_array_equal(one.image, image)
+        assert not np.shares_memory(one.image, image)
+        torch.testing.assert_close(one.embedding.features, alone.embedding.features, atol=1e-4, rtol=1e-4)
+        (here,), (there,) = (segmenter.segment(e, points=[[5, 5]]).candidate_scores for e in (one, alone))
+        np.testing.assert_allclose(here, there, atol=1e-4)
+    with pytest.raises(ImageError, match="Picture 1"):
+        segmenter.encode_batch([images[0], "nowhere.png"])
+
+
 def test_arguments_boxes_and_prompts_say_the_same(segmenter: Segmenter) -> None:
     encoded = segmenter.encode(picture())
     by_prompts = segmenter.segment(encoded, prompts=[Prompt(box=[5, 5, 50, 30]), Prompt(box=[1, 1, 9, 30])])

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from samhq.batch.answers import Question as Question
+    from samhq.batch.dataset import export_job as export_job
     from samhq.batch.detect import DetectWork as DetectWork
     from samhq.batch.embed import EmbedWork as EmbedWork
     from samhq.batch.engine import Engine as Engine
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from samhq.batch.plan import plan_job as plan_job
     from samhq.batch.prompts import GivenPrompts as GivenPrompts
     from samhq.batch.ray_engine import RayEngine as RayEngine
+    from samhq.batch.rows import read_rows as read_rows
     from samhq.batch.search import TextSettings as TextSettings
     from samhq.batch.segment import SegmentWork as SegmentWork
     from samhq.batch.settings import BandSettings as BandSettings
@@ -42,12 +44,12 @@ if TYPE_CHECKING:
     from samhq.batch.settings import ModelSettings as ModelSettings
     from samhq.batch.settings import RefineSettings as RefineSettings
     from samhq.batch.settings import TileSettings as TileSettings
-    from samhq.batch.sharded import read_rows as read_rows
     from samhq.batch.sharded import run_sharded as run_sharded
     from samhq.batch.status import job_status as job_status
 
 _NAMES = {
     "answers": ["Question"],
+    "dataset": ["export_job"],
     "detect": ["DetectWork"],
     "embed": ["EmbedWork"],
     "engine": ["Engine", "Loop", "Processes"],
@@ -56,6 +58,7 @@ _NAMES = {
     "plan": ["plan_job"],
     "prompts": ["GivenPrompts"],
     "ray_engine": ["RayEngine"],
+    "rows": ["read_rows"],
     "search": ["TextSettings"],
     "segment": ["SegmentWork"],
     "settings": [
@@ -67,7 +70,7 @@ _NAMES = {
         "RefineSettings",
         "TileSettings",
     ],
-    "sharded": ["read_rows", "run_sharded"],
+    "sharded": ["run_sharded"],
     "status": ["job_status"],
 }
 _WHERE = {name: module for module, names in _NAMES.items() for name in names}

@@ -1,4 +1,4 @@
-"""What a sharded job asks of every picture: pixels in, rows of instances out. No files.
+"""The question that a sharded job asks of every picture: pixels in, fields of a row out. No files but embeddings.
 
 Light until it is used: the network's side is imported inside functions.
 """
@@ -6,25 +6,38 @@ Light until it is used: the network's side is imported inside functions.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from samhq.batch.places import Folder
 from samhq.batch.search import NO_SEARCH, ClassThreshold, ExampleBox, TextSettings
 from samhq.batch.settings import STARTER_MODEL, ModelSettings
+from samhq.errors import ConfigError
 
-#: Instances of a picture (uint8 [H,W,3]) with this id: mappings with the fields of `samhq.batch.shards.INSTANCE`.
-Answer = Callable[[np.ndarray, str], list[dict[str, Any]]]
+if TYPE_CHECKING:
+    from samhq.inference.segment import Segmenter
+
+#: Ids and pixels (uint8 [H,W,3]) of pictures to the fields of their rows: `instances` or `embedding`, as in
+#: `samhq.batch.shards.schema`.
+Answer = Callable[[Sequence[tuple[str, np.ndarray]]], list[dict[str, Any]]]
+
+EMBEDDINGS = "embeddings"  #: The subfolder of a job for embeddings.
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked of every picture: class names, objects by points and boxes, or without both everything.
+    """What is asked of every picture: class names, objects by points and boxes, embeddings, or else everything.
 
     `objects` are mappings with `points` [[x, y]], `labels`, `box` (x0, y0, x1, y1) and `label`, in image pixels;
-    `objects_of` has those of single pictures by id. `automatic` has fields of `AutomaticConfig`.
+    `objects_of` has those of single pictures by id. `automatic` has fields of `AutomaticConfig`. `embed` is the number
+    type of stored embeddings. `batch_size` pictures are encoded at once.
+
+    Raises:
+        ConfigError: a batch size below 1.
     """
 
     model: ModelSettings = STARTER_MODEL
@@ -32,6 +45,12 @@ class Question:
     objects: Sequence[Mapping[str, Any]] = ()
     objects_of: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     automatic: Mapping[str, Any] = field(default_factory=dict)
+    embed: Literal["float32", "float16"] | None = None
+    batch_size: int = 1
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise ConfigError(f"Expected a batch size of 1 or more, got {self.batch_size}. The default is 1.")
 
     def options(self) -> dict[str, Any]:
         """The values that results depend on, as JSON values; weights by their content.
@@ -39,7 +58,8 @@ class Question:
         Raises:
             ConfigError, CheckpointError, OSError: the weights or a file of boxes cannot be read.
         """
-        asked = {"objects": self.objects, "objects_of": self.objects_of, "automatic": self.automatic}
+        names = ("objects", "objects_of", "automatic", "embed", "batch_size")
+        asked = {name: getattr(self, name) for name in names}
         return {**asked, **self.model.options(), **self.text.search_options()}
 
     def record(self) -> dict[str, Any]:
@@ -53,17 +73,23 @@ class Question:
         """The question that `record` wrote."""
         text = dict(record["text"])
         text["threshold"] = tuple(ClassThreshold(*limit) for limit in text["threshold"])
-        text["like"] = tuple(ExampleBox(*box) for box in text.get("like", ()))
-        text["like_in"] = Path(text["like_in"]) if text.get("like_in") else None
-        known = {name: record[name] for name in ("objects_of", "automatic")}
+        text["like"] = tuple(ExampleBox(*box) for box in text["like"])
+        text["like_in"] = Path(text["like_in"]) if text["like_in"] else None
+        known = {name: record[name] for name in ("objects_of", "automatic", "embed", "batch_size")}
         return Question(ModelSettings(**record["model"]), TextSettings(**text), tuple(record["objects"]), **known)
 
-    def start(self) -> Answer:
-        """Loads what is needed, and gives the function for one picture.
+    def on(self, device: str | None) -> Question:
+        """The same question on another device; None changes nothing."""
+        return self if device is None else replace(self, model=replace(self.model, device=device))
+
+    def start(self, folder: Folder) -> Answer:
+        """Loads the model and the detector, and returns the function for pictures; embeddings go into `folder`.
 
         Raises:
             ConfigError, CheckpointError, MissingExtraError: the model or the detector cannot be loaded.
         """
+        if self.embed is not None:
+            return partial(_embeddings, self.model.load(), folder, self.embed)
         if self.text.wanted:
             return self._by_search()
         if self.objects or self.objects_of:
@@ -74,13 +100,12 @@ class Question:
         segmenter, text = self.model.load_for_prompts(), self.text
         search = text.search(text.text, self.model.torch_device, text.examples())
 
-        def answer(image: np.ndarray, name: str) -> list[dict[str, Any]]:
-            (found,) = search.detect([image], [name])
-            prompts = search.prompts(found)
-            if not prompts:
-                return []
-            result = segmenter.segment(image, prompts=prompts, multimask=False, hq=self.model.hq_mode)
-            return _of_prompts(result)
+        def answer(pictures: Sequence[tuple[str, np.ndarray]]) -> list[dict[str, Any]]:
+            names, images = zip(*pictures, strict=True)
+            found = search.detect(list(images), list(names))
+            prompts = [search.prompts(detections) for detections in found]
+            results = _segmented(segmenter, images, prompts, multimask=False, hq=self.model.hq_mode)
+            return [{"instances": instances} for instances in results]
 
         return answer
 
@@ -88,13 +113,12 @@ class Question:
         from samhq.results.prompt import Prompt
 
         segmenter = self.model.load_for_prompts()
+        how = {"multimask": self.model.multimask, "hq": self.model.hq_mode}
 
-        def answer(image: np.ndarray, name: str) -> list[dict[str, Any]]:
-            prompts = [Prompt(**item) for item in self.objects_of.get(name, self.objects)]
-            if not prompts:
-                return []
-            result = segmenter.segment(image, prompts=prompts, multimask=self.model.multimask, hq=self.model.hq_mode)
-            return _of_prompts(result)
+        def answer(pictures: Sequence[tuple[str, np.ndarray]]) -> list[dict[str, Any]]:
+            prompts = [[Prompt(**one) for one in self.objects_of.get(name, self.objects)] for name, _ in pictures]
+            results = _segmented(segmenter, [image for _, image in pictures], prompts, **how)
+            return [{"instances": instances} for instances in results]
 
         return answer
 
@@ -105,11 +129,53 @@ class Question:
         segmenter = self.model.load()
         config = whole_image_config(self.automatic, self.model, segmenter.defaults)
 
-        def answer(image: np.ndarray, name: str) -> list[dict[str, Any]]:
-            result = segment_everything(image, segmenter, config=config)
-            return [_of_record(record) for record in result.as_records("coco_rle")]
+        def answer(pictures: Sequence[tuple[str, np.ndarray]]) -> list[dict[str, Any]]:
+            encoded = _encoded(segmenter, [image for _, image in pictures])
+            results = [segment_everything(one, segmenter, config=config) for one in encoded]
+            return [
+                {"instances": [_of_record(record) for record in result.as_records("coco_rle")]} for result in results
+            ]
 
         return answer
+
+
+def _embeddings(
+    segmenter: Segmenter,
+    folder: Folder,
+    stored: Literal["float32", "float16"],
+    pictures: Sequence[tuple[str, np.ndarray]],
+) -> list[dict[str, Any]]:
+    """Stores embeddings in the folder, in files that `EmbeddingCache` reads; a row has its file's name."""
+    import tempfile
+
+    from samhq.inference.cache import EmbeddingCache
+
+    rows = []
+    for encoded in _encoded(segmenter, [image for _, image in pictures]):
+        with tempfile.TemporaryDirectory() as here:
+            path = EmbeddingCache(here, stored).put(segmenter, encoded)
+            folder.write(f"{EMBEDDINGS}/{path.name}", path.read_bytes())
+        rows.append({"instances": [], "embedding": path.name})
+    return rows
+
+
+def _encoded(segmenter: Any, images: Sequence[np.ndarray]) -> list[Any]:
+    """Encoded pictures; more than one are encoded at once where the model can."""
+    if len(images) == 1 or not hasattr(segmenter, "encode_batch"):
+        return [segmenter.encode(image) for image in images]
+    return segmenter.encode_batch(images)
+
+
+def _segmented(
+    segmenter: Any, images: Sequence[np.ndarray], prompts: Sequence[Sequence[Any]], **how: Any
+) -> list[list[dict[str, Any]]]:
+    """The instances of every picture; a picture without prompts is not encoded."""
+    asked = [number for number, some in enumerate(prompts) if some]
+    encoded = dict(zip(asked, _encoded(segmenter, [images[number] for number in asked]), strict=True))
+    return [
+        _of_prompts(segmenter.segment(encoded[number], prompts=some, **how)) if some else []
+        for number, some in enumerate(prompts)
+    ]
 
 
 def _of_prompts(result: Any) -> list[dict[str, Any]]:

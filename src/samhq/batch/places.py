@@ -1,25 +1,33 @@
-"""Folders and pictures wherever fsspec reaches: a path, s3://, gs://, hf://, memory://, a tar, a list of addresses.
+"""Folders and files wherever fsspec reaches: a path, s3://, gs://, hf://, memory://, or the member of a tar.
 
-Knows nothing about jobs. Credentials come from the environment, as each store's package reads them.
+Knows nothing about jobs or pictures. Credentials come from the environment, as each store's package reads them.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import tarfile
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 
 from samhq.errors import ConfigError
 from samhq.extras import from_extra
-from samhq.image.suffixes import SUFFIXES
 from samhq.storage.atomic import write_bytes
 
+Result = TypeVar("Result")
+
+#: Stores that may be named: a list of addresses from elsewhere must not make workers run commands or open shells.
+SCHEMES = {"file", "s3", "s3a", "gs", "gcs", "hf", "az", "abfs", "memory", "http", "https"}
+_EXTRAS = {"gs": "gcs", "gcs": "gcs"}  #: The extra with the package of a store; the others are in `batch`.
 _TRIES = 4  #: How often a read or write of a store is tried.
 _PAUSE_S = 0.2  #: Wait before the second try; each further wait is twice as long.
+_AT_ONCE = 16  #: How many small files are read at the same time.
 
 
 @dataclass(frozen=True)
@@ -27,11 +35,6 @@ class Folder:
     """A folder by its path or address."""
 
     address: str
-
-    @property
-    def is_local(self) -> bool:
-        """Whether it is on this machine's disks."""
-        return "://" not in self.address
 
     def read(self, name: str) -> bytes | None:
         """The content of a file; None where there is none.
@@ -44,21 +47,46 @@ class Folder:
         except FileNotFoundError:
             return None
 
-    def write(self, name: str, content: bytes) -> None:
-        """Writes a file, whole or not at all. Of two writers at once, one wins.
+    def read_with(self, name: str, reader: Callable[[Any], Result]) -> Result | None:
+        """What `reader` returns for the open file, of which it may read a part; None where there is none.
 
-        A store puts an object as a whole; on a disk the file is moved into place when it is on the disk.
+        Raises:
+            OSError: it cannot be read.
+        """
+        try:
+            if not is_address(self.address):
+                with open(self.path(name), "rb") as file:
+                    return reader(file)
+            system, path = system_of(self.path(name))
+
+            def read() -> Result:
+                with system.open(path, "rb") as stream:
+                    return reader(stream)
+
+            return again(read)
+        except FileNotFoundError:
+            return None
+
+    def read_all(self, names: list[str], reader: Callable[[Any], Result]) -> list[Result | None]:
+        """As `read_with` for several files, some at the same time.
+
+        Raises:
+            OSError: one cannot be read.
+        """
+        with ThreadPoolExecutor(_AT_ONCE) as readers:
+            return list(readers.map(lambda name: self.read_with(name, reader), names))
+
+    def write(self, name: str, content: bytes) -> None:
+        """Writes a file atomically. If two processes write it at once, one of them wins.
 
         Raises:
             OSError: it cannot be written.
         """
-        if self.is_local:
-            path = Path(self.path(name))
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_bytes(path, content)
+        if not is_address(self.address):
+            write_bytes(self.path(name), content)
             return
-        system, there = _system(self.path(name))
-        _again(lambda: system.pipe_file(there, content))
+        system, there = system_of(self.path(name))
+        again(lambda: system.pipe_file(there, content))
 
     def names(self, below: str) -> list[str]:
         """The names of the files in a subfolder, sorted.
@@ -66,13 +94,13 @@ class Folder:
         Raises:
             OSError: it cannot be listed.
         """
-        if self.is_local:
+        if not is_address(self.address):
             folder = Path(self.path(below))
             return sorted(p.name for p in folder.iterdir() if not p.name.startswith(".")) if folder.is_dir() else []
-        system, path = _system(self.path(below))
+        system, path = system_of(self.path(below))
         system.invalidate_cache()
         try:
-            return sorted(PurePosixPath(found).name for found in _again(lambda: system.ls(path, detail=False)))
+            return sorted(PurePosixPath(found).name for found in again(lambda: system.ls(path, detail=False)))
         except FileNotFoundError:
             return []
 
@@ -81,85 +109,99 @@ class Folder:
         return f"{self.address.rstrip('/')}/{name}"
 
 
+def is_address(place: str) -> bool:
+    """Whether this is an address in a store, and not a path on this machine's disks.
+
+    >>> is_address("s3://bucket/job"), is_address("job")
+    (True, False)
+    """
+    return "://" in place
+
+
 def read_address(address: str) -> bytes:
     """The content of a file anywhere; `tar://member::address` is a member of a tar.
 
     Raises:
         FileNotFoundError: it is not there.
         OSError: it cannot be read.
+        ConfigError: a store that may not be named.
     """
-    if "://" not in address:
+    if address.startswith("tar://"):
+        member, _, tar = address.removeprefix("tar://").rpartition("::")
+        try:
+            start, size = members_of_tar(tar)[member]
+        except KeyError as error:
+            raise FileNotFoundError(errno.ENOENT, "no such member", address) from error
+        return _read_part(tar, start, start + size)
+    if not is_address(address):
         return Path(address).read_bytes()
-    system, path = _system(address)
-    return _again(lambda: system.cat_file(path))
+    system, path = system_of(address)
+    return again(lambda: system.cat_file(path))
 
 
-def list_pictures(source: str) -> list[tuple[str, str]]:
-    """Ids and addresses of all pictures of a source, sorted by id.
-
-    A source is a folder with its subfolders, a tar as WebDataset writes them, or a Parquet file with a column `uri` and
-    optionally `id`. The id of a picture in a folder or tar is its path from there.
+@lru_cache(maxsize=8)
+def members_of_tar(tar: str) -> dict[str, tuple[int, int]]:
+    """Where in an uncompressed tar the content of each file begins, and its size in bytes.
 
     Raises:
-        ConfigError: no pictures, or an id that occurs twice.
-        MissingExtraError: fsspec or pyarrow is not installed.
+        ConfigError: it is no tar, or a compressed one.
+        OSError: it cannot be read.
     """
-    if source.endswith(".parquet"):
-        found = _listed(source)
-    elif source.endswith(".tar"):
-        system, _ = _system(f"tar://::{source}")
-        found = [(name, f"tar://{name}::{source}") for name in system.find("") if _is_picture(name)]
-    else:
-        found = _in_folder(source)
-    if not found:
-        raise ConfigError(f"Expected pictures in {source}, got none. Known suffixes: {', '.join(sorted(SUFFIXES))}.")
-    found.sort()
-    for (name, _), (following, _) in pairwise(found):
-        if name == following:
-            raise ConfigError(f"Expected every id once, got {name!r} twice in {source}. Give the pictures unique ids.")
+    folder, _, name = tar.rpartition("/")
+    try:
+        found = Folder(folder or ".").read_with(name, _members)
+    except tarfile.TarError as error:
+        raise ConfigError(
+            f"Expected an uncompressed tar, got {tar}: {error}. Unpack it, and write a plain tar."
+        ) from error
+    if found is None:
+        raise FileNotFoundError(errno.ENOENT, "no such file", tar)
     return found
 
 
-def _listed(source: str) -> list[tuple[str, str]]:
-    with from_extra("batch", "a Parquet list of pictures"):
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    table = pq.read_table(pa.BufferReader(read_address(source)))
-    if "uri" not in table.column_names:
-        raise ConfigError(f"Expected a column uri in {source}, got {', '.join(table.column_names)}. Rename the column.")
-    uris = [str(uri) for uri in table["uri"].to_pylist()]
-    ids = [str(name) for name in table["id"].to_pylist()] if "id" in table.column_names else uris
-    return list(zip(ids, uris, strict=True))
+def _members(stream: Any) -> dict[str, tuple[int, int]]:
+    with tarfile.open(fileobj=stream, mode="r:") as opened:
+        return {one.name.removeprefix("./"): (one.offset_data, one.size) for one in opened if one.isfile()}
 
 
-def _in_folder(source: str) -> list[tuple[str, str]]:
-    if "://" not in source:
-        root = Path(source).absolute()
-        files = [Path(here, name) for here, _, names in os.walk(root) for name in names if _is_picture(name)]
-        return [(path.relative_to(root).as_posix(), str(path)) for path in files]
-    system, root_path = _system(source)
-    root_name = root_path.rstrip("/")
-    return [
-        (path[len(root_name) :].lstrip("/"), system.unstrip_protocol(path))
-        for path in _again(lambda: system.find(root_path))
-        if _is_picture(path)
-    ]
+def _read_part(address: str, start: int, end: int) -> bytes:
+    if not is_address(address):
+        with open(address, "rb") as file:
+            file.seek(start)
+            return file.read(end - start)
+    system, path = system_of(address)
+    return again(lambda: system.cat_file(path, start=start, end=end))
 
 
-def _is_picture(name: str) -> bool:
-    path = PurePosixPath(name)
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+def upload(folder: Path, address: str) -> None:
+    """Puts all files of a folder with its subfolders into a store.
+
+    Raises:
+        OSError: one cannot be written.
+    """
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        system, there = system_of(f"{address.rstrip('/')}/{path.relative_to(folder).as_posix()}")
+        again(lambda path=path, there=there, system=system: system.put_file(str(path), there))  # type: ignore[misc]
 
 
-def _system(address: str) -> tuple[Any, str]:
-    """The file system of an address, and the path there."""
-    with from_extra("batch", f"the address {address}"):
+def system_of(address: str) -> tuple[Any, str]:
+    """fsspec's file system of an address, and the path there.
+
+    Raises:
+        ConfigError: a store that may not be named.
+        MissingExtraError: fsspec or the store's package is not installed.
+    """
+    scheme = address.partition("://")[0]
+    if is_address(address) and scheme not in SCHEMES:
+        known = ", ".join(f"{name}://" for name in sorted(SCHEMES))
+        raise ConfigError(f"Expected a path or an address of a known store, got {address}. Known: {known}.")
+    with from_extra(_EXTRAS.get(scheme, "batch"), f"the address {address}"):
         import fsspec
 
-        return fsspec.core.url_to_fs(address)
+        return fsspec.core.url_to_fs(os.fspath(address))
 
 
-def _again(call: Any) -> Any:
+def again(call: Callable[[], Result]) -> Result:
     """The result of a call to a store; an error that may pass is tried again, a few times.
 
     Raises:

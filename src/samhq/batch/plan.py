@@ -13,14 +13,25 @@ from importlib.metadata import version
 from typing import Any
 
 from samhq.batch.answers import Question
-from samhq.batch.places import Folder, list_pictures
-from samhq.batch.shards import is_whole, shard_name
+from samhq.batch.places import Folder
+from samhq.batch.shards import Footer, read_footer, revisions_of, shard_name
+from samhq.batch.sources import list_pictures
 from samhq.errors import ConfigError
 from samhq.extras import from_extra
 from samhq.storage import digest
 
 SHARD_SIZE = 256  #: Pictures in a shard, if not said otherwise.
-JOB, MANIFEST, SUCCESS = "job.json", "manifest.parquet", "_SUCCESS"
+JOB, MANIFEST, SUCCESS, SUMMARY = "job.json", "manifest.parquet", "_SUCCESS", "summary.json"
+OUT, EVENTS = "out", "events"  #: Subfolders of the shards, and of what their computation took.
+
+
+@dataclass(frozen=True)
+class DoneShard:
+    """A finished shard: its files' revisions, and the numbers of pictures without instances, and that still fail."""
+
+    revisions: tuple[int, ...]
+    empty: int
+    errors: int
 
 
 @dataclass(frozen=True)
@@ -62,21 +73,41 @@ class ShardedJob:
         """The number of pictures in a shard."""
         return min(self.shard_size, self.images - shard * self.shard_size)
 
-    def is_done(self, shard: int) -> bool:
-        """Whether the shard's file is there, readable, complete and of this job."""
-        content = self.folder.read(f"out/{shard_name(shard)}")
-        return is_whole(content, self.fingerprint, self.size_of(shard))
+    def done(self) -> dict[int, DoneShard]:
+        """The shards whose files are there, readable, complete and of this job; reads the ends of the files only.
+
+        Raises:
+            OSError: the folder cannot be read.
+        """
+        there = revisions_of(self.folder.names(OUT))
+        files = [(shard, revision) for shard, revisions in there.items() for revision in revisions]
+        footers = self.folder.read_all([f"{OUT}/{shard_name(*file)}" for file in files], read_footer)
+        known: dict[int, dict[int, Footer]] = {}
+        for (shard, revision), footer in zip(files, footers, strict=True):
+            if footer is not None and footer.fingerprint == self.fingerprint:
+                known.setdefault(shard, {})[revision] = footer
+        return {
+            shard: _done_shard(revisions)
+            for shard, revisions in known.items()
+            if shard < self.shards and 0 in revisions and revisions[0].rows == self.size_of(shard)
+        }
 
     def left(self) -> list[int]:
         """The shards that are not done."""
-        there = set(self.folder.names("out"))
-        return [n for n in range(self.shards) if shard_name(n) not in there or not self.is_done(n)]
+        done = self.done()
+        return [shard for shard in range(self.shards) if shard not in done]
+
+
+def _done_shard(footers: dict[int, Footer]) -> DoneShard:
+    ordered = dict(sorted(footers.items()))
+    errors = [footer.errors for footer in ordered.values()][-1]
+    return DoneShard(tuple(ordered), sum(footer.empty for footer in ordered.values()), errors)
 
 
 def plan_job(source: str, job: str, question: Question, *, shard_size: int = SHARD_SIZE) -> ShardedJob:
     """A job over all pictures of a source, written to the folder `job`. The same plan again changes nothing.
 
-    `source` is as `samhq.batch.places.list_pictures` takes it.
+    `source` is as `samhq.batch.sources.list_pictures` takes it.
 
     Raises:
         ConfigError: no pictures, an id that occurs twice, a shard size below 1, or another job in the folder.

@@ -62,7 +62,7 @@ def run_in_processes(
         ConfigError: a worker ended by another error, which it printed.
     """
     waiting = deque(items)
-    crew = [_Worker[Item, Result](start) for _ in range(min(workers, len(items)))]
+    crew = [_Worker[Item, Result](start, number) for number in range(min(workers, len(items)))]
     gone: list[_Worker[Item, Result]] = []
     try:
         while crew:
@@ -71,7 +71,7 @@ def run_in_processes(
                 if done is not None:
                     yield done
                 if worker.dead and waiting:
-                    crew.append(_Worker(start))
+                    crew.append(_Worker(start, worker.number))
                 if worker.dead or not waiting:
                     worker.connection.close()  # It ends by itself.
                     crew.remove(worker)
@@ -88,10 +88,11 @@ def run_in_processes(
 class _Worker(Generic[Item, Result]):
     """A process and its current item."""
 
-    def __init__(self, start: Start[Item, Result]) -> None:
+    def __init__(self, start: Start[Item, Result], number: int) -> None:
+        self.number = number
         context = get_context("spawn")
         self.connection, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, start), daemon=True)
+        self._process = context.Process(target=_serve, args=(theirs, start, number), daemon=True)
         self._process.start()
         theirs.close()  # So the end of the process is the end of the connection.
         self._hand: tuple[Item] | None = None
@@ -153,10 +154,11 @@ def _ready(crew: Sequence[_Worker[Item, Result]]) -> list[_Worker[Item, Result]]
     return [worker for worker in crew if worker.connection in said]
 
 
-def _serve(pipe: Connection, start: Start[Any, Any]) -> None:
+def _serve(pipe: Connection, start: Start[Any, Any], number: int) -> None:
     """The worker's side: receives items and sends results until nobody is at the other end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the first one decides.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # An exception, so that partial files are deleted.
+    os.environ["SAMHQ_WORKER"] = str(number)  # With several GPUs, each worker takes its own.
     _compute_alone()
     # No more work, or nobody left to send to.
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):

@@ -7,43 +7,18 @@ from __future__ import annotations
 
 import contextlib
 import json
-import socket
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import partial
-from typing import Any
 
-import numpy as np
-
-from samhq.batch.answers import Answer
 from samhq.batch.engine import Engine, Loop
-from samhq.batch.places import read_address
-from samhq.batch.plan import SUCCESS, ShardedJob, check_weights, open_job
+from samhq.batch.plan import SUCCESS, SUMMARY, ShardedJob, check_weights, open_job
 from samhq.batch.pool import Died
-from samhq.batch.shards import packed, shard_name, unpacked
-from samhq.errors import ConfigError, MissingExtraError
-from samhq.storage.disk import is_disk_error
+from samhq.batch.shard_work import ShardReport, ShardWork
+from samhq.batch.status import job_status
+from samhq.errors import ConfigError
 
 _ATTEMPTS = 3  #: How often a shard is begun whose process was killed.
-_READERS = 4  #: Threads that read and decode pictures ahead of the network.
-
-
-@dataclass(frozen=True)
-class ShardReport:
-    """What a shard took: pictures, failed pictures, and seconds for reading, computing and writing."""
-
-    shard: int
-    pictures: int
-    errors: int
-    began: float
-    ended: float
-    read_s: float
-    compute_s: float
-    write_s: float
-    host: str
 
 
 @dataclass(frozen=True)
@@ -54,6 +29,27 @@ class ShardTally:
     skipped: int
     lost: tuple[int, ...] = ()
     errors: int = 0  #: pictures that failed, in the shards done now
+    stopped: bool = False  #: whether more pictures failed than allowed, so that the rest was not begun
+
+
+@dataclass(frozen=True)
+class RunProgress:
+    """How far this run is: shards of its part, and pictures computed by it in so many seconds."""
+
+    shards_done: int
+    shards: int
+    pictures: int
+    pictures_left: int
+    seconds: float
+
+    @property
+    def rate(self) -> float:
+        """Pictures a second."""
+        return self.pictures / self.seconds if self.seconds > 0 else 0.0
+
+
+#: Called after every shard.
+Tell = Callable[[ShardReport, RunProgress], None]
 
 
 def run_sharded(
@@ -61,143 +57,90 @@ def run_sharded(
     engine: Engine | None = None,
     *,
     part: tuple[int, int] = (0, 1),
-    tell: Callable[[ShardReport], None] | None = None,
+    retry_errors: bool = False,
+    max_error_rate: float = 1.0,
+    tell: Tell | None = None,
 ) -> ShardTally:
     """How many shards were done. Computes the shards that are not there, and marks the job when all are.
 
     `part` (i, N) takes every N-th shard from the i-th on: for SLURM, torchrun and Kubernetes, each with its own i.
-    Several runs at once do no harm. `tell` is called for every shard, as they come.
+    Several runs at once do no harm. With `retry_errors`, pictures that failed in finished shards are computed again
+    instead. If more than the share `max_error_rate` of this run's pictures failed, it stops. `tell` is called for every
+    shard, as they come.
 
     Raises:
-        ConfigError: no job in the folder, other weights than planned, or a part that does not exist.
+        ConfigError: no job in the folder, other weights than planned, a part that does not exist, or a rate that is
+            none.
         SamHQError, OSError: the model cannot be loaded, or the folder cannot be written.
     """
     index, parts = part
     if not 0 <= index < parts:
         raise ConfigError(f"Expected a part i/N with i from 0 to N-1, got {index}/{parts}. Write --shard 0/4.")
+    if not 0 <= max_error_rate <= 1:
+        raise ConfigError(f"Expected a share of failed pictures from 0 to 1, got {max_error_rate}. Write 0.01.")
     planned = open_job(job)
     check_weights(planned)
-    mine = range(index, planned.shards, parts)
-    left = [shard for shard in planned.left() if shard in mine]
-    waiting, done, errors = left, 0, 0
-    for _ in range(_ATTEMPTS):
+    sizes = _sizes(planned, range(index, planned.shards, parts), retry_errors)
+    run = _Run(planned, sizes, max_error_rate, tell)
+    lost = run.all(engine or Loop(), ShardWork(job, retry_errors))
+    _conclude(planned)
+    skipped = len(range(index, planned.shards, parts)) - len(sizes)
+    return ShardTally(run.done, skipped, lost, run.errors, run.stopped)
+
+
+def _sizes(job: ShardedJob, mine: range, retry: bool) -> dict[int, int]:
+    """The shards to compute, and the number of pictures to compute in each."""
+    done = job.done()
+    if retry:
+        return {shard: found.errors for shard, found in done.items() if shard in mine and found.errors}
+    return {shard: job.size_of(shard) for shard in mine if shard not in done}
+
+
+class _Run:
+    """One run over shards, and its counts."""
+
+    def __init__(self, job: ShardedJob, sizes: dict[int, int], max_error_rate: float, tell: Tell | None) -> None:
+        self._job, self._sizes, self._most, self._tell = job, sizes, max_error_rate, tell
+        self.done = self.errors = self.pictures = 0
+        self.stopped = False
+        self._started = time.monotonic()
+
+    def all(self, engine: Engine, work: ShardWork) -> tuple[int, ...]:
+        """Computes all shards; returns those whose process was killed each time."""
+        waiting = list(self._sizes)
+        for _ in range(_ATTEMPTS):
+            waiting = self._once(engine, work, waiting)
+            if not waiting or self.stopped:
+                break
+        return tuple(waiting)
+
+    def _once(self, engine: Engine, work: ShardWork, shards: list[int]) -> list[int]:
+        """The shards whose process was killed."""
         killed: list[int] = []
-        with contextlib.closing((engine or Loop()).run(partial(_start, job), waiting)) as results:
+        with contextlib.closing(engine.run(work, shards)) as results:
             for shard, result in results:
                 if isinstance(result, Died):
                     killed.append(shard)
                     continue
-                done, errors = done + 1, errors + result.errors
-                if tell is not None:
-                    tell(result)
-        waiting = killed
-        if not waiting:
-            break
-    _conclude(planned)
-    return ShardTally(done, len(mine) - len(left), tuple(waiting), errors)
+                self._count(result)
+                if self.errors > self._most * self.pictures:
+                    self.stopped = True
+                    break
+        return killed
+
+    def _count(self, report: ShardReport) -> None:
+        self.done, self.errors = self.done + 1, self.errors + report.errors
+        self.pictures += report.pictures
+        if self._tell is not None:
+            left = sum(self._sizes.values()) - self.pictures
+            seconds = time.monotonic() - self._started
+            self._tell(report, RunProgress(self.done, len(self._sizes), self.pictures, left, seconds))
 
 
 def _conclude(job: ShardedJob) -> None:
-    """Writes the mark of a finished job, where every shard is done."""
-    if not job.left():
-        job.folder.write(SUCCESS, json.dumps({"fingerprint": job.fingerprint, "images": job.images}).encode("ascii"))
-
-
-def _start(job: str) -> Callable[[int], ShardReport]:
-    """Loads the model, once in every process."""
-    planned = open_job(job)
-    return partial(_work, planned, planned.question.start())
-
-
-def _work(job: ShardedJob, answer: Answer, shard: int) -> ShardReport:
-    """Computes and writes a shard."""
-    began, clock = time.time(), _Clock()
-    rows = [clock.timed("compute", _row, answer, *each) for each in _read(job.pictures_of(shard), clock)]
-    clock.timed("write", job.folder.write, f"out/{shard_name(shard)}", packed(rows, job.fingerprint))
-    errors = sum(row["status"] == "error" for row in rows)
-    spent = {f"{name}_s": round(clock.seconds.get(name, 0.0), 4) for name in ("read", "compute", "write")}
-    report = ShardReport(shard, len(rows), errors, began, time.time(), host=socket.gethostname(), **spent)
-    job.folder.write(f"events/{shard:05d}.json", json.dumps(asdict(report)).encode("ascii"))
-    return report
-
-
-class _Clock:
-    """Seconds by name of what was done."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    def timed(self, name: str, call: Callable[..., Any], *arguments: Any) -> Any:
-        started = time.perf_counter()
-        try:
-            return call(*arguments)
-        finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
-
-
-def _read(pictures: Sequence[tuple[str, str]], clock: _Clock) -> Iterator[tuple[str, str, np.ndarray | Exception]]:
-    """Every picture with its id, address and pixels, in order; a few are read ahead. "read" counts the waiting."""
-    with ThreadPoolExecutor(_READERS) as readers:
-        ahead: deque[Future[np.ndarray | Exception]] = deque()
-        for number, (name, uri) in enumerate(pictures):
-            for following in pictures[number + len(ahead) : number + 2 * _READERS]:
-                ahead.append(readers.submit(_pixels, following[1]))
-            yield name, uri, clock.timed("read", ahead.popleft().result)
-
-
-def _pixels(uri: str) -> np.ndarray | Exception:
-    """The pixels of a picture, or why there are none."""
-    from samhq.image.read import read_image
-
-    try:
-        return read_image(read_address(uri))
-    except Exception as error:  # noqa: BLE001  One odd picture must not end a job of millions.
-        return error
-
-
-def _row(answer: Answer, name: str, uri: str, image: np.ndarray | Exception) -> dict[str, Any]:
-    """A picture's row: instances, or the error.
-
-    Raises:
-        Exception: what every other picture would meet too: a missing extra, a disk that is full or gone.
-    """
-    row: dict[str, Any] = {"id": name, "uri": uri, "instances": []}
-    if isinstance(image, MissingExtraError):
-        raise image
-    if isinstance(image, Exception):
-        return row | _failure(image)
-    try:
-        instances = answer(image, name)
-    except Exception as error:
-        if isinstance(error, MissingExtraError) or (isinstance(error, OSError) and is_disk_error(error, None)):
-            raise
-        return row | _failure(error)
-    height, width = image.shape[:2]
-    return row | {
-        "status": "ok" if instances else "empty",
-        "height": height,
-        "width": width,
-        "instances": instances,
-    }
-
-
-def _failure(error: Exception) -> dict[str, Any]:
-    return {"status": "error", "error_type": type(error).__name__, "error_msg": str(error)}
-
-
-def read_rows(job: str, *, allow_partial: bool = False) -> Iterator[dict[str, Any]]:
-    """The rows of a job, in the order of its pictures; see `samhq.batch.shards.schema`.
-
-    Raises:
-        ConfigError: the job is not finished, unless `allow_partial`.
-    """
-    planned = open_job(job)
-    left = planned.left()
-    if left and not allow_partial:
-        raise ConfigError(
-            f"Expected a finished job in {job}, got one with {len(left)} of {planned.shards} shards to do. "
-            f"Finish it: samhq batch run {job}"
-        )
-    for shard in range(planned.shards):
-        if shard not in left:
-            yield from unpacked(planned.folder.read(f"out/{shard_name(shard)}") or b"")
+    """Writes the mark and the summary of a finished job, if every shard is done."""
+    if job.left():
+        return
+    mark = {"fingerprint": job.fingerprint, "images": job.images}
+    job.folder.write(SUMMARY, json.dumps(asdict(job_status(job.folder.address)), indent=1).encode("ascii"))
+    job.folder.write(SUCCESS, json.dumps(mark).encode("ascii"))

@@ -1,11 +1,12 @@
-"""How far a sharded job is, from its folder alone: on any machine, while others work."""
+"""How far a sharded job is, from its folder alone: on any machine, while others compute."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
-from samhq.batch.plan import ShardedJob, open_job
+from samhq.batch.plan import EVENTS, open_job
 
 _RECENT_S = 60.0
 
@@ -16,10 +17,11 @@ class JobStatus:
 
     images: int
     pictures: int  #: in finished shards
-    errors: int
+    empty: int  #: pictures without instances
+    errors: int  #: pictures that failed, and were not repaired by a later attempt
     shards: int
     shards_done: int
-    rate: float | None  #: from the first begin to the last end
+    rate: float | None  #: over the time in which at least one worker was busy
     recent_rate: float | None  #: of the last minute with results
     shares: dict[str, float]  #: of reading, computing and writing; they sum to 1
     hosts: int
@@ -31,13 +33,17 @@ class JobStatus:
         return (self.images - self.pictures) / rate if rate else None
 
     def cost_per_million(self, price_per_hour: float) -> float | None:
-        """The price of a million pictures at this rate, for machines that together cost `price_per_hour`.
+        """The price of a million pictures at this rate, for machines that together cost `price_per_hour`."""
+        return cost_per_million(self.rate, price_per_hour) if self.rate else None
 
-        >>> status = JobStatus(10, 10, 0, 1, 1, 5.0, None, {}, 1)
-        >>> round(status.cost_per_million(2.0), 2)
-        111.11
-        """
-        return 1e6 / (self.rate * 3600) * price_per_hour if self.rate else None
+
+def cost_per_million(rate: float, price_per_hour: float) -> float:
+    """The price of a million pictures at `rate` pictures a second, for machines that together cost `price_per_hour`.
+
+    >>> round(cost_per_million(5.0, 2.0), 2)
+    111.11
+    """
+    return 1e6 / (rate * 3600) * price_per_hour
 
 
 def job_status(job: str) -> JobStatus:
@@ -47,32 +53,30 @@ def job_status(job: str) -> JobStatus:
         ConfigError: the folder holds no job.
     """
     planned = open_job(job)
-    left = set(planned.left())
-    done = [shard for shard in range(planned.shards) if shard not in left]
-    events = [event for shard in done if (event := _event(planned, shard)) is not None]
+    done = planned.done()
+    names = [name for name in planned.folder.names(EVENTS) if name.endswith(".json")]
+    events = [event for event in planned.folder.read_all([f"{EVENTS}/{name}" for name in names], json.load) if event]
     spent = {name: sum(event[f"{name}_s"] for event in events) for name in ("read", "compute", "write")}
     whole = sum(spent.values())
+    last = max((event["ended"] for event in events), default=0.0)
     return JobStatus(
         images=planned.images,
         pictures=sum(planned.size_of(shard) for shard in done),
-        errors=sum(event["errors"] for event in events),
+        empty=sum(found.empty for found in done.values()),
+        errors=sum(found.errors for found in done.values()),
         shards=planned.shards,
         shards_done=len(done),
         rate=_rate(events),
-        recent_rate=_rate([e for e in events if e["ended"] > max(x["ended"] for x in events) - _RECENT_S]),
+        recent_rate=_rate([event for event in events if event["ended"] > last - _RECENT_S]),
         shares={name: seconds / whole for name, seconds in spent.items()} if whole else {},
         hosts=len({event["host"] for event in events}),
     )
 
 
-def _event(job: ShardedJob, shard: int) -> dict | None:
-    content = job.folder.read(f"events/{shard:05d}.json")
-    return None if content is None else json.loads(content)
-
-
-def _rate(events: list[dict]) -> float | None:
-    """Pictures a second, from the first begin to the last end."""
-    if not events:
-        return None
-    seconds = max(event["ended"] for event in events) - min(event["began"] for event in events)
+def _rate(events: list[dict[str, Any]]) -> float | None:
+    """Pictures a second, over the time in which at least one worker was busy; None without such a time."""
+    seconds, end = 0.0, 0.0
+    for event in sorted(events, key=lambda event: event["began"]):
+        seconds += max(0.0, event["ended"] - max(event["began"], end))
+        end = max(end, event["ended"])
     return sum(event["pictures"] for event in events) / seconds if seconds > 0 else None

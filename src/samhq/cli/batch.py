@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -16,16 +17,19 @@ from samhq.cli.everything import AutomaticFlags
 from samhq.cli.flags import STARTER, ModelFlags
 from samhq.cli.prompts import NO_PROMPTS, PromptFlags
 from samhq.cli.text import NO_TEXT, TextFlags
+from samhq.cli.write import FinishFlags, WriteFlags
 from samhq.errors import ConfigError
 from samhq.progress import print_line
 
 if TYPE_CHECKING:
     from samhq.batch.engine import Engine
-    from samhq.batch.sharded import ShardReport
+    from samhq.batch.shard_work import ShardReport
+    from samhq.batch.sharded import RunProgress
 
 batch = App(name="batch", help="Segment any number of pictures, on one machine or many.", help_format="plaintext")
 
 _PLAIN = AutomaticFlags()
+_AS_FOUND, _UNFINISHED = WriteFlags(), FinishFlags()
 
 
 @batch.command(help_epilogue="")
@@ -35,13 +39,16 @@ def plan(
     *,
     out: Annotated[str, Parameter(alias=["-o", "--output"])],
     everything: Annotated[bool, Parameter(negative="")] = False,
+    embed: Annotated[bool, Parameter(negative="")] = False,
     prompt: PromptFlags = NO_PROMPTS,
     text: TextFlags = NO_TEXT,
     automatic: AutomaticFlags = _PLAIN,
     model: ModelFlags = STARTER,
+    store: Literal["float32", "float16"] | None = None,
+    batch_size: int = 1,
     shard_size: int = 256,
 ) -> int:
-    """List the pictures, and write down what is asked of them.
+    """List the pictures, and write down what is to be done with them.
 
     For example: samhq batch plan s3://bucket/photos --text "cup, red car" --out s3://bucket/job
 
@@ -49,24 +56,34 @@ def plan(
     the settings and a fingerprint of all that results depend on.
 
     Parameters:
-        source: A folder with its subfolders, a .tar as WebDataset writes them, or a .parquet file with a column uri and
-            optionally id. A path, or an address that fsspec knows: s3://, gs://, hf://.
+        source: A folder with its subfolders; WebDataset's tars (a folder of them, one, or several by x-*.tar or
+            x-{000..099}.tar); or a .parquet file with a column uri and optionally id. A path, or an address: s3://,
+            gs://, hf://, az://, https://.
         out: Folder of the job, a path or an address.
         everything: Find everything in the pictures, without prompts.
-        shard_size: Pictures in a shard: so many are lost at most if a worker dies.
+        embed: Encode the pictures, and store the embeddings in the job's folder, for prompts later.
+        store: With --embed: number type of stored embeddings. float16 takes half the space. [default: float32]
+        batch_size: Pictures that are encoded at once. More are faster on a GPU. If memory does not suffice, a worker
+            halves its number.
+        shard_size: Pictures in a shard. If a worker is killed, it computes its shard again.
     """
     from samhq.batch.answers import Question
     from samhq.batch.plan import plan_job
 
     text.check()
     text = text.found_in([])
-    if everything + text.wanted + (prompt != NO_PROMPTS) != 1:
-        raise ConfigError("Expected one of --everything, --text, --like, or prompts by --point, --box or --prompts.")
+    if everything + embed + text.wanted + (prompt != NO_PROMPTS) != 1:
+        raise ConfigError(
+            "Expected one of --everything, --embed, --text, --like, or prompts by --point, --box or --prompts."
+        )
+    if store is not None and not embed:
+        raise ConfigError(f"Expected --embed with --store {store}, got none. Leave --store out.")
     if prompt.mask is not None:
         raise ConfigError("Expected prompts without --mask: a mask belongs to one picture. Use samhq segment.")
     objects, objects_of = _objects(prompt) if prompt != NO_PROMPTS else ([], {})
     given = asdict(automatic) if everything else {}
-    question = Question(model, text, objects, objects_of, given)
+    stored = (store or "float32") if embed else None
+    question = Question(model, text, objects, objects_of, given, stored, batch_size)
     planned = plan_job(source, out, question, shard_size=shard_size)
     print_line(f"{planned.images} pictures in {planned.shards} shards; now: samhq batch run {out}")
     return 0
@@ -104,9 +121,12 @@ def run(
     shard: str = "0/1",
     address: str | None = None,
     gpus: float = 0,
+    retry_errors: Annotated[bool, Parameter(negative="")] = False,
+    max_error_rate: float = 1.0,
+    price_per_hour: float | None = None,
     quiet: Annotated[bool, Parameter(alias="-q", negative="")] = False,
 ) -> int:
-    """Do what is left of a job. Stop it at any time, and run it again.
+    """Compute what is left of a job. Stop it at any time, and run it again.
 
     For example: samhq batch run JOB --workers 4
     samhq batch run JOB --engine ray --address auto --workers 8 --gpus 1
@@ -116,15 +136,20 @@ def run(
     at once do no harm. When all shards are there, the job's folder gets _SUCCESS.
 
     Exit code 0: all done. 1: pictures failed, whose rows say why, or shards were
-    given up since their worker died three times. 2: wrong use.
+    given up since their worker died three times, or too many pictures failed.
+    2: wrong use.
 
     Parameters:
         job: Folder that samhq batch plan made.
         engine: local: processes of this machine. ray: actors of a Ray cluster. static: every N-th shard, see --shard.
-        workers: Processes or actors, each with its own model; 0: this process, for ray one actor.
+        workers: Processes or actors, each with its own model, and its own GPU if there are several; 0: this process,
+            for ray one actor.
         shard: With --engine static: i/N, which of N runs this is, counted from 0.
         address: With --engine ray: an existing cluster; "auto" is that of this machine. [default: one is started here]
         gpus: With --engine ray: GPUs of an actor.
+        retry_errors: Compute the pictures again that failed in finished shards, instead of what is left.
+        max_error_rate: Stop if more than this share of the pictures fails: 0.01 is one in a hundred.
+        price_per_hour: Of all machines of this run together: prints the price of a million pictures.
         quiet: Print nothing for finished shards.
     """
     from samhq.batch.sharded import run_sharded
@@ -133,10 +158,18 @@ def run(
         raise ConfigError(f"Expected --shard {shard} with --engine static, got --engine {engine}. Change one.")
     if engine != "ray" and (address is not None or gpus):
         raise ConfigError(f"Expected --address and --gpus with --engine ray, got --engine {engine}. Leave them out.")
-    tell = None if quiet else _tell
-    tally = run_sharded(job, _engine(engine, workers, address, gpus), part=_part(shard), tell=tell)
+    tally = run_sharded(
+        job,
+        _engine(engine, workers, address, gpus),
+        part=_part(shard),
+        retry_errors=retry_errors,
+        max_error_rate=max_error_rate,
+        tell=None if quiet else partial(_tell, price_per_hour),
+    )
     counts = f"{tally.done} shards done, {tally.skipped} finished before"
     print_line(f"{counts}, {tally.errors} pictures failed, {len(tally.lost)} shards given up")
+    if tally.stopped:
+        print_line(f"Stopped: more than {100 * max_error_rate:g} % of the pictures failed. Their rows say why.")
     return 1 if tally.errors or tally.lost else 0
 
 
@@ -165,10 +198,17 @@ def _part(text: str) -> tuple[int, int]:
     return int(index), int(parts)
 
 
-def _tell(report: ShardReport) -> None:
-    seconds = report.ended - report.began
+def _tell(price_per_hour: float | None, report: ShardReport, progress: RunProgress) -> None:
+    """Prints a line about a shard and the run."""
     failed = f", {report.errors} failed" if report.errors else ""
-    print_line(f"shard {report.shard}: {report.pictures} pictures in {seconds:.1f} s{failed}")
+    line = f"shard {report.shard}: {report.pictures} pictures in {report.ended - report.began:.1f} s{failed}; "
+    line += f"{progress.shards_done} of {progress.shards}, {progress.rate:.2f} pictures a second, "
+    line += f"{progress.pictures_left / progress.rate:.0f} s left"
+    if price_per_hour is not None:
+        from samhq.batch.status import cost_per_million
+
+        line += f", {cost_per_million(progress.rate, price_per_hour):.2f} for a million"
+    print_line(line)
 
 
 @batch.command(help_epilogue="")
@@ -194,11 +234,45 @@ def status(
         print_line(json.dumps({**asdict(found), "eta_s": found.eta_s, "cost_per_million": price}))
         return 0
     print_line(f"{found.pictures} of {found.images} pictures, {found.shards_done} of {found.shards} shards")
-    print_line(f"{found.errors} pictures failed")
+    print_line(f"{found.empty} pictures without masks, {found.errors} failed")
     if found.rate:
         recent = "" if found.recent_rate is None else f", {found.recent_rate:.2f} in the last minute of work"
         print_line(f"{found.rate:.2f} pictures a second{recent}; {found.eta_s:.0f} s left; {found.hosts} machines")
         print_line("time: " + ", ".join(f"{name} {100 * share:.0f} %" for name, share in found.shares.items()))
     if price is not None:
         print_line(f"{price:.2f} for a million pictures")
+    return 0
+
+
+@batch.command(help_epilogue="")
+def export(
+    job: str,
+    /,
+    *,
+    format: Annotated[tuple[str, ...], Parameter(negative="")],
+    output: Annotated[str, Parameter(alias="-o")],
+    write: WriteFlags = _AS_FOUND,
+    finish: FinishFlags = _UNFINISHED,
+    allow_partial: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Write the masks of a job for annotation and training tools.
+
+    For example: samhq batch export JOB --format coco --output dataset
+    samhq batch export s3://bucket/job --format webdataset -o s3://bucket/dataset
+
+    Formats: those of samhq write. Pictures that failed are left out and counted.
+
+    Exit code 0: all done. 2: wrong use, such as a job that is not finished.
+
+    Parameters:
+        job: Folder that samhq batch plan made.
+        format: One format. Repeat for more.
+        output: Folder for the files, a path or an address.
+        allow_partial: Write what there is of a job that is not finished.
+    """
+    from samhq.batch.dataset import export_job
+
+    tally = export_job(job, format, output, write.options(finish), allow_partial=allow_partial)
+    left_out = f"; {tally.failed} failed ones left out" if tally.failed else ""
+    print_line(f"{tally.masks} masks of {tally.pictures} pictures{left_out}")
     return 0

@@ -21,9 +21,6 @@ from samhq.masks.finish import Finish
 if TYPE_CHECKING:
     from samhq.results.picture import Picture
 
-_NEED_PIXELS = ("cutouts",)  #: Formats that contain the picture itself.
-_NEED_PLACE = ("geotiff", "geojson")  #: Formats that contain the geographic position of the picture.
-
 
 @Parameter(name="*")
 @dataclass(frozen=True)
@@ -71,7 +68,7 @@ def write(
     each picture. Records of pictures that failed are left out and counted. If a
     prompt has several candidates (--multimask), the best is written. Formats:
     masks, cutouts, labelmap, coco, sa1b, yolo, labelme, labelstudio, cvat, geojson,
-    geotiff, svg.
+    geotiff, svg, webdataset.
 
     Exit code 0: all done. 2: wrong use, such as a folder without records.
 
@@ -80,14 +77,14 @@ def write(
         format: One format. Repeat for more.
         output: Folder for the files. It is created if it does not exist.
     """
-    from samhq.formats.write import open_formats
+    from samhq.formats.write import NEED_PIXELS, NEED_PLACE, open_formats
 
     options = write.options(finish)
     records = find_records(results)
     check_names(records)
     make_folder(output)
-    pixels = options.embed or not set(format).isdisjoint(_NEED_PIXELS)
-    place = not set(format).isdisjoint(_NEED_PLACE)
+    pixels = options.embed or not set(format).isdisjoint(NEED_PIXELS)
+    place = not set(format).isdisjoint(NEED_PLACE)
     written = left_out = 0
     with open_formats(format, output, options) as add:
         for path in records:

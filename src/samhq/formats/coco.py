@@ -8,6 +8,8 @@ Source: cocodataset.org, "Data format"; pycocotools reads it.
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,17 +33,21 @@ def open_coco(
     `tolerance` is the largest distance in pixels between a simplified outline and the exact one.
     """
     categories = {label: number for number, label in enumerate(labels, 1)}
-    images: list[dict[str, Any]] = []
-    with whole_file(path) as part, part.open("w", encoding="utf-8") as stream:
-        written = 0
+    pictures = written = 0
+    with (
+        tempfile.TemporaryFile("w+", encoding="utf-8") as images,  # They come after the annotations.
+        whole_file(path) as part,
+        part.open("w", encoding="utf-8") as stream,
+    ):
 
         def add(picture: Picture) -> list[Path]:
-            nonlocal written
-            images.append(_image(picture, len(images) + 1))
+            nonlocal pictures, written
+            pictures += 1
+            images.write((", " if pictures > 1 else "") + json.dumps(_image(picture, pictures)))
             for _, annotation in picture.objects:
                 category = categories.setdefault(annotation.label, len(categories) + 1)
                 record = coco_annotation(annotation, shapes, tolerance)
-                record |= {"id": written + 1, "image_id": len(images), "category_id": category}
+                record |= {"id": written + 1, "image_id": pictures, "category_id": category}
                 stream.write((",\n" if written else "") + json.dumps(record))
                 written += 1
             return []
@@ -49,7 +55,10 @@ def open_coco(
         stream.write('{"info": {"description": "Masks by samhq"}, "licenses": [], "annotations": [\n')
         yield add
         named = [{"id": number, "name": name, "supercategory": ""} for name, number in categories.items()]
-        stream.write(f'\n], "images": {json.dumps(images)}, "categories": {json.dumps(named)}}}')
+        stream.write('\n], "images": [')
+        images.seek(0)
+        shutil.copyfileobj(images, stream)
+        stream.write(f'], "categories": {json.dumps(named)}}}')
 
 
 def coco_annotation(annotation: Annotation, shapes: Shapes = "mask", tolerance: float = 0.0) -> dict[str, Any]:

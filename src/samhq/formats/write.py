@@ -22,6 +22,7 @@ from samhq.formats.labelme import write_labelme
 from samhq.formats.labelstudio import open_labelstudio
 from samhq.formats.options import WriteOptions
 from samhq.formats.svg import write_svg
+from samhq.formats.webdataset import open_webdataset
 from samhq.formats.yolo import open_yolo
 from samhq.image.write import write_mask, write_picture
 from samhq.results.label_map import write_label_map
@@ -29,6 +30,10 @@ from samhq.results.picture import Picture
 from samhq.results.sa1b import write_sa1b
 
 Add = Callable[[Picture], list[Path]]
+
+NEED_PIXELS = {"cutouts"}  #: Formats that contain the picture's pixels; SVG does if it embeds them.
+NEED_PLACE = {"geotiff", "geojson"}  #: Formats that contain the geographic position of the picture.
+NEED_FILE = {"yolo", "webdataset"}  #: Formats that copy the picture's file.
 
 
 @dataclass(frozen=True)
@@ -175,5 +180,9 @@ FORMATS: dict[str, Format] = {
     "svg": _each(
         "SVG, STEM.svg, over the picture",
         lambda p, folder, o: write_svg(p, folder / f"{p.stem}.svg", o.tolerance, o.embed),
+    ),
+    "webdataset": Format(
+        "WebDataset tars of pictures and SA-1B's JSON, webdataset/",
+        lambda folder, _: open_webdataset(folder / "webdataset"),
     ),
 }

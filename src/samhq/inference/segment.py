@@ -89,13 +89,32 @@ class Segmenter(NotCallable):
         Raises:
             ImageError: it cannot be read as a picture.
         """
-        picture = read_image(image)
-        if isinstance(image, np.ndarray) and np.shares_memory(picture, image):
-            picture = picture.copy()  # A reused video buffer would change what results show.
+        picture = _own_pixels(image)
         config = self.model.config
         pixels, frame = to_pixels(picture, config.side, config.encoder.normalisation, squashed=config.second)
         embedding = self.model.prepared(self.model.encode(pixels.to(self.model.device)))
         return EncodedImage(picture, embedding, frame, self.name, file_name_of(image))
+
+    @torch.inference_mode()
+    def encode_batch(self, images: Sequence[Any]) -> list[EncodedImage]:
+        """Several pictures, each as `encode` returns it up to rounding, in one pass of the encoder: faster on a GPU.
+
+        Raises:
+            ImageError: one cannot be read as a picture; the message gives its number, from 0.
+        """
+        config, inputs = self.model.config, []
+        for number, image in enumerate(images):
+            with _naming_picture(images, number):
+                picture = _own_pixels(image)
+                square = to_pixels(picture, config.side, config.encoder.normalisation, squashed=config.second)
+                inputs.append((picture, *square))
+        if not inputs:
+            return []
+        embedding = self.model.encode(torch.cat([pixels for _, pixels, _ in inputs]).to(self.model.device))
+        return [
+            EncodedImage(picture, self.model.prepared(embedding[i : i + 1]), frame, self.name, file_name_of(image))
+            for i, (image, (picture, _, frame)) in enumerate(zip(images, inputs, strict=True))
+        ]
 
     def segment(
         self,
@@ -259,6 +278,18 @@ class Segmenter(NotCallable):
             model=self.name,
             file_name=encoded.file_name,
         )
+
+
+def _own_pixels(image: Any) -> np.ndarray:
+    """The picture's pixels, uint8 [H,W,3], in memory of their own.
+
+    Raises:
+        ImageError: it cannot be read as a picture.
+    """
+    picture = read_image(image)
+    if isinstance(image, np.ndarray) and np.shares_memory(picture, image):
+        return picture.copy()  # A reused video buffer would change what results show.
+    return picture
 
 
 def _naming_picture(images: Sequence[Any], number: int) -> AbstractContextManager[None]:

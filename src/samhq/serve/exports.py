@@ -14,7 +14,7 @@ from typing import Any
 from samhq.errors import did_you_mean
 from samhq.formats.coco import open_coco
 from samhq.formats.options import WriteOptions
-from samhq.formats.write import FORMATS, open_formats
+from samhq.formats.write import FORMATS, NEED_FILE, NEED_PIXELS, NEED_PLACE, open_formats
 from samhq.results.annotation import Annotation
 from samhq.results.picture import Picture, georeference
 from samhq.serve.faults import Fault
@@ -23,9 +23,6 @@ from samhq.serve.pictures import PictureStore
 from samhq.serve.project import Project, now
 from samhq.storage import digest
 
-_NEED_PIXELS = ("cutouts",)
-_COPY_PICTURES = ("yolo",)
-_NEED_PLACE = ("geotiff", "geojson")  #: formats that say where on the earth the picture lies
 _NEED_EXTRA = {"geotiff": ("rasterio", "geo")}  #: formats, their package and its extra
 _DETECTOR_SOURCES = ("text",)  #: the score of these objects is a detector's
 
@@ -112,13 +109,13 @@ def _pictures(project: Project, pictures: PictureStore, ids: Sequence[int], form
         stem = f"{stem}_{image_id}" if stem in stems else stem
         stems.add(stem)
         about: dict[str, Any] = {}
-        if format in _NEED_PIXELS:
+        if format in NEED_PIXELS:
             about["image"] = pictures.pixels(image_id)
-        if format in _NEED_PLACE:
+        if format in NEED_PLACE:
             about["geo"] = georeference(pictures.path(row), row["name"])
-        if format in _COPY_PICTURES and row["rel_path"] is not None:
+        if format in NEED_FILE and row["rel_path"] is not None:
             about["source"] = pictures.path(row)
-        elif format in _COPY_PICTURES:
+        elif format in NEED_FILE:
             about["image"] = pictures.pixels(image_id)
         yield _picture(project, row, row["name"], stem, **about)
 

@@ -1,0 +1,47 @@
+"""The rows of a sharded job, from its folder alone. Knows nothing about who computed them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from samhq.batch.plan import OUT, ShardedJob, open_job
+from samhq.batch.shards import shard_name, unpacked
+from samhq.errors import ConfigError
+
+
+def read_rows(job: str, *, allow_partial: bool = False) -> Iterator[dict[str, Any]]:
+    """The rows of a job, one for each picture, in the order of its pictures; see `samhq.batch.shards.schema`.
+
+    Only one shard is held at a time.
+
+    Raises:
+        ConfigError: the job is not finished, unless `allow_partial`.
+        OSError: the folder cannot be read.
+    """
+    planned = open_job(job)
+    done = planned.done()
+    missing = planned.shards - len(done)
+    if missing and not allow_partial:
+        raise ConfigError(
+            f"Expected a finished job in {job}, got one with {missing} of {planned.shards} shards to do. "
+            f"Finish it: samhq batch run {job}"
+        )
+    for shard in sorted(done):
+        yield from rows_of(planned, shard, done[shard].revisions)
+
+
+def rows_of(job: ShardedJob, shard: int, revisions: tuple[int, ...]) -> list[dict[str, Any]]:
+    """The rows of a shard; a picture that failed and was tried again has the row of its last attempt.
+
+    Raises:
+        OSError: a file of the shard cannot be read.
+    """
+    rows: dict[str, dict[str, Any]] = {}
+    for revision in revisions:
+        content = job.folder.read(f"{OUT}/{shard_name(shard, revision)}")
+        for row in unpacked(content or b""):
+            known = rows.get(row["id"])
+            if known is None or known["status"] == "error":
+                rows[row["id"]] = row
+    return list(rows.values())

@@ -1,0 +1,172 @@
+"""What a worker does with a shard: reads its pictures, asks the question, writes the rows.
+
+Knows nothing about other workers. The model is loaded once in every process.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from samhq.batch.halving import Halving
+from samhq.batch.own_device import own_device
+from samhq.batch.places import read_address
+from samhq.batch.plan import EVENTS, OUT, ShardedJob, open_job
+from samhq.batch.rows import rows_of
+from samhq.batch.shards import packed, shard_name
+from samhq.errors import MissingExtraError
+
+_READERS = 4  #: Threads that read and decode pictures ahead of the network.
+
+Ask = Halving[tuple[str, np.ndarray], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class ShardReport:
+    """What a shard took: pictures, failed pictures, and seconds for reading, computing and writing."""
+
+    shard: int
+    pictures: int
+    errors: int
+    began: float
+    ended: float
+    read_s: float
+    compute_s: float
+    write_s: float
+    host: str
+    revision: int = 0  #: 1, 2, ... for pictures of the shard that were tried again
+
+
+@dataclass(frozen=True)
+class ShardWork:
+    """Computes shards of a job; a call loads the model and gives the function for one shard. Picklable.
+
+    With `retry` only the pictures that failed are computed, and written to the shard's next revision.
+    """
+
+    job: str
+    retry: bool = False
+
+    def __call__(self) -> Callable[[int], ShardReport]:
+        """The function for one shard.
+
+        Raises:
+            ConfigError, CheckpointError, MissingExtraError: the model cannot be loaded.
+        """
+        planned = open_job(self.job)
+        question = planned.question.on(own_device(planned.question.model.device))
+        ask = Halving(question.start(planned.folder), question.batch_size, _ends_the_job)
+        return partial(_again if self.retry else _first, planned, ask)
+
+
+@dataclass(frozen=True)
+class _Todo:
+    """A picture to compute."""
+
+    id: str
+    uri: str
+    attempts: int = 1  #: with this one
+
+
+def _first(job: ShardedJob, ask: Ask, shard: int) -> ShardReport:
+    return _compute(job, ask, shard, 0, [_Todo(name, uri) for name, uri in job.pictures_of(shard)])
+
+
+def _again(job: ShardedJob, ask: Ask, shard: int) -> ShardReport:
+    """Computes the pictures of a finished shard that failed."""
+    revisions = job.done()[shard].revisions
+    failed = [row for row in rows_of(job, shard, revisions) if row["status"] == "error"]
+    pictures = [_Todo(row["id"], row["uri"], row["attempts"] + 1) for row in failed]
+    return _compute(job, ask, shard, revisions[-1] + 1, pictures)
+
+
+def _compute(job: ShardedJob, ask: Ask, shard: int, revision: int, pictures: Sequence[_Todo]) -> ShardReport:
+    """Computes and writes the rows of pictures."""
+    began, clock, rows = time.time(), _Clock(), []
+    read = _read(pictures, clock)
+    while group := list(islice(read, job.question.batch_size)):
+        rows += clock.timed("compute", _rows, ask, group)
+    name = shard_name(shard, revision)
+    clock.timed("write", job.folder.write, f"{OUT}/{name}", packed(rows, job.fingerprint))
+    errors = sum(row["status"] == "error" for row in rows)
+    spent = {f"{part}_s": round(clock.seconds.get(part, 0.0), 4) for part in ("read", "compute", "write")}
+    times = {"began": began, "ended": time.time(), **spent}
+    report = ShardReport(shard, len(rows), errors, host=socket.gethostname(), revision=revision, **times)
+    event = json.dumps(asdict(report)).encode("ascii")
+    job.folder.write(f"{EVENTS}/{name.removesuffix('.parquet')}.json", event)
+    return report
+
+
+class _Clock:
+    """Seconds by name of what was done."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    def timed(self, name: str, call: Callable[..., Any], *arguments: Any) -> Any:
+        started = time.perf_counter()
+        try:
+            return call(*arguments)
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
+
+
+def _read(pictures: Sequence[_Todo], clock: _Clock) -> Iterator[tuple[_Todo, np.ndarray | Exception]]:
+    """Every picture with its pixels, in order; a few are read ahead. "read" counts the seconds of waiting."""
+    with ThreadPoolExecutor(_READERS) as readers:
+        ahead: deque[Future[np.ndarray | Exception]] = deque()
+        for number, picture in enumerate(pictures):
+            for following in pictures[number + len(ahead) : number + 2 * _READERS]:
+                ahead.append(readers.submit(_pixels, following.uri))
+            yield picture, clock.timed("read", ahead.popleft().result)
+
+
+def _pixels(uri: str) -> np.ndarray | Exception:
+    """The pixels of a picture, or the reason why there are none."""
+    from samhq.image.read import read_image
+
+    try:
+        return read_image(read_address(uri))
+    except Exception as error:  # noqa: BLE001  One odd picture must not end a job of millions.
+        return error
+
+
+def _rows(ask: Ask, group: Sequence[tuple[_Todo, np.ndarray | Exception]]) -> list[dict[str, Any]]:
+    """The rows of pictures that are computed together.
+
+    Raises:
+        MissingExtraError: a package is missing, which every other picture would need, too.
+        OSError: results cannot be stored.
+    """
+    for _, image in group:
+        if isinstance(image, MissingExtraError):
+            raise image
+    answers = iter(ask([(todo.id, image) for todo, image in group if isinstance(image, np.ndarray)]))
+    return [
+        _row(todo, image.shape[:2], next(answers)) if isinstance(image, np.ndarray) else _row(todo, (), image)
+        for todo, image in group
+    ]
+
+
+def _row(todo: _Todo, size_hw: tuple[int, ...], answer: dict[str, Any] | Exception) -> dict[str, Any]:
+    """A picture's row: the fields of the answer, or the error."""
+    row: dict[str, Any] = {"id": todo.id, "uri": todo.uri, "attempts": todo.attempts, "instances": []}
+    if isinstance(answer, Exception):
+        return row | {"status": "error", "error_type": type(answer).__name__, "error_msg": str(answer)}
+    status = "ok" if answer["instances"] or "embedding" in answer else "empty"
+    return row | {"status": status, "height": size_hw[0], "width": size_hw[1], **answer}
+
+
+def _ends_the_job(error: Exception) -> bool:
+    """Whether an error concerns all pictures: a missing package, a disk or store that cannot be read or written."""
+    return isinstance(error, MissingExtraError | OSError)

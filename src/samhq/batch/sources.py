@@ -1,0 +1,97 @@
+"""The pictures of a source: a folder, tars, a Parquet list, here or in a store. Knows nothing about jobs."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from pathlib import PurePosixPath
+
+from samhq.batch.places import again, is_address, members_of_tar, read_address, system_of
+from samhq.errors import ConfigError
+from samhq.extras import from_extra
+from samhq.image.suffixes import SUFFIXES
+
+_RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
+
+
+def list_pictures(source: str) -> list[tuple[str, str]]:
+    """Ids and addresses of all pictures of a source, sorted by id.
+
+    A source is a folder with its subfolders; a tar as WebDataset writes them, or several by a pattern (`x-*.tar`,
+    `x-{000..099}.tar`) or in a folder that has no pictures; or a Parquet file with a column `uri` and optionally `id`.
+    The id of a picture in a folder or tar is its path from there; with several tars, the tar's name comes first.
+
+    Raises:
+        ConfigError: no pictures, or an id that occurs twice.
+        MissingExtraError: fsspec or pyarrow is not installed.
+        OSError: it cannot be listed.
+    """
+    found = _listed(source) if source.endswith(".parquet") else _found(source)
+    if not found:
+        raise ConfigError(f"Expected pictures in {source}, got none. Known suffixes: {', '.join(sorted(SUFFIXES))}.")
+    found.sort()
+    for (name, _), (following, _) in pairwise(found):
+        if name == following:
+            raise ConfigError(f"Expected every id once, got {name!r} twice in {source}. Give the pictures unique ids.")
+    return found
+
+
+def _listed(source: str) -> list[tuple[str, str]]:
+    with from_extra("batch", "a Parquet list of pictures"):
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    table = pq.read_table(pa.BufferReader(read_address(source)))
+    if "uri" not in table.column_names:
+        raise ConfigError(f"Expected a column uri in {source}, got {', '.join(table.column_names)}. Rename the column.")
+    uris = [str(uri) for uri in table["uri"].to_pylist()]
+    ids = [str(name) for name in table["id"].to_pylist()] if "id" in table.column_names else uris
+    return list(zip(ids, uris, strict=True))
+
+
+def _found(source: str) -> list[tuple[str, str]]:
+    if source.endswith(".tar"):
+        tars = _matching(source)
+        return _in_tars(tars, named=len(tars) > 1 or tars != [source])
+    files = _files(source)
+    pictures = [(name, address) for name, address in files if _is_picture(name)]
+    return pictures or _in_tars([address for name, address in files if name.endswith(".tar")], named=True)
+
+
+def _matching(pattern: str) -> list[str]:
+    """The tars that a pattern names.
+
+    >>> _matching("x-{08..10}.tar")
+    ['x-08.tar', 'x-09.tar', 'x-10.tar']
+    """
+    span = _RANGE.search(pattern)
+    if span:
+        numbers = [str(number).zfill(len(span[1])) for number in range(int(span[1]), int(span[2]) + 1)]
+        return [f"{pattern[: span.start()]}{number}{pattern[span.end() :]}" for number in numbers]
+    if "*" not in pattern:
+        return [pattern]
+    system, path = system_of(pattern)
+    return [system.unstrip_protocol(one) if is_address(pattern) else one for one in again(lambda: system.glob(path))]
+
+
+def _in_tars(tars: list[str], *, named: bool) -> list[tuple[str, str]]:
+    return [
+        (f"{PurePosixPath(tar).stem}/{member}" if named else member, f"tar://{member}::{tar}")
+        for tar in tars
+        for member in members_of_tar(tar)
+        if _is_picture(member)
+    ]
+
+
+def _files(source: str) -> list[tuple[str, str]]:
+    """Paths from the folder, and addresses, of all files below it."""
+    system, root = system_of(source)
+    root = root.rstrip("/")
+    return [
+        (path[len(root) :].lstrip("/"), system.unstrip_protocol(path) if is_address(source) else path)
+        for path in again(lambda: system.find(root))
+    ]
+
+
+def _is_picture(name: str) -> bool:
+    path = PurePosixPath(name)
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")

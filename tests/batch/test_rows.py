@@ -1,0 +1,48 @@
+"""The rows of a job, after pictures were tried again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from samhq.batch.places import Folder
+from samhq.batch.plan import OUT, ShardedJob
+from samhq.batch.rows import read_rows, rows_of
+from samhq.batch.shards import packed, shard_name
+from samhq.errors import ConfigError
+from tests.batch.sharding import planned
+
+
+def row(name: str, status: str, attempts: int = 1) -> dict:
+    return {"id": name, "uri": name, "status": status, "attempts": attempts, "instances": []}
+
+
+def put(job: ShardedJob, revision: int, *rows: dict, shard: int = 0) -> None:
+    job.folder.write(f"{OUT}/{shard_name(shard, revision)}", packed(rows, job.fingerprint))
+
+
+def test_a_success_stays_and_the_last_failure_counts(tmp_path: Path) -> None:
+    job = planned(tmp_path, count=4, shard_size=4)
+    names = [name for name, _ in job.pictures]
+    put(job, 0, row(names[0], "ok"), *(row(name, "error") for name in names[1:]))
+    put(job, 1, row(names[1], "ok", 2), *(row(name, "error", 2) for name in names[2:]))
+    put(job, 2, row(names[1], "error", 3), row(names[2], "empty", 3), row(names[3], "error", 3))
+    found = [(one["status"], one["attempts"]) for one in read_rows(job.folder.address)]
+    assert found == [("ok", 1), ("ok", 2), ("empty", 3), ("error", 3)]
+    assert job.done()[0].revisions == (0, 1, 2)
+    assert [one["attempts"] for one in rows_of(job, 0, (0,))] == [1, 1, 1, 1]
+
+
+def test_files_of_another_job_do_not_count(tmp_path: Path) -> None:
+    job = planned(tmp_path, count=4, shard_size=2)
+    names = [name for name, _ in job.pictures]
+    put(job, 0, row(names[0], "ok"), row(names[1], "error"))
+    Folder(job.folder.address).write(f"{OUT}/{shard_name(0, 1)}", packed([row(names[1], "ok")], "other"))
+    put(job, 1, row(names[2], "ok"), shard=1)  # a revision without its shard
+    put(job, 0, row(names[2], "ok"), row(names[3], "ok"), shard=7)  # beyond the manifest
+    assert list(job.done()) == [0]
+    assert job.left() == [1]
+    with pytest.raises(ConfigError, match="1 of 2 shards to do"):
+        list(read_rows(job.folder.address))
+    assert [one["status"] for one in read_rows(job.folder.address, allow_partial=True)] == ["ok", "error"]
