@@ -101,7 +101,8 @@ class ImageEmbedding:
     first level, kept only if the HQ map is still to be made from it (in training); `shared`, which `Sam.prepared` adds
     to save later calls the same work, and which is never saved; `levels`, the finer maps that SAM 2's decoder uses
     while it enlarges masks, [I,C/8,4g,4g] and [I,C/4,2g,2g], finest first, each with one row for each image or one row
-    for all.
+    for all; `bases`, the same two maps in the decoder's order of pixels, each with its layer's bias, which
+    `Sam2.prepared` adds; never saved.
     """
 
     features: Float[Tensor, "I C g g"]
@@ -109,6 +110,7 @@ class ImageEmbedding:
     early: Float[Tensor, "I h w e"] | None = None
     shared: Shared | None = None
     levels: tuple[Float[Tensor, "R l h w"], ...] = ()
+    bases: tuple[Float[Tensor, "R L D"], ...] = ()
 
     def __len__(self) -> int:
         return self.features.shape[0]
@@ -116,14 +118,16 @@ class ImageEmbedding:
     def __getitem__(self, images: slice) -> ImageEmbedding:
         """The embedding of some of the images."""
         hq, early = (None if part is None else part[images] for part in (self.hq, self.early))
-        levels = tuple(level[images] for level in self.levels)
-        return ImageEmbedding(self.features[images], hq, early, self.shared and self.shared.of(images), levels)
+        levels, bases = (tuple(part[images] for part in parts) for parts in (self.levels, self.bases))
+        shared = self.shared and self.shared.of(images)
+        return ImageEmbedding(self.features[images], hq, early, shared, levels, bases)
 
     def to(self, target: torch.device | torch.dtype | str) -> ImageEmbedding:
         """The same embedding on another device, or in another dtype."""
         hq, early = (None if part is None else part.to(target) for part in (self.hq, self.early))
-        levels = tuple(level.to(target) for level in self.levels)
-        return ImageEmbedding(self.features.to(target), hq, early, self.shared and self.shared.to(target), levels)
+        levels, bases = (tuple(part.to(target) for part in parts) for parts in (self.levels, self.bases))
+        shared = self.shared and self.shared.to(target)
+        return ImageEmbedding(self.features.to(target), hq, early, shared, levels, bases)
 
 
 @dataclass(frozen=True)
@@ -167,14 +171,15 @@ class Sparse:
 class Attended:
     """The decoder's state after attention: output tokens [P,T,C], image tokens [P,C,g,g], predicted IoU [P,4].
 
-    `upscaled` [P,c,4g,4g] are the features that masks are made from, if they were needed before masks were chosen.
+    `upscaled` [P,c,4g,4g], or [P,16gg,c] in the decoder's order of pixels, are the features that masks are made from,
+    if they were needed before masks were chosen.
     """
 
     tokens: Float[Tensor, "P T C"]
     image: Float[Tensor, "P C g g"]
     iou: Float[Tensor, "P M"]
     image_index: Int64[Tensor, " P"]
-    upscaled: Float[Tensor, "P c G G"] | None = None
+    upscaled: Float[Tensor, "P c G G"] | Float[Tensor, "P L c"] | None = None
 
     def __getitem__(self, rows: slice | Tensor) -> Attended:
         """Some of the prompts, by slice, index tensor or boolean mask."""

@@ -309,6 +309,7 @@ def cat(parts: Sequence[ImageEmbedding]) -> ImageEmbedding:
         torch.cat([part.features for part in parts]),
         torch.cat(hq) if hq else None,
         levels=tuple(torch.cat(level) for level in zip(*(part.levels for part in parts), strict=True)),
+        bases=tuple(torch.cat(base) for base in zip(*(part.bases for part in parts), strict=True)),
         shared=Shared.cat(shared) if len(shared) == len(parts) else None,
     )
 

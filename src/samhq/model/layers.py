@@ -102,29 +102,42 @@ class Upscaler(nn.Sequential):
         ]
         super().__init__(*layers, *([last] if last else []))
 
+    @property
+    def folds(self) -> bool:
+        """Whether the layers' numbers may be used without calling the layers."""
+        kinds = (nn.ConvTranspose2d, LayerNorm2d, nn.GELU, nn.ConvTranspose2d, nn.GELU)
+        return all(map(untouched, self, kinds))
+
     def forward(self, x: Float[Tensor, "B C h w"], added: Sequence[Tensor] = ()) -> Float[Tensor, "B c H W"]:
         """The enlarged map, channels last in memory.
 
         `added`, if given, are two maps to add right after the first and the second enlargement: [B,middle,2h,2w] and
         [B,out,4h,4w], or one row for all.
         """
-        if not all(map(untouched, self, (nn.ConvTranspose2d, LayerNorm2d, nn.GELU, nn.ConvTranspose2d, nn.GELU))):
+        if not self.folds:
             return self._by_layers(x, added)
-        b, _, h, w = x.shape
-        pixels, maps = x.permute(0, 2, 3, 1).flatten(0, 2), iter(added)
+        height, width = x.shape[2:]
+        return map_of_quarters(self.quarters(x, self.bases(added, height)), height, width)
+
+    def quarters(self, x: Float[Tensor, "B C h w"], bases: Sequence[Tensor] = ()) -> Float[Tensor, "B L c"]:
+        """The enlarged map's pixels in the order of enlargement: the 16 pixels of one input pixel are neighbours.
+
+        `bases` are what `bases` returns, with a row for each map or one row for all. Only where the layers `folds`.
+        """
+        pixels, starts = x.permute(0, 2, 3, 1).flatten(1, 2), iter(bases)
         for layer in self:
             if isinstance(layer, nn.ConvTranspose2d):
-                pixels = _quadruple(layer, pixels)
-                if (finer := next(maps, None)) is not None:
-                    quarters = _by_quarters(finer, h)
-                    pixels = (pixels.view(b, *quarters.shape[1:]) + quarters).flatten(0, 1)
+                pixels = _quadruple(layer, pixels, next(starts, None))
             elif isinstance(layer, LayerNorm2d):
                 pixels = nn.LayerNorm.forward(layer, pixels)
             else:
                 pixels = layer(pixels)
-        # Rows of pixels; in each, four quarters (row, column); in each of these, again four.
-        fine = pixels.view(b, h, w, 2, 2, 2, 2, pixels.shape[1]).permute(0, 1, 3, 5, 2, 4, 6, 7)
-        return fine.reshape(b, 4 * h, 4 * w, pixels.shape[1]).permute(0, 3, 1, 2)
+        return pixels
+
+    def bases(self, added: Sequence[Tensor], height: int) -> tuple[Float[Tensor, "B L c"], ...]:
+        """The maps to add, in the order of enlargement of a map with `height` rows, each with its layer's bias."""
+        layers = [layer for layer in self if isinstance(layer, nn.ConvTranspose2d)]
+        return tuple(_base(layer, one, height) for layer, one in zip(layers, added, strict=False))
 
     def _by_layers(self, x: Float[Tensor, "B C h w"], added: Sequence[Tensor]) -> Float[Tensor, "B c H W"]:
         """The same result by calling each layer."""
@@ -136,11 +149,37 @@ class Upscaler(nn.Sequential):
         return x
 
 
-def _quadruple(layer: nn.ConvTranspose2d, pixels: Float[Tensor, "L C"]) -> Float[Tensor, "M c"]:
-    """The four output pixels (upper left, upper right, lower left, lower right) of each pixel, one after another."""
+def _quadruple(
+    layer: nn.ConvTranspose2d, pixels: Float[Tensor, "B L C"], base: Float[Tensor, "#B L D"] | None
+) -> Float[Tensor, "B M c"]:
+    """The four output pixels of each pixel: upper left, upper right, lower left, lower right; one after another."""
     assert layer.bias is not None
-    weight = layer.weight.permute(0, 2, 3, 1).flatten(1)
-    return torch.addmm(layer.bias.repeat(4), pixels, weight).view(-1, layer.out_channels)
+    count, weight = pixels.shape[0], layer.weight.permute(0, 2, 3, 1).flatten(1)
+    if base is None:
+        wide = torch.addmm(layer.bias.repeat(4), pixels.flatten(0, 1), weight)
+    else:
+        wide = torch.baddbmm(base, pixels, weight.expand(count, -1, -1))
+    return wide.view(count, 4 * pixels.shape[1], layer.out_channels)
+
+
+def _base(layer: nn.ConvTranspose2d, added: Float[Tensor, "B c H W"], height: int) -> Float[Tensor, "B L D"]:
+    """What an enlargement begins with: the layer's bias and a map, four pixels of one input pixel side by side."""
+    assert layer.bias is not None
+    quarters = _by_quarters(added, height) + layer.bias
+    return quarters.view(quarters.shape[0], quarters.shape[1] // 4, 4 * layer.out_channels)
+
+
+def map_of_quarters(pixels: Float[Tensor, "B L c"], height: int, width: int) -> Float[Tensor, "B c H W"]:
+    """The map, channels last in memory, whose pixels lie in the order of enlargement of `height` x `width` pixels."""
+    # Rows of pixels, in each its four quarters (row, column), in each of these its four.
+    parts = pixels.view(pixels.shape[0], height, width, 2, 2, 2, 2, pixels.shape[2]).permute(0, 1, 3, 5, 2, 4, 6, 7)
+    return parts.reshape(pixels.shape[0], 4 * height, 4 * width, pixels.shape[2]).permute(0, 3, 1, 2)
+
+
+def logits_of_quarters(logits: Float[Tensor, "P K L"], height: int, width: int) -> Float[Tensor, "P K H W"]:
+    """As `map_of_quarters`, for masks that lie one after another."""
+    parts = logits.view(*logits.shape[:2], height, width, 2, 2, 2, 2).permute(0, 1, 2, 4, 6, 3, 5, 7)
+    return parts.reshape(*logits.shape[:2], 4 * height, 4 * width)
 
 
 def _by_quarters(x: Float[Tensor, "B C H W"], height: int) -> Float[Tensor, "B L C"]:

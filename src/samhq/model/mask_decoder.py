@@ -13,13 +13,15 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from samhq.config import HQMode
-from samhq.model.layers import MLP, Upscaler
+from samhq.model.layers import MLP, Upscaler, logits_of_quarters, map_of_quarters
 from samhq.model.transformer import TwoWayTransformer
 from samhq.types import Attended, Choice, ImageEmbedding, Shared, Sparse
 
 
 class MaskDecoder(nn.Module):
     """SAM's decoder: four masks for each prompt, the first for clear prompts, three for ambiguous ones."""
+
+    convolves = False  #: Whether masks also need convolutions of the enlarged features.
 
     def __init__(
         self,
@@ -98,10 +100,30 @@ class MaskDecoder(nn.Module):
         """The predicted IoU of every mask."""
         return self.iou_prediction_head(tokens[:, 0])
 
-    def upscaled(self, attended: Attended, embedding: ImageEmbedding) -> Float[Tensor, "P c G G"]:
-        """The features that masks are computed from: each prompt's image features at four times the grid."""
-        del embedding
-        return self.output_upscaling(attended.image)
+    def upscaled(
+        self, attended: Attended, embedding: ImageEmbedding
+    ) -> Float[Tensor, "P c G G"] | Float[Tensor, "P L c"]:
+        """Each prompt's image features at four times the grid, from which masks are computed.
+
+        A map where convolutions follow, else pixels in the order of enlargement: a mask is cheaper to sort than its
+        features are.
+        """
+        if attended.upscaled is not None:
+            return attended.upscaled
+        if not self.output_upscaling.folds:
+            return self.output_upscaling(attended.image, self.added_maps(attended, embedding))
+        pixels = self.output_upscaling.quarters(attended.image, self.bases(attended, embedding))
+        return map_of_quarters(pixels, *attended.image.shape[2:]) if self.convolves else pixels
+
+    def added_maps(self, attended: Attended, embedding: ImageEmbedding) -> tuple[Tensor, ...]:
+        """The maps that the two enlargements add, with a row for each prompt or one for all; SAM has none."""
+        del attended, embedding
+        return ()
+
+    def bases(self, attended: Attended, embedding: ImageEmbedding) -> tuple[Tensor, ...]:
+        """The same maps in the order of enlargement, each with its layer's bias."""
+        del attended, embedding
+        return ()
 
     def weights(self, tokens: Float[Tensor, "P L C"], masks: Int64[Tensor, "P K"]) -> Float[Tensor, "P K c"]:
         """For each chosen mask the vector whose product with a pixel's features is its logit."""
@@ -113,7 +135,10 @@ class MaskDecoder(nn.Module):
     ) -> tuple[Float[Tensor, "P K G G"] | None, Float[Tensor, "P 1 G G"] | None]:
         """SAM's logits of the chosen masks and the HQ logits; either is None if `hq` does not use it."""
         del hq
-        return product(self.weights(attended.tokens, masks), self.upscaled(attended, embedding)), None
+        weights, features = self.weights(attended.tokens, masks), self.upscaled(attended, embedding)
+        if features.ndim == 4:
+            return product(weights, features), None
+        return logits_of_quarters(weights @ features.mT, *attended.image.shape[2:]), None
 
     def paint(self, attended: Attended, embedding: ImageEmbedding, choice: Choice) -> Float[Tensor, "P K G G"]:
         """Low-resolution logits of the chosen masks; "only" gives one mask for each prompt whatever K is."""
@@ -130,7 +155,7 @@ def _tokens(image: Float[Tensor, "B C g g"]) -> Float[Tensor, "B L C"]:
 
 
 def product(weights: Float[Tensor, "P K c"], features: Float[Tensor, "P c G G"]) -> Float[Tensor, "P K G G"]:
-    """Logits: the product of each weight vector with each pixel's features."""
-    # Features are channels last, so as rows of pixels they need no copy.
+    """Logits: each weight vector times each pixel's features."""
+    # Features lie channels last: taken as rows of pixels they need no copy.
     pixels = features.permute(0, 2, 3, 1).flatten(1, 2)
     return (weights @ pixels.mT).view(*weights.shape[:2], *features.shape[-2:])

@@ -29,6 +29,7 @@ class HQMask(nn.Module):
     """The common part of HQ decoders: a token, its MLP, and convolutions of the enlarged features."""
 
     masks: int
+    convolves = True
 
     def add_hq_mask(self, dim: int, middle_dim: int, mask_dim: int, head_depth: int) -> None:
         """Creates these modules."""

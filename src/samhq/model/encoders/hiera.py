@@ -10,7 +10,7 @@ Source: Ryali et al., Hiera (arXiv 2306.00989); Ravi et al., SAM 2 (arXiv 2408.0
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -36,8 +36,9 @@ def pooled(x: Float[Tensor, "B H W C"]) -> Float[Tensor, "B h w C"]:
     >>> pooled(torch.arange(8.0).view(1, 2, 4, 1)).flatten().tolist()
     [5.0, 7.0]
     """
-    b, h, w, c = x.shape
-    return x[:, : h // 2 * 2, : w // 2 * 2].reshape(b, h // 2, 2, w // 2, 2, c).amax((2, 4))
+    height, width = x.shape[1] // 2 * 2, x.shape[2] // 2 * 2
+    rows = torch.maximum(x[:, 0:height:2], x[:, 1:height:2])
+    return torch.maximum(rows[:, :, 0:width:2], rows[:, :, 1:width:2])
 
 
 class HieraAttention(nn.Module):
@@ -104,6 +105,43 @@ class HieraBlock(nn.Module):
         return x + self.mlp(self.norm2(x))
 
 
+@dataclass(frozen=True)
+class Cells:
+    """A grid's cells as blocks need them: row by row, or window by window, which spares sorting between blocks.
+
+    `values` [B,H,W,C], or [b,size,size,C] where `size` is not 0: the windows of grids of `hw` cells. Attention knows
+    no places, so a block over the whole grid takes cells in any order.
+    """
+
+    values: Float[Tensor, "B H W C"]
+    size: int = 0
+    hw: tuple[int, int] = (0, 0)
+
+    def grid(self) -> Float[Tensor, "B H W C"]:
+        """The cells row by row."""
+        return unwindows(self.values, self.hw, self.hw) if self.size else self.values
+
+    def by_window(self, size: int) -> Cells:
+        """The cells window by window, for windows that need no padding."""
+        if self.size == size:
+            return self
+        grid = self.grid()
+        return Cells(windows(grid, size)[0], size, (grid.shape[1], grid.shape[2]))
+
+    def through(self, block: nn.Module) -> Cells:
+        """The cells after a block."""
+        size, pool = getattr(block, "window", 0), getattr(block, "pool", True)
+        height, width = self.hw if self.size else (self.values.shape[1], self.values.shape[2])
+        if size and not (height % size or width % size or (pool and size % 2)):
+            inner = self.by_window(size)
+            hw = (height // 2, width // 2) if pool else (height, width)
+            return Cells(block(inner.values), size // 2 if pool else size, hw)
+        if self.size and not size and not pool:
+            whole = block(self.values.view(-1, height, width, self.values.shape[3]))
+            return Cells(whole.view(self.values.shape), self.size, self.hw)
+        return Cells(block(self.grid()))
+
+
 class HieraPatchEmbed(nn.Module):
     """One vector for each square of four by four pixels, computed from seven by seven."""
 
@@ -158,12 +196,12 @@ class Hiera(nn.Module):
     def forward(self, pixels: Float[Tensor, "B 3 S S"]) -> list[Tensor]:
         """The stages' outputs, finest first."""
         x = self.patch_embed(pixels)
-        x = x + self.positions(*x.shape[1:3])
+        cells = Cells(x + self.positions(*x.shape[1:3]))
         stages = []
         for number, block in enumerate(self.blocks):
-            x = block(x)
+            cells = cells.through(block)
             if number in self.ends:
-                stages.append(x.permute(0, 3, 1, 2))
+                stages.append(cells.grid().permute(0, 3, 1, 2))
         return stages
 
 

@@ -8,6 +8,7 @@ Source: Ravi et al., SAM 2 (arXiv 2408.00714), appendix D.1; Ke et al., Segment 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -47,14 +48,24 @@ class MaskDecoder2(MaskDecoder):
         """The two maps for enlarging masks, [I,c,4g,4g] and [I,2c,2g,2g]; computed once for each image."""
         return self.conv_s0(finest.permute(0, 3, 1, 2)), self.conv_s1(finer.permute(0, 3, 1, 2))
 
-    def upscaled(self, attended: Attended, embedding: ImageEmbedding) -> Float[Tensor, "P c G G"]:
-        """Each prompt's image features at four times the grid, with the image's finer maps added."""
-        if attended.upscaled is not None:
-            return attended.upscaled
+    def ready(self, levels: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """The two finer maps, finest first, as `ImageEmbedding.bases` holds them; nothing where layers are watched."""
+        finest, finer = levels
+        return self.output_upscaling.bases((finer, finest), finer.shape[2] // 2) if self.output_upscaling.folds else ()
+
+    def added_maps(self, attended: Attended, embedding: ImageEmbedding) -> tuple[Tensor, ...]:
+        """The finer maps of the prompts' images, coarser first."""
         assert len(embedding.levels) == 2, "SAM 2's decoder needs the image's two finer maps"
-        owner = attended.image_index
-        finest, finer = (level if level.shape[0] == 1 else level[owner] for level in embedding.levels)
-        return self.output_upscaling(attended.image, (finer, finest))
+        return rows_of(embedding.levels[::-1], attended.image_index)
+
+    def bases(self, attended: Attended, embedding: ImageEmbedding) -> tuple[Tensor, ...]:
+        """The same in the order of enlargement."""
+        return rows_of(embedding.bases or self.ready(embedding.levels), attended.image_index)
+
+
+def rows_of(parts: Sequence[Tensor], owner: Int64[Tensor, " P"]) -> tuple[Tensor, ...]:
+    """A row of each tensor for every prompt; one row for all stays one."""
+    return tuple(part if part.shape[0] == 1 else part[owner] for part in parts)
 
 
 class MaskDecoder2HQ(HQMask, MaskDecoder2):

@@ -90,6 +90,13 @@ class Sam2(Remembering, Sam):
         levels = tuple(level.to(self.dtype) for level in self.mask_decoder.levels(*encoded.levels))
         return ImageEmbedding(encoded.features.to(self.dtype), levels=levels)
 
+    def prepared(self, embedding: ImageEmbedding) -> ImageEmbedding:
+        """As `Sam.prepared`; also with `bases`, the finer maps as the decoder adds them."""
+        embedding = super().prepared(embedding)
+        if embedding.bases or not embedding.levels:
+            return embedding
+        return replace(embedding, bases=self.mask_decoder.ready(embedding.levels))
+
     def without_memory(self, features: Float[Tensor, "I C g g"]) -> Float[Tensor, "I C g g"]:
         """Features of a picture, or of a frame without earlier memory."""
         return features + self.no_mem_embed.view(1, -1, 1, 1)
