@@ -39,12 +39,14 @@ def test_every_format_writes_what_it_says(tmp_path):
     written = write(list(FORMATS), pictures, tmp_path)
     expected = {"coco.json", "cvat.xml", "labelstudio.json", "labelstudio.xml", "yolo/data.yaml"}
     expected |= {"webdataset/samples-000000.tar"}
+    expected |= {"isat/isat.yaml", "supervisely/meta.json"}
     own = set()
     for name in ("cat", "dog"):
         own |= {f"{name}_mask_{i}.png" for i in range(4)} | {f"{name}_cutout_{i}.png" for i in (0, 1, 3)}
         own |= {f"{name}{end}" for end in ("_labels.png", "_labels.tif", ".geojson", ".svg")}
-        own |= {f"{folder}/{name}.json" for folder in ("sa1b", "labelme")}
+        own |= {f"{folder}/{name}.json" for folder in ("sa1b", "labelme", "isat")}
         own |= {f"yolo/labels/{name}.txt", f"yolo/images/{name}.png"}
+        own |= {f"supervisely/ds0/ann/{name}.png.json", f"supervisely/ds0/img/{name}.png"}
     assert names(tmp_path) == expected | own
     assert {path.relative_to(tmp_path).as_posix() for path in written} == own
 

@@ -103,3 +103,11 @@ def by_labels(mask: np.ndarray, min_area: int, mode: str) -> tuple[np.ndarray, b
         return mask | np.isin(labels, small), True
     large = [label for label in range(1, count) if label not in small] or [int(sizes.argmax()) + 1]
     return np.isin(labels, large), True
+
+
+@settings(deadline=None)
+@given(st.tuples(st.integers(1, 9), st.integers(1, 9)).flatmap(lambda hw: st.tuples(*[hnp.arrays(bool, hw)] * 2)))
+@pytest.mark.parametrize("keep", [np.logical_or, np.logical_and, np.logical_xor, np.greater])
+def test_two_masks_combined(keep: np.ufunc, both: tuple[np.ndarray, np.ndarray]) -> None:
+    found = runs.combined(changes(both[0]), changes(both[1]), keep)
+    assert np.array_equal(runs.mask_of(found, both[0].shape), keep(*both))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +100,36 @@ def test_a_record_may_be_said_to_belong_to_a_picture(client: Client) -> None:
     record["image"]["width"] = 61
     record["annotations"] = []
     assert client.deliver("/import?image_id=2", json.dumps(record).encode()).status_code == 422
+
+
+@pytest.mark.parametrize("format", ["isat", "supervisely"])
+@pytest.mark.parametrize("said", [False, True])
+def test_files_of_other_tools(client: Client, format: str, said: bool) -> None:
+    client.do(1, "commit", draft=CLICK)
+    (before,) = client.state()["objects"]
+    exported = client.get(f"{API}/export/{format}?scope=image&image_id=1").content
+    with zipfile.ZipFile(io.BytesIO(exported)) as archive:
+        (name,) = (name for name in archive.namelist() if f"/{name}".endswith(("/a.json", "/a.png.json")))
+        content = archive.read(name)
+    client.do(1, "delete", ids=[before["id"]])
+    query = f"?image_id=1&format={format}" if said else "?image_id=1"
+    assert bring(client, content, query) == {"objects": 1, "images": 1, "classes": [], "skipped": []}
+    (after,) = client.state()["objects"]
+    assert (after["mask"], after["source"]) == (before["mask"], "import")
+
+
+def test_isat_names_its_picture_and_supervisely_does_not(client: Client) -> None:
+    ring = [[2, 2], [10, 2], [10, 8], [2, 8]]
+    isat = {
+        "info": {"name": "b.png", "height": 40, "width": 60},
+        "objects": [{"category": "cup", "segmentation": ring}],
+    }
+    assert bring(client, isat)["objects"] == 1
+    assert client.state(2)["objects"][0]["area"] == 48
+    box = {"classTitle": "cup", "geometryType": "rectangle", "points": {"exterior": [[1, 1], [2, 2]], "interior": []}}
+    supervisely = {"size": {"height": 40, "width": 60}, "objects": [box]}
+    assert client.deliver("/import", json.dumps(supervisely).encode()).status_code == 404
+    assert bring(client, supervisely, "?image_id=1")["skipped"] == ["object 0 of the picture: a rectangle has no mask."]
 
 
 @pytest.mark.parametrize(

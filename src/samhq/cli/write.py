@@ -67,8 +67,8 @@ def write(
     Reads the JSON records that samhq segment and samhq everything wrote, one for
     each picture. Records of pictures that failed are left out and counted. If a
     prompt has several candidates (--multimask), the best is written. Formats:
-    masks, cutouts, labelmap, coco, sa1b, yolo, labelme, labelstudio, cvat, geojson,
-    geotiff, svg, webdataset.
+    masks, cutouts, labelmap, coco, sa1b, yolo, labelme, isat, labelstudio, cvat,
+    supervisely, geojson, geotiff, svg, webdataset.
 
     Exit code 0: all done. 2: wrong use, such as a folder without records.
 

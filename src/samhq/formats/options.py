@@ -21,7 +21,7 @@ class WriteOptions:
     """How masks are written; each format uses the options that concern it."""
 
     shapes: Shapes = "mask"
-    """Exact masks, or polygons to edit. For formats with both: coco, cvat, labelme, labelstudio."""
+    """Exact masks, or polygons to edit. For formats with both: coco, cvat, labelme, labelstudio, supervisely."""
 
     tolerance: float = 0.0
     """Largest distance in pixels between a simplified outline and the exact one. 0: keep every corner."""

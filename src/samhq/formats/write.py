@@ -18,9 +18,11 @@ from samhq.formats.coco import open_coco
 from samhq.formats.cvat import open_cvat
 from samhq.formats.geojson import write_geojson
 from samhq.formats.geotiff import write_geotiff
+from samhq.formats.isat import open_isat
 from samhq.formats.labelme import write_labelme
 from samhq.formats.labelstudio import open_labelstudio
 from samhq.formats.options import WriteOptions
+from samhq.formats.supervisely import open_supervisely
 from samhq.formats.svg import write_svg
 from samhq.formats.webdataset import open_webdataset
 from samhq.formats.yolo import open_yolo
@@ -33,7 +35,7 @@ Add = Callable[[Picture], list[Path]]
 
 NEED_PIXELS = {"cutouts"}  #: Formats that contain the picture's pixels; SVG does if it embeds them.
 NEED_PLACE = {"geotiff", "geojson"}  #: Formats that contain the geographic position of the picture.
-NEED_FILE = {"yolo", "webdataset"}  #: Formats that copy the picture's file.
+NEED_FILE = {"yolo", "supervisely", "webdataset"}  #: Formats that copy the picture's file.
 
 
 @dataclass(frozen=True)
@@ -155,6 +157,10 @@ FORMATS: dict[str, Format] = {
         "labelme's JSON, labelme/STEM.json",
         lambda p, folder, o: write_labelme(p, folder / "labelme" / f"{p.stem}.json", o.shapes, o.tolerance),
     ),
+    "isat": Format(
+        "ISAT's JSON, isat/STEM.json, and its classes",
+        lambda folder, o: open_isat(folder / "isat", tolerance=o.tolerance, labels=o.labels),
+    ),
     "labelstudio": Format(
         "Label Studio tasks with predictions, labelstudio.json",
         lambda folder, o: open_labelstudio(
@@ -168,6 +174,12 @@ FORMATS: dict[str, Format] = {
     "cvat": Format(
         "CVAT for images 1.1, cvat.xml",
         lambda folder, o: open_cvat(folder / "cvat.xml", shapes=o.shapes, tolerance=o.tolerance, labels=o.labels),
+    ),
+    "supervisely": Format(
+        "Supervisely project, supervisely/",
+        lambda folder, o: open_supervisely(
+            folder / "supervisely", shapes=o.shapes, tolerance=o.tolerance, labels=o.labels
+        ),
     ),
     "geojson": _each(
         "GeoJSON, STEM.geojson, on earth where the picture is",

@@ -9,17 +9,14 @@ Source: docs.ultralytics.com, "Instance Segmentation Datasets Overview".
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
-from samhq.errors import ImageError
 from samhq.formats.bridge import bridged
-from samhq.image.sources import size_of_file
-from samhq.image.write import write_picture
+from samhq.formats.pictures import copy_picture
 from samhq.results.annotation import Annotation
 from samhq.results.picture import Picture
 from samhq.storage.atomic import whole_file
@@ -41,7 +38,7 @@ def open_yolo(
         path = folder / "labels" / f"{picture.stem}.txt"
         with whole_file(path) as part:
             part.write_text("".join(lines), encoding="ascii")
-        return [path, *_copied(picture, folder / "images")]
+        return [path, *copy_picture(picture, folder / "images")]
 
     yield add
     (folder / "images").mkdir(parents=True, exist_ok=True)
@@ -60,27 +57,3 @@ def outline(annotation: Annotation, tolerance: float = 0.0) -> np.ndarray:
 def _line(picture: Picture, annotation: Annotation, classes: dict[str, int], tolerance: float) -> str:
     number = classes.setdefault(annotation.label, len(classes))
     return f"{number} {' '.join(f'{value:.8g}' for value in outline(annotation, tolerance).ravel().tolist())}\n"
-
-
-def _check_source(source: Path, size_hw: tuple[int, int]) -> None:
-    file_hw = size_of_file(source)
-    if file_hw != tuple(size_hw):
-        raise ImageError(
-            f"Expected the picture of the masks, {size_hw[1]} wide and {size_hw[0]} high, got {source}, which is "
-            f"{file_hw[1]} x {file_hw[0]}. Check file_name in the record."
-        )
-
-
-def _copied(picture: Picture, folder: Path) -> list[Path]:
-    """The picture's file in the folder, with the labels' stem.
-
-    Raises:
-        ImageError: the file is not a picture of the masks' size: a record may name any file.
-    """
-    if picture.source is not None:
-        _check_source(picture.source, picture.size_hw)
-        path = folder / f"{picture.stem}{picture.source.suffix.lower()}"
-        with whole_file(path) as part:
-            shutil.copyfile(picture.source, part)
-        return [path]
-    return [] if picture.image is None else [write_picture(folder / f"{picture.stem}.png", picture.image)]

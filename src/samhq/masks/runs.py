@@ -7,7 +7,7 @@ areas, holes and islands are found without unpacking. Knows nothing of files or 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -65,6 +65,26 @@ def area_of_all(masks: Sequence[Integer[np.ndarray, " R"]]) -> int:
     reached = np.maximum.accumulate(runs[:, 1])
     fresh = np.maximum(runs[1:, 0], reached[:-1])
     return int(runs[0, 1] - runs[0, 0] + np.maximum(runs[1:, 1] - fresh, 0).sum()) if len(runs) else 0
+
+
+def combined(
+    first: Integer[np.ndarray, " R"],
+    second: Integer[np.ndarray, " S"],
+    keep: Callable[[Bool[np.ndarray, " n"], Bool[np.ndarray, " n"]], Bool[np.ndarray, " n"]],
+) -> Int64[np.ndarray, " T"]:
+    """The changes of the pixels that `keep` keeps of two masks, such as those in at least one of them.
+
+    `keep` is called once, with whether runs of pixels are on in the first and in the second mask; off in both is off.
+
+    >>> combined(np.array([3, 5]), np.array([4, 9]), lambda a, b: a | b).tolist()
+    [3, 9]
+    >>> combined(np.array([3, 5]), np.array([4, 9]), lambda a, b: a & ~b).tolist()
+    [3, 4]
+    """
+    places = np.union1d(first, second).astype(np.int64)
+    states = [np.searchsorted(changes, places, side="right") % 2 == 1 for changes in (first, second)]
+    kept = np.concatenate([[False], keep(*states)])
+    return places[kept[1:] != kept[:-1]]
 
 
 def box(changes: Integer[np.ndarray, " R"], height: int) -> tuple[int, int, int, int]:

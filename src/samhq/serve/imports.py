@@ -1,17 +1,20 @@
-"""Labels that were made before, from COCO files and from records of `samhq segment` and `samhq everything`."""
+"""Labels that were made before, from COCO files, from other tools' files of one picture, and from samhq's records."""
 
 from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from samhq.datasets.coco import plain_id, read_coco, segmentation_code
 from samhq.errors import SamHQError
+from samhq.formats.isat import read_isat
+from samhq.formats.supervisely import read_supervisely
 from samhq.results.annotation import LABEL, Annotation
+from samhq.results.picture import Picture
 from samhq.results.sa1b import read_sa1b
 from samhq.serve.commands import run_command
 from samhq.serve.faults import Fault, fault_of
@@ -19,10 +22,12 @@ from samhq.serve.messages import CommitMany, Mask, NewObject
 from samhq.serve.objects import Row
 from samhq.serve.project import FIRST_CLASS, Project
 
-ImportFormat = Literal["coco", "record"]
+ImportFormat = Literal["coco", "record", "isat", "supervisely"]
 FORMATS: dict[ImportFormat, str] = {
     "coco": "COCO dataset: images, annotations, categories",
     "record": "a record of samhq segment or samhq everything; SA-1B's files are such records too",
+    "isat": "ISAT's JSON of a picture",
+    "supervisely": "Supervisely's annotation of a picture; the picture is the one that is open",
 }
 
 
@@ -41,10 +46,10 @@ def import_labels(
 ) -> Imported:
     """Adds the objects of a file to the project's pictures, one command for each picture.
 
-    `format` None looks at the content. `image_id` is the picture of a record whose own name is another.
+    `format` None looks at the content. `image_id` is the picture of a file that names none, or another one.
 
     Raises:
-        Fault: the file has neither form.
+        Fault: the file has none of the forms.
     """
     format = _format_of(content) if format is None else format
     imported = Imported()
@@ -55,7 +60,7 @@ def import_labels(
             if format == "coco":
                 _import_coco(project, path, imported)
             else:
-                _import_record(project, path, image_id, imported)
+                _import_picture(project, _READERS[format](path, imported), image_id, imported)
         except SamHQError as error:
             raise Fault(422, str(error).replace(str(path), "the file")) from error
     return imported
@@ -66,11 +71,12 @@ def _format_of(content: bytes) -> ImportFormat:
         value = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise Fault(422, f"Expected a COCO file or a record, got no JSON ({error}). Check the file.") from error
-    if isinstance(value, dict) and "images" in value and "annotations" in value:
-        return "coco"
-    if isinstance(value, dict) and "image" in value and "annotations" in value:
-        return "record"
-    raise Fault(422, "Expected a COCO file (images, annotations) or a record (image, annotations), got neither.")
+    fields = set(value) if isinstance(value, dict) else set()
+    for format, needed in _TOLD_BY.items():
+        if needed <= fields:
+            return format
+    forms = "; ".join(f"{name} ({', '.join(sorted(needed))})" for name, needed in _TOLD_BY.items())
+    raise Fault(422, f"Expected one of these files with their fields, got none of them: {forms}. Choose another file.")
 
 
 def _import_coco(project: Project, path: Path, imported: Imported) -> None:
@@ -98,21 +104,42 @@ def _import_coco(project: Project, path: Path, imported: Imported) -> None:
         _store(project, row, objects, imported)
 
 
-def _import_record(project: Project, path: Path, image_id: int | None, imported: Imported) -> None:
-    picture = read_sa1b(path)
+def _import_picture(project: Project, picture: Picture, image_id: int | None, imported: Imported) -> None:
+    """Stores the objects of a file of one picture."""
     row = project.image(image_id) if image_id is not None else _Finder(project).find(picture.file_name)
     if row is None:
         raise Fault(
-            404, f"Expected a picture of the project, got a record of {picture.file_name}. Say which with image_id."
+            404, f"Expected a picture of the project, got labels of {picture.file_name}. Say which with image_id."
         )
     if picture.size_hw != (row["height"], row["width"]):
         raise Fault(
             422,
-            f"Expected a record of {row['name']}, {row['height']} x {row['width']} (height x width), got one of "
-            f"{picture.size_hw[0]} x {picture.size_hw[1]}. Choose the picture that it belongs to.",
+            f"Expected labels of {row['name']}, {row['height']} x {row['width']} (height x width), got those of "
+            f"{picture.size_hw[0]} x {picture.size_hw[1]}. Choose the picture that they belong to.",
         )
     best = [item for item in picture.annotations if not (item.extra or {}).get("candidate")]
     _store(project, row, [_object(item) for item in best], imported)
+
+
+def _read_supervisely(path: Path, imported: Imported) -> Picture:
+    picture, skipped = read_supervisely(path, "the picture")
+    imported.skipped += skipped
+    return picture
+
+
+#: What reads a file of one picture.
+_READERS: dict[ImportFormat, Callable[[Path, Imported], Picture]] = {
+    "record": lambda path, _: read_sa1b(path),
+    "isat": lambda path, _: read_isat(path),
+    "supervisely": _read_supervisely,
+}
+#: Fields by which a file is recognised.
+_TOLD_BY: dict[ImportFormat, set[str]] = {
+    "coco": {"images", "annotations"},
+    "record": {"image", "annotations"},
+    "isat": {"info", "objects"},
+    "supervisely": {"size", "objects"},
+}
 
 
 def _store(project: Project, row: Row, objects: Iterable[NewObject | None], imported: Imported) -> None:
