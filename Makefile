@@ -100,7 +100,7 @@ train-starter: $(VENV)/.installed  ## the starter's recipe, two hours on two cor
 		--output runs/starter --device $(DEVICE) --precision $(PRECISION) --threads 1
 	$(BIN)/python -m samhq.training.publish runs/starter/last.safetensors runs/starter/starter.safetensors --side 512 $(STARTER_SETTINGS)
 
-bench: $(VENV)/.installed  ## speed and memory beside transformers, and docs/performance.md; half an hour
+bench: $(VENV)/.installed  ## speed and memory beside transformers, and docs/performance.md; three quarters of an hour
 	$(BIN)/python -m benchmarks all --device $(DEVICE)
 
 bench-onnx: $(VENV)/.installed  ## exported models beside torch and beside the original contract; a few minutes

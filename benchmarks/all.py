@@ -1,7 +1,7 @@
 """All sections in one run, written to one file, then the page: what `make bench` does.
 
-Under half an hour on two cores without bfloat16; leave the machine alone meanwhile. The file is named for the
-machine, and replaces the last one only when everything was measured.
+Takes about three quarters of an hour on two cores without bfloat16; leave the machine alone meanwhile. The file is
+named for the machine, and replaces the last one only when everything was measured.
 
     python -m benchmarks all
     python -m benchmarks all --quick      # a round of little work, to try the benchmark itself; writes no page
@@ -19,11 +19,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks import decode, encode, end_to_end, everything, report
+from benchmarks import decode, encode, end_to_end, everything, report, track
 from samhq.speed.machine import processor
 
 RESULTS = Path(__file__).parent / "results"
-SECTIONS = {"encode": encode, "decode": decode, "end_to_end": end_to_end, "everything": everything}
+SECTIONS = {"encode": encode, "decode": decode, "end_to_end": end_to_end, "everything": everything, "track": track}
 CPU = (
     "encode --model sam_hq_vit_b --peers sdpa eager original --rounds 3",
     "encode --model sam_hq_vit_tiny --peers plain original",
@@ -35,6 +35,10 @@ CPU = (
     "end_to_end --model sam_hq_vit_b --only cold --rounds 1",
     "everything --model sam_hq_vit_tiny sam_hq_vit_b",
     "everything --model sam_hq_vit_tiny --large",
+    "encode --model sam2.1_hiera_large --peers sdpa --rounds 3",
+    "decode --model sam2.1_hiera_large --prompts 1 8 --kinds points --peers sdpa --seconds 10",
+    "track --model sam2.1_hiera_tiny --peers sdpa --rounds 3",
+    "track --model sam2.1_hiera_tiny --side 512 --frames 200 --peers sdpa",
 )
 QUICK = (
     "encode --model sam_hq_vit_tiny --peers plain --rounds 1",
@@ -53,6 +57,10 @@ CUDA = (
     "encode --model sam_hq_vit_b sam_hq_vit_l sam_hq_vit_h --peers sdpa original --images 1 2 4 8",
     "decode --model sam_hq_vit_tiny sam_vit_b --prompts 1 4 16 64 --peers sdpa original --seconds 10",
     "everything --model sam_hq_vit_tiny",
+    "encode --model sam2.1_hiera_large --peers sdpa --images 1 2 4",
+    "decode --model sam2.1_hiera_large --prompts 1 8 --kinds points --peers sdpa --seconds 10",
+    "track --model sam2.1_hiera_tiny sam2.1_hiera_large --peers sdpa",
+    "track --model sam2.1_hiera_tiny --frames 200 --peers sdpa",
 )
 
 

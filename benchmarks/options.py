@@ -16,6 +16,7 @@ from samhq.speed.work import Entrant, Work
 from samhq.speed.worker import OURS, Setting
 
 TRANSFORMERS, ORIGINAL = "benchmarks.peers:Transformers", "benchmarks.peers:Original"
+SAM2 = {TRANSFORMERS: "benchmarks.peers_sam2:Transformers2"}  #: The classes for SAM 2.
 
 PEERS = {
     "sdpa": (TRANSFORMERS, "sdpa"),
@@ -46,7 +47,9 @@ def parser(description: str | None, *, models: list[str], peers: Iterable[str] =
 def contest(config: ModelConfig, options: argparse.Namespace) -> Contest:
     """The parties that the flags name."""
     has_device(options)
-    return Contest(entrants_of(options), Setting(config, options.device, options.threads))
+    return Contest(
+        entrants_of(options, SAM2 if config.second else None), Setting(config, options.device, options.threads)
+    )
 
 
 def entrants_of(options: argparse.Namespace, makers: Mapping[str, str] | None = None) -> list[Entrant]:

@@ -92,6 +92,8 @@ class Original:
     """`segment_anything_hq`, `segment_anything` or `mobile_sam`: the published packages, which read our names."""
 
     def __init__(self, model: Sam, dtype: str, device: torch.device) -> None:
+        if model.config.second:
+            raise Refusal("SAM 2's package is not measured")
         self.name, self.config, self.device = original_package(model.config), model.config, device
         self.dtype = getattr(torch, dtype)
         try:
@@ -183,15 +185,19 @@ def first(seen: Any) -> Tensor:
     return seen[0] if isinstance(seen, tuple | list) else seen
 
 
+def installed() -> Any:
+    """transformers, where it is installed."""
+    if find_spec("transformers") is None:
+        raise Refusal("not installed")
+    return import_module("transformers")
+
+
 def transformers_model(model: Sam, attention: str) -> Any:
     """transformers' model of the same size with the same weights, its norms with the original models' eps.
 
     An encoder that it does not have is left out: a small one stands in its place, not to be used.
     """
-    if find_spec("transformers") is None:
-        raise Refusal("not installed")
-    family = "SamHQ" if model.config.hq else "Sam"
-    package = import_module("transformers")
+    family, package = "SamHQ" if model.config.hq else "Sam", installed()
     config = transformers_config(package, family, model.config)
     config._attn_implementation = attention
     theirs = getattr(package, f"{family}Model")._from_config(config, attn_implementation=attention)

@@ -33,6 +33,15 @@ HQ = ModelConfig("tiny_hq", VIT, hq=True, side=64, decoder=DECODER)
 LIGHT = ModelConfig("tiny_light", TINY_VIT, hq=True, side=96, decoder=DECODER)
 SECOND = ModelConfig("tiny_second", HIERA, side=64, decoder=DECODER, family="SAM 2", memory=MEMORY)
 SECOND_HQ = SECOND.replace(name="tiny_second_hq", hq=True, family="HQ-SAM 2")
+#: A SAM 2 that transformers can hold and run: eight window positions, memories of 64 channels, wider decoder.
+SECOND_OF_TRANSFORMERS = ModelConfig(
+    "tiny_sam2",
+    HieraConfig(dim=16, depths=(1, 2, 2, 1), windows=(8, 4, 6, 3), global_blocks=(4,)),
+    side=128,
+    decoder=DecoderConfig(dim=128, heads=2, mlp_dim=48, iou_dim=128),
+    family="SAM 2",
+    memory=MemoryConfig(depth=1, mlp_dim=32, fuser_depth=1),
+)
 FIRST = (PLAIN, HQ, LIGHT)  #: with the interfaces of segment-anything and SAM-HQ
 ALL = (*FIRST, SECOND, SECOND_HQ)
 

@@ -34,6 +34,19 @@ def test_a_file_is_measured(
         assert [party["name"] for party in record["parties"]] == ["samhq"]
 
 
+def test_sam2_is_measured_on_pictures_and_on_a_video(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LONG", 1e-9)
+    save_model(tiny.shared(tiny.SECOND_HQ), tmp_path / "tiny.safetensors")
+    flags = ["--model", str(tmp_path / "tiny.safetensors"), "--decode", "2", "--threads", "1", "--everything", "0"]
+    assert main(["benchmark", *flags, "--device", "cpu", "--seconds", "0.01"]) == 0
+    shown = capsys.readouterr().out
+    for title in ("encode, tiny_second_hq, 1 picture", "decode, tiny_second_hq, 2 boxes, hq add"):
+        assert title in shown
+    assert "track, tiny_second_hq, 1 frame of 480 x 854 pixels, seen at 64" in shown
+
+
 def test_what_is_asked_becomes_parties_and_work() -> None:
     entrants = module.entrants(("float32", "bfloat16", "float32"), ("transformers", "original"))
     assert [(entrant.name, entrant.dtype) for entrant in entrants] == [
@@ -49,6 +62,9 @@ def test_what_is_asked_becomes_parties_and_work() -> None:
     assert works[1].facts()["hq"] == "off"
     (whole,) = (work for work in module.works(tiny.PLAIN, (), 3) if work.case == "everything")
     assert (whole.count, whole.verb) == (9, "finding")
+    assert [work.case for work in module.works(tiny.SECOND, ())] == ["encode", "click", "track"]
+    assert [work.case for work in module.works(tiny.SECOND.replace(memory=None), ())] == ["encode", "click"]
+    assert module.entrants(("float32",), ("transformers",), sam2=True)[1].maker == "benchmarks.peers_sam2:Transformers2"
     assert module.config_of(None).name == "starter"
     assert module.config_of("sam_hq_vit_h").encoder.depth == 32
 

@@ -11,21 +11,11 @@ import torch
 from samhq.checkpoint.hf_config import config_to_transformers
 from samhq.checkpoint.naming import to_transformers
 from samhq.compat.transformers.sam2 import Sam2Model, Sam2Processor
-from samhq.config import DecoderConfig, MemoryConfig, ModelConfig
-from samhq.encoder_config import HieraConfig
 from samhq.model.sam2.positions import sine_grid
 from tests import tiny
 
 transformers = pytest.importorskip("transformers")
-#: The peer fixes some numbers: eight window positions, memories of 64 channels.
-CONFIG = ModelConfig(
-    "tiny_sam2",
-    HieraConfig(dim=16, depths=(1, 2, 2, 1), windows=(8, 4, 6, 3), global_blocks=(4,)),
-    side=128,
-    decoder=DecoderConfig(dim=64, heads=2, mlp_dim=48, iou_dim=64),
-    family="SAM 2",
-    memory=MemoryConfig(depth=1, mlp_dim=32, fuser_depth=1),
-)
+CONFIG = tiny.SECOND_OF_TRANSFORMERS
 PROMPTS: dict[str, dict[str, Any]] = {
     "points": {"input_points": [[[[30.0, 40.0], [80.0, 20.0]], [[64.0, 64.0], [9.0, 100.0]]]] * 2,
                "input_labels": [[[1, 0], [1, 1]]] * 2},

@@ -24,6 +24,8 @@ PEERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "transformers": ("benchmarks.peers:Transformers", ("sdpa",)),
     "original": ("benchmarks.peers:Original", ()),
 }
+#: The same for SAM 2, whose classes are others.
+PEERS_SAM2 = PEERS | {"transformers": ("benchmarks.peers_sam2:Transformers2", ("sdpa",))}
 
 
 def benchmark(
@@ -39,6 +41,8 @@ def benchmark(
     as_json: Annotated[bool, Parameter(name="--json", negative="", show_default=False)] = False,
 ) -> int:
     """Measure encoding, decoding, one click and whole-image segmentation: time, memory, and the share of the limit.
+
+    For SAM 2 and HQ-SAM 2 also measure the next frame of a video with one object.
 
     The limit is the time that the necessary arithmetic takes at the speed of the
     machine's own matrix products. That speed is measured between the other
@@ -66,7 +70,7 @@ def benchmark(
     config = config_of(model)
     place = as_device(device)
     dtypes = tuple(str(as_dtype(name, place)).removeprefix("torch.") for name in dtype)
-    with Contest(entrants(dtypes, peer), Setting(config, str(place), threads)) as parties:
+    with Contest(entrants(dtypes, peer, sam2=config.second), Setting(config, str(place), threads)) as parties:
         for work in works(config, decode, everything):
             tell(parties, work, seconds, as_json)
     return 0
@@ -97,8 +101,8 @@ def config_of(model: str | None) -> ModelConfig:
     return MODELS[model] if model in MODELS else inspect(model)[0].config
 
 
-def entrants(dtypes: tuple[str, ...], peers: tuple[str, ...]) -> list[Entrant]:
-    """This library in every dtype, then the peers in every dtype.
+def entrants(dtypes: tuple[str, ...], peers: tuple[str, ...], *, sam2: bool = False) -> list[Entrant]:
+    """This library in every dtype, then the peers in every dtype; `sam2` for the peers' classes of SAM 2.
 
     Raises:
         ConfigError: peers are given, but samhq runs outside of its repository.
@@ -108,7 +112,7 @@ def entrants(dtypes: tuple[str, ...], peers: tuple[str, ...]) -> list[Entrant]:
 
     if peers:
         _find_peers()
-    makers = [(OURS, ()), *(PEERS[peer] for peer in dict.fromkeys(peers))]
+    makers = [(OURS, ()), *((PEERS_SAM2 if sam2 else PEERS)[peer] for peer in dict.fromkeys(peers))]
     return [Entrant(maker, dtype, more) for maker, more in makers for dtype in dict.fromkeys(dtypes)]
 
 
@@ -130,12 +134,13 @@ def _find_peers() -> None:
 
 def works(config: ModelConfig, prompts: tuple[int, ...], everything: int = 0) -> list[Work]:
     """The pieces of work to measure for a model."""
-    from samhq.speed.work import Click, Decode, Encode, EverythingLoad
+    from samhq.speed.work import Click, Decode, Encode, EverythingLoad, TrackedFrame
 
     hq: Any = "add" if config.hq else "off"
     decoded = [Decode(config, count, "boxes", hq) for count in dict.fromkeys(prompts)]
     whole_image = [EverythingLoad(config, everything)] if everything else []
-    return [Encode(config), *decoded, Click(config, 1, "points", hq), *whole_image]
+    video = [TrackedFrame(config)] if config.memory else []
+    return [Encode(config), *decoded, Click(config, 1, "points", hq), *whole_image, *video]
 
 
 def tell(parties: Contest, work: Work, seconds: float, as_json: bool) -> None:

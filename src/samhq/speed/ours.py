@@ -21,7 +21,9 @@ from samhq.inference.everything import segment_everything
 from samhq.inference.segment import EncodedImage, Segmenter
 from samhq.model.build import build
 from samhq.model.sam import Sam
-from samhq.speed.work import Click, Decode, Encode, EverythingLoad, Kind
+from samhq.model.sam2.sam2 import Sam2
+from samhq.speed.videos import Stream
+from samhq.speed.work import Click, Clip, Decode, Encode, EverythingLoad, Kind, TrackedFrame
 from samhq.types import ImageEmbedding, LowRes, Prompts
 
 Answer = Callable[[], Mapping[str, Tensor]]
@@ -49,11 +51,13 @@ class DecoderInputs:
     kind: Kind
     places: Float[Tensor, "P n"]  #: Points (x, y) or boxes (x0, y0, x1, y1), in model pixels.
     hq: HQMode
+    levels: tuple[Tensor, ...] = ()  #: The two finer maps [1,c,h,w] for SAM 2's decoder.
 
     def to(self, device: torch.device, dtype: torch.dtype) -> DecoderInputs:
         """The same on another device, its features in another dtype."""
         features, early = self.features.to(device, dtype), self.early.to(device, dtype)
-        return replace(self, features=features, early=early, places=self.places.to(device))
+        levels = tuple(level.to(device, dtype) for level in self.levels)
+        return replace(self, features=features, early=early, places=self.places.to(device), levels=levels)
 
     def prompts(self) -> Prompts:
         """The prompts as a flat list, each click a foreground point."""
@@ -76,8 +80,9 @@ class Ours:
         pixels = random_pixels(self.model.config, work.images).to(self.model.device)
 
         def answer() -> dict[str, Tensor]:
-            embedding = self.model.encode(pixels, keep_early=self.model.config.hq)
-            return {"features": embedding.features, **({} if embedding.early is None else {"early": embedding.early})}
+            seen = self.model.encode(pixels, keep_early=self.model.config.hq)
+            finer = dict(zip(("finest", "finer"), seen.levels, strict=False))
+            return {"features": seen.features, **finer, **({} if seen.early is None else {"early": seen.early})}
 
         return Workload(lambda: self.model.prepared(self.model.encode(pixels)), answer)
 
@@ -128,8 +133,32 @@ class Ours:
 
         return Workload(run, notes=notes)
 
+    def tracking(self, work: TrackedFrame) -> Workload:
+        """The next frame of a video with one object."""
+        video = Stream(self._follower(), work.size_hw)
+        logits = [video.next() for _ in range(work.before)]
+        return Workload(video.next, lambda: {"logits": logits[work.compared]})
+
+    def following(self, work: Clip) -> Workload:
+        """A video with one object from its first frame to its last; only the tracker's memory is kept."""
+        model = self._follower()
+
+        def run() -> None:
+            video = Stream(model, work.size_hw)
+            for _ in range(work.frames):
+                video.next()
+
+        return Workload(run)
+
+    def _follower(self) -> Sam2:
+        if not isinstance(self.model, Sam2) or self.model.config.memory is None:
+            raise Refusal("has no memory for videos")
+        return self.model
+
     def embedding(self, asked: DecoderInputs) -> ImageEmbedding:
         """The embedding of the two encoder outputs."""
+        if asked.levels:
+            return self.model.prepared(ImageEmbedding(asked.features, levels=asked.levels))
         return self.model.prepared(self.model.embed(asked.features, asked.early))
 
 
@@ -140,6 +169,10 @@ def random_model(config: ModelConfig, seed: int = 0) -> Sam:
     for name, value in model.named_parameters():
         if value.ndim > 1 and not bool(value.any()):  # Positions, which begin as zeros.
             nn.init.trunc_normal_(value, std=0.1 if "attention_biases" in name else 0.02)
+    if isinstance(model, Sam2):  # With random scores most objects would be absent, without a mask.
+        last = model.mask_decoder.pred_obj_score_head.layers[-1]
+        assert isinstance(last, nn.Linear)
+        nn.init.constant_(last.bias, 3.0)
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             assert module.running_mean is not None
@@ -165,4 +198,12 @@ def random_asked(work: Decode) -> DecoderInputs:
         work.kind,
         corners.flatten(1) if work.kind == "boxes" else corners[:, 0],
         work.hq,
+        random_levels(config, source) if config.second else (),
     )
+
+
+def random_levels(config: ModelConfig, source: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Random finer maps for SAM 2's decoder, at four times and at twice the grid."""
+    grid, row = config.grid, config.decoder
+    finest = torch.randn(1, row.mask_dim, 4 * grid, 4 * grid, generator=source)
+    return finest, torch.randn(1, row.middle_dim, 2 * grid, 2 * grid, generator=source)

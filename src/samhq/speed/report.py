@@ -28,6 +28,9 @@ def work_name(record: Mapping[str, Any]) -> str:
         words.append(plural(record["images"], "picture"))
     if "prompts" in record:
         words.append(f"{record['prompts']} {record['kind']}" if record["prompts"] > 1 else f"1 {ONE[record['kind']]}")
+    if "frames" in record:
+        frames, size, side = plural(record["frames"], "frame"), record["picture"], record["side"]
+        words.append(f"{frames} of {size[0]} x {size[1]} pixels, seen at {side}")
     if "points_per_side" in record:
         words.append("{0} x {0} points on {1} x {2} pixels".format(record["points_per_side"], *record["picture"]))
     if "hq" in record:

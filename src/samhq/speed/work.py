@@ -1,4 +1,6 @@
-"""The pieces of work to measure, as data: encoding, decoding, a click, whole-image segmentation; and who does them.
+"""The pieces of work to measure, as data, and who does them.
+
+Encoding, decoding, a click, whole-image segmentation, a frame of a video and a whole video.
 
 Light to import: the asking process needs no torch, only the working processes do.
 """
@@ -124,6 +126,55 @@ class EverythingLoad:
     def flops(self) -> int:
         """The operations for the picture and for all points' masks."""
         return flops.everything(self.config, self.count)
+
+
+@dataclass(frozen=True)
+class TrackedFrame:
+    """The next frame of a drawn video with one object, after `before` frames."""
+
+    case: ClassVar[str] = "track"
+    verb: ClassVar[str] = "tracking"
+    long: ClassVar[bool] = False
+    config: ModelConfig
+    before: int = 8  #: Then all slots of memory are full.
+    size_hw: tuple[int, int] = (480, 854)
+    compared: int = 1  #: The frame whose logits are compared; later ones differ more by rounding to bfloat16.
+
+    @property
+    def count(self) -> int:
+        """One frame."""
+        return 1
+
+    def facts(self) -> dict[str, Any]:
+        """The size of frames, and at which side the model sees them."""
+        return {"frames": 1, "picture": list(self.size_hw), "side": self.config.side}
+
+    def flops(self) -> None:
+        """Not counted."""
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A drawn video with one object, from its first frame to its last."""
+
+    case: ClassVar[str] = "clip"
+    verb: ClassVar[str] = "following"
+    long: ClassVar[bool] = True
+    config: ModelConfig
+    frames: int = 200
+    size_hw: tuple[int, int] = (480, 854)
+
+    @property
+    def count(self) -> int:
+        """Frames."""
+        return self.frames
+
+    def facts(self) -> dict[str, Any]:
+        """Number and size of frames, and at which side the model sees them."""
+        return {"frames": self.frames, "picture": list(self.size_hw), "side": self.config.side}
+
+    def flops(self) -> None:
+        """Not counted."""
 
 
 @dataclass(frozen=True)
