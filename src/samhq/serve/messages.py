@@ -244,6 +244,7 @@ class JobRequest(Message):
 
 
 class TrainingRequest(Message):
-    """What is to learn."""
+    """What is to learn, and for how long; null is the usual length."""
 
     what: Literal["hq", "decoder", "all", "lora"] = "hq"
+    epochs: Annotated[float, Field(allow_inf_nan=False, gt=0, le=10_000)] | None = None

@@ -7,7 +7,7 @@ import shutil
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse
 from starlette.background import BackgroundTask
 
@@ -17,7 +17,7 @@ from samhq.serve.faults import Fault
 from samhq.serve.imports import ImportFormat, import_labels
 from samhq.serve.messages import TrainingRequest
 from samhq.serve.routes_project import Held
-from samhq.serve.training import prepare_training
+from samhq.serve.training import prepare_training, start_training
 
 router = APIRouter()
 
@@ -63,3 +63,22 @@ def training(session: Held, request: TrainingRequest) -> dict[str, Any]:
     """Writes training data, and gives the command that learns from it."""
     folder = session.files / "training"
     return prepare_training(session.project, session.pictures, folder, session.model_name, request)
+
+
+@router.post("/training/run", status_code=202)
+def begin_training(session: Held, request: TrainingRequest) -> dict[str, Any]:
+    """Writes training data, and starts a run that learns from it."""
+    return start_training(session, request)
+
+
+@router.get("/training/run")
+def training_run(session: Held) -> dict[str, Any]:
+    """How far the newest run is."""
+    return session.learning.about()
+
+
+@router.delete("/training/run", status_code=204)
+def end_training(session: Held) -> Response:
+    """Ends the run; it saves its state first."""
+    session.learning.cancel()
+    return Response(status_code=204)

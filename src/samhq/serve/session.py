@@ -14,6 +14,7 @@ from samhq.inference.segment import Segmenter
 from samhq.serve.guard import Rules
 from samhq.serve.inference import Inference
 from samhq.serve.jobs import Jobs
+from samhq.serve.learning import LearningRuns
 from samhq.serve.pictures import PictureStore
 from samhq.serve.places import Root
 from samhq.serve.project import Project
@@ -37,6 +38,7 @@ class Session:
     files: Path
     rules: Rules
     model_name: str | None = None
+    learning: LearningRuns = field(default_factory=LearningRuns)
     _run: dict[Any, int] = field(default_factory=dict)
 
     @classmethod
@@ -69,7 +71,8 @@ class Session:
         self.inference.start()
 
     def close(self) -> None:
-        """Ends the thread and closes the project."""
+        """Ends a training run and the thread, and closes the project."""
+        self.learning.close()
         self.inference.queue.stop()
         self.project.close()
 
