@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -22,13 +23,21 @@ from tests.browser.labelling import ARGUMENTS, Labelling, Server, until
 BROWSER = os.environ.get("SAMHQ_BROWSER") or shutil.which("chromium") or shutil.which("chromium-browser")
 TOKEN = "test"
 PATIENCE_S = 120
+#: What stands for a detector: a box of one test's picture.
+BOX = {
+    "file_name": "test-objects-are-found-by-name.png",
+    "category": "cup",
+    "bbox": [150, 60, 320, 270],
+    "score": 0.9,
+}
 
 
 @contextmanager
-def serving(folder: Path, port: int = 0) -> Iterator[Server]:
+def serving(folder: Path, port: int = 0, *flags: str) -> Iterator[Server]:
     """A server of a folder, until the block ends."""
     log = folder.parent / f"{folder.name}.log"
     command = [sys.executable, "-m", "samhq", "serve", str(folder), "--port", str(port), "--token", TOKEN, "--no-open"]
+    command += flags
     with log.open("w", encoding="utf-8") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
     try:
@@ -46,7 +55,10 @@ def serving(folder: Path, port: int = 0) -> Iterator[Server]:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for all tests; each test works on a picture of its own."""
     pytest.importorskip("fastapi", reason="no fastapi here; install samhq[serve]")
-    with serving(tmp_path_factory.mktemp("pictures")) as started:
+    folder = tmp_path_factory.mktemp("pictures")
+    boxes = folder.parent / "boxes.json"
+    boxes.write_text(json.dumps([BOX]), encoding="utf-8")
+    with serving(folder, 0, "--detector", str(boxes)) as started:
         yield started
 
 

@@ -154,6 +154,19 @@ def test_nothing_is_wider_than_a_phone(label: Open) -> None:
     assert page.page.locator(".objects").is_visible()
 
 
+@pytest.mark.parametrize("width", [701, 820, 1024, 1280])
+def test_every_button_of_the_header_is_in_sight(label: Open, width: int) -> None:
+    page = label(viewport={"width": width, "height": 700})
+    buttons = page.page.locator(".header").get_by_role("button").all()
+    assert len(buttons) >= 10
+    for button in buttons:
+        box = button.bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+        assert min(box["width"], box["height"]) >= 24
+
+
 def test_at_twice_the_size_every_control_is_still_there(label: Open) -> None:
     page = label(viewport={"width": 640, "height": 400})
     for name in ("Points", "Box", "Brush", "Export", "Clear"):

@@ -28,7 +28,7 @@ def test_undo_and_redo_go_through_every_state(label: Open) -> None:
         lambda: page.press("Enter"),
         lambda: page.click(*SAUCER),
         lambda: page.press("Enter"),
-        lambda: page.press("l"),
+        lambda: (page.press("Control+a"), page.press("l")),
         lambda: page.press("l"),
         lambda: page.press("Delete"),
     ):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
@@ -125,6 +123,9 @@ def test_a_stroke_goes_on_from_the_mask_of_a_prompt_and_an_object_can_be_mended(
     page.press("Enter")
     page.until(lambda: len(page.state()["objects"]) == 1)
     before = mask_of(page.objects()[0]["mask"])
+    page.press("v")
+    page.click(300, 190)
+    page.page.get_by_role("heading", name="Selected object").wait_for()
     page.press("b")
     page.drag((20, 20), (50, 20))
     page.until(lambda: (page.settle()["draft"] or {}).get("object_id") is not None)
@@ -135,6 +136,18 @@ def test_a_stroke_goes_on_from_the_mask_of_a_prompt_and_an_object_can_be_mended(
     after = mask_of(stored["mask"])
     assert (after & before).sum() == before.sum()
     assert after[20, 35] > before[20, 35]
+
+
+def test_a_stroke_after_accepting_is_another_object(label: Open) -> None:
+    page = label()
+    page.click(300, 190)
+    page.press("Enter")
+    page.until(lambda: page.count() == 1)
+    page.press("b")
+    page.drag((20, 20), (50, 20))
+    page.press("Enter")
+    page.until(lambda: page.count() == 2)
+    assert not mask_of(page.objects()[0]["mask"])[20, 35]
 
 
 def test_holes_are_filled_and_specks_dropped(label: Open) -> None:
@@ -149,24 +162,3 @@ def test_holes_are_filled_and_specks_dropped(label: Open) -> None:
     filled = mask_of(page.press("Shift+F")["draft"]["edited"])
     assert filled.sum() > holed.sum()
     assert filled[100, 140]
-
-
-def test_labels_are_imported_from_a_file(label: Open) -> None:
-    page = label()
-    document = json.dumps(squares(page, 5)).encode()
-    page.page.get_by_role("button", name="Import labels or add pictures", exact=True).click()
-    file: Any = {"name": "coco.json", "mimeType": "application/json", "buffer": document}
-    page.page.get_by_label("File of labels").set_input_files(file)
-    page.until(lambda: len(page.state()["objects"]) == 5)
-    assert "5 objects on 1 pictures" in page.page.get_by_role("dialog").inner_text()
-
-
-def test_pictures_dropped_on_the_page_are_opened(label: Open, picture: Image.Image) -> None:
-    page = label()
-    buffer = io.BytesIO()
-    picture.crop((0, 0, 320, 200)).save(buffer, "PNG")
-    page.page.get_by_role("button", name="Import labels or add pictures", exact=True).click()
-    file: Any = {"name": "dropped.png", "mimeType": "image/png", "buffer": buffer.getvalue()}
-    page.page.get_by_role("dialog").get_by_label("Pictures", exact=True).set_input_files(file)
-    page.until(lambda: page.state()["picture"]["name"] == "dropped.png")
-    assert (page.state()["picture"]["width"], page.state()["picture"]["height"]) == (320, 200)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -137,25 +134,6 @@ def test_everything_is_a_job_and_clicks_accept(label: Open, picture: Image.Image
     page.press("Shift+Enter")
     page.until(lambda: len(page.state()["objects"]) == count)
     assert {each["source"] for each in page.objects()} == {"auto"}
-
-
-def test_export_downloads_the_objects(label: Open, tmp_path: Path) -> None:
-    page = label()
-    page.click(*CUP)
-    page.press("Enter")
-    page.until(lambda: len(page.state()["objects"]) == 1)
-    page.page.get_by_role("button", name="Export", exact=True).click()
-    page.page.get_by_role("radio", name="coco").check()
-    page.page.get_by_role("combobox", name="Pictures").select_option("image")
-    with page.page.expect_download() as download:
-        page.page.get_by_role("button", name="Download", exact=True).click()
-    file = tmp_path / download.value.suggested_filename
-    download.value.save_as(file)
-    document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    (annotation,) = document["annotations"]
-    (stored,) = page.objects()
-    assert np.array_equal(mask_of(annotation["segmentation"]), mask_of(stored["mask"]))
-    assert [row["file_name"] for row in document["images"]] == [page.row["name"]]
 
 
 def test_nothing_but_the_server_is_asked(label: Open) -> None:

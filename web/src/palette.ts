@@ -1,19 +1,20 @@
 /** Twelve colours that people with any colour vision tell apart, each with an outline pattern, so that colour is never the only sign. */
 
-export const COLOURS = [
-  "#e69f00",
-  "#56b4e9",
-  "#009e73",
-  "#f0e442",
-  "#0072b2",
-  "#d55e00",
-  "#cc79a7",
-  "#999933",
-  "#88ccee",
-  "#aa4499",
-  "#ddcc77",
-  "#44aa99",
-] as const;
+export const NAMES: Readonly<Record<string, string>> = {
+  "#e69f00": "orange",
+  "#56b4e9": "sky blue",
+  "#009e73": "green",
+  "#f0e442": "yellow",
+  "#0072b2": "blue",
+  "#d55e00": "red",
+  "#cc79a7": "pink",
+  "#999933": "olive",
+  "#88ccee": "light blue",
+  "#aa4499": "purple",
+  "#ddcc77": "sand",
+  "#44aa99": "teal",
+};
+export const COLOURS = Object.keys(NAMES);
 
 export const PATTERNS = ["solid", "dashed", "dotted"] as const;
 export type Pattern = (typeof PATTERNS)[number];

@@ -87,8 +87,8 @@ export async function* askEvents(path: string, options: Ask = {}): AsyncGenerato
   const response = await ask(path, options);
   for await (const event of readEvents(response.body!)) {
     if (event.name === "error") {
-      const { error } = event.data as { error: { code: string; message: string } };
-      throw new ServerError(200, error.code, error.message);
+      const { code, message } = event.data as { code: string; message: string };
+      throw new ServerError(200, code, message);
     }
     yield event;
   }

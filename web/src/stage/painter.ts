@@ -11,7 +11,7 @@ import { labelLooks, oneLook, suggestionLooks } from "./looks";
 import { drawMarks } from "./marks";
 import { Screen, type Looks } from "./shade";
 import { TileLayer } from "./tiles";
-import { fit, kept, type View } from "./view";
+import { fit, resized, type Size, type View } from "./view";
 
 /** Masks are drawn with at most this many pixels; a dense display shows them a little softer then. */
 const MOST_PIXELS = 2_500_000;
@@ -67,6 +67,7 @@ export class Painter {
   private ratio = 1;
   private maskRatio = 1;
   private fitted: number | null = null;
+  private stage: Size | null = null;
   private readonly stops: (() => void)[] = [];
 
   constructor(private readonly canvases: Record<LayerName, HTMLCanvasElement>) {
@@ -163,7 +164,8 @@ export class Painter {
     }
     for (const mask of Object.values(this.masks)) mask.resize(Math.round(width * this.maskRatio), Math.round(height * this.maskRatio));
     const size = store.pictureSize.peek();
-    if (size) store.view.value = kept(store.view.peek().scale === 1 && store.view.peek().x === 0 ? fit(size, store.stageSize.peek()) : store.view.peek(), size, store.stageSize.peek());
+    if (size) store.view.value = resized(store.view.peek(), size, this.stage, { width, height });
+    this.stage = { width, height };
     this.invalidate(...LAYERS);
   }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { fit, inside, kept, LARGEST, reveal, toPicture, toScreen, zoomAt } from "./view";
+import { fit, inside, kept, LARGEST, resized, reveal, toPicture, toScreen, zoomAt } from "./view";
 
 const picture = { width: 6000, height: 4000 };
 const stage = { width: 900, height: 700 };
@@ -47,5 +47,17 @@ describe("View", () => {
 
   it("keeps places inside the picture", () => {
     expect(inside(picture, -5, 9999)).toEqual([0, 3999.99]);
+  });
+
+  it("shows the whole picture again after the stage was resized, else the same middle", () => {
+    const small = { width: 390, height: 120 };
+    const whole = fit(picture, stage);
+    expect(resized(whole, picture, stage, small)).toEqual(fit(picture, small));
+    expect(resized(whole, picture, null, stage)).toEqual(whole);
+    const near = zoomAt(whole, 8, 450, 350);
+    const after = resized(near, picture, stage, small);
+    const middle = toPicture(near, 450, 350);
+    expect(toPicture(after, 195, 60)[0]).toBeCloseTo(middle[0]);
+    expect(toPicture(after, 195, 60)[1]).toBeCloseTo(middle[1]);
   });
 });

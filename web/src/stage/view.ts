@@ -49,6 +49,13 @@ export function kept(view: View, picture: Size, stage: Size): View {
   };
 }
 
+/** The view after the stage went from `before` to `after`: the whole picture where all of it was in sight, else the same middle. */
+export function resized(view: View, picture: Size, before: Size | null, after: Size): View {
+  const whole = before && fit(picture, before);
+  if (!before?.width || !whole || (view.scale === whole.scale && view.x === whole.x && view.y === whole.y)) return fit(picture, after);
+  return kept(pan(view, (after.width - before.width) / 2, (after.height - before.height) / 2), picture, after);
+}
+
 export function toPicture(view: View, sx: number, sy: number): [number, number] {
   return [(sx - view.x) / view.scale, (sy - view.y) / view.scale];
 }

@@ -51,6 +51,7 @@ export function addPoints(points: Point[], label: 0 | 1): void {
 export function removePoint(index: number): void {
   const value = continued();
   change({ ...value, points: without(value.points, index), labels: without(value.labels, index) });
+  if (!draft.value) ready();
   announce("Point removed");
 }
 
@@ -123,7 +124,8 @@ export async function commit(): Promise<void> {
   if (draft.value === value) takeDraft(null);
   const made = delta.upsert.find(({ id }) => id === value.object_id) ?? delta.upsert.at(-1);
   if (made) {
-    selection.value = new Set([made.id]);
+    // An object stays selected only where it was mended: the next class and the next stroke are for the next object.
+    selection.value = new Set(value.object_id === made.id ? [made.id] : []);
     const name = classOf(made.class_id)?.name ?? "no class";
     ready(`Accepted: ${name}, ${whole(made.area)} px.`);
     announce(`Mask ${objects.value.length} accepted, ${name}, ${whole(made.area)} px${made.score === null ? "" : `, IoU ${made.score.toFixed(2)}`}`);
@@ -159,13 +161,18 @@ export function takeDraft(stored: Partial<Draft> | null | undefined): void {
 }
 
 export async function undo(): Promise<void> {
-  const delta = await step("undo");
-  if (delta) takeDraft(delta.draft);
+  await back("undo");
 }
 
 export async function redo(): Promise<void> {
-  const delta = await step("redo");
-  if (delta) takeDraft(delta.draft);
+  await back("redo");
+}
+
+async function back(direction: "undo" | "redo"): Promise<void> {
+  const delta = await step(direction);
+  if (!delta) return;
+  takeDraft(delta.draft);
+  if (!draft.value) ready();
 }
 
 export function chooseClass(id: number): void {

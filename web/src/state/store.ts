@@ -113,6 +113,13 @@ export function classOf(id: number | null): (LabelClass & { index: number }) | n
   return id === null ? null : (classById.value.get(id) ?? null);
 }
 
+/** The class that the field of classes names: that of the selected objects where they have one, else that of the next object. */
+export const shownClassId = computed(() => {
+  const chosen = draft.value ? [] : objects.value.filter(({ id }) => selection.value.has(id));
+  const first = chosen[0]?.class_id;
+  return first !== undefined && chosen.every(({ class_id }) => class_id === first) ? first : classId.value;
+});
+
 /** The number that an object's colour and pattern come from. */
 export function lookOf(object: LabelObject): number {
   if (colouring.value === "class") return classOf(object.class_id)?.index ?? 0;

@@ -2,14 +2,14 @@
 import { useState } from "preact/hooks";
 import { patternOf } from "../palette";
 import { chooseOrMake } from "../state/classes";
-import { classes, classId, classOf, dialog } from "../state/store";
+import { classes, classOf, dialog, shownClassId } from "../state/store";
 import { Button } from "./Button";
 import { Swatch } from "./Swatch";
 
 export function ClassField() {
   const [text, setText] = useState<string | null>(null);
   const [active, setActive] = useState(0);
-  const current = classOf(classId.value);
+  const current = classOf(shownClassId.value);
   const wanted = (text ?? "").trim().toLowerCase();
   const rows = classes.value.filter(({ name }) => name.toLowerCase().includes(wanted)).slice(0, 12);
   const isNew = wanted !== "" && !classes.value.some(({ name }) => name.toLowerCase() === wanted);

@@ -1,7 +1,7 @@
 /** The classes: names, colours, removing one. */
 import { useState } from "preact/hooks";
 import { changeClass, chooseOrMake, removeClass } from "../state/classes";
-import { COLOURS, patternOf } from "../palette";
+import { COLOURS, NAMES, patternOf } from "../palette";
 import { classes } from "../state/store";
 import type { LabelClass } from "../api/types";
 import { Button } from "./Button";
@@ -46,7 +46,7 @@ function ClassRow({ row, index }: { row: LabelClass; index: number }) {
       <select class="field" aria-label={`Colour of ${row.name}`} value={row.colour} onChange={(event) => void changeClass(row.id, { colour: event.currentTarget.value })}>
         {[...new Set([row.colour, ...COLOURS])].map((colour) => (
           <option key={colour} value={colour}>
-            {colour}
+            {NAMES[colour] ?? colour}
           </option>
         ))}
       </select>

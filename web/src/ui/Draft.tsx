@@ -2,6 +2,7 @@
 import { chosenCandidate } from "../state/decoding";
 import { clean } from "../state/painting";
 import { clearDraft, commit, pick, setHq } from "../state/prompting";
+import { whole } from "../state/status";
 import * as store from "../state/store";
 import type { Hq } from "../api/types";
 import { Button } from "./Button";
@@ -11,7 +12,7 @@ export function DraftPanel() {
   const value = store.draft.value;
   return (
     <section class="panel" aria-labelledby="draft-title">
-      <h2 id="draft-title">{value?.object_id ? "Editing an object" : "New object"}</h2>
+      <h2 id="draft-title">{title()}</h2>
       <ClassField />
       <Candidates />
       {store.info.value?.model.hq && <HqChoice />}
@@ -26,6 +27,13 @@ export function DraftPanel() {
       <Mend />
     </section>
   );
+}
+
+function title(): string {
+  const { size } = store.selection.value;
+  if (store.draft.value) return store.draft.value.object_id ? "Editing an object" : "New object";
+  if (size > 1) return `${whole(size)} selected objects`;
+  return size ? "Selected object" : "New object";
 }
 
 function Candidates() {

@@ -27,7 +27,6 @@ export function Header() {
       </div>
       <Everything />
       <Find />
-      <div class="spring" />
       <div class="group" role="group" aria-label="Files and help">
         <Button icon="upload" label="Import labels or add pictures" onClick={() => (store.dialog.value = "import")} />
         <Button icon="train" label="Train on what is labelled" onClick={() => (store.dialog.value = "training")} />

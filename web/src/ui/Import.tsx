@@ -31,7 +31,7 @@ export function Import() {
       {found && (
         <div role="status">
           <p>
-            {found.objects} objects on {found.images} pictures{found.classes.length ? `, new classes: ${found.classes.join(", ")}` : ""}.
+            {found.objects} {found.objects === 1 ? "object" : "objects"} on {found.images} {found.images === 1 ? "picture" : "pictures"}{found.classes.length ? `, new classes: ${found.classes.join(", ")}` : ""}.
           </p>
           {found.skipped.length > 0 && (
             <ul class="skipped">

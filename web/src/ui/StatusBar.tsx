@@ -11,7 +11,7 @@ export function StatusBar() {
         {text}
       </span>
       {store.hoverPaused.value && (
-        <span class="dim optional" title="Previews come back when decoding takes less than 150 ms, or with “preview: always”">
+        <span class="dim optional" title="Previews come back when decoding takes less than 150 ms, or with “preview always”">
           preview paused: decoding is slow
         </span>
       )}

@@ -20,17 +20,21 @@ export function ViewPanel() {
           hide all
         </label>
       </div>
-      <div class="row">
+      <label class="choice">
+        <span class="dim">preview</span>
         <select class="field" aria-label="Previews under the mouse" title="Show what a click would select: while decoding is fast, always, or never" value={store.previews.value} onChange={(event) => (store.previews.value = event.currentTarget.value as "auto" | "always" | "never")}>
-          <option value="auto">preview: auto</option>
-          <option value="always">preview: always</option>
-          <option value="never">preview: never</option>
+          <option value="auto">while it is fast</option>
+          <option value="always">always</option>
+          <option value="never">never</option>
         </select>
+      </label>
+      <label class="choice">
+        <span class="dim">colours</span>
         <select class="field" aria-label="Colours by" title="Colours by object or by class" value={store.colouring.value} onChange={(event) => (store.colouring.value = event.currentTarget.value as "object" | "class")}>
-          <option value="object">colour: object</option>
-          <option value="class">colour: class</option>
+          <option value="object">by object</option>
+          <option value="class">by class</option>
         </select>
-      </div>
+      </label>
     </section>
   );
 }
