@@ -66,7 +66,7 @@ def main() -> None:
     parser.add_argument("--model", default=None, help="name or file; the starter when left out")
     parser.add_argument("--work", type=Path, default=Path("runs/hq-claim"), help="runs")
     parser.add_argument("--output", type=Path, default=Path("docs"))
-    parser.add_argument("--steps", type=int, default=300, help="steps of four pictures")
+    parser.add_argument("--steps", type=int, default=150, help="steps of four pictures")
     parser.add_argument("--seeds", type=int, default=3)
     args = parser.parse_args()
     plain = args.work / "plain.safetensors"
@@ -123,6 +123,7 @@ def tune(plain: Path, args: argparse.Namespace, seed: int) -> Path:
         scale=(0.7, 1.8),
         kinds="box:2,tight_box:1,points:1,mask:1",
         prompts_per_picture=8,
+        validate_pictures=2,
         stages=f"{load_model(plain).config.side}:4:{args.steps}",
         output=folder,
         seed=seed,

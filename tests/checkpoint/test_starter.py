@@ -9,6 +9,7 @@ import torch
 
 from samhq.checkpoint import starter
 from samhq.checkpoint.load import load_model, load_state, locate
+from samhq.checkpoint.save import save_model
 from samhq.checkpoint.starter import starter_path
 from samhq.errors import CheckpointError, ConfigError
 
@@ -48,3 +49,12 @@ def test_the_starter_can_be_named_unless_a_file_has_that_name(tmp_path: Path, mo
         locate("start")
     (tmp_path / "starter").mkdir()
     assert locate("starter") == Path("starter")
+
+
+def test_settings_found_later_hold_for_the_starter_and_for_what_is_saved_from_it(tmp_path: Path) -> None:
+    expected = starter.TUNED["defaults.stability_score_thresh"]
+    sam = load_model()
+    assert sam.config.defaults.stability_score_thresh == expected
+    save_model(sam, tmp_path / "copy.safetensors")
+    assert load_model(tmp_path / "copy.safetensors").config.defaults == sam.config.defaults
+    assert starter.tuned_settings(tmp_path / "copy.safetensors") == {}

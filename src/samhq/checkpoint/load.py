@@ -19,7 +19,7 @@ from torch.overrides import TorchFunctionMode
 
 from samhq.checkpoint import declared, files, hf_config, hub, naming
 from samhq.checkpoint.detect import Detection, detect
-from samhq.checkpoint.starter import STARTER, starter_path
+from samhq.checkpoint.starter import STARTER, starter_path, tuned_settings
 from samhq.checkpoint.unwrap import unwrap
 from samhq.config import MODELS, ModelConfig, model_config
 from samhq.errors import CheckpointError, ConfigError, did_you_mean
@@ -86,7 +86,9 @@ def load_state(source: Source = None) -> tuple[dict[str, Tensor], Detection]:
     try:
         unwrapped = unwrap(contents.value)
         fields = hf_config.declare(contents.config) if contents.config is not None else {}
-        detection = detect(unwrapped.state, {**fields, **declared.from_metadata(contents.metadata)})
+        tuned = tuned_settings(held) if isinstance(held, Path) else {}
+        stated = {**fields, **declared.from_metadata(contents.metadata), **tuned}
+        detection = detect(unwrapped.state, stated)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
     state: dict[str, Tensor] = unwrapped.state

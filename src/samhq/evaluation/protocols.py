@@ -1,10 +1,11 @@
 """Two ways to give a picture to a network and to bring its masks back: `exact` and `published`.
 
-exact       as users get masks: the picture's longer side fills the network's square, the aspect is kept, prompts are
-made from the true mask at the picture's own size, masks come back through the same frame. published   as SAM-HQ's
-training script measures: picture and mask are squashed to the square whatever their aspect, prompts are made from the
-squashed mask, and the low-resolution logits are stretched in one step to the picture's size. Even a single point gives
-one mask, and for an HQ model only the HQ mask counts.
+`exact`: as users get masks in one look. The picture's longer side fills the network's square, the aspect is kept,
+prompts are made from the true mask at the picture's own size, and masks come back through the same frame.
+
+`published`: as SAM-HQ's training script measures. Picture and mask are squashed to the square whatever their aspect,
+prompts are made from the squashed mask, and the low-resolution logits are stretched in one step to the picture's size.
+Even a single point gives one mask, and for an HQ model only the HQ mask counts.
 
 Both compare at the picture's own size. Knows pixels and masks; nothing of prompts' kinds, scores or files.
 
