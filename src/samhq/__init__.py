@@ -84,8 +84,8 @@ if TYPE_CHECKING:
     from samhq.results.prompt import Prompt
     from samhq.results.saved import load_everything
     from samhq.results.segmentation import Segmentation
+    from samhq.text.detector import Example
     from samhq.text.load import load_detector
-    from samhq.text.owl import Example
     from samhq.text.search import Search
     from samhq.training.config import TrainConfig
     from samhq.training.loop import Trained, train
@@ -104,7 +104,7 @@ _WHERE = {
     "EncodedImage": "samhq.inference.segment",
     "Evaluation": "samhq.evaluation.result",
     "Everything": "samhq.results.everything",
-    "Example": "samhq.text.owl",
+    "Example": "samhq.text.detector",
     "FrameMasks": "samhq.video.result",
     "ImageError": "samhq.errors",
     "MissingExtraError": "samhq.errors",

@@ -8,7 +8,7 @@ import pytest
 
 from samhq.batch.search import ClassThreshold, DetectorSettings, ExampleBox, ExampleSettings, TextSettings
 from samhq.errors import ConfigError, PromptError
-from samhq.text.owl import Example
+from samhq.text.detector import Example
 from tests.text import tiny_detectors as tiny_text
 
 

@@ -13,9 +13,9 @@ from tests.text import tiny_detectors as tiny_text
 from samhq.cli.main import main
 from samhq.image.read import read_image
 from samhq.text.boxfile import read_boxes
+from samhq.text.detector import Example
 from samhq.text.grounding_dino import GroundingDino
 from samhq.text.load import load_detector
-from samhq.text.owl import Example
 from samhq.text.search import Search
 
 Shown = pytest.CaptureFixture[str]
@@ -123,6 +123,17 @@ def test_examples_need_a_detector_that_takes_them(detector: Path, photos: Path, 
     flags = ["--like", "5,5,30,30", "--like-in", photos / "a.png"]
     assert run(photos, *flags, "--detector", detector, "-o", tmp_path / "out") == 2
     assert "owlv2-base" in capsys.readouterr().err
+
+
+def test_a_detector_from_a_folder_shows_no_bars(tmp_path: Path, photos: Path, capsys: Shown) -> None:
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    fresh = tiny_text.save_dino(tmp_path / "fresh")
+    capsys.readouterr()
+    assert run(photos, "--text", TEXT, "--detector", fresh, "--quiet", "-o", tmp_path / "out") == 0
+    assert capsys.readouterr() == ("", "")
+    assert logging.is_progress_bar_enabled() == shown
 
 
 def test_pictures_are_searched_in_batches(

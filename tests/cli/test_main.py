@@ -13,6 +13,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from tests.cli.segmenting import drawn
+from tests.text.tiny_detectors import coco_boxes
 
 from samhq.cli import main as module
 from samhq.cli.main import main
@@ -216,9 +218,33 @@ def test_quiet_says_nothing_and_verbose_names_the_files(tmp_path: Path, capsys: 
         "--no-overlay",
     ]
     assert main([*arguments, "--quiet"]) == 0
-    assert capsys.readouterr().out == ""
+    assert capsys.readouterr() == ("", "")
     assert main([*arguments, "-v"]) == 0
     told = capsys.readouterr().out
     assert all(str(tmp_path / name) in told for name in ("coffee.json", "coffee_mask_0.png"))
     assert main([*arguments, "-q", "-v"]) == 2
     assert "got both" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["segment", "--box", "5,5,40,30", "--no-overlay"],
+        ["everything", "--points-per-side", "1"],
+        ["detect", "--text", "cup", "--detector", "BOXES"],
+        ["embed"],
+    ],
+)
+def test_quiet_shows_no_progress_either(tmp_path: Path, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    folder = drawn(tmp_path / "in" / "a.png").parent
+    drawn(folder / "b.png")
+    boxes = coco_boxes(tmp_path / "boxes.json", {"a.png": [], "b.png": []})
+    flags = [str(boxes) if word == "BOXES" else word for word in words]
+    assert main([*flags, str(folder), "--output", str(tmp_path / "loud")]) == 0
+    assert "2/2" in capsys.readouterr().err
+    assert main([*flags, str(folder), "--output", str(tmp_path / "out"), "--quiet"]) == 0
+    assert capsys.readouterr() == ("", "")
+    (folder / "b.png").write_bytes(b"no picture")
+    assert main([*flags, str(folder), "--output", str(tmp_path / "out"), "--quiet"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "b.png" in line, "only failures are printed"

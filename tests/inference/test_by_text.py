@@ -15,7 +15,7 @@ from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam
 from samhq.results.detections import Detections
 from samhq.results.prompt import Prompt
-from samhq.text.owl import Example
+from samhq.text.detector import Example
 from samhq.text.search import Search
 
 RED, GREEN, BLUE = (10, 10, 30, 40), (40, 5, 60, 20), (70, 20, 90, 30)

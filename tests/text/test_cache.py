@@ -9,7 +9,7 @@ import pytest
 
 from samhq.results.detections import Detections
 from samhq.text.cache import DetectionCache
-from samhq.text.owl import Example
+from samhq.text.detector import Example
 from samhq.text.search import Search
 from tests.text import tiny_detectors as tiny
 

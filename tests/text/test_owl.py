@@ -6,7 +6,7 @@ import torch
 import transformers
 
 from samhq.errors import PromptError
-from samhq.text.owl import Example
+from samhq.text.detector import Example
 from tests.text import tiny_detectors as tiny
 
 PHRASES = ["a cat", "red car", "t-shirt"]

@@ -6,7 +6,7 @@ import pytest
 
 from samhq.errors import ConfigError, PromptError
 from samhq.results.detections import Detections
-from samhq.text.owl import Example
+from samhq.text.detector import Example
 from samhq.text.search import Search, usable
 from tests.text import tiny_detectors as tiny
 

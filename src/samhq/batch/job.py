@@ -105,6 +105,7 @@ def run_job(
     keep_going: bool = True,
     tell: Callable[[Report], None] | None = None,
     on_failure: OnFailure | None = None,
+    progress: bool = True,
 ) -> Tally:
     """The numbers of pictures that were done, skipped and failed, at the end of the job.
 
@@ -122,6 +123,7 @@ def run_job(
     `workers=0` works in this process; 1 or more in that many other processes, each with its own model and
     OMP_NUM_THREADS threads (by default one). Results do not depend on their number. `engine` replaces `workers`. `tell`
     is called in this process for every picture, as it finishes; so is `on_failure` for pictures that failed.
+    `progress=False` shows no bar.
 
     If a picture raises an error, the picture fails and the job continues with the next one. Without `keep_going` the
     error is raised. Only errors that every other picture would get, too, end the job: a disk that is full, read-only or
@@ -137,7 +139,8 @@ def run_job(
         manifest = None if output is None else stack.enter_context(Manifest(output))
         waiting = _unfinished(manifest, tasks) if resume and manifest is not None else tasks
         skipped = len(tasks) - len(waiting)
-        show = None if len(tasks) <= 1 else stack.enter_context(progress_bar("picture", total=len(tasks), done=skipped))
+        shown = progress and len(tasks) > 1
+        show = stack.enter_context(progress_bar("picture", total=len(tasks), done=skipped)) if shown else None
         failed = 0
         together = getattr(work, "together", 1) if isinstance(engine, Loop) else 1
         grouped = _announced(waiting, together)

@@ -72,16 +72,31 @@ def hashes_of_prompts(source: PromptSource, pictures: Sequence[Path]) -> list[st
 
 
 def prompts_hash(prompts: Sequence[Prompt]) -> str:
-    """A hash of a picture's prompts, as flags and files give them: lists, and masks as arrays or RLE."""
+    """A hash of a picture's prompts; masks count by their content.
+
+    Raises:
+        PromptError: a mask file that cannot be read.
+    """
+    from samhq.image.read import as_array
+    from samhq.results.prompt import as_prompts
     from samhq.storage import digest
 
     def one(prompt: Prompt) -> list[Any]:
-        mask = prompt.mask
+        mask: Any = prompt.mask
         if mask is not None and not isinstance(mask, Mapping):
-            mask = [str(mask.dtype), mask.shape, digest.of_bytes(mask.tobytes())]
-        return [prompt.points, prompt.labels, prompt.box, mask, prompt.label, prompt.score]
+            values = as_array(mask)
+            mask = [str(values.dtype), values.shape, digest.of_bytes(values.tobytes())]
+        points, labels, box = map(_listed, (prompt.points, prompt.labels, prompt.box))
+        return [points, labels, box, mask, prompt.label, prompt.score]
 
-    return digest.of_json([one(prompt) for prompt in prompts])
+    return digest.of_json([one(prompt) for prompt in as_prompts(prompts)])
+
+
+def _listed(values: Any) -> Any:
+    """Arrays, tensors, and lists of them as lists of numbers; anything else as it is."""
+    if hasattr(values, "tolist"):
+        return values.tolist()
+    return [_listed(value) for value in values] if isinstance(values, list | tuple) else values
 
 
 @dataclass(frozen=True)

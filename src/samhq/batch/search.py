@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from samhq.errors import ConfigError, PromptError
 
 if TYPE_CHECKING:
-    from samhq.text.owl import Example
+    from samhq.text.detector import Example
     from samhq.text.search import Search
 
 _TOGETHER = 4  #: Default number of pictures that a detector on a GPU sees together.
@@ -54,10 +54,10 @@ class ExampleSettings:
         Raises:
             PromptError: boxes without a picture.
         """
+        from samhq.text.detector import Example
+
         if not self.like:
             return []
-        from samhq.text.owl import Example
-
         source = self.like_in if picture is None else picture
         if source is None:
             raise PromptError("Expected the picture of the example boxes as like_in, got none. Name it.")

@@ -76,6 +76,7 @@ def detect(
         workers=job.workers,
         keep_going=len(items) > 1,
         tell=job.tell,
+        progress=not job.quiet,
         on_failure=partial(forget, output),
     )
     join([output / f"{item.name}_boxes.json" for item in items], output / ALL)

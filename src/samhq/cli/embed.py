@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from samhq.cli.flags import Dtype
-from samhq.cli.job import conclude, tell
+from samhq.cli.job import JobFlags
 from samhq.cli.looks import ALL_AS_IT_IS, BandFlags
 from samhq.cli.pictures import find_pictures
 from samhq.cli.places import make_folder
@@ -27,6 +27,7 @@ def embed(
     look: BandFlags = ALL_AS_IT_IS,
     workers: int = 0,
     recursive: Annotated[bool, Parameter(alias="-r", negative="")] = False,
+    quiet: Annotated[bool, Parameter(alias="-q", negative="")] = False,
 ) -> int:
     """Encode pictures and store the embeddings, for prompts later.
 
@@ -51,6 +52,7 @@ def embed(
         workers: Number of processes, each with its own model and one thread (OMP_NUM_THREADS for more). 0: this
             process, with all cores.
         recursive: Include pictures in subfolders.
+        quiet: Print only failures, and show no progress bar.
     """
     from samhq.batch.embed import EmbedWork
     from samhq.batch.job import items_of, run_job
@@ -60,5 +62,6 @@ def embed(
     make_folder(output)
     items = items_of(pictures)
     work = EmbedWork(output, store, ModelSettings(model, device=device, dtype=dtype), look)
-    tally = run_job(items, work, None, workers=workers, keep_going=len(items) > 1, tell=tell)
-    return conclude(tally)
+    job, several = JobFlags(quiet=quiet), len(items) > 1
+    tally = run_job(items, work, None, workers=workers, keep_going=several, tell=job.tell, progress=not quiet)
+    return job.conclude(tally)

@@ -123,17 +123,19 @@ def everything(
     make_folder(output.output)
     several = len(pictures) > 1
     kept = several or job.resume
+    bar = not several and not job.quiet and sys.stderr.isatty()
     shown = {**look.options(), **embeddings.options(), **output.options()}
     options = {"command": "everything", **asdict(automatic), **shown}
     tally = run_job(
         [Item(path, name) for path, name in zip(pictures, names, strict=True)],
-        EverythingWork(output, asdict(automatic), model, look, embeddings, bar=not several and sys.stderr.isatty()),
+        EverythingWork(output, asdict(automatic), model, look, embeddings, bar=bar),
         output.output if kept else None,
         options={**options, **model.options()} if kept else None,
         resume=job.resume,
         workers=job.workers,
         keep_going=several,
         tell=partial(_tell_in_flags, job),
+        progress=not job.quiet,
         on_failure=partial(failure_record, output.output),
     )
     return job.conclude(tally)

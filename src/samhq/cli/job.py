@@ -31,7 +31,7 @@ class JobFlags:
     """Include pictures in subfolders."""
 
     quiet: Annotated[bool, Parameter(alias="-q", negative="")] = False
-    """Print only failures."""
+    """Print only failures, and show no progress bar."""
 
     verbose: Annotated[bool, Parameter(alias="-v", negative="")] = False
     """Print the name of every written file."""

@@ -90,6 +90,7 @@ def segment(
         workers=job.workers,
         keep_going=several,
         tell=job.tell,
+        progress=not job.quiet,
         on_failure=partial(failure_record, output.output),
     )
     return job.conclude(tally)

@@ -167,7 +167,9 @@ def _mask(value: Any, folder: Path) -> Any:
 
 def _from_marks(marks: list[dict[str, Any]]) -> Prompt:
     """One object of samexporter's form: points with labels, and at most one rectangle."""
-    points, labels, boxes = [], [], []
+    points: list[Any] = []
+    labels: list[Any] = []
+    boxes: list[Any] = []
     for mark in marks:
         kind, data = mark.get("type"), mark.get("data")
         if kind == "point":

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from samhq.errors import ImageError, PromptError
+from samhq.image.inputs import BoxesInput, LabelsInput, PointsInput
 from samhq.image.read import as_array
 from samhq.shapes import Float32, Int64
 
@@ -51,7 +52,7 @@ def boxes_from_masks(masks: Any) -> Any:
 
 
 def as_points(
-    points: Any, labels: Any, original_hw: tuple[int, int]
+    points: PointsInput, labels: LabelsInput | None, original_hw: tuple[int, int]
 ) -> tuple[Float32[np.ndarray, "N 2"], Int64[np.ndarray, " N"]]:
     """One prompt's points [N,2] as (x, y), float32, and their labels [N], int64, checked against the picture.
 
@@ -77,7 +78,7 @@ def as_points(
     return xy.astype(np.float32), _labels(labels, len(xy))
 
 
-def as_boxes(boxes: Any, original_hw: tuple[int, int]) -> Float32[np.ndarray, "P 4"]:
+def as_boxes(boxes: BoxesInput, original_hw: tuple[int, int]) -> Float32[np.ndarray, "P 4"]:
     """Boxes [P,4] as (x0, y0, x1, y1), float32, checked against the picture; returned as given, not clipped.
 
     `boxes` is a list, array or tensor [P,4], or one box [4]; no box at all gives [0,4]. A box may extend beyond the

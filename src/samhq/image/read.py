@@ -16,12 +16,13 @@ from PIL import Image
 from samhq.errors import ConfigError, ImageError
 from samhq.image.fetch import fetched, is_url
 from samhq.image.files import decoded
+from samhq.image.inputs import PictureInput
 from samhq.image.levels import Rows, rgb_levels, rows_of, strips
 from samhq.options import real_number
 from samhq.shapes import Bool, UInt8
 
 
-def read_image(source: Any, channel_order: str = "RGB") -> UInt8[np.ndarray, "H W 3"]:
+def read_image(source: PictureInput, channel_order: str = "RGB") -> UInt8[np.ndarray, "H W 3"]:
     """The picture as uint8 RGB [H,W,3], as a viewer would show it.
 
     `source` is a path, an http or https address, bytes, a file opened in binary mode (read from its beginning if it can
@@ -61,7 +62,7 @@ def read_image(source: Any, channel_order: str = "RGB") -> UInt8[np.ndarray, "H 
     return np.ascontiguousarray(rgb[..., ::-1] if channel_order == "BGR" else rgb)
 
 
-def read_mask(source: Any) -> Bool[np.ndarray, "H W"]:
+def read_mask(source: PictureInput) -> Bool[np.ndarray, "H W"]:
     """The mask as bool [H,W], true on the object, from the same sources as `read_image`.
 
     Bool stays as it is. Numbers that are all 0 or 1 mean false and true. In other masks, values above the middle of the

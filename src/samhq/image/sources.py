@@ -20,6 +20,7 @@ from samhq.extras import from_extra
 from samhq.image.bands import Rendering, bands_last, rendering
 from samhq.image.files import check_has_end, is_empty, open_file, shown_size_hw
 from samhq.image.frame import Frame
+from samhq.image.inputs import PictureInput
 from samhq.image.read import describe, read_image
 from samhq.image.windows import Window, whole
 from samhq.shapes import UInt8
@@ -258,7 +259,9 @@ class RasterSource:
 
 
 def open_picture(
-    source: Any, bands: Sequence[int] | None = None, percentiles: tuple[float, float] | None = None
+    source: PictureInput | PictureSource,
+    bands: Sequence[int] | None = None,
+    percentiles: tuple[float, float] | None = None,
 ) -> PictureSource:
     """A source that reads a picture by window, from any kind of input.
 

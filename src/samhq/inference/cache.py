@@ -25,6 +25,7 @@ from samhq.checkpoint.fingerprint import tensors_hash, weights_hash
 from samhq.config import ModelConfig
 from samhq.errors import CheckpointError, ConfigError, SamHQError, did_you_mean
 from samhq.image.frame import Frame
+from samhq.image.inputs import PictureInput
 from samhq.image.read import file_name_of, read_image
 from samhq.inference.segment import EncodedImage, Segmenter
 from samhq.model.sam import Sam
@@ -67,7 +68,7 @@ class EmbeddingCache:
         if self.folder.exists() and not self.folder.is_dir():
             raise ConfigError(f"Expected a folder for embeddings, got the file {self.folder}. Give another.")
 
-    def get_or_encode(self, model: Segmenter, image: Any) -> EncodedImage:
+    def get_or_encode(self, model: Segmenter, image: PictureInput) -> EncodedImage:
         """The picture as `model.encode(image)` gives it, read from the folder or computed and stored.
 
         `image` is whatever `Segmenter.encode` takes. The result does not depend on whether it was stored before: with
@@ -86,7 +87,7 @@ class EmbeddingCache:
         self.put(model, encoded, source=image)
         return dataclasses.replace(encoded, embedding=_back(_stored(encoded.embedding, self._writes), model.model))
 
-    def get(self, model: Segmenter, image: Any) -> EncodedImage | None:
+    def get(self, model: Segmenter, image: PictureInput) -> EncodedImage | None:
         """The picture as this model encoded it, or None if there is no valid file.
 
         Raises:
@@ -94,7 +95,7 @@ class EmbeddingCache:
         """
         return self._find(model, read_image(image), image)
 
-    def put(self, model: Segmenter, encoded: EncodedImage, source: Any = None) -> Path:
+    def put(self, model: Segmenter, encoded: EncodedImage, source: PictureInput | None = None) -> Path:
         """Stores the embedding of a picture and returns the file, which is written atomically.
 
         `source` is the origin of the picture. For a path or bytes, their hash is stored too, so that `problem` need not
@@ -122,7 +123,7 @@ class EmbeddingCache:
         self._note(source_hash, identity["picture"])
         return path
 
-    def problem(self, model: Segmenter, image: Any) -> str | None:
+    def problem(self, model: Segmenter, image: PictureInput) -> str | None:
         """Why the picture has to be encoded: `NOT_THERE`, or the file's fault; None if the file is valid.
 
         A file or bytes that were stored before with this content are not decoded again.
@@ -133,7 +134,7 @@ class EmbeddingCache:
         noted = self._noted(_source_hash(image))
         return self._read(model.model, noted or picture_hash(read_image(image)))[1]
 
-    def keep(self, model: Segmenter, image: Any) -> str | None:
+    def keep(self, model: Segmenter, image: PictureInput) -> str | None:
         """Encodes and stores the picture if there is a `problem`, and returns that problem.
 
         Raises:

@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 
 from samhq.errors import ConfigError
+from samhq.image.inputs import PictureInput
 from samhq.image.read import file_name_of, read_image
 from samhq.inference.automatic import propose
 from samhq.inference.segment import EncodedImage, Segmenter, load
@@ -20,7 +21,7 @@ from samhq.types import ImageEmbedding
 
 
 def segment_everything(
-    image: Any,
+    image: PictureInput | EncodedImage,
     model: Segmenter | nn.Module | str | None = None,
     *,
     config: AutomaticConfig | None = None,
@@ -43,10 +44,10 @@ def segment_everything(
     """
     sam = as_sam(model)
     chosen = as_config(config, options, sam.config.defaults)
-    embedding, file_name = None, file_name_of(image)
     if isinstance(image, EncodedImage):
-        image, embedding, file_name = image.image, _embedding_for(sam, image), image.file_name
-    picture = read_image(image)
+        picture, embedding, file_name = image.image, _embedding_for(sam, image), image.file_name
+    else:
+        picture, embedding, file_name = read_image(image), None, file_name_of(image)
     with _watching(progress) as watch:
         proposals = propose(sam, picture, chosen, embedding=embedding, keep_all=keep_all, watch=watch)
     ran = chosen.replace(pred_iou_thresh=0.0, stability_score_thresh=0.0) if keep_all else chosen

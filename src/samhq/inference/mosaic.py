@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from samhq.image.inputs import PictureInput
 from samhq.image.read import file_name_of
 from samhq.image.sources import PictureSource, open_picture
 from samhq.image.windows import Window, tile_grid, whole
@@ -27,7 +28,7 @@ from samhq.results.proposals import Best, Proposal, Proposals, keep
 
 
 def segment_mosaic(
-    image: Any,
+    image: PictureInput | PictureSource,
     model: Segmenter | nn.Module | str | None = None,
     *,
     tile: int = 1024,

@@ -19,6 +19,7 @@ from samhq.config import Candidates, Defaults, HQMode
 from samhq.device import as_device, as_dtype
 from samhq.errors import ConfigError, PromptError, naming
 from samhq.image.frame import Frame
+from samhq.image.inputs import BoxesInput, BoxInput, LabelsInput, MaskInput, PictureInput, PointsInput, TextInput
 from samhq.image.read import describe, file_name_of, read_image
 from samhq.image.transform import to_pixels
 from samhq.inference.by_text import check_alone, segment_found
@@ -28,6 +29,7 @@ from samhq.inference.second_look import MARGIN, look_again
 from samhq.model.sam import network_of
 from samhq.results.prompt import Prompt, as_prompts, candidates_for, one_or_many
 from samhq.results.segmentation import Segmentation
+from samhq.text.detector import Example
 from samhq.text.search import Search
 from samhq.types import ImageEmbedding, LowRes, Prompts, Shared
 
@@ -80,7 +82,7 @@ class Segmenter(NotCallable):
         return self.model.config.side
 
     @torch.inference_mode()
-    def encode(self, image: Any) -> EncodedImage:
+    def encode(self, image: PictureInput) -> EncodedImage:
         """The picture, encoded once for any number of prompts.
 
         `image` is any input of `samhq.image.read.read_image`: a path, bytes, a PIL picture, a NumPy array or a torch
@@ -118,16 +120,16 @@ class Segmenter(NotCallable):
 
     def segment(
         self,
-        image: Any,
+        image: PictureInput | EncodedImage,
         *,
-        points: Any = None,
-        labels: Any = None,
-        box: Any = None,
-        boxes: Any = None,
-        mask: Any = None,
+        points: PointsInput | None = None,
+        labels: LabelsInput | None = None,
+        box: BoxInput | None = None,
+        boxes: BoxesInput | None = None,
+        mask: MaskInput | None = None,
         prompts: Sequence[Prompt] | None = None,
-        text: Any = None,
-        like: Any = None,
+        text: TextInput | None = None,
+        like: Example | Sequence[Example] | None = None,
         detector: Any = None,
         threshold: float | Mapping[str, float] | None = None,
         nms: float = 0.8,
@@ -154,9 +156,12 @@ class Segmenter(NotCallable):
         have an IoU above `nms`, the one with the better score stays. At most `max_detections` are kept. If nothing is
         found, the result has no masks.
 
-        Raises: WrongCallError: an unknown argument; the message offers the right one. ImageError: the picture cannot be
-            read. PromptError: no prompt, or a prompt of the wrong shape, range, order or type; class names that cannot
-            be used. ConfigError: an HQ mask from a plain SAM, an unknown detector, or numbers out of range.
+        Raises:
+            WrongCallError: an unknown argument; the message offers the right one.
+            ImageError: the picture cannot be read.
+            PromptError: no prompt, or a prompt of the wrong shape, range, order or type; class names that cannot be
+                used.
+            ConfigError: an HQ mask from a plain SAM, an unknown detector, or numbers out of range.
             CheckpointError, MissingExtraError: the detector cannot be loaded.
         """
         refuse_unknown(unknown, _ARGUMENTS)
@@ -179,7 +184,7 @@ class Segmenter(NotCallable):
     @torch.inference_mode()
     def segment_batch(
         self,
-        images: Sequence[Any],
+        images: Sequence[PictureInput | EncodedImage],
         prompts: Sequence[Sequence[Prompt]],
         *,
         multimask: bool | None = None,

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from samhq.errors import ConfigError, PromptError, did_you_mean
+from samhq.image.inputs import BoxesInput
 from samhq.image.read import as_array
 from samhq.results.filters import nms
 from samhq.shapes import Bool, Float32, Int64
@@ -54,7 +55,7 @@ class Detections:
             )
 
     @classmethod
-    def of(cls, boxes: Any, scores: Any, class_ids: Any, names: Sequence[str], masks: Any = None) -> Detections:
+    def of(cls, boxes: BoxesInput, scores: Any, class_ids: Any, names: Sequence[str], masks: Any = None) -> Detections:
         """Detections from lists, arrays or tensors of any number type; raises as the class itself."""
         return cls(
             as_array(boxes).reshape(-1, 4).astype(np.float32),

@@ -12,6 +12,7 @@ from PIL import Image
 
 from samhq.config import Candidates, ClickMask
 from samhq.errors import ImageError, PromptError, naming
+from samhq.image.inputs import BoxInput, LabelsInput, MaskInput, OpenFile, PointsInput
 from samhq.image.read import as_array, describe, read_mask
 from samhq.options import yes_or_no
 
@@ -26,10 +27,10 @@ class Prompt:
     the object's class, and `score` is the detector's score; neither changes the mask.
     """
 
-    points: Any = None
-    labels: Any = None
-    box: Any = None
-    mask: Any = None
+    points: PointsInput | None = None
+    labels: LabelsInput | None = None
+    box: BoxInput | None = None
+    mask: MaskInput | None = None
     label: str | None = None
     score: float | None = None
 
@@ -68,7 +69,7 @@ def _as_prompt(prompt: Any) -> Prompt:
     if not isinstance(prompt, Prompt):
         raise _not_prompts(prompt)
     mask = prompt.mask
-    if not isinstance(mask, (str, os.PathLike, bytes, bytearray, Image.Image)) and not hasattr(mask, "read"):
+    if not isinstance(mask, (str, os.PathLike, bytes, bytearray, memoryview, Image.Image, OpenFile)):
         return prompt
     try:
         return replace(prompt, mask=read_mask(mask))

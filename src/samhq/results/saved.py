@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from samhq.errors import ConfigError, ImageError
 from samhq.image.crops import Crop
+from samhq.image.inputs import PictureInput
 from samhq.image.read import read_image
 from samhq.masks import rle, runs
 from samhq.results.annotation import Annotation
@@ -28,7 +28,9 @@ from samhq.storage.schema import Fields
 _FREE = AutomaticConfig(pred_iou_thresh=0.0, stability_score_thresh=0.0, box_nms_thresh=1.0, crop_nms_thresh=1.0)
 
 
-def load_everything(path: str | os.PathLike[str], image: Any = None, *, pixels: bool = True) -> Everything:
+def load_everything(
+    path: str | os.PathLike[str], image: PictureInput | None = None, *, pixels: bool = True
+) -> Everything:
     """The result that `samhq everything` or `Everything.save` wrote as `STEM.json`, masks in the same order.
 
     `filter` chooses among the masks in the record, so thresholds can only become stricter than in the run. A record
@@ -92,7 +94,7 @@ def _proposal(item: Annotation, crop: int) -> Proposal:
     )
 
 
-def _image(picture: Picture, path: Path, given: Any) -> np.ndarray:
+def _image(picture: Picture, path: Path, given: PictureInput | None) -> np.ndarray:
     """The picture's pixels.
 
     Raises:
@@ -100,12 +102,13 @@ def _image(picture: Picture, path: Path, given: Any) -> np.ndarray:
     """
     named = Path(picture.file_name)
     source = next((place for place in (named, path.parent / named.name) if place.is_file()), None)
-    if given is None and source is None:
+    chosen = source if given is None else given
+    if chosen is None:
         raise ImageError(
             f"Expected the picture of {path} as {named} or beside it, got none. Give image=, or pixels=False if it is "
             "not needed."
         )
-    image = read_image(source if given is None else given)
+    image = read_image(chosen)
     if image.shape[:2] != picture.size_hw:
         height, width = picture.size_hw
         raise ImageError(

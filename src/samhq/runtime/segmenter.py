@@ -15,6 +15,7 @@ import numpy as np
 from samhq.config import Candidates, HQMode
 from samhq.errors import ConfigError
 from samhq.image.frame import Frame
+from samhq.image.inputs import BoxesInput, BoxInput, LabelsInput, MaskInput, PictureInput, PointsInput, TextInput
 from samhq.image.read import file_name_of, read_image
 from samhq.image.transform import to_square
 from samhq.inference.by_text import check_alone, segment_found
@@ -24,6 +25,7 @@ from samhq.results.prompt_arrays import PromptArrays, prompt_arrays
 from samhq.results.segmentation import Segmentation
 from samhq.runtime.graph import Precision
 from samhq.runtime.model import Embedding, OnnxModel
+from samhq.text.detector import Example
 from samhq.text.search import Search
 
 
@@ -76,7 +78,7 @@ class OnnxSegmenter(NotCallable):
         """The side of the model's square input in pixels."""
         return self.model.about.side
 
-    def encode(self, image: Any) -> OnnxImage:
+    def encode(self, image: PictureInput) -> OnnxImage:
         """The picture, whatever `samhq.image.read.read_image` takes, encoded once for any number of prompts.
 
         Raises:
@@ -91,16 +93,16 @@ class OnnxSegmenter(NotCallable):
 
     def segment(
         self,
-        image: Any,
+        image: PictureInput | OnnxImage,
         *,
-        points: Any = None,
-        labels: Any = None,
-        box: Any = None,
-        boxes: Any = None,
-        mask: Any = None,
+        points: PointsInput | None = None,
+        labels: LabelsInput | None = None,
+        box: BoxInput | None = None,
+        boxes: BoxesInput | None = None,
+        mask: MaskInput | None = None,
         prompts: Sequence[Prompt] | None = None,
-        text: Any = None,
-        like: Any = None,
+        text: TextInput | None = None,
+        like: Example | Sequence[Example] | None = None,
         detector: Any = None,
         threshold: float | Mapping[str, float] | None = None,
         nms: float = 0.8,
@@ -113,10 +115,13 @@ class OnnxSegmenter(NotCallable):
 
         `text` with a file of boxes, or with a detector without torch, works where torch is not installed.
 
-        Raises: WrongCallError: an unknown argument; the message offers the right one. ImageError: the picture cannot be
-            read. PromptError: nothing asked, or a prompt of the wrong shape, range, order or type; class names that
-            cannot be used. ConfigError: an HQ mask asked of a plain SAM, a picture that another model encoded, an
-            unknown detector. CheckpointError, MissingExtraError: the detector cannot be loaded.
+        Raises:
+            WrongCallError: an unknown argument; the message offers the right one.
+            ImageError: the picture cannot be read.
+            PromptError: no prompt, or a prompt of the wrong shape, range, order or type; class names that cannot be
+                used.
+            ConfigError: an HQ mask from a plain SAM, a picture that another model encoded, or an unknown detector.
+            CheckpointError, MissingExtraError: the detector cannot be loaded.
         """
         refuse_unknown(unknown, _ARGUMENTS)
         if text is not None or like is not None:

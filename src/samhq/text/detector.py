@@ -12,6 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from samhq.errors import ConfigError, PromptError
+from samhq.image.inputs import BoxInput, PictureInput
 from samhq.image.read import as_array
 from samhq.results.detections import Detections
 from samhq.shapes import UInt8
@@ -34,6 +35,19 @@ class Detector(Protocol):
     def detect(self, images: Sequence[np.ndarray], classes: Sequence[str]) -> Sequence[Any]:
         """The detections in each picture."""
         ...
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """An object in some picture that stands for a class: "find more like this".
+
+    `image` is any input of `samhq.image.read.read_image`; `box` (x0, y0, x1, y1) is in its pixels. Several examples may
+    have the same label.
+    """
+
+    image: PictureInput
+    box: BoxInput
+    label: str = "example"
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -117,12 +118,27 @@ def _parts(library: Any, place: str, kind: str, device: str, dtype: str) -> tupl
     """The network, the tokenizer and the picture processor."""
     try:
         where = _where()
-        model = library.AutoModelForZeroShotObjectDetection.from_pretrained(place, dtype=dtype, **where)
+        # A bar shows a download, but for files on this machine it would only break the lines of a command.
+        with _without_bars(library) if where["local_files_only"] or Path(place).is_dir() else nullcontext():
+            model = library.AutoModelForZeroShotObjectDetection.from_pretrained(place, dtype=dtype, **where)
         tokenizer = library.AutoTokenizer.from_pretrained(place, **where)
         processor = _processor_class(library, kind).from_pretrained(place, **where)
     except (OSError, ValueError) as error:
         raise _not_found(place, error) from error
     return model.to(device), tokenizer, processor
+
+
+@contextmanager
+def _without_bars(library: Any) -> Iterator[None]:
+    """transformers shows no progress bars inside the block."""
+    messages = library.utils.logging
+    shown = messages.is_progress_bar_enabled()
+    messages.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            messages.enable_progress_bar()
 
 
 def _weights(place: str, model: Any) -> str:

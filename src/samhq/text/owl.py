@@ -22,24 +22,12 @@ from samhq.image.boxes import as_boxes
 from samhq.image.read import read_image
 from samhq.results.detections import Detections
 from samhq.shapes import UInt8
+from samhq.text.detector import Example
 from samhq.text.pixels import groups, prepared
 from samhq.text.scoring import FLOOR, Assign, assign, corners
 
 MODEL_TYPES = ("owlv2", "owlvit")
 _NEAR = 0.8  #: Boxes with at least this share of the best IoU with an example may represent it.
-
-
-@dataclass(frozen=True, eq=False)
-class Example:
-    """An object in some picture that stands for a class: "find more like this".
-
-    `image` is any input of `samhq.image.read.read_image`; `box` (x0, y0, x1, y1) is in its pixels. Several examples may
-    have the same label.
-    """
-
-    image: Any
-    box: Any
-    label: str = "example"
 
 
 @dataclass(eq=False)

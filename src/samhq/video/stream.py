@@ -16,6 +16,7 @@ from torch import Tensor
 
 from samhq.config import BOTTOM_RIGHT, TOP_LEFT
 from samhq.errors import ImageError, PromptError
+from samhq.image.inputs import BoxInput, LabelsInput, MaskInput, PointsInput
 from samhq.image.read import read_image
 from samhq.model.sam2.memory import at_model_side
 from samhq.results.prompt import Prompt, as_prompts
@@ -58,10 +59,10 @@ class VideoTracker:
         self,
         object_id: int,
         *,
-        points: Any = None,
-        labels: Any = None,
-        box: Any = None,
-        mask: Any = None,
+        points: PointsInput | None = None,
+        labels: LabelsInput | None = None,
+        box: BoxInput | None = None,
+        mask: MaskInput | None = None,
         frame: int | None = None,
         label: str | None = None,
     ) -> FrameMasks | None:

@@ -22,6 +22,7 @@ from samhq.compat.sam2.state import InferenceState, StateError, StepResult
 from samhq.config import BOTTOM_RIGHT, TOP_LEFT
 from samhq.device import as_device
 from samhq.errors import ConfigError, PromptError
+from samhq.image.inputs import Array, BoxInput, LabelsInput, PointsInput
 from samhq.model.sam import Sam
 from samhq.model.sam2.sam2 import Sam2
 from samhq.progress import counted
@@ -109,11 +110,11 @@ class SAM2VideoPredictor:
         inference_state: InferenceState,
         frame_idx: int,
         obj_id: int,
-        points: Any = None,
-        labels: Any = None,
+        points: PointsInput | None = None,
+        labels: LabelsInput | None = None,
         clear_old_points: bool = True,
         normalize_coords: bool = True,
-        box: Any = None,
+        box: BoxInput | None = None,
     ) -> StepResult:
         """The frame's number, the objects' ids, and their logits [N,1,H,W] on it after these clicks and this box.
 
@@ -133,7 +134,7 @@ class SAM2VideoPredictor:
         """The older name of `add_new_points_or_box`."""
         return self.add_new_points_or_box(*args, **kwargs)
 
-    def add_new_mask(self, inference_state: InferenceState, frame_idx: int, obj_id: int, mask: Any) -> StepResult:
+    def add_new_mask(self, inference_state: InferenceState, frame_idx: int, obj_id: int, mask: Array) -> StepResult:
         """As `add_new_points_or_box`, with a mask [H,W]: bool, or numbers that are at least 0.5 on the object.
 
         Raises:
@@ -284,7 +285,7 @@ class SAM2HQVideoPredictor(SAM2VideoPredictor):
         _check_known(inference_state, obj_id)
         return super().add_new_points_or_box(inference_state, frame_idx, obj_id, *args, **kwargs)
 
-    def add_new_mask(self, inference_state: InferenceState, frame_idx: int, obj_id: int, mask: Any) -> StepResult:
+    def add_new_mask(self, inference_state: InferenceState, frame_idx: int, obj_id: int, mask: Array) -> StepResult:
         """As that of `SAM2VideoPredictor`.
 
         Raises:

@@ -19,6 +19,7 @@ from torch import Tensor
 from samhq.errors import PromptError
 from samhq.image.crops import Crop, crop_boxes
 from samhq.image.frame import Frame
+from samhq.image.inputs import PictureInput
 from samhq.image.read import as_array, read_image
 from samhq.masks import runs
 from samhq.masks.rle import decode
@@ -33,7 +34,7 @@ class WholeImageSteps:
 
     def generate_crop_boxes(
         self,
-        image: Any,
+        image: PictureInput,
         target_size: int,
         crop_n_layers: int = 0,
         overlap_ratio: float = 512 / 1500,
