@@ -18,10 +18,9 @@ import torch
 from samhq.errors import ConfigError
 from samhq.extras import from_extra
 from samhq.formats.bridge import bridged
-from samhq.inference.everything import segment_everything
 from samhq.inference.segment import EncodedImage, Segmenter, load
-from samhq.masks import rle
-from samhq.results.annotation import LABEL, Annotation, annotation_from_record
+from samhq.integrations.finding import everything_of, named_in
+from samhq.results.annotation import LABEL, Annotation
 from samhq.text.search import Search
 
 if TYPE_CHECKING:
@@ -52,27 +51,14 @@ class CvatDetection:
 
     def detect(self, context: Any, image: Image.Image) -> list[Any]:
         """The objects of a picture as CVAT's shapes, best first, none below `context.conf_threshold`."""
-        least = context.conf_threshold
-        found = self._everything(image) if self._classes is None else self._named(image, context.frame_name, least)
+        least, picture = context.conf_threshold, np.asarray(image.convert("RGB"))
+        if self._classes is None:
+            found = everything_of(self._model, picture)
+        else:
+            about = {"name": context.frame_name, "detector": self._detector, "least": least}
+            found = named_in(self._model, picture, self._classes, **about)
         kept = [one for one in found if one.area and (least is None or (one.confidence or 0) >= least)]
         return [shape for one in kept for shape in self._shapes(one, context.conv_mask_to_poly)]
-
-    def _everything(self, image: Image.Image) -> list[Annotation]:
-        result = segment_everything(image.convert("RGB"), self._model)
-        return [annotation_from_record(record) for record in result.as_records("coco_rle")]
-
-    def _named(self, image: Image.Image, frame_name: str, least: float | None) -> list[Annotation]:
-        search = Search.of(self._classes, detector=self._detector, threshold=least, device=self._model.model.device)
-        picture = np.asarray(image.convert("RGB"))
-        (detections,) = search.detect([picture], [frame_name])
-        prompts = search.prompts(detections)
-        if not prompts:
-            return []
-        masks = self._model.segment(picture, prompts=prompts, multimask=False).masks
-        return [
-            Annotation(rle.encode(mask), prompt.label or LABEL, detector_score=prompt.score)
-            for mask, prompt in zip(masks, prompts, strict=True)
-        ]
 
     def _shapes(self, one: Annotation, as_polygons: bool) -> list[Any]:
         import cvat_sdk.auto_annotation as cvat
