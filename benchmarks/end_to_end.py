@@ -30,8 +30,8 @@ from benchmarks.everything import photograph
 from benchmarks.options import append, contest, parser, show
 from samhq.config import model_config
 from samhq.encoder_config import TinyViTConfig
-from samhq.speed.contest import Record, figures, versions
-from samhq.speed.measure import Measurement, spread
+from samhq.speed.contest import Record, figures, installed_versions
+from samhq.speed.measure import Measurement, quartiles
 from samhq.speed.report import text, text_table
 from samhq.speed.work import Click, decoder_only
 
@@ -132,9 +132,9 @@ def machine() -> dict[str, Any]:
     """The machine and the versions."""
     import torch
 
-    from samhq.speed.machine import describe
+    from samhq.speed.machine import describe_machine
 
-    return describe(torch.device("cpu"))
+    return describe_machine(torch.device("cpu"))
 
 
 def in_turn(commands: dict[str, list[str]], options: argparse.Namespace) -> dict[str, list[tuple[Measurement, float]]]:
@@ -171,7 +171,7 @@ def show_cold(
             "dtype": "" if "torch" in label else "float32",
             **figures([sample for sample, _ in runs], None, 1.0),
             "model_mb": None,
-            "peak_mb": round(spread([peak for _, peak in runs]).median, 1),
+            "peak_mb": round(quartiles([peak for _, peak in runs]).median, 1),
             "difference": {},
         }
         for label, runs in taken.items()
@@ -187,7 +187,7 @@ def show_cold(
         "parties": parties,
         "absent": absent,
         "machine": elsewhere(machine),
-        "versions": versions(),
+        "versions": installed_versions(),
     }
     print(text(record), end="\n\n", flush=True)
     append(options.json, record)

@@ -66,7 +66,7 @@ class Everything:
         """Of the picture and of all masks, where all are painted."""
         if self.pred_iou_thresh:
             return None
-        return flops.everything(self.config, self.count)
+        return flops.whole_image(self.config, self.count)
 
 
 def main(arguments: list[str] | None = None) -> None:

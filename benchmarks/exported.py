@@ -26,8 +26,8 @@ from benchmarks.everything import photograph, starter_config
 from benchmarks.options import append
 from benchmarks.report import PAGE, insert, section
 from samhq.config import model_config
-from samhq.speed.contest import Contest, Record, figures, versions
-from samhq.speed.measure import spread
+from samhq.speed.contest import Contest, Record, figures, installed_versions
+from samhq.speed.measure import quartiles
 from samhq.speed.work import Click, Decode, Encode, Entrant, Work
 from samhq.speed.worker import OURS, Setting
 
@@ -131,13 +131,13 @@ def processes(case: str, name: str, commands: dict[str, list[str]], options: arg
             "dtype": "" if label.startswith("import") else "float32",
             **figures([sample for sample, _ in runs], None, 1.0),
             "model_mb": None,
-            "peak_mb": round(spread([peak for _, peak in runs]).median, 1),
+            "peak_mb": round(quartiles([peak for _, peak in runs]).median, 1),
             "difference": {},
         }
         for label, runs in taken.items()
     ]
     facts = {"weights": "starter" if name == "starter" else "random", "device": "cpu", "gflop": None, "gemm_gflops": {}}
-    about = {"rounds": options.rounds or 3, "machine": elsewhere(machine), "versions": versions()}
+    about = {"rounds": options.rounds or 3, "machine": elsewhere(machine), "versions": installed_versions()}
     tell({"case": case, "model": name, **facts, "parties": parties, "absent": {}, **about}, options)
 
 

@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import samhq
 from benchmarks.photographs import photograph, score, tight_box
 from benchmarks.starter import HELD_OUT, Case, held_out_cases, thin_cases
-from samhq.checkpoint.declared import named
+from samhq.checkpoint.declared import with_published_name
 from samhq.checkpoint.load import load_model
 from samhq.checkpoint.save import save_state
 from samhq.datasets.weighted import is_held_out
@@ -86,7 +86,7 @@ def main() -> None:
 
 def write_plain(model: Sam, path: Path) -> None:
     """The model without its HQ heads, as a file."""
-    config = named(replace(model.config, hq=False))
+    config = with_published_name(replace(model.config, hq=False))
     wanted = build(config, device="meta").state_dict()
     path.parent.mkdir(parents=True, exist_ok=True)
     save_state({name: value for name, value in model.state_dict().items() if name in wanted}, config, path)

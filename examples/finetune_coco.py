@@ -17,7 +17,7 @@ from PIL import Image, ImageFilter
 from pycocotools import mask as rle
 
 import samhq
-from samhq.cli.train import table
+from samhq.cli.train import before_and_after
 
 
 def main() -> None:
@@ -43,7 +43,7 @@ def main() -> None:
         workers=0,
     )
     trained = samhq.train(config)
-    print("\n".join(table(trained.before, trained.after)))
+    print("\n".join(before_and_after(trained.before, trained.after)))
     print(f"better than before: {trained.improved}; samhq.load({str(trained.best)!r}) is the tuned model")
 
 

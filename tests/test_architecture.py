@@ -233,3 +233,39 @@ def test_two_public_classes_never_share_a_name() -> None:
                 if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                     places.setdefault(node.name, []).append(module)
     assert {name: where for name, where in places.items() if len(where) > 1} == {}
+
+
+#: Why two public functions may share a name.
+COMMAND = "a command of the command line has the name of what it does, as the function for other programs has"
+ADDRESS = "an address of the server has the name of what it does"
+ROW = "a function of each kind of encoder, in one table"
+PROGRAM = "where a program starts"
+SHARED = {
+    **dict.fromkeys(("convert", "detect", "evaluate", "export", "train", "write"), COMMAND),
+    **dict.fromkeys(("decode", "encode", "health", "info", "redo", "state", "undo", "upload"), ADDRESS),
+    **dict.fromkeys(("keywords", "recognise"), ROW),
+    "main": PROGRAM,
+}
+
+
+def public_functions() -> dict[str, set[str]]:
+    """The modules of each public function's name; overloads of one function count once."""
+    places: dict[str, set[str]] = {}
+    for module in MODULES:
+        for node in tree(module).body:
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, set()).add(module)
+    return places
+
+
+def test_two_public_functions_share_a_name_only_for_a_reason() -> None:
+    shared = {name: where for name, where in public_functions().items() if len(where) > 1}
+    assert {name: sorted(where) for name, where in shared.items() if name not in SHARED} == {}
+    assert set(SHARED) == set(shared), "names that are no longer shared"
+    for name, where in shared.items():
+        if SHARED[name] == COMMAND:
+            assert f"samhq.cli.{name}" in where
+        elif SHARED[name] == ADDRESS:
+            assert any(module.startswith("samhq.serve.") for module in where)
+        elif SHARED[name] == ROW:
+            assert all(module.startswith("samhq.model.encoders.") for module in where)

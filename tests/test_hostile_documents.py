@@ -26,9 +26,9 @@ from samhq.batch.detect import coco_of_boxes
 from samhq.batch.manifest import FILENAME, Manifest, OutputFile, Record, Source
 from samhq.checkpoint.declared import METADATA_KEY, from_metadata
 from samhq.checkpoint.hf_config import config_from_transformers
-from samhq.cli.detect import join
+from samhq.cli.detect import join_boxes
 from samhq.cli.write import read_record
-from samhq.datasets.coco import open_coco
+from samhq.datasets.coco import open_coco_pictures
 from samhq.errors import SamHQError
 from samhq.evaluation.journal import FILENAME as ROWS
 from samhq.evaluation.journal import Journal, Scored
@@ -148,7 +148,7 @@ def replace_record(path: Path) -> None:
 
 
 def read_coco(path: Path) -> None:
-    pictures = open_coco(path)
+    pictures = open_coco_pictures(path)
     for index in range(len(pictures)):
         pictures.stamp(index)
         with contextlib.suppress(SamHQError):
@@ -204,7 +204,7 @@ KINDS: dict[str, tuple[Any, Callable[[Path], Any]]] = {
     "a line of an evaluation": (ROW, read_rows),
     "a line of a training": ({"step": 3, "loss": 0.5}, read_log),
     "kept detections": (KEPT, lambda path: cache._read(path, ("square",))),
-    "boxes to be joined": (FOUND_BOXES, lambda path: join([path], path.parent / "joined.json")),
+    "boxes to be joined": (FOUND_BOXES, lambda path: join_boxes([path], path.parent / "joined.json")),
     "an earlier record": (RECORD, replace_record),
     "transformers' config": (CONFIG, lambda path: config_from_transformers(as_object(path))),
 }

@@ -147,7 +147,7 @@ class ViTConfig(EncoderConfig):
         sizes = (0 if i in self.global_blocks else self.window for i in range(self.depth))
         attention = sum(operations.biased_attention(grid, size, inner) for size in sizes)
         patches = operations.matrix(cells, 3 * self.patch**2, self.dim)
-        return patches + self.depth * linear + attention + operations.neck(cells, self.dim, out)
+        return patches + self.depth * linear + attention + operations.neck_convolutions(cells, self.dim, out)
 
 
 @dataclass(frozen=True)
@@ -192,7 +192,7 @@ class TinyViTConfig(EncoderConfig):
                 smaller, following = -(-size // self.strides[i]), self.dims[i + 1]
                 total += operations.bottleneck(size, smaller, dim, following, following)
                 size = smaller
-        return total + operations.neck((side // self.patch) ** 2, self.dims[-1], out)
+        return total + operations.neck_convolutions((side // self.patch) ** 2, self.dims[-1], out)
 
 
 @dataclass(frozen=True)

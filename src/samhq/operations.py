@@ -55,10 +55,10 @@ def hiera_block(grid: int, width: int, window: int, mlp_ratio: int, *, pooled: b
     return attention + linear + 2 * matrix(left, width, mlp_ratio * width)
 
 
-def neck(cells: int, dim: int, out: int) -> int:
+def neck_convolutions(cells: int, dim: int, out: int) -> int:
     """Operations of the 1x1 and the 3x3 convolution that end an encoder.
 
-    >>> neck(1, 2, 3) == matrix(1, 2, 3) + matrix(1, 27, 3)
+    >>> neck_convolutions(1, 2, 3) == matrix(1, 2, 3) + matrix(1, 27, 3)
     True
     """
     return matrix(cells, dim, out) + matrix(cells, 9 * out, out)

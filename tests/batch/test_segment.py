@@ -9,7 +9,7 @@ import pytest
 from samhq.batch import GivenPrompts, MaskFiles, ModelSettings, SegmentWork, TextSettings, items_of, run_job
 from samhq.batch.job import Tally
 from samhq.batch.manifest import Manifest
-from samhq.batch.segment import summary
+from samhq.batch.segment import segment_summary
 from samhq.checkpoint.save import save_model
 from samhq.results.prompt import Prompt
 from tests import tiny
@@ -56,5 +56,5 @@ def test_a_search_takes_the_place_of_prompts(weights: Path, tmp_path: Path) -> N
 
 
 def test_what_is_said_of_a_picture_without_objects() -> None:
-    assert summary(0, []) == "0 masks, since no objects were asked for"
-    assert summary(1, [0.25]) == "1 mask, score 0.250"
+    assert segment_summary(0, []) == "0 masks, since no objects were asked for"
+    assert segment_summary(1, [0.25]) == "1 mask, score 0.250"

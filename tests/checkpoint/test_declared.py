@@ -11,18 +11,18 @@ from samhq.errors import CheckpointError
 def test_a_header_gives_the_config_back(name):
     row = MODELS[name].replace(side=512)
     fields = declared.from_metadata(declared.to_metadata(row))
-    assert declared.build(fields, row.replace(name="?", side=1024, hq=not row.hq)) == row
+    assert declared.with_fields(fields, row.replace(name="?", side=1024, hq=not row.hq)) == row
 
 
 def test_published_numbers_give_the_published_row():
     row = MODELS["slimsam_77"]
-    assert declared.named(row.replace(name="x", family="y")) == row
-    assert declared.named(row.replace(side=512)).name == "custom"
+    assert declared.with_published_name(row.replace(name="x", family="y")) == row
+    assert declared.with_published_name(row.replace(side=512)).name == "custom"
 
 
 @pytest.mark.parametrize("name", ["sam_vit_b", "sam_hq_vit_b", "mobile_sam", "sam_hq_vit_tiny"])
 def test_a_model_of_another_side_is_of_the_same_family(name):
-    assert declared.named(MODELS[name].replace(side=512)).family == MODELS[name].family
+    assert declared.with_published_name(MODELS[name].replace(side=512)).family == MODELS[name].family
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", "3", "[" * 100_000])
@@ -38,7 +38,7 @@ def test_a_damaged_header_is_an_error(text):
 )  # fmt: skip
 def test_impossible_fields_are_errors(fields):
     with pytest.raises(CheckpointError):
-        declared.build(fields, MODELS["sam_vit_b"])
+        declared.with_fields(fields, MODELS["sam_vit_b"])
 
 
 BROUGHT = Defaults(pred_iou_thresh=0.5, hq="only", refine_margin=0.5, click_mask="single")
@@ -47,8 +47,8 @@ BROUGHT = Defaults(pred_iou_thresh=0.5, hq="only", refine_margin=0.5, click_mask
 def test_default_settings_travel_with_the_weights():
     row = MODELS["sam_hq_vit_tiny"].replace(defaults=BROUGHT)
     fields = declared.from_metadata(declared.to_metadata(row))
-    read = declared.build(fields, MODELS["sam_hq_vit_tiny"])
-    assert read.defaults == declared.named(read).defaults == BROUGHT
+    read = declared.with_fields(fields, MODELS["sam_hq_vit_tiny"])
+    assert read.defaults == declared.with_published_name(read).defaults == BROUGHT
     assert "defaults" not in declared.to_metadata(MODELS["sam_hq_vit_tiny"])["samhq"]
 
 
@@ -57,4 +57,4 @@ def test_default_settings_travel_with_the_weights():
 )
 def test_default_settings_that_mean_nothing_are_errors(fields):
     with pytest.raises(CheckpointError, match=next(iter(fields))):
-        declared.build({f"defaults.{name}": value for name, value in fields.items()}, MODELS["sam_vit_b"])
+        declared.with_fields({f"defaults.{name}": value for name, value in fields.items()}, MODELS["sam_vit_b"])

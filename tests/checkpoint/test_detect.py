@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from samhq.checkpoint import declared
-from samhq.checkpoint.detect import detect
+from samhq.checkpoint.detect import detect_model
 from samhq.config import MODELS, SLIM_77, VIT_B, ModelConfig
 from samhq.encoder_config import ViTConfig
 from samhq.errors import CheckpointError
@@ -48,14 +48,14 @@ def shapes(config: ModelConfig) -> dict[str, torch.Tensor]:
 
 def name_or_sentence(state) -> str:
     try:
-        return detect(state).config.name
+        return detect_model(state).config.name
     except CheckpointError:
         return "refused"
 
 
 @pytest.mark.parametrize(("keys_name", "name"), LISTS.items())
 def test_every_published_list_is_recognised(keys, keys_name, name):
-    found = detect(keys(keys_name))
+    found = detect_model(keys(keys_name))
     assert found.config == MODELS[name]
     assert found.layout == ("transformers" if keys_name.startswith("hf_") else "original")
 
@@ -67,7 +67,7 @@ def test_the_recognised_model_has_exactly_these_tensors(keys, keys_name):
 
 
 def test_small_models_are_read_from_their_shapes(config):
-    assert detect(shapes(config)).config == config
+    assert detect_model(shapes(config)).config == config
 
 
 @pytest.mark.parametrize(
@@ -81,37 +81,37 @@ def test_small_models_are_read_from_their_shapes(config):
 )
 def test_odd_encoders_are_read_from_their_shapes(encoder):
     config = ModelConfig("custom", encoder, side=6 * encoder.patch)
-    assert detect(shapes(config)).config == config
+    assert detect_model(shapes(config)).config == config
 
 
 def test_a_window_as_large_as_the_grid_is_settled_by_the_published_model():
     config = ModelConfig("custom", VIT_B, side=14 * 16)
-    assert detect(shapes(config)).config.encoder == VIT_B
+    assert detect_model(shapes(config)).config.encoder == VIT_B
 
 
 def test_what_the_tensors_leave_open_comes_from_beside_them():
     config = MODELS["sam_hq_vit_tiny"].replace(name="mine", side=512, family="Mine")
     state = shapes(config)
-    assert detect(state).config == MODELS["sam_hq_vit_tiny"]
-    assert detect(state, declared.flat(config)).config == config
+    assert detect_model(state).config == MODELS["sam_hq_vit_tiny"]
+    assert detect_model(state, declared.flat_fields(config)).config == config
 
 
 def test_a_contradiction_is_an_error(keys):
     with pytest.raises(CheckpointError, match=r"encoder.depth = 24 in the config and 12 in the tensors"):
-        detect(keys("original_sam_vit_b"), {"encoder.depth": 24})
+        detect_model(keys("original_sam_vit_b"), {"encoder.depth": 24})
     with pytest.raises(CheckpointError, match="hq = True"):
-        detect(keys("original_sam_vit_b"), {"hq": True})
+        detect_model(keys("original_sam_vit_b"), {"hq": True})
 
 
 @pytest.mark.parametrize("fields", [{"decoder.heads": "8"}, {"decoder.heads": 0}, {"decoder.heads": 7}, {"side": -16}])
 def test_nonsense_beside_the_tensors_is_an_error(keys, fields):
     with pytest.raises(CheckpointError):
-        detect(keys("mobile_sam"), fields)
+        detect_model(keys("mobile_sam"), fields)
 
 
 def test_dtype_is_the_weights_own(config):
     state = {key: value.half() if value.is_floating_point() else value for key, value in shapes(config).items()}
-    assert detect(state).dtype == torch.float16
+    assert detect_model(state).dtype == torch.float16
 
 
 @pytest.mark.parametrize("name", ["original_sam_vit_b", "original_hq_tiny", "hf_samhq_b"])

@@ -36,7 +36,7 @@ def legacy_pickle() -> bytes:
 
 @pytest.mark.parametrize("name", ["m.pth", "m.pt", "m.bin", "m.safetensors"])
 def test_what_is_written_is_read(tmp_path, name):
-    files.write(tmp_path / name, STATE, {"note": "x"})
+    files.write_tensors(tmp_path / name, STATE, {"note": "x"})
     found = files.read(tmp_path / name)
     assert same(found.value, STATE)
     assert found.metadata.get("note") == ("x" if name.endswith("safetensors") else None)
@@ -44,13 +44,13 @@ def test_what_is_written_is_read(tmp_path, name):
 
 @pytest.mark.parametrize("name", ["m.pth", "m.safetensors"])
 def test_the_bytes_decide_not_the_suffix(tmp_path, name):
-    files.write(tmp_path / name, STATE)
+    files.write_tensors(tmp_path / name, STATE)
     (tmp_path / name).rename(tmp_path / "weights.dat")
     assert same(files.read(tmp_path / "weights.dat").value, STATE)
 
 
 def test_a_pickle_that_is_called_safetensors_is_read(tmp_path):
-    files.write(tmp_path / "m.pth", STATE)
+    files.write_tensors(tmp_path / "m.pth", STATE)
     (tmp_path / "m.pth").rename(tmp_path / "new.safetensors")
     (tmp_path / "old.safetensors").write_bytes(legacy_pickle())
     assert same(files.read(tmp_path / "new.safetensors").value, STATE)
@@ -63,25 +63,25 @@ def test_old_pickles_are_read(tmp_path):
 
 
 def test_a_view_does_not_drag_its_storage_along(tmp_path):
-    files.write(tmp_path / "m.pth", {"row": torch.zeros(100_000, 4)[0]})
+    files.write_tensors(tmp_path / "m.pth", {"row": torch.zeros(100_000, 4)[0]})
     assert (tmp_path / "m.pth").stat().st_size < 10_000
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
-    files.write(tmp_path / "m.pth", STATE)
+    files.write_tensors(tmp_path / "m.pth", STATE)
 
     def fail(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(torch, "save", fail)
     with pytest.raises(CheckpointError, match="No space left"):
-        files.write(tmp_path / "m.pth", {"a": torch.zeros(1)})
+        files.write_tensors(tmp_path / "m.pth", {"a": torch.zeros(1)})
     assert os.listdir(tmp_path) == ["m.pth"]
     assert same(files.read(tmp_path / "m.pth").value, STATE)
 
 
 def test_written_files_have_ordinary_permissions(tmp_path):
-    files.write(tmp_path / "m.pth", STATE)
+    files.write_tensors(tmp_path / "m.pth", STATE)
     (tmp_path / "plain").touch()
     assert (tmp_path / "m.pth").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
@@ -89,9 +89,9 @@ def test_written_files_have_ordinary_permissions(tmp_path):
 def test_unwritable_places_and_odd_suffixes_are_errors(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(CheckpointError, match="place to write"):
-        files.write(tmp_path / "file" / "m.pth", STATE)
+        files.write_tensors(tmp_path / "file" / "m.pth", STATE)
     with pytest.raises(ConfigError, match="safetensors"):
-        files.write(tmp_path / "m.onnx", STATE)
+        files.write_tensors(tmp_path / "m.onnx", STATE)
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_a_torchscript_program_is_refused_by_name(tmp_path):
 @pytest.mark.parametrize("part", [0.2, 0.7, 0.99])
 def test_truncated_files_are_refused(tmp_path, name, part):
     path = tmp_path / name
-    path.write_bytes(legacy_pickle()) if name == "old.pth" else files.write(path, STATE)
+    path.write_bytes(legacy_pickle()) if name == "old.pth" else files.write_tensors(path, STATE)
     whole = path.read_bytes()
     path.write_bytes(whole[: int(part * len(whole))])
     with pytest.raises(CheckpointError, match="cut short"):
@@ -172,11 +172,11 @@ def test_what_is_not_there_is_an_error(tmp_path, path):
 def test_folders(tmp_path):
     with pytest.raises(CheckpointError, match="Give a file, or another folder"):
         files.read(tmp_path)
-    files.write(tmp_path / "sam_b.pth", STATE)
+    files.write_tensors(tmp_path / "sam_b.pth", STATE)
     with pytest.raises(CheckpointError, match=r"one of its files instead: sam_b\.pth"):
         files.read(tmp_path)
-    files.write(tmp_path / "pytorch_model.bin", STATE)
-    files.write_json(tmp_path / "config.json", {"model_type": "sam"})
+    files.write_tensors(tmp_path / "pytorch_model.bin", STATE)
+    files.write_object(tmp_path / "config.json", {"model_type": "sam"})
     assert same(files.read(tmp_path).value, STATE)
     assert files.read(tmp_path).config == {"model_type": "sam"}
     (tmp_path / "config.json").write_text("{not json")
@@ -186,8 +186,8 @@ def test_folders(tmp_path):
 
 def test_shards(tmp_path):
     index = {"weight_map": {"a.weight": "1.safetensors", "a.steps": "2.safetensors", "b": "2.safetensors"}}
-    files.write(tmp_path / "1.safetensors", {"a.weight": STATE["a.weight"]})
-    files.write(tmp_path / "2.safetensors", {k: STATE[k] for k in ("a.steps", "b")})
+    files.write_tensors(tmp_path / "1.safetensors", {"a.weight": STATE["a.weight"]})
+    files.write_tensors(tmp_path / "2.safetensors", {k: STATE[k] for k in ("a.steps", "b")})
     path = tmp_path / "model.safetensors.index.json"
     path.write_text(json.dumps(index))
     assert same(files.read(tmp_path).value, STATE)
@@ -217,7 +217,7 @@ def test_random_bytes_give_only_our_error(tmp_path, beginning, rest):
 )
 def test_mutated_files_give_tensors_or_our_error(tmp_path, name, changes):
     path = tmp_path / name
-    path.write_bytes(legacy_pickle()) if name == "old.pth" else files.write(path, STATE)
+    path.write_bytes(legacy_pickle()) if name == "old.pth" else files.write_tensors(path, STATE)
     whole = bytearray(path.read_bytes())
     for where, what in changes:
         at = int(where * (len(whole) - 1))

@@ -103,9 +103,9 @@ def test_incomplete_hq_heads_are_named(tmp_path, hq):
 
 def test_two_different_positional_matrices_are_refused(vit_model, tmp_path):
     state = to_transformers(vit_model.state_dict())
-    files.write(tmp_path / "m.safetensors", {**state, POSITIONAL_COPY: state[POSITIONAL].clone()})
+    files.write_tensors(tmp_path / "m.safetensors", {**state, POSITIONAL_COPY: state[POSITIONAL].clone()})
     assert same(load_model(tmp_path / "m.safetensors"), vit_model)
-    files.write(tmp_path / "m.safetensors", {**state, POSITIONAL_COPY: state[POSITIONAL] + 1})
+    files.write_tensors(tmp_path / "m.safetensors", {**state, POSITIONAL_COPY: state[POSITIONAL] + 1})
     with pytest.raises(CheckpointError, match="two different"):
         load_model(tmp_path / "m.safetensors")
 
@@ -113,11 +113,11 @@ def test_two_different_positional_matrices_are_refused(vit_model, tmp_path):
 @pytest.mark.parametrize("vit_config", ["vit", "vit_hq"], indirect=True)
 def test_a_config_that_contradicts_the_tensors_is_refused(vit_model, tmp_path):
     save_model(vit_model, tmp_path / "folder")
-    config = files.read_json(tmp_path / "folder" / "config.json")
+    config = files.read_object(tmp_path / "folder" / "config.json")
     config["vision_config"]["num_hidden_layers"] = 5
-    files.write_json(tmp_path / "folder" / "config.json", config)
+    files.write_object(tmp_path / "folder" / "config.json", config)
     state = files.read(tmp_path / "folder").value
-    files.write(tmp_path / "folder" / "model.safetensors", state)  # without our own header
+    files.write_tensors(tmp_path / "folder" / "model.safetensors", state)  # without our own header
     with pytest.raises(CheckpointError, match=r"encoder\.depth = 5 in the config and 3 in the tensors"):
         load_model(tmp_path / "folder")
     (tmp_path / "folder" / "config.json").unlink()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from samhq.checkpoint.naming import POSITIONAL, POSITIONAL_COPY, sample, to_original, to_transformers
+from samhq.checkpoint.naming import POSITIONAL, POSITIONAL_COPY, some_names, to_original, to_transformers
 from samhq.errors import CheckpointError
 
 PAIRS = {
@@ -75,4 +75,4 @@ def test_mixed_layouts_are_refused_not_merged():
 
 
 def test_a_sample_shows_five():
-    assert sample(map(str, range(9))) == "0, 1, 2, 3, 4 and 4 more"
+    assert some_names(map(str, range(9))) == "0, 1, 2, 3, 4 and 4 more"

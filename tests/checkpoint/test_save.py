@@ -115,7 +115,7 @@ def test_transformers_loads_our_folder(transformers, vit_model, tmp_path):
 def test_transformers_processor_reads_our_folder(transformers, vit_model, tmp_path):
     save_model(vit_model, tmp_path / "folder")
     if vit_model.config.second:  # transformers' processor of SAM 2 needs torchvision
-        settings = files.read_json(tmp_path / "folder" / "preprocessor_config.json")
+        settings = files.read_object(tmp_path / "folder" / "preprocessor_config.json")
         assert settings["size"] == {"height": vit_model.config.side, "width": vit_model.config.side}
         return
     pil = pytest.importorskip("transformers.models.sam.image_processing_pil_sam")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from samhq.checkpoint.detect import detect
+from samhq.checkpoint.detect import detect_model
 from samhq.errors import CheckpointError
 
 
@@ -13,27 +13,27 @@ def decoder_alone(state):
 def test_parts_of_sam_2_are_named(keys):
     whole = keys("original_sam2_1_hiera_t")
     with pytest.raises(CheckpointError, match="decoder without its image encoder"):
-        detect({k: v for k, v in whole.items() if not k.startswith("image_encoder.")})
+        detect_model({k: v for k, v in whole.items() if not k.startswith("image_encoder.")})
     with pytest.raises(CheckpointError, match="encoder without SAM's mask decoder"):
-        detect({k: v for k, v in whole.items() if not k.startswith("sam_mask_decoder.")})
+        detect_model({k: v for k, v in whole.items() if not k.startswith("sam_mask_decoder.")})
 
 
 def test_decoders_alone_are_named(keys):
     with pytest.raises(CheckpointError, match="SAM mask decoder alone"):
-        detect(decoder_alone(keys("original_sam_vit_b")))
+        detect_model(decoder_alone(keys("original_sam_vit_b")))
     with pytest.raises(CheckpointError, match="HQ mask decoder alone"):
-        detect(decoder_alone(keys("original_hq_vit_b")))
+        detect_model(decoder_alone(keys("original_hq_vit_b")))
     with pytest.raises(CheckpointError, match="decoder without its image encoder"):
-        detect({k: v for k, v in keys("original_sam_vit_b").items() if not k.startswith("image_encoder.")})
+        detect_model({k: v for k, v in keys("original_sam_vit_b").items() if not k.startswith("image_encoder.")})
 
 
 @pytest.mark.parametrize(("name", "start"), [("original_sam_vit_b", "image_encoder."), ("hf_sam_b", "vision_encoder.")])
 def test_encoders_alone_are_named(keys, name, start):
     alone = {k: v for k, v in keys(name).items() if k.startswith(start)}
     with pytest.raises(CheckpointError, match="encoder without SAM's mask decoder"):
-        detect(alone)
+        detect_model(alone)
     with pytest.raises(CheckpointError, match="encoder without SAM's mask decoder"):
-        detect({k.removeprefix(start): v for k, v in alone.items()})
+        detect_model({k.removeprefix(start): v for k, v in alone.items()})
 
 
 @pytest.mark.parametrize(
@@ -46,4 +46,4 @@ def test_encoders_alone_are_named(keys, name, start):
 )
 def test_other_models_are_named(state, words):
     with pytest.raises(CheckpointError, match=words):
-        detect(state)
+        detect_model(state)

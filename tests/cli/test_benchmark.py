@@ -65,8 +65,8 @@ def test_what_is_asked_becomes_parties_and_work() -> None:
     assert [work.case for work in module.works(tiny.SECOND, ())] == ["encode", "click", "track"]
     assert [work.case for work in module.works(tiny.SECOND.replace(memory=None), ())] == ["encode", "click"]
     assert module.entrants(("float32",), ("transformers",), sam2=True)[1].maker == "benchmarks.peers_sam2:Transformers2"
-    assert module.config_of(None).name == "starter"
-    assert module.config_of("sam_hq_vit_h").encoder.depth == 32
+    assert module.measured_config(None).name == "starter"
+    assert module.measured_config("sam_hq_vit_h").encoder.depth == 32
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from tests import tiny
 from tests.training.worlds import Held, saved
 
 from samhq.cli.main import main
-from samhq.cli.train import table
+from samhq.cli.train import before_and_after
 
 Shown = pytest.CaptureFixture[str]
 
@@ -72,7 +72,7 @@ def test_stopped_before_the_first_step_it_says_so_and_names_a_file_that_is_there
 
 def test_numbers_stand_below_each_other_however_long_the_names_are() -> None:
     scores = {"1p iou": 0.25, "box off boundary_iou": 0.5}
-    assert len({len(line) for line in table(scores, scores)}) == 1
+    assert len({len(line) for line in before_and_after(scores, scores)}) == 1
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pycocotools.coco import COCO
 from tests.datasets.layouts import annotation, coco, disc, photo, save
 
-from samhq.datasets.coco import CocoPictures, decode_segmentation, open_coco
+from samhq.datasets.coco import CocoPictures, decode_segmentation, open_coco_pictures
 from samhq.datasets.open import open_dataset
 from samhq.datasets.sample import Pictures
 from samhq.errors import ConfigError, ImageError
@@ -92,7 +92,7 @@ def test_missing_and_mismatched_pictures_are_named(tmp_path: Path) -> None:
     path = coco(tmp_path / "data.json", {"a.png": SIZE, "b.png": SIZE}, [])
     (tmp_path / "a.png").unlink()
     save(tmp_path / "b.png", photo(10, 12))
-    pictures = open_coco(path)
+    pictures = open_coco_pictures(path)
     with pytest.raises(ImageError, match=r"a\.png.*does not exist"):
         pictures[0]
     with pytest.raises(ImageError, match=r"b\.png of 12 x 10 .* data of 56 x 40"):
@@ -145,7 +145,7 @@ def test_names_are_unique(tmp_path: Path) -> None:
     content = json.loads(path.read_text())
     content["images"].append({"id": 9, "file_name": "a.jpg", "height": 40, "width": 56})
     path.write_text(json.dumps(content))
-    assert list(open_coco(path).names()) == ["a.png", "a.jpg#2", "b", "a.jpg#9"]
+    assert list(open_coco_pictures(path).names()) == ["a.png", "a.jpg#2", "b", "a.jpg#9"]
 
 
 @pytest.mark.parametrize(

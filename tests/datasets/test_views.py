@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from samhq.datasets.coco import open_coco
+from samhq.datasets.coco import open_coco_pictures
 from samhq.datasets.open import open_dataset
 from samhq.datasets.sample import Pictures
 from samhq.datasets.views import Chosen, Joined, present
@@ -43,7 +43,7 @@ def pairs(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("kind", ["coco", "pairs", "chosen", "joined"])
 def test_missing_pictures_can_be_left_out(kind: str, coco: Path, pairs: Path) -> None:
-    sources: dict[str, Pictures] = {"coco": open_coco(coco), "pairs": open_dataset(pairs)}
+    sources: dict[str, Pictures] = {"coco": open_coco_pictures(coco), "pairs": open_dataset(pairs)}
     sources |= {"chosen": Chosen(sources["coco"], [1, 2]), "joined": Joined("all", list(sources.values()))}
     found, missing = present(sources[kind])
     assert len(found) + len(missing) == len(sources[kind])
@@ -59,7 +59,7 @@ def test_a_line_says_how_many_are_left_out(coco: Path, capsys: pytest.CaptureFix
 
 
 def test_backslashes_and_ids_of_text_are_read_as_they_are_meant(coco: Path) -> None:
-    pictures = open_coco(coco)
+    pictures = open_coco_pictures(coco)
     assert pictures[2].image.shape == (6, 8, 3)
     assert len(pictures[0].masks) == 1, "image_id 0 is the picture with the id '0'"
 
@@ -68,11 +68,11 @@ def test_two_pictures_of_one_id_are_refused(tmp_path: Path) -> None:
     images = [{"id": number, "file_name": "a.png"} for number in ("7", 7.0)]
     (tmp_path / "data.json").write_text(json.dumps({"images": images, "annotations": []}))
     with pytest.raises(ConfigError, match=r"different ids of 'images' .* got 7 twice"):
-        open_coco(tmp_path / "data.json")
+        open_coco_pictures(tmp_path / "data.json")
 
 
 def test_nothing_there_is_an_error(coco: Path) -> None:
     for name in ("a.png", "in/c.png"):
         (coco.parent / name).unlink()
     with pytest.raises(ConfigError, match="at least one picture"):
-        present(open_coco(coco, coco.parent))
+        present(open_coco_pictures(coco, coco.parent))

@@ -9,7 +9,7 @@ from tests.datasets.layouts import coco
 from tests.evaluation.painter import SIDE, Painter
 from tests.text import tiny_detectors as tiny
 
-from samhq.datasets.coco import open_coco
+from samhq.datasets.coco import open_coco_pictures
 from samhq.errors import ConfigError, ImageError
 from samhq.evaluation.detector_boxes import load_for_ap, write_boxes
 from samhq.evaluation.suites.detections import MOST, evaluate_detections
@@ -28,7 +28,7 @@ def test_the_best_hundred_pairs_without_threshold_or_nms(tmp_path: Path) -> None
     names = [*words, *(f"red {word}" for word in words)]
     content["categories"] = [{"id": number + 5, "name": name} for number, name in enumerate(names)]
     path.write_text(json.dumps(content))
-    pictures = open_coco(path)
+    pictures = open_coco_pictures(path)
     detector = tiny.dino(max_text_len=64, assign="all", floor=0.0, short_side=96)
     write_boxes(detector, pictures, tmp_path / "boxes.json", places=[0, 3])
     records = json.loads((tmp_path / "boxes.json").read_text())
@@ -48,7 +48,7 @@ def test_the_best_hundred_pairs_without_threshold_or_nms(tmp_path: Path) -> None
 
 def test_pictures_go_in_batches(tmp_path: Path) -> None:
     detector = tiny.ColourDetector()
-    write_boxes(detector, open_coco(truth(tmp_path)), tmp_path / "boxes.json")
+    write_boxes(detector, open_coco_pictures(truth(tmp_path)), tmp_path / "boxes.json")
     assert [count for count, _ in detector.calls] == [4, 2]
     assert json.loads((tmp_path / "boxes.json").read_text()) == []
 
@@ -63,7 +63,7 @@ def test_a_network_by_name_gives_every_pair(tmp_path: Path) -> None:
 
 def test_what_cannot_be_asked_is_said(tmp_path: Path) -> None:
     path = truth(tmp_path)
-    pictures = open_coco(path)
+    pictures = open_coco_pictures(path)
     pictures.categories = {}
     with pytest.raises(ConfigError, match="categories"):
         write_boxes(tiny.ColourDetector(), pictures, tmp_path / "boxes.json")
@@ -71,5 +71,5 @@ def test_what_cannot_be_asked_is_said(tmp_path: Path) -> None:
     content["images"][0]["height"] = 9
     path.write_text(json.dumps(content))
     with pytest.raises(ImageError, match="its entry"):
-        write_boxes(tiny.ColourDetector(), open_coco(path), tmp_path / "boxes.json")
+        write_boxes(tiny.ColourDetector(), open_coco_pictures(path), tmp_path / "boxes.json")
     assert not (tmp_path / "boxes.json").exists()

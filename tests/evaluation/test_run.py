@@ -14,7 +14,7 @@ from tests import tiny
 from tests.datasets.layouts import annotation, coco, disc, grey, pair, photo, save
 
 from samhq.config import ClickMask, Defaults
-from samhq.datasets.coco import open_coco
+from samhq.datasets.coco import open_coco_pictures
 from samhq.datasets.sample import Sample, labelled
 from samhq.errors import ConfigError, ImageError
 from samhq.evaluation.asking import draw_points, object_rng
@@ -120,7 +120,7 @@ def test_left_out_are_crowds_and_the_empty(hq: Sam, tmp_path: Path) -> None:
     assert [(row.object, row.category) for row in result.rows] == [(1, "disc")]
     assert (result.pictures, result.empty, result.crowds) == (2, 1, 1)
     assert "left out: 1 without pixels, 1 crowds" in result.table()
-    assert evaluate(hq, open_coco(path)).rows == result.rows
+    assert evaluate(hq, open_coco_pictures(path)).rows == result.rows
 
 
 def test_the_network_is_left_as_it_was(data: Memory) -> None:

@@ -13,7 +13,7 @@ from tests import tiny
 from samhq.checkpoint.fingerprint import weights_hash
 from samhq.errors import ConfigError, MissingExtraError
 from samhq.export import convert
-from samhq.export.convert import as_exported, check, describe, export
+from samhq.export.convert import as_exported, check_file, describe_export, export
 from samhq.model.sam import Sam
 from samhq.runtime.about import DECODER, ENCODER, About
 from samhq.runtime.graph import open_graph
@@ -26,7 +26,7 @@ def shapes(values: Any) -> dict[str, list[int | str]]:
 @pytest.mark.parametrize("name", [ENCODER, DECODER])
 def test_files_say_what_they_are(hq_folder: Path, hq: Sam, name: str) -> None:
     about = About.from_metadata(open_graph(hq_folder / name).metadata, hq_folder / name)
-    assert about == describe(hq, "float32", "samhq")
+    assert about == describe_export(hq, "float32", "samhq")
     assert (about.model, about.side, about.hq, about.masks) == ("tiny_hq", 64, True, 4)
     assert about.weights == weights_hash(hq)
     assert about.mean == (123.675, 116.28, 103.53)
@@ -55,7 +55,7 @@ def test_inputs_and_outputs_of_the_decoder(hq_folder: Path) -> None:
 
 @pytest.mark.parametrize("name", [ENCODER, DECODER])
 def test_standard_operators_of_one_version(hq_folder: Path, name: str) -> None:
-    check(hq_folder / name)
+    check_file(hq_folder / name)
     model = onnx.load(hq_folder / name)
     versions = {entry.domain: entry.version for entry in model.opset_import}
     assert versions.pop("") == 18
@@ -91,7 +91,7 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path, hq: Sam, monkeypatch: p
 
     monkeypatch.setattr(convert, "write_encoder", write)
     monkeypatch.setattr(convert, "write_decoder", write)
-    monkeypatch.setattr(convert, "check", refuse)
+    monkeypatch.setattr(convert, "check_file", refuse)
     with pytest.raises(onnx.checker.ValidationError):
         export(hq, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [ENCODER]
@@ -141,17 +141,17 @@ def test_large_weights_lie_beside_the_graph(tmp_path: Path, plain: Sam, monkeypa
     from tests.exported import unwatched
 
     monkeypatch.setattr(convert, "_LARGE", 1000)
-    about = describe(plain, "float32", "samhq")
+    about = describe_export(plain, "float32", "samhq")
     with unwatched():
         convert.write_encoder(plain, tmp_path / ENCODER, about)
     assert {path.name for path in tmp_path.iterdir()} == {ENCODER, f"{ENCODER}.data"}
-    check(tmp_path / ENCODER)
+    check_file(tmp_path / ENCODER)
     features = open_graph(tmp_path / ENCODER)({"pixels": tiny.pixels(tiny.PLAIN).numpy()})["features"]
     assert features.shape == (1, 32, 4, 4)
     floats = (tmp_path / f"{ENCODER}.data").stat().st_size
     convert.quantise(tmp_path / ENCODER, about)
     assert {path.name for path in tmp_path.iterdir()} == {ENCODER, f"{ENCODER}.data"}
-    check(tmp_path / ENCODER)
+    check_file(tmp_path / ENCODER)
     assert (tmp_path / f"{ENCODER}.data").stat().st_size < 0.7 * floats, "the float32 weights stayed in the file"
     assert About.from_metadata(open_graph(tmp_path / ENCODER).metadata, tmp_path) == about
 

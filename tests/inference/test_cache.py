@@ -21,9 +21,10 @@ from samhq.checkpoint import files
 from samhq.checkpoint.save import save_model
 from samhq.errors import CheckpointError, ConfigError, ImageError
 from samhq.image.frame import Frame
-from samhq.inference.cache import _HEADER, NOT_THERE, EmbeddingCache, picture_hash
+from samhq.inference.cache import _HEADER, NOT_THERE, EmbeddingCache
 from samhq.inference.segment import EncodedImage, Segmenter
 from samhq.model.sam import Sam
+from samhq.storage import digest
 from samhq.types import ImageEmbedding
 
 
@@ -154,7 +155,7 @@ def edited(path: Path, change: Any) -> None:
     tensors = {name: tensor.clone() for name, tensor in contents.value.items()}  # type: ignore[attr-defined]
     record = json.loads(contents.metadata[_HEADER])
     change(record, tensors)
-    files.write(path, tensors, {_HEADER: json.dumps(record)})
+    files.write_tensors(path, tensors, {_HEADER: json.dumps(record)})
 
 
 def flipped(path: Path) -> None:
@@ -168,8 +169,8 @@ HARM = {
     "empty": lambda p: p.write_bytes(b""),
     "no safetensors": lambda p: p.write_bytes(b"{" * 500),
     "one bit": flipped,
-    "without a record": lambda p: files.write(p, {"features": torch.zeros(1)}),
-    "a record that is no object": lambda p: files.write(p, {"features": torch.zeros(1)}, {_HEADER: "[1]"}),
+    "without a record": lambda p: files.write_tensors(p, {"features": torch.zeros(1)}),
+    "a record that is no object": lambda p: files.write_tensors(p, {"features": torch.zeros(1)}, {_HEADER: "[1]"}),
     "another frame": lambda p: edited(p, lambda record, _: record.update(original_hw=[1, 2])),
     "an older version": lambda p: edited(p, lambda record, _: record.update(version=0)),
     "another mean": lambda p: edited(p, lambda record, _: record["preprocessing"].update(mean=[0, 0, 0])),
@@ -249,7 +250,7 @@ def test_the_file_says_where_it_is_from(model: Counting, cache: EmbeddingCache, 
     assert record["model"] == "tiny_hq"
     assert record["original_hw"] == [40, 60]
     assert record["resized_hw"] == list(Frame.fit((40, 60), 64).resized_hw)
-    assert record["picture"] == picture_hash(picture())
+    assert record["picture"] == digest.of_array(picture())
 
 
 def test_errors_are_sentences(model: Counting, tmp_path: Path) -> None:
@@ -283,6 +284,7 @@ import numpy as np
 from pathlib import Path
 import samhq
 from samhq.inference.cache import EmbeddingCache
+from samhq.storage import digest
 weights, folder, start = map(Path, sys.argv[1:])
 model, cache = samhq.load(weights, device="cpu"), EmbeddingCache(folder)
 print("ready", flush=True)

@@ -80,7 +80,7 @@ def test_most_blocks_of_a_clear_mask_are_decided() -> None:
 def test_all_and_nothing(fill: float, area: int) -> None:
     (mask,) = Enlarger(Frame.fit((90, 120), 1024), 256, CPU).masks(torch.full((1, 256, 256), fill), 0.0, 1.0)
     assert (mask.above, mask.below, len(mask.mixed)) == (area, area, 0)
-    assert runs.area(mask.changes((0, 0, 120, 90), 90)) == area
+    assert runs.pixels_on(mask.changes((0, 0, 120, 90), 90)) == area
 
 
 def test_no_masks() -> None:

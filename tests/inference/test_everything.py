@@ -102,7 +102,7 @@ def test_misuse_ends_in_sentences(hq: Sam) -> None:
 def test_large_pictures_are_held_as_outlines(hq: Sam) -> None:
     found = segment_everything(picture(90, 120), hq, **LOOSE)
     assert sum(changes.nbytes for changes in found.proposals.changes) < 90 * 120 * len(found)
-    assert all(runs.area(changes) for changes in found.proposals.changes)
+    assert all(runs.pixels_on(changes) for changes in found.proposals.changes)
 
 
 @pytest.mark.usefixtures("unchecked")

@@ -27,10 +27,10 @@ def test_masks_boxes_areas_and_codes(mask: np.ndarray) -> None:
     assert len(outline) % 2 == 0
     assert (np.diff(outline) > 0).all()
     assert np.array_equal(runs.mask_of(outline, mask.shape), mask)
-    assert runs.area(outline) == mask.sum()
+    assert runs.pixels_on(outline) == mask.sum()
     assert list(runs.box(outline, mask.shape[0])) == boxes_from_masks(mask).tolist()
-    assert runs.uncompressed(outline, mask.shape) == rle.uncompressed(mask)
-    assert runs.compressed(outline, mask.shape) == rle.encode(mask)
+    assert runs.as_counts(outline, mask.shape) == rle.uncompressed(mask)
+    assert runs.as_text(outline, mask.shape) == rle.encode(mask)
     assert np.array_equal(runs.changes_of_lengths(rle.run_lengths(rle.encode(mask))), outline)
 
 
@@ -60,8 +60,8 @@ def test_columns_of_a_larger_picture(mask: np.ndarray, before: int, after: int) 
 def test_narrow_integers_do_not_wrap(mask: np.ndarray) -> None:
     """Outlines are kept as uint32: areas and codes must not be counted in it."""
     outline = changes(mask).astype(np.uint32)
-    assert runs.area(outline) == mask.sum()
-    assert runs.compressed(outline, mask.shape) == rle.encode(mask)
+    assert runs.pixels_on(outline) == mask.sum()
+    assert runs.as_text(outline, mask.shape) == rle.encode(mask)
     assert np.array_equal(runs.mask_of(outline, mask.shape), mask)
 
 
@@ -88,7 +88,7 @@ def test_nothing_and_everything_stay(mask: np.ndarray) -> None:
 def test_a_diagonal_is_one_island() -> None:
     cleaned, changed = runs.without_small_regions(changes(np.eye(5, dtype=bool)), (5, 5), 5)
     assert not changed
-    assert runs.area(cleaned) == 5
+    assert runs.pixels_on(cleaned) == 5
 
 
 def by_labels(mask: np.ndarray, min_area: int, mode: str) -> tuple[np.ndarray, bool]:

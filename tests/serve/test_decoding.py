@@ -15,7 +15,7 @@ from samhq.config import Defaults
 from samhq.inference.segment import EncodedImage, Segmenter
 from samhq.masks import rle
 from samhq.results.prompt import Prompt
-from samhq.serve.decoding import candidates, full_mask, packed, prompt_of
+from samhq.serve.decoding import full_mask, packed_candidates, possible_masks, prompt_of
 from samhq.serve.faults import Fault
 from samhq.serve.messages import MaskRequest
 
@@ -37,7 +37,7 @@ def encoded(segmenter: Segmenter) -> EncodedImage:
 def test_the_first_is_what_segment_gives_and_the_others_are_sams(config: tiny.ModelConfig, name: str) -> None:
     segmenter = Segmenter(tiny.shared(config))
     picture, prompt = encoded(segmenter), prompt_of(MaskRequest(**PROMPTS[name]))
-    found = candidates(segmenter, picture, prompt, None)
+    found = possible_masks(segmenter, picture, prompt, None)
     usual = segmenter.segment(picture, prompts=[prompt], refine=False)
     three = segmenter.segment(picture, prompts=[prompt], multimask=True, hq="off")
     torch.testing.assert_close(found[0].logits, torch.from_numpy(usual.low_res_logits[0, 0]))
@@ -46,7 +46,7 @@ def test_the_first_is_what_segment_gives_and_the_others_are_sams(config: tiny.Mo
         torch.stack([one.logits for one in found[-3:]]), torch.from_numpy(three.low_res_logits[0])
     )
     assert [one.name for one in found[-3:]] == ["1", "2", "3"]
-    (only,) = candidates(segmenter, picture, prompt, None, only_chosen=True)
+    (only,) = possible_masks(segmenter, picture, prompt, None, only_chosen=True)
     torch.testing.assert_close(only.logits, found[0].logits)
 
 
@@ -56,7 +56,7 @@ def test_weights_that_answer_a_click_with_the_clear_mask_do_so_here(hq: tiny.Sam
     sam.config = sam.config.replace(defaults=Defaults(click_mask="single"))
     segmenter = Segmenter(sam)
     picture, prompt = encoded(segmenter), Prompt(points=[[20, 10]])
-    found = candidates(segmenter, picture, prompt, mode)
+    found = possible_masks(segmenter, picture, prompt, mode)
     usual = segmenter.segment(picture, prompts=[prompt], hq=mode)
     torch.testing.assert_close(found[0].logits, torch.from_numpy(usual.low_res_logits[0, 0]))
     assert [one.name for one in found] == ["HQ" if mode == "add" else "0", "1", "2", "3"]
@@ -65,16 +65,16 @@ def test_weights_that_answer_a_click_with_the_clear_mask_do_so_here(hq: tiny.Sam
 def test_the_hq_switch(hq: tiny.Sam) -> None:
     segmenter = Segmenter(hq)
     picture, prompt = encoded(segmenter), Prompt(points=[[20, 10]])
-    logits = {mode: candidates(segmenter, picture, prompt, mode)[0].logits for mode in ("add", "only", "off")}
+    logits = {mode: possible_masks(segmenter, picture, prompt, mode)[0].logits for mode in ("add", "only", "off")}
     torch.testing.assert_close(logits["add"], logits["off"] + logits["only"], atol=1e-4, rtol=1e-4)
-    assert len(candidates(segmenter, picture, prompt, "off")) == 3
+    assert len(possible_masks(segmenter, picture, prompt, "off")) == 3
 
 
 def test_the_binary_form(hq: tiny.Sam) -> None:
     segmenter = Segmenter(hq)
     picture = encoded(segmenter)
-    found = candidates(segmenter, picture, Prompt(points=[[20, 10]]), None)
-    content = packed(found, picture, {"seq": 3})
+    found = possible_masks(segmenter, picture, Prompt(points=[[20, 10]]), None)
+    content = packed_candidates(found, picture, {"seq": 3})
     (length,) = struct.unpack("<I", content[:4])
     header = json.loads(content[4 : 4 + length])
     assert (4 + length) % 4 == 0

@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 from samhq.masks import rle
 from samhq.serve.faults import Fault
 from samhq.serve.messages import Mask
-from samhq.serve.objects import checked_code, mask_columns, without
+from samhq.serve.objects import code_of_sent_mask, mask_columns, without
 
 SIZE = (6, 9)
 masks = arrays(bool, SIZE)
@@ -39,5 +39,5 @@ def test_without_is_a_difference_of_sets(mask: np.ndarray, others: list[np.ndarr
 )
 def test_masks_that_cannot_be_are_refused(mask: Mask) -> None:
     with pytest.raises(Fault) as raised:
-        checked_code(mask, SIZE)
+        code_of_sent_mask(mask, SIZE)
     assert raised.value.status_code == 422

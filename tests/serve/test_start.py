@@ -9,7 +9,7 @@ import pytest
 from starlette.applications import Starlette
 
 from samhq.errors import CheckpointError, ConfigError
-from samhq.serve.start import Address, run, url_of
+from samhq.serve.start import Address, run_server, url_of
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])
@@ -49,6 +49,6 @@ def test_it_answers_until_something_fails() -> None:
     thread = threading.Thread(target=ask)
     thread.start()
     with pytest.raises(CheckpointError, match="weights"):
-        run(Starlette(), listener, failed=lambda: failures[0] if failures else None)
+        run_server(Starlette(), listener, failed=lambda: failures[0] if failures else None)
     thread.join()
     assert answers == [404]

@@ -6,7 +6,7 @@ import time
 import pytest
 import torch
 
-from samhq.speed.machine import describe, gemm, half_precision, reset_high_water
+from samhq.speed.machine import describe_machine, gemm, half_precision, reset_high_water
 from samhq.speed.measure import once, peak
 
 CPU = torch.device("cpu")
@@ -46,7 +46,7 @@ def test_the_yardstick_multiplies(dtype: str) -> None:
 
 
 def test_the_machine_is_described() -> None:
-    facts = describe(CPU)
+    facts = describe_machine(CPU)
     assert facts["processor"]
     assert facts["threads"] == torch.get_num_threads()
     assert facts["cores"] >= 1

@@ -99,9 +99,9 @@ def test_300_classes_are_cut_into_captions_that_fit() -> None:
 
 @given(st.lists(st.text(min_size=1, max_size=12), min_size=1, max_size=12), st.integers(16, 64))
 def test_no_text_breaks_out_of_its_span(names: list[str], limit: int) -> None:
-    from samhq.text.classes import plain
+    from samhq.text.classes import plain_phrase
 
-    names = [name for name in names if tiny.bert_tokenizer()(plain(name), add_special_tokens=False)["input_ids"]]
+    names = [name for name in names if tiny.bert_tokenizer()(plain_phrase(name), add_special_tokens=False)["input_ids"]]
     try:
         made = captions(names, limit)
     except PromptError:

@@ -1,7 +1,7 @@
 import pytest
 
 from samhq.errors import PromptError
-from samhq.text.classes import as_classes, plain, slash_variants
+from samhq.text.classes import as_classes, plain_phrase, slash_variants
 
 
 def test_names_keep_their_spelling_and_phrases_their_order() -> None:
@@ -50,7 +50,7 @@ def test_what_cannot_be_searched_for_is_said(text: object, said: str) -> None:
 
 
 def test_phrases_lose_what_ends_a_phrase() -> None:
-    assert plain("Is it a T-shirt? Yes; no. 5!") == "is it a t-shirt yes no 5"
+    assert plain_phrase("Is it a T-shirt? Yes; no. 5!") == "is it a t-shirt yes no 5"
 
 
 def test_slashes_make_phrases() -> None:

@@ -27,7 +27,7 @@ from samhq.datasets.sample import MissingFileError
 from samhq.errors import ConfigError, SamHQError
 from samhq.image.transform import to_pixels
 from samhq.training import loop, sources, start
-from samhq.training.checkpoint import load_state
+from samhq.training.checkpoint import load_run
 from samhq.training.config import TrainConfig
 from samhq.training.data import batches
 from samhq.training.run import Run
@@ -128,7 +128,7 @@ def test_a_killed_run_goes_on_from_its_last_saved_state(tmp_path):
                 break
             time.sleep(0.1)
         process.kill()
-    assert load_state(out)["place"][0] >= 4
+    assert load_run(out)["place"][0] >= 4
     train(quick(out, init, mode="hq", epochs=4, resume=True))
     train(quick(tmp_path / "whole", init, mode="hq", epochs=4))
     assert losses(out) == pytest.approx(losses(tmp_path / "whole"), rel=1e-6)
@@ -204,7 +204,7 @@ def test_a_signal_to_the_whole_group_still_saves(tmp_path):
         tmp_path / "run",
     )
     assert done.wait(timeout=120) == 0
-    assert load_state(tmp_path / "run")["place"] == [2, 4, 2.0]
+    assert load_run(tmp_path / "run")["place"] == [2, 4, 2.0]
 
 
 def test_a_run_in_another_thread_trains_and_leaves_signals_alone(tmp_path):

@@ -7,7 +7,7 @@ import torch
 from samhq.training.config import parse_kinds
 from samhq.training.prompts import (
     corrected,
-    draw_points,
+    draw_clicks,
     draw_prompt,
     gather,
     jittered,
@@ -73,7 +73,7 @@ def test_a_rough_mask_at_one_border_does_not_come_back_at_the_other(border, oppo
 
 
 def test_a_mask_that_fills_the_picture_has_no_clicks_beside_it():
-    points, labels = draw_points(np.ones((16, 16), bool), 1, 2, np.random.default_rng(0))
+    points, labels = draw_clicks(np.ones((16, 16), bool), 1, 2, np.random.default_rng(0))
     assert labels.tolist() == [1]
     assert points.shape == (1, 2)
 

@@ -15,7 +15,7 @@ from samhq.checkpoint.load import load_model
 from samhq.datasets.sample import MissingFileError
 from samhq.errors import ConfigError, SamHQError
 from samhq.training import loop
-from samhq.training.checkpoint import load_state
+from samhq.training.checkpoint import load_run
 from samhq.training.run import Run
 from samhq.training.task import TrainingTask
 
@@ -118,11 +118,11 @@ def test_what_a_killed_run_wrote_before_its_first_minutes_is_kept_and_gone_on_fr
     """Its first validations come long before the first state that is due; epochs are 2.5 steps here."""
     config = quick(tmp_path / "run", saved(tiny.LIGHT, tmp_path))
     _ended(config, 1, BaseException(), monkeypatch)
-    assert load_state(config.folder)["place"] == [0, 0, 0.0]
+    assert load_run(config.folder)["place"] == [0, 0, 0.0]
     _ended(replace(config, resume=True), 5, BaseException(), monkeypatch, validation=Held(2))
     written = {path.name: path.read_bytes() for path in config.folder.iterdir() if path.is_file()}
     assert {"best.safetensors", "last.safetensors", "log.jsonl"} <= written.keys()
-    assert load_state(config.folder)["place"][0] == 3, "as its checkpoints"
+    assert load_run(config.folder)["place"][0] == 3, "as its checkpoints"
     with pytest.raises(ConfigError, match="--resume"):
         train(config)
     assert {name: (config.folder / name).read_bytes() for name in written} == written
@@ -134,7 +134,7 @@ def test_what_a_killed_run_wrote_before_its_first_minutes_is_kept_and_gone_on_fr
 def test_a_run_that_an_error_ends_keeps_the_steps_before_it(tmp_path, monkeypatch):
     config = quick(tmp_path / "run", saved(tiny.LIGHT, tmp_path), stages="96:2:4")
     _ended(config, 4, MissingFileError("Expected a picture, got none. Add it."), monkeypatch)
-    assert load_state(config.folder)["place"] == [3, 6, 3.0]
+    assert load_run(config.folder)["place"] == [3, 6, 3.0]
     train(replace(config, resume=True))
     train(replace(config, output=tmp_path / "whole"))
     assert losses(config.output) == losses(tmp_path / "whole")
@@ -151,7 +151,7 @@ def test_a_run_that_gives_up_keeps_its_last_state_and_a_log_that_is_json(tmp_pat
     monkeypatch.setattr(TrainingTask, "forward", spoil)
     with pytest.raises(SamHQError, match="Lower the learning rate"):
         train(config)
-    assert load_state(config.folder)["place"][0] == loop.PATIENCE - 1
+    assert load_run(config.folder)["place"][0] == loop.PATIENCE - 1
     assert losses(config.folder) == [None] * (loop.PATIENCE - 1)
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from samhq.image.draw import colour
-from samhq.video.result import FrameMasks, label_map
+from samhq.video.result import FrameMasks, id_map
 
 IMAGE = np.full((8, 10, 3), 100, np.uint8)
 LARGE, SMALL = np.ones((8, 10), bool), np.zeros((8, 10), bool)
@@ -19,7 +19,7 @@ def test_smaller_objects_lie_over_larger_ones_in_label_maps() -> None:
     values = frame((7, SMALL), (300, LARGE)).label_map()
     assert values.dtype == np.uint16
     assert (values == np.where(SMALL, 7, 300)).all()
-    assert label_map([], np.zeros((0, 2, 3), bool)).tolist() == [[0, 0, 0], [0, 0, 0]]
+    assert id_map([], np.zeros((0, 2, 3), bool)).tolist() == [[0, 0, 0], [0, 0, 0]]
 
 
 def test_an_object_keeps_its_colour() -> None:

@@ -8,7 +8,7 @@ import torch
 
 from samhq.errors import PromptError
 from samhq.video.memory import Keep, TrackOptions
-from samhq.video.tracker import Clicks, EncodedFrame, ObjectTracker, fill_holes, square_mask, without_overlap
+from samhq.video.tracker import Clicks, EncodedFrame, ObjectTracker, square_mask, without_holes, without_overlap
 from tests.video import small
 
 CLICK = Clicks(torch.tensor([[11.0, 28.0]]), torch.tensor([1]))
@@ -149,10 +149,10 @@ def test_small_holes_are_filled() -> None:
     logits[0, 0, 2:4, 2] = -1
     logits[0, 0, 4, 3] = -1  # joined by its corner
     logits[0, 0, :, 6:] = -1
-    filled = fill_holes(logits, 3)
+    filled = without_holes(logits, 3)
     assert torch.equal(filled[0, 0, :, 6:], logits[0, 0, :, 6:])
     assert (filled[0, 0, :, :6] > 0).all()
-    assert torch.equal(fill_holes(logits, 2), logits)
+    assert torch.equal(without_holes(logits, 2), logits)
 
 
 def test_each_pixel_can_be_left_to_its_highest_object() -> None:

@@ -34,10 +34,10 @@ class EmbedWork:
         from samhq.inference.segment import load
 
         segmenter = load(self.model.model, device=self.model.device, dtype=self.model.dtype)
-        return partial(keep, EmbeddingCache(self.output, self.stored), segmenter, self.look)
+        return partial(encode_once, EmbeddingCache(self.output, self.stored), segmenter, self.look)
 
 
-def keep(cache: EmbeddingCache, segmenter: Segmenter, look: BandSettings, item: Item) -> Outcome:
+def encode_once(cache: EmbeddingCache, segmenter: Segmenter, look: BandSettings, item: Item) -> Outcome:
     """Encodes a picture, unless there is a valid file for it.
 
     Raises:

@@ -60,7 +60,7 @@ class EverythingWork:
             labels=flags.label_map,
             file_name=str(item.path),
         )
-        return Outcome(files, summary(result))
+        return Outcome(files, everything_summary(result))
 
     def found(self, segmenter: Segmenter, config: AutomaticConfig, path: Path) -> Everything:
         """The masks of a picture, which is segmented as one or in tiles.
@@ -101,7 +101,7 @@ def whole_image_config(
     return AutomaticConfig.suited_to(defaults, **known, candidates=candidates)
 
 
-def summary(result: Everything) -> str:
+def everything_summary(result: Everything) -> str:
     """The number of masks and the share of the picture that they cover; without masks, the reason."""
     count = len(result)
     said = f"{count} {'mask' if count == 1 else 'masks'}, {100 * result.covered:.0f} % of the picture"

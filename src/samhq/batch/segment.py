@@ -100,7 +100,7 @@ class SegmentWork:
         """Writes a result and returns its outcome."""
         flags, name = self.output, str(item.path)
         files = result.save(flags.output, item.name, overlay=flags.overlay, cutouts=flags.cutout, file_name=name)
-        said = summary(result.candidate_scores.size, result.scores.tolist())
+        said = segment_summary(result.candidate_scores.size, result.scores.tolist())
         said = said if len(result) else asked.said or said
         return Outcome(files, f"{said}{asked.times(seconds)}")
 
@@ -118,14 +118,14 @@ class SegmentWork:
         flags, about = self.output, {"model": segmenter.name, "file_name": str(item.path)}
         shown = {"overlay": flags.overlay, "cutouts": flags.cutout}
         files = save_native(objects, source, prompts, flags.output, item.name, **shown, **about)  # type: ignore[arg-type]
-        said = summary(len(objects), [refined.score for refined in objects])
+        said = segment_summary(len(objects), [refined.score for refined in objects])
         return Outcome(files, f"{said}{asked.times(time.perf_counter() - started)}")
 
 
-def summary(count: int, scores: Sequence[float]) -> str:
+def segment_summary(count: int, scores: Sequence[float]) -> str:
     """The number of masks, and the mean predicted IoU of the best masks.
 
-    >>> summary(3, [0.5])
+    >>> segment_summary(3, [0.5])
     '3 masks, score 0.500'
     """
     if not scores:

@@ -57,12 +57,12 @@ def from_metadata(metadata: Mapping[str, str]) -> Declared:
     return _flat(value)
 
 
-def flat(config: ModelConfig) -> dict[str, object]:
+def flat_fields(config: ModelConfig) -> dict[str, object]:
     """Every field of a config by its dotted name."""
     return _flat(dataclasses.asdict(config))
 
 
-def build(fields: Declared, base: ModelConfig) -> ModelConfig:
+def with_fields(fields: Declared, base: ModelConfig) -> ModelConfig:
     """`base` with its stated fields replaced; other names are ignored.
 
     Raises:
@@ -87,11 +87,11 @@ def build(fields: Declared, base: ModelConfig) -> ModelConfig:
     return config
 
 
-def named(config: ModelConfig) -> ModelConfig:
+def with_published_name(config: ModelConfig) -> ModelConfig:
     """The published row with these numbers; otherwise the same config with the name "custom".
 
     >>> from samhq.config import VIT_L
-    >>> named(ModelConfig("?", VIT_L, hq=True)).name
+    >>> with_published_name(ModelConfig("?", VIT_L, hq=True)).name
     'sam_hq_vit_l'
     """
     for row in MODELS.values():

@@ -47,7 +47,7 @@ class Detection:
         return f"{self.config.name} ({self.config.family}, {kind}, {self.config.side} px, {self.layout} layout)"
 
 
-def detect(state: Mapping[str, object], fields: Declared | None = None) -> Detection:
+def detect_model(state: Mapping[str, object], fields: Declared | None = None) -> Detection:
     """The model with these tensors (or shapes), in either layout.
 
     `fields` are stored beside the tensors, see `declared`. A model with the numbers of a published one gets its name
@@ -59,7 +59,7 @@ def detect(state: Mapping[str, object], fields: Declared | None = None) -> Detec
     fields = fields or {}
     layout = "transformers" if any(key.startswith("vision_encoder.") for key in state) else "original"
     if strangers.is_stranger(state):
-        raise strangers.refuse(state)
+        raise strangers.error_for_unknown(state)
     dtype = next(
         (value.dtype for value in state.values() if isinstance(value, Tensor) and value.is_floating_point()), None
     )
@@ -69,15 +69,15 @@ def detect(state: Mapping[str, object], fields: Declared | None = None) -> Detec
     except (ConfigError, ArithmeticError) as error:
         raise CheckpointError(f"Expected tensors whose shapes make a model, got these: {error}") from error
     _agree(config, fields, free)
-    chosen = declared.build({name: fields[name] for name in free if name in fields}, config)
-    return Detection(chosen if "name" in fields else declared.named(chosen), layout, dtype)
+    chosen = declared.with_fields({name: fields[name] for name in free if name in fields}, config)
+    return Detection(chosen if "name" in fields else declared.with_published_name(chosen), layout, dtype)
 
 
 def _from_shapes(shapes: TensorShapes, fields: Declared) -> tuple[ModelConfig, tuple[str, ...]]:
     """The config, and the names of fields that the tensors do not show."""
     kind = next((kind for kind in ENCODERS.values() if shapes.has(kind.mark)), None)
     if kind is None:
-        raise strangers.refuse(shapes.keys)
+        raise strangers.error_for_unknown(shapes.keys)
     hq, decoder = shapes.has(*_HQ), _decoder(shapes)
     recognised = kind.recognised(shapes, fields)
     config = ModelConfig("custom", recognised.encoder, hq=hq, decoder=decoder)
@@ -121,7 +121,7 @@ def _decoder(shapes: TensorShapes) -> DecoderConfig:
 
 def _agree(config: ModelConfig, fields: Declared, free: tuple[str, ...]) -> None:
     """Refuses a stated number that differs from the tensors."""
-    for name, shown in declared.flat(config).items():
+    for name, shown in declared.flat_fields(config).items():
         if name in fields and name not in free and declared.checked(name, fields[name], shown) != shown:
             raise CheckpointError(
                 f"Expected the tensors to fit what is written beside them, got {name} = {fields[name]!r} in the "

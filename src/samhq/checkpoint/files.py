@@ -91,10 +91,10 @@ def is_in_memory(source: object) -> TypeGuard[InMemory]:
     return isinstance(source, (bytes, bytearray, Mapping, Readable))
 
 
-def named(source: object) -> str:
+def source_name(source: object) -> str:
     """The name of a source for messages.
 
-    >>> named(Path("sam.pth")), named(b"1234"), named({"model": {}})
+    >>> source_name(Path("sam.pth")), source_name(b"1234"), source_name({"model": {}})
     ('sam.pth', 'a file of 4 bytes', 'a dict')
     """
     if isinstance(source, (bytes, bytearray)):
@@ -117,7 +117,7 @@ def read(source: str | os.PathLike[str] | InMemory) -> Contents:
     if isinstance(source, Mapping):
         return Contents(source)
     if isinstance(source, (bytes, bytearray, Readable)):
-        return _read_content(_content(source), named(source))
+        return _read_content(_content(source), source_name(source))
     path = Path(source)
     if os.path.isdir(path):  # Unlike Path.is_dir, no error for impossible names.
         return _read_folder(path)
@@ -131,7 +131,7 @@ def read(source: str | os.PathLike[str] | InMemory) -> Contents:
     raise _no_checkpoint(head, path)
 
 
-def write(
+def write_tensors(
     path: str | os.PathLike[str], tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None
 ) -> None:
     """Writes one file of tensors atomically: safetensors or a plain pickled dict, by the suffix.
@@ -155,7 +155,7 @@ def write(
                 torch.save(own, stream)
 
 
-def write_json(path: str | os.PathLike[str], value: Mapping[str, object]) -> None:
+def write_object(path: str | os.PathLike[str], value: Mapping[str, object]) -> None:
     """Writes indented JSON with sorted keys atomically.
 
     Raises:
@@ -165,7 +165,7 @@ def write_json(path: str | os.PathLike[str], value: Mapping[str, object]) -> Non
         temporary.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def read_json(path: Path) -> dict[str, object]:
+def read_object(path: Path) -> dict[str, object]:
     """The object in a JSON file.
 
     Raises:
@@ -190,7 +190,7 @@ def _read_folder(folder: Path) -> Contents:
         )
         raise CheckpointError(f"Expected one of {', '.join(WEIGHT_NAMES)} in the folder {folder}, got none. {hint}")
     contents = _read_shards(folder / names[0]) if names[0].endswith(".json") else read(folder / names[0])
-    config = read_json(folder / "config.json") if (folder / "config.json").is_file() else None
+    config = read_object(folder / "config.json") if (folder / "config.json").is_file() else None
     return Contents(contents.value, contents.metadata, config)
 
 
@@ -205,10 +205,10 @@ def _content(source: bytes | bytearray | Readable) -> bytes:
         content = file.read()
     except (OSError, ValueError) as error:
         raise CheckpointError(
-            f"Expected a file open for reading, got {named(source)}: {error}. Open it again."
+            f"Expected a file open for reading, got {source_name(source)}: {error}. Open it again."
         ) from error
     if not isinstance(content, bytes):
-        raise CheckpointError(f"Expected bytes in {named(source)}, got text. Open it with mode 'rb'.")
+        raise CheckpointError(f"Expected bytes in {source_name(source)}, got text. Open it with mode 'rb'.")
     return content
 
 
@@ -249,7 +249,7 @@ def _no_checkpoint(head: bytes, name: Path | str) -> CheckpointError:
 
 
 def _read_shards(index: Path) -> Contents:
-    listed = read_json(index).get("weight_map")
+    listed = read_object(index).get("weight_map")
     if not isinstance(listed, dict) or not all(isinstance(name, str) for name in listed.values()):
         raise CheckpointError(f"Expected a `weight_map` in {index}, got none. Download the file again.")
     tensors: dict[str, object] = {}

@@ -65,14 +65,14 @@ def config_from_transformers(raw: Mapping[str, object]) -> ModelConfig:
     if raw.get("model_type") in hf_config_sam2.KINDS:
         memory = MemoryConfig() if raw["model_type"] == hf_config_sam2.KINDS[1] else None
         base = ModelConfig("custom", HIERA_T, memory=memory, defaults=SAM2)
-        return declared.named(declared.build(fields, base))
+        return declared.with_published_name(declared.with_fields(fields, base))
     for name, default in (("dim", VIT_B.dim), ("heads", VIT_B.heads), ("depth", VIT_B.depth)):
         fields[f"encoder.{name}"] = declared.checked(name, fields.get(f"encoder.{name}", default), default)
     dim, heads = fields["encoder.dim"], fields["encoder.heads"]
     if not (isinstance(dim, int) and isinstance(heads, int) and heads):
         raise CheckpointError(f"Expected hidden_size and num_attention_heads above 0, got {dim!r} and {heads!r}.")
     fields = {"encoder.mlp_dim": 4 * dim, "encoder.head_dim": dim // heads, **fields}
-    return declared.named(declared.build(fields, ModelConfig("custom", VIT_B)))
+    return declared.with_published_name(declared.with_fields(fields, ModelConfig("custom", VIT_B)))
 
 
 def declare(raw: Mapping[str, object]) -> dict[str, object]:
@@ -82,7 +82,7 @@ def declare(raw: Mapping[str, object]) -> dict[str, object]:
         CheckpointError: it belongs to another kind of model, or states an option that samhq lacks.
     """
     if raw.get("model_type") in hf_config_sam2.KINDS:
-        return hf_config_sam2.declare(raw)
+        return hf_config_sam2.declare_sam2(raw)
     fields: dict[str, object] = {"hq": _is_hq(raw)} if "model_type" in raw else {}
     for part, names in _FIELDS.items():
         section = raw.get(part)
@@ -115,7 +115,7 @@ def config_to_transformers(config: ModelConfig) -> dict[str, object]:
             "format. Write it as .safetensors or .pth instead."
         )
     if config.second:
-        return hf_config_sam2.to_transformers(config, declared.flat(config))
+        return hf_config_sam2.sam2_to_transformers(config, declared.flat_fields(config))
     width = encoder.early_dim
     tail: dict[str, object] = {"vit_dim": width} if config.hq else {}
     return {
@@ -146,7 +146,7 @@ def config_to_transformers(config: ModelConfig) -> dict[str, object]:
 def processor_to_transformers(config: ModelConfig) -> dict[str, object]:
     """`preprocessor_config.json` for transformers' image processor of the model's kind."""
     if config.second:
-        return hf_config_sam2.processor_to_transformers(config)
+        return hf_config_sam2.sam2_processor_to_transformers(config)
     low, (mean, std) = 4 * config.grid, config.encoder.normalisation
     return {
         "do_convert_rgb": True,
@@ -194,7 +194,7 @@ def _single(value: object) -> object:
 
 
 def _part(config: ModelConfig, part: str, kind: str) -> dict[str, Any]:
-    values = declared.flat(config)
+    values = declared.flat_fields(config)
     stated = {old: values[new] for old, new in _FIELDS[f"{part}_config"].items()}
     for name, value in stated.items():
         if isinstance(value, tuple):

@@ -56,7 +56,7 @@ _FIXED: dict[str, dict[str, object]] = {
 }
 
 
-def declare(raw: Mapping[str, object]) -> dict[str, object]:
+def declare_sam2(raw: Mapping[str, object]) -> dict[str, object]:
     """The fields that a `config.json` of SAM 2 states, by samhq's dotted names.
 
     Raises:
@@ -88,7 +88,7 @@ def declare(raw: Mapping[str, object]) -> dict[str, object]:
     return fields
 
 
-def to_transformers(config: ModelConfig, values: Mapping[str, object]) -> dict[str, object]:
+def sam2_to_transformers(config: ModelConfig, values: Mapping[str, object]) -> dict[str, object]:
     """The `config.json` of transformers 5 for this model; `values` are the config's fields by dotted name.
 
     Raises:
@@ -134,7 +134,7 @@ def to_transformers(config: ModelConfig, values: Mapping[str, object]) -> dict[s
     }
 
 
-def processor_to_transformers(config: ModelConfig) -> dict[str, object]:
+def sam2_processor_to_transformers(config: ModelConfig) -> dict[str, object]:
     """`preprocessor_config.json` for transformers' Sam2ImageProcessor."""
     mean, std = config.encoder.normalisation
     return {

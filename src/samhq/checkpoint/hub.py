@@ -22,7 +22,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from samhq.checkpoint.files import WEIGHT_NAMES, read_json, write_json
+from samhq.checkpoint.files import WEIGHT_NAMES, read_object, write_object
 from samhq.config import MODELS
 from samhq.errors import CheckpointError, ConfigError, did_you_mean
 
@@ -175,11 +175,11 @@ def fetch(source: str) -> Path:
         _download_beside(repo, path)
     for row in PUBLISHED.values():
         if (row.repo, row.filename, True) == (repo, filename, row.sha256 is not None):
-            verify(path, row)
+            check_digest(path, row)
     return _place(path)
 
 
-def verify(path: Path, row: Published) -> None:
+def check_digest(path: Path, row: Published) -> None:
     """Checks a file against its published sha256, once for as long as its size and time stay the same.
 
     Raises:
@@ -200,7 +200,7 @@ def verify(path: Path, row: Published) -> None:
         )
     # Without a writable cache the file is checked again next time.
     with contextlib.suppress(CheckpointError):
-        write_json(_notes_path(), {**notes, str(path): stamp})
+        write_object(_notes_path(), {**notes, str(path): stamp})
 
 
 def _download(repo: str, filename: str) -> Path:
@@ -272,7 +272,7 @@ def _download_beside(repo: str, weights: Path) -> None:
     for name in _SIDE_FILES:
         _download_if_there(repo, name)
     if weights.suffix == ".json":
-        listed = read_json(weights).get("weight_map")
+        listed = read_object(weights).get("weight_map")
         for name in sorted({str(name) for name in listed.values()} if isinstance(listed, dict) else ()):
             _download(repo, name)
 
@@ -337,6 +337,6 @@ def _notes_path() -> Path:
 
 def _notes() -> dict[str, object]:
     try:
-        return dict(read_json(_notes_path()))
+        return dict(read_object(_notes_path()))
     except CheckpointError:
         return {}

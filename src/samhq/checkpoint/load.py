@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from samhq.checkpoint import declared, files, hf_config, hub, naming
-from samhq.checkpoint.detect import Detection, detect
+from samhq.checkpoint.detect import Detection, detect_model
 from samhq.checkpoint.starter import STARTER, starter_path, tuned_settings
 from samhq.checkpoint.unwrap import unwrap
 from samhq.config import MODELS, ModelConfig, model_config
@@ -44,7 +44,7 @@ class Fit:
 
     def __str__(self) -> str:
         groups = {"missing": self.missing, "unexpected": self.unexpected, "of another shape": self.misshapen}
-        return "; ".join(f"{len(keys)} {what}: {naming.sample(keys)}" for what, keys in groups.items() if keys)
+        return "; ".join(f"{len(keys)} {what}: {naming.some_names(keys)}" for what, keys in groups.items() if keys)
 
 
 def load_model(
@@ -82,13 +82,13 @@ def load_state(source: Source = None) -> tuple[dict[str, Tensor], Detection]:
         ConfigError, CheckpointError: as `load_model`, except that missing tensors are no error.
     """
     held = source if files.is_in_memory(source) else locate(source)
-    contents, path = files.read(held), files.named(held)
+    contents, path = files.read(held), files.source_name(held)
     try:
         unwrapped = unwrap(contents.value)
         fields = hf_config.declare(contents.config) if contents.config is not None else {}
         tuned = tuned_settings(held) if isinstance(held, Path) else {}
         stated = {**fields, **declared.from_metadata(contents.metadata), **tuned}
-        detection = detect(unwrapped.state, stated)
+        detection = detect_model(unwrapped.state, stated)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
     state: dict[str, Tensor] = unwrapped.state
@@ -229,7 +229,7 @@ def _say_left_out(detection: Detection, source: Source) -> None:
     if detection.left_out:
         warnings.warn(
             f"Loaded {detection.config.name} from {_words(source)} and left out what is no part of it: "
-            f"{naming.sample(detection.left_out)}.",
+            f"{naming.some_names(detection.left_out)}.",
             stacklevel=3,
         )
 
@@ -252,4 +252,4 @@ def _placed(key: str, tensor: Tensor, like: Tensor, device: torch.device | str, 
 
 
 def _words(source: Source) -> str:
-    return "the starter" if source is None else files.named(source)
+    return "the starter" if source is None else files.source_name(source)

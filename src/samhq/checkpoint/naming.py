@@ -97,7 +97,7 @@ def to_transformers(state: Mapping[str, Value]) -> dict[str, Value]:
     foreign = [key for key in state if key.startswith("image_encoder.") and rename(key) is None]
     if foreign:
         raise CheckpointError(
-            f"Expected a model with a plain ViT encoder, got {sample(foreign, 2)}, which belong to another encoder "
+            f"Expected a model with a plain ViT encoder, got {some_names(foreign, 2)}, which belong to another encoder "
             "(such as the TinyViT of MobileSAM and Light HQ-SAM), for which transformers has no format. "
             "Write it as .safetensors or .pth instead."
         )
@@ -169,10 +169,10 @@ def _unstacked(state: Mapping[str, Value]) -> dict[str, Value]:
     return apart
 
 
-def sample(keys: Iterable[str], count: int = 5) -> str:
+def some_names(keys: Iterable[str], count: int = 5) -> str:
     """Up to `count` names for a message, then the number of others.
 
-    >>> sample(["a", "b", "c"], count=2)
+    >>> some_names(["a", "b", "c"], count=2)
     'a, b and 1 more'
     """
     names = list(keys)
@@ -185,8 +185,8 @@ def _rename(state: Mapping[str, Value], name: Renamer, layout: str, *, strict: b
     unknown = [key for key, new in pairs.items() if new is None]
     if unknown and strict:
         raise CheckpointError(
-            f"Expected only tensors of a SAM model, got {sample(unknown)}, which the {layout} layout does not have. "
-            "Remove these tensors, or load the file that the model was published in."
+            f"Expected only tensors of a SAM model, got {some_names(unknown)}, which the {layout} layout does not "
+            "have. Remove these tensors, or load the file that the model was published in."
         )
     renamed = {pairs[key] or key: value for key, value in state.items()}
     if len(renamed) < len(state):

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from samhq.checkpoint import declared, files, hf_config, naming
-from samhq.checkpoint.detect import detect
+from samhq.checkpoint.detect import detect_model
 from samhq.checkpoint.load import Source, load_checked
 from samhq.config import ModelConfig
 from samhq.errors import ConfigError
@@ -58,7 +58,7 @@ def save_state(
     if _is_folder(path):
         _save_folder(state, config, path)
     else:
-        files.write(path, state, declared.to_metadata(config))
+        files.write_tensors(path, state, declared.to_metadata(config))
 
 
 def check_described(state: Mapping[str, Tensor], config: ModelConfig) -> None:
@@ -67,8 +67,8 @@ def check_described(state: Mapping[str, Tensor], config: ModelConfig) -> None:
     Raises:
         ConfigError: a reader would take them for another model, for instance a TinyViT of another side.
     """
-    detected = detect({name: tuple(tensor.shape) for name, tensor in state.items()}).config
-    read, own = (declared.flat(fields_of.replace(name="", family="")) for fields_of in (detected, config))
+    detected = detect_model({name: tuple(tensor.shape) for name, tensor in state.items()}).config
+    read, own = (declared.flat_fields(fields_of.replace(name="", family="")) for fields_of in (detected, config))
     hidden = [f"{name} = {value}" for name, value in own.items() if read.get(name) != value]
     if hidden:
         raise ConfigError(
@@ -96,6 +96,6 @@ def _save_folder(state: Mapping[str, Tensor], config: ModelConfig, folder: Path)
     settings = hf_config.config_to_transformers(config)
     renamed = naming.to_transformers(state)
     model, processor, weights = (folder / name for name in _FOLDER)
-    files.write_json(model, settings)
-    files.write_json(processor, hf_config.processor_to_transformers(config))
-    files.write(weights, renamed, declared.to_metadata(config))
+    files.write_object(model, settings)
+    files.write_object(processor, hf_config.processor_to_transformers(config))
+    files.write_tensors(weights, renamed, declared.to_metadata(config))

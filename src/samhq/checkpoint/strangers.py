@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from samhq.checkpoint.naming import sample
+from samhq.checkpoint.naming import some_names
 from samhq.errors import CheckpointError
 from samhq.model.encoders.table import ENCODERS
 
@@ -15,7 +15,7 @@ _DECODERS = ("mask_decoder.", "sam_mask_decoder.")
 _WHOLE = 'Load a whole model, such as "sam_hq_vit_b"'
 
 
-def refuse(keys: Collection[str]) -> CheckpointError:
+def error_for_unknown(keys: Collection[str]) -> CheckpointError:
     """The error for tensor names that do not form a SAM model."""
     return CheckpointError(f"Expected a SAM or SAM-HQ model, got {_what(keys)}.")
 
@@ -39,7 +39,7 @@ def _what(keys: Collection[str]) -> str:
         return f"a SAM decoder without its image encoder. {_WHOLE}"
     if _starts(keys, "image_encoder.", "vision_encoder.", "patch_embed.", "blocks.0."):
         return f"an image encoder without SAM's mask decoder. {_WHOLE}"
-    return f"{len(keys)} tensors of another model: {sample(keys, 3)}. {_WHOLE}"
+    return f"{len(keys)} tensors of another model: {some_names(keys, 3)}. {_WHOLE}"
 
 
 def _starts(keys: Collection[str], *beginnings: str) -> bool:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from samhq.checkpoint.naming import sample
+from samhq.checkpoint.naming import some_names
 from samhq.errors import CheckpointError
 
 #: Entries under which training code keeps the weights. If several hold a model, the first of these is used.
@@ -59,7 +59,7 @@ def unwrap(value: object) -> Unwrapped:
     own = {key: item for key, item in inner.items() if not _is_beside(key, item, prefix)}
     odd = [str(key) for key, item in own.items() if not (isinstance(key, str) and _is_plain(item))]
     if odd or not own:
-        what = f"other things too: {sample(odd)}" if odd else "nothing"
+        what = f"other things too: {some_names(odd)}" if odd else "nothing"
         raise CheckpointError(
             f"Expected a state dict (names and dense tensors), got {what}. Save `model.state_dict()` instead."
         )
@@ -82,7 +82,7 @@ def common_prefix(keys: Iterable[str]) -> str:
     whole = {prefix: part for prefix, part in parts.items() if _is_whole(part)} or parts
     if len(whole) > 1:
         raise CheckpointError(
-            f"Expected the weights of one model, got several, under {sample(map(repr, sorted(whole)))}. "
+            f"Expected the weights of one model, got several, under {some_names(map(repr, sorted(whole)))}. "
             "Save one of them as a file of its own."
         )
     if whole:
@@ -123,7 +123,7 @@ def _chosen(value: object) -> tuple[Found, list[Found]]:
         raise CheckpointError(f"Expected the weights of a model, got {_what(value)}.")
     first, *others = sorted(likely, key=lambda mapping: _rank(mapping[0]))
     if models and others and _rank(first[0]) == _rank(others[0][0]):
-        names = sample(repr(".".join(path)) for path, _ in models)
+        names = some_names(repr(".".join(path)) for path, _ in models)
         raise CheckpointError(
             f"Expected the weights of one model, got several, under {names}. Save one of them as a file of its own."
         )
@@ -162,8 +162,8 @@ def _what(value: object) -> str:
         return f"a {type(value).__name__}. Save `model.state_dict()` instead"
     keys = [str(key) for key in value]
     if "param_groups" in keys or any("optim" in key for key in keys):
-        return f"an optimizer's state without weights ({sample(keys)}). Load the model's file, not the optimizer's"
-    return f"a dict of {sample(keys) or 'nothing'}, without tensors. Save `model.state_dict()` instead"
+        return f"an optimizer's state without weights ({some_names(keys)}). Load the model's file, not the optimizer's"
+    return f"a dict of {some_names(keys) or 'nothing'}, without tensors. Save `model.state_dict()` instead"
 
 
 def _is_plain(item: object) -> bool:

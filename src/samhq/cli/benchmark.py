@@ -66,17 +66,17 @@ def benchmark(
     from samhq.speed.contest import Contest
     from samhq.speed.worker import Setting
 
-    check(decode, threads, seconds, everything)
-    config = config_of(model)
+    check_numbers(decode, threads, seconds, everything)
+    config = measured_config(model)
     place = as_device(device)
     dtypes = tuple(str(as_dtype(name, place)).removeprefix("torch.") for name in dtype)
     with Contest(entrants(dtypes, peer, sam2=config.second), Setting(config, str(place), threads)) as parties:
         for work in works(config, decode, everything):
-            tell(parties, work, seconds, as_json)
+            measure_and_print(parties, work, seconds, as_json)
     return 0
 
 
-def check(prompts: tuple[int, ...], threads: int, seconds: float, everything: int = 0) -> None:
+def check_numbers(prompts: tuple[int, ...], threads: int, seconds: float, everything: int = 0) -> None:
     """Refuses numbers that cannot be used.
 
     Raises:
@@ -89,7 +89,7 @@ def check(prompts: tuple[int, ...], threads: int, seconds: float, everything: in
         )
 
 
-def config_of(model: str | None) -> ModelConfig:
+def measured_config(model: str | None) -> ModelConfig:
     """The architecture of the model to measure.
 
     Raises:
@@ -143,7 +143,7 @@ def works(config: ModelConfig, prompts: tuple[int, ...], everything: int = 0) ->
     return [Encode(config), *decoded, Click(config, 1, "points", hq), *whole_image, *video]
 
 
-def tell(parties: Contest, work: Work, seconds: float, as_json: bool) -> None:
+def measure_and_print(parties: Contest, work: Work, seconds: float, as_json: bool) -> None:
     """Measures a piece of work and prints it."""
     from samhq.speed.report import text
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
-from samhq.cli.models import table
+from samhq.cli.models import aligned
 from samhq.errors import ConfigError
 from samhq.options import whole_number
 from samhq.progress import counted, print_line
@@ -79,7 +79,7 @@ def _rows(reports: Sequence[DatasetReport]) -> list[str]:
         published = [str(report.published)] if known else []
         counts = [report.objects, report.crowds, *map(report.count, KINDS)]
         rows.append([report.part, str(report.pictures), *published, *map(str, counts)])
-    return table(rows)
+    return aligned(rows)
 
 
 def _sentences(reports: Sequence[DatasetReport]) -> Iterator[str]:

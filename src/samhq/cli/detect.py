@@ -79,7 +79,7 @@ def detect(
         progress=not job.quiet,
         on_failure=partial(forget, output),
     )
-    join([output / f"{item.name}_boxes.json" for item in items], output / ALL)
+    join_boxes([output / f"{item.name}_boxes.json" for item in items], output / ALL)
     return job.conclude(tally)
 
 
@@ -89,7 +89,7 @@ def forget(output: Path, item: Item, reason: str) -> Sequence[Path]:
     return []
 
 
-def join(paths: Iterable[Path], output: Path) -> Path:
+def join_boxes(paths: Iterable[Path], output: Path) -> Path:
     """Joins the data sets of several pictures into one. Missing ones, of pictures that failed, are left out."""
     from samhq.storage.atomic import write_json
     from samhq.storage.documents import read_json

@@ -238,7 +238,7 @@ def _boxes(
     if asked.detector is None:
         yield None if asked.detections in (None, TRUTH) else Path(str(asked.detections))
         return
-    from samhq.datasets.coco import open_coco
+    from samhq.datasets.coco import open_coco_pictures
     from samhq.evaluation.detector_boxes import load_for_ap, write_boxes
     from samhq.evaluation.suites.detections import spread_places
     from samhq.evaluation.suites.seginw import detect_seginw
@@ -251,7 +251,7 @@ def _boxes(
             root = source.removeprefix(SEGINW)
             yield detect_seginw(detector, root, folder / "detections", limit=limit, progress=shown)
             return
-        pictures = open_coco(Path(source), images)
+        pictures = open_coco_pictures(Path(source), images)
         places = spread_places(len(pictures), limit)
         label = "detector" if shown else None
         yield write_boxes(detector, pictures, folder / "detections.json", places=places, label=label)

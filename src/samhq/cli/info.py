@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from samhq.cli.models import table
+from samhq.cli.models import aligned
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,13 +29,13 @@ def info(file: str, /, *, as_json: Annotated[bool, Parameter(name="--json", nega
     path = locate(file)
     detection, fit = inspect(path)
     if as_json:
-        print(json.dumps(record(path, detection, fit), indent=1))
+        print(json.dumps(tensor_record(path, detection, fit), indent=1))
         return 0
-    print("\n".join(table([("file", str(path)), *about(detection), *lacks(fit)])))
+    print("\n".join(aligned([("file", str(path)), *about(detection), *lacks(fit)])))
     return 0
 
 
-def record(path: Path, detection: Detection, fit: Fit) -> dict[str, Any]:
+def tensor_record(path: Path, detection: Detection, fit: Fit) -> dict[str, Any]:
     """The description of the tensors, as JSON values."""
     config = detection.config
     return {
@@ -58,7 +58,7 @@ def record(path: Path, detection: Detection, fit: Fit) -> dict[str, Any]:
 
 def about(detection: Detection) -> list[tuple[str, str]]:
     """The description of the tensors, as pairs of a word and a value."""
-    from samhq.checkpoint.naming import sample
+    from samhq.checkpoint.naming import some_names
 
     config = detection.config
     around = ", ".join(filter(None, (detection.wrapper and f"a dict under {detection.wrapper!r}", detection.prefix)))
@@ -70,7 +70,7 @@ def about(detection: Detection) -> list[tuple[str, str]]:
         ("picture side", f"{config.side} px"),
         ("layout", detection.layout),
         ("wrapped in", around or "nothing"),
-        ("left out", sample(detection.left_out) or "nothing"),
+        ("left out", some_names(detection.left_out) or "nothing"),
         ("dtype", str(detection.dtype).removeprefix("torch.")),
         ("parameters", f"{parameters(config):,}"),
     ]
@@ -90,7 +90,7 @@ def parameters(config: ModelConfig) -> int:
 
 def lacks(fit: Fit) -> list[tuple[str, str]]:
     """The differences between the tensors and the model's, as pairs of a word and a value."""
-    from samhq.checkpoint.naming import sample
+    from samhq.checkpoint.naming import some_names
 
     groups = (("missing", fit.missing), ("unexpected", fit.unexpected), ("of another shape", fit.misshapen))
-    return [(word, f"{len(keys)}: {sample(keys)}" if keys else "nothing") for word, keys in groups]
+    return [(word, f"{len(keys)}: {some_names(keys)}" if keys else "nothing") for word, keys in groups]

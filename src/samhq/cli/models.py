@@ -26,18 +26,18 @@ def models(*, as_json: Annotated[bool, Parameter(name="--json", negative="")] = 
     from samhq.checkpoint.hub import catalogue
 
     if as_json:
-        print(json.dumps([starter_record(), *map(record, catalogue())], indent=1))
+        print(json.dumps([starter_record(), *map(model_record, catalogue())], indent=1))
         return 0
     rows = [("name", "family", "size", "on this machine", "from"), starter_row()]
     for entry in catalogue():
         row = entry.published
         here = "no" if entry.path is None else "yes"
         rows.append((row.name, MODELS[row.name].family, megabytes(row.size), here, f"{row.repo}/{row.filename}"))
-    print("\n".join(table(rows)))
+    print("\n".join(aligned(rows)))
     return 0
 
 
-def record(entry: Entry) -> dict[str, Any]:
+def model_record(entry: Entry) -> dict[str, Any]:
     """A published model as JSON values; `path` is null if it is not on this machine."""
     row = entry.published
     path = None if entry.path is None else str(entry.path)
@@ -79,10 +79,10 @@ def megabytes(size: int) -> str:
     return f"{max(1, round(size / 1e6))} MB"
 
 
-def table(rows: Sequence[Sequence[str]]) -> list[str]:
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """The rows as lines of text with aligned columns.
 
-    >>> table([("a", "bc"), ("def", "g")])
+    >>> aligned([("a", "bc"), ("def", "g")])
     ['a    bc', 'def  g']
     """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -116,7 +116,7 @@ def serve(
     listener = address.listen()
     url = samhq.serve.start.url_of(listener, f"#t={secret}")
     print(f"samhq serve: {url}", flush=True)
-    samhq.serve.start.run(
+    samhq.serve.start.run_server(
         samhq.serve.app.create_app(session),
         listener,
         open_browser=url if open else None,
@@ -141,7 +141,7 @@ def _serve_label_studio(
     from samhq.serve.label_studio.app import OPEN_PATHS, create_backend_app
     from samhq.serve.label_studio.backend import Backend
     from samhq.serve.label_studio.pictures import FetchedPictures
-    from samhq.serve.start import run, url_of
+    from samhq.serve.start import run_server, url_of
 
     key = os.environ.get("LABEL_STUDIO_API_KEY")
     pictures = FetchedPictures(label_studio, others, key=key, most_bytes=rules.most_bytes, most_pixels=most_pixels)
@@ -149,7 +149,7 @@ def _serve_label_studio(
     rules = replace(rules, basic=True, open_paths=OPEN_PATHS, hosts=(*rules.hosts, *CONTAINER_HOSTS))
     listener = address.listen()
     print(f"samhq serve for Label Studio: {url_of(listener)}", flush=True)
-    run(create_backend_app(backend, rules), listener, failed=lambda: backend.inference.failed)
+    run_server(create_backend_app(backend, rules), listener, failed=lambda: backend.inference.failed)
     return 0
 
 

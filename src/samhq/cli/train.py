@@ -61,7 +61,7 @@ def train(**given: Any) -> int:
     trained = run(TrainConfig(**given), say=_say)
     if not is_main_process():  # Of several processes only one prints.
         return 0
-    for line in table(trained.before, trained.after):
+    for line in before_and_after(trained.before, trained.after):
         print(line)
     if not trained.steps:
         print(f"{trained.last}: stopped before the first step; these are the weights that it began with.")
@@ -108,10 +108,10 @@ train.__signature__ = _flags()  # type: ignore[attr-defined]
 train.__annotations__ = {name: flag.annotation for name, flag in _flags().parameters.items()}
 
 
-def table(before: Mapping[str, float], after: Mapping[str, float]) -> list[str]:
+def before_and_after(before: Mapping[str, float], after: Mapping[str, float]) -> list[str]:
     """Scores before and after as aligned lines of text; no lines without scores.
 
-    >>> table({"box iou": 0.5}, {"box iou": 0.75})
+    >>> before_and_after({"box iou": 0.5}, {"box iou": 0.75})
     ['validation  before   after', 'box iou      0.500   0.750']
     """
     if not before or not after:

@@ -124,7 +124,7 @@ class CocoPictures:
         )
 
 
-def open_coco(path: Path, images: str | Path | None = None) -> CocoPictures:
+def open_coco_pictures(path: Path, images: str | Path | None = None) -> CocoPictures:
     """The pictures of a COCO file; `images` is their folder, by default found beside or around the file.
 
     Raises:
@@ -253,7 +253,7 @@ def _filled(polygons: list[Any], size_hw: tuple[int, int], who: str) -> rle.RLE:
     rings = [np.array(ring, np.float64).reshape(-1, 2) for ring in polygons if len(ring) >= 6]
     if not rings:
         return {"size": list(size_hw), "counts": [size_hw[0] * size_hw[1]]}
-    code = coco.merge([runs.compressed(filled_ring(ring, size_hw), size_hw) for ring in rings])
+    code = coco.merge([runs.as_text(filled_ring(ring, size_hw), size_hw) for ring in rings])
     return {"size": list(size_hw), "counts": code["counts"].decode("ascii")}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from samhq.datasets.coco import open_coco
+from samhq.datasets.coco import open_coco_pictures
 from samhq.datasets.drawn.pictures import PREFIX as SCENES
 from samhq.datasets.drawn.pictures import open_drawn
 from samhq.datasets.hqseg import PREFIX, open_hqseg
@@ -57,7 +57,7 @@ def _opened(source: str | Path, images: Path | None) -> Pictures:
         _check_no_images(images, text)
         return open_drawn(text)
     if path.is_file() or path.suffix.lower() == ".json":
-        return open_coco(path, images)
+        return open_coco_pictures(path, images)
     _check_no_images(images, text)
     if not path.exists():
         raise ConfigError(

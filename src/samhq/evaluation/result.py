@@ -120,8 +120,8 @@ def summary_of(prompt: str, hq: HQMode, rows: Sequence[Row]) -> Summary:
     return Summary(
         prompt,
         hq,
-        means(rows),
-        {size: means([row for row in rows if row.size == size]) for size in get_args(Size)},
+        mean_scores(rows),
+        {size: mean_scores([row for row in rows if row.size == size]) for size in get_args(Size)},
         _mean(thin),
         len(thin),
         {_percent(target): _mean([noc(curve, target) for curve in curves]) for target in targets},
@@ -130,7 +130,7 @@ def summary_of(prompt: str, hq: HQMode, rows: Sequence[Row]) -> Summary:
     )
 
 
-def means(rows: Sequence[Row]) -> Means:
+def mean_scores(rows: Sequence[Row]) -> Means:
     """Means of IoU and boundary IoU; every object has the same weight, whatever its size."""
     return Means(len(rows), _mean([row.iou for row in rows]), _mean([row.boundary_iou for row in rows]))
 

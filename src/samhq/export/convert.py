@@ -68,7 +68,7 @@ def export(
         )
     model.hq_mode(hq)
     _check_installed()
-    about = describe(model, dtype, contract)
+    about = describe_export(model, dtype, contract)
     ready = as_exported(model, dtype)
     folder = Path(directory)
     folder.mkdir(parents=True, exist_ok=True)
@@ -77,13 +77,13 @@ def export(
         write_encoder(ready, made / ENCODER, about)
         write_decoder(ready, made / DECODER, about, hq, multimask)
         for path in (ENCODER, DECODER):
-            check(made / path)
+            check_file(made / path)
         for path in (ENCODER, DECODER):
             seal(made / path)
         return _moved(made, folder)
 
 
-def describe(model: Sam, dtype: Dtype, contract: Contract) -> About:
+def describe_export(model: Sam, dtype: Dtype, contract: Contract) -> About:
     """The description that the files carry."""
     config = model.config
     return About(
@@ -221,7 +221,7 @@ def _combine(proto: Any) -> None:
     )
 
 
-def check(path: Path) -> None:
+def check_file(path: Path) -> None:
     """Checks a file with ONNX's own checker and its shape inference.
 
     Raises:

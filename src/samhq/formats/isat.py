@@ -23,7 +23,7 @@ from samhq.masks.rings import filled_ring
 from samhq.results.annotation import LABEL, Annotation
 from samhq.results.picture import Picture
 from samhq.storage.atomic import whole_file, write_json
-from samhq.storage.documents import check, read_json
+from samhq.storage.documents import check_document, read_json
 from samhq.storage.schema import NAME, NUMBER, PIXELS, POINT, WHOLE, WORDS, Fields, Items
 
 BACKGROUND = "__background__"  #: polygons of this class are holes in what lies below them
@@ -80,7 +80,7 @@ def read_isat(path: Path) -> Picture:
     size_hw = int(info["height"]), int(info["width"])
     objects: dict[tuple[Any, str], tuple[dict[str, Any], np.ndarray]] = {}
     for number, one in enumerate(sorted(content["objects"], key=_layer)):
-        check(one, f"polygon {number} of {path}", _OBJECT, ImageError)
+        check_document(one, f"polygon {number} of {path}", _OBJECT, ImageError)
         changes = filled_ring(np.array(one["segmentation"], np.float64).reshape(-1, 2), size_hw)
         if one["category"] == BACKGROUND:
             objects = {key: (first, runs.combined(mask, changes, np.greater)) for key, (first, mask) in objects.items()}
@@ -114,4 +114,4 @@ def _layer(one: dict[str, Any]) -> float:
 
 def _annotation(one: dict[str, Any], mask: np.ndarray, size_hw: tuple[int, int]) -> Annotation:
     score = re.fullmatch(r"score (\d+(?:\.\d+)?)", one.get("note") or "")
-    return Annotation(runs.uncompressed(mask, size_hw), one["category"] or LABEL, float(score[1]) if score else None)
+    return Annotation(runs.as_counts(mask, size_hw), one["category"] or LABEL, float(score[1]) if score else None)

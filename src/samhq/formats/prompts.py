@@ -18,7 +18,7 @@ from samhq.errors import ImageError, PromptError, did_you_mean
 from samhq.image.read import read_mask
 from samhq.masks import rle, runs
 from samhq.results.prompt import Prompt
-from samhq.storage.documents import check, read_array, read_json
+from samhq.storage.documents import check_document, read_array, read_json
 from samhq.storage.schema import ANY, RLE, shown
 
 _PLACES = ("points", "labels", "box", "mask")  #: Fields that give an object's position.
@@ -211,7 +211,7 @@ def checked_code(value: Any) -> rle.RLE:
     if not isinstance(value, dict):
         raise PromptError(f"Expected a mask as RLE with size and counts, got {shown(value)}. Give a mask picture.")
     try:
-        check(value, "a mask", RLE, ImageError)
+        check_document(value, "a mask", RLE, ImageError)
         return runs.compressed_code(value)
     except ImageError as error:
         raise PromptError(f"Expected a mask as RLE: {error}") from error

@@ -28,7 +28,7 @@ from samhq.masks.regions import Piece
 from samhq.results.annotation import Annotation
 from samhq.results.picture import Picture
 from samhq.storage.atomic import write_json
-from samhq.storage.documents import check, read_json
+from samhq.storage.documents import check_document, read_json
 from samhq.storage.schema import NAME, PIXELS, POINT, TEXT, WORDS, Fields, Items
 
 _SCORE = "confidence"  #: the tag that holds an object's score
@@ -104,7 +104,7 @@ def read_supervisely(path: Path, name: str | None = None) -> tuple[Picture, list
         if kind not in _SHAPES:
             skipped.append(f"{who}: a {kind!s:.40} has no mask.")
             continue
-        check(one, who, _SHAPES[kind], ImageError)
+        check_document(one, who, _SHAPES[kind], ImageError)
         piece = _unpacked(one["bitmap"], size_hw, who) if kind == "bitmap" else _drawn(one["points"], size_hw)
         found.append(Annotation(piece.rle(size_hw), one["classTitle"], _score(one)))
     return Picture(name, size_hw, tuple(found)), skipped

@@ -32,7 +32,7 @@ def strips(height: int, width: int) -> Iterator[slice]:
     return (slice(top, min(top + step, height)) for top in range(0, height, step))
 
 
-def rows_of(picture: Image.Image, mode: str | None = None) -> Rows:
+def row_reader(picture: Image.Image, mode: str | None = None) -> Rows:
     """Rows of a PIL image, converted to a mode if one is given."""
 
     def rows(of: slice) -> np.ndarray:

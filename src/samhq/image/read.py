@@ -17,7 +17,7 @@ from samhq.errors import ConfigError, ImageError
 from samhq.image.fetch import fetched, is_url
 from samhq.image.files import decoded
 from samhq.image.inputs import PictureInput
-from samhq.image.levels import Rows, rgb_levels, rows_of, strips
+from samhq.image.levels import Rows, rgb_levels, row_reader, strips
 from samhq.options import real_number
 from samhq.shapes import Bool, UInt8
 
@@ -216,10 +216,10 @@ def _rgb_of_picture(picture: Image.Image, name: str) -> np.ndarray:
         raise ImageError(f"Expected a picture with pixels, got {name}. Check how it was cut.")
     size_hw = picture.height, picture.width
     if picture.mode[0] in "IF":
-        rows = rows_of(picture)
+        rows = row_reader(picture)
         return rgb_levels(lambda part: rows(part)[..., None], size_hw, name)
     try:
-        return rgb_levels(rows_of(picture, "RGBA" if picture.has_transparency_data else "RGB"), size_hw, name)
+        return rgb_levels(row_reader(picture, "RGBA" if picture.has_transparency_data else "RGB"), size_hw, name)
     except ImageError:
         raise
     except Exception as error:
@@ -258,9 +258,9 @@ def _mask_values(picture: Image.Image, name: str) -> np.ndarray:
         raise ImageError(f"Expected a mask with pixels, got {name}. Check how it was cut.")
     size_hw = picture.height, picture.width
     if picture.mode[0] in "IF1" or picture.mode == "L":
-        return _gathered(rows_of(picture), size_hw)
+        return _gathered(row_reader(picture), size_hw)
     if picture.has_transparency_data:
-        rgba = rows_of(picture, "RGBA")
+        rgba = row_reader(picture, "RGBA")
         alpha = _gathered(lambda part: rgba(part)[..., 3], size_hw)
         if alpha.min() < 255:
             return alpha
@@ -269,7 +269,7 @@ def _mask_values(picture: Image.Image, name: str) -> np.ndarray:
     if all(np.ptp(rgb[part], axis=2).max() <= 32 for part in strips(*size_hw)):
         return rgb[..., 0]
     if picture.mode == "P":
-        return _gathered(lambda part: rows_of(picture)(part) != 0, size_hw)
+        return _gathered(lambda part: row_reader(picture)(part) != 0, size_hw)
     raise ImageError(f"Expected a grey mask or one with alpha, got the colours of {name}. Choose one channel or label.")
 
 

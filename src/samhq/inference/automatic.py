@@ -19,7 +19,7 @@ from jaxtyping import UInt8
 from samhq.image.crops import Crop, crop_boxes
 from samhq.image.frame import Frame
 from samhq.image.transform import to_pixels
-from samhq.inference.candidates import candidates
+from samhq.inference.candidates import scored_candidates
 from samhq.inference.enlarge import Enlarged, Enlarger
 from samhq.masks import runs
 from samhq.model.sam import Sam
@@ -99,7 +99,7 @@ class _Crop:
 
     def proposals(self, model: Sam, points: np.ndarray, config: AutomaticConfig) -> tuple[list[Proposal], Best]:
         """The proposals of a batch of points [N,2], in pixels of the crop, and the highest scores of its masks."""
-        scores, passing, logits = candidates(model, self.embedding, self._prompts(points, model.device), config)
+        scores, passing, logits = scored_candidates(model, self.embedding, self._prompts(points, model.device), config)
         rows = points[passing.nonzero()[:, 0].cpu().numpy()] + self.crop[:2]
         masks = self.enlarger.masks(logits, config.mask_threshold, config.stability_score_offset)
         proposals, best = [], Best(float(scores.max()))

@@ -105,7 +105,7 @@ class EmbeddingCache:
             ConfigError: values that float16 cannot hold, or a picture that another kind of model encoded.
             CheckpointError: the folder cannot be written.
         """
-        identity = _identity(model.model, picture_hash(encoded.image), self._writes)
+        identity = _identity(model.model, digest.of_array(encoded.image), self._writes)
         tensors = _stored(encoded.embedding, self._writes)
         if problem := _unlike(tensors, model.model.config, self._writes):
             raise ConfigError(
@@ -119,7 +119,7 @@ class EmbeddingCache:
         }
         record["sha256"] = _checksum(record, tensors)
         path = self._path(identity)
-        files.write(path, tensors, {_HEADER: json.dumps(record)})
+        files.write_tensors(path, tensors, {_HEADER: json.dumps(record)})
         self._note(source_hash, identity["picture"])
         return path
 
@@ -132,7 +132,7 @@ class EmbeddingCache:
             ImageError: it cannot be read as a picture.
         """
         noted = self._noted(_source_hash(image))
-        return self._read(model.model, noted or picture_hash(read_image(image)))[1]
+        return self._read(model.model, noted or digest.of_array(read_image(image)))[1]
 
     def keep(self, model: Segmenter, image: PictureInput) -> str | None:
         """Encodes and stores the picture if there is a `problem`, and returns that problem.
@@ -144,9 +144,9 @@ class EmbeddingCache:
         if noted is not None and self._read(model.model, noted)[0] is not None:
             return None
         picture = read_image(image)
-        problem = self._read(model.model, picture_hash(picture))[1]
+        problem = self._read(model.model, digest.of_array(picture))[1]
         if problem is None:
-            self._note(_source_hash(image), picture_hash(picture))
+            self._note(_source_hash(image), digest.of_array(picture))
         else:
             self.put(model, model.encode(picture), source=image)
         return problem
@@ -157,7 +157,7 @@ class EmbeddingCache:
 
     def _find(self, model: Segmenter, picture: np.ndarray, source: Any) -> EncodedImage | None:
         """The encoded picture of `source`, if it is stored."""
-        embedding = self._read(model.model, picture_hash(picture))[0]
+        embedding = self._read(model.model, digest.of_array(picture))[0]
         if embedding is None:
             return None
         config = model.model.config
@@ -183,14 +183,14 @@ class EmbeddingCache:
 
     def _note(self, source_hash: str | None, picture: str) -> None:
         if source_hash is not None and self._noted(source_hash) != picture:
-            files.write_json(self.folder / _SOURCES / f"{source_hash[:40]}.json", {"picture": picture})
+            files.write_object(self.folder / _SOURCES / f"{source_hash[:40]}.json", {"picture": picture})
 
     def _noted(self, source_hash: str | None) -> str | None:
         """The hash of the picture in a file with these bytes, if it was decoded before."""
         if source_hash is None:
             return None
         try:
-            picture = files.read_json(self.folder / _SOURCES / f"{source_hash[:40]}.json").get("picture")
+            picture = files.read_object(self.folder / _SOURCES / f"{source_hash[:40]}.json").get("picture")
         except CheckpointError:  # Missing or damaged: decode the picture.
             return None
         return picture if isinstance(picture, str) else None
@@ -230,16 +230,6 @@ def read_embedding(path: Path, identity: Mapping[str, Any], config: ModelConfig)
     if claimed != _checksum(record, tensors):
         raise _unfit(path, "one that was changed after it was written")
     return tensors
-
-
-def picture_hash(picture: np.ndarray) -> str:
-    """The SHA-256 of a picture's pixels and size.
-
-    >>> picture_hash(np.zeros((2, 3, 3), np.uint8)) == picture_hash(np.zeros((3, 2, 3), np.uint8))
-    False
-    """
-    assert picture.dtype == np.uint8
-    return digest.of_bytes(digest.canonical(picture.shape), np.ascontiguousarray(picture).data)
 
 
 def _identity(model: Sam, picture: str, dtype: Stored) -> dict[str, Any]:

@@ -22,7 +22,7 @@ MOST_GIVEN_BACK = 32.0  #: Logits of masks that are used as prompts are clipped 
 _CPU_PAINTED = 2  #: Points to compute masks for at a time on a CPU; more do not fit into its cache.
 
 
-def candidates(
+def scored_candidates(
     model: Sam, embedding: ImageEmbedding, prompts: Prompts, config: AutomaticConfig
 ) -> tuple[Float32[Tensor, "P K"], Bool[Tensor, "P K"], Tensor]:
     """Scores of all masks, which of them pass, and the logits [M,4g,4g] of those that pass."""
@@ -34,7 +34,7 @@ def candidates(
         passing = scores > config.pred_iou_thresh
     logits = _painted(model, embedding, attended, choice, passing)
     if config.second_pass:
-        scores, logits = again(model, embedding, prompts, logits, own[1])
+        scores, logits = second_pass(model, embedding, prompts, logits, own[1])
         passing = scores > config.pred_iou_thresh if config.pred_iou_thresh > 0 else passing
         logits = logits[passing.flatten()]
     if config.low_res_region_area:
@@ -56,7 +56,7 @@ def policy(model: Sam, config: AutomaticConfig) -> tuple[Candidates, HQMode]:
     return config.candidates or ("best" if model.config.has_hq_map else "all"), model.hq_mode(config.hq)
 
 
-def again(
+def second_pass(
     model: Sam, embedding: ImageEmbedding, prompts: Prompts, logits: Tensor, hq: HQMode
 ) -> tuple[Float32[Tensor, "P K"], Tensor]:
     """Scores and logits of every mask after a second pass with mask and point: `logits` [PK,4g,4g], by point."""

@@ -88,7 +88,7 @@ class Piece:
                 f"Expected a picture of at most {_MOST_PIXELS:,} pixels, which is what COCO's RLE can count, got "
                 f"{size_hw[0]} x {size_hw[1]}. Use the pieces' own windows and masks."
             )
-        return runs.compressed(self.changes(size_hw), size_hw)
+        return runs.as_text(self.changes(size_hw), size_hw)
 
     def changes(self, size_hw: tuple[int, int]) -> Int64[np.ndarray, " R"]:
         """The pixel numbers at which runs begin and end in a picture of `size_hw`; see `samhq.masks.runs`.

@@ -42,10 +42,10 @@ def mask_of(changes: Integer[np.ndarray, " R"], size_hw: tuple[int, int]) -> Boo
     return np.ascontiguousarray(pixels.reshape(size_hw[1], size_hw[0]).T)
 
 
-def area(changes: Integer[np.ndarray, " R"]) -> int:
+def pixels_on(changes: Integer[np.ndarray, " R"]) -> int:
     """The number of pixels on.
 
-    >>> area(np.array([3, 5, 7, 10]))
+    >>> pixels_on(np.array([3, 5, 7, 10]))
     5
     """
     runs = changes.astype(np.int64).reshape(-1, 2)
@@ -105,10 +105,10 @@ def box(changes: Integer[np.ndarray, " R"], height: int) -> tuple[int, int, int,
     return int(columns[0][0]), top, int(columns[1][-1]), bottom
 
 
-def uncompressed(changes: Integer[np.ndarray, " R"], size_hw: tuple[int, int]) -> RLE:
+def as_counts(changes: Integer[np.ndarray, " R"], size_hw: tuple[int, int]) -> RLE:
     """COCO's uncompressed RLE: `counts` is a list of ints; the first counts pixels that are off and may be 0.
 
-    >>> uncompressed(np.array([0, 1, 3, 4]), (2, 2))
+    >>> as_counts(np.array([0, 1, 3, 4]), (2, 2))
     {'size': [2, 2], 'counts': [0, 1, 2, 1]}
     """
     counts = _lengths(changes, size_hw).tolist()
@@ -132,15 +132,15 @@ def changes_of_lengths(lengths: Int64[np.ndarray, " n"]) -> Int64[np.ndarray, " 
     return _merged(pieces[pieces[:, 0] < pieces[:, 1]])
 
 
-def compressed(changes: Integer[np.ndarray, " R"], size_hw: tuple[int, int]) -> RLE:
+def as_text(changes: Integer[np.ndarray, " R"], size_hw: tuple[int, int]) -> RLE:
     """COCO's compressed RLE, with `counts` as str.
 
-    >>> compressed(np.array([2, 4]), (2, 2))
+    >>> as_text(np.array([2, 4]), (2, 2))
     {'size': [2, 2], 'counts': '22'}
     """
     from pycocotools import mask as coco
 
-    code: Any = coco.frPyObjects(uncompressed(changes, size_hw), *size_hw)
+    code: Any = coco.frPyObjects(as_counts(changes, size_hw), *size_hw)
     return {"size": [int(n) for n in size_hw], "counts": code["counts"].decode("ascii")}
 
 
@@ -155,7 +155,7 @@ def compressed_code(code: Mapping[str, Any]) -> RLE:
     """
     lengths = rle.run_lengths(code)
     height, width = (int(n) for n in code["size"])
-    return compressed(changes_of_lengths(lengths), (height, width))
+    return as_text(changes_of_lengths(lengths), (height, width))
 
 
 def without_small_regions(

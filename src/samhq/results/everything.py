@@ -117,7 +117,7 @@ class Everything:
     @cached_property
     def areas(self) -> np.ndarray:
         """The number of pixels of every mask, int64 [M]."""
-        return np.array([runs.area(changes) for changes in self.kept.changes], np.int64)
+        return np.array([runs.pixels_on(changes) for changes in self.kept.changes], np.int64)
 
     @property
     def covered(self) -> float:

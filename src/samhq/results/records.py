@@ -29,7 +29,7 @@ class Records(Sequence[dict[str, Any]]):
     def __getitem__(self, index: int | slice) -> dict[str, Any] | list[dict[str, Any]]:
         """The record with this number, or several as a list."""
         rows = range(len(self))[index]
-        return record(self._kept, rows, self._mode) if isinstance(rows, int) else [self[row] for row in rows]
+        return mask_record(self._kept, rows, self._mode) if isinstance(rows, int) else [self[row] for row in rows]
 
 
 def as_output_mode(mode: Any) -> OutputMode:
@@ -44,18 +44,18 @@ def as_output_mode(mode: Any) -> OutputMode:
     return mode
 
 
-def record(kept: Proposals, row: int, output_mode: OutputMode) -> dict[str, Any]:
+def mask_record(kept: Proposals, row: int, output_mode: OutputMode) -> dict[str, Any]:
     """One mask as segment-anything writes it. Boxes are (x, y, w, h) with w and h one less than in pixels."""
     x0, y0, x1, y1 = kept.boxes[row].tolist()
     left, top, right, bottom = kept.crops[kept.crop[row]]
     shown: Callable[..., Any] = {
         "binary_mask": runs.mask_of,
-        "uncompressed_rle": runs.uncompressed,
-        "coco_rle": runs.compressed,
+        "uncompressed_rle": runs.as_counts,
+        "coco_rle": runs.as_text,
     }[output_mode]
     return {
         "segmentation": shown(kept.changes[row], kept.size_hw),
-        "area": runs.area(kept.changes[row]),
+        "area": runs.pixels_on(kept.changes[row]),
         "bbox": [x0, y0, x1 - x0, y1 - y0],
         "predicted_iou": float(kept.iou[row]),
         "point_coords": [kept.points[row].tolist()],

@@ -28,7 +28,7 @@ from samhq.serve.messages import (
     SetMask,
     Update,
 )
-from samhq.serve.objects import Row, checked_code, code_of, mask_columns, new_id, objects_of, without
+from samhq.serve.objects import Row, code_of, code_of_sent_mask, mask_columns, new_id, objects_of, without
 from samhq.serve.project import Project
 
 
@@ -161,7 +161,7 @@ def _set_draft(editing: Editing, command: SetDraft) -> None:
 def _commit(editing: Editing, command: Commit, made: MadeMask | None) -> None:
     draft = command.draft
     if draft.edited is not None:
-        made = MadeMask(checked_code(draft.edited, editing.size_hw), None if made is None else made.score)
+        made = MadeMask(code_of_sent_mask(draft.edited, editing.size_hw), None if made is None else made.score)
     assert made is not None
     columns = editing.place(made.code, editing.policy(command.overlap), command.object_id)
     if columns is None:
@@ -183,7 +183,7 @@ def _commit_many(editing: Editing, command: CommitMany, suggestions: Sequence[Ne
     for one in [*(command.objects or ()), *suggestions]:
         if command.min_score is not None and one.score is not None and one.score < command.min_score:
             continue
-        columns = editing.place(checked_code(one.mask, editing.size_hw), policy)
+        columns = editing.place(code_of_sent_mask(one.mask, editing.size_hw), policy)
         if columns is not None:
             editing.create(columns, class_id=_class_for(editing, command, one), score=one.score, source=one.source)
 
@@ -196,7 +196,7 @@ def _class_for(editing: Editing, command: CommitMany, one: NewObject) -> int:
 
 def _set_mask(editing: Editing, command: SetMask) -> None:
     row = editing.row(command.id)
-    editing.change.update(row, **mask_columns(checked_code(command.mask, editing.size_hw)), source="brush")
+    editing.change.update(row, **mask_columns(code_of_sent_mask(command.mask, editing.size_hw)), source="brush")
 
 
 def _clean(editing: Editing, command: Clean) -> None:

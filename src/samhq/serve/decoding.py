@@ -55,7 +55,7 @@ def prompt_of(fields: PromptFields) -> Prompt:
 
 
 @torch.inference_mode()
-def candidates(
+def possible_masks(
     segmenter: Segmenter, encoded: EncodedImage, prompt: Prompt, hq: HQMode | None, *, only_chosen: bool = False
 ) -> list[Candidate]:
     """The masks that a prompt may mean, the one that `Segmenter.segment` gives first.
@@ -89,7 +89,7 @@ def candidates(
     return found
 
 
-def packed(found: list[Candidate], encoded: EncodedImage, about: dict[str, Any]) -> bytes:
+def packed_candidates(found: list[Candidate], encoded: EncodedImage, about: dict[str, Any]) -> bytes:
     """Candidates as bytes: the length of a JSON header, the header, and logits as float16 [K,4g,4g]."""
     logits = torch.stack([one.logits for one in found]).to("cpu", torch.float16).numpy()
     frame = encoded.frame
@@ -112,13 +112,13 @@ def full_mask(segmenter: Segmenter, encoded: EncodedImage, request: MaskRequest)
 
     Raises:
         Fault: there is no such candidate, or nothing is asked.
-        PromptError, ConfigError: as `candidates`.
+        PromptError, ConfigError: as `possible_masks`.
     """
     prompt = prompt_of(request)
     if request.refine or (request.candidate is None and request.refine is None):
         result = segmenter.segment(encoded, prompts=[prompt], hq=request.hq, refine=request.refine)
         return rle.encode(result.masks[0]), float(result.scores[0])
-    found = candidates(segmenter, encoded, prompt, request.hq, only_chosen=request.candidate is None)
+    found = possible_masks(segmenter, encoded, prompt, request.hq, only_chosen=request.candidate is None)
     chosen = next((one for one in found if request.candidate in (None, one.name)), None)
     if chosen is None:
         names = ", ".join(one.name for one in found)

@@ -42,7 +42,9 @@ def formats() -> list[dict[str, Any]]:
     return [{"name": name, "about": one.about, "available": _missing(name) is None} for name, one in FORMATS.items()]
 
 
-def export(project: Project, pictures: PictureStore, name: str, ids: Sequence[int], options: WriteOptions) -> Exported:
+def export_pictures(
+    project: Project, pictures: PictureStore, name: str, ids: Sequence[int], options: WriteOptions
+) -> Exported:
     """Pictures with their objects in a format: one file where the format makes one, else a ZIP.
 
     Raises:

@@ -18,7 +18,7 @@ from torch import nn
 
 from samhq.inference.cache import EmbeddingCache
 from samhq.inference.segment import EncodedImage, Segmenter
-from samhq.serve.decoding import candidates, full_mask, packed, prompt_of
+from samhq.serve.decoding import full_mask, packed_candidates, possible_masks, prompt_of
 from samhq.serve.faults import Fault
 from samhq.serve.messages import DecodeRequest, MaskRequest
 from samhq.serve.queue import Priority, WorkQueue, milliseconds
@@ -121,9 +121,9 @@ class Inference:
             waited = milliseconds(asked)
             encoded = self._encode(image_id, Progress()).encoded
             began = time.perf_counter()
-            found = candidates(self.segmenter(), encoded, prompt, request.hq, only_chosen=hover)
+            found = possible_masks(self.segmenter(), encoded, prompt, request.hq, only_chosen=hover)
             about = {"seq": request.seq, "decode_ms": milliseconds(began), "wait_ms": waited}
-            return packed(found, encoded, about)
+            return packed_candidates(found, encoded, about)
 
         priority = Priority.PREVIEW if hover else Priority.PROMPT
         return self.queue.submit(priority, work, client=request.client, seq=request.seq)

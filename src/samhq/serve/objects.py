@@ -31,7 +31,7 @@ def new_id() -> str:
     return uuid.uuid4().hex
 
 
-def checked_code(mask: Mask, size_hw: tuple[int, int]) -> rle.RLE:
+def code_of_sent_mask(mask: Mask, size_hw: tuple[int, int]) -> rle.RLE:
     """The RLE of a mask that was sent, which is one of the picture.
 
     Raises:

@@ -12,7 +12,7 @@ from fastapi.responses import FileResponse
 from starlette.background import BackgroundTask
 
 from samhq.formats.options import WriteOptions
-from samhq.serve.exports import export
+from samhq.serve.exports import export_pictures
 from samhq.serve.faults import Fault
 from samhq.serve.imports import ImportFormat, import_labels
 from samhq.serve.messages import TrainingRequest
@@ -38,7 +38,7 @@ def export_format(
     ids = [row["id"] for row in rows if row["status"] != "skip"] if scope == "project" else [image_id or 0]
     classes = tuple(one["name"] for one in session.project.classes())
     options = WriteOptions(shapes=shapes, tolerance=tolerance, labels=classes)
-    made = export(session.project, session.pictures, format, ids, options)
+    made = export_pictures(session.project, session.pictures, format, ids, options)
     # Never shown by the browser: an SVG may hold names that somebody chose.
     return FileResponse(
         made.path,

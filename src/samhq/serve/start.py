@@ -66,7 +66,7 @@ def url_of(listener: socket.socket, fragment: str = "") -> str:
     return f"http://{shown}:{port}/{fragment}"
 
 
-def run(
+def run_server(
     app: Any, listener: socket.socket, *, open_browser: str | None = None, failed: Callable[[], BaseException | None]
 ) -> None:
     """Answers requests until it is interrupted. Opens `open_browser`, an address, once it answers.

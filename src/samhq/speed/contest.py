@@ -11,7 +11,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from samhq.errors import SamHQError
-from samhq.speed.measure import Measurement, Peak, spread
+from samhq.speed.measure import Measurement, Peak, quartiles
 from samhq.speed.work import Entrant, Work
 from samhq.speed.worker import Seat, Setting
 
@@ -73,8 +73,8 @@ class Contest:
             **work.facts(),
             "weights": self.setting.weights,
             "device": self.setting.device,
-            "gflop": None if flops is None else rounded(flops / 1e9),
-            "gemm_gflops": {dtype: rounded(rate / 1e9) for dtype, rate in rates.items()},
+            "gflop": None if flops is None else four_digits(flops / 1e9),
+            "gemm_gflops": {dtype: four_digits(rate / 1e9) for dtype, rate in rates.items()},
             "rounds": len(next(iter(samples.values()))),
             "parties": [
                 {
@@ -89,7 +89,7 @@ class Contest:
             ],
             "absent": {**self.absent, **{label: reason for label, reason in refused.items() if reason}},
             "machine": self._seats[0].machine(),
-            "versions": versions(),
+            "versions": installed_versions(),
         }
 
 
@@ -132,7 +132,7 @@ def alternate(
             time.sleep(PAUSE)
             found.append(seats[0].multiply(dtype))
         done += 1
-    return samples, peaks, {dtype: spread(found).median for dtype, found in rates.items()}
+    return samples, peaks, {dtype: quartiles(found).median for dtype, found in rates.items()}
 
 
 def check_equal(answers: Mapping[str, Mapping[str, np.ndarray]], work: Work) -> dict[str, dict[str, float]]:
@@ -169,13 +169,13 @@ def difference(one: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) -
 
 def figures(samples: Sequence[Measurement], flops: int | None, rate: float, count: int = 1) -> Record:
     """The figures of work on `count` items; `share` is the time for its arithmetic at the GEMM rate, as a share."""
-    seconds = spread([sample.seconds for sample in samples])
+    seconds = quartiles([sample.seconds for sample in samples])
     return {
-        "seconds": {key: rounded(value) for key, value in asdict(seconds).items()},
-        "cpu_seconds": rounded(spread([sample.cpu_seconds for sample in samples]).median),
-        "page_faults": round(spread([float(sample.page_faults) for sample in samples]).median),
-        "per_second": rounded(count / seconds.median),
-        "share": None if flops is None else rounded(flops / seconds.median / rate),
+        "seconds": {key: four_digits(value) for key, value in asdict(seconds).items()},
+        "cpu_seconds": four_digits(quartiles([sample.cpu_seconds for sample in samples]).median),
+        "page_faults": round(quartiles([float(sample.page_faults) for sample in samples]).median),
+        "per_second": four_digits(count / seconds.median),
+        "share": None if flops is None else four_digits(flops / seconds.median / rate),
     }
 
 
@@ -186,16 +186,16 @@ def memory_figures(peak: Peak | None) -> Record:
     return {"model_mb": round(peak.before_mb, 1), "peak_mb": round(peak.beyond_mb, 1)}
 
 
-def rounded(value: float) -> float:
+def four_digits(value: float) -> float:
     """Four significant digits.
 
-    >>> rounded(0.0123456)
+    >>> four_digits(0.0123456)
     0.01235
     """
     return float(f"{value:.4g}")
 
 
-def versions() -> dict[str, str]:
+def installed_versions() -> dict[str, str]:
     """The versions of this library and of the installed peers."""
     from importlib.metadata import PackageNotFoundError, version
 

@@ -41,32 +41,32 @@ def hq_map(config: ModelConfig) -> int:
     return deep + fine + convolution(16 * cells, 3, row.middle_dim, row.mask_dim)
 
 
-def encode(config: ModelConfig, images: int = 1) -> int:
+def encoding(config: ModelConfig, images: int = 1) -> int:
     """Operations from pixels to embeddings, with HQ maps and the work that prompts share.
 
     >>> from samhq.config import model_config
-    >>> round(encode(model_config("sam_hq_vit_b")) / 1e12, 2)
+    >>> round(encoding(model_config("sam_hq_vit_b")) / 1e12, 2)
     0.94
     """
     return images * (encoder(config) + hq_map(config) + shared(config))
 
 
-def decode(config: ModelConfig, prompts: int, *, hq: HQMode = "off", tokens: int = TOKENS, masks: int = 1) -> int:
+def decoding(config: ModelConfig, prompts: int, *, hq: HQMode = "off", tokens: int = TOKENS, masks: int = 1) -> int:
     """Operations from embeddings to the low-resolution logits of `masks` masks for each prompt.
 
     `tokens` are a prompt's sparse tokens.
 
     >>> from samhq.config import model_config
-    >>> round(decode(model_config("sam_hq_vit_tiny"), 1, hq="add") / 1e9, 1)
+    >>> round(decoding(model_config("sam_hq_vit_tiny"), 1, hq="add") / 1e9, 1)
     4.3
     """
-    return prompts * (attend(config, tokens) + paint(config, masks, hq))
+    return prompts * (attend(config, tokens) + painting(config, masks, hq))
 
 
-def everything(config: ModelConfig, points: int) -> int:
+def whole_image(config: ModelConfig, points: int) -> int:
     """Operations for a picture and the masks of every point of a grid: the best mask of an HQ model, else three."""
-    masks = decode(config, points, hq="add", masks=1) if config.hq else decode(config, points, hq="off", masks=3)
-    return encode(config) + masks
+    masks = decoding(config, points, hq="add", masks=1) if config.hq else decoding(config, points, hq="off", masks=3)
+    return encoding(config) + masks
 
 
 def shared(config: ModelConfig) -> int:
@@ -115,7 +115,7 @@ def head(dim: int, hidden: int, out: int, depth: int) -> int:
     return 2 * (dim * hidden + (depth - 2) * hidden**2 + hidden * out)
 
 
-def paint(config: ModelConfig, masks: int = 1, hq: HQMode = "off") -> int:
+def painting(config: ModelConfig, masks: int = 1, hq: HQMode = "off") -> int:
     """Operations of one prompt's logits; the HQ vector is multiplied into the last convolution, 64 channels to one."""
     cells, row = config.grid**2, config.decoder
     pixels, middle, out = 16 * cells, row.middle_dim, row.mask_dim

@@ -37,7 +37,7 @@ def gemm(dtype: str, device: torch.device) -> tuple[Callable[[], Any], int]:
     return lambda: torch.mm(pair[0], pair[1]), 2 * SIDE**3
 
 
-def describe(device: torch.device) -> dict[str, Any]:
+def describe_machine(device: torch.device) -> dict[str, Any]:
     """The machine and the relevant versions, as JSON values."""
     import torch
 

@@ -101,10 +101,10 @@ def _peak_on_gpu(work: Work, device: torch.device) -> Peak:
     return Peak(before / 2**20, (torch.cuda.max_memory_allocated(device) - before) / 2**20)
 
 
-def spread(values: list[float]) -> Spread:
+def quartiles(values: list[float]) -> Spread:
     """The shortest, and median and quartiles, interpolated.
 
-    >>> spread([4.0, 1.0, 2.0, 3.0, 9.0])
+    >>> quartiles([4.0, 1.0, 2.0, 3.0, 9.0])
     Spread(best=1.0, low=2.0, median=3.0, high=4.0)
     """
     ordered = sorted(values)

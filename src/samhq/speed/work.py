@@ -61,7 +61,7 @@ class Encode:
 
     def flops(self) -> int:
         """The operations for all pictures."""
-        return flops.encode(self.config, self.images)
+        return flops.encoding(self.config, self.images)
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Decode:
 
     def flops(self) -> int:
         """The operations for all prompts."""
-        return flops.decode(self.config, self.prompts, hq=self.hq)
+        return flops.decoding(self.config, self.prompts, hq=self.hq)
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ class EverythingLoad:
 
     def flops(self) -> int:
         """The operations for the picture and for all points' masks."""
-        return flops.everything(self.config, self.count)
+        return flops.whole_image(self.config, self.count)
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,9 @@ class Seat:
         self.entrant, self.name, self.absent = entrant, "", ""
         context = get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=serve, args=(theirs, entrant, setting, list(sys.path)), daemon=True)
+        self._process = context.Process(
+            target=answer_messages, args=(theirs, entrant, setting, list(sys.path)), daemon=True
+        )
         self._process.start()
         theirs.close()
 
@@ -116,7 +118,7 @@ class Seat:
             ) from error
 
 
-def serve(pipe: Connection, entrant: Entrant, setting: Setting, path: list[str]) -> None:
+def answer_messages(pipe: Connection, entrant: Entrant, setting: Setting, path: list[str]) -> None:
     """The working side: builds the party, then answers messages until nobody listens."""
     sys.path[:] = path
     if not (entrant.own or entrant.maker.endswith(":Ours")):
@@ -212,6 +214,6 @@ class _Desk:
         return operations / once(work, self.device).seconds
 
     def machine(self) -> dict[str, Any]:
-        from samhq.speed.machine import describe
+        from samhq.speed.machine import describe_machine
 
-        return describe(self.device)
+        return describe_machine(self.device)

@@ -35,6 +35,18 @@ def of_bytes(*parts: bytes | memoryview) -> str:
     return of_parts(parts)
 
 
+def of_array(array: Any) -> str:
+    """The SHA-256 of an array's shape and bytes, 64 hex digits; arrays of other types may have equal ones.
+
+    >>> import numpy as np
+    >>> of_array(np.zeros((2, 3), np.uint8)) == of_array(np.zeros((3, 2), np.uint8))
+    False
+    """
+    import numpy as np
+
+    return of_bytes(canonical(array.shape), np.ascontiguousarray(array).data)
+
+
 def of_parts(parts: Iterable[bytes | memoryview]) -> str:
     """As `of_bytes`, for parts that are made one at a time."""
     digest = hashlib.sha256()

@@ -75,7 +75,7 @@ def parse_json(
         raise error(f"Expected {what} nested at most {_DEEPEST} levels deep, got more. {advice}") from cause
     if _depth(raw) > _DEEPEST:
         raise error(f"Expected {what} nested at most {_DEEPEST} levels deep, got more. {advice}")
-    check(document, what, schema, error, advice)
+    check_document(document, what, schema, error, advice)
     return document
 
 
@@ -100,7 +100,7 @@ def read_text(
         raise error(f"Expected {kind} at {path}, which cannot be read: {reason}. Check the path.") from cause
 
 
-def check(
+def check_document(
     document: Any,
     what: str,
     schema: Schema,

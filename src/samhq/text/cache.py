@@ -21,7 +21,7 @@ from samhq.storage import digest
 from samhq.storage.atomic import write_json
 from samhq.storage.documents import read_json
 from samhq.storage.schema import BOX, COUNT, NUMBER, TEXT, Fields, Items
-from samhq.text.search import Search, picture_hash
+from samhq.text.search import Search
 
 _ROWS = {"boxes": Items(BOX), "scores": Items(NUMBER), "class_ids": Items(COUNT)}
 _FORM = Fields({**_ROWS, "sha256": TEXT})
@@ -64,7 +64,7 @@ class DetectionCache:
         identity = search.identity
         if identity is None:
             return None
-        return self.folder / f"{digest.of_json([VERSION, picture_hash(image), identity])}.json"
+        return self.folder / f"{digest.of_json([VERSION, digest.of_array(image), identity])}.json"
 
 
 def _write(path: Path | None, found: Detections) -> None:

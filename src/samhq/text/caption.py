@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from samhq.errors import PromptError
-from samhq.text.classes import plain
+from samhq.text.classes import plain_phrase
 
 
 class Span(NamedTuple):
@@ -69,7 +69,7 @@ class CaptionWriter:
         return [*captions, self._caption(phrases, group)] if group else captions
 
     def _ids(self, phrase: str) -> list[int]:
-        ids = [token for token in self.encode(plain(phrase)) if token not in self.delimiters]
+        ids = [token for token in self.encode(plain_phrase(phrase)) if token not in self.delimiters]
         if not ids:
             raise PromptError(f"Expected a class that the detector can read, got {phrase!r}. Use another word for it.")
         if len(ids) + 3 > self.limit:
@@ -84,5 +84,5 @@ class CaptionWriter:
         for number, own in group:
             spans.append(Span(number, len(ids), len(ids) + len(own)))
             ids += [*own, self.dot]
-        text = "".join(f"{plain(phrases[number])}. " for number, _ in group).strip()
+        text = "".join(f"{plain_phrase(phrases[number])}. " for number, _ in group).strip()
         return Caption(text, (*ids, self.end), tuple(spans))

@@ -60,16 +60,16 @@ def as_classes(text: Any) -> Classes:
     phrases: list[str] = []
     for number, (name, own) in enumerate(pairs):
         for phrase in own:
-            if _is_new(phrase, name, owners.get(plain(phrase)), number, pairs):
-                owners[plain(phrase)] = number
+            if _is_new(phrase, name, owners.get(plain_phrase(phrase)), number, pairs):
+                owners[plain_phrase(phrase)] = number
                 phrases.append(" ".join(phrase.split()))
     return Classes(tuple(name.strip() for name, _ in pairs), tuple(phrases), tuple(owners.values()))
 
 
-def plain(phrase: str) -> str:
+def plain_phrase(phrase: str) -> str:
     """The phrase in lower case, with single spaces in place of characters that end a phrase: dots, `?`, `!` and `;`.
 
-    >>> plain(" St. Bernard? ")
+    >>> plain_phrase(" St. Bernard? ")
     'st bernard'
     """
     return " ".join(_MARKS.sub(" ", phrase).lower().split())
@@ -81,8 +81,11 @@ def slash_variants(names: Sequence[str]) -> dict[str, list[str]]:
     >>> slash_variants(["pea/bean", "bean"])
     {'pea/bean': ['pea'], 'bean': ['bean']}
     """
-    taken = {plain(name) for name in names}
-    parts = {name: [part for part in name.split("/") if plain(part) and plain(part) not in taken] for name in names}
+    taken = {plain_phrase(name) for name in names}
+    parts = {
+        name: [part for part in name.split("/") if plain_phrase(part) and plain_phrase(part) not in taken]
+        for name in names
+    }
     return {name: own or [name] for name, own in parts.items()}
 
 
@@ -106,19 +109,19 @@ def _strings(values: Any) -> list[str]:
 def _check_names(names: Sequence[Any]) -> None:
     known: set[str] = set()
     for name in names:
-        if not isinstance(name, str) or not plain(name):
+        if not isinstance(name, str) or not plain_phrase(name):
             raise PromptError(f"Expected class names with letters or digits, got {name!r:.80}. Leave it out.")
-        if plain(name) in known:
+        if plain_phrase(name) in known:
             raise PromptError(
                 f"Expected each class once, got {name.strip()!r} twice (upper case and punctuation make no "
                 "difference). Leave one out."
             )
-        known.add(plain(name))
+        known.add(plain_phrase(name))
 
 
 def _is_new(phrase: str, name: str, owner: int | None, number: int, pairs: Sequence[tuple[str, list[str]]]) -> bool:
     """Whether the phrase, which may already belong to class `owner`, is new in class `number`."""
-    if not plain(phrase):
+    if not plain_phrase(phrase):
         raise PromptError(f"Expected phrases with letters or digits for {name!r}, got {phrase!r:.80}. Leave it out.")
     if owner is not None and owner != number:
         raise PromptError(

@@ -16,7 +16,7 @@ from samhq.image.inputs import BoxInput, PictureInput
 from samhq.image.read import as_array
 from samhq.results.detections import Detections
 from samhq.shapes import UInt8
-from samhq.text.classes import Classes, plain
+from samhq.text.classes import Classes, plain_phrase
 
 _FORMS = (
     "a samhq Detections, a supervision Detections, or a dict with boxes (x0, y0, x1, y1 in pixels), scores and labels"
@@ -133,7 +133,7 @@ def _from_supervision(answer: Any, names: Sequence[str]) -> Detections:
 
 def _by_name(boxes: Any, scores: Any, labels: Any, masks: Any, names: Sequence[str]) -> Detections:
     listed = labels.tolist() if hasattr(labels, "tolist") else list(labels)
-    numbers = {plain(name): number for number, name in enumerate(names)}
+    numbers = {plain_phrase(name): number for number, name in enumerate(names)}
     ids = np.array([_number(label, numbers, len(names)) for label in listed], np.int64)
     boxes, scores = as_array(boxes).reshape(-1, 4), as_array(scores).reshape(-1)
     if not len(boxes) == len(scores) == len(ids):
@@ -149,7 +149,7 @@ def _by_name(boxes: Any, scores: Any, labels: Any, masks: Any, names: Sequence[s
 def _number(label: Any, numbers: Mapping[str, int], count: int) -> int:
     """The index of a class among the wanted ones, -1 for another class."""
     if isinstance(label, str):
-        return numbers.get(plain(label), -1)
+        return numbers.get(plain_phrase(label), -1)
     return int(label) if 0 <= label < count else -1
 
 

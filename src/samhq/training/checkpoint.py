@@ -20,7 +20,7 @@ from samhq.storage.atomic import whole_file
 STATE = "state.pt"
 
 
-def save_state(folder: Path, state: dict[str, Any], config_json: str) -> Path:
+def save_run(folder: Path, state: dict[str, Any], config_json: str) -> Path:
     """Saves the state and returns its path. A crash while writing leaves the previous file in place.
 
     Raises:
@@ -38,7 +38,7 @@ def save_state(folder: Path, state: dict[str, Any], config_json: str) -> Path:
     return target
 
 
-def load_state(folder: Path) -> dict[str, Any]:
+def load_run(folder: Path) -> dict[str, Any]:
     """The state that a run saved in `folder`.
 
     Raises:

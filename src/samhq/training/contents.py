@@ -51,7 +51,7 @@ class KnownContents:
             return
         known = _read(self.path) | self.known
         try:
-            files.write_json(self.path, {"source": self.source, "pictures": known, "check": _check(known)})
+            files.write_object(self.path, {"source": self.source, "pictures": known, "check": _check(known)})
         except CheckpointError as error:  # Only time is lost: a read-only cache is not an error.
             say(f"The next start reads all pictures again: {error}")
         self.changed = False
@@ -59,7 +59,7 @@ class KnownContents:
 
 def _read(path: Path) -> Known:
     try:
-        content = files.read_json(path)
+        content = files.read_object(path)
     except CheckpointError:  # Missing or damaged.
         return {}
     pictures = content.get("pictures")

@@ -161,7 +161,7 @@ class FeatureCache:
             packed = zlib.compress(view.cover.tobytes(), 1)
             tensors["cover"] = torch.frombuffer(bytearray(packed), dtype=torch.uint8)
             record = {"cover": list(view.cover.shape), "name": sample.name}
-            files.write(path, tensors, {_HEADER: json.dumps(record)})
+            files.write_tensors(path, tensors, {_HEADER: json.dumps(record)})
 
     def _encode(self, views: Sequence[AugmentedView], sam: Sam) -> list[Features | None]:
         """Features of each view; None for a view without objects, which is never used."""

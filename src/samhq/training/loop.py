@@ -130,13 +130,13 @@ def update(run: Run, stream: Iterator[TrainingBatch]) -> dict[str, float]:
     elif accelerator.scaler is not None:
         run.optimiser.step()
     run.optimiser.zero_grad(set_to_none=True)
-    return means(rows) | {"loss": float(total), "norm": float(norm), "lr": lr}
+    return mean_parts(rows) | {"loss": float(total), "norm": float(norm), "lr": lr}
 
 
-def means(rows: Sequence[Mapping[str, Tensor]]) -> dict[str, float]:
+def mean_parts(rows: Sequence[Mapping[str, Tensor]]) -> dict[str, float]:
     """The mean of every part over the batches that have it, because not every batch holds every kind of prompt.
 
-    >>> means([{"dice": torch.tensor(1.0)}, {"dice": torch.tensor(3.0), "iou_box": torch.tensor(0.5)}])
+    >>> mean_parts([{"dice": torch.tensor(1.0)}, {"dice": torch.tensor(3.0), "iou_box": torch.tensor(0.5)}])
     {'dice': 2.0, 'iou_box': 0.5}
     """
     names = dict.fromkeys(name for row in rows for name in row)

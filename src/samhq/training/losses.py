@@ -88,7 +88,7 @@ def prompt_losses(
     added to SAM's mask, that mask is detached: HQ learns to correct SAM, and SAM does not learn to be corrected. On
     every pixel, SAM's masks are compared at their own size, and HQ masks enlarged to a finer target.
     """
-    low = pooled(target, sam_logits.shape[-1])
+    low = mean_pooled(target, sam_logits.shape[-1])
     truth = low_res_iou(sam_logits.detach(), low)
     if weights.sam or weights.minor:
         each = mask_loss(sam_logits, target if weights.points else low, weights)
@@ -117,7 +117,7 @@ def _hq_losses(hq: Tensor, given: Tensor, target: Tensor, weights: LossWeights) 
     return dict(zip(judged, mask_loss(logits, target, weights).mean(0), strict=True))
 
 
-def pooled(target: Float[Tensor, "P F F"], size: int) -> Float[Tensor, "P G G"]:
+def mean_pooled(target: Float[Tensor, "P F F"], size: int) -> Float[Tensor, "P G G"]:
     """The target at a smaller size: each cell is the mean of its pixels."""
     return target if target.shape[-1] == size else functional.adaptive_avg_pool2d(target, size)
 

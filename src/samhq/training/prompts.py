@@ -53,18 +53,18 @@ def draw_prompt(mask: np.ndarray, kind: Kind, rng: np.random.Generator, clicks: 
     if kind == "box":
         return replace(none, box=jittered(tight_box(mask), mask.shape, rng))
     if kind == "point":
-        points, labels = draw_points(mask, 1, 0, rng)
+        points, labels = draw_clicks(mask, 1, 0, rng)
         return replace(none, points=points, labels=labels, ambiguous=True)
     if kind == "points":
         count = int(rng.integers(2, MOST_POINTS + 1))
         outside = int(rng.integers(0, min(2, count - 1) + 1))
-        points, labels = draw_points(mask, count - outside, outside, rng)
+        points, labels = draw_clicks(mask, count - outside, outside, rng)
         return replace(none, points=points, labels=labels)
     if kind == "box_points":
-        points, labels = draw_points(mask, 1, int(rng.integers(0, 2)), rng)
+        points, labels = draw_clicks(mask, 1, int(rng.integers(0, 2)), rng)
         return replace(none, points=points, labels=labels, box=jittered(tight_box(mask), mask.shape, rng))
     if kind == "mask":
-        points, labels = draw_points(mask, 1, 0, rng)
+        points, labels = draw_clicks(mask, 1, 0, rng)
         return replace(none, points=points, labels=labels, mask=rough_mask(mask, rng))
     if kind == "tight_box":
         return replace(none, box=tight_box(mask))
@@ -105,7 +105,7 @@ def jittered(box: np.ndarray, size_hw: tuple[int, ...], rng: np.random.Generator
     return np.sort(moved.reshape(2, 2), 0).reshape(4)
 
 
-def draw_points(mask: np.ndarray, inside: int, outside: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def draw_clicks(mask: np.ndarray, inside: int, outside: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """That many clicks on the mask, then clicks beside it: points [N,2] as (x, y) and labels [N].
 
     Clicks beside it fall within its box, enlarged by a quarter; a mask that fills it gets none.

@@ -22,7 +22,7 @@ from samhq.errors import ConfigError, SamHQError
 from samhq.model.sam import Sam
 from samhq.training import sources, validation
 from samhq.training.accelerator import start_accelerator
-from samhq.training.checkpoint import STATE, load_state, save_state, seed_all
+from samhq.training.checkpoint import STATE, load_run, save_run, seed_all
 from samhq.training.config import TrainConfig
 from samhq.training.data import TrainingBatch, batches
 from samhq.training.features import FeatureCache, KeptViews, size_in_bytes
@@ -254,9 +254,9 @@ class Run:
     def _write(self, name: str, sam: Sam, scores: Mapping[str, float]) -> None:
         """Writes a merged checkpoint in the original layout, and beside it its configuration and scores."""
         path = self.checkpoint(name)
-        save_weights(merged_state(sam), declared.named(sam.config), path)
+        save_weights(merged_state(sam), declared.with_published_name(sam.config), path)
         about = {"step": self.step, "images": self.images, self.plan.unit: self.spent, "scores": dict(scores)}
-        files.write_json(path.with_suffix(".json"), about | {"config": self.config.to_dict()})
+        files.write_object(path.with_suffix(".json"), about | {"config": self.config.to_dict()})
 
     @contextmanager
     def settled(self) -> Iterator[Sam]:
@@ -303,7 +303,7 @@ class Run:
             "place": [self.step, self.images, self.spent],
             "scores": [self.before, self.after],
         }
-        save_state(self.config.folder, state, json.dumps(self.config.to_dict(), indent=1))
+        save_run(self.config.folder, state, json.dumps(self.config.to_dict(), indent=1))
 
     @contextmanager
     def kept_on_error(self) -> Iterator[None]:
@@ -322,8 +322,8 @@ class Run:
             CheckpointError: the folder holds no run.
             ConfigError: it holds a run of another kind.
         """
-        state = load_state(self.config.folder)
-        was = files.read_json(self.config.folder / "config.json")
+        state = load_run(self.config.folder)
+        was = files.read_object(self.config.folder / "config.json")
         _check_same(self.config, was)
         self._say_what_differs(was)
         self.change_side(state["side"])
@@ -355,7 +355,7 @@ class Run:
         if not path.is_file():
             return {}
         beside = path.with_suffix(".json")
-        about: dict[str, Any] = files.read_json(beside) if beside.is_file() else {}
+        about: dict[str, Any] = files.read_object(beside) if beside.is_file() else {}
         return about.get("scores", remembered)
 
 

@@ -8,7 +8,7 @@ from typing import cast
 import torch
 from torch import nn
 
-from samhq.checkpoint.declared import named
+from samhq.checkpoint.declared import with_published_name
 from samhq.checkpoint.load import load_model
 from samhq.config import model_config
 from samhq.errors import ConfigError
@@ -104,7 +104,7 @@ def with_new_heads(sam: Sam, *, silent: bool) -> Sam:
 
     `silent` heads add nothing to SAM's mask before they learn.
     """
-    whole = build(named(replace(sam.config, hq=True)))
+    whole = build(with_published_name(replace(sam.config, hq=True)))
     own = {name: value for name, value in sam.state_dict().items() if not _is_head(name)}
     fresh = {name: value for name, value in whole.state_dict().items() if _is_head(name)}
     whole.load_state_dict(own | fresh)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from samhq.model.sam import Sam
 from samhq.training.config import TrainConfig
 from samhq.training.data import TrainingBatch
-from samhq.training.losses import Losses, pooled, prompt_losses
+from samhq.training.losses import Losses, mean_pooled, prompt_losses
 from samhq.training.prompts import corrected
 from samhq.types import ImageEmbedding, Prompts
 
@@ -36,7 +36,7 @@ class TrainingTask(nn.Module):
         if count:
             rows = torch.randperm(len(masks), device="cpu")[:count].to(masks.device)
             prompts, targets, masks = batch.prompts[rows], batch.targets[rows], masks[rows]
-            low, clear = pooled(targets, masks.shape[-1]), torch.zeros_like(batch.ambiguous[rows])
+            low, clear = mean_pooled(targets, masks.shape[-1]), torch.zeros_like(batch.ambiguous[rows])
             for _ in range(self.config.rounds):
                 prompts = corrected(prompts, masks, low)
                 again, masks = self.judge(embedding, prompts, targets, clear)

@@ -42,17 +42,17 @@ class FrameMasks:
 
     def label_map(self) -> UInt[np.ndarray, "H W"]:
         """The objects' ids by pixel, 0 without an object; where objects overlap, the smaller one."""
-        return label_map(self.ids, self.masks)
+        return id_map(self.ids, self.masks)
 
     def overlay(self, alpha: float = 0.5) -> UInt8[np.ndarray, "H W 3"]:
         """The frame with its masks in colour; an object keeps its colour from frame to frame."""
         return overlay(self.image, self.masks, alpha=alpha, numbers=[max(number, 1) - 1 for number in self.ids])
 
 
-def label_map(ids: Sequence[int], masks: Bool[np.ndarray, "P H W"]) -> UInt[np.ndarray, "H W"]:
+def id_map(ids: Sequence[int], masks: Bool[np.ndarray, "P H W"]) -> UInt[np.ndarray, "H W"]:
     """Ids by pixel in the smallest unsigned type that can hold them; smaller objects lie over larger ones.
 
-    >>> label_map([7], np.array([[[True, False]]])).tolist()
+    >>> id_map([7], np.array([[[True, False]]])).tolist()
     [[7, 0]]
     """
     values = np.zeros(masks.shape[1:], np.min_scalar_type(max([1, *ids])))

@@ -357,7 +357,7 @@ class ObjectTracker:
         return self.model.remember(features, large, score, binary=binary).to(self.memory_dtype)
 
     def _filled(self, logits: Float[Tensor, "1 1 G G"]) -> Float[Tensor, "1 1 G G"]:
-        return fill_holes(logits, self.options.fill_holes) if self.options.fill_holes else logits
+        return without_holes(logits, self.options.fill_holes) if self.options.fill_holes else logits
 
 
 def _rows(found: Followed) -> list[Remembered]:
@@ -371,7 +371,7 @@ def _each(values: Tensor) -> list[Tensor]:
     return [values[row : row + 1] for row in range(len(values))]
 
 
-def fill_holes(logits: Float[Tensor, "P 1 G G"], most: int) -> Float[Tensor, "P 1 G G"]:
+def without_holes(logits: Float[Tensor, "P 1 G G"], most: int) -> Float[Tensor, "P 1 G G"]:
     """Logits in which background regions of up to `most` pixels (8-connected) are just above 0.
 
     As in the original, regions that touch the border count too.

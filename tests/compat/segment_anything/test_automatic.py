@@ -11,7 +11,7 @@ from tests.inference.test_segment import picture
 from tests.results.test_records import FIELDS
 
 from samhq.compat.segment_anything.automatic import SamAutomaticMaskGenerator
-from samhq.compat.segment_anything.sam import published
+from samhq.compat.segment_anything.sam import with_published_interface
 from samhq.errors import ConfigError, ImageError, SamHQError
 from samhq.inference.everything import segment_everything
 from samhq.masks import rle
@@ -94,7 +94,7 @@ def test_one_mask_a_point(request: pytest.FixtureRequest, fixture: str) -> None:
 
 
 def test_the_models_threshold_counts(hq: Sam) -> None:
-    model = published(hq)
+    model = with_published_interface(hq)
     model.mask_threshold = 2.0
     higher = SamAutomaticMaskGenerator(model, **LOOSE).generate(picture())
     expected = segment_everything(picture(), hq, **LOOSE, mask_threshold=2.0).records

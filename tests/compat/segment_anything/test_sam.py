@@ -12,7 +12,7 @@ from tests.compat.segment_anything.tiny_predictors import PICTURE, SIZE, batch, 
 from torch import nn
 
 from samhq.compat.segment_anything import SamPredictor
-from samhq.compat.segment_anything.sam import published
+from samhq.compat.segment_anything.sam import with_published_interface
 from samhq.config import ModelConfig
 from samhq.errors import ConfigError, ImageError, PromptError, SamHQError
 from samhq.model.build import build
@@ -124,7 +124,7 @@ def test_copies_and_device_moves() -> None:
     sam = copy.deepcopy(model(tiny.HQ))
     assert sam.to(device="cpu") is sam
     assert sam.half().dtype == torch.float16
-    assert published(sam) is sam
+    assert with_published_interface(sam) is sam
 
 
 def test_the_record_and_the_rows_that_are_wrong_are_named() -> None:

@@ -32,10 +32,10 @@ def test_labels_of_corners_are_a_box(model: SamHQModel) -> None:
 def test_only_what_fills_up_is_padding() -> None:
     points, labels = torch.zeros(1, 3, 2, 2), torch.tensor([[[1, -10], [-10, -10], [-10, -10]]])
     boxes = torch.tensor([[[torch.nan] * 4, [1.0, 1, 2, 2], [torch.nan] * 4]])
-    batch = flat.flatten(1, 4, torch.device("cpu"), points, labels, boxes)
+    batch = flat.flatten_nested(1, 4, torch.device("cpu"), points, labels, boxes)
     assert batch.padding is not None
     assert batch.padding.tolist() == [False, False, True]
-    assert flat.flatten(1, 4, torch.device("cpu")).padding is None
+    assert flat.flatten_nested(1, 4, torch.device("cpu")).padding is None
 
 
 NESTED = st.recursive(
@@ -54,7 +54,9 @@ def test_any_nesting_gives_tensors_or_our_own_error(points: Any, labels: Any, bo
             inputs = small(np.zeros((4, 4, 3), np.uint8), None, None, *prompts, return_tensors="pt")
         except SamHQError:
             continue
-        flat.flatten(1, 1, torch.device("cpu"), *(inputs.get(f"input_{n}") for n in ("points", "labels", "boxes")))
+        flat.flatten_nested(
+            1, 1, torch.device("cpu"), *(inputs.get(f"input_{n}") for n in ("points", "labels", "boxes"))
+        )
 
 
 def test_the_image_and_the_object_that_are_wrong_are_named() -> None:
@@ -62,14 +64,14 @@ def test_the_image_and_the_object_that_are_wrong_are_named() -> None:
     points[1, 2, 0, 0], labels[0, 1] = torch.nan, 9
     device = torch.device("cpu")
     with pytest.raises(PromptError, match=r"input_points.*image 1, object 2"):
-        flat.flatten(2, 4, device, points)
+        flat.flatten_nested(2, 4, device, points)
     with pytest.raises(PromptError, match=r"got \[9.0\].*image 0, object 1"):
-        flat.flatten(2, 4, device, torch.ones(2, 3, 1, 2), labels)
+        flat.flatten_nested(2, 4, device, torch.ones(2, 3, 1, 2), labels)
     with pytest.raises(PromptError, match=r"input_boxes.*image 1, object 2"):
-        flat.flatten(
+        flat.flatten_nested(
             2, 4, device, None, None, torch.tensor([[[1.0, 1, 9, 9]] * 3, [[1, 1, 9, 9]] * 2 + [[1, 1, 9, torch.inf]]])
         )
     with pytest.raises(PromptError, match=r"input_masks.*image 1"):
-        flat.flatten(
+        flat.flatten_nested(
             2, 4, device, None, None, None, torch.stack([torch.ones(1, 16, 16), torch.full((1, 16, 16), torch.nan)])
         )

@@ -14,7 +14,14 @@ from tests.datasets.layouts import photo, save
 from tests.evaluation.painter import SIDE, Painter
 
 from samhq.errors import ConfigError, ImageError
-from samhq.evaluation.suites.davis import contour, davis_table, evaluate_davis, outline, read_labels, region
+from samhq.evaluation.suites.davis import (
+    contour,
+    davis_table,
+    edge_pixels,
+    evaluate_davis,
+    read_labels,
+    region_similarity,
+)
 
 
 def square(x: int, y: int, side: int = 20, size: int = 100) -> np.ndarray:
@@ -25,8 +32,8 @@ def square(x: int, y: int, side: int = 20, size: int = 100) -> np.ndarray:
 
 def test_region_by_hand() -> None:
     none = square(0, 0) & False
-    assert region(square(0, 0), square(10, 0)) == pytest.approx(1 / 3)
-    assert (region(none, none), region(none, square(0, 0))) == (1, 0)
+    assert region_similarity(square(0, 0), square(10, 0)) == pytest.approx(1 / 3)
+    assert (region_similarity(none, none), region_similarity(none, square(0, 0))) == (1, 0)
 
 
 def test_contours_that_are_near_are_met() -> None:
@@ -49,8 +56,8 @@ def test_half_an_object_by_hand() -> None:
 
 def outlined_recall(true: np.ndarray, pred: np.ndarray) -> float:
     """The share of the true outline with a predicted one within 2 pixels, by going through all pairs."""
-    places = np.argwhere(outline(pred))
-    near = [((places - place) ** 2).sum(1).min() <= 4 for place in np.argwhere(outline(true))]
+    places = np.argwhere(edge_pixels(pred))
+    near = [((places - place) ** 2).sum(1).min() <= 4 for place in np.argwhere(edge_pixels(true))]
     return float(np.mean(near))
 
 
@@ -70,7 +77,7 @@ def test_contour_against_dilation_by_discs(pred: np.ndarray, true: np.ndarray, t
     from skimage.morphology import dilation, disk
 
     reach = int(np.ceil(tolerance * np.hypot(14, 18)))
-    mine, theirs = outline(pred), outline(true)
+    mine, theirs = edge_pixels(pred), edge_pixels(true)
     if not mine.any() or not theirs.any():
         assert contour(pred, true, tolerance) == float(mine.any() == theirs.any())
         return

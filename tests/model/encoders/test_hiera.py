@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from samhq.model.encoders.hiera import Hiera, HieraAttention, pooled
+from samhq.model.encoders.hiera import Hiera, HieraAttention, max_pooled
 from tests import tiny
 
 
@@ -37,7 +37,7 @@ def test_windows_with_padding_are_the_published_ones(pool: bool, window: int) ->
 
 def test_pooling_is_torchs() -> None:
     x = torch.randn(2, 6, 4, 3)
-    torch.testing.assert_close(pooled(x), F.max_pool2d(x.permute(0, 3, 1, 2), 2).permute(0, 2, 3, 1))
+    torch.testing.assert_close(max_pooled(x), F.max_pool2d(x.permute(0, 3, 1, 2), 2).permute(0, 2, 3, 1))
 
 
 def test_positions_are_the_enlarged_background_and_repeated_windows() -> None:

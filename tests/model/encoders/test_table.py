@@ -22,7 +22,7 @@ from samhq.cli.main import main
 from samhq.config import Defaults, ModelConfig
 from samhq.encoder_config import EncoderConfig, HQLevel, Normalisation
 from samhq.errors import CheckpointError, ConfigError
-from samhq.export.convert import describe
+from samhq.export.convert import describe_export
 from samhq.export.verify import verify
 from samhq.inference.segment import Segmenter
 from samhq.model.encoders.table import ENCODERS, EncoderKind, kind_of
@@ -141,8 +141,8 @@ def test_it_is_exported_and_verified(contract: str, tmp_path_factory: pytest.Tem
 
 def test_an_exported_model_keeps_the_weights_own_mode() -> None:
     brought = CONFIG.replace(defaults=Defaults(hq="off"))
-    assert describe(tiny.model(brought), "float32", "samhq").default_hq == "off"
-    assert describe(tiny.model(CONFIG), "float32", "samhq").default_hq == "add"
+    assert describe_export(tiny.model(brought), "float32", "samhq").default_hq == "off"
+    assert describe_export(tiny.model(CONFIG), "float32", "samhq").default_hq == "add"
 
 
 @pytest.mark.parametrize("what", ["all", "decoder"])

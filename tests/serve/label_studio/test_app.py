@@ -23,7 +23,7 @@ from samhq.serve.inference import Inference
 from samhq.serve.label_studio.app import OPEN_PATHS, create_backend_app
 from samhq.serve.label_studio.backend import Backend
 from samhq.serve.label_studio.pictures import FetchedPictures
-from samhq.serve.start import Address, run, url_of
+from samhq.serve.start import Address, run_server, url_of
 
 CONFIG = (
     '<View><Image name="image" value="$image"/><BrushLabels name="tag" toName="image"><Label value="cup"/>'
@@ -218,5 +218,5 @@ def test_a_slow_model_keeps_nobody_waiting_for_health(studio: Studio) -> None:
         used = pool.submit(use)
         used.add_done_callback(lambda _: failures.append(KeyboardInterrupt()))
         with pytest.raises(KeyboardInterrupt):
-            run(app, listener, failed=lambda: next(iter(failures), None))
+            run_server(app, listener, failed=lambda: next(iter(failures), None))
         used.result(60)

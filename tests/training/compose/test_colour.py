@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from samhq.training.compose.colour import degraded, recoloured, relit, shaded
+from samhq.training.compose.colour import degraded, recoloured, relit, with_shadow
 
 
 @pytest.mark.parametrize("change", [recoloured, degraded])
@@ -40,6 +40,6 @@ def test_a_shadow_only_darkens() -> None:
     image = np.full((64, 64, 3), 180, np.uint8)
     alpha = np.zeros((64, 64), np.float32)
     alpha[20:40, 20:40] = 1
-    dark = shaded(image, alpha, np.random.default_rng(0))
+    dark = with_shadow(image, alpha, np.random.default_rng(0))
     assert (dark <= image).all()
     assert dark.min() < 170

@@ -16,7 +16,7 @@ from jaxtyping import UInt8
 from torch import nn
 
 from samhq.compat.segment_anything.predictor import SamPredictor
-from samhq.compat.segment_anything.sam import published
+from samhq.compat.segment_anything.sam import with_published_interface
 from samhq.errors import ConfigError, ImageError
 from samhq.inference.automatic import propose
 from samhq.options import yes_or_no
@@ -86,7 +86,7 @@ class SamAutomaticMaskGenerator:
                 value that cannot be used.
             ConfigError: not a model of samhq.
         """
-        self.predictor = SamPredictor(published(model))
+        self.predictor = SamPredictor(with_published_interface(model))
         try:
             self.config = AutomaticConfig(
                 points_per_side=points_per_side,

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
-from samhq.compat.segment_anything.prompts import flat, owners
+from samhq.compat.segment_anything.prompts import flat_prompts, owners
 from samhq.compat.segment_anything.refusals import RefusedPromptError
 from samhq.config import Candidates, HQMode
 from samhq.errors import ConfigError
@@ -100,11 +100,11 @@ class PromptEncoder(prompt_encoder.PromptEncoder):
         `points` is (coordinates [B,N,2], labels [B,N]).
 
         Raises:
-            RefusedPromptError: as `samhq.compat.segment_anything.prompts.flat`.
+            RefusedPromptError: as `samhq.compat.segment_anything.prompts.flat_prompts`.
         """
         coords, labels = (None, None) if points is None else points
         device = self.no_mask_embed.weight.device
-        prompts = flat(coords, labels, boxes, masks, images=1, mask_side=4 * self.grid, device=device)
+        prompts = flat_prompts(coords, labels, boxes, masks, images=1, mask_side=4 * self.grid, device=device)
         dense = self.dense(prompts.masks)
         return self.sparse(prompts).tokens, dense.expand(len(prompts), -1, self.grid, self.grid)
 

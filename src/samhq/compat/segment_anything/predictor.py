@@ -15,7 +15,7 @@ from jaxtyping import Float, Shaped, UInt8
 from torch import Tensor, nn
 
 from samhq.compat.segment_anything.refusals import NoImageError, RefusedImageError, RefusedPromptError
-from samhq.compat.segment_anything.sam import Sam, published
+from samhq.compat.segment_anything.sam import Sam, with_published_interface
 from samhq.compat.segment_anything.transforms import ResizeLongestSide
 from samhq.model.prepared_pictures import PreparedPictures
 from samhq.types import ImageEmbedding
@@ -65,7 +65,7 @@ class SamPredictor:
     _picture: _Picture
 
     def __init__(self, sam_model: nn.Module) -> None:
-        self.model: Sam = published(sam_model)
+        self.model: Sam = with_published_interface(sam_model)
         self.transform = ResizeLongestSide(self.model.config.side)
         self._pictures = PreparedPictures()
         self.reset_image()
@@ -168,7 +168,7 @@ class SamPredictor:
 
         Raises:
             NoImageError: no picture was set.
-            RefusedPromptError: as `samhq.compat.segment_anything.prompts.flat`.
+            RefusedPromptError: as `samhq.compat.segment_anything.prompts.flat_prompts`.
             ConfigError: `hq_token_only` of a plain SAM.
         """
         prompts = point_coords, point_labels, boxes, mask_input

@@ -19,7 +19,7 @@ from samhq.types import BACKGROUND, FOREGROUND, NOT_A_POINT, Prompts
 _LABELS = (FOREGROUND, BACKGROUND, NOT_A_POINT)
 
 
-def flat(
+def flat_prompts(
     points: Any, labels: Any, boxes: Any, masks: Any, *, images: int, mask_side: int, device: torch.device
 ) -> Prompts:
     """Points [B,N,2] with labels [B,N], boxes [B,4] and masks [B or 1,1,4g,4g] as one list of B prompts.

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from samhq.checkpoint.load import load_model
 from samhq.compat.segment_anything.refusals import UnknownModelError
-from samhq.compat.segment_anything.sam import Sam, blank, published
+from samhq.compat.segment_anything.sam import Sam, blank, with_published_interface
 from samhq.config import ModelConfig, model_config
 from samhq.errors import CheckpointError, did_you_mean
 
@@ -44,7 +44,7 @@ def builder(name: str) -> Builder:
                 f"Expected the weights of {name}, got those of {model.config.name} in {checkpoint}. "
                 f"{_advice(model.config)}"
             )
-        return published(model)
+        return with_published_interface(model)
 
     build.__name__ = build.__qualname__ = f"build_{name}"
     return build

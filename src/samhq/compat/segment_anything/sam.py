@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from samhq import config as numbers
 from samhq.compat.segment_anything import parts
-from samhq.compat.segment_anything.prompts import flat
+from samhq.compat.segment_anything.prompts import flat_prompts
 from samhq.compat.segment_anything.refusals import RefusedImageError, RefusedPromptError
 from samhq.config import ModelConfig
 from samhq.errors import ConfigError, did_you_mean, naming
@@ -31,7 +31,7 @@ _KEYS = ("image", "original_size", "point_coords", "point_labels", "boxes", "mas
 
 
 class Sam(sam.Sam):
-    """SAM or SAM-HQ with the published interface; get it from the registries or `published`."""
+    """SAM or SAM-HQ with the published interface; get it from the registries or `with_published_interface`."""
 
     mask_threshold: float = numbers.MASK_THRESHOLD  #: A pixel belongs to a mask if its logit is above this.
     image_format: str = "RGB"
@@ -59,7 +59,7 @@ class Sam(sam.Sam):
         Raises:
             RefusedImageError: a picture that is not [3,h,w] or not of the model's size.
             RefusedPromptError: a dict without `image` or `original_size` or with other keys, or a prompt that
-                `samhq.compat.segment_anything.prompts.flat` refuses.
+                `samhq.compat.segment_anything.prompts.flat_prompts` refuses.
             ConfigError: `hq_token_only` of a plain SAM.
         """
         if not batched_input:
@@ -138,9 +138,9 @@ class Sam(sam.Sam):
         return self.decode(embedding, prompts, candidates=candidates, hq=hq)
 
     def prompts(self, points: Any, labels: Any, boxes: Any, masks: Any, images: int = 1) -> Prompts:
-        """Checked prompts on the model's device; see `samhq.compat.segment_anything.prompts.flat`."""
+        """Checked prompts on the model's device; see `samhq.compat.segment_anything.prompts.flat_prompts`."""
         side = 4 * self.config.grid
-        return flat(points, labels, boxes, masks, images=images, mask_side=side, device=self.device)
+        return flat_prompts(points, labels, boxes, masks, images=images, mask_side=side, device=self.device)
 
     def _answer(
         self, record: Mapping[str, Any], embedding: ImageEmbedding, multimask_output: bool, hq_token_only: bool
@@ -171,7 +171,7 @@ def _classes(config: ModelConfig) -> dict[type[nn.Module], type[nn.Module]]:
     return {**(high if config.hq else plain), **rest}
 
 
-def published(model: nn.Module) -> Sam:
+def with_published_interface(model: nn.Module) -> Sam:
     """The same model with the published interface; `model` itself if it already has it.
 
     It shares the weights and all modules inside the parts, so that adapters and hooks there also work here.

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-from samhq.checkpoint.files import read_json, write_json
+from samhq.checkpoint.files import read_object, write_object
 from samhq.checkpoint.hf_config import config_from_transformers, config_to_transformers
 from samhq.checkpoint.load import locate
 from samhq.config import DecoderConfig, ModelConfig
@@ -67,7 +67,7 @@ class Settings:
             ConfigError, CheckpointError: it does not exist, or has no `config.json`.
         """
         path = Path(source) if str(source).endswith(".json") else locate(source) / "config.json"
-        return cls.from_dict(read_json(path))
+        return cls.from_dict(read_object(path))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values as transformers writes them, including `model_type` and derived values."""
@@ -88,7 +88,7 @@ class Settings:
         Raises:
             CheckpointError: the folder cannot be written.
         """
-        write_json(Path(folder) / "config.json", self.to_dict())
+        write_object(Path(folder) / "config.json", self.to_dict())
 
 
 @tolerant

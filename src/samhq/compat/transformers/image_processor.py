@@ -20,7 +20,7 @@ from jaxtyping import Float, Int64
 from PIL import Image
 from torch import Tensor
 
-from samhq.checkpoint.files import read_json, write_json
+from samhq.checkpoint.files import read_object, write_object
 from samhq.checkpoint.hf_config import processor_to_transformers
 from samhq.checkpoint.load import load_state, locate
 from samhq.compat.transformers.configs import tolerant
@@ -107,7 +107,7 @@ class SamImageProcessor(WholeImageSteps):
             CheckpointError: the folder cannot be written.
         """
         values = self.to_dict()
-        write_json(
+        write_object(
             Path(folder) / "preprocessor_config.json",
             {**values, "processor_class": processor_class} if processor_class else values,
         )
@@ -284,7 +284,7 @@ def _settings(path: Path) -> dict[str, Any]:
     """The settings in a folder's files, else those that suit its weights."""
     for name in ("preprocessor_config.json", "processor_config.json"):
         if (path / name).is_file():
-            values = read_json(path / name)
+            values = read_object(path / name)
             inner = values.get("image_processor", values)
             return dict(inner) if isinstance(inner, Mapping) else values
     return dict(processor_to_transformers(load_state(path)[1].config))

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from samhq.compat.transformers.picture_inputs import fetched, outputs_for
+from samhq.compat.transformers.picture_inputs import fetched_if_address, outputs_for
 from samhq.errors import ConfigError, did_you_mean
 from samhq.image.read import read_image
 from samhq.inference.everything import segment_everything
@@ -86,13 +86,13 @@ class ImageSegmentationPipeline:
     def _found(self, chosen: Mapping[str, Any], search: Search, image: Any) -> list[dict[str, Any]]:
         from samhq.inference.by_text import segment_found
 
-        (result,) = segment_found(Segmenter(self.sam), [fetched(image, chosen["timeout"])], search)
+        (result,) = segment_found(Segmenter(self.sam), [fetched_if_address(image, chosen["timeout"])], search)
         rows = zip(result.labels, result.detector_scores.tolist(), result.masks, strict=True)
         return [_output(str(label), score, mask) for label, score, mask in rows]
 
     def _everything(self, chosen: Mapping[str, Any], image: Any) -> list[dict[str, Any]]:
         limit = {} if chosen["threshold"] is None else {"pred_iou_thresh": chosen["threshold"]}
-        everything = segment_everything(read_image(fetched(image, chosen["timeout"])), self.sam, **limit)
+        everything = segment_everything(read_image(fetched_if_address(image, chosen["timeout"])), self.sam, **limit)
         records = sorted(everything.records, key=lambda record: -record["predicted_iou"])
         return [
             _output(f"mask {number}", record["predicted_iou"], record["segmentation"])

@@ -24,7 +24,7 @@ from samhq.compat.transformers import prompts as given
 from samhq.compat.transformers.configs import SamConfig, SamHQConfig
 from samhq.compat.transformers.model_methods import ModelMethods, check_saving, remove_weights
 from samhq.compat.transformers.outputs import SegmentationOutput
-from samhq.compat.transformers.pretrained import Loading, refuse
+from samhq.compat.transformers.pretrained import Loading, refuse_keywords
 from samhq.compat.transformers.vision import look
 from samhq.config import Candidates, HQMode
 from samhq.errors import ConfigError, PromptError
@@ -166,7 +166,7 @@ class Pretrained(ModelMethods):
         """
         first = next((x for x in (input_points, input_boxes, input_masks) if x is not None), None)
         images, grid = 1 if first is None else len(first), self.prompt_encoder.grid
-        batch = given.flatten(images, grid, self.device, input_points, input_labels, input_boxes, input_masks)
+        batch = given.flatten_nested(images, grid, self.device, input_points, input_labels, input_boxes, input_masks)
         tokens = self.prompt_encoder.sparse(batch.prompts).tokens
         masks = None if input_masks is None else input_masks.to(self.device).flatten(0, 1)[:, None]
         dense = self.prompt_encoder.dense(masks).expand(-1 if masks is not None else images, -1, grid, grid)
@@ -233,7 +233,7 @@ class Pretrained(ModelMethods):
         return_dict: bool | None,
     ) -> SegmentationOutput | tuple[Any, ...]:
         embedding, states = embedded
-        batch = given.flatten(len(embedding), self.prompt_encoder.grid, embedding.features.device, *prompts)
+        batch = given.flatten_nested(len(embedding), self.prompt_encoder.grid, embedding.features.device, *prompts)
         low_res = self._paint(embedding, batch, candidates, hq, *guide)
         output = SegmentationOutput(batch.fold(low_res.iou), batch.fold(low_res.logits), states)
         return output if self._as_dict(return_dict) else output.to_tuple()
@@ -281,7 +281,7 @@ class SamModel(Pretrained):
             PromptError: wrong shapes or counts, both or neither input, `labels`.
             ConfigError: pixels of another size, an argument that does not exist, or `output_attentions`.
         """
-        refuse(unknown, output_attentions, _ARGUMENTS)
+        refuse_keywords(unknown, output_attentions, _ARGUMENTS)
         return self._segment(
             self._embed(pixel_values, image_embeddings, None, output_hidden_states),
             (input_points, input_labels, input_boxes, input_masks),
@@ -335,7 +335,7 @@ class SamHQModel(Pretrained):
             PromptError: as for `SamModel`, or `image_embeddings` without `intermediate_embeddings`.
             ConfigError: as for `SamModel`.
         """
-        refuse(unknown, output_attentions, (*_ARGUMENTS, "hq_token_only", "intermediate_embeddings"))
+        refuse_keywords(unknown, output_attentions, (*_ARGUMENTS, "hq_token_only", "intermediate_embeddings"))
         early = None
         if image_embeddings is not None and pixel_values is None:
             if intermediate_embeddings is None or not len(intermediate_embeddings):

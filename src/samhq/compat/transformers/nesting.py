@@ -39,14 +39,14 @@ class Padded:
     boxes: Float64[np.ndarray, "I P 4"] | None
 
 
-def read_prompts(points: Any, labels: Any, boxes: Any, images: int) -> Nested:
+def nested_prompts(points: Any, labels: Any, boxes: Any, images: int) -> Nested:
     """The prompts of `images` pictures from lists, tuples, arrays, tensors, or any mixture nested in each other.
 
     Points are `[image][object][point][x, y]`, or without the object level if each image has one object. Labels are
     nested like the points (1 on the object, 0 off it). Boxes are `[image][object][x0, y0, x1, y1]`. An object may have
     None for its points or its box; an image may have no objects.
 
-    >>> read_prompts([[[450, 600]]], None, None, 1).points
+    >>> nested_prompts([[[450, 600]]], None, None, 1).points
     [[array([[450., 600.]])]]
 
     Raises:
@@ -69,7 +69,7 @@ def pad(nested: Nested, pad_value: float = IGNORED) -> Padded:
 
     The result has labels if they were given or if points were padded; otherwise all points are on the object.
 
-    >>> pad(read_prompts([[[1, 2]], [[3, 4], [5, 6]]], None, None, 2)).labels.tolist()
+    >>> pad(nested_prompts([[[1, 2]], [[3, 4], [5, 6]]], None, None, 2)).labels.tolist()
     [[[1, -10]], [[1, 1]]]
 
     If no image has an object, P is 0.

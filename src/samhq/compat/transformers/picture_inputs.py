@@ -48,7 +48,7 @@ class Outputs:
             yield output
 
 
-def fetched(image: Any, timeout: float | None) -> Any:
+def fetched_if_address(image: Any, timeout: float | None) -> Any:
     """The bytes behind an http(s) address; anything else unchanged."""
     if not isinstance(image, str) or not image.startswith(("http://", "https://")):
         return image

@@ -19,7 +19,7 @@ import torch
 
 from samhq.checkpoint.load import load_model
 from samhq.compat.transformers.image_segmentation import WITHOUT_EFFECT, ImageSegmentationPipeline
-from samhq.compat.transformers.picture_inputs import fetched, outputs_for
+from samhq.compat.transformers.picture_inputs import fetched_if_address, outputs_for
 from samhq.compat.transformers.pretrained import place_of
 from samhq.config import MASK_THRESHOLD
 from samhq.device import as_dtype
@@ -90,7 +90,7 @@ class MaskGenerationPipeline:
         return outputs_for(image, outputs_of)
 
     def _masks(self, image: Any, config: AutomaticConfig, options: dict[str, Any]) -> dict[str, Any]:
-        picture = read_image(fetched(image, options.get("timeout")))
+        picture = read_image(fetched_if_address(image, options.get("timeout")))
         kept = keep(propose(self.sam, picture, config), config)
         return _output(kept, rle=options.get("output_rle_mask"), boxes=options.get("output_bboxes_mask"))
 
@@ -193,7 +193,7 @@ def _output(kept: Proposals, *, rle: Any, boxes: Any) -> dict[str, Any]:
         "scores": torch.from_numpy(np.asarray(kept.iou, np.float32)),
     }
     if rle:
-        output["rle_mask"] = [runs.uncompressed(changes, kept.size_hw) for changes in kept.changes]
+        output["rle_mask"] = [runs.as_counts(changes, kept.size_hw) for changes in kept.changes]
     if boxes:
         output["bounding_boxes"] = torch.from_numpy(np.asarray(kept.boxes, np.int64))
     return output

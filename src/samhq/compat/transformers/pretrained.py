@@ -64,7 +64,7 @@ class Loading:
         return (SamHQConfig if sam.config.hq else SamConfig).from_model_config(sam.config)
 
 
-def refuse(unknown: Mapping[str, Any], output_attentions: bool | None, known: Iterable[str]) -> None:
+def refuse_keywords(unknown: Mapping[str, Any], output_attentions: bool | None, known: Iterable[str]) -> None:
     """Refuses keywords of a call that would have no effect.
 
     Raises:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from samhq.compat.transformers.features import BatchFeature
 from samhq.compat.transformers.image_processor import SamImageProcessor, tensors
-from samhq.compat.transformers.nesting import Padded, pad, read_prompts
+from samhq.compat.transformers.nesting import Padded, nested_prompts, pad
 from samhq.errors import ConfigError
 from samhq.image.frame import Frame
 from samhq.types import IGNORED
@@ -91,7 +91,7 @@ class SamHQProcessor:
             for original, resized in zip(features["original_sizes"], features["reshaped_input_sizes"], strict=True)
         ]
         fill = self.point_pad_value if point_pad_value is None else point_pad_value
-        padded = pad(read_prompts(input_points, input_labels, input_boxes, len(frames)), fill)
+        padded = pad(nested_prompts(input_points, input_labels, input_boxes, len(frames)), fill)
         features.update(to_model(padded, frames, fill))
         return BatchFeature({name: tensors(list(value), return_tensors) for name, value in features.items()})
 

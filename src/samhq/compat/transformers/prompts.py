@@ -36,7 +36,7 @@ class Batch:
         return rows.masked_fill(self.padding.view(-1, *(1,) * (rows.ndim - 1)), value)
 
 
-def flatten(
+def flatten_nested(
     images: int,
     grid: int,
     device: torch.device,

@@ -22,9 +22,9 @@ from samhq.checkpoint.save import save_model
 from samhq.compat.transformers import prompts as given
 from samhq.compat.transformers.features import BatchFeature
 from samhq.compat.transformers.image_processor import tensors
-from samhq.compat.transformers.nesting import pad, read_prompts
+from samhq.compat.transformers.nesting import nested_prompts, pad
 from samhq.compat.transformers.outputs import Output
-from samhq.compat.transformers.pretrained import Loading, refuse
+from samhq.compat.transformers.pretrained import Loading, refuse_keywords
 from samhq.compat.transformers.processors import to_model
 from samhq.config import MASK_THRESHOLD
 from samhq.errors import ConfigError, ImageError, PromptError, naming
@@ -140,10 +140,10 @@ class Sam2Model(nn.Module):
             ConfigError: pixels of another size, or an argument that does not exist.
         """
         unknown.pop("original_sizes", None)  # `model(**inputs)` passes it.
-        refuse(unknown, None, _ARGUMENTS)
+        refuse_keywords(unknown, None, _ARGUMENTS)
         embedding = self._embedding(pixel_values, image_embeddings)
         grid, images = self.config.grid, len(embedding)
-        batch = given.flatten(images, grid, self.device, input_points, input_labels, input_boxes, input_masks)
+        batch = given.flatten_nested(images, grid, self.device, input_points, input_labels, input_boxes, input_masks)
         answers = self._answers(embedding, _never_empty(batch.prompts), multimask_output)
         iou, logits, score = (torch.cat(parts) for parts in zip(*answers, strict=True))
         output = Sam2Output(
@@ -255,7 +255,7 @@ class Sam2Processor:
             "pixel_values": [pixels[0] for pixels, _ in prepared],
             "original_sizes": [frame.original_hw for frame in frames],
         }
-        padded = pad(read_prompts(input_points, input_labels, input_boxes, len(frames)), self.point_pad_value)
+        padded = pad(nested_prompts(input_points, input_labels, input_boxes, len(frames)), self.point_pad_value)
         values |= to_model(padded, frames, self.point_pad_value)
         return BatchFeature({name: tensors(list(value), return_tensors) for name, value in values.items()})
 

@@ -18,7 +18,7 @@ from samhq.checkpoint.load import load_model, locate
 from samhq.compat.transformers.configs import SamHQVisionConfig, SamVisionConfig
 from samhq.compat.transformers.model_methods import ModelMethods
 from samhq.compat.transformers.outputs import VisionOutput
-from samhq.compat.transformers.pretrained import Loading, refuse
+from samhq.compat.transformers.pretrained import Loading, refuse_keywords
 from samhq.errors import ConfigError
 from samhq.model.build import image_encoder
 from samhq.model.encoders.vit import ImageEncoderViT
@@ -97,7 +97,7 @@ class SamVisionModel(ModelMethods):
             CheckpointError: the place cannot be written.
         """
         self.config.save_pretrained(folder)
-        files.write(Path(folder) / "model.safetensors", self.state_dict())
+        files.write_tensors(Path(folder) / "model.safetensors", self.state_dict())
 
     @property
     def device(self) -> torch.device:
@@ -122,7 +122,7 @@ class SamVisionModel(ModelMethods):
         Raises:
             ConfigError: pixels of another shape, an argument that does not exist, or `output_attentions`.
         """
-        refuse(unknown, output_attentions, ("pixel_values", "output_hidden_states", "return_dict"))
+        refuse_keywords(unknown, output_attentions, ("pixel_values", "output_hidden_states", "return_dict"))
         features, early, states = look(self.vision_encoder, pixel_values, self._hidden(output_hidden_states))
         output = VisionOutput(features, states, intermediate_embeddings=early if self._hq() else None)
         return output if self._as_dict(return_dict) else output.to_tuple()
@@ -140,4 +140,4 @@ class SamHQVisionModel(SamVisionModel):
 def _alone(path: Path) -> bool:
     """Whether a folder holds only an encoder."""
     config = path / "config.json"
-    return config.is_file() and str(files.read_json(config).get("model_type", "")).endswith("vision_model")
+    return config.is_file() and str(files.read_object(config).get("model_type", "")).endswith("vision_model")

@@ -118,7 +118,7 @@ class WholeImageSteps:
             changes = _placed((logits[row] > mask_threshold).cpu().numpy(), (x0, y0), height)
             box = runs.box(changes, height) if len(changes) else (x0, y0, x0, y0)
             if not near_crop_edge(np.array([box]), crop, (height, width))[0]:
-                codes.append(dict(runs.uncompressed(changes, (height, width))))
+                codes.append(dict(runs.as_counts(changes, (height, width))))
                 rows.append(row)
                 boxes.append(box)
         return codes, scores[rows], torch.tensor(boxes, dtype=torch.int64, device=masks.device).reshape(-1, 4)

@@ -18,7 +18,6 @@ from samhq.datasets.drawn.shapes import (
     Rng,
     Shape,
     between,
-    box,
     chance,
     circle,
     count,
@@ -28,7 +27,8 @@ from samhq.datasets.drawn.shapes import (
     mirrored,
     pick,
     polar,
-    smooth,
+    rectangle,
+    smooth_outline,
     stroke,
     superellipse,
     turned,
@@ -48,7 +48,7 @@ def animal(rng: Rng) -> Shape:
     for side in (-0.6, 0.3)[: count(rng, 0, 2)]:
         tip = (nose[0] + side * size, nose[1] - size * between(rng, 1.2, 2.4))
         head.append(Ink(np.array([(nose[0] - size * 0.6, nose[1]), tip, (nose[0] + size * 0.5, nose[1] - size * 0.4)])))
-    bend = smooth(
+    bend = smooth_outline(
         np.array([(-long, -0.1), (-long - 0.2, between(rng, -0.6, 0.3)), (-long - 0.5, between(rng, -0.7, 0.7))]), False
     )
     tail = [stroke(bend, between(rng, 0.04, 0.25), 0.02)]
@@ -66,7 +66,7 @@ def leg_roots(rng: Rng, long: float) -> list[float]:
 def limb(rng: Rng, start: tuple[float, float], end: tuple[float, float], width: float) -> Part:
     """A bent, tapering limb from `start` to `end`."""
     middle = ((start[0] + end[0]) / 2 + between(rng, -0.12, 0.12), (start[1] + end[1]) / 2)
-    return [stroke(smooth(np.array([start, middle, end]), False, 1), width * 1.5, width * 0.7)]
+    return [stroke(smooth_outline(np.array([start, middle, end]), False, 1), width * 1.5, width * 0.7)]
 
 
 def figure(rng: Rng) -> Shape:
@@ -84,7 +84,7 @@ def figure(rng: Rng) -> Shape:
     if chance(rng, 0.3):
         half[-1] = (girth * 2.2, between(rng, 0.3, 0.7))
     face = [stroke([(0, -0.5), (0, -0.65)], girth * 0.6), Ink(ellipse(0, -0.68 - head, head * 0.85, head))]
-    return [legs, [Ink(mirrored(smooth(half, False, 1)))], arms, face]
+    return [legs, [Ink(mirrored(smooth_outline(half, False, 1)))], arms, face]
 
 
 def wheel(rng: Rng, cx: float = 0.0, cy: float = 0.0, radius: float = 1.0) -> Part:
@@ -134,7 +134,7 @@ def car(rng: Rng) -> Shape:
         (0.95, -0.05),
         (1, 0.25),
     ]
-    body = [Ink(smooth(np.array(roof), True, 1))]
+    body = [Ink(smooth_outline(np.array(roof), True, 1))]
     size = between(rng, 0.13, 0.25)
     wheels = [
         [Ink(ellipse(x, 0.25, size, size)), *spokes(rng, x, 0.25, size)] for x in (-0.58, between(rng, 0.45, 0.65))
@@ -169,7 +169,7 @@ def flower(rng: Rng) -> Shape:
     if chance(rng, 0.4):
         return [petals, centre]
     end = (between(rng, -0.4, 0.4), 2.4)
-    stem = [stroke(smooth(np.array([(0, 0), (0.1, 1.2), end]), False), log_between(rng, 0.04, 0.12), 0.06)]
+    stem = [stroke(smooth_outline(np.array([(0, 0), (0.1, 1.2), end]), False), log_between(rng, 0.04, 0.12), 0.06)]
     leaf = [Ink(turned(ellipse(0.4, 0, 0.45, 0.14), between(rng, -0.8, 0.2)) + np.array((0.07, 1.4)))]
     return [stem, leaf, petals, centre] if chance(rng, 0.6) else [stem, petals, centre]
 
@@ -192,7 +192,7 @@ def furniture(rng: Rng) -> Shape:
     feet = [stroke([(x * 0.9, 0), (x * between(rng, 0.8, 1.1) + skew * 0.3, 1)], leg) for x in (-width, width)]
     feet += [stroke([(x * 0.7, -0.05), (x * 0.7 + skew, 0.8)], leg) for x in (-width, width)]
     top = np.array([(-width, 0.08), (-width * 0.75, -0.15), (width * 0.85, -0.15), (width, 0.08)])
-    parts = [feet, [Ink(top), Ink(box(-width, 0.08, width, 0.08 + leg))]]
+    parts = [feet, [Ink(top), Ink(rectangle(-width, 0.08, width, 0.08 + leg))]]
     if chance(rng, 0.5):
         back = [stroke([(x * 0.75, -0.1), (x * 0.75 + skew * 0.3, -0.95)], leg) for x in (-width, 0, width)]
         back += [stroke([(-width * 0.75, y), (width * 0.75, y)], leg * 2) for y in (-0.9, -0.55)]
@@ -204,7 +204,7 @@ def lamp(rng: Rng) -> Shape:
     """A shade or cap on a stand: lamp, umbrella, mushroom, sign post, tree with a round crown."""
     pole = [stroke([(0, -0.2), (between(rng, -0.1, 0.1), 1)], log_between(rng, 0.03, 0.3))]
     half = np.array([(between(rng, 0.02, 0.5), -1), (between(rng, 0.3, 0.9), -0.5), (between(rng, 0.3, 0.9), -0.15)])
-    cap = mirrored(smooth(half, False) if chance(rng, 0.6) else half)
+    cap = mirrored(smooth_outline(half, False) if chance(rng, 0.6) else half)
     crown = polar(fourier_radii(rng) * between(rng, 0.5, 0.8), 0, -0.5)
     parts = [pole, [Ink(pick(rng, [cap, cap, crown]))]]
     return [*parts, [Ink(superellipse(0, 1, between(rng, 0.2, 0.5), 0.06, 3))]] if chance(rng, 0.4) else parts
@@ -252,16 +252,16 @@ def house(rng: Rng) -> Shape:
     columns, rows = count(rng, 1, 4), count(rng, 1, 3)
     for x in (np.arange(columns) + 0.5) / columns * 2 * wide - wide:
         for y in (np.arange(rows) + 0.5) / rows * (tall + 0.4) - tall:
-            panes.append(Ink(box(x - 0.25 * wide / columns, y - 0.1, x + 0.25 * wide / columns, y + 0.1)))
-    door = [Ink(box(-0.1, 0.5, 0.12, 1))]
-    return [[Ink(box(-wide, -tall, wide, 1))], roof, panes, door]
+            panes.append(Ink(rectangle(x - 0.25 * wide / columns, y - 0.1, x + 0.25 * wide / columns, y + 0.1)))
+    door = [Ink(rectangle(-0.1, 0.5, 0.12, 1))]
+    return [[Ink(rectangle(-wide, -tall, wide, 1))], roof, panes, door]
 
 
 def container(rng: Rng) -> Shape:
     """A mirrored vessel with a band or label, and a handle or a lid."""
     rows = count(rng, 3, 6)
     half = np.stack([rng.uniform(0.25, 0.7, rows), np.linspace(-0.8, 1, rows)], 1)
-    outline = mirrored(smooth(half, False))
+    outline = mirrored(smooth_outline(half, False))
     low, high = sorted((between(rng, -0.5, 0.9), between(rng, -0.5, 0.9)))
     inside = outline[(outline[:, 1] > low) & (outline[:, 1] < high)]
     parts: Shape = [[Ink(outline)]]

@@ -10,7 +10,7 @@ import numpy as np
 from samhq.datasets.drawn.camera import lit
 from samhq.datasets.drawn.raster import Place, rasterise
 from samhq.datasets.drawn.shapes import SOLID, Rng, between, chance, count, log_between, pick
-from samhq.datasets.drawn.textures import Texture, banks, colour, crop, random_texture, related_texture
+from samhq.datasets.drawn.textures import Texture, banks, crop, random_colour, random_texture, related_texture
 
 Colours = list[np.ndarray]
 
@@ -24,7 +24,7 @@ def background(rng: Rng, side: int, colours: Colours) -> tuple[np.ndarray, Textu
     return image, texture
 
 
-def plain(rng: Rng, side: int, colours: Colours) -> tuple[np.ndarray, Texture]:
+def one_texture(rng: Rng, side: int, colours: Colours) -> tuple[np.ndarray, Texture]:
     """One texture all over."""
     texture = random_texture(rng, pick(rng, colours), colours)
     return texture.paint(side, side, side / 512), texture
@@ -33,7 +33,7 @@ def plain(rng: Rng, side: int, colours: Colours) -> tuple[np.ndarray, Texture]:
 def horizon(rng: Rng, side: int, colours: Colours) -> tuple[np.ndarray, Texture]:
     """Sky or wall above, ground or floor below, the ground's pattern wider towards the viewer."""
     unit, line = side / 512, int(side * between(rng, 0.2, 0.85))
-    image, _ = plain(rng, side, colours)
+    image, _ = one_texture(rng, side, colours)
     ground = random_texture(rng, pick(rng, colours), colours)
     floor = ground.paint(side, side, unit)
     deep = side - line
@@ -51,7 +51,7 @@ def horizon(rng: Rng, side: int, colours: Colours) -> tuple[np.ndarray, Texture]
 
 def hills(rng: Rng, side: int, colours: Colours) -> tuple[np.ndarray, Texture]:
     """Layers of ridges one behind another."""
-    image, texture = plain(rng, side, colours)
+    image, texture = one_texture(rng, side, colours)
     tone = random_texture(rng, pick(rng, colours), colours)
     for level in np.sort(rng.uniform(0.15, 0.95, count(rng, 2, 5))):
         texture = related_texture(rng, tone, 25)
@@ -67,7 +67,7 @@ def hills(rng: Rng, side: int, colours: Colours) -> tuple[np.ndarray, Texture]:
 
 def panels(rng: Rng, side: int, colours: Colours) -> tuple[np.ndarray, Texture]:
     """A room or a street front: rectangles and slanted planes of different textures."""
-    image, texture = plain(rng, side, colours)
+    image, texture = one_texture(rng, side, colours)
     for _ in range(count(rng, 2, 7)):
         texture = random_texture(rng, pick(rng, colours), colours)
         (x0, x1), (y0, y1) = np.sort(rng.uniform(-0.2, 1.2, (2, 2)), 1) * side
@@ -96,7 +96,7 @@ def litter(rng: Rng, side: int, colours: Colours) -> tuple[np.ndarray, Texture]:
 
 def crowd(rng: Rng, side: int, colours: Colours) -> tuple[np.ndarray, Texture]:
     """Many overlapping things without names, mostly out of focus: what stands behind a subject."""
-    image, texture = plain(rng, side, colours)
+    image, texture = one_texture(rng, side, colours)
     for _ in range(count(rng, 4, 15)):
         size = log_between(rng, 0.05, 0.7) * side
         place = Place(side * rng.random(), side * rng.random(), size, between(rng, 0, 6), log_between(rng, 0.4, 2.5))
@@ -121,7 +121,7 @@ def blend(window: np.ndarray, painted: np.ndarray, cover: np.ndarray) -> None:
 
 def sky(rng: Rng, side: int, colours: Colours) -> tuple[np.ndarray, Texture]:
     """A smooth gradient: sky, studio backdrop, out-of-focus wall."""
-    corners = np.stack([colour(rng, 0.7) if chance(rng, 0.5) else pick(rng, colours) for _ in range(4)])
+    corners = np.stack([random_colour(rng, 0.7) if chance(rng, 0.5) else pick(rng, colours) for _ in range(4)])
     mean = corners.mean(0)
     corners = np.clip(mean + (corners - mean) * between(rng, 0.1, 1), 0, 255).astype(np.uint8).reshape(2, 2, 3)
     image = cv2.resize(corners, (side, side), interpolation=cv2.INTER_LINEAR)
@@ -129,5 +129,5 @@ def sky(rng: Rng, side: int, colours: Colours) -> tuple[np.ndarray, Texture]:
 
 
 KINDS: tuple[Callable[[Rng, int, Colours], tuple[np.ndarray, Texture]], ...] = (
-    plain, plain, horizon, horizon, hills, panels, crowd, crowd, litter, sky,
+    one_texture, one_texture, horizon, horizon, hills, panels, crowd, crowd, litter, sky,
 )  # fmt: skip

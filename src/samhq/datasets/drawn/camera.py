@@ -24,7 +24,7 @@ def photograph(rng: Rng, image: np.ndarray) -> np.ndarray:
         image = noisy(rng, image)
     if chance(rng, 0.12):
         image = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-    return compressed(rng, image) if chance(rng, 0.5) else image
+    return jpeg_compressed(rng, image) if chance(rng, 0.5) else image
 
 
 def vignetted(rng: Rng, image: np.ndarray) -> np.ndarray:
@@ -90,7 +90,7 @@ def noisy(rng: Rng, image: np.ndarray) -> np.ndarray:
     return cv2.multiply(image, cv2.convertScaleAbs(grain, alpha=level, beta=128 * (1 - level)), scale=1 / 128)
 
 
-def compressed(rng: Rng, image: np.ndarray) -> np.ndarray:
+def jpeg_compressed(rng: Rng, image: np.ndarray) -> np.ndarray:
     """The picture after JPEG compression of quality 25 to 95."""
     quality = count(rng, 25, 95)
     _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])

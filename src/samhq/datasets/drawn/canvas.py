@@ -18,7 +18,7 @@ from samhq.datasets.drawn.camera import lit, photograph
 from samhq.datasets.drawn.config import SceneConfig
 from samhq.datasets.drawn.raster import Cover, Place, rasterise
 from samhq.datasets.drawn.shapes import SOLID, THIN, Rng, Shape, between, chance, count, log_between, pick
-from samhq.datasets.drawn.textures import Texture, banks, colour, crop, random_texture, related_texture
+from samhq.datasets.drawn.textures import Texture, banks, crop, random_colour, random_texture, related_texture
 
 THIN_SHARE = 0.03  #: Share of the side; a mask with a smaller mean thickness is thin.
 
@@ -73,8 +73,8 @@ def compose(rng: Rng, config: SceneConfig) -> tuple[np.ndarray, np.ndarray, np.n
 
 def random_mood(rng: Rng) -> Mood:
     """Random colours, light and focus."""
-    vivid, tint, pull = rng.random() ** 0.7, colour(rng, 0.4), between(rng, 0, 0.4)
-    colours = [colour(rng, vivid) * (1 - pull) + tint * pull for _ in range(count(rng, 3, 8))]
+    vivid, tint, pull = rng.random() ** 0.7, random_colour(rng, 0.4), between(rng, 0, 0.4)
+    colours = [random_colour(rng, vivid) * (1 - pull) + tint * pull for _ in range(count(rng, 3, 8))]
     relief = 0.0 if chance(rng, 0.2) else between(rng, 0.1, 1)
     shadow = 0.0 if chance(rng, 0.35) else between(rng, 0.15, 0.8)
     # Most light comes from above.
@@ -146,7 +146,7 @@ def part_textures(rng: Rng, config: SceneConfig, mood: Mood, behind: Texture, nu
     if chance(rng, config.camouflage):
         main = related_texture(rng, behind, log_between(rng, 4, 45))
     else:
-        main = random_texture(rng, pick(rng, mood.colours) if chance(rng, 0.6) else colour(rng), mood.colours)
+        main = random_texture(rng, pick(rng, mood.colours) if chance(rng, 0.6) else random_colour(rng), mood.colours)
     kind, found = rng.random(), [main]
     for _ in range(number - 1):
         if kind < 0.3:

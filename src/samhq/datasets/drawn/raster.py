@@ -98,7 +98,7 @@ def rasterise(shape: Shape, place: Place, side: int, pad: int = 2) -> Cover | No
         lines: dict[int, list[np.ndarray]] = {}
         for ink in part:
             end = ends[number]
-            width = line_width(ink, scale)
+            width = plain_line_width(ink, scale)
             if width and not ink.erase:
                 lines.setdefault(width, []).append(fixed[start:end])
             else:
@@ -110,7 +110,7 @@ def rasterise(shape: Shape, place: Place, side: int, pad: int = 2) -> Cover | No
     return Cover(x0, y0, x1, y1, parts)
 
 
-def line_width(ink: Ink, scale: float) -> int:
+def plain_line_width(ink: Ink, scale: float) -> int:
     """The width in whole pixels of a stroke that a plain line draws well enough, else 0."""
     if ink.widths is None:
         return 0
@@ -133,16 +133,16 @@ def draw(canvas: np.ndarray, ink: Ink, points: np.ndarray, fixed: np.ndarray, sc
         cv2.fillPoly(canvas, [fixed], value, cv2.LINE_AA, SHIFT)
         return
     widths = np.maximum(ink.widths * scale, THINNEST)
-    around = np.rint(outline(points, widths) * (1 << SHIFT)).astype(np.int32)
+    around = np.rint(stroke_outline(points, widths) * (1 << SHIFT)).astype(np.int32)
     cv2.fillPoly(canvas, [around], value, cv2.LINE_AA, SHIFT)
     for end in (0, -1):
         cv2.circle(canvas, fixed[end].tolist(), int(widths[end] * 8), value, -1, cv2.LINE_AA, SHIFT)
 
 
-def outline(points: np.ndarray, widths: np.ndarray) -> np.ndarray:
+def stroke_outline(points: np.ndarray, widths: np.ndarray) -> np.ndarray:
     """The closed outline [2N,2] of a stroke, `widths` in the points' unit.
 
-    >>> outline(np.array([[0.0, 0.0], [2.0, 0.0]]), np.array([1.0, 1.0])).tolist()
+    >>> stroke_outline(np.array([[0.0, 0.0], [2.0, 0.0]]), np.array([1.0, 1.0])).tolist()
     [[0.0, 0.5], [2.0, 0.5], [2.0, -0.5], [0.0, -0.5]]
     """
     along = np.empty_like(points)

@@ -71,7 +71,7 @@ def chance(rng: Rng, probability: float) -> bool:
 
 
 @lru_cache(maxsize=256)
-def steps(number: int) -> np.ndarray:
+def unit_steps(number: int) -> np.ndarray:
     """`number` values from 0 to 1, both included; shared, so never write into it."""
     return np.linspace(0, 1, number)
 
@@ -104,7 +104,7 @@ def superellipse(cx: float, cy: float, rx: float, ry: float, power: float, point
     return np.sign(unit) * np.abs(unit) ** (2 / power) * (rx, ry) + np.array((cx, cy))
 
 
-def box(x0: float, y0: float, x1: float, y1: float) -> np.ndarray:
+def rectangle(x0: float, y0: float, x1: float, y1: float) -> np.ndarray:
     """Outline [4,2] of a rectangle."""
     return np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], float)
 
@@ -128,7 +128,7 @@ def mirrored(half: np.ndarray) -> np.ndarray:
     return np.concatenate([half, half[::-1] * (-1, 1)])
 
 
-def smooth(points: np.ndarray, closed: bool = True, rounds: int = 2) -> np.ndarray:
+def smooth_outline(points: np.ndarray, closed: bool = True, rounds: int = 2) -> np.ndarray:
     """The outline with its corners cut `rounds` times (Chaikin), twice as many points each time."""
     for _ in range(rounds):
         following = np.roll(points, -1, 0) if closed else points[1:]
@@ -143,7 +143,7 @@ def smooth(points: np.ndarray, closed: bool = True, rounds: int = 2) -> np.ndarr
 def stroke(points: Sequence[Sequence[float]] | np.ndarray, start: float, end: float | None = None) -> Ink:
     """A stroke whose width goes from `start` to `end` (the same when None)."""
     line = np.asarray(points, float)
-    return Ink(line, start + steps(len(line)) * (0.0 if end is None else end - start))
+    return Ink(line, start + unit_steps(len(line)) * (0.0 if end is None else end - start))
 
 
 def fourier_radii(rng: Rng, points: int = 56) -> np.ndarray:
@@ -190,7 +190,7 @@ def polygon(rng: Rng) -> Shape:
     turn = np.sort(rng.random(corners)) * TURN if chance(rng, 0.5) else np.arange(corners) * TURN / corners
     radii = rng.uniform(between(rng, 0.25, 1), 1, corners)
     points = np.stack([radii * np.cos(turn), radii * np.sin(turn)], 1)
-    return [[Ink(smooth(points) if chance(rng, 0.3) else points)]]
+    return [[Ink(smooth_outline(points) if chance(rng, 0.3) else points)]]
 
 
 def star(rng: Rng) -> Shape:
@@ -198,7 +198,7 @@ def star(rng: Rng) -> Shape:
     tips, inner = count(rng, 3, 14), between(rng, 0.25, 0.85)
     pattern = pick(rng, [[1, inner], [1, 1, inner, inner], [1, (1 + inner) / 2, inner, (1 + inner) / 2]])
     points = polar(np.tile(pattern, tips))
-    part = [Ink(smooth(points) if chance(rng, 0.4) else points)]
+    part = [Ink(smooth_outline(points) if chance(rng, 0.4) else points)]
     if chance(rng, 0.3):
         part.append(Ink(circle(28) * (inner * between(rng, 0.2, 0.8)), erase=True))
     return [part]
@@ -217,7 +217,7 @@ def ring(rng: Rng) -> Shape:
     return [[Ink(superellipse(0, 0, 1, ry, power)), Ink(hole, erase=True)]]
 
 
-def rounded(rng: Rng) -> Shape:
+def rounded_shape(rng: Rng) -> Shape:
     """An ellipse, a capsule, a box or a rounded box of any aspect."""
     ry = log_between(rng, 0.12, 1)
     if chance(rng, 0.25):
@@ -239,7 +239,7 @@ def cable(rng: Rng) -> Shape:
         turn = np.linspace(0, TURN * between(rng, 1, 4), 90)
         line = np.stack([np.cos(turn), np.sin(turn)], 1) * np.linspace(0.08, 1, 90)[:, None]
     else:
-        line = smooth(np.cumsum(rng.normal(size=(count(rng, 4, 9), 2)) * (0.8, 0.5), 0), closed=False, rounds=3)
+        line = smooth_outline(np.cumsum(rng.normal(size=(count(rng, 4, 9), 2)) * (0.8, 0.5), 0), closed=False, rounds=3)
     width = log_between(rng, 0.01, 0.2)
     return [[stroke(line, width, width * between(rng, 0.3, 1))]]
 
@@ -303,7 +303,7 @@ def letters(rng: Rng) -> Shape:
         after = pick(rng, nodes)
         if chance(rng, 0.3):
             middle = (here[0] + between(rng, -0.7, 0.7), after[1])
-            part.append(stroke(smooth(np.array([here, middle, after], float), False), width))
+            part.append(stroke(smooth_outline(np.array([here, middle, after], float), False), width))
         else:
             part.append(stroke([here, after], width))
         here = after if chance(rng, 0.75) else pick(rng, nodes)
@@ -314,7 +314,7 @@ def profile(rng: Rng) -> Shape:
     """A mirrored profile: vase, bottle, bell, mask, pawn."""
     rows = count(rng, 3, 9)
     half = np.stack([rng.uniform(0.08, 0.8, rows), np.linspace(-1, 1, rows)], 1)
-    outline = mirrored(smooth(half, closed=False) if chance(rng, 0.7) else half)
+    outline = mirrored(smooth_outline(half, closed=False) if chance(rng, 0.7) else half)
     return [[Ink(outline)]]
 
 
@@ -342,6 +342,7 @@ def cross(rng: Rng) -> Shape:
 
 #: Single-part families. Meshes, cables, branches, ferns and bars come out thin more often than not.
 SOLID: tuple[Callable[[Rng], Shape], ...] = (
-    blob, blob, blob, metaballs, polygon, polygon, star, ring, rounded, rounded, letters, profile, crescent, cross,
+    blob, blob, blob, metaballs, polygon, polygon, star, ring, rounded_shape, rounded_shape, letters, profile, crescent,
+    cross,
 )  # fmt: skip
 THIN: tuple[Callable[[Rng], Shape], ...] = (bar, cable, branches, branches, fern, mesh, mesh)

@@ -75,7 +75,7 @@ def crop(rng: Rng, field: np.ndarray, h: int, w: int, zoom: float, how: int = cv
     return np.ascontiguousarray(window)
 
 
-def noise(rng: Rng, h: int, w: int, unit: float) -> np.ndarray:
+def power_law_noise(rng: Rng, h: int, w: int, unit: float) -> np.ndarray:
     """Power-law noise uint8 [h,w], sometimes stretched into fur, bark or brushed metal."""
     field = banks()[int(rng.random() ** 0.8 * len(SLOPES))]
     zoom = pick(rng, [1.0, log_between(rng, 0.7, 6 * unit + 0.8)])
@@ -153,7 +153,7 @@ def writing(rng: Rng, h: int, w: int, unit: float) -> np.ndarray:
     return field
 
 
-def flat(rng: Rng, h: int, w: int, unit: float) -> np.ndarray:
+def uniform(rng: Rng, h: int, w: int, unit: float) -> np.ndarray:
     """One grey uint8 [h,w]."""
     return np.full((h, w), int(rng.integers(0, 256)), np.uint8)
 
@@ -166,7 +166,20 @@ def mixed(rng: Rng, h: int, w: int, unit: float) -> np.ndarray:
 
 
 Field = Callable[[Rng, int, int, float], np.ndarray]
-FIELDS: tuple[Field, ...] = (noise, noise, noise, noise, mosaic, wave, checks, writing, ramp, ramp, flat, mixed)
+FIELDS: tuple[Field, ...] = (
+    power_law_noise,
+    power_law_noise,
+    power_law_noise,
+    power_law_noise,
+    mosaic,
+    wave,
+    checks,
+    writing,
+    ramp,
+    ramp,
+    uniform,
+    mixed,
+)
 
 
 @dataclass(frozen=True)
@@ -189,10 +202,10 @@ class Texture:
         return painted
 
 
-def colour(rng: Rng, vivid: float = 1.0) -> np.ndarray:
+def random_colour(rng: Rng, vivid: float = 1.0) -> np.ndarray:
     """A random RGB colour float [3] in 0..255; most are dull, as in photographs.
 
-    >>> colour(np.random.default_rng(0)).shape
+    >>> random_colour(np.random.default_rng(0)).shape
     (3,)
     """
     hue = np.clip(np.abs((rng.random() * 6 + np.array([0.0, 4.0, 2.0])) % 6 - 3) - 1, 0, 1)
@@ -200,7 +213,7 @@ def colour(rng: Rng, vivid: float = 1.0) -> np.ndarray:
     return 255 * (0.04 + 0.94 * rng.random()) * (1 - saturation * (1 - hue))
 
 
-def palette(rng: Rng, base: np.ndarray, others: list[np.ndarray]) -> np.ndarray:
+def colour_ramp(rng: Rng, base: np.ndarray, others: list[np.ndarray]) -> np.ndarray:
     """A table uint8 [256,1,3] from grey to colour: a faint or strong ramp about `base`, or several colours or steps."""
     kind = rng.random()
     if kind < 0.5:
@@ -225,7 +238,7 @@ def palette(rng: Rng, base: np.ndarray, others: list[np.ndarray]) -> np.ndarray:
 def random_texture(rng: Rng, base: np.ndarray, others: list[np.ndarray]) -> Texture:
     """A texture about the colour `base`, other colours taken from `others`."""
     grain = log_between(rng, 2, 30) if chance(rng, 0.6) else 0.0
-    return Texture(pick(rng, FIELDS), palette(rng, base, others), grain, int(rng.integers(0, 2**31)))
+    return Texture(pick(rng, FIELDS), colour_ramp(rng, base, others), grain, int(rng.integers(0, 2**31)))
 
 
 def related_texture(rng: Rng, like: Texture, shift: float) -> Texture:

@@ -42,10 +42,10 @@ VOID = 255  #: The entry of label maps that belongs to no object and is not scor
 Boxes = Mapping[str, Mapping[str, Mapping[int, tuple[float, float, float, float]]]]
 
 
-def region(pred: Bool[np.ndarray, "H W"], true: Bool[np.ndarray, "H W"]) -> float:
+def region_similarity(pred: Bool[np.ndarray, "H W"], true: Bool[np.ndarray, "H W"]) -> float:
     """J, the IoU of two masks, 0..1; 1 where both are empty.
 
-    >>> region(np.array([[True, True]]), np.array([[True, False]]))
+    >>> region_similarity(np.array([[True, True]]), np.array([[True, False]]))
     0.5
     """
     union = int((pred | true).sum())
@@ -66,7 +66,7 @@ def contour(pred: Bool[np.ndarray, "H W"], true: Bool[np.ndarray, "H W"], tolera
     from scipy.ndimage import distance_transform_edt
 
     reach = math.ceil(tolerance * math.hypot(*pred.shape))
-    predicted_line, true_line = outline(pred), outline(true)
+    predicted_line, true_line = edge_pixels(pred), edge_pixels(true)
     if not predicted_line.any() or not true_line.any():
         return float(predicted_line.any() == true_line.any())
     precision = float((distance_transform_edt(~true_line)[predicted_line] <= reach).mean())
@@ -74,10 +74,10 @@ def contour(pred: Bool[np.ndarray, "H W"], true: Bool[np.ndarray, "H W"], tolera
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
 
-def outline(mask: Bool[np.ndarray, "H W"]) -> Bool[np.ndarray, "H W"]:
+def edge_pixels(mask: Bool[np.ndarray, "H W"]) -> Bool[np.ndarray, "H W"]:
     """Pixels that differ from their neighbour to the right, below, or diagonally below: a line one pixel wide.
 
-    >>> outline(np.array([[False, True, True]])).tolist()
+    >>> edge_pixels(np.array([[False, True, True]])).tolist()
     [[True, False, False]]
     """
     larger = np.pad(mask, ((0, 1), (0, 1)), mode="edge")
@@ -244,7 +244,7 @@ def _sequence_scores(
         known = labels != VOID
         for number in numbers:
             pred, true = masks.get(number, np.zeros(labels.shape, bool)) & known, labels == number
-            scores[number].append((region(pred, true), contour(pred, true)))
+            scores[number].append((region_similarity(pred, true), contour(pred, true)))
     for number, frame_scores in scores.items():
         yield ObjectScores(
             folder.name, number, len(frame_scores), fmean(j for j, _ in frame_scores), fmean(f for _, f in frame_scores)

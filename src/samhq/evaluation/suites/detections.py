@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from samhq.config import HQMode
-from samhq.datasets.coco import CocoPictures, in_order, open_coco, plain_id, segmentation_code
+from samhq.datasets.coco import CocoPictures, in_order, open_coco_pictures, plain_id, segmentation_code
 from samhq.datasets.sample import check_size
 from samhq.errors import ConfigError
 from samhq.evaluation.average_precision import AveragePrecision, average_precision, box_precision
@@ -112,7 +112,7 @@ def evaluate_detections(
         ConfigError: a file of another form, or a detection in a picture that the COCO file does not list.
         ImageError: a picture cannot be read, or has another size than in the COCO file.
     """
-    pictures = truth if isinstance(truth, CocoPictures) else open_coco(Path(truth), images)
+    pictures = truth if isinstance(truth, CocoPictures) else open_coco_pictures(Path(truth), images)
     there = [place for place in range(len(pictures)) if not skip_missing or pictures.lacks(place) is None]
     places = [there[number] for number in spread_places(len(there), limit)]
     boxes_by_image = true_boxes(pictures, places) if detections is None else read_detections(Path(detections), pictures)

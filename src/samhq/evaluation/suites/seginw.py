@@ -13,7 +13,7 @@ from statistics import fmean
 from typing import Any
 
 from samhq.config import HQMode
-from samhq.datasets.coco import open_coco
+from samhq.datasets.coco import open_coco_pictures
 from samhq.errors import ConfigError
 from samhq.evaluation.result import as_json, markdown, per_cent
 from samhq.evaluation.suites.detections import DetectionScores, evaluate_detections, spread_places
@@ -137,7 +137,7 @@ def detect_seginw(
 
     files, loaded = seginw_files(root), load_for_ap(detector)
     for known, path in files.items():
-        pictures = open_coco(path, path.parent)
+        pictures = open_coco_pictures(path, path.parent)
         places = spread_places(len(pictures), limit)
         write_boxes(loaded, pictures, Path(folder) / f"{known}.json", places=places, label=known if progress else None)
     return Path(folder)

@@ -30,10 +30,10 @@ from samhq.types import Encoded
 _PUBLISHED = (HIERA_T, HIERA_S, HIERA_B, HIERA_L)
 
 
-def pooled(x: Float[Tensor, "B H W C"]) -> Float[Tensor, "B h w C"]:
+def max_pooled(x: Float[Tensor, "B H W C"]) -> Float[Tensor, "B h w C"]:
     """The largest value of each square of two by two cells.
 
-    >>> pooled(torch.arange(8.0).view(1, 2, 4, 1)).flatten().tolist()
+    >>> max_pooled(torch.arange(8.0).view(1, 2, 4, 1)).flatten().tolist()
     [5.0, 7.0]
     """
     height, width = x.shape[1] // 2 * 2, x.shape[2] // 2 * 2
@@ -73,7 +73,7 @@ class HieraAttention(nn.Module):
         """The attended values of projected grids, heads side by side."""
         q, k, v = qkv.chunk(3, dim=-1)
         if self.pool:
-            q = pooled(q)
+            q = max_pooled(q)
         out = F.scaled_dot_product_attention(self.heads_of(q), self.heads_of(k), self.heads_of(v))
         return out.transpose(1, 2).reshape(q.shape)
 
@@ -100,7 +100,7 @@ class HieraBlock(nn.Module):
         if self.proj is not None:
             x = self.proj(normed)
         if self.pool:
-            x = pooled(x)
+            x = max_pooled(x)
         x = x + self.attn(normed, self.window)
         return x + self.mlp(self.norm2(x))
 

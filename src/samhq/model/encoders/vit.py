@@ -43,10 +43,10 @@ def relative_table(table: Float[Tensor, "L c"], size: int) -> Float[Tensor, "siz
     return table[steps[:, None] - steps[None, :] + size - 1]
 
 
-def steps(count: int, size: int) -> list[slice]:
+def slices(count: int, size: int) -> list[slice]:
     """Slices of length `size`, at least 1, that cover `count`.
 
-    >>> steps(5, 3)
+    >>> slices(5, 3)
     [slice(0, 3, None), slice(3, 6, None)]
     """
     return [slice(start, start + max(1, size)) for start in range(0, count, max(1, size))]
@@ -102,9 +102,9 @@ class ViTAttention(nn.Module):
         """The same, piece by piece: some windows, or some heads of one window, or some queries of one head."""
         length, out = h * w, torch.empty_like(q)
         rows, columns = self.relative_parts(q, h, w)
-        queries = steps(length, CACHE_BUDGET // length)
-        heads = steps(self.heads, CACHE_BUDGET // length**2)
-        for one in itertools.product(steps(len(q), CACHE_BUDGET // (self.heads * length**2)), heads):
+        queries = slices(length, CACHE_BUDGET // length)
+        heads = slices(self.heads, CACHE_BUDGET // length**2)
+        for one in itertools.product(slices(len(q), CACHE_BUDGET // (self.heads * length**2)), heads):
             for some in queries:
                 piece = (*one, some)
                 bias = (rows[piece][..., :, None] + columns[piece][..., None, :]).flatten(3)

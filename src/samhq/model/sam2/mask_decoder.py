@@ -56,14 +56,14 @@ class MaskDecoder2(MaskDecoder):
     def added_maps(self, attended: Attended, embedding: ImageEmbedding) -> tuple[Tensor, ...]:
         """The finer maps of the prompts' images, coarser first."""
         assert len(embedding.levels) == 2, "SAM 2's decoder needs the image's two finer maps"
-        return rows_of(embedding.levels[::-1], attended.image_index)
+        return row_for_each_prompt(embedding.levels[::-1], attended.image_index)
 
     def bases(self, attended: Attended, embedding: ImageEmbedding) -> tuple[Tensor, ...]:
         """The same in the order of enlargement."""
-        return rows_of(embedding.bases or self.ready(embedding.levels), attended.image_index)
+        return row_for_each_prompt(embedding.bases or self.ready(embedding.levels), attended.image_index)
 
 
-def rows_of(parts: Sequence[Tensor], owner: Int64[Tensor, " P"]) -> tuple[Tensor, ...]:
+def row_for_each_prompt(parts: Sequence[Tensor], owner: Int64[Tensor, " P"]) -> tuple[Tensor, ...]:
     """A row of each tensor for every prompt; one row for all stays one."""
     return tuple(part if part.shape[0] == 1 else part[owner] for part in parts)
 

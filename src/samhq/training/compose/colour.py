@@ -52,7 +52,7 @@ def relit(colour: np.ndarray, own: np.ndarray, there: np.ndarray, rng: np.random
     return np.clip(colour * gain * tint + (there - own) * pull, 0, 255)
 
 
-def shaded(
+def with_shadow(
     image: UInt8[np.ndarray, "S S 3"], alpha: np.ndarray, rng: np.random.Generator
 ) -> UInt8[np.ndarray, "S S 3"]:
     """The picture with the soft shadow of an object with that cover, a little beside it."""

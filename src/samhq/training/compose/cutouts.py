@@ -21,7 +21,7 @@ from samhq.image.suffixes import picture_files
 from samhq.shapes import UInt8
 from samhq.training.augment import HALF
 from samhq.training.compose.canvas import Composite
-from samhq.training.compose.colour import relit, shaded
+from samhq.training.compose.colour import relit, with_shadow
 
 with from_extra("train", "Composing training pictures"):
     import cv2
@@ -92,7 +92,7 @@ def paste(canvas: Composite, files: Sequence[Path], rng: np.random.Generator) ->
     plain = placed[..., :3] / np.maximum(alpha[..., None], 1e-3)
     colour = relit(plain, plain[solid].mean(0), canvas.image[solid].mean(0), rng)
     if rng.random() < 0.3:
-        canvas = canvas.with_image(shaded(canvas.image, alpha, rng))
+        canvas = canvas.with_image(with_shadow(canvas.image, alpha, rng))
     soft = cv2.GaussianBlur(alpha, (0, 0), rng.uniform(0.3, 0.9)) if rng.random() < 0.4 else None
     return canvas.pasted(colour, alpha, "cutout", soft)
 

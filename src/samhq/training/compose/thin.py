@@ -15,7 +15,7 @@ from samhq.extras import from_extra
 from samhq.shapes import Float, UInt8
 from samhq.training.augment import HALF
 from samhq.training.compose.canvas import Composite
-from samhq.training.compose.colour import shaded
+from samhq.training.compose.colour import with_shadow
 
 with from_extra("train", "Composing training pictures"):
     import cv2
@@ -93,7 +93,7 @@ def _one_line(side: int, points_xy: np.ndarray, width: float | np.ndarray) -> Al
     return pen.alpha()
 
 
-def cable(rng: np.random.Generator, side: int) -> list[Alpha]:
+def one_cable(rng: np.random.Generator, side: int) -> list[Alpha]:
     """One smooth cable, across the picture or in a part of it."""
     count = int(rng.integers(2, 7))
     if rng.random() < 0.4:
@@ -105,7 +105,7 @@ def cable(rng: np.random.Generator, side: int) -> list[Alpha]:
 
 def cables(rng: np.random.Generator, side: int) -> list[Alpha]:
     """Two to four cables, each a separate object."""
-    return [cable(rng, side)[0] for _ in range(rng.integers(2, 5))]
+    return [one_cable(rng, side)[0] for _ in range(rng.integers(2, 5))]
 
 
 def loop(rng: np.random.Generator, side: int) -> list[Alpha]:
@@ -194,7 +194,7 @@ def hair(rng: np.random.Generator, side: int) -> list[Alpha]:
     return [pen.alpha()]
 
 
-def wheel(rng: np.random.Generator, side: int) -> list[Alpha]:
+def spoked_wheel(rng: np.random.Generator, side: int) -> list[Alpha]:
     """A rim with spokes."""
     pen, middle, turn = Pen(side), rng.uniform(0.25, 0.75, 2) * side, _turn(rng)
     radius, flat, width = rng.uniform(0.08, 0.35) * side, rng.uniform(0.5, 1), rng.uniform(1, 5) * side / 512
@@ -223,14 +223,14 @@ def rod(rng: np.random.Generator, side: int) -> list[Alpha]:
 
 #: Families of drawn things, and their shares.
 FAMILIES: dict[Callable[[np.random.Generator, int], list[Alpha]], float] = {
-    cable: 0.20,
+    one_cable: 0.20,
     cables: 0.13,
     power_lines: 0.20,
     branch: 0.10,
     vessel: 0.10,
     grid: 0.05,
     hair: 0.05,
-    wheel: 0.05,
+    spoked_wheel: 0.05,
     rod: 0.08,
     loop: 0.04,
 }
@@ -247,7 +247,7 @@ def draw_thin(canvas: Composite, textures: Sequence[UInt8[np.ndarray, "S S 3"]],
         if colour is None or rng.random() < 0.3:
             colour = _coloured(alpha, canvas.image, texture, family, rng)
         if rng.random() < 0.15:
-            canvas = canvas.with_image(shaded(canvas.image, alpha, rng))
+            canvas = canvas.with_image(with_shadow(canvas.image, alpha, rng))
         canvas = canvas.pasted(colour, alpha, "thin", _visible(alpha, family is vessel, rng))
     return canvas
 
