@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 import threading
 import urllib.request
 
@@ -32,6 +34,25 @@ def test_a_port_that_is_taken() -> None:
             Address(port=port).listen()
     with pytest.raises(ConfigError, match="--port"):
         Address(port=99999).listen()
+
+
+def test_small_answers_leave_at_once() -> None:
+    async def without_delay() -> int:
+        seen: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+        def accepted(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            connection = writer.get_extra_info("socket")
+            seen.set_result(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            writer.close()
+
+        listener = Address().listen()
+        async with await asyncio.start_server(accepted, sock=listener):
+            _, writer = await asyncio.open_connection(*listener.getsockname())
+            answer = await asyncio.wait_for(seen, 20)
+            writer.close()
+        return answer
+
+    assert asyncio.run(without_delay()), "Nagle's algorithm holds small answers back for 40 ms"
 
 
 def test_it_answers_until_something_fails() -> None:

@@ -17,12 +17,13 @@ function inTurn<T>(work: () => Promise<T>): Promise<T> {
   return result;
 }
 
-/** Sends one command and applies its answer, without the draft: the page's own is newer. Null where it failed. */
-export function run(command: Command): Promise<Delta | null> {
+/** Sends one command, not before `start`, and applies its answer, without the draft: the page's own is newer. Null where it failed. */
+export function run(command: Command, start?: Promise<unknown>): Promise<Delta | null> {
   const id = pictureId.value;
   return inTurn(async () => {
     if (id === null) return null;
     try {
+      await start;
       const delta = await askJson<Delta>(`/images/${id}/commands`, { json: { command } });
       applyDelta(id, delta);
       return delta;

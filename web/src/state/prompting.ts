@@ -22,13 +22,21 @@ import {
   tool,
 } from "./store";
 
+/** A prompt is stored when its mask is there, and after this time at the latest. */
+const STORE_WITHIN_MS = 100;
+
 /** Puts another draft in place, tells the server, and decodes it where its prompt is what makes the mask. */
 export function change(next: Draft | null, { store = true } = {}): void {
   const value = next && isBlank(next) ? null : next;
   draft.value = value;
   painted.value = value?.edited ? { bitmap: Bitmap.fromRle(value.edited) } : null;
-  if (store) void run({ type: "set_draft", draft: value });
-  void decodeDraft();
+  const decoding = decodeDraft();
+  // The mask comes first: the server does one thing at a time well, and storing the prompt can wait a moment.
+  if (store) void run({ type: "set_draft", draft: value }, Promise.race([decoding, pause(STORE_WITHIN_MS)]));
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resume) => setTimeout(resume, ms));
 }
 
 function isBlank(value: Draft): boolean {
