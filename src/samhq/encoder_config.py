@@ -276,6 +276,7 @@ class EfficientNetLiteConfig(EncoderConfig):
     families: ClassVar[tuple[str, str]] = ("samhq small", "samhq small HQ")
     hq_level: ClassVar[HQLevel] = "stride4"
     normalisation: ClassVar[Normalisation] = Normalisation((127.0,) * 3, (128.0,) * 3)
+    batch_norm_eps: ClassVar[float] = 1e-3
 
     stem: int = 32
     channels: tuple[int, ...] = (16, 24, 40, 80, 112, 192, 320)

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import math
 import operator
-from typing import Any, TypeVar, get_args
+from typing import Any, get_args
 
 from samhq.errors import ConfigError, did_you_mean
-
-Word = TypeVar("Word", bound=str)
 
 
 def whole_number(name: str, value: Any, least: int, most: int | None = None) -> int:

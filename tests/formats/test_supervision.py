@@ -10,9 +10,10 @@ from tests.results.drawn import scene
 
 import samhq
 from samhq.errors import ConfigError, MissingExtraError, PromptError
-from samhq.formats.supervision import from_detections, sam_records, to_detections
+from samhq.formats.supervision import from_detections, to_detections
 from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam
+from samhq.results.annotation import record_from_annotation
 from samhq.results.picture import Picture
 
 
@@ -33,7 +34,8 @@ def test_detections_hold_the_objects():
 def test_its_own_reader_of_sam_records_gives_the_same_masks():
     library = pytest.importorskip("supervision")
     one = scene()
-    found = library.Detections.from_sam(sam_records(one))
+    records = [record_from_annotation(item) | {"segmentation": item.mask} for _, item in one.objects]
+    found = library.Detections.from_sam(records)
     by_area = sorted((item for _, item in one.objects), key=lambda item: -item.area)
     np.testing.assert_array_equal(found.mask, [item.mask for item in by_area])
     ours = to_detections(one)
@@ -50,7 +52,6 @@ def test_no_objects_are_no_detections(monkeypatch):
     for name in ("xyxy", "mask", "confidence", "class_id"):
         assert getattr(found, name).dtype == getattr(some, name).dtype
     assert some[some.class_id > 9].is_empty()
-    assert sam_records(nothing) == []
     monkeypatch.setitem(sys.modules, "supervision", None)
     with pytest.raises(MissingExtraError, match=r"samhq\[supervision\]"):
         to_detections(nothing)

@@ -16,8 +16,7 @@ from samhq.errors import ConfigError, ImageError
 from samhq.image.sources import ArraySource
 from samhq.image.windows import Window
 from samhq.inference.seams import Instance
-from samhq.inference.tiles import segment_tiles, tiled_records
-from samhq.masks import rle
+from samhq.inference.tiles import segment_tiles
 
 Found = Iterator[tuple[np.ndarray, float, Any]]
 
@@ -241,44 +240,8 @@ def test_scores_are_weighted_by_what_each_tile_contributed() -> None:
     assert instance.score == pytest.approx(0.75 * 0.9 + 0.25 * 0.5)
 
 
-@pytest.mark.parametrize("coded", [rle.encode, rle.uncompressed, np.asarray], ids=["rle", "uncompressed", "mask"])
-def test_records_are_the_whole_pictures(coded: Callable[[np.ndarray], Any]) -> None:
-    labels = cells(3)
-    height, width = labels.shape
-
-    def records_of(pixels: np.ndarray) -> Iterator[dict[str, Any]]:
-        for mask, _, about in by_label(pixels):
-            y, x = np.argwhere(mask)[0].tolist()
-            yield {
-                "segmentation": coded(mask),
-                "area": int(mask.sum()),
-                "bbox": [0, 0, 1, 1],
-                "predicted_iou": 0.75,
-                "point_coords": [[x, y]],
-                "stability_score": 0.5,
-                "crop_box": [0, 0, pixels.shape[1], pixels.shape[0]],
-                "label": about,
-            }
-
-    records = tiled_records(painted(labels), records_of, tile=60, overlap=20)
-    assert sorted(record["label"] for record in records) == np.unique(labels).tolist()
-    for record in records:
-        mask = rle.decode(record["segmentation"])
-        assert np.array_equal(mask, labels == record["label"])
-        assert record["area"] == mask.sum()
-        (x, y), box = record["point_coords"][0], record["crop_box"]
-        assert mask[y, x]
-        assert box[2:] == [60, 60]
-        assert box[0] <= x < box[0] + 60
-        rows, columns = np.nonzero(mask)
-        assert record["bbox"] == [columns.min(), rows.min(), np.ptp(columns), np.ptp(rows)]
-        assert (record["predicted_iou"], record["stability_score"]) == (0.75, 0.5)
-    assert (height, width) == tuple(records[0]["segmentation"]["size"])
-
-
 def test_nothing_found_is_nothing() -> None:
     assert segment_tiles(painted(np.zeros((50, 50), int)), by_label, tile=30, overlap=10) == []
-    assert tiled_records(painted(np.zeros((50, 50), int)), lambda _: (), tile=30, overlap=10, progress=True) == []
 
 
 def test_masks_of_another_size_are_refused() -> None:

@@ -12,8 +12,7 @@ import numpy as np
 
 from samhq.errors import PromptError
 from samhq.extras import from_extra
-from samhq.results.annotation import record_from_annotation
-from samhq.results.picture import Picture, as_picture
+from samhq.results.picture import as_picture
 from samhq.results.prompt import Prompt
 
 
@@ -73,11 +72,6 @@ def from_detections(detections: Any, *, masks: bool = True) -> list[Prompt]:
 def _known(scores: Any, row: int) -> float | None:
     """The row's score, None where there is none."""
     return None if scores is None or np.isnan(scores[row]) else float(scores[row])
-
-
-def sam_records(picture: Picture) -> list[dict[str, Any]]:
-    """The objects as segment-anything's records with bool masks, for `Detections.from_sam`; needs no extra."""
-    return [record_from_annotation(item) | {"segmentation": item.mask} for _, item in picture.objects]
 
 
 def _supervision() -> Any:

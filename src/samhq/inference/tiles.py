@@ -22,8 +22,6 @@ from samhq.progress import counted
 
 #: The masks of a window uint8 [h,w,3]: for each a bool mask [h,w] or its RLE, a score, and any value to keep with it.
 MasksOf = Callable[[np.ndarray], Iterable[tuple[Any, float, Any]]]
-#: The records of a window as segment-anything's automatic mask generator gives them, in any output mode.
-RecordsOf = Callable[[np.ndarray], Iterable[Mapping[str, Any]]]
 
 
 def segment_tiles(
@@ -52,35 +50,6 @@ def segment_tiles(
     return merge(views, tiles, source.size_hw)
 
 
-def tiled_records(
-    source: PictureSource,
-    records_of: RecordsOf,
-    *,
-    tile: int = 1024,
-    overlap: int | None = None,
-    start_xy: tuple[int, int] = (0, 0),
-    progress: bool = False,
-) -> list[dict[str, Any]]:
-    """Records of the whole picture, as segment-anything's `coco_rle` mode writes them; see `segment_tiles`.
-
-    `segmentation` (compressed RLE), `area` and `bbox` (x, y, w, h, with w and h one less than in pixels) belong to the
-    whole object, and `predicted_iou` is the mean over its views. `point_coords` in the picture's pixels,
-    `stability_score`, `crop_box` (the tile) and other entries are those of the view with most of the object's pixels.
-    `records_of` may give any output mode.
-
-    Raises:
-        ConfigError, ImageError: as `segment_tiles`; a picture of 2^32 pixels or more, which COCO's RLE cannot count.
-    """
-
-    def masks_of(pixels: np.ndarray) -> Iterator[tuple[Any, float, Any]]:
-        for record in records_of(pixels):
-            yield record["segmentation"], float(record.get("predicted_iou", 1.0)), record
-
-    tiles = tile_grid(source.size_hw, tile, overlap, start_xy)
-    instances = segment_tiles(source, masks_of, tile=tile, overlap=overlap, start_xy=start_xy, progress=progress)
-    return [_record(instance, tiles[instance.views[0].tile], source.size_hw) for instance in instances]
-
-
 def _look(source: PictureSource, tile: Tile, number: int, masks_of: MasksOf) -> Iterator[Seen]:
     for mask, score, about in masks_of(source.read(tile.window)):
         pixels = rle.decode(mask, tile.window.hw) if isinstance(mask, Mapping) else as_array(mask)
@@ -93,18 +62,3 @@ def _look(source: PictureSource, tile: Tile, number: int, masks_of: MasksOf) -> 
         kept = Piece.of(pixels[tile.keep.slices(tile.window)], tile.keep.x0, tile.keep.y0)
         if kept.area:
             yield Seen(kept, number, float(score), about)
-
-
-def _record(instance: Instance, tile: Tile, size_hw: tuple[int, int]) -> dict[str, Any]:
-    view, window = instance.views[0].about, tile.window
-    x, y, width, height = instance.piece.bbox_xywh
-    changed: dict[str, Any] = {
-        "segmentation": instance.piece.rle(size_hw),
-        "area": instance.piece.area,
-        "bbox": [x, y, width - 1, height - 1],
-        "predicted_iou": instance.score,
-        "crop_box": [window.x0, window.y0, window.hw[1], window.hw[0]],
-    }
-    if view.get("point_coords") is not None:
-        changed["point_coords"] = [[x + window.x0, y + window.y0] for x, y in view["point_coords"]]
-    return {**view, **changed}

@@ -22,9 +22,6 @@ from samhq.model.encoders.tensor_shapes import Recognised, TensorShapes
 from samhq.model.layers import LayerNorm2d, folded, untouched
 from samhq.types import Encoded
 
-#: Epsilon of batch normalisation in the published weights.
-_EPS = 1e-3
-
 
 class SameConvNorm(nn.Module):
     """A convolution without bias and the batch normalisation after it, computed as one convolution.
@@ -38,7 +35,7 @@ class SameConvNorm(nn.Module):
         before = (kernel - stride) // 2 if stride > 1 else kernel // 2
         self.padding = (before, kernel - stride - before) * 2
         self.c = nn.Conv2d(inp, out, kernel, stride, groups=groups, bias=False)
-        self.bn = nn.BatchNorm2d(out, eps=_EPS)
+        self.bn = nn.BatchNorm2d(out, eps=EfficientNetLiteConfig.batch_norm_eps)
 
     def forward(self, x: Float[Tensor, "B c h w"]) -> Float[Tensor, "B C H W"]:
         """The normalised map, half the size at stride 2."""

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from samhq.config import HIERA_B, HIERA_L, HIERA_S, HIERA_T
+from samhq.config import HIERA_B, HIERA_L, HIERA_S, HIERA_T, MAP_NORM_EPS
 from samhq.encoder_config import HieraConfig
 from samhq.errors import CheckpointError
 from samhq.model.encoders.tensor_shapes import Recognised, TensorShapes
@@ -88,9 +88,9 @@ class HieraBlock(nn.Module):
     def __init__(self, dim: int, out: int, heads: int, window: int, mlp_ratio: int, *, pool: bool) -> None:
         super().__init__()
         self.window, self.pool = window, pool
-        self.norm1 = nn.LayerNorm(dim, eps=1e-6)
+        self.norm1 = nn.LayerNorm(dim, eps=MAP_NORM_EPS)
         self.attn = HieraAttention(dim, out, heads, pool=pool)
-        self.norm2 = nn.LayerNorm(out, eps=1e-6)
+        self.norm2 = nn.LayerNorm(out, eps=MAP_NORM_EPS)
         self.mlp = MLP(out, mlp_ratio * out, out, 2, act=F.gelu)
         self.proj = nn.Linear(dim, out) if dim != out else None
 

@@ -27,7 +27,6 @@ _FINER = 3
 _SHIFT = 4
 _FULL_TURN = 2 * np.pi
 
-Points = Float[np.ndarray, "N 2"]
 Alpha = Float[np.ndarray, "S S"]
 
 
