@@ -26,14 +26,27 @@ def test_auto_is_cuda_or_the_cpu_and_never_what_is_not_tested(
     assert as_device(None) == as_device("auto") == torch.device(chosen)
 
 
-@pytest.mark.parametrize("hardware", [(False, False), (True, False), (False, True)])
-def test_auto_is_bfloat16_where_hardware_multiplies_it(
-    hardware: tuple[bool, bool], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("instructions", "faster"),
+    [
+        ({"avx512_f"}, False),
+        ({"avx512_f", "avx512_bf16"}, False),  # Intel without AMX
+        ({"avx512_f", "avx512_bf16", "amx_tile", "amx_bf16"}, True),
+        ({"avx512_f", "avx512_bf16", "sse4a"}, True),  # AMD
+        ({"sse4a"}, False),
+    ],
+)
+def test_auto_is_bfloat16_where_it_is_the_faster_type(
+    instructions: set[str], faster: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: hardware[0])
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: hardware[1])
-    assert as_dtype("auto") is (torch.bfloat16 if any(hardware) else torch.float32)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: dict.fromkeys(instructions, True), raising=False)
+    assert as_dtype("auto") is (torch.bfloat16 if faster else torch.float32)
     assert as_dtype("auto", torch.device("mps")) is torch.float32
+
+
+def test_auto_is_float32_where_pytorch_cannot_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    assert as_dtype("auto") is torch.float32
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:99", "", "cpu:x", 99, -3, 1.5, ["cpu"]])

@@ -39,7 +39,7 @@ class ModelSettings:
     else cpu]"""
 
     dtype: Dtype = "float32"
-    """Number type of the weights. auto: bfloat16 if the device multiplies it in hardware, else float32."""
+    """Number type of the weights. auto: bfloat16 if the device multiplies it faster, else float32."""
 
     @property
     def hq_mode(self) -> HQMode | None:

@@ -52,7 +52,7 @@ def benchmark(
     Parameters:
         model: A published name, a weights file or a folder. [default: the starter in the package]
         device: cpu, cuda, cuda:1, ... [default: cuda where there is one, else cpu]
-        dtype: Number type of the weights. auto: bfloat16 if the device multiplies it in hardware, else float32. Repeat
+        dtype: Number type of the weights. auto: bfloat16 if the device multiplies it faster, else float32. Repeat
             to compare. [default: float32]
         decode: Number of boxes to decode in one call. Repeat for several numbers. [default: 1 and 16]
         everything: Points along each side of the grid for whole-image segmentation. 0: do not measure it.

@@ -47,7 +47,7 @@ def embed(
         model: A name from `samhq models`, a weights file, a folder or a hub id. [default: the starter in the package]
         device: cpu, cuda, cuda:1, mps, ... [default: cuda where there is one, else cpu]
         dtype: Number type of the weights. Give `samhq segment` and `samhq everything` the same one: they encode again
-            for another type. auto: bfloat16 if the device multiplies it in hardware, else float32.
+            for another type. auto: bfloat16 if the device multiplies it faster, else float32.
         store: Number type of stored embeddings. float16 takes half the space and gives nearly the same masks.
         workers: Number of processes, each with its own model and one thread (OMP_NUM_THREADS for more). 0: this
             process, with all cores.

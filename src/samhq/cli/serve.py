@@ -67,7 +67,7 @@ def serve(
         model: A name that `samhq models` lists, a weights file, a folder or a hub id. [default: the starter in the
             package]
         device: cpu, cuda, cuda:1, mps, ... [default: cuda where there is one, else cpu]
-        dtype: Of the weights; auto is bfloat16 where the device multiplies it in hardware.
+        dtype: Of the weights; auto is bfloat16 where the device multiplies it faster.
         detector: What finds objects by name: a detector's name, folder or hub id. [default: grounding-dino-tiny]
         max_pixels: Larger pictures are refused.
         max_bytes: Larger uploads are refused.

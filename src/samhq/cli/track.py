@@ -115,7 +115,7 @@ class VideoModelFlags:
     """cpu, cuda, cuda:1, mps, ... [default: cuda where there is one, else cpu]"""
 
     dtype: Dtype = "float32"
-    """Number type of the weights. auto: bfloat16 if the device multiplies it in hardware, else float32."""
+    """Number type of the weights. auto: bfloat16 if the device multiplies it faster, else float32."""
 
     memory_dtype: Literal["bfloat16", "float32"] = "bfloat16"
     """Number type of stored memories."""

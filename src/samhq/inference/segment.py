@@ -327,7 +327,7 @@ def load(
     `source` is a published name ("sam_hq_vit_b"; `samhq models` lists them), a file, a folder, or a hub id; or the
     weights themselves: a file's bytes, a file opened in binary mode, or a state dict. `device` is "cpu", "cuda", "mps"
     and others; "auto", the default, is CUDA if there is one, else the CPU. `dtype` is "float32", "bfloat16", "float16",
-    or "auto": bfloat16 if the device multiplies it in hardware, else float32.
+    or "auto": bfloat16 if the device multiplies it faster, else float32.
 
     Raises:
         ConfigError: an unknown name, device or dtype.
