@@ -20,6 +20,7 @@ from samhq.image.crops import Crop, crop_boxes
 from samhq.image.frame import Frame
 from samhq.image.transform import to_pixels
 from samhq.inference.candidates import scored_candidates
+from samhq.inference.drafts import Drafts
 from samhq.inference.enlarge import Enlarged, Enlarger
 from samhq.masks import runs
 from samhq.model.sam import Sam
@@ -53,13 +54,15 @@ def propose(
     """
     size_hw = (image.shape[0], image.shape[1])
     boxes = crop_boxes(size_hw, config.crop_n_layers, config.crop_overlap_ratio)
-    passing = config.replace(pred_iou_thresh=0.0, stability_score_thresh=0.0) if keep_all else config
+    passing = config
+    if keep_all:
+        passing = config.replace(pred_iou_thresh=0.0, stability_score_thresh=0.0, draft_first=False)
     grids = [config.grid(layer) for _, layer in boxes]
     proposals: list[Proposal] = []
     best = Best()
     done, total = 0, sum(map(len, grids))
     for number, ((crop, _), grid) in enumerate(zip(boxes, grids, strict=True)):
-        view = _Crop.look(model, image, crop, number, embedding if number == 0 else None)
+        view = _Crop.look(model, image, crop, number, passing, embedding if number == 0 else None)
         for points in _batches(grid * view.size_wh, _batch(model, config)):
             more, reached = view.proposals(model, points, passing)
             proposals += more
@@ -80,9 +83,18 @@ class _Crop:
     frame: Frame
     embedding: ImageEmbedding
     enlarger: Enlarger
+    drafts: Drafts | None
 
     @classmethod
-    def look(cls, model: Sam, image: np.ndarray, crop: Crop, number: int, embedding: ImageEmbedding | None) -> _Crop:
+    def look(
+        cls,
+        model: Sam,
+        image: np.ndarray,
+        crop: Crop,
+        number: int,
+        config: AutomaticConfig,
+        embedding: ImageEmbedding | None,
+    ) -> _Crop:
         x0, y0, x1, y1 = crop
         side = model.config.side
         frame = Frame.fit((y1 - y0, x1 - x0), side, squash=model.config.second)
@@ -91,7 +103,8 @@ class _Crop:
             pixels, _ = to_pixels(image[y0:y1, x0:x1], side, normalisation, squashed=frame.squashed)
             embedding = model.encode(pixels.to(model.device))
         enlarger = Enlarger(frame, 4 * model.config.grid, model.device)
-        return cls(crop, number, (image.shape[0], image.shape[1]), frame, model.prepared(embedding), enlarger)
+        drafts = Drafts(frame, crop, config) if config.draft_first else None
+        return cls(crop, number, (image.shape[0], image.shape[1]), frame, model.prepared(embedding), enlarger, drafts)
 
     @property
     def size_wh(self) -> np.ndarray:
@@ -99,7 +112,8 @@ class _Crop:
 
     def proposals(self, model: Sam, points: np.ndarray, config: AutomaticConfig) -> tuple[list[Proposal], Best]:
         """The proposals of a batch of points [N,2], in pixels of the crop, and the highest scores of its masks."""
-        scores, passing, logits = scored_candidates(model, self.embedding, self._prompts(points, model.device), config)
+        prompts = self._prompts(points, model.device)
+        scores, passing, logits = scored_candidates(model, self.embedding, prompts, config, self.drafts)
         rows = points[passing.nonzero()[:, 0].cpu().numpy()] + self.crop[:2]
         masks = self.enlarger.masks(logits, config.mask_threshold, config.stability_score_offset)
         proposals, best = [], Best(float(scores.max()))
@@ -110,6 +124,8 @@ class _Crop:
                 changes, box = self._placed(mask)
                 if not near_crop_edge(np.array([box]), self.crop, self.size_hw)[0]:
                     proposals.append(Proposal(self.number, tuple(point), box, iou, stability, changes))
+                    if self.drafts is not None:
+                        self.drafts.add(box, iou)
         return proposals, best
 
     def _prompts(self, points: np.ndarray, device: torch.device) -> Prompts:

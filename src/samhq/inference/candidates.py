@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float32
 from torch import Tensor
 
 from samhq.config import Candidates, HQMode
+from samhq.inference.drafts import Drafts
 from samhq.masks import holes
 from samhq.model.sam import Sam
 from samhq.results.automatic_config import AutomaticConfig
@@ -23,16 +24,22 @@ _CPU_PAINTED = 2  #: Points to compute masks for at a time on a CPU; more do not
 
 
 def scored_candidates(
-    model: Sam, embedding: ImageEmbedding, prompts: Prompts, config: AutomaticConfig
+    model: Sam, embedding: ImageEmbedding, prompts: Prompts, config: AutomaticConfig, drafts: Drafts | None = None
 ) -> tuple[Float32[Tensor, "P K"], Bool[Tensor, "P K"], Tensor]:
-    """Scores of all masks, which of them pass, and the logits [M,4g,4g] of those that pass."""
+    """Scores of all masks, which of them pass, and the logits [M,4g,4g] of those that pass.
+
+    With `drafts`, masks with an HQ part also have to pass as drafts, unless points get several masks or two passes.
+    """
     own = policy(model, config)
     attended, choice = model.choose(model.attend(embedding, prompts), embedding, *own)
     scores = choice.iou.float()
     passing = torch.ones_like(scores).bool()
     if config.pred_iou_thresh > 0 and not config.second_pass:
         passing = scores > config.pred_iou_thresh
-    logits = _painted(model, embedding, attended, choice, passing)
+    if drafts is not None and choice.hq != "off" and scores.shape[1] == 1 and not config.second_pass:
+        passing, logits = _painted_if_promising(model, embedding, attended, choice, passing, drafts)
+    else:
+        logits = _painted(model, embedding, attended, choice, passing)
     if config.second_pass:
         scores, logits = second_pass(model, embedding, prompts, logits, own[1])
         passing = scores > config.pred_iou_thresh if config.pred_iou_thresh > 0 else passing
@@ -80,6 +87,32 @@ def _painted(
     size = _CPU_PAINTED if model.device.type == "cpu" else len(passing)
     parts = [slice(start, start + size) for start in range(0, len(passing), size)]
     return torch.cat([_paint(model, embedding, attended, choice, part)[passing[part]] for part in parts])
+
+
+def _painted_if_promising(
+    model: Sam,
+    embedding: ImageEmbedding,
+    attended: Attended,
+    choice: Choice,
+    passing: Bool[Tensor, "P 1"],
+    drafts: Drafts,
+) -> tuple[Bool[Tensor, "P 1"], Tensor]:
+    """Which points pass as drafts too, and the logits [M,4g,4g] of their masks."""
+    promising, parts = passing.clone(), []
+    rows = passing[:, 0].nonzero()[:, 0]
+    for some in rows.split(_CPU_PAINTED if model.device.type == "cpu" else max(1, len(rows))):
+        chosen = Choice(choice.masks[some], choice.iou[some], choice.hq)
+        state = attended[some]
+        state = replace(state, upscaled=model.mask_decoder.upscaled(state, embedding))  # Both parts need them.
+        logits, _ = model.mask_decoder.logits(state, embedding, chosen.masks, "off")
+        assert logits is not None
+        good = promising[some, 0] = drafts.promising(logits[:, 0], chosen.iou[:, 0])
+        if bool(good.any()):
+            _, hq_logits = model.mask_decoder.logits(state[good], embedding, chosen.masks[good], "only")
+            assert hq_logits is not None
+            parts.append((hq_logits if choice.hq == "only" else logits[good] + hq_logits)[:, 0])
+    side = 4 * model.config.grid
+    return promising, torch.cat(parts) if parts else attended.image.new_zeros(0, side, side)
 
 
 def _paint(model: Sam, embedding: ImageEmbedding, attended: Attended, choice: Choice, part: slice) -> Tensor:

@@ -50,7 +50,8 @@ def segment_everything(
         picture, embedding, file_name = read_image(image), None, file_name_of(image)
     with _watching(progress) as watch:
         proposals = propose(sam, picture, chosen, embedding=embedding, keep_all=keep_all, watch=watch)
-    ran = chosen.replace(pred_iou_thresh=0.0, stability_score_thresh=0.0) if keep_all else chosen
+    free = {"pred_iou_thresh": 0.0, "stability_score_thresh": 0.0, "draft_first": False}
+    ran = chosen.replace(**free) if keep_all else chosen
     return Everything(picture, proposals, chosen, ran, sam.config.name, file_name)
 
 

@@ -80,6 +80,9 @@ class AutomaticConfig:
     low_res_region_area: int = 0
     """Fill holes and remove specks of at most this many low-resolution pixels before enlarging, as in SAM 2."""
 
+    draft_first: bool = False
+    """For HQ models: compute a point's HQ mask only if SAM's part of it is promising. Faster, nearly the same masks."""
+
     def __post_init__(self) -> None:
         if (self.points_per_side is None) == (self.point_grids is None):
             came = "neither" if self.points_per_side is None else "both"
@@ -111,6 +114,7 @@ class AutomaticConfig:
         for name, words in (("candidates", Candidates), ("hq", HQMode)):
             if getattr(self, name) is not None:
                 options.one_of(name, getattr(self, name), words)
+        checked["draft_first"] = options.yes_or_no("draft_first", self.draft_first)
         for name, value in checked.items():
             object.__setattr__(self, name, value)
 

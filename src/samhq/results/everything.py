@@ -36,6 +36,7 @@ _ROWS = 256  #: Pixels of a picture that are tinted at a time.
 _LEAST = ("pred_iou_thresh", "stability_score_thresh")  #: Masks below the run's own value are lost.
 #: The same for results read from a record.
 _LEAST_SAVED, _MOST_SAVED = ("min_mask_region_area",), ("box_nms_thresh", "crop_nms_thresh")
+_MOST_DRAFTED = ("box_nms_thresh",)  #: `draft_first` drops copies of better masks while it runs.
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,6 +137,8 @@ class Everything:
         `min_mask_region_area`. Masks that the run rejected are lost, unless it ran with `keep_all`. A result read from
         a record has also lost masks that were dropped as duplicates and regions that were cleaned away.
 
+        After a run with `draft_first`, the stability threshold cannot change and `box_nms_thresh` cannot rise.
+
         Raises:
             ConfigError: another name, or a threshold that needs lost masks.
         """
@@ -148,7 +151,10 @@ class Everything:
             ran, limit = max(getattr(self.ran, name), 0.0), max(getattr(config, name), 0.0)
             if limit < ran:
                 raise _lost(f"{name} of at least {ran}", limit)
-        for name in _MOST_SAVED if self.saved else ():
+        drafted = self.ran.draft_first
+        if drafted and config.stability_score_thresh != self.ran.stability_score_thresh:
+            raise _lost(f"stability_score_thresh {self.ran.stability_score_thresh}", config.stability_score_thresh)
+        for name in _MOST_SAVED if self.saved else _MOST_DRAFTED if drafted else ():
             ran, limit = getattr(self.ran, name), getattr(config, name)
             if limit > ran:
                 raise _lost(f"{name} of at most {ran}", limit)

@@ -54,19 +54,22 @@ def nms(
     """
     left = np.argsort(-scores.astype(np.float32), kind="stable")
     corners = boxes.astype(np.float32)
-    areas = (corners[:, 2] - corners[:, 0]) * (corners[:, 3] - corners[:, 1])
     kept = []
     while len(left):
         best, left = int(left[0]), left[1:]
         kept.append(best)
-        left = left[~(_iou(corners, areas, best, left) > threshold)]
+        left = left[~(box_iou(corners[best], corners[left]) > threshold)]
     return np.array(kept, np.int64)
 
 
-def _iou(corners: Float32[np.ndarray, "M 4"], areas: np.ndarray, one: int, others: np.ndarray) -> np.ndarray:
-    """IoU of one box with others; not a number where both have no area."""
-    low = np.maximum(corners[one, :2], corners[others, :2])
-    high = np.minimum(corners[one, 2:], corners[others, 2:])
+def box_iou(box: Float32[np.ndarray, " 4"], others: Float32[np.ndarray, "M 4"]) -> Float32[np.ndarray, " M"]:
+    """The IoU of one box with others; not a number where both have no area.
+
+    >>> box_iou(np.array([0, 0, 2, 2], np.float32), np.array([[0, 0, 2, 1], [2, 0, 4, 2]], np.float32)).tolist()
+    [0.5, 0.0]
+    """
+    low, high = np.maximum(box[:2], others[:, :2]), np.minimum(box[2:], others[:, 2:])
     shared = np.maximum(high - low, 0).prod(axis=1)
+    area, areas = (box[2] - box[0]) * (box[3] - box[1]), (others[:, 2] - others[:, 0]) * (others[:, 3] - others[:, 1])
     with np.errstate(invalid="ignore"):
-        return np.asarray(shared / (areas[one] + areas[others] - shared))
+        return np.asarray(shared / (area + areas - shared))
