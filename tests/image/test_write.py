@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from samhq.image.write import write_mask, write_overlay, write_picture
+from samhq.image.write import write_mask, write_masks, write_overlay, write_picture
 
 
 @pytest.mark.usefixtures("unchecked")
@@ -56,3 +56,25 @@ def test_a_picture_that_does_not_fit_on_the_disk_is_not_there(tmp_path: Path, su
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert [path.name for path in tmp_path.iterdir()] == [f"whole{suffix}"]
+
+
+def test_masks_are_written_in_order_and_made_where_they_are_written(tmp_path: Path) -> None:
+    masks = np.random.default_rng(0).random((9, 20, 30)) > 0.5
+    made: list[int] = []
+
+    def mask(number: int) -> np.ndarray:
+        made.append(number)
+        return masks[number]
+
+    paths = write_masks([tmp_path / f"{number}.png" for number in range(9)], mask)
+    assert sorted(made) == list(range(9))
+    for path, expected in zip(paths, masks, strict=True):
+        with Image.open(path) as png:
+            assert np.array_equal(np.asarray(png), expected * 255)
+    assert write_masks([], mask) == []
+
+
+def test_the_error_of_one_of_several_masks_is_raised(tmp_path: Path) -> None:
+    (tmp_path / "1.png").mkdir()
+    with pytest.raises(OSError, match=r"1\.png"):
+        write_masks([tmp_path / f"{number}.png" for number in range(3)], lambda _: np.ones((2, 2), np.bool_))

@@ -174,3 +174,10 @@ def test_masks_without_pixels_have_codes(shape):
     codes = encode(np.zeros(shape, bool))
     codes = codes if isinstance(codes, list) else [codes]
     assert [decode(code).shape for code in codes] == [shape[-2:]] * len(codes)
+
+
+def test_large_masks_are_encoded_as_small_ones():
+    """Above 256 rows a mask is transposed in parts."""
+    mask = np.random.default_rng(3).random((700, 90)) > 0.5
+    expected = coco.encode(np.asfortranarray(mask.astype(np.uint8)))["counts"].decode()
+    assert encode(mask)["counts"] == expected

