@@ -40,13 +40,10 @@ _OF_WEIGHTS = "that of the weights"
     AutomaticConfig,
     leave_out=_NO_FLAGS,
     unset={"pred_iou_thresh": _OF_WEIGHTS, "stability_score_thresh": _OF_WEIGHTS},
+    draft_first=Parameter(negative=""),
 )
 class AutomaticFlags:
     """Points and crops, and which masks to keep: fields of `samhq.AutomaticConfig`."""
-
-    draft_first: Annotated[bool, Parameter(negative="")] = False
-    """For HQ models: compute a point's HQ mask only if SAM's part of it is promising. Faster, nearly the same
-    masks."""
 
     def config(self, model: ModelFlags, defaults: Defaults = NO_DEFAULTS) -> AutomaticConfig:
         """The settings for a model whose weights have these defaults.
