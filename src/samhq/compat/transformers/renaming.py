@@ -1,4 +1,4 @@
-"""A module whose parameters and state dict have transformers' names, whatever its inner modules are called.
+"""A module whose parameters, modules and state dict have transformers' names, whatever its inner modules are called.
 
 The names come from the table in `checkpoint/naming.py`. Knows nothing about the work of modules.
 """
@@ -12,46 +12,77 @@ from torch import Tensor, nn
 
 from samhq.checkpoint.load import fit
 from samhq.checkpoint.naming import POSITIONAL, POSITIONAL_COPY, to_transformers
+from samhq.compat.transformers.module_names import Aliased, ModuleNames, descendant, with_aliases
 from samhq.errors import CheckpointError
 
 
-class Renamed(nn.Module):
-    """`state_dict`, `load_state_dict`, `named_parameters` and `named_buffers` use transformers' names.
+class Renamed(Aliased):
+    """Names of modules, parameters, buffers and tensors of the state dict are transformers'.
 
     State dicts are transformers' own, also inside a larger module, with both names of the positional matrix, of which
-    loading needs one. That matrix is a buffer here, not a parameter, as in training. Parameters that were added later
-    (adapters) keep their inner names.
+    loading needs one. That matrix is a buffer here, not a parameter, as in training. `get_submodule` finds modules by
+    transformers' names and by their inner ones, and setting an attribute by transformers' name replaces the module of
+    that name. So tools that look for modules by name and wrap them, as PEFT does, work as with transformers' models.
+    Modules that were added later, such as adapters, are named after the module that holds them.
     """
 
-    _outward: dict[str, str]
+    _names: ModuleNames
 
     def _name(self, inside: str, original: str) -> None:
-        """Makes the table: `inside...` here is `original...` in the original layout."""
+        """Makes the tables: `inside...` here is `original...` in the original layout."""
         keys = [key for key in super().state_dict() if key.startswith(inside)]
         renamed = to_transformers({original + key.removeprefix(inside): key for key in keys})
-        self._outward = {here: there for there, here in renamed.items()}
+        self._names = ModuleNames.of({here: there for there, here in renamed.items()})
+        self.take_aliases(self._names.aliases.get("", {}))
+
+    def named_modules(
+        self, memo: set[nn.Module] | None = None, prefix: str = "", remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, nn.Module]]:
+        """Modules with transformers' names, such as `vision_encoder.layers.0.attn.qkv`.
+
+        A container that transformers does not have keeps its own name within the module that holds it.
+        """
+        for name, module in super().named_modules(memo, "", remove_duplicate):
+            yield _under(prefix, self._names.outward(name)), module
 
     def named_parameters(
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, nn.Parameter]]:
         """Parameters with transformers' names, such as `vision_encoder.layers.0.layer_norm1.weight`."""
-        for name, parameter in super().named_parameters("", recurse, remove_duplicate):
-            yield _under(prefix, self._outward.get(name, name)), parameter
+        for name, parameter in self._members("_parameters", recurse, remove_duplicate):
+            yield _under(prefix, self._names.outward(name)), parameter
 
     def named_buffers(
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Tensor]]:
         """Buffers with transformers' names."""
-        for name, buffer in super().named_buffers("", recurse, remove_duplicate):
-            yield _under(prefix, self._outward.get(name, name)), buffer
+        for name, buffer in self._members("_buffers", recurse, remove_duplicate):
+            yield _under(prefix, self._names.outward(name)), buffer
+
+    def _members(self, kind: str, recurse: bool, remove_duplicate: bool) -> Iterator[tuple[str, Any]]:
+        """Parameters or buffers with their inner names, each tensor once with `remove_duplicate`."""
+        seen: set[int] = set()
+        modules = super().named_modules(remove_duplicate=remove_duplicate) if recurse else [("", self)]
+        for place, module in modules:
+            for name, value in getattr(module, kind).items():
+                if value is None or (remove_duplicate and id(value) in seen):
+                    continue
+                seen.add(id(value))
+                yield _under(place, name), value
+
+    def get_submodule(self, target: str) -> nn.Module:
+        """The module of a name, transformers' or its own here; raises AttributeError if there is none."""
+        inner = self._names.inward(target)
+        module = descendant(self, inner)
+        return with_aliases(module, self._names.aliases[inner]) if inner in self._names.aliases else module
 
     def state_dict(self, *args: Any, **kwargs: Any) -> Any:
         """All tensors by transformers' names; arguments as for any module."""
         prefix = kwargs.get("prefix", "")
         state = super().state_dict(*args, **kwargs)
-        for here, there in self._outward.items():
-            state[prefix + there] = state.pop(prefix + here)
-        if POSITIONAL in self._outward.values():
+        for key in [key for key in state if key.startswith(prefix)]:
+            state[prefix + self._names.outward(key.removeprefix(prefix))] = state.pop(key)
+        if prefix + POSITIONAL in state:
             state[prefix + POSITIONAL_COPY] = state[prefix + POSITIONAL]
         return state
 
@@ -80,9 +111,8 @@ class Renamed(nn.Module):
         copy = state_dict.pop(prefix + POSITIONAL_COPY, None)
         if copy is not None:
             state_dict.setdefault(prefix + POSITIONAL, copy)
-        for here, there in self._outward.items():
-            if prefix + there in state_dict:
-                state_dict[prefix + here] = state_dict.pop(prefix + there)
+        for key in [key for key in state_dict if key.startswith(prefix)]:
+            state_dict[prefix + self._names.inward(key.removeprefix(prefix))] = state_dict.pop(key)
         super()._load_from_state_dict(state_dict, prefix, *args)
 
 
