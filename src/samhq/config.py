@@ -93,6 +93,8 @@ class Defaults:
     hq: HQMode | None = None  #: The HQ mode.
     #: Objects with a box prompt get a second look in a crop with this share of their longer side as margin.
     refine_margin: float | None = None
+    #: Thin objects with a second look get a closer one, in tiles of 1 / `thin_zoom` of their longer side.
+    thin_zoom: float | None = None
     click_mask: ClickMask | None = None  #: Which mask answers a single click; "best" where None.
 
     def stated(self) -> dict[str, Any]:

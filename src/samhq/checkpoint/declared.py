@@ -25,6 +25,7 @@ _EXAMPLES = {
     "stability_score_thresh": 0.95,
     "hq": "add",
     "refine_margin": 0.5,
+    "thin_zoom": 1.5,
     "click_mask": "single",
 }
 #: The values that a setting of words may have.

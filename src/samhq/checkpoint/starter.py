@@ -10,8 +10,8 @@ from samhq.errors import CheckpointError
 
 STARTER = "starter"  #: The name that stands for it where a model is expected.
 FILENAME = f"{STARTER}.safetensors"
-#: Settings found after the file was made; they replace those in its header. See "Everything" in docs/starter.md.
-TUNED: Mapping[str, object] = {"defaults.stability_score_thresh": 0.85}
+#: Settings found after the file was made; they replace those in its header. See docs/starter.md.
+TUNED: Mapping[str, object] = {"defaults.stability_score_thresh": 0.85, "defaults.thin_zoom": 1.5}
 
 
 def starter_path() -> Path:

@@ -25,6 +25,7 @@ from samhq.image.sources import ArraySource, PictureSource
 from samhq.image.transform import to_pixels
 from samhq.image.windows import Tile, Window, tile_grid, whole
 from samhq.inference.prompts import flatten
+from samhq.inference.thin_look import is_thin, look_closer, tile_side
 from samhq.masks.regions import Piece
 from samhq.model.sam import Sam
 from samhq.options import real_number
@@ -108,9 +109,13 @@ class Looker:
     margin: float
     hq: HQMode | None
     tiled: bool = True  #: Whether a crop larger than the model's square is seen in tiles, not reduced to it.
+    #: Thin objects get a closer look, in tiles of 1 / `thin_zoom` of their longer side; 0: they do not.
+    thin_zoom: float = 0
 
     def __post_init__(self) -> None:
         real_number("margin", self.margin, 0)
+        if self.thin_zoom:
+            real_number("thin_zoom", self.thin_zoom, 1)
 
     @property
     def side(self) -> int:
@@ -119,6 +124,25 @@ class Looker:
 
     def refined(self, prompt: Prompt, coarse: Coarse) -> Refined | None:
         """The object segmented again, or None if that cannot enlarge it or finds something else."""
+        second = self._second(prompt, coarse)
+        return self._closer(coarse, second) if self.thin_zoom else second
+
+    def _closer(self, coarse: Coarse, second: Refined | None) -> Refined | None:
+        """A thin object after a closer look; `second` if it is not thin, or no tile would enlarge it further."""
+        if second is None:
+            box = coarse.box()
+            piece = Piece.of(coarse.mask(box), box.x0, box.y0) if box.area else None
+        else:
+            piece = second.piece
+        if piece is None or not is_thin(piece.mask):
+            return second
+        zoom = self.side / tile_side(piece.window, self.thin_zoom) / coarse.scale
+        if zoom < _GAIN * (1 if second is None else second.zoom):
+            return second
+        closer = look_closer(self.model, self.source, piece, self.thin_zoom, self.hq)
+        return second if closer is None else Refined(closer.piece, closer.score, zoom)
+
+    def _second(self, prompt: Prompt, coarse: Coarse) -> Refined | None:
         box = _meant(coarse.box(), prompt, self.source.size_hw)
         if not box.area:
             return None
@@ -220,14 +244,21 @@ def _points_in(window: Window, prompt: Prompt, size_hw: tuple[int, int]) -> tupl
 
 
 def look_again(
-    model: Sam, result: Segmentation, *, margin: float, hq: HQMode | None, tiled: bool = True, boxes_only: bool = False
+    model: Sam,
+    result: Segmentation,
+    *,
+    margin: float,
+    hq: HQMode | None,
+    tiled: bool = True,
+    thin_zoom: float = 0,
+    boxes_only: bool = False,
 ) -> Segmentation:
     """The best mask of every prompt of `result`, segmented again at full resolution; see `samhq.refine`.
 
     Raises:
-        ConfigError: a margin that is negative or not finite; an HQ mask from a plain SAM.
+        ConfigError: a margin that is negative or not finite, a zoom below 1; an HQ mask from a plain SAM.
     """
-    looker = Looker(model, ArraySource(result.image), margin, hq, tiled)
+    looker = Looker(model, ArraySource(result.image), margin, hq, tiled, thin_zoom)
     masks, scores, logits = result.masks.copy(), result.scores.copy(), result.low_res_logits[:, 0].copy()
     for number, prompt in enumerate(result.prompts):
         if boxes_only and prompt.box is None:

@@ -39,12 +39,14 @@ def main() -> None:
     parser.add_argument("--pred-iou-thresh", type=float, default=None)
     parser.add_argument("--stability-score-thresh", type=float, default=None)
     parser.add_argument("--refine-margin", type=float, default=None)
+    parser.add_argument("--thin-zoom", type=float, default=None)
     parser.add_argument("--click-mask", choices=get_args(ClickMask), default=None)
     args = parser.parse_args()
     defaults = Defaults(
         args.pred_iou_thresh,
         args.stability_score_thresh,
         refine_margin=args.refine_margin,
+        thin_zoom=args.thin_zoom,
         click_mask=args.click_mask,
     )
     publish(args.checkpoint, args.path, side=args.side, defaults=defaults)

@@ -1,0 +1,95 @@
+"""A closer look at thin objects: tiles smaller than the object, each enlarged to the model's square.
+
+A low-resolution mask has a cell for 4 x 4 pixels of the square, so wires, branches and grids that fill a crop are lost
+or come out too thick. In a tile of two thirds of the object's length they are half as wide again.
+
+Holds the pixels of one tile at a time. Knows nothing of files or formats.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool
+from PIL import Image
+
+from samhq.config import HQMode
+from samhq.image.boxes import boxes_from_masks
+from samhq.image.sources import PictureSource
+from samhq.image.transform import to_pixels
+from samhq.image.windows import Window, tile_grid, whole
+from samhq.inference.prompts import flatten
+from samhq.masks.regions import Piece
+from samhq.model.sam import Sam
+from samhq.results.prompt import Prompt
+
+#: An object is thin if no circle inside its mask is wider than this share of the longer side of the mask's box.
+THIN = 0.1
+_FEWEST_PIXELS = 8  #: A tile with fewer pixels of the mask keeps them as they are.
+_DOUBT = 2  #: Pixels around the known part of the mask that its box has in a tile.
+_JUDGED = 384  #: Longer side of the reduced mask whose width is measured.
+
+
+@dataclass(frozen=True, eq=False)
+class Closer:
+    """The mask after a closer look, and the mean of the predicted IoU of its tiles."""
+
+    piece: Piece
+    score: float
+
+
+def is_thin(mask: Bool[np.ndarray, "h w"]) -> bool:
+    """Whether no circle inside the mask is wider than `THIN` of the longer side of its box; false for an empty mask."""
+    from scipy.ndimage import distance_transform_edt
+
+    if not mask.any():
+        return False
+    x0, y0, x1, y1 = boxes_from_masks(mask).tolist()
+    part = mask[y0 : y1 + 1, x0 : x1 + 1]
+    if max(part.shape) > _JUDGED:
+        picture = Image.fromarray(part.view(np.uint8) * np.uint8(255))
+        picture.thumbnail((_JUDGED, _JUDGED), Image.Resampling.BOX)
+        part = np.asarray(picture) >= 128
+    return bool(2 * distance_transform_edt(np.pad(part, 1)).max() <= THIN * max(part.shape))
+
+
+def look_closer(model: Sam, source: PictureSource, piece: Piece, zoom: float, hq: HQMode | None) -> Closer | None:
+    """The object of `piece` segmented again in tiles of 1 / `zoom` of the longer side of its box.
+
+    In each tile the prompt is the part of the mask that is there, with its box. None if nothing is left.
+    """
+    box, size_hw = piece.window, source.size_hw
+    side = tile_side(box, zoom)
+    around = Window(box.x0 - side // 8, box.y0 - side // 8, box.x1 + side // 8, box.y1 + side // 8).meet(whole(size_hw))
+    first, canvas = piece.inside(around), np.zeros(around.hw, bool)
+    scores = []
+    for tile in tile_grid(around.hw, side, side // 3):
+        known = first[tile.window.slices()]
+        if np.count_nonzero(known) >= _FEWEST_PIXELS:
+            picture = source.read(tile.window.shift(around.x0, around.y0))
+            known, score = _looked(model, picture, known, hq)
+            scores.append(score)
+        canvas[tile.core.slices()] = known[tile.core.slices(tile.window)]
+    if not scores or not canvas.any():
+        return None
+    return Closer(Piece.of(canvas, around.x0, around.y0), float(np.mean(scores)))
+
+
+def tile_side(box: Window, zoom: float) -> int:
+    """The side of the tiles for an object with that box, in the picture's pixels."""
+    return max(8, math.ceil(max(box.hw) / zoom))
+
+
+def _looked(
+    model: Sam, picture: np.ndarray, known: Bool[np.ndarray, "h w"], hq: HQMode | None
+) -> tuple[Bool[np.ndarray, "h w"], float]:
+    """The mask in a tile and its predicted IoU, from what is known of it."""
+    config = model.config
+    pixels, frame = to_pixels(picture, config.side, config.encoder.normalisation, squashed=config.second)
+    box = boxes_from_masks(known) + np.array([-_DOUBT, -_DOUBT, 1 + _DOUBT, 1 + _DOUBT])
+    prompt = Prompt(box=box.clip(0, [*known.shape[::-1]] * 2), mask=known)
+    embedding = model.encode(pixels.to(model.device))
+    low = model.decode(embedding, flatten([prompt], frame).to(model.device), candidates="single", hq=model.hq_mode(hq))
+    return frame.masks_to_image(low.logits)[0, 0].cpu().numpy(), float(low.iou[0, 0])
