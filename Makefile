@@ -10,7 +10,7 @@ PHOTOS ?= ../shared/photos
 STAGES ?= 320:4:76m,448:2:38m
 STARTER_SETTINGS ?= --pred-iou-thresh 0.4 --stability-score-thresh 0.75 --refine-margin 0.5 --click-mask single
 
-.PHONY: help demo test test-slow test-browser serve web check-web check fmt docs notebooks package test-lowest photographs starter-card train-starter bench bench-onnx bench-everything clean
+.PHONY: help demo test test-slow test-browser screenshots serve web check-web check fmt docs notebooks package test-lowest photographs starter-card train-starter bench bench-onnx bench-everything clean
 
 help:            ## what there is
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort
@@ -47,6 +47,9 @@ test-browser: $(VENV)/.installed web/node_modules/.installed  ## the labelling p
 	test -d out/browser/node_modules/onnxruntime-web || npm install --prefix out/browser --no-save --no-audit --no-fund \
 		--ignore-scripts --loglevel error onnxruntime-web@1.30.0
 	$(THREADS) $(BIN)/python -m pytest -m browser -rs --durations=5 tests/browser
+
+screenshots: $(VENV)/.installed  ## the pictures of docs/serve.md, from the real page in Chromium
+	$(BIN)/python -m tests.browser.screenshots docs
 
 serve: $(VENV)/.installed  ## the labelling page on three demo photographs with the embedded starter, offline
 	mkdir -p out/serve

@@ -48,6 +48,10 @@ def test_a_reload_in_the_middle_loses_nothing(label: Open) -> None:
     page = label()
     page.click(*CUP)
     page.press("Enter")
+    page.press("c")
+    page.page.keyboard.type("saucer")
+    page.page.keyboard.press("Enter")
+    page.until(lambda: page.page.locator("#class").input_value() == "saucer")
     page.click(*SAUCER)
     page.press("b")
     page.drag((60, 60), (110, 80), (140, 60))
@@ -57,6 +61,7 @@ def test_a_reload_in_the_middle_loses_nothing(label: Open) -> None:
     page.opened()
     after = page.settle()
     assert (after["draft"], after["objects"]) == (before["draft"], before["objects"])
+    assert page.page.locator("#class").input_value() == "saucer"
     back = page.press("Control+z")
     assert back["draft"]["edited"] is None
     assert near(back["draft"]["points"], SAUCER)

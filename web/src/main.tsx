@@ -1,4 +1,5 @@
 /** The start of the page: the token, what the server is, its pictures, and the one that was open last. */
+import { effect } from "@preact/signals";
 import { render } from "preact";
 import { askJson, takeToken } from "./api/client";
 import type { Info } from "./api/types";
@@ -22,12 +23,21 @@ async function begin(): Promise<void> {
   try {
     store.info.value = await askJson<Info>("/info");
     await Promise.all([refreshClasses(), refreshPictures()]);
-    store.classId.value ??= store.classes.value[0]?.id ?? null;
+    takeClass();
     await openFirst();
     if (!store.info.value.model.ready) await waitForModel();
   } catch (error) {
     failed(error);
   }
+}
+
+/** The class that was chosen last, where this project has it, else the first; later choices are kept for the next visit. */
+function takeClass(): void {
+  const rows = store.classes.value;
+  store.classId.value = (rows.find(({ id }) => id === store.lastClass.value) ?? rows[0])?.id ?? null;
+  effect(() => {
+    store.lastClass.value = store.classId.value ?? 0;
+  });
 }
 
 /** The picture that the address names (`#image=3`), else the first that is not done. */

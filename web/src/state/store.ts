@@ -31,6 +31,7 @@ export const brushRadius = kept("brush", 12);
 export const cleaning = kept("clean", 64);
 /** The class of the next object. */
 export const classId = signal<number | null>(null);
+export const lastClass = kept("class", 0);
 export const hq = kept<Hq>("hq", "add");
 export const overlap = kept<Overlap>("overlap", "keep");
 

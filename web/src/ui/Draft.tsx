@@ -40,6 +40,7 @@ function Candidates() {
   const answer = store.decoded.value;
   const value = store.draft.value;
   if (value?.edited) return <p class="hint">Painted by hand. A point or a box goes on from here.</p>;
+  if (!value && store.selection.value.size) return <p class="hint">Change its class, or mend it with the brush.</p>;
   if (!answer || !value) return <p class="hint">Click the object, or drag a box around it.</p>;
   const chosen = chosenCandidate(answer, value);
   return (
