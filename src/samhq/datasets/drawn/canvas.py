@@ -315,7 +315,7 @@ def collect(canvas: Canvas, config: SceneConfig) -> tuple[np.ndarray, np.ndarray
     masks = wholes + [part for _, part in pieces]
     parents = np.array([-1] * len(wholes) + [parent for parent, _ in pieces], np.int64)
     stack = np.stack(masks) if masks else np.zeros((0, *canvas.label.shape), bool)
-    return stack, np.array([is_thin(mask) for mask in masks], bool), parents
+    return stack, np.array([shows_thin(mask) for mask in masks], bool), parents
 
 
 def full_size(seen: np.ndarray, cover: Cover, side: int) -> np.ndarray:
@@ -339,11 +339,11 @@ def seen_parts(cover: Cover, seen: np.ndarray, area: int, config: SceneConfig) -
     return [full_size(mask, cover, config.side) for _, mask in fit[: config.parts]]
 
 
-def is_thin(mask: np.ndarray) -> bool:
+def shows_thin(mask: np.ndarray) -> bool:
     """Whether a mask [S,S] is mostly thinner than 3 % of the side: four times its mean distance to its edge.
 
     >>> disc = np.hypot(*np.mgrid[-32:32, -32:32]) < 20
-    >>> is_thin(disc), is_thin(disc & (np.arange(64) == 30))
+    >>> shows_thin(disc), shows_thin(disc & (np.arange(64) == 30))
     (False, True)
     """
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
