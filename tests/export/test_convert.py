@@ -96,7 +96,7 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path, hq: Sam, monkeypatch: p
         export(hq, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [ENCODER]
     assert (tmp_path / ENCODER).read_text() == "older"
-    for step in ("check", "seal"):
+    for step in ("check_file", "seal"):
         monkeypatch.setattr(convert, step, lambda path: None)
     (tmp_path / f"{ENCODER}.data").write_text("weights of the older one")
     assert export(hq, tmp_path) == [tmp_path / DECODER, tmp_path / ENCODER]
