@@ -79,7 +79,7 @@ fmt: $(VENV)/.installed  ## mend what lint and format can mend
 	$(BIN)/ruff format .
 
 docs: $(VENV)/.installed  ## the documentation site, into out/site; a broken link fails; needs no network
-	NO_MKDOCS_2_WARNING=1 $(THREADS) $(BIN)/python -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(THREADS) $(BIN)/python -m mkdocs build --strict
 	@echo "read it: $(BIN)/python -m http.server --directory out/site"
 
 notebooks: $(VENV)/.installed  ## run the notebooks and keep their outputs; NOTEBOOKS="predictor video_frames" for some

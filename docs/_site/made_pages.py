@@ -5,6 +5,7 @@ Gives Markdown by the page's path; knows nothing about MkDocs.
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 from importlib import import_module
@@ -21,6 +22,7 @@ COPIED = {
     "reference/changes.md": "CHANGELOG.md",
     "reference/contributing.md": "CONTRIBUTING.md",
     "notebooks/index.md": "notebooks/README.md",
+    "examples/index.md": "examples/README.md",
 }
 
 #: Groups of public names: page, title, first sentence, and the modules whose names belong there; the longest counts.
@@ -66,6 +68,16 @@ BESIDE = {"OnnxPredictor": "samhq.runtime", "OnnxSegmenter": "samhq.runtime"}
 def copied_pages() -> dict[str, str]:
     """The repository's own pages, as they are."""
     return {page: (ROOT / source).read_text(encoding="utf-8") for page, source in COPIED.items()}
+
+
+def example_pages() -> dict[str, str]:
+    """A page of each example: what it says about itself, and its code."""
+    pages = {}
+    for path in sorted((ROOT / "examples").glob("*.py")):
+        code = path.read_text(encoding="utf-8")
+        title = (ast.get_docstring(ast.parse(code)) or path.stem).splitlines()[0].rstrip(".")
+        pages[f"examples/{path.stem}.md"] = f"# {title}\n\n`examples/{path.name}`\n\n```python\n{code}```\n"
+    return pages
 
 
 def command_pages() -> dict[str, str]:

@@ -69,12 +69,23 @@ def test_a_module_without_a_group_is_refused(hooks: ModuleType) -> None:
         ("../../notebooks/video.ipynb", "guides", None, "../notebooks/video.md"),
         ("video.ipynb", "notebooks", "notebooks/README.md", "video.md"),
         ("../docs/video.md", "notebooks", "notebooks/README.md", "../video.md"),
+        ("../docs/video.md", "notebooks", "notebooks/video.md", "../video.md"),
+        ("segment.py", "examples", "examples/README.md", "segment.md"),
+        ("../examples/segment.py", "", None, "examples/segment.md"),
     ],
 )
 def test_links_between_files_lead_to_pages(
     hooks: ModuleType, link: str, here: str, source: str | None, there: str
 ) -> None:
     assert hooks._target(link, here, source) == there
+
+
+def test_a_word_for_the_tests_leaves_a_fence_a_fence(hooks: ModuleType) -> None:
+    from types import SimpleNamespace
+
+    page = SimpleNamespace(file=SimpleNamespace(src_uri="video.md"))
+    text = "    ```python no-run\n    x = 1\n    ```\n```python\ny\n```\n"
+    assert hooks.on_page_markdown(text, page=page) == text.replace(" no-run", "")
 
 
 def test_a_notebook_becomes_a_page(hooks: ModuleType, tmp_path: Path) -> None:
@@ -107,12 +118,15 @@ class Resources(HTMLParser):
     def __init__(self, page: str) -> None:
         super().__init__()
         self.loaded: list[str] = []
+        self.links: list[str] = []
         self.ids: set[str] = set()
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
         self.ids |= {given["id"] or ""} if "id" in given else set()
+        if tag == "a" and given.get("href"):
+            self.links.append(given["href"] or "")
         address = given.get(LOADED.get(tag, ""))
         if address and given.get("rel") not in ("canonical", "next", "prev"):
             self.loaded.append(address)
@@ -124,7 +138,7 @@ def test_the_site_is_whole_and_loads_nothing_from_elsewhere(tmp_path: Path) -> N
     site = tmp_path / "site"
     environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
     built = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(site)],
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(site)],
         cwd=ROOT,
         env=environment,
         capture_output=True,
@@ -137,9 +151,12 @@ def test_the_site_is_whole_and_loads_nothing_from_elsewhere(tmp_path: Path) -> N
     for page in site.rglob("*.html"):
         seen = Resources(page.read_text(encoding="utf-8"))
         ids |= seen.ids
+        assert "<p>```" not in page.read_text(encoding="utf-8"), f"{page}: a fence that is shown as text"
         assert [address for address in seen.loaded if re.match(r"(https?:)?//", address)] == [], page
         if page.name != "404.html":  # its addresses begin at the root of a server
             files = [address.split("?")[0].split("#")[0] for address in seen.loaded if not address.startswith("data:")]
             assert [file for file in files if not (page.parent / file).exists()] == [], page
+            inside = [link.split("#")[0] for link in seen.links if not re.match(r"[a-z]+:|#|\.?$", link)]
+            assert [link for link in inside if not (page.parent / link).exists()] == [], page
     assert {f"{module}.{name}" for name, module in samhq._WHERE.items()} <= ids
     assert {page.stem for page in (site / "reference" / "commands").glob("*.html")} == commands()
