@@ -34,7 +34,7 @@ from samhq.serve.project import Project
 
 @dataclass(frozen=True)
 class MadeMask:
-    """A mask that was made for a command: its RLE, the predicted IoU, and which run made it."""
+    """A mask made for a command: its RLE, the predicted IoU, and the id of the model run that made it."""
 
     code: rle.RLE
     score: float | None = None
@@ -63,7 +63,7 @@ class Editing:
         return self.rows[one]
 
     def class_id(self, wanted: int | None) -> int:
-        """The class of a new object: the one wanted, or the first.
+        """The class of a new object: the requested one, or the first class.
 
         Raises:
             Fault: there is none with this id.
@@ -80,12 +80,12 @@ class Editing:
         self.change.draft = (None if before is None else json.loads(before), after)
 
     def policy(self, overlap: Overlap | None) -> Overlap:
-        """What happens to pixels that objects share: as a command says, or the project."""
+        """The rule for pixels that objects share: the command's, or else the project's."""
         setting = self.project.settings.get("overlap")
         return overlap or (setting if setting in ("newest", "oldest") else "keep")
 
     def place(self, code: rle.RLE, policy: Overlap, itself: str | None = None) -> Row | None:
-        """The columns of a new mask after shared pixels were given to one object; None where it is left with none."""
+        """The columns of a new mask after each shared pixel went to one object; None if no pixel is left."""
         columns = mask_columns(code)
         others = [row for row in self.rows.values() if row["id"] != itself]
         if policy == "oldest":
@@ -139,7 +139,7 @@ def run_command(
     job.
 
     Raises:
-        Fault: the command names what is not there or locked, or the picture was changed meanwhile.
+        Fault: the command names something that does not exist or is locked, or the picture has changed since.
     """
     with project.transaction() as database:
         image = project.image(image_id)

@@ -20,8 +20,8 @@ from samhq.results.prompt import Prompt, candidates_for
 from samhq.serve.faults import Fault
 from samhq.serve.messages import MaskRequest, PromptFields
 
-HQ, CLEAR = "HQ", "0"  #: names of the HQ mask, and of SAM's mask for clear prompts
-_PADDING = 4  #: what follows the header begins at a multiple of this
+HQ, CLEAR = "HQ", "0"  #: The names of the HQ mask and of SAM's mask for clear prompts.
+_PADDING = 4  #: The data after the header begins at a multiple of this many bytes.
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,10 +34,10 @@ class Candidate:
 
 
 def prompt_of(fields: PromptFields) -> Prompt:
-    """The library's prompt for one that was sent.
+    """The library's prompt for a prompt from a request.
 
     Raises:
-        Fault: nothing is asked, or there is not one label for each point.
+        Fault: the prompt is empty, or the numbers of points and labels differ.
     """
     if len(fields.points) != len(fields.labels):
         raise Fault(
@@ -58,10 +58,10 @@ def prompt_of(fields: PromptFields) -> Prompt:
 def possible_masks(
     segmenter: Segmenter, encoded: EncodedImage, prompt: Prompt, hq: HQMode | None, *, only_chosen: bool = False
 ) -> list[Candidate]:
-    """The masks that a prompt may mean, the one that `Segmenter.segment` gives first.
+    """The masks that a prompt may mean; the first is the one that `Segmenter.segment` gives.
 
-    Of HQ models the HQ mask and SAM's three, best first; of others SAM's three, after the one for clear prompts where
-    `segment` gives that one.
+    HQ models give the HQ mask and SAM's three, best first. Other models give SAM's three, after the mask for clear
+    prompts if `segment` gives that one.
 
     Raises:
         PromptError: coordinates that cannot be used.
@@ -108,10 +108,10 @@ def packed_candidates(found: list[Candidate], encoded: EncodedImage, about: dict
 def full_mask(segmenter: Segmenter, encoded: EncodedImage, request: MaskRequest) -> tuple[rle.RLE, float]:
     """A prompt's mask at the picture's own size as RLE, and its predicted IoU.
 
-    Without a candidate it is what `samhq segment` gives, with a second look where `refine` or the weights ask for one.
+    Without a candidate the mask equals that of `samhq segment`, with a second look if `refine` or the weights say so.
 
     Raises:
-        Fault: there is no such candidate, or nothing is asked.
+        Fault: there is no such candidate, or the prompt is empty.
         PromptError, ConfigError: as `possible_masks`.
     """
     prompt = prompt_of(request)

@@ -12,7 +12,7 @@ from starlette.responses import StreamingResponse
 
 from samhq.serve.faults import fault_body, fault_of
 
-_SECONDS = 0.1  #: between two looks at the work
+_SECONDS = 0.1  #: Seconds between two calls of `look`.
 
 
 def event(name: str, data: Any) -> str:
@@ -25,9 +25,9 @@ def event(name: str, data: Any) -> str:
 
 
 def follow(future: Future[Any], look: Callable[[], Any], end: Callable[[], tuple[str, Any]]) -> StreamingResponse:
-    """Events `progress` with what `look` says, each time that it says something new, and at last the event of `end`.
+    """A `progress` event each time that `look` returns something new, then the event that `end` returns.
 
-    Where the work or `end` raises, the last event is `error`.
+    If the work or `end` raises an error, the last event is `error`.
     """
 
     async def events() -> AsyncIterator[str]:

@@ -23,13 +23,13 @@ from samhq.serve.pictures import PictureStore
 from samhq.serve.project import Project, now
 from samhq.storage import digest
 
-_NEED_EXTRA = {"geotiff": ("rasterio", "geo")}  #: formats, their package and its extra
-_DETECTOR_SOURCES = ("text",)  #: the score of these objects is a detector's
+_NEED_EXTRA = {"geotiff": ("rasterio", "geo")}  #: Formats with the package that they need and its extra.
+_DETECTOR_SOURCES = ("text",)  #: The score of objects from this source is a detector's.
 
 
 @dataclass(frozen=True)
 class Exported:
-    """A file to be downloaded; `folder` is temporary and goes after it was sent."""
+    """A file to download; `folder` is temporary and is deleted after the file was sent."""
 
     path: Path
     folder: Path
@@ -38,14 +38,14 @@ class Exported:
 
 
 def formats() -> list[dict[str, Any]]:
-    """All formats, and whether the packages that they need are there."""
+    """All formats, and whether the packages that they need are installed."""
     return [{"name": name, "about": one.about, "available": _missing(name) is None} for name, one in FORMATS.items()]
 
 
 def export_pictures(
     project: Project, pictures: PictureStore, name: str, ids: Sequence[int], options: WriteOptions
 ) -> Exported:
-    """Pictures with their objects in a format: one file where the format makes one, else a ZIP.
+    """Pictures with their objects in a format: one file if the format has one, else a ZIP.
 
     Raises:
         Fault: an unknown format, one whose package is missing, or pictures that cannot be read.
@@ -79,7 +79,7 @@ def write_training_data(project: Project, pictures: PictureStore, path: Path) ->
     Pictures without objects are left out. The file names pictures by their whole paths.
 
     Raises:
-        Fault: there is no object.
+        Fault: there are no objects.
     """
     rows = [row for row in project.images() if row["status"] != "skip" and row["n_objects"]]
     if not rows:
@@ -96,7 +96,7 @@ def write_training_data(project: Project, pictures: PictureStore, path: Path) ->
 
 
 def _missing(name: str) -> str | None:
-    """The package that a format needs and that is not installed."""
+    """The package that a format needs and that is not installed; None if nothing is missing."""
     package, _ = _NEED_EXTRA.get(name, (None, None))
     return package if package is not None and importlib.util.find_spec(package) is None else None
 

@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 
 from samhq.errors import MissingExtraError, SamHQError
 
-#: What programs read in place of the sentence, by status.
+#: The code for programs, by status.
 CODES = {
     400: "bad_host",
     401: "bad_token",
@@ -25,11 +25,11 @@ CODES = {
     501: "missing_extra",
     503: "full",
 }
-WAIT_SECONDS = 1  #: after which a client that was refused for lack of room may try again
+WAIT_SECONDS = 1  #: Seconds after which a client may try again when the queue was full.
 
 
 class Fault(HTTPException):
-    """An answer in place of the one that was asked for; `message` has the three parts of any error."""
+    """An error as the answer to a request; `message` has the three parts of every error."""
 
     def __init__(self, status: int, message: str, code: str | None = None) -> None:
         headers = {"Retry-After": str(WAIT_SECONDS)} if status in (429, 503) else None
@@ -64,5 +64,5 @@ def headers_of(fault: Fault) -> Mapping[str, str]:
 
 
 def nothing(what: str, which: object) -> Fault:
-    """The answer where there is no such thing."""
+    """The answer if something does not exist."""
     return Fault(404, f"Expected a known {what}, got {which!r:.80}. Fetch the list again; it may have been removed.")

@@ -1,6 +1,6 @@
-"""What every request has to pass, and what every answer says: hosts, origins, the token, sizes, headers.
+"""The checks of every request (host, origin, token, size), and the security headers of every answer.
 
-An ASGI layer around the application, so that no route can be forgotten.
+An ASGI layer around the application, so no route can miss the checks.
 """
 
 from __future__ import annotations
@@ -24,11 +24,14 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-CONTAINER_HOSTS = ("host.docker.internal", "host.containers.internal")  #: this machine, to programs in containers
+CONTAINER_HOSTS = (
+    "host.docker.internal",
+    "host.containers.internal",
+)  #: This machine's names in containers.
 SAFE = ("GET", "HEAD", "OPTIONS")
 TOKEN_HEADER = "x-samhq-token"
 API = "/api/"
-OPEN_TO_ALL = ("/api/v1/health",)  #: parts of the interface that need no token
+OPEN_TO_ALL = ("/api/v1/health",)  #: Paths of the interface that need no token.
 BODIES = ("application/json", "application/octet-stream")
 
 _POLICY = (
@@ -46,7 +49,7 @@ ISOLATION = {"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder
 
 @dataclass(frozen=True)
 class Rules:
-    """Who may ask, and how much.
+    """Who may send requests, and how large they may be.
 
     `hosts` are the names under which the server is reached; `any_address` also allows every IP address, which no name
     can be made to point to by somebody else. `basic` takes the token as a password of HTTP's basic authentication, as
@@ -68,18 +71,18 @@ def own_names() -> tuple[str, ...]:
 
 
 class Guard:
-    """An application that only answers requests that follow the rules."""
+    """The application behind the rules: it sees only requests that follow them."""
 
     def __init__(self, app: Any, rules: Rules) -> None:
         self.app, self.rules = app, rules
         self._headers = HEADERS | (ISOLATION if rules.isolation else {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes a request on, or answers it with what is wrong with it."""
+        """Passes a request on, or answers with an error that says what is wrong."""
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
-        if scope["type"] != "http":  # nothing here speaks WebSocket
+        if scope["type"] != "http":  # The server has no WebSocket routes.
             await send({"type": "websocket.close", "code": 1008})
             return
         try:
@@ -134,7 +137,7 @@ class Guard:
             raise self._too_large()
 
     def _bounded(self, receive: Receive) -> Receive:
-        """A body that ends with an error where more bytes come than may, whatever its headers promise."""
+        """The body; reading it raises an error after too many bytes, whatever its headers say."""
         taken = 0
 
         async def next_part() -> Message:
@@ -178,7 +181,7 @@ def host_name(host: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a server bound to this address is reached from this machine alone.
+    """Whether only this machine can reach a server bound to this address.
 
     >>> is_loopback("127.0.0.1"), is_loopback("0.0.0.0")
     (True, False)

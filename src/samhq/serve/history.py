@@ -1,6 +1,6 @@
 """Changes of a picture's objects and draft, each one transaction that can be undone, also after a crash.
 
-A change holds what was before and what is after; so one record serves to undo and to redo.
+A change holds the rows before and after, so one record serves for undo and redo.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from samhq.serve.messages import Delta, PictureState
 from samhq.serve.objects import COLUMNS, Row, objects_of, state_of
 from samhq.serve.project import Project, now
 
-DEPTH = 200  #: changes of a picture that can be undone
+DEPTH = 200  #: Number of changes of a picture that can be undone.
 
 
 @dataclass
 class Change:
-    """What happens to objects: rows before and after, None where there is no object; and to the draft."""
+    """The rows of changed objects before and after, None where there is no object; and the draft before and after."""
 
     objects: list[tuple[str, Row | None, Row | None]] = field(default_factory=list)
     draft: tuple[Any, Any] | None = None
@@ -43,7 +43,7 @@ class Change:
 
     @property
     def ids(self) -> list[str]:
-        """The objects that are touched."""
+        """The ids of the changed objects."""
         return list(dict.fromkeys(one for one, _, _ in self.objects))
 
     def packed(self) -> bytes:
@@ -59,7 +59,7 @@ class Change:
 
 
 def state(project: Project, image_id: int) -> PictureState:
-    """Everything that is known of a picture's objects."""
+    """The objects of a picture with its draft, revision, undo and redo."""
     with project.transaction() as database:
         image = project.image(image_id)
         size_hw = (image["height"], image["width"])
@@ -69,7 +69,7 @@ def state(project: Project, image_id: int) -> PictureState:
 
 
 def do(project: Project, image_id: int, label: str, change: Change) -> Delta:
-    """Makes a change and stores it, so that it can be undone; what was undone before can no longer be redone."""
+    """Makes a change and stores it for undo; changes that were undone before can no longer be redone."""
     with project.transaction() as database:
         image = project.image(image_id)
         if not change.objects and (change.draft is None or change.draft[0] == change.draft[1]):
@@ -85,7 +85,7 @@ def do(project: Project, image_id: int, label: str, change: Change) -> Delta:
 
 
 def undo(project: Project, image_id: int) -> Delta:
-    """Takes the last change back.
+    """Undoes the last change.
 
     Raises:
         Fault: there is none.
@@ -94,7 +94,7 @@ def undo(project: Project, image_id: int) -> Delta:
 
 
 def redo(project: Project, image_id: int) -> Delta:
-    """Makes the change again that was taken back last.
+    """Redoes the change that was undone last.
 
     Raises:
         Fault: there is none.
@@ -103,10 +103,10 @@ def redo(project: Project, image_id: int) -> Delta:
 
 
 def check_revision(image: Row, after: int | None) -> None:
-    """Nothing, where a sender knows the newest revision of a picture, or says nothing about it.
+    """Returns if the sender knows the newest revision of a picture, or names none.
 
     Raises:
-        Fault: it knows an older one.
+        Fault: the sender knows an older revision.
     """
     if after is not None and after != image["version"]:
         raise Fault(
@@ -153,7 +153,7 @@ def _insert(database: sqlite3.Connection, image_id: int, one: str, row: Row) -> 
 
 
 def _existing(database: sqlite3.Connection, column: str, value: Any) -> Any:
-    """A column's value; in place of a class that was removed since, the first of all classes."""
+    """A column's value; a class that has been removed since is replaced by the first class."""
     if column != "class_id" or database.execute("SELECT 1 FROM class WHERE id = ?", (value,)).fetchone():
         return value
     return database.execute("SELECT id FROM class ORDER BY position, id LIMIT 1").fetchone()["id"]

@@ -1,4 +1,4 @@
-"""Labels that were made before, from COCO files, from other tools' files of one picture, and from samhq's records."""
+"""Imports labels from COCO files, from other tools' files of one picture, and from samhq's records."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FORMATS: dict[ImportFormat, str] = {
 
 @dataclass
 class Imported:
-    """What an import did: objects, pictures and classes, and a sentence for each thing that was left out."""
+    """The outcome of an import: numbers of objects, pictures and classes, and a sentence for each entry left out."""
 
     objects: int = 0
     images: int = 0
@@ -46,10 +46,10 @@ def import_labels(
 ) -> Imported:
     """Adds the objects of a file to the project's pictures, one command for each picture.
 
-    `format` None looks at the content. `image_id` is the picture of a file that names none, or another one.
+    If `format` is None, the content decides. `image_id` is the picture for a file that names no picture or another one.
 
     Raises:
-        Fault: the file has none of the forms.
+        Fault: the file has none of the known forms.
     """
     format = _format_of(content) if format is None else format
     imported = Imported()
@@ -127,7 +127,7 @@ def _read_supervisely(path: Path, imported: Imported) -> Picture:
     return picture
 
 
-#: What reads a file of one picture.
+#: The function that reads a file of one picture.
 _READERS: dict[ImportFormat, Callable[[Path, Imported], Picture]] = {
     "record": lambda path, _: read_sa1b(path),
     "isat": lambda path, _: read_isat(path),

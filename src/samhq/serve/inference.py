@@ -25,8 +25,8 @@ from samhq.serve.queue import Priority, WorkQueue, milliseconds
 from samhq.shapes import UInt8
 
 Answer = TypeVar("Answer")
-_HELD = 8  #: encoded pictures in memory
-_HELD_BYTES = 1 << 30  #: of their pixels and embeddings
+_HELD = 8  #: Most encoded pictures in memory.
+_HELD_BYTES = 1 << 30  #: Most bytes of their pixels and embeddings.
 
 
 @runtime_checkable
@@ -39,7 +39,7 @@ class PixelSource(Protocol):
 
 @dataclass
 class Progress:
-    """How far work has come; written by the queue's thread, read by others."""
+    """The progress of work; the queue's thread writes it, other threads read it."""
 
     stage: str = "queued"
     fraction: float = 0.0
@@ -48,7 +48,7 @@ class Progress:
 
 @dataclass(frozen=True, eq=False)
 class Encoding:
-    """An encoded picture, how long it took, and whether it was there already."""
+    """An encoded picture, how long it took, and whether it had been encoded before."""
 
     encoded: EncodedImage
     encode_ms: float
@@ -101,7 +101,7 @@ class Inference:
         return image_id in self._known
 
     def encode(self, image_id: int, progress: Progress, *, ahead: bool = False) -> Future[Encoding]:
-        """Encodes a picture, later.
+        """The encoded picture, as a future.
 
         Raises:
             Fault: the queue is full.
@@ -109,10 +109,10 @@ class Inference:
         return self.queue.submit(Priority.AHEAD if ahead else Priority.ENCODE, lambda: self._encode(image_id, progress))
 
     def decode(self, image_id: int, request: DecodeRequest) -> Future[bytes]:
-        """Candidates of a prompt in their binary form, later.
+        """Candidates of a prompt in their binary form, as a future.
 
         Raises:
-            Fault: as `WorkQueue.submit`; nothing is asked.
+            Fault: as `WorkQueue.submit`; the prompt is empty.
         """
         prompt, asked = prompt_of(request), time.perf_counter()
         hover = request.kind == "hover"
@@ -129,7 +129,7 @@ class Inference:
         return self.queue.submit(priority, work, client=request.client, seq=request.seq)
 
     def mask(self, image_id: int, request: MaskRequest) -> Future[tuple[dict, float]]:
-        """A prompt's mask at full size as RLE with its predicted IoU, later.
+        """A prompt's mask at full size as RLE with its predicted IoU, as a future.
 
         Raises:
             Fault: as `decode`.
@@ -141,7 +141,7 @@ class Inference:
         )
 
     def with_picture(self, image_id: int, work: Callable[[Segmenter, EncodedImage], Answer]) -> Answer:
-        """What `work` makes of the model and an encoded picture; in the queue's thread only."""
+        """The result of `work` for the model and an encoded picture; in the queue's thread only."""
         encoded = self._encode(image_id, Progress()).encoded
         return work(self.segmenter(), encoded)
 

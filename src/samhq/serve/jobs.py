@@ -1,7 +1,7 @@
-"""Work on a picture that takes longer than an answer may: everything in it, or what a text names.
+"""Work on a picture that takes too long for one request: masks of everything, or of objects that a text names.
 
-A job runs in the queue's thread and lets prompts through between its steps. Its result stays in memory until newer
-jobs push it out.
+A job runs in the queue's thread; prompts that arrive meanwhile run between its steps. Results of the latest jobs stay
+in memory.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from samhq.serve.pictures import PictureStore
 from samhq.serve.queue import Priority
 from samhq.text.search import Search
 
-_KEPT = 32  #: jobs whose results stay in memory
+_KEPT = 32  #: Number of jobs whose results stay in memory.
 _MOST_TEXT = 1_000  #: characters
 _TEXT_SETTINGS = ("text", "threshold")
 
@@ -43,7 +43,7 @@ class _CancelledError(Exception):
 
 @dataclass
 class Job:
-    """One piece of work: how far it is, and in the end what it found."""
+    """One job: its progress, and at the end its result."""
 
     id: str
     kind: str
@@ -57,22 +57,22 @@ class Job:
 
     @property
     def source(self) -> Source:
-        """Where its objects come from."""
+        """The source of its objects: a model or a detector."""
         return "text" if self.kind == "text" else "auto"
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will happen to it."""
+        """Whether the job has ended."""
         return self.state in ("done", "failed", "cancelled")
 
     def about(self) -> dict[str, Any]:
-        """The job as it travels."""
+        """The job as JSON values."""
         error = None if self.fault is None else {"code": self.fault.code, "message": str(self.fault.detail)}
         names = ("id", "kind", "image_id", "state", "done", "total")
         return {name: getattr(self, name) for name in names} | {"error": error}
 
     def result(self) -> dict[str, Any]:
-        """What it found, as it travels.
+        """Its result as JSON values.
 
         Raises:
             Fault: it has not ended, or failed.
@@ -81,10 +81,10 @@ class Job:
         return {"objects": [_suggestion(one) for one in self.found]}
 
     def suggestions(self, indices: list[int] | None) -> Iterator[NewObject]:
-        """What it found, or some of it, as objects to be stored.
+        """All or some of its objects, ready to be stored.
 
         Raises:
-            Fault: it has not ended, or failed; a number that it did not reach.
+            Fault: the job has not ended, or has failed; there is no object with this number.
         """
         self.check_done()
         for index in range(len(self.found)) if indices is None else indices:
@@ -96,7 +96,7 @@ class Job:
             yield NewObject(mask=mask, label=label, score=one.confidence, source=self.source)
 
     def check_done(self) -> None:
-        """Nothing, where there is a result.
+        """Returns if there is a result.
 
         Raises:
             Fault: there is none.
@@ -137,7 +137,7 @@ class Jobs:
         return job
 
     def cancel(self, job_id: str) -> None:
-        """Ends a job at its next step; one that has ended stays as it is."""
+        """Ends a job at its next step; does nothing if it has ended."""
         job = self[job_id]
         if not job.ended:
             job.state = "cancelled"
@@ -204,7 +204,7 @@ def everything_in(
 
 
 def found_by(search: Search, model: Segmenter, picture: EncodedImage, name: str) -> list[Annotation]:
-    """Masks with labels for what a search finds in a picture, best score first; files of boxes know it by `name`.
+    """Masks with labels of the objects that a search finds, best score first; `name` is the picture in files of boxes.
 
     Raises:
         PromptError, SamHQError: as `Search.detect`.

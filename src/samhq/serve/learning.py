@@ -1,4 +1,4 @@
-"""A training run beside the server: `samhq train` as a child process, with its progress, and a way to end it.
+"""A training run beside the server: starts `samhq train` as a child process, reads its progress, and ends it.
 
 Knows nothing of projects or routes.
 """
@@ -63,7 +63,7 @@ class LearningRun:
         return "failed" if code else "done"
 
     def about(self) -> dict[str, Any]:
-        """How far the run is, what it said last, and its best checkpoint as soon as there is one."""
+        """The progress of the run, its last line, and its best checkpoint if there is one."""
         state, best = self.state, self.output / "best.safetensors"
         rows = JsonLines(self.output / LOG, _ROW).intact()
         spent = max((row.get("epochs") or 0.0 for row in rows), default=0.0)
@@ -110,7 +110,7 @@ class LearningRuns:
         self._lock = threading.Lock()
 
     def check_free(self) -> None:
-        """Nothing, where a run can be started.
+        """Returns if a run can be started.
 
         Raises:
             Fault: one is running.
@@ -149,6 +149,6 @@ class LearningRuns:
 
 
 def _nice() -> list[str]:
-    """What gives a command a lower priority, so that labelling goes on."""
+    """The start of a command that gives it a lower priority, so that labelling stays fast."""
     nice = shutil.which("nice") if os.name != "nt" else None
     return [nice, "-n", "10"] if nice else []

@@ -1,6 +1,6 @@
-"""The bodies of requests and answers, checked. `docs/serve-api.md` describes them for people.
+"""The bodies of requests and answers, with their checks. `docs/serve-api.md` describes them for people.
 
-Knows nothing about how they travel.
+Knows nothing about HTTP.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Mask(Message):
 
 
 class PromptFields(BaseModel):
-    """What a person says about one object, in pixels of the upright picture."""
+    """A person's clicks, box and strokes for one object, in pixels of the upright picture."""
 
     points: Annotated[list[tuple[Coordinate, Coordinate]], Field(max_length=MOST_POINTS)] = []
     labels: Annotated[list[Literal[0, 1]], Field(max_length=MOST_POINTS)] = []
@@ -46,7 +46,7 @@ class PromptFields(BaseModel):
 
 
 class DecodeRequest(PromptFields, Message):
-    """A prompt to decode; of one client's waiting hovers only the newest `seq` is decoded."""
+    """A prompt to decode. Of one client's waiting previews only the one with the largest `seq` is decoded."""
 
     seq: Annotated[int, Field(ge=0)] = 0
     client: Annotated[str, Field(max_length=64)] = ""
@@ -182,7 +182,7 @@ class Delta(Message):
 
 
 class PictureState(Message):
-    """Everything that is known of a picture's objects."""
+    """The objects of a picture with its draft, revision, undo and redo."""
 
     revision: int
     can_undo: bool
@@ -219,7 +219,7 @@ class OpenRequest(Message):
 
 
 class ClassFields(Message):
-    """What a class may be given; a colour is #rrggbb."""
+    """The fields of a new class; a colour is #rrggbb."""
 
     name: Annotated[str, Field(min_length=1, max_length=200)]
     colour: Annotated[str, Field(pattern=COLOUR)] | None = None
@@ -227,7 +227,7 @@ class ClassFields(Message):
 
 
 class ClassChange(Message):
-    """What of a class changes."""
+    """The fields of a class to change."""
 
     name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     colour: Annotated[str, Field(pattern=COLOUR)] | None = None
@@ -236,7 +236,7 @@ class ClassChange(Message):
 
 
 class JobRequest(Message):
-    """Work on one picture that takes longer than an answer may."""
+    """Work on one picture that takes too long for one request."""
 
     kind: Literal["everything", "text"]
     image_id: int
@@ -244,7 +244,7 @@ class JobRequest(Message):
 
 
 class TrainingRequest(Message):
-    """What is to learn, and for how long; null is the usual length."""
+    """The data and the length of a training run; null is the default length."""
 
     what: Literal["hq", "decoder", "all", "lora"] = "hq"
     epochs: Annotated[float, Field(allow_inf_nan=False, gt=0, le=10_000)] | None = None

@@ -1,4 +1,4 @@
-"""Objects of a picture as rows of the project file, and as they travel. Knows nothing about commands."""
+"""Objects of a picture as rows of the project file and as JSON values. Knows nothing about commands."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from samhq.results.annotation import Annotation
 from samhq.serve.faults import Fault
 from samhq.serve.messages import Mask, ObjectState
 
-#: The columns of an object beside its id and its picture, which never change.
+#: The columns of an object that can change: all except its id and its picture.
 COLUMNS = (
     *("class_id", "counts", "x", "y", "width", "height", "area", "score", "source", "z", "locked", "hidden"),
     *("prompt", "run_id"),
@@ -32,7 +32,7 @@ def new_id() -> str:
 
 
 def code_of_sent_mask(mask: Mask, size_hw: tuple[int, int]) -> rle.RLE:
-    """The RLE of a mask that was sent, which is one of the picture.
+    """The RLE of a mask from a request; it has the picture's size.
 
     Raises:
         Fault: it is damaged, of another size, or empty.
@@ -68,7 +68,7 @@ def box_of(row: Mapping[str, Any]) -> Window:
 
 
 def without(row: Row, others: Sequence[Row], size_hw: tuple[int, int]) -> rle.RLE | None:
-    """The RLE of an object less the pixels of others; None where it shares none with them."""
+    """The RLE of an object without the pixels of others; None if it shares no pixel with them."""
     box, code = box_of(row), code_of(row, size_hw)
     touching = [other for other in others if box_of(other).meet(box).area]
     if not touching:
@@ -83,7 +83,7 @@ def without(row: Row, others: Sequence[Row], size_hw: tuple[int, int]) -> rle.RL
 
 
 def state_of(row: Mapping[str, Any], size_hw: tuple[int, int]) -> ObjectState:
-    """An object as it travels."""
+    """An object as JSON values."""
     # The rows are our own: checking 10,000 of them again would take longer than reading them.
     return ObjectState.model_construct(
         id=row["id"],

@@ -24,11 +24,11 @@ from samhq.shapes import UInt8
 from samhq.storage import digest
 from samhq.storage.atomic import write_bytes
 
-#: Formats that are read; others have decoders that fewer people look at.
+#: Formats that are read. Decoders of other formats are reviewed by fewer people.
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP")
 TILE = 512  #: pixels a side
 _LOSSY = (".jpg", ".jpeg", ".jfif", ".webp")
-_HELD_BYTES = 1 << 29  #: of decoded pictures and their smaller versions
+_HELD_BYTES = 1 << 29  #: Most bytes of decoded pictures and their smaller versions.
 
 
 class PictureStore:
@@ -59,7 +59,7 @@ class PictureStore:
         return self.project.add_image(name, size_hw, problem, rel_path=name)
 
     def add_upload(self, name: str, content: bytes) -> int:
-        """The id of a picture that was sent; the same bytes give the same picture.
+        """The id of an uploaded picture; the same bytes give the same picture.
 
         Raises:
             Fault: it is no picture of these formats, or too large.
@@ -82,10 +82,10 @@ class PictureStore:
         return row["height"], row["width"]
 
     def path(self, row: Row) -> Path:
-        """Where a picture's file lies.
+        """The path of a picture's file.
 
         Raises:
-            Fault: it is gone, or no longer inside of the folder.
+            Fault: the file no longer exists, or is no longer inside the folder.
         """
         if row["rel_path"] is None:
             return self.uploads / row["blob_sha256"]
@@ -97,7 +97,7 @@ class PictureStore:
         """A picture, upright, RGB. Do not write into it.
 
         Raises:
-            Fault: it is gone, cannot be read, is too large, or has another size than when it was labelled.
+            Fault: the file is gone, cannot be read, is too large, or has another size than when it was labelled.
         """
         return self._level(image_id, 0)
 

@@ -1,4 +1,4 @@
-"""The folder that is served: which pictures lie in it, and which paths are inside. Follows no link that leads out."""
+"""The served folder: its pictures, and which paths are inside it. Links that lead out of it are not followed."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ class Root:
             raise ConfigError(f"Expected a folder of pictures, got the file {folder}. Name the folder that it is in.")
 
     def inside(self, path: str) -> Path:
-        """The file or folder that a path means, given relative to the folder, or absolute.
+        """The file or folder at a path, which is absolute or relative to the folder.
 
         Raises:
-            Fault: there is none, or it lies outside of the folder, also by way of links.
+            Fault: it does not exist, or it lies outside the folder, also through links.
         """
         try:
             real = (self.folder / path).resolve(strict=True)
         except (OSError, ValueError, RuntimeError):  # not there, a NUL in the name, or links in a circle
             real = None
         if real is None or not real.is_relative_to(self.folder):
-            # The same words for both: nobody learns which files there are elsewhere.
+            # The same message for both, so that it does not reveal which files exist elsewhere.
             raise Fault(404, f"Expected a file inside of the folder that is served, got {path!r:.120}. Check the path.")
         return real
 

@@ -44,7 +44,7 @@ class Project:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """A block whose changes are stored together when it ends well, and not at all if it raises."""
+        """A block whose changes are stored together at its end, or not at all if it raises an error."""
         with self._lock:
             if self._database.in_transaction:
                 yield self._database
@@ -58,7 +58,7 @@ class Project:
             self._database.execute("COMMIT")
 
     def rows(self, statement: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
-        """The rows that a query gives."""
+        """The rows of a query's result."""
         with self._lock:
             return self._database.execute(statement, values).fetchall()
 
@@ -201,7 +201,7 @@ class Project:
                 database.execute(f"UPDATE image SET {column} = ? WHERE id = ?", (value, image_id))
 
     def model_run(self, name: str, weights: str, samhq_version: str) -> int:
-        """The id of what made objects: a model, by its weights, and this library's version."""
+        """The id of a source of objects: a model, identified by its weights, and this library's version."""
         with self.transaction() as database:
             values = (name, weights, samhq_version)
             database.execute("INSERT OR IGNORE INTO model_run (name, weights, samhq_version) VALUES (?, ?, ?)", values)
@@ -215,7 +215,7 @@ def now() -> str:
 
 
 def _folded(name: str) -> str:
-    """A class name without differences of case and outer blanks.
+    """The class name in lower case without outer spaces, for comparisons.
 
     Raises:
         Fault: it is blank.

@@ -1,6 +1,6 @@
 """The one thread in which the network works, and the bounded queue before it.
 
-Clicks go before encoding, encoding before jobs; a newer preview takes the place of an older one that still waits.
+Clicks run before encoding, and encoding before jobs. A newer preview replaces an older one that still waits.
 Knows nothing of networks or requests.
 """
 
@@ -23,7 +23,7 @@ Answer = TypeVar("Answer")
 
 
 class Priority(IntEnum):
-    """What goes first."""
+    """The priorities of tasks, first to last."""
 
     PROMPT = 0
     PREVIEW = 1
@@ -32,7 +32,7 @@ class Priority(IntEnum):
     JOB = 4
 
 
-#: How many of each kind may wait; together they bound the queue.
+#: How many tasks of each kind may wait; their sum bounds the queue.
 MOST_WAITING = {
     Priority.PROMPT: 64,
     Priority.PREVIEW: 64,
@@ -70,7 +70,7 @@ class WorkQueue:
         self._thread.start()
 
     def stop(self, seconds: float = 5.0) -> None:
-        """Ends the thread after the work in hand; what waits is refused. Waits at most `seconds`."""
+        """Ends the thread after its current task and refuses the waiting ones. Waits at most `seconds`."""
         with self._ready:
             self._stopping = True
             waiting, self._tasks = self._tasks, []
@@ -83,14 +83,14 @@ class WorkQueue:
 
     @property
     def waiting(self) -> int:
-        """How many tasks wait."""
+        """The number of waiting tasks."""
         with self._ready:
             return sum(not task.future.done() for task in self._tasks)
 
     def submit(
         self, priority: Priority, work: Callable[[], Answer], *, client: str = "", seq: int = 0
     ) -> Future[Answer]:
-        """What `work` gives, later. Of previews of one client only the one with the largest `seq` waits.
+        """The result of `work`, as a future. Of one client's previews only the one with the largest `seq` waits.
 
         Raises:
             Fault: the queue is full, or this client has too much in it; a newer preview of this client waits.
@@ -109,7 +109,7 @@ class WorkQueue:
             return task.future
 
     def run_urgent(self, below: Priority) -> None:
-        """Does everything that waits with a priority before `below`; for long work, between its steps."""
+        """Runs all waiting tasks with a priority before `below`; long work calls this between its steps."""
         while (task := self._next(below, wait=False)) is not None:
             _do(task)
 

@@ -31,7 +31,7 @@ def export_format(
     shapes: Literal["mask", "polygon"] = "mask",
     tolerance: Annotated[float, Query(ge=0, le=1000)] = 0.0,
 ) -> FileResponse:
-    """Labels in a format, as a download."""
+    """The labels as a download in the given format."""
     if scope == "image" and image_id is None:
         raise Fault(422, "Expected image_id with scope=image, got none. Say which picture.")
     rows = session.project.images()
@@ -53,32 +53,32 @@ def export_format(
 async def import_file(
     session: Held, request: Request, format: ImportFormat | None = None, image_id: int | None = None
 ) -> dict[str, Any]:
-    """Adds labels from a file that is sent."""
+    """Adds the labels of an uploaded file."""
     content = await request.body()
     return asdict(await asyncio.to_thread(import_labels, session.project, content, format, image_id))
 
 
 @router.post("/training")
 def training(session: Held, request: TrainingRequest) -> dict[str, Any]:
-    """Writes training data, and gives the command that learns from it."""
+    """Writes training data; answers with the command that trains on it."""
     folder = session.files / "training"
     return prepare_training(session.project, session.pictures, folder, session.model_name, request)
 
 
 @router.post("/training/run", status_code=202)
 def begin_training(session: Held, request: TrainingRequest) -> dict[str, Any]:
-    """Writes training data, and starts a run that learns from it."""
+    """Writes training data, and starts a run that trains on it."""
     return start_training(session, request)
 
 
 @router.get("/training/run")
 def training_run(session: Held) -> dict[str, Any]:
-    """How far the newest run is."""
+    """The progress of the newest run."""
     return session.learning.about()
 
 
 @router.delete("/training/run", status_code=204)
 def end_training(session: Held) -> Response:
-    """Ends the run; it saves its state first."""
+    """Ends the run, which saves its state first."""
     session.learning.cancel()
     return Response(status_code=204)

@@ -29,20 +29,20 @@ router = APIRouter()
 
 
 def _as_json(message: Delta | PictureState) -> Response:
-    """A message that we made ourselves, as JSON; FastAPI would check it again, which is slow for many objects."""
+    """The server's own message as JSON; FastAPI would check it again, which is slow for many objects."""
     return Response(message.model_dump_json(), media_type="application/json")
 
 
 @router.get("/images/{image_id}/state")
 def state(session: Held, image_id: int) -> Response:
-    """Everything that is known of a picture's objects."""
+    """The objects of a picture with its draft, revision, undo and redo."""
     session.pictures.size_hw(image_id)
     return _as_json(history.state(session.project, image_id))
 
 
 @router.post("/images/{image_id}/commands")
 async def command(session: Held, image_id: int, request: CommandRequest) -> Response:
-    """Does a command."""
+    """Runs a command."""
     session.pictures.size_hw(image_id)
     asked = request.command
     made: MadeMask | None = None
@@ -63,13 +63,13 @@ async def command(session: Held, image_id: int, request: CommandRequest) -> Resp
 
 @router.post("/images/{image_id}/undo")
 def undo(session: Held, image_id: int) -> Response:
-    """Takes the last command back."""
+    """Undoes the last command."""
     return _as_json(history.undo(session.project, image_id))
 
 
 @router.post("/images/{image_id}/redo")
 def redo(session: Held, image_id: int) -> Response:
-    """Does the command again that was taken back last."""
+    """Redoes the command that was undone last."""
     return _as_json(history.redo(session.project, image_id))
 
 
@@ -81,19 +81,19 @@ def start_job(session: Held, request: JobRequest) -> dict[str, Any]:
 
 @router.get("/jobs/{job_id}")
 def job(session: Held, job_id: str) -> dict[str, Any]:
-    """How far a job is."""
+    """The progress of a job."""
     return session.jobs[job_id].about()
 
 
 @router.get("/jobs/{job_id}/result")
 def job_result(session: Held, job_id: str) -> dict[str, Any]:
-    """What a job found."""
+    """The result of a job."""
     return session.jobs[job_id].result()
 
 
 @router.get("/jobs/{job_id}/events")
 async def job_events(session: Held, job_id: str) -> Response:
-    """A job's progress as events, and at last its result."""
+    """A job's progress as events, then its result."""
     one = session.jobs[job_id]
     assert one.future is not None
     return follow(
@@ -116,7 +116,7 @@ def _check_draft(size: int) -> None:
 
 
 async def _made(session: Session, image_id: int, asked: Commit) -> MadeMask:
-    """The mask that a draft's prompt means."""
+    """The mask of a draft's prompt."""
     draft = asked.draft
     known = {name: getattr(draft, name) for name in MaskRequest.model_fields}
     code, iou = await asyncio.wrap_future(session.inference.mask(image_id, MaskRequest.model_construct(**known)))
@@ -124,7 +124,7 @@ async def _made(session: Session, image_id: int, asked: Commit) -> MadeMask:
 
 
 def _suggestions(session: Session, image_id: int, asked: CommitMany) -> list[NewObject]:
-    """The objects of a job that a command takes."""
+    """The objects of a job that a command chooses."""
     assert asked.job_id is not None
     found = session.jobs[asked.job_id]
     if found.image_id != image_id:

@@ -22,7 +22,7 @@ router = APIRouter()
 
 
 def row_of(session: Session, row: Row) -> PictureRow:
-    """A picture as it travels."""
+    """A picture as JSON values."""
     n_objects = row["n_objects"] if "n_objects" in row else session.project.n_objects(row["id"])
     return PictureRow(
         id=row["id"],
@@ -44,7 +44,7 @@ def images(session: Held) -> dict[str, Any]:
 
 @router.post("/images")
 async def upload(session: Held, request: Request, name: Annotated[str, Query(max_length=255)]) -> PictureRow:
-    """Adds a picture that is sent."""
+    """Adds an uploaded picture."""
     content = await request.body()
     if not content:
         raise Fault(422, "Expected a picture's bytes, got an empty body. Choose a file.")
@@ -54,7 +54,7 @@ async def upload(session: Held, request: Request, name: Annotated[str, Query(max
 
 @router.post("/images/open")
 def open_path(session: Held, opened: OpenRequest) -> dict[str, Any]:
-    """Adds the pictures at a path inside the folder that is served."""
+    """Adds the pictures at a path inside the served folder."""
     root = session.pictures.root
     if root is None:
         raise Fault(404, "Expected a server with a folder, got one without. Start: samhq serve FOLDER")

@@ -1,4 +1,4 @@
-"""The tables of a project file, and how an older file is brought up to date."""
+"""The tables of a project file, and the update of older files."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from samhq.errors import ConfigError
 
-VERSION = 1  #: of the tables, in SQLite's `user_version`
+VERSION = 1  #: Version of the tables, in SQLite's `user_version`.
 BUSY_SECONDS = 5.0
 
 _TABLES = """
@@ -50,7 +50,7 @@ CREATE TABLE export (
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """A connection to a project file, which is made where there is none; every statement is its own transaction.
+    """A connection to a project file, which is created if it does not exist; every statement is its own transaction.
 
     Raises:
         ConfigError: the file is no project, belongs to a newer version, or cannot be opened.

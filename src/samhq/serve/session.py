@@ -1,4 +1,4 @@
-"""All that a running server holds: project, pictures, model, jobs. Made once, given to the routes."""
+"""The state of a running server: project, pictures, model, jobs. Created once and passed to the routes."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Session:
         return cls(opened, pictures, inference, Jobs(inference, pictures, detector), files, rules, model_name)
 
     def start(self) -> None:
-        """Begins to load the model."""
+        """Starts to load the model in the background."""
         self.inference.start()
 
     def close(self) -> None:
@@ -87,7 +87,7 @@ class Session:
         return self._run[segmenter]
 
     def about_model(self) -> dict[str, Any]:
-        """What the page has to know of the model."""
+        """The model's facts for the page."""
         segmenter, failed = self.inference.loaded, self.inference.failed
         if segmenter is None:
             error = None if failed is None else str(failed)

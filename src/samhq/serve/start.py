@@ -16,21 +16,21 @@ from samhq.errors import ConfigError
 from samhq.serve.guard import is_loopback
 
 _BACKLOG = 128
-_MOST_CONNECTIONS = 256  #: at the same time; more get 503
+_MOST_CONNECTIONS = 256  #: Most requests at the same time; others get status 503.
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where a server listens; port 0 is any free one."""
+    """The address of a server; port 0 means any free port."""
 
     host: str = "127.0.0.1"
     port: int = 0
 
     def check(self, token: str | None) -> None:
-        """Nothing, where this machine alone reaches the address, or a token was chosen.
+        """Returns if only this machine can reach the address, or if a token was given.
 
         Raises:
-            ConfigError: others would reach a server without a token that they were given.
+            ConfigError: other machines could reach the server, and no token was given.
         """
         if not is_loopback(self.host) and not token:
             raise ConfigError(
@@ -45,7 +45,9 @@ class Address:
             ConfigError: the address is taken, or not this machine's.
         """
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
-        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # named, else asyncio leaves Nagle on
+        listener = socket.socket(
+            family, socket.SOCK_STREAM, socket.IPPROTO_TCP
+        )  # With the protocol named, asyncio turns Nagle's algorithm off.
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((self.host, self.port))
@@ -69,7 +71,7 @@ def url_of(listener: socket.socket, fragment: str = "") -> str:
 def run_server(
     app: Any, listener: socket.socket, *, open_browser: str | None = None, failed: Callable[[], BaseException | None]
 ) -> None:
-    """Answers requests until it is interrupted. Opens `open_browser`, an address, once it answers.
+    """Answers requests until it is interrupted. Opens the address `open_browser` as soon as the server answers.
 
     `failed` says what went wrong in the background; the server then ends.
 
@@ -82,7 +84,7 @@ def run_server(
     server = uvicorn.Server(config)
     watcher = threading.Thread(target=_watch, args=(server, failed, open_browser), daemon=True)
     watcher.start()
-    with contextlib.suppress(KeyboardInterrupt):  # the way to end it
+    with contextlib.suppress(KeyboardInterrupt):  # This ends the server.
         server.run(sockets=[listener])
     if (error := failed()) is not None:
         raise error

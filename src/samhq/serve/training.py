@@ -1,4 +1,4 @@
-"""From labels to a training run: the data as a COCO file, and the command that learns from it, printed or started."""
+"""From labels to a training run: the data as a COCO file, and the command that trains on it, printed or started."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from samhq.training.config import TrainConfig
 def prepare_training(
     project: Project, pictures: PictureStore, folder: Path, model: str | None, request: TrainingRequest
 ) -> dict[str, Any]:
-    """Writes the labels into `folder`; returns the `samhq train` command that learns from them, and what it gets.
+    """Writes the labels into `folder`; returns the `samhq train` command that trains on them, and facts about its data.
 
-    The run begins with `model`, the weights that the server has, by default the starter's. Its own folder is a new one.
+    The run starts from `model`, the server's weights, by default the starter's, and writes to a new folder.
 
     Raises:
-        Fault: there is nothing to learn from.
+        Fault: there are no labels to train on.
     """
     data = (folder / "annotations.json").resolve()
     images, objects = write_training_data(project, pictures, data)
@@ -42,7 +42,7 @@ def prepare_training(
 
 
 def start_training(session: Session, request: TrainingRequest) -> dict[str, Any]:
-    """Writes the labels, starts the run that learns from them, and returns how far it is.
+    """Writes the labels, starts the run that trains on them, and returns its progress.
 
     Raises:
         Fault: as `prepare_training`, or a run is running already.
