@@ -37,6 +37,17 @@ def test_prompts_in_any_container(kind: str, processor: SamHQProcessor) -> None:
     assert all(torch.equal(value, own[name]) for name, value in wanted.items())
 
 
+@pytest.mark.parametrize("make", [list, np.array, torch.tensor])
+def test_boxes_with_a_group_between_image_and_object(make: Any, processor: SamHQProcessor) -> None:
+    boxes = [[[1, 2, 30, 40], [5, 6, 20, 30]], [[0, 0, 9, 9], [3, 3, 40, 50]]]
+    images = [picture(120, 90), picture(64, 100)]
+    plain = processor(images, input_boxes=boxes, return_tensors="pt")["input_boxes"]
+    grouped = processor(images, input_boxes=make([[image] for image in boxes]), return_tensors="pt")["input_boxes"]
+    assert torch.equal(plain, grouped)
+    with pytest.raises(PromptError):
+        processor(images, input_boxes=[[boxes[0], boxes[0]], [boxes[1], boxes[1]]])
+
+
 def test_what_fills_up_is_marked(processor: SamHQProcessor) -> None:
     inputs = processor([picture(64, 64)] * 2, input_points=[[[1, 2]], [[3, 4], [5, 6], [7, 8]]], return_tensors="pt")
     assert inputs.input_labels.tolist() == [[[1, -10, -10]], [[1, 1, 1]]]

@@ -24,15 +24,13 @@ from samhq.compat.transformers import prompts as given
 from samhq.compat.transformers.configs import SamConfig, SamHQConfig
 from samhq.compat.transformers.model_methods import ModelMethods, check_saving, remove_weights
 from samhq.compat.transformers.outputs import SegmentationOutput
+from samhq.compat.transformers.parts import MaskDecoder, PromptEncoder, VisionEncoder, with_callable_parts
 from samhq.compat.transformers.pretrained import Loading, refuse_keywords
 from samhq.compat.transformers.vision import look
 from samhq.config import Candidates, HQMode
 from samhq.errors import ConfigError, PromptError
 from samhq.model.build import build
-from samhq.model.encoders.vit import ImageEncoderViT
-from samhq.model.mask_decoder import MaskDecoder
 from samhq.model.prepared_pictures import PreparedPictures
-from samhq.model.prompt_encoder import PromptEncoder
 from samhq.model.sam import Sam
 from samhq.model.selection import select
 from samhq.options import yes_or_no
@@ -62,7 +60,7 @@ class Pretrained(ModelMethods):
         self._take(config, build(config.to_model_config()))
 
     def _take(self, config: SamConfig, sam: Sam) -> None:
-        self.config, self.sam, self._pictures = config, sam, PreparedPictures()
+        self.config, self.sam, self._pictures = config, with_callable_parts(sam), PreparedPictures()
         self._name("sam.", "")
         self.eval()
 
@@ -115,9 +113,9 @@ class Pretrained(ModelMethods):
             remove_weights(Path(folder), kept="model.safetensors")
 
     @property
-    def vision_encoder(self) -> ImageEncoderViT:
-        """The image encoder."""
-        return cast(ImageEncoderViT, self.sam.image_encoder)  # the model's config makes no other
+    def vision_encoder(self) -> VisionEncoder:
+        """The image encoder; it can be called with `pixel_values`."""
+        return cast(VisionEncoder, self.sam.image_encoder)
 
     @property
     def shared_image_embedding(self) -> nn.Module:
@@ -126,13 +124,13 @@ class Pretrained(ModelMethods):
 
     @property
     def prompt_encoder(self) -> PromptEncoder:
-        """The prompt encoder."""
-        return self.sam.prompt_encoder
+        """The prompt encoder; it can be called with `input_points` and the other prompts."""
+        return cast(PromptEncoder, self.sam.prompt_encoder)
 
     @property
     def mask_decoder(self) -> MaskDecoder:
-        """The mask decoder."""
-        return self.sam.mask_decoder
+        """The mask decoder; it can be called with embeddings of pictures and prompts."""
+        return cast(MaskDecoder, self.sam.mask_decoder)
 
     @property
     def device(self) -> torch.device:
@@ -164,13 +162,7 @@ class Pretrained(ModelMethods):
         Raises:
             PromptError: as for `forward`.
         """
-        first = next((x for x in (input_points, input_boxes, input_masks) if x is not None), None)
-        images, grid = 1 if first is None else len(first), self.prompt_encoder.grid
-        batch = given.flatten_nested(images, grid, self.device, input_points, input_labels, input_boxes, input_masks)
-        tokens = self.prompt_encoder.sparse(batch.prompts).tokens
-        masks = None if input_masks is None else input_masks.to(self.device).flatten(0, 1)[:, None]
-        dense = self.prompt_encoder.dense(masks).expand(-1 if masks is not None else images, -1, grid, grid)
-        return (batch.fold(tokens) if tokens.shape[1] else None), dense
+        return self.prompt_encoder(input_points, input_labels, input_boxes, input_masks)
 
     def _embed(
         self, pixels: Tensor | None, features: Tensor | None, early: Tensor | None, hidden: bool | None

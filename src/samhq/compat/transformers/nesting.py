@@ -43,8 +43,9 @@ def nested_prompts(points: Any, labels: Any, boxes: Any, images: int) -> Nested:
     """The prompts of `images` pictures from lists, tuples, arrays, tensors, or any mixture nested in each other.
 
     Points are `[image][object][point][x, y]`, or without the object level if each image has one object. Labels are
-    nested like the points (1 on the object, 0 off it). Boxes are `[image][object][x0, y0, x1, y1]`. An object may have
-    None for its points or its box; an image may have no objects.
+    nested like the points (1 on the object, 0 off it). Boxes are `[image][object][x0, y0, x1, y1]`, also with one more
+    level, a group of all objects, below the image. An object may have None for its points or its box; an image may have
+    no objects.
 
     >>> nested_prompts([[[450, 600]]], None, None, 1).points
     [[array([[450., 600.]])]]
@@ -119,6 +120,8 @@ def _labels(value: Any, points: list[list[np.ndarray]]) -> list[list[np.ndarray]
 def _boxes(value: Any, images: int) -> list[list[np.ndarray]]:
     lists = _level(_lists(value, "input_boxes", _BOXES), "input_boxes", _BOXES)
     _check_count("input_boxes", lists, images)
+    if lists and all(isinstance(image, list) and len(image) == 1 and _depth(image) == 3 for image in lists):
+        lists = [image[0] for image in lists]  # [image][group of all objects][object], as mask generation has them.
     return _each(_objects(lists, "input_boxes", _BOXES), _box)
 
 
