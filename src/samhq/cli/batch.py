@@ -48,7 +48,7 @@ def plan(
     batch_size: int = 1,
     shard_size: int = 256,
 ) -> int:
-    """List the pictures, and write down what is to be done with them.
+    """List the pictures of a job, and store its settings.
 
     For example: samhq batch plan s3://bucket/photos --text "cup, red car" --out s3://bucket/job
 
@@ -63,8 +63,8 @@ def plan(
         everything: Find everything in the pictures, without prompts.
         embed: Encode the pictures, and store the embeddings in the job's folder, for prompts later.
         store: With --embed: number type of stored embeddings. float16 takes half the space. [default: float32]
-        batch_size: Pictures that are encoded at once. More are faster on a GPU. If memory does not suffice, a worker
-            halves its number.
+        batch_size: Number of pictures to encode at once. More are faster on a GPU. A worker that runs out of memory
+            halves the number.
         shard_size: Pictures in a shard. If a worker is killed, it computes its shard again.
     """
     from samhq.batch.answers import Question
@@ -126,17 +126,17 @@ def run(
     price_per_hour: float | None = None,
     quiet: Annotated[bool, Parameter(alias="-q", negative="")] = False,
 ) -> int:
-    """Compute what is left of a job. Stop it at any time, and run it again.
+    """Compute the remaining shards of a job. Stop it at any time, and run it again.
 
     For example: samhq batch run JOB --workers 4
     samhq batch run JOB --engine ray --address auto --workers 8 --gpus 1
     samhq batch run JOB --engine static --shard $SLURM_PROCID/$SLURM_NTASKS
 
-    A shard whose file is there and whole is not done again. Several runs of one job
-    at once do no harm. When all shards are there, the job's folder gets _SUCCESS.
+    A shard with a complete file is not computed again. Several runs of one job may
+    work at the same time. When all shards are done, the folder gets _SUCCESS.
 
-    Exit code 0: all done. 1: pictures failed, whose rows say why, or shards were
-    given up since their worker died three times, or too many pictures failed.
+    Exit code 0: all done. 1: pictures failed (their rows say why), or a shard was
+    given up because its worker died three times, or too many pictures failed.
     2: wrong use.
 
     Parameters:
@@ -145,11 +145,11 @@ def run(
         workers: Processes or actors, each with its own model, and its own GPU if there are several; 0: this process,
             for ray one actor.
         shard: With --engine static: i/N, which of N runs this is, counted from 0.
-        address: With --engine ray: an existing cluster; "auto" is that of this machine. [default: one is started here]
+        address: With --engine ray: an existing cluster. "auto": that of this machine. [default: start one here]
         gpus: With --engine ray: GPUs of an actor.
         retry_errors: Compute the pictures again that failed in finished shards, instead of what is left.
         max_error_rate: Stop if more than this share of the pictures fails: 0.01 is one in a hundred.
-        price_per_hour: Of all machines of this run together: prints the price of a million pictures.
+        price_per_hour: Price of all machines of this run for an hour. Prints the price of a million pictures.
         quiet: Print nothing for finished shards.
     """
     from samhq.batch.sharded import run_sharded
@@ -219,11 +219,11 @@ def status(
     price_per_hour: float | None = None,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
-    """Say how far a job is, from its folder alone, on any machine.
+    """Show the progress of a job. Reads only the job's folder, so it works on any machine.
 
     Parameters:
         job: Folder that samhq batch plan made.
-        price_per_hour: Of all machines at work together: prints the price of a million pictures.
+        price_per_hour: Price of all machines at work for an hour. Prints the price of a million pictures.
         as_json: Print JSON.
     """
     from samhq.batch.status import job_status
@@ -268,7 +268,7 @@ def export(
         job: Folder that samhq batch plan made.
         format: One format. Repeat for more.
         output: Folder for the files, a path or an address.
-        allow_partial: Write what there is of a job that is not finished.
+        allow_partial: Write the finished shards of a job that is not finished.
     """
     from samhq.batch.dataset import export_job
 

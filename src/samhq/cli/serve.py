@@ -51,34 +51,33 @@ def serve(
     For example: samhq serve photos
     Behind Label Studio: samhq serve --label-studio http://localhost:8080
 
-    Opens the page of that folder in a browser. Everything that you do is stored
-    at once in the project file, folder/project.samhq; start the same command
-    again to go on. The page works without network. The server answers this
-    machine alone, unless you give --host and --token.
+    Opens a page with the pictures of the folder in a browser. Every change is
+    stored at once in the project file, folder/project.samhq. To continue, run the
+    same command again. The page works without network. Only this machine can reach
+    the server, unless you give --host and --token.
 
     Exit code 0: ended by Ctrl+C. 2: wrong use, such as a folder that does not exist.
 
     Parameters:
         folder: Folder of pictures. Without one, pictures are dragged onto the page. [default: none]
-        host: Address to listen on. Any other than this machine's own needs --token.
-        port: Port to listen on; 0 takes any free one.
-        token: The secret that every request has to carry. [default: a new random one in each run]
+        host: Address to listen on. An address that other machines can reach needs --token.
+        port: Port to listen on. 0: any free port.
+        token: Secret that every request must contain. [default: a new random one in each run]
         project: Project file. [default: project.samhq in the folder]
-        model: A name that `samhq models` lists, a weights file, a folder or a hub id. [default: the starter in the
-            package]
+        model: A name from `samhq models`, a weights file, a folder or a hub id. [default: the starter in the package]
         device: cpu, cuda, cuda:1, mps, ... [default: cuda where there is one, else cpu]
-        dtype: Of the weights; auto is bfloat16 where the device multiplies it faster.
-        detector: What finds objects by name: a detector's name, folder or hub id. [default: grounding-dino-tiny]
-        max_pixels: Larger pictures are refused.
-        max_bytes: Larger uploads are refused.
+        dtype: Number type of the weights. auto: bfloat16 if the device multiplies it faster than float32.
+        detector: Detector that finds objects by name: its name, folder or hub id. [default: grounding-dino-tiny]
+        max_pixels: Largest number of pixels of a picture. Larger pictures are refused.
+        max_bytes: Largest number of bytes of an upload. Larger uploads are refused.
         open: Open the page in a browser.
-        isolation: Send headers that isolate the page from others, as threads in the browser need it.
-        label_studio: Address of a Label Studio. The server is then its machine learning backend, without a page; the
-            token is the password of its connection. [default: none]
-        fetch_from: Address of another server from which pictures of Label Studio's tasks may be fetched; may be
-            repeated. [default: none]
-        prelabel: What Label Studio gets for tasks in which nothing is marked: nothing, masks of everything, or the
-            objects that the labels name.
+        isolation: Send the headers that isolate the page from other pages. Threads in the browser need them.
+        label_studio: Address of a Label Studio. The server is then its machine learning backend and has no page; the
+            token is the password of the connection. [default: none]
+        fetch_from: Address of another server from which the server may fetch pictures of tasks. Repeat for more.
+            [default: none]
+        prelabel: Answer to Label Studio for tasks without marks: nothing, masks of everything, or masks of the objects
+            that the labels name.
     """
     with from_extra("serve", "the labelling page"):
         import samhq.serve.app
@@ -154,7 +153,7 @@ def _serve_label_studio(
 
 
 def _rules(host: str, secret: str | None, most_bytes: int, isolation: bool) -> Rules:
-    """Who may ask: this machine under its loopback names, or on another address under its own names."""
+    """Who may send requests: this machine under its loopback names, or on another address under its own names."""
     from samhq.serve.guard import LOOPBACK, Rules, is_loopback, own_names
 
     inside = is_loopback(host)

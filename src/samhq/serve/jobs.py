@@ -57,7 +57,7 @@ class Job:
 
     @property
     def source(self) -> Source:
-        """The source of its objects: a model or a detector."""
+        """The source of its objects: "text" or "auto"."""
         return "text" if self.kind == "text" else "auto"
 
     @property

@@ -36,7 +36,7 @@ class Mask(Message):
 
 
 class PromptFields(BaseModel):
-    """A person's clicks, box and strokes for one object, in pixels of the upright picture."""
+    """A person's clicks, box and mask for one object, in pixels of the upright picture."""
 
     points: Annotated[list[tuple[Coordinate, Coordinate]], Field(max_length=MOST_POINTS)] = []
     labels: Annotated[list[Literal[0, 1]], Field(max_length=MOST_POINTS)] = []
@@ -126,7 +126,7 @@ class Clean(Message):
 
 
 class Update(Message):
-    """Changes what is known of objects beside their masks."""
+    """Changes the fields of objects except their masks."""
 
     type: Literal["update"]
     ids: Annotated[list[str], Field(min_length=1, max_length=MOST_OBJECTS)]

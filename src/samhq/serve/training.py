@@ -21,7 +21,7 @@ from samhq.training.config import TrainConfig
 def prepare_training(
     project: Project, pictures: PictureStore, folder: Path, model: str | None, request: TrainingRequest
 ) -> dict[str, Any]:
-    """Writes the labels into `folder`; returns the `samhq train` command that trains on them, and facts about its data.
+    """Writes the labels into `folder`; returns the `samhq train` command for them, and the numbers of its data.
 
     The run starts from `model`, the server's weights, by default the starter's, and writes to a new folder.
 
