@@ -94,6 +94,20 @@ def test_the_coco_file_has_the_masks_of_the_page(label: Open, tmp_path: Path) ->
     assert [row["file_name"] for row in document["images"]] == [page.row["name"]]
 
 
+def test_the_command_that_trains_on_the_labels_is_shown(label: Open) -> None:
+    page = label()
+    page.click(*CUP)
+    page.press("Enter")
+    page.until(lambda: page.count() == 1)
+    page.page.get_by_role("button", name="Train on what is labelled").click()
+    page.page.get_by_role("button", name="Write the data set").click()
+    command = page.page.get_by_role("textbox", name="Command")
+    command.wait_for()
+    words = command.input_value().split()
+    assert words[:2] == ["samhq", "train"]
+    assert Path(words[words.index("--data") + 1]).is_file()
+
+
 def download(page: Labelling, name: str, folder: Path) -> Path:
     """The file that the dialog downloads for this picture."""
     page.page.get_by_role("button", name="Export", exact=True).click()
