@@ -10,7 +10,7 @@ PHOTOS ?= ../shared/photos
 STAGES ?= 320:4:76m,448:2:38m
 STARTER_SETTINGS ?= --pred-iou-thresh 0.4 --stability-score-thresh 0.75 --refine-margin 0.5 --click-mask single
 
-.PHONY: help demo test test-slow test-browser screenshots serve web check-web check fmt docs notebooks package test-lowest photographs starter-card train-starter bench bench-onnx bench-everything clean
+.PHONY: help demo test test-slow test-browser screenshots serve web check-web check fmt docs notebooks package test-lowest photographs starter-card train-starter bench bench-onnx bench-everything bench-batch clean
 
 help:            ## what there is
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort
@@ -111,6 +111,9 @@ bench-onnx: $(VENV)/.installed  ## exported models beside torch and beside the o
 
 bench-everything: $(VENV)/.installed  ## whole-image masks beside transformers, time and peak memory
 	$(BIN)/python benchmarks/everything.py
+
+bench-batch: $(VENV)/.installed  ## the engines of samhq batch beside a bare loop, and the table of docs/batch.md; ten minutes
+	$(BIN)/python benchmarks/batch.py --page
 
 clean:           ## remove what the other targets made
 	rm -rf demo out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import tarfile
 import uuid
@@ -11,8 +12,8 @@ from pathlib import Path
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
-from samhq.batch.places import Folder, members_of_tar, read_address, upload
-from samhq.errors import ConfigError
+from samhq.batch.places import Folder, members_of_tar, read_address, system_of, upload
+from samhq.errors import ConfigError, MissingExtraError
 
 
 @pytest.fixture
@@ -114,3 +115,11 @@ def test_a_store_that_always_fails_is_an_error(memory: str, monkeypatch: pytest.
     monkeypatch.setattr(MemoryFileSystem, "pipe_file", broken)
     with pytest.raises(OSError, match="gone"):
         Folder(memory).write("a", b"")
+
+
+def test_stores_of_other_packages() -> None:
+    system, path = system_of("hf://datasets/someone/photos/a.png")
+    assert (system.protocol, path) == ("hf", "datasets/someone/photos/a.png")
+    if importlib.util.find_spec("gcsfs") is None:
+        with pytest.raises(MissingExtraError, match=r"samhq\[gcs\]"):
+            system_of("gs://bucket/a.png")

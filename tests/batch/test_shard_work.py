@@ -34,6 +34,7 @@ def test_a_report_says_what_a_shard_took(tmp_path: Path) -> None:
     report = work()(0)
     assert (report.shard, report.revision, report.pictures, report.errors) == (0, 0, 2, 1)
     assert 0 < report.compute_s <= report.ended - report.began
+    assert report.cpu_s > 0
     event = json.loads(Path(job.folder.address, "events", "shard-00000.json").read_text())
     assert event["host"] == report.host
     assert event["pictures"] == 2

@@ -5,15 +5,19 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
+from PIL import Image
 
 from samhq.batch.engine import Processes
 from samhq.batch.places import Folder
@@ -175,6 +179,26 @@ def test_a_finished_job_has_a_summary(job: ShardedJob) -> None:
     assert summary["rate"] > 0
 
 
+def test_a_store_that_fails_now_and_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here, there = planned(tmp_path, "undisturbed"), f"memory://{uuid.uuid4().hex}"
+    run_sharded(here.folder.address)
+    job = plan_job(str(tmp_path / "in"), there, here.question, shard_size=2)
+    monkeypatch.setattr("samhq.batch.places._PAUSE_S", 0.0)
+    put, calls = MemoryFileSystem.pipe_file, []
+
+    def flaky(self: object, path: str, value: bytes, **more: object) -> None:
+        calls.append(path)
+        put(self, path, value[:50] if len(calls) % 5 == 0 else value, **more)
+        if len(calls) % 5 == 0:
+            raise OSError("connection reset after a part was sent")
+
+    monkeypatch.setattr(MemoryFileSystem, "pipe_file", flaky)
+    run_sharded(there)
+    assert len(calls) > 10
+    assert {name: job.folder.read(f"out/{name}") for name in job.folder.names("out")} == shard_files(here)
+    assert [row["id"] for row in read_rows(there)] == [name for name, _ in job.pictures]
+
+
 def test_other_weights_under_the_same_name_are_refused(job: ShardedJob) -> None:
     weights = Path(job.question.model.model or "")
     weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
@@ -232,6 +256,45 @@ def test_processes_give_the_same(job: ShardedJob, undisturbed: dict[str, bytes])
     check(job, undisturbed)
     events = [json.loads(path.read_text()) for path in Path(job.folder.address, "events").iterdir()]
     assert sum(event["pictures"] for event in events) == job.images
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 256 KiB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(disk)]
+    if not shutil.which("mount") or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("only the administrator can mount a small disk")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.slow
+def test_a_disk_that_fills_up(small_disk: Path, tmp_path: Path, undisturbed: dict[str, bytes]) -> None:
+    job = planned(tmp_path, "disk/job")
+    padding = small_disk / "padding"
+    kept = max(len(content) for content in undisturbed.values()) * 3 // 2 + 3 * 4096  # a shard, its event, half a shard
+    free = os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_frsize
+    padding.write_bytes(bytes(free - kept))
+    with pytest.raises(OSError, match="No space"):
+        run_sharded(job.folder.address)
+    done = set(shard_files(job))
+    assert done < set(undisturbed)
+    padding.unlink()
+    assert run_sharded(job.folder.address).skipped == len(done)
+    check(job, undisturbed)
+
+
+@pytest.mark.slow
+def test_a_picture_of_a_hundred_megapixels(tmp_path: Path) -> None:
+    for name, side in (("huge", 10_000), ("small", 50)):
+        (tmp_path / "in").mkdir(exist_ok=True)
+        Image.new("L", (side, side), 200).save(tmp_path / "in" / f"{name}.png")
+    job = planned(tmp_path)
+    run_sharded(job.folder.address)
+    rows = [(row["id"], row["status"], row["height"]) for row in read_rows(job.folder.address)]
+    assert rows == [("huge.png", "ok", 10_000), ("small.png", "ok", 50)]
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ Ask = Halving[tuple[str, np.ndarray], dict[str, Any]]
 
 @dataclass(frozen=True)
 class ShardReport:
-    """What a shard took: pictures, failed pictures, and seconds for reading, computing and writing."""
+    """What a shard took: pictures, failed pictures, seconds for reading, computing and writing, and of processors."""
 
     shard: int
     pictures: int
@@ -43,6 +43,7 @@ class ShardReport:
     read_s: float
     compute_s: float
     write_s: float
+    cpu_s: float  #: of all threads of the worker
     host: str
     revision: int = 0  #: 1, 2, ... for pictures of the shard that were tried again
 
@@ -92,7 +93,7 @@ def _again(job: ShardedJob, ask: Ask, shard: int) -> ShardReport:
 
 def _compute(job: ShardedJob, ask: Ask, shard: int, revision: int, pictures: Sequence[_Todo]) -> ShardReport:
     """Computes and writes the rows of pictures."""
-    began, clock, rows = time.time(), _Clock(), []
+    began, cpu, clock, rows = time.time(), time.process_time(), _Clock(), []
     read = _read(pictures, clock)
     while group := list(islice(read, job.question.batch_size)):
         rows += clock.timed("compute", _rows, ask, group)
@@ -100,7 +101,7 @@ def _compute(job: ShardedJob, ask: Ask, shard: int, revision: int, pictures: Seq
     clock.timed("write", job.folder.write, f"{OUT}/{name}", packed(rows, job.fingerprint))
     errors = sum(row["status"] == "error" for row in rows)
     spent = {f"{part}_s": round(clock.seconds.get(part, 0.0), 4) for part in ("read", "compute", "write")}
-    times = {"began": began, "ended": time.time(), **spent}
+    times = {"began": began, "ended": time.time(), "cpu_s": round(time.process_time() - cpu, 4), **spent}
     report = ShardReport(shard, len(rows), errors, host=socket.gethostname(), revision=revision, **times)
     event = json.dumps(asdict(report)).encode("ascii")
     job.folder.write(f"{EVENTS}/{name.removesuffix('.parquet')}.json", event)
