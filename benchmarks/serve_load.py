@@ -1,7 +1,8 @@
 """Many clients of one `samhq serve`: how long answers take, how many are refused, and how much memory is held.
 
-Run it with: python benchmarks/serve_load.py --clients 50 --seconds 60
-Each client hovers, clicks and commits on a picture without pause. Only 200, 409, 429 and 503 are right answers.
+Run it with: python benchmarks/serve_load.py --clients 50 --seconds 60 --at-once 3
+Each client hovers, clicks and commits on a picture without pause, with so many requests at once. Only 200, 409, 429 and
+503 are right answers.
 """
 
 from __future__ import annotations
@@ -78,24 +79,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--at-once", type=int, default=1, help="requests of a client at the same time")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "cup.jpg").write_bytes(sample_picture().read_bytes())
         command = [sys.executable, "-m", "samhq", "serve", folder, "--port", "0", "--no-open"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
             try:
-                print(json.dumps(measured(server, given.clients, given.seconds)))
+                print(json.dumps(measured(server, given.clients, given.seconds, given.at_once)))
             finally:
                 server.terminate()
 
 
-def measured(server: subprocess.Popen, count: int, seconds: float) -> dict:
+def measured(server: subprocess.Popen, count: int, seconds: float, at_once: int = 1) -> dict:
     """What the clients saw."""
     assert server.stdout is not None
     base, token = re.search(r"(http://\S+/)#t=(\S+)", server.stdout.readline()).groups()  # type: ignore[union-attr]
     LoadClient(0, base, token, 0).ask("decode", {"points": [[1, 1]], "labels": [1]})  # load and encode
     before, end = memory_mib(server.pid), time.monotonic() + seconds
-    clients = [LoadClient(number, base, token, end) for number in range(count)]
+    clients = [LoadClient(number % count, base, token, end) for number in range(count * at_once)]
     for client in clients:
         client.start()
     for client in clients:
@@ -104,6 +106,7 @@ def measured(server: subprocess.Popen, count: int, seconds: float) -> dict:
     answered = np.array([one for client in clients for one in client.seconds] or [0.0])
     return {
         "clients": count,
+        "at_once": at_once,
         "seconds": seconds,
         "answers": {str(code): number for code, number in sorted(codes.items())},
         "hung_or_broken": codes[0],

@@ -8,7 +8,7 @@ from PIL import Image
 from tests.results.drawn import picture, scene
 
 from samhq.errors import ImageError
-from samhq.formats.pictures import copy_picture
+from samhq.formats.pictures import checked_size_of, copy_picture
 
 
 def test_a_file_is_copied_as_it_is(tmp_path):
@@ -32,3 +32,9 @@ def test_another_picture_is_refused(tmp_path):
     Image.new("RGB", (30, 40)).save(tmp_path / "a.png")
     with pytest.raises(ImageError, match="Check file_name"):
         copy_picture(scene(source=tmp_path / "a.png"), tmp_path)
+
+
+def test_sizes():
+    assert checked_size_of(3.0, 4, "a") == (3, 4)
+    with pytest.raises(ImageError, match="at most"):
+        checked_size_of(1 << 15, 1 << 14, "a")

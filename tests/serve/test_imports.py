@@ -102,20 +102,40 @@ def test_a_record_may_be_said_to_belong_to_a_picture(client: Client) -> None:
     assert client.deliver("/import?image_id=2", json.dumps(record).encode()).status_code == 422
 
 
-@pytest.mark.parametrize("format", ["isat", "supervisely"])
+@pytest.mark.parametrize("format", ["labelstudio", "cvat", "isat", "supervisely"])
 @pytest.mark.parametrize("said", [False, True])
 def test_files_of_other_tools(client: Client, format: str, said: bool) -> None:
     client.do(1, "commit", draft=CLICK)
     (before,) = client.state()["objects"]
-    exported = client.get(f"{API}/export/{format}?scope=image&image_id=1").content
-    with zipfile.ZipFile(io.BytesIO(exported)) as archive:
-        (name,) = (name for name in archive.namelist() if f"/{name}".endswith(("/a.json", "/a.png.json")))
-        content = archive.read(name)
+    content = client.get(f"{API}/export/{format}?scope=image&image_id=1").content
+    if format != "cvat":
+        content = from_archive(content)
     client.do(1, "delete", ids=[before["id"]])
     query = f"?image_id=1&format={format}" if said else "?image_id=1"
     assert bring(client, content, query) == {"objects": 1, "images": 1, "classes": [], "skipped": []}
     (after,) = client.state()["objects"]
     assert (after["mask"], after["source"]) == (before["mask"], "import")
+
+
+def from_archive(content: bytes) -> bytes:
+    """The file with the labels of a.png in an export."""
+    names = ("/a.json", "/a.png.json", "/labelstudio.json")
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        (name,) = (name for name in archive.namelist() if f"/{name}".endswith(names))
+        return archive.read(name)
+
+
+def test_several_pictures_of_another_tool(client: Client) -> None:
+    """A picture that is not in the project, and one of another size, are left out."""
+    shape = "<mask label='cup' rle='0, 4' left='3' top='5' width='2' height='2'/>"
+    sizes = {"a.png": (60, 40), "b.png": (60, 41), "c.png": (60, 40)}
+    images = "".join(f"<image name='{n}' width='{w}' height='{h}'>{shape}</image>" for n, (w, h) in sizes.items())
+    done = bring(client, f"<annotations>{images}</annotations>".encode(), "?image_id=2")
+    assert (done["objects"], done["images"], done["classes"]) == (1, 1, ["cup"])
+    assert client.state(1)["objects"][0]["bbox"] == [3, 5, 2, 2]
+    assert len(done["skipped"]) == 2
+    assert "41 x 60" in done["skipped"][0]
+    assert "c.png" in done["skipped"][1]
 
 
 def test_isat_names_its_picture_and_supervisely_does_not(client: Client) -> None:
@@ -124,7 +144,7 @@ def test_isat_names_its_picture_and_supervisely_does_not(client: Client) -> None
         "info": {"name": "b.png", "height": 40, "width": 60},
         "objects": [{"category": "cup", "segmentation": ring}],
     }
-    assert bring(client, isat)["objects"] == 1
+    assert bring(client, isat, "?image_id=1")["objects"] == 1  # its own name goes before the picture that is open
     assert client.state(2)["objects"][0]["area"] == 48
     box = {"classTitle": "cup", "geometryType": "rectangle", "points": {"exterior": [[1, 1], [2, 2]], "interior": []}}
     supervisely = {"size": {"height": 40, "width": 60}, "objects": [box]}

@@ -17,6 +17,7 @@ import numpy as np
 
 from samhq.errors import ImageError
 from samhq.formats.bridge import bridged
+from samhq.formats.pictures import checked_size_of
 from samhq.image.draw import colour
 from samhq.masks import runs
 from samhq.masks.rings import filled_ring
@@ -77,7 +78,7 @@ def read_isat(path: Path) -> Picture:
     """
     content = read_json(path, "ISAT's JSON", _FORM, ImageError)
     info = content["info"]
-    size_hw = int(info["height"]), int(info["width"])
+    size_hw = checked_size_of(info["height"], info["width"], str(path))
     objects: dict[tuple[Any, str], tuple[dict[str, Any], np.ndarray]] = {}
     for number, one in enumerate(sorted(content["objects"], key=_layer)):
         check_document(one, f"polygon {number} of {path}", _OBJECT, ImageError)

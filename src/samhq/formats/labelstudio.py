@@ -1,4 +1,4 @@
-"""Tasks with predictions for Label Studio: exact brush strokes, or polygons; and the labelling page for them.
+"""Tasks with predictions for Label Studio: exact brush strokes, or polygons; its labelling page; and its exports, read.
 
 Source: labelstud.io, "Import pre-annotated data"; the brush's code is thi.ng's rle-pack (github.com/thi-ng/umbrella,
 packages/rle-pack), as label-studio-converter's `brush.py` reads it.
@@ -7,27 +7,41 @@ packages/rle-pack), as label-studio-converter's `brush.py` reads it.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import parse_qs, urlsplit
 from xml.etree import ElementTree
 
 import numpy as np
 
+from samhq.errors import ImageError
 from samhq.formats.bridge import bridged
 from samhq.formats.options import Shapes
-from samhq.masks import rle
+from samhq.formats.pictures import checked_size_of
+from samhq.image.fetch import name_of
+from samhq.masks import rle, runs
 from samhq.masks.regions import Piece
+from samhq.masks.rings import filled_ring
 from samhq.results.annotation import LABEL, Annotation
 from samhq.results.picture import Picture
 from samhq.shapes import UInt8
 from samhq.storage.atomic import whole_file
+from samhq.storage.documents import check_document, read_json
 from samhq.storage.names import xml_text
+from samhq.storage.schema import NUMBER, PIXELS, POINT, WORDS, Fields, Items
 
 #: Bit widths of a run's length; a run uses the first that is wide enough.
 _LENGTH_BITS = np.array([3, 4, 8, 16])
 _LONGEST = 1 << 16
+_REGION = Fields(
+    {}, {"type": WORDS, "original_width": PIXELS, "original_height": PIXELS, "value": Fields(), "score": NUMBER}
+)
+_RESULT = Fields({}, {"result": Items(_REGION)})
+_TASK = Fields({"data": Fields()}, {"annotations": Items(_RESULT), "predictions": Items(_RESULT)})
+_DIGITS = bytes.maketrans(b"\x00\x01", b"01")
 _TAGS = {"mask": "BrushLabels", "polygon": "PolygonLabels"}
 
 
@@ -177,3 +191,104 @@ def _rectangle(annotation: Annotation) -> dict[str, Any]:
     x, y, w, h = annotation.bbox_xywh
     place = {"x": x * 100 / width, "y": y * 100 / height, "width": w * 100 / width, "height": h * 100 / height}
     return place | {"rotation": 0, "rectanglelabels": [annotation.label]}
+
+
+def read_labelstudio(path: Path) -> Iterator[tuple[Picture, list[str]]]:
+    """The labelled pictures of an export in JSON, one after the other, and a sentence for each region without a mask.
+
+    A task's objects are those of its first annotation that was not cancelled; without one, of its first prediction.
+    Each brush or polygon is an object. Tasks without regions are left out.
+
+    Raises:
+        ImageError: the file cannot be read, is not of this form, or a brush is damaged.
+    """
+    for number, task in enumerate(read_json(path, "Label Studio's export", Items(_TASK), ImageError)):
+        chosen = [one for one in task.get("annotations") or () if not one.get("was_cancelled")]
+        chosen = chosen or list(task.get("predictions") or ())
+        regions = [one for one in (chosen[0].get("result") if chosen else None) or () if "original_width" in one]
+        if not regions:
+            continue
+        name = _picture_name(task["data"], f"task {number} of {path}")
+        size_hw = checked_size_of(regions[0]["original_height"], regions[0]["original_width"], name)
+        skipped: list[str] = []
+        found: list[Annotation] = []
+        for one in regions:
+            value, kind = one.get("value") or {}, one.get("type") or ""
+            if "rle" in value:
+                changes = _brush_changes(value["rle"], size_hw, name)
+            elif "points" in value and kind.startswith("polygon"):
+                check_document(value["points"], f"a polygon of {name}", Items(POINT), ImageError)
+                percent = np.array(value["points"], np.float64).reshape(-1, 2)
+                changes = filled_ring(percent * np.array(size_hw[::-1]) / 100, size_hw)
+            else:
+                skipped.append(f"{name}: a {kind or 'region'!s:.40} has no mask.")
+                continue
+            found.append(Annotation(runs.as_counts(changes, size_hw), _label(value), one.get("score")))
+        yield Picture(name, size_hw, tuple(found)), skipped
+
+
+def _label(value: dict[str, Any]) -> str:
+    """The first label of a region."""
+    for key, names in value.items():
+        if key.endswith("labels") and isinstance(names, list) and names and isinstance(names[0], str) and names[0]:
+            return names[0]
+    return LABEL
+
+
+def _picture_name(data: dict[str, Any], who: str) -> str:
+    """The name of a task's picture: the path in a folder, or the file's own name before it was uploaded."""
+    address = data.get("image") or next((one for one in data.values() if isinstance(one, str) and one), None)
+    if not isinstance(address, str):
+        raise ImageError(f"Expected the address of a picture in {who}, got {str(data)[:80]}. Export it as JSON.")
+    parts = urlsplit(address)
+    local = parse_qs(parts.query).get("d") if parts.path.endswith("/local-files/") else None
+    if local:
+        return local[0]
+    uploaded = "/upload/" in parts.path
+    return re.sub("^[0-9a-f]{8}-", "", name_of(address)) if uploaded else name_of(address)
+
+
+def _brush_changes(code: Any, size_hw: tuple[int, int], who: str) -> np.ndarray:
+    """The changes of the mask in a brush: on where the fourth value of a pixel, its alpha, is not 0.
+
+    Raises:
+        ImageError: it is not the code of a brush of this size.
+    """
+    values = np.array(code if isinstance(code, list) else [], np.float64)
+    if not values.size or values.ndim != 1 or not ((values >= 0) & (values <= 255) & (values % 1 == 0)).all():
+        raise ImageError(f"Expected a brush as bytes in {who}, got {str(code)[:60]}. Export it again.")
+    alpha = _unpacked(np.unpackbits(values.astype(np.uint8)), size_hw[0] * size_hw[1] * 4, who)[3::4] > 0
+    return runs.changes_of_columns(np.ascontiguousarray(alpha.reshape(size_hw).T))
+
+
+def _unpacked(bits: np.ndarray, total: int, who: str) -> np.ndarray:
+    """All values of a brush, read as `brush_code` describes; runs may also hold single values, after a bit 0."""
+    text = bits.tobytes().translate(_DIGITS).decode("ascii")
+    values = np.zeros(total, np.uint8)
+    place = at = 0
+
+    def take(count: int) -> int:
+        nonlocal place
+        place += count
+        return int(text[place - count : place], 2)
+
+    try:
+        count, word = take(32), take(5) + 1
+        widths = [take(4) + 1 for _ in range(4)]
+        if (count, word) != (total, 8):
+            raise ValueError(f"{count} values of {word} bits, not {total} of 8")
+        while at < total:
+            repeated, length = take(1), take(widths[take(2)]) + 1
+            end = at + length
+            if end > total:
+                raise ValueError(f"{end} values of {total}")
+            if repeated:
+                values[at:end] = take(8)
+            else:
+                stop = place + 8 * length
+                values[at:end] = np.packbits(bits[place:stop])
+                place = stop
+            at = end
+    except ValueError as error:
+        raise ImageError(f"Expected a brush of the picture's size in {who}, got: {error}. Export it again.") from error
+    return values

@@ -1,4 +1,4 @@
-"""The pictures themselves, copied beside their labels for tools that look for them there."""
+"""The pictures of other tools' files: copied beside their labels for tools that look there; and their sizes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,22 @@ from samhq.image.sources import size_of_file
 from samhq.image.write import write_picture
 from samhq.results.picture import Picture
 from samhq.storage.atomic import whole_file
+
+MOST_PIXELS = 1 << 28  #: of a picture whose masks are read from another tool's file
+
+
+def checked_size_of(height: float, width: float, who: str) -> tuple[int, int]:
+    """Height and width as a file says them.
+
+    Raises:
+        ImageError: more pixels than masks are read of, so a few bytes cannot take all memory.
+    """
+    if height * width > MOST_PIXELS:
+        raise ImageError(
+            f"Expected a picture of at most {MOST_PIXELS:,} pixels in {who}, got {height:g} x {width:g} (height x "
+            "width). Check the file."
+        )
+    return int(height), int(width)
 
 
 def copy_picture(picture: Picture, folder: Path) -> list[Path]:

@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from samhq.errors import ImageError
-from samhq.formats.pictures import copy_picture
+from samhq.formats.pictures import checked_size_of, copy_picture
 from samhq.image.draw import colour
 from samhq.masks.regions import Piece
 from samhq.results.annotation import Annotation
@@ -94,7 +94,7 @@ def read_supervisely(path: Path, name: str | None = None) -> tuple[Picture, list
         ImageError: the file cannot be read, is not of this form, or a bitmap is damaged.
     """
     content = read_json(path, "Supervisely's annotation", _FORM, ImageError)
-    size_hw = int(content["size"]["height"]), int(content["size"]["width"])
+    size_hw = checked_size_of(content["size"]["height"], content["size"]["width"], str(path))
     name = name or path.name.removesuffix(".json")
     found: list[Annotation] = []
     skipped: list[str] = []

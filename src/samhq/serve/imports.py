@@ -1,4 +1,4 @@
-"""Imports labels from COCO files, from other tools' files of one picture, and from samhq's records."""
+"""Imports labels from COCO files, from other tools' files, and from samhq's records."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from typing import Any, Literal
 
 from samhq.datasets.coco import plain_id, read_coco, segmentation_code
 from samhq.errors import SamHQError
+from samhq.formats.cvat import read_cvat
 from samhq.formats.isat import read_isat
+from samhq.formats.labelstudio import read_labelstudio
 from samhq.formats.supervisely import read_supervisely
 from samhq.results.annotation import LABEL, Annotation
 from samhq.results.picture import Picture
@@ -22,10 +24,12 @@ from samhq.serve.messages import CommitMany, Mask, NewObject
 from samhq.serve.objects import Row
 from samhq.serve.project import FIRST_CLASS, Project
 
-ImportFormat = Literal["coco", "record", "isat", "supervisely"]
+ImportFormat = Literal["coco", "record", "labelstudio", "cvat", "isat", "supervisely"]
 FORMATS: dict[ImportFormat, str] = {
     "coco": "COCO dataset: images, annotations, categories",
     "record": "a record of samhq segment or samhq everything; SA-1B's files are such records too",
+    "labelstudio": "Label Studio's export as JSON",
+    "cvat": "CVAT for images 1.1",
     "isat": "ISAT's JSON of a picture",
     "supervisely": "Supervisely's annotation of a picture; the picture is the one that is open",
 }
@@ -46,7 +50,8 @@ def import_labels(
 ) -> Imported:
     """Adds the objects of a file to the project's pictures, one command for each picture.
 
-    If `format` is None, the content decides. `image_id` is the picture for a file that names no picture or another one.
+    If `format` is None, the content decides. `image_id` is the picture for a file of one picture that names none of the
+    project's.
 
     Raises:
         Fault: the file has none of the known forms.
@@ -60,23 +65,31 @@ def import_labels(
             if format == "coco":
                 _import_coco(project, path, imported)
             else:
-                _import_picture(project, _READERS[format](path, imported), image_id, imported)
+                _import_pictures(project, _READERS[format](path), image_id, imported)
         except SamHQError as error:
             raise Fault(422, str(error).replace(str(path), "the file")) from error
     return imported
 
 
 def _format_of(content: bytes) -> ImportFormat:
+    if content.lstrip()[:1] == b"<":
+        return "cvat"
     try:
         value = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise Fault(422, f"Expected a COCO file or a record, got no JSON ({error}). Check the file.") from error
+        raise Fault(422, f"Expected a COCO file or a record, got neither JSON nor XML ({error}).") from error
+    if isinstance(value, list) and value and all(isinstance(one, dict) and "data" in one for one in value):
+        return "labelstudio"
     fields = set(value) if isinstance(value, dict) else set()
     for format, needed in _TOLD_BY.items():
         if needed <= fields:
             return format
     forms = "; ".join(f"{name} ({', '.join(sorted(needed))})" for name, needed in _TOLD_BY.items())
-    raise Fault(422, f"Expected one of these files with their fields, got none of them: {forms}. Choose another file.")
+    raise Fault(
+        422,
+        f"Expected one of these files with their fields, or Label Studio's or CVAT's, got none of them: {forms}. "
+        "Choose another file.",
+    )
 
 
 def _import_coco(project: Project, path: Path, imported: Imported) -> None:
@@ -104,34 +117,49 @@ def _import_coco(project: Project, path: Path, imported: Imported) -> None:
         _store(project, row, objects, imported)
 
 
-def _import_picture(project: Project, picture: Picture, image_id: int | None, imported: Imported) -> None:
-    """Stores the objects of a file of one picture."""
-    row = project.image(image_id) if image_id is not None else _Finder(project).find(picture.file_name)
-    if row is None:
-        raise Fault(
-            404, f"Expected a picture of the project, got labels of {picture.file_name}. Say which with image_id."
-        )
-    if picture.size_hw != (row["height"], row["width"]):
-        raise Fault(
-            422,
-            f"Expected labels of {row['name']}, {row['height']} x {row['width']} (height x width), got those of "
-            f"{picture.size_hw[0]} x {picture.size_hw[1]}. Choose the picture that they belong to.",
-        )
-    best = [item for item in picture.annotations if not (item.extra or {}).get("candidate")]
-    _store(project, row, [_object(item) for item in best], imported)
+def _import_pictures(
+    project: Project, read: Iterable[tuple[Picture, list[str]]], image_id: int | None, imported: Imported
+) -> None:
+    """Stores the objects of a file's pictures. A lone picture may be another one than its name says."""
+    pictures, finder = list(read), _Finder(project)
+    alone = len(pictures) == 1
+    for picture, skipped in pictures:
+        imported.skipped += skipped
+        row = finder.find(picture.file_name)
+        if row is None and alone and image_id is not None:
+            row = project.image(image_id)
+        if row is None and alone:
+            raise Fault(
+                404, f"Expected a picture of the project, got labels of {picture.file_name}. Say which with image_id."
+            )
+        if row is None:
+            imported.skipped.append(f"{picture.file_name}: no picture of this name is in the project.")
+            continue
+        if picture.size_hw != (row["height"], row["width"]):
+            fault = _other_size(row, picture)
+            if alone:
+                raise fault
+            imported.skipped.append(str(fault.detail))
+            continue
+        best = [item for item in picture.annotations if not (item.extra or {}).get("candidate")]
+        _store(project, row, [_object(item) for item in best], imported)
 
 
-def _read_supervisely(path: Path, imported: Imported) -> Picture:
-    picture, skipped = read_supervisely(path, "the picture")
-    imported.skipped += skipped
-    return picture
+def _other_size(row: Row, picture: Picture) -> Fault:
+    return Fault(
+        422,
+        f"Expected labels of {row['name']}, {row['height']} x {row['width']} (height x width), got those of "
+        f"{picture.size_hw[0]} x {picture.size_hw[1]}. Choose the picture that they belong to.",
+    )
 
 
-#: The function that reads a file of one picture.
-_READERS: dict[ImportFormat, Callable[[Path, Imported], Picture]] = {
-    "record": lambda path, _: read_sa1b(path),
-    "isat": lambda path, _: read_isat(path),
-    "supervisely": _read_supervisely,
+#: The functions that read the pictures of a file; each picture comes with a sentence for whatever was left out.
+_READERS: dict[ImportFormat, Callable[[Path], Iterable[tuple[Picture, list[str]]]]] = {
+    "record": lambda path: [(read_sa1b(path), [])],
+    "labelstudio": read_labelstudio,
+    "cvat": read_cvat,
+    "isat": lambda path: [(read_isat(path), [])],
+    "supervisely": lambda path: [read_supervisely(path, "the picture")],
 }
 #: Fields by which a file is recognised.
 _TOLD_BY: dict[ImportFormat, set[str]] = {
