@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-SECTIONS = ("encode", "decode", "everything", "end_to_end", "all", "report", "compare")
+SECTIONS = ("encode", "decode", "everything", "end_to_end", "track", "all", "report", "compare")
 
 
 def main() -> None:

@@ -68,7 +68,7 @@ def test_what_is_written_can_be_chosen(tmp_path: Path, clip: Path, weights: Path
 
 
 def test_a_finished_run_is_not_done_again(tmp_path: Path, clip: Path, weights: Path, capsys: Shown) -> None:
-    command = [clip, "--point", "11,18", "--model", weights, "-o", tmp_path / "out"]
+    command = [clip, "--point", "11,18", "-m", weights, "-o", tmp_path / "out"]
     assert run(*command) == 0
     assert run(*command, "--resume") == 0
     assert "8 finished before" in capsys.readouterr().out

@@ -1,8 +1,8 @@
 """SAM 2, 2.1 and HQ-SAM 2 give the outputs of the original code, from picture to mask.
 
-All nine published models at 256 pixels; tiny and HQ large at 1024. Weights and pictures come from `deterministic.py`.
-Stored: parts of the features and of low-resolution logits (clamped to 32, as the original returns them), predicted IoU,
-areas, and for some cases every mask pixel.
+All nine published models at 256 pixels; tiny, base+, 2.0 large and HQ large at 1024. Weights and pictures come from
+`deterministic.py`. Stored: parts of the features and of low-resolution logits (clamped to 32, as the original returns
+them), predicted IoU, areas, and for some cases every mask pixel.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def whole(file: str) -> Run:
 RUNS = [pytest.param((family, file), id=f"{file}@256") for file in golden.NAMES]
 RUNS += [
     pytest.param((whole, file), id=f"{file}@1024", marks=[pytest.mark.slow] * (file != "sam2_1_hiera_t"))
-    for file in ("sam2_1_hiera_t", "hq_sam2_1_hiera_l")
+    for file in ("sam2_1_hiera_t", "sam2_1_hiera_b+", "sam2_hiera_l", "hq_sam2_1_hiera_l")
 ]
 
 

@@ -106,7 +106,7 @@ def test_a_converted_folder_is_opened_as_one_that_was_exported(hq_folder: Path, 
     assert np.abs(logits[0] - logits[1]).max() < 0.05 * np.abs(logits[0]).max()
 
 
-#: Known faults: int8 loses too much of random depth-wise weights, and the other files do not load after a tool.
+#: Known faults: int8 loses too much of random depth-wise weights, and the original contract's files do not load.
 BROKEN = pytest.mark.xfail(strict=True, reason="not every tool works on this family's files yet")
 
 
@@ -116,8 +116,8 @@ BROKEN = pytest.mark.xfail(strict=True, reason="not every tool works on this fam
     [
         (tiny.PLAIN, {}),
         pytest.param(tiny.LIGHT, {}, marks=BROKEN),
-        pytest.param(tiny.SECOND, {}, marks=BROKEN),
-        pytest.param(tiny.SECOND_HQ, {}, marks=BROKEN),
+        (tiny.SECOND, {}),
+        (tiny.SECOND_HQ, {}),
         pytest.param(tiny.HQ, {"contract": "original"}, marks=BROKEN),
     ],
     ids=lambda value: getattr(value, "name", str(value)),

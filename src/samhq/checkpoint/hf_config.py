@@ -106,13 +106,14 @@ def config_to_transformers(config: ModelConfig) -> dict[str, object]:
     """The `config.json` of transformers 5 for this model, but with the true `layer_norm_eps` of the decoder.
 
     Raises:
-        CheckpointError: transformers has no such model (only ViTs whose heads fill the width).
+        CheckpointError: transformers has no such model, see `EncoderConfig.in_transformers`.
     """
     encoder, decoder, kind = config.encoder, config.decoder, "sam_hq" if config.hq else "sam"
     if not encoder.in_transformers:
         raise CheckpointError(
-            f"Expected a plain ViT encoder, got {config.name} with a {encoder.kind}, for which transformers has no "
-            "format. Write it as .safetensors or .pth instead."
+            "Expected a ViT whose heads fill the width, or a Hiera with repeated positions of 8 x 8, got "
+            f"{config.name} with a {encoder.kind}, for which transformers has no format. Write it as .safetensors or "
+            ".pth instead."
         )
     if config.second:
         return hf_config_sam2.sam2_to_transformers(config, declared.flat_fields(config))

@@ -104,7 +104,7 @@ class VideoPromptFlags:
 class VideoModelFlags:
     """Which model follows the objects, on which device, in which number type."""
 
-    model: str | None = None
+    model: Annotated[str | None, Parameter(alias="-m")] = None
     """A SAM 2 or HQ-SAM 2: a name from `samhq models`, a weights file, a folder or a hub id. With --boxes any
     model. [default with --boxes: the starter in the package]"""
 

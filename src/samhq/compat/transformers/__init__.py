@@ -12,6 +12,13 @@ from samhq.compat.transformers.configs import (
     SamPromptEncoderConfig,
     SamVisionConfig,
 )
+from samhq.compat.transformers.configs_sam2 import (
+    Sam2Config,
+    Sam2HieraDetConfig,
+    Sam2MaskDecoderConfig,
+    Sam2PromptEncoderConfig,
+    Sam2VisionConfig,
+)
 from samhq.compat.transformers.image_processor import SamImageProcessor
 from samhq.compat.transformers.image_segmentation import ImageSegmentationPipeline
 from samhq.compat.transformers.models import SamHQModel, SamModel
@@ -23,8 +30,13 @@ from samhq.compat.transformers.vision import SamHQVisionModel, SamVisionModel
 __all__ = [
     "ImageSegmentationPipeline",
     "MaskGenerationPipeline",
+    "Sam2Config",
+    "Sam2HieraDetConfig",
+    "Sam2MaskDecoderConfig",
     "Sam2Model",
     "Sam2Processor",
+    "Sam2PromptEncoderConfig",
+    "Sam2VisionConfig",
     "SamConfig",
     "SamHQConfig",
     "SamHQMaskDecoderConfig",

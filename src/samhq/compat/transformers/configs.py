@@ -121,7 +121,7 @@ class SamVisionConfig(Settings):
 
     def __post_init__(self) -> None:
         self.global_attn_indexes = tuple(self.global_attn_indexes)
-        self.image_size, self.patch_size = _side(self.image_size), _side(self.patch_size)
+        self.image_size, self.patch_size = square_side(self.image_size), square_side(self.patch_size)
         if self.mlp_dim is None:
             self.mlp_dim = int(self.hidden_size * self.mlp_ratio)
 
@@ -143,8 +143,8 @@ class SamVisionConfig(Settings):
         decoder = {"hidden_size": self.output_channels, "num_attention_heads": 1, "attention_downsample_rate": 1}
         hq = self.model_type.startswith("sam_hq")
         row = {"vision_config": self.to_dict(), "mask_decoder_config": decoder, "model_type": "sam_hq" if hq else "sam"}
-        _same("vision_config.attention_dropout", self.attention_dropout, "samhq", 0.0)
-        return _row(row)
+        check_same("vision_config.attention_dropout", self.attention_dropout, "samhq", 0.0)
+        return model_config_of(row)
 
 
 @tolerant
@@ -164,7 +164,7 @@ class SamPromptEncoderConfig(Settings):
     layer_norm_eps: float = 1e-6
 
     def __post_init__(self) -> None:
-        self.image_size, self.patch_size = _side(self.image_size), _side(self.patch_size)
+        self.image_size, self.patch_size = square_side(self.image_size), square_side(self.patch_size)
 
     @property
     def image_embedding_size(self) -> int:
@@ -248,7 +248,7 @@ class SamConfig(Settings):
 
     def __post_init__(self) -> None:
         for kind in self.parts:
-            setattr(self, kind.section, _part(getattr(self, kind.section), kind))
+            setattr(self, kind.section, part_of(getattr(self, kind.section), kind))
 
     @classmethod
     def from_model_config(cls: type[Made], config: ModelConfig) -> Made:
@@ -269,15 +269,15 @@ class SamConfig(Settings):
             ConfigError: parts that contradict each other, numbers that fit no model, or an option that samhq lacks.
         """
         vision, prompt, decoder = self.vision_config, self.prompt_encoder_config, self.mask_decoder_config
-        _same("prompt_encoder_config.image_size", prompt.image_size, "vision_config.image_size", vision.image_size)
-        _same("prompt_encoder_config.patch_size", prompt.patch_size, "vision_config.patch_size", vision.patch_size)
+        check_same("prompt_encoder_config.image_size", prompt.image_size, "vision_config.image_size", vision.image_size)
+        check_same("prompt_encoder_config.patch_size", prompt.patch_size, "vision_config.patch_size", vision.patch_size)
         width = "mask_decoder_config.hidden_size", decoder.hidden_size
-        _same("prompt_encoder_config.hidden_size", prompt.hidden_size, *width)
-        _same("vision_config.output_channels", vision.output_channels, *width)
-        _same("twice vision_config.num_pos_feats", 2 * vision.num_pos_feats, *width)
-        _same("vision_config.attention_dropout", vision.attention_dropout, "samhq", 0.0)
-        _same("prompt_encoder_config.layer_norm_eps", prompt.layer_norm_eps, "samhq", 1e-6)
-        row = _row(self.to_dict())
+        check_same("prompt_encoder_config.hidden_size", prompt.hidden_size, *width)
+        check_same("vision_config.output_channels", vision.output_channels, *width)
+        check_same("twice vision_config.num_pos_feats", 2 * vision.num_pos_feats, *width)
+        check_same("vision_config.attention_dropout", vision.attention_dropout, "samhq", 0.0)
+        check_same("prompt_encoder_config.layer_norm_eps", prompt.layer_norm_eps, "samhq", 1e-6)
+        row = model_config_of(self.to_dict())
         eps = DecoderConfig.norm_eps if decoder.layer_norm_eps == _WRITTEN_EPS else decoder.layer_norm_eps
         return (
             row if eps == row.decoder.norm_eps else row.replace(decoder=dataclasses.replace(row.decoder, norm_eps=eps))
@@ -312,12 +312,16 @@ class SamHQConfig(SamConfig):
             ConfigError: as for SAM, or `vit_dim` is not the encoder's width.
         """
         width = "vision_config.hidden_size", self.vision_config.hidden_size
-        _same("mask_decoder_config.vit_dim", self.mask_decoder_config.vit_dim, *width)
+        check_same("mask_decoder_config.vit_dim", self.mask_decoder_config.vit_dim, *width)
         return super().to_model_config()
 
 
-def _part(value: Any, kind: type[Made]) -> Made:
-    """A part in its class, from that class, a similar class, a dict or None."""
+def part_of(value: Any, kind: type[Made]) -> Made:
+    """A part in its class, from that class, a similar class, a dict or None.
+
+    Raises:
+        ConfigError: something else.
+    """
     if value is None:
         return kind()
     if isinstance(value, kind):
@@ -332,11 +336,15 @@ def _part(value: Any, kind: type[Made]) -> Made:
 def _plain(value: Any) -> Any:
     if isinstance(value, Settings):
         return value.to_dict()
-    return list(value) if isinstance(value, tuple) else value
+    return [_plain(part) for part in value] if isinstance(value, tuple) else value
 
 
-def _side(value: Any) -> int:
-    """The side of a square that may be given as a pair."""
+def square_side(value: Any) -> int:
+    """The side of a square that may be given as a pair.
+
+    Raises:
+        ConfigError: two different sides.
+    """
     if isinstance(value, (list, tuple)):
         if len(value) != 2 or value[0] != value[1]:
             raise ConfigError(f"Expected a square, got {list(value)}: give one number, as in 1024.")
@@ -345,12 +353,22 @@ def _side(value: Any) -> int:
     return side
 
 
-def _same(name: str, value: object, other: str, wanted: object) -> None:
+def check_same(name: str, value: object, other: str, wanted: object) -> None:
+    """Refuses two values that contradict each other.
+
+    Raises:
+        ConfigError: they differ.
+    """
     if value != wanted:
         raise ConfigError(f"Expected {name} to be {wanted!r} as {other} has it, got {value!r}. Change one of the two.")
 
 
-def _row(values: Mapping[str, object]) -> ModelConfig:
+def model_config_of(values: Mapping[str, object]) -> ModelConfig:
+    """The row of samhq's table that a `config.json` describes.
+
+    Raises:
+        ConfigError: numbers that fit no model, or an option that samhq lacks.
+    """
     try:
         return config_from_transformers(values)
     except CheckpointError as error:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from samhq.checkpoint.load import load_model, load_state
 from samhq.checkpoint.save import save_model
 from samhq.compat.transformers import prompts as given
+from samhq.compat.transformers.configs_sam2 import Sam2Config
 from samhq.compat.transformers.features import BatchFeature
 from samhq.compat.transformers.image_processor import tensors
 from samhq.compat.transformers.nesting import nested_prompts, pad
@@ -31,6 +32,7 @@ from samhq.errors import ConfigError, ImageError, PromptError, naming
 from samhq.image.frame import Frame
 from samhq.image.read import read_image
 from samhq.image.transform import to_square
+from samhq.model.build import build
 from samhq.model.prepared_pictures import PreparedPictures
 from samhq.model.sam import at_once
 from samhq.model.sam2.sam2 import Sam2
@@ -61,16 +63,34 @@ class Sam2Output(Output):
 
 
 class Sam2Model(nn.Module):
-    """SAM 2 for pictures with transformers' arguments and outputs. Its network is `self.sam`, its row `self.config`."""
+    """SAM 2 for pictures with transformers' arguments and outputs. Its network is `self.sam`.
+
+    Made from a `Sam2Config`, ours or transformers' own, it has random weights.
+    """
 
     main_input_name = "pixel_values"
 
-    def __init__(self, sam: Sam2) -> None:
+    def __init__(self, config: Any) -> None:
         super().__init__()
-        if not isinstance(sam, Sam2) or sam.config.hq:
-            raise ConfigError("Expected a SAM 2 without HQ heads, as transformers has it. Use from_pretrained.")
-        self.sam, self.config, self._pictures = sam, sam.config, PreparedPictures()
+        self._config: Sam2Config | None = None
+        if not isinstance(config, Sam2):
+            self._config = as_sam2_config(config)
+            config = untrained_sam2(self._config)
+        if config.config.hq:
+            raise ConfigError("Expected a SAM 2 without HQ heads, got HQ-SAM 2. Load it with samhq.load.")
+        self.sam, self._pictures = config, PreparedPictures()
         self.eval()
+
+    @property
+    def config(self) -> Sam2Config:
+        """transformers' configuration of this model.
+
+        Raises:
+            ConfigError: transformers has no such model.
+        """
+        if self._config is None:
+            self._config = Sam2Config.from_model_config(self.sam.config)
+        return self._config
 
     @classmethod
     def from_pretrained(cls: type[Model], source: str | os.PathLike[str], **options: Any) -> Model:
@@ -142,7 +162,7 @@ class Sam2Model(nn.Module):
         unknown.pop("original_sizes", None)  # `model(**inputs)` passes it.
         refuse_keywords(unknown, None, _ARGUMENTS)
         embedding = self._embedding(pixel_values, image_embeddings)
-        grid, images = self.config.grid, len(embedding)
+        grid, images = self.sam.config.grid, len(embedding)
         batch = given.flatten_nested(images, grid, self.device, input_points, input_labels, input_boxes, input_masks)
         answers = self._answers(embedding, _never_empty(batch.prompts), multimask_output)
         iou, logits, score = (torch.cat(parts) for parts in zip(*answers, strict=True))
@@ -178,6 +198,32 @@ class Sam2Model(nn.Module):
             logits = self.sam.mask_decoder.paint(attended, embedding, choice)
             answers.append((choice.iou, logits, self.sam.mask_decoder.object_score(attended.tokens)))
         return answers
+
+
+def as_sam2_config(config: Any) -> Sam2Config:
+    """A configuration of SAM 2 in our class, from ours or transformers' own.
+
+    Raises:
+        ConfigError: another kind of configuration.
+    """
+    if isinstance(config, Sam2Config):
+        return config
+    if hasattr(config, "to_dict") and getattr(config, "model_type", "") == Sam2Config.model_type:
+        return Sam2Config.from_dict(config.to_dict())
+    raise ConfigError(f"Expected a Sam2Config, got a {type(config).__name__}. Or use Sam2Model.from_pretrained.")
+
+
+def untrained_sam2(config: Sam2Config) -> Sam2:
+    """A network with random weights, and the configuration's rule for single masks.
+
+    Raises:
+        ConfigError: as `Sam2Config.to_model_config`.
+    """
+    sam, decoder = build(config.to_model_config()), config.mask_decoder_config
+    assert isinstance(sam, Sam2)
+    sam.stable_delta = decoder.dynamic_multimask_stability_delta
+    sam.stable_from = decoder.dynamic_multimask_stability_thresh if decoder.dynamic_multimask_via_stability else None
+    return sam
 
 
 def _never_empty(prompts: Prompts) -> Prompts:

@@ -119,8 +119,9 @@ class Sam2(Remembering, Sam):
         """Whether a mask hardly changes when its threshold moves a little."""
         assert self.stable_from is not None
         flat = logits.flatten(1)
-        # Parts of the picture, not counts: these would be too large for the float16 of converted ONNX files.
-        inner, outer = ((flat > level).float().mean(1) for level in (self.stable_delta, -self.stable_delta))
+        # Parts of the picture, not counts, and no casts: float16 converters of ONNX files manage neither.
+        levels = (self.stable_delta, -self.stable_delta)
+        inner, outer = (torch.where(flat > level, 1.0, 0.0).mean(1) for level in levels)
         share = torch.where(outer > 0, inner / outer, torch.ones_like(outer))
         return share >= self.stable_from
 
