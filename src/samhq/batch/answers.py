@@ -59,8 +59,8 @@ class Question:
             ConfigError, CheckpointError, OSError: the weights or a file of boxes cannot be read.
         """
         names = ("objects", "objects_of", "automatic", "embed", "batch_size")
-        asked = {name: getattr(self, name) for name in names}
-        return {**asked, **self.model.options(), **self.text.search_options()}
+        settings = {name: getattr(self, name) for name in names}
+        return {**settings, **self.model.options(), **self.text.search_options()}
 
     def record(self) -> dict[str, Any]:
         """The question as JSON values."""
@@ -102,8 +102,8 @@ class Question:
 
         def answer(pictures: Sequence[tuple[str, np.ndarray]]) -> list[dict[str, Any]]:
             names, images = zip(*pictures, strict=True)
-            found = search.detect(list(images), list(names))
-            prompts = [search.prompts(detections) for detections in found]
+            detections_by_picture = search.detect(list(images), list(names))
+            prompts = [search.prompts(detections) for detections in detections_by_picture]
             results = _segmented(segmenter, images, prompts, multimask=False, hq=self.model.hq_mode)
             return [{"instances": instances} for instances in results]
 
@@ -170,11 +170,11 @@ def _segmented(
     segmenter: Any, images: Sequence[np.ndarray], prompts: Sequence[Sequence[Any]], **how: Any
 ) -> list[list[dict[str, Any]]]:
     """The instances of every picture; a picture without prompts is not encoded."""
-    asked = [number for number, some in enumerate(prompts) if some]
-    encoded = dict(zip(asked, _encoded(segmenter, [images[number] for number in asked]), strict=True))
+    prompted = [number for number, own in enumerate(prompts) if own]
+    encoded = dict(zip(prompted, _encoded(segmenter, [images[number] for number in prompted]), strict=True))
     return [
-        _of_prompts(segmenter.segment(encoded[number], prompts=some, **how)) if some else []
-        for number, some in enumerate(prompts)
+        _of_prompts(segmenter.segment(encoded[number], prompts=own, **how)) if own else []
+        for number, own in enumerate(prompts)
     ]
 
 

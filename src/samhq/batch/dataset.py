@@ -81,13 +81,13 @@ def picture_of_row(row: Mapping[str, Any], stem: str = "") -> Picture:
     size = [row["height"], row["width"]]
     annotations = tuple(
         Annotation(
-            {"size": size, "counts": one["counts"]},
-            one["label"] or LABEL,
-            one["iou"],
-            one["stability"],
-            detector_score=one["score"],
+            {"size": size, "counts": instance["counts"]},
+            instance["label"] or LABEL,
+            instance["iou"],
+            instance["stability"],
+            detector_score=instance["score"],
         )
-        for one in row["instances"]
+        for instance in row["instances"]
     )
     return Picture(row["id"], (row["height"], row["width"]), annotations, stem=stem)
 

@@ -51,12 +51,12 @@ class DetectWork:
         from samhq.results.origin import origin_record
         from samhq.storage.atomic import write_json
 
-        found, search = pictures(item.path), pictures.search
-        kept = search.selection.apply(found.detections)
+        result, search = pictures(item.path), pictures.search
+        kept = search.selection.apply(result.detections)
         path = self.output / f"{item.name}_boxes.json"
         name = str(item.path)
-        write_json(path, coco_of_boxes(name, found.size_hw, kept) | origin_record(name))
-        return Outcome([path], boxes_said(kept, search.rejected(found.detections)))
+        write_json(path, coco_of_boxes(name, result.size_hw, kept) | origin_record(name))
+        return Outcome([path], boxes_said(kept, search.rejected(result.detections)))
 
 
 def boxes_said(kept: Detections, rejected: str) -> str:
@@ -73,7 +73,7 @@ def boxes_said(kept: Detections, rejected: str) -> str:
     return ", ".join(f"{kept.labels.count(name)} {name}" for name in kept.names if name in kept.labels)
 
 
-def coco_of_boxes(file_name: str, size_hw: Sequence[int], found: Detections) -> dict[str, Any]:
+def coco_of_boxes(file_name: str, size_hw: Sequence[int], detections: Detections) -> dict[str, Any]:
     """One picture's boxes as a COCO data set. Ids count from 1; categories are in the order of the classes."""
     annotations = [
         {
@@ -86,11 +86,11 @@ def coco_of_boxes(file_name: str, size_hw: Sequence[int], found: Detections) -> 
             "score": score,
         }
         for number, ((x0, y0, x1, y1), score, category) in enumerate(
-            zip(found.boxes.tolist(), found.scores.tolist(), found.class_ids.tolist(), strict=True), 1
+            zip(detections.boxes.tolist(), detections.scores.tolist(), detections.class_ids.tolist(), strict=True), 1
         )
     ]
     return {
         "images": [{"id": 1, "file_name": file_name, "height": int(size_hw[0]), "width": int(size_hw[1])}],
-        "categories": [{"id": number, "name": name} for number, name in enumerate(found.names, 1)],
+        "categories": [{"id": number, "name": name} for number, name in enumerate(detections.names, 1)],
         "annotations": annotations,
     }

@@ -149,19 +149,21 @@ def members_of_tar(tar: str) -> dict[str, tuple[int, int]]:
     """
     folder, _, name = tar.rpartition("/")
     try:
-        found = Folder(folder or ".").read_with(name, _members)
+        members = Folder(folder or ".").read_with(name, _members)
     except tarfile.TarError as error:
         raise ConfigError(
             f"Expected an uncompressed tar, got {tar}: {error}. Unpack it, and write a plain tar."
         ) from error
-    if found is None:
+    if members is None:
         raise FileNotFoundError(errno.ENOENT, "no such file", tar)
-    return found
+    return members
 
 
 def _members(stream: Any) -> dict[str, tuple[int, int]]:
     with tarfile.open(fileobj=stream, mode="r:") as opened:
-        return {one.name.removeprefix("./"): (one.offset_data, one.size) for one in opened if one.isfile()}
+        return {
+            member.name.removeprefix("./"): (member.offset_data, member.size) for member in opened if member.isfile()
+        }
 
 
 def _read_part(address: str, start: int, end: int) -> bytes:

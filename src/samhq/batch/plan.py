@@ -116,8 +116,8 @@ def plan_job(source: str, job: str, question: Question, *, shard_size: int = SHA
     if shard_size < 1:
         raise ConfigError(f"Expected a shard size of 1 or more, got {shard_size}. The default is {SHARD_SIZE}.")
     pictures = list_pictures(source)
-    asked = {"question": question.options(), "pictures": pictures, "shard_size": shard_size}
-    fingerprint = digest.of_json([asked, version("samhq")])
+    identity = {"question": question.options(), "pictures": pictures, "shard_size": shard_size}
+    fingerprint = digest.of_json([identity, version("samhq")])
     folder = Folder(job)
     known = folder.read(JOB)
     if known is not None and json.loads(known)["fingerprint"] != fingerprint:

@@ -141,6 +141,6 @@ class FoundPrompts:
         """
         from samhq.batch.detect import boxes_said
 
-        found, search = self.find(path), self.find.search
-        said = boxes_said(search.selection.apply(found.detections), search.rejected(found.detections))
-        return PicturePrompts(search.prompts(found.detections), said, found.seconds)
+        result, search = self.find(path), self.find.search
+        said = boxes_said(search.selection.apply(result.detections), search.rejected(result.detections))
+        return PicturePrompts(search.prompts(result.detections), said, result.seconds)

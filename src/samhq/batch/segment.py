@@ -84,27 +84,31 @@ class SegmentWork:
         result = self.masks(segmenter, prompts, item)
         return self.saved(result, prompts, time.perf_counter() - started, item)
 
-    def masks(self, segmenter: PromptSegmenter, asked: PicturePrompts, item: Item, **options: Any) -> Segmentation:
+    def masks(
+        self, segmenter: PromptSegmenter, picture_prompts: PicturePrompts, item: Item, **options: Any
+    ) -> Segmentation:
         """The masks of one picture; `options` are further arguments of the segmenter."""
         picture = self.look.picture(item.path)
-        if not asked.prompts:
+        if not picture_prompts.prompts:
             from samhq.inference.by_text import nothing_found
 
             return nothing_found(segmenter, picture)
         encoded = self.embeddings.picture(segmenter, picture)
         return segmenter.segment(
-            encoded, prompts=asked.prompts, multimask=self.model.multimask, hq=self.model.hq_mode, **options
+            encoded, prompts=picture_prompts.prompts, multimask=self.model.multimask, hq=self.model.hq_mode, **options
         )
 
-    def saved(self, result: Segmentation, asked: PicturePrompts, seconds: float, item: Item) -> Outcome:
+    def saved(self, result: Segmentation, picture_prompts: PicturePrompts, seconds: float, item: Item) -> Outcome:
         """Writes a result and returns its outcome."""
         flags, name = self.output, str(item.path)
         files = result.save(flags.output, item.name, overlay=flags.overlay, cutouts=flags.cutout, file_name=name)
         said = segment_summary(result.candidate_scores.size, result.scores.tolist())
-        said = said if len(result) else asked.said or said
-        return Outcome(files, f"{said}{asked.times(seconds)}")
+        said = said if len(result) else picture_prompts.said or said
+        return Outcome(files, f"{said}{picture_prompts.times(seconds)}")
 
-    def by_window(self, segmenter: Segmenter, source: PictureSource, asked: PicturePrompts, item: Item) -> Outcome:
+    def by_window(
+        self, segmenter: Segmenter, source: PictureSource, picture_prompts: PicturePrompts, item: Item
+    ) -> Outcome:
         """As `one`, for a picture that need not fit into memory, unless an overlay is drawn.
 
         Raises:
@@ -113,13 +117,13 @@ class SegmentWork:
         from samhq.inference.refine import segment_native
         from samhq.results.native import save_native
 
-        started, prompts = time.perf_counter(), asked.prompts
+        started, prompts = time.perf_counter(), picture_prompts.prompts
         objects = segment_native(segmenter, source, prompts, multimask=self.model.multimask, hq=self.model.hq_mode)
         flags, about = self.output, {"model": segmenter.name, "file_name": str(item.path)}
         shown = {"overlay": flags.overlay, "cutouts": flags.cutout}
         files = save_native(objects, source, prompts, flags.output, item.name, **shown, **about)  # type: ignore[arg-type]
         said = segment_summary(len(objects), [refined.score for refined in objects])
-        return Outcome(files, f"{said}{asked.times(time.perf_counter() - started)}")
+        return Outcome(files, f"{said}{picture_prompts.times(time.perf_counter() - started)}")
 
 
 def segment_summary(count: int, scores: Sequence[float]) -> str:

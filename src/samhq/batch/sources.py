@@ -26,14 +26,14 @@ def list_pictures(source: str) -> list[tuple[str, str]]:
         MissingExtraError: fsspec or pyarrow is not installed.
         OSError: it cannot be listed.
     """
-    found = _listed(source) if source.endswith(".parquet") else _found(source)
-    if not found:
+    pictures = _listed(source) if source.endswith(".parquet") else _found(source)
+    if not pictures:
         raise ConfigError(f"Expected pictures in {source}, got none. Known suffixes: {', '.join(sorted(SUFFIXES))}.")
-    found.sort()
-    for (name, _), (following, _) in pairwise(found):
+    pictures.sort()
+    for (name, _), (following, _) in pairwise(pictures):
         if name == following:
             raise ConfigError(f"Expected every id once, got {name!r} twice in {source}. Give the pictures unique ids.")
-    return found
+    return pictures
 
 
 def _listed(source: str) -> list[tuple[str, str]]:
@@ -70,7 +70,10 @@ def _matching(pattern: str) -> list[str]:
     if "*" not in pattern:
         return [pattern]
     system, path = system_of(pattern)
-    return [system.unstrip_protocol(one) if is_address(pattern) else one for one in again(lambda: system.glob(path))]
+    return [
+        system.unstrip_protocol(path_in_store) if is_address(pattern) else path_in_store
+        for path_in_store in again(lambda: system.glob(path))
+    ]
 
 
 def _in_tars(tars: list[str], *, named: bool) -> list[tuple[str, str]]:

@@ -62,8 +62,8 @@ def job_status(job: str) -> JobStatus:
     return JobStatus(
         images=planned.images,
         pictures=sum(planned.size_of(shard) for shard in done),
-        empty=sum(found.empty for found in done.values()),
-        errors=sum(found.errors for found in done.values()),
+        empty=sum(finished.empty for finished in done.values()),
+        errors=sum(finished.errors for finished in done.values()),
         shards=planned.shards,
         shards_done=len(done),
         rate=_rate(events),

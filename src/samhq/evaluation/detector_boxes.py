@@ -88,8 +88,10 @@ def _found(search: Search, pictures: CocoPictures, places: Sequence[int]) -> lis
     return search.detect(images, [str(path) for path in paths])
 
 
-def _records(found: Detections, image: Any, categories: Sequence[int | str]) -> Iterator[dict[str, Any]]:
-    for box, score, number in zip(found.boxes.tolist(), found.scores.tolist(), found.class_ids.tolist(), strict=True):
+def _records(detections: Detections, image: Any, categories: Sequence[int | str]) -> Iterator[dict[str, Any]]:
+    for box, score, number in zip(
+        detections.boxes.tolist(), detections.scores.tolist(), detections.class_ids.tolist(), strict=True
+    ):
         x0, y0, x1, y1 = box
         about = {"image_id": image, "category_id": categories[number], "score": score}
         yield about | {"bbox": [x0, y0, x1 - x0, y1 - y0]}

@@ -145,12 +145,12 @@ def score_sample(sam: Sam, sample: Sample, plan: Plan) -> list[Row]:
     shown = Shown.to(sam, sample, plan.protocol)
     rows: list[Row] = []
     for start in range(0, len(chosen), _AT_ONCE):
-        some = chosen[start : start + _AT_ONCE]
-        true_masks = shown.view.masks_to_ask(sample.masks[some])
+        numbers = chosen[start : start + _AT_ONCE]
+        true_masks = shown.view.masks_to_ask(sample.masks[numbers])
         for ask, mode in product(plan.asks, plan.modes):
-            rows += shown.asked(some, true_masks, ask, mode, plan)
+            rows += shown.asked(numbers, true_masks, ask, mode, plan)
         for mode in plan.modes if plan.clicks else ():
-            rows += shown.clicked(some, mode, plan)
+            rows += shown.clicked(numbers, mode, plan)
     return rows
 
 
@@ -171,38 +171,38 @@ class Shown:
         return cls(sam, sample, view, sam.encode(view.pixels.to(sam.device)))
 
     def masks(
-        self, some: Sequence[int], asked: Bool[np.ndarray, "K h w"], ask: Ask, mode: HQMode, plan: Plan
+        self, numbers: Sequence[int], masks_to_ask: Bool[np.ndarray, "K h w"], ask: Ask, mode: HQMode, plan: Plan
     ) -> tuple[Bool[np.ndarray, "K H W"], list[float]]:
-        """Masks of objects for one kind of prompt, and their predicted IoU; `asked` are the true masks for prompts."""
+        """Masks of objects for one kind of prompt, and their predicted IoU; prompts come from `masks_to_ask`."""
         # An object that disappears when squashed cannot be prompted: its mask stays empty, which scores 0.
-        there = [k for k, mask in enumerate(asked) if mask.any()]
-        masks, predicted = np.zeros((len(some), *self.sample.image.shape[:2]), bool), np.zeros(len(some))
+        there = [k for k, mask in enumerate(masks_to_ask) if mask.any()]
+        masks, predicted = np.zeros((len(numbers), *self.sample.image.shape[:2]), bool), np.zeros(len(numbers))
         if there:
-            prompts = ask_for(ask, asked[there], [self.rng(some[k], plan) for k in there], self.view.scale_xy)
+            prompts = ask_for(ask, masks_to_ask[there], [self.rng(numbers[k], plan) for k in there], self.view.scale_xy)
             low = self.decode(prompts, plan.click_mask if ask.ambiguous else "single", mode)
             masks[there], predicted[there] = self.view.back(low.logits), low.iou[:, 0].float().cpu().numpy()
         return masks, predicted.tolist()
 
     def asked(
-        self, some: Sequence[int], asked: Bool[np.ndarray, "K h w"], ask: Ask, mode: HQMode, plan: Plan
+        self, numbers: Sequence[int], masks_to_ask: Bool[np.ndarray, "K h w"], ask: Ask, mode: HQMode, plan: Plan
     ) -> list[Row]:
         """Rows of objects for one kind of prompt."""
-        rows = zip(some, *self.masks(some, asked, ask, mode, plan), strict=True)
+        rows = zip(numbers, *self.masks(numbers, masks_to_ask, ask, mode, plan), strict=True)
         return [Row.of(self.sample, k, mask, str(ask), mode, predicted=iou) for k, mask, iou in rows]
 
     def rng(self, k: int, plan: Plan) -> np.random.Generator:
         """The random generator for the points of object `k`."""
         return object_rng(plan.seed, self.sample.name, self.sample.ids[k])
 
-    def clicked(self, some: Sequence[int], mode: HQMode, plan: Plan) -> list[Row]:
+    def clicked(self, numbers: Sequence[int], mode: HQMode, plan: Plan) -> list[Row]:
         """Rows of objects for the simulated annotator."""
 
         def answer(prompts: Prompts, candidates: Candidates) -> tuple[Tensor, np.ndarray]:
             low = self.decode(prompts, candidates, mode)
             return low.logits, self.view.back(low.logits)
 
-        curves, masks = click_through(answer, self.sample.masks[some], self.view.scale_xy, first=plan.click_mask)
-        rows = zip(some, masks, curves, strict=True)
+        curves, masks = click_through(answer, self.sample.masks[numbers], self.view.scale_xy, first=plan.click_mask)
+        rows = zip(numbers, masks, curves, strict=True)
         return [Row.of(self.sample, k, mask, CLICKS, mode, clicks=tuple(curve)) for k, mask, curve in rows]
 
     def decode(self, prompts: Prompts, candidates: Candidates, mode: HQMode) -> LowRes:

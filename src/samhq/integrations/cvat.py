@@ -60,14 +60,14 @@ class CvatDetection:
         kept = [one for one in found if one.area and (least is None or (one.confidence or 0) >= least)]
         return [shape for one in kept for shape in self._shapes(one, context.conv_mask_to_poly)]
 
-    def _shapes(self, one: Annotation, as_polygons: bool) -> list[Any]:
+    def _shapes(self, annotation: Annotation, as_polygons: bool) -> list[Any]:
         import cvat_sdk.auto_annotation as cvat
         from cvat_sdk.masks import encode_mask
 
-        label = self._ids[one.label]
+        label = self._ids[annotation.label]
         if not as_polygons:
-            return [cvat.mask(label, encode_mask(one.mask))]
-        rings = [bridged([polygon]) for polygon in one.polygons(self._tolerance)]
+            return [cvat.mask(label, encode_mask(annotation.mask))]
+        rings = [bridged([polygon]) for polygon in annotation.polygons(self._tolerance)]
         return [cvat.polygon(label, ring.ravel().tolist()) for ring in rings if len(ring) >= 3]
 
 

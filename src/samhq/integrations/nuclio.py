@@ -98,10 +98,10 @@ def _interacted(worker: NuclioModel, request: dict[str, Any]) -> dict[str, Any]:
     on, off = _points(request, "pos_points"), _points(request, "neg_points")
     points, labels = [*on, *off], [1] * len(on) + [0] * len(off)
     corners = _points(request, "obj_bbox")
-    asked: dict[str, Any] = {"points": points, "labels": labels} if points else {}
+    prompt: dict[str, Any] = {"points": points, "labels": labels} if points else {}
     if corners:
-        asked["box"] = np.concatenate([np.min(corners, axis=0), np.max(corners, axis=0)])
-    mask = worker.model.segment(worker.encoded(request["image"]), **asked).masks[0]
+        prompt["box"] = np.concatenate([np.min(corners, axis=0), np.max(corners, axis=0)])
+    mask = worker.model.segment(worker.encoded(request["image"]), **prompt).masks[0]
     outline = bridged(polygons_from_mask(mask, _TOLERANCE))
     return {"mask": mask.astype(int).tolist(), "points": outline.tolist()}
 
@@ -109,22 +109,22 @@ def _interacted(worker: NuclioModel, request: dict[str, Any]) -> dict[str, Any]:
 def _detected(worker: NuclioModel, request: dict[str, Any]) -> list[dict[str, Any]]:
     picture, least = read_image(request["image"]), request.get("threshold")
     if worker.classes is None:
-        found = everything_of(worker.model, picture)
+        annotations = everything_of(worker.model, picture)
     else:
-        found = named_in(worker.model, picture, worker.classes, detector=worker.detector, least=least)
-    return [_shape(one) for one in found if one.area and (least is None or (one.confidence or 0) >= least)]
+        annotations = named_in(worker.model, picture, worker.classes, detector=worker.detector, least=least)
+    return [_shape(one) for one in annotations if one.area and (least is None or (one.confidence or 0) >= least)]
 
 
-def _shape(one: Annotation) -> dict[str, Any]:
+def _shape(annotation: Annotation) -> dict[str, Any]:
     """A mask as CVAT's server takes it: the pixels of the box, row by row, then the box with its last pixel."""
-    x, y, width, height = one.bbox_xywh
+    x, y, width, height = annotation.bbox_xywh
     box = [x, y, x + width - 1, y + height - 1]
     return {
         "type": "mask",
-        "label": one.label,
-        "confidence": f"{one.confidence or 0:.4f}",
-        "mask": [*np.asarray(one.cropped).astype(int).ravel().tolist(), *box],
-        "points": bridged(one.polygons(_TOLERANCE)).ravel().tolist(),
+        "label": annotation.label,
+        "confidence": f"{annotation.confidence or 0:.4f}",
+        "mask": [*np.asarray(annotation.cropped).astype(int).ravel().tolist(), *box],
+        "points": bridged(annotation.polygons(_TOLERANCE)).ravel().tolist(),
     }
 
 

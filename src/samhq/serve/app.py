@@ -61,8 +61,8 @@ def create_app(session: Session, static: Path | None = None) -> Guard:
 
 def static_files(folder: Path) -> dict[str, Path]:
     """The page's files by their addresses; "/" is index.html. Only these are ever served."""
-    found = {f"/{path.relative_to(folder).as_posix()}": path for path in folder.rglob("*") if path.suffix in _TYPES}
-    return found | ({"/": found["/index.html"]} if "/index.html" in found else {})
+    files = {f"/{path.relative_to(folder).as_posix()}": path for path in folder.rglob("*") if path.suffix in _TYPES}
+    return files | ({"/": files["/index.html"]} if "/index.html" in files else {})
 
 
 def _add_static(app: FastAPI, known: dict[str, Path]) -> None:

@@ -50,17 +50,17 @@ class Editing:
         self.rows = {row["id"]: row for row in rows}
         self.change = Change()
 
-    def row(self, one: str, *, unlocked: bool = True) -> Row:
+    def row(self, object_id: str, *, unlocked: bool = True) -> Row:
         """An object's row.
 
         Raises:
             Fault: there is none with this id, or it is locked.
         """
-        if one not in self.rows:
-            raise nothing("object", one)
-        if unlocked and self.rows[one]["locked"]:
-            raise Fault(409, f"Expected an object that is not locked, got {one}. Unlock it first.")
-        return self.rows[one]
+        if object_id not in self.rows:
+            raise nothing("object", object_id)
+        if unlocked and self.rows[object_id]["locked"]:
+            raise Fault(409, f"Expected an object that is not locked, got {object_id}. Unlock it first.")
+        return self.rows[object_id]
 
     def class_id(self, wanted: int | None) -> int:
         """The class of a new object: the requested one, or the first class.
@@ -180,18 +180,23 @@ def _commit(editing: Editing, command: Commit, made: MadeMask | None) -> None:
 
 def _commit_many(editing: Editing, command: CommitMany, suggestions: Sequence[NewObject]) -> None:
     policy = editing.policy(command.overlap)
-    for one in [*(command.objects or ()), *suggestions]:
-        if command.min_score is not None and one.score is not None and one.score < command.min_score:
+    for suggestion in [*(command.objects or ()), *suggestions]:
+        if command.min_score is not None and suggestion.score is not None and suggestion.score < command.min_score:
             continue
-        columns = editing.place(code_of_sent_mask(one.mask, editing.size_hw), policy)
+        columns = editing.place(code_of_sent_mask(suggestion.mask, editing.size_hw), policy)
         if columns is not None:
-            editing.create(columns, class_id=_class_for(editing, command, one), score=one.score, source=one.source)
+            editing.create(
+                columns,
+                class_id=_class_for(editing, command, suggestion),
+                score=suggestion.score,
+                source=suggestion.source,
+            )
 
 
-def _class_for(editing: Editing, command: CommitMany, one: NewObject) -> int:
-    if one.class_id is None and one.label is not None and one.label.strip():
-        return editing.project.class_named(one.label)
-    return editing.class_id(command.class_id if one.class_id is None else one.class_id)
+def _class_for(editing: Editing, command: CommitMany, suggestion: NewObject) -> int:
+    if suggestion.class_id is None and suggestion.label is not None and suggestion.label.strip():
+        return editing.project.class_named(suggestion.label)
+    return editing.class_id(command.class_id if suggestion.class_id is None else suggestion.class_id)
 
 
 def _set_mask(editing: Editing, command: SetMask) -> None:
@@ -203,8 +208,8 @@ def _clean(editing: Editing, command: Clean) -> None:
     finish = Finish(fill_holes=command.fill_holes, drop_specks=command.drop_specks)
     if not finish.changes_masks:
         raise Fault(422, "Expected fill_holes or drop_specks above 0, got neither. Say how many pixels.")
-    for one in dict.fromkeys(command.ids):
-        row = editing.row(one)
+    for object_id in dict.fromkeys(command.ids):
+        row = editing.row(object_id)
         finished = Annotation(code_of(row, editing.size_hw)).finished(finish)
         editing.change.update(row, **mask_columns(finished.code))
 
@@ -217,13 +222,13 @@ def _update(editing: Editing, command: Update) -> None:
         editing.class_id(given["class_id"])
     given |= {name: int(given[name]) for name in ("locked", "hidden") if name in given}
     only_flags = not {"class_id", "z"} & set(given)
-    for one in dict.fromkeys(command.ids):
-        editing.change.update(editing.row(one, unlocked=not only_flags), **given)
+    for object_id in dict.fromkeys(command.ids):
+        editing.change.update(editing.row(object_id, unlocked=not only_flags), **given)
 
 
 def _delete(editing: Editing, command: Delete) -> None:
-    for one in dict.fromkeys(command.ids):
-        editing.change.delete(editing.row(one))
+    for object_id in dict.fromkeys(command.ids):
+        editing.change.delete(editing.row(object_id))
 
 
 _DO: dict[type, Callable[[Editing, Any], None]] = {

@@ -80,21 +80,21 @@ def possible_masks(
         wanted.append(([HQ if mode != "off" else CLEAR if clear else "1"], chosen, mode))
     if not only_chosen:
         wanted.append((["1", "2", "3"], "sorted", "off"))
-    found: list[Candidate] = []
+    possible: list[Candidate] = []
     for names, policy, how in wanted:
-        some, choice = model.choose(attended, embedding, policy, how)
-        logits = model.mask_decoder.paint(some, embedding, choice)[0].float()
+        attended_with_levels, choice = model.choose(attended, embedding, policy, how)
+        logits = model.mask_decoder.paint(attended_with_levels, embedding, choice)[0].float()
         ious = choice.iou[0].float().tolist()
-        found += [Candidate(*one) for one in zip(names, ious, logits, strict=False)]
-    return found
+        possible += [Candidate(*row) for row in zip(names, ious, logits, strict=False)]
+    return possible
 
 
-def packed_candidates(found: list[Candidate], encoded: EncodedImage, about: dict[str, Any]) -> bytes:
+def packed_candidates(possible: list[Candidate], encoded: EncodedImage, about: dict[str, Any]) -> bytes:
     """Candidates as bytes: the length of a JSON header, the header, and logits as float16 [K,4g,4g]."""
-    logits = torch.stack([one.logits for one in found]).to("cpu", torch.float16).numpy()
+    logits = torch.stack([candidate.logits for candidate in possible]).to("cpu", torch.float16).numpy()
     frame = encoded.frame
     header = about | {
-        "candidates": [{"name": one.name, "iou": round(one.iou, 4)} for one in found],
+        "candidates": [{"name": candidate.name, "iou": round(candidate.iou, 4)} for candidate in possible],
         "chosen": 0,
         "shape": list(logits.shape),
         "crop_hw": [side * logits.shape[1] / frame.side for side in frame.resized_hw],
@@ -118,10 +118,10 @@ def full_mask(segmenter: Segmenter, encoded: EncodedImage, request: MaskRequest)
     if request.refine or (request.candidate is None and request.refine is None):
         result = segmenter.segment(encoded, prompts=[prompt], hq=request.hq, refine=request.refine)
         return rle.encode(result.masks[0]), float(result.scores[0])
-    found = possible_masks(segmenter, encoded, prompt, request.hq, only_chosen=request.candidate is None)
-    chosen = next((one for one in found if request.candidate in (None, one.name)), None)
+    possible = possible_masks(segmenter, encoded, prompt, request.hq, only_chosen=request.candidate is None)
+    chosen = next((candidate for candidate in possible if request.candidate in (None, candidate.name)), None)
     if chosen is None:
-        names = ", ".join(one.name for one in found)
+        names = ", ".join(candidate.name for candidate in possible)
         raise Fault(422, f"Expected one of the candidates {names}, got {request.candidate!r}. Choose one of them.")
     mask = encoded.frame.masks_to_image(chosen.logits[None, None])[0, 0].cpu().numpy()
     return rle.encode(mask), chosen.iou

@@ -34,9 +34,9 @@ def follow(future: Future[Any], look: Callable[[], Any], end: Callable[[], tuple
         waiting, said = asyncio.wrap_future(future), None
         while True:
             done, _ = await asyncio.wait({waiting}, timeout=_SECONDS)
-            if (seen := look()) != said:
-                said = seen
-                yield event("progress", seen)
+            if (news := look()) != said:
+                said = news
+                yield event("progress", news)
             if done:
                 break
         try:

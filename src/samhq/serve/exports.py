@@ -39,7 +39,7 @@ class Exported:
 
 def formats() -> list[dict[str, Any]]:
     """All formats, and whether the packages that they need are installed."""
-    return [{"name": name, "about": one.about, "available": _missing(name) is None} for name, one in FORMATS.items()]
+    return [{"name": name, "about": form.about, "available": _missing(name) is None} for name, form in FORMATS.items()]
 
 
 def export_pictures(
@@ -84,7 +84,7 @@ def write_training_data(project: Project, pictures: PictureStore, path: Path) ->
     rows = [row for row in project.images() if row["status"] != "skip" and row["n_objects"]]
     if not rows:
         raise Fault(409, "Expected at least one picture with an object, got none. Label some first.")
-    labels = [one["name"] for one in project.classes() if one["n_objects"]]
+    labels = [known["name"] for known in project.classes() if known["n_objects"]]
     n_objects = 0
     with open_coco(path, labels=labels) as add:
         for row in rows:
@@ -124,10 +124,10 @@ def _pictures(project: Project, pictures: PictureStore, ids: Sequence[int], form
 
 def _picture(project: Project, row: Row, file_name: str, stem: str, **about: Any) -> Picture:
     size_hw = row["height"], row["width"]
-    names = {one["id"]: one["name"] for one in project.classes()}
+    names = {known["id"]: known["name"] for known in project.classes()}
     with project.transaction() as database:
         objects = objects_of(database, row["id"])
-    annotations = tuple(_annotation(one, names, size_hw) for one in objects)
+    annotations = tuple(_annotation(known, names, size_hw) for known in objects)
     return Picture(file_name, size_hw, annotations, stem=stem, **about)
 
 

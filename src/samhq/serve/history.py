@@ -44,7 +44,7 @@ class Change:
     @property
     def ids(self) -> list[str]:
         """The ids of the changed objects."""
-        return list(dict.fromkeys(one for one, _, _ in self.objects))
+        return list(dict.fromkeys(object_id for object_id, _, _ in self.objects))
 
     def packed(self) -> bytes:
         """The change as it is stored."""
@@ -55,7 +55,7 @@ class Change:
         """The inverse of `packed`."""
         values = json.loads(zlib.decompress(content))
         draft = values["draft"]
-        return cls([tuple(one) for one in values["objects"]], None if draft is None else tuple(draft))
+        return cls([tuple(rows) for rows in values["objects"]], None if draft is None else tuple(draft))
 
 
 def state(project: Project, image_id: int) -> PictureState:
@@ -129,27 +129,27 @@ def _step(project: Project, image_id: int, *, forward: bool) -> Delta:
 
 
 def _apply(database: sqlite3.Connection, image_id: int, change: Change, *, forward: bool) -> None:
-    for one, before, after in change.objects if forward else reversed(change.objects):
+    for object_id, before, after in change.objects if forward else reversed(change.objects):
         old, new = (before, after) if forward else (after, before)
         if new is None:
-            database.execute("DELETE FROM object WHERE id = ?", (one,))
+            database.execute("DELETE FROM object WHERE id = ?", (object_id,))
         elif old is None:
-            _insert(database, image_id, one, new)
+            _insert(database, image_id, object_id, new)
         else:
             columns = ", ".join(f"{column} = ?" for column in new)
             values = [_existing(database, column, value) for column, value in new.items()]
-            database.execute(f"UPDATE object SET {columns} WHERE id = ?", (*values, one))
+            database.execute(f"UPDATE object SET {columns} WHERE id = ?", (*values, object_id))
     if change.draft is not None:
         draft = change.draft[1 if forward else 0]
         content = None if draft is None else json.dumps(draft)
         database.execute("UPDATE image SET draft = ? WHERE id = ?", (content, image_id))
 
 
-def _insert(database: sqlite3.Connection, image_id: int, one: str, row: Row) -> None:
+def _insert(database: sqlite3.Connection, image_id: int, object_id: str, row: Row) -> None:
     values = [_existing(database, column, row[column]) for column in COLUMNS]
     places = ", ".join("?" * (len(COLUMNS) + 2))
     statement = f"INSERT INTO object (id, image_id, {', '.join(COLUMNS)}) VALUES ({places})"
-    database.execute(statement, (one, image_id, *values))
+    database.execute(statement, (object_id, image_id, *values))
 
 
 def _existing(database: sqlite3.Connection, column: str, value: Any) -> Any:
@@ -190,11 +190,11 @@ def _delta(project: Project, image_id: int, ids: Iterable[str]) -> Delta:
         image = project.image(image_id)
         size_hw = (image["height"], image["width"])
         upsert, remove = [], []
-        for one in ids:
+        for object_id in ids:
             query = f"SELECT id, {', '.join(COLUMNS)} FROM object WHERE id = ?"
-            row = database.execute(query, (one,)).fetchone()
+            row = database.execute(query, (object_id,)).fetchone()
             if row is None:
-                remove.append(one)
+                remove.append(object_id)
             else:
                 upsert.append(state_of(dict(row), size_hw))
         about = _standing(database, image)

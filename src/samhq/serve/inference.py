@@ -114,16 +114,16 @@ class Inference:
         Raises:
             Fault: as `WorkQueue.submit`; the prompt is empty.
         """
-        prompt, asked = prompt_of(request), time.perf_counter()
+        prompt, started = prompt_of(request), time.perf_counter()
         hover = request.kind == "hover"
 
         def work() -> bytes:
-            waited = milliseconds(asked)
+            waited = milliseconds(started)
             encoded = self._encode(image_id, Progress()).encoded
             began = time.perf_counter()
-            found = possible_masks(self.segmenter(), encoded, prompt, request.hq, only_chosen=hover)
+            possible = possible_masks(self.segmenter(), encoded, prompt, request.hq, only_chosen=hover)
             about = {"seq": request.seq, "decode_ms": milliseconds(began), "wait_ms": waited}
-            return packed_candidates(found, encoded, about)
+            return packed_candidates(possible, encoded, about)
 
         priority = Priority.PREVIEW if hover else Priority.PROMPT
         return self.queue.submit(priority, work, client=request.client, seq=request.seq)
@@ -173,11 +173,11 @@ class Inference:
     def _bytes(self) -> int:
         tensors = [
             tensor
-            for one in self._held.values()
-            for tensor in (one.embedding.features, one.embedding.hq, *one.embedding.levels)
+            for encoded in self._held.values()
+            for tensor in (encoded.embedding.features, encoded.embedding.hq, *encoded.embedding.levels)
             if tensor is not None
         ]
-        return sum(one.image.nbytes for one in self._held.values()) + sum(t.nbytes for t in tensors)
+        return sum(encoded.image.nbytes for encoded in self._held.values()) + sum(t.nbytes for t in tensors)
 
 
 @contextmanager

@@ -78,7 +78,7 @@ class Job:
             Fault: it has not ended, or failed.
         """
         self.check_done()
-        return {"objects": [_suggestion(one) for one in self.found]}
+        return {"objects": [_suggestion(annotation) for annotation in self.found]}
 
     def suggestions(self, indices: list[int] | None) -> Iterator[NewObject]:
         """All or some of its objects, ready to be stored.
@@ -90,10 +90,10 @@ class Job:
         for index in range(len(self.found)) if indices is None else indices:
             if index >= len(self.found):
                 raise Fault(422, f"Expected indices below {len(self.found)}, got {index}. Fetch the result again.")
-            one = self.found[index]
-            mask = Mask(size=one.size_hw, counts=one.code["counts"])
-            label = one.label if self.kind == "text" else None
-            yield NewObject(mask=mask, label=label, score=one.confidence, source=self.source)
+            annotation = self.found[index]
+            mask = Mask(size=annotation.size_hw, counts=annotation.code["counts"])
+            label = annotation.label if self.kind == "text" else None
+            yield NewObject(mask=mask, label=label, score=annotation.confidence, source=self.source)
 
     def check_done(self) -> None:
         """Returns if there is a result.
@@ -155,14 +155,14 @@ class Jobs:
             return
         job.state = "running"
         try:
-            found = self._inference.with_picture(job.image_id, lambda model, picture: find(model, picture, step))
+            annotations = self._inference.with_picture(job.image_id, lambda model, picture: find(model, picture, step))
             step(job.total, job.total)
         except _CancelledError:
             return
         except Exception as error:  # noqa: BLE001  # whatever it is, who waits for the job is told
             job.fault, job.state = fault_of(error), "failed"
             return
-        job.found, job.state = found, "done"
+        job.found, job.state = annotations, "done"
 
     def _everything(self, request: JobRequest) -> Find:
         settings = request.settings
@@ -221,12 +221,12 @@ def found_by(search: Search, model: Segmenter, picture: EncodedImage, name: str)
     ]
 
 
-def _suggestion(one: Annotation) -> dict[str, Any]:
+def _suggestion(annotation: Annotation) -> dict[str, Any]:
     return {
-        "mask": one.code,
-        "bbox": list(one.bbox_xywh),
-        "area": one.area,
-        "score": one.confidence,
-        "stability": one.stability,
-        "label": one.label,
+        "mask": annotation.code,
+        "bbox": list(annotation.bbox_xywh),
+        "area": annotation.area,
+        "score": annotation.confidence,
+        "stability": annotation.stability,
+        "label": annotation.label,
     }

@@ -136,7 +136,7 @@ class PictureStore:
 
     def _hold(self, key: tuple[int, int], pixels: np.ndarray) -> None:
         self._held[key] = pixels
-        while len(self._held) > 1 and sum(one.nbytes for one in self._held.values()) > _HELD_BYTES:
+        while len(self._held) > 1 and sum(levels.nbytes for levels in self._held.values()) > _HELD_BYTES:
             self._held.popitem(last=False)
 
     def _read(self, image_id: int) -> np.ndarray:

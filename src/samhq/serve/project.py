@@ -88,10 +88,10 @@ class Project:
         Raises:
             Fault: there is none with this id.
         """
-        found = next((one for one in self.classes() if one["id"] == class_id), None)
-        if found is None:
+        row = next((known for known in self.classes() if known["id"] == class_id), None)
+        if row is None:
             raise nothing("class", class_id)
-        return found
+        return row
 
     def class_named(self, name: str) -> int:
         """The id of the class with this name, which is made where there is none."""
@@ -167,10 +167,10 @@ class Project:
         Raises:
             Fault: there is none with this id.
         """
-        found = self.rows("SELECT * FROM image WHERE id = ?", (image_id,))
-        if not found:
+        rows = self.rows("SELECT * FROM image WHERE id = ?", (image_id,))
+        if not rows:
             raise nothing("picture", image_id)
-        return dict(found[0])
+        return dict(rows[0])
 
     def n_objects(self, image_id: int) -> int:
         """How many objects a picture has."""

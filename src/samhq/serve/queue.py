@@ -125,11 +125,11 @@ class WorkQueue:
         del self._previews[task.client]
 
     def _check_room(self, task: _Task) -> None:
-        same = [one for one in self._tasks if one.priority == task.priority and not one.future.done()]
+        same = [waiting for waiting in self._tasks if waiting.priority == task.priority and not waiting.future.done()]
         most = MOST_WAITING[task.priority]
         if len(same) >= most:
             raise Fault(503, f"Expected fewer than {most} requests of this kind in the queue, got {len(same)}. Wait.")
-        own = Counter(one.client for one in same)[task.client]
+        own = Counter(waiting.client for waiting in same)[task.client]
         if task.client and own >= MOST_OF_CLIENT:
             raise Fault(429, f"Expected fewer than {MOST_OF_CLIENT} waiting requests of a client, got {own}. Wait.")
 

@@ -36,16 +36,16 @@ def export_format(
         raise Fault(422, "Expected image_id with scope=image, got none. Say which picture.")
     rows = session.project.images()
     ids = [row["id"] for row in rows if row["status"] != "skip"] if scope == "project" else [image_id or 0]
-    classes = tuple(one["name"] for one in session.project.classes())
+    classes = tuple(known["name"] for known in session.project.classes())
     options = WriteOptions(shapes=shapes, tolerance=tolerance, labels=classes)
-    made = export_pictures(session.project, session.pictures, format, ids, options)
+    exported = export_pictures(session.project, session.pictures, format, ids, options)
     # Never shown by the browser: an SVG may hold names that somebody chose.
     return FileResponse(
-        made.path,
-        filename=made.path.name,
+        exported.path,
+        filename=exported.path.name,
         media_type="application/octet-stream",
         content_disposition_type="attachment",
-        background=BackgroundTask(shutil.rmtree, made.folder, ignore_errors=True),
+        background=BackgroundTask(shutil.rmtree, exported.folder, ignore_errors=True),
     )
 
 

@@ -44,19 +44,19 @@ def state(session: Held, image_id: int) -> Response:
 async def command(session: Held, image_id: int, request: CommandRequest) -> Response:
     """Runs a command."""
     session.pictures.size_hw(image_id)
-    asked = request.command
+    wanted = request.command
     made: MadeMask | None = None
     suggestions: list[NewObject] = []
-    if isinstance(asked, SetDraft | Commit) and asked.draft is not None:
-        _check_draft(len(asked.draft.model_dump_json()))
-    if isinstance(asked, Commit) and asked.draft.edited is None:
-        made = await _made(session, image_id, asked)
-    elif isinstance(asked, Commit):
+    if isinstance(wanted, SetDraft | Commit) and wanted.draft is not None:
+        _check_draft(len(wanted.draft.model_dump_json()))
+    if isinstance(wanted, Commit) and wanted.draft.edited is None:
+        made = await _made(session, image_id, wanted)
+    elif isinstance(wanted, Commit):
         made = None
-    elif isinstance(asked, CommitMany) and asked.job_id is not None:
-        suggestions = _suggestions(session, image_id, asked)
+    elif isinstance(wanted, CommitMany) and wanted.job_id is not None:
+        suggestions = _suggestions(session, image_id, wanted)
     delta = await asyncio.to_thread(
-        run_command, session.project, image_id, asked, after=request.after, made=made, suggestions=suggestions
+        run_command, session.project, image_id, wanted, after=request.after, made=made, suggestions=suggestions
     )
     return _as_json(delta)
 
@@ -94,12 +94,12 @@ def job_result(session: Held, job_id: str) -> dict[str, Any]:
 @router.get("/jobs/{job_id}/events")
 async def job_events(session: Held, job_id: str) -> Response:
     """A job's progress as events, then its result."""
-    one = session.jobs[job_id]
-    assert one.future is not None
+    job = session.jobs[job_id]
+    assert job.future is not None
     return follow(
-        one.future,
-        lambda: {"state": one.state, "done": one.done, "total": one.total},
-        lambda: ("result", one.result()),
+        job.future,
+        lambda: {"state": job.state, "done": job.done, "total": job.total},
+        lambda: ("result", job.result()),
     )
 
 
@@ -115,18 +115,18 @@ def _check_draft(size: int) -> None:
         raise Fault(413, f"Expected a draft of at most {MOST_DRAFT_BYTES:,} bytes, got {size:,}. Commit the object.")
 
 
-async def _made(session: Session, image_id: int, asked: Commit) -> MadeMask:
+async def _made(session: Session, image_id: int, commit: Commit) -> MadeMask:
     """The mask of a draft's prompt."""
-    draft = asked.draft
+    draft = commit.draft
     known = {name: getattr(draft, name) for name in MaskRequest.model_fields}
     code, iou = await asyncio.wrap_future(session.inference.mask(image_id, MaskRequest.model_construct(**known)))
     return MadeMask(code, iou, await asyncio.to_thread(session.run_id))
 
 
-def _suggestions(session: Session, image_id: int, asked: CommitMany) -> list[NewObject]:
+def _suggestions(session: Session, image_id: int, wanted: CommitMany) -> list[NewObject]:
     """The objects of a job that a command chooses."""
-    assert asked.job_id is not None
-    found = session.jobs[asked.job_id]
-    if found.image_id != image_id:
-        raise Fault(409, f"Expected a job of picture {image_id}, got one of {found.image_id}. Start one for it.")
-    return list(found.suggestions(asked.indices))
+    assert wanted.job_id is not None
+    job = session.jobs[wanted.job_id]
+    if job.image_id != image_id:
+        raise Fault(409, f"Expected a job of picture {image_id}, got one of {job.image_id}. Start one for it.")
+    return list(job.suggestions(wanted.indices))

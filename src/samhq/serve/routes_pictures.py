@@ -60,7 +60,7 @@ def open_path(session: Held, opened: OpenRequest) -> dict[str, Any]:
         raise Fault(404, "Expected a server with a folder, got one without. Start: samhq serve FOLDER")
     path = root.inside(opened.path)
     ids = session.pictures.add_folder(path) if path.is_dir() else [session.pictures.add_file(root.relative(path))]
-    return {"added": [row_of(session, session.project.image(one)) for one in ids]}
+    return {"added": [row_of(session, session.project.image(image_id)) for image_id in ids]}
 
 
 @router.patch("/images/{image_id}")

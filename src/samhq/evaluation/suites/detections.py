@@ -194,14 +194,14 @@ def _with_plain_ids(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _segmented(
-    sam: Sam, pictures: CocoPictures, place: int, found: Sequence[Mapping[str, Any]], mode: HQMode
+    sam: Sam, pictures: CocoPictures, place: int, records: Sequence[Mapping[str, Any]], mode: HQMode
 ) -> list[dict[str, Any]]:
     """Results of one picture in COCO's form."""
-    if not found:
+    if not records:
         return []
     image = read_image(pictures.path(place))
     check_size(image.shape[:2], pictures.path(place), pictures.size_hw(place), f"its entry in {pictures.name}")
-    boxes = [from_xywh(record["bbox"], "a detection") for record in found]
+    boxes = [from_xywh(record["bbox"], "a detection") for record in records]
     masks = masks_from_boxes(sam, image, boxes, mode)
     return [
         {
@@ -210,15 +210,15 @@ def _segmented(
             "segmentation": rle.encode(mask),
             "score": float(record["score"]),
         }
-        for record, mask in zip(found, masks, strict=True)
+        for record, mask in zip(records, masks, strict=True)
     ]
 
 
 def _found_in(
-    pictures: CocoPictures, place: int, found: Mapping[Any, Sequence[Mapping[str, Any]]]
+    pictures: CocoPictures, place: int, by_image: Mapping[Any, Sequence[Mapping[str, Any]]]
 ) -> Sequence[Mapping[str, Any]]:
     """The detections of one picture."""
-    return found.get(pictures.images[place]["id"], [])
+    return by_image.get(pictures.images[place]["id"], [])
 
 
 def _scores(

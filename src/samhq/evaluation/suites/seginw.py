@@ -66,15 +66,15 @@ class SegInW:
         return {"model": self.model, "hq": self.hq, **measured, "sets": sets}
 
 
-def seginw_table(found: Sequence[SegInW]) -> str:
+def seginw_table(results: Sequence[SegInW]) -> str:
     """A Markdown table of several models, a row for each set, AP / boundary AP / box AP in per cent."""
-    head = ["set", *(f"{one.model} {one.hq}" for one in found)]
+    head = ["set", *(f"{result.model} {result.hq}" for result in results)]
     rows = []
-    for name in found[0].sets:
-        scores = [one.sets[name] for one in found]
+    for name in results[0].sets:
+        scores = [result.sets[name] for result in results]
         rows.append([name, *(_cell(s.masks.ap, s.borders.ap, s.box_ap) for s in scores)])
-    measured = len(found[0].measured)
-    means = [_cell(one.mean, one.mean_borders, one.mean_box) for one in found]
+    measured = len(results[0].measured)
+    means = [_cell(result.mean, result.mean_borders, result.mean_box) for result in results]
     rows.append([f"mean of {measured}", *means])
     said = "" if measured == SETS else f" SegInW has {SETS} sets: this mean is not the published figure."
     return f"SegInW, AP / boundary AP / box AP, values in %.{said}\n\n{markdown(head, rows)}\n"
@@ -169,5 +169,5 @@ def _cell(*numbers: float) -> str:
 
 
 def _mean(numbers: Iterable[float]) -> float:
-    some = list(numbers)
-    return fmean(some) if some else math.nan
+    values = list(numbers)
+    return fmean(values) if values else math.nan

@@ -258,15 +258,15 @@ def _with_plain_ids(record: Mapping[str, Any]) -> dict[str, Any]:
 def _true_codes(content: Mapping[str, Any]) -> list[dict[str, Any]]:
     """True objects with an RLE or None for every frame."""
     sizes = {video["id"]: (int(video["height"]), int(video["width"])) for video in content["videos"]}
-    found = []
+    tubes = []
     for record in content["annotations"]:
         codes = [
             None if part is None else _compressed({**record, "segmentation": part}, sizes[record["video_id"]])
             for part in record["segmentations"]
         ]
         about = {key: record.get(key) or 0 for key in ("video_id", "category_id", "iscrowd")}
-        found.append(about | {"segmentations": codes})
-    return found
+        tubes.append(about | {"segmentations": codes})
+    return tubes
 
 
 def _compressed(record: Mapping[str, Any], size_hw: tuple[int, int]) -> rle.RLE:
@@ -291,18 +291,21 @@ def _true_tubes(content: Mapping[str, Any]) -> dict[Any, list[dict[str, Any]]]:
 
 
 def _segmented(
-    sam: Sam, folder: Path, video: Mapping[str, Any], asked: Sequence[Mapping[str, Any]], mode: HQMode
+    sam: Sam, folder: Path, video: Mapping[str, Any], tubes_to_segment: Sequence[Mapping[str, Any]], mode: HQMode
 ) -> list[dict[str, Any]]:
     """The tubes of one video; every frame is encoded once for all its objects."""
     keys = ("video_id", "category_id", "score")
-    tubes = [{**{key: tube[key] for key in keys}, "segmentations": [None] * len(video["file_names"])} for tube in asked]
+    tubes = [
+        {**{key: tube[key] for key in keys}, "segmentations": [None] * len(video["file_names"])}
+        for tube in tubes_to_segment
+    ]
     for place, file in enumerate(video["file_names"]):
-        there = [k for k, tube in enumerate(asked) if tube["bboxes"][place] is not None]
+        there = [k for k, tube in enumerate(tubes_to_segment) if tube["bboxes"][place] is not None]
         if not there:
             continue
         image = read_image(located(folder, file))
         check_size(image.shape[:2], located(folder, file), (video["height"], video["width"]), f"video {video['id']}")
-        boxes = [from_xywh(asked[k]["bboxes"][place], f"video {video['id']}") for k in there]
+        boxes = [from_xywh(tubes_to_segment[k]["bboxes"][place], f"video {video['id']}") for k in there]
         for k, mask in zip(there, masks_from_boxes(sam, image, boxes, mode), strict=True):
             tubes[k]["segmentations"][place] = rle.encode(mask)
     return tubes

@@ -56,15 +56,15 @@ class Backend:
             Fault: the picture cannot be fetched or read, or the queue is full.
         """
         find = self._find(page, marks)
-        found: list[Annotation] = []
+        annotations: list[Annotation] = []
         if find is not None:
             picture = await asyncio.to_thread(self.pictures.fetch, page.picture_of(data))
             priority = Priority.PROMPT if marks else Priority.JOB
             work = self.inference.queue.submit(priority, lambda: self.inference.with_picture(picture.id, find))
-            found = await asyncio.wrap_future(work)
+            annotations = await asyncio.wrap_future(work)
         rotation = next((one.image_rotation for one in marks if one.image_rotation is not None), 0)
-        regions = [content | {"image_rotation": rotation} for one in found for content in _regions(page, one)]
-        scores = [one.confidence for one in found if one.confidence is not None]
+        regions = [content | {"image_rotation": rotation} for one in annotations for content in _regions(page, one)]
+        scores = [one.confidence for one in annotations if one.confidence is not None]
         score = sum(scores) / len(scores) if scores else 0.0
         return {"result": regions, "score": score, "model_version": self.model_version}
 
@@ -100,8 +100,8 @@ def _marked(model: Segmenter, picture: EncodedImage, marks: Sequence[ContextRegi
     return [Annotation(rle.encode(mask), prompt.label or "", score) for mask, prompt, score in rows]
 
 
-def _regions(page: LabellingPage, one: Annotation) -> list[dict[str, Any]]:
-    labelled = replace(one, label=page.label_of(one.label))
+def _regions(page: LabellingPage, annotation: Annotation) -> list[dict[str, Any]]:
+    labelled = replace(annotation, label=page.label_of(annotation.label))
     return [
         region(labelled, secrets.token_hex(5), value, from_name=page.from_name, to_name=page.to_name)
         | {"readonly": False}

@@ -94,7 +94,7 @@ class FetchedPictures:
         with self._lock:
             self._held[url] = picture
             self._held.move_to_end(url)
-            while len(self._held) > 1 and sum(len(one.content) for one in self._held.values()) > _HELD_BYTES:
+            while len(self._held) > 1 and sum(len(file.content) for file in self._held.values()) > _HELD_BYTES:
                 self._held.popitem(last=False)
         return picture
 
@@ -105,10 +105,10 @@ class FetchedPictures:
             Fault: it is no longer held, is no picture, or has too many pixels.
         """
         with self._lock:
-            found = [one for one in self._held.values() if one.id == image_id]
-        if not found:
+            held = [one for one in self._held.values() if one.id == image_id]
+        if not held:
             raise Fault(503, "Expected a picture in memory, got newer ones in its place. Ask again.")
-        return decoded_picture(found[0].content, found[0].name, self.most_pixels)
+        return decoded_picture(held[0].content, held[0].name, self.most_pixels)
 
     def _embedded(self, url: str) -> FetchedPicture:
         head, _, code = url.partition(",")

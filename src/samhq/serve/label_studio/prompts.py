@@ -55,33 +55,35 @@ def prompts_of(regions: Sequence[ContextRegion], size_hw: tuple[int, int]) -> li
     Raises:
         Fault: more key points than a prompt may have.
     """
-    points = [one for one in regions if one.type.startswith("keypoint")]
-    rectangles = [one for one in regions if one.type.startswith("rectangle")]
+    points = [region for region in regions if region.type.startswith("keypoint")]
+    rectangles = [region for region in regions if region.type.startswith("rectangle")]
     if len(points) > MOST_POINTS:
         raise Fault(422, f"Expected at most {MOST_POINTS} key points, got {len(points)}. Delete some.")
     if not rectangles:
         return [_prompt(points, None, size_hw)] if points else []
-    boxes = [_box(one.value, size_hw) for one in rectangles]
+    boxes = [_box(region.value, size_hw) for region in rectangles]
     groups: list[list[ContextRegion]] = [[] for _ in boxes]
-    for one in points:
-        x, y = _place(one.value, size_hw)
+    for region in points:
+        x, y = _place(region.value, size_hw)
         inside = [n for n, (x0, y0, x1, y1) in enumerate(boxes) if x0 <= x <= x1 and y0 <= y <= y1]
-        groups[inside[0] if inside else -1].append(one)
-    return [_prompt(group, box, size_hw, one.label) for group, box, one in zip(groups, boxes, rectangles, strict=True)]
+        groups[inside[0] if inside else -1].append(region)
+    return [
+        _prompt(group, box, size_hw, region.label) for group, box, region in zip(groups, boxes, rectangles, strict=True)
+    ]
 
 
 def _prompt(
     points: Sequence[ContextRegion], box: np.ndarray | None, size_hw: tuple[int, int], label: str | None = None
 ) -> Prompt:
-    on_object = [one.is_positive is not False for one in points]
-    named = [one.label for one, positive in zip(points, on_object, strict=True) if positive and one.label]
-    asked: dict[str, Any] = {"box": box, "label": label or next(iter(named), None)}
+    on_object = [region.is_positive is not False for region in points]
+    named = [region.label for region, positive in zip(points, on_object, strict=True) if positive and region.label]
+    fields: dict[str, Any] = {"box": box, "label": label or next(iter(named), None)}
     if points:
-        asked |= {
-            "points": np.array([_place(one.value, size_hw) for one in points]),
+        fields |= {
+            "points": np.array([_place(region.value, size_hw) for region in points]),
             "labels": np.array(on_object, int),
         }
-    return Prompt(**asked)
+    return Prompt(**fields)
 
 
 def _place(value: RegionValue, size_hw: tuple[int, int]) -> tuple[float, float]:
