@@ -17,6 +17,15 @@ Open = Callable[..., Labelling]
 CUP, SAUCER, TABLE = (300.0, 190.0), (180.0, 290.0), (40.0, 40.0)
 CUP_BOX = (150.0, 60.0, 470.0, 330.0)
 
+#: Moves the mouse over places faster than anything can be decoded.
+MOVES = """(places) => {
+  const stage = document.querySelector("[data-stage]");
+  for (const [clientX, clientY] of places) {
+    const about = {pointerId: 1, pointerType: "mouse", clientX, clientY, bubbles: true};
+    stage.dispatchEvent(new PointerEvent("pointermove", about));
+  }
+}"""
+
 
 def test_left_adds_right_and_alt_subtract_a_click_on_a_point_removes_and_a_drag_moves_it(label: Open) -> None:
     page = label()
@@ -83,12 +92,11 @@ def test_previews_follow_the_mouse_and_the_last_place_wins(label: Open) -> None:
     page = label()
     page.page.get_by_label("Previews under the mouse").select_option("always")
     begun = len(page.requests)
-    places = [(100 + 4 * step, 150 + 2 * step) for step in range(60)]
-    for place in places:
-        page.page.mouse.move(*page.on_screen(*place))
+    places = [(100.0 + 4 * step, 150.0 + step) for step in range(100)]
+    page.page.evaluate(MOVES, [page.on_screen(*place) for place in places])
     page.until(lambda: page.state()["preview"] is not None and near([page.state()["preview"]], places[-1]))
     decodes = [url for url in page.requests[begun:] if url.endswith("/decode")]
-    assert 1 <= len(decodes) < len(places)
+    assert 1 <= len(decodes) <= 3, "one is on its way; of the places that come meanwhile only the last counts"
     assert page.state()["draft"] is None
 
 
