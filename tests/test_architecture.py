@@ -269,3 +269,33 @@ def test_two_public_functions_share_a_name_only_for_a_reason() -> None:
             assert any(module.startswith("samhq.serve.") for module in where)
         elif SHARED[name] == ROW:
             assert all(module.startswith("samhq.model.encoders.") for module in where)
+
+
+PAGE = (SOURCE.parent / "ARCHITECTURE.md").read_text(encoding="utf-8")
+
+
+def rows_below(title: str) -> list[list[str]]:
+    """The cells of the tables in a section of the page ARCHITECTURE.md, without their heads."""
+    section = PAGE.split(f"\n## {title}\n")[1].split("\n## ")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line[:1] == "|"]
+    return rows[2:]
+
+
+def test_the_page_has_every_floor() -> None:
+    said = {
+        name.rstrip("/"): int(row[0].split()[0])
+        for row in rows_below("Floors")
+        for name in re.findall(r"`([\w/]+)`", row[1])
+    }
+    entries = {"onnx", "__main__"}  # an old address of `runtime/`, and the start of the program
+    assert said == {name: floor for name, floor in FLOORS.items() if name not in entries}
+
+
+@pytest.mark.parametrize("row", rows_below("One guess"), ids=lambda row: row[0][:40])
+def test_what_the_page_says_is_where_it_says(row: list[str]) -> None:
+    for path in re.findall(r"`([\w/]+(?:\.py|/))`", row[1]):
+        assert (SOURCE / "samhq" / path).exists(), path
+    for names, path in re.findall(r"((?:`[\w.]+`(?:, | and )?)+) in `([\w/]+\.py)`", row[1]):
+        text = (SOURCE / "samhq" / path).read_text(encoding="utf-8")
+        for name in re.findall(r"`([\w.]+)`", names):
+            assert re.search(rf"\b{name.rpartition('.')[2]}\b", text), f"{name} in {path}"
