@@ -18,6 +18,7 @@ from tests.cli.segmenting import Shown, drawn, files_in, mask_files, record, run
 from tests.inference.test_segment import ROUGH
 
 from samhq.checkpoint.save import save_model
+from samhq.cli.main import main
 from samhq.inference.segment import Segmenter
 
 
@@ -174,3 +175,49 @@ def test_killed_in_the_middle_and_resumed(weights: Path, tmp_path: Path) -> None
     assert all(whole[name] == content for name, content in there.items())
     assert run(weights, out, *asked) == 0
     assert files_in(out) == whole
+
+
+def folder_with_odd_pictures(place: Path) -> list[Path]:
+    """Two good pictures, one of them with a name near the limit, among everything that a folder may hold."""
+    good = [drawn(place / "good.png"), drawn(place / ("\u732b" * 80 + ".png"))]
+    (place / "cut.png").write_bytes(good[0].read_bytes()[:60])
+    (place / "empty.jpg").write_bytes(b"")
+    (place / "text.jpg").write_text("no picture")
+    (place / "page.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
+    Image.new("1", (70_000, 1)).save(place / "wide.png")
+    os.mkfifo(place / "pipe.png")
+    return good
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.parametrize("command", [["segment", "--box", "5,5,40,30"], ["everything", "--points-per-side", "1"]])
+def test_odd_pictures_in_a_folder_end_no_job(tmp_path: Path, weights: Path, command: list[str], capsys: Shown) -> None:
+    good = folder_with_odd_pictures(tmp_path / "in")
+    out = tmp_path / "out"
+    pipe = str(tmp_path / "in" / "pipe.png")  # A folder's pipes are no pictures; one that is named is a failure.
+    arguments = [*command, str(tmp_path / "in"), pipe, "--model", str(weights), "--device", "cpu", "--output", str(out)]
+    assert main(arguments) == 1
+    said = capsys.readouterr()
+    assert "Traceback" not in said.out + said.err
+    lines = [json.loads(line) for line in (out / "manifest.jsonl").read_text().splitlines()]
+    failed = {Path(line["input"]).name for line in lines if line["error"]}
+    assert failed - {"wide.png"} == {"cut.png", "empty.jpg", "text.jpg", "page.png", "pipe.png"}
+    done = {Path(line["input"]) for line in lines if not line["error"]}
+    assert set(good) <= done
+    for line in lines:
+        record = json.loads((out / f"{line['name']}.json").read_text())
+        assert bool(record.get("error")) == bool(line["error"]), "each failure has a record that says why"
+        assert all(len(output["file"].encode()) <= 255 for output in line["outputs"])
+    capsys.readouterr()
+    assert main([*arguments, "--resume"]) == 1
+    assert f"{len(done)} finished before" in capsys.readouterr().err, "the good ones are not done again"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    command = [sys.executable, "-m", "samhq", "segment", str(tmp_path / "pipe.png"), "--box", "1,1,9,9"]
+    ended = subprocess.run([*command, "-o", str(tmp_path / "out")], capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 2
+    assert "pipe.png" in ended.stderr
+    assert "Traceback" not in ended.stderr

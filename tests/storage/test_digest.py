@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import zipfile
 from pathlib import Path
 
@@ -49,6 +50,16 @@ def test_several_files_are_hashed_in_their_order(tmp_path: Path) -> None:
     assert digest.of_files(paths) != digest.of_files(paths[::-1])
     with pytest.raises(OSError, match="nowhere"):
         digest.of_files([tmp_path / "nowhere"])
+
+
+def test_what_has_no_end_is_not_read(tmp_path: Path) -> None:
+    places = [Path("/dev/zero")] if Path("/dev/zero").exists() else []
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe")
+        places.append(tmp_path / "pipe")
+    for place in places:
+        with pytest.raises(OSError, match="Not a regular file"):
+            digest.of_file(place)
 
 
 @pytest.mark.parametrize("place", [0, 45, -3, None])

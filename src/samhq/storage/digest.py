@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import stat
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -17,8 +19,10 @@ def of_file(path: str | os.PathLike[str]) -> str:
     """The SHA-256 of a file's bytes, 64 hex digits.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: it cannot be read; it is a pipe or a device, which might never end.
     """
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise OSError(errno.EINVAL, "Not a regular file", os.fspath(path))
     digest = hashlib.sha256()
     with open(path, "rb") as stream:
         while chunk := stream.read(_CHUNK):
