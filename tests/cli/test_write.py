@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -40,6 +41,13 @@ def test_results_become_a_coco_dataset_that_its_owner_reads(results, tmp_path, c
     areas = sorted(coco.annToMask(one).sum() for one in coco.loadAnns(coco.getAnnIds()))
     assert areas == [79, 89]
     assert list((tmp_path / "out").rglob("*.txt"))
+
+
+def test_each_record_is_read_once(results, tmp_path, monkeypatch):
+    read, taken = Path.read_bytes, []
+    monkeypatch.setattr(Path, "read_bytes", lambda path: taken.append(path.name) or read(path))
+    assert main(["write", str(results), "--format", "coco", "-o", str(tmp_path / "out")]) == 0
+    assert sorted(name for name in taken if name.endswith(".json")) == ["a.json", "b.json", "c.json"]
 
 
 def test_of_several_candidates_the_best_is_written(results, tmp_path, capsys):

@@ -59,6 +59,14 @@ def test_what_was_saved_comes_back(hq: Sam, photo: Path, tmp_path: Path, options
     assert after == before
 
 
+def test_the_record_is_read_once(hq: Sam, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = saved(segment_everything(photo, hq, **LOOSE), tmp_path)
+    read, taken = Path.read_bytes, []
+    monkeypatch.setattr(Path, "read_bytes", lambda path: taken.append(path) or read(path))
+    load_everything(record, pixels=False)
+    assert taken == [record]
+
+
 def test_masks_have_the_numbers_of_their_files(hq: Sam, photo: Path, tmp_path: Path) -> None:
     """Those that were cleaned of small regions come last, whatever their scores."""
     found = segment_everything(photo, hq, **{**LOOSE, "min_mask_region_area": 30})

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from samhq.cli.fields import grown_from
 from samhq.cli.places import make_folder
-from samhq.errors import ConfigError, ImageError
+from samhq.errors import ConfigError
 from samhq.formats.options import WriteOptions
 from samhq.masks.finish import Finish
 
@@ -88,10 +88,10 @@ def write(
     written = left_out = 0
     with open_formats(format, output, options) as add:
         for path in records:
-            if failed(path):
+            picture = read_record(path, pixels=pixels, place=place)
+            if picture is None:
                 left_out += 1
                 continue
-            picture = read_record(path, pixels=pixels, place=place)
             add(picture)
             written += len(picture.objects)
     count = len(records) - left_out
@@ -134,35 +134,22 @@ def check_names(records: Sequence[Path]) -> None:
             )
 
 
-def failed(path: Path) -> bool:
-    """Whether this is the record of a picture that failed."""
-    return "error" in content_of(path)
+def read_record(path: Path, *, pixels: bool, place: bool) -> Picture | None:
+    """The picture of a record with the best mask of each prompt; None for the record of a picture that failed.
 
-
-def content_of(path: Path) -> dict[str, Any]:
-    """The record as JSON values.
-
-    Raises:
-        ImageError: not a JSON object.
-    """
-    from samhq.storage.documents import read_json
-    from samhq.storage.schema import Fields
-
-    return dict(read_json(path, "a record of results", Fields(), ImageError, "Check the file, or leave it out."))
-
-
-def read_record(path: Path, *, pixels: bool, place: bool) -> Picture:
-    """The picture of a record and its prompts' best masks, with its file where that is still there and, if wanted,
-    its pixels and its place.
+    The picture has its file, if that still exists, and if wanted its pixels and its geographic position.
 
     Raises:
         ImageError: the record has another form, or the picture is needed and cannot be read.
     """
     from samhq.image.read import read_image
     from samhq.results.picture import georeference
-    from samhq.results.sa1b import read_sa1b
+    from samhq.results.sa1b import picture_of_record, read_record_content
 
-    picture = read_sa1b(path)
+    content = read_record_content(path)
+    if "error" in content:
+        return None
+    picture = picture_of_record(content, path)
     best = tuple(item for item in picture.annotations if not (item.extra or {}).get("candidate"))
     picture = replace(picture, annotations=best)
     source = Path(picture.file_name)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from samhq.errors import ImageError
 from samhq.results.annotation import record_from_annotation
 from samhq.results.picture import Picture, picture_from_records
 from samhq.storage.atomic import write_json
-from samhq.storage.documents import read_json
+from samhq.storage.documents import check_document, read_json
 from samhq.storage.schema import BOX, NAME, NUMBER, PIXELS, POINT, RLE, WHOLE, WORDS, Either, Fields, Items
 
 _FORM = Fields(
@@ -65,11 +65,29 @@ def read_sa1b(path: str | os.PathLike[str]) -> Picture:
     Raises:
         ImageError: the file cannot be read, is not of this form, or an RLE is damaged or of another size.
     """
+    return picture_of_record(read_record_content(path), Path(path))
+
+
+def read_record_content(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The JSON object in a file of SA-1B's form, whose form is not checked yet.
+
+    Raises:
+        ImageError: the file cannot be read, or is no JSON object.
+    """
     path = Path(path)
     if not path.is_file():
         came = "a folder" if path.is_dir() else "no such file"
         raise ImageError(f"Expected a JSON file of SA-1B's form, as `save` writes it, got {path}: {came}. Name it.")
-    content = read_json(path, "SA-1B's JSON", _FORM, ImageError)
+    return dict(read_json(path, "SA-1B's JSON", Fields(), ImageError))
+
+
+def picture_of_record(content: Mapping[str, Any], path: Path) -> Picture:
+    """The picture and its annotations in the JSON object of the file at this path.
+
+    Raises:
+        ImageError: it is not of SA-1B's form, or an RLE is damaged or of another size.
+    """
+    check_document(content, f"SA-1B's JSON in {path}", _FORM, ImageError)
     image, annotations = content["image"], content["annotations"]
     size_hw = int(image["height"]), int(image["width"])
     for number, annotation in enumerate(annotations):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,8 +21,8 @@ from samhq.results.automatic_config import AutomaticConfig
 from samhq.results.everything import CONFIG, Everything
 from samhq.results.picture import Picture
 from samhq.results.proposals import Proposal, Proposals
-from samhq.results.sa1b import read_sa1b
-from samhq.storage.documents import read_json
+from samhq.results.sa1b import picture_of_record, read_record_content
+from samhq.storage.documents import check_document
 from samhq.storage.schema import Fields
 
 #: The assumed options of a record without options. With them `Everything.filter` takes every threshold.
@@ -41,8 +42,9 @@ def load_everything(
     Raises:
         ImageError: the file cannot be read or is another kind of record; the picture is not there, or of another size.
     """
-    picture = read_sa1b(path)
-    config = _config(Path(path))
+    content = read_record_content(path)
+    picture = picture_of_record(content, Path(path))
+    config = _config(content.get(CONFIG), Path(path))
     crops = list(dict.fromkeys(_crop(item, path) for item in picture.annotations))
     rows = [_proposal(item, crops.index(_crop(item, path))) for item in picture.annotations]
     proposals = Proposals.of(picture.size_hw, crops or [(0, 0, *picture.size_hw[::-1])], rows)
@@ -50,15 +52,17 @@ def load_everything(
     return Everything(shown, proposals, config, config, picture.model, picture.file_name, saved=True)
 
 
-def _config(path: Path) -> AutomaticConfig:
-    """The options of the run that the record holds.
+def _config(options: Any, path: Path) -> AutomaticConfig:
+    """The options of the run, as the record at this path has them; those that keep everything if it has none.
 
     Raises:
         ImageError: they are not options of `AutomaticConfig`.
     """
-    options = read_json(path, "a record", Fields({}, {CONFIG: Fields()}), ImageError).get(CONFIG)
+    if options is None:
+        return _FREE
+    check_document(options, f"{CONFIG!r} in {path}", Fields(), ImageError)
     try:
-        return _FREE if options is None else AutomaticConfig(**options)
+        return AutomaticConfig(**options)
     except (TypeError, ConfigError) as error:
         raise ImageError(f"Expected options of AutomaticConfig as {CONFIG!r} in {path}, got: {error}") from error
 
