@@ -10,6 +10,7 @@ begin of the first shard to the end of the last.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import tempfile

@@ -7,8 +7,9 @@
 # %config InlineBackend.figure_formats = ["jpeg"]
 import matplotlib.pyplot as plt
 import numpy as np
-import samhq
 from skimage import data
+
+import samhq
 
 model = samhq.load()
 found = samhq.segment_everything(data.coins(), model, points_per_side=14)

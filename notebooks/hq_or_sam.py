@@ -8,6 +8,7 @@
 # %config InlineBackend.figure_formats = ["jpeg"]
 import matplotlib.pyplot as plt
 import numpy as np
+
 import samhq
 
 model = samhq.load()
