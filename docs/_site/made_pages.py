@@ -83,6 +83,8 @@ def example_pages() -> dict[str, str]:
 def command_pages() -> dict[str, str]:
     """A page of each command from what its `--help` says, and a first page that lists them."""
     whole = app.generate_docs(output_format="markdown", usage_name="samhq")
+    # Usage lines of subcommands name the module that runs: `samhq data check -m mkdocs`.
+    whole = re.sub(r"^(samhq \w+ \w+) -m \S+", r"\1", whole, flags=re.MULTILINE)
     parts = re.split(r"^## samhq ", whole, flags=re.MULTILINE)
     parts = [part for part in parts if not part.startswith("--")]
     pages = {}

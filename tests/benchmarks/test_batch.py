@@ -21,6 +21,9 @@ def test_a_small_run_fills_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     figures = [row[name] for row in record["rows"].values() for name in batch.QUESTIONS]
     assert all(found["cpu_ms"] > 0 and found["rate"] > 0 for found in figures)
     assert batch.table(record) in page.read_text()
+    more = ["--engines", "--questions", "by a box", "--add", "--json", str(tmp_path / "b.json")]
+    batch.main([*sizes, *more])
+    assert json.loads((tmp_path / "b.json").read_text())["rows"].keys() == record["rows"].keys()
 
 
 def test_overhead_is_the_difference_to_the_bare_loop() -> None:

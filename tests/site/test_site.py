@@ -41,6 +41,7 @@ def test_every_command_has_a_page_with_its_flags(hooks: ModuleType) -> None:
     assert {Path(page).stem for page in pages} == commands() | {"commands"}
     assert "`--box BOX...`" in pages["reference/commands/segment.md"]
     assert "(commands/segment.md) | Write masks" in pages["reference/commands.md"]
+    assert "\nsamhq batch run [OPTIONS] JOB\n" in pages["reference/commands/batch.md"]
 
 
 def test_every_public_name_has_an_entry(hooks: ModuleType) -> None:
