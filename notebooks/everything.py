@@ -7,9 +7,8 @@
 # %config InlineBackend.figure_formats = ["jpeg"]
 import matplotlib.pyplot as plt
 import numpy as np
-from skimage import data
-
 import samhq
+from skimage import data
 
 model = samhq.load()
 found = samhq.segment_everything(data.coins(), model, points_per_side=14)

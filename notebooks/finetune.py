@@ -11,10 +11,9 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+import samhq
 from PIL import Image
 from pycocotools import mask as rle
-
-import samhq
 
 SIDE = 256
 

@@ -10,12 +10,12 @@ import json
 import subprocess
 import sys
 
+import matplotlib.pyplot as plt
 import numpy as np
 import rasterio
+import samhq
 from rasterio.transform import from_origin
 from scipy import ndimage
-
-import samhq
 
 random = np.random.default_rng(3)
 HEIGHT, WIDTH = 500, 700
@@ -45,7 +45,7 @@ command = "everything scene.tif --bands 1,2,3 --stretch 2,98 --tile 400 --overla
 subprocess.run([sys.executable, "-m", "samhq", *command.split()], check=True, capture_output=True)
 shown = samhq.as_rgb(bands.transpose(1, 2, 0).clip(0, 65535).astype(np.uint16), bands=(1, 2, 3), percentiles=(2, 98))
 found = samhq.load_everything("found/scene.json", shown)
-found.plot()
+found.plot();
 
 # %% [markdown]
 # ## Polygons in the coordinates of the GeoTIFF

@@ -8,7 +8,6 @@
 # %config InlineBackend.figure_formats = ["jpeg"]
 import matplotlib.pyplot as plt
 import numpy as np
-
 import samhq
 
 model = samhq.load()

@@ -15,10 +15,9 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+import samhq
 from PIL import Image
 from pycocotools import mask as rle
-
-import samhq
 
 # %% [markdown]
 # ## Start
@@ -99,7 +98,7 @@ if browser:
 send("POST", f"/images/{picture['id']}/undo")
 state = json.loads(send("GET", f"/images/{picture['id']}/state"))
 print(len(state["objects"]), "object after undo")
-send("POST", f"/images/{picture['id']}/redo")
+send("POST", f"/images/{picture['id']}/redo");
 
 # %% [markdown]
 # ## Take the labels elsewhere

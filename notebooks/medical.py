@@ -18,11 +18,10 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+import samhq
 import torch
 from PIL import Image
 from pycocotools import mask as rle
-
-import samhq
 
 # %% [markdown]
 # ## The layout

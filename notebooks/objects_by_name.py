@@ -9,11 +9,11 @@
 # %config InlineBackend.figure_formats = ["jpeg"]
 import json
 
+import matplotlib.pyplot as plt
 import numpy as np
+import samhq
 from scipy import ndimage
 from skimage import data
-
-import samhq
 
 model = samhq.load()
 picture = np.stack([data.coins()] * 3, axis=-1)
@@ -41,7 +41,7 @@ def detect(image):
 
 found = model.segment(picture, text=["coin", "large coin"], detector=detect, threshold=0.6)
 print({name: found.labels.count(name) for name in ("coin", "large coin")})
-found.plot()
+found.plot();
 
 # %% [markdown]
 # Classes go with the masks, into tables and into every file that `samhq write` makes.

@@ -7,9 +7,8 @@
 # %config InlineBackend.figure_formats = ["jpeg"]
 import matplotlib.pyplot as plt
 import numpy as np
-from skimage import data
-
 import samhq
+from skimage import data
 
 model = samhq.load()  # the starter, part of the package
 model
@@ -22,7 +21,7 @@ model
 # %%
 picture = model.encode(samhq.sample_picture())  # the slow part, once a picture
 cup = model.segment(picture, box=[172, 17, 410, 209])
-cup.plot()
+cup.plot();
 
 # %% [markdown]
 # ## Clicks
@@ -50,7 +49,7 @@ second = model.segment(
 )
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2))
 first.plot(left)
-second.plot(right)
+second.plot(right);
 
 # %% [markdown]
 # ## Many objects of one picture
@@ -66,7 +65,7 @@ objects = model.segment(
         samhq.Prompt(points=[[180, 330], [420, 330]], labels=[1, 1], label="saucer"),
     ],
 )
-objects.plot()
+objects.plot();
 
 # %% [markdown]
 # Rows for a table; `pandas.DataFrame(objects.to_records())` takes them.

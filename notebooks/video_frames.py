@@ -8,9 +8,8 @@
 # %config InlineBackend.figure_formats = ["jpeg"]
 import matplotlib.pyplot as plt
 import numpy as np
-from PIL import Image
-
 import samhq
+from PIL import Image
 from samhq.video.boxes import BoxedObject, FrameBoxes, segment_by_boxes
 from samhq.video.frames import open_frames
 

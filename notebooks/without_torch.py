@@ -24,7 +24,6 @@ for path in sorted(Path("exported").iterdir()):
 # %%
 import numpy as np
 from PIL import Image
-
 from samhq.image.sample_picture import sample_picture
 from samhq.runtime import OnnxPredictor
 
@@ -38,7 +37,7 @@ print(masks.shape, scores, "torch imported:", "torch" in sys.modules)
 import matplotlib.pyplot as plt
 
 plt.imshow(np.where(masks[0][..., None], image, image // 4))
-plt.axis("off")
+plt.axis("off");
 
 # %% [markdown]
 # ## The same masks as PyTorch
