@@ -75,8 +75,8 @@ def example_pages() -> dict[str, str]:
     pages = {}
     for path in sorted((ROOT / "examples").glob("*.py")):
         code = path.read_text(encoding="utf-8")
-        title = (ast.get_docstring(ast.parse(code)) or path.stem).splitlines()[0].rstrip(".")
-        pages[f"examples/{path.stem}.md"] = f"# {title}\n\n`examples/{path.name}`\n\n```python\n{code}```\n"
+        said = (ast.get_docstring(ast.parse(code)) or "").splitlines()[0]
+        pages[f"examples/{path.stem}.md"] = f"# {path.name}\n\n{said}\n\n```python\n{code}```\n"
     return pages
 
 

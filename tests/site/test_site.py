@@ -50,6 +50,15 @@ def test_every_public_name_has_an_entry(hooks: ModuleType) -> None:
         assert re.search(rf"::: {module}\.{name}$|#{module}\.{name} }}", text, re.MULTILINE), name
 
 
+def test_every_example_has_a_page_with_its_code(hooks: ModuleType) -> None:
+    import made_pages
+
+    files = sorted((ROOT / "examples").glob("*.py"))
+    pages = made_pages.example_pages()
+    assert [f"examples/{path.stem}.md" for path in files] == list(pages)
+    assert all(path.read_text(encoding="utf-8") in pages[f"examples/{path.stem}.md"] for path in files)
+
+
 def test_a_module_without_a_group_is_refused(hooks: ModuleType) -> None:
     import made_pages
 
