@@ -36,11 +36,16 @@ from samhq.evaluation.rows import Row
 from samhq.evaluation.suites.davis import read_boxes_by_frame as read_davis
 from samhq.evaluation.suites.detections import evaluate_detections
 from samhq.evaluation.suites.youtube_vis import evaluate_youtube_vis
+from samhq.formats.isat import isat_record, read_isat
+from samhq.formats.labelstudio import labelstudio_task, read_labelstudio
 from samhq.formats.prompts import read_mask_prompt, read_prompts
+from samhq.formats.supervisely import read_supervisely, supervisely_record
 from samhq.image.frame import Frame
 from samhq.masks import rle
+from samhq.results.annotation import Annotation
 from samhq.results.detections import Detections
 from samhq.results.origin import own_stems
+from samhq.results.picture import Picture
 from samhq.results.prompt_arrays import prompt_arrays
 from samhq.results.record_file import stem_for, write_record
 from samhq.results.saved import load_everything
@@ -174,6 +179,11 @@ def beside(name: str, read: Callable[[Path, Path], Any]) -> Callable[[Path], Any
 
 
 #: Each kind of document: one as it should be, and what is done with it.
+SQUARE = Picture("a.png", SIZE, (Annotation(rle.encode(np.indices(SIZE).max(0) < 3), "square", 0.5),))
+ISAT = isat_record(SQUARE)
+SUPERVISELY = supervisely_record(SQUARE)
+SUPERVISELY["objects"] += supervisely_record(SQUARE, "polygon")["objects"][:2]
+LABEL_STUDIO = [labelstudio_task(SQUARE), labelstudio_task(SQUARE, "polygon")]
 KINDS: dict[str, tuple[Any, Callable[[Path], Any]]] = {
     "coco": (COCO, read_coco),
     "coco, evaluated": (COCO, lambda path: evaluate_detections(Painter(), path)),
@@ -203,6 +213,9 @@ KINDS: dict[str, tuple[Any, Callable[[Path], Any]]] = {
     "a line of a manifest": (json.loads(json.dumps(asdict(DONE))), read_manifest),
     "a line of an evaluation": (ROW, read_rows),
     "a line of a training": ({"step": 3, "loss": 0.5}, read_log),
+    "ISAT": (ISAT, read_isat),
+    "Supervisely": (SUPERVISELY, read_supervisely),
+    "Label Studio": (LABEL_STUDIO, lambda path: list(read_labelstudio(path))),
     "kept detections": (KEPT, lambda path: cache._read(path, ("square",))),
     "boxes to be joined": (FOUND_BOXES, lambda path: join_boxes([path], path.parent / "joined.json")),
     "an earlier record": (RECORD, replace_record),

@@ -31,7 +31,7 @@ from samhq.shapes import UInt8
 from samhq.storage.atomic import whole_file
 from samhq.storage.documents import check_document, read_json
 from samhq.storage.names import xml_text
-from samhq.storage.schema import NUMBER, PIXELS, POINT, WORDS, Fields, Items
+from samhq.storage.schema import NUMBER, PIXELS, POINT, WORDS, Fields, Items, Number
 
 #: Bit widths of a run's length; a run uses the first that is wide enough.
 _LENGTH_BITS = np.array([3, 4, 8, 16])
@@ -41,6 +41,7 @@ _REGION = Fields(
 )
 _RESULT = Fields({}, {"result": Items(_REGION)})
 _TASK = Fields({"data": Fields()}, {"annotations": Items(_RESULT), "predictions": Items(_RESULT)})
+_BYTES = Items(Number(0, 255, whole=True), least=1)
 _DIGITS = bytes.maketrans(b"\x00\x01", b"01")
 _TAGS = {"mask": "BrushLabels", "polygon": "PolygonLabels"}
 
@@ -254,10 +255,9 @@ def _brush_changes(code: Any, size_hw: tuple[int, int], who: str) -> np.ndarray:
     Raises:
         ImageError: it is not the code of a brush of this size.
     """
-    values = np.array(code if isinstance(code, list) else [], np.float64)
-    if not values.size or values.ndim != 1 or not ((values >= 0) & (values <= 255) & (values % 1 == 0)).all():
-        raise ImageError(f"Expected a brush as bytes in {who}, got {str(code)[:60]}. Export it again.")
-    alpha = _unpacked(np.unpackbits(values.astype(np.uint8)), size_hw[0] * size_hw[1] * 4, who)[3::4] > 0
+    check_document(code, f"a brush of {who}", _BYTES, ImageError, "Export it again.")
+    values = np.array(code, np.uint8)
+    alpha = _unpacked(np.unpackbits(values), size_hw[0] * size_hw[1] * 4, who)[3::4] > 0
     return runs.changes_of_columns(np.ascontiguousarray(alpha.reshape(size_hw).T))
 
 

@@ -11,7 +11,7 @@ from samhq.image.write import write_picture
 from samhq.results.picture import Picture
 from samhq.storage.atomic import whole_file
 
-MOST_PIXELS = 1 << 28  #: of a picture whose masks are read from another tool's file
+MOST_PIXELS = 1 << 27  #: of a picture whose masks are read from another tool's file
 
 
 def checked_size_of(height: float, width: float, who: str) -> tuple[int, int]:
