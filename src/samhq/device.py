@@ -51,7 +51,7 @@ def multiplies_bfloat16_faster(device: torch.device) -> bool:
     Intel's AVX512-BF16 without AMX, as in virtual machines that hide AMX, was measured at 0.55 of the rate of float32.
     """
     if device.type == "cpu":
-        can = getattr(torch.cpu, "get_capabilities", dict)()  # Old versions of PyTorch cannot say.
+        can: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()  # Old versions of PyTorch cannot say.
         amd = can.get("sse4a", False)  # Only AMD's processors have these instructions.
         return bool(can.get("amx_bf16", False) or (can.get("avx512_bf16", False) and amd))
     return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)

@@ -100,7 +100,9 @@ def _painted_if_promising(
     """Which points pass as drafts too, and the logits [M,4g,4g] of their masks."""
     promising, parts = passing.clone(), []
     rows = passing[:, 0].nonzero()[:, 0]
-    for some in rows.split(_CPU_PAINTED if model.device.type == "cpu" else max(1, len(rows))):
+    at_once = _CPU_PAINTED if model.device.type == "cpu" else max(1, len(rows))
+    for start in range(0, max(1, len(rows)), at_once):
+        some = rows[start : start + at_once]
         chosen = Choice(choice.masks[some], choice.iou[some], choice.hq)
         state = attended[some]
         state = replace(state, upscaled=model.mask_decoder.upscaled(state, embedding))  # Both parts need them.
