@@ -58,16 +58,7 @@ def segment(
     from samhq.batch.prompts import hashes_of_prompts
     from samhq.batch.segment import SegmentWork
 
-    text.check()
-    if text.wanted:
-        prompt.check_none()
-    else:
-        prompt.check()
-    if text.wanted and model.multimask:
-        raise ConfigError("Expected --multimask without --text or --like, got both: each detection has one mask.")
-    if look.refine and model.multimask:
-        raise ConfigError("Expected --refine, which gives one mask for each object, or --multimask, got both.")
-    check_exported(model.exported, {"--refine": bool(look.refine), "--embeddings": embeddings.embeddings is not None})
+    _check_together(prompt, text, model, look, embeddings)
     job.check()
     pictures = find_pictures(images, output.output, recursive=job.recursive)
     text = text.found_in(pictures)
@@ -94,3 +85,23 @@ def segment(
         on_failure=partial(failure_record, output.output),
     )
     return job.conclude(tally)
+
+
+def _check_together(
+    prompt: PromptFlags, text: TextFlags, model: ModelFlags, look: RefineFlags, embeddings: EmbeddingFlags
+) -> None:
+    """Refuses flags that do not go together.
+
+    Raises:
+        ConfigError, PromptError: two of them contradict each other, or a value cannot be used.
+    """
+    text.check()
+    if text.wanted:
+        prompt.check_none()
+    else:
+        prompt.check()
+    if text.wanted and model.multimask:
+        raise ConfigError("Expected --multimask without --text or --like, got both: each detection has one mask.")
+    if look.refine and model.multimask:
+        raise ConfigError("Expected --refine, which gives one mask for each object, or --multimask, got both.")
+    check_exported(model.exported, {"--refine": bool(look.refine), "--embeddings": embeddings.embeddings is not None})

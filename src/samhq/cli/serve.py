@@ -21,6 +21,7 @@ from samhq.extras import from_extra
 if TYPE_CHECKING:
     from samhq.inference.segment import Segmenter
     from samhq.serve.guard import Rules
+    from samhq.serve.session import Session
     from samhq.serve.start import Address
 
 _MOST_BYTES = 64 << 20
@@ -112,13 +113,21 @@ def serve(
         model_name=model,
         detector=detector,
     )
+    return _serve_page(session, address, secret, open_browser=open)
+
+
+def _serve_page(session: Session, address: Address, secret: str, *, open_browser: bool) -> int:
+    """Answers the page until it is interrupted."""
+    from samhq.serve.app import create_app
+    from samhq.serve.start import run_server, url_of
+
     listener = address.listen()
-    url = samhq.serve.start.url_of(listener, f"#t={secret}")
+    url = url_of(listener, f"#t={secret}")
     print(f"samhq serve: {url}", flush=True)
-    samhq.serve.start.run_server(
-        samhq.serve.app.create_app(session),
+    run_server(
+        create_app(session),
         listener,
-        open_browser=url if open else None,
+        open_browser=url if open_browser else None,
         failed=lambda: session.inference.failed,
     )
     return 0
