@@ -12,6 +12,7 @@ from cyclopts import Parameter
 
 from samhq.cli.places import check_free, make_folder
 from samhq.config import HQMode
+from samhq.errors import ConfigError
 
 
 def export(
@@ -19,6 +20,7 @@ def export(
     /,
     *,
     output: Annotated[Path, Parameter(alias="-o")],
+    to: Literal["onnx", "litert"] = "onnx",
     dtype: Literal["float32", "float16", "int8"] = "float32",
     contract: Literal["samhq", "original"] = "samhq",
     hq: HQMode | None = None,
@@ -32,11 +34,13 @@ def export(
     For example: samhq export sam_hq_vit_tiny --output exported --verify
     samhq segment photo.jpg --box 10,20,300,400 --model exported -o masks
 
-    Needs the extra `onnx`: pip install 'samhq[onnx]'.
+    Needs the extra `onnx`: pip install 'samhq[onnx]'; for LiteRT the package litert-torch.
 
     Parameters:
         model: A name from `samhq models`, a weights file, a folder or a hub id. [default: the starter]
         output: Folder for the files. It is created if it does not exist.
+        to: litert: encoder.tflite and decoder.tflite in float32, for TensorFlow Lite, compared with torch. No other
+            option but --force applies.
         dtype: float16: files of half the size, for GPUs and browsers. int8: encoder matrices of a quarter of the size,
             for CPUs.
         contract: samhq: for this package and new programs. original: for programs written for the export script of SAM
@@ -49,6 +53,10 @@ def export(
         picture: Photograph for --verify. [default: random colours]
         force: Replace the files of an earlier export.
     """
+    if to == "litert":
+        if (dtype, contract, hq, multimask, verify, picture) != ("float32", "samhq", None, None, False, None):
+            raise ConfigError("Expected only --output and --force with --to litert, got more. Leave the others out.")
+        return _to_litert(model, output, force=force)
     from samhq.checkpoint.load import load_model
     from samhq.export import convert
     from samhq.runtime.about import DECODER, ENCODER
@@ -65,4 +73,17 @@ def export(
 
         shown = None if picture is None else read_image(picture)
         print(checking.verify(loaded, output, shown, hq=hq, multimask=multimask))
+    return 0
+
+
+def _to_litert(model: str | None, output: Path, *, force: bool) -> int:
+    """Writes the two LiteRT files and prints their sizes."""
+    from samhq.checkpoint.load import load_model
+    from samhq.export import litert
+
+    if not force:
+        check_free([output / litert.ENCODER, output / litert.DECODER])
+    make_folder(output)
+    for path in litert.export_litert(load_model(model), output):
+        print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
     return 0

@@ -27,6 +27,7 @@ from samhq.inference.hints import NotCallable, refuse_unknown
 from samhq.inference.prompts import flatten, join
 from samhq.inference.second_look import MARGIN, look_again
 from samhq.model.sam import network_of
+from samhq.options import yes_or_no
 from samhq.results.prompt import Prompt, as_prompts, candidates_for, one_or_many
 from samhq.results.segmentation import Segmentation
 from samhq.text.detector import Example
@@ -321,14 +322,19 @@ def cat(parts: Sequence[ImageEmbedding]) -> ImageEmbedding:
 
 
 def load(
-    source: Any = None, *, device: str | torch.device | None = None, dtype: str | torch.dtype = "float32"
+    source: Any = None,
+    *,
+    device: str | torch.device | None = None,
+    dtype: str | torch.dtype = "float32",
+    compile: bool = False,
 ) -> Segmenter:
     """A model ready to segment; without a name the starter that comes with the package.
 
     `source` is a published name ("sam_hq_vit_b"; `samhq models` lists them), a file, a folder, or a hub id; or the
     weights themselves: a file's bytes, a file opened in binary mode, or a state dict. `device` is "cpu", "cuda", "mps"
     and others; "auto", the default, is CUDA if there is one, else the CPU. `dtype` is "float32", "bfloat16", "float16",
-    or "auto": bfloat16 if the device multiplies it faster, else float32.
+    or "auto": bfloat16 if the device multiplies it faster, else float32. `compile` runs the encoder and the decoder's
+    attention through `torch.compile`: the first picture and prompt take up to minutes, later ones less time.
 
     Raises:
         ConfigError: an unknown name, device or dtype.
@@ -337,4 +343,9 @@ def load(
     from samhq.checkpoint.load import load_model
 
     place = as_device(device)
-    return Segmenter(load_model(source, device=place, dtype=as_dtype(dtype, place)))
+    model = load_model(source, device=place, dtype=as_dtype(dtype, place))
+    if yes_or_no("compile", compile):
+        from samhq.model import compiled
+
+        compiled.compile_parts(model)
+    return Segmenter(model)
