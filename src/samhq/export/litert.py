@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float, Int32
 from torch import Tensor, nn
 
+from samhq.config import HQMode
 from samhq.errors import ConfigError, MissingExtraError
 from samhq.export.convert import as_exported, maps
 from samhq.export.graphs import DecoderGraph, EncoderGraph
@@ -43,7 +44,7 @@ class EveryMask(DecoderGraph):
         embedding = ImageEmbedding(features, hq_features)
         attended = self.attend(embedding, points, labels, boxes, masks)
         every = torch.arange(attended.iou.shape[1])[None]
-        mode = "add" if self.sam.config.hq else "off"
+        mode: HQMode = "add" if self.sam.config.hq else "off"
         parts = self.sam.mask_decoder.logits(attended, embedding, every, mode)
         return tuple(part for part in (*parts, attended.iou) if part is not None)
 
