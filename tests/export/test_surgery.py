@@ -11,7 +11,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 
-from samhq.export.surgery import captured, forget_shapes, needed_for, only_if, separate_ends
+from samhq.export.surgery import add_nodes, captured, forget_shapes, needed_for, only_if, separate_ends
 
 
 def graph() -> Any:
@@ -111,3 +111,13 @@ def test_an_input_that_only_a_branch_reads_gets_a_second_name() -> None:
     onnx.checker.check_model(model, full_check=True)
     assert [node.op_type for node in model.graph.node] == ["Identity", "Not", "If"]
     assert run(model, [1, 2, 3, 4], False)[0].tolist() == [[[[-1, -2], [-3, -4]]]]
+
+
+def test_added_nodes_have_names_of_their_own() -> None:
+    model = graph()
+    source = model.graph.node[0].output[0]
+    add_nodes(model, [onnx.helper.make_node("Identity", [source], [name]) for name in ("copy", "second")])
+    names = [node.name for node in model.graph.node]
+    assert all(names)
+    assert len(set(names)) == len(names)
+    assert names[-2:] == ["make_copy", "make_second"]

@@ -106,7 +106,12 @@ def _rename(graph: Any, name: str, other: str) -> None:
 
 
 def add_nodes(model: Any, nodes: Iterable[Any], inputs: Iterable[Any] = (), outputs: Iterable[Any] = ()) -> None:
-    """Appends nodes that run last, with new inputs and outputs of the graph."""
+    """Appends nodes that run last, with new inputs and outputs of the graph.
+
+    Nodes without a name get that of their first output, since float16 converters make names from those of nodes.
+    """
     model.graph.node.extend(nodes)
+    for node in model.graph.node:
+        node.name = node.name or f"make_{node.output[0]}"
     model.graph.input.extend(inputs)
     model.graph.output.extend(outputs)
