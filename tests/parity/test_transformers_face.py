@@ -217,6 +217,18 @@ def test_other_methods(name: str) -> None:
         torch.testing.assert_close(found[1], wanted[1], atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_arguments_by_position(name: str) -> None:
+    """A call without names means the same in both, up to where transformers takes only names."""
+    for method in ("forward", "get_image_embeddings", "get_prompt_embeddings"):
+        expected, own = (
+            [p.name for p in inspect.signature(getattr(getattr(home, name), method)).parameters.values()
+             if p.kind is p.POSITIONAL_OR_KEYWORD]
+            for home in (theirs, ours)
+        )  # fmt: skip
+        assert own[: len(expected)] == expected, method
+
+
 @pytest.mark.parametrize("family", ["Sam", "SamHQ"])
 @pytest.mark.parametrize("part", PARTS)
 def test_default_configs(family: str, part: str) -> None:
@@ -298,6 +310,37 @@ def test_prompts(family: str, prompts: dict[str, Any]) -> None:
     for name in prompts:
         assert own[name].shape == expected[name].shape
         torch.testing.assert_close(own[name].double(), expected[name].double(), atol=1e-5, rtol=1e-6)
+
+
+@pytest.mark.parametrize("family", ["Sam", "SamHQ"])
+def test_boxes_with_an_axis_of_its_own_each(family: str) -> None:
+    """The shape [I,P,1,4], which their tests use; their processor keeps the boxes, in whatever nesting."""
+    reference, processor = processors(family)
+    boxes = torch.tensor([[[1.0, 2, 30, 40]], [[5, 5, 9, 9]], [[5, 5, 9, 9]]])[None]
+    expected, own = (p(picture(90, 61), input_boxes=boxes, return_tensors="pt") for p in (reference, processor))
+    assert own["input_boxes"].shape == (1, 3, 4)
+    found = own["input_boxes"].double().flatten(0, -2)
+    torch.testing.assert_close(found, expected["input_boxes"].double().flatten(0, -2), atol=1e-5, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["SamVisionModel", "SamHQVisionModel"])
+@pytest.mark.parametrize("hidden", [False, True])
+def test_order_of_vision_outputs(name: str, hidden: bool) -> None:
+    config = name.replace("Model", "Config")
+    reference = getattr(theirs, name)(getattr(theirs, config)(**VISION)).eval()
+    model = getattr(ours, name)(getattr(ours, config)(**VISION))
+    options = {"output_hidden_states": hidden}
+    with torch.no_grad():
+        expected, own = (network(random(1, 3, SIDE, SIDE), **options) for network in (reference, model))
+        their_tuple, our_tuple = (
+            network(random(1, 3, SIDE, SIDE), **options, return_dict=False) for network in (reference, model)
+        )
+    assert list(own) == list(expected)
+    sizes = [
+        [one.shape if isinstance(one, torch.Tensor) else [state.shape for state in one] for one in values]
+        for values in (our_tuple, their_tuple)
+    ]
+    assert sizes[0] == sizes[1]
 
 
 def test_segmentation_maps() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +14,10 @@ from samhq.compat.transformers import (
     SamHQConfig,
     SamHQMaskDecoderConfig,
     SamHQModel,
+    SamHQPromptEncoderConfig,
     SamHQVisionConfig,
+    SamMaskDecoderConfig,
+    SamPromptEncoderConfig,
     SamVisionConfig,
 )
 from samhq.errors import ConfigError
@@ -76,3 +81,46 @@ def test_the_decoders_eps_is_the_originals_where_transformers_wrote_its_own() ->
 def test_what_samhq_lacks_or_contradicts_itself_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         SamHQModel(SamHQConfig(**wrong))
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        (SamConfig, {"initializer_range": 0.5, "vision_config": {"window_size": 7}}),
+        (SamHQConfig, {"mask_decoder_config": {"mlp_dim": 64}}),
+        (SamVisionConfig, {"hidden_size": 32, "num_attention_heads": 2, "global_attn_indexes": [1, 3]}),
+        (SamHQVisionConfig, {"num_hidden_layers": 4, "mlp_dim": 77}),
+        (SamPromptEncoderConfig, {"image_size": 64, "mask_input_channels": 4}),
+        (SamHQPromptEncoderConfig, {"hidden_size": 32}),
+        (SamMaskDecoderConfig, {"num_hidden_layers": 1, "iou_head_depth": 2}),
+        (SamHQMaskDecoderConfig, {"vit_dim": 48}),
+    ],
+)
+def test_every_form_of_a_configuration_holds_all_of_it(kind: Any, values: dict[str, Any], tmp_path: Path) -> None:
+    config = kind(**values)
+    for name, value in values.items():
+        if not isinstance(value, dict):
+            assert list(config.to_dict()[name]) == value if isinstance(value, list) else config.to_dict()[name] == value
+    assert config != kind()
+    assert json.loads(config.to_json_string()) == json.loads(json.dumps(config.to_dict()))
+    config.to_json_file(tmp_path / "any.json")
+    config.save_pretrained(tmp_path / "folder")
+    assert kind.from_json_file(tmp_path / "any.json") == config
+    assert kind.from_pretrained(tmp_path / "any.json") == config
+    assert kind.from_pretrained(tmp_path / "folder") == config
+
+
+def test_numbers_can_be_set_later() -> None:
+    config = SamHQConfig()
+    config.vision_config.window_size = 7
+    config.vision_config.num_hidden_layers = 24
+    config.vision_config.global_attn_indexes = (5, 11, 17, 23)
+    row = config.to_model_config().encoder
+    assert (row.window, row.depth) == (7, 24)
+
+
+def test_a_part_is_read_from_the_file_of_a_whole_model(tmp_path: Path) -> None:
+    whole = SamHQConfig(SamHQVisionConfig(window_size=7), {"mask_input_channels": 4}, {"mlp_dim": 64})
+    whole.save_pretrained(tmp_path)
+    for kind in (SamHQVisionConfig, SamHQPromptEncoderConfig, SamHQMaskDecoderConfig):
+        assert kind.from_pretrained(tmp_path) == getattr(whole, kind.section)

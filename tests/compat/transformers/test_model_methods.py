@@ -10,7 +10,7 @@ import pytest
 import torch
 from tests.compat.transformers.pictures import pixels
 
-from samhq.compat.transformers import SamHQConfig, SamHQModel
+from samhq.compat.transformers import SamHQConfig, SamHQModel, SamModel
 from samhq.errors import CheckpointError, ConfigError
 
 
@@ -101,3 +101,80 @@ def test_a_configuration_of_transformers_is_taken(model: SamHQModel) -> None:
     assert network.load_state_dict(model.state_dict()).missing_keys == []
     with pytest.raises(ConfigError, match="Expected a SamHQConfig, got a Theirs"):
         SamHQModel(Theirs("sam2"))
+
+
+def test_layers_of_patches_and_of_words(model: SamHQModel, sam: SamModel) -> None:
+    for network in (model, sam):
+        assert network.get_input_embeddings()(pixels()).shape == (1, 4, 4, 32)
+        assert network.get_output_embeddings() is None
+
+
+def test_the_same_pictures_give_the_same_masks(model: SamHQModel, sam: SamModel) -> None:
+    for network in (model, sam):
+        once, twice = (network(pixels(2), output_hidden_states=True) for _ in range(2))
+        torch.testing.assert_close(once.to_tuple(), twice.to_tuple(), atol=0, rtol=0)
+
+
+def test_a_tuple_holds_what_the_named_output_holds(model: SamHQModel, sam: SamModel) -> None:
+    for network in (model, sam):
+        named = network(pixels(2), output_hidden_states=True)
+        values = network(pixels(2), output_hidden_states=True, return_dict=False)
+        assert isinstance(values, tuple)
+        torch.testing.assert_close(values, named.to_tuple(), atol=0, rtol=0)
+
+
+def test_what_is_saved_gives_the_same_masks(model: SamHQModel, tmp_path: Path) -> None:
+    model.save_pretrained(tmp_path)
+    loaded = SamHQModel.from_pretrained(tmp_path).requires_grad_(False)
+    torch.testing.assert_close(loaded(pixels(2)).to_tuple(), model(pixels(2)).to_tuple(), atol=0, rtol=0)
+    assert {p.device.type for p in loaded.parameters()} == {"cpu"}
+
+
+def test_new_models_are_random_whole_and_follow_the_seed(model: SamHQModel) -> None:
+    def fresh(seed: int) -> dict[str, torch.Tensor]:
+        torch.manual_seed(seed)
+        return SamHQModel(model.config).state_dict()
+
+    first, again, other = fresh(0), fresh(0), fresh(1)
+    assert all(torch.equal(value, again[name]) for name, value in first.items())
+    assert any(not torch.equal(value, other[name]) for name, value in first.items())
+    assert all(bool(value.isfinite().all()) for value in first.values())
+    for name, value in first.items():
+        if "layer_norm" in name:
+            assert bool((value == float(name.endswith("weight"))).all()), name
+
+
+def test_every_tensor_of_a_model_moves_with_it(model: SamHQModel) -> None:
+    """A tensor that is neither a parameter nor a buffer would stay behind on `.to`."""
+    network = copy.deepcopy(model)
+    network(pixels())
+    for name, module in network.named_modules():
+        assert not [key for key, value in vars(module).items() if isinstance(value, torch.Tensor)], name
+    moved = network.to("meta")
+    assert {tensor.device.type for tensor in (*moved.parameters(), *moved.buffers())} == {"meta"}
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_loading_under_a_default_device_still_loads(device: str, model: SamHQModel, tmp_path: Path) -> None:
+    model.save_pretrained(tmp_path)
+    with torch.device(device):
+        loaded = SamHQModel.from_pretrained(tmp_path)
+    for name, value in model.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], value), name
+
+
+@pytest.mark.parametrize("option", ["ignore_mismatched_sizes", "state_dict", "config", "output_loading_info"])
+def test_options_that_load_something_else_are_refused(option: str, model: SamHQModel, tmp_path: Path) -> None:
+    model.save_pretrained(tmp_path)
+    with pytest.raises(ConfigError, match=f"unexpected '{option}'"):
+        SamHQModel.from_pretrained(tmp_path, **{option: True})
+
+
+def test_weights_count_where_the_configuration_has_another_width(model: SamHQModel, tmp_path: Path) -> None:
+    model.save_pretrained(tmp_path)
+    wider = SamHQConfig.from_dict(model.config.to_dict())
+    wider.mask_decoder_config.mlp_dim += 8
+    wider.save_pretrained(tmp_path)
+    loaded = SamHQModel.from_pretrained(tmp_path)
+    assert loaded.config.mask_decoder_config.mlp_dim == model.config.mask_decoder_config.mlp_dim
+    assert all(torch.equal(value, loaded.state_dict()[name]) for name, value in model.state_dict().items())

@@ -355,3 +355,62 @@ def test_a_loop_over_prompts_makes_what_depends_on_the_picture_once(
     assert len(made) == 1 + 3 + 1
     fresh = model(image_embeddings=features.clone(), intermediate_embeddings=early, input_points=point)
     assert torch.equal(found.pred_masks, fresh.pred_masks)
+
+
+SAME_OBJECT: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({"input_points": [[[40, 65]]], "input_labels": [[1]]}, {"input_points": [[[40, 65]]]}),
+    ({"input_points": [[[40, 65], [80, 65]]], "input_labels": [[1, 1]]}, {"input_points": [[[40, 65], [80, 65]]]}),
+    ({"input_points": [[[[40, 65]]]]}, {"input_points": torch.tensor([[[[40.0, 65.0]]]])}),
+    ({"input_boxes": [[[7, 27, 80, 85]]]}, {"input_boxes": torch.tensor([[[[7.0, 27.0, 80.0, 85.0]]]])}),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), SAME_OBJECT)
+def test_the_same_object_in_two_ways(
+    one: dict[str, Any], other: dict[str, Any], model: SamHQModel, sam: SamModel, processor: SamHQProcessor
+) -> None:
+    for network in (model, sam):
+        first, second = (
+            network(**processor(picture(120, 90), **prompts, return_tensors="pt")) for prompts in (one, other)
+        )
+        assert first.iou_scores.shape == (1, 1, 3)
+        assert first.pred_masks.shape == (1, 1, 3, 16, 16)
+        torch.testing.assert_close(first.to_tuple(), second.to_tuple(), atol=1e-5, rtol=1e-5)
+
+
+def test_a_point_beside_a_box_counts_by_its_label(model: SamHQModel, sam: SamModel, processor: SamHQProcessor) -> None:
+    box = [[[20, 30, 80, 100]]]
+    for network in (model, sam):
+        masks = [
+            network(**processor(picture(120, 90), input_boxes=box, **point, return_tensors="pt")).pred_masks
+            for point in (
+                {},
+                {"input_points": [[[50, 60]]], "input_labels": [[1]]},
+                {"input_points": [[[50, 60]]], "input_labels": [[0]]},
+            )
+        ]
+        assert all(not torch.allclose(masks[i], masks[j], atol=1e-3) for i, j in ((0, 1), (0, 2), (1, 2)))
+        bare = network(**processor(picture(120, 90), return_tensors="pt"))
+        assert bare.iou_scores.shape == (1, 1, 3)
+
+
+def test_equal_objects_in_equal_pictures_have_equal_scores(model: SamHQModel, processor: SamHQProcessor) -> None:
+    usual, odd = [[82, 108]], [[51, 108]]
+    points = [[usual, usual, usual, usual], [odd, usual, usual, usual]]
+    scores = model(**processor([picture(120, 90)] * 2, input_points=points, return_tensors="pt")).iou_scores
+    assert scores.shape == (2, 4, 3)
+    torch.testing.assert_close(scores[0], scores[0, :1].expand(4, -1), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(scores[1, 1:], scores[0, 1:], atol=1e-5, rtol=1e-5)
+    assert not torch.allclose(scores[1, 0], scores[0, 0], atol=1e-4)
+
+
+def test_boxes_each_with_an_axis_of_its_own(model: SamHQModel, sam: SamModel, processor: SamHQProcessor) -> None:
+    boxes = torch.tensor([[[62.0, 90, 80, 110]], [[7, 27, 80, 85]], [[7, 27, 80, 85]]])[None]
+    for network in (model, sam):
+        out = network(**processor(picture(120, 90), input_boxes=boxes, return_tensors="pt"))
+        plain = network(**processor(picture(120, 90), input_boxes=boxes[:, :, 0], return_tensors="pt"))
+        assert out.iou_scores.shape == (1, 3, 3)
+        torch.testing.assert_close(out.to_tuple(), plain.to_tuple(), atol=0, rtol=0)
+        torch.testing.assert_close(out.iou_scores[0, 1], out.iou_scores[0, 2], atol=1e-5, rtol=1e-5)
+        inside = network(pixels(), input_boxes=boxes / 2)
+        torch.testing.assert_close(inside.to_tuple(), network(pixels(), input_boxes=boxes[:, :, 0] / 2).to_tuple())

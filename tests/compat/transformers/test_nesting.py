@@ -51,6 +51,19 @@ def test_missing_boxes_are_not_numbers() -> None:
     assert np.isnan(padded.boxes[1, 1]).all()
 
 
+@pytest.mark.parametrize("make", [list, np.array, torch.tensor])
+def test_a_box_may_stand_alone_in_a_list(make: Any) -> None:
+    """As `[image][object][one box]`, beside the form that has a group of all objects below the image."""
+    boxes = [[[1, 2, 3, 4], [5, 6, 7, 8]], [[9, 9, 12, 13], [0, 1, 2, 3]]]
+    wanted = pad(nested_prompts(None, None, boxes, 2)).boxes
+    for nested in ([[[box] for box in image] for image in boxes], [[image] for image in boxes]):
+        found = pad(nested_prompts(None, None, make(nested), 2)).boxes
+        assert found is not None
+        assert np.array_equal(found, wanted)
+    with pytest.raises(PromptError, match="input_boxes"):
+        nested_prompts(None, None, make([[image, image] for image in boxes]), 2)
+
+
 def test_an_image_may_have_no_objects() -> None:
     padded = pad(nested_prompts([[], []], None, [[], []], 2))
     assert padded.points is not None

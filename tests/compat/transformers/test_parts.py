@@ -11,7 +11,7 @@ import torch
 from tests.parity.test_transformers_face import SIDE, pair
 
 from samhq.compat.transformers import SamHQModel, SamModel
-from samhq.errors import PromptError
+from samhq.errors import ConfigError, PromptError
 
 PIXELS = torch.randn(2, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
 POINTS = torch.tensor([[[[20.0, 30.0]], [[40.0, 10.0]], [[5.0, 50.0]]]]).repeat(2, 1, 1, 1)
@@ -111,3 +111,23 @@ def test_models_with_callable_parts_are_pickled() -> None:
     again = torch.load(stream, weights_only=False)
     torch.testing.assert_close(again(pixel_values=PIXELS, **PROMPTS[1]).pred_masks,
                                model(pixel_values=PIXELS, **PROMPTS[1]).pred_masks)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["SamModel", "SamHQModel"])
+def test_the_vision_encoder_answers_as_transformers_does(name: str) -> None:
+    reference, model = pair(name)
+    expected = reference.vision_encoder(PIXELS, output_hidden_states=True)
+    output = model.vision_encoder(PIXELS, output_hidden_states=True)
+    assert list(output) == list(expected)
+    assert output.last_hidden_state.shape == expected.last_hidden_state.shape
+    assert len(output.hidden_states) == model.config.vision_config.num_hidden_layers + 1
+    assert [one.shape for one in output.hidden_states] == [one.shape for one in expected.hidden_states]
+    for one, other in zip(output.hidden_states, expected.hidden_states, strict=True):
+        torch.testing.assert_close(one, other, atol=2e-3, rtol=1e-3)
+    values = model.vision_encoder(PIXELS, output_hidden_states=True, return_dict=False)
+    assert len(values) == len(output)
+    torch.testing.assert_close(values[-1], output.hidden_states)
+    assert list(model.vision_encoder(PIXELS, return_dict=True)) == list(expected)[:-1]
+    assert torch.equal(model.vision_encoder(PIXELS, return_dict=False)[0], model.vision_encoder(PIXELS).features)
+    with pytest.raises(ConfigError, match="output_attentions"):
+        model.vision_encoder(PIXELS, output_attentions=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from pathlib import Path
 from typing import Any
@@ -180,6 +181,8 @@ def test_post_process_masks_in_every_form(processor: SamHQProcessor) -> None:
         (torch.zeros(2, 1, 3, 16, 16), ([(60, 44)], [(64, 47)]), PromptError),
         (torch.zeros(1, 1, 3, 16, 16), ([(60, 44)], [(1024, 751)]), PromptError),
         (torch.zeros(1, 1, 3, 16, 16), ([60], [64]), PromptError),
+        ([[1, 0], [0, 1]], ([(60, 44)] * 2, [(64, 47)] * 2), PromptError),
+        ([[1, 0], [0, 1]], (np.array([[60, 44]]), np.array([[64, 47]])), PromptError),
         (torch.zeros(1, 1, 3, 16, 16), ([(0, 44)], [(64, 47)]), PromptError),
     ],
 )
@@ -225,3 +228,78 @@ def test_the_processor_names_the_image_and_the_object(processor: SamHQProcessor)
         processor(pictures, input_points=[[[[1, 2]]], [[[1, 2]]]], input_labels=[[[0.5]], [[1]]])
     with pytest.raises(ImageError, match=r"^Image 1 \(of 0 to 1\): Expected"):
         processor([picture(20, 30), np.zeros((5, 5, 5))])
+
+
+def test_settings_in_every_form(processor: SamHQProcessor, tmp_path: Path) -> None:
+    own = processor.image_processor
+    assert SamImageProcessor.from_dict(own.to_dict()) == own
+    assert SamImageProcessor.from_dict(own.to_dict(), size={"longest_edge": 32}).size == {"longest_edge": 32}
+    assert SamImageProcessor.from_dict(json.loads(own.to_json_string())) == own
+    own.to_json_file(tmp_path / "any.json")
+    assert SamImageProcessor.from_json_file(tmp_path / "any.json") == own
+    own.save_pretrained(tmp_path / "image")
+    processor.save_pretrained(tmp_path / "whole")
+    for place in ("image", "whole"):
+        again = SamHQProcessor.from_pretrained(tmp_path / place)
+        assert again.to_dict() == processor.to_dict()
+    assert json.loads(processor.to_json_string())["image_processor"] == json.loads(own.to_json_string())
+    assert processor.to_dict()["processor_class"] == "SamHQProcessor"
+    more = SamHQProcessor.from_pretrained(tmp_path / "whole", mask_size={"longest_edge": 12})
+    assert more.image_processor == SamImageProcessor.from_dict({**own.to_dict(), "mask_size": 12})
+    assert SamImageProcessor() == SamImageProcessor.from_dict({})
+
+
+def test_the_processor_passes_pictures_and_maps_on_as_they_are(processor: SamHQProcessor) -> None:
+    image, marks = picture(30, 400), Image.fromarray(np.arange(12000, dtype=np.uint16).reshape(30, 400) % 9 > 4)
+    alone = processor.image_processor(images=image, segmentation_maps=marks, return_tensors="pt")
+    whole = processor(images=image, segmentation_maps=marks, return_tensors="pt")
+    assert whole.keys() == alone.keys()
+    assert all(torch.equal(whole[name], value) for name, value in alone.items())
+    assert alone.original_sizes.tolist() == [[30, 400]]
+    assert alone.reshaped_input_sizes.tolist() == [[5, 64]]
+    assert processor.model_input_names == list(processor(image))
+
+
+def test_maps_of_pictures_of_several_sizes(processor: SamHQProcessor) -> None:
+    images = [picture(20, 30), picture(40, 30), picture(8, 8)]
+    maps = [np.full(image.size[::-1], 255, np.uint8) for image in images]
+    wanted = processor(images, segmentation_maps=maps, return_tensors="pt").labels
+    assert (wanted.shape, wanted.dtype) == ((3, 16, 16), torch.int64)
+    assert [int(label.count_nonzero()) for label in wanted] == [16 * 11, 16 * 12, 16 * 16]
+    for make in (Image.fromarray, torch.from_numpy):
+        assert torch.equal(
+            processor(images, segmentation_maps=list(map(make, maps)), return_tensors="pt").labels, wanted
+        )
+
+
+GROUPED: list[dict[str, Any]] = [
+    {"images_kwargs": {"size": {"longest_edge": 32}, "input_points": [[[4, 5]]]}, "return_tensors": "pt"},
+    {"common_kwargs": {"return_tensors": "pt"}, "size": {"longest_edge": 32}, "input_points": [[[4, 5]]]},
+    {"common_kwargs": {"return_tensors": "pt"}, "images_kwargs": {"size": 32, "input_points": [[[4, 5]]]}},
+]
+
+
+@pytest.mark.parametrize("options", GROUPED)
+@pytest.mark.parametrize("kind", [SamProcessor, SamHQProcessor])
+def test_options_in_groups(kind: Any, options: dict[str, Any], processor: SamHQProcessor) -> None:
+    own, image = kind(processor.image_processor), picture(60, 44)
+    wanted = own(image, input_points=[[[4, 5]]], size={"longest_edge": 32}, return_tensors="pt")
+    found = own(images=image, **options)
+    assert found.keys() == wanted.keys()
+    assert all(torch.equal(found[name], value) for name, value in wanted.items())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"size": 32, "images_kwargs": {"size": 32}}, "size once"),
+        ({"return_tensors": "pt", "common_kwargs": {"return_tensors": "np"}}, "return_tensors once"),
+        ({"common_kwargs": {"size": 32}, "images_kwargs": {"size": 32}}, "size once"),
+        ({"images_kwargs": {"sise": 32}}, "sise"),
+        ({"images_kwargs": [1]}, "images_kwargs as a dict"),
+        ({"text_kwargs": {"padding": True}}, "text_kwargs"),
+    ],
+)
+def test_wrong_groups_of_options(options: dict[str, Any], message: str, processor: SamHQProcessor) -> None:
+    with pytest.raises(ConfigError, match=message):
+        processor(picture(20, 30), **options)

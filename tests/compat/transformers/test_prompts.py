@@ -75,3 +75,14 @@ def test_the_image_and_the_object_that_are_wrong_are_named() -> None:
         flat.flatten_nested(
             2, 4, device, None, None, None, torch.stack([torch.ones(1, 16, 16), torch.full((1, 16, 16), torch.nan)])
         )
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_boxes_with_an_axis_of_one_before_or_after_the_objects(count: int) -> None:
+    boxes = torch.rand(2, count, 4)
+    for nested in (boxes, boxes[:, None], boxes[:, :, None]):
+        batch = flat.flatten_nested(2, 4, torch.device("cpu"), boxes=nested)
+        assert batch.each == count
+        assert torch.equal(batch.prompts.boxes, boxes.flatten(0, 1))
+    with pytest.raises(PromptError, match="input_boxes of shape"):
+        flat.flatten_nested(2, 4, torch.device("cpu"), boxes=torch.rand(2, 3, 2, 4))

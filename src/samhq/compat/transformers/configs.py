@@ -82,6 +82,23 @@ class Settings:
         """`to_dict` as indented JSON."""
         return json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n"
 
+    @classmethod
+    def from_json_file(cls: type[Made], file: str | os.PathLike[str]) -> Made:
+        """The configuration in such a file.
+
+        Raises:
+            CheckpointError: it cannot be read.
+        """
+        return cls.from_dict(read_object(Path(file)))
+
+    def to_json_file(self, file: str | os.PathLike[str]) -> None:
+        """Writes `to_dict` into a file.
+
+        Raises:
+            CheckpointError: the file cannot be written.
+        """
+        write_object(Path(file), self.to_dict())
+
     def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
         """Writes `config.json` into a folder, which is created if needed.
 

@@ -8,6 +8,7 @@ Source: image_processing_sam.py of transformers 5.23 (settings, arguments, outpu
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -112,9 +113,40 @@ class SamImageProcessor(WholeImageSteps):
             {**values, "processor_class": processor_class} if processor_class else values,
         )
 
+    @classmethod
+    def from_dict(cls: type[Made], values: Mapping[str, Any], **changes: Any) -> Made:
+        """The settings in a dict, with changes.
+
+        Raises:
+            ConfigError: settings that the models cannot work with.
+        """
+        return cls(**values)._changed(changes)
+
+    @classmethod
+    def from_json_file(cls: type[Made], file: str | os.PathLike[str]) -> Made:
+        """The settings in a file that `to_json_file` or transformers wrote.
+
+        Raises:
+            CheckpointError: it cannot be read.
+            ConfigError: settings that the models cannot work with.
+        """
+        return cls.from_dict(read_object(Path(file)))
+
     def to_dict(self) -> dict[str, Any]:
         """The settings as transformers writes them."""
         return {**dataclasses.asdict(self), "image_processor_type": "SamImageProcessor"}
+
+    def to_json_string(self) -> str:
+        """`to_dict` as indented JSON."""
+        return json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n"
+
+    def to_json_file(self, file: str | os.PathLike[str]) -> None:
+        """Writes `to_dict` into a file.
+
+        Raises:
+            CheckpointError: the file cannot be written.
+        """
+        write_object(Path(file), self.to_dict())
 
     def __call__(
         self, images: Any, segmentation_maps: Any = None, return_tensors: str | None = None, **changes: Any

@@ -51,6 +51,10 @@ class ModelMethods(Renamed):
         patches: nn.Module = self._encoder.patch_embed
         return patches
 
+    def get_output_embeddings(self) -> nn.Module | None:
+        """None: no layer makes words of vectors."""
+        return None
+
     @property
     def _encoder(self) -> ImageEncoderViT:
         encoder: ImageEncoderViT = self.vision_encoder

@@ -44,8 +44,8 @@ def nested_prompts(points: Any, labels: Any, boxes: Any, images: int) -> Nested:
 
     Points are `[image][object][point][x, y]`, or without the object level if each image has one object. Labels are
     nested like the points (1 on the object, 0 off it). Boxes are `[image][object][x0, y0, x1, y1]`, also with one more
-    level, a group of all objects, below the image. An object may have None for its points or its box; an image may have
-    no objects.
+    level: a group of all objects below the image, or a list of one box below the object. An object may have None for
+    its points or its box; an image may have no objects.
 
     >>> nested_prompts([[[450, 600]]], None, None, 1).points
     [[array([[450., 600.]])]]
@@ -146,6 +146,8 @@ def _each(objects: list[list[Any]], read: Callable[[Any], np.ndarray]) -> list[l
 
 
 def _box(value: Any) -> np.ndarray:
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], list):
+        value = value[0]
     return np.full(4, np.nan) if value is None else _numbers(value, "input_boxes", (4,), _BOXES)
 
 

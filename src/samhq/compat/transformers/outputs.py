@@ -61,11 +61,12 @@ class SegmentationOutput(Output):
 class VisionOutput(Output):
     """`last_hidden_state` [I,C,g,g], the image embedding.
 
-    `hidden_states`, on request: the input of the first block and the output of each block, [I,g,g,C'].
     `intermediate_embeddings`, for SAM-HQ: the output of each global block.
+    `hidden_states`, on request: the input of the first block and the output of each block, [I,g,g,C'].
+    The order is the one in which transformers' models fill their outputs.
     """
 
     last_hidden_state: Float[Tensor, "I C g g"] | None = None
+    intermediate_embeddings: list[Tensor] | None = None
     hidden_states: tuple[Tensor, ...] | None = None
     attentions: tuple[Tensor, ...] | None = None
-    intermediate_embeddings: list[Tensor] | None = None

@@ -8,12 +8,16 @@ Source: modeling_sam.py and modeling_sam_hq.py of transformers 5.23 (arguments a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from samhq.compat.transformers import prompts as given
+from samhq.compat.transformers.outputs import VisionOutput
+from samhq.compat.transformers.pretrained import refuse_keywords
+from samhq.compat.transformers.vision import look
 from samhq.config import Candidates, HQMode
 from samhq.errors import PromptError
 from samhq.model import mask_decoder, mask_decoder_hq, prompt_encoder
@@ -41,9 +45,37 @@ class SeenPicture(Encoded):
 class VisionEncoder(vit.ImageEncoderViT):
     """The image encoder."""
 
-    def forward(self, pixel_values: Float[Tensor, "I 3 S S"]) -> SeenPicture:
-        """The embedding of normalised pictures; `[0]` and `last_hidden_state` are the same."""
-        return SeenPicture(*super().forward(pixel_values))
+    def forward(  # type: ignore[override]
+        self,
+        pixel_values: Float[Tensor, "I 3 S S"],
+        output_hidden_states: bool | None = None,
+        output_attentions: bool | None = None,
+        return_dict: bool | None = None,
+    ) -> SeenPicture | VisionOutput | tuple[Any, ...]:
+        """The embedding of normalised pictures; `[0]` and `last_hidden_state` are the same.
+
+        With `output_hidden_states` or a `return_dict` the output is that of `SamVisionModel`.
+
+        Raises:
+            ConfigError: `output_attentions`.
+        """
+        refuse_keywords({}, output_attentions, ())
+        if not output_hidden_states and return_dict is None:
+            return SeenPicture(*super().forward(pixel_values))
+        features, early, states = look(self, pixel_values, bool(output_hidden_states))
+        output = VisionOutput(features, self._shown(early), states)
+        return output if return_dict in (None, True) else output.to_tuple()
+
+    def _shown(self, early: list[Tensor]) -> list[Tensor] | None:
+        """What the output has of the global blocks."""
+        return None
+
+
+class VisionEncoderHQ(VisionEncoder):
+    """SAM-HQ's image encoder."""
+
+    def _shown(self, early: list[Tensor]) -> list[Tensor] | None:
+        return early
 
 
 class PromptEncoder(prompt_encoder.PromptEncoder):
@@ -155,7 +187,7 @@ class MaskDecoderHQ(MaskDecoder, mask_decoder_hq.MaskDecoderHQ):
 def with_callable_parts(sam: Sam) -> Sam:
     """The same model, whose parts can be called with transformers' arguments."""
     hq = isinstance(sam.mask_decoder, mask_decoder_hq.MaskDecoderHQ)
-    sam.image_encoder.__class__ = VisionEncoder
+    sam.image_encoder.__class__ = VisionEncoderHQ if hq else VisionEncoder
     sam.prompt_encoder.__class__ = PromptEncoder
     sam.mask_decoder.__class__ = MaskDecoderHQ if hq else MaskDecoder
     return sam

@@ -7,7 +7,9 @@ Source: processing_sam.py and processing_sam_hq.py of transformers 5.23 (argumen
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import numpy as np
@@ -21,6 +23,9 @@ from samhq.image.frame import Frame
 from samhq.types import IGNORED
 
 Made = TypeVar("Made", bound="SamHQProcessor")
+
+#: Where transformers groups options of a call that can also stand alone.
+GROUPS = frozenset({"images_kwargs", "common_kwargs"})
 
 
 class SamHQProcessor:
@@ -48,6 +53,14 @@ class SamHQProcessor:
             CheckpointError: the place cannot be written.
         """
         self.image_processor.save_pretrained(folder, processor_class=type(self).__name__)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings as transformers writes them."""
+        return {"processor_class": type(self).__name__, "image_processor": self.image_processor.to_dict()}
+
+    def to_json_string(self) -> str:
+        """`to_dict` as indented JSON."""
+        return json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n"
 
     @property
     def target_size(self) -> int:
@@ -81,10 +94,18 @@ class SamHQProcessor:
         the label -10, boxes with NaN. Padding does not change any other result; a prompt that is only padding gives an
         empty mask with score 0. The result has labels if they were given or if points were padded.
 
+        Every option may also stand in `images_kwargs` or `common_kwargs`, where transformers groups them.
+
         Raises:
             PromptError: nesting, numbers of images, objects, points or labels that do not fit.
-            ImageError, ConfigError: as `SamImageProcessor`.
+            ImageError, ConfigError: as `SamImageProcessor`; an option that is given twice.
         """
+        if not GROUPS.isdisjoint(changes):
+            prompts = {"input_points": input_points, "input_labels": input_labels, "input_boxes": input_boxes}
+            options = {"segmentation_maps": segmentation_maps, "return_tensors": return_tensors}
+            named = {**prompts, **options, "point_pad_value": point_pad_value}
+            alone = {name: value for name, value in named.items() if value is not None}
+            return self(images, **without_groups({**alone, **changes}))
         features = self.image_processor(images, segmentation_maps, None, **changes)
         frames = [
             Frame(original, resized, self.target_size)
@@ -122,6 +143,27 @@ class SamProcessor(SamHQProcessor):
         if text is not None:
             raise ConfigError("Expected points or boxes, got `text`, which SAM does not understand.")
         return super().__call__(images, segmentation_maps, input_points, input_labels, input_boxes, **options)
+
+
+def without_groups(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options by their own names, out of transformers' groups.
+
+    >>> without_groups({"size": 64, "common_kwargs": {"return_tensors": "pt"}})
+    {'size': 64, 'return_tensors': 'pt'}
+
+    Raises:
+        ConfigError: an option that is given twice, or a group that is no dict.
+    """
+    flat = {name: value for name, value in options.items() if name not in GROUPS}
+    for group in sorted(GROUPS & options.keys()):
+        values = options[group] or {}
+        if not isinstance(values, Mapping):
+            raise ConfigError(f"Expected {group} as a dict of options, got {values!r:.60}.")
+        for name, value in values.items():
+            if name in flat:
+                raise ConfigError(f"Expected {name} once, got it in {group} and a second time. Leave one of them out.")
+            flat[name] = value
+    return flat
 
 
 def to_model(padded: Padded, frames: list[Frame], fill: float) -> dict[str, np.ndarray]:

@@ -46,7 +46,7 @@ def flatten_nested(
     masks: Tensor | None = None,
 ) -> Batch:
     """The prompts of `images` pictures, in model pixels: points [I,P,N,2], labels [I,P,N] (1 where left out),
-    boxes [I,P,4] or [I,1,P,4], masks [I,1,4g,4g] for all of a picture's prompts or [I,P,4g,4g].
+    boxes [I,P,4], [I,1,P,4] or [I,P,1,4], masks [I,1,4g,4g] for all of a picture's prompts or [I,P,4g,4g].
 
     Without points and boxes there is one prompt for each picture; points or boxes of no objects give no prompts. Points
     labelled -10 and boxes of NaN are padding. If points or boxes were given, a prompt that has only padding is padding
@@ -57,8 +57,7 @@ def flatten_nested(
     """
     if labels is not None and points is None:
         raise PromptError("Expected input_points with the input_labels, got labels alone. Pass input_points too.")
-    if boxes is not None and boxes.ndim == 4 and boxes.shape[1] == 1:
-        boxes = boxes[:, 0]
+    boxes = _without_group(boxes)
     _check_points(points, images)
     _check_boxes(boxes, images)
     each = points.shape[1] if points is not None else boxes.shape[1] if boxes is not None else 1
@@ -77,6 +76,13 @@ def flatten_nested(
         None if masks is None else _masks(masks.to(device), images, each, 4 * grid),
     )
     return Batch(prompts, images, each, _padding(prompts))
+
+
+def _without_group(boxes: Tensor | None) -> Tensor | None:
+    """Boxes [I,P,4] from [I,1,P,4] or [I,P,1,4]; all else as it is."""
+    if boxes is None or boxes.ndim != 4 or 1 not in boxes.shape[1:3]:
+        return boxes
+    return boxes[:, 0] if boxes.shape[1] == 1 else boxes[:, :, 0]
 
 
 def _place(fine: Bool[Tensor, "I P *rest"]) -> str:

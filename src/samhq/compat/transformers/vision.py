@@ -124,7 +124,7 @@ class SamVisionModel(ModelMethods):
         """
         refuse_keywords(unknown, output_attentions, ("pixel_values", "output_hidden_states", "return_dict"))
         features, early, states = look(self.vision_encoder, pixel_values, self._hidden(output_hidden_states))
-        output = VisionOutput(features, states, intermediate_embeddings=early if self._hq() else None)
+        output = VisionOutput(features, early if self._hq() else None, states)
         return output if self._as_dict(return_dict) else output.to_tuple()
 
     def _hq(self) -> bool:
