@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -178,3 +179,29 @@ def test_weights_count_where_the_configuration_has_another_width(model: SamHQMod
     loaded = SamHQModel.from_pretrained(tmp_path)
     assert loaded.config.mask_decoder_config.mlp_dim == model.config.mask_decoder_config.mlp_dim
     assert all(torch.equal(value, loaded.state_dict()[name]) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("way", ["read", "set"])
+def test_attention_weights_are_refused_also_where_the_configuration_asks(way: str, model: SamHQModel) -> None:
+    config = SamHQConfig.from_dict({**model.config.to_dict(), "output_attentions": way == "read"})
+    network = SamHQModel(config)
+    if way == "set":
+        network.config.output_attentions = True
+    with pytest.raises(ConfigError, match="output_attentions"):
+        network(pixels())
+    assert network(pixels(), output_attentions=False).iou_scores.shape == (1, 1, 3)
+
+
+def test_inputs_of_a_frozen_encoder_need_gradients_on_request(model: SamHQModel) -> None:
+    network = copy.deepcopy(model).requires_grad_(False)
+    network.enable_input_require_grads()
+    network.enable_input_require_grads()  # a second time changes nothing
+    network.gradient_checkpointing_enable()
+    states = network.train()(pixels(), output_hidden_states=True).vision_hidden_states
+    assert all(state.requires_grad for state in states)
+    again = pickle.loads(pickle.dumps(network))
+    again.disable_input_require_grads()
+    assert not again(pixels()).pred_masks.requires_grad
+    network.disable_input_require_grads()
+    network.disable_input_require_grads()
+    assert not network(pixels()).pred_masks.requires_grad

@@ -204,6 +204,8 @@ def test_processor_settings(tmp_path: Path) -> None:
         {"image_mean": [0.5] * 3},
         {"pad_size": {"height": 4, "width": 8}},
         {"resample": 3},
+        {"rescale_factor": -1},
+        {"rescale_factor": "half"},
     ):
         with pytest.raises(ConfigError):
             own(picture(20, 10), **wrong)
@@ -270,6 +272,13 @@ def test_maps_of_pictures_of_several_sizes(processor: SamHQProcessor) -> None:
         assert torch.equal(
             processor(images, segmentation_maps=list(map(make, maps)), return_tensors="pt").labels, wanted
         )
+
+
+def test_pixels_that_are_scaled_already(processor: SamHQProcessor) -> None:
+    array = np.asarray(picture(60, 44))
+    wanted = processor(array, return_tensors="pt").pixel_values
+    for options in ({"do_rescale": False}, {"rescale_factor": 1}, {"do_rescale": False, "rescale_factor": None}):
+        assert torch.equal(processor(array / 255.0, **options, return_tensors="pt").pixel_values, wanted)
 
 
 GROUPED: list[dict[str, Any]] = [

@@ -38,7 +38,11 @@ def tolerant(settings: Class) -> Class:
     def init(self: Any, *args: Any, **values: Any) -> None:
         known = {field.name for field in dataclasses.fields(settings)}
         exact(self, *args, **{name: value for name, value in values.items() if name in known})
-        for name in ("output_hidden_states", "return_dict"):  # what calls answer with, where they do not say it
+        for name in (
+            "output_hidden_states",
+            "output_attentions",
+            "return_dict",
+        ):  # what calls answer with, where they do not say it
             if name in values:
                 setattr(self, name, values[name])
 

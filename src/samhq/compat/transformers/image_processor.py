@@ -53,7 +53,7 @@ class SamImageProcessor(WholeImageSteps):
     mask_size: dict[str, int] = field(default_factory=lambda: {"longest_edge": 256})
     resample: int | None = 2
     do_rescale: bool = True
-    rescale_factor: float = 1 / 255
+    rescale_factor: float | None = 1 / 255
     do_normalize: bool = True
     image_mean: list[float] = field(default_factory=lambda: [round(value / 255, 6) for value in PIXEL_MEAN])
     image_std: list[float] = field(default_factory=lambda: [round(value / 255, 6) for value in PIXEL_STD])
@@ -80,6 +80,9 @@ class SamImageProcessor(WholeImageSteps):
             raise ConfigError(
                 f"Expected resample=2 (bilinear), got {self.resample!r}. The models were trained with it."
             )
+        factor = self.rescale_factor
+        if factor is not None and not (isinstance(factor, (int, float)) and np.isclose(factor, (1 / 255, 1)).any()):
+            raise ConfigError(f"Expected rescale_factor=1/255 (1 for pixels in 0..1), got {factor!r}. Leave it out.")
         for name, values in (("image_mean", PIXEL_MEAN), ("image_std", PIXEL_STD)):
             if not np.allclose(getattr(self, name), np.divide(values, 255), atol=1e-4):
                 raise ConfigError(f"Expected {name} near {np.divide(values, 255).round(3).tolist()}, which the models "

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from samhq.checkpoint.load import fit
 from samhq.compat.transformers.renaming import Renamed
@@ -32,6 +33,7 @@ class ModelMethods(Renamed):
 
     config: Any
     vision_encoder: Any
+    _input_hook: RemovableHandle | None = None
 
     @classmethod
     def _from_config(cls: type[Model], config: Any, **options: Any) -> Model:
@@ -55,6 +57,17 @@ class ModelMethods(Renamed):
         """None: no layer makes words of vectors."""
         return None
 
+    def enable_input_require_grads(self) -> None:
+        """Let what the embedding of patches makes need gradients, although the encoder is frozen."""
+        self.disable_input_require_grads()
+        self._input_hook = self.get_input_embeddings().register_forward_hook(_need_gradients)
+
+    def disable_input_require_grads(self) -> None:
+        """Undo `enable_input_require_grads`."""
+        if self._input_hook is not None:
+            self._input_hook.remove()
+        self._input_hook = None
+
     @property
     def _encoder(self) -> ImageEncoderViT:
         encoder: ImageEncoderViT = self.vision_encoder
@@ -77,6 +90,10 @@ class ModelMethods(Renamed):
     def _hidden(self, asked: bool | None) -> bool:
         """Whether hidden states are wanted, as the call or else the configuration says."""
         return bool(getattr(self.config, "output_hidden_states", False) if asked is None else asked)
+
+    def _attentions(self, asked: bool | None) -> bool:
+        """Whether attention weights are wanted, as the call or else the configuration says."""
+        return bool(getattr(self.config, "output_attentions", False) if asked is None else asked)
 
     def _as_dict(self, asked: bool | None) -> bool:
         """Whether the output has names, as the call or else the configuration says."""
@@ -111,6 +128,10 @@ class ModelMethods(Renamed):
             remove_weights(Path(folder))
             for path in sorted(Path(scratch).iterdir()):
                 os.replace(path, Path(folder) / path.name)
+
+
+def _need_gradients(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
+    output.requires_grad_(True)
 
 
 def check_saving(options: Mapping[str, Any]) -> None:

@@ -273,7 +273,7 @@ class SamModel(Pretrained):
             PromptError: wrong shapes or counts, both or neither input, `labels`.
             ConfigError: pixels of another size, an argument that does not exist, or `output_attentions`.
         """
-        refuse_keywords(unknown, output_attentions, _ARGUMENTS)
+        refuse_keywords(unknown, self._attentions(output_attentions), _ARGUMENTS)
         return self._segment(
             self._embed(pixel_values, image_embeddings, None, output_hidden_states),
             (input_points, input_labels, input_boxes, input_masks),
@@ -327,7 +327,9 @@ class SamHQModel(Pretrained):
             PromptError: as for `SamModel`, or `image_embeddings` without `intermediate_embeddings`.
             ConfigError: as for `SamModel`.
         """
-        refuse_keywords(unknown, output_attentions, (*_ARGUMENTS, "hq_token_only", "intermediate_embeddings"))
+        refuse_keywords(
+            unknown, self._attentions(output_attentions), (*_ARGUMENTS, "hq_token_only", "intermediate_embeddings")
+        )
         early = None
         if image_embeddings is not None and pixel_values is None:
             if intermediate_embeddings is None or not len(intermediate_embeddings):

@@ -122,7 +122,9 @@ class SamVisionModel(ModelMethods):
         Raises:
             ConfigError: pixels of another shape, an argument that does not exist, or `output_attentions`.
         """
-        refuse_keywords(unknown, output_attentions, ("pixel_values", "output_hidden_states", "return_dict"))
+        refuse_keywords(
+            unknown, self._attentions(output_attentions), ("pixel_values", "output_hidden_states", "return_dict")
+        )
         features, early, states = look(self.vision_encoder, pixel_values, self._hidden(output_hidden_states))
         output = VisionOutput(features, early if self._hq() else None, states)
         return output if self._as_dict(return_dict) else output.to_tuple()
