@@ -160,7 +160,7 @@ def locate(source: Source = None) -> Path:
     if source in MODELS or (hub.is_hub_id(source) and not (source.count("/") > 1 and _exists(path.parent))):
         return hub.fetch(source)
     if path.name == source and not path.suffix:
-        near = did_you_mean(source, (STARTER, *MODELS))
+        near = did_you_mean(source, tuple(MODELS))
         raise ConfigError(f"Expected a model's name, a hub id, a file or a folder, got {source!r}. {near}")
     raise CheckpointError(f"Expected a file or folder, got {source!r}, which does not exist. {_advice(path)}")
 

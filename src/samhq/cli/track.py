@@ -159,7 +159,7 @@ class VideoOutputFlags:
     """At the end write overlay.mp4, the video with its masks in colour."""
 
     format: Annotated[tuple[Literal["coco-vid", "youtube-vis"], ...], Parameter(negative="")] = ("coco-vid",)
-    """Also write results as a JSON file of this format. Repeat for both."""
+    """Write one JSON file of this format for the whole video. Repeat for both."""
 
     resume: Annotated[bool, Parameter(negative="")] = False
     """Continue where an interrupted run of the same command stopped."""
