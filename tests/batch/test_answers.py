@@ -12,7 +12,7 @@ import torch
 from samhq.batch.answers import Question
 from samhq.batch.places import Folder
 from samhq.batch.search import ClassThreshold, ExampleBox, TextSettings
-from samhq.errors import ConfigError
+from samhq.errors import ConfigError, PromptError
 from samhq.inference.cache import EmbeddingCache
 from samhq.inference.everything import segment_everything
 from samhq.inference.segment import load
@@ -38,7 +38,8 @@ def test_objects_of_every_picture_and_of_one(tmp_path: Path) -> None:
     np.testing.assert_array_equal(masks([row])[0], result.masks[0])
     assert row["iou"] == pytest.approx(float(result.scores[0]))
     assert [row["label"] for row in two["instances"]] == [None, "cup"]
-    assert question(tmp_path, objects_of={"x.png": [BOX]}).start(HERE)([("y.png", IMAGE)]) == [{"instances": []}]
+    with pytest.raises(PromptError, match=r"prompts for y\.png"):
+        question(tmp_path, objects_of={"x.png": [BOX]}).start(HERE)([("y.png", IMAGE)])
 
 
 def test_everything(tmp_path: Path) -> None:

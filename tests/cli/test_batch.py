@@ -41,13 +41,35 @@ def test_from_a_folder_to_rows(folder: Path, weights: Path, capsys: Shown) -> No
     assert [row["status"] for row in read_rows(job)] == ["ok"] * 3
 
 
-def test_prompts_of_a_file(folder: Path, weights: Path) -> None:
-    (folder / "prompts.json").write_text(json.dumps({"a.png": [{"box": [5, 5, 40, 30], "label": "cup"}]}))
+def test_prompts_of_a_file(folder: Path, weights: Path, capsys: Shown) -> None:
+    objects = {"a.png": [{"box": [5, 5, 40, 30], "label": "cup"}], "b": []}
+    (folder / "prompts.json").write_text(json.dumps(objects))
     assert plan(folder, weights, "--prompts", folder / "prompts.json") == 0
-    assert main(["batch", "run", str(folder / "job"), "--quiet"]) == 0
+    assert "1 pictures are not in" in capsys.readouterr().out
+    assert main(["batch", "run", str(folder / "job"), "--quiet"]) == 1
     rows = list(read_rows(str(folder / "job")))
     assert [[one["label"] for one in row["instances"]] for row in rows] == [["cup"], [], []]
-    assert [row["status"] for row in rows] == ["ok", "empty", "empty"]
+    assert [row["status"] for row in rows] == ["ok", "empty", "error"]
+    assert "Expected prompts for c.png" in rows[2]["error_msg"]
+
+
+@pytest.mark.parametrize(
+    ("objects", "said"),
+    [
+        ({"a.pgn": [{"box": [5, 5, 40, 30]}]}, "Did you mean 'a.png'?"),
+        ({"a.png": [{"box": [5, 5, 40]}]}, "Object 0 (from 0) of a.png: Expected boxes"),
+        ([{"box": [5, 5, 40]}], "Expected boxes"),
+        ({"a.png": [{"boxes": [5, 5, 40, 30]}]}, "boxes"),
+        ([], "got none"),
+    ],
+)
+def test_prompts_are_checked_before_a_job_is_planned(
+    folder: Path, weights: Path, objects: object, said: str, capsys: Shown
+) -> None:
+    (folder / "prompts.json").write_text(json.dumps(objects))
+    assert plan(folder, weights, "--prompts", folder / "prompts.json") == 2
+    assert said in capsys.readouterr().err
+    assert not (folder / "job").exists()
 
 
 def test_export_and_second_attempts(folder: Path, weights: Path, capsys: Shown) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from samhq.batch.objects import objects_for
 from samhq.batch.places import Folder
 from samhq.batch.search import NO_SEARCH, ClassThreshold, ExampleBox, TextSettings
 from samhq.batch.settings import STARTER_MODEL, ModelSettings
@@ -33,8 +34,9 @@ class Question:
     """What is asked of every picture: class names, objects by points and boxes, embeddings, or else everything.
 
     `objects` are mappings with `points` [[x, y]], `labels`, `box` (x0, y0, x1, y1) and `label`, in image pixels;
-    `objects_of` has those of single pictures by id. `automatic` has fields of `AutomaticConfig`. `embed` is the number
-    type of stored embeddings. `batch_size` pictures are encoded at once.
+    `objects_of` has those of single pictures by id, file name or stem; without `objects`, all other pictures fail.
+    `automatic` has fields of `AutomaticConfig`. `embed` is the number type of stored embeddings. `batch_size` pictures
+    are encoded at once.
 
     Raises:
         ConfigError: a batch size below 1.
@@ -116,7 +118,8 @@ class Question:
         how = {"multimask": self.model.multimask, "hq": self.model.hq_mode}
 
         def answer(pictures: Sequence[tuple[str, np.ndarray]]) -> list[dict[str, Any]]:
-            prompts = [[Prompt(**one) for one in self.objects_of.get(name, self.objects)] for name, _ in pictures]
+            asked = [objects_for(name, self.objects, self.objects_of) for name, _ in pictures]
+            prompts = [[Prompt(**one) for one in objects] for objects in asked]
             results = _segmented(segmenter, [image for _, image in pictures], prompts, **how)
             return [{"instances": instances} for instances in results]
 

@@ -13,6 +13,7 @@ from importlib.metadata import version
 from typing import Any
 
 from samhq.batch.answers import Question
+from samhq.batch.objects import check_ids, check_objects
 from samhq.batch.places import Folder
 from samhq.batch.shards import Footer, read_footer, revisions_of, shard_name
 from samhq.batch.sources import list_pictures
@@ -110,12 +111,16 @@ def plan_job(source: str, job: str, question: Question, *, shard_size: int = SHA
     `source` is as `samhq.batch.sources.list_pictures` takes it.
 
     Raises:
-        ConfigError: no pictures, an id that occurs twice, a shard size below 1, or another job in the folder.
+        ConfigError: no pictures, an id that occurs twice, prompts of a picture that is not in the source, a shard size
+            below 1, or another job in the folder.
+        PromptError: prompts that fit no picture.
         MissingExtraError: fsspec or pyarrow is not installed.
     """
     if shard_size < 1:
         raise ConfigError(f"Expected a shard size of 1 or more, got {shard_size}. The default is {SHARD_SIZE}.")
+    check_objects(question.objects, question.objects_of)
     pictures = list_pictures(source)
+    check_ids(question.objects_of, [name for name, _ in pictures], source)
     identity = {"question": question.options(), "pictures": pictures, "shard_size": shard_size}
     fingerprint = digest.of_json([identity, version("samhq")])
     folder = Folder(job)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
@@ -68,6 +67,7 @@ def plan(
         shard_size: Pictures in a shard. If a worker is killed, it computes its shard again.
     """
     from samhq.batch.answers import Question
+    from samhq.batch.objects import without_objects
     from samhq.batch.plan import plan_job
 
     text.check()
@@ -85,6 +85,9 @@ def plan(
     stored = (store or "float32") if embed else None
     question = Question(model, text, objects, objects_of, given, stored, batch_size)
     planned = plan_job(source, out, question, shard_size=shard_size)
+    unasked = without_objects([name for name, _ in planned.pictures], objects, objects_of)
+    if unasked:
+        print_line(f"{unasked} pictures are not in {prompt.prompts} and will fail; write [] for no objects")
     print_line(f"{planned.images} pictures in {planned.shards} shards; now: samhq batch run {out}")
     return 0
 
@@ -93,22 +96,16 @@ def _objects(prompt: PromptFlags) -> tuple[list[dict[str, Any]], dict[str, Any]]
     """The objects of every picture, and those of single pictures by id, as JSON values.
 
     Raises:
-        PromptError: flags that do not go together.
-        ConfigError: a prompts file that is no list of objects or mapping from ids to them.
+        PromptError: flags that do not go together, or a prompts file that cannot be read.
+        ConfigError: a prompts file with masks, or without objects.
     """
     prompt.check()
     if prompt.prompts is None:
         fields = ("points", "labels", "box", "label")
         return [{name: getattr(one, name) for name in fields} for one in prompt.given().prompts], {}
-    prompt.given().reader()  # checks its form
-    value = json.loads(Path(prompt.prompts).read_text(encoding="utf-8"))
-    known = value.get("objects", value) if isinstance(value, dict) else value
-    by_id = known if isinstance(known, dict) else {}
-    objects = known if isinstance(known, list) else []
-    for one in [*objects, *(one for several in by_id.values() for one in several)]:
-        if not isinstance(one, dict) or not set(one) <= {"points", "labels", "box", "label", "score"}:
-            raise ConfigError(f"Expected objects with points, labels, box and label, got {one!r}. Leave out the rest.")
-    return objects, by_id
+    from samhq.batch.objects import objects_in_file
+
+    return objects_in_file(prompt.prompts)
 
 
 @batch.command(help_epilogue="")
