@@ -123,3 +123,14 @@ def test_stores_of_other_packages() -> None:
     if importlib.util.find_spec("gcsfs") is None:
         with pytest.raises(MissingExtraError, match=r"samhq\[gcs\]"):
             system_of("gs://bucket/a.png")
+
+
+def test_a_store_without_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pytest.importorskip("s3fs")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    with pytest.raises(ConfigError, match=r"Expected access to S3, got NoCredentialsError.*AWS_ACCESS_KEY_ID"):
+        read_address("s3://samhq-without-credentials/x")

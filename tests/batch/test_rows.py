@@ -34,6 +34,17 @@ def test_a_success_stays_and_the_last_failure_counts(tmp_path: Path) -> None:
     assert [one["attempts"] for one in rows_of(job, 0, (0,))] == [1, 1, 1, 1]
 
 
+def test_a_shard_whose_middle_is_damaged(tmp_path: Path) -> None:
+    job = planned(tmp_path, count=4, shard_size=4)
+    put(job, 0, *(row(name, "ok") for name, _ in job.pictures))
+    file = Path(job.folder.address, OUT, shard_name(0))
+    whole = file.read_bytes()
+    file.write_bytes(whole[:4] + b"\xff" * 60 + whole[64:])
+    assert list(job.done()) == [0], "its end is whole"
+    with pytest.raises(ConfigError, match=r"shard-00000\.parquet, got a damaged file"):
+        list(read_rows(job.folder.address))
+
+
 def test_files_of_another_job_do_not_count(tmp_path: Path) -> None:
     job = planned(tmp_path, count=4, shard_size=2)
     names = [name for name, _ in job.pictures]

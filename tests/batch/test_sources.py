@@ -55,6 +55,28 @@ def test_sources_that_cannot_be_used(tmp_path: Path) -> None:
         list_pictures(str(tmp_path / "other.parquet"))
 
 
+@pytest.mark.parametrize("name", ["none", "none.parquet", "none.tar", "none-{0..1}.tar", "none.jpg"])
+def test_sources_that_are_not_there(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="does not exist"):
+        list_pictures(str(tmp_path / name))
+
+
+def test_a_damaged_list(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    (tmp_path / "bad.parquet").write_text("x")
+    with pytest.raises(ConfigError, match="Expected a Parquet file"):
+        list_pictures(str(tmp_path / "bad.parquet"))
+
+
+def test_one_picture(tmp_path: Path, memory: str) -> None:
+    content = drawn(tmp_path / "a.png").read_bytes()
+    Folder(memory).write("a.png", content)
+    for source in (str(tmp_path / "a.png"), f"{memory}/a.png"):
+        ((name, address),) = list_pictures(source)
+        assert name == "a.png"
+        assert read_address(address) == content
+
+
 def test_several_tars_by_a_pattern_or_in_a_folder(tmp_path: Path) -> None:
     content = drawn(tmp_path / "p.png").read_bytes()
     folder = tmp_path / "tars"

@@ -8,6 +8,7 @@ import pytest
 
 from samhq.batch.sharded import run_sharded
 from samhq.batch.status import _rate, job_status
+from samhq.errors import ConfigError
 from tests.batch.sharding import planned
 
 
@@ -25,6 +26,14 @@ def test_a_job_half_done(tmp_path: Path) -> None:
     run_sharded(job.folder.address)
     done = job_status(job.folder.address)
     assert (done.pictures, done.errors, done.eta_s) == (7, 2, 0)
+
+
+@pytest.mark.parametrize("content", [b"x", b"{}", b""])
+def test_damaged_times_of_a_shard(content: bytes, tmp_path: Path) -> None:
+    folder = planned(tmp_path).folder
+    folder.write("events/shard-00000.json", content)
+    with pytest.raises(ConfigError, match=r"a shard's times in .*shard-00000\.json"):
+        job_status(folder.address)
 
 
 def test_the_rate_leaves_out_pauses_and_counts_parallel_work_once() -> None:

@@ -25,6 +25,14 @@ Result = TypeVar("Result")
 #: Stores that may be named: a list of addresses from elsewhere must not make workers run commands or open shells.
 SCHEMES = {"file", "s3", "s3a", "gs", "gcs", "hf", "az", "abfs", "memory", "http", "https"}
 _EXTRAS = {"gs": "gcs", "gcs": "gcs"}  #: The extra with the package of a store; the others are in `batch`.
+#: Stores by the package whose errors are theirs, and the variables with credentials that the package reads.
+_STORES = {"botocore": "S3", "google": "Google Cloud Storage", "gcsfs": "Google Cloud Storage", "azure": "Azure"}
+_CREDENTIALS = {
+    "botocore": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE",
+    "google": "GOOGLE_APPLICATION_CREDENTIALS",
+    "gcsfs": "GOOGLE_APPLICATION_CREDENTIALS",
+    "azure": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+}
 _TRIES = 4  #: How often a read or write of a store is tried.
 _PAUSE_S = 0.2  #: Wait before the second try; each further wait is twice as long.
 _AT_ONCE = 16  #: How many small files are read at the same time.
@@ -208,6 +216,7 @@ def again(call: Callable[[], Result]) -> Result:
 
     Raises:
         OSError: the error of the last try, or at once one that stays.
+        ConfigError: credentials are missing, or the store's package refuses the request.
     """
     for attempt in range(_TRIES):
         try:
@@ -216,5 +225,13 @@ def again(call: Callable[[], Result]) -> Result:
             stays = isinstance(error, FileNotFoundError | PermissionError) or error.errno == errno.ENOSPC
             if stays or attempt == _TRIES - 1:
                 raise
+        except Exception as error:
+            package = type(error).__module__.partition(".")[0]
+            if package not in _STORES:
+                raise
+            raise ConfigError(
+                f"Expected access to {_STORES[package]}, got {type(error).__name__}: {str(error)[:200].rstrip('.')}. "
+                f"Check the address, and give credentials in the environment: {_CREDENTIALS[package]}."
+            ) from error
         time.sleep(_PAUSE_S * 2**attempt)
     raise AssertionError("the loop returns or raises")

@@ -20,10 +20,34 @@ from samhq.batch.sources import list_pictures
 from samhq.errors import ConfigError
 from samhq.extras import from_extra
 from samhq.storage import digest
+from samhq.storage.documents import parse_json
+from samhq.storage.schema import ANY, TEXT, Either, Fields, Items, Named, Null, Number
 
 SHARD_SIZE = 256  #: Pictures in a shard, if not said otherwise.
 JOB, MANIFEST, SUCCESS, SUMMARY = "job.json", "manifest.parquet", "_SUCCESS", "summary.json"
 OUT, EVENTS = "out", "events"  #: Subfolders of the shards, and of what their computation took.
+
+_OBJECTS = Items(Fields())
+_QUESTION = Fields(
+    {
+        "model": Fields(),
+        "text": Fields({"threshold": Items(Items(ANY)), "like": Items(Items(ANY)), "like_in": Either((Null(), TEXT))}),
+        "objects": _OBJECTS,
+        "objects_of": Named(_OBJECTS),
+        "automatic": Fields(),
+        "embed": ANY,
+        "batch_size": Number(1, whole=True),
+    }
+)
+_RECORD = Fields(
+    {
+        "fingerprint": TEXT,
+        "images": Number(1, whole=True),
+        "shard_size": Number(1, whole=True),
+        "asked": Fields(),
+        "question": _QUESTION,
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -63,8 +87,18 @@ class ShardedJob:
         content = self.folder.read(MANIFEST)
         if content is None:
             raise ConfigError(f"Expected {MANIFEST} in {self.folder.address}, got none. Plan the job again.")
-        table = pq.read_table(pa.BufferReader(content))
-        return list(zip(table["id"].to_pylist(), table["uri"].to_pylist(), strict=True))
+        try:
+            table = pq.read_table(pa.BufferReader(content), columns=["id", "uri"])
+            ids, uris = table["id"].to_pylist(), table["uri"].to_pylist()
+        except (pa.ArrowException, KeyError, OSError) as error:
+            raise self._other_list(str(error)[:80]) from error
+        if len(ids) != self.images:
+            raise self._other_list(f"{len(ids)} pictures in place of {self.images}")
+        return list(zip(ids, uris, strict=True))
+
+    def _other_list(self, what: str) -> ConfigError:
+        file = self.folder.path(MANIFEST)
+        return ConfigError(f"Expected the list that was planned in {file}, got {what}. Plan the job again.")
 
     def pictures_of(self, shard: int) -> list[tuple[str, str]]:
         """Ids and addresses of the pictures of a shard."""
@@ -124,8 +158,8 @@ def plan_job(source: str, job: str, question: Question, *, shard_size: int = SHA
     identity = {"question": question.options(), "pictures": pictures, "shard_size": shard_size}
     fingerprint = digest.of_json([identity, version("samhq")])
     folder = Folder(job)
-    known = folder.read(JOB)
-    if known is not None and json.loads(known)["fingerprint"] != fingerprint:
+    known = _record(folder)
+    if known is not None and known["fingerprint"] != fingerprint:
         raise ConfigError(
             f"Expected the job that is planned in {job}, got other pictures, settings, weights or another version. "
             "Give a new folder as --out."
@@ -146,12 +180,31 @@ def open_job(job: str) -> ShardedJob:
         ConfigError: the folder holds none.
     """
     folder = Folder(job)
+    record = _record(folder)
+    if record is None:
+        raise ConfigError(f"Expected a job in {job}, got no {JOB}. Plan one: samhq batch plan PICTURES --out {job}")
+    try:
+        question = Question.of_record(record["question"])
+    except (TypeError, ValueError, KeyError) as error:
+        raise ConfigError(
+            f"Expected a question of this version of samhq in {folder.path(JOB)}, got another: {str(error)[:120]}. "
+            "Plan the job again in a new folder."
+        ) from error
+    return ShardedJob(folder, question, record["fingerprint"], record["images"], record["shard_size"])
+
+
+def _record(folder: Folder) -> dict[str, Any] | None:
+    """The content of a job's file; None where there is none.
+
+    Raises:
+        ConfigError: it is damaged.
+    """
     content = folder.read(JOB)
     if content is None:
-        raise ConfigError(f"Expected a job in {job}, got no {JOB}. Plan one: samhq batch plan PICTURES --out {job}")
-    record: dict[str, Any] = json.loads(content)
-    question = Question.of_record(record["question"])
-    return ShardedJob(folder, question, record["fingerprint"], record["images"], record["shard_size"])
+        return None
+    advice = "Plan the job again in a new folder."
+    record: dict[str, Any] = parse_json(content, f"a job in {folder.path(JOB)}", _RECORD, ConfigError, advice)
+    return record
 
 
 def check_weights(job: ShardedJob) -> None:
@@ -160,8 +213,8 @@ def check_weights(job: ShardedJob) -> None:
     Raises:
         ConfigError: they have.
     """
-    record = json.loads(job.folder.read(JOB) or b"{}")
-    if json.loads(json.dumps(job.question.options())) != record["asked"]:
+    record = _record(job.folder)
+    if record is None or json.loads(json.dumps(job.question.options())) != record["asked"]:
         raise ConfigError(
             f"Expected the weights that {job.folder.address} was planned with, got others under the same name. "
             "Bring the old ones back, or plan a new job."

@@ -35,12 +35,21 @@ def rows_of(job: ShardedJob, shard: int, revisions: tuple[int, ...]) -> list[dic
     """The rows of a shard; a picture that failed and was tried again has the row of its last attempt.
 
     Raises:
-        OSError: a file of the shard cannot be read.
+        ConfigError: a file of the shard is damaged.
+        OSError: it cannot be read.
     """
     rows: dict[str, dict[str, Any]] = {}
     for revision in revisions:
-        content = job.folder.read(f"{OUT}/{shard_name(shard, revision)}")
-        for row in unpacked(content or b""):
+        name = f"{OUT}/{shard_name(shard, revision)}"
+        content = job.folder.read(name)
+        try:
+            found = unpacked(content or b"")
+        except (ValueError, OSError) as error:  # pyarrow's
+            raise ConfigError(
+                f"Expected rows in {name}, got a damaged file. Delete it, and compute its pictures again: "
+                f"samhq batch run {job.folder.address}"
+            ) from error
+        for row in found:
             known = rows.get(row["id"])
             if known is None or known["status"] == "error":
                 rows[row["id"]] = row

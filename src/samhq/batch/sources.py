@@ -17,12 +17,13 @@ _RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 def list_pictures(source: str) -> list[tuple[str, str]]:
     """Ids and addresses of all pictures of a source, sorted by id.
 
-    A source is a folder with its subfolders; a tar as WebDataset writes them, or several by a pattern (`x-*.tar`,
-    `x-{000..099}.tar`) or in a folder that has no pictures; or a Parquet file with a column `uri` and optionally `id`.
-    The id of a picture in a folder or tar is its path from there; with several tars, the tar's name comes first.
+    A source is a folder with its subfolders, or one picture; a tar as WebDataset writes them, or several by a pattern
+    (`x-*.tar`, `x-{000..099}.tar`) or in a folder that has no pictures; or a Parquet file with a column `uri` and
+    optionally `id`. The id of a picture in a folder or tar is its path from there; with several tars, the tar's name
+    comes first.
 
     Raises:
-        ConfigError: no pictures, or an id that occurs twice.
+        ConfigError: a source that does not exist or is damaged, no pictures, or an id that occurs twice.
         MissingExtraError: fsspec or pyarrow is not installed.
         OSError: it cannot be listed.
     """
@@ -40,7 +41,16 @@ def _listed(source: str) -> list[tuple[str, str]]:
     with from_extra("batch", "a Parquet list of pictures"):
         import pyarrow as pa
         import pyarrow.parquet as pq
-    table = pq.read_table(pa.BufferReader(read_address(source)))
+    try:
+        content = read_address(source)
+    except FileNotFoundError as error:
+        raise _missing(source) from error
+    try:
+        table = pq.read_table(pa.BufferReader(content))
+    except (pa.ArrowException, OSError) as error:
+        raise ConfigError(
+            f"Expected a Parquet file at {source}, got another: {_line(error)}. Write it again."
+        ) from error
     if "uri" not in table.column_names:
         raise ConfigError(f"Expected a column uri in {source}, got {', '.join(table.column_names)}. Rename the column.")
     uris = [str(uri) for uri in table["uri"].to_pylist()]
@@ -53,8 +63,24 @@ def _found(source: str) -> list[tuple[str, str]]:
         tars = _matching(source)
         return _in_tars(tars, named=len(tars) > 1 or tars != [source])
     files = _files(source)
+    if not files and not _is_there(source):
+        raise _missing(source)
     pictures = [(name, address) for name, address in files if _is_picture(name)]
     return pictures or _in_tars([address for name, address in files if name.endswith(".tar")], named=True)
+
+
+def _missing(source: str) -> ConfigError:
+    return ConfigError(f"Expected pictures in {source}, which does not exist. Check the name.")
+
+
+def _line(error: Exception) -> str:
+    """The beginning of an error's text, for the middle of a sentence."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:120].rstrip(".")
+
+
+def _is_there(source: str) -> bool:
+    system, path = system_of(source)
+    return bool(again(lambda: system.exists(path)))
 
 
 def _matching(pattern: str) -> list[str]:
@@ -80,17 +106,27 @@ def _in_tars(tars: list[str], *, named: bool) -> list[tuple[str, str]]:
     return [
         (f"{PurePosixPath(tar).stem}/{member}" if named else member, f"tar://{member}::{tar}")
         for tar in tars
-        for member in members_of_tar(tar)
+        for member in _members(tar)
         if _is_picture(member)
     ]
 
 
+def _members(tar: str) -> list[str]:
+    try:
+        return list(members_of_tar(tar))
+    except FileNotFoundError as error:
+        raise _missing(tar) from error
+
+
 def _files(source: str) -> list[tuple[str, str]]:
-    """Paths from the folder, and addresses, of all files below it."""
+    """Paths from the folder, and addresses, of all files below it; a single file has its name."""
     system, root = system_of(source)
     root = root.rstrip("/")
     return [
-        (path[len(root) :].lstrip("/"), system.unstrip_protocol(path) if is_address(source) else path)
+        (
+            path[len(root) :].lstrip("/") or PurePosixPath(path).name,
+            system.unstrip_protocol(path) if is_address(source) else path,
+        )
         for path in again(lambda: system.find(root))
     ]
 

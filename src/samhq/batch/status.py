@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
+from samhq.batch.places import Folder
 from samhq.batch.plan import EVENTS, open_job
+from samhq.errors import ConfigError
+from samhq.storage.documents import parse_json
+from samhq.storage.schema import COUNT, NUMBER, TEXT, Fields
 
 _RECENT_S = 60.0
+_TIMES = ("began", "ended", "read_s", "compute_s", "write_s")
+_EVENT = Fields({**dict.fromkeys(_TIMES, NUMBER), "pictures": COUNT, "host": TEXT})
 
 
 @dataclass(frozen=True)
@@ -50,12 +55,12 @@ def job_status(job: str) -> JobStatus:
     """How far a job is.
 
     Raises:
-        ConfigError: the folder holds no job.
+        ConfigError: the folder holds no job, or a damaged file.
     """
     planned = open_job(job)
     done = planned.done()
     names = [name for name in planned.folder.names(EVENTS) if name.endswith(".json")]
-    events = [event for event in planned.folder.read_all([f"{EVENTS}/{name}" for name in names], json.load) if event]
+    events = _events(planned.folder, [f"{EVENTS}/{name}" for name in names])
     spent = {name: sum(event[f"{name}_s"] for event in events) for name in ("read", "compute", "write")}
     whole = sum(spent.values())
     last = max((event["ended"] for event in events), default=0.0)
@@ -71,6 +76,20 @@ def job_status(job: str) -> JobStatus:
         shares={name: seconds / whole for name, seconds in spent.items()} if whole else {},
         hosts=len({event["host"] for event in events}),
     )
+
+
+def _events(folder: Folder, names: list[str]) -> list[dict[str, Any]]:
+    """What the shards took.
+
+    Raises:
+        ConfigError: a damaged file.
+    """
+    contents = folder.read_all(names, lambda stream: stream.read())
+    return [
+        parse_json(content, f"a shard's times in {folder.path(name)}", _EVENT, ConfigError, "Delete the file.")
+        for name, content in zip(names, contents, strict=True)
+        if content is not None
+    ]
 
 
 def _rate(events: list[dict[str, Any]]) -> float | None:

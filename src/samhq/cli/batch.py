@@ -55,9 +55,9 @@ def plan(
     the settings and a fingerprint of all that results depend on.
 
     Parameters:
-        source: A folder with its subfolders; WebDataset's tars (a folder of them, one, or several by x-*.tar or
-            x-{000..099}.tar); or a .parquet file with a column uri and optionally id. A path, or an address: s3://,
-            gs://, hf://, az://, https://.
+        source: A folder with its subfolders, or one picture; WebDataset's tars (a folder of them, one, or several by
+            x-*.tar or x-{000..099}.tar); or a .parquet file with a column uri and optionally id. A path, or an
+            address: s3://, gs://, hf://, az://, https://.
         out: Folder of the job, a path or an address.
         everything: Find everything in the pictures, without prompts.
         embed: Encode the pictures, and store the embeddings in the job's folder, for prompts later.
