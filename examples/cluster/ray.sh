@@ -6,6 +6,7 @@
 set -euo pipefail
 JOB=${1:?the folder that samhq batch plan made}
 
+set +e # Exit code 1 says that pictures failed: the next line tries them again.
 samhq batch run "$JOB" --engine ray --address auto --workers "${ACTORS:-16}" --gpus 1 --price-per-hour "${PRICE:-32}"
 samhq batch run "$JOB" --engine ray --address auto --workers "${ACTORS:-16}" --gpus 1 --retry-errors
 samhq batch status "$JOB"

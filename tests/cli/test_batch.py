@@ -83,6 +83,11 @@ def test_export_and_second_attempts(folder: Path, weights: Path, capsys: Shown) 
     said = capsys.readouterr().out
     assert "3 pictures in" in said
     assert "for a million" in said
+    assert "1 failed picture:\n  b.png: ImageError: " in said
+    assert f"samhq batch run {job} --retry-errors" in said
+    for command, code in (("run", 1), ("status", 0)):
+        assert main(["batch", command, job]) == code, "the failure of an earlier run counts"
+        assert "  b.png: ImageError: " in capsys.readouterr().out
     (folder / "in" / "b.png").write_bytes(whole)
     assert main(["batch", "export", job, "--format", "coco", "-o", str(out)]) == 0
     assert "2 masks of 2 pictures; 1 failed ones left out" in capsys.readouterr().out

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from samhq.batch.plan import OUT, ShardedJob, open_job
@@ -29,6 +30,33 @@ def read_rows(job: str, *, allow_partial: bool = False) -> Iterator[dict[str, An
         )
     for shard in sorted(done):
         yield from rows_of(planned, shard, done[shard].revisions)
+
+
+@dataclass(frozen=True)
+class FailedPictures:
+    """How many pictures of the finished shards failed, and the ids and reasons of the first of them."""
+
+    count: int
+    first: tuple[tuple[str, str], ...]
+
+
+def failed_pictures(job: ShardedJob, shards: Container[int] | None = None, most: int = 5) -> FailedPictures:
+    """The pictures that still fail, of all finished shards or of some; `most` of them with ids and reasons.
+
+    Raises:
+        ConfigError: a file of a shard is damaged.
+        OSError: the folder cannot be read.
+    """
+    failing = {
+        shard: found for shard, found in job.done().items() if found.errors and (shards is None or shard in shards)
+    }
+    first: list[tuple[str, str]] = []
+    for shard, found in sorted(failing.items()):
+        if len(first) >= most:
+            break
+        rows = rows_of(job, shard, found.revisions)
+        first += [(row["id"], f"{row['error_type']}: {row['error_msg']}") for row in rows if row["status"] == "error"]
+    return FailedPictures(sum(found.errors for found in failing.values()), tuple(first[:most]))
 
 
 def rows_of(job: ShardedJob, shard: int, revisions: tuple[int, ...]) -> list[dict[str, Any]]:

@@ -49,7 +49,7 @@ def _listed(source: str) -> list[tuple[str, str]]:
         table = pq.read_table(pa.BufferReader(content))
     except (pa.ArrowException, OSError) as error:
         raise ConfigError(
-            f"Expected a Parquet file at {source}, got another: {_line(error)}. Write it again."
+            f"Expected a Parquet file at {source}, got another or a damaged one. Write it again."
         ) from error
     if "uri" not in table.column_names:
         raise ConfigError(f"Expected a column uri in {source}, got {', '.join(table.column_names)}. Rename the column.")
@@ -71,11 +71,6 @@ def _found(source: str) -> list[tuple[str, str]]:
 
 def _missing(source: str) -> ConfigError:
     return ConfigError(f"Expected pictures in {source}, which does not exist. Check the name.")
-
-
-def _line(error: Exception) -> str:
-    """The beginning of an error's text, for the middle of a sentence."""
-    return (str(error).splitlines() or [type(error).__name__])[0][:120].rstrip(".")
 
 
 def _is_there(source: str) -> bool:

@@ -132,9 +132,8 @@ def run(
     A shard with a complete file is not computed again. Several runs of one job may
     work at the same time. When all shards are done, the folder gets _SUCCESS.
 
-    Exit code 0: all done. 1: pictures failed (their rows say why), or a shard was
-    given up because its worker died three times, or too many pictures failed.
-    2: wrong use.
+    Exit code 0: all done. 1: pictures failed, now or in an earlier run, or a shard
+    was given up because its worker died three times. 2: wrong use.
 
     Parameters:
         job: Folder that samhq batch plan made.
@@ -155,10 +154,11 @@ def run(
         raise ConfigError(f"Expected --shard {shard} with --engine static, got --engine {engine}. Change one.")
     if engine != "ray" and (address is not None or gpus):
         raise ConfigError(f"Expected --address and --gpus with --engine ray, got --engine {engine}. Leave them out.")
+    part = _part(shard)
     tally = run_sharded(
         job,
         _engine(engine, workers, address, gpus),
-        part=_part(shard),
+        part=part,
         retry_errors=retry_errors,
         max_error_rate=max_error_rate,
         tell=None if quiet else partial(_tell, price_per_hour),
@@ -166,8 +166,25 @@ def run(
     counts = f"{tally.done} shards done, {tally.skipped} finished before"
     print_line(f"{counts}, {tally.errors} pictures failed, {len(tally.lost)} shards given up")
     if tally.stopped:
-        print_line(f"Stopped: more than {100 * max_error_rate:g} % of the pictures failed. Their rows say why.")
-    return 1 if tally.errors or tally.lost else 0
+        print_line(f"Stopped: more than {100 * max_error_rate:g} % of the pictures failed.")
+    return 1 if _tell_failed(job, part) or tally.lost else 0
+
+
+def _tell_failed(job: str, part: tuple[int, int] = (0, 1)) -> int:
+    """Prints the first pictures that failed, and why; returns how many there are in the finished shards of a part."""
+    from samhq.batch.plan import open_job
+    from samhq.batch.rows import failed_pictures
+
+    planned = open_job(job)
+    failed = failed_pictures(planned, range(part[0], planned.shards, part[1]))
+    if failed.count:
+        print_line(f"{failed.count} failed {'picture' if failed.count == 1 else 'pictures'}:")
+        for name, reason in failed.first:
+            print_line(f"  {name}: {reason}")
+        if failed.count > len(failed.first):
+            print_line(f"  and {failed.count - len(failed.first)} more; rows with the status error are in {job}/out")
+        print_line(f"To try them again: samhq batch run {job} --retry-errors")
+    return failed.count
 
 
 def _engine(name: str, workers: int, address: str | None, gpus: float) -> Engine:
@@ -238,6 +255,7 @@ def status(
         print_line("time: " + ", ".join(f"{name} {100 * share:.0f} %" for name, share in found.shares.items()))
     if price is not None:
         print_line(f"{price:.2f} for a million pictures")
+    _tell_failed(job)
     return 0
 
 
