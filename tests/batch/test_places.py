@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
-from samhq.batch.places import Folder, members_of_tar, read_address, system_of, upload
+from samhq.batch.places import Folder, check_no_file, members_of_tar, read_address, system_of, upload
 from samhq.errors import ConfigError, MissingExtraError
 
 
@@ -70,6 +70,15 @@ def test_files_that_are_no_tars(tmp_path: Path) -> None:
         members_of_tar(write_tar(tmp_path / "packed.tar", {"a.png": b"1"}, "w:gz"))
     with pytest.raises(FileNotFoundError):
         members_of_tar(str(tmp_path / "none.tar"))
+
+
+@pytest.mark.parametrize("place", ["a.jpg", "a.jpg/job"])
+def test_a_file_is_no_folder(tmp_path: Path, place: str) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"")
+    check_no_file(str(tmp_path / "new" / "b.jpg"), "--out")
+    check_no_file("memory://a.jpg", "--out")
+    with pytest.raises(ConfigError, match=r"Expected a folder as --out.*a\.jpg is a file"):
+        check_no_file(str(tmp_path / place), "--out")
 
 
 @pytest.mark.parametrize("address", ["ssh://host/a.png", "github://a:b@main/x.png", "data://x"])

@@ -88,6 +88,8 @@ def test_export_and_second_attempts(folder: Path, weights: Path, capsys: Shown) 
     for command, code in (("run", 1), ("status", 0)):
         assert main(["batch", command, job]) == code, "the failure of an earlier run counts"
         assert "  b.png: ImageError: " in capsys.readouterr().out
+    assert main(["batch", "status", job, "--json"]) == 0
+    assert [one["id"] for one in json.loads(capsys.readouterr().out)["first_failed"]] == ["b.png"]
     (folder / "in" / "b.png").write_bytes(whole)
     assert main(["batch", "export", job, "--format", "coco", "-o", str(out)]) == 0
     assert "2 masks of 2 pictures; 1 failed ones left out" in capsys.readouterr().out
@@ -131,6 +133,18 @@ def test_plans_that_mean_nothing(folder: Path, weights: Path, flags: list[str], 
     assert plan(folder, weights, *flags) == 2
     assert said in capsys.readouterr().err
     assert not (folder / "job").exists()
+
+
+def test_a_file_in_place_of_a_folder(folder: Path, weights: Path, capsys: Shown) -> None:
+    file, job = drawn(folder / "photo.png"), str(folder / "job")
+    box = ["--box", "5,5,40,30", "--model", str(weights), "--device", "cpu"]
+    before = file.read_bytes()
+    assert main(["batch", "plan", str(folder / "in"), "--out", str(file), *box]) == 2
+    assert main(["batch", "status", str(file)]) == 2
+    assert plan(folder, weights, "--box", "5,5,40,30") == 0
+    assert main(["batch", "export", job, "--allow-partial", "--format", "coco", "--output", str(file)]) == 2
+    assert capsys.readouterr().err.count("photo.png is a file") == 3
+    assert file.read_bytes() == before
 
 
 @pytest.mark.parametrize("flags", [["--shard", "0/2"], ["--gpus", "1"], ["--engine", "static", "--shard", "x"]])

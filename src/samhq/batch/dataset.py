@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from samhq.batch.places import is_address, read_address, upload
+from samhq.batch.places import check_no_file, is_address, read_address, upload
 from samhq.batch.plan import open_job
 from samhq.batch.rows import read_rows
 
@@ -44,13 +44,14 @@ def export_job(
     picture is held at a time.
 
     Raises:
-        ConfigError: the job is not finished, unless `allow_partial`, or an unknown format.
+        ConfigError: the job is not finished, unless `allow_partial`; an unknown format; a file as `output`.
         ImageError: a picture that a format contains can no longer be read, or has changed its size.
         OSError: a store or the folder cannot be read or written.
     """
     from samhq.formats.options import WriteOptions
     from samhq.formats.write import NEED_FILE, NEED_PIXELS, NEED_PLACE, open_formats
 
+    check_no_file(output, "--output")
     names = [formats] if isinstance(formats, str) else list(formats)
     options = WriteOptions() if options is None else options
     pixels = options.embed or not NEED_PIXELS.isdisjoint(names)

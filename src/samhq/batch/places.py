@@ -126,6 +126,18 @@ def is_address(place: str) -> bool:
     return "://" in place
 
 
+def check_no_file(place: str, what: str) -> None:
+    """Refuses a path that is a file, or below one, where a folder is needed; `what` names it in the message.
+
+    Raises:
+        ConfigError: it is.
+    """
+    path = Path(place)
+    file = None if is_address(place) else next((one for one in (path, *path.parents) if one.is_file()), None)
+    if file is not None:
+        raise ConfigError(f"Expected a folder as {what}, got {place}: {file} is a file. Give another name.")
+
+
 def read_address(address: str) -> bytes:
     """The content of a file anywhere; `tar://member::address` is a member of a tar.
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from samhq.batch.answers import Question
 from samhq.batch.objects import check_ids, check_objects
-from samhq.batch.places import Folder
+from samhq.batch.places import Folder, check_no_file
 from samhq.batch.shards import Footer, read_footer, revisions_of, shard_name
 from samhq.batch.sources import list_pictures
 from samhq.errors import ConfigError
@@ -152,6 +152,7 @@ def plan_job(source: str, job: str, question: Question, *, shard_size: int = SHA
     """
     if shard_size < 1:
         raise ConfigError(f"Expected a shard size of 1 or more, got {shard_size}. The default is {SHARD_SIZE}.")
+    check_no_file(job, "--out")
     check_objects(question.objects, question.objects_of)
     pictures = list_pictures(source)
     check_ids(question.objects_of, [name for name, _ in pictures], source)
@@ -179,6 +180,7 @@ def open_job(job: str) -> ShardedJob:
     Raises:
         ConfigError: the folder holds none.
     """
+    check_no_file(job, "the job")
     folder = Folder(job)
     record = _record(folder)
     if record is None:

@@ -240,12 +240,16 @@ def status(
         price_per_hour: Price of all machines at work for an hour. Prints the price of a million pictures.
         as_json: Print JSON.
     """
+    from samhq.batch.plan import open_job
+    from samhq.batch.rows import failed_pictures
     from samhq.batch.status import job_status
 
     found = job_status(job)
     price = None if price_per_hour is None else found.cost_per_million(price_per_hour)
     if as_json:
-        print_line(json.dumps({**asdict(found), "eta_s": found.eta_s, "cost_per_million": price}))
+        first = [{"id": name, "reason": reason} for name, reason in failed_pictures(open_job(job)).first]
+        more = {"eta_s": found.eta_s, "cost_per_million": price, "first_failed": first}
+        print_line(json.dumps({**asdict(found), **more}))
         return 0
     print_line(f"{found.pictures} of {found.images} pictures, {found.shards_done} of {found.shards} shards")
     print_line(f"{found.empty} pictures without masks, {found.errors} failed")
