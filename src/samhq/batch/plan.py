@@ -88,7 +88,7 @@ class ShardedJob:
         if content is None:
             raise ConfigError(f"Expected {MANIFEST} in {self.folder.address}, got none. Plan the job again.")
         try:
-            table = pq.read_table(pa.BufferReader(content), columns=["id", "uri"])
+            table = pq.ParquetFile(pa.BufferReader(content)).read(["id", "uri"], use_threads=False)
             ids, uris = table["id"].to_pylist(), table["uri"].to_pylist()
         except (pa.ArrowException, KeyError, OSError) as error:
             raise self._other_list(str(error)[:80]) from error

@@ -46,7 +46,7 @@ def _listed(source: str) -> list[tuple[str, str]]:
     except FileNotFoundError as error:
         raise _missing(source) from error
     try:
-        table = pq.read_table(pa.BufferReader(content))
+        table = pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
     except (pa.ArrowException, OSError) as error:
         raise ConfigError(
             f"Expected a Parquet file at {source}, got another or a damaged one. Write it again."

@@ -85,7 +85,7 @@ def plan(
     stored = (store or "float32") if embed else None
     question = Question(model, text, objects, objects_of, given, stored, batch_size)
     planned = plan_job(source, out, question, shard_size=shard_size)
-    unasked = without_objects([name for name, _ in planned.pictures], objects, objects_of)
+    unasked = without_objects([name for name, _ in planned.pictures], objects, objects_of) if objects_of else 0
     if unasked:
         print_line(f"{unasked} pictures are not in {prompt.prompts} and will fail; write [] for no objects")
     print_line(f"{planned.images} pictures in {planned.shards} shards; now: samhq batch run {out}")
