@@ -84,7 +84,7 @@ def with_fields(fields: Declared, base: ModelConfig) -> ModelConfig:
         if width % heads:
             raise ConfigError(f"the decoder's {heads} heads do not divide its {width} channels.")
     except (ConfigError, ArithmeticError) as error:
-        raise CheckpointError(f"Expected numbers that make a model, got these: {error}") from error
+        raise CheckpointError(f"Expected numbers that make a model, got these: {str(error):.600}") from error
     return config
 
 
@@ -115,7 +115,7 @@ def _defaults(base: Defaults, fields: Declared) -> Defaults:
     for name, choices in _CHOICES.items():
         if name in stated and stated[name] not in choices:
             raise CheckpointError(
-                f"Expected defaults.{name} to be one of {', '.join(choices)}, got {stated[name]!r}. "
+                f"Expected defaults.{name} to be one of {', '.join(choices)}, got {stated[name]!r:.80}. "
                 "Correct it or remove it."
             )
     return dataclasses.replace(base, **stated)
@@ -142,7 +142,7 @@ def checked(name: str, value: object, like: object) -> object:
         value = float(value)
     positive = isinstance(value, bool | str) or (isinstance(value, int | float) and value >= 0)
     if type(value) is not type(like) or not positive:
-        raise CheckpointError(f"Expected {name} to be like {like!r}, got {value!r}. Correct it or remove it.")
+        raise CheckpointError(f"Expected {name} to be like {like!r}, got {value!r:.80}. Correct it or remove it.")
     return value
 
 

@@ -70,7 +70,9 @@ def config_from_transformers(raw: Mapping[str, object]) -> ModelConfig:
         fields[f"encoder.{name}"] = declared.checked(name, fields.get(f"encoder.{name}", default), default)
     dim, heads = fields["encoder.dim"], fields["encoder.heads"]
     if not (isinstance(dim, int) and isinstance(heads, int) and heads):
-        raise CheckpointError(f"Expected hidden_size and num_attention_heads above 0, got {dim!r} and {heads!r}.")
+        raise CheckpointError(
+            f"Expected hidden_size and num_attention_heads above 0, got {dim!r:.80} and {heads!r:.80}."
+        )
     fields = {"encoder.mlp_dim": 4 * dim, "encoder.head_dim": dim // heads, **fields}
     return declared.with_published_name(declared.with_fields(fields, ModelConfig("custom", VIT_B)))
 
@@ -91,7 +93,7 @@ def declare(raw: Mapping[str, object]) -> dict[str, object]:
         for option, only in _FIXED[part].items():
             if section.get(option, only) != only:
                 raise CheckpointError(
-                    f"Expected {part}.{option} to be {only!r}, got {section[option]!r}, which samhq does not have. "
+                    f"Expected {part}.{option} to be {only!r}, got {section[option]!r:.80}, which samhq does not have. "
                     "Load the model with transformers."
                 )
         fields |= {new: _single(section[old]) for old, new in names.items() if section.get(old) is not None}
@@ -173,7 +175,7 @@ def _is_hq(raw: Mapping[str, object]) -> bool:
     if kind not in ("sam", "sam_hq"):
         raise CheckpointError(
             "Expected a config.json of model_type 'sam', 'sam_hq', 'sam2' or 'sam2_video', "
-            f"got {raw['model_type']!r}. Load another model."
+            f"got {raw['model_type']!r:.80}. Load another model."
         )
     return kind == "sam_hq"
 

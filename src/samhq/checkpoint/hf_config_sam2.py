@@ -76,7 +76,7 @@ def declare_sam2(raw: Mapping[str, object]) -> dict[str, object]:
         for option, only in _FIXED.get(part, {}).items():
             if _plain(section.get(option, only)) != only:
                 raise CheckpointError(
-                    f"Expected {option} to be {only!r}, got {section[option]!r}, which samhq does not have. "
+                    f"Expected {option} to be {only!r}, got {section[option]!r:.80}, which samhq does not have. "
                     "Load the model with transformers."
                 )
         fields |= {new: _plain(section[old]) for old, new in names.items() if section.get(old) is not None}
