@@ -84,7 +84,7 @@ def with_fields(fields: Declared, base: ModelConfig) -> ModelConfig:
         if width % heads:
             raise ConfigError(f"the decoder's {heads} heads do not divide its {width} channels.")
     except (ConfigError, ArithmeticError) as error:
-        raise CheckpointError(f"Expected numbers that make a model, got these: {str(error):.600}") from error
+        raise CheckpointError(f"Expected numbers that make a model, got these: {error!s:.600}") from error
     return config
 
 
