@@ -27,7 +27,7 @@ test: $(VENV)/.installed  ## the fast tests, doctests and README
 	$(THREADS) $(BIN)/python -m pytest -n 2
 
 test-slow: $(VENV)/.installed  ## what takes minutes or gigabytes
-	$(THREADS) $(BIN)/python -m pytest -m slow tests
+	$(THREADS) $(BIN)/python -m pytest -n 2 --dist loadfile -m slow tests
 
 package: $(VENV)/.installed  ## wheel and sdist in out/dist, installed and used in an environment of their own; part of test-slow
 	rm -rf out/dist build

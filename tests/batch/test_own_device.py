@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
 import pytest
 
 from samhq.batch.engine import Processes
@@ -27,13 +33,21 @@ def test_this_machine_is_counted() -> None:
     own_device(None, {"LOCAL_RANK": "0"})
 
 
-def numbered() -> object:
-    import os
+def numbered(folder: Path) -> Callable[[object], str]:
+    """Gives the worker's number, and lets no worker take a second item before both have begun."""
 
-    return lambda item: os.environ["SAMHQ_WORKER"]
+    def work(item: object) -> str:
+        number = os.environ["SAMHQ_WORKER"]
+        (folder / number).touch()
+        end = time.monotonic() + 60
+        while len(list(folder.iterdir())) < 2 and time.monotonic() < end:
+            time.sleep(0.01)
+        return number
+
+    return work
 
 
 @pytest.mark.slow
-def test_local_workers_are_numbered() -> None:
-    found = {number for _, number in Processes(2).run(numbered, list(range(40)))}
+def test_local_workers_are_numbered(tmp_path: Path) -> None:
+    found = {number for _, number in Processes(2).run(partial(numbered, tmp_path), list(range(40)))}
     assert found == {"0", "1"}
