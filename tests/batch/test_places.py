@@ -135,7 +135,8 @@ def test_stores_of_other_packages() -> None:
 
 
 def test_a_store_without_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    pytest.importorskip("s3fs")
+    store = pytest.importorskip("s3fs").S3FileSystem
+    store.clear_instance_cache()
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_ENDPOINT_URL"):
         monkeypatch.delenv(name, raising=False)
     for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
@@ -143,3 +144,4 @@ def test_a_store_without_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     with pytest.raises(ConfigError, match=r"Expected access to S3, got NoCredentialsError.*AWS_ACCESS_KEY_ID"):
         read_address("s3://samhq-without-credentials/x")
+    store.clear_instance_cache()

@@ -310,8 +310,10 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     import fsspec
 
+    fsspec.get_filesystem_class("s3").clear_instance_cache()  # Another test's store has other credentials.
     fsspec.filesystem("s3").mkdir("photos")
     yield "s3://photos"
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
     server.stop()
 
 
