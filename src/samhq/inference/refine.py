@@ -47,8 +47,9 @@ def refine(
     Raises:
         ConfigError: a margin that is negative or not finite, a zoom below 1; an HQ mask from a plain SAM.
     """
-    zoom = (segmenter.defaults.thin_zoom or 0) if thin_zoom is None else thin_zoom
-    return look_again(segmenter.model, result, margin=margin, hq=hq, tiled=tiled, thin_zoom=zoom, boxes_only=boxes_only)
+    return look_again(
+        segmenter.model, result, margin=margin, hq=hq, tiled=tiled, thin_zoom=thin_zoom, boxes_only=boxes_only
+    )
 
 
 def segment_native(
@@ -72,7 +73,7 @@ def segment_native(
         ImageError: the picture cannot be read.
         ConfigError: as `refine`.
     """
-    looker = Looker(segmenter.model, source, margin, hq, thin_zoom=segmenter.defaults.thin_zoom or 0)
+    looker = Looker(segmenter.model, source, margin, hq)
     prompt_list = as_prompts(prompts)
     model = segmenter.model
     config = model.config

@@ -109,8 +109,9 @@ class Looker:
     margin: float
     hq: HQMode | None
     tiled: bool = True  #: Whether a crop larger than the model's square is seen in tiles, not reduced to it.
-    #: Thin objects get a closer look, in tiles of 1 / `thin_zoom` of their longer side; 0: they do not.
-    thin_zoom: float = 0
+    #: Thin objects get a closer look, in tiles of 1 / `thin_zoom` of their longer side; 0: they do not; None: as the
+    #: weights choose.
+    thin_zoom: float | None = None
 
     def __post_init__(self) -> None:
         real_number("margin", self.margin, 0)
@@ -125,21 +126,23 @@ class Looker:
     def refined(self, prompt: Prompt, coarse: Coarse) -> Refined | None:
         """The object segmented again, or None if that cannot enlarge it or finds something else."""
         second = self._second(prompt, coarse)
-        return self._closer(coarse, second) if self.thin_zoom else second
+        own = self.model.config.defaults.thin_zoom
+        thin_zoom = own if self.thin_zoom is None else self.thin_zoom
+        return self._closer(coarse, second, thin_zoom) if thin_zoom else second
 
-    def _closer(self, coarse: Coarse, second: Refined | None) -> Refined | None:
+    def _closer(self, coarse: Coarse, second: Refined | None, thin_zoom: float) -> Refined | None:
         """A thin object after a closer look; `second` if it is not thin, or no tile would enlarge it further."""
         if second is None:
             box = coarse.box()
             piece = Piece.of(coarse.mask(box), box.x0, box.y0) if box.area else None
         else:
             piece = second.piece
-        if piece is None or not is_thin(piece.mask):
+        if piece is None:
             return second
-        zoom = self.side / tile_side(piece.window, self.thin_zoom) / coarse.scale
-        if zoom < _GAIN * (1 if second is None else second.zoom):
+        zoom = self.side / tile_side(piece.window, thin_zoom) / coarse.scale
+        if zoom < _GAIN * (1 if second is None else second.zoom) or not is_thin(piece.mask):
             return second
-        closer = look_closer(self.model, self.source, piece, self.thin_zoom, self.hq)
+        closer = look_closer(self.model, self.source, piece, thin_zoom, self.hq)
         return second if closer is None else Refined(closer.piece, closer.score, zoom)
 
     def _second(self, prompt: Prompt, coarse: Coarse) -> Refined | None:
@@ -250,7 +253,7 @@ def look_again(
     margin: float,
     hq: HQMode | None,
     tiled: bool = True,
-    thin_zoom: float = 0,
+    thin_zoom: float | None = None,
     boxes_only: bool = False,
 ) -> Segmentation:
     """The best mask of every prompt of `result`, segmented again at full resolution; see `samhq.refine`.

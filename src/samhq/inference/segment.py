@@ -233,12 +233,11 @@ class Segmenter(NotCallable):
 
     def _refined(self, result: Segmentation, refine: bool | None, hq: HQMode) -> Segmentation:
         """The result after a second look at its objects, if `refine` or the weights' settings ask for one."""
-        own, thin_zoom = self.defaults.refine_margin, self.defaults.thin_zoom or 0
+        own = self.defaults.refine_margin
         if refine:
-            margin = MARGIN if own is None else own
-            return look_again(self.model, result, margin=margin, hq=hq, thin_zoom=thin_zoom)
+            return look_again(self.model, result, margin=MARGIN if own is None else own, hq=hq)
         if refine is None and own is not None:
-            return look_again(self.model, result, margin=own, hq=hq, tiled=False, thin_zoom=thin_zoom, boxes_only=True)
+            return look_again(self.model, result, margin=own, hq=hq, tiled=False, boxes_only=True)
         return result
 
     def _check_encoder(self, encoded: Sequence[EncodedImage]) -> None:
