@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Container
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -108,14 +109,15 @@ class ShardedJob:
         """The number of pictures in a shard."""
         return min(self.shard_size, self.images - shard * self.shard_size)
 
-    def done(self) -> dict[int, DoneShard]:
-        """The shards whose files are there, readable, complete and of this job; reads the ends of the files only.
+    def done(self, shards: Container[int] | None = None) -> dict[int, DoneShard]:
+        """The shards, all or some, whose files are there, readable, complete and of this job; reads the files' ends.
 
         Raises:
             OSError: the folder cannot be read.
         """
         there = revisions_of(self.folder.names(OUT))
-        files = [(shard, revision) for shard, revisions in there.items() for revision in revisions]
+        asked = {shard: found for shard, found in there.items() if shards is None or shard in shards}
+        files = [(shard, revision) for shard, revisions in asked.items() for revision in revisions]
         footers = self.folder.read_all([f"{OUT}/{shard_name(*file)}" for file in files], read_footer)
         known: dict[int, dict[int, Footer]] = {}
         for (shard, revision), footer in zip(files, footers, strict=True):

@@ -47,9 +47,7 @@ def failed_pictures(job: ShardedJob, shards: Container[int] | None = None, most:
         ConfigError: a file of a shard is damaged.
         OSError: the folder cannot be read.
     """
-    failing = {
-        shard: found for shard, found in job.done().items() if found.errors and (shards is None or shard in shards)
-    }
+    failing = {shard: found for shard, found in job.done(shards).items() if found.errors}
     first: list[tuple[str, str]] = []
     for shard, found in sorted(failing.items()):
         if len(first) >= most:

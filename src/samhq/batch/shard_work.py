@@ -85,7 +85,7 @@ def _first(job: ShardedJob, ask: Ask, shard: int) -> ShardReport:
 
 def _again(job: ShardedJob, ask: Ask, shard: int) -> ShardReport:
     """Computes the pictures of a finished shard that failed."""
-    revisions = job.done()[shard].revisions
+    revisions = job.done([shard])[shard].revisions
     failed = [row for row in rows_of(job, shard, revisions) if row["status"] == "error"]
     pictures = [_Todo(row["id"], row["uri"], row["attempts"] + 1) for row in failed]
     return _compute(job, ask, shard, revisions[-1] + 1, pictures)
