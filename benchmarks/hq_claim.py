@@ -20,7 +20,6 @@ from functools import partial
 from pathlib import Path
 from statistics import fmean, stdev
 
-import cv2
 import numpy as np
 from PIL import Image
 
@@ -34,13 +33,12 @@ from samhq.checkpoint.load import load_model
 from samhq.checkpoint.save import save_state
 from samhq.datasets.weighted import is_held_out
 from samhq.image.draw import overlay
+from samhq.inference.thin_look import is_thin
 from samhq.model.build import build
 from samhq.model.sam import Sam
 from samhq.training.compose.cutouts import cutout_files, paste
 from samhq.training.compose.views import seen, whole_window
 
-#: An object is thin if no circle inside it is wider than this share of its box's longer side.
-THIN = 0.1
 #: Fewest pixels of an object.
 PIXELS = 100
 #: The photographs that cut-outs are pasted on.
@@ -145,13 +143,6 @@ def measure(model: samhq.Segmenter, case: Case) -> list[Found]:
         kind = case.kind if case.kind in ("cut-outs", "thin, drawn") else "photographs"
         rows.append(Found(kind, is_thin(mask), sam, hq))
     return rows
-
-
-def is_thin(mask: np.ndarray) -> bool:
-    """Whether the widest circle inside the mask is narrow, see `THIN`."""
-    x0, y0, x1, y1 = tight_box(mask)
-    inside = cv2.distanceTransform(np.pad(mask[y0:y1, x0:x1], 1).astype(np.uint8), cv2.DIST_L2, 5)
-    return bool(2 * inside.max() <= THIN * max(x1 - x0, y1 - y0))
 
 
 def table(found: list[list[Found]]) -> str:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from samhq.errors import ConfigError, PromptError
+from samhq.formats.prompts import names_for_prompts, read_prompts
 from samhq.results.prompt import Prompt
 
 Objects = Sequence[Mapping[str, Any]]
@@ -27,8 +28,6 @@ def objects_in_file(path: Path) -> tuple[list[dict[str, Any]], dict[str, list[di
         PromptError: the file cannot be read or has another form.
         ConfigError: an object with a mask, or no object for every picture.
     """
-    from samhq.formats.prompts import read_prompts
-
     found = read_prompts(path)
     if found.everywhere == ():
         raise ConfigError(f"Expected objects in {path}, got none. Write one or more, or use --everything.")
@@ -51,7 +50,7 @@ def objects_for(name: str, objects: Objects, objects_of: Mapping[str, Objects]) 
     Raises:
         PromptError: there are only objects of other pictures.
     """
-    for key in _names(name):
+    for key in names_for_prompts(name):
         if key in objects_of:
             return objects_of[key]
     if objects_of and not objects:
@@ -60,11 +59,6 @@ def objects_for(name: str, objects: Objects, objects_of: Mapping[str, Objects]) 
             "and plan a new job."
         )
     return objects
-
-
-def _names(name: str) -> tuple[str, str, str]:
-    path = PurePosixPath(name)
-    return name, path.name, path.stem
 
 
 def check_objects(objects: Objects, objects_of: Mapping[str, Objects]) -> None:
@@ -99,7 +93,7 @@ def check_ids(objects_of: Mapping[str, Objects], ids: Collection[str], source: s
     Raises:
         ConfigError: there are some.
     """
-    known = {key for name in ids for key in _names(name)}
+    known = {key for name in ids for key in names_for_prompts(name)}
     unknown = [name for name in objects_of if name not in known]
     if not unknown:
         return
@@ -116,4 +110,4 @@ def without_objects(ids: Collection[str], objects: Objects, objects_of: Mapping[
     """The number of pictures that will fail because only other pictures have objects."""
     if objects or not objects_of:
         return 0
-    return sum(not any(key in objects_of for key in _names(name)) for name in ids)
+    return sum(not any(key in objects_of for key in names_for_prompts(name)) for name in ids)

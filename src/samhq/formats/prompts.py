@@ -50,12 +50,22 @@ class PromptFile:
         if self.everywhere is not None:
             return self.everywhere
         path = Path(picture)
-        for name in (str(picture), path.name, path.stem):
+        for name in names_for_prompts(picture):
             if name in self.by_name:
                 return self.by_name[name]
         raise PromptError(
             f"Expected prompts for {path.name} in {self.path}, got none. {did_you_mean(path.name, self.by_name)}"
         )
+
+
+def names_for_prompts(picture: str | os.PathLike[str]) -> tuple[str, str, str]:
+    """The names by which a picture's prompts are found, best first: its path as given, its file name, its stem.
+
+    >>> names_for_prompts("cups/a.jpg")
+    ('cups/a.jpg', 'a.jpg', 'a')
+    """
+    path = Path(picture)
+    return str(picture), path.name, path.stem
 
 
 def read_prompts(path: str | os.PathLike[str]) -> PromptFile:

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from samhq.image.boxes import boxes_from_masks
 from samhq.image.crops import Crop
 from samhq.image.frame import Frame
 from samhq.results.automatic_config import AutomaticConfig
@@ -69,7 +70,6 @@ class Drafts:
     def _box(self, on: Bool[np.ndarray, "h w"]) -> np.ndarray:
         """The draft's box (x0, y0, x1, y1) in pixels of the picture."""
         x0, y0, x1, y1 = self._crop
-        rows, columns = np.flatnonzero(on.any(axis=1)), np.flatnonzero(on.any(axis=0))
         across, down = (x1 - x0) / on.shape[1], (y1 - y0) / on.shape[0]
-        box = (columns[0] * across, rows[0] * down, (columns[-1] + 1) * across, (rows[-1] + 1) * down)
-        return np.array(box, np.float32) + np.array([x0, y0, x0, y0], np.float32)
+        box = (boxes_from_masks(on) + np.array([0, 0, 1, 1])) * np.array([across, down] * 2)
+        return box.astype(np.float32) + np.array([x0, y0, x0, y0], np.float32)
