@@ -41,10 +41,10 @@ PAGE = ROOT / "docs" / "batch.md"
 BOX = {"box": [326.0, 200.0, 407.0, 326.0]}
 MODEL = ModelSettings(device="cpu")
 BARE = "bare loop"
-#: Questions, and the flag with their number of pictures.
-QUESTIONS = {
-    "without work": (Question(MODEL, objects_of={"no picture of this name": [BOX]}), "pictures"),
-    "by a box": (Question(MODEL, objects=[BOX]), "segmented"),
+#: Questions: the objects of each picture, and the flag with the number of pictures.
+QUESTIONS: dict[str, tuple[list[dict[str, Any]], str]] = {
+    "without work": ([], "pictures"),
+    "by a box": ([BOX], "segmented"),
 }
 ENGINES: dict[str, Callable[[], Engine]] = {
     "local, this process": Loop,
@@ -88,10 +88,11 @@ def machine() -> dict[str, Any]:
 def measure(options: argparse.Namespace, rows: dict[str, dict[str, Any]]) -> Iterator[None]:
     """Enters start-up in seconds and the figures of each question for the bare loop and each engine, one by one."""
     for question in options.questions:
-        asked, count = QUESTIONS[question]
+        objects, flag = QUESTIONS[question]
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            write_pictures(folder / "in", getattr(options, count))
+            names = write_pictures(folder / "in", getattr(options, flag))
+            asked = Question(MODEL, objects_of=dict.fromkeys(names, objects))
             for party in options.rounds * [BARE, *options.engines]:
                 found = bare(folder / "in", asked) if party == BARE else job(folder, asked, party, options)
                 keep_better(rows.setdefault(party, {}), question, *found)
@@ -106,12 +107,14 @@ def keep_better(row: dict[str, Any], question: str, start_s: float, cpu_ms: floa
     row[question] = {"cpu_ms": min(known["cpu_ms"], cpu_ms), "rate": max(known["rate"], rate)}
 
 
-def write_pictures(folder: Path, count: int) -> None:
-    """So many files of one photograph."""
+def write_pictures(folder: Path, count: int) -> list[str]:
+    """The names of the files, `count` copies of one photograph."""
     folder.mkdir(parents=True)
     content = sample_picture().read_bytes()
-    for number in range(count):
-        (folder / f"{number}.jpg").write_bytes(content)
+    names = [f"{number}.jpg" for number in range(count)]
+    for name in names:
+        (folder / name).write_bytes(content)
+    return names
 
 
 def bare(folder: Path, asked: Question) -> tuple[float, float, float]:
