@@ -16,6 +16,7 @@ import pytest
 
 from samhq.cli.main import main
 from samhq.image.sample_picture import sample_picture
+from samhq.serve.start import Address
 
 
 @pytest.mark.parametrize(
@@ -43,7 +44,7 @@ def test_wrong_use(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs SIGINT")
-def test_the_page_of_a_folder(tmp_path: Path) -> None:
+def test_the_page_of_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "cup.jpg").write_bytes(sample_picture().read_bytes())
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-m", "samhq", "serve", str(tmp_path), "--port", "0", "--no-open"]
@@ -56,9 +57,15 @@ def test_the_page_of_a_folder(tmp_path: Path) -> None:
         request = urllib.request.Request(f"{found[1]}api/v1/images", headers={"X-Samhq-Token": found[2]})
         with urllib.request.urlopen(request, timeout=60) as answer:
             assert [one["name"] for one in json.load(answer)["images"]] == ["cup.jpg"]
+        assert main(["serve", str(tmp_path), "--port", "0", "--no-open"]) == 2
+        assert "another samhq serve uses now" in capsys.readouterr().err
         server.send_signal(signal.SIGINT)
         assert server.wait(60) == 0
-    assert (tmp_path / "project.samhq").is_file()
+    assert {path.name for path in tmp_path.iterdir()} == {"cup.jpg", "project.samhq"}
+    with Address(port=0).listen() as taken:
+        assert main(["serve", str(tmp_path), "--port", str(taken.getsockname()[1]), "--no-open"]) == 2
+    assert "Expected a free address" in capsys.readouterr().err
+    assert {path.name for path in tmp_path.iterdir()} == {"cup.jpg", "project.samhq"}
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs SIGINT")

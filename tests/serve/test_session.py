@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from tests.serve.served import CLICK, Client, folder_of, opened, photograph
 
+from samhq.errors import ConfigError
 from samhq.masks import rle
 from samhq.serve import history
 from samhq.serve.history import Change
@@ -46,6 +47,24 @@ def test_the_page_finds_everything_again(tmp_path: Path) -> None:
         assert client.state() == before
         assert [one["name"] for one in client.ask("GET", "/images")["images"]] == ["a.png", "b.png", "c.png"]
         assert client.ask("POST", "/images/1/undo")["draft"] is None
+
+
+def test_a_project_has_one_server_at_a_time(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path)
+    with Client(opened(folder)) as client:
+        with pytest.raises(ConfigError, match=r"no other server has open, got .*project\.samhq.*--project"):
+            opened(folder)
+        opened(folder, tmp_path / "other.samhq").close()
+        client.do(1, "commit", draft=CLICK)
+    with Client(opened(folder)) as client:
+        assert len(client.state()["objects"]) == 1
+
+
+def test_a_folder_that_is_refused_leaves_the_project_free(tmp_path: Path) -> None:
+    (tmp_path / "project.samhq").write_bytes(b"not a database, but long enough to be read as one" * 30)
+    for _ in range(2):
+        with pytest.raises(ConfigError, match="project file of samhq serve"):
+            opened(folder_of(tmp_path))
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")

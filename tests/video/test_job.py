@@ -15,6 +15,7 @@ from samhq.errors import ConfigError
 from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam
 from samhq.results.prompt import Prompt
+from samhq.storage.locks import only_one
 from samhq.video.boxes import BoxedObject, FrameBoxes
 from samhq.video.followers import BoxFollower, PromptFollower
 from samhq.video.frames import open_frames
@@ -190,3 +191,13 @@ def test_results_of_another_video_are_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="record of a tracked video"):
         run_video(job(images, tmp_path), follower(images))
     assert (tmp_path / "track.json").read_text() == '["mine"]'
+
+
+def test_a_folder_in_which_another_run_writes_is_left_alone(tmp_path: Path) -> None:
+    images = small.images(9)
+    run_video(job(images, tmp_path), follower(images))
+    before = content(tmp_path)
+    for resume in (False, True):
+        with only_one(tmp_path, "tracking"), pytest.raises(ConfigError, match="where one is tracking now"):
+            run_video(job(images, tmp_path), follower(images), resume=resume)
+    assert content(tmp_path) == before

@@ -5,6 +5,7 @@ Light until it runs: the server's side is imported inside functions.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 from collections.abc import Callable
@@ -117,19 +118,20 @@ def serve(
 
 
 def _serve_page(session: Session, address: Address, secret: str, *, open_browser: bool) -> int:
-    """Answers the page until it is interrupted."""
+    """Answers the page until it is interrupted, and closes the session."""
     from samhq.serve.app import create_app
     from samhq.serve.start import run_server, url_of
 
-    listener = address.listen()
-    url = url_of(listener, f"#t={secret}")
-    print(f"samhq serve: {url}", flush=True)
-    run_server(
-        create_app(session),
-        listener,
-        open_browser=url if open_browser else None,
-        failed=lambda: session.inference.failed,
-    )
+    with contextlib.closing(session):
+        listener = address.listen()
+        url = url_of(listener, f"#t={secret}")
+        print(f"samhq serve: {url}", flush=True)
+        run_server(
+            create_app(session),
+            listener,
+            open_browser=url if open_browser else None,
+            failed=lambda: session.inference.failed,
+        )
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +19,7 @@ from samhq.serve.learning import LearningRuns
 from samhq.serve.pictures import PictureStore
 from samhq.serve.places import Root
 from samhq.serve.project import Project
+from samhq.storage.locks import only_one
 
 MOST_PIXELS = 100_000_000
 PROJECT_FILE = "project.samhq"
@@ -40,6 +42,7 @@ class Session:
     model_name: str | None = None
     learning: LearningRuns = field(default_factory=LearningRuns)
     _run: dict[Any, int] = field(default_factory=dict)
+    _open: ExitStack = field(default_factory=ExitStack)  #: The project and its lock.
 
     @classmethod
     def open(
@@ -56,15 +59,19 @@ class Session:
         """The session of a project file, with the pictures of a folder.
 
         Raises:
-            ConfigError: no such folder, or a file that is no project.
+            ConfigError: no such folder, a file that is no project, or a project that another session has open.
         """
         root = None if folder is None else Root(folder)
-        opened = Project(project, project.stem if root is None else root.folder.name)
-        files = project.with_name(f"{project.name}-files")
-        pictures = PictureStore(opened, root, files / "uploads", most_pixels)
-        pictures.add_folder()
-        inference = Inference(load, pictures, EmbeddingCache(files / "embeddings"))
-        return cls(opened, pictures, inference, Jobs(inference, pictures, detector), files, rules, model_name)
+        with ExitStack() as stack:
+            opened = Project(project, project.stem if root is None else root.folder.name)
+            stack.callback(opened.close)
+            files = project.with_name(f"{project.name}-files")
+            stack.enter_context(_only_session(project, files))
+            pictures = PictureStore(opened, root, files / "uploads", most_pixels)
+            pictures.add_folder()
+            inference = Inference(load, pictures, EmbeddingCache(files / "embeddings"))
+            jobs = Jobs(inference, pictures, detector)
+            return cls(opened, pictures, inference, jobs, files, rules, model_name, _open=stack.pop_all())
 
     def start(self) -> None:
         """Starts to load the model in the background."""
@@ -74,7 +81,7 @@ class Session:
         """Ends a training run and the thread, and closes the project."""
         self.learning.close()
         self.inference.queue.stop()
-        self.project.close()
+        self._open.close()
 
     def run_id(self) -> int | None:
         """The number of the loaded model in the project."""
@@ -101,3 +108,16 @@ class Session:
             "side": segmenter.side,
             "refines_boxes": segmenter.defaults.refine_margin is not None,
         }
+
+
+def _only_session(project: Path, files: Path) -> AbstractContextManager[None]:
+    """The lock of a project, in the folder beside it.
+
+    Raises:
+        ConfigError: another session has it.
+    """
+    refusal = (
+        f"Expected a project that no other server has open, got {project}, which another samhq serve uses now. Use the "
+        "page of that server, end it, or name another file with --project."
+    )
+    return only_one(files, "serving", refusal)

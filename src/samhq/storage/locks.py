@@ -30,11 +30,11 @@ def take(descriptor: int, *, shared: bool = False) -> bool | None:
 
 
 @contextlib.contextmanager
-def only_one(folder: Path, what: str) -> Iterator[None]:
+def only_one(folder: Path, what: str, refusal: str | None = None) -> Iterator[None]:
     """A context that only one process at a time can enter, for a folder; the folder is created if it is missing.
 
     If the folder was created here and the block leaves nothing in it, it is removed again. `what` describes the block's
-    work in messages.
+    work in the error's message; `refusal` replaces the whole message.
 
     Raises:
         ConfigError: another process is in such a block.
@@ -45,8 +45,9 @@ def only_one(folder: Path, what: str) -> Iterator[None]:
     descriptor = _held(folder / _LOCK)
     if descriptor is None:
         raise ConfigError(
-            f"Expected a folder in which no other process works, got {folder}, where one is {what} now. Wait for its "
-            "end, or name another folder."
+            refusal
+            or f"Expected a folder in which no other process works, got {folder}, where one is {what} now. Wait for "
+            "its end, or name another folder."
         )
     try:
         yield

@@ -17,6 +17,7 @@ from samhq.progress import Watch
 from samhq.storage import digest
 from samhq.storage.atomic import write_json
 from samhq.storage.documents import read_json
+from samhq.storage.locks import only_one
 from samhq.storage.schema import TEXT, WORDS, Fields
 from samhq.video.film import painted, write_film
 from samhq.video.folder import Kinds, ResultFolder
@@ -72,10 +73,17 @@ def run_video(job: VideoJob, follower: Follower, *, resume: bool = False, watch:
     """Writes a video's results; with `resume` only those that an interrupted run with the same options did not write.
 
     Raises:
-        ConfigError: the folder holds results of another video, or, with `resume`, a run with other options.
+        ConfigError: another process tracks into this folder now; the folder holds results of another video, or, with
+            `resume`, a run with other options.
         CheckpointError: `resume`, and the saved state cannot be read.
         ImageError, PromptError: as the follower.
     """
+    with only_one(job.output, "tracking"):
+        return _run(job, follower, resume=resume, watch=watch)
+
+
+def _run(job: VideoJob, follower: Follower, *, resume: bool, watch: Watch | None) -> VideoTally:
+    """`run_video` in a folder that no other process uses."""
     folder = ResultFolder(job.output, job.kinds)
     position = _begin(job, folder, resume=resume)
     failed = dict(position["failed"]) if position else {}
