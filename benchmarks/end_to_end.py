@@ -29,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.everything import photograph
 from benchmarks.options import append, contest, parser, show
+from benchmarks.report import TORCH_ALONE
 from samhq.config import model_config
 from samhq.encoder_config import TinyViTConfig
 from samhq.speed.contest import Record, figures, installed_versions
@@ -92,7 +93,7 @@ def cold(name: str, folder: Path, picture: Path, options: argparse.Namespace) ->
         absent["transformers sdpa"] = "has no TinyViT"
     else:
         commands["transformers sdpa"] = theirs(name, folder, picture)
-    commands["import torch alone"] = [sys.executable, "-c", "import torch"]
+    commands[TORCH_ALONE] = [sys.executable, "-c", "import torch"]
     show_cold(name, in_turn(commands, options), absent, options)
 
 

@@ -24,7 +24,7 @@ from benchmarks.compare import read
 from benchmarks.end_to_end import elsewhere, in_turn, machine, write_weights
 from benchmarks.everything import photograph, starter_config
 from benchmarks.options import append
-from benchmarks.report import PAGE, insert, section
+from benchmarks.report import PAGE, TORCH_ALONE, details, insert, section
 from samhq.config import model_config
 from samhq.speed.contest import Contest, Record, figures, installed_versions
 from samhq.speed.measure import quartiles
@@ -64,7 +64,7 @@ def main(arguments: list[str] | None = None) -> None:
         for name in options.model:
             one(name, Path(folder) / name, options)
     if options.page:
-        insert(PAGE, "\n\n".join(section(record) for record in read(options.json)), "exported")
+        insert(PAGE, details(read(options.json)), "exported")
 
 
 def one(name: str, folder: Path, options: argparse.Namespace) -> None:
@@ -109,7 +109,7 @@ def starts(name: str, folder: Path, exported: str, original: str, options: argpa
     cold = {
         "samhq": [*command, str(folder / "torch"), "--model", str(weights), "--device", "cpu"],
         "samhq in ONNX Runtime": [*command, str(folder / "onnx"), "--model", exported, "--device", "cpu"],
-        "import torch alone": [sys.executable, "-c", "import torch"],
+        TORCH_ALONE: [sys.executable, "-c", "import torch"],
     }
     processes("cold command", name, cold, options)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,13 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.compare import read
 from samhq.speed.machine import half_precision
-from samhq.speed.report import label, plural, rows, work_name
+from samhq.speed.report import duration, label, plural, rows, work_name
 from samhq.storage.atomic import whole_file
 
 ROOT = Path(__file__).parents[1]
 PAGE, PLOT = ROOT / "docs" / "performance.md", ROOT / "docs" / "performance.png"
 Record = Mapping[str, Any]
+TORCH_ALONE = "import torch alone"  #: what a cold command cannot go below, beside cold commands
 #: One colour for each party, ours first; told apart by colour-blind people too.
 COLOURS = {"samhq": "#0072b2", "transformers sdpa": "#e69f00", "transformers eager": "#f0c674"}
 OTHERS = ("#009e73", "#cc79a7", "#999999")
@@ -37,7 +38,8 @@ def main(arguments: list[str] | None = None) -> None:
     options = flags.parse_args(arguments)
     records = read(options.records)
     plot(records, options.plot)
-    insert(options.page, figures(records, options.plot.name))
+    insert(options.page, summary(records, options.plot.name), "summary")
+    insert(options.page, details(records))
     print(f"wrote {options.page} and {options.plot}")
 
 
@@ -50,10 +52,38 @@ def insert(path: Path, words: str, name: str = "figures") -> None:
         file.write_text(f"{before}{begin}\n{words}\n{end}{after}", encoding="utf-8")
 
 
-def figures(records: Sequence[Record], picture: str) -> str:
-    """The machine, the plot, and a table for every case."""
-    parts = [machine(records[0]), f"![How many times as long as samhq the others take]({picture})"]
-    return "\n\n".join([*parts, *(section(record) for record in records)])
+def summary(records: Sequence[Record], picture: str) -> str:
+    """Times and peaks of samhq and of the fastest other, a row for each case; then the machine and the plot."""
+    head = ("work", "samhq", "the fastest other", "times as long", "peak MB, samhq", "peak MB, other")
+    lines = [short_row(record) for record in records if others(record)]
+    plotted = f"![How many times as long as samhq the others take]({picture})"
+    return "\n\n".join([table(head, lines), machine(records[0]), plotted])
+
+
+def short_row(record: Record) -> tuple[str, ...]:
+    """One row of the summary; peaks count what the work takes beside the model and the inputs."""
+    ours = record["parties"][0]
+    other = min(others(record), key=lambda party: party["seconds"]["median"])
+    peaks = ("-" if party["peak_mb"] is None else f"{party['peak_mb']:.0f}" for party in (ours, other))
+    mine, theirs = (duration(party["seconds"]["median"]) for party in (ours, other))
+    return (work_name(record), mine, f"{theirs} ({other['name']})", f"{ratio(other, record):.2f}", *peaks)
+
+
+def others(record: Record) -> list[Record]:
+    """The parties that do the same work as samhq, which is the first."""
+    return [party for party in record["parties"][1:] if party["name"] not in ("samhq", TORCH_ALONE)]
+
+
+def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    """Rows in Markdown; all columns but the first are aligned to the right."""
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in (head, ["---", *["---:"] * (len(head) - 1)], *lines))
+
+
+def details(records: Sequence[Record]) -> str:
+    """A table for every case, folded."""
+    return "\n\n".join(
+        f"<details markdown>{section(record, '<summary>{}</summary>')}\n\n</details>" for record in records
+    )
 
 
 def machine(record: Record) -> str:
@@ -70,7 +100,7 @@ def machine(record: Record) -> str:
     )
 
 
-def section(record: Record) -> str:
+def section(record: Record, title: str = "### {}") -> str:
     """A case as a title, a sentence and a table."""
     rates = ", ".join(f"{rate:.0f} GFLOP/s in {dtype}" for dtype, rate in record["gemm_gflops"].items())
     needed = "" if record["gflop"] is None else f"Needs {record['gflop']:.4g} GFLOP; matrix products run at {rates}. "
@@ -78,8 +108,7 @@ def section(record: Record) -> str:
     rest = f" Not there: {absent}." if absent else ""
     words = f"{needed}{record['weights'].capitalize()} weights, {plural(record['rounds'], 'round')}.{rest}"
     head, *lines = rows(record)
-    table = ["| " + " | ".join(cells) + " |" for cells in (head, ["---", *["---:"] * (len(head) - 1)], *lines)]
-    return "\n".join([f"### {work_name(record)}", "", words, "", *table])
+    return "\n\n".join([title.format(work_name(record)), words, table(head, lines)])
 
 
 def plot(records: Sequence[Record], path: Path) -> None:

@@ -57,7 +57,8 @@ def test_slower_is_what_clock_processor_and_machine_say(
 
 def test_a_page_gets_its_figures_and_keeps_the_rest(tmp_path: Path) -> None:
     page, plot = tmp_path / "page.md", tmp_path / "plot.png"
-    page.write_text("# Before\n<!-- figures: begin -->\nold\n<!-- figures: end -->\nafter\n")
+    parts = [f"<!-- {name}: begin -->\nold\n<!-- {name}: end -->\n" for name in ("summary", "figures")]
+    page.write_text("# Before\n" + "".join(parts) + "after\n")
     records = written(
         tmp_path, "records.jsonl", record(1.0), record(0.02, case="decode", gflop=None, prompts=1, kind="boxes")
     )
@@ -67,7 +68,8 @@ def test_a_page_gets_its_figures_and_keeps_the_rest(tmp_path: Path) -> None:
     assert text.startswith("# Before\n")
     assert text.endswith("<!-- figures: end -->\nafter\n")
     assert "old" not in text
-    assert text.count("### ") == 2
+    assert text.count("<details markdown>") == 2
+    assert "| encode, sam_vit_b | 1.00 s | 2.00 s (transformers sdpa) | 2.00 |" in text
     assert "| transformers sdpa float32 | 1.80 s | 2.00 s | 2.00 s to 4.00 s |" in text
     assert "2 cores" in text
     assert "emulated" in text
