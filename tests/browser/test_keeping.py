@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from pycocotools import mask as coco_mask
-from tests.browser.labelling import Labelling, Server, near
+from tests.browser.labelling import Labelling, Server, near, until
 
 pytestmark = pytest.mark.browser
 Open = Callable[..., Labelling]
@@ -132,3 +132,72 @@ def test_a_killed_server_loses_nothing_that_was_shown(
         assert near(page.press("Control+z")["draft"]["points"], SAUCER)
         assert page.click(*TABLE)["draft"]["labels"] == [1, 1]
     page.page.close()
+
+
+#: Sends each command to the server later, and notes what comes first: its answer, or the mask.
+LATE = """() => {
+  const send = window.fetch;
+  window.order = [];
+  window.fetch = async (address, init) => {
+    if (!String(address).endsWith("/commands")) return send(address, init);
+    await new Promise((resume) => setTimeout(resume, 700));
+    const answer = await send(address, init);
+    order.push("stored");
+    return answer;
+  };
+  const look = () => {
+    if (samhq.state().candidates) order.push("shown");
+    else requestAnimationFrame(look);
+  };
+  look();
+}"""
+
+
+def test_a_mask_is_shown_when_its_prompt_is_stored(label: Open) -> None:
+    page = label()
+    page.page.evaluate(LATE)
+    page.page.mouse.click(*page.on_screen(*CUP))
+    page.until(lambda: page.page.evaluate("order.length") == 2)
+    assert page.page.evaluate("order") == ["stored", "shown"]
+
+
+def test_a_server_killed_right_after_the_mask_was_shown_has_its_prompt(
+    serve: Callable[..., AbstractContextManager[Server]], browser: Any, picture: Image.Image, tmp_path: Path
+) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    picture.save(folder / "cup.png")
+    for place in (CUP, SAUCER, TABLE):
+        with serve(folder) as server:
+            (row,) = server.ask("/images")["images"]
+            page = Labelling(server, browser.new_page(), row)
+            page.press("Escape")
+            page.page.mouse.click(*page.on_screen(*place))
+            page.until(lambda page=page: page.page.evaluate("Boolean(samhq.state().candidates)"))
+            server.process.kill()
+            server.process.wait()
+            page.page.close()
+        with serve(folder) as server:
+            draft = server.ask(f"/images/{row['id']}/state")["draft"]
+            assert draft is not None
+            assert near(draft["points"], place)
+
+
+def test_a_tab_closed_right_after_a_click_loses_nothing(label: Open) -> None:
+    page = label()
+    page.page.mouse.click(*page.on_screen(*CUP))
+    page.page.close()
+    until(lambda: page.server.ask(f"/images/{page.row['id']}/state")["draft"] is not None)
+
+
+def test_leaving_while_a_command_is_unanswered_asks_first(label: Open) -> None:
+    page = label()
+    page.page.evaluate(LATE)
+    page.page.mouse.click(*page.on_screen(*CUP))
+    with page.page.expect_event("dialog") as asked:
+        page.page.close(run_before_unload=True)
+    assert asked.value.type == "beforeunload"
+    asked.value.dismiss()
+    page.until(lambda: page.page.evaluate("order.length") == 2)
+    with page.page.expect_event("close"):
+        page.page.close(run_before_unload=True)

@@ -4,7 +4,7 @@ import { render } from "preact";
 import { askJson, takeToken } from "./api/client";
 import type { Info } from "./api/types";
 import { handleKey, release } from "./keys";
-import { settled, refreshClasses } from "./state/commands";
+import { holdBack, refreshClasses, settled } from "./state/commands";
 import { open, refreshPictures } from "./state/pictures";
 import { busy, failed, ready } from "./state/status";
 import * as store from "./state/store";
@@ -20,6 +20,7 @@ async function begin(): Promise<void> {
   render(<App />, document.getElementById("page")!);
   window.addEventListener("keydown", handleKey);
   window.addEventListener("keyup", release);
+  window.addEventListener("beforeunload", holdBack);
   try {
     store.info.value = await askJson<Info>("/info");
     await Promise.all([refreshClasses(), refreshPictures()]);

@@ -3,14 +3,14 @@ import { useEffect, useRef } from "preact/hooks";
 import { effect } from "@preact/signals";
 import { pictureSize, stageSize, view } from "../state/store";
 import { centre } from "./looking";
-import { painter } from "./Stage";
 import { fit, toPicture } from "./view";
 
 const SIDE = 132;
 
-export function Minimap() {
+/** `whole` gives the whole picture as the stage has it, once it is loaded. */
+export function Minimap({ whole }: { whole: () => CanvasImageSource | null }) {
   const canvas = useRef<HTMLCanvasElement>(null);
-  useEffect(() => effect(() => draw(canvas.current!)), []);
+  useEffect(() => effect(() => draw(canvas.current!, whole)), []);
   const jump = (event: PointerEvent) => {
     event.stopPropagation();
     if (event.type === "pointermove" && !event.buttons) return;
@@ -23,7 +23,7 @@ export function Minimap() {
   return <canvas ref={canvas} class="minimap" aria-hidden="true" onPointerDown={jump} onPointerMove={jump} />;
 }
 
-function draw(canvas: HTMLCanvasElement): void {
+function draw(canvas: HTMLCanvasElement, whole: () => CanvasImageSource | null): void {
   const size = pictureSize.value;
   const stage = stageSize.value;
   const seen = view.value;
@@ -34,8 +34,8 @@ function draw(canvas: HTMLCanvasElement): void {
   canvas.width = Math.max(1, Math.round(size.width * scale));
   canvas.height = Math.max(1, Math.round(size.height * scale));
   const context = canvas.getContext("2d")!;
-  const whole = painter?.tiles?.whole;
-  if (whole) context.drawImage(whole, 0, 0, canvas.width, canvas.height);
+  const image = whole();
+  if (image) context.drawImage(image, 0, 0, canvas.width, canvas.height);
   const [x0, y0] = toPicture(seen, 0, 0);
   const [x1, y1] = toPicture(seen, stage.width, stage.height);
   for (const [colour, width] of [

@@ -6,8 +6,8 @@ import { Minimap } from "./Minimap";
 import { LAYERS, Painter } from "./painter";
 import { cursor, encoding, picture, pictureSize, pointer, stageSize, tool } from "../state/store";
 
-/** The painter of the mounted stage; tests and the small map look at it. */
-export let painter: Painter | null = null;
+/** The painter of the mounted stage. */
+let painter: Painter | null = null;
 
 export function Stage() {
   const element = useRef<HTMLDivElement>(null);
@@ -33,7 +33,7 @@ export function Stage() {
       {open && !pictureSize.value && <p class="stage-note">{open.error ?? "This file cannot be opened."}</p>}
       {!open && <p class="stage-note">Drop pictures here, or choose one from the list.</p>}
       {encoding.value && <Encoding />}
-      <Minimap />
+      <Minimap whole={() => painter?.tiles?.whole ?? null} />
     </div>
   );
 }

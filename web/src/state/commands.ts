@@ -5,6 +5,7 @@ import { announce, failed, note } from "./status";
 import { classes, EMPTY, history, objects, pictureId, pictures, selection } from "./store";
 
 let queue: Promise<unknown> = Promise.resolve();
+let unanswered = 0;
 
 /** Resolves when all commands given so far are answered. */
 export function settled(): Promise<unknown> {
@@ -12,19 +13,24 @@ export function settled(): Promise<unknown> {
 }
 
 function inTurn<T>(work: () => Promise<T>): Promise<T> {
-  const result = queue.then(work);
+  unanswered += 1;
+  const result = queue.then(work).finally(() => (unanswered -= 1));
   queue = result.catch(() => undefined);
   return result;
 }
 
-/** Sends one command, not before `start`, and applies its answer, without the draft: the page's own is newer. Null where it failed. */
-export function run(command: Command, start?: Promise<unknown>): Promise<Delta | null> {
+/** Lets the browser ask before the page is left, as long as a command waits for its answer. */
+export function holdBack(event: BeforeUnloadEvent): void {
+  if (unanswered) event.preventDefault();
+}
+
+/** Sends one command and applies its answer, without the draft: the page's own is newer. Null where it failed. */
+export function run(command: Command): Promise<Delta | null> {
   const id = pictureId.value;
   return inTurn(async () => {
     if (id === null) return null;
     try {
-      await start;
-      const delta = await askJson<Delta>(`/images/${id}/commands`, { json: { command } });
+      const delta = await askJson<Delta>(`/images/${id}/commands`, { json: { command }, outlives: true });
       applyDelta(id, delta);
       return delta;
     } catch (error) {
@@ -45,7 +51,7 @@ export function step(direction: "undo" | "redo"): Promise<Delta | null> {
       return null;
     }
     try {
-      const delta = await askJson<Delta>(`/images/${id}/${direction}`, { method: "POST" });
+      const delta = await askJson<Delta>(`/images/${id}/${direction}`, { method: "POST", outlives: true });
       applyDelta(id, delta);
       announce(`${direction === "undo" ? "Undone" : "Done again"}: ${spoken(label)}`);
       return delta;

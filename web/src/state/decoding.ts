@@ -49,8 +49,8 @@ function measure({ answer, began, arrived }: Timed): void {
   isSlow.value = recent.length >= 3 && median > SLOW_MS;
 }
 
-/** Decodes the draft's prompt. Answers of older drafts are dropped. */
-export async function decodeDraft(): Promise<void> {
+/** Decodes the draft's prompt, and shows its mask once the draft is `stored`. Answers of older drafts are dropped. */
+export async function decodeDraft(stored: Promise<unknown> | null = null): Promise<void> {
   const id = pictureId.value;
   const value = draft.value;
   const turn = ++wanted;
@@ -62,7 +62,7 @@ export async function decodeDraft(): Promise<void> {
   }
   busy("Decoding…");
   try {
-    const timed = await decode(id, value, "prompt");
+    const [timed] = await Promise.all([decode(id, value, "prompt"), stored]);
     if (turn !== wanted || id !== pictureId.value) return;
     decoded.value = timed.answer;
     measure(timed);

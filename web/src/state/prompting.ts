@@ -22,21 +22,13 @@ import {
   tool,
 } from "./store";
 
-/** A prompt is stored when its mask is there, and after this time at the latest. */
-const STORE_WITHIN_MS = 100;
-
-/** Puts another draft in place, tells the server, and decodes it where its prompt is what makes the mask. */
+/** Puts another draft in place, stores it on the server, and decodes it where its prompt is what makes the mask. */
 export function change(next: Draft | null, { store = true } = {}): void {
   const value = next && isBlank(next) ? null : next;
   draft.value = value;
   painted.value = value?.edited ? { bitmap: Bitmap.fromRle(value.edited) } : null;
-  const decoding = decodeDraft();
-  // The mask comes first: the server does one thing at a time well, and storing the prompt can wait a moment.
-  if (store) void run({ type: "set_draft", draft: value }, Promise.race([decoding, pause(STORE_WITHIN_MS)]));
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resume) => setTimeout(resume, ms));
+  // Both are sent at once. The mask is shown when its prompt is stored, so a crash loses no prompt whose mask was seen.
+  void decodeDraft(store ? run({ type: "set_draft", draft: value }) : null);
 }
 
 function isBlank(value: Draft): boolean {
