@@ -68,7 +68,7 @@ def test_a_command_imports_no_other_and_segment_no_room_that_it_has_no_use_for(t
     found = imported("from samhq.cli.main import main; main(sys.argv[1:])", *line)
     rooms = ("training", "evaluation", "datasets", "video", "compat", "export", "speed", "runtime")
     assert not {name for name in found if name.startswith(tuple(f"samhq.{room}" for room in rooms))}
-    late = {"cv2", "huggingface_hub", "transformers", "onnxruntime", "matplotlib", "torchvision", "skimage"}
+    late = {"cv2", "huggingface_hub", "transformers", "onnxruntime", "matplotlib", "torchvision", "skimage", "scipy"}
     assert not late & found
     assert "torch._dynamo" not in found
     assert not {f"samhq.cli.{name}" for name in module.COMMANDS if name != "segment"} & found

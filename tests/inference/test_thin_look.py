@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import distance_transform_edt
 from tests.inference.test_refine import SIDE, RedFinder, iou, painted
 
 from samhq.config import Defaults
 from samhq.errors import ConfigError
+from samhq.image.boxes import boxes_from_masks
 from samhq.image.sources import ArraySource
 from samhq.image.windows import whole
 from samhq.inference.refine import refine, segment_native
@@ -51,6 +53,19 @@ def test_a_bar_is_thin_up_to_that_share_of_its_length(length: int, share: float)
     bar = np.ones((width, length), bool)
     if abs(width / length - THIN) > 0.02:
         assert is_thin(bar) == (width / length < THIN)
+
+
+@settings(max_examples=150, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), share=st.floats(0.3, 1), block=st.integers(1, 6))
+def test_thin_agrees_with_the_distance_transform(seed: int, share: float, block: int) -> None:
+    random = np.random.default_rng(seed)
+    coarse = random.random(random.integers(1, 60, 2)) < share
+    mask = np.kron(coarse, np.ones((block, block), bool))
+    if mask.any():
+        x0, y0, x1, y1 = boxes_from_masks(mask).tolist()
+        part = mask[y0 : y1 + 1, x0 : x1 + 1]
+        widest = 2 * distance_transform_edt(np.pad(part, 1)).max()
+        assert is_thin(mask) == (widest <= THIN * max(part.shape))
 
 
 def test_what_is_too_fine_for_one_look_appears_in_tiles() -> None:

@@ -42,8 +42,6 @@ class Closer:
 
 def is_thin(mask: Bool[np.ndarray, "h w"]) -> bool:
     """Whether no circle inside the mask is wider than `THIN` of the longer side of its box; false for an empty mask."""
-    from scipy.ndimage import distance_transform_edt
-
     if not mask.any():
         return False
     x0, y0, x1, y1 = boxes_from_masks(mask).tolist()
@@ -52,7 +50,28 @@ def is_thin(mask: Bool[np.ndarray, "h w"]) -> bool:
         picture = Image.fromarray(part.view(np.uint8) * np.uint8(255))
         picture.thumbnail((_JUDGED, _JUDGED), Image.Resampling.BOX)
         part = np.asarray(picture) >= 128
-    return bool(2 * distance_transform_edt(np.pad(part, 1)).max() <= THIN * max(part.shape))
+    return not _holds_disc(part, THIN * max(part.shape) / 2)
+
+
+def _holds_disc(mask: Bool[np.ndarray, "h w"], radius: float) -> bool:
+    """Whether a pixel of the mask is further than `radius` from every pixel outside it, between pixel centres.
+
+    One threshold of SciPy's Euclidean distance transform, without SciPy: its import takes longer than encoding.
+    """
+    limit = math.floor(radius**2 + 1e-9)  # Squared distances are whole numbers.
+    reach, (height, width) = math.isqrt(limit), mask.shape
+    outside = np.zeros((height + 2 * reach, width + 2 * reach + 1), np.int32)  # Counts along each row.
+    np.cumsum(~np.pad(mask, reach), axis=1, out=outside[:, 1:])
+    inner = mask.copy()
+    for dy in range(reach + 1):
+        half = math.isqrt(limit - dy**2)
+        ends, starts = (outside[:, x : x + width] for x in (reach + half + 1, reach - half))
+        inside = ends == starts  # Whole pieces of rows, 2 * half + 1 pixels, belong to the mask.
+        inner &= inside[reach + dy :][:height]
+        inner &= inside[reach - dy :][:height]
+        if not inner.any():
+            return False
+    return True
 
 
 def look_closer(model: Sam, source: PictureSource, piece: Piece, zoom: float, hq: HQMode | None) -> Closer | None:
