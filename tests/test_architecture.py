@@ -28,6 +28,7 @@ FLOORS = {
     "progress": 0,
     "allocation": 0,
     "threads": 0,
+    "garbage": 0,
     "storage": 0,
     "image": 1,
     "model": 1,

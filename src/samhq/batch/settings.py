@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from samhq.batch.exported import check_exported, exported_folder, load_exported, weight_files
 from samhq.config import HQMode
 from samhq.errors import ConfigError
+from samhq.garbage import collect_as_usual
 
 if TYPE_CHECKING:
     from samhq.image.sources import PictureSource, RasterSource
@@ -68,6 +69,7 @@ class ModelSettings:
         check_exported(self.exported, {"samhq everything": True})
         segmenter = load(self.model, device=self.device, dtype=self.dtype)
         segmenter.model.hq_mode(self.hq_mode)
+        collect_as_usual()
         return segmenter
 
     def load_for_prompts(self) -> "Segmenter | OnnxSegmenter":
@@ -80,6 +82,7 @@ class ModelSettings:
             return self.load()
         segmenter = load_exported(self.exported, self.device, self.dtype)
         segmenter.model.hq_mode(self.hq_mode)
+        collect_as_usual()
         return segmenter
 
     def options(self) -> dict[str, Any]:

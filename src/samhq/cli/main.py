@@ -14,6 +14,7 @@ from cyclopts import App, CycloptsError
 
 from samhq.cli.spellings import renewed
 from samhq.errors import ConfigError, SamHQError
+from samhq.garbage import collect_late
 from samhq.storage.names import printable
 from samhq.threads import let_waiting_threads_sleep
 
@@ -45,6 +46,7 @@ COMMANDS = {
     "batch": "Segment any number of pictures, on one machine or many.",
 }
 APPS = ("data", "batch")  #: Commands with commands of their own.
+LOADING = ("segment", "everything")  #: Commands that do little before `ModelSettings.load`, and much there.
 
 
 def _version() -> str:
@@ -84,6 +86,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")  # A file name may be bytes that are no valid text.
     let_waiting_threads_sleep()
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments is None and given[:1] and given[0] in LOADING:
+        collect_late()
     try:
         _check_no_empty(given)
         # The parser would take a lone hyphen for an option.
