@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import urllib.request
-from http.client import HTTPException
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -29,6 +27,9 @@ def fetched(url: str, timeout: float | None = None) -> bytes:
     Raises:
         ImageError: it cannot be fetched, or is larger than 1 GiB.
     """
+    import urllib.request  # It brings ssl and email, which other pictures do not need.
+    from http.client import HTTPException
+
     try:
         request = urllib.request.Request(url, headers={"User-Agent": "samhq"})
         with urllib.request.urlopen(request, timeout=timeout or _TIMEOUT) as answer:

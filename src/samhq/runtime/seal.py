@@ -18,6 +18,7 @@ SIZE, HASH = _PREFIX + "size", _PREFIX + "sha256"  #: names in the file's metada
 #: What stands there until the file is sealed; every size and hash is as long.
 UNSEALED = {SIZE: "0" * 15, HASH: "0" * 64}
 _CHUNK = 1 << 22
+_END = 1 << 16  #: Bytes at the end of a file, where exporters put the metadata.
 
 
 def seal(path: Path) -> None:
@@ -62,7 +63,8 @@ def _place(content: mmap.mmap, name: str) -> tuple[int, int] | None:
     """Where the value of this name begins and ends: after the name protobuf has a tag and a length of a byte each."""
     length = len(UNSEALED[name])
     mark = re.escape(name.encode("ascii") + bytes([0x12, length]))
-    found = re.search(mark + rb"[0-9a-f]{%d}" % length, content)
+    value = re.compile(mark + rb"[0-9a-f]{%d}" % length)
+    found = value.search(content, max(0, len(content) - _END)) or value.search(content)
     return None if found is None else (found.end() - length, found.end())
 
 
