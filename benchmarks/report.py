@@ -16,8 +16,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.compare import read
+from samhq.plural import plural
 from samhq.speed.machine import half_precision
-from samhq.speed.report import duration, label, plural, rows, work_name
+from samhq.speed.report import duration, label, rows, work_name
 from samhq.storage.atomic import whole_file
 
 ROOT = Path(__file__).parents[1]

@@ -25,6 +25,7 @@ FLOORS = {
     "device": 0,
     "extras": 0,
     "options": 0,
+    "plural": 0,
     "progress": 0,
     "allocation": 0,
     "threads": 0,

@@ -8,7 +8,8 @@ import pytest
 from samhq import errors
 from samhq.errors import SamHQError, did_you_mean
 
-KINDS = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if kind.__module__ == errors.__name__]
+CLASSES = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if kind.__module__ == errors.__name__]
+KINDS = [kind for kind in CLASSES if not issubclass(kind, Warning)]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -29,6 +30,11 @@ def test_all_are_caught_by_the_one(kind: type[Exception]) -> None:
 )
 def test_code_that_knows_only_builtins_catches_them_too(kind: str, builtin: str) -> None:
     assert issubclass(getattr(errors, kind), getattr(builtins, builtin))
+
+
+def test_the_one_warning_is_no_error() -> None:
+    assert [kind for kind in CLASSES if kind not in KINDS] == [errors.SamHQWarning]
+    assert issubclass(errors.SamHQWarning, UserWarning)
 
 
 def test_the_message_is_the_sentence() -> None:

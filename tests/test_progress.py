@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+import warnings
 
 import pytest
 
-from samhq.progress import counted, print_line, progress_bar
+from samhq.errors import SamHQWarning
+from samhq.progress import counted, print_line, progress_bar, warnings_as_lines
 
 
 def test_items_come_unchanged_with_a_bar_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
@@ -48,3 +50,13 @@ def test_a_line_needs_no_tqdm(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
 def test_a_line_shows_control_characters_as_escapes(capsys: pytest.CaptureFixture[str]) -> None:
     print_line("a\x1b[2Jb\nc\r\x9bd: done")
     assert capsys.readouterr().out == "a\\x1b[2Jb\\nc\\r\\x9bd: done\n"
+
+
+def test_own_warnings_are_lines_and_others_stay(capsys: pytest.CaptureFixture[str]) -> None:
+    with warnings_as_lines():
+        warnings.warn("a\x1bb", SamHQWarning, stacklevel=1)
+        with pytest.warns(UserWarning, match="^other$"):
+            warnings.warn("other", UserWarning, stacklevel=1)
+    assert capsys.readouterr().err == "samhq: warning: a\\x1bb\n"
+    with pytest.warns(SamHQWarning, match="^as Python does$"):
+        warnings.warn("as Python does", SamHQWarning, stacklevel=1)

@@ -66,6 +66,7 @@ if TYPE_CHECKING:
         MissingExtraError,
         PromptError,
         SamHQError,
+        SamHQWarning,
     )
     from samhq.evaluation.result import Evaluation
     from samhq.evaluation.run import evaluate
@@ -136,6 +137,7 @@ _WHERE = {
     "SamHQPromptEncoderConfig": "samhq.compat.transformers",
     "SamHQVisionConfig": "samhq.compat.transformers",
     "SamHQVisionModel": "samhq.compat.transformers",
+    "SamHQWarning": "samhq.errors",
     "SamImageProcessor": "samhq.compat.transformers",
     "SamMaskDecoderConfig": "samhq.compat.transformers",
     "SamModel": "samhq.compat.transformers",
@@ -231,6 +233,7 @@ __all__ = [
     "SamHQPromptEncoderConfig",
     "SamHQVisionConfig",
     "SamHQVisionModel",
+    "SamHQWarning",
     "SamImageProcessor",
     "SamMaskDecoderConfig",
     "SamModel",

@@ -35,6 +35,10 @@ class MissingExtraError(SamHQError, ImportError):
     """A feature whose optional dependency is not installed."""
 
 
+class SamHQWarning(UserWarning):
+    """Something was used in another way than it was given; the message says what came and what was used."""
+
+
 @contextmanager
 def naming(what: str, number: int, count: int | None, name: str = "") -> Iterator[None]:
     """A context that adds to picture and prompt errors the number of the item they are about, counted from 0.

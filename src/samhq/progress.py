@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from samhq.errors import SamHQWarning
 from samhq.storage.names import printable
 
 Item = TypeVar("Item")
@@ -52,6 +54,22 @@ def progress_bar(unit: str, *, total: int | None = None, done: int = 0) -> Itera
             bar.update(done - bar.n)
 
         yield show
+
+
+@contextmanager
+def warnings_as_lines() -> Iterator[None]:
+    """A context in which samhq's own warnings are single lines on stderr; others are shown as Python does."""
+    with warnings.catch_warnings():
+        others = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+            if issubclass(category, SamHQWarning):
+                print_line(f"samhq: warning: {message}", stream=sys.stderr)
+            else:
+                others(message, category, *where, **more)
+
+        warnings.showwarning = show
+        yield
 
 
 def print_line(line: str, stream: Any = None) -> None:

@@ -12,7 +12,7 @@ import torch
 from samhq.batch.answers import Question
 from samhq.batch.places import Folder
 from samhq.batch.search import ClassThreshold, ExampleBox, TextSettings
-from samhq.errors import ConfigError, PromptError
+from samhq.errors import ConfigError, PromptError, SamHQWarning
 from samhq.inference.cache import EmbeddingCache
 from samhq.inference.everything import segment_everything
 from samhq.inference.segment import load
@@ -40,6 +40,14 @@ def test_objects_of_every_picture_and_of_one(tmp_path: Path) -> None:
     assert [row["label"] for row in two["instances"]] == [None, "cup"]
     with pytest.raises(PromptError, match=r"prompts for y\.png"):
         question(tmp_path, objects_of={"x.png": [BOX]}).start(HERE)([("y.png", IMAGE)])
+
+
+def test_a_box_mostly_outside_is_cut_and_its_picture_named(tmp_path: Path) -> None:
+    answer = question(tmp_path, objects=[{"box": [-90, -90, 20, 20]}]).start(HERE)
+    with pytest.warns(SamHQWarning, match=r"^one\.png: .*mostly outside"):
+        (one,) = answer([("one.png", IMAGE)])
+    (cut,) = question(tmp_path, objects=[{"box": [0, 0, 20, 20]}]).start(HERE)([("one.png", IMAGE)])
+    assert one == cut
 
 
 def test_everything(tmp_path: Path) -> None:

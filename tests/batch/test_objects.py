@@ -39,10 +39,10 @@ def test_names_of_no_picture() -> None:
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"box": [10, 20, 300]}, "boxes"),
+        ({"box": [10, 20, 300]}, "box of 4 numbers"),
         ({"box": [30, 20, 10, 40]}, "x0 < x1"),
         ({"box": "all"}, "boxes"),
-        ({"points": [[1, 2, 3]]}, "points"),
+        ({"points": [[1, 2, 3]]}, "2 numbers x, y"),
         ({"points": [[5, 6]], "labels": [1, 0]}, "label"),
         ({"box": [1, 2, 30, 40], "labels": [1]}, "labels with points"),
     ],

@@ -161,6 +161,7 @@ def test_embeddings_are_used_and_added(
         (["--mask", "m.png"], "m.png"),
         (["--point", "500,5"], "500"),
         (["--point=-5,5"], "-5"),
+        (["--box", "70,5,90,20"], "share some of the picture"),
         (["--point", "5,5", "--model", "sam_hq_vitb"], "sam_hq_vit_b"),
         (["--point", "5,5", "--device", "gpu"], "device"),
         (["--point", "5,5", "--model", "in/cat.png"], "cat.png"),
@@ -184,6 +185,33 @@ def test_wrong_use_is_a_sentence(
     assert said in shown.err
     assert shown.err.count("\n") == 1
     assert not list(Path("out").glob("*"))
+
+
+def test_a_box_mostly_outside_is_a_warning_of_one_line_for_each_picture(
+    weights: Path, tmp_path: Path, capsys: Shown
+) -> None:
+    cats = [drawn(tmp_path / "in" / f"{name}.png") for name in "ab"]
+    prompts = tmp_path / "p.json"
+    prompts.write_text(json.dumps({"a": [{"box": [-90, -90, 20, 20]}] * 2, "b": [{"box": [5, 5, 50, 30]}]}))
+    assert run(weights, tmp_path / "out", *cats, "--prompts", prompts, "--quiet") == 0
+    shown = capsys.readouterr().err
+    assert shown.startswith(
+        f"samhq: warning: {cats[0]}: Expected boxes inside the picture, 60 wide and 40 high, got (-90,"
+    )
+    assert shown.count("\n") == 1
+    assert record(tmp_path / "out", "a")["prompts"][0]["box"] == [0, 0, 20, 20]
+
+
+def test_prompts_of_a_wrong_form_are_named_by_file_picture_and_object(
+    weights: Path, cat: Path, tmp_path: Path, capsys: Shown
+) -> None:
+    prompts = tmp_path / "p.json"
+    prompts.write_text(json.dumps({"cat.png": [{"box": [5, 5, 50, 30]}, {"box": [1, 2, 3]}]}))
+    assert run(weights, tmp_path / "out", cat, "--prompts", prompts) == 2
+    said = (
+        f"samhq: {prompts}: cat.png: Object 1 (of 0 to 1): Expected a box of 4 numbers x0, y0, x1, y1, got 3 numbers."
+    )
+    assert capsys.readouterr().err.startswith(said)
 
 
 def test_one_unreadable_picture_is_wrong_use(weights: Path, tmp_path: Path, capsys: Shown) -> None:

@@ -110,6 +110,12 @@ def test_of_several_pictures_some_may_have_no_objects(tmp_path: Path) -> None:
         ([{"type": "text", "data": "a cat"}], "'text'"),
         ([{"type": "rectangle", "data": [1, 2, 3, 4]}] * 2, "one rectangle"),
         ([{"type": "point", "data": [1, 2]}, CAT], "null"),
+        ({"box": [1, 2, 3]}, "Expected a box of 4 numbers x0, y0, x1, y1, got 3 numbers"),
+        ({"b.jpg": [CAT, {"box": "1,2,3,4"}]}, r"b\.jpg: Object 1 \(of 0 to 1\): Expected boxes as numbers"),
+        ({"b.jpg": {"points": [[1, 2, 3]]}}, r"b\.jpg: Expected at least one point of 2 numbers x, y, got 1 row of 3"),
+        ([CAT, {"box": []}], "Object 1 .*one box for each object, got 0"),
+        ([{"box": [[1, 2, 3, 4], [5, 6, 7, 8]]}], "one box for each object, got 2"),
+        ([{"points": [[True, False]]}], "true or false"),
     ],
 )
 def test_other_forms_are_refused_in_a_sentence(tmp_path: Path, value: Any, said: str) -> None:

@@ -83,7 +83,7 @@ def test_small_pictures_may_be_clicked_between_pixels():
 @pytest.mark.parametrize(
     ("points", "labels", "match"),
     [
-        ([[1, 2, 3]], None, r"shape \[1, 3\]"),
+        ([[1, 2, 3]], None, "2 numbers x, y, got 1 row of 3 numbers"),
         ([], None, "at least one point"),
         (np.zeros((0, 2)), None, "at least one point"),
         ([[[1, 2]]], None, "several prompts"),
@@ -100,10 +100,12 @@ def test_small_pictures_may_be_clicked_between_pixels():
         ([[-2, 3]], None, "inside|pixels of the picture"),
         ([[500, 400]], None, "as it was given"),
         ([[3, 4]], [1, 0], "that is 1"),
-        ([[3, 4]], [[1]], "one label a point"),
+        ([[3, 4]], [[1]], "one label for each point, that is 1, got 1 row of 1 number"),
         ([[3, 4]], [2], r"got \(2\)"),
         ([[3, 4]], [0.5], "0 .off it"),
         ([[3, 4]], ["yes"], "labels as numbers"),
+        ([[True, False]], None, "got true or false"),
+        (5, None, "got the single number 5"),
     ],
 )
 def test_unusable_points_are_explained(points, labels, match):
@@ -135,8 +137,10 @@ def test_boxes_may_stick_out_and_are_not_clipped():
 @pytest.mark.parametrize(
     ("boxes", "match"),
     [
-        ([1, 2, 3], r"shape \[3\]"),
-        ([[[1, 2, 3, 4]]], r"\[P, 4\]"),
+        ([1, 2, 3], "a box of 4 numbers x0, y0, x1, y1, got 3 numbers"),
+        ([[[1, 2, 3, 4]]], r"got an array of shape \[1, 1, 4\]"),
+        ([[1, 2, 3, 4, 5]], "got 1 row of 5 numbers"),
+        (np.ones((2, 2), bool), "got true or false"),
         ([1, 2, np.nan, 4], "NaN"),
         ([0, 0, 1e39, 1e39], r"1e\+09 or more"),
         ([-1e300, 0, 5, 5], r"1e\+09 or more"),

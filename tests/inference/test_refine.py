@@ -14,7 +14,7 @@ from torch import Tensor
 
 from samhq.config import Defaults
 from samhq.encoder_config import PIXEL_MEAN, PIXEL_STD
-from samhq.errors import ConfigError, PromptError
+from samhq.errors import ConfigError, PromptError, SamHQWarning
 from samhq.image.sources import ArraySource
 from samhq.image.windows import Window, whole
 from samhq.inference.refine import refine, segment_native
@@ -276,7 +276,7 @@ def test_misuse_ends_in_sentences(red: Segmenter) -> None:
     result = red.segment(image, prompts=[Prompt(box=[50, 50, 156, 156])])
     with pytest.raises(ConfigError, match="margin"):
         refine(red, result, margin=-1)
-    with pytest.raises(PromptError, match="Expected boxes"):
+    with pytest.raises(PromptError, match="Expected a box"):
         segment_native(red, ArraySource(image), [Prompt(box=[1, 2, 3])])
 
 
@@ -326,3 +326,10 @@ def test_a_crop_larger_than_the_square_is_reduced_where_tiles_are_not_wanted() -
     crop = Window(100, 50, 300, 250)
     assert [tile.window for tile in looker._tiles(crop)] == [crop]
     assert len(replace(looker, tiled=True)._tiles(crop)) > 1
+
+
+def test_a_box_mostly_outside_is_cut_to_the_picture(red: Segmenter, finder: RedFinder) -> None:
+    truth = comb((900, 1024), 600, 400)
+    with pytest.warns(SamHQWarning, match="mostly outside"):
+        segment_native(red, ArraySource(painted(truth)), [Prompt(box=[598, 398, 4000, 900])])
+    assert (finder.asked[0].boxes[0] * 4).tolist() == pytest.approx([598, 398, 1024, 900], abs=0.5)

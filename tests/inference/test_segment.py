@@ -17,7 +17,7 @@ from tests import tiny
 from tests.results.test_prompt_arrays import anything
 
 from samhq.config import Defaults
-from samhq.errors import CheckpointError, ConfigError, ImageError, PromptError, SamHQError
+from samhq.errors import CheckpointError, ConfigError, ImageError, PromptError, SamHQError, SamHQWarning
 from samhq.inference.cache import EmbeddingCache
 from samhq.inference.everything import segment_everything
 from samhq.inference.mosaic import segment_mosaic
@@ -438,3 +438,12 @@ def test_a_home_folder_is_found(hq: Sam, tmp_path: Path, monkeypatch: pytest.Mon
     Image.fromarray(picture()).save(tmp_path / "a.png")
     result = Segmenter(hq).segment("~/a.png", box=[5, 5, 30, 30])
     assert all(path.is_relative_to(tmp_path / "out") for path in result.save("~/out"))
+
+
+def test_a_box_mostly_outside_is_cut_to_its_picture_which_is_named(segmenter: Segmenter, tmp_path: Path) -> None:
+    far, cut = Prompt(box=[-90, -90, 20, 20]), Prompt(box=[0, 0, 20, 20])
+    Image.fromarray(picture()).save(tmp_path / "a.png")
+    with pytest.warns(SamHQWarning) as said:
+        one, two = segmenter.segment_batch([tmp_path / "a.png", picture()], [[far], [KINDS["box"], far]])
+    assert [str(line.message).partition(": ")[0] for line in said] == [f"{tmp_path}/a.png", "Picture 1 (of 0 to 1)"]
+    assert np.array_equal([one.masks[0], two.masks[1]], [segmenter.segment(picture(), prompts=[cut]).masks[0]] * 2)

@@ -72,7 +72,7 @@ def test_logits_with_axes_of_one_and_of_any_precision(shape: tuple[int, ...], dt
         ([Prompt(points="here")], "point"),
         ([Prompt(box=[5, 5, 1, 1])], "box"),
         ([Prompt(box=[5, 5, 9])], "box"),
-        ([Prompt(box=[[1, 1, 5, 5], [2, 2, 6, 6]])], "one box a prompt"),
+        ([Prompt(box=[[1, 1, 5, 5], [2, 2, 6, 6]])], "one box for each prompt"),
         ([Prompt(box=[1, 1, float("inf"), 5])], "box"),
         ([Prompt(box=[90, 0, 500, 40])], "box"),
         ([Prompt(mask=ROUGH[:-1])], r"bool \[40, 80\]"),

@@ -13,7 +13,7 @@ from PIL import Image
 from tests.runtime.test_predictor import picture
 from tests.text.tiny_detectors import ColourDetector, blobs
 
-from samhq.errors import ConfigError, PromptError
+from samhq.errors import ConfigError, PromptError, SamHQWarning
 from samhq.inference.by_text import segment_found
 from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam
@@ -59,6 +59,12 @@ def test_the_same_as_segmenter(exported: OnnxSegmenter, hq: Sam, asked: dict[str
     np.testing.assert_allclose(got.low_res_logits, expected.low_res_logits, atol=2e-4)
     np.testing.assert_allclose(got.logits, expected.logits, atol=3e-4)
     assert (got.candidates != expected.candidates).mean() < 1e-3
+
+
+def test_a_box_mostly_outside_is_cut_to_the_picture(exported: OnnxSegmenter) -> None:
+    with pytest.warns(SamHQWarning, match="mostly outside"):
+        got = exported.segment(picture(), box=[-90, -90, 20, 20])
+    np.testing.assert_array_equal(got.masks, exported.segment(picture(), box=[0, 0, 20, 20]).masks)
 
 
 def test_a_picture_is_encoded_once(exported: OnnxSegmenter, monkeypatch: pytest.MonkeyPatch) -> None:

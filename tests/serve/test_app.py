@@ -60,6 +60,26 @@ def test_errors_have_one_form(client: Client, method: str, path: str, body: obje
     assert client.fault(method, path, body)[:2] == (status, code)
 
 
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"box": [1, 2, 3]}, "Expected a box of 4 numbers x0, y0, x1, y1, got 3 numbers."),
+        ({"box": "1,2,3,4"}, "Expected boxes as numbers"),
+        (
+            {"points": [[1, 2, 3]], "labels": [1]},
+            "Expected at least one point of 2 numbers x, y, got 1 row of 3 numbers.",
+        ),
+        ({"points": [[True, True]], "labels": [1]}, "true or false"),
+        ({"box": [100, 5, 200, 9]}, "Expected boxes that share some of the picture, 60 wide and 40 high"),
+    ],
+)
+def test_prompts_of_another_form_are_told_in_their_own_words(client: Client, body: object, said: str) -> None:
+    status, _, message = client.fault("POST", "/images/1/decode", body)
+    assert status == 422
+    assert said in message
+
+
 def test_json_that_is_none(client: Client) -> None:
     answer = client.post(f"{API}/classes", content=b"{", headers={"content-type": "application/json"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (422, "bad_request")
+    assert "Expected a body of JSON, got one that is damaged at character 1" in answer.json()["error"]["message"]

@@ -12,6 +12,7 @@ import torch
 from tests import tiny
 
 from samhq.config import Defaults
+from samhq.errors import SamHQWarning
 from samhq.inference.segment import EncodedImage, Segmenter
 from samhq.masks import rle
 from samhq.results.prompt import Prompt
@@ -120,3 +121,16 @@ def test_an_unknown_candidate(plain: tiny.Sam) -> None:
     segmenter = Segmenter(plain)
     with pytest.raises(Fault, match="0, 1, 2, 3"):
         full_mask(segmenter, encoded(segmenter), MaskRequest(box=(0, 0, 9, 9), candidate="HQ"))
+
+
+def test_a_box_mostly_outside_is_cut_to_the_picture(hq: tiny.Sam) -> None:
+    segmenter = Segmenter(hq)
+    seen = encoded(segmenter)
+    with pytest.warns(SamHQWarning, match="mostly outside"):
+        preview = possible_masks(segmenter, seen, Prompt(box=[-90, -90, 20, 20]), None)
+    with pytest.warns(SamHQWarning, match="mostly outside"):
+        whole, _ = full_mask(segmenter, seen, MaskRequest(box=(-90, -90, 20, 20)))
+    cut = possible_masks(segmenter, seen, Prompt(box=[0, 0, 20, 20]), None)
+    assert [one.iou for one in preview] == [one.iou for one in cut]
+    expected = segmenter.segment(seen, box=[0, 0, 20, 20]).masks[0]
+    assert np.array_equal(rle.decode(whole), expected)

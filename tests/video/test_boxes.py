@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from samhq.errors import ImageError, PromptError
+from samhq.errors import ImageError, PromptError, SamHQWarning
 from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam
 from samhq.video.boxes import BoxedObject, FrameBoxes, read_frame_boxes, segment_by_boxes
@@ -64,6 +64,15 @@ def test_masks_are_those_of_the_pictures_model(hq: Sam) -> None:
     assert (found[1].masks == expected.masks).all()
     assert np.allclose(found[1].scores, expected.scores)
     assert [one.index for one in segment_by_boxes(segmenter, open_frames(small.images(3)), boxes, start=2)] == [2]
+
+
+def test_a_box_that_leaves_the_frame_is_cut_to_it(hq: Sam) -> None:
+    segmenter = Segmenter(hq)
+    leaving = FrameBoxes({1: [BoxedObject(5, (50, 12, 150, 30))]})
+    with pytest.warns(SamHQWarning, match="^Frame 1: .*mostly outside"):
+        _, found = segment_by_boxes(segmenter, open_frames(small.images(2)), leaving)
+    size = small.image(1).shape[1]
+    assert (found.masks == segmenter.segment(small.image(1), box=[50, 12, size, 30], multimask=False).masks).all()
 
 
 def test_frames_and_boxes_must_fit(hq: Sam) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 import pytest
 
-from samhq.errors import ImageError, PromptError
+from samhq.errors import ImageError, PromptError, SamHQWarning
 from samhq.video.result import FrameMasks
 from samhq.video.segmenter import VideoSegmenter
 from samhq.video.stream import VideoTracker
@@ -181,3 +182,16 @@ def test_a_cameras_memory_may_be_written_again() -> None:
     following.prompt(1, box=small.BOX)
     shown = list(following.track(camera()))
     assert (shown[0].image == small.image(0)).all()
+
+
+def test_a_box_mostly_outside_is_cut_to_the_frame() -> None:
+    results = []
+    for box in ([-90, -90, 20, 20], [0, 0, 20, 20]):
+        following = tracker()
+        following.prompt(4, box=box)
+        context = (
+            pytest.warns(SamHQWarning, match="^Object 4 on frame 0: .*mostly outside") if box[0] else nullcontext()
+        )
+        with context:
+            results.append([one.masks for one in following.track(small.images(2))])
+    assert all(map(np.array_equal, *results))

@@ -113,13 +113,17 @@ class Question:
 
     def _by_prompts(self) -> Answer:
         from samhq.results.prompt import Prompt
+        from samhq.results.prompt_boxes import boxes_in_picture
 
         segmenter = self.model.load_for_prompts()
         how = {"multimask": self.model.multimask, "hq": self.model.hq_mode}
 
         def answer(pictures: Sequence[tuple[str, np.ndarray]]) -> list[dict[str, Any]]:
             asked = [objects_for(name, self.objects, self.objects_of) for name, _ in pictures]
-            prompts = [[Prompt(**one) for one in objects] for objects in asked]
+            prompts = [
+                boxes_in_picture([Prompt(**one) for one in objects], (image.shape[0], image.shape[1]), name)
+                for (name, image), objects in zip(pictures, asked, strict=True)
+            ]
             results = _segmented(segmenter, [image for _, image in pictures], prompts, **how)
             return [{"instances": instances} for instances in results]
 

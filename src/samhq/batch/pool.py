@@ -18,6 +18,7 @@ from multiprocessing.connection import Connection
 from typing import Any, Generic, TypeVar
 
 from samhq.errors import ConfigError, SamHQError
+from samhq.progress import warnings_as_lines
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -161,7 +162,7 @@ def _serve(pipe: Connection, start: Start[Any, Any], number: int) -> None:
     os.environ["SAMHQ_WORKER"] = str(number)  # With several GPUs, each worker takes its own.
     _compute_alone()
     # No more work, or nobody left to send to.
-    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+    with warnings_as_lines(), contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         try:
             each = start()
             pipe.send(None)

@@ -116,8 +116,10 @@ class SegmentWork:
         """
         from samhq.inference.refine import segment_native
         from samhq.results.native import save_native
+        from samhq.results.prompt_boxes import boxes_in_picture
 
-        started, prompts = time.perf_counter(), picture_prompts.prompts
+        started = time.perf_counter()
+        prompts = boxes_in_picture(picture_prompts.prompts, source.size_hw, str(item.path))
         objects = segment_native(segmenter, source, prompts, multimask=self.model.multimask, hq=self.model.hq_mode)
         flags, about = self.output, {"model": segmenter.name, "file_name": str(item.path)}
         shown = {"overlay": flags.overlay, "cutouts": flags.cutout}

@@ -22,7 +22,7 @@ from samhq.checkpoint.detect import Detection, detect_model
 from samhq.checkpoint.starter import STARTER, starter_path, tuned_settings
 from samhq.checkpoint.unwrap import unwrap
 from samhq.config import MODELS, ModelConfig, model_config
-from samhq.errors import CheckpointError, ConfigError, did_you_mean
+from samhq.errors import CheckpointError, ConfigError, SamHQWarning, did_you_mean
 from samhq.model.build import build
 from samhq.model.sam import Sam
 
@@ -230,6 +230,7 @@ def _say_left_out(detection: Detection, source: Source) -> None:
         warnings.warn(
             f"Loaded {detection.config.name} from {_words(source)} and left out what is no part of it: "
             f"{naming.some_names(detection.left_out)}.",
+            SamHQWarning,
             stacklevel=3,
         )
 

@@ -15,6 +15,7 @@ from cyclopts import App, CycloptsError
 from samhq.cli.spellings import renewed
 from samhq.errors import ConfigError, SamHQError
 from samhq.garbage import collect_late
+from samhq.progress import warnings_as_lines
 from samhq.storage.names import printable
 from samhq.threads import let_waiting_threads_sleep
 
@@ -88,6 +89,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     if arguments is None and given[:1] and given[0] in LOADING:
         collect_late()
+    with warnings_as_lines():
+        return _exit_code(given)
+
+
+def _exit_code(given: list[str]) -> int:
+    """Runs a command line and returns its exit code; each error becomes one sentence."""
     try:
         _check_no_empty(given)
         # The parser would take a lone hyphen for an option.

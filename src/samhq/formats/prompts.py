@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from samhq.errors import ImageError, PromptError, did_you_mean
+from samhq.errors import ImageError, PromptError, did_you_mean, naming
+from samhq.image.boxes import rows_of_boxes, rows_of_points
 from samhq.image.read import read_mask
 from samhq.masks import rle, runs
 from samhq.results.prompt import Prompt
@@ -83,7 +84,7 @@ def read_prompts(path: str | os.PathLike[str]) -> PromptFile:
     value = _json(path)
     try:
         if isinstance(value, dict) and value and not _is_asking(value):
-            return PromptFile(path, by_name={name: _objects(item, path.parent) for name, item in value.items()})
+            return PromptFile(path, by_name={name: _named(name, item, path.parent) for name, item in value.items()})
         return PromptFile(path, everywhere=_objects(value, path.parent))
     except PromptError as error:
         raise PromptError(f"{path}: {error}") from error
@@ -116,6 +117,14 @@ def _is_asking(value: dict[str, Any]) -> bool:
     return any(key in value for key in ("objects", "prompts", "error", *_PLACES))
 
 
+def _named(name: str, value: Any, folder: Path) -> tuple[Prompt, ...]:
+    """The prompts of the picture of this name."""
+    try:
+        return _objects(value, folder)
+    except PromptError as error:
+        raise PromptError(f"{name}: {error}") from error
+
+
 def _objects(value: Any, folder: Path) -> tuple[Prompt, ...]:
     """The prompts in a value of any form."""
     if isinstance(value, dict) and "error" in value:
@@ -129,7 +138,11 @@ def _objects(value: Any, folder: Path) -> tuple[Prompt, ...]:
         raise PromptError(f"Expected one of the known forms, got {shown(value)}. Write {_FORMS}.")
     if any("type" in item for item in items):
         return (_from_marks(items),)
-    return tuple(_one(item, folder) for item in items)
+    objects = []
+    for number, item in enumerate(items):
+        with naming("object", number, len(items)):
+            objects.append(_one(item, folder))
+    return tuple(objects)
 
 
 def _one(item: dict[str, Any], folder: Path) -> Prompt:
@@ -143,7 +156,17 @@ def _one(item: dict[str, Any], folder: Path) -> Prompt:
             'Expected an object with points, a box or a mask, got an empty one. Write {"points": [[x, y]]}.'
         )
     drawn = None if mask is None else _mask(mask, folder)
+    if item.get("points") is not None:
+        rows_of_points(item["points"])
+    if item.get("box") is not None:
+        _check_box(item["box"])
     return Prompt(item.get("points"), item.get("labels"), item.get("box"), drawn, _label(item), _score(item))
+
+
+def _check_box(box: Any) -> None:
+    rows = rows_of_boxes(box)
+    if len(rows) != 1:
+        raise PromptError(f"Expected one box for each object, got {len(rows)}. Write several objects in a list.")
 
 
 def _label(item: dict[str, Any]) -> str | None:

@@ -13,6 +13,7 @@ import numpy as np
 from samhq.errors import ImageError, PromptError
 from samhq.image.inputs import BoxesInput, LabelsInput, PointsInput
 from samhq.image.read import as_array
+from samhq.plural import plural
 from samhq.shapes import Float32, Int64
 
 if TYPE_CHECKING:
@@ -51,6 +52,40 @@ def boxes_from_masks(masks: Any) -> Any:
     return _boxes_on_device(masks)
 
 
+def rows_of_points(points: PointsInput) -> np.ndarray:
+    """One prompt's points [N,2], float64, as they are given: only their form is checked, not where they lie.
+
+    Raises:
+        PromptError: something other than at least one pair of finite numbers.
+    """
+    xy = _numbers(points, "points", "[[x, y], ...]")
+    xy = xy[None] if xy.shape == (2,) else xy
+    if xy.ndim != 2 or xy.shape[1] != 2 or not len(xy):
+        raise PromptError(
+            f"Expected at least one point of 2 numbers x, y, got {_form(xy)}. Write [[x, y], ...], and give several "
+            "objects as several prompts."
+        )
+    return xy
+
+
+def rows_of_boxes(boxes: BoxesInput) -> np.ndarray:
+    """Boxes [P,4], float64, as they are given: only their form is checked, not their order or where they lie.
+
+    Raises:
+        PromptError: something other than rows of four finite numbers.
+    """
+    corners = _numbers(boxes, "boxes", "[[x0, y0, x1, y1], ...]")
+    if corners.shape == (0,):  # An empty list.
+        return np.zeros((0, 4))
+    corners = corners[None] if corners.shape == (4,) else corners
+    if corners.ndim != 2 or corners.shape[1] != 4:
+        raise PromptError(
+            f"Expected a box of 4 numbers x0, y0, x1, y1, got {_form(corners)}. Write [x0, y0, x1, y1] in pixels, and "
+            "several boxes as [[x0, y0, x1, y1], ...]."
+        )
+    return corners
+
+
 def as_points(
     points: PointsInput, labels: LabelsInput | None, original_hw: tuple[int, int]
 ) -> tuple[Float32[np.ndarray, "N 2"], Int64[np.ndarray, " N"]]:
@@ -66,13 +101,7 @@ def as_points(
         PromptError: a wrong shape, no points, NaN, coordinates that look normalised to 0..1 or swapped to (y, x),
             points outside the picture, labels that are too few, too many, or neither 0 nor 1.
     """
-    xy = _numbers(points, "points", "[[x, y], ...]")
-    xy = xy[None] if xy.shape == (2,) else xy
-    if xy.ndim != 2 or xy.shape[1] != 2 or not len(xy):
-        raise PromptError(
-            f"Expected one prompt's points as [N, 2] with at least one point, got shape {list(xy.shape)}. "
-            "Write [[x, y], ...], and give several objects as several prompts."
-        )
+    xy = rows_of_points(points)
     _check_not_normalised(xy, "points", original_hw)
     _check_inside(xy, original_hw)
     return xy.astype(np.float32), _labels(labels, len(xy))
@@ -91,14 +120,9 @@ def as_boxes(boxes: BoxesInput, original_hw: tuple[int, int]) -> Float32[np.ndar
         PromptError: a wrong shape, NaN, corners in the wrong order or without area (such as (x, y, width, height)),
             coordinates that look normalised to 0..1, or a box outside the picture.
     """
-    corners = _numbers(boxes, "boxes", "[[x0, y0, x1, y1], ...]")
-    if corners.shape in ((0,), (0, 4)):
+    corners = rows_of_boxes(boxes)
+    if not len(corners):
         return np.zeros((0, 4), np.float32)
-    corners = corners[None] if corners.shape == (4,) else corners
-    if corners.ndim != 2 or corners.shape[1] != 4:
-        raise PromptError(
-            f"Expected boxes as [P, 4], got shape {list(corners.shape)}. Write [[x0, y0, x1, y1], ...] in pixels."
-        )
     _check_corners(corners, original_hw)
     _check_not_normalised(corners, "boxes", original_hw)
     height, width = original_hw
@@ -106,9 +130,18 @@ def as_boxes(boxes: BoxesInput, original_hw: tuple[int, int]) -> Float32[np.ndar
     if beside.any():
         raise PromptError(
             f"Expected boxes that share some of the picture, {width} wide and {height} high, got "
-            f"{_shown(corners[beside][0])} beside it. Check that the box belongs to this picture at this size."
+            f"{in_words(corners[beside][0])} beside it. Check that the box belongs to this picture at this size."
         )
     return corners.astype(np.float32)
+
+
+def in_words(values: np.ndarray) -> str:
+    """Up to eight coordinates as text for a message.
+
+    >>> in_words(np.array([1.0, 2.5]))
+    '(1, 2.5)'
+    """
+    return f"({', '.join(f'{value:g}' for value in values[:8])}{', ...' if len(values) > 8 else ''})"
 
 
 def _boxes_of_arrays(masks: np.ndarray) -> np.ndarray:
@@ -163,7 +196,11 @@ def _numbers(values: Any, name: str, written: str) -> np.ndarray:
     try:
         array = as_array(values)
     except ImageError as error:
-        raise PromptError(f"Expected {name} as numbers {written}, got {values!r:.80}. Make all rows alike.") from error
+        raise PromptError(
+            f"Expected {name} as numbers {written}, got {values!r:.80}. Write numbers alone, equally many in every row."
+        ) from error
+    if array.dtype == np.bool_ and name != "labels":
+        raise PromptError(f"Expected {name} as numbers {written}, got true or false. Write coordinates in pixels.")
     if not np.isfinite(array).all():
         raise PromptError(f"Expected finite {name} {written}, got NaN or infinity. Leave those out.")
     if array.size and np.abs(array.astype(np.float64)).max() >= _FAR:
@@ -178,7 +215,7 @@ def _check_not_normalised(coordinates: np.ndarray, name: str, original_hw: tuple
     if name == "boxes" or (coordinates % 1).any():
         raise PromptError(
             f"Expected {name} in pixels of a picture {original_hw[1]} wide and {original_hw[0]} high, got "
-            f"{_shown(coordinates[0])}, which looks normalised to 0..1. Multiply x by the width and y by the height."
+            f"{in_words(coordinates[0])}, which looks normalised to 0..1. Multiply x by the width and y by the height."
         )
 
 
@@ -190,8 +227,24 @@ def _check_inside(xy: np.ndarray, original_hw: tuple[int, int]) -> None:
     swapped = (xy[:, ::-1] >= 0).all() and (xy[:, ::-1] < (width, height)).all()
     hint = "It would be inside as (y, x), so swap the two" if swapped else "Use pixels of the picture as it was given"
     raise PromptError(
-        f"Expected points (x, y) in a picture {width} wide and {height} high, got {_shown(xy[outside][0])}. {hint}."
+        f"Expected points (x, y) in a picture {width} wide and {height} high, got {in_words(xy[outside][0])}. {hint}."
     )
+
+
+def _form(values: np.ndarray) -> str:
+    """The shape of an array in plain words.
+
+    >>> _form(np.zeros(3)), _form(np.zeros((2, 5))), _form(np.float64(7))
+    ('3 numbers', '2 rows of 5 numbers', 'the single number 7')
+    """
+    if values.ndim == 0:
+        return f"the single number {values:g}"
+    numbers = plural(values.shape[-1], "number")
+    if values.ndim == 1:
+        return numbers
+    if values.ndim > 2:
+        return f"an array of shape {list(values.shape)}"
+    return f"{plural(len(values), 'row')} of {numbers}"
 
 
 def _check_corners(corners: np.ndarray, original_hw: tuple[int, int]) -> None:
@@ -200,7 +253,7 @@ def _check_corners(corners: np.ndarray, original_hw: tuple[int, int]) -> None:
         return
     box = corners[flat][0]
     raise PromptError(
-        f"Expected boxes (x0, y0, x1, y1) with x0 < x1 and y0 < y1, got {_shown(box)}. {_meant(box, original_hw)}."
+        f"Expected boxes (x0, y0, x1, y1) with x0 < x1 and y0 < y1, got {in_words(box)}. {_meant(box, original_hw)}."
     )
 
 
@@ -213,17 +266,17 @@ def _meant(box: np.ndarray, original_hw: tuple[int, int]) -> str:
     x, y, w, h = box
     turned = np.array([min(x, w), min(y, h), max(x, w), max(y, h)])
     sized = w > 0 and h > 0 and 0 <= x < x + w <= original_hw[1] and 0 <= y < y + h <= original_hw[0]
-    size = f"use {_shown(np.array([x, y, x + w, y + h]))}"
+    size = f"use {in_words(np.array([x, y, x + w, y + h]))}"
     if x == w or y == h:
         said = "It has no area"
         return f"{said}; if it is (x, y, width, height), {size}" if sized else f"{said}, give two opposite corners"
     if x > w and y > h:
-        said = f"Its corners are reversed, so use {_shown(turned)}"
+        said = f"Its corners are reversed, so use {in_words(turned)}"
         return f"{said}; if it is (x, y, width, height), {size}" if sized else said
     which = "x0 and x1" if x > w else "y0 and y1"
     if sized:
-        return f"It looks like (x, y, width, height), so {size}; if {which} are swapped, use {_shown(turned)}"
-    return f"Perhaps {which} are swapped, so use {_shown(turned)}"
+        return f"It looks like (x, y, width, height), so {size}; if {which} are swapped, use {in_words(turned)}"
+    return f"Perhaps {which} are swapped, so use {in_words(turned)}"
 
 
 def _labels(labels: Any, count: int) -> np.ndarray:
@@ -233,16 +286,11 @@ def _labels(labels: Any, count: int) -> np.ndarray:
     array = array[None] if array.ndim == 0 else array
     if array.shape != (count,):
         raise PromptError(
-            f"Expected one label a point, that is {count}, got shape {list(array.shape)}. Write 1 for a point on the "
+            f"Expected one label for each point, that is {count}, got {_form(array)}. Write 1 for a point on the "
             "object and 0 for one off it."
         )
     if not np.isin(array, (0, 1)).all():
         raise PromptError(
-            f"Expected labels 1 (on the object) or 0 (off it), got {_shown(array)}. Corners of boxes go in the boxes."
+            f"Expected labels 1 (on the object) or 0 (off it), got {in_words(array)}. Give a box as box=."
         )
     return array.astype(np.int64)
-
-
-def _shown(values: np.ndarray) -> str:
-    """Up to eight coordinates as text for a message."""
-    return f"({', '.join(f'{value:g}' for value in values[:8])}{', ...' if len(values) > 8 else ''})"

@@ -19,6 +19,7 @@ from samhq.inference.segment import Segmenter
 from samhq.masks.regions import Piece
 from samhq.results.native import Refined
 from samhq.results.prompt import Prompt, as_prompts, candidates_for
+from samhq.results.prompt_boxes import boxes_in_picture
 from samhq.results.segmentation import Segmentation
 
 
@@ -74,7 +75,7 @@ def segment_native(
         ConfigError: as `refine`.
     """
     looker = Looker(segmenter.model, source, margin, hq)
-    prompt_list = as_prompts(prompts)
+    prompt_list = boxes_in_picture(as_prompts(prompts), source.size_hw)
     model = segmenter.model
     config = model.config
     overview = source.overview(config.side)

@@ -29,6 +29,7 @@ from samhq.inference.second_look import MARGIN, look_again
 from samhq.model.sam import network_of
 from samhq.options import yes_or_no
 from samhq.results.prompt import Prompt, as_prompts, candidates_for, one_or_many
+from samhq.results.prompt_boxes import boxes_in_picture
 from samhq.results.segmentation import Segmentation
 from samhq.text.detector import Example
 from samhq.text.search import Search
@@ -217,7 +218,8 @@ class Segmenter(NotCallable):
         self._check_encoder(encoded)
         for i, (e, picture_prompts) in enumerate(zip(encoded, lists, strict=True)):
             with _naming_picture(images, i):
-                parts.append(flatten(picture_prompts, e.frame, i))
+                lists[i] = boxes_in_picture(picture_prompts, e.frame.original_hw, _called(images, i, e.file_name))
+                parts.append(flatten(lists[i], e.frame, i))
         flat = join(parts)
         click = self.defaults.click_mask
         policies = [policy for picture_prompts in lists for policy in candidates_for(picture_prompts, multimask, click)]
@@ -303,6 +305,11 @@ def _naming_picture(images: Sequence[Any], number: int) -> AbstractContextManage
     image = images[number]
     name = describe(image) if isinstance(image, (str, os.PathLike)) else ""
     return naming("picture", number, len(images), name)
+
+
+def _called(images: Sequence[Any], number: int, file_name: str | None) -> str:
+    """A picture's name in a warning: that of its file, or its number among several."""
+    return file_name or (f"Picture {number} (of 0 to {len(images) - 1})" if len(images) > 1 else "")
 
 
 def cat(parts: Sequence[ImageEmbedding]) -> ImageEmbedding:

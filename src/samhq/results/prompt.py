@@ -12,8 +12,9 @@ from PIL import Image
 
 from samhq.config import Candidates, ClickMask
 from samhq.errors import ImageError, PromptError, naming
+from samhq.image.boxes import rows_of_boxes
 from samhq.image.inputs import BoxInput, LabelsInput, MaskInput, OpenFile, PointsInput
-from samhq.image.read import as_array, describe, read_mask
+from samhq.image.read import as_array, read_mask
 from samhq.options import yes_or_no
 
 
@@ -124,15 +125,7 @@ def one_or_many(
 
 def _rows(boxes: Any) -> list[np.ndarray]:
     """Boxes one by one, from a list, an array or a tensor [P,4]."""
-    try:
-        rows = as_array(boxes)
-    except ImageError as error:
-        raise PromptError(f"Expected boxes as numbers [[x0, y0, x1, y1], ...], got {describe(boxes)}.") from error
-    if rows.shape == (0,):  # An empty list.
-        return []
-    if rows.ndim != 2 or rows.shape[1] != 4:
-        raise PromptError(
-            f"Expected boxes as [P, 4], got shape {list(rows.shape)}. "
-            "Write boxes=[[x0, y0, x1, y1], ...]; a single one is box=[x0, y0, x1, y1]."
-        )
+    rows = rows_of_boxes(boxes)
+    if len(rows) and as_array(boxes).ndim == 1:
+        raise PromptError("Expected several boxes [[x0, y0, x1, y1], ...], got one. Give a single one as box=.")
     return list(rows)

@@ -22,6 +22,7 @@ from samhq.inference.by_text import check_alone, segment_found
 from samhq.inference.hints import NotCallable, refuse_unknown
 from samhq.results.prompt import Prompt, candidates_for, one_or_many
 from samhq.results.prompt_arrays import PromptArrays, prompt_arrays
+from samhq.results.prompt_boxes import boxes_in_picture
 from samhq.results.segmentation import Segmentation
 from samhq.runtime.graph import Precision
 from samhq.runtime.model import Embedding, OnnxModel
@@ -136,6 +137,7 @@ class OnnxSegmenter(NotCallable):
             raise ConfigError(
                 f"Expected a picture encoded by this {self.name}, got one encoded by other weights. Encode it again."
             )
+        objects = boxes_in_picture(objects, encoded.frame.original_hw, encoded.file_name or "")
         flat = prompt_arrays(objects, encoded.frame)
         policies = candidates_for(objects, multimask, self.model.about.click_mask)
         if policies:

@@ -104,6 +104,12 @@ def _fault_of_http(error: HTTPException) -> Fault:
 
 def _fault_of_validation(error: RequestValidationError) -> Fault:
     first = error.errors()[0]
+    reason = first.get("ctx", {}).get("error")
+    if isinstance(reason, SamHQError):
+        return Fault(422, str(reason))
+    if first["type"] == "json_invalid":
+        where = first["loc"][-1]
+        return Fault(422, f"Expected a body of JSON, got one that is damaged at character {where}: {reason}. Mend it.")
     where = ".".join(str(part) for part in first["loc"])
     return Fault(
         422, f"Expected a request of the known form, got a wrong {where}: {first['msg']}. See docs/serve-api.md."

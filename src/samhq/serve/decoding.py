@@ -17,6 +17,7 @@ from samhq.inference.segment import EncodedImage, Segmenter
 from samhq.masks import rle
 from samhq.model.sam import narrowed
 from samhq.results.prompt import Prompt, candidates_for
+from samhq.results.prompt_boxes import boxes_in_picture
 from samhq.serve.faults import Fault
 from samhq.serve.messages import MaskRequest, PromptFields
 
@@ -70,6 +71,7 @@ def possible_masks(
     model = segmenter.model
     mode = model.hq_mode(hq)
     embedding = encoded.embedding.to(model.device).to(model.dtype)
+    (prompt,) = boxes_in_picture([prompt], encoded.frame.original_hw)
     prompts = flatten([prompt], encoded.frame).to(model.device)
     embedding, prompts = narrowed(model.prepared(embedding), prompts)
     attended = model.attend(embedding, prompts)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from samhq.config import HQMode
+from samhq.image.boxes import rows_of_boxes, rows_of_points
 
 MOST_POINTS = 2_000  #: of a prompt
 MOST_OBJECTS = 100_000  #: of a command
@@ -35,12 +36,33 @@ class Mask(Message):
     counts: Annotated[str, Field(max_length=1 << 26)]
 
 
+def _box(value: Any) -> Any:
+    """The numbers of one box; anything else than one is left to the type.
+
+    Raises:
+        PromptError: a box of another form.
+    """
+    rows: Any = [] if value is None else rows_of_boxes(value)
+    return rows[0].tolist() if len(rows) == 1 else value
+
+
+def _points(value: Any) -> Any:
+    """Points as they came.
+
+    Raises:
+        PromptError: points of another form.
+    """
+    if value:
+        rows_of_points(value)
+    return value
+
+
 class PromptFields(BaseModel):
     """A person's clicks, box and mask for one object, in pixels of the upright picture."""
 
-    points: Annotated[list[tuple[Coordinate, Coordinate]], Field(max_length=MOST_POINTS)] = []
+    points: Annotated[list[tuple[Coordinate, Coordinate]], Field(max_length=MOST_POINTS), BeforeValidator(_points)] = []
     labels: Annotated[list[Literal[0, 1]], Field(max_length=MOST_POINTS)] = []
-    box: tuple[Coordinate, Coordinate, Coordinate, Coordinate] | None = None
+    box: Annotated[tuple[Coordinate, Coordinate, Coordinate, Coordinate] | None, BeforeValidator(_box)] = None
     mask: Mask | None = None
     hq: HQMode | None = None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from samhq.plural import plural
 from samhq.speed.work import ONE
 
 HEAD = ("", "best", "median", "quartiles", "a second", "CPU s", "faults", "model MB", "+ peak", "of limit")
@@ -36,15 +37,6 @@ def work_name(record: Mapping[str, Any]) -> str:
     if "hq" in record:
         words.append(f"hq {record['hq']}")
     return ", ".join(words)
-
-
-def plural(count: int, noun: str) -> str:
-    """A count with its noun.
-
-    >>> plural(1, "round"), plural(2, "round")
-    ('1 round', '2 rounds')
-    """
-    return f"{count} {noun}{'s' * (count != 1)}"
 
 
 def rows(record: Mapping[str, Any]) -> list[tuple[str, ...]]:

@@ -17,6 +17,7 @@ from samhq.config import HQMode
 from samhq.errors import ImageError, PromptError
 from samhq.inference.segment import Segmenter
 from samhq.results.prompt import Prompt
+from samhq.results.prompt_boxes import boxes_in_picture
 from samhq.storage.documents import parse_json, read_text
 from samhq.storage.schema import BOX, WHOLE, WORDS, Either, Fields, Items, Number
 from samhq.video.frames import FrameSource
@@ -114,6 +115,7 @@ def _one_frame(
         return FrameMasks(index, image, (), none, np.zeros(0, np.float32), ())
     prompts = [Prompt(box=box.box) for box in objects]
     with naming_prompt(VideoPrompt(objects[0].id, index, prompts[0]), index):
+        prompts = boxes_in_picture(prompts, (image.shape[0], image.shape[1]), f"Frame {index}")
         result = segmenter.segment(image, prompts=prompts, multimask=False, hq=hq)
     ids = tuple(box.id for box in objects)
     return FrameMasks(index, image, ids, result.masks, result.scores.astype(np.float32), labels)

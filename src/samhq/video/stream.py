@@ -21,6 +21,7 @@ from samhq.image.read import read_image
 from samhq.model.sam2.memory import at_model_side
 from samhq.results.prompt import Prompt, as_prompts
 from samhq.results.prompt_arrays import mask_array, mask_logits, prompt_arrays
+from samhq.results.prompt_boxes import boxes_in_picture
 from samhq.video.frames import FrameSource, Numbered, open_frames
 from samhq.video.memory import Remembered
 from samhq.video.prompts import VideoPrompt, naming_prompt
@@ -189,7 +190,9 @@ class VideoTracker:
 
     def _apply(self, seen: EncodedFrame, prompt: VideoPrompt) -> None:
         with naming_prompt(prompt, seen.index):
-            mask, clicks = _in_model_pixels(prompt.prompt, seen)
+            name = f"Object {prompt.object} on frame {seen.index}"
+            (own,) = boxes_in_picture([prompt.prompt], seen.frame.original_hw, name)
+            mask, clicks = _in_model_pixels(own, seen)
         if mask is not None:
             self._tracker.mask(seen, prompt.object, mask)
         if clicks is not None:

@@ -1,0 +1,64 @@
+"""Boxes of prompts that lie mostly outside their picture. Knows nothing about networks."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from samhq.errors import PromptError, SamHQWarning, naming
+from samhq.image.boxes import as_boxes, in_words
+from samhq.results.prompt import Prompt
+
+_LEAST_INSIDE = 0.5  #: Part of a box's area that must be inside the picture for the box to be used as it is.
+
+
+def boxes_in_picture(prompts: Sequence[Prompt], size_hw: tuple[int, int], picture: str = "") -> list[Prompt]:
+    """The prompts of a picture of this size (height, width); boxes with less than half inside it are cut to it.
+
+    Models have learnt from boxes inside pictures, and a corner far outside tells them nothing. If a box was cut, one
+    warning says so for the whole picture; `picture` is its name in the warning.
+
+    Warns:
+        SamHQWarning: a box was cut.
+
+    Raises:
+        PromptError: a box of the wrong shape or order, or one with at most a pixel inside the picture.
+    """
+    kept, cut = list(prompts), []
+    for number, prompt in enumerate(prompts):
+        if prompt.box is None:
+            continue
+        with naming("prompt", number, len(prompts)):
+            boxes = as_boxes(prompt.box, size_hw)
+            inside = boxes.clip(0, [*size_hw[::-1]] * 2)
+            if len(boxes) == 1 and _area(inside[0]) < _LEAST_INSIDE * _area(boxes[0]):
+                _check_part(boxes[0], inside[0], size_hw)
+                kept[number] = replace(prompt, box=inside[0])
+                cut.append((boxes[0], inside[0]))
+    if cut:
+        given, used = map(in_words, cut[0])
+        more = f" and {len(cut) - 1} more" if len(cut) > 1 else ""
+        warnings.warn(
+            f"{picture}{': ' * bool(picture)}Expected boxes inside the picture, {size_hw[1]} wide and {size_hw[0]} "
+            f"high, got {given}{more}, mostly outside. The part inside, {used}, is used. Check that the box belongs "
+            "to this picture at this size.",
+            SamHQWarning,
+            stacklevel=2,
+        )
+    return kept
+
+
+def _check_part(box: np.ndarray, inside: np.ndarray, size_hw: tuple[int, int]) -> None:
+    if _area(inside) <= 1:
+        raise PromptError(
+            f"Expected boxes that share some of the picture, {size_hw[1]} wide and {size_hw[0]} high, got "
+            f"{in_words(box)} with at most a pixel inside. Check that the box belongs to this picture at this size."
+        )
+
+
+def _area(box: np.ndarray) -> float:
+    x0, y0, x1, y1 = map(float, box)
+    return (x1 - x0) * (y1 - y0)
