@@ -57,8 +57,9 @@ def test_prompts_of_a_file(folder: Path, weights: Path, capsys: Shown) -> None:
     ("objects", "said"),
     [
         ({"a.pgn": [{"box": [5, 5, 40, 30]}]}, "Did you mean 'a.png'?"),
-        ({"a.png": [{"box": [5, 5, 40]}]}, "Object 0 (from 0) of a.png: Expected boxes"),
-        ([{"box": [5, 5, 40]}], "Expected boxes"),
+        ({"a.png": [{"box": [5, 5, 40]}]}, "prompts.json: a.png: Expected a box of 4 numbers"),
+        ([{"box": [5, 5, 40]}], "prompts.json: Expected a box of 4 numbers"),
+        ({"a.png": [{"box": [40, 5, 5, 30]}]}, "Object 0 (from 0) of a.png: Expected boxes"),
         ({"a.png": [{"boxes": [5, 5, 40, 30]}]}, "boxes"),
         ([], "got none"),
     ],
