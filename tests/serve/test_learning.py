@@ -14,7 +14,7 @@ import pytest
 import samhq.serve.learning as module
 from samhq.errors import MissingExtraError
 from samhq.serve.faults import Fault
-from samhq.serve.learning import LearningRun, LearningRuns
+from samhq.serve.learning import LearningRun, LearningRuns, weights_of
 
 #: Says its first step, works for a while, and says how it ended.
 _STEPS = """
@@ -22,8 +22,8 @@ import json, pathlib, sys, time
 folder = pathlib.Path(sys.argv[1])
 folder.mkdir(exist_ok=True)
 (folder / "log.jsonl").write_text(json.dumps({"step": 3, "epochs": 0.5}) + "\\n" + '{"step": 4, "epo')
-print("step 3", flush=True)
 try:
+    print("step 3", flush=True)
     time.sleep(float(sys.argv[2]))
 except KeyboardInterrupt:
     print("saved", flush=True)
@@ -63,9 +63,26 @@ def test_progress_and_the_end(started: Any) -> None:
     run = started("1", "0")
     about = wait_for(run, "running", "step 3")
     assert (about["fraction"], about["step"], about["best"]) == (0.25, 3, None)
+    assert not run.ended.done()
+    run.ended.result(60)
     about = wait_for(run, "done")
-    assert about["fraction"] == 1.0
+    assert (about["fraction"], about["name"]) == (1.0, "run")
+    assert about["seconds"] == run.about()["seconds"]
     assert about["best"] == str(run.output / "best.safetensors")
+
+
+def test_the_best_weights_come_before_the_last(tmp_path: Path) -> None:
+    assert weights_of(tmp_path) is None
+    for name in ("last", "best"):
+        (tmp_path / f"{name}.safetensors").touch()
+        assert weights_of(tmp_path) == tmp_path / f"{name}.safetensors"
+
+
+def test_progress_in_minutes(tmp_path: Path) -> None:
+    (tmp_path / "log.jsonl").write_text('{"step": 1, "minutes": 0.5}\n{"step": 2, "minutes": 1.5, "epochs": 9}\n')
+    run = LearningRun([sys.executable, "-c", "input()"], tmp_path, 6.0, "minutes")
+    assert run.about()["fraction"] == 0.25
+    run.close()
 
 
 def test_a_failure(started: Any) -> None:

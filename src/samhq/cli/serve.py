@@ -112,6 +112,7 @@ def serve(
         _rules(address.host, secret, max_bytes, isolation),
         most_pixels=max_pixels,
         model_name=model,
+        load_file=lambda path: load(path, device=device, dtype=dtype),
         detector=detector,
     )
     return _serve_page(session, address, secret, open_browser=open)

@@ -21,6 +21,7 @@ from samhq.serve.faults import CODES, Fault, fault_body, fault_of, headers_of
 from samhq.serve.guard import Guard
 from samhq.serve.routes_files import router as files_router
 from samhq.serve.routes_labels import router as labels_router
+from samhq.serve.routes_learning import router as learning_router
 from samhq.serve.routes_pictures import router as pictures_router
 from samhq.serve.routes_project import router as project_router
 from samhq.serve.session import Session
@@ -52,7 +53,7 @@ def create_app(session: Session, static: Path | None = None) -> Guard:
 
     app = FastAPI(title="samhq serve", docs_url=None, redoc_url=None, openapi_url=None, lifespan=running)
     app.state.session = session
-    for router in (project_router, pictures_router, labels_router, files_router):
+    for router in (project_router, pictures_router, labels_router, files_router, learning_router):
         app.include_router(router, prefix=PREFIX)
     _add_static(app, static_files(static or Path(str(files("samhq.serve") / "static"))))
     answer_errors(app)

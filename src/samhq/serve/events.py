@@ -12,7 +12,7 @@ from starlette.responses import StreamingResponse
 
 from samhq.serve.faults import fault_body, fault_of
 
-_SECONDS = 0.1  #: Seconds between two calls of `look`.
+_SECONDS = 0.1  #: Seconds between two calls of `look`, if nothing else is said.
 
 
 def event(name: str, data: Any) -> str:
@@ -24,8 +24,12 @@ def event(name: str, data: Any) -> str:
     return f"event: {name}\ndata: {json.dumps(data)}\n\n"
 
 
-def follow(future: Future[Any], look: Callable[[], Any], end: Callable[[], tuple[str, Any]]) -> StreamingResponse:
+def follow(
+    future: Future[Any], look: Callable[[], Any], end: Callable[[], tuple[str, Any]], seconds: float = _SECONDS
+) -> StreamingResponse:
     """A `progress` event each time that `look` returns something new, then the event that `end` returns.
+
+    `look` is called every so many `seconds`.
 
     If the work or `end` raises an error, the last event is `error`.
     """
@@ -33,7 +37,7 @@ def follow(future: Future[Any], look: Callable[[], Any], end: Callable[[], tuple
     async def events() -> AsyncIterator[str]:
         waiting, said = asyncio.wrap_future(future), None
         while True:
-            done, _ = await asyncio.wait({waiting}, timeout=_SECONDS)
+            done, _ = await asyncio.wait({waiting}, timeout=seconds)
             if (news := look()) != said:
                 said = news
                 yield event("progress", news)

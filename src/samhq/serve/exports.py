@@ -6,8 +6,8 @@ import importlib.util
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -73,26 +73,20 @@ def export_pictures(
     return exported
 
 
-def write_training_data(project: Project, pictures: PictureStore, path: Path) -> tuple[int, int]:
-    """Writes the objects of all pictures that are not skipped as a COCO file; returns how many pictures and objects.
+def write_training_data(project: Project, pictures: PictureStore, path: Path, classes: Collection[int]) -> None:
+    """Writes the objects of these classes (ids), on all pictures that are not skipped, as a COCO file.
 
-    Pictures without objects are left out. The file names pictures by their whole paths.
-
-    Raises:
-        Fault: there are no objects.
+    Pictures without such objects are left out. The file names pictures by their whole paths.
     """
-    rows = [row for row in project.images() if row["status"] != "skip" and row["n_objects"]]
-    if not rows:
-        raise Fault(409, "Expected at least one picture with an object, got none. Label some first.")
-    labels = [known["name"] for known in project.classes() if known["n_objects"]]
-    n_objects = 0
+    labels = [known["name"] for known in project.classes() if known["id"] in classes and known["n_objects"]]
     with open_coco(path, labels=labels) as add:
-        for row in rows:
-            named = str(pictures.path(row))
-            picture = _picture(project, row, named, str(row["id"]))
-            n_objects += len(picture.objects)
-            add(picture)
-    return len(rows), n_objects
+        for row in project.images():
+            if row["status"] == "skip" or not row["n_objects"]:
+                continue
+            picture = _picture(project, row, str(pictures.path(row)), str(row["id"]))
+            kept = tuple(known for known in picture.annotations if known.label in labels)
+            if kept:
+                add(replace(picture, annotations=kept))
 
 
 def _missing(name: str) -> str | None:

@@ -96,6 +96,21 @@ class Inference:
             raise Fault(503, f"Expected a model, got none: {self.failed}", "no_model")
         return self._segmenter
 
+    def replace_model(self, load: Callable[[], Segmenter]) -> Future[Segmenter]:
+        """Another model in place of this one, as a future. If it cannot be loaded, this one stays.
+
+        Raises:
+            Fault: the queue is full.
+        """
+
+        def work() -> Segmenter:
+            self._segmenter = segmenter = load()
+            self._held.clear()
+            self._known.clear()
+            return segmenter
+
+        return self.queue.submit(Priority.PROMPT, work)
+
     def is_encoded(self, image_id: int) -> bool:
         """Whether a picture was encoded since the server started."""
         return image_id in self._known

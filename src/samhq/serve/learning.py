@@ -13,31 +13,38 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from samhq.extras import missing_package
 from samhq.serve.faults import Fault
 from samhq.storage.json_lines import JsonLines
 from samhq.storage.schema import NUMBER, Fields
 from samhq.training.journal import LOG
+from samhq.training.plan import Unit
 
 _KEPT_LINES = 200
 _SHOWN_LINES = 20
 _SECONDS = 10.0  #: that a run gets to save its state when the server ends
-_ROW = Fields({}, {"step": NUMBER, "epochs": NUMBER})
+_ROW = Fields({}, {"step": NUMBER} | dict.fromkeys(get_args(Unit), NUMBER))
 
 
 class LearningRun:
     """A child process that trains, with lower priority than the server; it does not outlive the server.
 
-    `command` writes its checkpoints and its log into `output`, and lasts `epochs`.
+    `command` writes its checkpoints and its log into `output`, and lasts `length` in `unit`. `ended` is done when the
+    process has ended.
     """
 
-    def __init__(self, command: Sequence[str], output: Path, epochs: float) -> None:
-        self.output, self.epochs = output, epochs
+    def __init__(self, command: Sequence[str], output: Path, length: float, unit: Unit = "epochs") -> None:
+        self.output, self.length, self.unit = output, length, unit
+        self.ended: Future[None] = Future()
+        self._began = time.monotonic()
+        self._seconds: float | None = None
         self._lines: deque[str] = deque(maxlen=_KEPT_LINES)
         self._cancelled = False
         self._process = subprocess.Popen(
@@ -63,17 +70,19 @@ class LearningRun:
         return "failed" if code else "done"
 
     def about(self) -> dict[str, Any]:
-        """The progress of the run, its last line, and its best checkpoint if there is one."""
-        state, best = self.state, self.output / "best.safetensors"
+        """The progress of the run, its last lines, and its weights if there are any."""
+        state, weights = self.state, weights_of(self.output)
         rows = JsonLines(self.output / LOG, _ROW).intact()
-        spent = max((row.get("epochs") or 0.0 for row in rows), default=0.0)
+        spent = max((row.get(self.unit) or 0.0 for row in rows), default=0.0)
         return {
             "state": state,
-            "fraction": 1.0 if state == "done" else min(spent / self.epochs, 1.0),
+            "name": self.output.name,
+            "seconds": round(self._seconds or time.monotonic() - self._began, 1),
+            "fraction": 1.0 if state == "done" else min(spent / self.length, 1.0),
             "step": int(max((row.get("step") or 0 for row in rows), default=0)),
             "lines": list(self._lines)[-_SHOWN_LINES:],
             "output": str(self.output),
-            "best": str(best) if best.is_file() else None,
+            "best": None if weights is None else str(weights),
         }
 
     def cancel(self) -> None:
@@ -100,6 +109,15 @@ class LearningRun:
         assert self._process.stdout is not None
         with self._process.stdout as stream:
             self._lines.extend(line.rstrip("\n") for line in stream)
+        self._process.wait()
+        self._seconds = time.monotonic() - self._began
+        self.ended.set_result(None)
+
+
+def weights_of(output: Path) -> Path | None:
+    """The weights that a run wrote: the best ones if it was validated, else the last; None if there are none yet."""
+    files = (output / f"{name}.safetensors" for name in ("best", "last"))
+    return next((file for file in files if file.is_file()), None)
 
 
 class LearningRuns:
@@ -118,11 +136,15 @@ class LearningRuns:
         """
         if self._run is not None and self._run.state in ("running", "stopping"):
             raise Fault(409, "Expected no training run, got one that is running. Wait for its end, or cancel it.")
-        if importlib.util.find_spec("accelerate") is None:
-            raise missing_package("accelerate", "train", "training")
+        check_packages()
 
-    def start(self, arguments: Sequence[str], output: Path, epochs: float) -> LearningRun:
-        """Starts `samhq` with these arguments.
+    @property
+    def newest(self) -> LearningRun | None:
+        """The newest run, if there was one."""
+        return self._run
+
+    def start(self, arguments: Sequence[str], output: Path, length: float, unit: Unit = "epochs") -> LearningRun:
+        """Starts `samhq` with these arguments; the run lasts `length` in `unit`.
 
         Raises:
             Fault, MissingExtraError: as `check_free`.
@@ -130,7 +152,7 @@ class LearningRuns:
         with self._lock:
             self.check_free()
             command = [sys.executable, "-m", "samhq", *arguments, "--log-steps", "1"]
-            self._run = LearningRun(command, output, epochs)
+            self._run = LearningRun(command, output, length, unit)
             return self._run
 
     def about(self) -> dict[str, Any]:
@@ -146,6 +168,16 @@ class LearningRuns:
         """Ends the run, and waits for it."""
         if self._run is not None:
             self._run.close()
+
+
+def check_packages() -> None:
+    """Returns if the packages for training are installed.
+
+    Raises:
+        MissingExtraError: they are not.
+    """
+    if importlib.util.find_spec("accelerate") is None:
+        raise missing_package("accelerate", "train", "training")
 
 
 def _nice() -> list[str]:

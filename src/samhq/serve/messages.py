@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from samhq.config import HQMode
 from samhq.image.boxes import rows_of_boxes, rows_of_points
@@ -15,6 +15,7 @@ from samhq.image.boxes import rows_of_boxes, rows_of_points
 MOST_POINTS = 2_000  #: of a prompt
 MOST_OBJECTS = 100_000  #: of a command
 COLOUR = r"^#[0-9a-fA-F]{6}$"
+RUN_NAME = r"^[A-Za-z0-9][A-Za-z0-9 _-]{0,59}$"  #: of a folder that every system takes
 
 Status = Literal["todo", "doing", "done", "skip"]
 Source = Literal["point", "box", "text", "auto", "brush", "import"]
@@ -266,7 +267,23 @@ class JobRequest(Message):
 
 
 class TrainingRequest(Message):
-    """The data and the length of a training run; null is the default length."""
+    """The data, the length and the name of a training run; no length is the default one, no classes are all."""
 
     what: Literal["hq", "decoder", "all", "lora"] = "hq"
     epochs: Annotated[float, Field(allow_inf_nan=False, gt=0, le=10_000)] | None = None
+    minutes: Annotated[float, Field(allow_inf_nan=False, gt=0, le=10_000)] | None = None
+    steps: Annotated[int, Field(gt=0, le=10_000_000)] | None = None
+    classes: Annotated[list[int], Field(min_length=1, max_length=MOST_OBJECTS)] | None = None
+    name: Annotated[str, Field(pattern=RUN_NAME)] | None = None
+
+    @model_validator(mode="after")
+    def _one_length(self) -> TrainingRequest:
+        if sum(length is not None for length in (self.epochs, self.minutes, self.steps)) > 1:
+            raise ValueError("epochs, minutes and steps exclude each other; give one")
+        return self
+
+
+class ModelChoice(Message):
+    """The model to label with."""
+
+    id: Annotated[str, Field(max_length=200)]

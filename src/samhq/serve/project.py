@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
@@ -81,6 +81,16 @@ class Project:
         counts = "SELECT count(*) FROM object WHERE class_id = class.id"
         query = f"SELECT id, name, colour, key, position, ({counts}) AS n_objects FROM class ORDER BY position, id"
         return [dict(row) for row in self.rows(query)]
+
+    def labelled(self, classes: Collection[int]) -> tuple[int, int]:
+        """How many pictures that are not skipped have objects of these classes (ids), and how many objects."""
+        marks = ", ".join("?" * len(classes))
+        query = (
+            "SELECT count(DISTINCT image_id) AS pictures, count(*) AS objects FROM object JOIN image ON image_id = "
+            f"image.id WHERE status <> 'skip' AND class_id IN ({marks})"
+        )
+        (row,) = self.rows(query, list(classes))
+        return row["pictures"], row["objects"]
 
     def class_of(self, class_id: int) -> dict[str, Any]:
         """One class.

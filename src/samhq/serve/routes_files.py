@@ -1,4 +1,4 @@
-"""Routes of files: export, import, and data for training."""
+"""Routes of files: export and import."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shutil
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse
 from starlette.background import BackgroundTask
 
@@ -15,9 +15,7 @@ from samhq.formats.options import WriteOptions
 from samhq.serve.exports import export_pictures
 from samhq.serve.faults import Fault
 from samhq.serve.imports import ImportFormat, import_labels
-from samhq.serve.messages import TrainingRequest
 from samhq.serve.routes_project import Held
-from samhq.serve.training import prepare_training, start_training
 
 router = APIRouter()
 
@@ -56,29 +54,3 @@ async def import_file(
     """Adds the labels of an uploaded file."""
     content = await request.body()
     return asdict(await asyncio.to_thread(import_labels, session.project, content, format, image_id))
-
-
-@router.post("/training")
-def training(session: Held, request: TrainingRequest) -> dict[str, Any]:
-    """Writes training data; answers with the command that trains on it."""
-    folder = session.files / "training"
-    return prepare_training(session.project, session.pictures, folder, session.model_name, request)
-
-
-@router.post("/training/run", status_code=202)
-def begin_training(session: Held, request: TrainingRequest) -> dict[str, Any]:
-    """Writes training data, and starts a run that trains on it."""
-    return start_training(session, request)
-
-
-@router.get("/training/run")
-def training_run(session: Held) -> dict[str, Any]:
-    """The progress of the newest run."""
-    return session.learning.about()
-
-
-@router.delete("/training/run", status_code=204)
-def end_training(session: Held) -> Response:
-    """Ends the run, which saves its state first."""
-    session.learning.cancel()
-    return Response(status_code=204)

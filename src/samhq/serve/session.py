@@ -12,10 +12,12 @@ from typing import Any
 from samhq.checkpoint.fingerprint import weights_hash
 from samhq.inference.cache import EmbeddingCache
 from samhq.inference.segment import Segmenter
+from samhq.inference.segment import load as load_model
 from samhq.serve.guard import Rules
 from samhq.serve.inference import Inference
 from samhq.serve.jobs import Jobs
 from samhq.serve.learning import LearningRuns
+from samhq.serve.models import Models
 from samhq.serve.pictures import PictureStore
 from samhq.serve.places import Root
 from samhq.serve.project import Project
@@ -29,8 +31,7 @@ PROJECT_FILE = "project.samhq"
 class Session:
     """A project with the model that labels it.
 
-    `files` is the folder beside the project for uploads, embeddings and training data; `model_name` is what the model
-    was called when the server was started.
+    `files` is the folder beside the project for uploads, embeddings and training data.
     """
 
     project: Project
@@ -39,9 +40,9 @@ class Session:
     jobs: Jobs
     files: Path
     rules: Rules
-    model_name: str | None = None
+    models: Models
     learning: LearningRuns = field(default_factory=LearningRuns)
-    _run: dict[Any, int] = field(default_factory=dict)
+    _run: tuple[Segmenter, int] | None = None
     _open: ExitStack = field(default_factory=ExitStack)  #: The project and its lock.
 
     @classmethod
@@ -54,9 +55,12 @@ class Session:
         *,
         most_pixels: int = MOST_PIXELS,
         model_name: str | None = None,
+        load_file: Callable[[Path], Segmenter] = load_model,
         detector: str | None = None,
     ) -> Session:
         """The session of a project file, with the pictures of a folder.
+
+        `load` gives the model, which is called `model_name`; `load_file` gives one that was trained on the page.
 
         Raises:
             ConfigError: no such folder, a file that is no project, or a project that another session has open.
@@ -71,7 +75,8 @@ class Session:
             pictures.add_folder()
             inference = Inference(load, pictures, EmbeddingCache(files / "embeddings"))
             jobs = Jobs(inference, pictures, detector)
-            return cls(opened, pictures, inference, jobs, files, rules, model_name, _open=stack.pop_all())
+            models = Models(inference, files / "training", model_name, load, load_file)
+            return cls(opened, pictures, inference, jobs, files, rules, models, _open=stack.pop_all())
 
     def start(self) -> None:
         """Starts to load the model in the background."""
@@ -88,10 +93,10 @@ class Session:
         segmenter = self.inference.loaded
         if segmenter is None:
             return None
-        if segmenter not in self._run:
+        if self._run is None or self._run[0] is not segmenter:
             weights = weights_hash(segmenter.model)
-            self._run[segmenter] = self.project.model_run(segmenter.name, weights, version("samhq"))
-        return self._run[segmenter]
+            self._run = segmenter, self.project.model_run(segmenter.name, weights, version("samhq"))
+        return self._run[1]
 
     def about_model(self) -> dict[str, Any]:
         """The model's facts for the page."""
@@ -99,9 +104,9 @@ class Session:
         if segmenter is None:
             error = None if failed is None else str(failed)
             unknown = dict.fromkeys(("hq", "side", "refines_boxes"))
-            return {"name": self.model_name or "starter", "ready": False, "error": error} | unknown
+            return {"name": self.models.started or "starter", "ready": False, "error": error} | unknown
         return {
-            "name": segmenter.name,
+            "name": self.models.name or segmenter.name,
             "ready": True,
             "error": None,
             "hq": segmenter.model.config.hq,
