@@ -8,6 +8,7 @@ import { holdBack, refreshClasses, settled } from "./state/commands";
 import { open, refreshPictures } from "./state/pictures";
 import { busy, failed, ready } from "./state/status";
 import * as store from "./state/store";
+import { refreshTraining } from "./state/training";
 import "./style/page.css";
 import { App } from "./ui/App";
 import { applyTheme } from "./ui/theme";
@@ -23,7 +24,7 @@ async function begin(): Promise<void> {
   window.addEventListener("beforeunload", holdBack);
   try {
     store.info.value = await askJson<Info>("/info");
-    await Promise.all([refreshClasses(), refreshPictures()]);
+    await Promise.all([refreshClasses(), refreshPictures(), refreshTraining()]);
     takeClass();
     await openFirst();
     if (!store.info.value.model.ready) await waitForModel();
@@ -83,6 +84,8 @@ window.samhq = {
     history: store.history.value,
     suggestions: store.suggestions.value && store.openSuggestions.value.length,
     job: store.job.value,
+    training: store.training.value,
+    models: store.models.value,
     status: store.status.value,
     times: store.times.value,
     encoding: store.encoding.value,

@@ -104,6 +104,43 @@ export interface Job {
   total: number | null;
 }
 
+/** What there is to train on; `problem` is a sentence where a run cannot be started. */
+export interface TrainingData {
+  classes: { id: number; name: string; pictures: number; objects: number }[];
+  pictures: number;
+  objects: number;
+  least_pictures: number;
+  problem: string | null;
+}
+
+export type Learns = "hq" | "decoder" | "lora" | "all";
+
+export interface TrainingRequest {
+  what: Learns;
+  classes: number[];
+  name?: string;
+  epochs?: number;
+  minutes?: number;
+  steps?: number;
+}
+
+export interface TrainingRun {
+  state: "none" | "running" | "stopping" | "done" | "failed" | "cancelled";
+  name: string;
+  seconds: number;
+  fraction: number;
+  step: number;
+  lines: string[];
+  best: string | null;
+}
+
+export interface Model {
+  id: string;
+  name: string;
+  trained: boolean;
+  current: boolean;
+}
+
 export type Command =
   | { type: "set_draft"; draft: Draft | null }
   | { type: "commit"; draft: Draft; class_id?: number; overlap?: Overlap; object_id?: string }

@@ -1,4 +1,4 @@
-/** Files in and out: export, import, pictures dropped on the page, the command that trains on what was labelled. */
+/** Files in and out: export, import, pictures dropped on the page. */
 import { ask, askJson } from "../api/client";
 import type { Picture } from "../api/types";
 import { refreshClasses, reload } from "./commands";
@@ -11,12 +11,6 @@ export interface Imported {
   images: number;
   classes: string[];
   skipped: string[];
-}
-
-export interface Training {
-  command: string;
-  images: number;
-  objects: number;
 }
 
 /** Downloads the objects in one format; the browser keeps the file where it keeps downloads. */
@@ -85,16 +79,4 @@ export async function upload(files: readonly File[]): Promise<void> {
   if (!first) return;
   await refreshPictures();
   await open(first.id);
-}
-
-export async function trainingCommand(what: string): Promise<Training | null> {
-  busy("Writing the data set…");
-  try {
-    const made = await askJson<Training>("/training", { json: { what } });
-    ready(`${made.objects} objects on ${made.images} pictures are ready for training.`);
-    return made;
-  } catch (error) {
-    failed(error);
-    return null;
-  }
 }

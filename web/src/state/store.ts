@@ -1,7 +1,7 @@
 /** What the page knows, as signals. Nothing here asks the server or draws. */
 import { computed, signal } from "@preact/signals";
 import type { Decoded } from "../api/decoded";
-import type { Draft, Hq, Info, LabelClass, LabelObject, Overlap, Picture, Point, Rle, Suggestion } from "../api/types";
+import type { Draft, Hq, Info, LabelClass, LabelObject, Model, Overlap, Picture, Point, Rle, Suggestion, TrainingRun } from "../api/types";
 import type { Bitmap } from "../masks/bitmap";
 import { colourOf } from "../palette";
 import type { Size, View } from "../stage/view";
@@ -92,6 +92,9 @@ export const times = signal(NO_TIMES);
 export const previews = kept<"auto" | "always" | "never">("previews", "auto");
 export const isSlow = signal(false);
 export const hoverPaused = computed(() => previews.value === "auto" && isSlow.value);
+/** The newest training run, and the models to label with. */
+export const training = signal<TrainingRun | null>(null);
+export const models = signal<Model[]>([]);
 export const dialog = signal<"help" | "export" | "import" | "pictures" | "classes" | "training" | null>(null);
 
 export const shownObjects = computed(() => {

@@ -4,6 +4,7 @@ import { accept, cancel, dismiss, everything, start } from "../state/jobs";
 import { move, setStatus } from "../state/pictures";
 import { redo, undo } from "../state/prompting";
 import { spoken } from "../state/commands";
+import { isLearning } from "../state/training";
 import * as store from "../state/store";
 import type { PictureStatus } from "../api/types";
 import { Button } from "./Button";
@@ -29,7 +30,7 @@ export function Header() {
       <Find />
       <div class="group" role="group" aria-label="Files and help">
         <Button icon="upload" label="Import labels or add pictures" onClick={() => (store.dialog.value = "import")} />
-        <Button icon="train" label="Train on what is labelled" onClick={() => (store.dialog.value = "training")} />
+        <Learning />
         <Button icon="theme" label={`Colours: ${theme.value}`} onClick={nextTheme} />
         <Button icon="help" label="Keys and help" keys="?" onClick={() => (store.dialog.value = "help")} />
         <Button icon="download" label="Export" strong onClick={() => (store.dialog.value = "export")}>
@@ -37,6 +38,23 @@ export function Header() {
         </Button>
       </div>
     </header>
+  );
+}
+
+/** Opens the training; while a model is trained, the button shows how far it is. */
+function Learning() {
+  const run = store.training.value;
+  const open = () => (store.dialog.value = "training");
+  if (!run || !isLearning(run)) return (
+    <Button icon="train" label="Train on what is labelled" onClick={open}>
+      <span class="roomy">Train</span>
+    </Button>
+  );
+  const percent = Math.round(run.fraction * 100);
+  return (
+    <Button icon="train" label={`Training of ${run.name}`} onClick={open}>
+      <span class="figure">{percent} %</span>
+    </Button>
   );
 }
 

@@ -1,5 +1,6 @@
-/** How masks are shown. */
+/** How masks are shown, and which model makes them where there are several. */
 import * as store from "../state/store";
+import { ModelChoice } from "./ModelChoice";
 
 export function ViewPanel() {
   return (
@@ -28,6 +29,12 @@ export function ViewPanel() {
           <option value="never">never</option>
         </select>
       </label>
+      {store.models.value.length > 1 && (
+        <label class="choice">
+          <span class="dim">model</span>
+          <ModelChoice />
+        </label>
+      )}
       <label class="choice">
         <span class="dim">colours</span>
         <select class="field" aria-label="Colours by" title="Colours by object or by class" value={store.colouring.value} onChange={(event) => (store.colouring.value = event.currentTarget.value as "object" | "class")}>
