@@ -161,6 +161,11 @@ def test_a_mask_is_shown_when_its_prompt_is_stored(label: Open) -> None:
     assert page.page.evaluate("order") == ["stored", "shown"]
 
 
+def wait_for_mask(page: Labelling) -> None:
+    """Returns as soon as the page has the prompt's mask."""
+    page.until(lambda: page.page.evaluate("Boolean(samhq.state().candidates)"))
+
+
 def test_a_server_killed_right_after_the_mask_was_shown_has_its_prompt(
     serve: Callable[..., AbstractContextManager[Server]], browser: Any, picture: Image.Image, tmp_path: Path
 ) -> None:
@@ -173,7 +178,7 @@ def test_a_server_killed_right_after_the_mask_was_shown_has_its_prompt(
             page = Labelling(server, browser.new_page(), row)
             page.press("Escape")
             page.page.mouse.click(*page.on_screen(*place))
-            page.until(lambda page=page: page.page.evaluate("Boolean(samhq.state().candidates)"))
+            wait_for_mask(page)
             server.process.kill()
             server.process.wait()
             page.page.close()

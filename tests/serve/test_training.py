@@ -105,8 +105,10 @@ def test_a_length_is_a_plan_that_the_command_takes(
     made = prepare_training(client.session, TrainingRequest(**length, name="two cups"))
     flags = dict(zip(made.arguments[1::2], made.arguments[2::2], strict=True))
     assert Path(flags["--output"]).name == "two cups"
-    config = TrainConfig(**{name.removeprefix("--"): value for name, value in flags.items()})
-    found = config.plan(client.session.inference.loaded.side)
+    fields: dict[str, Any] = {name.removeprefix("--"): value for name, value in flags.items()}
+    model = client.session.inference.loaded
+    assert model is not None
+    found = TrainConfig(**fields).plan(model.side)
     assert (found.unit, found.length) == (made.plan.unit, made.plan.length) == plan
 
 

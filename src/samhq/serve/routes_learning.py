@@ -59,7 +59,7 @@ def end_training(session: Held) -> Response:
 
 
 @router.get("/models")
-def models(session: Held) -> dict[str, Any]:
+def list_models(session: Held) -> dict[str, Any]:
     """The models to label with: the one that the server was started with, and those that its runs made."""
     return {"models": session.models.about()}
 
