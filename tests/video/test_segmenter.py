@@ -16,7 +16,6 @@ from samhq.checkpoint.save import save_model
 from samhq.errors import ConfigError, PromptError
 from samhq.results.prompt import Prompt
 from samhq.video.prompts import VideoPrompt
-from samhq.video.saved import tracker_state
 from samhq.video.segmenter import VideoSegmenter, load_video_model
 from tests import tiny
 from tests.video import small
@@ -96,7 +95,7 @@ def test_what_is_remembered_does_not_grow(segmenter: VideoSegmenter) -> None:
     following = segmenter.tracker()
     following.prompt(1, box=small.BOX)
     following.prompt(2, points=[[40, 30]])
-    sizes = {m.index: held(tracker_state(following.state)) for m in following.track(camera(90))}
+    sizes = {m.index: held(following.state.saved()) for m in following.track(camera(90))}
     assert sizes[20] > sizes[5]
     assert sizes[89] == sizes[20]
 

@@ -82,9 +82,9 @@ def test_points_are_added_and_a_box_starts_over() -> None:
     next(stream)
     following.prompt(1, points=[[12, 18]])
     following.prompt(1, points=[[40, 30]], labels=[0])
-    assert following.state.object(1).clicks[0].labels.tolist() == [1, 0]
+    assert following.state.tracker.object(1).clicks[0].labels.tolist() == [1, 0]
     following.prompt(1, box=small.BOX)
-    assert following.state.object(1).clicks[0].labels.tolist() == [2, 3]
+    assert following.state.tracker.object(1).clicks[0].labels.tolist() == [2, 3]
 
 
 def test_a_mask_with_points_is_refined_by_them() -> None:

@@ -11,7 +11,6 @@ from samhq.video.boxes import FrameBoxes, segment_by_boxes
 from samhq.video.frames import FrameSource
 from samhq.video.prompts import VideoPrompt
 from samhq.video.result import FrameMasks
-from samhq.video.saved import restore, tracker_state
 from samhq.video.segmenter import Direction, VideoSegmenter
 from samhq.video.stream import OnError, VideoTracker
 
@@ -49,7 +48,7 @@ class PromptFollower:
         reverse = self._direction == "backward"
         part, last = ("first", None) if after is None else (after["pass"], after["frame"])
         if after is not None:
-            restore(tracker.state, after["objects"])
+            tracker.state.restore(after["objects"])
         for prompt in self._prompts:
             tracker.labels.setdefault(prompt.object, prompt.label)
             if part == "first" and (last is None or (((prompt.frame or 0) - last) * (-1 if reverse else 1)) > 0):
@@ -66,7 +65,7 @@ class PromptFollower:
     def position(self) -> dict[str, Any]:
         """The pass, the last frame, and the objects' memories."""
         assert self._tracker is not None
-        return {"pass": self._at[0], "frame": self._at[1], "objects": tracker_state(self._tracker.state)}
+        return {"pass": self._at[0], "frame": self._at[1], "objects": self._tracker.state.saved()}
 
     def _noting(self, part: str, frames: Iterator[FrameMasks]) -> Iterator[FrameMasks]:
         for frame in frames:

@@ -14,7 +14,6 @@ from samhq.text.search import Search
 from samhq.video.frames import FrameSource
 from samhq.video.prompts import VideoPrompt
 from samhq.video.result import FrameMasks
-from samhq.video.saved import restore, tracker_state
 from samhq.video.segmenter import VideoSegmenter
 from samhq.video.stream import OnError, VideoTracker
 
@@ -60,7 +59,7 @@ class SearchFollower:
         """
         tracker = self._tracker = self._segmenter.tracker(**self._options)
         if after is not None:
-            restore(tracker.state, after["objects"])
+            tracker.state.restore(after["objects"])
             tracker.labels |= after["labels"]
             self._last, self._next = after["frame"], after["next"]
         if self._last + 1 >= len(self._source):
@@ -73,7 +72,7 @@ class SearchFollower:
     def position(self) -> dict[str, Any]:
         """The last frame, the frame of the next search, and the objects' memories."""
         assert self._tracker is not None
-        state = {"objects": tracker_state(self._tracker.state), "labels": dict(self._tracker.labels)}
+        state = {"objects": self._tracker.state.saved(), "labels": dict(self._tracker.labels)}
         return {"frame": self._last, "next": self._next, **state}
 
     def _looks_at(self, index: int) -> bool:

@@ -12,6 +12,7 @@ from samhq.device import as_device, as_dtype
 from samhq.errors import PromptError
 from samhq.model.sam import Sam
 from samhq.options import one_of
+from samhq.video.following import MemoryFollowing
 from samhq.video.follows import check_follows
 from samhq.video.frames import open_frames
 from samhq.video.memory import Corrections, Keep, TrackOptions
@@ -63,7 +64,7 @@ class VideoSegmenter:
         options = TrackOptions(corrections=corrections, keep=keep, fill_holes=fill_holes, max_prompted=max_prompted)
         mode = self.model.hq_mode(hq)
         tracker = ObjectTracker(self.model, options, memory_dtype=self.memory_dtype, hq=mode)
-        return VideoTracker(tracker, overlap=overlap)
+        return VideoTracker(MemoryFollowing(tracker), overlap=overlap)
 
     def track(
         self,

@@ -5,28 +5,20 @@ Pictures' coordinates in, masks at the video's size out. Keeps no frames but the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import torch
-from jaxtyping import Float
-from torch import Tensor
 
-from samhq.config import BOTTOM_RIGHT, TOP_LEFT
 from samhq.errors import ImageError, PromptError
 from samhq.image.inputs import BoxInput, LabelsInput, MaskInput, PointsInput
 from samhq.image.read import read_image
-from samhq.model.sam2.memory import at_model_side
 from samhq.results.prompt import Prompt, as_prompts
-from samhq.results.prompt_arrays import mask_array, mask_logits, prompt_arrays
 from samhq.results.prompt_boxes import boxes_in_picture
+from samhq.video.following import Following, Seen
 from samhq.video.frames import FrameSource, Numbered, open_frames
-from samhq.video.memory import Remembered
 from samhq.video.prompts import VideoPrompt, naming_prompt
 from samhq.video.result import FrameMasks
-from samhq.video.tracker import Clicks, EncodedFrame, ObjectTracker, absent_logits, at_video_size, square_mask
 
 #: Called with a frame that cannot be decoded; without it tracking stops there.
 OnError = Callable[[int, ImageError], None]
@@ -39,22 +31,17 @@ class VideoTracker:
     the order of frames, so objects may be added while frames come.
     """
 
-    def __init__(self, tracker: ObjectTracker, *, overlap: bool = True) -> None:
-        self._tracker = tracker
+    def __init__(self, following: Following, *, overlap: bool = True) -> None:
+        self.state = following  #: How objects are followed, with all that is known about them.
         self._overlap = overlap
         self._waiting: list[VideoPrompt] = []  # For frames that have not come yet.
-        self._seen: EncodedFrame | None = None
+        self._seen: Seen | None = None
         self.labels: dict[int, str | None] = {}
 
     @property
     def ids(self) -> list[int]:
         """The objects with prompts on frames that have come."""
-        return list(self._tracker.objects)
-
-    @property
-    def state(self) -> ObjectTracker:
-        """The objects' memories."""
-        return self._tracker
+        return list(self.state.objects)
 
     def prompt(
         self,
@@ -88,16 +75,7 @@ class VideoTracker:
             self._waiting.append(prompt)
             return None
         self._apply(frame, prompt)
-        tracker = self._tracker
-        remembered = {number: tracked.at(frame.index) for number, tracked in tracker.objects.items()}
-        none = Remembered(
-            absent_logits(tracker.model.config.grid, tracker.model.device),
-            tracker.model.no_obj_ptr,
-            torch.full((1, 1), -torch.inf, device=tracker.model.device),
-        )
-        return self._masks(
-            frame, {number: none if tracked is None else tracked for number, tracked in remembered.items()}
-        )
+        return self._masks(frame, {number: one.at(frame.index) for number, one in self.state.objects.items()})
 
     def remove(self, object_id: int) -> None:
         """Stops following an object.
@@ -106,7 +84,7 @@ class VideoTracker:
             PromptError: there is no such object.
         """
         self._waiting = [prompt for prompt in self._waiting if prompt.object != object_id]
-        self._tracker.remove(object_id)
+        self.state.remove(object_id)
 
     def track(
         self,
@@ -151,7 +129,7 @@ class VideoTracker:
         A frame has masks only of objects whose first prompt comes later. `before` begins with the frame before that
         one. Raises as `track`.
         """
-        first = {number: min(tracked.memory.prompted) for number, tracked in self._tracker.objects.items()}
+        first = {number: min(tracked.prompts_in_memory) for number, tracked in self.state.objects.items()}
         start = (max(first.values(), default=0) if before is None else before) - 1
         if start >= 0:
             numbered = open_frames(frames).frames(start, reverse=True)
@@ -180,36 +158,24 @@ class VideoTracker:
 
     def _step(self, index: int, image: np.ndarray, *, reverse: bool, only: Collection[int] | None) -> FrameMasks:
         """One frame: prompts for it, then all objects on it."""
-        frame = self._seen = self._tracker.encode(image, index)
+        frame = self._seen = self.state.encode(image, index)
         here = [prompt for prompt in self._waiting if prompt.frame in (None, index)]
         self._waiting = [prompt for prompt in self._waiting if prompt.frame not in (None, index)]
         for prompt in here:
             self._apply(frame, prompt)
-        self._tracker.remember()
-        return self._masks(frame, self._tracker.follow(frame, reverse=reverse, only=only))
+        self.state.remember()
+        return self._masks(frame, self.state.follow(frame, reverse=reverse, only=only))
 
-    def _apply(self, seen: EncodedFrame, prompt: VideoPrompt) -> None:
+    def _apply(self, seen: Seen, prompt: VideoPrompt) -> None:
         with naming_prompt(prompt, seen.index):
             name = f"Object {prompt.object} on frame {seen.index}"
-            (own,) = boxes_in_picture([prompt.prompt], seen.frame.original_hw, name)
-            mask, clicks = _in_model_pixels(own, seen)
-        if mask is not None:
-            self._tracker.mask(seen, prompt.object, mask)
-        if clicks is not None:
-            more = prompt.prompt.box is None and prompt.prompt.mask is None
-            self._tracker.click(seen, prompt.object, clicks, more=more)
+            (own,) = boxes_in_picture([prompt.prompt], seen.image.shape[:2], name)
+            self.state.prompt(seen, prompt.object, own)
         if prompt.label is not None or prompt.object not in self.labels:
             self.labels[prompt.object] = prompt.label
 
-    @torch.inference_mode()
-    def _masks(self, seen: EncodedFrame, found: dict[int, Remembered]) -> FrameMasks:
-        height, width = seen.frame.original_hw
-        masks, scores = np.zeros((0, height, width), bool), np.zeros(0, np.float32)
-        if found:
-            logits = torch.cat([remembered.logits for remembered in found.values()])
-            masks = (at_video_size(logits, seen.frame, overlap=self._overlap)[:, 0] > 0).cpu().numpy()
-            score = torch.cat([remembered.object_score for remembered in found.values()])
-            scores = score[:, 0].float().sigmoid().cpu().numpy()
+    def _masks(self, seen: Seen, found: Mapping[int, Any]) -> FrameMasks:
+        masks, scores = self.state.shown(seen, list(found.values()), overlap=self._overlap)
         names = tuple(self.labels.get(number) for number in found)
         return FrameMasks(seen.index, seen.image, tuple(found), masks, scores, names)
 
@@ -233,7 +199,7 @@ class VideoTracker:
             yield index, image.copy() if isinstance(picture, np.ndarray) else image
 
     def _prompted(self) -> set[int]:
-        return {number for tracked in self._tracker.objects.values() for number in tracked.memory.prompted}
+        return {number for tracked in self.state.objects.values() for number in tracked.prompts_in_memory}
 
     def _check_none_waits(self) -> None:
         """Checks that all prompts found their frames.
@@ -247,27 +213,3 @@ class VideoTracker:
                 f"Expected frame {prompt.frame}, where object {prompt.object} is prompted, to come; it did not. Frames "
                 "are counted from 0; a frame that has passed needs a new pass, track(..., start=...)."
             )
-
-
-def _in_model_pixels(prompt: Prompt, seen: EncodedFrame) -> tuple[Float[Tensor, "S S"] | None, Clicks | None]:
-    """A prompt's mask at the model's side, and its points with the corners of its box before them.
-
-    Raises:
-        PromptError: wrong shapes, ranges, order or labels.
-    """
-    frame, mask = seen.frame, None
-    if prompt.mask is not None:
-        low = mask_logits(prompt.mask, frame)
-        given = mask_array(prompt.mask, frame.original_hw)
-        if given.dtype == np.bool_:
-            mask = square_mask(torch.from_numpy(given).float(), frame.side)
-        else:
-            mask = (at_model_side(torch.from_numpy(low)[None], frame.side)[0, 0] > 0).float()
-    if prompt.points is None and prompt.box is None and mask is not None:
-        return mask, None
-    arrays = prompt_arrays([replace(prompt, mask=None)], frame)
-    clicks = Clicks(torch.from_numpy(arrays.points[0]), torch.from_numpy(arrays.labels[0]))
-    if arrays.boxes is not None:
-        corners = torch.from_numpy(arrays.boxes).reshape(2, 2)
-        clicks = Clicks(corners, torch.tensor([TOP_LEFT, BOTTOM_RIGHT])) + clicks
-    return mask, clicks

@@ -90,6 +90,11 @@ class TrackedObject:
         return waiting.answer if waiting else self.memory.at(frame)
 
     @property
+    def prompts_in_memory(self) -> Collection[int]:
+        """The prompted frames that later frames use."""
+        return self.memory.prompted
+
+    @property
     def prompted_frames(self) -> set[int]:
         """Frames with prompts."""
         return {*self.clicks, *self.masks}
