@@ -113,7 +113,6 @@ def test_boxes_of_each_frame_go_to_any_model(tmp_path: Path, clip: Path) -> None
         ([], "got 0 of these"),
         (["--point", "1,1", "--boxes", "b.txt"], "got 2 of these"),
         (["--box", "1,1,5,5", "--box", "1,1,5,5", "--point", "1,1"], "one --box beside"),
-        (["--point", "1,1"], "Expected --model"),
         (["--point", "1,1", "--frame", "8", "--model", "WEIGHTS"], "from 0 to 7"),
         (["--point", "99,1", "--model", "WEIGHTS"], "Object 1 on frame 0"),
     ],

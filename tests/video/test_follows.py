@@ -4,11 +4,12 @@ import pytest
 
 from samhq.errors import ConfigError
 from samhq.model.sam import Sam
-from samhq.video.follows import check_follows
+from samhq.video.follows import check_follows, follows_with_memory
 from tests.video import small
 
 
-def test_only_models_with_memory_follow_objects(hq: Sam) -> None:
+def test_only_models_with_memory_pass(hq: Sam) -> None:
     assert check_follows(small.shared()) is small.shared()
-    with pytest.raises(ConfigError, match=r"follows objects.*tiny_hq.*single pictures"):
+    assert not follows_with_memory(hq)
+    with pytest.raises(ConfigError, match=r"memory of frames.*tiny_hq.*load_video_model"):
         check_follows(hq)

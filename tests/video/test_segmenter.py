@@ -115,10 +115,12 @@ def test_memory_of_a_process_stays_flat_over_2000_frames(segmenter: VideoSegment
     assert used[1999] - used[299] < 8 << 20  # keeping 1,700 frames would take 120 MB, their masks alone 40 MB
 
 
-def test_a_model_for_pictures_is_refused(tmp_path: Path) -> None:
-    save_model(tiny.shared(tiny.HQ), tmp_path / "pictures.safetensors")
-    with pytest.raises(ConfigError, match="follows objects"):
-        load_video_model(tmp_path / "pictures.safetensors", device="cpu")
+def test_a_model_for_pictures_follows_by_matching_and_has_no_options_of_memory() -> None:
+    segmenter = VideoSegmenter(tiny.shared(tiny.HQ))
+    found = list(segmenter.track(small.images(3), [VideoPrompt(1, 0, Prompt(box=small.BOX))]))
+    assert [frame.masks.shape for frame in found] == [(1, 40, 60)] * 3
+    with pytest.raises(ConfigError, match=r"tiny_hq has no memory.*fill_holes=3"):
+        segmenter.tracker(fill_holes=3)
 
 
 def test_a_model_is_loaded_by_its_file(tmp_path: Path) -> None:

@@ -105,8 +105,8 @@ class VideoModelFlags:
     """Which model follows the objects, on which device, in which number type."""
 
     model: Annotated[str | None, Parameter(alias="-m")] = None
-    """A SAM 2 or HQ-SAM 2: a name from `samhq models`, a weights file, a folder or a hub id. With --boxes any
-    model. [default with --boxes: the starter in the package]"""
+    """A name from `samhq models`, a weights file, a folder or a hub id. SAM 2 and HQ-SAM 2 follow objects with their
+    memory, other models by matching features. [default: the starter in the package]"""
 
     hq: Literal["auto", "add", "only", "off"] = "auto"
     """Add the HQ logits to SAM's, use them alone, or leave them out. auto: add them if the model has them."""
@@ -182,7 +182,6 @@ def track(
     """Follow objects through a video and write their masks for every frame.
 
     For example: samhq track clip.mp4 --box 10,20,300,400 --output out
-    --model sam2.1_hiera_tiny
 
     With --text "person, red car" a detector finds objects on --frame, and with
     --every again on later frames. --like x0,y0,x1,y1 finds objects like the one in
@@ -242,11 +241,6 @@ def _follower(
     from samhq.video.segmenter import load_video_model
 
     prompts = [] if text.wanted else prompt.read()
-    if model.model is None:
-        raise ConfigError(
-            "Expected --model with a SAM 2 or HQ-SAM 2, such as sam2.1_hiera_tiny, got none. The starter in the "
-            "package sees single pictures only. It works with --boxes FILE."
-        )
     for one in prompts:
         source.check(one.frame or 0)
     if text.wanted and how.direction != "forward":

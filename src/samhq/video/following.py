@@ -28,7 +28,7 @@ Shown = tuple[Bool[np.ndarray, "P H W"], Float32[np.ndarray, " P"]]
 
 
 @runtime_checkable
-class Seen(Protocol):
+class VideoFrame(Protocol):
     """A frame that came, with its number."""
 
     @property

@@ -1,21 +1,28 @@
-"""Which models can follow objects through a video."""
+"""Which models follow objects with a memory of earlier frames."""
 
 from __future__ import annotations
+
+from typing import TypeGuard
 
 from samhq.errors import ConfigError
 from samhq.model.sam import Sam
 from samhq.model.sam2.sam2 import Sam2
 
 
+def follows_with_memory(model: Sam) -> TypeGuard[Sam2]:
+    """Whether the model is a SAM 2 with memory."""
+    return isinstance(model, Sam2) and model.config.memory is not None
+
+
 def check_follows(model: Sam) -> Sam2:
     """The model, where it is a SAM 2 with memory.
 
     Raises:
-        ConfigError: it sees single pictures only.
+        ConfigError: it has no memory.
     """
-    if not isinstance(model, Sam2) or model.config.memory is None:
+    if not follows_with_memory(model):
         raise ConfigError(
-            f"Expected a model that follows objects, such as sam2.1_hiera_tiny, got {model.config.name}, which sees "
-            "single pictures. Load another, or give boxes for every frame: samhq track --boxes."
+            f"Expected a model with a memory of frames, such as sam2.1_hiera_tiny, got {model.config.name}. Load "
+            "another, or use samhq.load_video_model, which follows objects with any model."
         )
     return model

@@ -9,12 +9,14 @@ import torch
 
 from samhq.config import HQMode
 from samhq.device import as_device, as_dtype
-from samhq.errors import PromptError
+from samhq.errors import ConfigError, PromptError
+from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam
 from samhq.options import one_of
 from samhq.video.following import MemoryFollowing
-from samhq.video.follows import check_follows
+from samhq.video.follows import follows_with_memory
 from samhq.video.frames import open_frames
+from samhq.video.matching_tracker import MatchingFollowing
 from samhq.video.memory import Corrections, Keep, TrackOptions
 from samhq.video.prompts import VideoPrompt, check_once
 from samhq.video.result import FrameMasks
@@ -26,14 +28,18 @@ Direction = Literal["forward", "backward", "both"]
 
 
 class VideoSegmenter:
-    """SAM 2 or HQ-SAM 2 for videos: `track` follows prompted objects; `tracker` takes prompts while frames come."""
+    """A model for videos: `track` follows prompted objects; `tracker` takes prompts while frames come.
+
+    SAM 2 and HQ-SAM 2 follow with their memory. All other models follow by matching their features of frames.
+    """
 
     def __init__(self, model: Sam, *, memory_dtype: str | torch.dtype = "bfloat16") -> None:
-        self.model = check_follows(model).eval()
+        self.model = model.eval()
         self.memory_dtype = as_dtype(memory_dtype)
 
     def __repr__(self) -> str:
-        return f"VideoSegmenter({self.name}, {self.model.device}, {self.model.dtype}, memory {self.memory_dtype})"
+        way = f"memory {self.memory_dtype}" if follows_with_memory(self.model) else "matching"
+        return f"VideoSegmenter({self.name}, {self.model.device}, {self.model.dtype}, {way})"
 
     @property
     def name(self) -> str:
@@ -59,12 +65,21 @@ class VideoSegmenter:
         low-resolution mask. `max_prompted` is the number of prompted frames that a frame uses. `hq` as in
         `Segmenter.segment`.
 
-        Raises: ConfigError: an unknown choice, or an HQ mask from a plain SAM 2.
+        Models without memory have `overlap` and `hq` only.
+
+        Raises: ConfigError: an unknown choice, one that the model does not have, or an HQ mask from a plain model.
         """
         options = TrackOptions(corrections=corrections, keep=keep, fill_holes=fill_holes, max_prompted=max_prompted)
-        mode = self.model.hq_mode(hq)
-        tracker = ObjectTracker(self.model, options, memory_dtype=self.memory_dtype, hq=mode)
-        return VideoTracker(MemoryFollowing(tracker), overlap=overlap)
+        mode, model = self.model.hq_mode(hq), self.model
+        if follows_with_memory(model):
+            tracker = ObjectTracker(model, options, memory_dtype=self.memory_dtype, hq=mode)
+            return VideoTracker(MemoryFollowing(tracker), overlap=overlap)
+        if options != TrackOptions():
+            raise ConfigError(
+                f"Expected corrections, keep, fill_holes and max_prompted as they are by default, because {self.name} "
+                f"has no memory of frames; got {options}. Leave them out, or load a SAM 2."
+            )
+        return VideoTracker(MatchingFollowing(Segmenter(model), hq=mode), overlap=overlap)
 
     def track(
         self,
@@ -99,19 +114,19 @@ class VideoSegmenter:
 
 
 def load_video_model(
-    source: Any,
+    source: Any = None,
     *,
     device: str | torch.device | None = None,
     dtype: str | torch.dtype = "float32",
     memory_dtype: str | torch.dtype = "bfloat16",
 ) -> VideoSegmenter:
-    """A model ready to follow objects: a published name of SAM 2 or HQ-SAM 2, a file, a folder or a hub id.
+    """A model ready to follow objects: a published name, a file, a folder or a hub id; without one the starter.
 
-    `device` and `dtype` as in `samhq.load`. `memory_dtype` is the type of stored memories: "bfloat16", as in the
-    original, or "float32".
+    `device` and `dtype` as in `samhq.load`. `memory_dtype` is the type of SAM 2's stored memories: "bfloat16", as in
+    the original, or "float32".
 
     Raises:
-        ConfigError: an unknown name, device or dtype, or a model that only sees pictures.
+        ConfigError: an unknown name, device or dtype.
         CheckpointError: the file cannot be read or downloaded, or does not fit.
     """
     from samhq.checkpoint.load import load_model

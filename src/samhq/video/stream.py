@@ -15,7 +15,7 @@ from samhq.image.inputs import BoxInput, LabelsInput, MaskInput, PointsInput
 from samhq.image.read import read_image
 from samhq.results.prompt import Prompt, as_prompts
 from samhq.results.prompt_boxes import boxes_in_picture
-from samhq.video.following import Following, Seen
+from samhq.video.following import Following, VideoFrame
 from samhq.video.frames import FrameSource, Numbered, open_frames
 from samhq.video.prompts import VideoPrompt, naming_prompt
 from samhq.video.result import FrameMasks
@@ -35,7 +35,7 @@ class VideoTracker:
         self.state = following  #: How objects are followed, with all that is known about them.
         self._overlap = overlap
         self._waiting: list[VideoPrompt] = []  # For frames that have not come yet.
-        self._seen: Seen | None = None
+        self._seen: VideoFrame | None = None
         self.labels: dict[int, str | None] = {}
 
     @property
@@ -166,7 +166,7 @@ class VideoTracker:
         self.state.remember()
         return self._masks(frame, self.state.follow(frame, reverse=reverse, only=only))
 
-    def _apply(self, seen: Seen, prompt: VideoPrompt) -> None:
+    def _apply(self, seen: VideoFrame, prompt: VideoPrompt) -> None:
         with naming_prompt(prompt, seen.index):
             name = f"Object {prompt.object} on frame {seen.index}"
             (own,) = boxes_in_picture([prompt.prompt], seen.image.shape[:2], name)
@@ -174,7 +174,7 @@ class VideoTracker:
         if prompt.label is not None or prompt.object not in self.labels:
             self.labels[prompt.object] = prompt.label
 
-    def _masks(self, seen: Seen, found: Mapping[int, Any]) -> FrameMasks:
+    def _masks(self, seen: VideoFrame, found: Mapping[int, Any]) -> FrameMasks:
         masks, scores = self.state.shown(seen, list(found.values()), overlap=self._overlap)
         names = tuple(self.labels.get(number) for number in found)
         return FrameMasks(seen.index, seen.image, tuple(found), masks, scores, names)

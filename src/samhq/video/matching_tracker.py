@@ -1,0 +1,315 @@
+"""Follows objects with any model for pictures: features show where an object went, and the model paints its mask there.
+
+The box of the place is the prompt. For models with memory, `tracker` is better.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from samhq.config import HQMode
+from samhq.errors import PromptError, did_you_mean
+from samhq.image.boxes import boxes_from_masks
+from samhq.image.read import as_array
+from samhq.inference.segment import EncodedImage, Segmenter
+from samhq.results.prompt import Prompt
+from samhq.results.prompt_arrays import mask_array
+from samhq.shapes import Bool, Float32, UInt8
+from samhq.video.matching import Reference, matching_features, propagate, shares_of
+
+_RECENT = 4  #: Tracked frames that a frame is compared with, beside prompted ones.
+_PROMPTED = 3  #: Prompted frames that a frame is compared with.
+_PROMPT_REACH = 20  #: Cells that an object may be away from its place on a prompted frame.
+_SURE, _LIKELY = 0.5, 0.3  #: Shares above which a cell is object, or may be.
+_PART = 0.15  #: Least size of a part of an object, beside its largest part.
+_MARGIN, _GATE = 0.5, 1.5  #: Cells that the box has more than the place, and that a mask may have.
+_FINE = 4  #: Steps within a cell at which places are looked at.
+
+
+@dataclass(eq=False)
+class MatchedFrame:
+    """A frame with the model's features, which are computed when they are first needed."""
+
+    index: int
+    image: UInt8[np.ndarray, "H W 3"]
+    segmenter: Segmenter
+
+    @cached_property
+    def encoded(self) -> EncodedImage:
+        """The frame, ready for prompts."""
+        return self.segmenter.encode(self.image)
+
+    @cached_property
+    def features(self) -> Float[Tensor, "c h w"]:
+        """The features of its cells."""
+        return matching_features(self.encoded.embedding, self.encoded.frame)
+
+
+@dataclass(frozen=True, eq=False)
+class Matched:
+    """An object on a frame: its mask, the mask's predicted IoU (0 without a mask), shares and features of cells."""
+
+    mask: Bool[np.ndarray, "H W"]
+    score: float
+    shares: Float[Tensor, "h w"]
+    features: Float[Tensor, "c h w"]
+
+
+@dataclass
+class MatchedObject:
+    """One object: its masks on prompted frames and on the last tracked ones, and prompts by frame."""
+
+    prompted: dict[int, Matched] = field(default_factory=dict)
+    tracked: dict[int, Matched] = field(default_factory=dict)
+    prompts: dict[int, Prompt] = field(default_factory=dict)
+    reverse: bool = False  #: Whether `tracked` is from a pass backward in time.
+
+    def at(self, frame: int) -> Matched | None:
+        """The object's latest mask on a frame."""
+        return self.prompted.get(frame) or self.tracked.get(frame)
+
+    @property
+    def prompts_in_memory(self) -> Collection[int]:
+        """The prompted frames that later frames use."""
+        return self.prompted
+
+    def references(self, frame: int) -> dict[int, int]:
+        """The frames to compare a frame with, and the reach in cells on each."""
+        seen = {number: abs(number - frame) for number, one in self.tracked.items() if one.mask.any()}
+        near = sorted(seen, key=lambda number: seen[number])[:_RECENT]
+        since = min([abs(number - frame) for number in (*near, *self.prompted)])
+        prompted = sorted(self.prompted, key=lambda number: abs(number - frame))[:_PROMPTED]
+        return {number: max(_PROMPT_REACH, _reach(since)) for number in prompted} | {
+            number: _reach(seen[number]) for number in near
+        }
+
+    def forget_far(self, frame: int) -> None:
+        """Keeps the tracked masks that the next frame needs, and that of this frame."""
+        used = [number for number in self.references(frame) if number in self.tracked]
+        self.tracked = {number: one for number, one in self.tracked.items() if number in (*used, frame)}
+
+
+def _reach(frames: int) -> int:
+    """How many cells an object may move in so many frames."""
+    return 4 + 2 * frames
+
+
+class MatchingFollowing:
+    """Follows objects, known by any integers, with a model for pictures."""
+
+    def __init__(self, segmenter: Segmenter, *, hq: HQMode | None = None) -> None:
+        self.segmenter, self.hq = segmenter, hq
+        self.objects: dict[int, MatchedObject] = {}
+
+    def encode(self, image: UInt8[np.ndarray, "H W 3"], index: int) -> MatchedFrame:
+        """The frame with this number; the encoder runs when its features are first needed."""
+        return MatchedFrame(index, image, self.segmenter)
+
+    def prompt(self, seen: MatchedFrame, object_id: int, prompt: Prompt) -> None:
+        """Sets the object's mask on a frame. Points alone correct the mask that is there; a mask alone becomes it.
+
+        Raises:
+            PromptError: wrong shapes, ranges, order or labels.
+        """
+        tracked = self.objects.get(object_id, MatchedObject())
+        whole = _completed(prompt, tracked.prompts.get(seen.index), tracked.at(seen.index))
+        mask, score = self._painted(seen, whole)
+        tracked.prompts[seen.index] = whole
+        tracked.prompted[seen.index] = _matched(seen, mask, score)
+        tracked.tracked.pop(seen.index, None)
+        self.objects[object_id] = tracked
+
+    def remember(self) -> None:
+        """Does nothing: prompts are in memory at once."""
+
+    @torch.inference_mode()
+    def follow(
+        self, seen: MatchedFrame, *, reverse: bool = False, only: Collection[int] | None = None
+    ) -> dict[int, Matched]:
+        """The objects on the next frame; `only` leaves out all other objects. Prompted frames keep their masks."""
+        chosen = {number: one for number, one in self.objects.items() if only is None or number in only}
+        for tracked in chosen.values():
+            if tracked.reverse != reverse:
+                tracked.tracked, tracked.reverse = {}, reverse
+        new = {number: one for number, one in chosen.items() if seen.index not in one.prompted}
+        for number, found in self._found(seen, new).items():
+            new[number].tracked[seen.index] = found
+            new[number].forget_far(seen.index)
+        return {number: answer for number, one in chosen.items() if (answer := one.at(seen.index)) is not None}
+
+    def shown(
+        self, seen: MatchedFrame, answers: Sequence[Matched | None], *, overlap: bool
+    ) -> tuple[Bool[np.ndarray, "P H W"], Float32[np.ndarray, " P"]]:
+        """Masks at the video's size with their predicted IoU, 0 for an object that was not found."""
+        size = seen.image.shape[:2]
+        masks = np.zeros((len(answers), *size), bool)
+        scores = np.array([0.0 if answer is None else answer.score for answer in answers], np.float32)
+        for row, answer in enumerate(answers):
+            if answer is not None:
+                masks[row] = answer.mask
+        if not overlap and (masks.sum(0) > 1).any():
+            shares = [torch.zeros(1, 1) if answer is None else answer.shares.cpu() for answer in answers]
+            large = torch.stack([_resized(share, size) for share in shares])
+            best = torch.where(torch.from_numpy(masks), large, -1).argmax(0).numpy()
+            masks &= best == np.arange(len(masks))[:, None, None]
+        return masks, scores
+
+    def remove(self, object_id: int) -> None:
+        """Forgets an object.
+
+        Raises:
+            PromptError: there is no such object.
+        """
+        if object_id not in self.objects:
+            known = did_you_mean(str(object_id), map(str, self.objects))
+            raise PromptError(f"Expected the number of an object, got {object_id}. {known}")
+        del self.objects[object_id]
+
+    def saved(self) -> dict[int, dict[str, Any]]:
+        """The objects' masks and features as plain values and tensors."""
+        return {
+            number: {
+                "prompted": {frame: _values(one) for frame, one in tracked.prompted.items()},
+                "tracked": {frame: _values(one) for frame, one in tracked.tracked.items()},
+                "reverse": tracked.reverse,
+            }
+            for number, tracked in self.objects.items()
+        }
+
+    def restore(self, state: dict[int, dict[str, Any]]) -> None:
+        """Replaces the objects by those of `saved`."""
+        place = self.segmenter.model.device
+        self.objects = {
+            number: MatchedObject(
+                {frame: _from_values(values, place) for frame, values in saved["prompted"].items()},
+                {frame: _from_values(values, place) for frame, values in saved["tracked"].items()},
+                reverse=saved["reverse"],
+            )
+            for number, saved in state.items()
+        }
+
+    def _painted(self, seen: MatchedFrame, prompt: Prompt) -> tuple[np.ndarray, float]:
+        if prompt.mask is not None and prompt.points is None and prompt.box is None:
+            given = mask_array(prompt.mask, seen.image.shape[:2])
+            if given.dtype == np.bool_:
+                return given, 1.0
+        result = self.segmenter.segment(seen.encoded, prompts=[prompt], hq=self.hq)
+        return result.masks[0], float(result.scores[0])
+
+    def _found(self, seen: MatchedFrame, objects: Mapping[int, MatchedObject]) -> dict[int, Matched]:
+        """The objects' masks on the frame; an object that is not there has an empty one."""
+        size = seen.image.shape[:2]
+        places = {number: object_place(shares, size) for number, shares in self._shares(seen, objects).items()}
+        there = {number: place for number, place in places.items() if place is not None}
+        nothing = _matched(seen, np.zeros(size, bool), 0.0) if len(there) < len(objects) else None
+        found = {number: nothing for number in objects if number not in there and nothing is not None}
+        if there:
+            prompts = [Prompt(box=place.box) for place in there.values()]
+            result = self.segmenter.segment(seen.encoded, prompts=prompts, multimask=False, hq=self.hq)
+            for row, (number, place) in enumerate(there.items()):
+                mask = result.masks[row] & place.gate
+                found[number] = _matched(seen, mask, float(result.scores[row]) if mask.any() else 0.0)
+        return found
+
+    def _shares(self, seen: MatchedFrame, objects: Mapping[int, MatchedObject]) -> dict[int, Float[Tensor, "h w"]]:
+        """Where the objects are; objects with the same reference frames are looked for together."""
+        groups: dict[tuple[tuple[int, int], ...], list[int]] = {}
+        for number, tracked in objects.items():
+            groups.setdefault(tuple(sorted(tracked.references(seen.index).items())), []).append(number)
+        found: dict[int, Float[Tensor, "h w"]] = {}
+        for frames, numbers in groups.items():
+            references = []
+            for frame, reach in frames:
+                answers = [answer for number in numbers if (answer := objects[number].at(frame)) is not None]
+                shares = torch.stack([answer.shares for answer in answers])
+                references.append(Reference(answers[0].features, shares, reach))
+            found |= dict(zip(numbers, propagate(seen.features, references), strict=True))
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class ObjectPlace:
+    """Where an object is: its box (x0, y0, x1, y1), and the pixels that may belong to it."""
+
+    box: tuple[float, float, float, float]
+    gate: Bool[np.ndarray, "H W"]
+
+
+def object_place(shares: Float[Tensor, "h w"], size_hw: tuple[int, int]) -> ObjectPlace | None:
+    """The place of an object with these shares of cells on a frame; None if no cell is surely object.
+
+    Parts far smaller than the largest one are left out.
+    """
+    from scipy import ndimage
+
+    height, width = size_hw
+    fine_hw = shares.shape[0] * _FINE, shares.shape[1] * _FINE
+    fine = _resized(shares.cpu(), fine_hw).numpy()
+    parts, count = ndimage.label(fine > _SURE)
+    if not count:
+        return None
+    sizes = np.bincount(parts.ravel())
+    sizes[0] = 0
+    around = boxes_from_masks((sizes >= _PART * sizes.max())[parts])
+    margin = _MARGIN * _FINE
+    x, y = width / fine_hw[1], height / fine_hw[0]
+    box = (
+        max(0.0, (around[0] - margin) * x),
+        max(0.0, (around[1] - margin) * y),
+        min(float(width), (around[2] + 1 + margin) * x),
+        min(float(height), (around[3] + 1 + margin) * y),
+    )
+    near = ndimage.binary_dilation(fine > _LIKELY, iterations=round(_GATE * _FINE))
+    return ObjectPlace(box, _resized(torch.from_numpy(near).float(), size_hw).numpy() > 0.5)
+
+
+def _resized(values: Float[Tensor, "h w"], size_hw: tuple[int, int]) -> Float[Tensor, "H W"]:
+    return F.interpolate(values[None, None], size=size_hw, mode="bilinear")[0, 0]
+
+
+def _matched(seen: MatchedFrame, mask: np.ndarray, score: float) -> Matched:
+    rows, columns = seen.features.shape[1:]
+    shares = shares_of(mask, (rows, columns)).to(seen.features.device)
+    return Matched(mask, score, shares, seen.features)
+
+
+def _completed(prompt: Prompt, before: Prompt | None, answer: Matched | None) -> Prompt:
+    """A prompt of points alone with the frame's earlier prompt, or else with a box around the mask that it corrects."""
+    if prompt.points is None or prompt.box is not None or prompt.mask is not None:
+        return prompt
+    points, labels = _clicks(prompt)
+    if before is not None:
+        earlier, earlier_labels = _clicks(before)
+        return replace(
+            before, points=np.concatenate([earlier, points]), labels=np.concatenate([earlier_labels, labels])
+        )
+    if answer is None or not answer.mask.any():
+        return prompt
+    x0, y0, x1, y1 = boxes_from_masks(answer.mask)
+    corners = np.concatenate([points[labels == 1], [[x0, y0], [x1 + 1, y1 + 1]]])
+    return replace(prompt, box=[*corners.min(0), *corners.max(0)])
+
+
+def _clicks(prompt: Prompt) -> tuple[Float32[np.ndarray, "N 2"], np.ndarray]:
+    """The points of a prompt, possibly none, and their labels."""
+    points = np.zeros((0, 2), np.float32) if prompt.points is None else as_array(prompt.points).reshape(-1, 2)
+    labels = np.ones(len(points), int) if prompt.labels is None else as_array(prompt.labels).reshape(-1)
+    return points.astype(np.float32), labels
+
+
+def _values(one: Matched) -> tuple[Any, ...]:
+    return torch.from_numpy(one.mask), one.score, one.shares, one.features
+
+
+def _from_values(values: tuple[Any, ...], place: torch.device) -> Matched:
+    mask, score, shares, features = values
+    return Matched(mask.numpy(), score, shares.to(place), features.to(place))
