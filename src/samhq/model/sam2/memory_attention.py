@@ -7,17 +7,20 @@ Source: Ravi et al., SAM 2 (arXiv 2408.00714), section 4 and appendix D.1.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from math import isqrt
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from samhq.model.layers import unrecorded
+from samhq.model.layers import unrecorded, untouched
 from samhq.model.sam2.positions import rotated, rotation_table, sine_grid
+from samhq.model.sam2.weighted_sums import Block, weighted_sums, whole_blocks
 
-#: Most attention logits in memory at a time if no gradients are recorded (16 MB in float32).
+#: Most attention logits in memory at a time where softmax needs the maximum of whole rows (16 MB in float32).
 LOGIT_BUDGET = 1 << 22
 
 
@@ -53,27 +56,81 @@ class RotaryAttention(nn.Module):
         unplaced: int = 0,
     ) -> Float[Tensor, "P L C"]:
         """Attended values. The last `unplaced` keys have no position; the others are maps of L keys each."""
-        queries, keys = rotated(self.q_proj(q), table), self.k_proj(k)
-        maps = keys[:, : keys.shape[1] - unplaced].unflatten(1, (-1, table.shape[0]))
-        placed = rotated(maps, table).flatten(1, 2)
-        keys = torch.cat([placed, keys[:, keys.shape[1] - unplaced :]], dim=1) if unplaced else placed
+        queries = rotated(self.q_proj(q), table)
         if unrecorded(q):
-            return self.out_proj(self.v_proj(_in_pieces(queries, keys, v)))
+            return self.out_proj(self.v_proj(self._weighted(queries * queries.shape[2] ** -0.5, k, v, table, unplaced)))
         dropout = self.dropout if self.training else 0.0
+        keys = self._keys(k, table, unplaced)
         return self.out_proj(F.scaled_dot_product_attention(queries, keys, self.v_proj(v), dropout_p=dropout))
+
+    def _keys(self, k: Float[Tensor, "P M c"], table: Float[Tensor, "L d 2"], unplaced: int) -> Float[Tensor, "P M C"]:
+        """The projected keys; those with a position are rotated."""
+        keys, placed = self.k_proj(k), k.shape[1] - unplaced
+        maps = rotated(keys[:, :placed].unflatten(1, (-1, table.shape[0])), table).flatten(1, 2)
+        return torch.cat([maps, keys[:, placed:]], dim=1) if unplaced else maps
+
+    def _weighted(
+        self,
+        queries: Float[Tensor, "P L C"],
+        k: Float[Tensor, "P M c"],
+        v: Float[Tensor, "P M c"],
+        table: Float[Tensor, "L d 2"],
+        unplaced: int,
+    ) -> Float[Tensor, "P L c"]:
+        """The attended values before their projection.
+
+        Weights add up to 1, so values may be projected after the sum: memories have a quarter of the channels.
+        """
+        if queries.dtype == torch.float32:
+            blocks = (list(self._blocks(k[p], v[p], table, unplaced)) for p in range(len(k)))
+            found = [weighted_sums(*pair) for pair in zip(queries, blocks, strict=True)]
+            if all(sums is not None for sums in found):
+                return torch.stack([sums for sums in found if sums is not None])
+        return _in_pieces(queries, self._keys(k, table, unplaced), v)
+
+    def _blocks(
+        self, k: Float[Tensor, "M c"], v: Float[Tensor, "M c"], table: Float[Tensor, "L d 2"], unplaced: int
+    ) -> Iterator[Block]:
+        """The keys of one object: row by row if that is less work, else as they come."""
+        placed = len(k) - unplaced
+        if self._rows_pay(placed, len(table)) and untouched(self.k_proj, nn.Linear):
+            yield from self._rows(k[:placed], v[:placed], table)
+            if unplaced:
+                yield Block(self.k_proj(k[placed:]), v[placed:])
+        else:
+            yield from whole_blocks(self._keys(k[None], table, unplaced)[0], v)
+
+    def _rows_pay(self, placed: int, cells: int) -> bool:
+        """Whether `_rows` takes fewer multiplications; only for square grids of this many cells."""
+        half, channels, side = self.k_proj.out_features // 2, self.k_proj.in_features + 1, isqrt(cells)
+        return side * side == cells and placed * (half - channels) > side * channels * half
+
+    def _rows(self, k: Float[Tensor, "M c"], v: Float[Tensor, "M c"], table: Float[Tensor, "L d 2"]) -> Iterator[Block]:
+        """The keys of all maps, one row of the grid after another, with fewer channels than projected keys have.
+
+        The second half of a projected key's channels is rotated by an angle that all keys of a row share. So its
+        product with a query equals the product of the unprojected key with the query's second half, mapped by the
+        transposed rotation and projection: once for each row, to a few channels, and one for the bias.
+        """
+        side, half = isqrt(len(table)), self.k_proj.out_features // 2
+        columns, rows = table.view(side, side, half, 2).split(half // 2, dim=2)
+        weight, bias = self.k_proj.weight, self.k_proj.bias
+        mapped = torch.cat([weight[half:].mT, bias[None, half:]])[:, None].expand(-1, side, -1)
+        turns = rotated(mapped, rows[:, 0]).transpose(0, 1)
+        keys, values = (x.view(-1, side, side, x.shape[1]).transpose(0, 1) for x in (k, v))
+        turned = rotated(F.linear(keys, weight[:half], bias[:half]), columns[0])
+        wide = torch.cat([turned, keys, keys.new_ones(*keys.shape[:3], 1)], dim=3)
+        yield from map(Block, wide.flatten(1, 2), values.flatten(1, 2), turns)
 
 
 def _in_pieces(q: Float[Tensor, "P L C"], k: Float[Tensor, "P M C"], v: Float[Tensor, "P M c"]) -> Tensor:
-    """Attention over unprojected values, some queries at a time.
-
-    Weights add up to 1, so values may be projected after the sum: memories have a quarter of the channels.
-    """
-    out, scaled = v.new_empty(*q.shape[:2], v.shape[2]), q * q.shape[2] ** -0.5
+    """Attention of scaled queries, some at a time."""
+    out = v.new_empty(*q.shape[:2], v.shape[2])
     step = max(1, LOGIT_BUDGET // k.shape[1])
     for p in range(q.shape[0]):
         for start in range(0, q.shape[1], step):
             rows = slice(start, start + step)
-            out[p, rows] = (scaled[p, rows] @ k[p].mT).softmax(-1) @ v[p]
+            out[p, rows] = (q[p, rows] @ k[p].mT).softmax(-1) @ v[p]
     return out
 
 
