@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from samhq.errors import PromptError, SamHQWarning
 from samhq.results.prompt import Prompt
-from samhq.results.prompt_boxes import boxes_in_picture
+from samhq.results.prompt_boxes import boxes_in_picture, cut_boxes
 
 SIZE = (40, 60)  # Height, width.
 INSIDE = Prompt(box=[5, 5, 20, 20], label="cup")
@@ -56,6 +56,14 @@ def test_a_box_beside_the_picture_is_refused() -> None:
 def test_a_box_with_at_most_a_pixel_inside_is_refused(box: list[float]) -> None:
     with pytest.raises(PromptError, match="at most a pixel inside"):
         boxes_in_picture([Prompt(box=box)], SIZE)
+
+
+def test_boxes_as_an_array_are_cut_without_a_word() -> None:
+    boxes = np.array([[5, 5, 20, 20], [-50, -60, 10, 20], [70, 0, 90, 40]], np.float64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert cut_boxes(boxes, SIZE).tolist() == [[5, 5, 20, 20], [0, 0, 10, 20], [70, 0, 90, 40]]
+    assert cut_boxes(np.zeros((0, 4)), SIZE).shape == (0, 4)
 
 
 @given(st.lists(st.floats(-200, 200), min_size=4, max_size=4))

@@ -16,6 +16,7 @@ from samhq.config import HQMode
 from samhq.errors import ConfigError
 from samhq.evaluation.protocols import show
 from samhq.model.sam import Sam
+from samhq.results.prompt_boxes import cut_boxes
 from samhq.types import Prompts
 
 _AT_ONCE = 16  #: Full-size masks in memory together, beside the result.
@@ -26,14 +27,15 @@ def masks_from_boxes(
 ) -> list[Bool[np.ndarray, "H W"]]:
     """One mask for each box (x0, y0, x1, y1) in image pixels, at the picture's size; the picture is encoded once.
 
-    Boxes may extend beyond the picture, as detectors' boxes do.
+    Boxes may extend beyond the picture, as detectors' boxes do. Those mostly outside are cut to it, as for users.
     """
     if not len(boxes_xyxy):
         return []
     config = sam.config
     view = show(image, config.side, "exact", config.encoder.normalisation, squashed=config.second)
     embedding = sam.encode(view.pixels.to(sam.device))
-    boxes = torch.tensor(np.asarray(boxes_xyxy, np.float64) * np.tile(view.scale_xy, 2), dtype=torch.float32)
+    used = cut_boxes(np.asarray(boxes_xyxy, np.float64), (image.shape[0], image.shape[1]))
+    boxes = torch.tensor(used * np.tile(view.scale_xy, 2), dtype=torch.float32)
     masks: list[np.ndarray] = []
     for start in range(0, len(boxes), _AT_ONCE):
         some = boxes[start : start + _AT_ONCE]

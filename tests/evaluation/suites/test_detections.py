@@ -12,7 +12,7 @@ from pycocotools.coco import COCO
 from tests.datasets.layouts import annotation, coco, photo, save
 from tests.evaluation.painter import SIDE, Painter
 
-from samhq.errors import ConfigError, ImageError
+from samhq.errors import ConfigError, ImageError, SamHQWarning
 from samhq.evaluation.boxes import from_xywh, masks_from_boxes
 from samhq.evaluation.suites.detections import detection_table, evaluate_detections
 from samhq.inference.segment import Segmenter
@@ -83,9 +83,11 @@ def test_a_limit_leaves_other_pictures_out(truth: Path) -> None:
 def test_masks_are_those_that_a_user_gets(hq: Sam, tmp_path: Path) -> None:
     """Also of boxes that stick out of the picture, and of more than are decoded at a time."""
     image = photo(40, 56)
-    boxes = [(float(k), float(k), k + 20.0, k + 30.0) for k in range(20)] + [(-5.0, -3.0, 20.0, 70.0)]
+    boxes = [(float(k), float(k), k + 20.0, k + 30.0) for k in range(20)] + [(-5.0, -3.0, 20.0, 50.0)]
+    boxes.append((-50.0, -3.0, 20.0, 70.0))  # Mostly outside.
     ours = masks_from_boxes(hq, image, boxes, "only")
-    theirs = Segmenter(hq).segment(image, boxes=boxes, hq="only")
+    with pytest.warns(SamHQWarning):
+        theirs = Segmenter(hq).segment(image, boxes=boxes, hq="only")
     assert np.array_equal(np.stack(ours), theirs.masks)
     assert masks_from_boxes(hq, image, [], "only") == []
 
