@@ -53,7 +53,10 @@ def unhurried(record: dict) -> dict:
     return {key: value for key, value in record.items() if key != "seconds"}
 
 
-def test_every_picture_is_done_and_recorded(pictures: Path, out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_picture_is_done_and_recorded(
+    pictures: Path, out: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("samhq.progress._draws", lambda: True)
     told: list[Report] = []
     assert run_job(items(pictures), Negative(out), out, tell=told.append) == Tally(done=8)
     assert results(out)["p3.neg"] == bytes(255 - b for b in range(3, 53))

@@ -33,19 +33,19 @@ def test_a_success_stays_and_the_last_failure_counts(tmp_path: Path) -> None:
     assert found == [("ok", 1), ("ok", 2), ("empty", 3), ("error", 3)]
     assert job.done()[0].revisions == (0, 1, 2)
     assert [one["attempts"] for one in rows_of(job, 0, (0,))] == [1, 1, 1, 1]
-    assert failed_pictures(job).first == ((names[3], "ImageError: no picture"),)
+    assert failed_pictures(job, job.done()).first == ((names[3], "ImageError: no picture"),)
 
 
 def test_the_first_failed_pictures(tmp_path: Path) -> None:
     job = planned(tmp_path, count=5, shard_size=2)
     names = [name for name, _ in job.pictures]
-    assert failed_pictures(job) == FailedPictures(0, ())
+    assert failed_pictures(job, job.done()) == FailedPictures(0, ())
     put(job, 0, row(names[0], "error"), row(names[1], "error"))
     put(job, 0, row(names[2], "ok"), row(names[3], "error"), shard=1)
     put(job, 0, row(names[4], "error"), shard=2)
-    found = failed_pictures(job, most=3)
+    found = failed_pictures(job, job.done(), most=3)
     assert (found.count, [name for name, _ in found.first]) == (4, [names[0], names[1], names[3]])
-    assert failed_pictures(job, range(1, 3, 2)) == FailedPictures(1, ((names[3], "ImageError: no picture"),))
+    assert failed_pictures(job, job.done(range(1, 3, 2))) == FailedPictures(1, ((names[3], "ImageError: no picture"),))
 
 
 def test_a_shard_whose_middle_is_damaged(tmp_path: Path) -> None:

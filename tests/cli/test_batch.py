@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tests.cli.segmenting import Shown, drawn
 
+from samhq.batch.plan import ShardedJob
 from samhq.batch.rows import read_rows
 from samhq.cli.main import main
 
@@ -29,7 +30,7 @@ def test_from_a_folder_to_rows(folder: Path, weights: Path, capsys: Shown) -> No
     assert plan(folder, weights, "--box", "5,5,40,30", "--shard-size", 2) == 0
     assert "3 pictures in 2 shards" in capsys.readouterr().out
     assert main(["batch", "run", job, "--engine", "static", "--shard", "1/2"]) == 0
-    assert "1 shards done, 0 finished before, 0 pictures failed" in capsys.readouterr().out
+    assert "1 shard done, 0 finished before, 0 pictures failed" in capsys.readouterr().out
     assert main(["batch", "run", job, "--quiet"]) == 0
     assert main(["batch", "status", job, "--price-per-hour", "2"]) == 0
     said = capsys.readouterr().out
@@ -45,7 +46,7 @@ def test_prompts_of_a_file(folder: Path, weights: Path, capsys: Shown) -> None:
     objects = {"a.png": [{"box": [5, 5, 40, 30], "label": "cup"}], "b": []}
     (folder / "prompts.json").write_text(json.dumps(objects))
     assert plan(folder, weights, "--prompts", folder / "prompts.json") == 0
-    assert "1 pictures are not in" in capsys.readouterr().out
+    assert f"Not in {folder / 'prompts.json'}: 1 picture, to fail" in capsys.readouterr().out
     assert main(["batch", "run", str(folder / "job"), "--quiet"]) == 1
     rows = list(read_rows(str(folder / "job")))
     assert [[one["label"] for one in row["instances"]] for row in rows] == [["cup"], [], []]
@@ -73,7 +74,9 @@ def test_prompts_are_checked_before_a_job_is_planned(
     assert not (folder / "job").exists()
 
 
-def test_export_and_second_attempts(folder: Path, weights: Path, capsys: Shown) -> None:
+def test_export_and_second_attempts(
+    folder: Path, weights: Path, capsys: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
     job, out = str(folder / "job"), folder / "out"
     whole = (folder / "in" / "b.png").read_bytes()
     (folder / "in" / "b.png").write_bytes(b"no picture")
@@ -89,11 +92,15 @@ def test_export_and_second_attempts(folder: Path, weights: Path, capsys: Shown) 
     for command, code in (("run", 1), ("status", 0)):
         assert main(["batch", command, job]) == code, "the failure of an earlier run counts"
         assert "  b.png: ImageError: " in capsys.readouterr().out
+    reads: list[object] = []
+    done = ShardedJob.done
+    monkeypatch.setattr(ShardedJob, "done", lambda job, *shards: reads.append(shards) or done(job, *shards))
     assert main(["batch", "status", job, "--json"]) == 0
+    assert len(reads) == 1, "the ends of the shards are read once"
     assert [one["id"] for one in json.loads(capsys.readouterr().out)["first_failed"]] == ["b.png"]
     (folder / "in" / "b.png").write_bytes(whole)
     assert main(["batch", "export", job, "--format", "coco", "-o", str(out)]) == 0
-    assert "2 masks of 2 pictures; 1 failed ones left out" in capsys.readouterr().out
+    assert "2 masks of 2 pictures; 1 failed picture left out" in capsys.readouterr().out
     assert main(["batch", "run", job, "--retry-errors", "--quiet"]) == 0
     assert main(["batch", "export", job, "--format", "coco", "--format", "yolo", "-o", str(out)]) == 0
     assert "3 masks of 3 pictures" in capsys.readouterr().out

@@ -73,7 +73,7 @@ def test_published_counts_are_said(tmp_path: Path, capsys: Shown) -> None:
     folder = tmp_path / "thin_object_detection" / "COIFT"
     pair(folder / "images", folder / "masks", "a", disc())
     assert main(["data", "check", f"hqseg44k:COIFT@{tmp_path}"]) == 1
-    assert "COIFT has 1 pictures, 280 were published" in capsys.readouterr().out
+    assert "COIFT has 1 picture, published with 280" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,8 @@ def test_an_unreadable_picture_among_many_becomes_a_record(weights: Path, tmp_pa
         failed = record(tmp_path / "out", name)
         assert failed["error"] in shown.err
         assert failed["image"]["file_name"].endswith(f"{name}.png")
-    assert "5/5" in shown.err, "the bar counts pictures"
+    assert "\r" not in shown.err, "a file gets no bar"
+    assert shown.err.count("\n") == 4, "one line for each failure, and the counts"
     assert "Traceback" not in shown.err
 
 

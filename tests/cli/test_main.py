@@ -235,7 +235,10 @@ def test_quiet_says_nothing_and_verbose_names_the_files(tmp_path: Path, capsys: 
         ["embed"],
     ],
 )
-def test_quiet_shows_no_progress_either(tmp_path: Path, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_quiet_shows_no_progress_either(
+    tmp_path: Path, words: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("samhq.progress._draws", lambda: True)
     folder = drawn(tmp_path / "in" / "a.png").parent
     drawn(folder / "b.png")
     boxes = coco_boxes(tmp_path / "boxes.json", {"a.png": [], "b.png": []})

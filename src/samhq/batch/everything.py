@@ -22,6 +22,7 @@ from samhq.batch.settings import (
     TileSettings,
 )
 from samhq.config import NO_DEFAULTS, Defaults
+from samhq.plural import plural
 
 if TYPE_CHECKING:
     from samhq.inference.segment import Segmenter
@@ -104,5 +105,5 @@ def whole_image_config(
 def everything_summary(result: Everything) -> str:
     """The number of masks and the share of the picture that they cover; without masks, the reason."""
     count = len(result)
-    said = f"{count} {'mask' if count == 1 else 'masks'}, {100 * result.covered:.0f} % of the picture"
+    said = f"{plural(count, 'mask')}, {100 * result.covered:.0f} % of the picture"
     return f"{said} ({result.why_empty})" if result.why_empty else said

@@ -20,6 +20,7 @@ from samhq.batch.shards import Footer, read_footer, revisions_of, shard_name
 from samhq.batch.sources import list_pictures
 from samhq.errors import ConfigError
 from samhq.extras import from_extra
+from samhq.plural import plural
 from samhq.storage import digest
 from samhq.storage.documents import parse_json
 from samhq.storage.schema import ANY, TEXT, Either, Fields, Items, Named, Null, Number
@@ -94,7 +95,7 @@ class ShardedJob:
         except (pa.ArrowException, KeyError, OSError) as error:
             raise self._other_list(str(error)[:80]) from error
         if len(ids) != self.images:
-            raise self._other_list(f"{len(ids)} pictures in place of {self.images}")
+            raise self._other_list(f"{plural(len(ids), 'picture')} in place of {self.images}")
         return list(zip(ids, uris, strict=True))
 
     def _other_list(self, what: str) -> ConfigError:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from samhq.batch.plan import OUT, ShardedJob, open_job
+from samhq.batch.plan import OUT, DoneShard, ShardedJob, open_job
 from samhq.batch.shards import shard_name, unpacked
 from samhq.errors import ConfigError
+from samhq.plural import plural
 
 
 def read_rows(job: str, *, allow_partial: bool = False) -> Iterator[dict[str, Any]]:
@@ -25,7 +26,7 @@ def read_rows(job: str, *, allow_partial: bool = False) -> Iterator[dict[str, An
     missing = planned.shards - len(done)
     if missing and not allow_partial:
         raise ConfigError(
-            f"Expected a finished job in {job}, got one with {missing} of {planned.shards} shards to do. "
+            f"Expected a finished job in {job}, got one with {missing} of {plural(planned.shards, 'shard')} to do. "
             f"Finish it: samhq batch run {job}"
         )
     for shard in sorted(done):
@@ -40,14 +41,14 @@ class FailedPictures:
     first: tuple[tuple[str, str], ...]
 
 
-def failed_pictures(job: ShardedJob, shards: Container[int] | None = None, most: int = 5) -> FailedPictures:
-    """The pictures that still fail, of all finished shards or of some; `most` of them with ids and reasons.
+def failed_pictures(job: ShardedJob, done: Mapping[int, DoneShard], most: int = 5) -> FailedPictures:
+    """The pictures that still fail in finished shards, as `ShardedJob.done` gives these; `most` with ids and reasons.
 
     Raises:
         ConfigError: a file of a shard is damaged.
         OSError: the folder cannot be read.
     """
-    failing = {shard: found for shard, found in job.done(shards).items() if found.errors}
+    failing = {shard: found for shard, found in done.items() if found.errors}
     first: list[tuple[str, str]] = []
     for shard, found in sorted(failing.items()):
         if len(first) >= most:

@@ -24,6 +24,7 @@ from samhq.batch.settings import (
     ModelSettings,
     RefineSettings,
 )
+from samhq.plural import plural
 
 if TYPE_CHECKING:
     from samhq.image.sources import PictureSource
@@ -136,4 +137,4 @@ def segment_summary(count: int, scores: Sequence[float]) -> str:
     """
     if not scores:
         return "0 masks, since no objects were asked for"
-    return f"{count} {'mask' if count == 1 else 'masks'}, score {sum(scores) / len(scores):.3f}"
+    return f"{plural(count, 'mask')}, score {sum(scores) / len(scores):.3f}"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from samhq.batch.places import Folder
-from samhq.batch.plan import EVENTS, open_job
+from samhq.batch.plan import EVENTS, DoneShard, ShardedJob, open_job
 from samhq.errors import ConfigError
 from samhq.storage.documents import parse_json
 from samhq.storage.schema import COUNT, NUMBER, TEXT, Fields
@@ -52,13 +53,21 @@ def cost_per_million(rate: float, price_per_hour: float) -> float:
 
 
 def job_status(job: str) -> JobStatus:
-    """How far a job is.
+    """How far the job in a folder is.
 
     Raises:
         ConfigError: the folder holds no job, or a damaged file.
     """
     planned = open_job(job)
-    done = planned.done()
+    return status_of(planned, planned.done())
+
+
+def status_of(planned: ShardedJob, done: Mapping[int, DoneShard]) -> JobStatus:
+    """How far a job is whose finished shards are known.
+
+    Raises:
+        ConfigError: a damaged file.
+    """
     names = [name for name in planned.folder.names(EVENTS) if name.endswith(".json")]
     events = _events(planned.folder, [f"{EVENTS}/{name}" for name in names])
     spent = {name: sum(event[f"{name}_s"] for event in events) for name in ("read", "compute", "write")}

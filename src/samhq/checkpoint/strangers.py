@@ -10,6 +10,7 @@ from collections.abc import Collection
 from samhq.checkpoint.naming import some_names
 from samhq.errors import CheckpointError
 from samhq.model.encoders.table import ENCODERS
+from samhq.plural import plural
 
 _DECODERS = ("mask_decoder.", "sam_mask_decoder.")
 _WHOLE = 'Load a whole model, such as "sam_hq_vit_b"'
@@ -39,7 +40,7 @@ def _what(keys: Collection[str]) -> str:
         return f"a SAM decoder without its image encoder. {_WHOLE}"
     if _starts(keys, "image_encoder.", "vision_encoder.", "patch_embed.", "blocks.0."):
         return f"an image encoder without SAM's mask decoder. {_WHOLE}"
-    return f"{len(keys)} tensors of another model: {some_names(keys, 3)}. {_WHOLE}"
+    return f"{plural(len(keys), 'tensor')} of another model: {some_names(keys, 3)}. {_WHOLE}"
 
 
 def _starts(keys: Collection[str], *beginnings: str) -> bool:

@@ -18,10 +18,12 @@ from samhq.cli.prompts import NO_PROMPTS, PromptFlags
 from samhq.cli.text import NO_TEXT, TextFlags
 from samhq.cli.write import FinishFlags, WriteFlags
 from samhq.errors import ConfigError
+from samhq.plural import plural
 from samhq.progress import print_line
 
 if TYPE_CHECKING:
     from samhq.batch.engine import Engine
+    from samhq.batch.rows import FailedPictures
     from samhq.batch.shard_work import ShardReport
     from samhq.batch.sharded import RunProgress
 
@@ -87,8 +89,8 @@ def plan(
     planned = plan_job(source, out, question, shard_size=shard_size)
     unasked = without_objects([name for name, _ in planned.pictures], objects, objects_of) if objects_of else 0
     if unasked:
-        print_line(f"{unasked} pictures are not in {prompt.prompts} and will fail; write [] for no objects")
-    print_line(f"{planned.images} pictures in {planned.shards} shards; now: samhq batch run {out}")
+        print_line(f"Not in {prompt.prompts}: {plural(unasked, 'picture')}, to fail; write [] for no objects")
+    print_line(f"{plural(planned.images, 'picture')} in {plural(planned.shards, 'shard')}; now: samhq batch run {out}")
     return 0
 
 
@@ -148,6 +150,8 @@ def run(
         price_per_hour: Price of all machines of this run for an hour. Prints the price of a million pictures.
         quiet: Print nothing for finished shards.
     """
+    from samhq.batch.plan import open_job
+    from samhq.batch.rows import failed_pictures
     from samhq.batch.sharded import run_sharded
 
     if engine != "static" and shard != "0/1":
@@ -163,22 +167,19 @@ def run(
         max_error_rate=max_error_rate,
         tell=None if quiet else partial(_tell, price_per_hour),
     )
-    counts = f"{tally.done} shards done, {tally.skipped} finished before"
-    print_line(f"{counts}, {tally.errors} pictures failed, {len(tally.lost)} shards given up")
+    counts = f"{plural(tally.done, 'shard')} done, {tally.skipped} finished before"
+    print_line(f"{counts}, {plural(tally.errors, 'picture')} failed, {plural(len(tally.lost), 'shard')} given up")
     if tally.stopped:
         print_line(f"Stopped: more than {100 * max_error_rate:g} % of the pictures failed.")
-    return 1 if _tell_failed(job, part) or tally.lost else 0
-
-
-def _tell_failed(job: str, part: tuple[int, int] = (0, 1)) -> int:
-    """Prints the first pictures that failed, and why; returns how many there are in the finished shards of a part."""
-    from samhq.batch.plan import open_job
-    from samhq.batch.rows import failed_pictures
-
     planned = open_job(job)
-    failed = failed_pictures(planned, range(part[0], planned.shards, part[1]))
+    done = planned.done(range(part[0], planned.shards, part[1]))
+    return 1 if _tell_failed(job, failed_pictures(planned, done)) or tally.lost else 0
+
+
+def _tell_failed(job: str, failed: FailedPictures) -> int:
+    """Prints the first pictures that failed, and why; returns how many failed."""
     if failed.count:
-        print_line(f"{failed.count} failed {'picture' if failed.count == 1 else 'pictures'}:")
+        print_line(f"{plural(failed.count, 'failed picture')}:")
         for name, reason in failed.first:
             print_line(f"  {name}: {reason}")
         if failed.count > len(failed.first):
@@ -215,7 +216,9 @@ def _part(text: str) -> tuple[int, int]:
 def _tell(price_per_hour: float | None, report: ShardReport, progress: RunProgress) -> None:
     """Prints a line about a shard and the run."""
     failed = f", {report.errors} failed" if report.errors else ""
-    line = f"shard {report.shard}: {report.pictures} pictures in {report.ended - report.began:.1f} s{failed}; "
+    line = (
+        f"shard {report.shard}: {plural(report.pictures, 'picture')} in {report.ended - report.began:.1f} s{failed}; "
+    )
     line += f"{progress.shards_done} of {progress.shards}, {progress.rate:.2f} pictures a second, "
     line += f"{progress.pictures_left / progress.rate:.0f} s left"
     if price_per_hour is not None:
@@ -242,24 +245,30 @@ def status(
     """
     from samhq.batch.plan import open_job
     from samhq.batch.rows import failed_pictures
-    from samhq.batch.status import job_status
+    from samhq.batch.status import status_of
 
-    found = job_status(job)
+    planned = open_job(job)
+    done = planned.done()
+    found, failed = status_of(planned, done), failed_pictures(planned, done)
     price = None if price_per_hour is None else found.cost_per_million(price_per_hour)
     if as_json:
-        first = [{"id": name, "reason": reason} for name, reason in failed_pictures(open_job(job)).first]
+        first = [{"id": name, "reason": reason} for name, reason in failed.first]
         more = {"eta_s": found.eta_s, "cost_per_million": price, "first_failed": first}
         print_line(json.dumps({**asdict(found), **more}))
         return 0
-    print_line(f"{found.pictures} of {found.images} pictures, {found.shards_done} of {found.shards} shards")
-    print_line(f"{found.empty} pictures without masks, {found.errors} failed")
+    print_line(
+        f"{found.pictures} of {plural(found.images, 'picture')}, {found.shards_done} of {plural(found.shards, 'shard')}"
+    )
+    print_line(f"{plural(found.empty, 'picture')} without masks, {found.errors} failed")
     if found.rate:
         recent = "" if found.recent_rate is None else f", {found.recent_rate:.2f} in the last minute of work"
-        print_line(f"{found.rate:.2f} pictures a second{recent}; {found.eta_s:.0f} s left; {found.hosts} machines")
+        print_line(
+            f"{found.rate:.2f} pictures a second{recent}; {found.eta_s:.0f} s left; {plural(found.hosts, 'machine')}"
+        )
         print_line("time: " + ", ".join(f"{name} {100 * share:.0f} %" for name, share in found.shares.items()))
     if price is not None:
         print_line(f"{price:.2f} for a million pictures")
-    _tell_failed(job)
+    _tell_failed(job, failed)
     return 0
 
 
@@ -292,6 +301,6 @@ def export(
     from samhq.batch.dataset import export_job
 
     tally = export_job(job, format, output, write.options(finish), allow_partial=allow_partial)
-    left_out = f"; {tally.failed} failed ones left out" if tally.failed else ""
-    print_line(f"{tally.masks} masks of {tally.pictures} pictures{left_out}")
+    left_out = f"; {plural(tally.failed, 'failed picture')} left out" if tally.failed else ""
+    print_line(f"{plural(tally.masks, 'mask')} of {plural(tally.pictures, 'picture')}{left_out}")
     return 0

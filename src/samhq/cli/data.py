@@ -16,6 +16,7 @@ from cyclopts import App, Parameter
 from samhq.cli.models import aligned
 from samhq.errors import ConfigError
 from samhq.options import whole_number
+from samhq.plural import plural
 from samhq.progress import counted, print_line
 from samhq.storage.locks import only_one
 from samhq.storage.names import printable
@@ -93,7 +94,7 @@ def _sentences(reports: Sequence[DatasetReport]) -> Iterator[str]:
             if len(texts) > _SHOWN:
                 yield f"{kind}: and {len(texts) - _SHOWN} more in {report.part}; --json lists them all"
         if report.pictures and report.published not in (None, report.pictures):
-            yield f"count: {report.part} has {report.pictures} pictures, {report.published} were published"
+            yield f"count: {report.part} has {plural(report.pictures, 'picture')}, published with {report.published}"
     if all(report.sound for report in reports):
         yield "nothing is wrong"
 
@@ -136,7 +137,7 @@ def make(
     with only_one(folder, "drawing"):
         for split, numbers in places.items():
             objects = write_scenes(folder, split, numbers, config, seed)
-            print_line(f"{folder / split}.json: {len(numbers)} pictures, {objects} objects")
+            print_line(f"{folder / split}.json: {plural(len(numbers), 'picture')}, {plural(objects, 'object')}")
     return 0
 
 

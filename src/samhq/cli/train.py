@@ -13,6 +13,7 @@ from cyclopts import Group, Parameter
 
 from samhq.cli.fields import flags_of
 from samhq.errors import ConfigError
+from samhq.plural import plural
 from samhq.training.config import TrainConfig
 
 #: The fields of `TrainConfig` by the groups of the help.
@@ -66,7 +67,7 @@ def train(**given: Any) -> int:
     if not trained.steps:
         print(f"{trained.last}: stopped before the first step; these are the weights that it began with.")
         return 0
-    print(f"{trained.best}: after {trained.steps} steps")
+    print(f"{trained.best}: after {plural(trained.steps, 'step')}")
     if trained.improved is False:
         print(f"No better than before by {trained.score}: keep the weights that it began with, or train otherwise.")
     return 0

@@ -17,6 +17,7 @@ from samhq.cli.places import make_folder
 from samhq.errors import ConfigError
 from samhq.formats.options import WriteOptions
 from samhq.masks.finish import Finish
+from samhq.plural import plural
 
 if TYPE_CHECKING:
     from samhq.results.picture import Picture
@@ -95,7 +96,10 @@ def write(
             add(picture)
             written += len(picture.objects)
     count = len(records) - left_out
-    print(f"{written} masks of {count} pictures" + (f"; {left_out} failed ones left out" if left_out else ""))
+    print(
+        f"{plural(written, 'mask')} of {plural(count, 'picture')}"
+        + (f"; {plural(left_out, 'failed picture')} left out" if left_out else "")
+    )
     return 0
 
 

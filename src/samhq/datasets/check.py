@@ -20,6 +20,7 @@ from samhq.datasets.open import hqseg_source, open_dataset
 from samhq.datasets.pairs import PairFolder
 from samhq.datasets.sample import MissingFileError, Pictures, SizeMismatchError
 from samhq.errors import ConfigError, ImageError
+from samhq.plural import plural
 
 #: Kinds of findings: files are missing, cannot be read, differ in size, hold no object, or belong to nothing.
 Kind = Literal["missing", "unreadable", "size", "empty", "stray"]
@@ -138,11 +139,13 @@ def _beside(pictures: Pictures) -> Iterator[Finding]:
     known = {image["id"] for image in pictures.images}  # Annotations of other tools are kept apart from them.
     for image, records in pictures.annotations.items():
         if image not in known:
-            yield Finding("stray", f"{len(records)} annotations belong to image {image}, which is not listed.")
+            yield Finding("stray", f"Image {image}, which is not listed, has {plural(len(records), 'annotation')}.")
     records = [record for found in pictures.annotations.values() for record in found]
     strange = Counter(record.get("category_id") for record in records) - Counter()
     for category in strange.keys() - pictures.categories.keys():
-        yield Finding("stray", f"{strange[category]} annotations are of category {category}, which is not listed.")
+        yield Finding(
+            "stray", f"Category {category}, which is not listed, has {plural(strange[category], 'annotation')}."
+        )
     for number, times in Counter(record["id"] for record in records if "id" in record).items():
         if times > 1:
             yield Finding("stray", f"{times} annotations have the id {number}; each needs its own.")

@@ -14,6 +14,7 @@ from samhq.datasets.sample import Pictures
 from samhq.datasets.views import present, spread
 from samhq.errors import ConfigError
 from samhq.options import yes_or_no
+from samhq.plural import plural
 from samhq.progress import print_line
 
 
@@ -44,7 +45,9 @@ def _present(pictures: Pictures) -> Pictures:
     there, missing = present(pictures)
     if missing:
         count, of = len(missing), len(pictures)
-        print_line(f"{pictures.name}: {count} of {of} pictures left out, such as {missing[0]}", stream=sys.stderr)
+        print_line(
+            f"{pictures.name}: {count} of {plural(of, 'picture')} left out, such as {missing[0]}", stream=sys.stderr
+        )
     return there
 
 

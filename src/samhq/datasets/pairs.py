@@ -14,6 +14,7 @@ from samhq.datasets.sample import MissingFileError, Sample, check_size, labelled
 from samhq.errors import ConfigError
 from samhq.image.read import read_image
 from samhq.image.suffixes import SUFFIXES, is_picture_file
+from samhq.plural import plural
 
 #: Subfolders with pictures, and those with their masks.
 LAYOUTS = (("images", "masks"), ("im", "gt"))
@@ -125,5 +126,6 @@ def _checked(pictures: PairFolder, folder: Path) -> PairFolder:
         return pictures
     raise ConfigError(
         f"Expected pictures with masks in {folder}: images/ and masks/, im/ and gt/, or NAME.jpg beside NAME.png; got "
-        f"{len(pictures)} pictures and no mask of their names. Name a folder of this form, or a COCO JSON file."
+        f"{plural(len(pictures), 'picture')} without a mask of the same name. Name a folder of this form, or a COCO "
+        "JSON file."
     )

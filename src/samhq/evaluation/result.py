@@ -18,6 +18,7 @@ from samhq.config import HQMode
 from samhq.evaluation.clicks import MOST, TARGETS, noc, reached
 from samhq.evaluation.journal import Scored
 from samhq.evaluation.rows import COLUMNS, Row, Size
+from samhq.plural import plural
 from samhq.storage.atomic import whole_file
 
 #: Numbers of clicks for which the mean IoU is shown.
@@ -195,8 +196,8 @@ def per_cent(value: float) -> str:
 
 def _about(evaluations: Sequence[Evaluation]) -> str:
     first = evaluations[0]
-    left = [f"{first.empty} without pixels"] * bool(first.empty) + [f"{first.crowds} crowds"] * bool(first.crowds)
-    words = f"{first.source}: {first.pictures} pictures, protocol {first.protocol}, values in %"
+    left = [f"{first.empty} without pixels"] * bool(first.empty) + [plural(first.crowds, "crowd")] * bool(first.crowds)
+    words = f"{first.source}: {plural(first.pictures, 'picture')}, protocol {first.protocol}, values in %"
     return f"{words}; left out: {', '.join(left)}." if left else f"{words}."
 
 

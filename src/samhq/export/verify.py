@@ -20,6 +20,7 @@ from samhq.config import BOTTOM_RIGHT, IGNORED, NOT_A_POINT, TOP_LEFT, Candidate
 from samhq.image.frame import Frame
 from samhq.image.transform import to_square
 from samhq.model.sam import Sam
+from samhq.plural import plural
 from samhq.results.prompt_arrays import PromptArrays
 from samhq.runtime.about import DECODER, ENCODER, About
 from samhq.runtime.graph import Precision, open_graph
@@ -46,8 +47,9 @@ class Agreement:
 
     def __str__(self) -> str:
         return (
-            f"{self.prompts} prompts, {self.masks} masks: features differ by up to {self.features:.1e}, logits by "
-            f"{self.logits:.1e} of {self.scale:.3g}, scores by {self.scores:.1e}; "
+            f"{plural(self.prompts, 'prompt')}, {plural(self.masks, 'mask')}: "
+            f"features differ by up to {self.features:.1e}, "
+            f"logits by {self.logits:.1e} of {self.scale:.3g}, scores by {self.scores:.1e}; "
             f"mask IoU {self.mask_iou:.5f} on average, {self.worst_iou:.5f} at worst"
         )
 

@@ -18,6 +18,7 @@ from samhq.errors import ImageError, PromptError, did_you_mean, naming
 from samhq.image.boxes import rows_of_boxes, rows_of_points
 from samhq.image.read import read_mask
 from samhq.masks import rle, runs
+from samhq.plural import plural
 from samhq.results.prompt import Prompt
 from samhq.storage.documents import check_document, read_array, read_json
 from samhq.storage.schema import ANY, RLE, shown
@@ -229,7 +230,7 @@ def _mask_of_record(path: Path) -> rle.RLE:
     best = [item for item in annotations if item.get("candidate", 0) == 0]
     if len(best) != 1:
         raise PromptError(
-            f"Expected a record of one object as a mask prompt, got {len(best)} objects in {path}. "
+            f"Expected a record of one object as a mask prompt, got {plural(len(best), 'object')} in {path}. "
             "Give the PNG mask of the one that you mean."
         )
     return checked_code(best[0].get("segmentation"))

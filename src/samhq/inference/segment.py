@@ -28,6 +28,7 @@ from samhq.inference.prompts import flatten, join
 from samhq.inference.second_look import MARGIN, look_again
 from samhq.model.sam import network_of
 from samhq.options import yes_or_no
+from samhq.plural import plural
 from samhq.results.prompt import Prompt, as_prompts, candidates_for, one_or_many
 from samhq.results.prompt_boxes import boxes_in_picture
 from samhq.results.segmentation import Segmentation
@@ -200,8 +201,8 @@ class Segmenter(NotCallable):
         """
         if len(images) != len(prompts):
             raise PromptError(
-                f"Expected one list of prompts for each picture, got {len(images)} pictures and {len(prompts)} lists. "
-                "Give an equal number; an empty list asks nothing of its picture."
+                f"Expected one list of prompts for each picture, got {plural(len(images), 'picture')} and "
+                f"{plural(len(prompts), 'list')}. Give an equal number; an empty list asks nothing of its picture."
             )
         mode = self.model.hq_mode(hq)
         if refine and multimask:

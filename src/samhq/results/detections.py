@@ -14,6 +14,7 @@ import numpy as np
 from samhq.errors import ConfigError, PromptError, did_you_mean
 from samhq.image.inputs import BoxesInput
 from samhq.image.read import as_array
+from samhq.plural import plural
 from samhq.results.filters import nms
 from samhq.shapes import Bool, Float32, Int64
 
@@ -69,7 +70,7 @@ class Detections:
         return len(self.boxes)
 
     def __repr__(self) -> str:
-        return f"Detections({len(self)} boxes of {', '.join(self.names)[:60]})"
+        return f"Detections({plural(len(self), 'box', 'boxes')} of {', '.join(self.names)[:60]})"
 
     def __getitem__(self, rows: Any) -> Detections:
         """Some of the rows, by slice, numbers or a bool mask, in that order."""

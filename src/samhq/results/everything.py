@@ -19,6 +19,7 @@ from samhq.image.draw import colour
 from samhq.image.write import write_masks, write_overlay
 from samhq.masks import runs
 from samhq.options import real_number
+from samhq.plural import plural
 from samhq.results.automatic_config import REFILTERED, AutomaticConfig, config_record
 from samhq.results.label_map import write_label_map
 from samhq.results.picture import Picture, picture_from_records
@@ -59,7 +60,7 @@ class Everything:
     def __repr__(self) -> str:
         height, width = self.proposals.size_hw
         why = f": {self.why_empty}" if self.why_empty else ""
-        return f"Everything({len(self)} masks, {height}x{width}, {self.model}{why})"
+        return f"Everything({plural(len(self), 'mask')}, {height}x{width}, {self.model}{why})"
 
     @property
     def why_empty(self) -> str:
@@ -194,7 +195,7 @@ class Everything:
         Raises:
             MissingExtraError: matplotlib is not installed.
         """
-        return plot(self.overlay(alpha), axes, f"{len(self)} masks")
+        return plot(self.overlay(alpha), axes, plural(len(self), "mask"))
 
     def to_records(self) -> list[dict[str, Any]]:
         """A flat dict of plain numbers and text a mask, for `pandas.DataFrame` and other tables.

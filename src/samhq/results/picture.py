@@ -15,6 +15,7 @@ import numpy as np
 from samhq.errors import ConfigError, ImageError
 from samhq.masks import rle
 from samhq.masks.finish import Finish
+from samhq.plural import plural
 from samhq.results.annotation import LABEL, Annotation, annotation_from_record
 from samhq.results.segmentation import Segmentation
 
@@ -117,7 +118,9 @@ def picture_from_result(
     own = [label or LABEL for label in result.labels] if labels is None else labels
     names = [own] * len(result) if isinstance(own, str) else list(own)
     if len(names) != len(result):
-        raise ConfigError(f"Expected one label for each of {len(result)} prompts, got {len(names)}. Give a single one.")
+        raise ConfigError(
+            f"Expected one label for each of {plural(len(result), 'prompt')}, got {len(names)}. Give a single one."
+        )
     annotations = tuple(
         Annotation(rle.encode(mask), name, float(score), detector_score=prompt.score)
         for mask, name, score, prompt in zip(result.masks, names, result.scores, result.prompts, strict=True)

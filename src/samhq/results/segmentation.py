@@ -21,6 +21,7 @@ from samhq.image.read import as_array
 from samhq.image.write import write_masks, write_overlay, write_picture
 from samhq.masks import rle
 from samhq.masks.polygons import Polygon, polygons_from_mask
+from samhq.plural import plural
 from samhq.results.detections import Detections
 from samhq.results.prompt import Prompt, class_record
 from samhq.results.record_file import segmentation_record, stem_for, write_record
@@ -88,7 +89,8 @@ class Segmentation:
 
     def __repr__(self) -> str:
         prompts, candidates, height, width = self.candidates.shape
-        return f"Segmentation({prompts} prompts x {candidates} candidates, {height}x{width}, {self.model})"
+        counts = f"{plural(prompts, 'prompt')} x {plural(candidates, 'candidate')}"
+        return f"Segmentation({counts}, {height}x{width}, {self.model})"
 
     @property
     def masks(self) -> np.ndarray:
@@ -150,7 +152,7 @@ class Segmentation:
         named = zip(self.labels, self.scores, strict=True)
         title = ", ".join(f"{label} {score:.2f}" if label else f"{score:.2f}" for label, score in named)
         return plot(
-            self.overlay(prompts=prompts, alpha=alpha), axes, title if len(title) < 80 else f"{len(self)} masks"
+            self.overlay(prompts=prompts, alpha=alpha), axes, title if len(title) < 80 else plural(len(self), "mask")
         )
 
     def to_records(self) -> list[dict[str, Any]]:

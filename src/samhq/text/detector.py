@@ -14,6 +14,7 @@ import numpy as np
 from samhq.errors import ConfigError, PromptError
 from samhq.image.inputs import BoxInput, PictureInput
 from samhq.image.read import as_array
+from samhq.plural import plural
 from samhq.results.detections import Detections
 from samhq.shapes import UInt8
 from samhq.text.classes import Classes, plain_phrase
@@ -74,7 +75,8 @@ class ReadyDetections:
         """The answers; there must be one for each picture."""
         if len(images) != len(self.answers):
             raise PromptError(
-                f"Expected detections of {len(images)} pictures, got {len(self.answers)}. Give one for each picture."
+                f"Expected detections of {plural(len(images), 'picture')}, got {len(self.answers)}. Give one for each "
+                "picture."
             )
         return list(self.answers)
 

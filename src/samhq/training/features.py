@@ -27,6 +27,7 @@ from samhq.checkpoint import files
 from samhq.datasets.sample import Pictures, Sample, stamp_of
 from samhq.errors import CheckpointError, SamHQError
 from samhq.model.sam import Sam
+from samhq.plural import plural
 from samhq.storage import digest
 from samhq.storage.documents import parse_json
 from samhq.storage.schema import COUNT, Fields, Items
@@ -116,12 +117,12 @@ class FeatureCache:
             paths |= {(number, copy): path for copy, path in enumerate(views)}
             if time.monotonic() - spoken > _SPEAK:
                 spoken = time.monotonic()
-                say(f"features of {number + 1} of {len(pictures)} pictures")
+                say(f"features of {number + 1} of {plural(len(pictures), 'picture')}")
                 _save(contents, share, say)
         _save(contents, share, say)
         say(
-            f"features of {len(pictures)} pictures in {self.folder}: "
-            f"{read} pictures read, {made} of {len(paths)} views encoded now"
+            f"features of {plural(len(pictures), 'picture')} in {self.folder}: "
+            f"{plural(read, 'picture')} read, {made} of {plural(len(paths), 'view')} encoded now"
         )
         return KeptViews(paths)
 

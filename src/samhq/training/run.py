@@ -20,6 +20,7 @@ from samhq.checkpoint.save import save_state as save_weights
 from samhq.datasets.sample import Pictures
 from samhq.errors import ConfigError, SamHQError
 from samhq.model.sam import Sam
+from samhq.plural import plural
 from samhq.training import sources, validation
 from samhq.training.accelerator import start_accelerator
 from samhq.training.checkpoint import STATE, load_run, save_run, seed_all
@@ -101,7 +102,10 @@ class Run:
             return None
         views = len(self.pictures) * config.copies
         gigabytes = size_in_bytes(self.sam, views, config.cache_dtype) / 1e9
-        self.say(f"{views} views of {len(self.pictures)} pictures; their features take up to {gigabytes:.2f} GB")
+        self.say(
+            f"{plural(views, 'view')} of {plural(len(self.pictures), 'picture')}; "
+            f"their features take up to {gigabytes:.2f} GB"
+        )
         how = sources.augmentation(config, self.sam.config.side)
         cache = FeatureCache(Path(config.cache), how, config.copies, config.cache_dtype, config.precision)
         source = [str(Path(part).absolute()) for part in (config.data, config.images) if part is not None]

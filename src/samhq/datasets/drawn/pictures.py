@@ -16,6 +16,7 @@ from samhq.datasets.drawn.scene import Scene, draw_scene
 from samhq.datasets.drawn.seeds import UNSEEN, set_seed
 from samhq.datasets.sample import Sample, stamp_of_files
 from samhq.errors import ConfigError
+from samhq.plural import plural
 
 #: Forms of sources of drawn scenes: scenes:COUNT, scenes:COUNT:thin, scenes:COUNT@SIDE.
 PREFIX = "scenes"
@@ -80,7 +81,7 @@ def unseen_scenes(count: int, side: int = SIDE, *, thin: bool = False) -> DrawnP
     """Scenes for measuring, always the same, never used for training; objects have at least `FEWEST_PIXELS` pixels."""
     config = SceneConfig(side=side, smallest=FEWEST_PIXELS)
     config = replace(config, thin=_THIN_SHARE) if thin else config
-    name = f"{count} unseen {'thin ' if thin else ''}scenes of {side} pixels"
+    name = f"{plural(count, 'unseen thin scene' if thin else 'unseen scene')} of {side} pixels"
     return DrawnPictures(name, count, config, UNSEEN, MOST_OBJECTS)
 
 

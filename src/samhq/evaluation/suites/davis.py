@@ -30,6 +30,7 @@ from samhq.image.files import open_file
 from samhq.image.read import describe, read_image
 from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam
+from samhq.plural import plural
 from samhq.progress import counted
 from samhq.storage.documents import read_json, read_text
 from samhq.storage.schema import BOX, Named
@@ -129,7 +130,8 @@ def davis_table(scores: Sequence[DavisScores]) -> str:
     """A Markdown table of several models, in per cent."""
     first = scores[0]
     sequences = len({model_scores.sequence for model_scores in first.objects})
-    about = f"DAVIS: {sequences} sequences, {len(first.objects)} objects, boxes of {first.boxes}, values in %."
+    counts = f"{plural(sequences, 'sequence')}, {plural(len(first.objects), 'object')}"
+    about = f"DAVIS: {counts}, boxes of {first.boxes}, values in %."
     rows = [
         [
             model_scores.model,

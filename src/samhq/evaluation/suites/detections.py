@@ -28,6 +28,7 @@ from samhq.image.read import read_image
 from samhq.inference.segment import Segmenter
 from samhq.masks import rle, runs
 from samhq.model.sam import Sam
+from samhq.plural import plural
 from samhq.progress import counted
 from samhq.storage.atomic import whole_file
 from samhq.storage.documents import read_json
@@ -84,7 +85,7 @@ def detection_table(scores: Sequence[DetectionScores]) -> str:
     """
     head = ["model", "HQ", "detections", "AP_B", "AP", "AP50", "AP75", "AP_L", "AP_M", "AP_S", "AP_box"]
     first = scores[0]
-    about = f"{first.source}: {first.pictures} pictures, boxes of {first.boxes}, values in %."
+    about = f"{first.source}: {plural(first.pictures, 'picture')}, boxes of {first.boxes}, values in %."
     return f"{about}\n\n{markdown(head, [row.row() for row in scores])}\n"
 
 

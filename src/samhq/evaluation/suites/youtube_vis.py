@@ -32,6 +32,7 @@ from samhq.image.read import read_image
 from samhq.inference.segment import Segmenter
 from samhq.masks import rle, runs
 from samhq.model.sam import Sam
+from samhq.plural import plural
 from samhq.progress import counted
 from samhq.storage.documents import read_json
 from samhq.storage.schema import ANY, BOX, FLAG, ID, NUMBER, PIXELS, TEXT, Either, Fields, Items, Null
@@ -130,7 +131,7 @@ def video_table(scores: Sequence[VideoScores]) -> str:
         for row in scores
         for m in (row.masks,)
     ]
-    about = f"{first.source}: {first.videos} videos, boxes of {first.boxes}, values in %."
+    about = f"{first.source}: {plural(first.videos, 'video')}, boxes of {first.boxes}, values in %."
     return f"{about}\n\n{markdown(head, rows)}\n"
 
 
