@@ -11,6 +11,6 @@ export default defineConfig({
     sourcemap: false,
     modulePreload: { polyfill: false },
   },
-  test: { pool: "threads", isolate: false, include: ["src/**/*.test.ts"] },
+  test: { pool: "threads", isolate: false, css: true, include: ["src/**/*.test.ts"] },
   server: { proxy: { "/api": "http://127.0.0.1:8170" } },
 });

@@ -111,6 +111,10 @@ def test_the_list_of_objects_works_by_keyboard(label: Open) -> None:
     assert page.state()["selection"] == [first]
     page.press("i")
     assert [each["hidden"] for each in page.state()["objects"]] == [True, False]
+    page.press("l")
+    page.press("Delete")
+    assert "Unlock with L" in page.state()["status"]["text"]
+    page.press("l")
     page.press("Delete")
     assert [each["id"] for each in page.objects()] == [second]
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
-from tests.browser.labelling import Labelling, mask_of, near
+from tests.browser.labelling import Labelling, Server, mask_of, near, until
 
 from samhq.inference.segment import load
 
@@ -100,7 +101,7 @@ def test_the_command_that_trains_on_the_labels_is_shown(label: Open) -> None:
     page.press("Enter")
     page.until(lambda: page.count() == 1)
     page.page.get_by_role("button", name="Train on what is labelled").click()
-    page.page.get_by_role("button", name="Write the data set").click()
+    page.page.get_by_role("button", name="Show the command").click()
     command = page.page.get_by_role("textbox", name="Command")
     command.wait_for()
     words = command.input_value().split()
@@ -158,6 +159,45 @@ def test_labels_are_imported_from_a_file(label: Open) -> None:
     page.page.get_by_label("File of labels").set_input_files(file)
     page.until(lambda: len(page.state()["objects"]) == 3)
     assert "3 objects on 1 picture" in page.page.get_by_role("dialog").inner_text()
+
+
+def test_a_file_that_holds_no_labels_is_explained_in_the_dialog_and_in_the_status_line(label: Open) -> None:
+    page = label()
+    page.page.get_by_role("button", name="Import labels or add pictures", exact=True).click()
+    file: Any = {"name": "other.json", "mimeType": "application/json", "buffer": b'{"hello": 1}'}
+    page.page.get_by_label("File of labels").set_input_files(file)
+    dialog = page.page.get_by_role("dialog")
+    page.until(lambda: "Choose another file." in dialog.get_by_role("alert").inner_text())
+    page.page.keyboard.press("Escape")
+    line = page.page.locator(".status-text")
+    assert "Choose another file." in line.inner_text()
+    assert line.evaluate("line => line.scrollWidth <= line.clientWidth"), "the end of the sentence is cut off"
+    page.page.get_by_title("Keys and help").click()
+    assert dialog.get_by_role("alert").count() == 0, "an older error is no error of this dialog"
+
+
+def test_an_empty_folder_says_what_to_do(
+    serve: Callable[..., AbstractContextManager[Server]], browser: Any, picture: Image.Image, tmp_path: Path
+) -> None:
+    (tmp_path / "pictures").mkdir()
+    picture.save(tmp_path / "cup.png")
+    with serve(tmp_path / "pictures") as server:
+        page = browser.new_page()
+        page.goto(f"{server.url}/#t={server.token}")
+        page.get_by_title("All pictures").click()
+        page.get_by_text("No pictures yet. Drop some on the page, or import them.").wait_for()
+        page.keyboard.press("Escape")
+        page.get_by_title("Export", exact=True).click()
+        page.get_by_text("Nothing to export yet").wait_for()
+        assert page.get_by_role("button", name="Download", exact=True).is_disabled()
+        page.keyboard.press("Escape")
+        page.get_by_title("Train on what is labelled").click()
+        page.get_by_text("there are none so far").wait_for()
+        page.keyboard.press("Escape")
+        page.get_by_role("button", name="Choose pictures").press("Enter")
+        page.get_by_role("dialog").get_by_label("Pictures", exact=True).set_input_files(tmp_path / "cup.png")
+        until(lambda: (page.evaluate("samhq.state().picture") or {}).get("name") == "cup.png")
+        page.close()
 
 
 def test_pictures_dropped_on_the_page_are_opened(label: Open, picture: Image.Image) -> None:

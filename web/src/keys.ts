@@ -6,7 +6,7 @@ import { clean } from "./state/painting";
 import { move } from "./state/pictures";
 import { chooseClass, clearDraft, commit, editObject, pick, pickNext, redo, toggleHq, undo } from "./state/prompting";
 import { run } from "./state/commands";
-import { announce } from "./state/status";
+import { announce, note } from "./state/status";
 import * as store from "./state/store";
 import type { Tool } from "./state/store";
 
@@ -58,7 +58,10 @@ export function toggle(what: "hidden" | "locked", ids = selected()): void {
 
 export function remove(ids = selected()): void {
   const open = ids.filter((id) => !store.objects.value.find((object) => object.id === id)?.locked);
-  if (!open.length) return;
+  if (!open.length) {
+    if (ids.length) note(`${ids.length === 1 ? "This object is" : "These objects are"} locked. Unlock with L, then delete.`);
+    return;
+  }
   void run({ type: "delete", ids: open });
   announce(`${open.length === 1 ? "Object" : `${open.length} objects`} deleted`);
 }
@@ -167,7 +170,8 @@ export function handleKey(event: KeyboardEvent): void {
   const target = event.target as HTMLElement;
   const inField = target.matches?.("input:not([type=range]):not([type=checkbox]), textarea, select, [contenteditable]");
   if (inField || target.closest?.("dialog")) return;
-  const onStage = target === document.body || target.closest?.("[data-stage]") !== null;
+  // A button on the stage is pressed with Enter, as everywhere.
+  const onStage = target === document.body || (target.closest?.("[data-stage]") !== null && !target.closest?.("button"));
   const binding = BINDINGS.find((each) => (onStage || !each.onStage) && each.matches(event));
   if (!binding || (event.repeat && (binding.keys === "O" || binding.keys === "X"))) return;
   if (binding.run(event) !== false) event.preventDefault();

@@ -4,7 +4,7 @@ import { Gestures } from "./gestures";
 import { press } from "./keyboard";
 import { Minimap } from "./Minimap";
 import { LAYERS, Painter } from "./painter";
-import { cursor, encoding, picture, pictureSize, pointer, stageSize, tool } from "../state/store";
+import { cursor, dialog, encoding, picture, pictures, pictureSize, pointer, stageSize, tool } from "../state/store";
 
 /** The painter of the mounted stage. */
 let painter: Painter | null = null;
@@ -31,9 +31,22 @@ export function Stage() {
         Arrow keys move the cursor, Space adds a point, Backspace subtracts one, Enter accepts the mask, question mark lists all keys.
       </p>
       {open && !pictureSize.value && <p class="stage-note">{open.error ?? "This file cannot be opened."}</p>}
-      {!open && <p class="stage-note">Drop pictures here, or choose one from the list.</p>}
+      {!open && <Nothing />}
       {encoding.value && <Encoding />}
       <Minimap whole={() => painter?.tiles?.whole ?? null} />
+    </div>
+  );
+}
+
+/** What to do where no picture is open. */
+function Nothing() {
+  const none = pictures.value.length === 0;
+  return (
+    <div class="stage-note">
+      <p>{none ? "No pictures yet. Drop some here, or" : "No picture is open."}</p>
+      <button type="button" class="button wide strong" onPointerDown={(event) => event.stopPropagation()} onClick={() => (dialog.value = none ? "import" : "pictures")}>
+        Choose pictures
+      </button>
     </div>
   );
 }
@@ -79,7 +92,7 @@ function mount(element: HTMLDivElement): () => void {
 function watchSpace(element: HTMLElement, gestures: Gestures): () => void {
   const controller = new AbortController();
   const { signal } = controller;
-  const concerns = (event: KeyboardEvent) => event.key === " " && (event.target === document.body || element.contains(event.target as Node));
+  const concerns = ({ key, target }: KeyboardEvent) => key === " " && (target === document.body || (element.contains(target as Node) && !(target as Element).closest("button")));
   window.addEventListener(
     "keydown",
     (event) => {

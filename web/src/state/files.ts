@@ -3,7 +3,7 @@ import { ask, askJson } from "../api/client";
 import type { Picture } from "../api/types";
 import { refreshClasses, reload } from "./commands";
 import { open, refreshPictures } from "./pictures";
-import { busy, failed, note, ready } from "./status";
+import { busy, counted, failed, note, ready } from "./status";
 import { info, pictureId } from "./store";
 
 export interface Imported {
@@ -51,7 +51,7 @@ export async function importFile(file: File, format: string | null): Promise<Imp
     const found = await askJson<Imported>(`/import?${asked}`, { method: "POST", bytes: file });
     await Promise.all([refreshClasses(), refreshPictures()]);
     if (pictureId.value !== null) await reload(pictureId.value);
-    ready(`${found.objects} objects on ${found.images} pictures imported.`);
+    ready(`${counted(found.objects, "object")} on ${counted(found.images, "picture")} imported.`);
     return found;
   } catch (error) {
     failed(error);

@@ -2,7 +2,7 @@
 import { ask, askEvents, askJson } from "../api/client";
 import type { Job, Suggestion } from "../api/types";
 import { refreshClasses, run } from "./commands";
-import { announce, busy, failed, note, ready } from "./status";
+import { announce, busy, counted, failed, note, ready } from "./status";
 import { classId, density, hoveredSuggestion, job, leastScore, openSuggestions, overlap, pictureId, suggestions } from "./store";
 
 let controller = new AbortController();
@@ -47,9 +47,9 @@ async function follow(id: string, kind: string, signal: AbortSignal): Promise<vo
 function take(jobId: string, kind: string, items: Suggestion[]): void {
   leastScore.value = 0;
   suggestions.value = { jobId, kind, items, taken: new Set() };
-  if (items.length) ready(`${items.length} suggestions. Click one to accept it, or accept all.`);
+  if (items.length) ready(`${counted(items.length, "suggestion")}. ${items.length === 1 ? "Click it to accept it." : "Click one to accept it, or accept all."}`);
   else ready("Nothing was found.");
-  announce(`${items.length} suggestions`);
+  announce(counted(items.length, "suggestion"));
 }
 
 /** Stops the running job. */
@@ -94,6 +94,6 @@ export async function accept(indices: number[] | null): Promise<void> {
   const left = all.items.length - taken.size;
   suggestions.value = left ? { ...all, taken } : null;
   hoveredSuggestion.value = null;
-  ready(`${chosen.length} accepted, ${left} suggestions left.`);
+  ready(`${chosen.length} accepted, ${left ? counted(left, "suggestion") : "no suggestion"} left.`);
   announce(`${chosen.length} accepted`);
 }

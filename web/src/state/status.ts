@@ -28,3 +28,7 @@ export function failed(error: unknown): void {
 }
 
 export const whole = (value: number): string => Math.round(value).toLocaleString("en-US");
+
+export function counted(count: number, word: string): string {
+  return `${count} ${word}${count === 1 ? "" : "s"}`;
+}

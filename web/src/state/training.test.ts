@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { counted, ended, isLearning, missing } from "./training";
+import { counted } from "./status";
+import { ended, isLearning, missing } from "./training";
 import type { TrainingData, TrainingRun } from "../api/types";
 
 const RUN: TrainingRun = { state: "running", name: "cups", seconds: 1, fraction: 0.5, step: 3, lines: [], best: null };

@@ -2,7 +2,7 @@
 import { ask, askEvents, askJson } from "../api/client";
 import type { Info, Model, TrainingData, TrainingRequest, TrainingRun } from "../api/types";
 import { open } from "./pictures";
-import { announce, busy, failed, note, ready } from "./status";
+import { announce, busy, counted, failed, note, ready } from "./status";
 import { info, models, pictureId, pictures, training } from "./store";
 
 export interface Prepared {
@@ -118,8 +118,4 @@ export function missing(data: TrainingData, name: string): string | null {
 
 function totalOf(data: TrainingData): number {
   return data.classes.reduce((sum, { objects }) => sum + objects, 0);
-}
-
-export function counted(count: number, word: string): string {
-  return `${count} ${word}${count === 1 ? "" : "s"}`;
 }

@@ -2,6 +2,7 @@
 import { useState } from "preact/hooks";
 import { changeClass, chooseOrMake, removeClass } from "../state/classes";
 import { COLOURS, NAMES, patternOf } from "../palette";
+import { counted } from "../state/status";
 import { classes } from "../state/store";
 import type { LabelClass } from "../api/types";
 import { Button } from "./Button";
@@ -50,7 +51,7 @@ function ClassRow({ row, index }: { row: LabelClass; index: number }) {
           </option>
         ))}
       </select>
-      <span class="figure dim">{row.n_objects}</span>
+      <span class="figure dim">{counted(row.n_objects, "object")}</span>
       <Button icon="trash" label={`Remove ${row.name}`} quiet disabled={!others.length} onClick={() => (row.n_objects ? setRemoving(!removing) : void removeClass(row.id, null))} />
       {removing && (
         <select class="field" aria-label={`Class that the objects of ${row.name} get`} value="" onChange={(event) => void removeClass(row.id, Number(event.currentTarget.value))}>

@@ -1,7 +1,8 @@
 /** Download the objects in a format of another tool. */
 import { useState } from "preact/hooks";
 import { exportAs } from "../state/files";
-import { dialog, info } from "../state/store";
+import { counted } from "../state/status";
+import { dialog, info, pictureId, pictures } from "../state/store";
 import { Button } from "./Button";
 import { Dialog } from "./Dialog";
 
@@ -11,6 +12,8 @@ export function Export() {
   const [scope, setScope] = useState<"project" | "image">("project");
   const [shapes, setShapes] = useState<"mask" | "polygon">("mask");
   const [tolerance, setTolerance] = useState(1);
+  const chosen = pictures.value.filter(({ id, status }) => (scope === "image" ? id === pictureId.value : status !== "skip"));
+  const count = chosen.reduce((sum, { n_objects }) => sum + n_objects, 0);
   const send = () => {
     dialog.value = null;
     void exportAs(format, { scope, shapes, tolerance: shapes === "polygon" ? tolerance : 0 });
@@ -26,6 +29,9 @@ export function Export() {
           </label>
         ))}
       </div>
+      <p class="dim" role="status">
+        {count ? `${counted(count, "object")} on ${counted(chosen.filter(({ n_objects }) => n_objects).length, "picture")}.` : "Nothing to export yet: no mask was accepted."}
+      </p>
       <div class="row">
         <select class="field" aria-label="Pictures" value={scope} onChange={(event) => setScope(event.currentTarget.value as typeof scope)}>
           <option value="project">all pictures</option>
@@ -43,7 +49,7 @@ export function Export() {
           </label>
         )}
         <div class="spring" />
-        <Button icon="download" label="Download" strong disabled={!format} onClick={send}>
+        <Button icon="download" label="Download" strong disabled={!format || !count} onClick={send}>
           Download
         </Button>
       </div>

@@ -1,6 +1,7 @@
 /** Labels from files, and more pictures. */
 import { useState } from "preact/hooks";
 import { importFile, upload, type Imported } from "../state/files";
+import { counted } from "../state/status";
 import { dialog, info } from "../state/store";
 import { Dialog } from "./Dialog";
 
@@ -31,7 +32,7 @@ export function Import() {
       {found && (
         <div role="status">
           <p>
-            {found.objects} {found.objects === 1 ? "object" : "objects"} on {found.images} {found.images === 1 ? "picture" : "pictures"}{found.classes.length ? `, new classes: ${found.classes.join(", ")}` : ""}.
+            {counted(found.objects, "object")} on {counted(found.images, "picture")}{found.classes.length ? `, new classes: ${found.classes.join(", ")}` : ""}.
           </p>
           {found.skipped.length > 0 && (
             <ul class="skipped">

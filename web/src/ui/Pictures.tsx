@@ -25,6 +25,7 @@ export function Pictures() {
           <option value="skip">skip</option>
         </select>
       </div>
+      {!rows.length && <p class="dim">{store.pictures.value.length ? "No picture has this name and status." : "No pictures yet. Drop some on the page, or import them."}</p>}
       <ul class="thumbnails">
         {rows.slice(0, MOST).map((row) => (
           <li key={row.id}>

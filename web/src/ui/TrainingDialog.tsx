@@ -1,7 +1,8 @@
 /** Train on what was labelled: choose the data and the length, start, follow, stop, and label with the result. */
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Learns, TrainingData, TrainingRequest, TrainingRun } from "../api/types";
-import { chooseModel, counted, ended, isLearning, missing, NAME, startTraining, stopTraining, trainingData, writeData, type Prepared } from "../state/training";
+import { chooseModel, ended, isLearning, missing, NAME, startTraining, stopTraining, trainingData, writeData, type Prepared } from "../state/training";
+import { counted } from "../state/status";
 import { models, training } from "../state/store";
 import { Button } from "./Button";
 import { Dialog } from "./Dialog";
