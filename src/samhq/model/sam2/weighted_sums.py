@@ -36,7 +36,7 @@ class Block:
 
 def whole_blocks(keys: Float[Tensor, "M C"], values: Float[Tensor, "M c"]) -> list[Block]:
     """All keys, some in each block."""
-    return [Block(*pair) for pair in zip(keys.split(_KEYS), values.split(_KEYS), strict=True)]
+    return [Block(*pair) for pair in zip(torch.split(keys, _KEYS), torch.split(values, _KEYS), strict=True)]
 
 
 def weighted_sums(queries: Float[Tensor, "L C"], blocks: Iterable[Block]) -> Float[Tensor, "L c"] | None:
@@ -50,7 +50,7 @@ def weighted_sums(queries: Float[Tensor, "L C"], blocks: Iterable[Block]) -> Flo
     """
     blocks = list(blocks)
     step = max(1, LOGIT_BUDGET // max(len(block.keys) for block in blocks))
-    found = [_some_sums(some, blocks) for some in queries.split(step)]
+    found = [_some_sums(some, blocks) for some in torch.split(queries, step)]
     return None if any(some is None for some in found) else torch.cat([some for some in found if some is not None])
 
 
