@@ -58,6 +58,7 @@ NAMELESS = {"utils", "util", "common", "misc", "helpers", "helper", "core", "bas
 LINES = 450
 #: Heavy or optional: imported where they are used, so that everything else works and starts without them.
 LATE = {"cv2", "pycocotools", "huggingface_hub", "tqdm", "skimage", "matplotlib", "accelerate", "tensorboard"}
+LATE |= {"litert_torch", "litert_converter", "tensorflow"}
 LATE |= {"onnx", "onnxruntime", "onnxscript", "openvino", "transformers", "yaml", "av"}
 LATE |= {"fastapi", "starlette", "uvicorn", "pydantic", "cvat_sdk"}
 LATE |= {"fsspec", "pyarrow", "ray", "s3fs"}

@@ -11,9 +11,11 @@ from tests import exported, tiny
 
 from samhq.checkpoint.save import save_model
 from samhq.cli.main import main
-from samhq.export import convert
+from samhq.export import convert, litert, saved_model
 from samhq.export import verify as verifying
+from samhq.export.fixed import Difference
 from samhq.model.sam import Sam
+from samhq.storage.atomic import write_bytes
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +51,32 @@ def test_files_and_the_comparison_are_told(
     assert main(["export", "--output", str(out), *flags, "--force"]) == 0
     assert len(asked) == 2
     assert told[1] == "compared on (7, 9, 3), {'hq': 'only', 'multimask': False}"
+
+
+@pytest.mark.parametrize("to", ["litert", "tensorflow"])
+def test_other_frameworks_say_sizes_and_differences(
+    to: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = Difference(2e-6, 4.0)
+
+    def export_litert(model: Sam, output: Path) -> dict[Path, Difference]:
+        return {write_bytes(output / litert.ENCODER, b"x" * 1_500_000): found}
+
+    def export_saved_model(model: Sam, output: Path) -> Difference:
+        write_bytes(output / "variables" / "variables.index", b"x" * 1_000_000)
+        write_bytes(output / saved_model.FILE, b"x" * 500_000)
+        return found
+
+    monkeypatch.setattr(litert, "export_litert", export_litert)
+    monkeypatch.setattr(saved_model, "export_saved_model", export_saved_model)
+    command = ["export", "--output", str(tmp_path / "out"), "--to", to]
+    assert main(command) == 0
+    assert capsys.readouterr().out.endswith(": 1.5 MB, differs from torch by up to 2.0e-06 in values up to 4\n")
+    assert main(command) == 2, "what is there is replaced only by force"
+    assert "--force" in capsys.readouterr().err
+    assert main([*command, "--force"]) == 0
+    assert main([*command, "--force", "--dtype", "int8"]) == 2
+    assert f"with --to {to}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

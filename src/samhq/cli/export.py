@@ -1,4 +1,4 @@
-"""`samhq export`: a model as ONNX files, for programs without torch.
+"""`samhq export`: a model as ONNX, LiteRT or TensorFlow files, for programs without torch.
 
 Imports torch only inside functions, so that help is fast.
 """
@@ -20,7 +20,7 @@ def export(
     /,
     *,
     output: Annotated[Path, Parameter(alias="-o")],
-    to: Literal["onnx", "litert"] = "onnx",
+    to: Literal["onnx", "litert", "tensorflow"] = "onnx",
     dtype: Literal["float32", "float16", "int8"] = "float32",
     contract: Literal["samhq", "original"] = "samhq",
     hq: HQMode | None = None,
@@ -34,13 +34,14 @@ def export(
     For example: samhq export sam_hq_vit_tiny --output exported --verify
     samhq segment photo.jpg --box 10,20,300,400 --model exported -o masks
 
-    Needs the extra `onnx`: pip install 'samhq[onnx]'; for LiteRT the package litert-torch.
+    Needs the extra `onnx`: pip install 'samhq[onnx]'. LiteRT needs the package litert-torch, TensorFlow needs
+    litert-torch and tensorflow.
 
     Parameters:
         model: A name from `samhq models`, a weights file, a folder or a hub id. [default: the starter]
         output: Folder for the files. It is created if it does not exist.
-        to: litert: encoder.tflite and decoder.tflite in float32, for TensorFlow Lite, compared with torch. No other
-            option but --force applies.
+        to: litert: encoder.tflite and decoder.tflite, for LiteRT (TensorFlow Lite). tensorflow: a SavedModel with the
+            signatures encode and decode. Both are float32 and compared with torch; only --force applies besides.
         dtype: float16: files of half the size, for GPUs and browsers. int8: encoder matrices of a quarter of the size,
             for CPUs.
         contract: samhq: for this package and new programs. original: for programs written for the export script of SAM
@@ -53,10 +54,10 @@ def export(
         picture: Photograph for --verify. [default: random colours]
         force: Replace the files of an earlier export.
     """
-    if to == "litert":
+    if to != "onnx":
         if (dtype, contract, hq, multimask, verify, picture) != ("float32", "samhq", None, None, False, None):
-            raise ConfigError("Expected only --output and --force with --to litert, got more. Leave the others out.")
-        return _to_litert(model, output, force=force)
+            raise ConfigError(f"Expected only --output and --force with --to {to}, got more. Leave the others out.")
+        return (_to_litert if to == "litert" else _to_tensorflow)(model, output, force=force)
     from samhq.checkpoint.load import load_model
     from samhq.export import convert
     from samhq.runtime.about import DECODER, ENCODER
@@ -77,13 +78,27 @@ def export(
 
 
 def _to_litert(model: str | None, output: Path, *, force: bool) -> int:
-    """Writes the two LiteRT files and prints their sizes."""
+    """Writes the two LiteRT files and prints their sizes and differences from torch."""
     from samhq.checkpoint.load import load_model
     from samhq.export import litert
 
     if not force:
         check_free([output / litert.ENCODER, output / litert.DECODER])
     make_folder(output)
-    for path in litert.export_litert(load_model(model), output):
-        print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
+    for path, difference in litert.export_litert(load_model(model), output).items():
+        print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, {difference}")
+    return 0
+
+
+def _to_tensorflow(model: str | None, output: Path, *, force: bool) -> int:
+    """Writes the SavedModel and prints its size and difference from torch."""
+    from samhq.checkpoint.load import load_model
+    from samhq.export import saved_model
+
+    if not force:
+        check_free([output / saved_model.FILE])
+    make_folder(output)
+    difference = saved_model.export_saved_model(load_model(model), output)
+    size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file())
+    print(f"{output}: {size / 1e6:.1f} MB, {difference}")
     return 0
