@@ -12,7 +12,7 @@ from tests import tiny
 
 from samhq.errors import ConfigError, MissingExtraError
 from samhq.export.fixed import decoder_part, encoder_part
-from samhq.export.saved_model import FILE, export_saved_model, spell_booleans, weights_of
+from samhq.export.saved_model import FILE, export_saved_model, shared_weights, spell_booleans
 from samhq.types import IGNORED, ImageEmbedding, Prompts
 
 
@@ -28,7 +28,7 @@ def test_what_cannot_be_exported_is_a_sentence(package: str, tmp_path: Path, mon
 
 def test_weights_are_stored_once() -> None:
     sam = tiny.shared(tiny.HQ)
-    stored = weights_of([encoder_part(sam), decoder_part(sam, 2)])
+    stored = shared_weights([encoder_part(sam), decoder_part(sam, 2)])
     assert {name.removeprefix("sam.") for name in stored} == set(sam.state_dict())
 
 

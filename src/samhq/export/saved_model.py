@@ -56,7 +56,7 @@ def export_saved_model(model: Sam, directory: str | os.PathLike[str], *, points:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as scratch:
         module = tf.Module()
-        module.weights = {name: tf.Variable(value, trainable=False) for name, value in weights_of(parts).items()}
+        module.weights = {name: tf.Variable(value, trainable=False) for name, value in shared_weights(parts).items()}
         functions = {part.name: _function(part, module.weights) for part in parts}
         tf.saved_model.save(module, scratch, {name: made.get_concrete_function() for name, made in functions.items()})
         loaded = tf.saved_model.load(scratch)
@@ -65,7 +65,7 @@ def export_saved_model(model: Sam, directory: str | os.PathLike[str], *, points:
     return max(found, key=lambda each: each.largest / each.scale)
 
 
-def weights_of(parts: list[FixedGraph]) -> dict[str, Any]:
+def shared_weights(parts: list[FixedGraph]) -> dict[str, Any]:
     """The weights of all parts as arrays, each name once: parts of one model use the same names."""
     return {name: value.numpy() for part in parts for name, value in part.graph.state_dict().items()}
 
