@@ -50,8 +50,20 @@ def shoot(page: Labelling, file: Path) -> None:
     Image.open(io.BytesIO(content)).convert("RGB").save(file, quality=88, optimize=True)
 
 
+def shoot_training(page: Labelling, file: Path) -> None:
+    """Writes the training dialog, after objects on a second picture were accepted."""
+    row = page.server.add("cup", Image.open(SAMPLE).crop((150, 0, 450, 300)))
+    command = {"type": "commit", "draft": {"points": [[150.0, 160.0]], "labels": [1]}}
+    page.server.ask(f"/images/{row['id']}/commands", {"command": command})
+    page.page.get_by_title("Train on what is labelled").click()
+    dialog = page.page.get_by_role("dialog")
+    dialog.get_by_label("Name of the new model").fill("cups")
+    page.until(dialog.get_by_role("button", name="Start training").is_enabled)
+    Image.open(io.BytesIO(dialog.screenshot())).convert("RGB").quantize(32).save(file, optimize=True)
+
+
 def main(folder: Path) -> None:
-    """Writes serve.jpg, serve-dark.jpg and serve-phone.jpg."""
+    """Writes serve.jpg, serve-dark.jpg, serve-phone.jpg and serve-training.png."""
     from playwright.sync_api import sync_playwright
 
     with tempfile.TemporaryDirectory() as scratch, sync_playwright() as driver:
@@ -84,6 +96,7 @@ def main(folder: Path) -> None:
             dark.press("v")
             dark.click(300, 60)
             shoot(dark, folder / "serve-dark.jpg")
+            shoot_training(page, folder / "serve-training.png")
         browser.close()
 
 

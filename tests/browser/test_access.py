@@ -177,3 +177,6 @@ def test_at_twice_the_size_every_control_is_still_there(label: Open) -> None:
         control = page.page.get_by_role("button", name=name, exact=True).first
         control.scroll_into_view_if_needed()
         assert control.is_visible(), name
+    name = page.page.locator(".picture-name .ellipsis").bounding_box()
+    assert name is not None
+    assert name["width"] >= 60, "the picture's name has no room"
