@@ -32,7 +32,8 @@ VALUES |= {"JOB_COMPLETION_INDEX": "3", "PRICE": "32", "DATA": "/data", "OUTPUT"
 
 def commands(text: str) -> list[list[str]]:
     """The words after `samhq` of every command of a script, also quoted ones and `-m samhq`."""
-    joined = "\n".join(line for line in text.replace("\\\n", " ").splitlines() if not line.startswith("#"))
+    lines = [line.strip().partition(" || ")[0] for line in text.replace("\\\n", " ").splitlines()]
+    joined = "\n".join(line for line in lines if not line.startswith("#"))
     plain = re.sub(r'"\$\{RESUME\[@\]\}"', "", re.sub(r"\$\{(\w+):-[^}]*\}", r"$\1", joined.replace("\\$", "$")))
     quoted = re.findall(r"-c \"samhq (.*)\"$", plain, re.MULTILINE)
     found = quoted + re.findall(r"^(?:.*-m )?samhq (.*)$", plain, re.MULTILINE)
@@ -81,13 +82,44 @@ def program(folder: Path, name: str, text: str) -> None:
     (folder / name).chmod((folder / name).stat().st_mode | stat.S_IXUSR)
 
 
-def run_script(name: str, folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Runs a script with `samhq` and this environment's programs on the path."""
-    program(folder / "bin", "samhq", f'#!/bin/bash\nexec "{sys.executable}" -m samhq "$@"\n')
+def run_script(
+    name: str, folder: Path, *arguments: str, stand_in: bool = False, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Runs a script with `samhq`, or what stands in for it there, and this environment's programs on the path."""
+    if not stand_in:
+        program(folder / "bin", "samhq", f'#!/bin/bash\nexec "{sys.executable}" -m samhq "$@"\n')
     path = os.pathsep.join([str(folder / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]])
     environment = os.environ | {"PATH": path, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"} | variables
     command = ["bash", str(FOLDER / name), *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=280, check=False)
+
+
+#: In place of samhq: part 1 has failed pictures at once, part 0 is slower. FIRST is the code of part 1.
+STAND_IN = """#!/bin/bash
+[ "$2" = status ] && { echo "the status"; exit 0; }
+case "${@: -1}" in
+1/2) exit "$FIRST" ;;
+0/2) sleep 2; touch "$3/part-0" ;;
+esac
+"""
+
+
+@pytest.mark.parametrize("first", ["0", "1", "2"])
+@pytest.mark.parametrize("name", [pytest.param("torchrun.sh", marks=pytest.mark.slow), "slurm.sbatch"])
+def test_a_part_with_failed_pictures_does_not_end_the_others(name: str, first: str, tmp_path: Path) -> None:
+    srun = '#!/bin/bash\nshift\nSLURM_NTASKS=2 SLURM_PROCID=1 "$@" && code=0 || code=$?\n'
+    program(tmp_path / "bin", "srun", srun + 'SLURM_NTASKS=2 SLURM_PROCID=0 "$@"\nexit "$code"\n')
+    program(tmp_path / "bin", "samhq", STAND_IN)
+    variables = {"GPUS": "2", "HEAD": "localhost:0", "FIRST": first}
+    result = run_script(name, tmp_path, str(tmp_path), stand_in=True, **variables)
+    said = result.stdout + result.stderr
+    if name == "torchrun.sh" and first == "2":  # Wrong use: no part can go on.
+        assert result.returncode == 1, said
+        assert not (tmp_path / "part-0").exists()
+        return
+    assert result.returncode == int(first), said
+    assert (tmp_path / "part-0").exists(), said
+    assert "the status" in result.stdout
 
 
 @pytest.mark.slow
@@ -107,7 +139,8 @@ def test_torchrun_does_the_whole_job(tmp_path: Path) -> None:
 
     job, undisturbed = planned(tmp_path), planned(tmp_path, "undisturbed")
     run_sharded(undisturbed.folder.address)
-    run_script("torchrun.sh", tmp_path, job.folder.address, GPUS="2", HEAD="localhost:0")
+    result = run_script("torchrun.sh", tmp_path, job.folder.address, GPUS="2", HEAD="localhost:0")
+    assert result.returncode == 1, "pictures failed"
     check(job, shard_files(undisturbed))
 
 
