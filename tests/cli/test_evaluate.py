@@ -161,7 +161,7 @@ def test_davis(weights: Path, davis: Path, tmp_path: Path, capsys: Shown) -> Non
 
 def test_youtube_vis(weights: Path, videos: Path, tmp_path: Path, capsys: Shown) -> None:  # noqa: F811
     assert run(weights, f"ytvis:{videos}", "-o", tmp_path / "out") == 0
-    assert "1 videos" in capsys.readouterr().out
+    assert "1 video, " in capsys.readouterr().out
     assert json.loads((tmp_path / "out" / "tiny.results.json").read_text())[0]["video_id"] == 1
 
 

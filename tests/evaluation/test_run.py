@@ -119,7 +119,7 @@ def test_left_out_are_crowds_and_the_empty(hq: Sam, tmp_path: Path) -> None:
     result = evaluate(hq, path)
     assert [(row.object, row.category) for row in result.rows] == [(1, "disc")]
     assert (result.pictures, result.empty, result.crowds) == (2, 1, 1)
-    assert "left out: 1 without pixels, 1 crowds" in result.table()
+    assert "left out: 1 without pixels, 1 crowd" in result.table()
     assert evaluate(hq, open_coco_pictures(path)).rows == result.rows
 
 
