@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Videos
 #
-# There are two ways. SAM 2 follows objects from a prompt on one frame; its weights are **not** part of samhq, so its lines are shown here and not
-# run. Every other model, such as the starter, segments each frame from a box, which a tracker or a detector brings.
+# Say where an object is on one frame, and get its mask on all others. SAM 2 and HQ-SAM 2 follow objects with their memory; every other model,
+# such as the starter, which is part of samhq, by matching the features of frames.
 
 # %%
 # %config InlineBackend.figure_formats = ["jpeg"]
@@ -24,9 +24,27 @@ corners = [(40 + 14 * step, 6 * step) for step in range(8)]
 frames = [np.ascontiguousarray(photograph[top : top + 340, left : left + 420]) for left, top in corners]
 
 # %% [markdown]
+# ## One prompt for the whole video
+#
+# A box on frame 0 is all that the model gets. `load_video_model("sam2.1_hiera_tiny")` would take SAM 2 in place of the starter.
+
+# %%
+segmenter = samhq.load_video_model()
+prompts = [samhq.VideoPrompt(1, 0, samhq.Prompt(box=[132, 17, 370, 209]), "cup")]  # object 1, frame 0
+followed = list(segmenter.track(frames, prompts))
+figure, axes = plt.subplots(2, 4, figsize=(11, 4.8))
+for axis, frame in zip(axes.flat, followed):
+    axis.imshow(frame.overlay())
+    axis.set_title(f"frame {frame.index}: {frame.mask(1).sum()} px")
+    axis.set_axis_off()
+
+# %% [markdown]
+# On the command line: `samhq track clip.mp4 --box 132,17,370,209 --output out`. Memory does not grow with the length of the video, prompts may
+# come on any frame, and `segmenter.tracker()` takes frames from a camera as they come.
+#
 # ## A box for each frame
 #
-# A real tracker would find these. Here we know where the camera is.
+# If a detector with a tracker already gives boxes, each frame is segmented by itself. Here we know where the camera is.
 
 # %%
 cup = (172, 17, 410, 209)
@@ -36,24 +54,10 @@ tracks = FrameBoxes(
         for number, (left, top) in enumerate(corners)
     }
 )
-masks = list(segment_by_boxes(samhq.load(), open_frames(frames), tracks))
-figure, axes = plt.subplots(2, 4, figsize=(11, 4.8))
-for axis, frame in zip(axes.flat, masks):
-    axis.imshow(frame.overlay())
-    axis.set_title(f"frame {frame.index}: {frame.mask(1).sum()} px")
-    axis.set_axis_off()
+boxed = list(segment_by_boxes(samhq.load(), open_frames(frames), tracks))
+for one, other in zip(followed, boxed):
+    both = (one.mask(1) & other.mask(1)).sum() / (one.mask(1) | other.mask(1)).sum()
+    print(f"frame {one.index}: IoU of both ways {both:.3f}")
 
 # %% [markdown]
-# The same on the command line, with a MOT file of boxes: `samhq track clip.mp4 --boxes tracks.txt --output out`.
-#
-# ## With SAM 2: one prompt for the whole video
-#
-# ```python
-# segmenter = samhq.load_video_model("sam2.1_hiera_tiny")
-# prompts = [samhq.VideoPrompt(1, 0, samhq.Prompt(box=[132, 17, 370, 209]), "cup")]  # object 1, frame 0
-# for frame in segmenter.track(frames, prompts):
-#     frame.index, frame.mask(1)
-# ```
-#
-# Memory does not grow with the length of the video, prompts may come on any frame, and `segmenter.tracker()` takes frames from a camera as they
-# come. More: [videos](../docs/video.md).
+# The same on the command line, with a MOT file of boxes: `samhq track clip.mp4 --boxes tracks.txt --output out`. More: [videos](../docs/video.md).
