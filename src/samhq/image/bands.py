@@ -41,7 +41,8 @@ class Rendering:
             ImageError: fewer bands than asked for.
         """
         _check_bands(self.bands, raw.shape[2])
-        return self.apply_chosen(raw[..., [band - 1 for band in self.bands]])
+        rgb = raw[..., :3] if self.bands == (1, 2, 3) else raw[..., [band - 1 for band in self.bands]]
+        return self.apply_chosen(rgb)
 
     def apply_chosen(self, raw: Shaped[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
         """The RGB picture of raw values that hold only the three bands to show."""

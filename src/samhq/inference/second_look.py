@@ -9,6 +9,7 @@ Holds the pixels of one crop at a time. Knows nothing of files or formats.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -174,19 +175,21 @@ class Looker:
         self, prompt: Prompt, coarse: Coarse, window: Window, alone: bool
     ) -> tuple[Bool[np.ndarray, "h w"], float | None]:
         """The mask in a window and its score; the first mask and None if there is no outline or no agreement."""
-        first, boxed = coarse.mask(window), alone and prompt.box is not None
-        if not boxed and (not first.any() or (first.all() and not alone)):
+        boxed = alone and prompt.box is not None
+        first = None if boxed else coarse.mask(window)  # The user's box replaces it.
+        if first is not None and (not first.any() or (first.all() and not alone)):
             return first, None
         picture = self.source.read(window)
         model = self.model
         config = model.config
         pixels, frame = to_pixels(picture, self.side, config.encoder.normalisation, squashed=config.second)
-        prompts = flatten([_seen_in(window, prompt, coarse, first, frame, alone)], frame).to(model.device)
+        prompts = flatten([_seen_in(window, prompt, coarse, first, frame)], frame).to(model.device)
         embedding = model.encode(pixels.to(model.device))
         low = model.decode(embedding, prompts, candidates="single", hq=model.hq_mode(self.hq))
         mask = frame.masks_to_image(low.logits)[0, 0].cpu().numpy()
-        agrees = boxed or int((mask & first).sum()) > _AGREE * int((mask | first).sum())
-        return (mask, float(low.iou[0, 0])) if agrees else (first, None)
+        if first is not None and int((mask & first).sum()) <= _AGREE * int((mask | first).sum()):
+            return first, None
+        return mask, float(low.iou[0, 0])
 
 
 def surroundings(box: Window, margin: float, side: int, size_hw: tuple[int, int]) -> Window:
@@ -218,15 +221,15 @@ def _meant(box: Window, prompt: Prompt, size_hw: tuple[int, int]) -> Window:
     return box.meet(whole(size_hw))
 
 
-def _seen_in(window: Window, prompt: Prompt, coarse: Coarse, first: np.ndarray, frame: Frame, alone: bool) -> Prompt:
-    """The prompt in a window's pixels, with what the first mask adds to it.
+def _seen_in(window: Window, prompt: Prompt, coarse: Coarse, first: np.ndarray | None, frame: Frame) -> Prompt:
+    """The prompt in a window's pixels, with what the first mask adds to it; no `first`: the user's box is in view.
 
-    If the user's box is in view, it is enough: the first mask as a prompt would give its coarse outline again (IoU 0.63
-    without, 0.60 with it, on 31 objects in drawn scenes, the starter, enlarged four times). Clicks come together with
-    the mask; prompts with neither get the mask and its box.
+    That box is enough: the first mask as a prompt would give its coarse outline again (IoU 0.63 without, 0.60 with it,
+    on 31 objects in drawn scenes, the starter, enlarged four times). Clicks come together with the mask; prompts with
+    neither get the mask and its box.
     """
     points, labels = _points_in(window, prompt, coarse.frame.original_hw)
-    if alone and prompt.box is not None:
+    if first is None:
         corners = as_boxes(prompt.box, coarse.frame.original_hw)[0]
         return Prompt(points, labels, corners - np.array([window.x0, window.y0] * 2, np.float32))
     if labels is not None and labels.any():
@@ -262,22 +265,73 @@ def look_again(
         ConfigError: a margin that is negative or not finite, a zoom below 1; an HQ mask from a plain SAM.
     """
     looker = Looker(model, ArraySource(result.image), margin, hq, tiled, thin_zoom)
-    masks, scores, logits = result.masks.copy(), result.scores.copy(), result.low_res_logits[:, 0].copy()
-    for number, prompt in enumerate(result.prompts):
-        if boxes_only and prompt.box is None:
-            continue
-        with torch.inference_mode():
-            refined = looker.refined(prompt, Coarse(torch.from_numpy(logits[number]), result.frame))
-        if refined is not None:
-            masks[number] = refined.piece.inside(whole(result.image.shape[:2]))
-            scores[number] = refined.score
-            logits[number] = _coarsened(masks[number], result.frame)
+    looks = second_looks(looker, result.prompts, result.low_res_logits[:, 0], result.frame, boxes_only=boxes_only)
+    masks = result.masks.copy()
+    masks[[look is not None for look in looks]] = False
+    return with_looks(replace(result, candidates=masks[:, None]), looks)
+
+
+def second_looks(
+    looker: Looker, prompts: Sequence[Prompt], logits: Float[np.ndarray, "P G G"], frame: Frame, *, boxes_only: bool
+) -> list[Refined | None]:
+    """For each prompt, the object segmented again, or None if its first mask stays; `logits` are the first masks."""
+    looks: list[Refined | None] = []
+    with torch.inference_mode():
+        for prompt, first in zip(prompts, logits, strict=True):
+            looked_at = prompt.box is not None or not boxes_only
+            looks.append(looker.refined(prompt, Coarse(torch.from_numpy(first), frame)) if looked_at else None)
+    return looks
+
+
+def with_looks(result: Segmentation, looks: Sequence[Refined | None]) -> Segmentation:
+    """The best mask of every prompt of `result`, replaced where there is a second look.
+
+    Where there is one, the masks of `result` must be empty: they are painted in place.
+    """
+    masks = result.masks
+    scores, logits = result.scores.copy(), result.low_res_logits[:, 0].copy()
+    for number, look in enumerate(looks):
+        if look is not None:
+            masks[number][look.piece.window.slices()] = look.piece.mask
+            scores[number] = look.score
+            logits[number] = _coarsened(look.piece, result.frame)
     return replace(result, candidates=masks[:, None], candidate_scores=scores[:, None], low_res_logits=logits[:, None])
 
 
-def _coarsened(mask: Bool[np.ndarray, "H W"], frame: Frame) -> Float[np.ndarray, "G G"]:
-    """A mask as logits [4g,4g]; reduced through bytes at the square's size, full-size floats may be gigabytes."""
-    height, width = frame.resized_hw
-    small = Image.fromarray(mask.view(np.uint8) * np.uint8(255)).resize((width, height), Image.Resampling.BILINEAR)
-    logits = np.asarray(small, np.float32) * np.float32(2 * SURE_LOGIT / 255) - np.float32(SURE_LOGIT)
+def _coarsened(piece: Piece, frame: Frame) -> Float[np.ndarray, "G G"]:
+    """A mask as logits [4g,4g]; reduced through bytes at the square's size, full-size floats may be gigabytes.
+
+    Only the part of the picture is reduced that the mask can change.
+    """
+    (first_row, last_row, top, bottom), (first_column, last_column, left, right) = (
+        _reduced_part(start, end, reduced, size)
+        for start, end, reduced, size in zip(
+            (piece.window.y0, piece.window.x0),
+            (piece.window.y1, piece.window.x1),
+            frame.resized_hw,
+            frame.original_hw,
+            strict=True,
+        )
+    )
+    high, wide = (size / reduced for size, reduced in zip(frame.original_hw, frame.resized_hw, strict=True))
+    part = Image.fromarray(piece.inside(Window(left, top, right, bottom)).view(np.uint8) * np.uint8(255))
+    box = (first_column * wide - left, first_row * high - top, last_column * wide - left, last_row * high - top)
+    size = (last_column - first_column, last_row - first_row)
+    small = np.asarray(part.resize(size, Image.Resampling.BILINEAR, box), np.float32)
+    logits = np.full(frame.resized_hw, -SURE_LOGIT, np.float32)
+    logits[first_row:last_row, first_column:last_column] += small * np.float32(2 * SURE_LOGIT / 255)
     return frame.mask_to_prompt(logits)[0]
+
+
+def _reduced_part(start: int, end: int, reduced: int, size: int) -> tuple[int, int, int, int]:
+    """Along one axis that is resized from `size` to `reduced` pixels: the resized pixels that `start` to `end` reaches.
+
+    First and last, and the first and last pixel of the original that these need.
+
+    >>> _reduced_part(400, 480, 100, 1000)
+    (37, 51, 359, 522)
+    """
+    scale = size / reduced
+    reach = max(1.0, scale) + 1
+    first, last = max(0, int((start - reach) / scale) - 1), min(reduced, int((end + reach) / scale) + 2)
+    return first, last, max(0, int(first * scale - reach)), min(size, int(last * scale + reach) + 1)

@@ -21,11 +21,12 @@ from samhq.errors import ConfigError, PromptError, naming
 from samhq.image.frame import Frame
 from samhq.image.inputs import BoxesInput, BoxInput, LabelsInput, MaskInput, PictureInput, PointsInput, TextInput
 from samhq.image.read import describe, file_name_of, read_image
+from samhq.image.sources import ArraySource
 from samhq.image.transform import to_pixels
 from samhq.inference.by_text import check_alone, segment_found
 from samhq.inference.hints import NotCallable, refuse_unknown
 from samhq.inference.prompts import flatten, join
-from samhq.inference.second_look import MARGIN, look_again
+from samhq.inference.second_look import MARGIN, Looker, second_looks, with_looks
 from samhq.model.sam import network_of
 from samhq.options import yes_or_no
 from samhq.plural import plural
@@ -228,20 +229,26 @@ class Segmenter(NotCallable):
             cat([e.embedding for e in encoded]), flat, policies, mode, "sorted" if multimask else "single"
         )
         ends = np.cumsum([0, *(len(picture_prompts) for picture_prompts in lists)])
-        results = [
-            self._result(e, LowRes(low.logits[start:end], low.iou[start:end]), tuple(picture_prompts))
+        parted = [
+            (e, LowRes(low.logits[start:end], low.iou[start:end]), tuple(picture_prompts))
             for e, picture_prompts, start, end in zip(encoded, lists, ends, ends[1:], strict=False)
         ]
-        return results if multimask else [self._refined(result, refine, mode) for result in results]
+        if multimask:
+            return [self._result(*part) for part in parted]
+        return [self._refined(*part, refine, mode) for part in parted]
 
-    def _refined(self, result: Segmentation, refine: bool | None, hq: HQMode) -> Segmentation:
+    def _refined(
+        self, encoded: EncodedImage, low: LowRes, prompts: tuple[Prompt, ...], refine: bool | None, hq: HQMode
+    ) -> Segmentation:
         """The result after a second look at its objects, if `refine` or the weights' settings ask for one."""
         own = self.defaults.refine_margin
-        if refine:
-            return look_again(self.model, result, margin=MARGIN if own is None else own, hq=hq)
-        if refine is None and own is not None:
-            return look_again(self.model, result, margin=own, hq=hq, tiled=False, boxes_only=True)
-        return result
+        if not refine and (refine is False or own is None):
+            return self._result(encoded, low, prompts)
+        margin = MARGIN if own is None else own
+        looker = Looker(self.model, ArraySource(encoded.image), margin, hq, tiled=bool(refine))
+        first = low.logits[:, 0].float().cpu().numpy()
+        looks = second_looks(looker, prompts, first, encoded.frame, boxes_only=not refine)
+        return with_looks(self._result(encoded, low, prompts, [look is None for look in looks]), looks)
 
     def _check_encoder(self, encoded: Sequence[EncodedImage]) -> None:
         """Refuses an embedding of another model, whose features would give wrong masks."""
@@ -276,10 +283,19 @@ class Segmenter(NotCallable):
                     rows[i] = logits, iou
         return LowRes(torch.stack([row[0] for row in rows]), torch.stack([row[1] for row in rows]))
 
-    def _result(self, encoded: EncodedImage, low: LowRes, prompts: tuple[Prompt, ...]) -> Segmentation:
+    def _result(
+        self, encoded: EncodedImage, low: LowRes, prompts: tuple[Prompt, ...], painted: Sequence[bool] | None = None
+    ) -> Segmentation:
+        """The result of one picture; with `painted` the masks of the other prompts stay empty."""
+        frame = encoded.frame
+        if painted is None or all(painted):
+            candidates = frame.masks_to_image(low.logits).cpu().numpy()
+        else:
+            candidates = np.zeros((*low.logits.shape[:2], *frame.original_hw), bool)
+            candidates[list(painted)] = frame.masks_to_image(low.logits[torch.tensor(painted)]).cpu().numpy()
         return Segmentation(
             image=encoded.image,
-            candidates=encoded.frame.masks_to_image(low.logits).cpu().numpy(),
+            candidates=candidates,
             candidate_scores=low.iou.float().cpu().numpy(),
             low_res_logits=low.logits.float().cpu().numpy(),
             prompts=prompts,
