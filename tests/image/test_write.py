@@ -35,6 +35,22 @@ def test_a_mask_is_white_on_black(tmp_path: Path) -> None:
         assert np.array_equal(np.asarray(png), np.where(mask, 255, 0))
 
 
+@pytest.mark.parametrize("most", [7, 1 << 30])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 1), (123, 257)])
+def test_a_mask_comes_back_from_its_png(
+    tmp_path: Path, shape: tuple[int, int], most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("samhq.image.write._MOST_IN_CHUNK", most)
+    random = np.random.default_rng(0)
+    large = np.zeros((2 * shape[0], 2 * shape[1]), bool)
+    for mask in (random.random(shape) > 0.5, np.ones(shape, bool), np.zeros(shape, bool), large[::2, ::2]):
+        path = write_mask(tmp_path / "new" / "a.png", mask)
+        with Image.open(path) as png:
+            png.verify()  # The checksums of all chunks.
+        with Image.open(path) as png:
+            assert np.array_equal(np.asarray(png), np.where(mask, 255, 0))
+
+
 @pytest.mark.parametrize(("width", "suffix"), [(65_500, ".jpg"), (65_501, ".png"), (70_000, ".png")])
 def test_an_overlay_that_no_jpeg_holds_is_a_png(tmp_path: Path, width: int, suffix: str) -> None:
     path = write_overlay(tmp_path, "cat", np.zeros((1, width, 3), np.uint8))

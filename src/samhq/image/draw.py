@@ -70,13 +70,12 @@ def overlay(
     for index in np.argsort(-stack.sum(axis=(1, 2)), kind="stable"):
         number = int(index) if numbers is None else numbers[index]
         _tint(canvas, stack[index], frames[index], colour(number), alpha, width)
-    picture = Image.fromarray(canvas)
     if boxes is not None:
-        _draw_boxes(picture, as_array(boxes).reshape(-1, 4), len(stack), width)
+        _draw_boxes(canvas, as_array(boxes).reshape(-1, 4), len(stack), width)
     if points is not None:
         xy = as_array(points).reshape(-1, 2)
-        _draw_points(picture, xy, np.ones(len(xy)) if labels is None else as_array(labels).reshape(-1))
-    return np.array(picture)
+        _draw_points(canvas, xy, np.ones(len(xy)) if labels is None else as_array(labels).reshape(-1))
+    return canvas
 
 
 def cutout(image: UInt8[np.ndarray, "H W 3"], mask: Any, crop: bool = False) -> UInt8[np.ndarray, "h w 4"]:
@@ -159,21 +158,36 @@ def _grown(mask: np.ndarray, corners: bool, beyond: bool) -> np.ndarray:
     return middle[:, 1:-1] | padded[1:-1, :-2] | padded[1:-1, 2:]
 
 
-def _draw_boxes(picture: Image.Image, boxes: np.ndarray, masks: int, width: int) -> None:
-    pen = ImageDraw.Draw(picture)
+def _draw_boxes(canvas: np.ndarray, boxes: np.ndarray, masks: int, width: int) -> None:
     for index, box in enumerate(boxes.tolist()):
         x0, y0, x1, y1 = (round(value) for value in box)
         corners = (min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
-        pen.rectangle((corners[0] - 1, corners[1] - 1, corners[2] + 1, corners[3] + 1), None, (0, 0, 0), width + 2)
-        pen.rectangle(corners, None, colour(index) if len(boxes) == masks else _GREEN, width)
+        _draw_frame(canvas, (corners[0] - 1, corners[1] - 1, corners[2] + 1, corners[3] + 1), (0, 0, 0), width + 2)
+        _draw_frame(canvas, corners, colour(index) if len(boxes) == masks else _GREEN, width)
 
 
-def _draw_points(picture: Image.Image, points: np.ndarray, labels: np.ndarray) -> None:
-    radius = max(5, round(math.sqrt(picture.width * picture.height) / 55))
+def _draw_frame(canvas: np.ndarray, box: tuple[int, int, int, int], rgb: tuple[int, int, int], width: int) -> None:
+    """Draws a rectangle's border in place, inside its corners (last pixel included), where the picture is."""
+    x0, y0, x1, y1 = box
+    for left, top, right, bottom in (
+        (x0, y0, x1 + 1, y0 + width),
+        (x0, y1 + 1 - width, x1 + 1, y1 + 1),
+        (x0, y0, x0 + width, y1 + 1),
+        (x1 + 1 - width, y0, x1 + 1, y1 + 1),
+    ):
+        canvas[max(0, top) : max(0, bottom), max(0, left) : max(0, right)] = rgb
+
+
+def _draw_points(canvas: np.ndarray, points: np.ndarray, labels: np.ndarray) -> None:
+    radius = max(5, round(math.sqrt(canvas.shape[0] * canvas.shape[1]) / 55))
     for (x, y), label in zip(points.tolist(), labels.tolist(), strict=True):
         marker = _marker(round(radius * 1.25), star=True) if label else _marker(round(radius * 0.8), star=False)
-        corner = round(x + 0.5 - marker.width / 2), round(y + 0.5 - marker.height / 2)
-        picture.paste(marker, corner, marker)
+        left, top = round(x + 0.5 - marker.width / 2), round(y + 0.5 - marker.height / 2)
+        part = canvas[max(0, top) : max(0, top + marker.height), max(0, left) : max(0, left + marker.width)]
+        if part.size:
+            picture = Image.fromarray(part)
+            picture.paste(marker, (min(0, left), min(0, top)), marker)
+            part[:] = np.asarray(picture)
 
 
 def _marker(radius: int, star: bool) -> Image.Image:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,9 +14,11 @@ from PIL import Image
 
 from samhq.image.files import save_picture
 from samhq.shapes import Bool, UInt8
+from samhq.storage.atomic import write_bytes
 
 _JPEG_QUALITY = 92
 _WRITERS = 4  #: Largest number of masks to compress at the same time.
+_MOST_IN_CHUNK = 1 << 30  #: Bytes in one chunk of a PNG, of at most 2**31 - 1.
 JPEG_SIDE = 65500  #: Longest side of a JPEG of libjpeg.
 
 
@@ -42,12 +45,35 @@ def write_overlay(folder: Path, stem: str, pixels: UInt8[np.ndarray, "H W 3"]) -
 def write_mask(path: Path, mask: Bool[np.ndarray, "H W"]) -> Path:
     """Writes an 8-bit grey PNG with 255 on the object and 0 elsewhere; returns its path.
 
-    Compressed by runs of equal bytes: on masks a third faster than the usual way, and no larger.
-
     Raises:
         OSError: the folder cannot be made or written.
     """
-    return save_picture(Image.fromarray(mask.astype(np.uint8) * 255), path, compress_type=zlib.Z_RLE)
+    return write_bytes(path, mask_png(mask))
+
+
+def mask_png(mask: Bool[np.ndarray, "H W"]) -> bytes:
+    """The bytes of an 8-bit grey PNG with 255 on the object and 0 elsewhere.
+
+    Rows are compressed by runs of equal bytes, without filters: on masks two to three times as fast as Pillow, which
+    tries five filters on every row, and no larger.
+
+    Source: PNG specification, third edition, sections 5 and 11.
+    """
+    height, width = mask.shape
+    rows = np.zeros((height, width + 1), np.uint8)  # The first byte of a row names its filter: 0, none.
+    np.negative(mask.view(np.uint8), out=rows[:, 1:])
+    compressor = zlib.compressobj(strategy=zlib.Z_RLE)
+    content = compressor.compress(rows) + compressor.flush()
+    pieces = (content[start : start + _MOST_IN_CHUNK] for start in range(0, len(content), _MOST_IN_CHUNK))
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)  # 8 bits, grey.
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        [_chunk(b"IHDR", header), *(_chunk(b"IDAT", piece) for piece in pieces), _chunk(b"IEND", b"")]
+    )
+
+
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    """A chunk of a PNG: length, kind, content, checksum."""
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(content, zlib.crc32(kind)))
 
 
 def write_masks(paths: Sequence[Path], mask: Callable[[int], Bool[np.ndarray, "H W"]]) -> list[Path]:
