@@ -63,7 +63,7 @@ def mask_png(mask: Bool[np.ndarray, "H W"]) -> bytes:
     rows = np.zeros((height, width + 1), np.uint8)  # The first byte of a row names its filter: 0, none.
     np.negative(mask.view(np.uint8), out=rows[:, 1:])
     compressor = zlib.compressobj(strategy=zlib.Z_RLE)
-    content = compressor.compress(rows) + compressor.flush()
+    content = compressor.compress(rows.data) + compressor.flush()
     pieces = (content[start : start + _MOST_IN_CHUNK] for start in range(0, len(content), _MOST_IN_CHUNK))
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)  # 8 bits, grey.
     return b"\x89PNG\r\n\x1a\n" + b"".join(

@@ -229,9 +229,10 @@ def _seen_in(window: Window, prompt: Prompt, coarse: Coarse, first: np.ndarray |
     neither get the mask and its box.
     """
     points, labels = _points_in(window, prompt, coarse.frame.original_hw)
-    if first is None:
+    if prompt.box is not None and first is None:
         corners = as_boxes(prompt.box, coarse.frame.original_hw)[0]
         return Prompt(points, labels, corners - np.array([window.x0, window.y0] * 2, np.float32))
+    assert first is not None, "without a box in view there is a first mask"
     if labels is not None and labels.any():
         return Prompt(points, labels, mask=coarse.prompt(window, frame))
     doubt = 2 / coarse.scale  # Half a pixel of the first mask.
