@@ -122,9 +122,20 @@ def test_nothing_found_is_nothing(any_sam: Sam, crops: int) -> None:
 
 def test_batches_do_not_matter(hq: Sam, monkeypatch: pytest.MonkeyPatch) -> None:
     once = propose(hq, picture(), LOOSE)
-    monkeypatch.setattr(automatic, "_CPU_BATCH", 3)
-    many = propose(hq, picture(), LOOSE.replace(points_per_batch=2))
-    assert same(once, many)
+    assert same(once, propose(hq, picture(), LOOSE.replace(points_per_batch=2)))
+    monkeypatch.setattr(automatic, "_CPU_TOKENS", 3 * hq.config.grid**2)
+    assert same(once, propose(hq, picture(), LOOSE))
+
+
+@pytest.mark.parametrize(("tokens_of", "points"), [(3, 3), (0.5, 1), (1000, 7)])
+def test_a_cpu_decodes_as_many_points_as_their_image_tokens_allow(
+    hq: Sam, monkeypatch: pytest.MonkeyPatch, tokens_of: float, points: int
+) -> None:
+    """At least one point, and never more than points_per_batch."""
+    monkeypatch.setattr(automatic, "_CPU_TOKENS", int(tokens_of * hq.config.grid**2))
+    heard: list[int] = []
+    propose(hq, picture(), LOOSE.replace(points_per_batch=7), watch=lambda done, total: heard.append(done))
+    assert heard[0] == points
 
 
 def test_the_bar_hears_of_every_point(hq: Sam) -> None:

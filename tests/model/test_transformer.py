@@ -31,6 +31,15 @@ def test_sharing_an_image_equals_a_copy_for_each_prompt(transformer: TwoWayTrans
         torch.testing.assert_close(ours, expected)
 
 
+def test_shared_rows_are_contiguous_for_maps_with_channels_first(transformer: TwoWayTransformer) -> None:
+    """Every prompt reads them, so each position's channels lie side by side in memory."""
+    image, pe = random(2, DIM, CELLS).mT, random(1, DIM, CELLS, seed=1).mT
+    shared = transformer.share(image, pe)
+    assert shared.image.is_contiguous()
+    assert shared.place.is_contiguous()
+    assert torch.equal(shared.image, image)
+
+
 def test_ignored_tokens_change_nothing(transformer: TwoWayTransformer) -> None:
     tokens, image, pe = random(2, TOKENS, DIM), random(2, CELLS, DIM, seed=1), random(1, CELLS, DIM, seed=2)
     ignored = torch.tensor([[False, False, True, False], [False, True, True, False]])

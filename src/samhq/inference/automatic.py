@@ -30,7 +30,7 @@ from samhq.results.filters import near_crop_edge, stability_score
 from samhq.results.proposals import Best, Proposal, Proposals
 from samhq.types import FOREGROUND, ImageEmbedding, Prompts
 
-_CPU_BATCH = 4  #: Points to decode at a time on a CPU; more do not fit into its cache.
+_CPU_TOKENS = 4 * 64 * 64  #: Image tokens of all points to decode at a time on a CPU: 16 MB for each of their maps.
 
 
 @torch.inference_mode()
@@ -143,7 +143,10 @@ class _Crop:
 
 
 def _batch(model: Sam, config: AutomaticConfig) -> int:
-    return min(config.points_per_batch, _CPU_BATCH) if model.device.type == "cpu" else config.points_per_batch
+    """The number of points to decode at a time: on a CPU 4 for SAM's grid of 64 x 64, more for smaller grids."""
+    if model.device.type != "cpu":
+        return config.points_per_batch
+    return min(config.points_per_batch, max(1, _CPU_TOKENS // model.config.grid**2))
 
 
 def _batches(points: np.ndarray, size: int) -> Iterator[np.ndarray]:

@@ -143,6 +143,8 @@ class TwoWayBlock(nn.Module):
 
     def share(self, image: Float[Tensor, "I HW C"], image_pe: Float[Tensor, "1 HW C"]) -> Shared:
         """The work of this block, as the first one, on images before any prompt."""
+        # Maps come with their channels far apart in memory, and every prompt reads these rows several times.
+        image, image_pe = image.contiguous(), image_pe.contiguous()
         image_with_pe = image + image_pe
         to_image, to_tokens = self.cross_attn_token_to_image, self.cross_attn_image_to_token
         return Shared(
