@@ -31,7 +31,7 @@ class AutomaticConfig:
     """Points along each side of the picture. The model gets the square of this number of points."""
 
     points_per_batch: int = 64
-    """Largest number of points to decode at once. On a CPU fewer are used, so that they fit into its cache."""
+    """Largest number of points to decode at once. On a CPU fewer are used, to save memory."""
 
     pred_iou_thresh: float = 0.88
     """Keep masks with a predicted IoU above this. 0: keep all."""
