@@ -13,6 +13,7 @@ from tests import tiny
 from tests.inference.test_segment import picture
 from tests.results.test_everything import LOOSE
 
+from samhq import progress
 from samhq.checkpoint.save import save_model
 from samhq.cli.main import main
 from samhq.config import Defaults
@@ -79,7 +80,8 @@ def test_a_result_of_a_file_says_which(hq: Sam, tmp_path: Path) -> None:
     assert read_sa1b(tmp_path / "photo.json").file_name == "photo"
 
 
-def test_progress(hq: Sam, capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress(hq: Sam, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "_draws", lambda: True)  # As if stderr were a terminal.
     heard: list[tuple[int, int]] = []
     segment_everything(picture(), hq, **LOOSE, progress=lambda done, total: heard.append((done, total)))
     assert heard[-1] == (25, 25)
