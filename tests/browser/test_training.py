@@ -114,5 +114,5 @@ def test_a_run_is_stopped(page: Labelling) -> None:
     until(lambda: training(page)["state"] in ("stopping", "cancelled"))
     until(lambda: training(page)["state"] == "cancelled", 120, lambda: training(page))
     page.until(lambda: "was stopped" in dialog.inner_text())
-    assert dialog.get_by_role("button", name="Start training").is_enabled()
+    until(dialog.get_by_role("button", name="Start training").is_enabled)
     assert page.errors == []
