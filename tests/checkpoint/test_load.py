@@ -17,7 +17,7 @@ from samhq.checkpoint.naming import MATRICES, POSITIONAL, POSITIONAL_COPY, to_tr
 from samhq.checkpoint.save import save_model
 from samhq.config import MODELS
 from samhq.encoder_config import PIXEL_MEAN
-from samhq.errors import CheckpointError, ConfigError, SamHQError
+from samhq.errors import CheckpointError, ConfigError, SamHQError, SamHQWarning
 from samhq.model.build import build
 
 
@@ -122,6 +122,21 @@ def test_a_config_that_contradicts_the_tensors_is_refused(vit_model, tmp_path):
         load_model(tmp_path / "folder")
     (tmp_path / "folder" / "config.json").unlink()
     assert same(load_model(tmp_path / "folder"), vit_model)
+
+
+@pytest.mark.parametrize("vit_config", ["vit", "vit_hq"], indirect=True)
+def test_a_config_beside_weights_that_describe_themselves_is_overruled_with_a_word(vit_model, tmp_path):
+    save_model(vit_model, tmp_path / "folder")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        load_model(tmp_path / "folder")
+    config = files.read_object(tmp_path / "folder" / "config.json")
+    config["vision_config"] |= {"hidden_size": 999, "num_hidden_layers": 5}
+    config["mask_decoder_config"]["mlp_dim"] = "wide"
+    files.write_object(tmp_path / "folder" / "config.json", config)
+    said = r"folder.*, got encoder\.dim 999 \(weights: \d+\), encoder\.depth 5 \(weights: 3\).*'wide' \(weights"
+    with pytest.warns(SamHQWarning, match=said):
+        assert same(load_model(tmp_path / "folder"), vit_model)
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -146,6 +146,18 @@ def checked(name: str, value: object, like: object) -> object:
     return value
 
 
+def is_stated(fields: Declared, name: str, value: object) -> bool:
+    """Whether a field is stated with this value, whatever its type in the file.
+
+    >>> is_stated({"encoder.windows": [7, 14]}, "encoder.windows", (7, 14))
+    True
+    """
+    try:
+        return checked(name, fields[name], value) == value
+    except CheckpointError:
+        return False
+
+
 def _flat(value: Mapping[str, object], prefix: str = "") -> dict[str, object]:
     fields: dict[str, object] = {}
     for key, item in value.items():

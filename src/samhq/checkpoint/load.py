@@ -91,6 +91,7 @@ def load_state(source: Source = None) -> tuple[dict[str, Tensor], Detection]:
         detection = detect_model(unwrapped.state, stated)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
+    _say_overruled(fields, detection.config, path)
     state: dict[str, Tensor] = unwrapped.state
     if detection.layout == "transformers":
         _check_positional(state, path)
@@ -230,6 +231,21 @@ def _say_left_out(detection: Detection, source: Source) -> None:
         warnings.warn(
             f"Loaded {detection.config.name} from {_words(source)} and left out what is no part of it: "
             f"{naming.some_names(detection.left_out)}.",
+            SamHQWarning,
+            stacklevel=3,
+        )
+
+
+def _say_overruled(fields: declared.Declared, config: ModelConfig, path: str) -> None:
+    """Warns of numbers in `config.json` that differ from those of the tensors, which samhq's own header states too."""
+    other = {name: shown for name, shown in declared.flat_fields(config).items() if name in fields}
+    wrong = [name for name, shown in other.items() if not declared.is_stated(fields, name, shown)]
+    if wrong:
+        words = ", ".join(f"{name} {fields[name]!r:.40} (weights: {other[name]!r:.40})" for name in wrong[:4])
+        more = f" and {len(wrong) - 4} more" if len(wrong) > 4 else ""
+        warnings.warn(
+            f"Expected config.json to fit the weights in {path}, got {words}{more}. The weights are used. Correct "
+            "config.json, or save the model again.",
             SamHQWarning,
             stacklevel=3,
         )

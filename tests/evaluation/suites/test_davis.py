@@ -177,7 +177,7 @@ def test_nothing_to_measure_is_said(davis: Path) -> None:
     with pytest.raises(ConfigError, match=r"none\.txt, got an empty file"):
         evaluate_davis(Painter(), davis, subset="none")
     labels(davis / "Annotations/480p/cars/00000.png", np.zeros((SIDE, SIDE)))
-    with pytest.raises(ConfigError, match="found none in 1 sequences"):
+    with pytest.raises(ConfigError, match="found none in 1 sequence"):
         evaluate_davis(Painter(), davis)
 
 

@@ -181,8 +181,8 @@ def evaluate_davis(
         ]
     if not objects:
         raise ConfigError(
-            f"Expected objects in the first label map of a sequence in {folder}, found none in {len(sequences)} "
-            "sequences. Number objects from 1 to 254 there."
+            f"Expected objects in the first label map of a sequence in {folder}, found none in "
+            f"{plural(len(sequences), 'sequence')}. Number objects from 1 to 254 there."
         )
     return DavisScores(label, mode, "the true masks" if boxes is None else Path(boxes).name, tuple(objects))
 
