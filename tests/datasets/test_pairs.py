@@ -80,6 +80,8 @@ def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
 def test_what_is_no_data_set_is_said(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="does not exist"):
         open_dataset(tmp_path / "nowhere")
+    with pytest.raises(ConfigError, match="got no pictures"):
+        open_dataset(tmp_path)
     save(tmp_path / "a.jpg", photo())
     with pytest.raises(ConfigError, match="1 picture without a mask of the same name"):
         open_dataset(tmp_path)

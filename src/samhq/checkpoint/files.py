@@ -244,7 +244,8 @@ def _is_safetensors(head: bytes) -> bool:
 
 def _no_checkpoint(head: bytes, name: Path | str) -> CheckpointError:
     return CheckpointError(
-        f"Expected a checkpoint (.pth, .pt or .safetensors), got {name}, which is {_guess(head, Path(name))}."
+        f"Expected a checkpoint (.pth, .pt or .safetensors), got {name}, which is {_guess(head, Path(name))}. "
+        "Give the file of a model's weights, or a name that samhq models lists."
     )
 
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, MissingArgumentError
 
 from samhq.cli.spellings import renewed
 from samhq.errors import ConfigError, SamHQError
@@ -104,7 +104,7 @@ def _exit_code(given: list[str]) -> int:
         return code
     except CycloptsError as error:
         error.verbose = False
-        return _say(f"{error} See {_help(error)}.", WRONG_USE)
+        return _say(f"{_words(error)} See {_help(error)}.", WRONG_USE)
     except SamHQError as error:
         return _say(str(error), WRONG_USE)
     except BrokenPipeError:  # The reader, such as `head`, closed the pipe.
@@ -141,6 +141,15 @@ def _note(line: str) -> None:
 def _say(sentence: str, code: int) -> int:
     print("samhq: " + "\n".join(map(printable, sentence.splitlines())), file=sys.stderr)
     return code
+
+
+def _words(error: CycloptsError) -> str:
+    """The parser's sentence; for an argument that was left out a plainer one."""
+    said = str(error)
+    if not isinstance(error, MissingArgumentError) or error.argument is None or "Did you mean" in said:
+        return said
+    given = error.keyword is not None or bool(error.argument.tokens)
+    return said if given else f"Expected {error.argument.name}, got none."
 
 
 def _help(error: CycloptsError) -> str:

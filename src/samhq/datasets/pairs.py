@@ -124,8 +124,9 @@ def _stem(path: Path, root: Path) -> str:
 def _checked(pictures: PairFolder, folder: Path) -> PairFolder:
     if any(pair.mask is not None for pair in pictures.pairs):
         return pictures
+    came = f"{plural(len(pictures), 'picture')} without a mask of the same name" if len(pictures) else "no pictures"
     raise ConfigError(
         f"Expected pictures with masks in {folder}: images/ and masks/, im/ and gt/, or NAME.jpg beside NAME.png; got "
-        f"{plural(len(pictures), 'picture')} without a mask of the same name. Name a folder of this form, or a COCO "
+        f"{came}. Name a folder of this form, or a COCO "
         "JSON file."
     )
