@@ -5,6 +5,7 @@ exported first, into a folder that goes away again. A table in Markdown for each
 
     python benchmarks/exported.py                          # the starter, and Light HQ-SAM with random weights
     python benchmarks/exported.py --model sam_hq_vit_b --dtypes float32 int8 --rounds 5
+    python benchmarks/exported.py --model starter --starts --rounds 7    # processes alone: start-up and cold commands
     python benchmarks/exported.py --runtimes cpu openvino --json out/exported.jsonl
     python benchmarks/exported.py --json benchmarks/results/exported.jsonl --page    # make bench-onnx
 """
@@ -52,6 +53,7 @@ def main(arguments: list[str] | None = None) -> None:
     flags.add_argument("--rounds", type=int, default=0, help="default: as many as fit into --seconds, at least 3")
     flags.add_argument("--seconds", type=float, default=20.0, help="for one case, about")
     flags.add_argument("--json", type=Path, metavar="FILE", help="append one line a case to FILE")
+    flags.add_argument("--starts", action="store_true", help="measure start-up and cold commands, and no more")
     flags.add_argument("--page", action="store_true", help="write FILE anew, and its tables into docs/performance.md")
     options = flags.parse_args(arguments)
     if options.page:
@@ -73,6 +75,8 @@ def one(name: str, folder: Path, options: argparse.Namespace) -> None:
     exports = {f"samhq {dtype}": elsewhere(export, name, folder / dtype, dtype, "samhq") for dtype in options.dtypes}
     original = elsewhere(export, name, folder / "original", "float32", "original")
     starts(name, folder, str(folder / options.dtypes[0]), original, options)
+    if options.starts:
+        return
     setting = Setting(config, threads=options.threads, weights="starter" if name == "starter" else "random")
     entrants = [Entrant(OURS, "float32")]
     for runtime in options.runtimes:
