@@ -12,7 +12,7 @@ from tests.runtime.test_predictor import PROMPTS, picture
 
 from samhq.errors import CheckpointError, ConfigError, MissingExtraError
 from samhq.runtime import OnnxPredictor, graph
-from samhq.runtime.graph import open_graph, open_graphs
+from samhq.runtime.graph import open_graph
 
 
 def test_short_and_long_names_of_providers(hq_folder: Path) -> None:
@@ -23,18 +23,6 @@ def test_short_and_long_names_of_providers(hq_folder: Path) -> None:
     assert set(by_default) == {"features", "hq_features"}
     np.testing.assert_array_equal(by_default["features"], short["features"])
     np.testing.assert_array_equal(by_default["features"], long["features"])
-
-
-@pytest.mark.parametrize("providers", ["cpu", "openvino"])
-def test_several_files_are_opened_in_order(hq_folder: Path, tmp_path: Path, providers: str) -> None:
-    if providers == "openvino":
-        pytest.importorskip("openvino", reason="the extra `openvino` is not installed")
-    paths = [hq_folder / "decoder.onnx", hq_folder / "encoder.onnx", hq_folder / "decoder.onnx"]
-    assert [[*found.inputs] for found in open_graphs(paths, providers)] == [
-        [*open_graph(path, providers).inputs] for path in paths
-    ]
-    with pytest.raises(CheckpointError, match="first"):
-        open_graphs([tmp_path / "first.onnx", tmp_path / "second.onnx"], providers)
 
 
 def test_openvino_answers_as_onnx_runtime(hq_folder: Path) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -43,20 +42,6 @@ class Graph(Protocol):
     def __call__(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """All outputs by name."""
         ...
-
-
-def open_graphs(
-    paths: Sequence[Path], providers: str | Sequence[str] | None = None, precision: Precision = "float32"
-) -> list[Graph]:
-    """The graphs in several files, each as `open_graph` returns it; with ONNX Runtime they are opened at the same time.
-
-    Raises as `open_graph`, for the first file that cannot be opened.
-    """
-    names = [providers] if isinstance(providers, str) else list(providers or ())
-    if any(name.startswith(OPENVINO) for name in names):  # Its plug-in belongs to the thread that loads it.
-        return [open_graph(path, providers, precision) for path in paths]
-    with ThreadPoolExecutor(len(paths)) as pool:
-        return list(pool.map(lambda path: open_graph(path, providers, precision), paths))
 
 
 def open_graph(path: Path, providers: str | Sequence[str] | None = None, precision: Precision = "float32") -> Graph:

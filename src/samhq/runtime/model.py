@@ -18,7 +18,7 @@ from samhq.errors import CheckpointError, ConfigError
 from samhq.options import one_of
 from samhq.results.prompt_arrays import PromptArrays
 from samhq.runtime.about import DECODER, ENCODER, About
-from samhq.runtime.graph import Graph, Precision, open_graphs
+from samhq.runtime.graph import Graph, Precision, open_graph
 from samhq.shapes import Float32
 
 #: The numbers for the decoder's input `hq`.
@@ -62,7 +62,8 @@ class OnnxModel:
     ) -> None:
         folder = Path(directory)
         self._opened_by = folder.absolute(), providers, precision
-        self._encoder, self._decoder = open_graphs((folder / ENCODER, folder / DECODER), providers, precision)
+        self._encoder = open_graph(folder / ENCODER, providers, precision)
+        self._decoder = open_graph(folder / DECODER, providers, precision)
         _check_inputs(self._encoder, "pixels", folder / ENCODER)
         _check_inputs(self._decoder, "features", folder / DECODER)
         self.about = About.from_metadata(self._decoder.metadata, folder / DECODER)
