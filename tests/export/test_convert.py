@@ -8,12 +8,15 @@ from typing import Any
 
 import onnx
 import pytest
+import torch
 from tests import tiny
+from torch import Tensor, nn
 
 from samhq.checkpoint.fingerprint import weights_hash
 from samhq.errors import ConfigError, MissingExtraError
 from samhq.export import convert
 from samhq.export.convert import as_exported, check_file, describe_export, export
+from samhq.export.trace import trace
 from samhq.model.sam import Sam
 from samhq.runtime.about import DECODER, ENCODER, About
 from samhq.runtime.graph import open_graph
@@ -66,8 +69,8 @@ def test_standard_operators_of_one_version(hq_folder: Path, name: str) -> None:
 @pytest.mark.parametrize("name", [ENCODER, DECODER])
 def test_no_traces_of_the_exporting_machine(hq_folder: Path, name: str) -> None:
     content = (hq_folder / name).read_bytes()
-    for trace in (b".py", b"site-packages", b"/src/", b"stack_trace"):
-        assert trace not in content
+    for part in (b".py", b"site-packages", b"/src/", b"stack_trace"):
+        assert part not in content
 
 
 def test_hq_is_computed_only_where_it_is_asked_for(hq_folder: Path) -> None:
@@ -134,6 +137,24 @@ def test_missing_packages_are_named_with_their_extra(
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingExtraError, match=rf"{package} .*Run: pip install 'samhq\[onnx\]'"):
         export(hq, tmp_path)
+
+
+class Scaled(nn.Module):
+    """A convolution whose weight, larger than a megabyte, is a product of constants."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight, self.scale = nn.Parameter(torch.randn(600, 500, 1, 1)), nn.Parameter(torch.randn(600, 1, 1, 1))
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return nn.functional.conv2d(pixels, self.weight * self.scale)
+
+
+def test_large_weights_that_are_products_are_stored_as_constants() -> None:
+    """Quantizers expect constants: with a product they fail ("Expected mul to be an initializer")."""
+    graph = trace(Scaled(), {"pixels": torch.zeros(1, 500, 2, 2)}, ["out"], {}).model_proto.graph
+    assert [node.op_type for node in graph.node] == ["Conv"]
+    assert graph.node[0].input[1] in {stored.name for stored in graph.initializer}
 
 
 @pytest.mark.slow

@@ -14,7 +14,12 @@ import pytest
 from onnxconverter_common import float16
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
+from samhq.checkpoint.load import load_model
 from samhq.config import ModelConfig
+from samhq.export.convert import as_exported, describe_export, write_encoder
+from samhq.image.read import read_image
+from samhq.image.sample_picture import sample_picture
+from samhq.image.transform import to_square
 from samhq.runtime.about import DECODER, ENCODER
 from samhq.runtime.predictor import OnnxPredictor
 from tests import exported, tiny
@@ -104,6 +109,34 @@ def test_a_converted_folder_is_opened_as_one_that_was_exported(hq_folder: Path, 
         predictor.set_image(image)
         logits.append(predictor.predict(box=np.array([5, 5, 40, 40]), multimask_output=False, return_logits=True)[0])
     assert np.abs(logits[0] - logits[1]).max() < 0.05 * np.abs(logits[0]).max()
+
+
+def sensitive(path: Path) -> list[str]:
+    """The first convolution and the depth-wise ones, as the recipe in docs/export.md finds them."""
+    convolutions = [node for node in onnx.load(path).graph.node if node.op_type == "Conv"]
+    grouped = [node for node in convolutions if any(a.name == "group" and a.i > 1 for a in node.attribute)]
+    return [node.name for node in (convolutions[0], *grouped)]
+
+
+@pytest.mark.slow
+def test_the_starters_encoder_in_int8_needs_its_sensitive_convolutions(tmp_path: Path) -> None:
+    """On a photograph, as docs/export.md says: a third of the size, and errors below 15 % of the largest value."""
+    model = load_model(None)
+    about = describe_export(model, "float32", "samhq")
+    with exported.unwatched():
+        write_encoder(as_exported(model, "float32"), tmp_path / ENCODER, about)
+    pixels, _ = to_square(read_image(sample_picture()), about.side, model.config.encoder.normalisation)
+    answers = {}
+    for name, left_out in (("all", []), ("recipe", sensitive(tmp_path / ENCODER))):
+        target = tmp_path / f"{name}.onnx"
+        quantize_dynamic(tmp_path / ENCODER, target, weight_type=QuantType.QInt8, nodes_to_exclude=left_out)
+        answers[name] = opened(target).run(None, {"pixels": pixels})
+    expected = opened(tmp_path / ENCODER).run(None, {"pixels": pixels})
+    for one, recipe, plain in zip(expected, answers["recipe"], answers["all"], strict=True):
+        error, plain_error = (np.abs(one - other).max() / np.abs(one).max() for other in (recipe, plain))
+        assert error < 0.15
+        assert error < plain_error / 2
+    assert (tmp_path / "recipe.onnx").stat().st_size < (tmp_path / ENCODER).stat().st_size / 3
 
 
 #: int8 has one scale for a whole layer, which is coarse for the random depth-wise weights of TinyViT's encoder.

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-_LARGEST_NUMBER = 8  #: bytes
+_LARGEST_NUMBER = 8  #: bytes of a number whose type is not known
 _GROWTH = 1 << 20  #: bytes of a folded constant that may be larger than what it is made of
 OPSET = 18  #: LayerNormalization came with 17; the exporter makes 18 without conversion, and old runtimes read it.
 
@@ -65,10 +65,12 @@ def fold(model: Any) -> None:
 def _is_small(node: Any) -> bool | None:
     """Whether a node of constants is folded; None leaves that to the library, where the result's size is not known."""
     sizes = [value.const_value.nbytes for value in node.inputs if value is not None]
-    shapes = [value.shape for value in node.outputs]
-    if any(shape is None or not shape.is_static() for shape in shapes):
+    if any(value.shape is None or not value.shape.is_static() for value in node.outputs):
         return None
-    made = sum(math.prod(shape.numpy()) for shape in shapes) * _LARGEST_NUMBER
+    made = sum(
+        math.prod(value.shape.numpy()) * (_LARGEST_NUMBER if value.dtype is None else value.dtype.itemsize)
+        for value in node.outputs
+    )
     return bool(made <= max(_GROWTH, sum(sizes)))
 
 
