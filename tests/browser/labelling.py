@@ -148,9 +148,9 @@ class Labelling:
 
     def settle(self) -> dict[str, Any]:
         """The state once all commands are answered and nothing is being decoded."""
-        self.page.evaluate("samhq.settled()")
+        self.until(lambda: self.page.evaluate("samhq.waiting()") == 0)
         self.until(lambda: self.page.evaluate("samhq.state().status.kind") != "busy")
-        self.page.evaluate("samhq.settled()")
+        self.until(lambda: self.page.evaluate("samhq.waiting()") == 0)
         return self.state()
 
     def on_screen(self, x: float, y: float) -> tuple[float, float]:

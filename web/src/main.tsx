@@ -4,7 +4,7 @@ import { render } from "preact";
 import { askJson, takeToken } from "./api/client";
 import type { Info } from "./api/types";
 import { handleKey, release } from "./keys";
-import { holdBack, refreshClasses, settled } from "./state/commands";
+import { holdBack, refreshClasses, waiting } from "./state/commands";
 import { open, refreshPictures } from "./state/pictures";
 import { busy, failed, ready } from "./state/status";
 import * as store from "./state/store";
@@ -64,12 +64,12 @@ async function waitForModel(): Promise<void> {
 declare global {
   interface Window {
     /** For tests and for the curious: what the page knows, as plain values. */
-    samhq: { state: () => unknown; settled: () => Promise<unknown> };
+    samhq: { state: () => unknown; waiting: () => number };
   }
 }
 
 window.samhq = {
-  settled,
+  waiting,
   state: () => ({
     picture: store.picture.value,
     tool: store.tool.value,

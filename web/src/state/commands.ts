@@ -19,6 +19,11 @@ function inTurn<T>(work: () => Promise<T>): Promise<T> {
   return result;
 }
 
+/** How many commands wait for their answer. */
+export function waiting(): number {
+  return unanswered;
+}
+
 /** Lets the browser ask before the page is left, as long as a command waits for its answer. */
 export function holdBack(event: BeforeUnloadEvent): void {
   if (unanswered) event.preventDefault();
