@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from onnx import TensorProto
 
 from samhq.checkpoint.load import load_model
 from samhq.config import ModelConfig
@@ -60,6 +61,18 @@ def test_smaller_files_answer_nearly_the_same(
     graph = onnx.load(place / DECODER).graph
     floats = {v.name for v in graph.input if v.type.tensor_type.elem_type == onnx.TensorProto.FLOAT}
     assert floats == {"features", "hq_features", "points", "boxes", "masks"}
+
+
+def test_the_matrices_of_a_hiera_become_whole_numbers(tmp_path_factory: pytest.TempPathFactory) -> None:
+    place, whole = (exported.folder(tmp_path_factory, tiny.SECOND, dtype=dtype) for dtype in ("int8", "float32"))
+    assert verify(tiny.shared(tiny.SECOND), place).mask_iou > 0.95
+    weights = onnx.load(place / ENCODER).graph.initializer
+    small, large = (
+        sum(tensor.data_type == kind for tensor in weights) for kind in (TensorProto.INT8, TensorProto.FLOAT)
+    )
+    assert small > 0
+    assert large > 0
+    assert (place / ENCODER).stat().st_size < (whole / ENCODER).stat().st_size
 
 
 ORIGINAL: list[tuple[ModelConfig, dict[str, Any]]] = [
