@@ -57,7 +57,7 @@ class RotaryAttention(nn.Module):
     ) -> Float[Tensor, "P L C"]:
         """Attended values. The last `unplaced` keys have no position; the others are maps of L keys each."""
         queries = rotated(self.q_proj(q), table)
-        if unrecorded(q):
+        if unrecorded(q) and q.device.type == "cpu":  # Elsewhere PyTorch's fused attention is faster.
             return self.out_proj(self.v_proj(self._weighted(queries * queries.shape[2] ** -0.5, k, v, table, unplaced)))
         dropout = self.dropout if self.training else 0.0
         keys = self._keys(k, table, unplaced)
