@@ -71,8 +71,9 @@ def short_row(record: Record) -> tuple[str, ...]:
 
 
 def others(record: Record) -> list[Record]:
-    """The parties that do the same work as samhq, which is the first."""
-    return [party for party in record["parties"][1:] if party["name"] not in ("samhq", TORCH_ALONE)]
+    """The parties that do the same work as samhq, whose own parties are left out."""
+    parties = record["parties"][1:]
+    return [one for one in parties if one["name"] != TORCH_ALONE and not one["name"].startswith("samhq")]
 
 
 def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
