@@ -67,7 +67,7 @@ def short_row(record: Record) -> tuple[str, ...]:
     other = min(others(record), key=lambda party: party["seconds"]["median"])
     peaks = ("-" if party["peak_mb"] is None else f"{party['peak_mb']:.0f}" for party in (ours, other))
     mine, theirs = (duration(party["seconds"]["median"]) for party in (ours, other))
-    return (work_name(record), mine, f"{theirs} ({other['name']})", f"{ratio(other, record):.2f}", *peaks)
+    return (work_name(record), mine, f"{theirs} ({label(other)})", f"{ratio(other, record):.2f}", *peaks)
 
 
 def others(record: Record) -> list[Record]:

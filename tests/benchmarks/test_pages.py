@@ -69,7 +69,7 @@ def test_a_page_gets_its_figures_and_keeps_the_rest(tmp_path: Path) -> None:
     assert text.endswith("<!-- figures: end -->\nafter\n")
     assert "old" not in text
     assert text.count("<details markdown>") == 2
-    assert "| encode, sam_vit_b | 1.00 s | 2.00 s (transformers sdpa) | 2.00 |" in text
+    assert "| encode, sam_vit_b | 1.00 s | 2.00 s (transformers sdpa float32) | 2.00 |" in text
     assert "| transformers sdpa float32 | 1.80 s | 2.00 s | 2.00 s to 4.00 s |" in text
     assert "2 cores" in text
     assert "emulated" in text
