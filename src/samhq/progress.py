@@ -66,7 +66,7 @@ def progress_bar(unit: str, *, total: int | None = None, done: int = 0) -> Itera
 
 def _draws() -> bool:
     """Whether stderr shows a line that is drawn again and again: a terminal or a notebook."""
-    return sys.stderr.isatty() or "ipykernel" in sys.modules
+    return sys.stderr.isatty() or type(sys.stderr).__module__.startswith("ipykernel")
 
 
 class _Lines:

@@ -144,6 +144,34 @@ def test_without_overlap_a_pixel_has_one_object() -> None:
         assert found.masks[0].any()
 
 
+def test_a_second_pass_uses_nothing_of_the_first() -> None:
+    frames = [picture(t) for t in range(4)]
+    tracker = model().tracker()
+    tracker.prompt(1, box=BOXES[1])
+    first, second = (list(tracker.track(frames, start=0)) for _ in range(2))
+    assert all((one.masks == other.masks).all() for one, other in zip(first, second, strict=True))
+
+
+@pytest.mark.parametrize("shape", [(10, 10), (1, 1), (1, 192, 288)])
+def test_masks_of_other_sizes_are_refused(shape: tuple[int, ...]) -> None:
+    tracker = model().tracker()
+    tracker.prompt(1, mask=np.ones(shape, bool))
+    with pytest.raises(PromptError, match="Object 1 on frame 0"):
+        list(tracker.track([picture(0)]))
+
+
+def test_masks_are_copied_and_an_empty_one_has_no_score() -> None:
+    given = true(0)[1].copy()
+    tracker = model().tracker()
+    tracker.prompt(1, mask=given[::-1][::-1])
+    tracker.prompt(2, mask=np.zeros_like(given))
+    for found in tracker.track([picture(0)] * 2):
+        assert found.mask(1).any()
+        assert not found.mask(2).any()
+        assert found.scores[1] == 0
+        given[:] = False
+
+
 def test_wrong_prompts_and_numbers_are_sentences() -> None:
     tracker = model().tracker()
     tracker.prompt(1, box=[0, 0, 9])
@@ -162,7 +190,8 @@ def test_the_nearest_frames_are_compared_and_far_ones_with_more_reach() -> None:
     tracked = MatchedObject({0: matched(True)}, {t: matched(True) for t in range(10, 16)})
     tracked.tracked[16] = matched(False)  # An object that is not there shows nothing.
     assert tracked.references(17) == {0: 20, 15: 8, 14: 10, 13: 12, 12: 14}
-    assert tracked.references(40)[0] == 54
+    assert tracked.references(30)[0] == 34
+    assert tracked.references(500)[0] == 64  # The whole frame.
     tracked.forget_far(17)
     assert sorted(tracked.tracked) == [12, 13, 14, 15]
 

@@ -195,3 +195,56 @@ def test_a_box_mostly_outside_is_cut_to_the_frame() -> None:
         with context:
             results.append([one.masks for one in following.track(small.images(2))])
     assert all(map(np.array_equal, *results))
+
+
+def test_a_prompt_on_the_last_frame_is_known_to_the_pass_back() -> None:
+    following = tracker()
+    following.prompt(1, box=small.BOX)
+    images = small.images(4)
+    list(following.track(images))
+    following.prompt(2, points=[[40, 30]])
+    assert [(one.index, one.ids) for one in following.track_back(images)] == [(2, (2,)), (1, (2,)), (0, (2,))]
+
+
+def test_removing_forgets_waiting_prompts_and_names() -> None:
+    following = tracker()
+    following.prompt(1, box=small.BOX, label="cat")
+    following.prompt(2, box=small.BOX)
+    following.remove(1)  # Its prompt still waits.
+    following.prompt(1, points=[[12, 18]])
+    (found,) = following.track(small.images(1))
+    assert (found.ids, found.labels) == ((2, 1), (None, None))
+
+
+def test_a_wrong_prompt_does_not_take_the_next_one_with_it() -> None:
+    following = tracker()
+    following.prompt(1, box=[0, 0, 9])
+    following.prompt(2, box=small.BOX)
+    with pytest.raises(PromptError, match="Object 1"):
+        list(following.track(small.images(1)))
+    (found,) = following.track(small.images(1))
+    assert found.ids == (2,)
+
+
+def test_a_flipped_mask_is_taken() -> None:
+    following = tracker()
+    following.prompt(1, mask=np.zeros((40, 60), bool)[::-1])
+    (found,) = following.track(small.images(1))
+    assert found.ids == (1,)
+
+
+def test_frames_before_the_first_are_refused() -> None:
+    with pytest.raises(PromptError, match="from 0 to 3"):
+        list(tracker().track(small.images(4), start=-2))
+
+
+def test_a_prompt_on_a_frame_that_cannot_be_decoded_is_named_at_once() -> None:
+    following = tracker()
+    following.prompt(1, box=small.BOX)
+    following.prompt(2, box=small.BOX, frame=1)
+    images: list[Any] = small.images(4)
+    images[1] = b"no picture"
+    frames = following.track(iter(images), on_error=lambda *_: None)
+    assert next(frames).index == 0
+    with pytest.raises(PromptError, match="Object 2 is prompted on a frame that cannot be decoded"):
+        next(frames)

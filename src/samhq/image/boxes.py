@@ -234,7 +234,7 @@ def _check_inside(xy: np.ndarray, original_hw: tuple[int, int]) -> None:
 def _form(values: np.ndarray) -> str:
     """The shape of an array in plain words.
 
-    >>> _form(np.zeros(3)), _form(np.zeros((2, 5))), _form(np.float64(7))
+    >>> _form(np.zeros(3)), _form(np.zeros((2, 5))), _form(np.array(7.0))
     ('3 numbers', '2 rows of 5 numbers', 'the single number 7')
     """
     if values.ndim == 0:

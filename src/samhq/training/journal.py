@@ -100,8 +100,14 @@ def _mean(values: list[float]) -> float:
 def _open_log(folder: Path, step: int) -> JsonLines:
     """The log of a folder with the lines of an earlier run up to this step; step 0 starts a new one."""
     log = JsonLines(folder / LOG, _ROW)
-    log.replace([row for row in log.intact() if row.get("step", 0) <= step] if step else [])
+    log.replace([row for row in log.intact() if _is_up_to(row, step)] if step else [])
     return log
+
+
+def _is_up_to(row: dict[str, Any], step: int) -> bool:
+    """Whether a line is of this step or an earlier one; a line with a damaged step is not."""
+    value = row.get("step", 0)
+    return isinstance(value, int | float) and value <= step
 
 
 def _open_board(folder: Path, wanted: bool | None, step: int) -> Any:

@@ -177,7 +177,7 @@ def _in_model_pixels(prompt: Prompt, seen: EncodedFrame) -> tuple[Float[Tensor, 
         low = mask_logits(prompt.mask, frame)
         given = mask_array(prompt.mask, frame.original_hw)
         if given.dtype == np.bool_:
-            mask = square_mask(torch.from_numpy(given).float(), frame.side)
+            mask = square_mask(torch.from_numpy(np.ascontiguousarray(given)).float(), frame.side)
         else:
             mask = (at_model_side(torch.from_numpy(low)[None], frame.side)[0, 0] > 0).float()
     if prompt.points is None and prompt.box is None and mask is not None:

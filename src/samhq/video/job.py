@@ -107,7 +107,7 @@ def _run(job: VideoJob, follower: Follower, *, resume: bool, watch: Watch | None
         finished = True
     finally:
         if position is not None:
-            write_state(job.output / STATE, {**position, "finished": finished})
+            write_state(job.output / STATE, {**position, "failed": dict(tally.failed), "finished": finished})
         folder.keep(tally.before + tally.done)
         _conclude(job, folder, tally, finished=finished)
     return tally

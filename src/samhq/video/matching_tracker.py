@@ -22,9 +22,9 @@ from samhq.image.boxes import boxes_from_masks
 from samhq.image.read import as_array
 from samhq.inference.segment import EncodedImage, Segmenter
 from samhq.results.prompt import Prompt
-from samhq.results.prompt_arrays import mask_array
+from samhq.results.prompt_arrays import mask_array, mask_logits
 from samhq.shapes import Bool, Float32, UInt8
-from samhq.video.matching import Reference, matching_features, propagate, shares_of
+from samhq.video.matching import CELLS, Reference, matching_features, propagate, shares_of
 
 _RECENT = 4  #: Tracked frames that a frame is compared with, beside prompted ones.
 _PROMPTED = 3  #: Prompted frames that a frame is compared with.
@@ -92,6 +92,12 @@ class MatchedObject:
             number: _reach(seen[number]) for number in near
         }
 
+    def begin(self, frame: int, *, reverse: bool) -> None:
+        """Forgets tracked masks that are not behind this frame in the direction of the pass."""
+        same = self.reverse == reverse
+        behind = {n: one for n, one in self.tracked.items() if (n > frame if reverse else n < frame)}
+        self.tracked, self.reverse = behind if same else {}, reverse
+
     def forget_far(self, frame: int) -> None:
         """Keeps the tracked masks that the next frame needs, and that of this frame."""
         used = [number for number in self.references(frame) if number in self.tracked]
@@ -100,7 +106,7 @@ class MatchedObject:
 
 def _reach(frames: int) -> int:
     """How many cells an object may move in so many frames."""
-    return 4 + 2 * frames
+    return min(4 + 2 * frames, CELLS)
 
 
 class MatchingFollowing:
@@ -138,8 +144,7 @@ class MatchingFollowing:
         """The objects on the next frame; `only` leaves out all other objects. Prompted frames keep their masks."""
         chosen = {number: one for number, one in self.objects.items() if only is None or number in only}
         for tracked in chosen.values():
-            if tracked.reverse != reverse:
-                tracked.tracked, tracked.reverse = {}, reverse
+            tracked.begin(seen.index, reverse=reverse)
         new = {number: one for number, one in chosen.items() if seen.index not in one.prompted}
         for number, found in self._found(seen, new).items():
             new[number].tracked[seen.index] = found
@@ -199,11 +204,12 @@ class MatchingFollowing:
 
     def _painted(self, seen: MatchedFrame, prompt: Prompt) -> tuple[np.ndarray, float]:
         if prompt.mask is not None and prompt.points is None and prompt.box is None:
+            mask_logits(prompt.mask, seen.encoded.frame)  # Checks its form and size.
             given = mask_array(prompt.mask, seen.image.shape[:2])
             if given.dtype == np.bool_:
-                return given, 1.0
+                return np.array(given, order="C"), float(given.any())
         result = self.segmenter.segment(seen.encoded, prompts=[prompt], hq=self.hq)
-        return result.masks[0], float(result.scores[0])
+        return result.masks[0], float(result.scores[0]) if result.masks[0].any() else 0.0
 
     def _found(self, seen: MatchedFrame, objects: Mapping[int, MatchedObject]) -> dict[int, Matched]:
         """The objects' masks on the frame; an object that is not there has an empty one."""

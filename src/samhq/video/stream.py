@@ -83,8 +83,11 @@ class VideoTracker:
         Raises:
             PromptError: there is no such object.
         """
-        self._waiting = [prompt for prompt in self._waiting if prompt.object != object_id]
-        self.state.remove(object_id)
+        others = [prompt for prompt in self._waiting if prompt.object != object_id]
+        waited, self._waiting = len(others) < len(self._waiting), others
+        if object_id in self.state.objects or not waited:
+            self.state.remove(object_id)
+        self.labels.pop(object_id, None)
 
     def track(
         self,
@@ -113,6 +116,9 @@ class VideoTracker:
             yield from self._pass(self._numbered(frames, start), reverse=reverse, on_error=on_error)
         else:
             source = open_frames(frames)
+            self.state.remember()
+            if start is not None:
+                source.check(start)
             numbers = {prompt.frame or 0 for prompt in self._waiting} or self._prompted() or {0}
             for number in numbers:
                 source.check(number)
@@ -129,6 +135,7 @@ class VideoTracker:
         A frame has masks only of objects whose first prompt comes later. `before` begins with the frame before that
         one. Raises as `track`.
         """
+        self.state.remember()
         first = {number: min(tracked.prompts_in_memory) for number, tracked in self.state.objects.items()}
         start = (max(first.values(), default=0) if before is None else before) - 1
         if start >= 0:
@@ -152,16 +159,28 @@ class VideoTracker:
             if isinstance(image, ImageError):
                 if on_error is None:
                     raise image
+                self._check_unprompted(index, image)
                 on_error(index, image)
             else:
                 yield self._step(index, image, reverse=reverse, only=None if only is None else only(index))
+
+    def _check_unprompted(self, index: int, error: ImageError) -> None:
+        """Checks that no prompt is for a frame that cannot be decoded.
+
+        Raises:
+            PromptError: one is.
+        """
+        lost = next((prompt for prompt in self._waiting if prompt.frame == index), None)
+        if lost is not None:
+            self._waiting.remove(lost)
+            raise PromptError(f"Object {lost.object} is prompted on a frame that cannot be decoded. {error}") from error
 
     def _step(self, index: int, image: np.ndarray, *, reverse: bool, only: Collection[int] | None) -> FrameMasks:
         """One frame: prompts for it, then all objects on it."""
         frame = self._seen = self.state.encode(image, index)
         here = [prompt for prompt in self._waiting if prompt.frame in (None, index)]
-        self._waiting = [prompt for prompt in self._waiting if prompt.frame not in (None, index)]
         for prompt in here:
+            self._waiting.remove(prompt)
             self._apply(frame, prompt)
         self.state.remember()
         return self._masks(frame, self.state.follow(frame, reverse=reverse, only=only))
