@@ -1,6 +1,6 @@
 """Segments a video frame by frame with a model for pictures, from boxes of a detector or a tracker.
 
-For models without memory, such as SAM-HQ and Light HQ-SAM: the boxes identify the objects.
+For any model, where a detector or a tracker knows the objects: the boxes identify them.
 
 Source: MOTChallenge's text form (arXiv 1603.00831, section 3.3).
 """

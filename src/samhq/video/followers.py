@@ -1,4 +1,4 @@
-"""The two sources of a video's masks for `samhq.video.job`: a tracker with memory, or boxes for each frame."""
+"""The two sources of a video's masks for `samhq.video.job`: a tracker of prompted objects, or boxes for each frame."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from samhq.video.stream import OnError, VideoTracker
 
 
 class PromptFollower:
-    """Prompted objects, followed with memory."""
+    """Prompted objects, followed from frame to frame."""
 
     def __init__(
         self,

@@ -15,9 +15,9 @@ from samhq.shapes import Bool, Float32, UInt, UInt8
 class FrameMasks:
     """The objects on one frame: `masks` [P,H,W] at the video's size, in order of `ids`.
 
-    `scores` [P] in 0..1: for tracked objects the model's probability that the object is visible, else the predicted IoU
-    of its mask. `labels` are the objects' names, None for objects without one. An object that is not on the frame has
-    an empty mask.
+    `scores` [P] in 0..1: for objects followed with memory the model's probability that the object is visible, else the
+    predicted IoU of its mask. `labels` are the objects' names, None for objects without one. An object that is not on
+    the frame has an empty mask.
     """
 
     index: int

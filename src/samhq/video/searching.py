@@ -1,4 +1,4 @@
-"""Finds objects of a video by class names, on one frame or repeatedly, and follows them with memory."""
+"""Finds objects of a video by class names, on one frame or repeatedly, and follows them."""
 
 from __future__ import annotations
 
