@@ -67,6 +67,11 @@ class Difference:
     largest: float
     scale: float
 
+    @property
+    def share(self) -> float:
+        """The difference as a share of the largest value."""
+        return self.largest / self.scale
+
     def __str__(self) -> str:
         return f"differs from torch by up to {self.largest:.1e} in values up to {self.scale:.3g}"
 
@@ -115,7 +120,7 @@ def compare(part: FixedGraph, run: Callable[[dict[str, Tensor]], Sequence[Any]])
     with torch.no_grad():
         return max(
             (check_close(part.name, run(inputs), part.graph(**inputs)) for inputs in part.inputs),
-            key=lambda found: found.largest / found.scale,
+            key=lambda found: found.share,
         )
 
 
@@ -134,7 +139,7 @@ def check_close(name: str, found: Sequence[Any] | Mapping[str, Any], expected: S
                 f"Expected the {name} to give torch's results, got a difference of {each.largest:.2g} in values up to "
                 f"{each.scale:.2g}. Export to ONNX, and report the versions of torch and litert-torch."
             )
-    return max(all_found, key=lambda each: each.largest / each.scale)
+    return max(all_found, key=lambda each: each.share)
 
 
 def check_first(model: Sam, framework: str) -> None:

@@ -62,7 +62,7 @@ def export_saved_model(model: Sam, directory: str | os.PathLike[str], *, points:
         loaded = tf.saved_model.load(scratch)
         found = [compare(part, _caller(part, loaded.signatures[part.name])) for part in parts]
         _move(Path(scratch), folder)
-    return max(found, key=lambda each: each.largest / each.scale)
+    return max(found, key=lambda each: each.share)
 
 
 def shared_weights(parts: list[FixedGraph]) -> dict[str, Any]:

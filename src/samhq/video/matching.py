@@ -61,7 +61,7 @@ def propagate(features: Float[Tensor, "c h w"], references: Sequence[Reference])
     Each cell takes the mean share, weighted by likeness, of the cells most like it, among those within reach.
     """
     _, height, width = features.shape
-    distances = _distances(height, width).to(features.device)
+    distances = _distances(height, width, features.device)
     cells, found = features.flatten(1).T, []
     step = max(1, _AT_ONCE // len(cells))
     for start in range(0, len(cells), step):
@@ -71,9 +71,9 @@ def propagate(features: Float[Tensor, "c h w"], references: Sequence[Reference])
 
 
 @lru_cache(maxsize=2)
-def _distances(height: int, width: int) -> UInt8[Tensor, "N N"]:
+def _distances(height: int, width: int, device: torch.device) -> UInt8[Tensor, "N N"]:
     """The distances between all cells, in rows or in columns, whichever are more."""
-    y, x = (torch.arange(count, dtype=torch.int16) for count in (height, width))
+    y, x = (torch.arange(count, dtype=torch.int16, device=device) for count in (height, width))
     rows, columns = ((steps[:, None] - steps).abs().byte() for steps in (y, x))
     both = torch.maximum(rows[:, None, :, None], columns[None, :, None, :])
     return both.reshape(height * width, height * width)

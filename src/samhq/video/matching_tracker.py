@@ -17,7 +17,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from samhq.config import HQMode
-from samhq.errors import PromptError, did_you_mean
 from samhq.image.boxes import boxes_from_masks
 from samhq.image.read import as_array
 from samhq.inference.segment import EncodedImage, Segmenter
@@ -25,6 +24,7 @@ from samhq.results.prompt import Prompt
 from samhq.results.prompt_arrays import mask_array, mask_logits
 from samhq.shapes import Bool, Float32, UInt8
 from samhq.video.matching import CELLS, Reference, matching_features, propagate, shares_of
+from samhq.video.prompts import check_object
 
 _RECENT = 4  #: Tracked frames that a frame is compared with, beside prompted ones.
 _PROMPTED = 3  #: Prompted frames that a frame is compared with.
@@ -174,9 +174,7 @@ class MatchingFollowing:
         Raises:
             PromptError: there is no such object.
         """
-        if object_id not in self.objects:
-            known = did_you_mean(str(object_id), map(str, self.objects))
-            raise PromptError(f"Expected the number of an object, got {object_id}. {known}")
+        check_object(object_id, self.objects)
         del self.objects[object_id]
 
     def saved(self) -> dict[int, dict[str, Any]]:

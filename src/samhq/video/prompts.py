@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,6 +76,18 @@ def read_video_prompts(path: Path) -> list[VideoPrompt]:
     except PromptError as error:
         raise PromptError(f"{path}: {error}") from error
     return prompts
+
+
+def check_object(number: int, known: Collection[int]) -> None:
+    """Checks that an object with this number is followed.
+
+    Raises:
+        PromptError: there is none.
+    """
+    if number not in known:
+        raise PromptError(
+            f"Expected the number of an object, got {number}. {did_you_mean(str(number), map(str, known))}"
+        )
 
 
 def check_once(prompts: Sequence[VideoPrompt]) -> None:

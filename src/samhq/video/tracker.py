@@ -18,13 +18,13 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from samhq.config import NOT_A_POINT, HQMode
-from samhq.errors import PromptError, did_you_mean
 from samhq.image.frame import Frame, resize_antialiased
 from samhq.model.sam2.memory import at_model_side
 from samhq.model.sam2.sam2 import ABSENT, Followed, Sam2
 from samhq.types import ImageEmbedding, Prompts
 from samhq.video.memory import ObjectMemory, Recalled, Remembered, TrackOptions
 from samhq.video.pixels import frame_pixels
+from samhq.video.prompts import check_object
 
 _SURE = 10.0  #: Logit of a given mask's pixels, and its object score.
 _LIMIT = 32.0  #: Limit of earlier logits that are used as a mask prompt.
@@ -238,11 +238,7 @@ class ObjectTracker:
         Raises:
             PromptError: there is none.
         """
-        if object_id not in self.objects:
-            raise PromptError(
-                f"Expected the number of an object, got {object_id}. "
-                f"{did_you_mean(str(object_id), map(str, self.objects))}"
-            )
+        check_object(object_id, self.objects)
         return self.objects[object_id]
 
     @property
