@@ -16,11 +16,12 @@ from samhq.image.sample_picture import sample_picture
 from samhq.results.prompt import Prompt
 from samhq.video.followers import PromptFollower
 from samhq.video.frames import open_frames
-from samhq.video.matching_tracker import Matched, MatchedObject, object_place
+from samhq.video.matching_tracker import Matched, MatchedObject, MatchingFollowing, object_place
 from samhq.video.prompts import VideoPrompt
 from samhq.video.result import FrameMasks
 from samhq.video.saved import read_state, write_state
 from samhq.video.segmenter import VideoSegmenter, load_video_model
+from tests import tiny
 
 RED, BLUE = (210, 40, 40), (40, 60, 220)
 BOXES = {1: [28, 28, 92, 92], 2: [180, 108, 234, 162]}
@@ -92,6 +93,35 @@ def test_what_is_kept_does_not_grow() -> None:
         saved = tracker.state.saved()
         sizes.append(len(saved[2]["prompted"]) + len(saved[2]["tracked"]))
     assert max(sizes) == sizes[5] == sizes[-1] <= 6
+
+
+def kept_features(state: MatchingFollowing) -> int:
+    return len(state.saved()[1]["prompted"])
+
+
+def test_many_prompted_frames_keep_their_masks_but_few_features(tmp_path: Path) -> None:
+    frames = [picture(t % 8)[::4, ::4] for t in range(24)]
+    masks = [disc(20 + t, 20, 12)[:48, :72] for t in range(24)]
+    tracker = VideoSegmenter(tiny.shared(tiny.HQ)).tracker()
+    sizes = []
+    tracker.prompt(1, mask=masks[0])
+    for found in tracker.track(iter(frames)):
+        tracker.prompt(1, mask=masks[found.index])
+        sizes.append(kept_features(tracker.state))
+    assert max(sizes) == sizes[8] == sizes[-1] <= 8
+    assert sorted(tracker.state.objects[1].prompts_in_memory) == list(range(24))
+    assert all(prompt.mask is None for frame, prompt in tracker.state.objects[1].prompts.items() if frame < 16)
+    write_state(tmp_path / "state.pt", {"objects": tracker.state.saved()})
+    again = VideoSegmenter(tiny.shared(tiny.HQ)).tracker()
+    again.state.restore(read_state(tmp_path / "state.pt")["objects"])
+    for passing in (tracker, again):
+        for found in passing.track(frames, start=0):
+            assert (found.mask(1) == masks[found.index]).all()
+            assert found.scores.tolist() == [1.0]
+            assert kept_features(passing.state) <= 8
+    (first,) = again.track(iter(frames[:1]), start=0)
+    assert (first.mask(1) == masks[0]).all(), "far from the frame where the pass ended"
+    assert again.prompt(1, points=[[20, 20]]) is not None, "its mask prompt was forgotten; the point corrects its mask"
 
 
 def test_clicks_correct_a_frame_that_was_tracked() -> None:

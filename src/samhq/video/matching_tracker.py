@@ -20,6 +20,8 @@ from samhq.config import HQMode
 from samhq.image.boxes import boxes_from_masks
 from samhq.image.read import as_array
 from samhq.inference.segment import EncodedImage, Segmenter
+from samhq.masks import rle
+from samhq.masks.rle import RLE
 from samhq.results.prompt import Prompt
 from samhq.results.prompt_arrays import mask_array, mask_logits
 from samhq.shapes import Bool, Float32, UInt8
@@ -28,6 +30,7 @@ from samhq.video.prompts import check_object
 
 _RECENT = 4  #: Tracked frames that a frame is compared with, beside prompted ones.
 _PROMPTED = 3  #: Prompted frames that a frame is compared with.
+KEPT_FEATURES = 8  #: Prompted frames of an object whose features are kept, those nearest to the current frame.
 _PROMPT_REACH = 20  #: Cells that an object may be away from its place on a prompted frame.
 _SURE, _LIKELY = 0.5, 0.3  #: Shares above which a cell is object, or may be.
 _PART = 0.15  #: Least size of a part of an object, beside its largest part.
@@ -64,6 +67,14 @@ class Matched:
     features: Float[Tensor, "c h w"]
 
 
+@dataclass(frozen=True)
+class MatchedMask:
+    """What is kept of a prompted frame far from the current one: the object's mask as RLE, and its predicted IoU."""
+
+    code: RLE
+    score: float
+
+
 @dataclass
 class MatchedObject:
     """One object: its masks on prompted frames and on the last tracked ones, and prompts by frame."""
@@ -72,6 +83,7 @@ class MatchedObject:
     tracked: dict[int, Matched] = field(default_factory=dict)
     prompts: dict[int, Prompt] = field(default_factory=dict)
     reverse: bool = False  #: Whether `tracked` is from a pass backward in time.
+    far: dict[int, MatchedMask] = field(default_factory=dict)  #: Prompted frames without features.
 
     def at(self, frame: int) -> Matched | None:
         """The object's latest mask on a frame."""
@@ -79,8 +91,8 @@ class MatchedObject:
 
     @property
     def prompts_in_memory(self) -> Collection[int]:
-        """The prompted frames that later frames use."""
-        return self.prompted
+        """The prompted frames whose masks are kept."""
+        return {*self.prompted, *self.far}
 
     def references(self, frame: int) -> dict[int, int]:
         """The frames to compare a frame with, and the reach in cells on each."""
@@ -97,6 +109,23 @@ class MatchedObject:
         same = self.reverse == reverse
         behind = {n: one for n, one in self.tracked.items() if (n > frame if reverse else n < frame)}
         self.tracked, self.reverse = behind if same else {}, reverse
+
+    def restore_features(self, seen: MatchedFrame) -> None:
+        """Computes the features of a prompted frame again if they are not kept."""
+        kept = self.far.pop(seen.index, None)
+        if kept is not None:
+            self.prompted[seen.index] = _matched(seen, rle.decode(kept.code), kept.score)
+
+    def forget_features(self, frame: int) -> None:
+        """Keeps the features of the prompted frames nearest to this one; of the others only the masks.
+
+        A mask prompt of the others is forgotten too: points then correct the mask that is there.
+        """
+        for number in sorted(self.prompted, key=lambda number: abs(number - frame))[KEPT_FEATURES:]:
+            one = self.prompted.pop(number)
+            self.far[number] = MatchedMask(rle.encode(one.mask), one.score)
+            if number in self.prompts and self.prompts[number].mask is not None:
+                del self.prompts[number]
 
     def forget_far(self, frame: int) -> None:
         """Keeps the tracked masks that the next frame needs, and that of this frame."""
@@ -127,11 +156,13 @@ class MatchingFollowing:
             PromptError: wrong shapes, ranges, order or labels.
         """
         tracked = self.objects.get(object_id, MatchedObject())
+        tracked.restore_features(seen)
         whole = _completed(prompt, tracked.prompts.get(seen.index), tracked.at(seen.index))
         mask, score = self._painted(seen, whole)
         tracked.prompts[seen.index] = whole
         tracked.prompted[seen.index] = _matched(seen, mask, score)
         tracked.tracked.pop(seen.index, None)
+        tracked.forget_features(seen.index)
         self.objects[object_id] = tracked
 
     def remember(self) -> None:
@@ -142,6 +173,9 @@ class MatchingFollowing:
         self, seen: MatchedFrame, *, reverse: bool = False, only: Collection[int] | None = None
     ) -> dict[int, Matched]:
         """The objects on the next frame; `only` leaves out all other objects. Prompted frames keep their masks."""
+        for tracked in self.objects.values():
+            tracked.restore_features(seen)
+            tracked.forget_features(seen.index)
         chosen = {number: one for number, one in self.objects.items() if only is None or number in only}
         for tracked in chosen.values():
             tracked.begin(seen.index, reverse=reverse)
@@ -184,6 +218,7 @@ class MatchingFollowing:
                 "prompted": {frame: _values(one) for frame, one in tracked.prompted.items()},
                 "tracked": {frame: _values(one) for frame, one in tracked.tracked.items()},
                 "reverse": tracked.reverse,
+                "far": {frame: (kept.code, kept.score) for frame, kept in tracked.far.items()},
             }
             for number, tracked in self.objects.items()
         }
@@ -196,6 +231,7 @@ class MatchingFollowing:
                 {frame: _from_values(values, place) for frame, values in saved["prompted"].items()},
                 {frame: _from_values(values, place) for frame, values in saved["tracked"].items()},
                 reverse=saved["reverse"],
+                far={frame: MatchedMask(*kept) for frame, kept in saved.get("far", {}).items()},
             )
             for number, saved in state.items()
         }
