@@ -212,6 +212,14 @@ def test_wrong_prompts_and_numbers_are_sentences() -> None:
     assert tracker.ids == []
 
 
+def test_clicks_off_an_object_that_is_not_there_are_refused() -> None:
+    tracker = VideoSegmenter(tiny.shared(tiny.HQ)).tracker()
+    tracker.prompt(1, mask=np.zeros((192, 288), bool))
+    list(tracker.track([picture(0)]))
+    with pytest.raises(PromptError, match=r"Expected a point on the object .* no mask .* got 1 point off it"):
+        tracker.prompt(1, points=[[9, 9]], labels=[0])
+
+
 def matched(value: bool) -> Matched:
     return Matched(np.full((4, 4), value), 0.5, torch.zeros(1, 1), torch.zeros(1, 1, 1))
 

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from samhq.errors import ImageError, PromptError, SamHQWarning
+from samhq.model.sam import Sam
 from samhq.video.result import FrameMasks
 from samhq.video.segmenter import VideoSegmenter
 from samhq.video.stream import VideoTracker
+from tests import tiny
 from tests.video import small
 
 
@@ -37,6 +39,36 @@ def test_a_camera_gives_what_a_list_gives() -> None:
     assert [one.index for one in results[1]] == list(range(6))
     assert all(equal(a, b) for a, b in zip(*results, strict=True))
     assert results[0][3].labels == ("square",)
+
+
+@pytest.mark.parametrize("model", [small.shared(), tiny.shared(tiny.HQ)], ids=["memory", "matching"])
+def test_clicks_off_an_object_cannot_start_it(model: Sam) -> None:
+    off: dict[str, Any] = {"points": [[12, 18], [30, 30]], "labels": [0, 0]}
+    following = VideoSegmenter(model).tracker()
+    following.prompt(1, box=small.BOX)
+    following.prompt(2, **off, frame=1)
+    with pytest.raises(PromptError, match=r"Object 2 on frame 1: Expected a point on the object .* got 2 points off"):
+        list(following.track(small.images(2)))
+    assert following.ids == [1]
+    assert following.prompt(2, **off, mask=np.ones((40, 60), bool)) is not None
+    assert following.prompt(3, points=[[12, 18], [30, 30]], labels=[0, 1]) is not None
+
+
+@pytest.mark.parametrize("model", [small.shared(), tiny.shared(tiny.HQ)], ids=["memory", "matching"])
+def test_clicks_off_an_object_correct_its_mask_on_a_frame_to_come(model: Sam) -> None:
+    masks = []
+    for now in (True, False):
+        following = VideoSegmenter(model).tracker()
+        following.prompt(1, mask=np.ones((40, 60), bool))
+        if not now:
+            following.prompt(1, points=[[50, 30]], labels=[0], frame=1)
+        for found in following.track(iter(small.images(2))):
+            last = found
+        masks.append(following.prompt(1, points=[[50, 30]], labels=[0]) if now else last)
+    one, other = masks
+    assert one is not None
+    assert one.mask(1).any()
+    assert equal(one, other)
 
 
 def test_prompts_may_come_while_frames_come() -> None:

@@ -26,7 +26,7 @@ from samhq.results.prompt import Prompt
 from samhq.results.prompt_arrays import mask_array, mask_logits
 from samhq.shapes import Bool, Float32, UInt8
 from samhq.video.matching import CELLS, Reference, matching_features, propagate, shares_of
-from samhq.video.prompts import check_object
+from samhq.video.prompts import check_begins, check_object
 
 _RECENT = 4  #: Tracked frames that a frame is compared with, beside prompted ones.
 _PROMPTED = 3  #: Prompted frames that a frame is compared with.
@@ -153,11 +153,14 @@ class MatchingFollowing:
         """Sets the object's mask on a frame. Points alone correct the mask that is there; a mask alone becomes it.
 
         Raises:
-            PromptError: wrong shapes, ranges, order or labels.
+            PromptError: wrong shapes, ranges, order or labels; only points off an object that has no mask there.
         """
         tracked = self.objects.get(object_id, MatchedObject())
         tracked.restore_features(seen)
-        whole = _completed(prompt, tracked.prompts.get(seen.index), tracked.at(seen.index))
+        answer = tracked.at(seen.index)
+        if answer is None or not answer.mask.any():
+            check_begins(prompt)
+        whole = _completed(prompt, tracked.prompts.get(seen.index), answer)
         mask, score = self._painted(seen, whole)
         tracked.prompts[seen.index] = whole
         tracked.prompted[seen.index] = _matched(seen, mask, score)

@@ -10,6 +10,8 @@ from typing import Any
 
 from samhq.errors import ImageError, PromptError, did_you_mean
 from samhq.formats.prompts import checked_code, read_mask_prompt
+from samhq.image.read import as_array
+from samhq.plural import plural
 from samhq.results.prompt import Prompt
 from samhq.storage.documents import read_json
 from samhq.storage.schema import BOX, FLAG, POINT, WORDS, Either, Fields, Items, Number
@@ -87,6 +89,31 @@ def check_object(number: int, known: Collection[int]) -> None:
     if number not in known:
         raise PromptError(
             f"Expected the number of an object, got {number}. {did_you_mean(str(number), map(str, known))}"
+        )
+
+
+def only_off(prompt: Prompt) -> bool:
+    """Whether all that a prompt has are points off the object, which only correct a mask.
+
+    >>> only_off(Prompt(points=[[3, 4]], labels=[0]))
+    True
+    """
+    if prompt.points is None or prompt.labels is None or prompt.box is not None or prompt.mask is not None:
+        return False
+    labels = as_array(prompt.labels)
+    return labels.size > 0 and bool((labels == 0).all())
+
+
+def check_begins(prompt: Prompt) -> None:
+    """Checks that a prompt shows where an object is, as it must where the object has no mask.
+
+    Raises:
+        PromptError: all it has are points off the object.
+    """
+    if only_off(prompt):
+        raise PromptError(
+            "Expected a point on the object (label 1), a box or a mask, because the object has no mask on this frame; "
+            f"got {plural(as_array(prompt.labels).size, 'point')} off it (label 0). Show first where the object is."
         )
 
 

@@ -17,7 +17,7 @@ from samhq.results.prompt import Prompt, as_prompts
 from samhq.results.prompt_boxes import boxes_in_picture
 from samhq.video.following import Following, VideoFrame
 from samhq.video.frames import FrameSource, Numbered, open_frames
-from samhq.video.prompts import VideoPrompt, naming_prompt
+from samhq.video.prompts import VideoPrompt, check_begins, naming_prompt, only_off
 from samhq.video.result import FrameMasks
 
 #: Called with a frame that cannot be decoded; without it tracking stops there.
@@ -58,7 +58,8 @@ class VideoTracker:
 
         Points [N,2] (x, y) with labels 1 on and 0 off the object, a box (x0, y0, x1, y1), a mask bool [H,W] or a
         mask picture, or several of these; in the video's pixels. Points are added to points given before for the
-        same object and frame; a box or a mask starts over. `label` is the object's name.
+        same object and frame; a box or a mask starts over. Points off the object alone cannot start it. `label` is the
+        object's name.
 
         Returns the masks of that frame at once if it is the last one that came, None if it has not come yet.
 
@@ -181,17 +182,30 @@ class VideoTracker:
         here = [prompt for prompt in self._waiting if prompt.frame in (None, index)]
         for prompt in here:
             self._waiting.remove(prompt)
-            self._apply(frame, prompt)
+            self._apply(frame, prompt, reverse=reverse)
         self.state.remember()
         return self._masks(frame, self.state.follow(frame, reverse=reverse, only=only))
 
-    def _apply(self, seen: VideoFrame, prompt: VideoPrompt) -> None:
+    def _apply(self, seen: VideoFrame, prompt: VideoPrompt, *, reverse: bool = False) -> None:
         with naming_prompt(prompt, seen.index):
             name = f"Object {prompt.object} on frame {seen.index}"
             (own,) = boxes_in_picture([prompt.prompt], seen.image.shape[:2], name)
+            self._check_corrects(seen, prompt.object, own, reverse=reverse)
             self.state.prompt(seen, prompt.object, own)
         if prompt.label is not None or prompt.object not in self.labels:
             self.labels[prompt.object] = prompt.label
+
+    def _check_corrects(self, seen: VideoFrame, number: int, prompt: Prompt, *, reverse: bool) -> None:
+        """Makes sure that points off an object have a mask to correct: it is followed onto the frame before them.
+
+        Raises:
+            PromptError: a new object.
+        """
+        if number not in self.state.objects:
+            check_begins(prompt)
+        elif only_off(prompt) and self.state.objects[number].at(seen.index) is None:
+            self.state.remember()
+            self.state.follow(seen, reverse=reverse, only=[number])
 
     def _masks(self, seen: VideoFrame, found: Mapping[int, Any]) -> FrameMasks:
         masks, scores = self.state.shown(seen, list(found.values()), overlap=self._overlap)
