@@ -194,6 +194,8 @@ def test_which_regions_count(tmp_path):
         [{}],
         [exported({"original_width": 0, "original_height": 2, "value": {"rle": [1]}})],
         [exported(brush(np.ones((2, 3), bool), original_width=4))],
+        [exported(brush(np.ones((2, 3), bool), original_width=None))],
+        [exported({"original_width": 3, "value": {"rle": [1]}})],
         [exported(brush(np.ones((2, 3), bool), original_width=1 << 20, original_height=1 << 20))],
         [exported(brush(np.ones((2, 3), bool)) | {"value": {"rle": [0, 0, 0, 24, 57]}})],
         [exported(brush(np.ones((2, 3), bool)) | {"value": {"rle": [0, 0, 0, 300]}})],

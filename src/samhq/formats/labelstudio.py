@@ -206,11 +206,12 @@ def read_labelstudio(path: Path) -> Iterator[tuple[Picture, list[str]]]:
     for number, task in enumerate(read_json(path, "Label Studio's export", Items(_TASK), ImageError)):
         chosen = [one for one in task.get("annotations") or () if not one.get("was_cancelled")]
         chosen = chosen or list(task.get("predictions") or ())
-        regions = [one for one in (chosen[0].get("result") if chosen else None) or () if "original_width" in one]
+        results = (chosen[0].get("result") if chosen else None) or ()
+        regions = [one for one in results if not {"original_width", "original_height"}.isdisjoint(one)]
         if not regions:
             continue
         name = _picture_name(task["data"], f"task {number} of {path}")
-        size_hw = checked_size_of(regions[0]["original_height"], regions[0]["original_width"], name)
+        size_hw = _size_hw(regions[0], name)
         skipped: list[str] = []
         found: list[Annotation] = []
         for one in regions:
@@ -226,6 +227,21 @@ def read_labelstudio(path: Path) -> Iterator[tuple[Picture, list[str]]]:
                 continue
             found.append(Annotation(runs.as_counts(changes, size_hw), _label(value), one.get("score")))
         yield Picture(name, size_hw, tuple(found)), skipped
+
+
+def _size_hw(region: dict[str, Any], who: str) -> tuple[int, int]:
+    """The height and width of a region's picture.
+
+    Raises:
+        ImageError: one of them is missing, or the picture is too large.
+    """
+    height, width = region.get("original_height"), region.get("original_width")
+    if height is None or width is None:
+        raise ImageError(
+            f"Expected original_height and original_width in the regions of {who}, got {height} and {width}. Export it "
+            "again."
+        )
+    return checked_size_of(height, width, who)
 
 
 def _label(value: dict[str, Any]) -> str:
