@@ -7,8 +7,9 @@ import pytest
 
 from samhq.inference.segment import Segmenter
 from samhq.results.prompt import Prompt
-from samhq.video.following import Following, MemoryFollowing
+from samhq.video.following import Following
 from samhq.video.matching_tracker import MatchingFollowing
+from samhq.video.memory_following import MemoryFollowing
 from samhq.video.tracker import ObjectTracker
 from tests import tiny
 from tests.video import small

@@ -13,11 +13,11 @@ from samhq.errors import ConfigError, PromptError
 from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam
 from samhq.options import one_of
-from samhq.video.following import MemoryFollowing
 from samhq.video.follows import follows_with_memory
 from samhq.video.frames import open_frames
 from samhq.video.matching_tracker import MatchingFollowing
 from samhq.video.memory import Corrections, Keep, TrackOptions
+from samhq.video.memory_following import MemoryFollowing
 from samhq.video.prompts import VideoPrompt, check_once
 from samhq.video.result import FrameMasks
 from samhq.video.stream import OnError, VideoTracker
