@@ -6,9 +6,11 @@ laid into its folder beforehand.
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 import shutil
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -26,7 +28,7 @@ PAGES = [README, *sorted((ROOT / "docs").glob("**/*.md"))]
 #: Pages that `docs/_site` makes from the code; the strict build of the site checks links to them.
 MADE = ROOT / "docs" / "reference"
 STUB = 20  #: lines; a README shorter than this is not written yet
-FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```\s*$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^( *)```(\w+)([^\n]*)\n(.*?)^\1```\s*$", re.MULTILINE | re.DOTALL)
 PICTURE = re.compile(r"[\w./-]+\.(?:jpe?g|png|tiff?|webp)\b", re.IGNORECASE)
 SHELLS = ("bash", "console", "sh", "shell")
 
@@ -41,7 +43,11 @@ class Fenced(NamedTuple):
 
 
 def blocks(page: str) -> list[Fenced]:
-    return [Fenced(m[1], m[2].split(), m[3], page[: m.start(3)].count("\n") + 1) for m in FENCE.finditer(page)]
+    """All blocks in order; those of a tab are indented on the page."""
+    return [
+        Fenced(m[2], m[3].split(), textwrap.dedent(m[4]), page[: m.start(4)].count("\n") + 1)
+        for m in FENCE.finditer(page)
+    ]
 
 
 def runnable(page: str) -> list[Fenced]:
@@ -106,6 +112,13 @@ def test_python_blocks_run(path: Path, tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_python_blocks_that_are_not_run_are_python(path: Path) -> None:
+    for block in blocks(path.read_text(encoding="utf-8")):
+        if block.language == "python":
+            ast.parse("\n" * (block.line - 1) + block.text, str(path))
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_command_lines_are_understood(path: Path) -> None:
     """Flags and values are read, nothing is run; targets of make and scripts exist."""
     from samhq.cli.main import app
@@ -138,11 +151,20 @@ $ samhq models | head -3 && make demo
 ```bash
 samhq info "a file.pth" > info.txt
 ```
+=== "Tab"
+
+    ```python
+    if x:
+        y = 2
+    ```
 """
 
 
 def test_the_reader_of_pages() -> None:
-    assert [(block.text, block.line) for block in runnable(SAMPLE)] == [("x = 1\n", 4)]
+    assert [(block.text, block.line) for block in runnable(SAMPLE)] == [
+        ("x = 1\n", 4),
+        ("if x:\n    y = 2\n", 21),
+    ]
     assert list(commands(SAMPLE)) == [
         ["samhq", "segment", "a.jpg", "--point", "1,2", "--output", "out"],
         ["samhq", "models"],
