@@ -85,9 +85,10 @@ class FrameSource(ABC):
         Raises:
             PromptError: there is none.
         """
-        if not 0 <= index < len(self):
+        if not hasattr(index, "__index__") or not 0 <= index < len(self):
             raise PromptError(
-                f"Expected a frame from 0 to {len(self) - 1} of {self.called}, got {index}. Frames are counted from 0."
+                f"Expected a frame from 0 to {len(self) - 1} of {self.called}, got {index!r}. Frames are whole numbers "
+                "counted from 0."
             )
 
     def _checked(self, index: int, image: np.ndarray | ImageError) -> np.ndarray | ImageError:

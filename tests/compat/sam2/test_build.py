@@ -20,9 +20,16 @@ def test_every_published_configuration_has_a_row() -> None:
 
 
 def test_overrides_of_the_side_are_understood_and_others_refused() -> None:
-    assert overrides(["++model.image_size=512"]) == [512]
-    with pytest.raises(ConfigError, match=r"model\.image_size alone"):
-        overrides(["++model.compile_image_encoder=true"])
+    assert overrides(["++model.image_size=512"], {"image_size": int}) == {"image_size": 512}
+    assert overrides(["model.a=False", "+model.b=-1"], {"a": bool, "b": int}) == {"a": False, "b": -1}
+    for wrong in (
+        "++model.compile_image_encoder=true",
+        "++model.image_size=true",
+        "image_size=512",
+        "++model.image_size",
+    ):
+        with pytest.raises(ConfigError, match=r"overrides of model\.image_size \(int\)"):
+            overrides([wrong], {"image_size": int})
 
 
 def test_a_checkpoint_of_another_model_is_refused(tmp_path) -> None:

@@ -5,8 +5,16 @@ import pytest
 import torch
 from PIL import Image
 from tests import tiny
+from tests.video import small
 
-from samhq.compat.sam2 import NoImageError, RefusedImageError, RefusedPromptError, SAM2ImagePredictor
+from samhq.compat.sam2 import (
+    NoImageError,
+    RefusedImageError,
+    RefusedPromptError,
+    SAM2AutomaticMaskGenerator,
+    SAM2ImagePredictor,
+    SAM2VideoPredictor,
+)
 from samhq.errors import ConfigError
 from samhq.inference.segment import Segmenter
 
@@ -81,6 +89,12 @@ def test_what_does_not_fit_is_refused(predictor: SAM2ImagePredictor) -> None:
         predictor.predict(np.array([[1, 2]]), np.array([1]), box=np.array([[1, 2, 3, 4]] * 2))
     with pytest.raises(RefusedPromptError, match="label"):
         predictor.predict(np.array([[1, 2]]), np.array([7]))
+    with pytest.raises(RefusedPromptError, match="NaN"):
+        predictor.predict(np.array([[1, np.nan]]), np.array([1]))
+    side = 4 * predictor.model.config.grid
+    for shape in ((1, 5, side), (1, side, 5), (2, side, side), (side, side)):
+        with pytest.raises(RefusedPromptError, match="mask_input"):
+            predictor.predict(mask_input=np.zeros(shape))
     with pytest.raises(RefusedImageError, match="Tensor"):
         predictor.set_image(torch.zeros(3, 8, 8))
     with pytest.raises(NoImageError):
@@ -89,3 +103,35 @@ def test_what_does_not_fit_is_refused(predictor: SAM2ImagePredictor) -> None:
         predictor.predict_batch()
     with pytest.raises(ConfigError, match="tiny_hq"):
         SAM2ImagePredictor(tiny.shared(tiny.HQ))
+
+
+def test_tensors_of_any_type_are_prompts(predictor: SAM2ImagePredictor) -> None:
+    low = predictor.predict(np.array([[11, 18]]), np.array([1]))[2][:1]
+    listed = predictor.predict([[11, 18]], [1], mask_input=torch.tensor(low).bfloat16().float().numpy())
+    points = torch.tensor([[11.0, 18.0]], requires_grad=True)
+    given = predictor.predict(points, torch.tensor([1]), mask_input=torch.tensor(low).bfloat16())
+    assert np.array_equal(given[2], listed[2])
+
+
+def test_a_video_predictor_is_a_model_as_in_the_original() -> None:
+    model = small.shared()
+    assert SAM2ImagePredictor(SAM2VideoPredictor(model)).model is model
+
+
+def test_the_generators_settings_are_attributes() -> None:
+    generator = SAM2AutomaticMaskGenerator(tiny.shared(tiny.SECOND), 4, pred_iou_thresh=-1, stability_score_thresh=-1)
+    assert (generator.points_per_batch, generator.box_nms_thresh, generator.mask_threshold) == (64, 0.7, 0.0)
+    assert (generator.use_m2m, generator.multimask_output, generator.min_mask_region_area) == (False, True, 0)
+    many = len(generator.generate(PICTURE))
+    generator.pred_iou_thresh = 2.0
+    assert len(generator.generate(PICTURE)) < many
+    generator.pred_iou_thresh, generator.multimask_output, generator.use_m2m = -1, False, True
+    again = SAM2AutomaticMaskGenerator(
+        tiny.shared(tiny.SECOND),
+        4,
+        pred_iou_thresh=0,
+        stability_score_thresh=0,
+        multimask_output=False,
+        use_m2m=True,
+    )
+    assert [one["area"] for one in generator.generate(PICTURE)] == [one["area"] for one in again.generate(PICTURE)]

@@ -14,12 +14,7 @@ from tests.video import small
 
 from samhq.checkpoint.save import save_model
 from samhq.compat.sam2.state import InferenceState
-from samhq.compat.sam2.video_predictor import (
-    SAM2HQVideoPredictor,
-    SAM2VideoPredictor,
-    build_sam2_hq_video_predictor,
-    build_sam2_video_predictor,
-)
+from samhq.compat.sam2.video_predictor import SAM2HQVideoPredictor, SAM2VideoPredictor
 from samhq.errors import ConfigError, PromptError
 from samhq.model.sam import Sam
 
@@ -46,6 +41,9 @@ def test_a_folder_of_pictures_is_a_video(predictor: SAM2VideoPredictor, tmp_path
     state = predictor.init_state(str(tmp_path), offload_video_to_cpu=True, async_loading_frames=True)
     assert (state["num_frames"], state["video_height"], state["video_width"]) == (3, 40, 60)
     assert state["obj_ids"] == []
+    assert "obj_ids" in state
+    assert state.get("obj_id_to_idx") == {}
+    assert state.get("unknown", 3) == 3
     with pytest.raises(KeyError):
         state["unknown"]
 
@@ -135,6 +133,11 @@ def test_an_object_without_prompts_stops_the_pass(predictor: SAM2VideoPredictor,
         {"box": [1, 2, 3, 4], "clear_old_points": False},
         {"box": [[1, 2, 3, 4], [1, 2, 3, 4]]},
         {"points": [[1, 1], [2, 2]], "labels": [1]},
+        {"points": [[1, 1]], "labels": [7]},
+        {"points": [[1, float("nan")]], "labels": [1]},
+        {"points": [], "labels": []},
+        {"points": "here", "labels": [1]},
+        {"points": [[1, 1, 1]], "labels": [1]},
     ],
 )
 def test_wrong_prompts_are_refused(predictor: SAM2VideoPredictor, state: InferenceState, wrong: dict[str, Any]) -> None:
@@ -143,8 +146,33 @@ def test_wrong_prompts_are_refused(predictor: SAM2VideoPredictor, state: Inferen
     assert state["obj_ids"] == []
     with pytest.raises(ValueError, match="from 0 to 5"):
         predictor.add_new_points_or_box(state, 6, 1, **CLICK)
-    with pytest.raises(ValueError, match="mask"):
-        predictor.add_new_mask(state, 0, 1, np.zeros((1, 40, 60)))
+    with pytest.raises(ValueError, match=r"got 1\.5"):
+        predictor.add_new_points_or_box(state, 1.5, 1, **CLICK)  # type: ignore[arg-type]
+    for mask in (np.zeros((1, 40, 60)), np.zeros((0, 60)), np.full((40, 60), np.nan)):
+        with pytest.raises(ValueError, match="mask"):
+            predictor.add_new_mask(state, 0, 1, mask)
+    assert state["obj_ids"] == []
+
+
+def test_a_pass_from_a_frame_that_does_not_exist_is_refused(
+    predictor: SAM2VideoPredictor, state: InferenceState
+) -> None:
+    predictor.add_new_points_or_box(state, 0, 1, **CLICK)
+    for start in (-1, 6):
+        with pytest.raises(PromptError, match="from 0 to 5"):
+            indices(predictor, state, start_frame_idx=start)
+
+
+def test_tensors_of_any_type_are_prompts(predictor: SAM2VideoPredictor, state: InferenceState) -> None:
+    points = torch.tensor([[[11.0, 18.0]]], requires_grad=True, dtype=torch.float16)
+    _, _, given = predictor.add_new_points_or_box(state, 0, 1, points=points, labels=torch.tensor([[1]]))
+    _, _, listed = predictor.add_new_points_or_box(predictor.init_state(small.images(6)), 0, 1, **CLICK)
+    assert torch.equal(given, listed)
+
+
+def test_it_moves_and_is_asked_as_a_module(predictor: SAM2VideoPredictor) -> None:
+    assert predictor.to("cpu").eval() is predictor
+    assert len(list(predictor.parameters())) == len(list(small.shared().parameters()))
 
 
 def test_attributes_may_change_between_calls(predictor: SAM2VideoPredictor, state: InferenceState) -> None:
@@ -186,23 +214,6 @@ def test_only_models_with_memory_are_taken(hq: Sam, tmp_path: Path) -> None:
     save_model(tiny.shared(tiny.HQ), tmp_path / "hq.safetensors")
     with pytest.raises(ConfigError, match="follows objects"):
         SAM2VideoPredictor.from_pretrained(str(tmp_path / "hq.safetensors"), device="cpu")
-    with pytest.raises(ConfigError, match="follows objects"):
-        build_sam2_hq_video_predictor(None, str(tmp_path / "hq.safetensors"), "cpu")
-    with pytest.raises(ConfigError, match="ckpt_path"):
-        build_sam2_video_predictor(None)
-
-
-def test_a_configuration_alone_gives_untrained_weights() -> None:
-    override = ["++model.image_size=64"]
-    plain = build_sam2_video_predictor("sam2.1_hiera_t.yaml", device="cpu", hydra_overrides_extra=override)
-    assert (plain.image_size, plain.fill_hole_area, plain.model.stable_from) == (64, 8, 0.98)
-    assert plain.binarize_mask_from_pts_for_mem_enc
-    raw = build_sam2_hq_video_predictor(
-        "sam2.1_hiera_t.yaml", device="cpu", hydra_overrides_extra=override, apply_postprocessing=False
-    )
-    assert isinstance(raw, SAM2HQVideoPredictor)
-    assert (raw.fill_hole_area, raw.model.stable_from) == (0, None)
-    assert not raw.binarize_mask_from_pts_for_mem_enc
 
 
 def test_weights_are_loaded_by_their_file(tmp_path: Path) -> None:

@@ -28,8 +28,48 @@ class RefusedOptionError(ConfigError, AssertionError):
     """An argument that fails an assertion in the published generator."""
 
 
+#: Published names that differ from those of `AutomaticConfig`.
+_FIELDS = {"min_mask_region_area": "low_res_region_area", "use_m2m": "second_pass", "multimask_output": "candidates"}
+
+
+def _value(name: str, value: Any) -> Any:
+    """A published argument as a field's value; in the original a negative threshold is switched off, too."""
+    if name == "multimask_output":
+        return "all" if value else "single"
+    off = name in ("pred_iou_thresh", "stability_score_thresh") and isinstance(value, int | float) and value < 0
+    return 0.0 if off else value
+
+
+class _Setting:
+    """A published attribute that reads and writes a field of the configuration."""
+
+    def __set_name__(self, _: type, name: str) -> None:
+        self.name, self.field = name, _FIELDS.get(name, name)
+
+    def __get__(self, generator: SAM2AutomaticMaskGenerator | None, _: type | None = None) -> Any:
+        value = self if generator is None else getattr(generator.config, self.field)
+        return value == "all" if self.name == "multimask_output" and generator is not None else value
+
+    def __set__(self, generator: SAM2AutomaticMaskGenerator, value: Any) -> None:
+        generator.config = generator.config.replace(**{self.field: _value(self.name, value)})
+
+
 class SAM2AutomaticMaskGenerator:
-    """Masks for everything in a picture, with the published parameters and defaults."""
+    """Masks for everything in a picture, with the published parameters and defaults, which are attributes too."""
+
+    points_per_batch = _Setting()
+    pred_iou_thresh = _Setting()
+    stability_score_thresh = _Setting()
+    stability_score_offset = _Setting()
+    mask_threshold = _Setting()
+    box_nms_thresh = _Setting()
+    crop_n_layers = _Setting()
+    crop_nms_thresh = _Setting()
+    crop_overlap_ratio = _Setting()
+    crop_n_points_downscale_factor = _Setting()
+    min_mask_region_area = _Setting()
+    use_m2m = _Setting()
+    multimask_output = _Setting()
 
     def __init__(
         self,
@@ -69,8 +109,8 @@ class SAM2AutomaticMaskGenerator:
             self.config = AutomaticConfig(
                 points_per_side=points_per_side,
                 points_per_batch=points_per_batch,
-                pred_iou_thresh=pred_iou_thresh,
-                stability_score_thresh=stability_score_thresh,
+                pred_iou_thresh=_value("pred_iou_thresh", pred_iou_thresh),
+                stability_score_thresh=_value("stability_score_thresh", stability_score_thresh),
                 stability_score_offset=stability_score_offset,
                 mask_threshold=mask_threshold,
                 box_nms_thresh=box_nms_thresh,
@@ -81,7 +121,7 @@ class SAM2AutomaticMaskGenerator:
                 point_grids=point_grids,
                 low_res_region_area=min_mask_region_area,
                 second_pass=use_m2m,
-                candidates="all" if multimask_output else "single",
+                candidates=_value("multimask_output", multimask_output),
             )
             self.output_mode = as_output_mode(output_mode)
         except ConfigError as error:

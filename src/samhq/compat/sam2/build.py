@@ -9,7 +9,7 @@ Source: sam2/build_sam.py of facebookresearch/sam2 and of sam-hq2.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
@@ -55,8 +55,7 @@ def build_sam2(
     """
     del kwargs  # the published function passes its own on, which change nothing
     config = config_of(config_file)
-    for side in overrides(hydra_overrides_extra):
-        config = config.replace(side=side)
+    config = config.replace(side=overrides(hydra_overrides_extra, {"image_size": int}).get("image_size", config.side))
     model = made(config, ckpt_path, as_device(device))
     if not apply_postprocessing:
         model.stable_from = None
@@ -96,21 +95,33 @@ def config_of(config_file: str) -> ModelConfig:
     return model_config(CONFIGS.get(stem, stem))
 
 
-def overrides(given: Sequence[str]) -> list[int]:
-    """The values that Hydra's overrides set.
+def overrides(given: Sequence[str], known: Mapping[str, type]) -> dict[str, Any]:
+    """The values that Hydra's overrides set, by name; `known` are the names that exist, with their types.
+
+    >>> overrides(["++model.non_overlap_masks=true"], {"non_overlap_masks": bool})
+    {'non_overlap_masks': True}
 
     Raises:
-        ConfigError: an override of something else.
+        ConfigError: an override of something else, or a value of another type.
     """
-    sides = []
+    values: dict[str, Any] = {}
     for override in given:
-        key, _, value = override.lstrip("+").partition("=")
-        if key != "model.image_size" or not value.isdecimal():
+        key, _, text = override.lstrip("+").partition("=")
+        name, value = key.removeprefix("model."), _value(text)
+        if not key.startswith("model.") or type(value) is not known.get(name):
+            names = ", ".join(f"model.{name} ({kind.__name__})" for name, kind in known.items())
             raise ConfigError(
-                f"Expected overrides of model.image_size alone, got {override!r}. Set the model's attributes."
+                f"Expected overrides of {names}, got {override!r}. Leave it out, or set the attribute of what is built."
             )
-        sides.append(int(value))
-    return sides
+        values[name] = value
+    return values
+
+
+def _value(text: str) -> bool | int | None:
+    """An override's value: a whole number, true or false; None for anything else."""
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    return int(text) if text.removeprefix("-").isdecimal() else None
 
 
 def made(wanted: ModelConfig, checkpoint: str | os.PathLike[str] | None, device: torch.device) -> Sam2:
@@ -127,17 +138,27 @@ def made(wanted: ModelConfig, checkpoint: str | os.PathLike[str] | None, device:
             f"Expected the weights of {wanted.name}, got those of {model.config.name} in {checkpoint}. "
             "Give the configuration that belongs to the file."
         )
-    model.config = model.config.replace(side=wanted.side)
-    model.prompt_encoder.side, model.prompt_encoder.grid = wanted.side, wanted.grid
+    return with_side(model, wanted.side)
+
+
+def with_side(model: Sam2, side: int) -> Sam2:
+    """The model itself, for squares with another side in pixels.
+
+    Raises:
+        ConfigError: a side that does not fit the network.
+    """
+    model.config = model.config.replace(side=side)
+    model.prompt_encoder.side, model.prompt_encoder.grid = side, model.config.grid
     return model
 
 
-def as_sam2(model: Sam) -> Sam2:
-    """The model, checked to be a SAM 2.
+def as_sam2(model: Any) -> Sam2:
+    """The model, checked to be a SAM 2; of a predictor, which is a model in the original, its model.
 
     Raises:
         ConfigError: it is not.
     """
+    model = getattr(model, "model", model)
     if not isinstance(model, Sam2):
         name = model.config.name if isinstance(model, Sam) else type(model).__name__
         raise ConfigError(f"Expected a SAM 2 or HQ-SAM 2, got {name}. Build one with build_sam2 or samhq.load.")

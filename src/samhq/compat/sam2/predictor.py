@@ -17,15 +17,16 @@ from jaxtyping import Float, Shaped
 from PIL import Image
 from torch import Tensor
 
+from samhq.compat.sam2.arrays import check_labels, numbers
 from samhq.compat.sam2.build import as_sam2, build_sam2_hf
 from samhq.compat.sam2.refusals import NoImageError, RefusedImageError, RefusedPromptError
 from samhq.errors import ConfigError
 from samhq.image.frame import Frame
+from samhq.image.inputs import Array, BoxesInput, LabelsInput, PointsInput
 from samhq.image.read import read_image
 from samhq.image.transform import to_pixels
 from samhq.masks.holes import cleaned
 from samhq.model.prepared_pictures import PreparedPictures
-from samhq.model.sam import Sam
 from samhq.types import BOTTOM_RIGHT, IGNORED, TOP_LEFT, ImageEmbedding, LowRes, Prompts
 
 LIMIT = 32.0  #: Returned low-resolution logits are clipped to plus and minus this.
@@ -37,13 +38,14 @@ Answer = tuple[np.ndarray, np.ndarray, np.ndarray]
 class SAM2ImagePredictor:
     """Masks for the prompts of a picture, or of several; each picture is encoded once.
 
-    A pixel belongs to a mask if its logit is above `mask_threshold`. Holes of at most `max_hole_area` and specks of
-    at most `max_sprinkle_area` low-resolution pixels are removed from masks, not from returned logits.
+    `sam_model` is a SAM 2, or a video predictor, whose model is used. A pixel belongs to a mask if its logit is above
+    `mask_threshold`. Holes of at most `max_hole_area` and specks of at most `max_sprinkle_area` low-resolution pixels
+    are removed from masks, not from returned logits.
     """
 
     def __init__(
         self,
-        sam_model: Sam,
+        sam_model: Any,
         mask_threshold: float = 0.0,
         max_hole_area: float = 0.0,
         max_sprinkle_area: float = 0.0,
@@ -124,10 +126,10 @@ class SAM2ImagePredictor:
 
     def predict(
         self,
-        point_coords: Shaped[np.ndarray, "*B N 2"] | None = None,
-        point_labels: Shaped[np.ndarray, "*B N"] | None = None,
-        box: Shaped[np.ndarray, "*B 4"] | None = None,
-        mask_input: Shaped[np.ndarray, "*B 1 G G"] | None = None,
+        point_coords: PointsInput | None = None,
+        point_labels: LabelsInput | None = None,
+        box: BoxesInput | None = None,
+        mask_input: Array | None = None,
         multimask_output: bool = True,
         return_logits: bool = False,
         normalize_coords: bool = True,
@@ -235,20 +237,19 @@ class SAM2ImagePredictor:
             RefusedPromptError: shapes that do not fit.
         """
         frame = self._frames[number]
-        places = _tensor(points, 3, "point_coords as [N, 2] or [B, N, 2]", last=2)
+        side = 4 * self.model.config.grid
+        places = _tensor(points, 3, "point_coords as [N, 2] or [B, N, 2]", (2,))
         kinds = _tensor(labels, 2, "point_labels as [N] or [B, N]")
-        corners = _tensor(box, 2, "box as [4] or [B, 4]", last=4)
-        masks = _tensor(mask, 4, "mask_input as [1, h, w] or [B, 1, h, w]", last=4 * self.model.config.grid)
+        corners = _tensor(box, 2, "box as [4] or [B, 4]", (4,))
+        masks = _tensor(mask, 4, f"mask_input as [1, {side}, {side}] or [B, 1, {side}, {side}]", (1, side, side))
         if (places is None) != (kinds is None):
             raise RefusedPromptError("Expected points and labels together, got one of them. Give a label a point.")
         if places is not None and kinds is not None and places.shape[:2] != kinds.shape:
             raise RefusedPromptError(
                 f"Expected a label for each point, got {list(kinds.shape)} labels for {list(places.shape[:2])} points."
             )
-        if kinds is not None and not bool(torch.isin(kinds, kinds.new_tensor([-1, 0, 1, 2, 3])).all()):
-            raise RefusedPromptError(
-                "Expected labels 1 on and 0 off the object, 2 and 3 for a box's corners, -1 for none."
-            )
+        if kinds is not None:
+            check_labels(kinds)
         counts = {len(tensor) for tensor in (places, corners) if tensor is not None} or {
             1 if masks is None else len(masks)
         }
@@ -315,23 +316,20 @@ def _joined(
     return Prompts(owner, points.float(), torch.where(labels < -1, IGNORED, labels), masks=masks)
 
 
-def _tensor(value: Any, rank: int, what: str, last: int | None = None) -> Tensor | None:
-    """Numbers as a float tensor with one row for each object.
+def _tensor(value: Any, rank: int, what: str, last: tuple[int, ...] = ()) -> Tensor | None:
+    """Numbers as a float tensor with one row for each object and sizes that end with `last`.
 
     Raises:
         RefusedPromptError: other shapes, or no numbers.
     """
     if value is None:
         return None
-    try:
-        array = np.asarray(value, np.float64)
-    except (TypeError, ValueError) as error:
-        raise RefusedPromptError(f"Expected {what}, got {type(value).__name__}: {error}.") from error
-    if array.ndim == rank - 1:
-        array = array[None]
-    if array.ndim != rank or (last is not None and array.shape[-1] != last) or not np.isfinite(array).all():
-        raise RefusedPromptError(f"Expected {what} of finite numbers, got shape {list(np.shape(value))}.")
-    return torch.from_numpy(array)
+    tensor = numbers(value, what)
+    if tensor.ndim == rank - 1:
+        tensor = tensor[None]
+    if tensor.ndim != rank or (last and tuple(tensor.shape[-len(last) :]) != last):
+        raise RefusedPromptError(f"Expected {what}, got shape {list(np.shape(value))}. Give another shape.")
+    return tensor
 
 
 def _arrays(masks: Tensor, low: LowRes) -> Answer:

@@ -18,6 +18,10 @@ from samhq.video.tracker import EncodedFrame, ObjectTracker
 StepResult = tuple[int, list[int], Float[Tensor, "N 1 H W"]]
 
 
+#: The keys that are computed from the objects.
+_OBJECTS = ("obj_ids", "obj_id_to_idx", "obj_idx_to_id")
+
+
 class StateError(PromptError, RuntimeError):
     """A call that is not yet allowed; a RuntimeError, as in the original."""
 
@@ -49,6 +53,16 @@ class InferenceState(dict[str, Any]):
         if key not in computed:
             raise KeyError(key)
         return computed[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in _OBJECTS or super().__contains__(key)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value of a key, the objects' keys included."""
+        try:
+            return self[key]
+        except KeyError:
+            return default
 
     def encoded(self, index: int) -> EncodedFrame:
         """The frame with this number; the last used one is kept.

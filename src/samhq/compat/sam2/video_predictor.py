@@ -3,7 +3,7 @@
 Frames are decoded when they are needed; the original loads all of them first. All tracking results are kept, so that
 calls may come in any order; `keep = "window"` limits memory instead.
 
-Source: facebookresearch/sam2, sam2_video_predictor.py and build_sam.py; SysCV/sam-hq, sam-hq2.
+Source: facebookresearch/sam2, sam2_video_predictor.py; SysCV/sam-hq, sam-hq2.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from samhq.checkpoint.load import load_model
-from samhq.compat.sam2.build import build_sam2
+from samhq.compat.sam2.arrays import numbers
+from samhq.compat.sam2.build import overrides, with_side
+from samhq.compat.sam2.clicks import as_clicks
 from samhq.compat.sam2.state import InferenceState, StateError, StepResult
-from samhq.config import BOTTOM_RIGHT, TOP_LEFT
 from samhq.device import as_device
-from samhq.errors import ConfigError, PromptError
+from samhq.errors import PromptError
 from samhq.image.inputs import Array, BoxInput, LabelsInput, PointsInput
 from samhq.model.sam import Sam
 from samhq.model.sam2.sam2 import Sam2
@@ -32,6 +33,16 @@ from samhq.video.memory import Corrections, Keep, Remembered, TrackOptions
 from samhq.video.tracker import Clicks, absent_logits, at_video_size, square_mask
 
 Predictor = TypeVar("Predictor", bound="SAM2VideoPredictor")
+#: The attributes of the predictor that Hydra's overrides set in the original, with their types.
+SETTINGS = {
+    "fill_hole_area": int,
+    "non_overlap_masks": bool,
+    "clear_non_cond_mem_around_input": bool,
+    "add_all_frames_to_correct_as_cond": bool,
+    "memory_temporal_stride_for_eval": int,
+    "max_cond_frames_in_attn": int,
+    "binarize_mask_from_pts_for_mem_enc": bool,
+}
 
 
 class SAM2VideoPredictor:
@@ -72,11 +83,56 @@ class SAM2VideoPredictor:
     def from_pretrained(cls: type[Predictor], model_id: str, **kwargs: Any) -> Predictor:
         """The predictor with the weights of a published name, a hub id, a file or a folder.
 
+        Takes `device` and the arguments of `around`.
+
         Raises:
-            ConfigError, CheckpointError: as `samhq.load`, or a model without memory.
+            ConfigError, CheckpointError: as `samhq.load`, or as `around`.
         """
         model = load_model(model_id, device=as_device(kwargs.pop("device", None)))
-        return _around(cls, model, kwargs.pop("apply_postprocessing", True), **kwargs)
+        return cls.around(model, **kwargs)
+
+    @classmethod
+    def around(
+        cls: type[Predictor],
+        model: Sam,
+        *,
+        hydra_overrides_extra: Sequence[str] = (),
+        apply_postprocessing: bool = True,
+        mode: str = "eval",
+        vos_optimized: bool = False,
+        **kwargs: Any,
+    ) -> Predictor:
+        """The predictor with this model and the settings of the published builder, which has these arguments.
+
+        `mode` and `vos_optimized` have no effect. Overrides come last; the original ignores those of `fill_hole_area`.
+
+        Raises:
+            ConfigError: a model without memory, or an unknown override.
+        """
+        del mode, vos_optimized
+        settings = overrides(hydra_overrides_extra, {"image_size": int, **SETTINGS})
+        kwargs.setdefault("fill_hole_area", 8 if apply_postprocessing else 0)
+        predictor = cls(model, **kwargs)
+        predictor.binarize_mask_from_pts_for_mem_enc = apply_postprocessing
+        if not apply_postprocessing:
+            predictor.model.stable_from = None
+        with_side(predictor.model, settings.pop("image_size", predictor.image_size))
+        for name, value in settings.items():
+            setattr(predictor, name, value)
+        return predictor
+
+    def to(self: Predictor, *place: Any, **options: Any) -> Predictor:
+        """The predictor itself, with its model on another device or of another number type, as `nn.Module.to`."""
+        self.model.to(*place, **options)
+        return self
+
+    def eval(self: Predictor) -> Predictor:
+        """The predictor itself, which never trains."""
+        return self
+
+    def parameters(self) -> Iterator[torch.nn.Parameter]:
+        """The model's parameters."""
+        return self.model.parameters()
 
     @property
     def device(self) -> torch.device:
@@ -123,7 +179,7 @@ class SAM2VideoPredictor:
                 frame that is not there.
         """
         frame = self._ready(inference_state).encoded(frame_idx)
-        clicks = _clicks(points, labels, box, clear_old_points)
+        clicks = as_clicks(points, labels, box, clear_old_points=clear_old_points)
         height, width = frame.frame.original_hw if normalize_coords else (1, 1)
         scale = torch.tensor([self.image_size / width, self.image_size / height], dtype=torch.float64)
         clicks = Clicks((clicks.points.double() * scale).float(), clicks.labels)
@@ -138,13 +194,10 @@ class SAM2VideoPredictor:
         """As `add_new_points_or_box`, with a mask [H,W]: bool, or numbers that are at least 0.5 on the object.
 
         Raises:
-            PromptError: not two-dimensional, or a frame that does not exist.
+            PromptError: not two-dimensional, without pixels, no finite numbers, or a frame that does not exist.
         """
         frame = self._ready(inference_state).encoded(frame_idx)
-        values = torch.as_tensor(mask)
-        values = values if values.is_floating_point() else values > 0
-        if values.ndim != 2:
-            raise PromptError(f"Expected a mask [height, width], got {list(values.shape)}. Give one object's mask.")
+        values = _mask(mask)
         inference_state.tracker.mask(frame, obj_id, square_mask(values.float(), self.image_size))
         return frame_idx, *self._masks(inference_state, frame_idx)
 
@@ -179,11 +232,13 @@ class SAM2VideoPredictor:
 
         Raises:
             StateError: as `propagate_in_video_preflight`.
+            PromptError: the first frame does not exist.
         """
         self.propagate_in_video_preflight(inference_state)
         state, tracker = inference_state, inference_state.tracker
         if start_frame_idx is None:
             start_frame_idx = min(min(tracked.memory.prompted) for tracked in tracker.objects.values())
+        state.frames.check(start_frame_idx)
         numbers = _order(start_frame_idx, max_frame_num_to_track, len(state.frames), reverse)
         for index in counted(numbers, "frame", "propagate in video", show=self.progress):
             remembered = tracker.follow(state.encoded(index), reverse=reverse)
@@ -313,97 +368,17 @@ def _check_known(state: InferenceState, obj_id: int) -> None:
         )
 
 
-def build_sam2_video_predictor(
-    config_file: str | None,
-    ckpt_path: str | None = None,
-    device: Any = "cuda",
-    mode: str = "eval",
-    hydra_overrides_extra: Sequence[str] = (),
-    apply_postprocessing: bool = True,
-    vos_optimized: bool = False,
-    *,
-    kind: type[SAM2VideoPredictor] = SAM2VideoPredictor,
-    **kwargs: Any,
-) -> SAM2VideoPredictor:
-    """The predictor by the name of a published configuration, with the weights in `ckpt_path`.
-
-    `config_file` may be None, because the weights identify their model. `apply_postprocessing` fills small holes and
-    stores prompted masks as 0 and 1; without it unstable single masks stay, too. `vos_optimized` is accepted and has no
-    effect. `kind` is the predictor's class.
+def _mask(mask: Any) -> Tensor:
+    """A mask [H,W]: floats as they are, anything else as bool.
 
     Raises:
-        ConfigError, CheckpointError: as `build_sam2`; a model without memory; neither a configuration nor weights.
+        PromptError: another shape, or no finite numbers.
     """
-    del vos_optimized
-    if config_file is not None:
-        model: Sam = build_sam2(config_file, ckpt_path, device, mode, hydra_overrides_extra)
-    elif ckpt_path is None:
-        raise ConfigError("Expected ckpt_path, the weights, or a configuration, got neither. Give a file or a name.")
-    else:
-        model = load_model(ckpt_path, device=as_device(device))
-    return _around(kind, model, apply_postprocessing, **kwargs)
-
-
-def build_sam2_video_predictor_hf(model_id: str, **kwargs: Any) -> SAM2VideoPredictor:
-    """The predictor with the weights of a repository of the Hugging Face hub.
-
-    Raises:
-        ConfigError, CheckpointError: as `build_sam2_video_predictor`.
-    """
-    return build_sam2_video_predictor(None, model_id, **kwargs)
-
-
-def build_sam2_hq_video_predictor(
-    config_file: str | None, ckpt_path: str | None = None, device: Any = "cuda", **kwargs: Any
-) -> SAM2HQVideoPredictor:
-    """As `build_sam2_video_predictor`, with the rules of HQ-SAM 2's own predictor.
-
-    Raises:
-        ConfigError, CheckpointError: as that.
-    """
-    predictor = build_sam2_video_predictor(config_file, ckpt_path, device, kind=SAM2HQVideoPredictor, **kwargs)
-    assert isinstance(predictor, SAM2HQVideoPredictor)
-    return predictor
-
-
-def _around(kind: type[Predictor], model: Sam, apply_postprocessing: bool, **kwargs: Any) -> Predictor:
-    """A predictor with this model, with the published settings."""
-    kwargs.setdefault("fill_hole_area", 8 if apply_postprocessing else 0)
-    predictor = kind(model, **kwargs)
-    predictor.binarize_mask_from_pts_for_mem_enc = apply_postprocessing
-    if not apply_postprocessing:
-        predictor.model.stable_from = None
-    return predictor
-
-
-def _clicks(points: Any, labels: Any, box: Any, clear_old_points: bool) -> Clicks:
-    """Points with labels, the corners of the box first; coordinates are unchanged.
-
-    Raises:
-        PromptError: as `add_new_points_or_box`.
-    """
-    if (points is None) != (labels is None):
-        raise PromptError("Expected points and labels together, got one without the other. Give both.")
-    if points is None and box is None:
-        raise PromptError("Expected points or a box, got neither. Give points and labels, or box.")
-    if box is not None and not clear_old_points:
-        raise PromptError(
-            "Expected clear_old_points=True with a box, which comes before all points, got False. Give the box with "
-            "the first points."
-        )
-    clicks = Clicks(torch.zeros(0, 2), torch.zeros(0, dtype=torch.int64))
-    if box is not None:
-        corners = torch.as_tensor(np.asarray(box), dtype=torch.float32)
-        if corners.numel() != 4:
-            raise PromptError(f"Expected one box (x0, y0, x1, y1), got shape {list(corners.shape)}. Give one a call.")
-        clicks = clicks + Clicks(corners.reshape(2, 2), torch.tensor([TOP_LEFT, BOTTOM_RIGHT]))
-    if points is not None:
-        places = torch.as_tensor(np.asarray(points), dtype=torch.float32).reshape(-1, 2)
-        marks = torch.as_tensor(np.asarray(labels), dtype=torch.int64).reshape(-1)
-        if len(places) != len(marks):
-            raise PromptError(f"Expected one label a point, got {len(places)} points and {len(marks)} labels.")
-        clicks = clicks + Clicks(places, marks)
-    return clicks
+    values = numbers(mask, "a mask")
+    if values.ndim != 2 or not values.numel():
+        raise PromptError(f"Expected a mask [height, width], got {list(values.shape)}. Give one object's mask.")
+    floating = mask.is_floating_point() if isinstance(mask, Tensor) else np.asarray(mask).dtype.kind == "f"
+    return values if floating else values > 0
 
 
 def _order(start: int, most: int | None, count: int, reverse: bool) -> range:
