@@ -18,7 +18,7 @@ def test_a_job_is_cut_into_shards(tmp_path: Path) -> None:
     assert [job.size_of(shard) for shard in range(3)] == [3, 3, 1]
     assert [one for shard in range(3) for one in job.pictures_of(shard)] == job.pictures
     assert job.pictures[0] == ("broken.png", str(tmp_path / "in" / "broken.png"))
-    assert job.left() == [0, 1, 2]
+    assert (job.shards, job.done()) == (3, {})
 
 
 def test_an_opened_job_is_the_planned_one(tmp_path: Path) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.cli.segmenting import Shown, drawn
 
+from samhq.batch.places import Folder
 from samhq.batch.plan import ShardedJob
 from samhq.batch.rows import read_rows
 from samhq.cli.main import main
@@ -40,6 +42,25 @@ def test_from_a_folder_to_rows(folder: Path, weights: Path, capsys: Shown) -> No
     found = json.loads(capsys.readouterr().out)
     assert found["cost_per_million"] == pytest.approx(1e6 / (found["rate"] * 3600) * 2)
     assert [row["status"] for row in read_rows(job)] == ["ok"] * 3
+
+
+def test_a_run_reads_its_job_once_and_its_shards_at_both_ends(
+    folder: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = str(folder / "job")
+    assert plan(folder, weights, "--box", "2,2,20,20") == 0
+    calls: list[str] = []
+    for name in ("read", "names"):
+        method = getattr(Folder, name)
+
+        def counted(self: Folder, *given: str, method: Any = method) -> Any:
+            calls.extend(given)
+            return method(self, *given)
+
+        monkeypatch.setattr(Folder, name, counted)
+    main(["batch", "run", job, "-q"])
+    assert calls.count("out") == 2, "at the start and at the end"
+    assert calls.count("job.json") == 3, "by the run, to check the weights, and by the worker"
 
 
 def test_prompts_of_a_file(folder: Path, weights: Path, capsys: Shown) -> None:

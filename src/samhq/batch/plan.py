@@ -130,11 +130,6 @@ class ShardedJob:
             if shard < self.shards and 0 in revisions and revisions[0].rows == self.size_of(shard)
         }
 
-    def left(self) -> list[int]:
-        """The shards that are not done."""
-        done = self.done()
-        return [shard for shard in range(self.shards) if shard not in done]
-
 
 def _done_shard(footers: dict[int, Footer]) -> DoneShard:
     ordered = dict(sorted(footers.items()))

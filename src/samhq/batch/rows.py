@@ -41,6 +41,9 @@ class FailedPictures:
     first: tuple[tuple[str, str], ...]
 
 
+NONE_FAILED = FailedPictures(0, ())
+
+
 def failed_pictures(job: ShardedJob, done: Mapping[int, DoneShard], most: int = 5) -> FailedPictures:
     """The pictures that still fail in finished shards, as `ShardedJob.done` gives these; `most` with ids and reasons.
 

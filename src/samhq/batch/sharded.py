@@ -8,14 +8,15 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 
 from samhq.batch.engine import Engine, Loop
-from samhq.batch.plan import SUCCESS, SUMMARY, ShardedJob, check_weights, open_job
+from samhq.batch.plan import SUCCESS, SUMMARY, DoneShard, ShardedJob, check_weights, open_job
 from samhq.batch.pool import Died
+from samhq.batch.rows import NONE_FAILED, FailedPictures, failed_pictures
 from samhq.batch.shard_work import ShardReport, ShardWork
-from samhq.batch.status import job_status
+from samhq.batch.status import status_of
 from samhq.errors import ConfigError
 
 _ATTEMPTS = 3  #: How often a shard is begun whose process was killed.
@@ -23,13 +24,14 @@ _ATTEMPTS = 3  #: How often a shard is begun whose process was killed.
 
 @dataclass(frozen=True)
 class ShardTally:
-    """How many shards were done now, had been done before, and were given up since their process was killed."""
+    """How many shards were done now, had been done before, and were given up because their process was killed."""
 
     done: int
     skipped: int
     lost: tuple[int, ...] = ()
     errors: int = 0  #: pictures that failed, in the shards done now
     stopped: bool = False  #: whether more pictures failed than allowed, so that the rest was not begun
+    failed: FailedPictures = NONE_FAILED  #: pictures that fail in finished shards of this part, also of earlier runs
 
 
 @dataclass(frozen=True)
@@ -83,9 +85,11 @@ def run_sharded(
     sizes = _sizes(planned, range(index, planned.shards, parts), retry_errors)
     run = _Run(planned, sizes, max_error_rate, tell)
     lost = run.all(engine or Loop(), ShardWork(job, retry_errors))
-    _conclude(planned)
+    done = planned.done()
+    _conclude(planned, done)
+    failed = failed_pictures(planned, {shard: one for shard, one in done.items() if shard % parts == index})
     skipped = len(range(index, planned.shards, parts)) - len(sizes)
-    return ShardTally(run.done, skipped, lost, run.errors, run.stopped)
+    return ShardTally(run.done, skipped, lost, run.errors, run.stopped, failed)
 
 
 def _sizes(job: ShardedJob, mine: range, retry: bool) -> dict[int, int]:
@@ -137,10 +141,10 @@ class _Run:
             self._tell(report, RunProgress(self.done, len(self._sizes), self.pictures, left, seconds))
 
 
-def _conclude(job: ShardedJob) -> None:
+def _conclude(job: ShardedJob, done: Mapping[int, DoneShard]) -> None:
     """Writes the mark and the summary of a finished job, if every shard is done."""
-    if job.left():
+    if len(done) < job.shards:
         return
     mark = {"fingerprint": job.fingerprint, "images": job.images}
-    job.folder.write(SUMMARY, json.dumps(asdict(job_status(job.folder.address)), indent=1).encode("ascii"))
+    job.folder.write(SUMMARY, json.dumps(asdict(status_of(job, done)), indent=1).encode("ascii"))
     job.folder.write(SUCCESS, json.dumps(mark).encode("ascii"))

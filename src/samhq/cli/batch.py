@@ -150,19 +150,16 @@ def run(
         price_per_hour: Price of all machines of this run for an hour. Prints the price of a million pictures.
         quiet: Print nothing for finished shards.
     """
-    from samhq.batch.plan import open_job
-    from samhq.batch.rows import failed_pictures
     from samhq.batch.sharded import run_sharded
 
     if engine != "static" and shard != "0/1":
         raise ConfigError(f"Expected --shard {shard} with --engine static, got --engine {engine}. Change one.")
     if engine != "ray" and (address is not None or gpus):
         raise ConfigError(f"Expected --address and --gpus with --engine ray, got --engine {engine}. Leave them out.")
-    part = _part(shard)
     tally = run_sharded(
         job,
         _engine(engine, workers, address, gpus),
-        part=part,
+        part=_part(shard),
         retry_errors=retry_errors,
         max_error_rate=max_error_rate,
         tell=None if quiet else partial(_tell, price_per_hour),
@@ -171,9 +168,7 @@ def run(
     print_line(f"{counts}, {plural(tally.errors, 'picture')} failed, {plural(len(tally.lost), 'shard')} given up")
     if tally.stopped:
         print_line(f"Stopped: more than {100 * max_error_rate:g} % of the pictures failed.")
-    planned = open_job(job)
-    done = planned.done(range(part[0], planned.shards, part[1]))
-    return 1 if _tell_failed(job, failed_pictures(planned, done)) or tally.lost else 0
+    return 1 if _tell_failed(job, tally.failed) or tally.lost else 0
 
 
 def _tell_failed(job: str, failed: FailedPictures) -> int:
