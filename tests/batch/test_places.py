@@ -31,6 +31,9 @@ def test_a_folder_reads_what_it_wrote(kind: str, tmp_path: Path, memory: str) ->
     folder.write("out/a", b"3")
     assert folder.names("out") == ["a", "b"]
     assert folder.read("out/a") == b"3"
+    for _ in range(2):
+        folder.remove("out/a")
+        assert folder.names("out") == ["b"]
 
 
 def test_a_part_of_a_file_can_be_read(tmp_path: Path, memory: str) -> None:

@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 from tests.cli.segmenting import Shown, drawn
 
+from samhq.batch import sharded
+from samhq.batch.engine import Processes
 from samhq.batch.places import Folder
 from samhq.batch.plan import ShardedJob
 from samhq.batch.rows import read_rows
+from samhq.batch.sharded import ShardTally
 from samhq.cli.main import main
 
 
@@ -176,7 +179,23 @@ def test_a_file_in_place_of_a_folder(folder: Path, weights: Path, capsys: Shown)
     assert file.read_bytes() == before
 
 
-@pytest.mark.parametrize("flags", [["--shard", "0/2"], ["--gpus", "1"], ["--engine", "static", "--shard", "x"]])
+@pytest.mark.parametrize(
+    "flags",
+    [["--shard", "0/2"], ["--gpus", "1"], ["--engine", "static", "--shard", "x"], ["--picture-timeout", "0"]],
+)
 def test_runs_that_mean_nothing(folder: Path, weights: Path, flags: list[str]) -> None:
     assert plan(folder, weights, "--everything") == 0
     assert main(["batch", "run", str(folder / "job"), *flags]) == 2
+
+
+@pytest.mark.parametrize(("flags", "engine"), [([], Processes(1)), (["--workers", "3"], Processes(3))])
+def test_a_time_limit_starts_a_process(flags: list[str], engine: Processes, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[Any] = []
+
+    def run_sharded(job: str, engine: Processes, **how: Any) -> ShardTally:
+        given.extend([engine, how["picture_timeout"]])
+        return ShardTally(0, 0)
+
+    monkeypatch.setattr(sharded, "run_sharded", run_sharded)
+    assert main(["batch", "run", "job", "--picture-timeout", "2.5", *flags]) == 0
+    assert given == [engine, 2.5]

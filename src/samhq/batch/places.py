@@ -11,6 +11,7 @@ import tarfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
@@ -95,6 +96,19 @@ class Folder:
             return
         system, there = system_of(self.path(name))
         again(lambda: system.pipe_file(there, content))
+
+    def remove(self, name: str) -> None:
+        """Deletes a file, if there is one.
+
+        Raises:
+            OSError: it cannot be deleted.
+        """
+        if not is_address(self.address):
+            Path(self.path(name)).unlink(missing_ok=True)
+            return
+        system, there = system_of(self.path(name))
+        with suppress(FileNotFoundError):
+            again(lambda: system.rm_file(there))
 
     def names(self, below: str) -> list[str]:
         """The names of the files in a subfolder, sorted.

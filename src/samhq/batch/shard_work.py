@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import islice
@@ -24,6 +25,7 @@ from samhq.batch.places import read_address
 from samhq.batch.plan import EVENTS, OUT, ShardedJob, open_job
 from samhq.batch.rows import rows_of
 from samhq.batch.shards import packed, shard_name
+from samhq.batch.time_limit import NO_LIMIT, TimeLimit, forget_late, late_rows, store_late
 from samhq.errors import MissingExtraError
 
 _READERS = 4  #: Threads that read and decode pictures ahead of the network.
@@ -52,11 +54,13 @@ class ShardReport:
 class ShardWork:
     """Computes shards of a job; a call loads the model and gives the function for one shard. Picklable.
 
-    With `retry` only the pictures that failed are computed, and written to the shard's next revision.
+    With `retry` only the pictures that failed are computed, and written to the shard's next revision. A picture that
+    exceeds `limit` ends the process, fails, and the shard continues when it is begun again.
     """
 
     job: str
     retry: bool = False
+    limit: TimeLimit = NO_LIMIT
 
     def __call__(self) -> Callable[[int], ShardReport]:
         """The function for one shard.
@@ -67,7 +71,7 @@ class ShardWork:
         planned = open_job(self.job)
         question = planned.question.on(own_device(planned.question.model.device))
         ask = Halving(question.start(planned.folder), question.batch_size, _ends_the_job)
-        return partial(_again if self.retry else _first, planned, ask)
+        return partial(_again if self.retry else _first, planned, ask, self.limit)
 
 
 @dataclass(frozen=True)
@@ -79,26 +83,48 @@ class _Todo:
     attempts: int = 1  #: with this one
 
 
-def _first(job: ShardedJob, ask: Ask, shard: int) -> ShardReport:
-    return _compute(job, ask, shard, 0, [_Todo(name, uri) for name, uri in job.pictures_of(shard)])
+def _first(job: ShardedJob, ask: Ask, limit: TimeLimit, shard: int) -> ShardReport:
+    return _compute(job, ask, limit, shard, 0, [_Todo(name, uri) for name, uri in job.pictures_of(shard)])
 
 
-def _again(job: ShardedJob, ask: Ask, shard: int) -> ShardReport:
+def _again(job: ShardedJob, ask: Ask, limit: TimeLimit, shard: int) -> ShardReport:
     """Computes the pictures of a finished shard that failed."""
     revisions = job.done([shard])[shard].revisions
     failed = [row for row in rows_of(job, shard, revisions) if row["status"] == "error"]
     pictures = [_Todo(row["id"], row["uri"], row["attempts"] + 1) for row in failed]
-    return _compute(job, ask, shard, revisions[-1] + 1, pictures)
+    return _compute(job, ask, limit, shard, revisions[-1] + 1, pictures)
 
 
-def _compute(job: ShardedJob, ask: Ask, shard: int, revision: int, pictures: Sequence[_Todo]) -> ShardReport:
+def _compute(
+    job: ShardedJob, ask: Ask, limit: TimeLimit, shard: int, revision: int, pictures: Sequence[_Todo]
+) -> ShardReport:
     """Computes and writes the rows of pictures."""
-    began, cpu, clock, rows = time.time(), time.process_time(), _Clock(), []
-    read = _read(pictures, clock)
-    while group := list(islice(read, job.question.batch_size)):
-        rows += clock.timed("compute", _rows, ask, group)
+    began, cpu, clock = time.time(), time.process_time(), _Clock()
+    stored = None if limit == NO_LIMIT else late_rows(job, shard, revision)
+    rows, size = stored or [], job.question.batch_size if stored is None else 1  # One by one shows which is late.
+
+    def watched(todos: Sequence[_Todo]) -> AbstractContextManager[None]:
+        """A context for work on pictures; a single one that takes too long fails."""
+
+        def late() -> None:
+            finished = [*rows]
+            known = {row["id"] for row in finished}  # With the picture, if it was finished just now.
+            failed = [_row(todo, (), limit.error()) for todo in todos if todo.id not in known and len(todos) == 1]
+            store_late(job, shard, revision, [*finished, *failed])
+
+        return limit.on(len(todos), late)
+
+    known = {row["id"] for row in rows}
+    read = _read([picture for picture in pictures if picture.id not in known], clock, watched)
+    while group := list(islice(read, size)):
+        with watched([todo for todo, _ in group]):
+            rows += clock.timed("compute", _rows, ask, group)
+    places = {picture.id: place for place, picture in enumerate(pictures)}
+    rows.sort(key=lambda row: places[row["id"]])
     name = shard_name(shard, revision)
     clock.timed("write", job.folder.write, f"{OUT}/{name}", packed(rows, job.fingerprint))
+    if stored is not None:
+        forget_late(job, shard, revision)
     errors = sum(row["status"] == "error" for row in rows)
     spent = {f"{part}_s": round(clock.seconds.get(part, 0.0), 4) for part in ("read", "compute", "write")}
     times = {"began": began, "ended": time.time(), "cpu_s": round(time.process_time() - cpu, 4), **spent}
@@ -106,6 +132,14 @@ def _compute(job: ShardedJob, ask: Ask, shard: int, revision: int, pictures: Seq
     event = json.dumps(asdict(report)).encode("ascii")
     job.folder.write(f"{EVENTS}/{name.removesuffix('.parquet')}.json", event)
     return report
+
+
+#: Makes the context for work on pictures.
+Watched = Callable[[Sequence[_Todo]], AbstractContextManager[None]]
+
+
+def _unwatched(_: Sequence[_Todo]) -> AbstractContextManager[None]:
+    return nullcontext()
 
 
 class _Clock:
@@ -122,14 +156,18 @@ class _Clock:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
 
 
-def _read(pictures: Sequence[_Todo], clock: _Clock) -> Iterator[tuple[_Todo, np.ndarray | Exception]]:
+def _read(
+    pictures: Sequence[_Todo], clock: _Clock, watched: Watched = _unwatched
+) -> Iterator[tuple[_Todo, np.ndarray | Exception]]:
     """Every picture with its pixels, in order; a few are read ahead. "read" counts the seconds of waiting."""
     with ThreadPoolExecutor(_READERS) as readers:
         ahead: deque[Future[np.ndarray | Exception]] = deque()
         for number, picture in enumerate(pictures):
             for following in pictures[number + len(ahead) : number + 2 * _READERS]:
                 ahead.append(readers.submit(_pixels, following.uri))
-            yield picture, clock.timed("read", ahead.popleft().result)
+            with watched([picture]):
+                pixels = clock.timed("read", ahead.popleft().result)
+            yield picture, pixels
 
 
 def _pixels(uri: str) -> np.ndarray | Exception:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 
@@ -17,6 +18,7 @@ from samhq.batch.pool import Died
 from samhq.batch.rows import NONE_FAILED, FailedPictures, failed_pictures
 from samhq.batch.shard_work import ShardReport, ShardWork
 from samhq.batch.status import status_of
+from samhq.batch.time_limit import NO_LIMIT, TimeLimit, late_counts
 from samhq.errors import ConfigError
 
 _ATTEMPTS = 3  #: How often a shard is begun whose process was killed.
@@ -61,18 +63,20 @@ def run_sharded(
     part: tuple[int, int] = (0, 1),
     retry_errors: bool = False,
     max_error_rate: float = 1.0,
+    picture_timeout: float | None = None,
     tell: Tell | None = None,
 ) -> ShardTally:
     """How many shards were done. Computes the shards that are not there, and marks the job when all are.
 
     `part` (i, N) takes every N-th shard from the i-th on: for SLURM, torchrun and Kubernetes, each with its own i.
     Several runs at once do no harm. With `retry_errors`, pictures that failed in finished shards are computed again
-    instead. If more than the share `max_error_rate` of this run's pictures failed, it stops. `tell` is called for every
-    shard, as they come.
+    instead. If more than the share `max_error_rate` of this run's pictures failed, it stops. A picture fails if reading
+    or computing it takes more than `picture_timeout` seconds: its worker process is ended, and the shard continues
+    in another. `tell` is called for every shard, as they come.
 
     Raises:
-        ConfigError: no job in the folder, other weights than planned, a part that does not exist, or a rate that is
-            none.
+        ConfigError: no job in the folder, other weights than planned, a part that does not exist, a rate that is none,
+            or a time limit that is none or without worker processes.
         SamHQError, OSError: the model cannot be loaded, or the folder cannot be written.
     """
     index, parts = part
@@ -80,11 +84,14 @@ def run_sharded(
         raise ConfigError(f"Expected a part i/N with i from 0 to N-1, got {index}/{parts}. Write --shard 0/4.")
     if not 0 <= max_error_rate <= 1:
         raise ConfigError(f"Expected a share of failed pictures from 0 to 1, got {max_error_rate}. Write 0.01.")
+    limit = TimeLimit(picture_timeout)
+    if limit != NO_LIMIT and isinstance(engine, Loop | None):
+        raise ConfigError("Expected worker processes with a time limit for pictures, got none. Give Processes(1).")
     planned = open_job(job)
     check_weights(planned)
     sizes = _sizes(planned, range(index, planned.shards, parts), retry_errors)
     run = _Run(planned, sizes, max_error_rate, tell)
-    lost = run.all(engine or Loop(), ShardWork(job, retry_errors))
+    lost = run.all(engine or Loop(), ShardWork(job, retry_errors, limit))
     done = planned.done()
     _conclude(planned, done)
     failed = failed_pictures(planned, {shard: one for shard, one in done.items() if shard % parts == index})
@@ -110,13 +117,20 @@ class _Run:
         self._started = time.monotonic()
 
     def all(self, engine: Engine, work: ShardWork) -> tuple[int, ...]:
-        """Computes all shards; returns those whose process was killed each time."""
-        waiting = list(self._sizes)
-        for _ in range(_ATTEMPTS):
-            waiting = self._once(engine, work, waiting)
-            if not waiting or self.stopped:
-                break
-        return tuple(waiting)
+        """Computes all shards; returns those whose process was killed too often, late pictures aside."""
+        waiting, lost, killed = list(self._sizes), [], Counter[int]()
+        late = self._late(work)
+        while waiting and not self.stopped:
+            again = self._once(engine, work, waiting)
+            before, late = late, self._late(work)
+            killed.update(shard for shard in again if late.get(shard) == before.get(shard))
+            waiting = [shard for shard in again if killed[shard] < _ATTEMPTS]
+            lost += [shard for shard in again if killed[shard] >= _ATTEMPTS]
+        return (*lost, *waiting)
+
+    def _late(self, work: ShardWork) -> dict[int, tuple[int, int]]:
+        """How far shards are in which pictures were late."""
+        return {} if work.limit == NO_LIMIT else late_counts(self._job)
 
     def _once(self, engine: Engine, work: ShardWork, shards: list[int]) -> list[int]:
         """The shards whose process was killed."""

@@ -122,6 +122,7 @@ def run(
     gpus: float = 0,
     retry_errors: Annotated[bool, Parameter(negative="")] = False,
     max_error_rate: float = 1.0,
+    picture_timeout: float | None = None,
     price_per_hour: float | None = None,
     quiet: Annotated[bool, Parameter(alias="-q", negative="")] = False,
 ) -> int:
@@ -146,6 +147,9 @@ def run(
         address: With --engine ray: an existing cluster. "auto": that of this machine. [default: start one here]
         gpus: With --engine ray: GPUs of an actor.
         retry_errors: Compute the pictures again that failed in finished shards, instead of what is left.
+        picture_timeout: Seconds for reading a picture, and again for computing it. If they are exceeded, its process
+            ends, the picture counts as failed, and its shard continues in another process. Works with workers of every
+            engine; with --workers 0 one is started. [default: no limit]
         max_error_rate: Stop if more than this share of the pictures fails: 0.01 is one in a hundred.
         price_per_hour: Price of all machines of this run for an hour. Prints the price of a million pictures.
         quiet: Print nothing for finished shards.
@@ -158,10 +162,11 @@ def run(
         raise ConfigError(f"Expected --address and --gpus with --engine ray, got --engine {engine}. Leave them out.")
     tally = run_sharded(
         job,
-        _engine(engine, workers, address, gpus),
+        _engine(engine, workers if picture_timeout is None else max(workers, 1), address, gpus),
         part=_part(shard),
         retry_errors=retry_errors,
         max_error_rate=max_error_rate,
+        picture_timeout=picture_timeout,
         tell=None if quiet else partial(_tell, price_per_hour),
     )
     counts = f"{plural(tally.done, 'shard')} done, {tally.skipped} finished before"
