@@ -85,7 +85,7 @@ files = {
     "P": png("P", 1, transparency=1), "RGB": png("RGB", (1, 2, 3)),
 }
 arrays = {
-    "uint8": np.full((side, side, 4), 99, np.uint8), "uint16": np.full((side, side, 3), 999, np.uint16),
+    "uint8": np.full((side, side, 4), 99, np.uint8), "uint16": np.full((side, side, 3), 9999, np.uint16),
     "float": np.full((side, side, 3), 0.5, np.float32), "bool": np.ones((side, side), bool),
 }
 found = {f"image {name}": beyond(read_image, source) for name, source in (files | arrays).items()}

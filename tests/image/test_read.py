@@ -132,8 +132,6 @@ def test_sixteen_bits_are_scaled_as_viewers_do(format):
     expected = np.round(values / 257).astype(np.uint8)
     for source in (values, values.astype(np.int32), saved(Image.fromarray(values), format), Image.fromarray(values)):
         np.testing.assert_array_equal(read_image(source)[..., 0], expected)
-    dark = saved(Image.fromarray(np.array([[0, 255]], np.uint16)), format)
-    assert read_image(dark)[0, :, 0].tolist() == [0, 1]
 
 
 def test_big_endian_sixteen_bits():
@@ -401,4 +399,27 @@ def test_bytes_in_sixteen_bits_are_not_shown_black(make):
     with pytest.raises(ImageError, match=r"up to 200 .* image\.astype\(np\.uint8\)"):
         read_image(dark)
     assert read_image(np.zeros((4, 5), np.uint16)).max() == 0
-    assert read_image(make(np.full((4, 5), 300, np.uint16))).max() == 1
+
+
+@pytest.mark.parametrize("form", ["an array", "PNG", "TIFF", "a coloured PNG", "a coloured TIFF"])
+def test_twelve_bits_in_sixteen_are_not_shown_black(form, tmp_path):
+    def source(value):
+        dark = np.full((4, 5, 3), value, np.uint16)
+        if form == "an array":
+            return dark
+        cv2 = pytest.importorskip("cv2")
+        path = tmp_path / f"scan.{form[-4:].strip().lower()}"
+        assert cv2.imwrite(str(path), dark if "coloured" in form else dark[..., 0])
+        return path
+
+    for most in (4095, 256 if "coloured" in form else 1):
+        with pytest.raises(ImageError, match=r"almost black\. .*--stretch 2,98.*samhq\.as_rgb"):
+            read_image(source(most))
+    assert read_image(source(4096)).max() == 16
+    assert read_image(source(0)).max() == 0
+
+
+@pytest.mark.parametrize("values", [[[np.nan, 0.5]], [[-1000, 3000]], [[0.0, 3000.0]]])
+def test_values_without_a_range_name_the_stretch(values):
+    with pytest.raises(ImageError, match=r"--stretch 2,98.*samhq\.as_rgb"):
+        read_image(np.array(values))

@@ -69,6 +69,16 @@ def test_a_mapped_array_is_read_by_window(tmp_path: Path) -> None:
     assert np.array_equal(source.read(window), as_rgb(raw, (5, 4, 1), (1, 99))[window.slices()])
 
 
+@pytest.mark.parametrize("bands", [None, (3, 2, 1)])
+def test_twelve_bits_in_sixteen_are_not_shown_black(write: Any, bands: tuple[int, ...] | None) -> None:
+    raw = smooth().astype(np.uint16) * 16
+    for source in (write(raw), write(raw, nodata=65535), raw):
+        with pytest.raises(ImageError, match="almost black"):
+            open_picture(source, bands).read(Window(0, 0, 9, 9))
+    raw[-30:, -30:] = 5000  # One bright place is enough, also for a window elsewhere.
+    assert open_picture(write(raw), bands).read(Window(0, 0, 9, 9)).max() <= 16
+
+
 @pytest.mark.parametrize("side", [130, 129, 64, 31, 7])
 def test_an_overview_is_the_whole_picture_smaller(side: int) -> None:
     overview = ArraySource(smooth()).overview(side)

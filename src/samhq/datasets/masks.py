@@ -17,6 +17,7 @@ from samhq.shapes import Bool, UInt8
 
 #: Levels above this, of 0..255, are the object. Source: SysCV/sam-hq, train/utils/dataloader.py and train.py.
 THRESHOLD = 128
+_LEAST_OF_16 = 257 * (THRESHOLD + 1) - 128  #: The smallest 16-bit value whose level is above the threshold.
 _GREY = 32  #: Largest difference between the channels of a grey picture; JPEG tints grey.
 _VOID = (224, 224, 192)  #: VOC's colour of entry 255, for the rings around its objects.
 
@@ -34,6 +35,9 @@ def read_objects(path: Path) -> Bool[np.ndarray, "K H W"]:
         ImageError: as `samhq.image.read.read_image`, or numbers of more than 8 bits that are all small, as in a label
             map.
     """
+    with open_file(path, describe(path)) as file:
+        if file.mode[0] in "IF":
+            return _deep(np.asarray(file), path)[None]
     shown = read_image(path)
     with open_file(path, describe(path)) as file:
         if file.mode == "P":
@@ -44,8 +48,6 @@ def read_objects(path: Path) -> Bool[np.ndarray, "K H W"]:
             alpha = np.asarray(file.convert("RGBA"))[..., 3]
             if alpha.min() < 255:
                 return (alpha > THRESHOLD)[None]
-        if file.mode[0] in "IF":
-            return _deep(np.asarray(file), shown[..., 0], path)[None]
     return _above(shown[..., 0])[None]
 
 
@@ -53,12 +55,15 @@ def _above(levels: UInt8[np.ndarray, "H W"]) -> Bool[np.ndarray, "H W"]:
     return levels > (THRESHOLD if levels.max() > 1 else 0)
 
 
-def _deep(values: np.ndarray, levels: UInt8[np.ndarray, "H W"], path: Path) -> Bool[np.ndarray, "H W"]:
-    """The mask from numbers of more than 8 bits; `levels` are their 8-bit form."""
-    if values.dtype.kind in "iu" and values.max() <= 1:
+def _deep(values: np.ndarray, path: Path) -> Bool[np.ndarray, "H W"]:
+    """The mask from a file with numbers of more than 8 bits."""
+    highest, whole = values.max(), values.dtype.kind in "iu"
+    if whole and highest <= 1:
         return values > 0
-    mask = levels > THRESHOLD
-    if values.max() > 1 and not mask.any():
+    of_bytes = whole and values.dtype != np.uint16 and highest <= 255
+    small = whole and not of_bytes and highest < _LEAST_OF_16
+    mask = np.zeros(values.shape, bool) if small else read_image(path)[..., 0] > THRESHOLD
+    if highest > 1 and not mask.any():
         raise ImageError(
             f"Expected a mask of 0/1, 0/255 or 0/65535, got values up to {values.max():.6g} in {path}, which looks "
             "like a label map. Save a mask for each object, or a palette with colours."

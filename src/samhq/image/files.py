@@ -28,6 +28,8 @@ FORMATS = (
 #: Formats that plugins add to Pillow, if the program has registered them (pillow-heif, pillow-jxl-plugin).
 ADDED_FORMATS = ("HEIF", "JXL")
 
+#: Key in `Image.info` of a picture whose file has 16 bits a channel, of which Pillow keeps the upper 8 in RGB.
+WIDE = "sixteen bits"
 _OPEN_ALREADY = ("/dev/fd/", "/proc/self/fd/", "/dev/stdin")  #: Pipes with these names have a writer: `<(command)`.
 
 
@@ -97,6 +99,8 @@ def decoded(file: Any, name: str) -> Image.Image:
         ImageError: as `open_file`.
     """
     with open_file(file, name) as opened:
+        if ";16" in str(opened.tile):
+            opened.info[WIDE] = True
         opened.load()
         ImageOps.exif_transpose(opened, in_place=True)
         return opened

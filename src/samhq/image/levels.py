@@ -16,7 +16,11 @@ from samhq.shapes import Shaped, UInt8
 
 _OVERSHOOT = 0.02  #: A float picture may leave its range by this share of it, because bicubic filters overshoot.
 _DARKEST = 8.0  #: Floats with a maximum between 1 and this are radiance or normalised data, not 0..255.
+_TWELVE_BITS = 4095  #: Values of 16 bits that stay below are those of a 12-bit camera or scanner, or reflectances.
 _STRIP = 1 << 18  #: Pixels of a strip.
+
+#: What to do with values that have no clear black and white.
+_STRETCH = "stretch the values: --stretch 2,98 on the command line, samhq.as_rgb(values) in Python."
 
 #: Returns the rows [h,W] or [h,W,C] of a slice.
 Rows = Callable[[slice], np.ndarray]
@@ -70,7 +74,7 @@ def eight_bit(rows: Rows, size_hw: tuple[int, int], name: str) -> Callable[[np.n
         return lambda values: values.astype(np.uint8) * np.uint8(255)
     low, high = limits(rows, size_hw)
     if not (np.isfinite(low) and np.isfinite(high)):
-        raise ImageError(f"Expected finite values, got NaN or infinity in {name}. Use samhq.image.read.stretch on it.")
+        raise ImageError(f"Expected finite values, got NaN or infinity in {name}. To show these black, {_STRETCH}")
     if kind.kind == "f":
         scale = np.float32(_scale(float(low), float(high), name))
         return lambda values: np.clip(values * scale + np.float32(0.5), 0, 255).astype(np.uint8)
@@ -78,11 +82,7 @@ def eight_bit(rows: Rows, size_hw: tuple[int, int], name: str) -> Callable[[np.n
         raise _out_of_range(name, "0..255 or 0..65535", low, high)
     if kind != np.uint16 and high <= 255:
         return lambda values: values.astype(np.uint8)
-    if 0 < high <= 255 and name.startswith(("an array", "a tensor")):  # Files become what viewers show.
-        raise ImageError(
-            f"Expected uint16 values in 0..65535, got values up to {high} in {name}, which would be shown black. "
-            "Where they are 0..255, pass image.astype(np.uint8); for dark pictures use samhq.image.read.stretch."
-        )
+    check_visible(high, name)
     return lambda values: ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
@@ -90,6 +90,21 @@ def limits(rows: Rows, size_hw: tuple[int, int]) -> tuple[Any, Any]:
     """The smallest and the largest value; NaN for both if one is NaN."""
     parts = [(values.min(), values.max()) for values in map(rows, strips(*size_hw))]
     return np.min([low for low, _ in parts]), np.max([high for _, high in parts])
+
+
+def check_visible(highest: Any, name: str) -> None:
+    """Checks that a picture of 16 bits with this largest value would not be shown almost black.
+
+    Raises:
+        ImageError: no value is above 4095. `name` is the picture's name in messages.
+    """
+    if 0 < highest <= _TWELVE_BITS:
+        bytes_in_an_array = highest <= 255 and name.startswith(("an array", "a tensor"))
+        hint = "Where they are 0..255, pass image.astype(np.uint8). " if bytes_in_an_array else ""
+        raise ImageError(
+            f"Expected values of 16 bits in 0..65535, got values up to {highest} in {name}, which would be almost "
+            f"black. {hint}S{_STRETCH[1:]}"
+        )
 
 
 def on_white(rgba: Shaped[np.ndarray, "h w 4"]) -> UInt8[np.ndarray, "h w 3"]:
@@ -116,7 +131,5 @@ def _scale(low: float, high: float, name: str) -> float:
 
 
 def _out_of_range(name: str, expected: str, low: Any, high: Any) -> ImageError:
-    hint = "Undo its normalisation" if low < 0 and high < 10 else "Bring it into range"
-    return ImageError(
-        f"Expected values in {expected}, got {low:.6g}..{high:.6g} in {name}. {hint}, or use samhq.image.read.stretch."
-    )
+    hint = "Undo its normalisation" if low < 0 and high < 10 else "Bring them into range"
+    return ImageError(f"Expected values in {expected}, got {low:.6g}..{high:.6g} in {name}. {hint}, or {_STRETCH}")

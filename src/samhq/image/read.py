@@ -15,9 +15,9 @@ from PIL import Image
 
 from samhq.errors import ConfigError, ImageError
 from samhq.image.fetch import fetched, is_url
-from samhq.image.files import decoded
+from samhq.image.files import WIDE, decoded
 from samhq.image.inputs import PictureInput
-from samhq.image.levels import Rows, rgb_levels, row_reader, strips
+from samhq.image.levels import Rows, check_visible, rgb_levels, row_reader, strips
 from samhq.options import real_number
 from samhq.shapes import Bool, UInt8
 
@@ -38,12 +38,12 @@ def read_image(source: PictureInput, channel_order: str = "RGB") -> UInt8[np.nda
     readings fit, an array is [H,W,C] and a tensor [C,H,W]. Values by dtype:
 
     * uint8 as they are; bool black and white;
-    * uint16, also in files, divided by 257, as viewers do; an array without values above 255 is refused;
+    * uint16, also in files, divided by 257, as viewers do; values that are all below 4096 (12 bits) are refused;
     * other integers: up to 255 as they are, up to 65535 divided by 257;
     * floats: all in 0..1 times 255; all in 0..255 as they are, if one is above 8; rounded.
 
-    Anything else is refused, not guessed; `stretch` converts such data (12-bit scans, depth, radiance). The result may
-    share memory with `source`: do not write into it.
+    Anything else is refused, not guessed; `samhq.as_rgb` converts such data (12-bit scans, depth, radiance). The
+    result may share memory with `source`: do not write into it.
 
     >>> read_image(np.array([[0.0, 1.0]]))[0].tolist()
     [[0, 0, 0], [255, 255, 255]]
@@ -219,7 +219,10 @@ def _rgb_of_picture(picture: Image.Image, name: str) -> np.ndarray:
         rows = row_reader(picture)
         return rgb_levels(lambda part: rows(part)[..., None], size_hw, name)
     try:
-        return rgb_levels(row_reader(picture, "RGBA" if picture.has_transparency_data else "RGB"), size_hw, name)
+        rgb = rgb_levels(row_reader(picture, "RGBA" if picture.has_transparency_data else "RGB"), size_hw, name)
+        if picture.info.get(WIDE):
+            check_visible(256 * int(rgb.max()), name)
+        return rgb
     except ImageError:
         raise
     except Exception as error:

@@ -21,6 +21,7 @@ from samhq.image.bands import Rendering, bands_last, rendering
 from samhq.image.files import check_has_end, is_empty, open_file, shown_size_hw
 from samhq.image.frame import Frame
 from samhq.image.inputs import PictureInput
+from samhq.image.levels import check_visible
 from samhq.image.read import describe, read_image
 from samhq.image.windows import Window, whole
 from samhq.shapes import UInt8
@@ -85,7 +86,10 @@ class ArraySource:
         self.raw = bands_last(array)
         height, width = self.size_hw
         step = max(1, -(-max(height, width) // _SAMPLE_SIDE))
-        self.rendering = rendering(self.raw[::step, ::step], bands, percentiles)
+        sample = self.raw[::step, ::step]
+        self.rendering = rendering(sample, bands, percentiles)
+        if percentiles is None and sample.dtype == np.uint16:
+            _check_visible(sample, self.rendering, None, describe(array))
 
     @property
     def size_hw(self) -> tuple[int, int]:
@@ -175,7 +179,10 @@ class RasterSource:
             ImageError, ConfigError: as `samhq.image.bands.rendering`.
         """
         if self._percentiles is None:  # Only the type matters, and pixels without data are shown with their values.
-            return rendering(self._sample(1), self._bands, None)
+            chosen = rendering(self._sample(1), self._bands, None)
+            if self.dataset.dtypes[0] == "uint16":
+                _check_visible(self._sample(_SAMPLE_SIDE), chosen, self._missing, self.name)
+            return chosen
         return rendering(self._sample(_SAMPLE_SIDE), self._bands, self._percentiles, self._missing)
 
     def read(self, window: Window) -> UInt8[np.ndarray, "h w 3"]:
@@ -362,6 +369,11 @@ def _opened(path: str | os.PathLike[str]) -> Any:
         raise ImageError(
             f"Expected a picture that GDAL can read, got {describe(path)} ({error}). Check the name and the file."
         ) from error
+
+
+def _check_visible(sample: np.ndarray, chosen: Rendering, missing: float | None, name: str) -> None:
+    shown = sample[..., [band - 1 for band in chosen.bands]]
+    check_visible(int(shown.max(initial=0, where=shown != missing)), name)
 
 
 def _check_inside(window: Window, size_hw: tuple[int, int]) -> None:
