@@ -70,3 +70,7 @@ def test_the_only_one_needs_no_number_and_other_errors_stay() -> None:
         raise errors.ImageError("Expected a")
     with pytest.raises(ValueError, match=r"^bare$"), errors.naming("picture", 0, 2):
         raise ValueError("bare")
+
+
+def test_without_known_names_a_message_says_so() -> None:
+    assert did_you_mean("3", []) == "There are none."

@@ -61,12 +61,14 @@ def naming(what: str, number: int, count: int | None, name: str = "") -> Iterato
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The end of a message: the nearest known name, and all of them.
+    """The end of a message: the nearest known name, and all of them; that there are none, if so.
 
     >>> did_you_mean("sam_hq_vitb", ["sam_hq_vit_b", "sam_vit_l"])
     "Did you mean 'sam_hq_vit_b'? Known: sam_hq_vit_b, sam_vit_l."
     """
     names = list(known)
+    if not names:
+        return "There are none."
     near = difflib.get_close_matches(name, names, n=1)
     hint = f"Did you mean {near[0]!r}? " if near else ""
     return f"{hint}Known: {', '.join(names)}."

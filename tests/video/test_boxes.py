@@ -45,6 +45,9 @@ def test_json_and_mot_say_the_same(tmp_path: Path) -> None:
         ("1,1,0,0,5,5\n0,1,0,0,5,5\n", "in line 2"),
         ("1,1,0,0,5,-5\n", "in line 1"),
         ("1,1,0,0,5,5\n1,1,9,9,5,5\n", "id 1 twice on frame 0"),
+        ("1,-1,0,0,5,5\n", "numbers from 1 in .* got -1 in line 1"),
+        ("1,0,0,0,5,5\n", "numbers from 1 in .* got 0 in line 1"),
+        ('[{"frame": 0, "id": 0, "box": [1, 2, 3, 4]}]', r"\[0\]\.id as a whole number 1"),
     ],
 )
 def test_wrong_files_are_refused(tmp_path: Path, text: str, message: str) -> None:

@@ -27,3 +27,20 @@ def test_prompts_on_frames_that_do_not_exist_are_refused_at_once() -> None:
         PromptFollower(
             VideoSegmenter(small.shared()), open_frames(small.images(3)), [VideoPrompt(1, 3, Prompt(box=small.BOX))]
         )
+
+
+def test_a_label_of_a_later_prompt_names_the_object_from_the_first_frame_on() -> None:
+    prompts = [
+        VideoPrompt(1, 0, Prompt(box=small.BOX)),
+        VideoPrompt(1, 3, Prompt(points=[[40, 30]]), "square"),
+    ]
+    follower = PromptFollower(VideoSegmenter(small.shared()), open_frames(small.images(6)), prompts)
+    labels = []
+    for frame in follower.frames(None, lambda *_: None):
+        labels += frame.labels
+        if frame.index == 4:
+            position = follower.position()
+            break
+    again = PromptFollower(VideoSegmenter(small.shared()), open_frames(small.images(6)), prompts)
+    labels += [name for frame in again.frames(position, lambda *_: None) for name in frame.labels]
+    assert labels == ["square"] * 6

@@ -11,7 +11,7 @@ from samhq.errors import PromptError
 from samhq.image.write import write_mask
 from samhq.masks import rle
 from samhq.results.prompt import Prompt
-from samhq.video.prompts import VideoPrompt, naming_prompt, read_video_prompts
+from samhq.video.prompts import VideoPrompt, check_once, in_order, naming_prompt, read_video_prompts
 
 MASK = np.eye(6, dtype=bool)
 
@@ -61,6 +61,13 @@ def test_without_numbers_each_prompt_is_an_object(tmp_path: Path) -> None:
         ([{"object": 2}], "points, a box or a mask for object 2"),
         ([{"object": 2, "mask": 3}], "a mask as RLE with size and counts"),
         ([{"object": 1, "box": [1, 2, 3, 4]}, {"object": 1, "box": [1, 2, 3, 4]}], "one box for object 1 on frame 0"),
+        (
+            [
+                {"object": 1, "box": [1, 2, 3, 4], "label": "cat"},
+                {"object": 1, "frame": 2, "points": [[1, 1]], "label": "dog"},
+            ],
+            "one label for object 1, got 'cat' and 'dog'",
+        ),
     ],
 )
 def test_wrong_files_are_refused_with_their_name(tmp_path: Path, value: Any, message: str) -> None:
@@ -80,3 +87,28 @@ def test_files_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
 def test_errors_are_named_by_object_and_frame() -> None:
     with pytest.raises(PromptError, match="Object 2 on frame 7: wrong"), naming_prompt(VideoPrompt(2, 7, Prompt()), 7):
         raise PromptError("wrong")
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("number", ["cat", 1.5, True, None])
+def test_objects_have_whole_numbers(number: Any) -> None:
+    with pytest.raises(PromptError, match="whole number"):
+        check_once([VideoPrompt(number, 0, Prompt(box=[1, 2, 3, 4]))])
+
+
+def test_only_prompts_of_videos_are_taken() -> None:
+    with pytest.raises(PromptError, match="got a Prompt"):
+        check_once([Prompt(box=[1, 2, 3, 4])])  # type: ignore[list-item]
+
+
+def test_masks_and_boxes_come_before_points_of_the_same_object_and_frame() -> None:
+    points, box, mask = Prompt(points=[[1, 1]]), Prompt(box=[1, 2, 3, 4]), Prompt(mask=MASK)
+    given = [
+        VideoPrompt(1, 0, points),
+        VideoPrompt(2, 0, points),
+        VideoPrompt(1, 3, box),
+        VideoPrompt(1, None, box),
+        VideoPrompt(2, 0, mask),
+        VideoPrompt(2, 0, box),
+    ]
+    assert in_order(given) == [given[3], given[0], given[4], given[5], given[1], given[2]]

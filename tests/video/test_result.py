@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+from samhq.errors import ConfigError
 from samhq.image.draw import colour
 from samhq.video.result import FrameMasks, id_map
 
@@ -20,6 +22,12 @@ def test_smaller_objects_lie_over_larger_ones_in_label_maps() -> None:
     assert values.dtype == np.uint16
     assert (values == np.where(SMALL, 7, 300)).all()
     assert id_map([], np.zeros((0, 2, 3), bool)).tolist() == [[0, 0, 0], [0, 0, 0]]
+
+
+@pytest.mark.parametrize("number", [0, -3, 2**70])
+def test_a_label_map_has_numbers_from_1(number: int) -> None:
+    with pytest.raises(ConfigError, match=f"from 1 in label maps, got {number}"):
+        id_map([5, number], np.zeros((2, 2, 3), bool))
 
 
 def test_an_object_keeps_its_colour() -> None:

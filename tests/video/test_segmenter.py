@@ -48,6 +48,16 @@ def test_backward_begins_at_the_last_prompt(segmenter: VideoSegmenter) -> None:
     assert [(m.index, m.ids) for m in found] == [(3, (2,)), (2, (2,)), (1, (2,)), (0, (2, 1))]
 
 
+def test_the_order_of_an_objects_prompts_on_a_frame_does_not_matter(segmenter: VideoSegmenter) -> None:
+    """A box starts over, so points before it would be lost."""
+    box, points = VideoPrompt(1, 0, Prompt(box=small.BOX)), VideoPrompt(1, 0, Prompt(points=[[40, 30]], labels=[1]))
+    one, other = (
+        [m.scores for m in segmenter.track(small.images(3), given)] for given in ([box, points], [points, box])
+    )
+    assert np.array_equal(one, other)
+    assert not np.array_equal(one, [m.scores for m in segmenter.track(small.images(3), [box])])
+
+
 @pytest.mark.usefixtures("unchecked")
 def test_wrong_calls_are_refused(segmenter: VideoSegmenter) -> None:
     twice = [*PROMPTS, VideoPrompt(1, 0, Prompt(box=[1, 1, 9, 9]))]
@@ -58,6 +68,8 @@ def test_wrong_calls_are_refused(segmenter: VideoSegmenter) -> None:
         (PROMPTS, {"keep": "some"}, ConfigError, "keep"),
         (PROMPTS, {"hq": "only"}, ConfigError, "HQ"),
         ([VideoPrompt(1, 6, PROMPTS[0].prompt)], {}, PromptError, "from 0 to 5"),
+        ([VideoPrompt(1, 1.5, PROMPTS[0].prompt)], {}, PromptError, r"got 1\.5"),  # type: ignore[arg-type]
+        ([VideoPrompt("cat", 0, PROMPTS[0].prompt)], {}, PromptError, "whole number"),  # type: ignore[arg-type]
     ]
     for prompts, options, error, message in wrong:
         with pytest.raises(error, match=message):

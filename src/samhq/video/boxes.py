@@ -28,7 +28,10 @@ from samhq.video.stream import OnError
 _FAR = 1 << 30  #: frames, ids and pixels beyond this are mistakes
 _FORM = '[{"frame": 0, "id": 1, "box": [x0, y0, x1, y1], "label": "person"}]'
 _ITEMS = Items(
-    Fields({"frame": Number(0, _FAR, whole=True), "id": WHOLE, "box": BOX}, {"label": Either((WORDS, WHOLE))})
+    Fields(
+        {"frame": Number(0, _FAR, whole=True), "id": Number(1, _FAR, whole=True), "box": BOX},
+        {"label": Either((WORDS, WHOLE))},
+    )
 )
 _SCHEMA = Either((_ITEMS, Fields({"boxes": _ITEMS})))
 _MOT = "frame,id,left,top,width,height,confidence with frames from 1"
@@ -152,5 +155,10 @@ def _from_mot(text: str, path: Path) -> Iterator[tuple[int, BoxedObject]]:
         frame, object_id, left, top, width, height = values[:6]
         if len(values) > 6 and values[6] == 0:
             continue
+        if object_id < 1:
+            raise PromptError(
+                f"Expected object numbers from 1 in {path}, got {object_id:g} in line {number}. A detector gives "
+                "-1: let a tracker number them first."
+            )
         # A box ends on its last pixel.
         yield int(frame) - 1, BoxedObject(int(object_id), (left, top, left + width - 1, top + height - 1))

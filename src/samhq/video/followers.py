@@ -9,7 +9,7 @@ from samhq.config import HQMode
 from samhq.inference.segment import Segmenter
 from samhq.video.boxes import FrameBoxes, segment_by_boxes
 from samhq.video.frames import FrameSource
-from samhq.video.prompts import VideoPrompt
+from samhq.video.prompts import VideoPrompt, in_order
 from samhq.video.result import FrameMasks
 from samhq.video.segmenter import Direction, VideoSegmenter
 from samhq.video.stream import OnError, VideoTracker
@@ -28,7 +28,7 @@ class PromptFollower:
     ) -> None:
         for prompt in prompts:
             source.check(prompt.frame or 0)
-        self._segmenter, self._source, self._prompts = segmenter, source, prompts
+        self._segmenter, self._source, self._prompts = segmenter, source, in_order(prompts)
         self._direction, self._options = direction, options
         self._tracker: VideoTracker | None = None
         self._at: tuple[str, int] = ("first", -1)
@@ -50,7 +50,8 @@ class PromptFollower:
         if after is not None:
             tracker.state.restore(after["objects"])
         for prompt in self._prompts:
-            tracker.labels.setdefault(prompt.object, prompt.label)
+            if prompt.label is not None:
+                tracker.labels.setdefault(prompt.object, prompt.label)
             if part == "first" and (last is None or (((prompt.frame or 0) - last) * (-1 if reverse else 1)) > 0):
                 tracker.add(prompt)
         if part == "first":

@@ -117,14 +117,36 @@ def check_begins(prompt: Prompt) -> None:
         )
 
 
-def check_once(prompts: Sequence[VideoPrompt]) -> None:
-    """Checks that no object has two boxes or two masks on one frame.
+def check_number(number: Any) -> None:
+    """Checks that a value can be an object's number.
 
     Raises:
-        PromptError: an object has.
+        PromptError: no whole number.
+    """
+    if isinstance(number, bool) or not hasattr(number, "__index__"):
+        raise PromptError(f"Expected an object's number as a whole number, got {number!r:.40}. Use label for its name.")
+
+
+def check_once(prompts: Sequence[VideoPrompt]) -> None:
+    """Checks that no object has two boxes or two masks on one frame, or two names.
+
+    Raises:
+        PromptError: an object has, its number is no whole number, or an entry is no prompt of a video.
     """
     said: set[tuple[int, int, str]] = set()
+    names: dict[int, str] = {}
     for prompt in prompts:
+        if not isinstance(prompt, VideoPrompt):
+            raise PromptError(
+                f"Expected video prompts, got a {type(prompt).__name__}. Give VideoPrompt(1, 0, Prompt(box=...))."
+            )
+        check_number(prompt.object)
+        name = prompt.label and names.setdefault(prompt.object, prompt.label)
+        if name != prompt.label:
+            raise PromptError(
+                f"Expected one label for object {prompt.object}, got {name!r} and {prompt.label!r}. Give different "
+                "objects different numbers."
+            )
         for kind in ("box", "mask"):
             if getattr(prompt.prompt, kind) is None:
                 continue
@@ -135,6 +157,21 @@ def check_once(prompts: Sequence[VideoPrompt]) -> None:
                     "different objects different numbers."
                 )
             said.add(key)
+
+
+def in_order(prompts: Sequence[VideoPrompt]) -> list[VideoPrompt]:
+    """The prompts, in which an object's mask comes before its box on the same frame, and its box before its points.
+
+    A mask or a box starts over, so points that came before it would be lost. Objects keep their order.
+    """
+    first: dict[tuple[int, int], int] = {}
+    for place, prompt in enumerate(prompts):
+        first.setdefault((prompt.object, prompt.frame or 0), place)
+
+    def key(prompt: VideoPrompt) -> tuple[int, bool, bool]:
+        return first[prompt.object, prompt.frame or 0], prompt.prompt.mask is None, prompt.prompt.box is None
+
+    return sorted(prompts, key=key)
 
 
 def _one(item: dict[str, Any], folder: Path, place: int | None) -> VideoPrompt:

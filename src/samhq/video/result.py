@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from samhq.errors import ConfigError
 from samhq.image.draw import overlay
 from samhq.shapes import Bool, Float32, UInt, UInt8
 
@@ -41,7 +42,11 @@ class FrameMasks:
         return np.zeros(self.image.shape[:2], bool)
 
     def label_map(self) -> UInt[np.ndarray, "H W"]:
-        """The objects' ids by pixel, 0 without an object; where objects overlap, the smaller one."""
+        """The objects' ids by pixel, 0 without an object; where objects overlap, the smaller one.
+
+        Raises:
+            ConfigError: an id below 1.
+        """
         return id_map(self.ids, self.masks)
 
     def overlay(self, alpha: float = 0.5) -> UInt8[np.ndarray, "H W 3"]:
@@ -54,7 +59,12 @@ def id_map(ids: Sequence[int], masks: Bool[np.ndarray, "P H W"]) -> UInt[np.ndar
 
     >>> id_map([7], np.array([[[True, False]]])).tolist()
     [[7, 0]]
+
+    Raises:
+        ConfigError: an id below 1, or one that no unsigned type holds.
     """
+    if wrong := [number for number in ids if not 1 <= number < 2**63]:
+        raise ConfigError(f"Expected object numbers from 1 in label maps, got {wrong[0]}. Number the objects anew.")
     values = np.zeros(masks.shape[1:], np.min_scalar_type(max([1, *ids])))
     for row in np.argsort(-masks.sum(axis=(1, 2)), kind="stable"):
         values[masks[row]] = ids[row]

@@ -17,7 +17,7 @@ from samhq.results.prompt import Prompt, as_prompts
 from samhq.results.prompt_boxes import boxes_in_picture
 from samhq.video.following import Following, VideoFrame
 from samhq.video.frames import FrameSource, Numbered, open_frames
-from samhq.video.prompts import VideoPrompt, check_begins, naming_prompt, only_off
+from samhq.video.prompts import VideoPrompt, check_begins, check_number, naming_prompt, only_off
 from samhq.video.result import FrameMasks
 
 #: Called with a frame that cannot be decoded; without it tracking stops there.
@@ -71,6 +71,9 @@ class VideoTracker:
 
     def add(self, prompt: VideoPrompt) -> FrameMasks | None:
         """As `prompt`; a prompt without a frame is for the last one that came."""
+        check_number(prompt.object)
+        if prompt.label is not None:
+            self.labels[prompt.object] = prompt.label
         frame = self._seen
         if frame is None or prompt.frame not in (None, frame.index):
             self._waiting.append(prompt)
@@ -192,8 +195,7 @@ class VideoTracker:
             (own,) = boxes_in_picture([prompt.prompt], seen.image.shape[:2], name)
             self._check_corrects(seen, prompt.object, own, reverse=reverse)
             self.state.prompt(seen, prompt.object, own)
-        if prompt.label is not None or prompt.object not in self.labels:
-            self.labels[prompt.object] = prompt.label
+        self.labels.setdefault(prompt.object, None)
 
     def _check_corrects(self, seen: VideoFrame, number: int, prompt: Prompt, *, reverse: bool) -> None:
         """Makes sure that points off an object have a mask to correct: it is followed onto the frame before them.
