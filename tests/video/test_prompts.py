@@ -11,7 +11,7 @@ from samhq.errors import PromptError
 from samhq.image.write import write_mask
 from samhq.masks import rle
 from samhq.results.prompt import Prompt
-from samhq.video.prompts import VideoPrompt, check_once, in_order, naming_prompt, read_video_prompts
+from samhq.video.prompts import VideoPrompt, check_once, naming_prompt, points_last, read_video_prompts
 
 MASK = np.eye(6, dtype=bool)
 
@@ -111,4 +111,4 @@ def test_masks_and_boxes_come_before_points_of_the_same_object_and_frame() -> No
         VideoPrompt(2, 0, mask),
         VideoPrompt(2, 0, box),
     ]
-    assert in_order(given) == [given[3], given[0], given[4], given[5], given[1], given[2]]
+    assert points_last(given) == [given[3], given[0], given[4], given[5], given[1], given[2]]

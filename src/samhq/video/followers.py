@@ -9,7 +9,7 @@ from samhq.config import HQMode
 from samhq.inference.segment import Segmenter
 from samhq.video.boxes import FrameBoxes, segment_by_boxes
 from samhq.video.frames import FrameSource
-from samhq.video.prompts import VideoPrompt, in_order
+from samhq.video.prompts import VideoPrompt, points_last
 from samhq.video.result import FrameMasks
 from samhq.video.segmenter import Direction, VideoSegmenter
 from samhq.video.stream import OnError, VideoTracker
@@ -28,7 +28,7 @@ class PromptFollower:
     ) -> None:
         for prompt in prompts:
             source.check(prompt.frame or 0)
-        self._segmenter, self._source, self._prompts = segmenter, source, in_order(prompts)
+        self._segmenter, self._source, self._prompts = segmenter, source, points_last(prompts)
         self._direction, self._options = direction, options
         self._tracker: VideoTracker | None = None
         self._at: tuple[str, int] = ("first", -1)

@@ -159,7 +159,7 @@ def check_once(prompts: Sequence[VideoPrompt]) -> None:
             said.add(key)
 
 
-def in_order(prompts: Sequence[VideoPrompt]) -> list[VideoPrompt]:
+def points_last(prompts: Sequence[VideoPrompt]) -> list[VideoPrompt]:
     """The prompts, in which an object's mask comes before its box on the same frame, and its box before its points.
 
     A mask or a box starts over, so points that came before it would be lost. Objects keep their order.

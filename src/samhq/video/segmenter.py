@@ -18,7 +18,7 @@ from samhq.video.frames import open_frames
 from samhq.video.matching_tracker import MatchingFollowing
 from samhq.video.memory import Corrections, Keep, TrackOptions
 from samhq.video.memory_following import MemoryFollowing
-from samhq.video.prompts import VideoPrompt, check_once, in_order
+from samhq.video.prompts import VideoPrompt, check_once, points_last
 from samhq.video.result import FrameMasks
 from samhq.video.stream import OnError, VideoTracker
 from samhq.video.tracker import ObjectTracker
@@ -106,7 +106,7 @@ class VideoSegmenter:
             raise PromptError("Expected at least one prompt, got none. Give [VideoPrompt(1, 0, Prompt(box=...))].")
         check_once(prompts)
         source, tracker = open_frames(video), self.tracker(**options)
-        for prompt in in_order(prompts):
+        for prompt in points_last(prompts):
             tracker.add(prompt)
         yield from tracker.track(source, reverse=direction == "backward", on_error=on_error)
         if direction == "both":
