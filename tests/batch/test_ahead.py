@@ -13,6 +13,7 @@ from PIL import Image
 from samhq.batch import ahead
 from samhq.batch.ahead import EachAfterSearch, PictureSearch
 from samhq.batch.job import Item, Outcome
+from samhq.batch.reading import PictureReader
 from samhq.batch.settings import AS_IT_IS, BandSettings
 from samhq.errors import ImageError, PromptError
 from samhq.text.search import Search
@@ -32,7 +33,7 @@ class Counting(tiny_text.ColourDetector):
 
 
 def searching(detector: Any, kept: Path | None = None, look: BandSettings = AS_IT_IS) -> PictureSearch:
-    return PictureSearch(Search.of("red", detector=detector), look, kept)
+    return PictureSearch(Search.of("red", detector=detector), PictureReader(look), kept)
 
 
 def test_announced_pictures_are_searched_in_one_call(paths: list[Path]) -> None:
@@ -105,7 +106,9 @@ def test_kept_detections_are_not_searched_again(paths: list[Path], tmp_path: Pat
 def test_a_job_prepares_by_announcing(paths: list[Path]) -> None:
     detector = Counting()
     search = searching(detector)
-    each = EachAfterSearch(lambda item: Outcome(said=str(search(item.path).detections.boxes[0, 3])), search)
+    each = EachAfterSearch(
+        lambda item: Outcome(said=str(search(item.path).detections.boxes[0, 3])), search.pictures, search
+    )
     items = [Item(path, path.stem) for path in paths]
     each.prepare(items)
     assert [each(item).said for item in items] == ["20.0", "21.0", "22.0", "23.0"]

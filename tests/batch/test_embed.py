@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from samhq.batch import EmbedWork, ModelSettings, items_of, run_job
 from samhq.checkpoint.save import save_model
+from samhq.image import files, read
 from samhq.inference.cache import EmbeddingCache
 from samhq.inference.segment import load
 from tests import tiny
@@ -21,3 +25,22 @@ def test_what_is_stored_is_found_again(tmp_path: Path) -> None:
         run_job(items_of([picture]), work, None, tell=lambda report: said.append(report.said))
     assert said == ["encoded", "there already"]
     assert EmbeddingCache(tmp_path / "kept").get(load(str(weights), device="cpu"), picture) is not None
+
+
+def test_stored_pictures_are_not_decoded_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = tmp_path / "model.safetensors"
+    pictures = [drawn(tmp_path / f"{name}.png", 40 + number) for number, name in enumerate("abcd")]
+    save_model(tiny.shared(tiny.PLAIN), weights)
+    work = EmbedWork(tmp_path / "kept", model=ModelSettings(str(weights), device="cpu"))
+    said: list[str] = []
+    run_job(items_of(pictures[:2]), work, None, tell=lambda report: said.append(report.said))
+    decoded: list[str] = []
+
+    def noting(file: Any, name: str) -> Any:
+        decoded.append(Path(file).name)
+        return files.decoded(file, name)
+
+    monkeypatch.setattr(read, "decoded", noting)
+    run_job(items_of(pictures), work, None, tell=lambda report: said.append(report.said))
+    assert said == ["encoded", "encoded", "there already", "there already", "encoded", "encoded"]
+    assert sorted(decoded) == ["c.png", "d.png"]

@@ -21,7 +21,7 @@ import pytest
 from samhq.batch.job import Item, Report, Tally, run_job
 from samhq.batch.manifest import FILENAME, Manifest
 from samhq.errors import CheckpointError, ConfigError, ImageError
-from tests.batch.jobs import ERRORS, Negative, items
+from tests.batch.jobs import ERRORS, Ahead, Meeting, Negative, items
 
 ROOT = Path(__file__).parents[2]
 
@@ -49,6 +49,10 @@ def lines(out: Path) -> list[dict]:
     return [json.loads(line) for line in (out / FILENAME).read_text().splitlines()]
 
 
+#: Workers, and whether the job saves results while the next picture is computed.
+WAYS = pytest.mark.parametrize(("workers", "behind"), [(0, False), (0, True), (2, False), (1, True)])
+
+
 def unhurried(record: dict) -> dict:
     return {key: value for key, value in record.items() if key != "seconds"}
 
@@ -69,10 +73,13 @@ def test_every_picture_is_done_and_recorded(
 def test_results_do_not_depend_on_order_or_workers(pictures: Path, tmp_path: Path) -> None:
     (pictures / "p2.pic").write_bytes(b"broken")
     found = []
-    for workers, backwards in ((0, False), (0, True), (1, False), (3, True), (20, False)):
-        out = tmp_path / f"{workers}{backwards}" / "out"
+    for workers, backwards, behind in (
+        *((0, False, False), (0, True, False), (1, False, False), (3, True, False), (20, False, False)),
+        *((0, False, True), (0, True, True), (3, False, True)),
+    ):
+        out = tmp_path / f"{workers}{backwards}{behind}" / "out"
         given = items(pictures)[::-1] if backwards else items(pictures)
-        assert run_job(given, Negative(out), out, workers=workers) == Tally(done=7, failed=1)
+        assert run_job(given, Negative(out, behind=behind), out, workers=workers) == Tally(done=7, failed=1)
         found.append((results(out), sorted(map(str, map(unhurried, lines(out))))))
         started = len(list(out.parent.glob("loaded-*")))
         assert 1 <= started <= max(1, min(workers, 8)), "every process loads once"
@@ -132,6 +139,32 @@ def test_a_broken_picture_becomes_a_record(pictures: Path, out: Path, workers: i
     assert (out / "p2.why").read_text() == failed["p2"]["error"]
 
 
+def test_pictures_are_named_before_their_calls(pictures: Path, out: Path) -> None:
+    assert run_job(items(pictures)[:1], Ahead(out), out) == Tally(done=1)
+    assert not (out.parent / "ahead").exists(), "one picture has none after it"
+    assert run_job(items(pictures), Ahead(out), out, resume=True) == Tally(done=7, skipped=1)
+    named = (out.parent / "ahead").read_text().splitlines()
+    assert named[:2] == ["p1 p2 p3 p4 p5", "p2 p3 p4 p5 p6"]
+    assert named[5:] == ["p6 p7", "p7", "closed"]
+    (pictures / "p3.pic").write_bytes(b"full")
+    with pytest.raises(OSError, match="No space"):
+        run_job(items(pictures), Ahead(out), out)
+    assert (out.parent / "ahead").read_text().endswith("closed\n")
+
+
+def test_a_result_is_saved_while_the_next_picture_is_computed(pictures: Path, out: Path) -> None:
+    told: list[Report] = []
+
+    def tell(report: Report) -> None:
+        told.append(report)
+        assert all(file.is_file() for file in report.files), "the files come before the line"
+        assert [line["name"] for line in lines(out)] == [report.item.name for report in told]
+
+    assert run_job(items(pictures), Meeting(out, behind=True), out, tell=tell) == Tally(done=8)
+    assert [report.item.name for report in told] == [f"p{number}" for number in range(8)]
+    assert results(out)["p3.neg"] == bytes(255 - b for b in range(3, 53))
+
+
 def test_without_going_on_the_failure_is_raised(pictures: Path, out: Path) -> None:
     (pictures / "p2.pic").write_bytes(b"broken")
     for workers in (0, 1):
@@ -147,11 +180,16 @@ def test_what_is_wrong_with_the_job_ends_it(pictures: Path, out: Path, workers: 
 
 
 @pytest.mark.parametrize("what", [b"full", b"quota", b"read-only", b"unplugged", b"extra"])
-@pytest.mark.parametrize("workers", [0, 1])
-def test_what_every_picture_would_meet_ends_the_job(pictures: Path, out: Path, what: bytes, workers: int) -> None:
+@WAYS
+def test_what_every_picture_would_meet_ends_the_job(
+    pictures: Path, out: Path, what: bytes, workers: int, behind: bool
+) -> None:
     (pictures / "p3.pic").write_bytes(what)
     with pytest.raises(type(ERRORS[what]), match=re.escape(str(ERRORS[what]))):
-        run_job(items(pictures), Negative(out), out, workers=workers)
+        run_job(items(pictures), Negative(out, behind=behind), out, workers=workers)
+    names = [line["name"] for line in lines(out)]
+    assert "p3" not in names
+    assert workers == 2 or names == ["p0", "p1", "p2"], "what came before is recorded"
 
 
 def test_a_folder_that_is_gone_ends_the_job(pictures: Path, out: Path) -> None:
@@ -165,17 +203,19 @@ def test_a_folder_that_is_gone_ends_the_job(pictures: Path, out: Path) -> None:
 
 
 @pytest.mark.parametrize("what", [b"long", b"large", b"encoder", b"decoder", b"memory", b"unicode", b"bug"])
-@pytest.mark.parametrize("workers", [0, 1])
-def test_whatever_one_picture_does_the_others_are_done(pictures: Path, out: Path, what: bytes, workers: int) -> None:
+@WAYS
+def test_whatever_one_picture_does_the_others_are_done(
+    pictures: Path, out: Path, what: bytes, workers: int, behind: bool
+) -> None:
     (pictures / "p3.pic").write_bytes(what)
     error = ERRORS.get(what, ZeroDivisionError("a bug"))
-    tally = run_job(items(pictures), Negative(out), out, workers=workers)
+    tally = run_job(items(pictures), Negative(out, behind=behind), out, workers=workers)
     assert tally == Tally(done=7, failed=1)
     (failed,) = [line for line in lines(out) if line["error"]]
     assert failed["name"] == "p3"
     assert f"{type(error).__name__}: {error}" in failed["error"]
     assert "jobs.py, line" in failed["error"]
-    tally = run_job(items(pictures), Negative(out), out, workers=workers, resume=True)
+    tally = run_job(items(pictures), Negative(out, behind=behind), out, workers=workers, resume=True)
     assert tally == Tally(skipped=7, failed=1)
 
 
@@ -285,8 +325,8 @@ def test_lines_that_are_no_records_are_passed_over(pictures: Path, out: Path, li
 
 
 def test_interrupted_with_work_in_hand(pictures: Path, out: Path) -> None:
-    """Ctrl-C loses only the picture in hand; the workers are gone afterwards and leave nothing half-written."""
-    for workers in (0, 2):
+    """Ctrl-C loses only the pictures in hand; the workers are gone afterwards and leave nothing half-written."""
+    for workers, behind in ((0, False), (0, True), (2, False)):
         seen: list[Report] = []
 
         def stop(report: Report, seen: list[Report] = seen) -> None:
@@ -294,9 +334,9 @@ def test_interrupted_with_work_in_hand(pictures: Path, out: Path) -> None:
             if len(seen) == 3:
                 raise KeyboardInterrupt
 
-        folder = out / str(workers)
+        folder, work = out / f"{workers}{behind}", Negative(out / f"{workers}{behind}", seconds=0.02, behind=behind)
         with pytest.raises(KeyboardInterrupt):
-            run_job(items(pictures), Negative(folder, seconds=0.02), folder, workers=workers, tell=stop)
+            run_job(items(pictures), work, folder, workers=workers, tell=stop)
         assert len(lines(folder)) == 3
         assert not [name for name in results(folder) if name.startswith(".")]
         assert run_job(items(pictures), Negative(folder), folder, resume=True).skipped == 3
@@ -318,11 +358,19 @@ def alive(pid: int) -> bool:
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks processes up in /proc")
-@pytest.mark.parametrize("workers", [0, 2])
-def test_killed_and_resumed_ends_as_if_it_never_was(pictures: Path, tmp_path: Path, workers: int) -> None:
+@WAYS
+def test_killed_and_resumed_ends_as_if_it_never_was(pictures: Path, tmp_path: Path, workers: int, behind: bool) -> None:
     whole, out = tmp_path / "whole" / "out", tmp_path / "killed" / "out"
     run_job(items(pictures), Negative(whole), whole)
-    command = [sys.executable, "-m", "tests.batch.jobs", str(pictures), str(out), str(workers)]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.batch.jobs",
+        str(pictures),
+        str(out),
+        str(workers),
+        "behind" if behind else "at once",
+    ]
     finished = 0
     while finished < 8:
         process = subprocess.Popen(command, cwd=ROOT, start_new_session=True, stderr=subprocess.DEVNULL)

@@ -38,6 +38,20 @@ def test_python_writes_what_the_command_writes_and_resumes(weights: Path, tmp_pa
         assert {record.name for record in manifest.records.values()} == {"a", "b"}
 
 
+def test_pictures_of_one_job_are_those_of_a_job_each(weights: Path, tmp_path: Path) -> None:
+    pictures = [drawn(tmp_path / "in" / f"{name}.png", 40 + number) for number, name in enumerate("abcdef")]
+    pictures[2].write_bytes(b"no picture")
+    prompts = GivenPrompts([Prompt(box=[5.0, 5.0, 40.0, 30.0])])
+    failed = []
+    for out, parts in (("together", [pictures]), ("alone", [[picture] for picture in pictures])):
+        work = SegmentWork(MaskFiles(tmp_path / out), prompts, model=ModelSettings(str(weights), device="cpu"))
+        for part in parts:
+            run_job(items_of(part), work, None, tell=lambda report: failed.append(report.record.error))
+    assert failed[:6] == failed[6:]
+    assert [number for number, error in enumerate(failed[:6]) if error] == [2]
+    assert files_in(tmp_path / "together") == files_in(tmp_path / "alone")
+
+
 def test_a_search_takes_the_place_of_prompts(weights: Path, tmp_path: Path) -> None:
     from tests.text import tiny_detectors
 

@@ -6,6 +6,8 @@ import contextlib
 import io
 import os
 import signal
+import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +20,7 @@ from PIL import EpsImagePlugin, Image
 from samhq.datasets.masks import read_objects
 from samhq.errors import ImageError
 from samhq.evaluation.suites.davis import read_labels
-from samhq.image.files import ADDED_FORMATS, FORMATS, decoded, shown_size_hw
+from samhq.image.files import ADDED_FORMATS, FORMATS, decoded, open_file, shown_size_hw
 from samhq.image.read import read_image, read_mask
 from samhq.image.sources import RasterSource, open_picture
 
@@ -196,3 +198,29 @@ def test_the_shown_size_is_that_of_the_pixels(turned: int, tmp_path: Path) -> No
     exif[0x0112] = turned
     path = saved(tmp_path / "photo.jpg", "JPEG", exif=exif.tobytes())
     assert shown_size_hw(path, "it") == (decoded(path, "it").height, decoded(path, "it").width)
+
+
+def test_threads_that_read_leave_the_filters_of_warnings(tmp_path: Path) -> None:
+    path, started = tmp_path / "a.png", threading.Barrier(2)
+    Image.new("RGB", (4, 4)).save(path)
+    before = list(warnings.filters)
+
+    def read(hold: threading.Event) -> None:
+        with open_file(path, "a picture"):
+            started.wait()
+            hold.wait()
+
+    holds = [threading.Event(), threading.Event()]
+    threads = [threading.Thread(target=read, args=(hold,)) for hold in holds]
+    for thread in threads:
+        thread.start()
+    holds[0].set()
+    threads[0].join()
+    with pytest.warns(UserWarning, match="of ours"):
+        warnings.warn("of ours", stacklevel=1)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.warn_explicit("of Pillow", UserWarning, "file", 1, module="PIL.Image")
+    assert not caught
+    holds[1].set()
+    threads[1].join()
+    assert warnings.filters == before

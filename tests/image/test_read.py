@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from samhq.errors import ConfigError, ImageError
-from samhq.image.read import as_array, read_image, read_mask, stretch
+from samhq.image.read import ReadPicture, as_array, describe, file_name_of, read_image, read_mask, stretch
 from samhq.image.sources import open_picture
 
 
@@ -423,3 +423,13 @@ def test_twelve_bits_in_sixteen_are_not_shown_black(form, tmp_path):
 def test_values_without_a_range_name_the_stretch(values):
     with pytest.raises(ImageError, match=r"--stretch 2,98.*samhq\.as_rgb"):
         read_image(np.array(values))
+
+
+def test_a_picture_that_was_read_is_its_path_and_its_pixels(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.new("RGB", (4, 3)).save(path)
+    pixels = np.full((3, 4, 3), 9, np.uint8)
+    picture = ReadPicture(path, pixels)
+    assert read_image(picture) is pixels
+    assert (file_name_of(picture), describe(picture)) == (str(path), repr(str(path)))
+    assert open_picture(picture).size_hw == (3, 4)

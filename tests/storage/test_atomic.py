@@ -183,3 +183,16 @@ def test_what_is_no_json_leaves_what_was_there(tmp_path: Path) -> None:
     with pytest.raises(TypeError):
         write_json(tmp_path / "a.json", {1, 2})
     assert [path.read_text() for path in tmp_path.iterdir()] == ["1"]
+
+
+def test_threads_leave_the_file_mode_mask_as_it_is() -> None:
+    before, interval = os.umask(0o027), sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            masks = set(pool.map(lambda _: atomic._umask(), range(8000)))
+        assert masks == {0o027}
+        assert os.umask(0o027) == 0o027
+    finally:
+        sys.setswitchinterval(interval)
+        os.umask(before)

@@ -6,15 +6,15 @@ Imports detectors only inside functions, so that help is fast.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from samhq.batch.job import Item, Outcome
-from samhq.batch.settings import BandSettings
+from samhq.batch.job import Item
+from samhq.batch.reading import EachReadAhead, PictureReader
 
 if TYPE_CHECKING:
     from samhq.results.detections import Detections
@@ -36,11 +36,11 @@ class Found:
 class PictureSearch:
     """Searches pictures by path, several at once if they are announced.
 
-    `look` chooses channels. `kept` is a folder of embeddings, which stores detections too.
+    `kept` is a folder of embeddings, which stores detections too.
     """
 
     search: Search
-    look: BandSettings
+    pictures: PictureReader
     kept: Path | None = None
     _waiting: dict[Path, Found] = field(default_factory=dict, init=False, repr=False)
 
@@ -87,7 +87,7 @@ class PictureSearch:
     def _read(self, path: Path) -> np.ndarray:
         from samhq.image.read import read_image
 
-        return read_image(self.look.picture(path))
+        return read_image(self.pictures(path))
 
     def _found(self, pictures: dict[Path, np.ndarray]) -> dict[Path, Found]:
         started, files = time.perf_counter(), [str(path) for path in pictures]
@@ -104,15 +104,10 @@ class PictureSearch:
 
 
 @dataclass(frozen=True)
-class EachAfterSearch:
-    """A job's function of one picture, whose search can be done for several pictures at once."""
+class EachAfterSearch(EachReadAhead):
+    """A job's function of one picture, whose search can be done for several pictures at once, and which reads ahead."""
 
-    one: Callable[[Item], Outcome]
     search: PictureSearch
-
-    def __call__(self, item: Item) -> Outcome:
-        """As the function itself."""
-        return self.one(item)
 
     def prepare(self, items: Sequence[Item]) -> None:
         """Searches these pictures together; their calls follow."""

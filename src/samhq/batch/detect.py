@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from samhq.batch.ahead import EachAfterSearch, PictureSearch
 from samhq.batch.job import Item, Outcome
+from samhq.batch.reading import PictureReader
 from samhq.batch.search import DEFAULT_DETECTOR, NO_EXAMPLES, DetectorSettings, ExampleSettings
-from samhq.batch.settings import AS_IT_IS
 
 if TYPE_CHECKING:
     from samhq.results.detections import Detections
@@ -34,8 +34,8 @@ class DetectWork:
     def __call__(self) -> EachAfterSearch:
         """The function that writes one picture's boxes."""
         search = self.search.search(self.text, self.device, self.like.examples())
-        pictures = PictureSearch(search, AS_IT_IS)
-        return EachAfterSearch(partial(self.one, pictures), pictures)
+        pictures = PictureSearch(search, PictureReader())
+        return EachAfterSearch(partial(self.one, pictures), pictures.pictures, pictures)
 
     @property
     def together(self) -> int:

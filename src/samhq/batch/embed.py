@@ -5,13 +5,13 @@ Imports torch only inside functions, so that help is fast.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from samhq.batch.job import Item, Outcome
+from samhq.batch.reading import EachReadAhead, PictureReader
 from samhq.batch.settings import AS_IT_IS, STARTER_MODEL, BandSettings, ModelSettings
 
 if TYPE_CHECKING:
@@ -28,16 +28,18 @@ class EmbedWork:
     model: ModelSettings = STARTER_MODEL
     look: BandSettings = AS_IT_IS
 
-    def __call__(self) -> Callable[[Item], Outcome]:
+    def __call__(self) -> EachReadAhead:
         """The function that stores one picture's embedding."""
         from samhq.inference.cache import EmbeddingCache
         from samhq.inference.segment import load
 
         segmenter = load(self.model.model, device=self.model.device, dtype=self.model.dtype)
-        return partial(encode_once, EmbeddingCache(self.output, self.stored), segmenter, self.look)
+        cache = EmbeddingCache(self.output, self.stored)
+        pictures = PictureReader(self.look, lambda path: not cache.knows(path))
+        return EachReadAhead(partial(encode_once, cache, segmenter, pictures), pictures)
 
 
-def encode_once(cache: EmbeddingCache, segmenter: Segmenter, look: BandSettings, item: Item) -> Outcome:
+def encode_once(cache: EmbeddingCache, segmenter: Segmenter, pictures: PictureReader, item: Item) -> Outcome:
     """Encodes a picture, unless there is a valid file for it.
 
     Raises:
@@ -46,7 +48,7 @@ def encode_once(cache: EmbeddingCache, segmenter: Segmenter, look: BandSettings,
     """
     from samhq.inference.cache import NOT_THERE
 
-    problem = cache.keep(segmenter, look.picture(item.path))
+    problem = cache.keep(segmenter, pictures(item.path))
     if problem is None:
         return Outcome(said="there already")
     return Outcome(said="encoded" if problem == NOT_THERE else "encoded again, since its file was not whole")

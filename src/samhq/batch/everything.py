@@ -5,13 +5,14 @@ Imports torch only inside functions, so that help is fast.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from samhq.batch.job import Item, Outcome
+from samhq.batch.reading import EachReadAhead, PictureReader
 from samhq.batch.settings import (
     NONE_KEPT,
     NOT_TILED,
@@ -41,19 +42,22 @@ class EverythingWork:
     embeddings: EmbeddingSettings = NONE_KEPT
     bar: bool = False
 
-    def __call__(self) -> Callable[[Item], Outcome]:
+    def __call__(self) -> EachReadAhead:
         """The function that writes one picture's results."""
+        pictures = PictureReader(self.look, lambda _: self.look.tile is None)
         segmenter = self.model.load()
-        return partial(self.one, segmenter, whole_image_config(self.automatic, self.model, segmenter.defaults))
+        config = whole_image_config(self.automatic, self.model, segmenter.defaults)
+        return EachReadAhead(partial(self.one, pictures, segmenter, config), pictures)
 
-    def one(self, segmenter: Segmenter, config: AutomaticConfig, item: Item) -> Outcome:
+    def one(self, pictures: PictureReader, segmenter: Segmenter, config: AutomaticConfig, item: Item) -> Outcome:
         """Writes the results of one picture.
 
         Raises:
             ImageError: it cannot be read.
         """
-        result, flags = self.found(segmenter, config, item.path), self.output
-        files = result.save(
+        result, flags = self.found(pictures, segmenter, config, item.path), self.output
+        save = partial(
+            result.save,
             flags.output,
             item.name,
             masks=not flags.convert_to_rle,
@@ -61,9 +65,10 @@ class EverythingWork:
             labels=flags.label_map,
             file_name=str(item.path),
         )
-        return Outcome(files, everything_summary(result))
+        held = result.image.nbytes + sum(changes.nbytes for changes in result.proposals.changes)
+        return Outcome((), everything_summary(result), save, held)
 
-    def found(self, segmenter: Segmenter, config: AutomaticConfig, path: Path) -> Everything:
+    def found(self, pictures: PictureReader, segmenter: Segmenter, config: AutomaticConfig, path: Path) -> Everything:
         """The masks of a picture, which is segmented as one or in tiles.
 
         Raises:
@@ -72,7 +77,7 @@ class EverythingWork:
         if self.look.tile is None:
             from samhq.inference.everything import segment_everything
 
-            picture = self.embeddings.picture(segmenter, self.look.picture(path))
+            picture = self.embeddings.picture(segmenter, pictures(path))
             return segment_everything(picture, segmenter, config=config, progress=self.bar)
         from samhq.inference.mosaic import segment_mosaic
 

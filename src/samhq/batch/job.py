@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import time
 import traceback
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,10 +19,13 @@ from samhq.batch.engine import Engine, Loop, local_engine
 from samhq.batch.manifest import Manifest, OutputFile, Record, Source
 from samhq.batch.names import stems
 from samhq.batch.pool import Died
+from samhq.batch.saving import Behind
 from samhq.errors import MissingExtraError, SamHQError
 from samhq.progress import progress_bar
 from samhq.storage import digest
 from samhq.storage.disk import is_disk_error
+
+_AHEAD = 4  #: Largest number of pictures to read ahead.
 
 
 @dataclass(frozen=True)
@@ -52,10 +55,16 @@ def items_of(pictures: Sequence[Path], output: Path | None = None, ending: str =
 
 @dataclass(frozen=True)
 class Outcome:
-    """The files written for a picture, and a few words about it for people."""
+    """The files written for a picture, and a few words about it for people.
+
+    `save` writes further files and returns them. The job may call it in another thread, while the next picture is
+    computed. It keeps `held` bytes in memory.
+    """
 
     files: Sequence[Path] = ()
     said: str = ""
+    save: Callable[[], Sequence[Path]] | None = None
+    held: int = 0
 
 
 @runtime_checkable
@@ -64,6 +73,19 @@ class Preparing(Protocol):
 
     def prepare(self, items: Sequence[Item]) -> None:
         """Does this work for pictures whose calls follow."""
+        ...
+
+
+@runtime_checkable
+class ReadingAhead(Protocol):
+    """A function of one picture that can read the next pictures in threads."""
+
+    def read_ahead(self, items: Sequence[Item]) -> None:
+        """Starts to read pictures: the first is that of the call that follows, the others come after it."""
+        ...
+
+    def close(self) -> None:
+        """Ends the threads."""
         ...
 
 
@@ -125,6 +147,10 @@ def run_job(
     is called in this process for every picture, as it finishes; so is `on_failure` for pictures that failed.
     `progress=False` shows no bar.
 
+    In this process, the next pictures are read and the last results are saved in threads while a picture is computed,
+    if the function of `work` is `ReadingAhead` and if its outcomes have `save`. Files and the order of records stay the
+    same, and a picture's line is written after its files. A job of one picture starts no thread.
+
     If a picture raises an error, the picture fails and the job continues with the next one. Without `keep_going` the
     error is raised. Only errors that every other picture would get, too, end the job: a disk that is full, read-only or
     gone, and an extra that is not installed.
@@ -144,7 +170,8 @@ def run_job(
         failed = 0
         together = getattr(work, "together", 1) if isinstance(engine, Loop) else 1
         grouped = _announced(waiting, together)
-        reports = stack.enter_context(contextlib.closing(_reports(work, grouped, output, engine)))
+        run = _overlapped if isinstance(engine, Loop) and keep_going and len(grouped) > 1 else partial(_reports, engine)
+        reports = stack.enter_context(contextlib.closing(run(work, grouped, output)))
         for done, report in enumerate(reports, start=skipped + 1):
             if report.error is not None:
                 if not keep_going:
@@ -185,7 +212,31 @@ def _unfinished(manifest: Manifest, tasks: Sequence[_Task]) -> list[_Task]:
     return left
 
 
-def _reports(work: Work, tasks: Sequence[_Task], output: Path | None, engine: Engine) -> Generator[Report, None, None]:
+def _overlapped(work: Work, tasks: Sequence[_Task], output: Path | None) -> Generator[Report, None, None]:
+    """The outcome of every task, in order; the next pictures are read and the last ones saved meanwhile."""
+    each = work()
+    with contextlib.ExitStack() as stack:
+        if isinstance(each, ReadingAhead):
+            stack.callback(each.close)
+        saving = stack.enter_context(Behind[Report]())
+        for number, task in enumerate(tasks):
+            if isinstance(each, ReadingAhead):
+                each.read_ahead([coming.item for coming in tasks[number : number + 1 + _AHEAD]])
+            try:
+                reports = _save_behind(saving, _compute(each, output, task), output)
+            except Exception:
+                yield from saving.rest()  # This error ends the job, but not the results before it.
+                raise
+            yield from reports
+        yield from saving.rest()
+
+
+def _save_behind(saving: Behind[Report], computed: _Computed, output: Path | None) -> Iterator[Report]:
+    """Starts to save a picture, and gives the reports that are ready."""
+    return saving.start(partial(_save, computed, output), computed.outcome.held)
+
+
+def _reports(engine: Engine, work: Work, tasks: Sequence[_Task], output: Path | None) -> Generator[Report, None, None]:
     """The outcome of every task, as it finishes."""
     start = partial(_start, work, output)
     with contextlib.closing(engine.run(start, tasks)) as done:
@@ -199,23 +250,49 @@ def _start(work: Work, output: Path | None) -> Callable[[_Task], Report]:
 
 def _attempt(each: Callable[[Item], Outcome], output: Path | None, task: _Task) -> Report:
     """One picture, done or failed."""
+    return _save(_compute(each, output, task), output)
+
+
+@dataclass(frozen=True)
+class _Computed:
+    """A picture whose result may have to be saved, and the seconds until then."""
+
+    task: _Task
+    source: Source | None
+    outcome: Outcome
+    error: SamHQError | None
+    seconds: float
+
+
+def _compute(each: Callable[[Item], Outcome], output: Path | None, task: _Task) -> _Computed:
+    """One picture, computed or failed."""
     started = time.perf_counter()
-    path = task.item.path
-    source = None if output is None else Source.of(path)
-    outcome = Outcome()
-    outputs: tuple[OutputFile, ...] = ()
-    error: SamHQError | None = None
+    source = None if output is None else Source.of(task.item.path)
+    outcome, error = Outcome(), None
     try:
         if task.prepare and isinstance(each, Preparing):
             each.prepare(task.prepare)
         outcome = each(task.item)
-        outputs = _described(outcome.files, output)
     except Exception as caught:  # noqa: BLE001  One odd picture must not end a job of thousands.
         error = _as_failure(caught, output)
-    seconds = time.perf_counter() - started
+    return _Computed(task, source, outcome, error, time.perf_counter() - started)
+
+
+def _save(computed: _Computed, output: Path | None) -> Report:
+    """One picture with all its files, saved or failed."""
+    started, item, outcome, error = time.perf_counter(), computed.task.item, computed.outcome, computed.error
+    files: tuple[Path, ...] = tuple(outcome.files)
+    outputs: tuple[OutputFile, ...] = ()
+    try:
+        if error is None:
+            files = files if outcome.save is None else (*files, *outcome.save())
+            outputs = _described(files, output)
+    except Exception as caught:  # noqa: BLE001  As in `_compute`.
+        error = _as_failure(caught, output)
+    seconds = round(computed.seconds + time.perf_counter() - started, 3)
     why = None if error is None else str(error)
-    record = Record(str(path), task.item.name, source, task.options, outputs, round(seconds, 3), why)
-    return Report(task.item, record, outcome.said, error, tuple(outcome.files))
+    record = Record(str(item.path), item.name, computed.source, computed.task.options, outputs, seconds, why)
+    return Report(item, record, outcome.said, error, files)
 
 
 def _as_failure(error: Exception, output: Path | None) -> SamHQError:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from samhq.batch.ahead import EachAfterSearch, PictureSearch
 from samhq.batch.job import Item, Outcome
 from samhq.batch.prompts import NO_OBJECTS, Asking, FoundPrompts, PicturePrompts, PromptsByPath, PromptSource
+from samhq.batch.reading import EachReadAhead, PictureReader
 from samhq.batch.search import NO_SEARCH, TextSettings
 from samhq.batch.settings import (
     NO_REFINING,
@@ -44,27 +45,28 @@ class SegmentWork:
     look: RefineSettings = NO_REFINING
     embeddings: EmbeddingSettings = NONE_KEPT
 
-    def __call__(self) -> Callable[[Item], Outcome]:
+    def __call__(self) -> EachReadAhead:
         """The function that writes one picture's results."""
+        pictures = PictureReader(self.look, lambda path: not self.look.by_window(path))
         if not self.text.wanted:
-            return self.each(PromptsByPath(self.prompts.reader()))
+            return EachReadAhead(self.each(PromptsByPath(self.prompts.reader()), pictures), pictures)
         picture = None if self.text.like_in is None else self.look.picture(self.text.like_in)
         found = self.text.search(self.text.text, self.model.torch_device, self.text.examples(picture))
-        search = PictureSearch(found, self.look, self.embeddings.embeddings)
-        return EachAfterSearch(self.each(FoundPrompts(search)), search)
+        search = PictureSearch(found, pictures, self.embeddings.embeddings)
+        return EachAfterSearch(self.each(FoundPrompts(search), pictures), pictures, search)
 
     @property
     def together(self) -> int:
         """The number of pictures to prepare together: those that a detector sees at once."""
         return self.text.together(self.model.torch_device) if self.text.wanted else 1
 
-    def each(self, asking: Asking) -> Callable[[Item], Outcome]:
+    def each(self, asking: Asking, pictures: PictureReader) -> Callable[[Item], Outcome]:
         """The function that writes one picture's results, with its model loaded."""
         if self.model.exported is not None:
-            return partial(self.exported, asking, self.model.load_for_prompts())
-        return partial(self.one, asking, self.model.load())
+            return partial(self.exported, asking, pictures, self.model.load_for_prompts())
+        return partial(self.one, asking, pictures, self.model.load())
 
-    def one(self, asking: Asking, segmenter: Segmenter, item: Item) -> Outcome:
+    def one(self, asking: Asking, pictures: PictureReader, segmenter: Segmenter, item: Item) -> Outcome:
         """Writes the results of one picture.
 
         Raises:
@@ -76,20 +78,19 @@ class SegmentWork:
             with source:
                 return self.by_window(segmenter, source, prompts, item)
         started = time.perf_counter()
-        result = self.masks(segmenter, prompts, item, refine=self.look.refine)
+        result = self.masks(segmenter, prompts, pictures(item.path), refine=self.look.refine)
         return self.saved(result, prompts, time.perf_counter() - started, item)
 
-    def exported(self, asking: Asking, segmenter: PromptSegmenter, item: Item) -> Outcome:
+    def exported(self, asking: Asking, pictures: PictureReader, segmenter: PromptSegmenter, item: Item) -> Outcome:
         """As `one`, with a model without torch, in a single look."""
         prompts, started = asking(item.path), time.perf_counter()
-        result = self.masks(segmenter, prompts, item)
+        result = self.masks(segmenter, prompts, pictures(item.path))
         return self.saved(result, prompts, time.perf_counter() - started, item)
 
     def masks(
-        self, segmenter: PromptSegmenter, picture_prompts: PicturePrompts, item: Item, **options: Any
+        self, segmenter: PromptSegmenter, picture_prompts: PicturePrompts, picture: Any, **options: Any
     ) -> Segmentation:
         """The masks of one picture; `options` are further arguments of the segmenter."""
-        picture = self.look.picture(item.path)
         if not picture_prompts.prompts:
             from samhq.inference.by_text import nothing_found
 
@@ -100,12 +101,14 @@ class SegmentWork:
         )
 
     def saved(self, result: Segmentation, picture_prompts: PicturePrompts, seconds: float, item: Item) -> Outcome:
-        """Writes a result and returns its outcome."""
+        """A result as an outcome that writes it."""
         flags, name = self.output, str(item.path)
-        files = result.save(flags.output, item.name, overlay=flags.overlay, cutouts=flags.cutout, file_name=name)
+        shown = {"overlay": flags.overlay, "cutouts": flags.cutout}
+        save = partial(result.save, flags.output, item.name, file_name=name, **shown)
         said = segment_summary(result.candidate_scores.size, result.scores.tolist())
         said = said if len(result) else picture_prompts.said or said
-        return Outcome(files, f"{said}{picture_prompts.times(seconds)}")
+        held = result.image.nbytes + result.candidates.nbytes + result.low_res_logits.nbytes
+        return Outcome((), f"{said}{picture_prompts.times(seconds)}", save, held)
 
     def by_window(
         self, segmenter: Segmenter, source: PictureSource, picture_prompts: PicturePrompts, item: Item

@@ -155,10 +155,16 @@ class RefineSettings(BandSettings):
         Raises:
             ImageError, MissingExtraError: as `source`.
         """
-        from samhq.image.sources import RasterSource, read_by_window
+        from samhq.image.sources import RasterSource
 
-        source = self.source(path) if self.refine and read_by_window(path) else None
+        source = self.source(path) if self.by_window(path) else None
         return source if isinstance(source, RasterSource) else None
+
+    def by_window(self, path: Path) -> bool:
+        """Whether --refine is set and reads a file with this name by window."""
+        from samhq.image.sources import read_by_window
+
+        return bool(self.refine) and read_by_window(path)
 
 
 @dataclass(frozen=True)

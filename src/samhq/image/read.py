@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,17 @@ from samhq.image.inputs import PictureInput
 from samhq.image.levels import Rows, check_visible, rgb_levels, row_reader, strips
 from samhq.options import real_number
 from samhq.shapes import Bool, UInt8
+
+
+@dataclass(frozen=True, eq=False)
+class ReadPicture(os.PathLike[str]):
+    """A picture file whose pixels, uint8 [H,W,3], were read before. Wherever a path is expected, it is the path."""
+
+    path: str | os.PathLike[str]
+    pixels: np.ndarray
+
+    def __fspath__(self) -> str:
+        return os.fsdecode(self.path)
 
 
 def read_image(source: PictureInput, channel_order: str = "RGB") -> UInt8[np.ndarray, "H W 3"]:
@@ -55,6 +67,8 @@ def read_image(source: PictureInput, channel_order: str = "RGB") -> UInt8[np.nda
     """
     if channel_order not in ("RGB", "BGR"):
         raise ConfigError(f"Expected channel_order 'RGB' or 'BGR', got {channel_order!r}. OpenCV's arrays are BGR.")
+    if isinstance(source, ReadPicture):
+        return source.pixels
     picture = _opened(source)
     if picture is not None:
         return _rgb_of_picture(picture, describe(source))

@@ -134,6 +134,10 @@ class EmbeddingCache:
         noted = self._noted(_source_hash(image))
         return self._read(model.model, noted or digest.of_array(read_image(image)))[1]
 
+    def knows(self, image: PictureInput) -> bool:
+        """Whether a file or bytes with this content were stored before, by any model: `keep` may need no pixels."""
+        return self._noted(_source_hash(image)) is not None
+
     def keep(self, model: Segmenter, image: PictureInput) -> str | None:
         """Encodes and stores the picture if there is a `problem`, and returns that problem.
 

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import secrets
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ _PART = re.compile(r"\.samhq-part-[0-9a-f]{16}(\..*)?")
 #: Largest suffix in bytes; longer endings belong to no format, and would make the temporary name too long.
 _LONGEST_SUFFIX = 32
 
+_umask_lock = threading.Lock()  #: The mask can only be read by setting it, which two threads must not do at once.
 _cleaned: set[str] = set()  #: Folders in which this process has looked for abandoned files.
 
 
@@ -127,6 +129,7 @@ def write_json(path: str | os.PathLike[str], value: Any) -> Path:
 
 def _umask() -> int:
     """The process's file mode mask: temporary files are made for their owner alone, results get the usual mode."""
-    mask = os.umask(0)
-    os.umask(mask)
+    with _umask_lock:
+        mask = os.umask(0)
+        os.umask(mask)
     return mask
