@@ -13,6 +13,7 @@ from samhq.checkpoint.save import save_model
 from samhq.cli.main import main
 from samhq.config import DecoderConfig
 from samhq.model.sam import Sam
+from samhq.storage.locks import only_one
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +92,17 @@ def test_what_is_there_is_replaced_only_by_force(
     assert (tmp_path / taken).read_text() == "mine"
     assert main([*command, "--force"]) == 0
     assert load_model(tmp_path / target).config.hq
+
+
+def test_a_folder_into_which_another_process_converts_is_refused(
+    tmp_path: Path, hq: Sam, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_model(hq, tmp_path / "a.safetensors")
+    with only_one(tmp_path / "c", "converting"), only_one(tmp_path, "converting"):
+        assert main(["convert", str(tmp_path / "a.safetensors"), str(tmp_path / "c"), "--force"]) == 2
+        assert "where one is converting now" in capsys.readouterr().err
+        assert main(["convert", str(tmp_path / "a.safetensors"), str(tmp_path / "b.pth")]) == 0, "one file is whole"
+    assert not (tmp_path / "c").exists()
 
 
 def test_a_folder_of_other_things_may_be_the_target(tmp_path: Path, hq: Sam) -> None:

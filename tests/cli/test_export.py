@@ -16,6 +16,7 @@ from samhq.export import verify as verifying
 from samhq.export.fixed import Difference
 from samhq.model.sam import Sam
 from samhq.storage.atomic import write_bytes
+from samhq.storage.locks import only_one
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +52,17 @@ def test_files_and_the_comparison_are_told(
     assert main(["export", "--output", str(out), *flags, "--force"]) == 0
     assert len(asked) == 2
     assert told[1] == "compared on (7, 9, 3), {'hq': 'only', 'multimask': False}"
+
+
+@pytest.mark.parametrize("to", ["onnx", "litert", "tensorflow"])
+@pytest.mark.parametrize("force", [[], ["--force"]])
+def test_a_folder_into_which_another_process_exports_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], to: str, force: list[str]
+) -> None:
+    with only_one(tmp_path / "out", "exporting"):
+        assert main(["export", "--output", str(tmp_path / "out"), "--to", to, *force]) == 2
+    assert "where one is exporting now" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("to", ["litert", "tensorflow"])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from samhq.cli.places import check_free, make_folder
+from samhq.cli.places import check_free, folder_for_one, make_folder
 from samhq.errors import ConfigError
 
 
@@ -21,6 +21,25 @@ def test_a_file_in_the_place_of_the_folder_is_an_error(tmp_path: Path) -> None:
     for folder in (tmp_path / "a", tmp_path / "a" / "b"):
         with pytest.raises(ConfigError, match=r"Expected a folder .* Give another"):
             make_folder(folder)
+        with pytest.raises(ConfigError, match=r"Expected a folder .* Give another"), folder_for_one(folder, "writing"):
+            pass
+
+
+def test_a_folder_is_for_one_and_its_errors_are_its_own(tmp_path: Path) -> None:
+    folder = tmp_path / "a" / "b"
+    with (
+        folder_for_one(folder, "writing"),
+        pytest.raises(ConfigError, match="where one is writing now"),
+        folder_for_one(folder, "writing"),
+    ):
+        pass
+    assert not folder.exists()
+    with pytest.raises(FileNotFoundError), folder_for_one(folder, "writing"):
+        folder.joinpath("nothing").read_bytes()
+    assert not folder.exists()
+    with folder_for_one(folder, "writing"):
+        folder.joinpath("file").write_bytes(b"")
+    assert [path.name for path in folder.iterdir()] == ["file"]
 
 
 def test_the_first_taken_name_is_named(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def save_state(
     if dtype is not None:
         kept = {key for key, tensor in state.items() if key in naming.MATRICES or not tensor.is_floating_point()}
         state = {key: tensor if key in kept else tensor.to(dtype) for key, tensor in state.items()}
-    if _is_folder(path):
+    if is_folder(path):
         _save_folder(state, config, path)
     else:
         files.write_tensors(path, state, declared.to_metadata(config))
@@ -84,10 +84,11 @@ def files_at(path: str | os.PathLike[str]) -> list[Path]:
     ['sam.pth']
     """
     path = Path(path)
-    return [path / name for name in _FOLDER] if _is_folder(path) else [path]
+    return [path / name for name in _FOLDER] if is_folder(path) else [path]
 
 
-def _is_folder(path: Path) -> bool:
+def is_folder(path: Path) -> bool:
+    """Whether saving to `path` writes a folder in the layout of transformers: there is one, or it has no suffix."""
     return path.is_dir() or not path.suffix
 
 

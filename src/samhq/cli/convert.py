@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from samhq.cli.places import check_free
+from samhq.cli.places import check_free, folder_for_one
 
 
 def convert(
@@ -30,8 +31,10 @@ def convert(
     from samhq.checkpoint import save
     from samhq.device import as_dtype
 
-    if not force:
-        check_free(save.files_at(target))
-    config = save.convert(source, target, dtype=None if dtype == "keep" else as_dtype(dtype))
+    # One file is whole whoever writes it; the files of a folder must be those of one run.
+    with folder_for_one(target, "converting") if save.is_folder(target) else nullcontext():
+        if not force:
+            check_free(save.files_at(target))
+        config = save.convert(source, target, dtype=None if dtype == "keep" else as_dtype(dtype))
     print(f"{target}: {config.name} ({config.family})")
     return 0

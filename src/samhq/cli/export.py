@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from samhq.cli.places import check_free, make_folder
+from samhq.cli.places import check_free, folder_for_one
 from samhq.config import HQMode
 from samhq.errors import ConfigError
 
@@ -57,23 +57,24 @@ def export(
     if to != "onnx":
         if (dtype, contract, hq, multimask, verify, picture) != ("float32", "samhq", None, None, False, None):
             raise ConfigError(f"Expected only --output and --force with --to {to}, got more. Leave the others out.")
-        return (_to_litert if to == "litert" else _to_tensorflow)(model, output, force=force)
+        with folder_for_one(output, "exporting"):
+            return (_to_litert if to == "litert" else _to_tensorflow)(model, output, force=force)
     from samhq.checkpoint.load import load_model
     from samhq.export import convert
     from samhq.runtime.about import DECODER, ENCODER
 
-    if not force:
-        check_free([output / ENCODER, output / DECODER])
-    make_folder(output)
-    loaded = load_model(model)
-    for path in convert.export(loaded, output, dtype=dtype, contract=contract, hq=hq, multimask=multimask):
-        print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
-    if verify or picture is not None:
-        from samhq.export import verify as checking
-        from samhq.image.read import read_image
+    with folder_for_one(output, "exporting"):
+        if not force:
+            check_free([output / ENCODER, output / DECODER])
+        loaded = load_model(model)
+        for path in convert.export(loaded, output, dtype=dtype, contract=contract, hq=hq, multimask=multimask):
+            print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
+        if verify or picture is not None:
+            from samhq.export import verify as checking
+            from samhq.image.read import read_image
 
-        shown = None if picture is None else read_image(picture)
-        print(checking.verify(loaded, output, shown, hq=hq, multimask=multimask))
+            shown = None if picture is None else read_image(picture)
+            print(checking.verify(loaded, output, shown, hq=hq, multimask=multimask))
     return 0
 
 
@@ -84,7 +85,6 @@ def _to_litert(model: str | None, output: Path, *, force: bool) -> int:
 
     if not force:
         check_free([output / litert.ENCODER, output / litert.DECODER])
-    make_folder(output)
     for path, difference in litert.export_litert(load_model(model), output).items():
         print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, {difference}")
     return 0
@@ -97,7 +97,6 @@ def _to_tensorflow(model: str | None, output: Path, *, force: bool) -> int:
 
     if not force:
         check_free([output / saved_model.FILE])
-    make_folder(output)
     difference = saved_model.export_saved_model(load_model(model), output)
     size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file())
     print(f"{output}: {size / 1e6:.1f} MB, {difference}")

@@ -1,11 +1,13 @@
-"""Output folders and files: creates folders, and checks that a name is free. Knows nothing about results."""
+"""Output folders and files: creates, locks, and checks that a name is free. Knows nothing about results."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from samhq.errors import ConfigError
+from samhq.storage.locks import only_one
 
 
 def make_folder(path: Path) -> None:
@@ -14,8 +16,29 @@ def make_folder(path: Path) -> None:
     Raises:
         ConfigError: it cannot be made.
     """
-    try:
+    with _as_config_error(path):
         path.mkdir(parents=True, exist_ok=True)
+
+
+@contextmanager
+def folder_for_one(path: Path, what: str) -> Iterator[None]:
+    """A context with a folder that no other such process uses; `what` describes the work in the error's message.
+
+    The folder is made if it does not exist, and removed again if nothing is written into it.
+
+    Raises:
+        ConfigError: it cannot be made, or another process works in it.
+    """
+    with ExitStack() as stack:
+        with _as_config_error(path):
+            stack.enter_context(only_one(path, what))
+        yield
+
+
+@contextmanager
+def _as_config_error(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise ConfigError(f"Expected a folder for the results, got {path}: {error.strerror}. Give another.") from None
 
