@@ -275,6 +275,15 @@ def test_class_names_give_masks_with_labels(weights: Path, cat: Path, hq: Sam, t
     assert ([one["name"] for one in coco["categories"]], len(coco["images"])) == (["Ear", "tail"], 2)
 
 
+def test_a_file_of_boxes_alone_gives_all_its_objects(weights: Path, cat: Path, tmp_path: Path, capsys: Shown) -> None:
+    assert run(weights, tmp_path / "out", cat, "--detector", boxes(tmp_path)) == 0
+    assert [one["label"] for one in record(tmp_path / "out")["annotations"]] == ["ear", "tail"]
+    assert run(weights, tmp_path / "out", cat, "--detector", boxes(tmp_path), "--text", "ears") == 2
+    assert "Did you mean 'ear'?" in capsys.readouterr().err
+    assert run(weights, tmp_path / "out", cat, "--detector", boxes(tmp_path), "--max-detections", "1") == 0
+    assert "--max-detections 2" in capsys.readouterr().err
+
+
 def test_a_search_is_resumed(weights: Path, cat: Path, tmp_path: Path, capsys: Shown) -> None:
     drawn(cat.parent / "dog.png")
     flags = ["--text", "ear", "--detector", boxes(tmp_path)]

@@ -19,6 +19,7 @@ def test_a_coco_data_set(tmp_path: Path) -> None:
     boxes = read_boxes(path)
     found = boxes.boxes_of("/data/a/1.jpg", HW)
     assert (found.labels, found.boxes.tolist(), found.scores.tolist()) == (("cup",), [[10, 20, 40, 60]], [0.5])
+    assert boxes.names == boxes.classes == ("cup",)
     assert len(boxes.boxes_of("x/b/1.jpg", HW)) == 0
     with pytest.raises(PromptError, match=r"boxes for d.jpg .* Did you mean 'c.jpg'"):
         boxes.boxes_of("d.jpg", HW)
@@ -33,6 +34,7 @@ def test_coco_results_with_names(tmp_path: Path) -> None:
     path.write_text(json.dumps(rows))
     boxes = read_boxes(path)
     assert boxes.boxes_of("1.jpg", HW).labels == ("cup", "fork")
+    assert (boxes.names, boxes.classes) == ((), ("cup", "fork")), "results name only the classes that were found"
     assert len(boxes.boxes_of("2.jpg", HW)) == 0, "a list of results does not list pictures without any"
 
 
@@ -59,6 +61,7 @@ def test_yolo_text_files(tmp_path: Path, names: str, place: str) -> None:
     (folder / "1.txt").write_text("1 0.5 0.5 0.2 0.4 0.75\n0 0.25 0.25 0.5 0.5\n")
     (folder / "2.txt").write_text("")
     assert is_box_file(folder)
+    assert read_boxes(folder).names == ("cup", "fork")
     boxes = read_boxes(folder)
     found = boxes.boxes_of("x/1.jpg", HW)
     assert found.labels == ("fork", "cup")

@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from samhq.errors import ConfigError, PromptError
+from samhq.errors import ConfigError, PromptError, SamHQWarning
 from samhq.results.detections import Detections
 from samhq.text.detector import Example
 from samhq.text.search import Search, usable
@@ -64,6 +64,29 @@ def test_boxes_from_a_file_go_by_the_pictures_path(tmp_path: Path) -> None:
         search.detect([IMAGE])
 
 
+def test_a_file_of_boxes_alone_means_all_its_classes(tmp_path: Path) -> None:
+    rows = [("cup", [1, 2, 30, 40], 0.5), ("table, wooden", [0, 0, 9, 9], 0.75)]
+    search = Search.of(detector=tiny.coco_boxes(tmp_path / "b.json", {"a.jpg": rows}))
+    assert search.names == ("cup", "table, wooden")
+    (found,) = search.detect([IMAGE], ["a.jpg"])
+    assert [prompt.label for prompt in search.prompts(found)] == ["table, wooden", "cup"]
+    with pytest.raises(PromptError, match="or a file of boxes"):
+        Search.of()
+
+
+def test_a_class_that_the_file_of_boxes_does_not_have_is_refused(tmp_path: Path) -> None:
+    path = tiny.coco_boxes(tmp_path / "b.json", {"a.jpg": [("cup", [1, 2, 30, 40], 0.5)]})
+    with pytest.raises(PromptError, match=r"'cups'. Did you mean 'cup'\? Known: cup"):
+        Search.of("Cup, cups", detector=path)
+
+
+def test_boxes_beyond_the_limit_are_reported() -> None:
+    found = Detections.of([[x, 0, x + 9, 9] for x in range(0, 90, 10)], np.linspace(0.3, 0.9, 9), [0] * 9, ["red"])
+    search = Search.of("red", detector=found, max_detections=4)
+    with pytest.warns(SamHQWarning, match=r"max_detections=4 .*got 9 boxes"):
+        assert len(search.prompts(found)) == 4
+
+
 def test_what_holds_no_pixel_is_left_out() -> None:
     boxes = np.array([[0, 0, 5, 5], [-9, -9, 0.5, 5], [100, 0, 120, 9], [5, 5, 5, 9], [-9, -9, 200, 200]])
     found = Detections.of(boxes, np.full(5, 0.5), np.zeros(5, np.int64), ("cup",))
@@ -87,7 +110,7 @@ def test_examples_need_a_detector_that_takes_them() -> None:
     with pytest.raises(PromptError, match="boxes"):
         Search.of(like=Example(IMAGE, [500, 500, 900, 900]), detector=tiny.owl())
     for wrong in ({}, {"text": "cup", "like": example}):
-        with pytest.raises(PromptError, match="Give one of them"):
+        with pytest.raises(PromptError, match=r"Give one( of them)?\."):
             Search.of(**wrong, detector=tiny.owl())
 
 

@@ -179,16 +179,25 @@ class TextSettings(DetectorSettings, ExampleSettings):
 
     text: str | None = None
     """Class names separated by commas, "cup, red car": find such objects and segment each. Needs samhq[text], or
-    boxes from a file."""
+    boxes from a file. [default: with boxes from a file, all their classes]"""
 
     @property
     def wanted(self) -> bool:
-        """Whether there is something to search for."""
-        return self.text is not None or bool(self.like)
+        """Whether there is something to search for: class names, examples, or all boxes of a file."""
+        return self.text is not None or bool(self.like) or has_boxes(self.detector)
 
     def search_options(self) -> dict[str, Any]:
         """The values of these flags that results depend on; empty without class names and examples."""
         return {"text": self.text, **self.options(), **self.like_options()} if self.wanted else {}
+
+
+def has_boxes(detector: str | None) -> bool:
+    """Whether the detector is a file of boxes, COCO's JSON or a folder of YOLO's text files, on this machine."""
+    if detector is None or not Path(detector).exists():
+        return False
+    from samhq.text.boxfile import is_box_file
+
+    return is_box_file(Path(detector))
 
 
 def detector_files(detector: str | None) -> list[Path]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from samhq.batch.search import has_boxes
 from samhq.cli.job import PLAIN_JOB, JobFlags
 from samhq.cli.pictures import find_pictures, result_names
 from samhq.cli.places import make_folder
@@ -59,7 +60,7 @@ def detect(
     from samhq.batch.job import Item, run_job
 
     check_one_search(text, like.like)
-    if text is None and not like.like:
+    if text is None and not like.like and not has_boxes(search.detector):
         raise PromptError('Expected --text or --like, got neither. Write --text "cup, red car".')
     job.check()
     pictures = find_pictures(images, output, recursive=job.recursive)

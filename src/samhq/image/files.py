@@ -125,7 +125,7 @@ def decoded(file: Any, name: str) -> Image.Image:
         ImageError: as `open_file`.
     """
     with open_file(file, name) as opened:
-        if ";16" in str(opened.tile):
+        if ";16" in str(getattr(opened, "tile", "")):
             opened.info[WIDE] = True
         opened.load()
         ImageOps.exif_transpose(opened, in_place=True)

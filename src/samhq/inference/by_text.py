@@ -90,8 +90,8 @@ def check_alone(*others: Any) -> None:
     """
     if any(value is not None for value in others):
         raise PromptError(
-            "Expected class names (text=) or examples (like=) alone, got points, boxes, masks, prompts or multimask "
-            "too. Detections are boxes, with one mask each; give prompts=[Prompt(box=..., label=...)] to mix."
+            "Expected class names (text=), examples (like=) or a detector alone, got points, boxes, masks, prompts or "
+            "multimask too. Detections are boxes, with one mask each; give prompts=[Prompt(box=..., label=...)] to mix."
         )
 
 

@@ -156,6 +156,7 @@ class Segmenter(NotCallable):
         In place of prompts, `text` gives class names: ["cup", "red car"], "cup, red car", or phrases by class, {"cup":
         ["cup", "mug"]}; `like` is an `Example`, or several. The detector finds boxes, and each mask has a label and the
         detector's score. `detector` is a value that `samhq.load_detector` takes, by default "grounding-dino-tiny".
+        A file of boxes alone, without `text` and `like`, means all its classes.
         `threshold` is the lowest score to keep, also by class (default: the detector's own). If two boxes of a class
         have an IoU above `nms`, the one with the better score stays. At most `max_detections` are kept. If nothing is
         found, the result has no masks.
@@ -169,7 +170,7 @@ class Segmenter(NotCallable):
             CheckpointError, MissingExtraError: the detector cannot be loaded.
         """
         refuse_unknown(unknown, _ARGUMENTS)
-        if text is not None or like is not None:
+        if text is not None or like is not None or detector is not None:
             check_alone(points, labels, box, boxes, mask, prompts, multimask)
             search = Search.of(
                 text,

@@ -125,7 +125,7 @@ class OnnxSegmenter(NotCallable):
             CheckpointError, MissingExtraError: the detector cannot be loaded.
         """
         refuse_unknown(unknown, _ARGUMENTS)
-        if text is not None or like is not None:
+        if text is not None or like is not None or detector is not None:
             check_alone(points, labels, box, boxes, mask, prompts, multimask)
             rules = {"threshold": threshold, "nms": nms, "max_detections": max_detections}
             search = Search.of(text, like=like, detector=detector, **rules)  # type: ignore[arg-type]

@@ -19,6 +19,7 @@ from samhq.masks import rle
 from samhq.results.detections import Detections
 from samhq.storage.documents import read_json, read_text
 from samhq.storage.schema import BOX, ID, NUMBER, TEXT, WORDS, Either, Fields, Items, shown
+from samhq.text.classes import Classes, plain_phrase
 
 _WANTED = (
     'COCO\'s data set {"images": [...], "categories": [...], "annotations": [...]} with bbox and score, or a list of '
@@ -51,7 +52,8 @@ class BoxFile:
     """Boxes by the pictures' names in the file.
 
     `fractions`: coordinates are shares of a picture's width and height, as in YOLO's files. `complete`: the file lists
-    all its pictures, also those without boxes, so that any other picture is an error.
+    all its pictures, also those without boxes, so that any other picture is an error. `names`: the class names that it
+    lists, also those without boxes; a list of results has none.
     """
 
     path: Path
@@ -59,6 +61,23 @@ class BoxFile:
     fractions: bool = False
     complete: bool = False
     threshold: float = 0.25  #: Default threshold of scores.
+    names: tuple[str, ...] = ()
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of all classes: those that the file lists, or those of its boxes."""
+        return self.names or tuple(dict.fromkeys(row.label for rows in self.rows.values() for row in rows))
+
+    def check_classes(self, classes: Classes) -> None:
+        """Refuses a class of which the file lists no phrase.
+
+        Raises:
+            PromptError: there is one.
+        """
+        listed = {plain_phrase(name) for name in self.names}
+        for name, phrases in classes.by_name.items() if listed else ():
+            if listed.isdisjoint(map(plain_phrase, phrases)):
+                raise PromptError(f"Expected classes of {self.path}, got {name!r}. {did_you_mean(name, self.names)}")
 
     def boxes_of(self, picture: str | PurePath, size_hw: tuple[int, int]) -> Detections:
         """All boxes of a picture, found by its path or the end of its path, its stem, or its name alone.
@@ -141,7 +160,7 @@ def _coco_dataset(path: Path, content: Mapping[str, Any]) -> BoxFile:
             if record[key] not in known:
                 raise PromptError(f"Expected a {key} that {path} lists, got {shown(record[key])}. Check the file.")
         rows[files[record["image_id"]]].append(_coco_row(record, names[record["category_id"]]))
-    return BoxFile(path, rows, complete=True)
+    return BoxFile(path, rows, complete=True, names=tuple(dict.fromkeys(names.values())))
 
 
 def _coco_results(path: Path, content: Sequence[Mapping[str, Any]]) -> BoxFile:
@@ -165,7 +184,7 @@ def _coco_row(record: Mapping[str, Any], label: str) -> BoxRow:
 def _read_yolo(folder: Path) -> BoxFile:
     names = _yolo_names(folder)
     rows = {text.stem: [_yolo_row(text, line, names) for line in _lines(text)] for text in _texts(folder)}
-    return BoxFile(folder, rows, fractions=True)
+    return BoxFile(folder, rows, fractions=True, names=tuple(names))
 
 
 def _texts(folder: Path) -> list[Path]:

@@ -5,21 +5,24 @@ Gives boxes and prompts; other modules make masks of them.
 
 from __future__ import annotations
 
+import os
+import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from samhq.errors import ConfigError, PromptError
+from samhq.errors import ConfigError, PromptError, SamHQWarning
 from samhq.image.boxes import as_boxes
 from samhq.image.read import read_image
 from samhq.results.detections import THRESHOLD, Detections, Selection
 from samhq.results.prompt import Prompt
 from samhq.shapes import UInt8
 from samhq.storage import digest
-from samhq.text.boxfile import BoxFile
+from samhq.text.boxfile import BoxFile, is_box_file
 from samhq.text.classes import Classes, as_classes
 from samhq.text.detector import Detector, as_detections, detect_classes
 from samhq.text.load import load_detector
@@ -53,7 +56,8 @@ class Search:
     ) -> Search:
         """A search for `text`, which `as_classes` reads, or for objects `like` one or several examples.
 
-        `detector` is a value that `load_detector` takes; for examples the default is OWLv2. `threshold` is a score, or
+        `detector` is a value that `load_detector` takes; for examples the default is OWLv2. A file of boxes alone means
+        all its classes. `threshold` is a score, or
         scores by class, and `thresholds` has other scores for some classes; by default the detector's own.
 
         Raises:
@@ -61,8 +65,11 @@ class Search:
             ConfigError, CheckpointError, MissingExtraError: as `load_detector`; a number out of range; examples for a
                 detector that takes none.
         """
-        if (text is None) == (like is None):
-            raise PromptError("Expected class names (text=) or examples (like=), got both or none. Give one of them.")
+        if text is not None and like is not None:
+            raise PromptError("Expected class names (text=) or examples (like=), got both. Give one of them.")
+        if text is None and like is None:
+            detector = _file_of_boxes(detector)
+            text = _all_classes(detector)
         classes = None if text is None else as_classes(text)
         loaded = load_detector(default_detector(detector, like), device=device)
         examples = () if like is None else tuple(like) if isinstance(like, Sequence) else (like,)
@@ -85,9 +92,11 @@ class Search:
         Raises:
             ImageError, PromptError: a class that the detector cannot read, or an example that cannot be used.
         """
-        checked = getattr(self.detector, "check_classes", None)
-        if checked is not None and self.classes is not None:
-            checked(self.classes.phrases)
+        if isinstance(self.detector, BoxFile):
+            if self.classes is not None:
+                self.detector.check_classes(self.classes)
+        elif self.classes is not None and hasattr(self.detector, "check_classes"):
+            self.detector.check_classes(self.classes.phrases)
         for example in self.examples:
             example_identity(example)
 
@@ -143,11 +152,28 @@ class Search:
         return detections.renamed(self.classes.owners, self.classes.names)
 
     def prompts(self, found: Detections) -> list[Prompt]:
-        """A prompt for every detection to keep, best score first: its box, and its mask if it has one."""
+        """A prompt for every detection to keep, best score first: its box, and its mask if it has one.
+
+        Warns:
+            SamHQWarning: more boxes than `max_detections` pass the other rules.
+        """
         kept = self.selection.apply(found)
+        self._report_dropped(found, len(kept))
         masks: list[Any] = [None] * len(kept) if kept.masks is None else list(kept.masks)
         rows = zip(kept.boxes, masks, kept.labels, kept.scores.tolist(), strict=True)
         return [Prompt(box=box, mask=mask, label=label, score=score) for box, mask, label, score in rows]
+
+    def _report_dropped(self, found: Detections, kept: int) -> None:
+        if self.selection.max_detections != kept:
+            return
+        passed = len(replace(self.selection, max_detections=None).apply(found))
+        if passed > kept:
+            warnings.warn(
+                f"Expected at most max_detections={kept} boxes in a picture, got {passed} boxes; the {kept} with the "
+                f"best scores are used. For all of them give max_detections={passed}, or --max-detections {passed}.",
+                SamHQWarning,
+                stacklevel=2,
+            )
 
     def rejected(self, found: Detections) -> str:
         """The rejected detection closest to its threshold, for a message."""
@@ -161,6 +187,25 @@ def default_detector(detector: Any, like: Any) -> Any:
     (None, 'owlv2-base', 'folder')
     """
     return FOR_EXAMPLES if detector is None and like is not None else detector
+
+
+def _file_of_boxes(detector: Any) -> BoxFile:
+    """The file of boxes that a detector is.
+
+    Raises:
+        PromptError: it is none.
+    """
+    path = isinstance(detector, str | os.PathLike) and is_box_file(Path(detector))
+    boxes = load_detector(detector) if path else detector
+    if isinstance(boxes, BoxFile):
+        return boxes
+    raise PromptError(
+        "Expected class names (text=), examples (like=) or a file of boxes (detector=), got none of them. Give one."
+    )
+
+
+def _all_classes(boxes: BoxFile) -> Classes:
+    return as_classes({name: [name] for name in boxes.classes}) if boxes.classes else Classes((), (), ())
 
 
 def example_identity(example: Any) -> dict[str, Any]:
