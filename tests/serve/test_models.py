@@ -11,6 +11,7 @@ from tests.serve.served import CLICK, Client, folder_of, opened
 from samhq.errors import CheckpointError
 from samhq.inference.segment import Segmenter
 from samhq.serve.models import STARTED
+from samhq.serve.session import Session
 
 
 def trained(client: Client, name: str, file: str = "last.safetensors") -> Path:
@@ -39,6 +40,54 @@ def test_trained_models_are_listed_and_labelled_with(tmp_path: Path) -> None:
         assert not session.inference.is_encoded(1), "the new model has not seen the picture"
         assert client.do(1, "commit", draft=CLICK)["upsert"]
         assert client.ask("PUT", "/model", {"id": STARTED})["hq"] is True
+
+
+def plain(path: Path) -> Segmenter:
+    return Segmenter(tiny.shared(tiny.PLAIN))
+
+
+def current(session: Session) -> str:
+    """The name of the model that labels pictures, once it is loaded."""
+    with Client(session) as client:
+        client.ask("POST", "/images/1/mask", CLICK)
+        (row,) = [row for row in client.ask("GET", "/models")["models"] if row["current"]]
+        assert client.ask("GET", "/info")["model"]["name"] in (row["name"], "tiny_hq")
+        assert client.ask("GET", "/info")["model"]["hq"] is (row["name"] != "cups")
+        return str(row["name"])
+
+
+def test_a_new_server_labels_with_the_model_chosen_last(tmp_path: Path) -> None:
+    folder_of(tmp_path)
+    with Client(opened(tmp_path, load_file=plain, model_name="big")) as client:
+        trained(client, "cups")
+        client.ask("PUT", "/model", {"id": "run:cups"})
+        client.ask("PUT", "/settings", {})
+    again = opened(tmp_path, load_file=plain, model_name="big")
+    assert again.about_model()["name"] == "cups", "while it is loaded, too"
+    assert current(again) == "cups"
+    assert current(opened(tmp_path, load_file=plain, model_name="other")) == "other", "given on the command line"
+    with Client(opened(tmp_path, load_file=plain, model_name="big")) as client:
+        client.ask("PUT", "/model", {"id": STARTED})
+    assert current(opened(tmp_path, load_file=plain, model_name="big")) == "big"
+
+
+@pytest.mark.parametrize("damage", ["gone", "broken"])
+def test_without_the_model_chosen_last_a_server_begins_with_its_own(
+    tmp_path: Path, damage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(path: Path) -> Segmenter:
+        raise CheckpointError(f"Expected weights, got {path}. Train again.")
+
+    folder_of(tmp_path)
+    with Client(opened(tmp_path, load_file=plain)) as client:
+        path = trained(client, "cups")
+        client.ask("PUT", "/model", {"id": "run:cups"})
+    if damage == "gone":
+        path.unlink()
+    assert current(opened(tmp_path, load_file=broken)) == "starter"
+    said = capsys.readouterr().err
+    assert "cups" in said
+    assert "starter" in said
 
 
 @pytest.mark.parametrize("name", ["run:no", "run:../training/cups", "no", ""])

@@ -21,6 +21,19 @@ def test_a_new_file_is_durable_and_versioned(tmp_path: Path) -> None:
     connect(tmp_path / "new" / "a.samhq").close()
 
 
+def test_an_older_file_is_brought_up_to_date(tmp_path: Path) -> None:
+    connect(tmp_path / "a.samhq").close()
+    with sqlite3.connect(tmp_path / "a.samhq") as database:
+        database.execute("ALTER TABLE project DROP COLUMN chosen_model")
+        database.execute("INSERT INTO project (id, name, created) VALUES (1, 'mine', 'then')")
+        database.execute("PRAGMA user_version = 1")
+    for _ in range(2):
+        database = connect(tmp_path / "a.samhq")
+        assert [*database.execute("SELECT name, chosen_model FROM project").fetchone()] == ["mine", None]
+        assert database.execute("PRAGMA user_version").fetchone()[0] == VERSION
+        database.close()
+
+
 def test_a_newer_file_is_refused(tmp_path: Path) -> None:
     connect(tmp_path / "a.samhq").close()
     with sqlite3.connect(tmp_path / "a.samhq") as database:

@@ -5,16 +5,20 @@ Knows nothing about requests.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from samhq.errors import SamHQError
 from samhq.inference.segment import Segmenter, load
+from samhq.progress import print_line
 from samhq.serve.faults import nothing
 from samhq.serve.inference import Inference
 from samhq.serve.learning import weights_of
+from samhq.serve.project import Project
 
 STARTED = "started"  #: The id of the model that the server was started with.
 _RUN = "run:"  #: The ids of models of training runs begin with this; the name of the run's folder follows.
@@ -24,10 +28,11 @@ _RUN = "run:"  #: The ids of models of training runs begin with this; the name o
 class Models:
     """The models of a server. `folder` holds one folder for each training run; `started` is the first model's name.
 
-    `load_first` and `load_file` load the first model and the file of a trained one.
+    `load_first` and `load_file` load the first model and the file of a trained one. The choice is stored in `project`.
     """
 
     inference: Inference
+    project: Project
     folder: Path
     started: str | None
     load_first: Callable[[], Segmenter]
@@ -65,9 +70,26 @@ class Models:
         def load() -> Segmenter:
             segmenter = self.load_first() if model_id == STARTED else self.load_file(trained[model_id])
             self.chosen = model_id
+            self.project.choose_model(model_id, self.started)
             return segmenter
 
         return self.inference.replace_model(load)
+
+    def load(self) -> Segmenter:
+        """The model that was chosen last, or the first model if there was none or it cannot be loaded.
+
+        Raises:
+            SamHQError, OSError: the first model cannot be loaded.
+        """
+        if self.chosen != STARTED:
+            try:
+                return self.load_file(self._trained()[self.chosen])
+            except (KeyError, SamHQError, OSError) as error:
+                reason = "its weights are gone" if isinstance(error, KeyError) else error
+                first = self.started or "starter"
+                print_line(f"samhq: {self.name}, chosen last, is not loaded: {reason}; now {first}", stream=sys.stderr)
+                self.chosen = STARTED
+        return self.load_first()
 
     def _trained(self) -> dict[str, Path]:
         """The weights of the training runs by id, the oldest first."""

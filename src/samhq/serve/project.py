@@ -74,6 +74,18 @@ class Project:
         with self.transaction() as database:
             database.execute("UPDATE project SET settings = ?", (json.dumps(values),))
 
+    def chosen_model(self, started: str | None) -> str | None:
+        """The id of the model that was chosen last, if by a server that was started with the same model."""
+        stored = self.rows("SELECT chosen_model FROM project")[0]["chosen_model"]
+        known = None if stored is None else json.loads(stored)
+        return known["id"] if known and known["started"] == started else None
+
+    def choose_model(self, model_id: str, started: str | None) -> None:
+        """Stores the model that was chosen, and the one that the server was started with."""
+        with self.transaction() as database:
+            stored = json.dumps({"id": model_id, "started": started})
+            database.execute("UPDATE project SET chosen_model = ?", (stored,))
+
     # ---- classes
 
     def classes(self) -> list[dict[str, Any]]:

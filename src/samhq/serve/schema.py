@@ -7,13 +7,13 @@ from pathlib import Path
 
 from samhq.errors import ConfigError
 
-VERSION = 1  #: Version of the tables, in SQLite's `user_version`.
+VERSION = 2  #: Version of the tables, in SQLite's `user_version`.
 BUSY_SECONDS = 5.0
 
 _TABLES = """
 CREATE TABLE project (
     id INTEGER PRIMARY KEY CHECK (id = 1), name TEXT NOT NULL, created TEXT NOT NULL,
-    settings TEXT NOT NULL DEFAULT '{}'
+    settings TEXT NOT NULL DEFAULT '{}', chosen_model TEXT
 );
 CREATE TABLE class (
     id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, folded TEXT NOT NULL UNIQUE, colour TEXT NOT NULL,
@@ -49,6 +49,10 @@ CREATE TABLE export (
 """
 
 
+#: What made version 2 of version 1, and so on.
+_CHANGES = ("ALTER TABLE project ADD COLUMN chosen_model TEXT;\n",)
+
+
 def connect(path: Path) -> sqlite3.Connection:
     """A connection to a project file, which is created if it does not exist; every statement is its own transaction.
 
@@ -79,9 +83,8 @@ def _bring_up_to_date(database: sqlite3.Connection, path: Path) -> None:
         database.close()
         what = f"one of version {version}, which a newer samhq wrote" if version else "another program's database"
         raise ConfigError(f"Expected a project file of samhq serve, got {what}: {path}. Name another with --project.")
-    if version == 0:
-        for statement in _TABLES.split(";\n"):
-            if statement.strip():
-                database.execute(statement)
-        database.execute(f"PRAGMA user_version = {VERSION}")
+    for statement in (_TABLES if version == 0 else "".join(_CHANGES[version - 1 :])).split(";\n"):
+        if statement.strip():
+            database.execute(statement)
+    database.execute(f"PRAGMA user_version = {VERSION}")
     database.execute("COMMIT")

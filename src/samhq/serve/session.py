@@ -17,7 +17,7 @@ from samhq.serve.guard import Rules
 from samhq.serve.inference import Inference
 from samhq.serve.jobs import Jobs
 from samhq.serve.learning import LearningRuns
-from samhq.serve.models import Models
+from samhq.serve.models import STARTED, Models
 from samhq.serve.pictures import PictureStore
 from samhq.serve.places import Root
 from samhq.serve.project import Project
@@ -60,7 +60,8 @@ class Session:
     ) -> Session:
         """The session of a project file, with the pictures of a folder.
 
-        `load` gives the model, which is called `model_name`; `load_file` gives one that was trained on the page.
+        `load` gives the model, which is called `model_name`; `load_file` gives one that was trained on the page. The
+        session begins with the model that was chosen last by a session with the same `model_name`.
 
         Raises:
             ConfigError: no such folder, a file that is no project, or a project that another session has open.
@@ -75,7 +76,9 @@ class Session:
             pictures.add_folder()
             inference = Inference(load, pictures, EmbeddingCache(files / "embeddings"))
             jobs = Jobs(inference, pictures, detector)
-            models = Models(inference, files / "training", model_name, load, load_file)
+            chosen = opened.chosen_model(model_name) or STARTED
+            models = Models(inference, opened, files / "training", model_name, load, load_file, chosen)
+            inference.load = models.load
             return cls(opened, pictures, inference, jobs, files, rules, models, _open=stack.pop_all())
 
     def start(self) -> None:
@@ -104,7 +107,8 @@ class Session:
         if segmenter is None:
             error = None if failed is None else str(failed)
             unknown = dict.fromkeys(("hq", "side", "refines_boxes"))
-            return {"name": self.models.started or "starter", "ready": False, "error": error} | unknown
+            name = self.models.name or self.models.started or "starter"
+            return {"name": name, "ready": False, "error": error} | unknown
         return {
             "name": self.models.name or segmenter.name,
             "ready": True,
