@@ -67,7 +67,7 @@ def overlay(
     alpha = real_number("alpha", alpha, 0, 1)
     canvas, width = image.copy(), line_width(image.shape[:2])
     frames = boxes_from_masks(stack)
-    for index in np.argsort(-stack.sum(axis=(1, 2)), kind="stable"):
+    for index in np.argsort([-np.count_nonzero(mask) for mask in stack], kind="stable"):
         number = int(index) if numbers is None else numbers[index]
         _tint(canvas, stack[index], frames[index], colour(number), alpha, width)
     if boxes is not None:

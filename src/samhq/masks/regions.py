@@ -42,7 +42,7 @@ class Piece:
         """
         mask = one_mask(mask)
         x0, y0, x1, y1 = (int(n) for n in boxes_from_masks(mask))
-        area = int(mask.sum())
+        area = int(np.count_nonzero(mask))
         tight = Window(x0, y0, x1 + 1, y1 + 1) if area else Window(0, 0, 0, 0)
         return cls(tight.shift(x, y), np.packbits(mask[tight.slices()], axis=1), area)
 

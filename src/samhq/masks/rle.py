@@ -143,12 +143,16 @@ def _bool_masks(mask: Any) -> np.ndarray:
 def _by_columns(pixels: UInt8[np.ndarray, "H W"]) -> UInt8[np.ndarray, "H W"]:
     """The same pixels, each column in one piece in memory.
 
-    Some rows at a time, so that what is read and written stays in the cache: eight times as fast as
-    `numpy.asfortranarray` on 12 megapixels.
+    Only the box of the mask is copied, some rows at a time, so that what is read and written stays in the cache: eight
+    times as fast as `numpy.asfortranarray` on 12 megapixels.
     """
-    columns = np.empty(pixels.shape[::-1], pixels.dtype)
-    for start in range(0, len(pixels), _ROWS):
-        columns[:, start : start + _ROWS] = pixels[start : start + _ROWS].T
+    columns = np.zeros(pixels.shape[::-1], pixels.dtype)
+    across, down = (np.flatnonzero(pixels.any(axis=axis)) for axis in (0, 1))
+    if across.size:
+        box = slice(across[0], across[-1] + 1)
+        for start in range(down[0], down[-1] + 1, _ROWS):
+            rows = slice(start, min(start + _ROWS, down[-1] + 1))
+            columns[box, rows] = pixels[rows, box].T
     return columns.T
 
 

@@ -120,7 +120,7 @@ class Segmentation:
     @property
     def areas(self) -> np.ndarray:
         """The number of pixels of every prompt's best mask, int64 [P]."""
-        return self.masks.sum(axis=(1, 2))
+        return np.array([np.count_nonzero(mask) for mask in self.masks], np.int64)
 
     @property
     def logits(self) -> np.ndarray:
@@ -176,7 +176,7 @@ class Segmentation:
             "label": said.label,
             "detector_score": None if said.score is None else float(said.score),
             "score": float(self.candidate_scores[prompt, candidate]),
-            "area": int(mask.sum()),
+            "area": int(np.count_nonzero(mask)),
             **box_columns(boxes_from_masks(mask[None])[0]),
         }
 
@@ -194,13 +194,13 @@ class Segmentation:
 
     def _annotation(self, prompt: int, candidate: int) -> dict[str, Any]:
         mask = self.candidates[prompt, candidate]
-        box = boxes_from_masks(mask[None])[0]
-        size = (box[2:] - box[:2] + 1) if mask.any() else np.zeros(2)
+        box, area = boxes_from_masks(mask[None])[0], int(np.count_nonzero(mask))
+        size = (box[2:] - box[:2] + 1) if area else np.zeros(2)
         return {
             "prompt": prompt,
             "candidate": candidate,
             "segmentation": rle.encode(mask),
-            "area": int(mask.sum()),
+            "area": area,
             "bbox": [int(value) for value in (*box[:2], *size)],
             "predicted_iou": float(self.candidate_scores[prompt, candidate]),
             **class_record(self.prompts[prompt]),
