@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from samhq.device import as_device, as_dtype
+from samhq.device import as_device, as_dtype, to_device
 from samhq.errors import ConfigError
 
 
@@ -69,3 +69,38 @@ def test_a_device_that_is_not_here_takes_one_line(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(ConfigError, match="'aten::empty'") as caught:
         as_device("mps")
     assert len(str(caught.value)) < 250
+
+
+def test_a_tensor_on_its_device_is_not_copied() -> None:
+    tensor = torch.arange(3.0)
+    assert to_device(tensor, torch.device("cpu")) is tensor
+    assert to_device(tensor, torch.device("meta")).device == torch.device("meta")
+
+
+def test_only_the_way_from_the_cpu_to_cuda_is_through_pinned_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[Any] = []
+
+    def pinned(tensor: torch.Tensor) -> torch.Tensor:
+        calls.append("pinned")
+        return tensor
+
+    def to(tensor: torch.Tensor, device: torch.device, **how: Any) -> torch.Tensor:
+        calls.append((device.type, how))
+        return tensor
+
+    monkeypatch.setattr(torch.Tensor, "pin_memory", pinned)
+    monkeypatch.setattr(torch.Tensor, "to", to)
+    tensor, elsewhere = torch.zeros(2), torch.zeros(2, device="meta")
+    to_device(tensor, torch.device("cuda", 1))
+    assert calls == ["pinned", ("cuda", {"non_blocking": True})]
+    calls.clear()
+    to_device(tensor, torch.device("mps"))
+    to_device(elsewhere, torch.device("cuda"))
+    assert calls == [("mps", {}), ("cuda", {})]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_cuda_gets_the_whole_tensor_although_the_source_is_gone() -> None:
+    values = torch.randn(64, 3, 256, 256)
+    sent = [to_device(part + 0, torch.device("cuda")) for part in values]
+    assert torch.equal(torch.stack(sent).cpu(), values)

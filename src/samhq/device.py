@@ -57,6 +57,16 @@ def multiplies_bfloat16_faster(device: torch.device) -> bool:
     return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
+def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """The tensor on the device. From the CPU to CUDA it goes through pinned memory, without waiting for the copy.
+
+    Work that is given to the device afterwards sees the whole tensor. Other devices get it as `Tensor.to` gives it.
+    """
+    if tensor.device.type == "cpu" and device.type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
+
+
 def autocasts(device: torch.device) -> bool:
     """Whether `torch.autocast` is on for this device's type."""
     return torch.amp.is_autocast_available(device.type) and torch.is_autocast_enabled(device.type)

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from jaxtyping import UInt8
 
+from samhq.device import to_device
 from samhq.image.crops import Crop, crop_boxes
 from samhq.image.frame import Frame
 from samhq.image.transform import to_pixels
@@ -101,7 +102,7 @@ class _Crop:
         if embedding is None:
             normalisation = model.config.encoder.normalisation
             pixels, _ = to_pixels(image[y0:y1, x0:x1], side, normalisation, squashed=frame.squashed)
-            embedding = model.encode(pixels.to(model.device))
+            embedding = model.encode(to_device(pixels, model.device))
         enlarger = Enlarger(frame, 4 * model.config.grid, model.device)
         drafts = Drafts(frame, crop, config) if config.draft_first else None
         return cls(crop, number, (image.shape[0], image.shape[1]), frame, model.prepared(embedding), enlarger, drafts)

@@ -11,6 +11,7 @@ from dataclasses import replace
 import torch
 
 from samhq.config import HQMode
+from samhq.device import to_device
 from samhq.image.sources import PictureSource
 from samhq.image.transform import to_pixels
 from samhq.inference.prompts import flatten
@@ -84,7 +85,7 @@ def segment_native(
     flat = flatten(prompt_list, frame).to(model.device)
     objects = []
     with torch.inference_mode():
-        embedding = model.encode(pixels.to(model.device))
+        embedding = model.encode(to_device(pixels, model.device))
         policies = candidates_for(prompt_list, multimask, segmenter.defaults.click_mask)
         for number, (prompt, policy) in enumerate(zip(prompt_list, policies, strict=True)):
             one = flat[number : number + 1]

@@ -20,6 +20,7 @@ from PIL import Image
 from torch import Tensor
 
 from samhq.config import MASK_THRESHOLD, SURE_LOGIT, HQMode
+from samhq.device import to_device
 from samhq.image.boxes import as_boxes, as_points, boxes_from_masks
 from samhq.image.frame import Frame
 from samhq.image.sources import ArraySource, PictureSource
@@ -184,7 +185,7 @@ class Looker:
         config = model.config
         pixels, frame = to_pixels(picture, self.side, config.encoder.normalisation, squashed=config.second)
         prompts = flatten([_seen_in(window, prompt, coarse, first, frame)], frame).to(model.device)
-        embedding = model.encode(pixels.to(model.device))
+        embedding = model.encode(to_device(pixels, model.device))
         low = model.decode(embedding, prompts, candidates="single", hq=model.hq_mode(self.hq))
         mask = frame.masks_to_image(low.logits)[0, 0].cpu().numpy()
         if first is not None and int((mask & first).sum()) <= _AGREE * int((mask | first).sum()):

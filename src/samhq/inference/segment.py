@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from samhq.config import Candidates, Defaults, HQMode
-from samhq.device import as_device, as_dtype
+from samhq.device import as_device, as_dtype, to_device
 from samhq.errors import ConfigError, PromptError, naming
 from samhq.image.frame import Frame
 from samhq.image.inputs import BoxesInput, BoxInput, LabelsInput, MaskInput, PictureInput, PointsInput, TextInput
@@ -98,7 +98,7 @@ class Segmenter(NotCallable):
         picture = _own_pixels(image)
         config = self.model.config
         pixels, frame = to_pixels(picture, config.side, config.encoder.normalisation, squashed=config.second)
-        embedding = self.model.prepared(self.model.encode(pixels.to(self.model.device)))
+        embedding = self.model.prepared(self.model.encode(to_device(pixels, self.model.device)))
         return EncodedImage(picture, embedding, frame, self.name, file_name_of(image))
 
     @torch.inference_mode()
@@ -116,7 +116,7 @@ class Segmenter(NotCallable):
                 inputs.append((picture, *square))
         if not inputs:
             return []
-        embedding = self.model.encode(torch.cat([pixels for _, pixels, _ in inputs]).to(self.model.device))
+        embedding = self.model.encode(to_device(torch.cat([pixels for _, pixels, _ in inputs]), self.model.device))
         return [
             EncodedImage(picture, self.model.prepared(embedding[i : i + 1]), frame, self.name, file_name_of(image))
             for i, (image, (picture, _, frame)) in enumerate(zip(images, inputs, strict=True))

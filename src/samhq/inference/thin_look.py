@@ -16,6 +16,7 @@ from jaxtyping import Bool
 from PIL import Image
 
 from samhq.config import HQMode
+from samhq.device import to_device
 from samhq.image.boxes import boxes_from_masks
 from samhq.image.sources import PictureSource
 from samhq.image.transform import to_pixels
@@ -109,6 +110,6 @@ def _looked(
     pixels, frame = to_pixels(picture, config.side, config.encoder.normalisation, squashed=config.second)
     box = boxes_from_masks(known) + np.array([-_DOUBT, -_DOUBT, 1 + _DOUBT, 1 + _DOUBT])
     prompt = Prompt(box=box.clip(0, [*known.shape[::-1]] * 2), mask=known)
-    embedding = model.encode(pixels.to(model.device))
+    embedding = model.encode(to_device(pixels, model.device))
     low = model.decode(embedding, flatten([prompt], frame).to(model.device), candidates="single", hq=model.hq_mode(hq))
     return frame.masks_to_image(low.logits)[0, 0].cpu().numpy(), float(low.iou[0, 0])
