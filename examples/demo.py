@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import textwrap
 import time
 from pathlib import Path
 
@@ -19,15 +20,24 @@ import samhq
 # PyTorch's idle threads sleep, so that other programs do not slow this one down; the samhq command does the same.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+#: The middles of the 24 coins, (x, y).
+COINS = [
+    *([44, 54], [100, 56], [155, 51], [216, 51], [276, 53], [335, 44]),
+    *([46, 124], [103, 126], [153, 127], [206, 124], [270, 119], [336, 125]),
+    *([44, 198], [102, 196], [154, 198], [213, 193], [274, 194], [347, 187]),
+    *([46, 260], [114, 266], [172, 262], [244, 264], [301, 264], [359, 268]),
+]
 #: For each photograph what is asked, with a name for the printed lines.
 OBJECTS = {
-    "coffee": {"cup": samhq.Prompt(box=[172, 17, 410, 209]), "spoon": samhq.Prompt(points=[[365, 285]])},
-    "chelsea": {"cat": samhq.Prompt(points=[[230, 180]])},
-    "coins": {
-        "coin 1": samhq.Prompt(box=[20, 33, 66, 75]),
-        "coin 2": samhq.Prompt(box=[76, 36, 118, 78]),
-        "coin 3": samhq.Prompt(box=[131, 29, 180, 74]),
-        "coin 4": samhq.Prompt(box=[20, 100, 66, 145]),
+    "astronaut": {
+        "head": samhq.Prompt(box=[150, 10, 300, 200]),
+        "badge": samhq.Prompt(box=[130, 340, 215, 425]),
+        "helmet": samhq.Prompt(points=[[390, 430], [330, 470]]),
+    },
+    "coins": {f"coin {number}": samhq.Prompt(points=[middle]) for number, middle in enumerate(COINS, start=1)},
+    "coffee": {
+        "cup": samhq.Prompt(points=[[285, 150], [240, 60]]),
+        "spoon": samhq.Prompt(box=[326, 200, 407, 326]),
     },
 }
 
@@ -52,7 +62,7 @@ def main() -> None:
         result.save(output, name, cutouts=True)
         overlays.append(result.overlay())
         scores = ", ".join(f"{label} {score:.2f}" for label, score in zip(objects, result.scores, strict=True))
-        print(f"{name}: {seconds:.2f} s, predicted IoU: {scores}")
+        print(f"{name}: {seconds:.2f} s, predicted IoU: {textwrap.shorten(scores, 80, placeholder=' ...')}")
     Image.fromarray(side_by_side(overlays)).save(output / "overview.jpg", quality=92)
     print(f"wrote masks, cut-outs and records to {output}/ - open {output / 'overview.jpg'}")
 
