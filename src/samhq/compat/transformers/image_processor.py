@@ -17,7 +17,7 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Int64, Shaped
 from PIL import Image
 from torch import Tensor
 
@@ -102,7 +102,7 @@ class SamImageProcessor(WholeImageSteps):
             ConfigError, CheckpointError: nothing is there, or settings that the models cannot work with.
         """
         settings = {name: value for name, value in changes.items() if name not in OPTIONS}
-        return cls(**_settings(locate(source)))._changed(settings)
+        return cls(**saved_settings(locate(source)))._changed(settings)
 
     def save_pretrained(self, folder: str | os.PathLike[str], processor_class: str | None = None) -> None:
         """Writes `preprocessor_config.json` into a folder, for transformers too.
@@ -264,10 +264,20 @@ def _pixels(image: np.ndarray, side: int, square: int) -> Float[np.ndarray, "3 S
     return normalise_and_pad(resized[None], square)[0].numpy()
 
 
-def _label(source: Any, frame: Frame, side: int, square: int) -> Int64[np.ndarray, "G G"]:
+def label_values(source: Any) -> Shaped[np.ndarray, "H W"]:
+    """The numbers of a segmentation map.
+
+    Raises:
+        ImageError: no map of whole numbers.
+    """
     values = np.squeeze(as_array(np.asarray(source) if isinstance(source, Image.Image) else source))
     if values.ndim != 2 or not values.size or (values.dtype.kind == "f" and (values != values.round()).any()):
         raise ImageError(f"Expected a segmentation map of whole numbers [height, width], got {describe(source)}.")
+    return values
+
+
+def _label(source: Any, frame: Frame, side: int, square: int) -> Int64[np.ndarray, "G G"]:
+    values = label_values(source)
     if Frame.fit(values.shape, frame.side).resized_hw != frame.resized_hw:
         raise ImageError(
             f"Expected a segmentation map of its image's size {list(frame.original_hw)} (height, width), or drawn of "
@@ -315,8 +325,12 @@ def _logits(value: Any) -> Float[Tensor, "P K G G"]:
     return logits
 
 
-def _settings(path: Path) -> dict[str, Any]:
-    """The settings in a folder's files, else those that suit its weights."""
+def saved_settings(path: Path) -> dict[str, Any]:
+    """The settings of an image processor in a folder's files, else those that suit its weights.
+
+    Raises:
+        ConfigError, CheckpointError: a file that cannot be read; neither settings nor weights.
+    """
     for name in ("preprocessor_config.json", "processor_config.json"):
         if (path / name).is_file():
             values = read_object(path / name)

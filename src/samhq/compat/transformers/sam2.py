@@ -8,26 +8,30 @@ Source: modeling_sam2.py and processing_sam2.py of transformers 5.23 (arguments 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
+from PIL import Image
 from torch import Tensor, nn
 
-from samhq.checkpoint.load import load_model, load_state
+from samhq.checkpoint.files import write_object
+from samhq.checkpoint.hf_config import processor_to_transformers
+from samhq.checkpoint.load import load_model, locate
 from samhq.checkpoint.save import save_model
 from samhq.compat.transformers import prompts as given
 from samhq.compat.transformers.configs_sam2 import Sam2Config
 from samhq.compat.transformers.features import BatchFeature
-from samhq.compat.transformers.image_processor import tensors
+from samhq.compat.transformers.image_processor import label_values, saved_settings, tensors
 from samhq.compat.transformers.nesting import nested_prompts, pad
 from samhq.compat.transformers.outputs import Output
 from samhq.compat.transformers.pretrained import Loading, refuse_keywords
 from samhq.compat.transformers.processors import to_model
-from samhq.config import MASK_THRESHOLD
+from samhq.config import MASK_THRESHOLD, SAM2_MODELS
 from samhq.errors import ConfigError, ImageError, PromptError, naming
 from samhq.image.frame import Frame
 from samhq.image.read import read_image
@@ -37,6 +41,7 @@ from samhq.model.prepared_pictures import PreparedPictures
 from samhq.model.sam import at_once
 from samhq.model.sam2.sam2 import Sam2
 from samhq.types import IGNORED, NOT_A_POINT, ImageEmbedding, Prompts
+from samhq.video.tracker import without_overlap
 
 Model = TypeVar("Model", bound="Sam2Model")
 Made = TypeVar("Made", bound="Sam2Processor")
@@ -159,7 +164,8 @@ class Sam2Model(nn.Module):
             PromptError: wrong shapes or counts, both or neither input.
             ConfigError: pixels of another size, or an argument that does not exist.
         """
-        unknown.pop("original_sizes", None)  # `model(**inputs)` passes it.
+        for name in ("original_sizes", "labels"):  # `model(**inputs)` passes them.
+            unknown.pop(name, None)
         refuse_keywords(unknown, None, _ARGUMENTS)
         embedding = self._embedding(pixel_values, image_embeddings)
         grid, images = self.sam.config.grid, len(embedding)
@@ -255,40 +261,58 @@ class Sam2Processor:
 
     @classmethod
     def from_pretrained(cls: type[Made], source: str | os.PathLike[str]) -> Made:
-        """The processor of the model in a folder, a file or a repository of the hub.
+        """The processor whose settings are in a folder or a repository of the hub; those of the model if it has none.
 
         Raises:
             ConfigError, CheckpointError: nothing is there, or no SAM 2.
         """
-        config = load_state(source)[1].config
-        if not config.second:
-            raise ConfigError(f"Expected a SAM 2, got {config.name} in {source}. Use SamProcessor for it.")
-        return cls(config.side)
+        size = saved_settings(locate(source)).get("size")
+        if not isinstance(size, Mapping) or "height" not in size:
+            raise ConfigError(
+                f"Expected the processor of a SAM 2 with a size of height and width, got {size!r:.60} in {source}. "
+                "Use SamProcessor for a SAM."
+            )
+        return cls(size["height"])
+
+    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
+        """Write `preprocessor_config.json` into a folder, for transformers too.
+
+        Raises:
+            CheckpointError: the place cannot be written.
+        """
+        settings = processor_to_transformers(SAM2_MODELS["sam2.1_hiera_tiny"].replace(side=self.target_size))
+        write_object(Path(folder) / "preprocessor_config.json", {**settings, "processor_class": type(self).__name__})
 
     def __call__(
         self,
-        images: Any,
-        segmentation_maps: None = None,
+        images: Any = None,
+        segmentation_maps: Any = None,
         input_points: Any = None,
         input_labels: Any = None,
         input_boxes: Any = None,
-        *,
+        original_sizes: Any = None,
         return_tensors: str | None = None,
     ) -> BatchFeature:
         """`pixel_values` [I,3,S,S] float32, `original_sizes` [I,2] as (H, W), and the prompts in model pixels.
 
-        Prompts and their padding are as in `SamHQProcessor`. Pictures are resized as floats, as the original does;
-        transformers first rounds them to whole levels.
+        Prompts and their padding are as in `SamHQProcessor`. With `original_sizes` in place of `images` only prompts
+        are prepared, for pictures whose embeddings are known. `segmentation_maps` [H,W] of whole numbers, one for each
+        picture, come back as `labels` [I,S/4,S/4] int64, scaled by nearest neighbours. Pictures are resized as floats,
+        as the original does; transformers first rounds them to whole levels.
 
         Raises:
-            PromptError: nesting, numbers of images, objects, points or labels that do not fit.
-            ImageError: what `read_image` refuses.
-            ConfigError: segmentation maps, which are for transformers' training.
+            PromptError: nesting, numbers of images, objects, points or labels that do not fit; neither pictures nor
+                sizes.
+            ImageError: what `read_image` refuses; maps that are none, or of another number.
         """
+        values, frames = self._known(original_sizes) if images is None else self._prepared(images)
         if segmentation_maps is not None:
-            raise ConfigError(
-                "Expected pictures and prompts, got segmentation_maps, which this processor does not take."
-            )
+            values["labels"] = self._labels(segmentation_maps, len(frames))
+        padded = pad(nested_prompts(input_points, input_labels, input_boxes, len(frames)), self.point_pad_value)
+        values |= to_model(padded, frames, self.point_pad_value)
+        return BatchFeature({name: tensors(list(value), return_tensors) for name, value in values.items()})
+
+    def _prepared(self, images: Any) -> tuple[dict[str, Any], list[Frame]]:
         several = list(images) if isinstance(images, (list, tuple)) or getattr(images, "ndim", 0) == 4 else [images]
         if not several:
             raise ImageError("Expected at least one image, got an empty list.")
@@ -297,29 +321,68 @@ class Sam2Processor:
             with naming("image", number, len(several)):
                 prepared.append(to_square(read_image(image), self.target_size, squashed=True))
         frames = [frame for _, frame in prepared]
-        values: dict[str, Any] = {
-            "pixel_values": [pixels[0] for pixels, _ in prepared],
-            "original_sizes": [frame.original_hw for frame in frames],
-        }
-        padded = pad(nested_prompts(input_points, input_labels, input_boxes, len(frames)), self.point_pad_value)
-        values |= to_model(padded, frames, self.point_pad_value)
-        return BatchFeature({name: tensors(list(value), return_tensors) for name, value in values.items()})
+        pixels = [square[0] for square, _ in prepared]
+        return {"pixel_values": pixels, "original_sizes": [frame.original_hw for frame in frames]}, frames
+
+    def _known(self, original_sizes: Any) -> tuple[dict[str, Any], list[Frame]]:
+        if original_sizes is None:
+            raise PromptError("Expected images, or original_sizes for prompts alone, got neither. Give one of them.")
+        frames = self._frames(original_sizes)
+        return {"original_sizes": [frame.original_hw for frame in frames]}, frames
+
+    def _frames(self, sizes: Any) -> list[Frame]:
+        return [Frame.fit((int(height), int(width)), self.target_size, squash=True) for height, width in sizes]
+
+    def _labels(self, maps: Any, count: int) -> list[Int64[np.ndarray, "G G"]]:
+        several = list(maps) if isinstance(maps, (list, tuple)) or getattr(maps, "ndim", 0) == 3 else [maps]
+        if len(several) != count:
+            raise ImageError(f"Expected a segmentation map for each of {count} images, got {len(several)}.")
+        labels = []
+        for number, label_map in enumerate(several):
+            with naming("image", number, count):
+                values = Image.fromarray(label_values(label_map).astype(np.int32))
+                small = values.resize((self.target_size // 4,) * 2, Image.Resampling.NEAREST)
+                labels.append(np.asarray(small).astype(np.int64))
+        return labels
 
     def post_process_masks(
-        self, masks: Any, original_sizes: Any, mask_threshold: float = MASK_THRESHOLD, binarize: bool = True
+        self,
+        masks: Any,
+        original_sizes: Any,
+        mask_threshold: float = MASK_THRESHOLD,
+        binarize: bool = True,
+        max_hole_area: float = 0.0,
+        max_sprinkle_area: float = 0.0,
+        apply_non_overlapping_constraints: bool = False,
     ) -> list[Tensor]:
         """For each picture its masks at its own size: bool [P,K,H,W], or float logits where `binarize` is False.
 
-        `masks` are `pred_masks` [I,P,K,4g,4g] or a list of [P,K,4g,4g].
+        `masks` are `pred_masks` [I,P,K,4g,4g] or a list of [P,K,4g,4g]. With `apply_non_overlapping_constraints` a
+        pixel belongs to at most one of a picture's objects, the one with the highest logit.
 
         Raises:
             PromptError: masks and sizes of different numbers.
+            ConfigError: areas, which have no effect in transformers either.
         """
-        sizes = [(int(height), int(width)) for height, width in original_sizes]
-        if len(sizes) != len(masks):
-            raise PromptError(f"Expected masks and sizes of the same images, got {len(masks)} and {len(sizes)}.")
-        frames = [Frame.fit(size, self.target_size, squash=True) for size in sizes]
-        pairs = list(zip(frames, masks, strict=True))
-        if binarize:
+        if max_hole_area or max_sprinkle_area:
+            raise ConfigError(
+                f"Expected max_hole_area and max_sprinkle_area as 0, because transformers ignores them, got "
+                f"{max_hole_area} and {max_sprinkle_area}. Use samhq.compat.sam2.SAM2ImagePredictor, which cleans."
+            )
+        frames = self._frames(original_sizes)
+        if len(frames) != len(masks):
+            raise PromptError(f"Expected masks and sizes of the same images, got {len(masks)} and {len(frames)}.")
+        pairs = list(zip(frames, map(torch.as_tensor, masks), strict=True))
+        if binarize and not apply_non_overlapping_constraints:
             return [frame.masks_to_image(logits, mask_threshold) for frame, logits in pairs]
-        return [frame.logits_to_image(logits) for frame, logits in pairs]
+        large = [frame.logits_to_image(logits) for frame, logits in pairs]
+        if apply_non_overlapping_constraints:
+            large = [_apart(logits) for logits in large]
+        return [logits > mask_threshold for logits in large] if binarize else large
+
+
+def _apart(logits: Float[Tensor, "P K H W"]) -> Float[Tensor, "P K H W"]:
+    """Logits in which every pixel of a candidate belongs to at most one object."""
+    if len(logits) < 2:
+        return logits
+    return torch.cat([without_overlap(candidate) for candidate in logits.split(1, dim=1)], dim=1)
