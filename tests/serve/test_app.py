@@ -70,6 +70,8 @@ def test_errors_have_one_form(client: Client, method: str, path: str, body: obje
             "Expected at least one point of 2 numbers x, y, got 1 row of 3 numbers.",
         ),
         ({"points": [[True, True]], "labels": [1]}, "true or false"),
+        ({"point": [[1, 2]]}, "got the unknown field 'body.point'. See docs/serve-api.md."),
+        ({"points": [[1, 2]], "labels": "on"}, "got 'body.labels' of another form (Input should be"),
         ({"box": [100, 5, 200, 9]}, "Expected boxes that share some of the picture, 60 wide and 40 high"),
     ],
 )

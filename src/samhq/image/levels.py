@@ -20,7 +20,7 @@ _TWELVE_BITS = 4095  #: Values of 16 bits that stay below are those of a 12-bit 
 _STRIP = 1 << 18  #: Pixels of a strip.
 
 #: What to do with values that have no clear black and white.
-_STRETCH = "stretch the values: --stretch 2,98 on the command line, samhq.as_rgb(values) in Python."
+_STRETCH = "stretch the values: --stretch 2,98 on the command line, samhq.as_rgb(values) in Python; or save 8 bits."
 
 #: Returns the rows [h,W] or [h,W,C] of a slice.
 Rows = Callable[[slice], np.ndarray]

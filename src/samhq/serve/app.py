@@ -112,6 +112,6 @@ def _fault_of_validation(error: RequestValidationError) -> Fault:
         where = first["loc"][-1]
         return Fault(422, f"Expected a body of JSON, got one that is damaged at character {where}: {reason}. Mend it.")
     where = ".".join(str(part) for part in first["loc"])
-    return Fault(
-        422, f"Expected a request of the known form, got a wrong {where}: {first['msg']}. See docs/serve-api.md."
-    )
+    came = {"extra_forbidden": "the unknown field", "missing": "none for the field"}.get(first["type"])
+    found = f"{came} {where!r}" if came else f"{where!r} of another form ({first['msg']})"
+    return Fault(422, f"Expected a request of the known form, got {found}. See docs/serve-api.md.")
