@@ -385,4 +385,4 @@ def _apart(logits: Float[Tensor, "P K H W"]) -> Float[Tensor, "P K H W"]:
     """Logits in which every pixel of a candidate belongs to at most one object."""
     if len(logits) < 2:
         return logits
-    return torch.cat([without_overlap(candidate) for candidate in logits.split(1, dim=1)], dim=1)
+    return torch.cat([without_overlap(logits[:, k : k + 1]) for k in range(logits.shape[1])], dim=1)
