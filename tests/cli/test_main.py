@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -16,8 +18,12 @@ import pytest
 from tests.cli.segmenting import drawn
 from tests.text.tiny_detectors import coco_boxes
 
+from samhq import garbage
+from samhq.batch.embed import EmbedWork
 from samhq.cli import main as module
-from samhq.cli.main import main
+from samhq.cli.main import LOADING, main
+from samhq.errors import ConfigError
+from samhq.garbage import collect_as_usual, collect_late
 from samhq.image.sample_picture import sample_picture
 
 HEAVY = ("torch", "numpy", "PIL", "cv2", "pycocotools", "huggingface_hub", "transformers", "samhq.types")
@@ -252,3 +258,44 @@ def test_quiet_shows_no_progress_either(
     assert main([*flags, str(folder), "--output", str(tmp_path / "out"), "--quiet"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert "b.png" in line, "only failures are printed"
+
+
+@pytest.fixture
+def late(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Python collects no cycles, as at the start of a command."""
+    monkeypatch.setattr("atexit.register", lambda _: None)
+    collect_late()
+    yield
+    collect_as_usual()
+    gc.unfreeze()
+
+
+@pytest.mark.parametrize(
+    ("work", "arguments"),
+    [
+        ("samhq.video.job.run_video", "track frames --box 2,2,20,20 --output out"),
+        ("samhq.training.loop.train", "train --data data.json"),
+        ("samhq.serve.start.run_server", "serve frames --no-open --port 0"),
+        ("samhq.batch.embed.EmbedWork.__call__", "embed frames --output out"),
+    ],
+)
+@pytest.mark.usefixtures("late")
+def test_cycles_are_collected_as_usual_when_work_begins(
+    work: str, arguments: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[bool] = []
+    begin = EmbedWork.__call__
+
+    def begins(*given: object, **_: object) -> None:
+        if "embed" in work:
+            begin(*given)  # type: ignore[arg-type]  # It loads the model.
+        begun.append(not garbage._usual)
+        raise ConfigError("Expected nothing more.")
+
+    monkeypatch.setattr(work, begins)
+    monkeypatch.chdir(tmp_path)
+    drawn(tmp_path / "frames" / "a.png")
+    assert garbage._usual
+    assert main(arguments.split()) == 2
+    assert begun == [True]
+    assert arguments.split()[0] in LOADING

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from samhq.batch.job import Item, Outcome
 from samhq.batch.reading import EachReadAhead, PictureReader
 from samhq.batch.settings import AS_IT_IS, STARTER_MODEL, BandSettings, ModelSettings
+from samhq.garbage import collect_as_usual
 
 if TYPE_CHECKING:
     from samhq.inference.cache import EmbeddingCache
@@ -34,6 +35,7 @@ class EmbedWork:
         from samhq.inference.segment import load
 
         segmenter = load(self.model.model, device=self.model.device, dtype=self.model.dtype)
+        collect_as_usual()
         cache = EmbeddingCache(self.output, self.stored)
         pictures = PictureReader(self.look, lambda path: not cache.knows(path))
         return EachReadAhead(partial(encode_once, cache, segmenter, pictures), pictures)

@@ -47,7 +47,8 @@ COMMANDS = {
     "batch": "Segment any number of pictures, on one machine or many.",
 }
 APPS = ("data", "batch")  #: Commands with commands of their own.
-LOADING = ("segment", "everything")  #: Commands that do little before `ModelSettings.load`, and much there.
+#: Commands that import much before their work begins, and then call `collect_as_usual`.
+LOADING = ("segment", "everything", "track", "embed", "serve", "train")
 
 
 def _version() -> str:

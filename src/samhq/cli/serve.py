@@ -18,6 +18,7 @@ from cyclopts import Parameter
 from samhq.cli.flags import Dtype
 from samhq.errors import ConfigError
 from samhq.extras import from_extra
+from samhq.garbage import collect_as_usual
 
 if TYPE_CHECKING:
     from samhq.inference.segment import Segmenter
@@ -127,6 +128,7 @@ def _serve_page(session: Session, address: Address, secret: str, *, open_browser
         listener = address.listen()
         url = url_of(listener, f"#t={secret}")
         print(f"samhq serve: {url}", flush=True)
+        collect_as_usual()
         run_server(
             create_app(session),
             listener,
@@ -160,6 +162,7 @@ def _serve_label_studio(
     rules = replace(rules, basic=True, open_paths=OPEN_PATHS, hosts=(*rules.hosts, *CONTAINER_HOSTS))
     listener = address.listen()
     print(f"samhq serve for Label Studio: {url_of(listener)}", flush=True)
+    collect_as_usual()
     run_server(create_backend_app(backend, rules), listener, failed=lambda: backend.inference.failed)
     return 0
 

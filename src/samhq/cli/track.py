@@ -18,6 +18,7 @@ from samhq.cli.places import make_folder
 from samhq.cli.prompts import Box, Point, box_flag, point_flag
 from samhq.cli.text import NO_TEXT, TextFlags
 from samhq.errors import ConfigError, PromptError
+from samhq.garbage import collect_as_usual
 from samhq.progress import print_line, progress_bar
 
 if TYPE_CHECKING:
@@ -208,6 +209,7 @@ def track(
     source = open_frames(video)
     options = {"command": "track", "video": _identity(video), **_options(prompt, model, how), **text.search_options()}
     follower = _follower(prompt, text, model, how, source)
+    collect_as_usual()
     make_folder(output.output)
     kinds = Kinds(output.masks, output.label_maps)
     job = VideoJob(source, video.stem, output.output, kinds, output.format, output.overlay, options)

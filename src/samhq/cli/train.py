@@ -13,6 +13,7 @@ from cyclopts import Group, Parameter
 
 from samhq.cli.fields import flags_of
 from samhq.errors import ConfigError
+from samhq.garbage import collect_as_usual
 from samhq.plural import plural
 from samhq.training.config import TrainConfig
 
@@ -59,6 +60,7 @@ def train(**given: Any) -> int:
     from samhq.training.accelerator import is_main_process
     from samhq.training.loop import train as run
 
+    collect_as_usual()
     trained = run(TrainConfig(**given), say=_say)
     if not is_main_process():  # Of several processes only one prints.
         return 0
