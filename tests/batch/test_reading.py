@@ -17,7 +17,9 @@ from samhq.batch.job import Item, Outcome
 from samhq.batch.reading import EachReadAhead, PictureReader
 from samhq.batch.settings import BandSettings
 from samhq.errors import ImageError
+from samhq.image.frame import Frame
 from samhq.image.read import ReadPicture, read_image
+from samhq.image.transform import SquareForm, to_square
 
 
 @pytest.fixture
@@ -120,6 +122,16 @@ def test_a_pipe_is_left_to_its_call(reader: PictureReader, paths: list[Path], tm
         assert read_image(reader(pipe)).shape == (10, 20, 3)
     finally:
         os.close(end)
+
+
+def test_the_input_of_the_network_is_made_beforehand(reader: PictureReader, paths: list[Path]) -> None:
+    reader.form = SquareForm(16)
+    reader.read_ahead(paths[:2])
+    picture = reader(paths[1])
+    assert picture.square is not None
+    square, frame = picture.square[1]
+    assert np.array_equal(square, to_square(picture.pixels, 16)[0])
+    assert frame == Frame.fit((10, 20), 16)
 
 
 class Halved(BandSettings):

@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 from samhq.encoder_config import PIXEL_MEAN, PIXEL_STD
 from samhq.errors import ImageError
 from samhq.image.frame import Frame
-from samhq.image.transform import normalise_and_pad, resize_longest, resize_longest_torch, to_pixels
+from samhq.image.read import ReadPicture
+from samhq.image.transform import (
+    SquareForm,
+    normalise_and_pad,
+    resize_longest,
+    resize_longest_torch,
+    square_of,
+    to_pixels,
+    to_square,
+)
 
 sizes = st.tuples(st.integers(1, 50), st.integers(1, 50))
 
@@ -120,3 +129,17 @@ def test_other_tensors_are_refused():
     for shape in [(3, 4, 4), (1, 1, 4, 4), (1, 3, 17, 4)]:
         with pytest.raises(ImageError, match="up to 16"):
             normalise_and_pad(torch.zeros(shape), 16)
+
+
+@pytest.mark.parametrize("squashed", [False, True])
+def test_an_input_that_was_made_beforehand_is_used_in_its_form_only(squashed):
+    image, form = picture(30, 20), SquareForm(16, squashed=squashed)
+    read = form.beforehand(ReadPicture("a.png", image))
+    assert square_of(read, image, form)[0] is read.square[1][0]
+    for source, asked in ((read, form), ("a.png", form), (read, SquareForm(8, squashed=squashed))):
+        square, frame = square_of(source, image, asked)
+        expected, its_frame = to_square(image, asked.side, squashed=squashed)
+        assert np.array_equal(square, expected)
+        assert frame == its_frame
+    other = square_of(read, image, SquareForm(16, squashed=not squashed))[0]
+    assert not np.array_equal(other, read.square[1][0])

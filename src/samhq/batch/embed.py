@@ -38,6 +38,7 @@ class EmbedWork:
         collect_as_usual()
         cache = EmbeddingCache(self.output, self.stored)
         pictures = PictureReader(self.look, lambda path: not cache.knows(path))
+        pictures.form = segmenter.form
         return EachReadAhead(partial(encode_once, cache, segmenter, pictures), pictures)
 
 

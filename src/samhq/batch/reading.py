@@ -10,10 +10,13 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from samhq.batch.job import Item, Outcome
 from samhq.batch.settings import AS_IT_IS, BandSettings
+
+if TYPE_CHECKING:
+    from samhq.image.transform import SquareForm
 
 _THREADS = 4
 _MOST_PIXELS = 16_000_000  #: Several pictures that are read ahead have at most this many pixels in all.
@@ -34,8 +37,10 @@ class PictureReader:
     """Reads pictures by path; those that come next are read in threads.
 
     A picture is as `Segmenter.encode` takes it. `look` chooses channels. Pictures that are not `wanted` are not read
-    ahead; this is asked in a thread.
+    ahead; this is asked in a thread. With a `form`, the network's input is made beforehand, too.
     """
+
+    form: SquareForm | None = None
 
     def __init__(self, look: BandSettings = AS_IT_IS, wanted: Callable[[Path], bool] = lambda _: True) -> None:
         self._look, self._wanted = look, wanted
@@ -93,7 +98,10 @@ class PictureReader:
         if not self._wanted(path):
             return stamp, path
         picture = self._look.picture(path)
-        return stamp, ReadPicture(path, read_image(picture)) if isinstance(picture, Path) else picture
+        if isinstance(picture, Path):
+            picture = ReadPicture(path, read_image(picture))
+            picture = picture if self.form is None else self.form.beforehand(picture)
+        return stamp, picture
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from samhq.plural import plural
 
 if TYPE_CHECKING:
     from samhq.image.sources import PictureSource
+    from samhq.image.transform import SquareForm
     from samhq.inference.by_text import PromptSegmenter
     from samhq.inference.segment import Segmenter
     from samhq.results.segmentation import Segmentation
@@ -63,8 +64,16 @@ class SegmentWork:
     def each(self, asking: Asking, pictures: PictureReader) -> Callable[[Item], Outcome]:
         """The function that writes one picture's results, with its model loaded."""
         if self.model.exported is not None:
-            return partial(self.exported, asking, pictures, self.model.load_for_prompts())
-        return partial(self.one, asking, pictures, self.model.load())
+            runtime = self.model.load_for_prompts()
+            pictures.form = self._form(runtime)
+            return partial(self.exported, asking, pictures, runtime)
+        segmenter = self.model.load()
+        pictures.form = self._form(segmenter)
+        return partial(self.one, asking, pictures, segmenter)
+
+    def _form(self, segmenter: PromptSegmenter) -> SquareForm | None:
+        """The form of the input to make beforehand; None if there may be embeddings that need no input."""
+        return None if self.embeddings.embeddings is not None else segmenter.form
 
     def one(self, asking: Asking, pictures: PictureReader, segmenter: Segmenter, item: Item) -> Outcome:
         """Writes the results of one picture.

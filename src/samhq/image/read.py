@@ -25,10 +25,14 @@ from samhq.shapes import Bool, UInt8
 
 @dataclass(frozen=True, eq=False)
 class ReadPicture(os.PathLike[str]):
-    """A picture file whose pixels, uint8 [H,W,3], were read before. Wherever a path is expected, it is the path."""
+    """A picture file whose pixels, uint8 [H,W,3], were read before. Wherever a path is expected, it is the path.
+
+    `square` may have the network's input, too; see `samhq.image.transform.square_of`.
+    """
 
     path: str | os.PathLike[str]
     pixels: np.ndarray
+    square: tuple[Any, Any] | None = None
 
     def __fspath__(self) -> str:
         return os.fsdecode(self.path)

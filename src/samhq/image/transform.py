@@ -7,6 +7,7 @@ Source: segment-anything, utils/transforms.py and modeling/sam.py (`preprocess`)
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from PIL import Image
 from samhq.encoder_config import IMAGENET, Normalisation
 from samhq.errors import ImageError
 from samhq.image.frame import Frame, resize_antialiased
+from samhq.image.read import ReadPicture
 from samhq.shapes import Float, Float32, Shaped, UInt8
 
 
@@ -76,6 +78,31 @@ def to_square(
     content -= mean
     content /= std
     return pixels, Frame.fit((image.shape[0], image.shape[1]), side, squash=squashed)
+
+
+@dataclass(frozen=True)
+class SquareForm:
+    """How a model's input is made of a picture: the arguments of `to_square`."""
+
+    side: int
+    normalisation: Normalisation = IMAGENET
+    squashed: bool = False
+
+    def of(self, image: UInt8[np.ndarray, "H W 3"]) -> tuple[Float32[np.ndarray, "1 3 S S"], Frame]:
+        """As `to_square`."""
+        return to_square(image, self.side, self.normalisation, squashed=self.squashed)
+
+    def beforehand(self, picture: ReadPicture) -> ReadPicture:
+        """The same picture with its input, for a later `square_of`."""
+        return replace(picture, square=(self, self.of(picture.pixels)))
+
+
+def square_of(
+    source: Any, image: UInt8[np.ndarray, "H W 3"], form: SquareForm
+) -> tuple[Float32[np.ndarray, "1 3 S S"], Frame]:
+    """As `form.of(image)`. If the image was read from a `source` with its input in this form, that is used."""
+    made = source.square if isinstance(source, ReadPicture) else None
+    return made[1] if made is not None and made[0] == form else form.of(image)
 
 
 def to_pixels(

@@ -15,6 +15,7 @@ from samhq.config import HQMode
 from samhq.errors import PromptError, naming
 from samhq.image.frame import Frame
 from samhq.image.read import file_name_of, read_image
+from samhq.image.transform import SquareForm
 from samhq.results.prompt import Prompt
 from samhq.results.segmentation import Segmentation
 
@@ -34,6 +35,11 @@ class PromptSegmenter(Protocol):
     @property
     def side(self) -> int:
         """The side of the model's square input in pixels."""
+        ...
+
+    @property
+    def form(self) -> SquareForm:
+        """How the model's input is made of a picture."""
         ...
 
     def encode(self, image: Any) -> Any:

@@ -26,7 +26,7 @@ from samhq.config import ModelConfig
 from samhq.errors import CheckpointError, ConfigError, SamHQError, did_you_mean
 from samhq.image.frame import Frame
 from samhq.image.inputs import PictureInput
-from samhq.image.read import file_name_of, read_image
+from samhq.image.read import ReadPicture, file_name_of, read_image
 from samhq.inference.segment import EncodedImage, Segmenter
 from samhq.model.sam import Sam
 from samhq.storage import digest
@@ -83,7 +83,7 @@ class EmbeddingCache:
         stored = self._find(model, picture, image)
         if stored is not None:
             return stored
-        encoded = dataclasses.replace(model.encode(picture), file_name=file_name_of(image))
+        encoded = dataclasses.replace(model.encode(_once_read(image, picture)), file_name=file_name_of(image))
         self.put(model, encoded, source=image)
         return dataclasses.replace(encoded, embedding=_back(_stored(encoded.embedding, self._writes), model.model))
 
@@ -152,7 +152,7 @@ class EmbeddingCache:
         if problem is None:
             self._note(_source_hash(image), digest.of_array(picture))
         else:
-            self.put(model, model.encode(picture), source=image)
+            self.put(model, model.encode(_once_read(image, picture)), source=image)
         return problem
 
     @property
@@ -293,6 +293,11 @@ def _unlike(tensors: Mapping[str, Tensor], config: ModelConfig, dtype: Stored) -
 
 def _checksum(record: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
     return digest.of_bytes(digest.canonical(record), tensors_hash(tensors).encode("ascii"))
+
+
+def _once_read(image: Any, picture: np.ndarray) -> Any:
+    """The picture as `Segmenter.encode` takes it, which is not read a second time."""
+    return image if isinstance(image, ReadPicture) else picture
 
 
 def _source_hash(source: Any) -> str | None:

@@ -22,7 +22,7 @@ from samhq.image.frame import Frame
 from samhq.image.inputs import BoxesInput, BoxInput, LabelsInput, MaskInput, PictureInput, PointsInput, TextInput
 from samhq.image.read import describe, file_name_of, read_image
 from samhq.image.sources import ArraySource
-from samhq.image.transform import to_pixels
+from samhq.image.transform import SquareForm, square_of
 from samhq.inference.by_text import check_alone, segment_found
 from samhq.inference.hints import NotCallable, refuse_unknown
 from samhq.inference.prompts import flatten, join
@@ -85,6 +85,12 @@ class Segmenter(NotCallable):
         """The side of the model's square input in pixels."""
         return self.model.config.side
 
+    @property
+    def form(self) -> SquareForm:
+        """How the model's input is made of a picture."""
+        config = self.model.config
+        return SquareForm(config.side, config.encoder.normalisation, config.second)
+
     @torch.inference_mode()
     def encode(self, image: PictureInput) -> EncodedImage:
         """The picture, encoded once for any number of prompts.
@@ -96,9 +102,8 @@ class Segmenter(NotCallable):
             ImageError: it cannot be read as a picture.
         """
         picture = _own_pixels(image)
-        config = self.model.config
-        pixels, frame = to_pixels(picture, config.side, config.encoder.normalisation, squashed=config.second)
-        embedding = self.model.prepared(self.model.encode(to_device(pixels, self.model.device)))
+        square, frame = square_of(image, picture, self.form)
+        embedding = self.model.prepared(self.model.encode(to_device(torch.from_numpy(square), self.model.device)))
         return EncodedImage(picture, embedding, frame, self.name, file_name_of(image))
 
     @torch.inference_mode()
@@ -108,15 +113,15 @@ class Segmenter(NotCallable):
         Raises:
             ImageError: one cannot be read as a picture; the message gives its number, from 0.
         """
-        config, inputs = self.model.config, []
+        inputs = []
         for number, image in enumerate(images):
             with _naming_picture(images, number):
                 picture = _own_pixels(image)
-                square = to_pixels(picture, config.side, config.encoder.normalisation, squashed=config.second)
-                inputs.append((picture, *square))
+                inputs.append((picture, *square_of(image, picture, self.form)))
         if not inputs:
             return []
-        embedding = self.model.encode(to_device(torch.cat([pixels for _, pixels, _ in inputs]), self.model.device))
+        squares = torch.from_numpy(np.concatenate([square for _, square, _ in inputs]))
+        embedding = self.model.encode(to_device(squares, self.model.device))
         return [
             EncodedImage(picture, self.model.prepared(embedding[i : i + 1]), frame, self.name, file_name_of(image))
             for i, (image, (picture, _, frame)) in enumerate(zip(images, inputs, strict=True))

@@ -17,7 +17,7 @@ from samhq.errors import ConfigError
 from samhq.image.frame import Frame
 from samhq.image.inputs import BoxesInput, BoxInput, LabelsInput, MaskInput, PictureInput, PointsInput, TextInput
 from samhq.image.read import file_name_of, read_image
-from samhq.image.transform import to_square
+from samhq.image.transform import SquareForm, square_of
 from samhq.inference.by_text import check_alone, segment_found
 from samhq.inference.hints import NotCallable, refuse_unknown
 from samhq.results.prompt import Prompt, candidates_for, one_or_many
@@ -79,6 +79,12 @@ class OnnxSegmenter(NotCallable):
         """The side of the model's square input in pixels."""
         return self.model.about.side
 
+    @property
+    def form(self) -> SquareForm:
+        """How the model's input is made of a picture."""
+        about = self.model.about
+        return SquareForm(about.side, about.normalisation, about.squashed)
+
     def encode(self, image: PictureInput) -> OnnxImage:
         """The picture, whatever `samhq.image.read.read_image` takes, encoded once for any number of prompts.
 
@@ -88,9 +94,8 @@ class OnnxSegmenter(NotCallable):
         picture = read_image(image)
         if isinstance(image, np.ndarray) and np.shares_memory(picture, image):
             picture = picture.copy()  # A reused video buffer would change what results show.
-        about = self.model.about
-        pixels, frame = to_square(picture, about.side, about.normalisation, squashed=about.squashed)
-        return OnnxImage(picture, self.model.encode(pixels), frame, self.model.about.weights, file_name_of(image))
+        square, frame = square_of(image, picture, self.form)
+        return OnnxImage(picture, self.model.encode(square), frame, self.model.about.weights, file_name_of(image))
 
     def segment(
         self,
