@@ -115,6 +115,8 @@ def test_boxes_of_each_frame_go_to_any_model(tmp_path: Path, clip: Path) -> None
         (["--box", "1,1,5,5", "--box", "1,1,5,5", "--point", "1,1"], "one --box beside"),
         (["--point", "1,1", "--frame", "8", "--model", "WEIGHTS"], "from 0 to 7"),
         (["--point", "99,1", "--model", "WEIGHTS"], "Object 1 on frame 0"),
+        (["--boxes", "none.txt"], "Expected prompts at none.txt, which cannot be read"),
+        (["--mask", "none.png"], "Expected prompts at none.png, which cannot be read"),
     ],
 )
 def test_wrong_use_is_a_sentence(

@@ -270,16 +270,27 @@ def _options(prompt: VideoPromptFlags, model: VideoModelFlags, how: TrackFlags) 
     """All settings that results depend on, as JSON values. Files are named by their content."""
     from dataclasses import asdict
 
-    from samhq.storage import digest
-
-    files = {name: getattr(prompt, name) for name in ("mask", "prompts", "boxes")}
-    contents = {name: None if path is None else digest.of_files([path]) for name, path in files.items()}
+    contents = {name: _content_of(getattr(prompt, name)) for name in ("mask", "prompts", "boxes")}
     settings = {"point": [list(shape) for shape in prompt.point], "box": [list(shape) for shape in prompt.box]}
     return {
         "prompts": {**settings, "frame": prompt.frame, "every": prompt.every, **contents},
         "model": {**model.plain.options(), "memory_dtype": model.memory_dtype},
         **asdict(how),
     }
+
+
+def _content_of(path: Path | None) -> str | None:
+    """The digest of a file of prompts; None without one.
+
+    Raises:
+        PromptError: the file cannot be read.
+    """
+    from samhq.storage import digest
+
+    try:
+        return None if path is None else digest.of_files([path])
+    except OSError as error:
+        raise PromptError(f"Expected prompts at {path}, which cannot be read: {error.strerror}. Check it.") from error
 
 
 def _identity(video: Path) -> list[list[Any]]:
