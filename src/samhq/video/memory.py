@@ -142,8 +142,8 @@ class ObjectMemory:
                 del self.backward[number]
 
     def forget_near(self, frame: int, reach: int) -> None:
-        """Forgets the tracked frames up to `reach` frames before and after this one."""
-        for number in [number for number in self.tracked if abs(number - frame) <= reach]:
+        """Forgets the tracked frames up to `reach` frames before and after this one; fixed masks stay."""
+        for number in [number for number in self.tracked if abs(number - frame) <= reach and number not in self.fixed]:
             del self.tracked[number]
 
 

@@ -208,6 +208,19 @@ def test_hq_sam2s_predictor_follows_objects_together() -> None:
     assert predictor.add_new_points_or_box(state, 0, 3, **CLICK)[1] == [3]
 
 
+def test_a_corrected_frame_stays_when_memories_around_it_are_deleted() -> None:
+    """HQ-SAM 2's rules keep its mask; the original deletes it with its neighbours, and then fails."""
+    predictor = SAM2HQVideoPredictor(small.shared(), clear_non_cond_mem_around_input=True)
+    state = predictor.init_state(small.images(6))
+    predictor.add_new_points_or_box(state, 0, 1, **CLICK)
+    assert len(indices(predictor, state)) == 6
+    corrected = predictor.add_new_points_or_box(state, 3, 1, points=[[40, 30]], labels=[0])[2]
+    predictor.propagate_in_video_preflight(state)
+    assert list(state.tracker.object(1).memory.tracked) == [3]
+    again = {index: logits for index, _, logits in predictor.propagate_in_video(state)}
+    assert torch.equal(again[3], corrected)
+
+
 def test_only_models_with_memory_are_taken(hq: Sam, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="follows objects"):
         SAM2VideoPredictor(hq)
