@@ -76,6 +76,21 @@ def test_a_finished_run_is_not_done_again(tmp_path: Path, clip: Path, weights: P
     assert "options of the run" in capsys.readouterr().err
 
 
+def test_results_may_be_written_beside_the_pictures(
+    tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch, capsys: Shown
+) -> None:
+    folder = tmp_path / "walk"
+    folder.mkdir()
+    for t in range(3):
+        Image.fromarray(small.image(t)).save(folder / f"{t}.png")
+    monkeypatch.chdir(folder)
+    command = [".", "--box", "5,12,17,24", "--model", weights, "--output", ".", "--no-overlay"]
+    assert run(*command) == 0
+    assert json.loads((folder / "track.json").read_text())["video"]["name"] == "walk"
+    assert run(*command, "--resume") == 0
+    assert "3 finished before" in capsys.readouterr().out
+
+
 def test_a_damaged_frame_is_named_and_the_rest_done(tmp_path: Path, weights: Path, capsys: Shown) -> None:
     folder = tmp_path / "in"
     folder.mkdir()

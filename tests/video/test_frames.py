@@ -99,6 +99,16 @@ def test_a_folder_gives_its_pictures_in_natural_order(tmp_path: Path) -> None:
     assert (source.read(3) == small.image(10)).all()
 
 
+def test_pictures_that_differ_in_their_suffix_alone_keep_it(tmp_path: Path) -> None:
+    for name in ("0.png", "0.jpg", "1.png"):
+        Image.fromarray(small.image(0)).save(tmp_path / name)
+    frames = open_frames(tmp_path)
+    assert [frames.name(index) for index in range(3)] == ["0.jpg", "0.png", "1.png"]
+    (tmp_path / "0.jpg").unlink()
+    frames = open_frames(tmp_path)
+    assert [(frames.name(index), frames.file_name(index)) for index in range(2)] == [("0", "0.png"), ("1", "1.png")]
+
+
 def test_a_broken_picture_is_named_and_the_others_come(tmp_path: Path) -> None:
     for index in range(3):
         Image.fromarray(small.image(index)).save(tmp_path / f"{index}.png")

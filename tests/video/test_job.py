@@ -177,7 +177,8 @@ def test_a_folders_frames_keep_their_names_and_a_film_is_made(tmp_path: Path) ->
     run_video(VideoJob(source, "in", tmp_path / "out", formats=("youtube-vis",)), following)
     assert sorted(p.name for p in (tmp_path / "out/labels").iterdir()) == ["shot0.png", "shot1.png", "shot2.png"]
     assert len(open_frames(tmp_path / "out/overlay.mp4")) == 3
-    assert (tmp_path / "out/youtube-vis.json").exists()
+    content = json.loads((tmp_path / "out/youtube-vis.json").read_text())
+    assert content["videos"][0]["file_names"] == ["shot0.png", "shot1.png", "shot2.png"]
 
 
 def test_results_of_another_video_are_not_replaced(tmp_path: Path) -> None:

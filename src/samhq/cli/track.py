@@ -6,7 +6,6 @@ Imports torch only inside functions, so that help is fast.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -19,6 +18,7 @@ from samhq.cli.prompts import Box, Point, box_flag, point_flag
 from samhq.cli.text import NO_TEXT, TextFlags
 from samhq.errors import ConfigError, PromptError
 from samhq.garbage import collect_as_usual
+from samhq.image.suffixes import picture_files
 from samhq.progress import print_line, progress_bar
 
 if TYPE_CHECKING:
@@ -212,7 +212,7 @@ def track(
     collect_as_usual()
     make_folder(output.output)
     kinds = Kinds(output.masks, output.label_maps)
-    job = VideoJob(source, video.stem, output.output, kinds, output.format, output.overlay, options)
+    job = VideoJob(source, video.absolute().stem, output.output, kinds, output.format, output.overlay, options)
     before = len(ResultFolder(output.output, kinds)) if output.resume else 0
     with progress_bar("frame", done=before) as watch:
         tally = run_video(job, follower, resume=output.resume, watch=watch)
@@ -294,6 +294,9 @@ def _content_of(path: Path | None) -> str | None:
 
 
 def _identity(video: Path) -> list[list[Any]]:
-    """Names, sizes and times of the video's files. They show whether the files have changed."""
-    files: Iterator[Path] | list[Path] = sorted(video.iterdir()) if video.is_dir() else [video]
+    """Names, sizes and times of the video's files. They show whether the files have changed.
+
+    In a folder only pictures count, so results may be written into it.
+    """
+    files = picture_files(video) if video.is_dir() else [video]
     return [[path.name, path.stat().st_size, int(path.stat().st_mtime)] for path in files]

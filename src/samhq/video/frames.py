@@ -48,6 +48,10 @@ class FrameSource(ABC):
         """
         return f"{index:06d}"
 
+    def file_name(self, index: int) -> str:
+        """The name of the frame's own file, or its name if it has none."""
+        return self.name(index)
+
     def frames(self, start: int = 0, stop: int | None = None, *, reverse: bool = False) -> Iterator[Numbered]:
         """Frames from `start` to before `stop` or the end; a frame that cannot be decoded is given as its error.
 
@@ -144,14 +148,19 @@ class PictureFolder(FrameSource):
             raise ImageError(
                 f"Expected pictures in {folder}, got none. Give a folder with files such as 00000.jpg, or a video file."
             )
+        self._stems_differ = len({path.stem for path in self.paths}) == len(self.paths)
         self.size_hw = self._find_size()
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def name(self, index: int) -> str:
-        """The picture's name without its suffix."""
-        return self.paths[index].stem
+        """The picture's name without its suffix; with it if two pictures differ in nothing else."""
+        return self.paths[index].stem if self._stems_differ else self.paths[index].name
+
+    def file_name(self, index: int) -> str:
+        """The picture's name with its suffix."""
+        return self.paths[index].name
 
     def decoded(self, start: int, stop: int) -> Iterator[Numbered]:
         """The frames from `start` to before `stop`; for a frame that cannot be decoded, the reason."""

@@ -169,7 +169,7 @@ def _conclude(job: VideoJob, folder: ResultFolder, tally: VideoTally, *, finishe
     """Writes the files for the whole video; an interrupted run has no film."""
     _write_record(job, tally, finished=finished)
     places = folder.by_frame()
-    names = [job.source.name(index) for index in range(len(job.source))]
+    names = [job.source.file_name(index) for index in range(len(job.source))]
     about = VideoAbout(job.name, job.source.size_hw, float(job.source.rate), names)
     for form in job.formats:
         frames = ((index, folder.objects_at(where)) for index, where in places.items())
