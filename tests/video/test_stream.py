@@ -195,6 +195,19 @@ def test_wrong_prompts_are_named(prompt: dict[str, Any], message: str) -> None:
         list(following.track(small.images(3)))
 
 
+def test_a_camera_does_not_go_back() -> None:
+    following = tracker()
+    following.prompt(1, box=small.BOX)
+    for frame in following.track(iter(small.images(4))):
+        if frame.index == 2:
+            with pytest.raises(PromptError, match="on frame 2 or later, got frame 1 for object 2"):
+                following.prompt(2, points=[[40, 30]], frame=1)
+            assert following.prompt(3, points=[[40, 30]], frame=3) is None
+    assert frame.ids == (1, 3)
+    following.prompt(2, points=[[40, 30]], frame=1)  # for the next pass
+    assert next(following.track(small.images(4))).index == 1
+
+
 def test_a_prompt_for_a_frame_that_never_came_is_refused() -> None:
     following = tracker()
     following.prompt(1, box=small.BOX, frame=9)

@@ -36,6 +36,7 @@ class VideoTracker:
         self._overlap = overlap
         self._waiting: list[VideoPrompt] = []  # For frames that have not come yet.
         self._seen: VideoFrame | None = None
+        self._live = False  # Whether frames come from an iterator now, which cannot go back.
         self.labels: dict[int, str | None] = {}
 
     @property
@@ -71,10 +72,15 @@ class VideoTracker:
 
     def add(self, prompt: VideoPrompt) -> FrameMasks | None:
         """As `prompt`; a prompt without a frame is for the last one that came."""
+        frame = self._seen
         check_number(prompt.object)
+        if self._live and frame is not None and prompt.frame is not None and prompt.frame < frame.index:
+            raise PromptError(
+                f"Expected a prompt on frame {frame.index} or later, got frame {prompt.frame} for object "
+                f"{prompt.object}: it has passed, and the frames come one by one. Prompt the object on this frame."
+            )
         if prompt.label is not None:
             self.labels[prompt.object] = prompt.label
-        frame = self._seen
         if frame is None or prompt.frame not in (None, frame.index):
             self._waiting.append(prompt)
             return None
@@ -117,7 +123,11 @@ class VideoTracker:
             isinstance(frames, (FrameSource, str, bytes, Sequence, np.ndarray)) or hasattr(frames, "__fspath__")
         )
         if stream:
-            yield from self._pass(self._numbered(frames, start), reverse=reverse, on_error=on_error)
+            self._live = True
+            try:
+                yield from self._pass(self._numbered(frames, start), reverse=reverse, on_error=on_error)
+            finally:
+                self._live = False
         else:
             source = open_frames(frames)
             self.state.remember()
