@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 import torch
 
-from samhq.model.layers import map_of_quarters
 from samhq.model.mask_decoder import product
 from samhq.model.sam import Sam
 from samhq.types import Attended, Choice, ImageEmbedding, Prompts, Sparse
@@ -97,7 +96,6 @@ def test_each_mask_has_its_own_token_and_hypernetwork(
 ) -> None:
     decoder = any_sam.mask_decoder
     features = decoder.upscaled(attended, embedding)
-    features = features if features.ndim == 4 else map_of_quarters(features, *attended.image.shape[2:])
     for number, mlp in enumerate(decoder.output_hypernetworks_mlps):
         weights = mlp(attended.tokens[:, 1 + number])
         expected = torch.einsum("pc,pcyx->pyx", weights, features)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
+from typing import NamedTuple, TypeGuard, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -12,11 +12,12 @@ from torch import Tensor, nn
 
 from samhq.config import MAP_NORM_EPS
 
+Kind = TypeVar("Kind", bound=nn.Module)
 #: Layers of PyTorch whose output depends on input and weights alone.
 _COMPUTING = {nn.Linear, nn.Conv2d, nn.ConvTranspose2d, nn.LayerNorm, nn.GELU, nn.Sequential, nn.Embedding}
 
 
-def untouched(module: nn.Module, kind: type[nn.Module]) -> bool:
+def untouched(module: nn.Module, kind: type[Kind]) -> TypeGuard[Kind]:
     """Whether a module is exactly of this class and has no hooks, so that its weights may be used without a call.
 
     Adapters (LoRA), parametrizations and hooks change the result of a call, so such a module must be called.
@@ -54,36 +55,6 @@ class LayerNorm2d(nn.LayerNorm):
         """The normalised map, channels last in memory."""
         x = F.layer_norm(x.permute(0, 2, 3, 1), self.normalized_shape, self.weight, self.bias, self.eps)
         return x.permute(0, 3, 1, 2)
-
-
-class MLPBlock(nn.Module):
-    """Two linear layers with an activation between: GELU in encoders, ReLU in the decoder's transformer."""
-
-    def __init__(self, dim: int, mlp_dim: int, act: type[nn.Module] = nn.GELU) -> None:
-        super().__init__()
-        self.lin1 = nn.Linear(dim, mlp_dim)
-        self.lin2 = nn.Linear(mlp_dim, dim)
-        self.act = act()
-
-    def forward(self, x: Float[Tensor, "*B C"]) -> Float[Tensor, "*B C"]:
-        """The transformed tokens; the caller adds the residual."""
-        return self.lin2(self.act(self.lin1(x)))
-
-
-class MLP(nn.Module):
-    """`depth` linear layers with `act` between them: the decoder's heads and hypernetworks, and SAM 2's blocks."""
-
-    def __init__(self, dim: int, hidden: int, out: int, depth: int, act: Callable[[Tensor], Tensor] = F.relu) -> None:
-        super().__init__()
-        self.act = act
-        widths = [dim] + [hidden] * (depth - 1) + [out]
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
-
-    def forward(self, x: Float[Tensor, "*B C"]) -> Float[Tensor, "*B O"]:
-        """The last layer's output, without activation."""
-        for layer in self.layers[:-1]:
-            x = self.act(layer(x))
-        return self.layers[-1](x)
 
 
 class Upscaler(nn.Sequential):
@@ -131,7 +102,7 @@ class Upscaler(nn.Sequential):
             elif isinstance(layer, LayerNorm2d):
                 pixels = nn.LayerNorm.forward(layer, pixels)
             else:
-                pixels = layer(pixels)
+                pixels = torch.ops.aten.gelu_(pixels) if unrecorded(pixels) else layer(pixels)
         return pixels
 
     def bases(self, added: Sequence[Tensor], height: int) -> tuple[Float[Tensor, "B L c"], ...]:
@@ -221,9 +192,11 @@ def windows(
     """
     b, h, w, c = x.shape
     down, right = -h % size, -w % size
+    padded = (h + down, w + right)
+    if padded != (h, w) and unrecorded(x):
+        return _filled_windows(x, size, 0.0 if fill is None else fill), padded
     if down or right:
         x = F.pad(x, (0, 0, 0, right, 0, down))
-    padded = (h + down, w + right)
     rows, columns = padded[0] // size, padded[1] // size
     parts = x.view(b, rows, size, columns, size, c).transpose(2, 3)
     if fill is not None and right:
@@ -231,6 +204,40 @@ def windows(
     if fill is not None and down:
         parts[:, -1, :, size - down :] = fill
     return parts.flatten(0, 2).contiguous(), padded
+
+
+def _filled_windows(
+    x: Float[Tensor, "B H W C"], size: int, fill: Float[Tensor, " C"] | float
+) -> Float[Tensor, "b size size C"]:
+    """Windows with padding; each cell is written once, and only the last windows are filled before."""
+    rows, columns = _bands(x.shape[1], size), _bands(x.shape[2], size)
+    parts = x.new_empty(x.shape[0], rows[-1].windows.stop, columns[-1].windows.stop, size, size, x.shape[3])
+    parts[:, -1], parts[:, :, -1] = fill, fill
+    by_row = parts.transpose(2, 3)
+    for row in rows:
+        for column in columns:
+            some = by_row[:, row.windows, : row.size, column.windows, : column.size]
+            some.copy_(x[:, row.cells, column.cells].reshape(some.shape))
+    return parts.flatten(0, 2)
+
+
+class _Band(NamedTuple):
+    """Windows of one side of a grid, the cells in all of them, and how many cells each has."""
+
+    windows: slice
+    cells: slice
+    size: int
+
+
+def _bands(count: int, size: int) -> list[_Band]:
+    """The whole windows, and the last one if it is not whole.
+
+    >>> [(band.windows.stop, band.cells.stop, band.size) for band in _bands(5, 2)]
+    [(2, 4, 2), (3, 5, 1)]
+    """
+    whole, rest = divmod(count, size)
+    bands = [_Band(slice(0, whole), slice(0, whole * size), size)] if whole else []
+    return [*bands, _Band(slice(whole, whole + 1), slice(whole * size, count), rest)] if rest else bands
 
 
 def unwindows(

@@ -13,15 +13,14 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from samhq.config import HQMode
-from samhq.model.layers import MLP, Upscaler, logits_of_quarters, map_of_quarters
+from samhq.model.layers import Upscaler, logits_of_quarters, map_of_quarters
+from samhq.model.linear import MLP
 from samhq.model.transformer import TwoWayTransformer
 from samhq.types import Attended, Choice, ImageEmbedding, Shared, Sparse
 
 
 class MaskDecoder(nn.Module):
     """SAM's decoder: four masks for each prompt, the first for clear prompts, three for ambiguous ones."""
-
-    convolves = False  #: Whether masks also need convolutions of the enlarged features.
 
     def __init__(
         self,
@@ -89,31 +88,24 @@ class MaskDecoder(nn.Module):
         if sparse.ignored is not None:
             ignored = torch.cat([sparse.ignored.new_zeros(learned.shape[:2]), sparse.ignored], dim=1)
         places = image if isinstance(image, Shared) else _tokens(image)
-        tokens, image_tokens = self.transformer(tokens, places, _tokens(image_pe), ignored, similarity, target)
-        iou = self.quality(tokens)
-        grid = image_pe.shape[-2:]
-        return Attended(
-            tokens[:, : learned.shape[1]], image_tokens.transpose(1, 2).unflatten(2, grid), iou, image_index
+        tokens, image_tokens = self.transformer(
+            tokens, places, _tokens(image_pe), ignored, similarity, target, first=learned.shape[1]
         )
+        grid = image_pe.shape[-2:]
+        return Attended(tokens, image_tokens.transpose(1, 2).unflatten(2, grid), self.quality(tokens), image_index)
 
     def quality(self, tokens: Float[Tensor, "P L C"]) -> Float[Tensor, "P M"]:
         """The predicted IoU of every mask."""
         return self.iou_prediction_head(tokens[:, 0])
 
-    def upscaled(
-        self, attended: Attended, embedding: ImageEmbedding
-    ) -> Float[Tensor, "P c G G"] | Float[Tensor, "P L c"]:
-        """Each prompt's image features at four times the grid, from which masks are computed.
-
-        A map where convolutions follow, else pixels in the order of enlargement: a mask is cheaper to sort than its
-        features are.
-        """
+    def upscaled(self, attended: Attended, embedding: ImageEmbedding) -> Float[Tensor, "P c G G"]:
+        """Each prompt's image features at four times the grid, channels last in memory: what convolutions need."""
         if attended.upscaled is not None:
             return attended.upscaled
         if not self.output_upscaling.folds:
             return self.output_upscaling(attended.image, self.added_maps(attended, embedding))
         pixels = self.output_upscaling.quarters(attended.image, self.bases(attended, embedding))
-        return map_of_quarters(pixels, *attended.image.shape[2:]) if self.convolves else pixels
+        return map_of_quarters(pixels, *attended.image.shape[2:])
 
     def added_maps(self, attended: Attended, embedding: ImageEmbedding) -> tuple[Tensor, ...]:
         """The maps that the two enlargements add, with a row for each prompt or one for all; SAM has none."""
@@ -130,15 +122,32 @@ class MaskDecoder(nn.Module):
         every = torch.stack([mlp(tokens[:, 1 + i]) for i, mlp in enumerate(self.output_hypernetworks_mlps)], dim=1)
         return every.gather(1, masks[..., None].expand(-1, -1, every.shape[-1]))
 
+    def products(
+        self, weights: Float[Tensor, "P K c"], attended: Attended, embedding: ImageEmbedding
+    ) -> Float[Tensor, "P K G G"] | Float[Tensor, "P K L"]:
+        """Weight vectors times the features of every pixel.
+
+        In the order of enlargement where nothing else needs the features: a product is cheaper to sort than they are.
+        """
+        if attended.upscaled is not None or not self.output_upscaling.folds:
+            return product(weights, self.upscaled(attended, embedding))
+        return weights @ self.output_upscaling.quarters(attended.image, self.bases(attended, embedding)).mT
+
+    def sam_logits(
+        self, attended: Attended, embedding: ImageEmbedding, masks: Int64[Tensor, "P K"]
+    ) -> Float[Tensor, "P K G G"]:
+        """SAM's logits of the chosen masks."""
+        found = attended.logits
+        if found is None:
+            found = self.products(self.weights(attended.tokens, masks), attended, embedding)
+        return found if found.ndim == 4 else logits_of_quarters(found, *attended.image.shape[2:])
+
     def logits(
         self, attended: Attended, embedding: ImageEmbedding, masks: Int64[Tensor, "P K"], hq: HQMode = "off"
     ) -> tuple[Float[Tensor, "P K G G"] | None, Float[Tensor, "P 1 G G"] | None]:
         """SAM's logits of the chosen masks and the HQ logits; either is None if `hq` does not use it."""
         del hq
-        weights, features = self.weights(attended.tokens, masks), self.upscaled(attended, embedding)
-        if features.ndim == 4:
-            return product(weights, features), None
-        return logits_of_quarters(weights @ features.mT, *attended.image.shape[2:]), None
+        return self.sam_logits(attended, embedding, masks), None
 
     def paint(self, attended: Attended, embedding: ImageEmbedding, choice: Choice) -> Float[Tensor, "P K G G"]:
         """Low-resolution logits of the chosen masks; "only" gives one mask for each prompt whatever K is."""

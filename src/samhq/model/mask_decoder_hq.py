@@ -8,6 +8,7 @@ Source: Ke et al., Segment Anything in High Quality (arXiv 2306.01567), section 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -17,7 +18,8 @@ from torch import Tensor, nn
 
 from samhq.config import HQMode
 from samhq.encoder_config import HQLevel
-from samhq.model.layers import MLP, LayerNorm2d, Upscaler, untouched
+from samhq.model.layers import LayerNorm2d, Upscaler, untouched
+from samhq.model.linear import MLP
 from samhq.model.mask_decoder import MaskDecoder, product
 from samhq.types import Attended, ImageEmbedding
 
@@ -29,7 +31,6 @@ class HQMask(nn.Module):
     """The common part of HQ decoders: a token, its MLP, and convolutions of the enlarged features."""
 
     masks: int
-    convolves = True
 
     def add_hq_mask(self, dim: int, middle_dim: int, mask_dim: int, head_depth: int) -> None:
         """Creates these modules."""
@@ -106,10 +107,11 @@ class MaskDecoderHQ(HQMask, MaskDecoder):
         self, attended: Attended, embedding: ImageEmbedding, masks: Int64[Tensor, "P K"], hq: HQMode = "add"
     ) -> tuple[Float[Tensor, "P K G G"] | None, Float[Tensor, "P 1 G G"] | None]:
         """SAM's logits of the chosen masks and the HQ logits; either is None if `hq` does not use it."""
-        upscaled = self.upscaled(attended, embedding)
-        sam = None if hq == "only" else product(self.weights(attended.tokens, masks), upscaled)
         if hq == "off":
-            return sam, None
+            return self.sam_logits(attended, embedding, masks), None
+        upscaled = self.upscaled(attended, embedding)
+        attended = replace(attended, upscaled=upscaled)
+        sam = None if hq == "only" else self.sam_logits(attended, embedding, masks)
         assert embedding.hq is not None
         weights = self.hq_weights(attended.tokens)
         refined = self.detailed(weights, upscaled)

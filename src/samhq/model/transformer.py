@@ -16,7 +16,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from samhq.device import autocasts
-from samhq.model.layers import MLP, MLPBlock, unrecorded, untouched
+from samhq.model.layers import unrecorded, untouched
+from samhq.model.linear import MLP, MLPBlock
 from samhq.types import Shared
 
 
@@ -78,7 +79,9 @@ class Attention(nn.Module):
         similarity: Float[Tensor, "#P #n #L HW"] | None = None,
     ) -> Float[Tensor, "P L C"]:
         """The update of each token [P,L,C] from the image, whose `keys` and `values` are not yet projected."""
-        logits = self.folded(self.heads_of(self.q_proj, tokens), self.k_proj, keys)
+        # The bias of keys adds the same to all logits of a token, which softmax ignores; distributed training needs it.
+        heads = self.heads_of(self.q_proj, tokens)
+        logits = self.folded(heads, self.k_proj, keys, biased=not unrecorded(keys))
         if similarity is not None:
             logits = logits + similarity
         means = (logits.softmax(-1).flatten(1, 2) @ values).view(tokens.shape[0], self.heads, -1, tokens.shape[2])
@@ -105,13 +108,21 @@ class Attention(nn.Module):
         return self.folded(self.heads_of(self.k_proj, tokens), self.q_proj, positions)
 
     def folded(
-        self, heads: Float[Tensor, "P n L c"], projection: nn.Linear, positions: Float[Tensor, "P HW C"]
+        self,
+        heads: Float[Tensor, "P n L c"],
+        projection: nn.Linear,
+        positions: Float[Tensor, "P HW C"],
+        *,
+        biased: bool = True,
     ) -> Float[Tensor, "P n L HW"]:
         """Scaled products of projected tokens with positions that `projection` would have projected."""
         heads = heads * self.scale
-        vectors = heads @ self.rows_of(projection)
-        bias = heads @ projection.bias.view(self.heads, -1, 1)
-        logits = torch.baddbmm(bias.flatten(1, 2), vectors.flatten(1, 2), positions.mT)
+        vectors = (heads @ self.rows_of(projection)).flatten(1, 2)
+        if biased:
+            bias = heads @ projection.bias.view(self.heads, -1, 1)
+            logits = torch.baddbmm(bias.flatten(1, 2), vectors, positions.mT)
+        else:
+            logits = vectors @ positions.mT
         return logits.view(*heads.shape[:3], -1)
 
 
@@ -248,8 +259,9 @@ class TwoWayTransformer(nn.Module):
         ignored: Bool[Tensor, "P L"] | None = None,
         similarity: Float[Tensor, "#P #n #L HW"] | None = None,
         target: Float[Tensor, "#P #L C"] | None = None,
-    ) -> tuple[Float[Tensor, "P L C"], Float[Tensor, "P HW C"]]:
-        """Tokens and image tokens after attention.
+        first: int | None = None,
+    ) -> tuple[Float[Tensor, "P T C"], Float[Tensor, "P HW C"]]:
+        """Tokens, all or the `first` ones, and image tokens after attention.
 
         `image` has one row for each prompt: plain image tokens, or the result of `share`; both give the same.
         `similarity` is added to the logits of tokens that attend to the image. `target` is added to the tokens before
@@ -263,6 +275,7 @@ class TwoWayTransformer(nn.Module):
                 tokens = tokens + target
             tokens, image = layer(tokens, image, token_pe, image_pe, taking_part, similarity)
         assert isinstance(image, Tensor)
+        tokens, token_pe = tokens[:, :first], token_pe[:, :first]
         update = _token_update(self.final_attn_token_to_image, tokens + token_pe, image + image_pe, image, None)
         return self.norm_final_attn(tokens + update), image
 

@@ -20,6 +20,7 @@ from samhq.config import TINY_VIT
 from samhq.encoder_config import TinyViTConfig
 from samhq.model.encoders.tensor_shapes import Recognised, TensorShapes
 from samhq.model.layers import folded, neck, unrecorded, untouched, unwindows, windows
+from samhq.model.linear import Activation, activated, affine, linear
 from samhq.types import Encoded
 
 #: Most elements of the widest map of a strip of rows, so that strips stay in a CPU's cache (4 MB).
@@ -34,19 +35,21 @@ class ConvNorm(nn.Module):
         self.c = nn.Conv2d(inp, out, kernel, stride, padding=kernel // 2, groups=groups, bias=False)
         self.bn = nn.BatchNorm2d(out)
 
-    def forward(self, x: Float[Tensor, "B c h w"], pad_rows: bool = True) -> Float[Tensor, "B C H W"]:
-        """The normalised map. Without `pad_rows` the caller has already added the rows above and below.
+    def forward(
+        self, x: Float[Tensor, "B c h w"], then: Activation = "none", *, pad_rows: bool = True
+    ) -> Float[Tensor, "B C H W"]:
+        """The normalised map after an activation. Without `pad_rows` the caller has added the rows above and below.
 
         Once its statistics are fixed, normalisation is merged into the convolution. The merged weights are computed at
         each call: they are few, and a stored copy could become stale.
         """
         if self.bn.training or not self.folds:
-            return self.bn(self.c(x))
+            return activated(self.bn(self.c(x)), then)
         weight, bias = folded(self.c, self.bn)
         if self.c.kernel_size == (1, 1):
-            return F.linear(x.permute(0, 2, 3, 1), weight[:, :, 0, 0], bias).permute(0, 3, 1, 2)
+            return affine(x.permute(0, 2, 3, 1), weight[:, :, 0, 0], bias, then).permute(0, 3, 1, 2)
         rows, columns = self.c.kernel_size[0] // 2 if pad_rows else 0, self.c.kernel_size[1] // 2
-        return F.conv2d(x, weight, bias, self.c.stride, (rows, columns), groups=self.c.groups)
+        return activated(F.conv2d(x, weight, bias, self.c.stride, (rows, columns), groups=self.c.groups), then)
 
     @property
     def folds(self) -> bool:
@@ -80,7 +83,7 @@ class Bottleneck(nn.Module):
         layers = (self.conv1, self.conv2, self.conv3)
         whole = not all(untouched(layer, ConvNorm) and layer.folds for layer in layers)
         if whole or self.conv1.bn.training or not unrecorded(x):
-            return self.end(x, self.conv3(F.gelu(self.conv2(F.gelu(self.conv1(x))))))
+            return self.end(x, self.conv3(self.conv2(self.conv1(x, "gelu"), "gelu")))
         return self._in_strips(x)
 
     def end(self, x: Float[Tensor, "B c h w"], y: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
@@ -96,10 +99,10 @@ class Bottleneck(nn.Module):
         for top in range(0, -(-height // stride), step):
             # Output rows top .. top + step need one more input row above and one below.
             first, last = top * stride - 1, min((top + step - 1) * stride + 2, height + 1)
-            wide = F.gelu(self.conv1(x[:, :, max(0, first) : min(last, height)]))
+            wide = self.conv1(x[:, :, max(0, first) : min(last, height)], "gelu")
             if first < 0 or last > height:
                 wide = F.pad(wide, (0, 0, int(first < 0), int(last > height)))
-            y = self.conv3(F.gelu(self.conv2(wide, pad_rows=False)))
+            y = self.conv3(self.conv2(wide, "gelu", pad_rows=False))
             strips.append(self.end(x[:, :, top * stride : (top + step) * stride], y))
         return torch.cat(strips, 2)
 
@@ -147,7 +150,7 @@ class TinyViTAttention(nn.Module):
         real cells are projected. A norm or projection that was replaced or has hooks gets whole windows.
         """
         if untouched(self.qkv, nn.Linear) and untouched(self.norm, nn.LayerNorm):
-            parts, padded = windows(self.qkv(self.norm(x)), self.size, self.qkv(self.norm.bias))
+            parts, padded = windows(linear(self.qkv, self.norm(x)), self.size, self.qkv(self.norm.bias))
         else:
             cells, padded = windows(x, self.size)
             parts = self.qkv(self.norm(cells))
@@ -156,7 +159,7 @@ class TinyViTAttention(nn.Module):
         bias = self.attention_biases[:, offset_index(self.size, x.device)]
         y = F.scaled_dot_product_attention(q, k, v, attn_mask=bias[None].to(q.dtype)).transpose(1, 2)
         y = y.reshape(b, self.size, self.size, x.shape[3])
-        return self.proj(unwindows(y, padded, (x.shape[1], x.shape[2])))
+        return linear(self.proj, unwindows(y, padded, (x.shape[1], x.shape[2])))
 
 
 class Mlp(nn.Module):
@@ -170,7 +173,7 @@ class Mlp(nn.Module):
 
     def forward(self, x: Float[Tensor, "*B C"]) -> Float[Tensor, "*B C"]:
         """The transformed tokens; the caller adds the residual."""
-        return self.fc2(F.gelu(self.fc1(self.norm(x))))
+        return linear(self.fc2, linear(self.fc1, self.norm(x), "gelu"))
 
 
 class TinyViTBlock(nn.Module):

@@ -21,7 +21,8 @@ from samhq.config import SLIM_50, SLIM_77, VIT_B, VIT_H, VIT_L
 from samhq.encoder_config import ViTConfig
 from samhq.errors import CheckpointError
 from samhq.model.encoders.tensor_shapes import Recognised, TensorShapes
-from samhq.model.layers import MLPBlock, neck, unrecorded, untouched, unwindows, windows
+from samhq.model.layers import neck, unrecorded, untouched, unwindows, windows
+from samhq.model.linear import MLPBlock
 from samhq.types import Encoded
 
 #: Attention logits have a bias for each head: heads are computed together up to this many logits (256 MB in float32).

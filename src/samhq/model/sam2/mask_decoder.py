@@ -9,6 +9,7 @@ Source: Ravi et al., SAM 2 (arXiv 2408.00714), appendix D.1; Ke et al., Segment 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -16,8 +17,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from samhq.config import HQMode
-from samhq.model.layers import MLP
-from samhq.model.mask_decoder import MaskDecoder, product
+from samhq.model.linear import MLP, pointwise
+from samhq.model.mask_decoder import MaskDecoder
 from samhq.model.mask_decoder_hq import HQMask
 from samhq.types import Attended, ImageEmbedding
 
@@ -46,7 +47,7 @@ class MaskDecoder2(MaskDecoder):
 
     def levels(self, finest: Float[Tensor, "I G G C"], finer: Float[Tensor, "I F F C"]) -> tuple[Tensor, Tensor]:
         """The two maps for enlarging masks, [I,c,4g,4g] and [I,2c,2g,2g]; computed once for each image."""
-        return self.conv_s0(finest.permute(0, 3, 1, 2)), self.conv_s1(finer.permute(0, 3, 1, 2))
+        return pointwise(self.conv_s0, finest.permute(0, 3, 1, 2)), pointwise(self.conv_s1, finer.permute(0, 3, 1, 2))
 
     def ready(self, levels: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """The two finer maps, finest first, as `ImageEmbedding.bases` holds them; nothing where layers are watched."""
@@ -84,6 +85,9 @@ class MaskDecoder2HQ(HQMask, MaskDecoder2):
         self, attended: Attended, embedding: ImageEmbedding, masks: Int64[Tensor, "P K"], hq: HQMode = "add"
     ) -> tuple[Float[Tensor, "P K G G"] | None, Float[Tensor, "P 1 G G"] | None]:
         """SAM 2's logits of the chosen masks and the HQ logits; either is None if `hq` does not use it."""
+        if hq == "off":
+            return self.sam_logits(attended, embedding, masks), None
         upscaled = self.upscaled(attended, embedding)
-        sam = None if hq == "only" else product(self.weights(attended.tokens, masks), upscaled)
-        return sam, None if hq == "off" else self.detailed(self.hq_weights(attended.tokens), upscaled)
+        attended = replace(attended, upscaled=upscaled)
+        sam = None if hq == "only" else self.sam_logits(attended, embedding, masks)
+        return sam, self.detailed(self.hq_weights(attended.tokens), upscaled)

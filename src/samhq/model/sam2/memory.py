@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from samhq.config import MemoryConfig
-from samhq.model.layers import MLP
+from samhq.model.linear import MLP
 from samhq.model.sam2.memory_attention import Memory, MemoryAttention
 from samhq.model.sam2.memory_encoder import MemoryEncoder
 from samhq.model.sam2.positions import sine_grid, sine_times

@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from samhq.model.layers import unrecorded, untouched
+from samhq.model.linear import linear
 from samhq.model.sam2.positions import rotated, rotation_table, sine_grid
 from samhq.model.sam2.weighted_sums import Block, weighted_sums, whole_blocks
 
@@ -56,7 +57,7 @@ class RotaryAttention(nn.Module):
         unplaced: int = 0,
     ) -> Float[Tensor, "P L C"]:
         """Attended values. The last `unplaced` keys have no position; the others are maps of L keys each."""
-        queries = rotated(self.q_proj(q), table)
+        queries = rotated(linear(self.q_proj, q), table)
         if unrecorded(q) and q.device.type == "cpu":  # Elsewhere PyTorch's fused attention is faster.
             return self.out_proj(self.v_proj(self._weighted(queries * queries.shape[2] ** -0.5, k, v, table, unplaced)))
         dropout = self.dropout if self.training else 0.0
@@ -155,7 +156,7 @@ class MemoryAttentionLayer(nn.Module):
         keys = memory.values + memory.positions
         recalled = self.cross_attn_image(self.norm2(x), keys, memory.values, table, memory.pointers)
         x = x + self.dropout(recalled)
-        return x + self.dropout(self.linear2(self.dropout(F.relu(self.linear1(self.norm3(x))))))
+        return x + self.dropout(linear(self.linear2, self.dropout(linear(self.linear1, self.norm3(x), "relu"))))
 
 
 class MemoryAttention(nn.Module):

@@ -6,11 +6,11 @@ Source: Ravi et al., SAM 2 (arXiv 2408.00714), section 4 and appendix D.1; Liu e
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from samhq.model.layers import LayerNorm2d
+from samhq.model.linear import linear, pointwise
 
 
 class MaskDownSampler(nn.Module):
@@ -46,7 +46,7 @@ class FuserBlock(nn.Module):
     def forward(self, x: Float[Tensor, "P C g g"]) -> Float[Tensor, "P C g g"]:
         """The next map."""
         inner = self.norm(self.dwconv(x)).permute(0, 2, 3, 1)
-        inner = self.gamma * self.pwconv2(F.gelu(self.pwconv1(inner)))
+        inner = self.gamma * linear(self.pwconv2, linear(self.pwconv1, inner, "gelu"))
         return x + inner.permute(0, 3, 1, 2)
 
 
@@ -76,4 +76,5 @@ class MemoryEncoder(nn.Module):
 
     def forward(self, features: Float[Tensor, "P C g g"], masks: Float[Tensor, "P 1 S S"]) -> Float[Tensor, "P c g g"]:
         """The memory of each object on the frame; `masks` are scaled values, not logits."""
-        return self.out_proj(self.fuser(self.pix_feat_proj(features) + self.mask_downsampler(masks)))
+        fused = self.fuser(pointwise(self.pix_feat_proj, features) + self.mask_downsampler(masks))
+        return pointwise(self.out_proj, fused)

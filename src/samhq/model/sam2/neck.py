@@ -11,6 +11,9 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from samhq.model.layers import untouched
+from samhq.model.linear import pointwise
+
 
 class FpnNeck(nn.Module):
     """Four stages, finest first, to three maps of `out` channels at strides 4, 8 and 16.
@@ -28,6 +31,11 @@ class FpnNeck(nn.Module):
 
     def forward(self, stages: Sequence[Tensor]) -> list[Tensor]:
         """Maps [B,out,h,w], finest first."""
-        finest, finer, middle, coarse = (conv(stage) for conv, stage in zip(reversed(self.convs), stages, strict=True))
+        finest, finer, middle, coarse = (_narrow(*pair) for pair in zip(reversed(self.convs), stages, strict=True))
         above = F.interpolate(coarse.float(), scale_factor=2.0, mode="nearest").to(middle.dtype)
         return [finest, finer, middle + above]
+
+
+def _narrow(layers: nn.Module, x: Tensor) -> Tensor:
+    """A stage's output with the decoder's width; `layers` hold one convolution."""
+    return pointwise(layers[0], x) if untouched(layers, nn.Sequential) else layers(x)

@@ -13,6 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from samhq.model.layers import unrecorded
+
 
 def frequencies(count: int, device: torch.device | str | None = None) -> Float[Tensor, " count"]:
     """The divisors of positions: pairs of equal numbers, growing from 1 towards 10,000.
@@ -71,6 +73,10 @@ def rotated(x: Float[Tensor, "*B L C"], table: Float[Tensor, "L c 2"]) -> Float[
     >>> rotated(torch.tensor([[1.0, 0.0]]), torch.tensor([[[0.0, 1.0]]])).tolist()
     [[0.0, 1.0]]
     """
-    even, odd = x.float().view(*x.shape[:-1], -1, 2).unbind(-1)
+    pairs = x.float().view(*x.shape[:-1], -1, 2)
+    if unrecorded(x):  # One pass, but exporters have no complex numbers.
+        turned = torch.view_as_complex(pairs) * torch.view_as_complex(table)
+        return torch.view_as_real(turned).flatten(-2).to(x.dtype)
+    even, odd = pairs.unbind(-1)
     cos, sin = table.unbind(-1)
     return torch.stack([even * cos - odd * sin, even * sin + odd * cos], dim=-1).flatten(-2).to(x.dtype)

@@ -108,20 +108,24 @@ class Sam2(Remembering, Sam):
         attended, choice = super().choose(attended, embedding, candidates, hq)
         if candidates != "single" or self.stable_from is None or self.training or attended.iou.shape[1] == 1:
             return attended, choice
-        attended = replace(attended, upscaled=self.mask_decoder.upscaled(attended, embedding))
-        single, _ = self.mask_decoder.logits(attended, embedding, choice.masks, "off")
-        assert single is not None
+        if hq != "off":
+            attended = replace(attended, upscaled=self.mask_decoder.upscaled(attended, embedding))
         best = attended.iou[:, 1:].argmax(1, keepdim=True) + 1
-        masks = torch.where(self.stable(single)[:, None], choice.masks, best)
-        return attended, Choice(masks, attended.iou.gather(1, masks), hq)
+        both = torch.cat([choice.masks, best], dim=1)
+        logits = self.mask_decoder.products(self.mask_decoder.weights(attended.tokens, both), attended, embedding)
+        steady = self.stable(logits[:, 0])
+        masks = torch.where(steady[:, None], choice.masks, best)
+        kept = torch.where(steady.view(-1, *[1] * (logits.ndim - 1)), logits[:, :1], logits[:, 1:])
+        return replace(attended, logits=kept), Choice(masks, attended.iou.gather(1, masks), hq)
 
-    def stable(self, logits: Float[Tensor, "P 1 G G"]) -> Bool[Tensor, " P"]:
+    def stable(self, logits: Float[Tensor, " P *R"]) -> Bool[Tensor, " P"]:
         """Whether a mask hardly changes when its threshold moves a little."""
         assert self.stable_from is not None
         flat = logits.flatten(1)
         # Parts of the picture, not counts, and no casts: float16 converters of ONNX files manage neither.
+        # `sign` of `relu` is 1 above the level, else 0, and takes a tenth of the time of `where`.
         levels = (self.stable_delta, -self.stable_delta)
-        inner, outer = (torch.where(flat > level, 1.0, 0.0).mean(1) for level in levels)
+        inner, outer = ((flat - level).relu().sign().mean(1) for level in levels)
         share = torch.where(outer > 0, inner / outer, torch.ones_like(outer))
         return share >= self.stable_from
 
