@@ -68,6 +68,22 @@ def test_embeddings(pair: tuple[Any, Sam2Model]) -> None:
 
 
 @torch.inference_mode()
+def test_parts_and_arguments_that_say_nothing(pair: tuple[Any, Sam2Model]) -> None:
+    theirs, ours = pair
+    expected = theirs.get_image_wide_positional_embeddings()
+    torch.testing.assert_close(ours.get_image_wide_positional_embeddings(), expected, rtol=1e-4, atol=1e-5)
+    for part in ("vision_encoder", "mask_decoder"):
+        count = sum(one.numel() for one in getattr(theirs, part).parameters())
+        assert sum(one.numel() for one in getattr(ours, part).parameters()) == count
+    assert ours.num_parameters() > ours.num_parameters(only_trainable=True) == 0
+    prompt = {name: torch.tensor(value) for name, value in PROMPTS["points"].items()}
+    pixels, none = tiny.pixels(CONFIG, 2), dict.fromkeys(("attention_similarity", "target_embedding"))
+    assert torch.equal(ours(pixels, **prompt, **none).pred_masks, ours(pixels, **prompt).pred_masks)
+    with pytest.raises(ConfigError, match="attention_similarity"):
+        ours(pixels, **prompt, attention_similarity=pixels)
+
+
+@torch.inference_mode()
 def test_a_point_that_fills_up_takes_no_part(pair: tuple[Any, Sam2Model]) -> None:
     ours = pair[1]
     picture = np.zeros((60, 90, 3), np.uint8)
@@ -100,7 +116,7 @@ def test_segmentation_maps_become_labels(pair: tuple[Any, Sam2Model]) -> None:
     maps = [np.repeat(np.repeat([[1, 2], [3, 4]], 30, 0), 45, 1), Image.fromarray(np.full((8, 8), 7, np.uint8))]
     pictures = [np.zeros((60, 90, 3), np.uint8), np.zeros((8, 8, 3), np.uint8)]
     inputs = Sam2Processor(CONFIG.side)(pictures, maps, [[[[20, 30]]], [[[2, 3]]]], return_tensors="pt")
-    labels = inputs["labels"]
+    labels = inputs.pop("labels")
     assert (labels.shape, labels.dtype) == ((2, 32, 32), torch.int64)
     assert labels[0, ::31, ::31].tolist() == [[1, 2], [3, 4]]
     assert labels[1].unique().tolist() == [7]

@@ -52,6 +52,8 @@ _ARGUMENTS = (
     "pixel_values", "input_points", "input_labels", "input_boxes", "input_masks", "image_embeddings",
     "multimask_output", "original_sizes", "return_dict",
 )  # fmt: skip
+#: Arguments of transformers that say nothing when they are None.
+_WITHOUT_EFFECT = ("attention_similarity", "target_embedding", "output_attentions", "output_hidden_states")
 
 
 @dataclass(eq=False)
@@ -132,6 +134,30 @@ class Sam2Model(nn.Module):
         """The number type of the weights."""
         return self.sam.dtype
 
+    @property
+    def vision_encoder(self) -> nn.Module:
+        """The image encoder; its own names are the original's."""
+        return self.sam.image_encoder
+
+    @property
+    def prompt_encoder(self) -> nn.Module:
+        """The prompt encoder; its own names are the original's."""
+        return self.sam.sam_prompt_encoder
+
+    @property
+    def mask_decoder(self) -> nn.Module:
+        """The mask decoder; its own names are the original's."""
+        return self.sam.sam_mask_decoder
+
+    def num_parameters(self, only_trainable: bool = False) -> int:
+        """The number of weights; with `only_trainable` of those that have gradients."""
+        return sum(one.numel() for one in self.parameters() if one.requires_grad or not only_trainable)
+
+    def get_image_wide_positional_embeddings(self) -> Float[Tensor, "1 C g g"]:
+        """The position features of the picture's cells."""
+        features: Tensor = self.sam.sam_prompt_encoder.pe_layer.grid(self.sam.config.grid)
+        return features
+
     @torch.no_grad()
     def get_image_embeddings(self, pixel_values: Float[Tensor, "I 3 S S"]) -> list[Tensor]:
         """The `image_embeddings` for `forward`: two finer maps, then the features; finest first.
@@ -164,8 +190,10 @@ class Sam2Model(nn.Module):
             PromptError: wrong shapes or counts, both or neither input.
             ConfigError: pixels of another size, or an argument that does not exist.
         """
-        for name in ("original_sizes", "labels"):  # `model(**inputs)` passes them.
-            unknown.pop(name, None)
+        unknown.pop("original_sizes", None)  # `model(**inputs)` passes it.
+        for name in _WITHOUT_EFFECT:
+            if unknown.get(name) is None:
+                unknown.pop(name, None)
         refuse_keywords(unknown, None, _ARGUMENTS)
         embedding = self._embedding(pixel_values, image_embeddings)
         grid, images = self.sam.config.grid, len(embedding)
