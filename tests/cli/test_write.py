@@ -43,6 +43,30 @@ def test_results_become_a_coco_dataset_that_its_owner_reads(results, tmp_path, c
     assert list((tmp_path / "out").rglob("*.txt"))
 
 
+def test_pictures_that_are_not_found_are_named_and_their_folder_may_be_given(results, tmp_path, capsys):
+    moved = tmp_path / "moved" / "deeper"
+    moved.mkdir(parents=True)
+    (results / "b.png").rename(moved / "b.png")
+    command = ["write", str(results), "--format", "yolo", "-o", str(tmp_path / "out")]
+    assert main(command) == 0
+    said = capsys.readouterr().err
+    assert "no file for 1 of 2 (b.png), which these formats need: yolo. Run" in said
+    assert "--images FOLDER" in said
+    assert sorted(path.name for path in (tmp_path / "out").rglob("*.png")) == ["a.png"]
+    for folder in (moved, moved.parent):
+        content = json.loads((results / "b.json").read_text())
+        content["image"]["file_name"] = "deeper/b.png"
+        (results / "b.json").write_text(json.dumps(content))
+        assert main([*command, "--images", str(folder)]) == 0
+        assert capsys.readouterr().err == ""
+        assert sorted(path.name for path in (tmp_path / "out").rglob("*.png")) == ["a.png", "b.png"]
+        (tmp_path / "out" / "yolo" / "images" / "b.png").unlink()
+    assert main(["write", str(results), "--format", "cutouts", "-o", str(tmp_path / "out")]) == 2
+    assert "--images FOLDER" in capsys.readouterr().err
+    assert main([*command, "--images", str(tmp_path / "none")]) == 2
+    assert "none, which does not exist" in capsys.readouterr().err
+
+
 def test_each_record_is_read_once(results, tmp_path, monkeypatch):
     read, taken = Path.read_bytes, []
     monkeypatch.setattr(Path, "read_bytes", lambda path: taken.append(path.name) or read(path))
