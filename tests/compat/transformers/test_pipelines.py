@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections import UserList
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from torch.utils.data import Dataset, IterableDataset
 from samhq.checkpoint.save import save_model
 from samhq.compat.transformers import SamHQModel, SamImageProcessor
 from samhq.compat.transformers.pipelines import MaskGenerationPipeline, pipeline
+from samhq.config import Defaults
 from samhq.errors import ConfigError, ImageError, PromptError
 from samhq.image.boxes import boxes_from_masks
 from samhq.inference.automatic import propose
@@ -36,6 +39,17 @@ def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
     assert len(one["masks"]) == len(other["masks"]) > 0
     assert torch.allclose(one["scores"], other["scores"], atol=1e-5)
     return all((a != b).sum() <= 2 for a, b in zip(one["masks"], other["masks"], strict=True))
+
+
+def test_thresholds_that_come_with_the_weights_are_the_defaults(hq: Sam) -> None:
+    every = pipeline(model=hq, **LOOSE)(picture())
+    tuned = copy.copy(hq)
+    tuned.config = replace(
+        hq.config, defaults=Defaults(pred_iou_thresh=LOOSE["pred_iou_thresh"], stability_score_thresh=0.01)
+    )
+    loose = pipeline(model=tuned, points_per_crop=4, crops_nms_thresh=1.0)
+    assert same(loose(picture()), every)
+    assert len(loose(picture(), pred_iou_thresh=0.88)["masks"]) == 0
 
 
 @pytest.fixture

@@ -78,15 +78,17 @@ class MaskGenerationPipeline:
         `bounding_boxes` [M,4] int64 as (x0, y0, x1, y1). All are empty where nothing is found.
 
         A picture is whatever `samhq.image.read.read_image` takes, or an http(s) address, for which `timeout` in
-        seconds is meant. The other options are transformers', by its names and defaults; `points_per_batch` None
-        means all points. The result does not depend on `points_per_batch`, nor a picture's on the others in its list.
+        seconds is meant. The other options are transformers', by its names and defaults; thresholds that come with
+        the weights, as with the starter's, replace the defaults. `points_per_batch` None means all points. The result
+        does not depend on `points_per_batch`, nor a picture's on the others in its list.
 
         Raises:
             ImageError: a picture that cannot be read or fetched.
             ConfigError: an option that is unknown, means nothing, or has no effect in transformers either.
         """
         chosen = {**self.options, **_known(options)}
-        outputs_of = partial(self._masks, config=_config(chosen), options=chosen)
+        thresholds = {name: value for name, value in self.sam.config.defaults.stated().items() if name in DEFAULTS}
+        outputs_of = partial(self._masks, config=_config({**thresholds, **chosen}), options=chosen)
         return outputs_for(image, outputs_of)
 
     def _masks(self, image: Any, config: AutomaticConfig, options: dict[str, Any]) -> dict[str, Any]:
