@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -186,6 +187,17 @@ def test_in_time_nothing_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     with TimeLimit(0.01).on(2, lambda: told.append(1)):
         time.sleep(0.3)
     assert (told, ended) == ([1], [1])
+
+
+def test_a_process_ends_even_if_nothing_can_be_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[int] = []
+    monkeypatch.setattr(time_limit.os, "kill", lambda *given: ended.append(1))
+    monkeypatch.setattr(time_limit, "STORING_S", 0.05)
+    released = Event()
+    with TimeLimit(0.01).on(1, released.wait):
+        time.sleep(0.5)
+    assert ended == [1]
+    released.set()
 
 
 @pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf")])

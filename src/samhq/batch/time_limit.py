@@ -12,13 +12,14 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import Timer
+from threading import Thread, Timer
 from typing import Any
 
 from samhq.batch.plan import ShardedJob
 from samhq.batch.shards import packed, read_footer, revisions_of, shard_name, unpacked
 from samhq.errors import ConfigError
 
+STORING_S = 60.0  #: Seconds in which a late process may store what it has.
 LATE = "late"  #: The subfolder of a job for the rows of shards in which a picture was late.
 
 
@@ -37,7 +38,7 @@ class TimeLimit:
             raise ConfigError(f"Expected a time limit above 0 seconds, got {self.seconds}. Write 60.")
 
     @contextmanager
-    def on(self, pictures: int, late: Callable[[], None]) -> Iterator[None]:
+    def on(self, pictures: int, late: Callable[[], object]) -> Iterator[None]:
         """A context for work on so many pictures; if it takes too long, `late` is called, and the process ends."""
         if self.seconds is None:
             yield
@@ -61,12 +62,12 @@ class TimeLimit:
 NO_LIMIT = TimeLimit()
 
 
-def _end(late: Callable[[], None]) -> None:
-    """Ends this process, whatever its other threads do."""
-    try:
-        late()
-    finally:
-        os.kill(os.getpid(), signal.SIGKILL)
+def _end(late: Callable[[], object]) -> None:
+    """Ends this process, whatever its other threads do, and even if `late` does not end."""
+    storing = Thread(target=late, daemon=True)
+    storing.start()
+    storing.join(STORING_S)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def store_late(job: ShardedJob, shard: int, revision: int, rows: Sequence[dict[str, Any]]) -> None:
