@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from samhq.checkpoint.load import load_model
+from samhq.compat.sam2.parts import MaskDecoder, with_published_parts
 from samhq.config import ModelConfig, model_config
 from samhq.device import as_device
 from samhq.errors import CheckpointError, ConfigError, did_you_mean
@@ -58,7 +59,7 @@ def build_sam2(
     config = config.replace(side=overrides(hydra_overrides_extra, {"image_size": int}).get("image_size", config.side))
     model = made(config, ckpt_path, as_device(device))
     if not apply_postprocessing:
-        model.stable_from = None
+        without_stability(model)
     return model.train(mode != "eval")
 
 
@@ -73,9 +74,9 @@ def build_sam2_hf(model_id: str, **kwargs: Any) -> Sam2:
     Raises:
         ConfigError, CheckpointError: as `samhq.load`; the model is no SAM 2.
     """
-    model = as_sam2(load_model(model_id, device=as_device(kwargs.get("device", "cuda"))))
+    model = with_published_parts(as_sam2(load_model(model_id, device=as_device(kwargs.get("device", "cuda")))))
     if not kwargs.get("apply_postprocessing", True):
-        model.stable_from = None
+        without_stability(model)
     return model.train(kwargs.get("mode", "eval") != "eval")
 
 
@@ -131,8 +132,8 @@ def made(wanted: ModelConfig, checkpoint: str | os.PathLike[str] | None, device:
         CheckpointError: the checkpoint is another model's.
     """
     if checkpoint is None:
-        return as_sam2(build(wanted).to(device))
-    model = as_sam2(load_model(checkpoint, device=device))
+        return with_published_parts(as_sam2(build(wanted).to(device)))
+    model = with_published_parts(as_sam2(load_model(checkpoint, device=device)))
     if _shape(model.config) != _shape(wanted):
         raise CheckpointError(
             f"Expected the weights of {wanted.name}, got those of {model.config.name} in {checkpoint}. "
@@ -150,6 +151,13 @@ def with_side(model: Sam2, side: int) -> Sam2:
     model.config = model.config.replace(side=side)
     model.prompt_encoder.side, model.prompt_encoder.grid = side, model.config.grid
     return model
+
+
+def without_stability(model: Sam2) -> None:
+    """Switches the rule off that replaces unstable single masks."""
+    model.stable_from = None
+    if isinstance(model.sam_mask_decoder, MaskDecoder):
+        model.sam_mask_decoder.dynamic_multimask_via_stability = False
 
 
 def as_sam2(model: Any) -> Sam2:

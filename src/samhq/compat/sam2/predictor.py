@@ -20,12 +20,12 @@ from torch import Tensor
 from samhq.compat.sam2.arrays import check_labels, numbers
 from samhq.compat.sam2.build import as_sam2, build_sam2_hf
 from samhq.compat.sam2.refusals import NoImageError, RefusedImageError, RefusedPromptError
+from samhq.compat.sam2.transforms import SAM2Transforms
 from samhq.errors import ConfigError
 from samhq.image.frame import Frame
 from samhq.image.inputs import Array, BoxesInput, LabelsInput, PointsInput
 from samhq.image.read import read_image
 from samhq.image.transform import to_pixels
-from samhq.masks.holes import cleaned
 from samhq.model.prepared_pictures import PreparedPictures
 from samhq.types import BOTTOM_RIGHT, IGNORED, TOP_LEFT, ImageEmbedding, LowRes, Prompts
 
@@ -67,6 +67,11 @@ class SAM2ImagePredictor:
     def device(self) -> torch.device:
         """The device of the model."""
         return self.model.device
+
+    @property
+    def _transforms(self) -> SAM2Transforms:
+        side = self.model.config.side
+        return SAM2Transforms(side, self.mask_threshold, self.max_hole_area, self.max_sprinkle_area)
 
     def reset_predictor(self) -> None:
         """Forgets all pictures."""
@@ -230,8 +235,45 @@ class SAM2ImagePredictor:
             raise NoImageError("Expected a picture before prompts, got none. Call set_image first.")
         return range(len(self._frames))[index]
 
+    def _prep_prompts(
+        self,
+        point_coords: Any,
+        point_labels: Any,
+        box: Any,
+        mask_logits: Any,
+        normalize_coords: bool,
+        img_idx: int = -1,
+    ) -> tuple[Tensor | None, Tensor | None, Tensor | None, Tensor | None]:
+        """Masks [B,1,4g,4g], points [B,N,2], labels [B,N] and boxes [B,2,2] in model pixels, or None, for scripts
+        that call the network's parts.
+
+        Raises:
+            NoImageError: no picture was set.
+            RefusedPromptError: shapes that do not fit.
+        """
+        number = self._number(img_idx)
+        points, labels, boxes, masks = self._checked(
+            number, point_coords, point_labels, box, mask_logits, normalize_coords
+        )
+        parts = (masks, points, labels, None if boxes is None else boxes.view(-1, 2, 2))
+        mask, coords, kinds, corners = (None if part is None else part.float().to(self.device) for part in parts)
+        return mask, coords, None if kinds is None else kinds.int(), corners
+
     def _prompts(self, number: int, points: Any, labels: Any, box: Any, mask: Any, normalise: bool) -> Prompts:
         """One picture's prompts in model pixels.
+
+        Raises:
+            RefusedPromptError: shapes that do not fit.
+        """
+        checked = self._checked(number, points, labels, box, mask, normalise)
+        places, _, corners, masks = checked
+        count = next((len(part) for part in (places, corners, masks) if part is not None), 1)
+        return _joined(count, number, *checked).to(self.device)
+
+    def _checked(
+        self, number: int, points: Any, labels: Any, box: Any, mask: Any, normalise: bool
+    ) -> tuple[Tensor | None, Tensor | None, Tensor | None, Tensor | None]:
+        """One picture's points, labels, boxes [B,4] and masks, with coordinates in model pixels.
 
         Raises:
             RefusedPromptError: shapes that do not fit.
@@ -262,7 +304,7 @@ class SAM2ImagePredictor:
             places = scale(places)
         if corners is not None:
             corners = scale(corners.view(-1, 2, 2)).flatten(1)
-        return _joined(counts.pop(), number, places, kinds, corners, masks).to(self.device)
+        return places, kinds, corners, masks
 
     @torch.no_grad()
     def _answer(
@@ -278,19 +320,9 @@ class SAM2ImagePredictor:
         low = self.model.decode(
             embedding, prompts, candidates="all" if multimask else "single", hq="only" if hq_token_only else None
         )
-        logits = self._cleaned(low.logits)
+        logits = self._transforms.cleaned(low.logits)
         full = frame.logits_to_image(logits) if return_logits else frame.masks_to_image(logits, self.mask_threshold)
         return LowRes(low.logits.clamp(-LIMIT, LIMIT), low.iou), full
-
-    def _cleaned(self, logits: Float[Tensor, "P K G G"]) -> Float[Tensor, "P K G G"]:
-        if self.max_hole_area <= 0 and self.max_sprinkle_area <= 0:
-            return logits
-        flat = logits.float().flatten(0, 1).cpu().numpy()
-        done = [
-            cleaned(mask_logits, self.max_hole_area, self.max_sprinkle_area, self.mask_threshold)
-            for mask_logits in flat
-        ]
-        return torch.from_numpy(np.stack(done)).view(logits.shape).to(logits.device)
 
 
 def _joined(
