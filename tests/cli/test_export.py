@@ -107,12 +107,12 @@ def test_wrong_use(tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: li
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        (["segment", "--point", "2,2", "--refine"], "no --refine"),
-        (["segment", "--point", "2,2", "--embeddings", "e"], "no --embeddings"),
+        (["segment", "--point", "2,2", "--refine"], "weights of a model for --refine, which"),
+        (["segment", "--point", "2,2", "--embeddings", "e"], "or leave --embeddings out"),
         (["segment", "--point", "2,2", "--dtype", "float16"], "computes as it was exported"),
         (["segment", "--point", "2,2", "--dtype", "bfloat16"], "--device openvino"),
         (["segment", "--point", "2,2", "--device", "mps"], "provider that is here"),
-        (["everything"], "samhq everything"),
+        (["everything"], "weights of a model for samhq everything, which"),
     ],
 )
 def test_what_an_exported_model_cannot_do(

@@ -33,9 +33,10 @@ def check_exported(folder: Path | None, flags: Mapping[str, bool]) -> None:
     """
     given = [flag for flag, value in flags.items() if value]
     if folder is not None and given:
+        instead = f", or leave {given[0]} out" if given[0].startswith("-") else ""
         raise ConfigError(
-            f"Expected no {given[0]} with the exported model in {folder}, got both: it needs the network in torch. "
-            "Leave it out, or give the model that was exported."
+            f"Expected the weights of a model for {given[0]}, which needs the network in torch, got the exported model "
+            f"in {folder}. Give the weights that it was made from{instead}."
         )
 
 

@@ -359,7 +359,7 @@ def _head(path: Path) -> bytes:
 
 def _guess(head: bytes, path: Path) -> str:
     if path.suffix == ".onnx":
-        return "an ONNX graph; samhq runs the weights it was exported from"
+        return "an ONNX graph; samhq segment takes the folder of an export, all else the weights it was made from"
     words = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     return next(
         (what for start, what in _STRANGERS if words.startswith(start)), "neither a PyTorch nor a safetensors file"
