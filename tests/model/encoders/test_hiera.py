@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from samhq.model.encoders.hiera import Hiera, HieraAttention, max_pooled
+from samhq.model.encoders.hiera import Hiera, HieraAttention, HieraBlock, by_pieces, max_pooled
 from tests import tiny
 
 
@@ -33,6 +33,18 @@ def test_windows_with_padding_are_the_published_ones(pool: bool, window: int) ->
     tiny.fill(attention)
     x = torch.randn(1, 8, 8, 8, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(attention(x, window), plainly(attention, x, window), rtol=1e-4, atol=1e-5)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("pool", [False, True])
+def test_windows_by_pieces_equal_windows_together(pool: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    block, x = HieraBlock(8, 16, 2, 4, 2, pool=pool), torch.randn(7, 4, 4, 8)
+    monkeypatch.setattr("samhq.model.encoders.hiera.PIECE", 3 * 4 * 4 * 8)
+    torch.testing.assert_close(by_pieces(block, x), block(x))
+    calls: list[int] = []
+    block.register_forward_hook(lambda module, given, out: calls.append(len(out)))
+    by_pieces(block, x)
+    assert calls == [7]
 
 
 def test_pooling_is_torchs() -> None:

@@ -23,11 +23,13 @@ from samhq.config import HIERA_B, HIERA_L, HIERA_S, HIERA_T, MAP_NORM_EPS
 from samhq.encoder_config import HieraConfig
 from samhq.errors import CheckpointError
 from samhq.model.encoders.tensor_shapes import Recognised, TensorShapes
-from samhq.model.layers import untouched, unwindows, windows
+from samhq.model.layers import unrecorded, untouched, unwindows, windows
 from samhq.model.linear import MLP, linear
 from samhq.model.sam2.neck import FpnNeck
 from samhq.types import Encoded
 
+#: Values of windows that go through a block together on a CPU (4 MB in float32).
+PIECE = 1 << 20
 _PUBLISHED = (HIERA_T, HIERA_S, HIERA_B, HIERA_L)
 
 
@@ -148,11 +150,22 @@ class Cells:
         if size and not (height % size or width % size or (pool and size % 2)):
             inner = self.by_window(size)
             hw = (height // 2, width // 2) if pool else (height, width)
-            return Cells(block(inner.values), size // 2 if pool else size, hw)
+            return Cells(by_pieces(block, inner.values), size // 2 if pool else size, hw)
         if self.size and not size and not pool:
             whole = block(self.values.view(-1, height, width, self.values.shape[3]))
             return Cells(whole.view(self.values.shape), self.size, self.hw)
         return Cells(block(self.grid()))
+
+
+def by_pieces(block: nn.Module, x: Float[Tensor, "b size size C"]) -> Float[Tensor, "b s s D"]:
+    """A block's output for windows, some at a time: a block makes tensors that are many times as large as its input.
+
+    All together where operations are recorded or the block has hooks.
+    """
+    windows_at_once = max(1, PIECE // x[0].numel())
+    if windows_at_once >= len(x) or not (untouched(block, HieraBlock) and unrecorded(x)):
+        return block(x)
+    return torch.cat([block(some) for some in x.split(windows_at_once)])
 
 
 class HieraPatchEmbed(nn.Module):
