@@ -165,7 +165,7 @@ def by_pieces(block: nn.Module, x: Float[Tensor, "b size size C"]) -> Float[Tens
     windows_at_once = max(1, PIECE // x[0].numel())
     if windows_at_once >= len(x) or not (untouched(block, HieraBlock) and unrecorded(x)):
         return block(x)
-    return torch.cat([block(some) for some in x.split(windows_at_once)])
+    return torch.cat([block(some) for some in torch.split(x, windows_at_once)])
 
 
 class HieraPatchEmbed(nn.Module):
