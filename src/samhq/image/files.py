@@ -8,8 +8,6 @@ from __future__ import annotations
 import io
 import os
 import stat
-import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +16,7 @@ from typing import Any
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from samhq.errors import ImageError, SamHQError
+from samhq.image.ignored_warnings import IgnoredWarnings
 from samhq.storage.atomic import write_bytes
 
 #: Raster formats that are read. Pillow detects the format from the content, whatever the name. Other formats are
@@ -31,35 +30,9 @@ ADDED_FORMATS = ("HEIF", "JXL")
 
 #: Key in `Image.info` of a picture whose file has 16 bits a channel, of which Pillow keeps the upper 8 in RGB.
 WIDE = "sixteen bits"
-_FROM_PILLOW = r"PIL(\.|$)"  #: Modules whose warnings are ignored while a picture is read.
+#: Pillow refuses pictures at twice the size at which it warns. Only the refusal counts here.
+_QUIET = IgnoredWarnings(module=r"PIL(\.|$)")
 _OPEN_ALREADY = ("/dev/fd/", "/proc/self/fd/", "/dev/stdin")  #: Pipes with these names have a writer: `<(command)`.
-
-
-class _QuietPillow:
-    """A context in which Pillow's warnings are ignored, for any number of threads at once.
-
-    Pillow refuses pictures at twice the size at which it warns. Only the refusal counts here. `warnings.catch_warnings`
-    would silence all other threads, too, and would leave the filters of one thread to another.
-    """
-
-    def __init__(self) -> None:
-        self._lock, self._entered = threading.Lock(), 0
-
-    def __enter__(self) -> None:
-        with self._lock:
-            self._entered += 1
-            if self._entered == 1:
-                warnings.filterwarnings("ignore", module=_FROM_PILLOW)
-                self._filter = warnings.filters[0]
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._entered -= 1
-            if self._entered == 0 and self._filter in warnings.filters:
-                warnings.filters.remove(self._filter)  # type: ignore[attr-defined]  # A list, though typed as a sequence.
-
-
-_QUIET = _QuietPillow()
 
 
 @contextmanager

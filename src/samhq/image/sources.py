@@ -7,9 +7,8 @@ extra `geo`. Knows nothing of models or prompts.
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterable, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -20,6 +19,7 @@ from samhq.extras import from_extra
 from samhq.image.bands import Rendering, bands_last, rendering
 from samhq.image.files import check_has_end, is_empty, open_file, shown_size_hw
 from samhq.image.frame import Frame
+from samhq.image.ignored_warnings import IgnoredWarnings
 from samhq.image.inputs import PictureInput
 from samhq.image.levels import check_visible
 from samhq.image.read import describe, read_image
@@ -348,6 +348,14 @@ def _has_rasterio() -> bool:
     return find_spec("rasterio") is not None
 
 
+@cache
+def _unplaced() -> IgnoredWarnings:
+    """Ignores rasterio's warning that a picture has no place on Earth."""
+    import rasterio
+
+    return IgnoredWarnings(category=rasterio.errors.NotGeoreferencedWarning)
+
+
 def _opened(path: str | os.PathLike[str]) -> Any:
     """rasterio's dataset.
 
@@ -359,10 +367,8 @@ def _opened(path: str | os.PathLike[str]) -> Any:
     check_has_end(path, describe(path))
     drivers = _MOSAIC if os.fspath(path).lower().endswith(".vrt") else _DRIVERS
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
-            with rasterio.Env():  # rasterio.open makes one too, but takes no list of drivers.
-                return rasterio.DatasetReader(os.fspath(path), driver=list(drivers))
+        with _unplaced(), rasterio.Env():  # rasterio.open makes one too, but takes no list of drivers.
+            return rasterio.DatasetReader(os.fspath(path), driver=list(drivers))
     except rasterio.errors.RasterioError as error:
         if is_empty(path):
             raise ImageError(f"Expected a picture, got {describe(path)}, which is empty. Fetch it again.") from None
