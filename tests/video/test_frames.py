@@ -99,6 +99,22 @@ def test_a_folder_gives_its_pictures_in_natural_order(tmp_path: Path) -> None:
     assert (source.read(3) == small.image(10)).all()
 
 
+@pytest.mark.parametrize("suffix", ["tif", "gif", "png", "webp"])
+def test_the_pages_of_a_picture_are_frames(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"series.{suffix}"
+    images = [Image.fromarray(image) for image in small.images(5, 48, 64)]
+    timed = {} if suffix == "tif" else {"duration": 80}
+    images[0].save(path, save_all=True, append_images=images[1:], lossless=True, **timed)
+    source = open_frames(path)
+    assert (len(source), source.size_hw, source.rate) == (5, (48, 64), 12.5 if timed else 25)
+    found = pictures(source)
+    for index in (4, 1, 3):
+        assert np.array_equal(source.read(index), found[index])
+        assert np.abs(found[index].astype(int) - small.image(index, 48, 64)).mean() < 12
+    images[0].save(path)
+    assert len(open_frames(path)) == 1
+
+
 def test_pictures_that_differ_in_their_suffix_alone_keep_it(tmp_path: Path) -> None:
     for name in ("0.png", "0.jpg", "1.png"):
         Image.fromarray(small.image(0)).save(tmp_path / name)

@@ -198,7 +198,7 @@ def track(
     exist. 130: interrupted.
 
     Parameters:
-        video: A video file, or a folder of pictures.
+        video: A video file, a TIFF or GIF with several pages, or a folder of pictures.
     """
     from samhq.video.folder import Kinds, ResultFolder
     from samhq.video.frames import open_frames

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from samhq.errors import ImageError, PromptError
+from samhq.image.files import open_file
 from samhq.image.read import describe, read_image
 from samhq.image.suffixes import is_picture_file
 from samhq.video.container import Container
@@ -169,6 +170,35 @@ class PictureFolder(FrameSource):
             yield index, _read(path, f"frame {index}, {path.name}")
 
 
+class PictureSeries(FrameSource):
+    """The pages of one picture file: a TIFF stack, an animated GIF, WebP or PNG. They are read when they are needed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.called = path, str(path)
+        with open_file(path, describe(path)) as file:
+            self._count = int(getattr(file, "n_frames", 1))
+            file.load()  # WebP tells a page's duration with its pixels.
+            if file.info.get("duration"):
+                self.rate = Fraction(1000) / Fraction(file.info["duration"]).limit_denominator(1000)
+        self.size_hw = self._find_size()
+
+    def __len__(self) -> int:
+        return self._count
+
+    def decoded(self, start: int, stop: int) -> Iterator[Numbered]:
+        """The pages from `start` to before `stop`; for a page that cannot be decoded, the reason."""
+        for index in range(start, stop):
+            yield index, self._page(index)
+
+    def _page(self, index: int) -> np.ndarray | ImageError:
+        try:
+            with open_file(self.path, f"page {index} of {self.path}") as file:
+                file.seek(index)
+                return read_image(file)
+        except ImageError as error:
+            return ImageError(f"frame {index}: {error}")
+
+
 class VideoFile(FrameSource):
     """A video file. It is read once without decoding to count its frames; then frames are decoded in order.
 
@@ -204,7 +234,7 @@ class VideoFile(FrameSource):
 
 
 def open_frames(source: Any) -> FrameSource:
-    """The frames of a video file, its bytes, a folder of pictures, or a list or array [T,H,W,3] of pictures.
+    """The frames of a video file, its bytes, a picture file with several pages, a folder, a list or an array [T,H,W,3].
 
     Raises:
         ImageError: nothing of these, an empty folder, or a file that is no video.
@@ -218,7 +248,10 @@ def open_frames(source: Any) -> FrameSource:
         path = Path(source)
         if not path.exists():
             raise ImageError(f"Expected a video file or a folder of pictures, got {path}, which is not there.")
-        return PictureFolder(path) if path.is_dir() else VideoFile(path)
+        if path.is_dir():
+            return PictureFolder(path)
+        series = PictureSeries(path) if is_picture_file(path) else None
+        return VideoFile(path) if series is None or len(series) < 2 else series
     if isinstance(source, Sequence) or getattr(source, "ndim", 0) == 4:
         return FrameList(source)
     raise ImageError(
