@@ -24,6 +24,7 @@ from samhq.storage.schema import (
     Mismatch,
     Named,
     Null,
+    Number,
     Schema,
     shown,
 )
@@ -92,3 +93,9 @@ def test_a_message_stays_short_whatever_came() -> None:
         deep = [deep]
     for value in ("x" * 10**6, {str(n) * 100: n for n in range(1000)}, deep, 10**5000, [None] * 10**6):
         assert len(shown(value)) < 200
+
+
+def test_limits_are_written_out() -> None:
+    """1..2.14748e+09 is hard to read, and is another number."""
+    assert Number(1, 2**31 - 1, whole=True).words == "a whole number 1..2147483647"
+    assert Number(0.5).words == "a finite number of at least 0.5"

@@ -74,9 +74,8 @@ class Number(Schema):
         kind = "a whole number" if self.whole else "a finite number"
         if self.least == -math.inf:
             return kind
-        return (
-            f"{kind} of at least {self.least:g}" if self.most == math.inf else f"{kind} {self.least:g}..{self.most:g}"
-        )
+        least, most = (f"{limit:.15g}" for limit in (self.least, self.most))
+        return f"{kind} of at least {least}" if self.most == math.inf else f"{kind} {least}..{most}"
 
     def check(self, value: Any, place: Place = ()) -> None:
         """As `Schema.check`."""
