@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import pickle
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from samhq.batch import shard_work
 from samhq.batch.answers import Question
@@ -18,14 +20,43 @@ from samhq.batch.rows import read_rows
 from samhq.batch.shard_work import ShardWork
 from samhq.batch.sharded import run_sharded
 from samhq.errors import MissingExtraError
+from samhq.image import read
+from samhq.image.read import read_image
 from tests.batch.sharding import planned
 
 
 def test_pictures_come_in_order_however_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shard_work, "_pixels", lambda uri: np.full((1, 1, 3), int(uri), np.uint8))
+    monkeypatch.setattr(shard_work, "_pixels", lambda uri, *_: (np.full((1, 1, 3), int(uri), np.uint8), 0))
     given = [shard_work._Todo(str(number), str(number)) for number in range(50)]
     found = [(todo.id, int(image[0, 0, 0])) for todo, image in shard_work._read(given, shard_work._Clock())]
     assert found == [(str(number), number) for number in range(50)]
+
+
+def test_few_pixels_wait_and_nothing_waits_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shard_work, "_MOST_PIXELS", 250)
+    sizes = [(10, 10), (10, 10), (10, 10), (30, 20), (0, 0), (10, 10), (40, 5), (10, 5), (10, 5)] * 2
+    given = [shard_work._Todo(str(number), str(tmp_path / f"{number}.png")) for number in range(len(sizes))]
+    for todo, size in zip(given, sizes, strict=True):
+        Path(todo.uri).write_bytes(b"no picture")
+        if size[0]:
+            Image.new("RGB", size).save(todo.uri)
+    decoded: list[int] = []
+
+    def counted(content: bytes) -> np.ndarray:
+        pixels = read_image(content)
+        decoded.append(pixels.shape[0] * pixels.shape[1])
+        return pixels
+
+    monkeypatch.setattr(read, "read_image", counted)
+    used = 0
+    for (_, pixels), size in zip(shard_work._read(given, shard_work._Clock()), sizes, strict=True):
+        assert isinstance(pixels, Exception) or pixels.shape == (size[1], size[0], 3)
+        used += size[0] * size[1]
+        time.sleep(0.01)
+        assert sum(decoded) - used <= 250 or sum(decoded) - used == 600, "beside one that is larger, none waits"
+    assert used == sum(decoded)
+    for _ in shard_work._read(given, shard_work._Clock()):
+        break  # The threads that wait for room end, or this would hang.
 
 
 def test_a_report_says_what_a_shard_took(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ Knows nothing about other workers. The model is loaded once in every process.
 
 from __future__ import annotations
 
+import io
 import json
 import socket
 import time
@@ -23,12 +24,14 @@ from samhq.batch.halving import Halving
 from samhq.batch.own_device import own_device
 from samhq.batch.places import read_address
 from samhq.batch.plan import EVENTS, OUT, ShardedJob, open_job
+from samhq.batch.room import Room
 from samhq.batch.rows import rows_of
 from samhq.batch.shards import packed, shard_name
 from samhq.batch.time_limit import NO_LIMIT, TimeLimit, forget_late, late_rows, store_late
 from samhq.errors import MissingExtraError
 
 _READERS = 4  #: Threads that read and decode pictures ahead of the network.
+_MOST_PIXELS = 64_000_000  #: Pictures that wait for the network have at most this many pixels in all, or are one.
 
 Ask = Halving[tuple[str, np.ndarray], dict[str, Any]]
 
@@ -160,24 +163,38 @@ def _read(
     pictures: Sequence[_Todo], clock: _Clock, watched: Watched = _unwatched
 ) -> Iterator[tuple[_Todo, np.ndarray | Exception]]:
     """Every picture with its pixels, in order; a few are read ahead. "read" counts the seconds of waiting."""
+    room = Room(_MOST_PIXELS)
     with ThreadPoolExecutor(_READERS) as readers:
-        ahead: deque[Future[np.ndarray | Exception]] = deque()
-        for number, picture in enumerate(pictures):
-            for following in pictures[number + len(ahead) : number + 2 * _READERS]:
-                ahead.append(readers.submit(_pixels, following.uri))
-            with watched([picture]):
-                pixels = clock.timed("read", ahead.popleft().result)
-            yield picture, pixels
+        ahead: deque[Future[tuple[np.ndarray | Exception, int]]] = deque()
+        try:
+            for number, picture in enumerate(pictures):
+                for turn in range(number + len(ahead), min(number + 2 * _READERS, len(pictures))):
+                    ahead.append(readers.submit(_pixels, pictures[turn].uri, room, turn))
+                with watched([picture]):
+                    pixels, taken = clock.timed("read", ahead.popleft().result)
+                room.give_back(taken)
+                yield picture, pixels
+        finally:
+            room.close()
+            readers.shutdown(wait=False, cancel_futures=True)
 
 
-def _pixels(uri: str) -> np.ndarray | Exception:
-    """The pixels of a picture, or the reason why there are none."""
-    from samhq.image.read import read_image
+def _pixels(uri: str, room: Room, turn: int) -> tuple[np.ndarray | Exception, int]:
+    """The pixels of a picture, or the reason why there are none; and how many have taken room."""
+    from samhq.image.files import shown_size_hw
+    from samhq.image.read import describe, read_image
 
+    taken = None
     try:
-        return read_image(read_address(uri))
+        content = read_address(uri)
+        height, width = shown_size_hw(io.BytesIO(content), describe(content))
+        taken = height * width
+        room.take(turn, taken)
+        return read_image(content), taken
     except Exception as error:  # noqa: BLE001  One odd picture must not end a job of millions.
-        return error
+        if taken is None:
+            room.take(turn, 0)
+        return error, taken or 0
 
 
 def _rows(ask: Ask, group: Sequence[tuple[_Todo, np.ndarray | Exception]]) -> list[dict[str, Any]]:
