@@ -195,12 +195,27 @@ def test_wrong_prompts_are_named(prompt: dict[str, Any], message: str) -> None:
         list(following.track(small.images(3)))
 
 
+def test_a_reversed_stream_gives_what_a_reversed_list_gives() -> None:
+    images, results = small.images(6), []
+    for frames in (images, reversed(images)):
+        following = tracker()
+        following.prompt(1, box=small.BOX, frame=5)
+        results.append([])
+        for frame in following.track(frames, start=5, reverse=True):
+            results[-1].append(frame)
+            if frame.index == 3 and frames is not images:
+                with pytest.raises(PromptError, match="got frame 4"):
+                    following.prompt(2, points=[[40, 30]], frame=4)
+    assert [one.index for one in results[1]] == [5, 4, 3, 2, 1, 0]
+    assert all(equal(a, b) for a, b in zip(*results, strict=True))
+
+
 def test_a_camera_does_not_go_back() -> None:
     following = tracker()
     following.prompt(1, box=small.BOX)
     for frame in following.track(iter(small.images(4))):
         if frame.index == 2:
-            with pytest.raises(PromptError, match="on frame 2 or later, got frame 1 for object 2"):
+            with pytest.raises(PromptError, match="on frame 2 or one still to come, got frame 1 for object 2"):
                 following.prompt(2, points=[[40, 30]], frame=1)
             assert following.prompt(3, points=[[40, 30]], frame=3) is None
     assert frame.ids == (1, 3)

@@ -6,6 +6,7 @@ Pictures' coordinates in, masks at the video's size out. Keeps no frames but the
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,7 @@ class VideoTracker:
         self._overlap = overlap
         self._waiting: list[VideoPrompt] = []  # For frames that have not come yet.
         self._seen: VideoFrame | None = None
-        self._live = False  # Whether frames come from an iterator now, which cannot go back.
+        self._step_of_stream = 0  # 1 or -1 while frames come from an iterator, which cannot go back; else 0.
         self.labels: dict[int, str | None] = {}
 
     @property
@@ -74,9 +75,9 @@ class VideoTracker:
         """As `prompt`; a prompt without a frame is for the last one that came."""
         frame = self._seen
         check_number(prompt.object)
-        if self._live and frame is not None and prompt.frame is not None and prompt.frame < frame.index:
+        if frame is not None and prompt.frame is not None and (prompt.frame - frame.index) * self._step_of_stream < 0:
             raise PromptError(
-                f"Expected a prompt on frame {frame.index} or later, got frame {prompt.frame} for object "
+                f"Expected a prompt on frame {frame.index} or one still to come, got frame {prompt.frame} for object "
                 f"{prompt.object}: it has passed, and the frames come one by one. Prompt the object on this frame."
             )
         if prompt.label is not None:
@@ -111,9 +112,10 @@ class VideoTracker:
         """The objects' masks, frame by frame, as frames come.
 
         `frames` is a video file, a folder of pictures, a list of frames, or any iterator of pictures, such as a
-        camera's. An iterator's frames are numbered from `start`, by default after the last one that came. For the other
-        kinds the pass begins at `start`, by default at the first prompt (with `reverse` at the last), and ends before
-        `stop`, or at the end. `reverse` goes backward in time. Frames before any prompt have no masks.
+        camera's. An iterator's frames are numbered from `start`, by default after the last one that came; with
+        `reverse` the numbers go down. For the other kinds the pass begins at `start`, by default at the first prompt
+        (with `reverse` at the last), and ends before `stop`, or at the end. `reverse` goes backward in time. Frames
+        before any prompt have no masks.
 
         Raises: PromptError: a prompt that does not fit its frame, or one for a frame that never came. ImageError:
             frames of another size, or, without `on_error`, one that cannot be decoded. With it the frame is left out,
@@ -123,11 +125,11 @@ class VideoTracker:
             isinstance(frames, (FrameSource, str, bytes, Sequence, np.ndarray)) or hasattr(frames, "__fspath__")
         )
         if stream:
-            self._live = True
+            step = self._step_of_stream = -1 if reverse else 1
             try:
-                yield from self._pass(self._numbered(frames, start), reverse=reverse, on_error=on_error)
+                yield from self._pass(self._numbered(frames, start, step), reverse=reverse, on_error=on_error)
             finally:
-                self._live = False
+                self._step_of_stream = 0
         else:
             source = open_frames(frames)
             self.state.remember()
@@ -224,11 +226,11 @@ class VideoTracker:
         names = tuple(self.labels.get(number) for number in found)
         return FrameMasks(seen.index, seen.image, tuple(found), masks, scores, names)
 
-    def _numbered(self, frames: Iterable[Any], start: int | None) -> Iterator[Numbered]:
-        """Pictures of an iterator with their numbers; all of one size."""
-        begin = start if start is not None else 0 if self._seen is None else self._seen.index + 1
+    def _numbered(self, frames: Iterable[Any], start: int | None, step: int) -> Iterator[Numbered]:
+        """Pictures of an iterator with their numbers, which go up or down; all of one size."""
+        begin = start if start is not None else 0 if self._seen is None else self._seen.index + step
         size = None if self._seen is None else self._seen.image.shape
-        for index, picture in enumerate(frames, begin):
+        for index, picture in zip(count(begin, step), frames):
             try:
                 image = read_image(picture)
             except ImageError as error:
