@@ -55,6 +55,11 @@ def test_an_unknown_device_is_a_sentence(device: Any) -> None:
         as_device(device)
 
 
+def test_a_name_that_no_device_has_is_told_the_names_of_gpus() -> None:
+    with pytest.raises(ConfigError, match=r"got 'gpu': PyTorch does not know it\. GPUs are cuda, cuda:1 or mps\. Try"):
+        as_device("gpu")
+
+
 @pytest.mark.parametrize("dtype", ["half", torch.int64, "float8", ""])
 def test_an_unknown_dtype_is_a_sentence(dtype: Any) -> None:
     with pytest.raises(ConfigError, match="float32"):

@@ -26,6 +26,8 @@ def as_device(device: str | int | torch.device | None) -> torch.device:
         return torch.empty(0, device=device).device
     except (RuntimeError, AssertionError, TypeError, ValueError) as error:
         reason = str(error).partition("\n")[0].partition(". ")[0].rstrip(".")[:120]
+        if reason.startswith("Expected one of"):  # PyTorch's list of all devices of the world
+            reason = "PyTorch does not know it. GPUs are cuda, cuda:1 or mps"
         raise ConfigError(f"Expected a device that PyTorch has here, got {device!r}: {reason}. Try cpu.") from error
 
 

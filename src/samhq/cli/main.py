@@ -5,6 +5,7 @@ Nothing heavy is imported before a command runs, so that help is fast.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -112,9 +113,25 @@ def _exit_code(given: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except OSError as error:
-        return _say(f"cannot go on: {error}", FAILED)
+        return _say(_of_system(error), FAILED)
     except KeyboardInterrupt:
         return _say("stopped; every file written so far is whole.", INTERRUPTED)
+
+
+#: What to do about errors of the system.
+_SPACE, _PLACE = "Free some space", "Choose a folder that you may write to"
+_REMEDIES = {
+    **dict.fromkeys((errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)), _SPACE),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), _PLACE),
+}
+
+
+def _of_system(error: OSError) -> str:
+    """The sentence about a file that the system does not let us read or write."""
+    where = "" if error.filename is None else f" ({error.filename})"
+    remedy = _REMEDIES.get(error.errno or 0, "Mend this")
+    reason = error.strerror or str(error)
+    return f"Expected files that can be read and written, got: {reason}{where}. {remedy}, and repeat the command."
 
 
 #: Flags whose value may be empty.
