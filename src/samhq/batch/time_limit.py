@@ -67,7 +67,7 @@ def _end(late: Callable[[], object]) -> None:
     storing = Thread(target=late, daemon=True)
     storing.start()
     storing.join(STORING_S)
-    os.kill(os.getpid(), signal.SIGKILL)
+    os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))  # Windows has no SIGKILL; its SIGTERM is as final.
 
 
 def store_late(job: ShardedJob, shard: int, revision: int, rows: Sequence[dict[str, Any]]) -> None:
