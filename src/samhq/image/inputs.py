@@ -41,7 +41,7 @@ MaskInput: TypeAlias = PictureInput | Mapping[str, Any]
 #: Clicks [N,2] as (x, y), or one click.
 PointsInput: TypeAlias = Array | Sequence[float | Array | Sequence[float | Array]]
 #: A label for every click: 1 on the object, 0 off it.
-LabelsInput: TypeAlias = int | Array | Sequence[int | Array]
+LabelsInput: TypeAlias = float | Array | Sequence[float | Array]
 #: One box (x0, y0, x1, y1).
 BoxInput: TypeAlias = Array | Sequence[float | Array]
 #: Boxes [P,4].
