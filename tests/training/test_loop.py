@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from tests import tiny
 from tests.training.runs import RUNS, interrupted, train
 from tests.training.worlds import Held, losses, quick, saved
@@ -292,6 +293,17 @@ def test_wrong_use_is_told_before_anything_is_written(fields, said, tmp_path):
     with pytest.raises(SamHQError, match=said):
         train(config)
     assert not config.output.exists()
+
+
+def test_missing_files_are_told_before_anything_is_written(tmp_path):
+    for name in ("a.jpg", "a.png", "b.jpg"):
+        Image.new("RGB", (40, 30), "white").save(tmp_path / name)
+    config = quick(tmp_path / "run", saved(tiny.LIGHT, tmp_path), data=tmp_path)
+    with pytest.raises(MissingFileError, match=r"got 1 missing file, .*b\.png\. Add them, .* \(--skip-missing\)"):
+        train(config)
+    assert not config.output.exists()
+    with pytest.raises(MissingFileError, match="--skip-missing"):
+        train(replace(config, data="scenes:2", validation=tmp_path))
 
 
 def test_epochs_of_endless_scenes_are_refused_with_what_to_say(scratch):

@@ -51,7 +51,7 @@ class TrainConfig:
     """Folder of a COCO file's pictures, if it is not beside the file."""
 
     skip_missing: bool = False
-    """Leave out pictures whose files are missing. Otherwise the first missing file ends the run."""
+    """Leave out pictures whose files are missing. Otherwise the run does not start if files are missing."""
 
     validation: str | Path | None = None
     """Pictures for validation, in the same forms as data. [default: none; scratch: drawn scenes]"""

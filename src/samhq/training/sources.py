@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from samhq.datasets.drawn.pictures import PREFIX, DrawnPictures, open_drawn, unseen_scenes
 from samhq.datasets.open import open_dataset
-from samhq.datasets.sample import Pictures
-from samhq.datasets.views import spread
+from samhq.datasets.sample import MissingFileError, Pictures
+from samhq.datasets.views import present, spread
 from samhq.datasets.weighted import is_held_out, parse_source_weights, split
 from samhq.errors import ConfigError
 from samhq.image.suffixes import picture_files
+from samhq.plural import plural
 from samhq.training import drawn
 from samhq.training.augment import Augmentation
 from samhq.training.config import TrainConfig, parse_kinds
@@ -130,7 +131,24 @@ def augmentation(config: TrainConfig, side: int) -> Augmentation:
 def _opened(config: TrainConfig, source: str | Path, images: Path | str | None, side: int, number: int) -> Pictures:
     if str(source).partition(":")[0] == PREFIX:
         return open_drawn(str(source), side=side, number=number)
-    return open_dataset(source, images=images, skip_missing=config.skip_missing)
+    pictures = open_dataset(source, images=images, skip_missing=config.skip_missing)
+    _check_files(pictures)
+    return pictures
+
+
+def _check_files(pictures: Pictures) -> None:
+    """Refuses missing files before the run, which might meet the first of them after hours.
+
+    Raises:
+        MissingFileError: there are some.
+    """
+    missing = present(pictures)[1]
+    if missing:
+        raise MissingFileError(
+            f"Expected the files of all {plural(len(pictures), 'picture')} of {pictures.name}, got "
+            f"{plural(len(missing), 'missing file')}, such as {missing[0]}. Add them, or leave their pictures out with "
+            "skip_missing=True (--skip-missing)."
+        )
 
 
 def _nonempty(pictures: Pictures) -> Pictures:
