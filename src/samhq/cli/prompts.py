@@ -123,7 +123,8 @@ class PromptFlags:
         """
         if self != PromptFlags():
             raise PromptError(
-                "Expected --text or --like alone, got it with --point, --box, --mask or --prompts. Leave one out."
+                "Expected --text, --like or a --detector of boxes alone, got it with --point, --box,"
+                " --mask or --prompts. Leave one out."
             )
 
     def check(self) -> None:

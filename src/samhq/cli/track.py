@@ -63,7 +63,8 @@ class VideoPromptFlags:
         """
         if text and (self.point or self.box or self.mask or self.prompts or self.boxes):
             raise PromptError(
-                "Expected --text or --like alone, got it with --point, --box, --mask, --prompts or --boxes."
+                "Expected --text, --like or a --detector of boxes alone, got it with --point, --box,"
+                " --mask, --prompts or --boxes."
             )
         if self.every is not None and (not text or self.every < 1):
             raise PromptError(f"Expected --every as 1 or more, with --text or --like, got {self.every}. Leave it out.")
