@@ -171,8 +171,7 @@ class Sparse:
 class Attended:
     """The decoder's state after attention: output tokens [P,T,C], image tokens [P,C,g,g], predicted IoU [P,4].
 
-    Only if they were needed to choose masks: `upscaled` [P,c,4g,4g], the features that masks are made from, and
-    `logits`, SAM's logits of the chosen masks, [P,K,4g,4g] or [P,K,16gg] in the decoder's order of pixels.
+    `upscaled` [P,c,4g,4g] are the features that masks are made from, if they were needed before masks were chosen.
     """
 
     tokens: Float[Tensor, "P T C"]
@@ -180,21 +179,25 @@ class Attended:
     iou: Float[Tensor, "P M"]
     image_index: Int64[Tensor, " P"]
     upscaled: Float[Tensor, "P c G G"] | None = None
-    logits: Float[Tensor, "P K G G"] | Float[Tensor, "P K L"] | None = None
 
     def __getitem__(self, rows: slice | Tensor) -> Attended:
         """Some of the prompts, by slice, index tensor or boolean mask."""
-        always = (self.tokens[rows], self.image[rows], self.iou[rows], self.image_index[rows])
-        return Attended(*always, *(None if part is None else part[rows] for part in (self.upscaled, self.logits)))
+        upscaled = None if self.upscaled is None else self.upscaled[rows]
+        return Attended(self.tokens[rows], self.image[rows], self.iou[rows], self.image_index[rows], upscaled)
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Which masks to make: SAM's mask numbers [P,K], their predicted IoU [P,K], and the HQ mode."""
+    """Which masks to make: SAM's mask numbers [P,K], their predicted IoU [P,K], and the HQ mode.
+
+    `logits` are SAM's logits of these masks, if they were needed to choose them: [P,K,4g,4g], or [P,K,16gg] in the
+    decoder's order of pixels.
+    """
 
     masks: Int64[Tensor, "P K"]
     iou: Float[Tensor, "P K"]
     hq: HQMode
+    logits: Float[Tensor, "P K G G"] | Float[Tensor, "P K L"] | None = None
 
 
 @dataclass(frozen=True)

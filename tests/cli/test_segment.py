@@ -338,7 +338,7 @@ def test_an_example_gives_masks_and_its_detections_are_kept(
     assert run(weights, tmp_path / "again", cat, *flags, "--threshold", "0", "--max-detections", "1") == 0
     assert record(tmp_path / "again")["annotations"][0]["score"] == first[0]["score"]
     assert run(weights, tmp_path / "out", cat, "--like", "5,5,40,30", "--point", "1,1") == 2
-    assert "--like alone" in capsys.readouterr().err
+    assert "--like or a --detector of boxes alone" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("relative", [False, True])

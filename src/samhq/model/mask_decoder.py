@@ -134,24 +134,32 @@ class MaskDecoder(nn.Module):
         return weights @ self.output_upscaling.quarters(attended.image, self.bases(attended, embedding)).mT
 
     def sam_logits(
-        self, attended: Attended, embedding: ImageEmbedding, masks: Int64[Tensor, "P K"]
+        self,
+        attended: Attended,
+        embedding: ImageEmbedding,
+        masks: Int64[Tensor, "P K"],
+        known: Float[Tensor, "P K G G"] | Float[Tensor, "P K L"] | None = None,
     ) -> Float[Tensor, "P K G G"]:
-        """SAM's logits of the chosen masks."""
-        found = attended.logits
-        if found is None:
-            found = self.products(self.weights(attended.tokens, masks), attended, embedding)
-        return found if found.ndim == 4 else logits_of_quarters(found, *attended.image.shape[2:])
+        """SAM's logits of the chosen masks; `known` are these as a `Choice` holds them."""
+        if known is None:
+            known = self.products(self.weights(attended.tokens, masks), attended, embedding)
+        return known if known.ndim == 4 else logits_of_quarters(known, *attended.image.shape[2:])
 
     def logits(
-        self, attended: Attended, embedding: ImageEmbedding, masks: Int64[Tensor, "P K"], hq: HQMode = "off"
+        self,
+        attended: Attended,
+        embedding: ImageEmbedding,
+        masks: Int64[Tensor, "P K"],
+        hq: HQMode = "off",
+        known: Float[Tensor, "P K G G"] | Float[Tensor, "P K L"] | None = None,
     ) -> tuple[Float[Tensor, "P K G G"] | None, Float[Tensor, "P 1 G G"] | None]:
         """SAM's logits of the chosen masks and the HQ logits; either is None if `hq` does not use it."""
         del hq
-        return self.sam_logits(attended, embedding, masks), None
+        return self.sam_logits(attended, embedding, masks, known), None
 
     def paint(self, attended: Attended, embedding: ImageEmbedding, choice: Choice) -> Float[Tensor, "P K G G"]:
         """Low-resolution logits of the chosen masks; "only" gives one mask for each prompt whatever K is."""
-        sam, hq = self.logits(attended, embedding, choice.masks, choice.hq)
+        sam, hq = self.logits(attended, embedding, choice.masks, choice.hq, choice.logits)
         if sam is None or hq is None:
             painted = sam if hq is None else hq
             assert painted is not None

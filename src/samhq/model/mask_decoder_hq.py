@@ -104,14 +104,19 @@ class MaskDecoderHQ(HQMask, MaskDecoder):
         return self.embedding_encoder(features) + self.compress_vit_feat(early.permute(0, 3, 1, 2))
 
     def logits(
-        self, attended: Attended, embedding: ImageEmbedding, masks: Int64[Tensor, "P K"], hq: HQMode = "add"
+        self,
+        attended: Attended,
+        embedding: ImageEmbedding,
+        masks: Int64[Tensor, "P K"],
+        hq: HQMode = "add",
+        known: Float[Tensor, "P K G G"] | Float[Tensor, "P K L"] | None = None,
     ) -> tuple[Float[Tensor, "P K G G"] | None, Float[Tensor, "P 1 G G"] | None]:
         """SAM's logits of the chosen masks and the HQ logits; either is None if `hq` does not use it."""
         if hq == "off":
-            return self.sam_logits(attended, embedding, masks), None
+            return self.sam_logits(attended, embedding, masks, known), None
         upscaled = self.upscaled(attended, embedding)
         attended = replace(attended, upscaled=upscaled)
-        sam = None if hq == "only" else self.sam_logits(attended, embedding, masks)
+        sam = None if hq == "only" else self.sam_logits(attended, embedding, masks, known)
         assert embedding.hq is not None
         weights = self.hq_weights(attended.tokens)
         refined = self.detailed(weights, upscaled)

@@ -7,6 +7,7 @@ Source: cocodataset.org, "Results format"; docs.ultralytics.com, "Predict" (save
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from samhq.errors import ImageError, PromptError, did_you_mean
+from samhq.errors import ImageError, PromptError, SamHQWarning, did_you_mean
 from samhq.masks import rle
 from samhq.results.detections import Detections
 from samhq.storage.documents import read_json, read_text
@@ -69,15 +70,26 @@ class BoxFile:
         return self.names or tuple(dict.fromkeys(row.label for rows in self.rows.values() for row in rows))
 
     def check_classes(self, classes: Classes) -> None:
-        """Refuses a class of which the file lists no phrase.
+        """Refuses classes of which the file lists none.
+
+        A class that the file does not list beside others that it does is no error: a project has more classes than
+        one file of boxes.
 
         Raises:
-            PromptError: there is one.
+            PromptError: no phrase of any class is listed.
+
+        Warns:
+            SamHQWarning: no phrase of some class is listed.
         """
         listed = {plain_phrase(name) for name in self.names}
-        for name, phrases in classes.by_name.items() if listed else ():
-            if listed.isdisjoint(map(plain_phrase, phrases)):
-                raise PromptError(f"Expected classes of {self.path}, got {name!r}. {did_you_mean(name, self.names)}")
+        named = classes.by_name.items() if listed else ()
+        strange = [name for name, phrases in named if listed.isdisjoint(map(plain_phrase, phrases))]
+        if not strange:
+            return
+        message = f"Expected classes of {self.path}, got {strange[0]!r}. {did_you_mean(strange[0], self.names)}"
+        if len(strange) == len(named):
+            raise PromptError(message)
+        warnings.warn(message, SamHQWarning, stacklevel=2)
 
     def boxes_of(self, picture: str | PurePath, size_hw: tuple[int, int]) -> Detections:
         """All boxes of a picture, found by its path or the end of its path, its stem, or its name alone.

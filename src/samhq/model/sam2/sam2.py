@@ -116,7 +116,7 @@ class Sam2(Remembering, Sam):
         steady = self.stable(logits[:, 0])
         masks = torch.where(steady[:, None], choice.masks, best)
         kept = torch.where(steady.view(-1, *[1] * (logits.ndim - 1)), logits[:, :1], logits[:, 1:])
-        return replace(attended, logits=kept), Choice(masks, attended.iou.gather(1, masks), hq)
+        return attended, Choice(masks, attended.iou.gather(1, masks), hq, kept)
 
     def stable(self, logits: Float[Tensor, " P *R"]) -> Bool[Tensor, " P"]:
         """Whether a mask hardly changes when its threshold moves a little."""
