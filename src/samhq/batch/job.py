@@ -224,8 +224,8 @@ def _overlapped(work: Work, tasks: Sequence[_Task], output: Path | None) -> Gene
                 each.read_ahead([coming.item for coming in tasks[number : number + 1 + _AHEAD]])
             try:
                 reports = _save_behind(saving, _compute(each, output, task), output)
-            except Exception:
-                yield from saving.rest()  # This error ends the job, but not the results before it.
+            except (Exception, KeyboardInterrupt):
+                yield from saving.rest()  # This ends the job, but not the results before it.
                 raise
             yield from reports
         yield from saving.rest()
