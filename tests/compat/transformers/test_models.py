@@ -244,6 +244,12 @@ def test_any_tensors_give_masks_or_our_own_error(data: st.DataObject, sam: SamMo
     assert out.pred_masks.shape[:2] == out.iou_scores.shape[:2]
 
 
+def test_a_box_in_a_group_of_its_own_goes_with_points(sam: SamModel) -> None:
+    points, boxes = torch.full((2, 2, 1, 2), 8.0), torch.tensor([4.0, 4, 40, 40]).expand(2, 2, 4)
+    grouped = sam(pixels(2), input_points=points, input_boxes=boxes[:, :, None])
+    torch.testing.assert_close(grouped.pred_masks, sam(pixels(2), input_points=points, input_boxes=boxes).pred_masks)
+
+
 def test_the_fine_tuning_recipe(sam: SamModel) -> None:
     tuned = copy.deepcopy(sam).requires_grad_(True)
     for name, parameter in tuned.named_parameters():

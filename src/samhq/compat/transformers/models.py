@@ -152,7 +152,7 @@ class Pretrained(ModelMethods):
         self,
         input_points: Float[Tensor, "I P N 2"] | None = None,
         input_labels: Tensor | None = None,
-        input_boxes: Float[Tensor, "I *group P 4"] | None = None,
+        input_boxes: Float[Tensor, "I *boxes 4"] | None = None,
         input_masks: Float[Tensor, "I 1 G G"] | None = None,
     ) -> tuple[Float[Tensor, "I P T C"] | None, Float[Tensor, "i C g g"]]:
         """Tokens of points and boxes (None if there are neither), and the map to add to the image embedding.
@@ -251,7 +251,7 @@ class SamModel(Pretrained):
         pixel_values: Float[Tensor, "I 3 S S"] | None = None,
         input_points: Float[Tensor, "I P N 2"] | None = None,
         input_labels: Tensor | None = None,
-        input_boxes: Float[Tensor, "I *group P 4"] | None = None,
+        input_boxes: Float[Tensor, "I *boxes 4"] | None = None,
         input_masks: Tensor | None = None,
         image_embeddings: Float[Tensor, "I C g g"] | None = None,
         multimask_output: bool = True,
@@ -304,7 +304,7 @@ class SamHQModel(Pretrained):
         pixel_values: Float[Tensor, "I 3 S S"] | None = None,
         input_points: Float[Tensor, "I P N 2"] | None = None,
         input_labels: Tensor | None = None,
-        input_boxes: Float[Tensor, "I *group P 4"] | None = None,
+        input_boxes: Float[Tensor, "I *boxes 4"] | None = None,
         input_masks: Tensor | None = None,
         image_embeddings: Float[Tensor, "I C g g"] | None = None,
         multimask_output: bool = True,

@@ -85,7 +85,7 @@ class PromptEncoder(prompt_encoder.PromptEncoder):
         self,
         input_points: Float[Tensor, "I P N 2"] | None = None,
         input_labels: Tensor | None = None,
-        input_boxes: Float[Tensor, "I *group P 4"] | None = None,
+        input_boxes: Float[Tensor, "I *boxes 4"] | None = None,
         input_masks: Float[Tensor, "I m G G"] | None = None,
     ) -> tuple[Float[Tensor, "I P T C"] | None, Float[Tensor, "i C g g"]]:
         """Tokens of points and boxes (None if there are neither), and the map to add to the image embedding.
