@@ -69,6 +69,26 @@ class PromptEncoder(nn.Module):
             nn.Conv2d(channels, dim, kernel_size=1),
         )
 
+    @property
+    def embed_dim(self) -> int:
+        """Channels of every token and map."""
+        return self.no_mask_embed.embedding_dim
+
+    @property
+    def image_embedding_size(self) -> tuple[int, int]:
+        """Height and width of the embedding grid."""
+        return self.grid, self.grid
+
+    @property
+    def input_image_size(self) -> tuple[int, int]:
+        """Height and width of the model's square, in pixels."""
+        return self.side, self.side
+
+    @property
+    def mask_input_size(self) -> tuple[int, int]:
+        """Height and width of a mask prompt."""
+        return 4 * self.grid, 4 * self.grid
+
     def get_dense_pe(self) -> Float[Tensor, "1 C g g"]:
         """Position features of the embedding grid."""
         return self.pe_layer.grid(self.grid).to(self.no_mask_embed.weight.dtype)

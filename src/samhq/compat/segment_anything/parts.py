@@ -69,26 +69,6 @@ class PlainTinyViT(TinyViT):
 class PromptEncoder(prompt_encoder.PromptEncoder):
     """Prompts in model pixels to sparse tokens [B,T,C] and dense maps [B,C,g,g]."""
 
-    @property
-    def embed_dim(self) -> int:
-        """Channels of every token and map."""
-        return self.no_mask_embed.embedding_dim
-
-    @property
-    def image_embedding_size(self) -> tuple[int, int]:
-        """Height and width of the embedding grid."""
-        return self.grid, self.grid
-
-    @property
-    def input_image_size(self) -> tuple[int, int]:
-        """Height and width of the model's square, in pixels."""
-        return self.side, self.side
-
-    @property
-    def mask_input_size(self) -> tuple[int, int]:
-        """Height and width of a mask prompt."""
-        return 4 * self.grid, 4 * self.grid
-
     def forward(
         self,
         points: tuple[Tensor, Tensor] | None = None,
