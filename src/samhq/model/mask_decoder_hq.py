@@ -27,10 +27,8 @@ from samhq.types import Attended, ImageEmbedding
 HQ_MODULES = ("hf_token", "hf_mlp", "compress_vit_feat", "embedding_encoder", "embedding_maskfeature")
 
 
-class HQMask(nn.Module):
+class HQMask(MaskDecoder):
     """The common part of HQ decoders: a token, its MLP, and convolutions of the enlarged features."""
-
-    masks: int
 
     def add_hq_mask(self, dim: int, middle_dim: int, mask_dim: int, head_depth: int) -> None:
         """Creates these modules."""
@@ -41,6 +39,29 @@ class HQMask(nn.Module):
     def hq_weights(self, tokens: Float[Tensor, "P L C"]) -> Float[Tensor, "P 1 c"]:
         """The vector whose product with a pixel's features is the pixel's HQ logit."""
         return self.hf_mlp(tokens[:, 1 + self.masks])[:, None]
+
+    def logits(
+        self,
+        attended: Attended,
+        embedding: ImageEmbedding,
+        masks: Int64[Tensor, "P K"],
+        hq: HQMode = "add",
+        known: Float[Tensor, "P K G G"] | Float[Tensor, "P K L"] | None = None,
+    ) -> tuple[Float[Tensor, "P K G G"] | None, Float[Tensor, "P 1 G G"] | None]:
+        """SAM's logits of the chosen masks and the HQ logits; either is None if `hq` does not use it."""
+        if hq == "off":
+            return self.sam_logits(attended, embedding, masks, known), None
+        attended = replace(attended, upscaled=self.upscaled(attended, embedding))
+        sam = None if hq == "only" else self.sam_logits(attended, embedding, masks, known)
+        return sam, self.hq_logits(self.hq_weights(attended.tokens), attended, embedding)
+
+    def hq_logits(
+        self, weights: Float[Tensor, "P 1 c"], attended: Attended, embedding: ImageEmbedding
+    ) -> Float[Tensor, "P 1 G G"]:
+        """The HQ logits, from the features that `attended` has in `upscaled`."""
+        del embedding
+        assert attended.upscaled is not None
+        return self.detailed(weights, attended.upscaled)
 
     def detailed(self, weights: Float[Tensor, "P 1 c"], upscaled: Float[Tensor, "P c G G"]) -> Float[Tensor, "P 1 G G"]:
         """The product of each prompt's weights with its own mask features, without computing these features.
@@ -61,7 +82,7 @@ class HQMask(nn.Module):
         return shifted_sum(taps) + (weights @ last.bias)[..., None, None]
 
 
-class MaskDecoderHQ(HQMask, MaskDecoder):
+class MaskDecoderHQ(HQMask):
     """Four masks as SAM's, and one HQ mask whose logits correct them."""
 
     def __init__(
@@ -103,24 +124,14 @@ class MaskDecoderHQ(HQMask, MaskDecoder):
         """
         return self.embedding_encoder(features) + self.compress_vit_feat(early.permute(0, 3, 1, 2))
 
-    def logits(
-        self,
-        attended: Attended,
-        embedding: ImageEmbedding,
-        masks: Int64[Tensor, "P K"],
-        hq: HQMode = "add",
-        known: Float[Tensor, "P K G G"] | Float[Tensor, "P K L"] | None = None,
-    ) -> tuple[Float[Tensor, "P K G G"] | None, Float[Tensor, "P 1 G G"] | None]:
-        """SAM's logits of the chosen masks and the HQ logits; either is None if `hq` does not use it."""
-        if hq == "off":
-            return self.sam_logits(attended, embedding, masks, known), None
-        upscaled = self.upscaled(attended, embedding)
-        attended = replace(attended, upscaled=upscaled)
-        sam = None if hq == "only" else self.sam_logits(attended, embedding, masks, known)
+    def hq_logits(
+        self, weights: Float[Tensor, "P 1 c"], attended: Attended, embedding: ImageEmbedding
+    ) -> Float[Tensor, "P 1 G G"]:
+        """The HQ logits: each prompt's own part and that of its image's HQ map."""
         assert embedding.hq is not None
-        weights = self.hq_weights(attended.tokens)
-        refined = self.detailed(weights, upscaled)
-        return sam, refined + shared_product(weights, embedding.hq, attended.image_index)
+        return super().hq_logits(weights, attended, embedding) + shared_product(
+            weights, embedding.hq, attended.image_index
+        )
 
 
 def two_convolutions(dim: int, middle: int, out: int) -> nn.Sequential:

@@ -104,11 +104,13 @@ class MaskDecoder(mask_decoder.MaskDecoder2):
         choice = select(attended.iou, "all" if multimask else "single", mode)
         if multimask or self.training or not self.dynamic_multimask_via_stability:
             return choice
-        logits = self.sam_logits(attended, embedding, choice.masks).flatten(1)
-        inner, outer = ((logits > sign * self.dynamic_multimask_stability_delta).sum(1) for sign in (1, -1))
-        stable = inner >= self.dynamic_multimask_stability_thresh * outer
-        masks = torch.where(stable[:, None], choice.masks, attended.iou[:, 1:].argmax(1, keepdim=True) + 1)
-        return Choice(masks, attended.iou.gather(1, masks), mode)
+        return self.steadied(
+            attended,
+            embedding,
+            choice,
+            delta=self.dynamic_multimask_stability_delta,
+            least=self.dynamic_multimask_stability_thresh,
+        )
 
 
 class MaskDecoderHQ(MaskDecoder, mask_decoder.MaskDecoder2HQ):

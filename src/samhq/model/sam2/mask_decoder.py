@@ -9,18 +9,16 @@ Source: Ravi et al., SAM 2 (arXiv 2408.00714), appendix D.1; Ke et al., Segment 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
-from samhq.config import HQMode
 from samhq.model.linear import MLP, pointwise
 from samhq.model.mask_decoder import MaskDecoder
 from samhq.model.mask_decoder_hq import HQMask
-from samhq.types import Attended, ImageEmbedding
+from samhq.types import Attended, Choice, ImageEmbedding
 
 
 class MaskDecoder2(MaskDecoder):
@@ -45,6 +43,18 @@ class MaskDecoder2(MaskDecoder):
         """Above 0 if the object is visible; `tokens` as in `Attended`."""
         return self.pred_obj_score_head(tokens[:, -1])
 
+    def steadied(
+        self, attended: Attended, embedding: ImageEmbedding, choice: Choice, *, delta: float, least: float
+    ) -> Choice:
+        """A single mask if it is `stable`, else the best of the other three, with its logits."""
+        best = attended.iou[:, 1:].argmax(1, keepdim=True) + 1
+        both = torch.cat([choice.masks, best], dim=1)
+        logits = self.products(self.weights(attended.tokens, both), attended, embedding)
+        steady = stable(logits[:, 0], delta, least)
+        masks = torch.where(steady[:, None], choice.masks, best)
+        kept = torch.where(steady.view(-1, *[1] * (logits.ndim - 1)), logits[:, :1], logits[:, 1:])
+        return Choice(masks, attended.iou.gather(1, masks), choice.hq, kept)
+
     def levels(self, finest: Float[Tensor, "I G G C"], finer: Float[Tensor, "I F F C"]) -> tuple[Tensor, Tensor]:
         """The two maps for enlarging masks, [I,c,4g,4g] and [I,2c,2g,2g]; computed once for each image."""
         return pointwise(self.conv_s0, finest.permute(0, 3, 1, 2)), pointwise(self.conv_s1, finer.permute(0, 3, 1, 2))
@@ -64,6 +74,16 @@ class MaskDecoder2(MaskDecoder):
         return row_for_each_prompt(embedding.bases or self.ready(embedding.levels), attended.image_index)
 
 
+def stable(logits: Float[Tensor, " P *R"], delta: float, least: float) -> Bool[Tensor, " P"]:
+    """Whether a mask hardly changes when its threshold moves by `delta`: at least this share of its pixels stays."""
+    flat = logits.flatten(1)
+    # Parts of the picture, not counts, and no casts: float16 converters of ONNX files manage neither.
+    # `sign` of `relu` is 1 above the level, else 0, and takes a tenth of the time of `where`.
+    inner, outer = ((flat - level).relu().sign().mean(1) for level in (delta, -delta))
+    share = torch.where(outer > 0, inner / outer, torch.ones_like(outer))
+    return share >= least
+
+
 def row_for_each_prompt(parts: Sequence[Tensor], owner: Int64[Tensor, " P"]) -> tuple[Tensor, ...]:
     """A row of each tensor for every prompt; one row for all stays one."""
     return tuple(part if part.shape[0] == 1 else part[owner] for part in parts)
@@ -80,19 +100,3 @@ class MaskDecoder2HQ(HQMask, MaskDecoder2):
         """The tokens of IoU, of masks, of HQ, and of the object score last."""
         tokens = super().output_tokens()
         return torch.cat([tokens[:-1], self.hf_token.weight, tokens[-1:]])
-
-    def logits(
-        self,
-        attended: Attended,
-        embedding: ImageEmbedding,
-        masks: Int64[Tensor, "P K"],
-        hq: HQMode = "add",
-        known: Float[Tensor, "P K G G"] | Float[Tensor, "P K L"] | None = None,
-    ) -> tuple[Float[Tensor, "P K G G"] | None, Float[Tensor, "P 1 G G"] | None]:
-        """SAM 2's logits of the chosen masks and the HQ logits; either is None if `hq` does not use it."""
-        if hq == "off":
-            return self.sam_logits(attended, embedding, masks, known), None
-        upscaled = self.upscaled(attended, embedding)
-        attended = replace(attended, upscaled=upscaled)
-        sam = None if hq == "only" else self.sam_logits(attended, embedding, masks, known)
-        return sam, self.detailed(self.hq_weights(attended.tokens), upscaled)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from samhq.config import Candidates, HQMode, ModelConfig
@@ -110,24 +110,8 @@ class Sam2(Remembering, Sam):
             return attended, choice
         if hq != "off":
             attended = replace(attended, upscaled=self.mask_decoder.upscaled(attended, embedding))
-        best = attended.iou[:, 1:].argmax(1, keepdim=True) + 1
-        both = torch.cat([choice.masks, best], dim=1)
-        logits = self.mask_decoder.products(self.mask_decoder.weights(attended.tokens, both), attended, embedding)
-        steady = self.stable(logits[:, 0])
-        masks = torch.where(steady[:, None], choice.masks, best)
-        kept = torch.where(steady.view(-1, *[1] * (logits.ndim - 1)), logits[:, :1], logits[:, 1:])
-        return attended, Choice(masks, attended.iou.gather(1, masks), hq, kept)
-
-    def stable(self, logits: Float[Tensor, " P *R"]) -> Bool[Tensor, " P"]:
-        """Whether a mask hardly changes when its threshold moves a little."""
-        assert self.stable_from is not None
-        flat = logits.flatten(1)
-        # Parts of the picture, not counts, and no casts: float16 converters of ONNX files manage neither.
-        # `sign` of `relu` is 1 above the level, else 0, and takes a tenth of the time of `where`.
-        levels = (self.stable_delta, -self.stable_delta)
-        inner, outer = ((flat - level).relu().sign().mean(1) for level in levels)
-        share = torch.where(outer > 0, inner / outer, torch.ones_like(outer))
-        return share >= self.stable_from
+        rule = {"delta": self.stable_delta, "least": self.stable_from}
+        return attended, self.mask_decoder.steadied(attended, embedding, choice, **rule)
 
     def follow(
         self, embedding: ImageEmbedding, prompts: Prompts, *, multimask: bool, hq: HQMode | None = None
