@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,6 +38,15 @@ def test_how_many_pictures_a_detector_sees_together() -> None:
     assert DetectorSettings().together("meta") == 4, "any device that is not the CPU"
     with pytest.raises(ConfigError, match="detector-batch of 1 or more"):
         DetectorSettings(detector_batch=0).together("cpu")
+
+
+@pytest.mark.parametrize(
+    "numbers", [{"max_detections": 0}, {"nms": 1.5}, {"nms": float("nan")}, {"short_side": -1}, {"short_side": 10**9}]
+)
+def test_numbers_are_checked_before_a_detector_is_looked_for(numbers: dict[str, Any]) -> None:
+    (name,) = numbers
+    with pytest.raises(ConfigError, match=f"--{name.replace('_', '-')}"):
+        DetectorSettings("nowhere/there", **numbers).search("cup", None)
 
 
 def test_settings_of_examples(tmp_path: Path) -> None:

@@ -181,6 +181,7 @@ def test_youtube_vis(weights: Path, videos: Path, tmp_path: Path, capsys: Shown)
         ["--detector", "nobody"],
         ["--detector", "nobody", "--detections", "truth"],
         ["--images", "nowhere"],
+        ["--worst=-1"],
         ["--kinds", "clicks", "--protocol", "published"],
     ],
 )

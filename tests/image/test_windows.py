@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from samhq.errors import ConfigError, ImageError
-from samhq.image.windows import Tile, Window, tile_grid, whole
+from samhq.image.windows import Tile, Window, check_tiles, tile_grid, whole
 
 quick = settings(max_examples=50, deadline=None)
 windows = st.builds(
@@ -100,6 +100,26 @@ def test_a_moved_grid_has_tiles_where_it_was_moved_to() -> None:
 def test_grids_without_a_step_are_refused(tile: Any, overlap: Any) -> None:
     with pytest.raises(ConfigError, match=r"overlap|tile"):
         tile_grid((50, 50), tile, overlap)
+
+
+@pytest.mark.parametrize(
+    ("tile", "overlap", "said"),
+    [
+        (5, None, "Expected tiles of 32 to 32768 pixels a side, got 5. "),
+        (40000, None, "got 40000"),
+        (1024, 769, "Expected an overlap of at most 768 pixels, three quarters of a tile of 1024, got 769. "),
+        (1024, -1, "overlap"),
+        (64.5, None, "tile"),
+    ],
+)
+def test_tiles_that_would_keep_a_model_busy_for_hours_are_refused(tile: Any, overlap: Any, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        check_tiles(tile, overlap)
+
+
+def test_usual_tiles_are_allowed() -> None:
+    for tile, overlap in ((32, None), (1024, 256), (1024, 768), (32768, 0)):
+        check_tiles(tile, overlap)
 
 
 def test_grids_of_nothing_are_refused() -> None:

@@ -80,4 +80,6 @@ def test_options_are_checked(hq: Sam) -> None:
     with pytest.raises(ConfigError, match="points_per_side"):
         segment_mosaic(picture(), hq, point_per_side=3)
     with pytest.raises(ConfigError, match="overlap"):
-        segment_mosaic(picture(), hq, tile=20, overlap=20)
+        segment_mosaic(picture(), hq, tile=40, overlap=40)
+    with pytest.raises(ConfigError, match="tiles of 32"):
+        segment_mosaic(picture(), hq, tile=5)

@@ -26,6 +26,12 @@ def test_this_machine_needs_none(host: str) -> None:
     Address(host).check(None)
 
 
+@pytest.mark.parametrize("port", [-1, 65536])
+def test_a_port_that_does_not_exist(port: int) -> None:
+    with pytest.raises(ConfigError, match=r"--port as a whole number from 0 up to 65535"):
+        Address(port=port).check(None)
+
+
 def test_a_port_that_is_taken() -> None:
     with Address().listen() as first:
         port = first.getsockname()[1]

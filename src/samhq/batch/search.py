@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from samhq.errors import ConfigError, PromptError
+from samhq.options import real_number, whole_number
 
 if TYPE_CHECKING:
     from samhq.text.detector import Example
     from samhq.text.search import Search
 
 _TOGETHER = 4  #: Default number of pictures that a detector on a GPU sees together.
+_LONGEST_SIDE = 16384  #: Largest shorter side of pictures for a detector, in pixels.
 
 
 class ClassThreshold(NamedTuple):
@@ -128,6 +130,7 @@ class DetectorSettings:
         from samhq.text.load import load_detector
         from samhq.text.search import Search, default_detector
 
+        self._check_numbers()
         like = list(examples) or None
         options = {"short_side": self.short_side, "batch": self.detector_batch}
         given = {name: value for name, value in options.items() if value is not None}
@@ -142,6 +145,17 @@ class DetectorSettings:
             nms=self.nms,
             max_detections=self.max_detections,
         )
+
+    def _check_numbers(self) -> None:
+        """Refuses numbers that cannot be used, before a detector is fetched and loaded.
+
+        Raises:
+            ConfigError: one is outside its range.
+        """
+        whole_number("--max-detections", self.max_detections, 1)
+        real_number("--nms", self.nms, 0, 1)
+        if self.short_side is not None:
+            whole_number("--short-side", self.short_side, 1, _LONGEST_SIDE)
 
     def thresholds(self) -> tuple[float | None, Mapping[str, float]]:
         """The general threshold, None for the detector's own, and those of single classes by name.

@@ -186,15 +186,16 @@ class TileSettings(BandSettings):
         """Refuses flags that do not go together.
 
         Raises:
-            ConfigError: an overlap without tiles, or as large as they are; tiles with embeddings of whole pictures.
+            ConfigError: an overlap without tiles; sizes that `samhq.image.windows.check_tiles` refuses; tiles with
+                embeddings of whole pictures.
         """
         if self.tile is None:
             if self.overlap is not None:
                 raise ConfigError(f"Expected --tile with --overlap {self.overlap}, got none. Write --tile 1024 too.")
             return
-        from samhq.image.windows import tile_grid
+        from samhq.image.windows import check_tiles
 
-        tile_grid((1, 1), self.tile, self.overlap)
+        check_tiles(self.tile, self.overlap)
         if embeddings is not None:
             raise ConfigError(
                 "Expected --tile or --embeddings, got both: embeddings are of whole pictures. Leave one out."

@@ -21,6 +21,7 @@ from cyclopts import Parameter
 from samhq.cli.flags import Dtype
 from samhq.config import HQMode
 from samhq.errors import ConfigError
+from samhq.options import whole_number
 
 if TYPE_CHECKING:
     from samhq.inference.segment import Segmenter
@@ -157,6 +158,7 @@ def _by_prompts(
     from samhq.evaluation.run import make_plan
     from samhq.evaluation.worst import draw_worst
 
+    whole_number("--worst", report.worst, 0)
     pictures = open_dataset(source, images=images, limit=limit, skip_missing=skip_missing)
     models = compared.load()
     for _, segmenter in models:  # Checked first, because each of them may take an hour.

@@ -14,6 +14,7 @@ from typing import Any
 from cyclopts import App, CycloptsError, MissingArgumentError
 
 from samhq.cli.spellings import renewed
+from samhq.cli.whole_numbers import refuse_fractions
 from samhq.errors import ConfigError, SamHQError
 from samhq.garbage import collect_late
 from samhq.progress import warnings_as_lines
@@ -71,6 +72,7 @@ def _made(*, for_list: bool) -> App:
         print_error=False,
         exit_on_error=False,
         suppress_keyboard_interrupt=False,
+        config=refuse_fractions,
     )
     for name, line in COMMANDS.items():
         more: dict[str, Any] = {} if name in APPS else {"help_epilogue": ""}

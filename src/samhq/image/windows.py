@@ -64,6 +64,9 @@ def whole(size_hw: tuple[int, int]) -> Window:
     return Window(0, 0, int(size_hw[1]), int(size_hw[0]))
 
 
+_LEAST_TILE, _MOST_TILE = 32, 32768  #: Sides of tiles for a model, in pixels.
+
+
 @dataclass(frozen=True)
 class Tile:
     """A window for the model to see, the part of it to `keep`, and its `core`, all in the picture's pixels.
@@ -76,6 +79,27 @@ class Tile:
     window: Window
     keep: Window
     core: Window
+
+
+def check_tiles(tile: int, overlap: int | None = None) -> None:
+    """Refuses tiles with which a model would be busy for hours, or would run out of memory.
+
+    A model enlarges a small tile to its own side, and needs the same time for each tile, whatever its size.
+
+    Raises:
+        ConfigError: a side outside 32..32768, or an overlap outside 0 to three quarters of it.
+    """
+    if not _LEAST_TILE <= whole_number("tile", tile, 1) <= _MOST_TILE:
+        raise ConfigError(
+            f"Expected tiles of {_LEAST_TILE} to {_MOST_TILE} pixels a side, got {tile}. Each tile takes as long as a "
+            "whole picture; try 1024."
+        )
+    most = 3 * tile // 4
+    if overlap is not None and whole_number("overlap", overlap, 0) > most:
+        raise ConfigError(
+            f"Expected an overlap of at most {most} pixels, three quarters of a tile of {tile}, got {overlap}. Leave "
+            "it out for a quarter, or give larger tiles."
+        )
 
 
 def tile_grid(

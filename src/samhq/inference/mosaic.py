@@ -15,7 +15,7 @@ from torch import nn
 from samhq.image.inputs import PictureInput
 from samhq.image.read import file_name_of
 from samhq.image.sources import PictureSource, open_picture
-from samhq.image.windows import Window, tile_grid, whole
+from samhq.image.windows import Window, check_tiles, tile_grid, whole
 from samhq.inference.automatic import propose
 from samhq.inference.everything import as_sam
 from samhq.inference.seams import Instance
@@ -48,9 +48,11 @@ def segment_mosaic(
 
     Raises:
         ImageError: the picture cannot be read.
-        ConfigError: an unknown option or a value that cannot be used; an overlap as large as the tile.
+        ConfigError: an unknown option or a value that cannot be used; tiles below 32 pixels a side, or that
+            overlap by more than three quarters.
         CheckpointError: the model cannot be loaded.
     """
+    check_tiles(tile, overlap)
     sam = as_sam(model)
     chosen, source = as_config(config, options, sam.config.defaults), open_picture(image)
     grid = tile_grid(source.size_hw, tile, overlap, start_xy)

@@ -13,6 +13,7 @@ from typing import Any
 import uvicorn
 
 from samhq.errors import ConfigError
+from samhq.options import whole_number
 from samhq.serve.guard import is_loopback
 
 _BACKLOG = 128
@@ -30,8 +31,9 @@ class Address:
         """Returns if only this machine can reach the address, or if a token was given.
 
         Raises:
-            ConfigError: other machines could reach the server, and no token was given.
+            ConfigError: other machines could reach the server, and no token was given; or there is no such port.
         """
+        whole_number("--port", self.port, 0, 65535)
         if not is_loopback(self.host) and not token:
             raise ConfigError(
                 f"Expected --token with --host {self.host}, which other machines reach, got none. Choose a long random "
