@@ -25,8 +25,8 @@ Parts = Mapping[type[nn.Module], type[Any]]
 def build(config: ModelConfig, *, device: torch.device | str | None = None, parts: Parts | None = None) -> Sam:
     """A network with untrained weights, in evaluation mode; `device="meta"` allocates nothing.
 
-    With `parts` it is built of subclasses, which must take the same arguments as the core's modules. From the first
-    network on, the process keeps memory that it frees, see `samhq.allocation`.
+    `parts` replaces modules by subclasses, which must take the same arguments. The first call also makes the process
+    keep freed memory; see `samhq.allocation`.
     """
     keep_freed_memory()
     part = parts or {}

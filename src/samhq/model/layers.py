@@ -108,7 +108,7 @@ class Upscaler(nn.Sequential):
     def bases(self, added: Sequence[Tensor], height: int) -> tuple[Float[Tensor, "B L c"], ...]:
         """The maps to add, in the order of enlargement of a map with `height` rows, each with its layer's bias."""
         layers = [layer for layer in self if isinstance(layer, nn.ConvTranspose2d)]
-        return tuple(_base(layer, one, height) for layer, one in zip(layers, added, strict=False))
+        return tuple(_base(layer, added_map, height) for layer, added_map in zip(layers, added, strict=False))
 
     def _by_layers(self, x: Float[Tensor, "B C h w"], added: Sequence[Tensor]) -> Float[Tensor, "B c H W"]:
         """The same result by calling each layer."""
@@ -134,7 +134,7 @@ def _quadruple(
 
 
 def _base(layer: nn.ConvTranspose2d, added: Float[Tensor, "B c H W"], height: int) -> Float[Tensor, "B L D"]:
-    """What an enlargement begins with: the layer's bias and a map, four pixels of one input pixel side by side."""
+    """The start values of an enlargement: the layer's bias plus a map, 4 pixels of an input pixel side by side."""
     assert layer.bias is not None
     quarters = _by_quarters(added, height) + layer.bias
     return quarters.view(quarters.shape[0], quarters.shape[1] // 4, 4 * layer.out_channels)
@@ -142,7 +142,7 @@ def _base(layer: nn.ConvTranspose2d, added: Float[Tensor, "B c H W"], height: in
 
 def map_of_quarters(pixels: Float[Tensor, "B L c"], height: int, width: int) -> Float[Tensor, "B c H W"]:
     """The map, channels last in memory, whose pixels lie in the order of enlargement of `height` x `width` pixels."""
-    # Rows of pixels, in each its four quarters (row, column), in each of these its four.
+    # Axes: batch, input row and column, row and column of the quarter, row and column within the quarter, channels.
     parts = pixels.view(pixels.shape[0], height, width, 2, 2, 2, 2, pixels.shape[2]).permute(0, 1, 3, 5, 2, 4, 6, 7)
     return parts.reshape(pixels.shape[0], 4 * height, 4 * width, pixels.shape[2]).permute(0, 3, 1, 2)
 
@@ -209,20 +209,20 @@ def windows(
 def _filled_windows(
     x: Float[Tensor, "B H W C"], size: int, fill: Float[Tensor, " C"] | float
 ) -> Float[Tensor, "b size size C"]:
-    """Windows with padding; each cell is written once, and only the last windows are filled before."""
+    """Windows with padding. Only the last windows of each row and column are filled first; then each cell is copied."""
     rows, columns = _bands(x.shape[1], size), _bands(x.shape[2], size)
     parts = x.new_empty(x.shape[0], rows[-1].windows.stop, columns[-1].windows.stop, size, size, x.shape[3])
     parts[:, -1], parts[:, :, -1] = fill, fill
     by_row = parts.transpose(2, 3)
     for row in rows:
         for column in columns:
-            some = by_row[:, row.windows, : row.size, column.windows, : column.size]
-            some.copy_(x[:, row.cells, column.cells].reshape(some.shape))
+            block = by_row[:, row.windows, : row.size, column.windows, : column.size]
+            block.copy_(x[:, row.cells, column.cells].reshape(block.shape))
     return parts.flatten(0, 2)
 
 
 class _Band(NamedTuple):
-    """Windows of one side of a grid, the cells in all of them, and how many cells each has."""
+    """Equal windows along one axis of a grid: their numbers, the cells they cover, and the cells of each."""
 
     windows: slice
     cells: slice
@@ -235,9 +235,9 @@ def _bands(count: int, size: int) -> list[_Band]:
     >>> [(band.windows.stop, band.cells.stop, band.size) for band in _bands(5, 2)]
     [(2, 4, 2), (3, 5, 1)]
     """
-    whole, rest = divmod(count, size)
+    whole, remainder = divmod(count, size)
     bands = [_Band(slice(0, whole), slice(0, whole * size), size)] if whole else []
-    return [*bands, _Band(slice(whole, whole + 1), slice(whole * size, count), rest)] if rest else bands
+    return [*bands, _Band(slice(whole, whole + 1), slice(whole * size, count), remainder)] if remainder else bands
 
 
 def unwindows(

@@ -1,7 +1,7 @@
-"""What a network makes of a picture alone, kept for as long as the tensors that it was made from stay as they are.
+"""Keeps a network's results that depend on the picture alone, while the tensors they were computed from do not change.
 
-Interfaces that take a picture's features with every call would make its HQ map, and what all prompts share, every
-time. Knows nothing about those interfaces, files or the picture's size.
+Without it, an interface that takes a picture's features with every call would compute the HQ map, and the work that
+all prompts share, at every call. Knows nothing about those interfaces, files or the picture's size.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from samhq.model.layers import unwatched
 from samhq.model.sam import Sam
 from samhq.types import ImageEmbedding, Shared
 
-_CHUNK = 8192  #: bytes that are added up together; what is left over is compared as it is
-#: Work on one or two pictures in turn is what interfaces see; each kept picture takes about as much as its features.
+_CHUNK = 8192  #: Bytes of each checksum; the bytes after the last whole chunk are compared directly.
+#: Callers usually alternate between one or two pictures. A kept picture takes about as much memory as its features.
 _PICTURES = 2
 
 
@@ -58,23 +58,23 @@ class PreparedPictures:
         known = next((entry for entry in self._entries if entry.belongs_to(sources)), None)
         if known is not None and known.state == state:
             return known.embedding(sources[0])
-        made = network.prepared(embed())
-        self._put(_Entry.of(sources, self._drop, state, made), sources)
-        return made
+        embedding = network.prepared(embed())
+        self._put(_Entry.of(sources, self._drop, state, embedding), sources)
+        return embedding
 
     def _put(self, new: _Entry, sources: Sequence[Tensor]) -> None:
         with self._lock:
-            others = (entry for entry in self._entries if entry.alive and not entry.belongs_to(sources))
-            self._entries = (new, *others)[: self._pictures]
+            older = (entry for entry in self._entries if entry.alive and not entry.belongs_to(sources))
+            self._entries = (new, *older)[: self._pictures]
 
-    def _drop(self, gone: weakref.ref[Tensor]) -> None:
+    def _drop(self, source: weakref.ref[Tensor]) -> None:
         with self._lock:
-            self._entries = tuple(entry for entry in self._entries if all(ref is not gone for ref in entry.sources))
+            self._entries = tuple(entry for entry in self._entries if all(ref is not source for ref in entry.sources))
 
 
 @dataclass(frozen=True, eq=False)
 class _State:
-    """What is compared of a tensor: cheap facts first, then its contents in sums of `_CHUNK` bytes."""
+    """A tensor's fingerprint: facts that are cheap to compare, and checksums of its contents."""
 
     facts: tuple[object, ...]
     sums: Tensor
@@ -82,7 +82,7 @@ class _State:
 
     @staticmethod
     def of(tensor: Tensor) -> _State:
-        """The tensor as it is now; one pass over its memory."""
+        """The fingerprint of the tensor as it is now; reads its memory once."""
         value = tensor.detach()
         version = None if tensor.is_inference() else tensor._version
         facts = (tensor.data_ptr(), value.shape, value.stride(), value.dtype, version)
@@ -106,7 +106,7 @@ class _Entry:
 
     sources: tuple[weakref.ref[Tensor], ...]
     state: tuple[object, ...]
-    features: Tensor | None  #: the source's features in the weights' dtype or device, None where they were that already
+    features: Tensor | None  #: The features in the weights' dtype and device; None if the source's own already were.
     hq: Tensor | None
     shared: Shared | None
 
@@ -115,12 +115,12 @@ class _Entry:
         sources: Sequence[Tensor],
         drop: Callable[[weakref.ref[Tensor]], None],
         state: tuple[object, ...],
-        made: ImageEmbedding,
+        embedding: ImageEmbedding,
     ) -> _Entry:
-        """What to keep of an embedding."""
+        """The entry for an embedding; `drop` is called when a source is garbage collected."""
         refs = tuple(weakref.ref(source, drop) for source in sources)
-        features = None if made.features is sources[0] else made.features
-        return _Entry(refs, state, features, made.hq, made.shared)
+        features = None if embedding.features is sources[0] else embedding.features
+        return _Entry(refs, state, features, embedding.hq, embedding.shared)
 
     @property
     def alive(self) -> bool:
@@ -145,15 +145,17 @@ def _tensors(network: Sam) -> Iterator[Tensor]:
 
 
 def _mode(features: Tensor) -> tuple[object, ...]:
-    """What else decides about numbers and about who may use them."""
+    """PyTorch's modes that change results or restrict their use: inference mode and autocast's dtype."""
     device = features.device.type
     casts = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
     return torch.is_inference_mode_enabled(), torch.get_autocast_dtype(device) if casts else None
 
 
 def _keeps(network: Sam, sources: Sequence[Tensor]) -> bool:
-    """Whether a later call may use what this one makes."""
-    if _recorded() or any(type(one) is not Tensor or one.is_meta or one.layout != torch.strided for one in sources):
+    """Whether the result of this call may be kept for later calls."""
+    if _recorded() or any(
+        type(source) is not Tensor or source.is_meta or source.layout != torch.strided for source in sources
+    ):
         return False
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (*sources, *_tensors(network))):
         return False

@@ -192,9 +192,9 @@ class Sam(nn.Module):
             )
         embedding, parts, order = self.prepared(embedding), [], []
         for rows in chunks(prompts, batch or at_once(self.device)):
-            some, chosen = narrowed(embedding, prompts[rows])
-            attended, choice = self.choose(self.attend(some, chosen), some, candidates, mode)
-            parts.append(LowRes(self.mask_decoder.paint(attended, some, choice).to(self.dtype), choice.iou))
+            part, part_prompts = narrowed(embedding, prompts[rows])
+            attended, choice = self.choose(self.attend(part, part_prompts), part, candidates, mode)
+            parts.append(LowRes(self.mask_decoder.paint(attended, part, choice).to(self.dtype), choice.iou))
             order.append(rows)
         return LowRes.cat(parts)[torch.cat(order).argsort()]
 

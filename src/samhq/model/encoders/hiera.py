@@ -1,8 +1,8 @@
-"""Hiera, the encoder of SAM 2 and HQ-SAM 2: a vision transformer of four stages, each at half the resolution before.
+"""Hiera, the encoder of SAM 2 and HQ-SAM 2: a vision transformer whose four stages halve the resolution.
 
 Most blocks attend inside windows, a few over the whole grid; the first block of a stage pools its queries. It has no
-relative positions and no class token. Knows nothing about prompts. `recognise` goes the other way, from tensors to
-numbers.
+relative positions and no class token. Knows nothing about prompts. `recognise` reads the encoder's numbers from its
+tensors' shapes.
 
 Source: Ryali et al., Hiera (arXiv 2306.00989); Ravi et al., SAM 2 (arXiv 2408.00714), section 4 and appendix D.
 """
@@ -122,10 +122,10 @@ class HieraBlock(nn.Module):
 
 @dataclass(frozen=True)
 class Cells:
-    """A grid's cells as blocks need them: row by row, or window by window, which spares sorting between blocks.
+    """A grid's cells, row by row or window by window. Blocks with windows of one size need no sorting between them.
 
-    `values` [B,H,W,C], or [b,size,size,C] where `size` is not 0: the windows of grids of `hw` cells. Attention knows
-    no places, so a block over the whole grid takes cells in any order.
+    `values` is [B,H,W,C] if `size` is 0. Otherwise it is [b,size,size,C]: the windows of grids of `hw` cells. Attention
+    does not depend on the order of cells, so a block over the whole grid takes either.
     """
 
     values: Float[Tensor, "B H W C"]
@@ -158,14 +158,14 @@ class Cells:
 
 
 def by_pieces(block: nn.Module, x: Float[Tensor, "b size size C"]) -> Float[Tensor, "b s s D"]:
-    """A block's output for windows, some at a time: a block makes tensors that are many times as large as its input.
+    """A block's output for windows, a few at a time: its inner tensors are many times as large as its input.
 
-    All together where operations are recorded or the block has hooks.
+    If operations are recorded or the block has hooks, all windows are computed together.
     """
     windows_at_once = max(1, PIECE // x[0].numel())
     if windows_at_once >= len(x) or not (untouched(block, HieraBlock) and unrecorded(x)):
         return block(x)
-    return torch.cat([block(some) for some in torch.split(x, windows_at_once)])
+    return torch.cat([block(piece) for piece in torch.split(x, windows_at_once)])
 
 
 class HieraPatchEmbed(nn.Module):

@@ -17,7 +17,7 @@ from samhq.encoder_config import EfficientNetLiteConfig, EncoderConfig, HieraCon
 from samhq.model.encoders import efficientnet_lite, hiera, tiny_vit, vit
 from samhq.model.encoders.tensor_shapes import Recognised, TensorShapes
 
-#: From tensor shapes, and the fields that are stored beside them by dotted name, to the encoder.
+#: A function of tensor shapes, and of the fields stored beside the tensors by dotted name, that returns the encoder.
 Recognise = Callable[[TensorShapes, Mapping[str, object]], Recognised]
 
 

@@ -41,10 +41,13 @@ class TensorShapes:
         Raises:
             CheckpointError: there is none, or a number is missing.
         """
-        rest = {key[len(beginning) :].split(".")[0] for key in self.keys if key.startswith(beginning)}
-        numbers = {int(part) for part in rest if part.isdecimal() and len(part) < 6}
+        children = {key[len(beginning) :].split(".")[0] for key in self.keys if key.startswith(beginning)}
+        numbers = {int(part) for part in children if part.isdecimal() and len(part) < 6}
         if not numbers or numbers != set(range(len(numbers))):
-            raise CheckpointError(f"Expected tensors {beginning}0., 1., … without a gap, got {sorted(numbers)[:9]}.")
+            raise CheckpointError(
+                f"Expected tensors {beginning}0., 1., … without a gap, got {sorted(numbers)[:9]}. "
+                "Load a complete checkpoint."
+            )
         return len(numbers)
 
 

@@ -1,7 +1,7 @@
 """The plain vision transformer of SAM, SAM-HQ and SlimSAM: picture square in, embedding grid out.
 
 Most blocks attend inside windows, a few globally; both add decomposed relative positions to the attention logits. Knows
-nothing about prompts. `recognise` goes the other way, from tensors to numbers.
+nothing about prompts. `recognise` reads the encoder's numbers from its tensors' shapes.
 
 Source: Kirillov et al., Segment Anything (arXiv 2304.02643); Li et al., ViTDet (arXiv 2203.16527).
 """
@@ -25,9 +25,9 @@ from samhq.model.layers import neck, unrecorded, untouched, unwindows, windows
 from samhq.model.linear import MLPBlock
 from samhq.types import Encoded
 
-#: Attention logits have a bias for each head: heads are computed together up to this many logits (256 MB in float32).
+#: Attention logits have a bias for each head. Heads with up to this many logits are computed together (256 MB).
 BIAS_BUDGET = 1 << 26
-#: If pieces should stay in a CPU's cache: windows, heads or queries up to this many logits (16 MB).
+#: On a CPU, windows, heads or queries with up to this many logits are computed together, so they fit its cache (16 MB).
 CACHE_BUDGET = 1 << 22
 _PUBLISHED = (VIT_B, VIT_L, VIT_H, SLIM_50, SLIM_77)
 
@@ -94,9 +94,9 @@ class ViTAttention(nn.Module):
         step = max(1, BIAS_BUDGET // (len(q) * (h * w) ** 2))
         parts = []
         for start in range(0, self.heads, step):
-            some = (slice(None), slice(start, start + step))
-            bias = self.relative_logits(q[some], h, w)
-            parts.append(F.scaled_dot_product_attention(q[some], k[some], v[some], attn_mask=bias))
+            some_heads = (slice(None), slice(start, start + step))
+            bias = self.relative_logits(q[some_heads], h, w)
+            parts.append(F.scaled_dot_product_attention(q[some_heads], k[some_heads], v[some_heads], attn_mask=bias))
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
     def _in_pieces(self, q: Tensor, k: Tensor, v: Tensor, h: int, w: int) -> Float[Tensor, "B n L c"]:
@@ -105,11 +105,13 @@ class ViTAttention(nn.Module):
         rows, columns = self.relative_parts(q, h, w)
         queries = slices(length, CACHE_BUDGET // length)
         heads = slices(self.heads, CACHE_BUDGET // length**2)
-        for one in itertools.product(slices(len(q), CACHE_BUDGET // (self.heads * length**2)), heads):
-            for some in queries:
-                piece = (*one, some)
+        for window_and_heads in itertools.product(slices(len(q), CACHE_BUDGET // (self.heads * length**2)), heads):
+            for some_queries in queries:
+                piece = (*window_and_heads, some_queries)
                 bias = (rows[piece][..., :, None] + columns[piece][..., None, :]).flatten(3)
-                out[piece] = F.scaled_dot_product_attention(q[piece], k[one], v[one], attn_mask=bias)
+                out[piece] = F.scaled_dot_product_attention(
+                    q[piece], k[window_and_heads], v[window_and_heads], attn_mask=bias
+                )
         return out
 
     def relative_logits(self, q: Float[Tensor, "B n L c"], h: int, w: int) -> Float[Tensor, "B n L L"]:
@@ -180,7 +182,7 @@ class ImageEncoderViT(nn.Module):
         super().__init__()
         grid = side // patch
         self.side = side
-        #: Whether blocks are computed a second time for gradients, in place of keeping what they make.
+        #: Whether the backward pass computes each block again, so that its inner tensors need not be kept.
         self.recompute = False
         self.patch_embed = ViTPatchEmbed(dim, patch)
         self.pos_embed = nn.Parameter(torch.zeros(1, grid, grid, dim))
@@ -195,8 +197,8 @@ class ImageEncoderViT(nn.Module):
         x = self.patch_embed(pixels) + self.pos_embed
         early = []
         for block in self.blocks:
-            again = self.recompute and torch.is_grad_enabled()
-            x = checkpoint(block, x, use_reentrant=False) if again else block(x)
+            recompute = self.recompute and torch.is_grad_enabled()
+            x = checkpoint(block, x, use_reentrant=False) if recompute else block(x)
             if not block.window:
                 early.append(x)
         return Encoded(self.neck(x.permute(0, 3, 1, 2)), tuple(early))
@@ -218,7 +220,9 @@ def recognise(shapes: TensorShapes, declared: Mapping[str, object]) -> Recognise
     window, blocks, undecided = _windows(table, grid, dim)
     qkv = shapes("image_encoder.blocks.0.attn.qkv.weight", 2)[0]
     if qkv % (3 * head_dim[0]):
-        raise CheckpointError(f"Expected qkv rows to be a multiple of 3 * {head_dim[0]}, got {qkv}.")
+        raise CheckpointError(
+            f"Expected qkv rows to be a multiple of 3 * {head_dim[0]}, got {qkv}. Load a complete file."
+        )
     encoder = ViTConfig(
         dim=dim,
         depth=depth,
@@ -244,7 +248,7 @@ def _windows(tables: tuple[int, ...], grid: int, dim: int) -> tuple[int, tuple[i
         )
     if windowed:
         return (windowed.pop() + 1) // 2, blocks, ()
-    # A window as large as the grid does not show: use a published model of this width and depth.
+    # The tables cannot show a window as large as the grid: take it from a published model of this width and depth.
     same = [row for row in _PUBLISHED if (row.dim, row.depth, row.window) == (dim, len(tables), grid)]
     open_fields = ("encoder.window", "encoder.global_blocks")
     return (grid, same[0].global_blocks, open_fields) if same else (grid, blocks, open_fields)
