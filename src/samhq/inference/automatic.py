@@ -63,10 +63,10 @@ def propose(
     best = Best()
     done, total = 0, sum(map(len, grids))
     for number, ((crop, _), grid) in enumerate(zip(boxes, grids, strict=True)):
-        view = _Crop.look(model, image, crop, number, passing, embedding if number == 0 else None)
+        view = _Crop.encoded(model, image, crop, number, passing, embedding if number == 0 else None)
         for points in _batches(grid * view.size_wh, _batch(model, config)):
-            more, reached = view.proposals(model, points, passing)
-            proposals += more
+            new, reached = view.proposals(model, points, passing)
+            proposals += new
             best = best.with_(reached)
             done += len(points)
             if watch is not None:
@@ -87,7 +87,7 @@ class _Crop:
     drafts: Drafts | None
 
     @classmethod
-    def look(
+    def encoded(
         cls,
         model: Sam,
         image: np.ndarray,
@@ -96,6 +96,7 @@ class _Crop:
         config: AutomaticConfig,
         embedding: ImageEmbedding | None,
     ) -> _Crop:
+        """The crop, encoded unless `embedding` is given."""
         x0, y0, x1, y1 = crop
         side = model.config.side
         frame = Frame.fit((y1 - y0, x1 - x0), side, squash=model.config.second)

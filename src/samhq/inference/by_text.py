@@ -76,9 +76,9 @@ def segment_found(
         with naming("picture", number, len(images)):
             pictures.append(pixels_of(image))
             files.append(file_of(image))
-    found = search.detect(pictures, files)
+    detected = search.detect(pictures, files)
     results = []
-    for image, picture, file, detections in zip(images, pictures, files, found, strict=True):
+    for image, picture, file, detections in zip(images, pictures, files, detected, strict=True):
         prompts = search.prompts(detections)
         if prompts:
             result = segmenter.segment(image, prompts=prompts, multimask=False, hq=hq, **options)
@@ -88,13 +88,13 @@ def segment_found(
     return results
 
 
-def check_alone(*others: Any) -> None:
+def check_alone(*prompts: Any) -> None:
     """Refuses prompts beside class names.
 
     Raises:
         PromptError: one of the values is given.
     """
-    if any(value is not None for value in others):
+    if any(value is not None for value in prompts):
         raise PromptError(
             "Expected class names (text=), examples (like=) or a detector alone, got points, boxes, masks, prompts or "
             "multimask too. Detections are boxes, with one mask each; give prompts=[Prompt(box=..., label=...)] to mix."

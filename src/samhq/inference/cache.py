@@ -83,9 +83,9 @@ class EmbeddingCache:
         stored = self._find(model, picture, image)
         if stored is not None:
             return stored
-        encoded = dataclasses.replace(model.encode(_once_read(image, picture)), file_name=file_name_of(image))
+        encoded = dataclasses.replace(model.encode(_already_read(image, picture)), file_name=file_name_of(image))
         self.put(model, encoded, source=image)
-        return dataclasses.replace(encoded, embedding=_back(_stored(encoded.embedding, self._writes), model.model))
+        return dataclasses.replace(encoded, embedding=_restored(_stored(encoded.embedding, self._writes), model.model))
 
     def get(self, model: Segmenter, image: PictureInput) -> EncodedImage | None:
         """The picture as this model encoded it, or None if there is no valid file.
@@ -107,7 +107,7 @@ class EmbeddingCache:
         """
         identity = _identity(model.model, digest.of_array(encoded.image), self._writes)
         tensors = _stored(encoded.embedding, self._writes)
-        if problem := _unlike(tensors, model.model.config, self._writes):
+        if problem := _mismatch(tensors, model.model.config, self._writes):
             raise ConfigError(
                 f"Expected a picture that {model.name} encoded, got {problem}. Encode it with this model."
             )
@@ -120,7 +120,7 @@ class EmbeddingCache:
         record["sha256"] = _checksum(record, tensors)
         path = self._path(identity)
         files.write_tensors(path, tensors, {_HEADER: json.dumps(record)})
-        self._note(source_hash, identity["picture"])
+        self._remember_source(source_hash, identity["picture"])
         return path
 
     def problem(self, model: Segmenter, image: PictureInput) -> str | None:
@@ -131,12 +131,12 @@ class EmbeddingCache:
         Raises:
             ImageError: it cannot be read as a picture.
         """
-        noted = self._noted(_source_hash(image))
-        return self._read(model.model, noted or digest.of_array(read_image(image)))[1]
+        known = self._known_picture(_source_hash(image))
+        return self._read(model.model, known or digest.of_array(read_image(image)))[1]
 
     def knows(self, image: PictureInput) -> bool:
         """Whether a file or bytes with this content were stored before, by any model: `keep` may need no pixels."""
-        return self._noted(_source_hash(image)) is not None
+        return self._known_picture(_source_hash(image)) is not None
 
     def keep(self, model: Segmenter, image: PictureInput) -> str | None:
         """Encodes and stores the picture if there is a `problem`, and returns that problem.
@@ -144,15 +144,15 @@ class EmbeddingCache:
         Raises:
             ImageError, ConfigError, CheckpointError: as `get_or_encode`.
         """
-        noted = self._noted(_source_hash(image))
-        if noted is not None and self._read(model.model, noted)[0] is not None:
+        known = self._known_picture(_source_hash(image))
+        if known is not None and self._read(model.model, known)[0] is not None:
             return None
         picture = read_image(image)
         problem = self._read(model.model, digest.of_array(picture))[1]
         if problem is None:
-            self._note(_source_hash(image), digest.of_array(picture))
+            self._remember_source(_source_hash(image), digest.of_array(picture))
         else:
-            self.put(model, model.encode(_once_read(image, picture)), source=image)
+            self.put(model, model.encode(_already_read(image, picture)), source=image)
         return problem
 
     @property
@@ -175,7 +175,7 @@ class EmbeddingCache:
             identity = _identity(model, picture, dtype)
             path = self._path(identity)
             try:
-                return _back(read_embedding(path, identity, model.config), model), None
+                return _restored(read_embedding(path, identity, model.config), model), None
             except FileNotFoundError:
                 problem = problem or NOT_THERE
             except CheckpointError as error:
@@ -185,11 +185,11 @@ class EmbeddingCache:
     def _path(self, identity: Mapping[str, Any]) -> Path:
         return self.folder / f"{digest.of_json(identity)[:40]}.safetensors"
 
-    def _note(self, source_hash: str | None, picture: str) -> None:
-        if source_hash is not None and self._noted(source_hash) != picture:
+    def _remember_source(self, source_hash: str | None, picture: str) -> None:
+        if source_hash is not None and self._known_picture(source_hash) != picture:
             files.write_object(self.folder / _SOURCES / f"{source_hash[:40]}.json", {"picture": picture})
 
-    def _noted(self, source_hash: str | None) -> str | None:
+    def _known_picture(self, source_hash: str | None) -> str | None:
         """The hash of the picture in a file with these bytes, if it was decoded before."""
         if source_hash is None:
             return None
@@ -225,14 +225,14 @@ def read_embedding(path: Path, identity: Mapping[str, Any], config: ModelConfig)
         SamHQError,
         safetensors.SafetensorError,
     ) as error:
-        raise _unfit(path, f"one that is cut short, damaged or foreign ({type(error).__name__})") from error
+        raise _unusable(path, f"one that is cut short, damaged or foreign ({type(error).__name__})") from error
     other = [name for name, value in identity.items() if record.get(name) != value]
     if other:
-        raise _unfit(path, f"one of another {other[0]}")
-    if problem := _unlike(tensors, config, identity["dtype"]):
-        raise _unfit(path, problem)
+        raise _unusable(path, f"one of another {other[0]}")
+    if problem := _mismatch(tensors, config, identity["dtype"]):
+        raise _unusable(path, problem)
     if claimed != _checksum(record, tensors):
-        raise _unfit(path, "one that was changed after it was written")
+        raise _unusable(path, "one that was changed after it was written")
     return tensors
 
 
@@ -268,7 +268,7 @@ def _stored(embedding: ImageEmbedding, dtype: Stored) -> dict[str, Tensor]:
     return tensors
 
 
-def _back(tensors: Mapping[str, Tensor], model: Sam) -> ImageEmbedding:
+def _restored(tensors: Mapping[str, Tensor], model: Sam) -> ImageEmbedding:
     """Stored tensors in the type and layout of the model."""
     # Encoders give channels last. Another layout would change the last bits of a mask's logits.
     laid = {name: tensor.contiguous(memory_format=torch.channels_last) for name, tensor in tensors.items()}
@@ -276,7 +276,7 @@ def _back(tensors: Mapping[str, Tensor], model: Sam) -> ImageEmbedding:
     return ImageEmbedding(laid["features"], laid.get("hq"), levels=levels).to(model.device).to(model.dtype)
 
 
-def _unlike(tensors: Mapping[str, Tensor], config: ModelConfig, dtype: Stored) -> str | None:
+def _mismatch(tensors: Mapping[str, Tensor], config: ModelConfig, dtype: Stored) -> str | None:
     """A difference in names, shapes or dtypes from the model's; None if there is none."""
     row, grid = config.decoder, config.grid
     hq = {"hq": [1, row.mask_dim, 4 * grid, 4 * grid]} if config.has_hq_map else {}
@@ -295,7 +295,7 @@ def _checksum(record: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
     return digest.of_bytes(digest.canonical(record), tensors_hash(tensors).encode("ascii"))
 
 
-def _once_read(image: Any, picture: np.ndarray) -> Any:
+def _already_read(image: Any, picture: np.ndarray) -> Any:
     """The picture as `Segmenter.encode` takes it, which is not read a second time."""
     return image if isinstance(image, ReadPicture) else picture
 
@@ -316,5 +316,5 @@ def _source_name(source: Any) -> str | None:
     return Path(source).name if isinstance(source, (str, os.PathLike)) else None
 
 
-def _unfit(path: Path, came: str) -> CheckpointError:
-    return CheckpointError(f"Expected a whole embedding of this picture and model in {path}, got {came}. Encode again.")
+def _unusable(path: Path, got: str) -> CheckpointError:
+    return CheckpointError(f"Expected a whole embedding of this picture and model in {path}, got {got}. Encode again.")

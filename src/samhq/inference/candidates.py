@@ -1,4 +1,4 @@
-"""The network's answers to a batch of points in whole-image segmentation: masks that pass their scores, computed once.
+"""Masks and scores for a batch of points in whole-image segmentation.
 
 Masks that fail the IoU threshold are not computed. Knows nothing about crops, boxes or the final choice.
 """
@@ -19,7 +19,7 @@ from samhq.model.sam import Sam
 from samhq.results.automatic_config import AutomaticConfig
 from samhq.types import Attended, Choice, ImageEmbedding, Prompts
 
-MOST_GIVEN_BACK = 32.0  #: Logits of masks that are used as prompts are clipped here, as in SAM 2.
+_PROMPT_LOGIT_LIMIT = 32.0  #: Logits of a mask prompt are clipped to this absolute value, as in SAM 2.
 _CPU_PAINTED = 2  #: Points to compute masks for at a time on a CPU; more do not fit into its cache.
 
 
@@ -30,8 +30,8 @@ def scored_candidates(
 
     With `drafts`, masks with an HQ part also have to pass as drafts, unless points get several masks or two passes.
     """
-    own = policy(model, config)
-    attended, choice = model.choose(model.attend(embedding, prompts), embedding, *own)
+    candidates, hq = policy(model, config)
+    attended, choice = model.choose(model.attend(embedding, prompts), embedding, candidates, hq)
     scores = choice.iou.float()
     passing = torch.ones_like(scores).bool()
     if config.pred_iou_thresh > 0 and not config.second_pass:
@@ -41,7 +41,7 @@ def scored_candidates(
     else:
         logits = _painted(model, embedding, attended, choice, passing)
     if config.second_pass:
-        scores, logits = second_pass(model, embedding, prompts, logits, own[1])
+        scores, logits = second_pass(model, embedding, prompts, logits, hq)
         passing = scores > config.pred_iou_thresh if config.pred_iou_thresh > 0 else passing
         logits = logits[passing.flatten()]
     if config.low_res_region_area:
@@ -67,11 +67,11 @@ def second_pass(
     model: Sam, embedding: ImageEmbedding, prompts: Prompts, logits: Tensor, hq: HQMode
 ) -> tuple[Float32[Tensor, "P K"], Tensor]:
     """Scores and logits of every mask after a second pass with mask and point: `logits` [PK,4g,4g], by point."""
-    each = len(logits) // len(prompts)
-    rows = torch.arange(len(prompts), device=logits.device).repeat_interleave(each)
-    with_masks = replace(prompts[rows], masks=logits.clamp(-MOST_GIVEN_BACK, MOST_GIVEN_BACK)[:, None])
+    masks_per_point = len(logits) // len(prompts)
+    rows = torch.arange(len(prompts), device=logits.device).repeat_interleave(masks_per_point)
+    with_masks = replace(prompts[rows], masks=logits.clamp(-_PROMPT_LOGIT_LIMIT, _PROMPT_LOGIT_LIMIT)[:, None])
     low = model.decode(embedding, with_masks, candidates="single", hq=hq)
-    return low.iou.float().view(-1, each), low.logits[:, 0]
+    return low.iou.float().view(-1, masks_per_point), low.logits[:, 0]
 
 
 def _painted(
@@ -102,13 +102,15 @@ def _painted_if_promising(
     rows = passing[:, 0].nonzero()[:, 0]
     at_once = _CPU_PAINTED if model.device.type == "cpu" else max(1, len(rows))
     for start in range(0, max(1, len(rows)), at_once):
-        some = rows[start : start + at_once]
-        chosen = Choice(choice.masks[some], choice.iou[some], choice.hq)
-        state = attended[some]
-        state = replace(state, upscaled=model.mask_decoder.upscaled(state, embedding))  # Both parts need them.
+        batch = rows[start : start + at_once]
+        chosen = Choice(choice.masks[batch], choice.iou[batch], choice.hq)
+        state = attended[batch]
+        state = replace(
+            state, upscaled=model.mask_decoder.upscaled(state, embedding)
+        )  # SAM's and the HQ part both need them.
         logits, _ = model.mask_decoder.logits(state, embedding, chosen.masks, "off")
         assert logits is not None
-        good = promising[some, 0] = drafts.promising(logits[:, 0], chosen.iou[:, 0])
+        good = promising[batch, 0] = drafts.promising(logits[:, 0], chosen.iou[:, 0])
         if bool(good.any()):
             _, hq_logits = model.mask_decoder.logits(state[good], embedding, chosen.masks[good], "only")
             assert hq_logits is not None
@@ -119,5 +121,5 @@ def _painted_if_promising(
 
 def _paint(model: Sam, embedding: ImageEmbedding, attended: Attended, choice: Choice, part: slice) -> Tensor:
     """Logits [P,K,4g,4g] of some of the points."""
-    some = Choice(choice.masks[part], choice.iou[part], choice.hq)
-    return model.mask_decoder.paint(attended[part], embedding, some)
+    chosen = Choice(choice.masks[part], choice.iou[part], choice.hq)
+    return model.mask_decoder.paint(attended[part], embedding, chosen)

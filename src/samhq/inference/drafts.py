@@ -42,7 +42,7 @@ class Drafts:
         height, width = self._kept_hw(drafts.shape[-1])
         logits = drafts[:, :height, :width].float().cpu().numpy()
         return torch.tensor(
-            [self._is_promising(one, score) for one, score in zip(logits, iou.tolist(), strict=True)],
+            [self._is_promising(draft, score) for draft, score in zip(logits, iou.tolist(), strict=True)],
             dtype=torch.bool,
             device=drafts.device,
         )

@@ -65,21 +65,21 @@ def segment_mosaic(
         best = best.with_(proposals.best)
         kept = keep(proposals, chosen)
         for row in range(len(kept)):
-            about = kept.points[row], float(kept.stability[row])
-            yield runs.mask_of(kept.changes[row], kept.size_hw), float(kept.iou[row]), about
+            point_and_stability = kept.points[row], float(kept.stability[row])
+            yield runs.mask_of(kept.changes[row], kept.size_hw), float(kept.iou[row]), point_and_stability
 
     instances = segment_tiles(source, masks_of, tile=tile, overlap=overlap, start_xy=start_xy, progress=progress)
     rows = [_proposal(instance, source.size_hw, grid[instance.views[0].tile].window) for instance in instances]
     windows = [(t.window.x0, t.window.y0, t.window.x1, t.window.y1) for t in grid]
-    # The remaining masks were compared as masks, which is more exact than as boxes.
-    done = chosen.replace(box_nms_thresh=1.0, crop_nms_thresh=1.0, min_mask_region_area=0)
+    # Duplicates were already removed by comparing masks, which is more exact than comparing boxes again.
+    applied = chosen.replace(box_nms_thresh=1.0, crop_nms_thresh=1.0, min_mask_region_area=0)
     proposals = replace(Proposals.of(source.size_hw, windows, rows), best=best)
-    return Everything(_pixels(source, pixels), proposals, done, done, sam.config.name, file_name_of(image))
+    return Everything(_pixels(source, pixels), proposals, applied, applied, sam.config.name, file_name_of(image))
 
 
 def _proposal(instance: Instance, size_hw: tuple[int, int], tile: Window) -> Proposal:
     """The row of an instance; its point and stability are those of the view with most of its pixels."""
-    window, (point, stability) = instance.piece.window, instance.views[0].about
+    window, (point, stability) = instance.piece.window, instance.views[0].data
     return Proposal(
         crop=instance.views[0].tile,
         point=(point[0] + tile.x0, point[1] + tile.y0),
@@ -90,7 +90,8 @@ def _proposal(instance: Instance, size_hw: tuple[int, int], tile: Window) -> Pro
     )
 
 
-def _pixels(source: PictureSource, wanted: bool) -> np.ndarray:
-    if wanted:
+def _pixels(source: PictureSource, keep: bool) -> np.ndarray:
+    """The whole picture, or black pixels of its size that take no memory."""
+    if keep:
         return source.read(whole(source.size_hw))
     return np.broadcast_to(np.uint8(0), (*source.size_hw, 3))

@@ -88,13 +88,14 @@ def segment_native(
         embedding = model.encode(to_device(pixels, model.device))
         policies = candidates_for(prompt_list, multimask, segmenter.defaults.click_mask)
         for number, (prompt, policy) in enumerate(zip(prompt_list, policies, strict=True)):
-            one = flat[number : number + 1]
-            low = model.decode(embedding, one, candidates=policy, hq=model.hq_mode(hq))
+            prompt_row = flat[number : number + 1]
+            low = model.decode(embedding, prompt_row, candidates=policy, hq=model.hq_mode(hq))
             coarse = Coarse(low.logits[0, 0].float().cpu(), frame)
             objects.append(looker.refined(prompt, coarse) or _unrefined(coarse, float(low.iou[0, 0])))
     return objects
 
 
 def _unrefined(coarse: Coarse, score: float) -> Refined:
+    """The first mask, unchanged, at full resolution."""
     box = coarse.box()
     return Refined(Piece.of(coarse.mask(box), box.x0, box.y0), score)

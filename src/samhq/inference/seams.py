@@ -25,13 +25,13 @@ _FRAGMENT = 0.8
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
-    """One mask in one tile, cut to the part that the tile keeps; `about` is any value of its maker."""
+class TileView:
+    """One mask in one tile, cut to the part that the tile keeps; `data` is any value that came with the mask."""
 
     piece: Piece
     tile: int
     score: float
-    about: Any = None
+    data: Any = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,37 +44,38 @@ class Instance:
 
     piece: Piece
     score: float
-    views: tuple[Seen, ...]
+    views: tuple[TileView, ...]
     cut: bool = False
     owned: bool = True  #: Some view lies, at least in part, in its tile's core.
 
 
-def merge(seen: Sequence[Seen], tiles: Sequence[Tile], size_hw: tuple[int, int]) -> list[Instance]:
+def merge(views: Sequence[TileView], tiles: Sequence[Tile], size_hw: tuple[int, int]) -> list[Instance]:
     """The objects that the views from tiles form together, from top to bottom, without duplicates.
 
     Views belong to one object if they agree where their tiles overlap: as a whole, or part by part if the object enters
-    the overlap in several places. Two views from one tile of which one covers the other stay two objects (a whole and
-    its part). Two kinds of views are dropped: those that only the outskirts of a tile show, if the tile that sees these
-    pixels best disagrees, and cut-off pieces of other objects. No mask of the picture's size is made.
+    the overlap in several places. If one of two views from the same tile covers the other, they stay two objects (a
+    whole and its part). Two kinds of views are dropped: cut-off pieces of other objects, and views that lie wholly
+    outside their tile's core if the tile that owns these pixels shows something else. No mask of the picture's size is
+    made.
     """
-    present = [view for view in seen if view.piece.area]
+    present = [view for view in views if view.piece.area]
     clusters = _clusters(present, _links(present, tiles, whole(size_hw)))
-    instances = [_composed(views, tiles, whole(size_hw)) for views in clusters]
+    instances = [_composed(cluster, tiles, whole(size_hw)) for cluster in clusters]
     kept = _distinct([instance for instance in instances if instance.piece.area])
     return sorted(kept, key=lambda i: (i.piece.window.y0, i.piece.window.x0, -i.piece.area))
 
 
-def _links(seen: Sequence[Seen], tiles: Sequence[Tile], picture: Window) -> list[tuple[float, int, int]]:
+def _links(views: Sequence[TileView], tiles: Sequence[Tile], picture: Window) -> list[tuple[float, int, int]]:
     """Pairs of views that agree, by falling agreement."""
     by_tile: dict[int, list[int]] = defaultdict(list)
-    for index, view in enumerate(seen):
+    for index, view in enumerate(views):
         by_tile[view.tile].append(index)
     links = []
     for a, b in combinations(sorted(by_tile), 2):
         shared = tiles[a].keep.meet(tiles[b].keep)
         if shared.area:
             rim = _rim(tiles[a].keep, shared, picture) | _rim(tiles[b].keep, shared, picture)
-            links += _pairs(seen, by_tile[a], by_tile[b], shared, rim)
+            links += _pairs(views, by_tile[a], by_tile[b], shared, rim)
     return sorted(links, key=lambda link: (-link[0], link[1:]))
 
 
@@ -101,20 +102,21 @@ def _ends(tile: Window, picture: Window) -> Iterator[Window]:
 
 
 def _pairs(
-    seen: Sequence[Seen], first: list[int], second: list[int], shared: Window, rim: np.ndarray
+    views: Sequence[TileView], first: list[int], second: list[int], shared: Window, rim: np.ndarray
 ) -> list[tuple[float, int, int]]:
-    ours, theirs = _parts(seen, first, shared), _parts(seen, second, shared)
+    """Views of two tiles that agree in their `shared` window, as (agreement, view, view)."""
+    first_parts, second_parts = _parts(views, first, shared), _parts(views, second, shared)
     pairs = []
-    for (i, box, mask), (j, other_box, other) in product(ours, theirs):
+    for (i, box, mask), (j, other_box, other) in product(first_parts, second_parts):
         meet = box.meet(other_box)
         if not meet.area:
             continue
-        both = mask[meet.slices(box)] & other[meet.slices(other_box)]
-        common = int(both.sum())
+        overlap = mask[meet.slices(box)] & other[meet.slices(other_box)]
+        common = int(overlap.sum())
         if not common:
             continue
-        at_end = bool((both & rim[meet.slices(shared)]).any())
-        smaller = min(seen[i].piece.area, seen[j].piece.area)
+        at_end = bool((overlap & rim[meet.slices(shared)]).any())
+        smaller = min(views[i].piece.area, views[j].piece.area)
         agreement = common / (int(mask.sum()) + int(other.sum()) - common)
         if agreement <= _AGREE and at_end:
             agreement = _agreement_of_parts(mask, box, other, other_box, rim, shared)
@@ -123,10 +125,10 @@ def _pairs(
     return pairs
 
 
-def _parts(seen: Sequence[Seen], indices: list[int], shared: Window) -> list[tuple[int, Window, np.ndarray]]:
+def _parts(views: Sequence[TileView], indices: list[int], shared: Window) -> list[tuple[int, Window, np.ndarray]]:
     """The views that reach into `shared`: their number, their box there, and their mask in that box."""
-    reaching = [(i, seen[i].piece.window.meet(shared)) for i in indices]
-    cut = [(i, box, seen[i].piece.inside(box)) for i, box in reaching if box.area]
+    reaching = [(i, views[i].piece.window.meet(shared)) for i in indices]
+    cut = [(i, box, views[i].piece.inside(box)) for i, box in reaching if box.area]
     return [(i, box, mask) for i, box, mask in cut if mask.any()]
 
 
@@ -137,7 +139,7 @@ def _agreement_of_parts(
 
     A horseshoe is one mask in a tile that sees its bend and two masks in a tile that does not; each arm agrees.
     """
-    from scipy import ndimage  # 4-connected: the finest parts, of which those by other rules consist.
+    from scipy import ndimage  # 4-connected: every 8-connected part is a union of these.
 
     around = box.join(other_box)
     parts = np.zeros((2, *around.hw), np.int32)
@@ -148,40 +150,40 @@ def _agreement_of_parts(
     pairs = {(int(a), int(b)) for a, b in at_end.T if a and b}
     common = np.bincount((parts[0].astype(np.int64) * len(other_sizes) + parts[1]).ravel())
     shares = [(common[a * len(other_sizes) + b], sizes[a] + other_sizes[b]) for a, b in pairs]
-    return max((float(both / (total - both)) for both, total in shares), default=0.0)
+    return max((float(intersection / (total - intersection)) for intersection, total in shares), default=0.0)
 
 
-def _clusters(seen: Sequence[Seen], links: list[tuple[float, int, int]]) -> list[list[Seen]]:
+def _clusters(views: Sequence[TileView], links: list[tuple[float, int, int]]) -> list[list[TileView]]:
     """Views joined by links, best agreement first; a link is refused if a tile keeps two of the joined views apart."""
-    cluster_of = {index: [index] for index in range(len(seen))}
+    cluster_of = {index: [index] for index in range(len(views))}
     for _, i, j in links:
-        ours, theirs = cluster_of[i], cluster_of[j]
-        if ours is theirs or _apart(seen, ours, theirs):
+        first, second = cluster_of[i], cluster_of[j]
+        if first is second or _apart(views, first, second):
             continue
-        ours.extend(theirs)
-        cluster_of.update(dict.fromkeys(theirs, ours))
+        first.extend(second)
+        cluster_of.update(dict.fromkeys(second, first))
     unique = {id(cluster): cluster for cluster in cluster_of.values()}
-    return [[seen[index] for index in sorted(cluster)] for cluster in unique.values()]
+    return [[views[index] for index in sorted(cluster)] for cluster in unique.values()]
 
 
-def _apart(seen: Sequence[Seen], ours: list[int], theirs: list[int]) -> bool:
+def _apart(views: Sequence[TileView], cluster: list[int], other_cluster: list[int]) -> bool:
     """Whether some tile shows a view of each, one covering the other: then it sees two objects there."""
-    for i, j in product(ours, theirs):
-        if seen[i].tile == seen[j].tile:
-            piece, other = seen[i].piece, seen[j].piece
+    for i, j in product(cluster, other_cluster):
+        if views[i].tile == views[j].tile:
+            piece, other = views[i].piece, views[j].piece
             if piece.shared(other) > _AGREE * min(piece.area, other.area):
                 return True
     return False
 
 
-def _composed(views: list[Seen], tiles: Sequence[Tile], picture: Window) -> Instance:
+def _composed(views: list[TileView], tiles: Sequence[Tile], picture: Window) -> Instance:
     """One object from its views: in the core of a tile with a view, only that tile's views count."""
     around = views[0].piece.window
     for view in views[1:]:
         around = around.join(view.piece.window)
     canvas = np.zeros(around.hw, bool)
     present = {view.tile for view in views}
-    given = []
+    pixel_counts = []
     for view in views:
         mask = view.piece.mask
         for tile in present - {view.tile}:
@@ -189,18 +191,18 @@ def _composed(views: list[Seen], tiles: Sequence[Tile], picture: Window) -> Inst
             if elsewhere.area:
                 mask[elsewhere.slices(view.piece.window)] = False
         canvas[view.piece.window.slices(around)] |= mask
-        given.append(int(mask.sum()))
-    order = sorted(range(len(views)), key=lambda i: (-given[i], -views[i].score, views[i].tile))
+        pixel_counts.append(int(mask.sum()))
+    order = sorted(range(len(views)), key=lambda i: (-pixel_counts[i], -views[i].score, views[i].tile))
     return Instance(
         Piece.of(canvas, around.x0, around.y0),
-        float(np.average([view.score for view in views], weights=given if any(given) else None)),
+        float(np.average([view.score for view in views], weights=pixel_counts if any(pixel_counts) else None)),
         tuple(views[i] for i in order),
         cut=any(_goes_on(view, tiles, present, picture) for view in views),
         owned=any(view.piece.inside(tiles[view.tile].core).any() for view in views),
     )
 
 
-def _goes_on(view: Seen, tiles: Sequence[Tile], present: set[int], picture: Window) -> bool:
+def _goes_on(view: TileView, tiles: Sequence[Tile], present: set[int], picture: Window) -> bool:
     """Whether a view reaches its tile's border at pixels where the best tile has no view of the object."""
     for line in _ends(tiles[view.tile].keep, picture):
         touched = line.meet(view.piece.window)
@@ -221,8 +223,8 @@ def _distinct(instances: Sequence[Instance]) -> list[Instance]:
     for number, instance in enumerate(ordered):
         if instance.cut and not instance.owned:
             continue
-        mine, others = windows[number], windows[kept]
-        near = (others[:, :2] < mine[2:]).all(axis=1) & (others[:, 2:] > mine[:2]).all(axis=1)
+        window, kept_windows = windows[number], windows[kept]
+        near = (kept_windows[:, :2] < window[2:]).all(axis=1) & (kept_windows[:, 2:] > window[:2]).all(axis=1)
         if not any(_repeats(instance, ordered[kept[k]]) for k in np.flatnonzero(near)):
             kept.append(number)
     return [ordered[number] for number in kept]

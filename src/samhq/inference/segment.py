@@ -209,11 +209,13 @@ class Segmenter(NotCallable):
         if len(images) != len(prompts):
             raise PromptError(
                 f"Expected one list of prompts for each picture, got {plural(len(images), 'picture')} and "
-                f"{plural(len(prompts), 'list')}. Give an equal number; an empty list asks nothing of its picture."
+                f"{plural(len(prompts), 'list')}. Give an equal number; an empty list means no prompts."
             )
         mode = self.model.hq_mode(hq)
         if refine and multimask:
-            raise ConfigError("Expected refine, which gives one mask for each object, or multimask, got both.")
+            raise ConfigError(
+                "Expected refine, which gives one mask for each object, or multimask, got both. Leave one out."
+            )
         if not len(images):
             return []
         lists, encoded, parts = [], [], []
@@ -226,7 +228,7 @@ class Segmenter(NotCallable):
         self._check_encoder(encoded)
         for i, (e, picture_prompts) in enumerate(zip(encoded, lists, strict=True)):
             with _naming_picture(images, i):
-                lists[i] = boxes_in_picture(picture_prompts, e.frame.original_hw, _called(images, i, e.file_name))
+                lists[i] = boxes_in_picture(picture_prompts, e.frame.original_hw, _picture_name(images, i, e.file_name))
                 parts.append(flatten(lists[i], e.frame, i))
         flat = join(parts)
         click = self.defaults.click_mask
@@ -247,10 +249,10 @@ class Segmenter(NotCallable):
         self, encoded: EncodedImage, low: LowRes, prompts: tuple[Prompt, ...], refine: bool | None, hq: HQMode
     ) -> Segmentation:
         """The result after a second look at its objects, if `refine` or the weights' settings ask for one."""
-        own = self.defaults.refine_margin
-        if not refine and (refine is False or own is None):
+        default_margin = self.defaults.refine_margin
+        if not refine and (refine is False or default_margin is None):
             return self._result(encoded, low, prompts)
-        margin = MARGIN if own is None else own
+        margin = MARGIN if default_margin is None else default_margin
         looker = Looker(self.model, ArraySource(encoded.image), margin, hq, tiled=bool(refine))
         first = low.logits[:, 0].float().cpu().numpy()
         looks = second_looks(looker, prompts, first, encoded.frame, boxes_only=not refine)
@@ -280,12 +282,12 @@ class Segmenter(NotCallable):
         prompts = prompts.to(device)
         rows: list[tuple[torch.Tensor, torch.Tensor]] = [None] * len(policies)  # type: ignore[list-item]
         for policy in dict.fromkeys(policies):
-            chosen = [i for i, other in enumerate(policies) if other == policy]
-            for start in range(0, len(chosen), _AT_ONCE):
-                some = chosen[start : start + _AT_ONCE]
-                part = prompts[torch.tensor(some, device=device)]
-                low = self.model.decode(embedding, part, candidates=policy, hq=hq)
-                for i, logits, iou in zip(some, low.logits, low.iou, strict=True):
+            positions = [i for i, other in enumerate(policies) if other == policy]
+            for start in range(0, len(positions), _AT_ONCE):
+                batch = positions[start : start + _AT_ONCE]
+                batch_prompts = prompts[torch.tensor(batch, device=device)]
+                low = self.model.decode(embedding, batch_prompts, candidates=policy, hq=hq)
+                for i, logits, iou in zip(batch, low.logits, low.iou, strict=True):
                     rows[i] = logits, iou
         return LowRes(torch.stack([row[0] for row in rows]), torch.stack([row[1] for row in rows]))
 
@@ -330,7 +332,7 @@ def _naming_picture(images: Sequence[Any], number: int) -> AbstractContextManage
     return naming("picture", number, len(images), name)
 
 
-def _called(images: Sequence[Any], number: int, file_name: str | None) -> str:
+def _picture_name(images: Sequence[Any], number: int, file_name: str | None) -> str:
     """A picture's name in a warning: that of its file, or its number among several."""
     return file_name or (f"Picture {number} (of 0 to {len(images) - 1})" if len(images) > 1 else "")
 

@@ -15,7 +15,7 @@ from samhq.errors import ImageError
 from samhq.image.read import as_array
 from samhq.image.sources import PictureSource
 from samhq.image.windows import Tile, tile_grid
-from samhq.inference.seams import Instance, Seen, merge
+from samhq.inference.seams import Instance, TileView, merge
 from samhq.masks import rle
 from samhq.masks.regions import Piece
 from samhq.progress import counted
@@ -46,12 +46,12 @@ def segment_tiles(
     """
     tiles = tile_grid(source.size_hw, tile, overlap, start_xy)
     numbered = enumerate(counted(tiles, "tile", show=progress))
-    views = [view for number, t in numbered for view in _look(source, t, number, masks_of)]
+    views = [view for number, t in numbered for view in _views(source, t, number, masks_of)]
     return merge(views, tiles, source.size_hw)
 
 
-def _look(source: PictureSource, tile: Tile, number: int, masks_of: MasksOf) -> Iterator[Seen]:
-    for mask, score, about in masks_of(source.read(tile.window)):
+def _views(source: PictureSource, tile: Tile, number: int, masks_of: MasksOf) -> Iterator[TileView]:
+    for mask, score, data in masks_of(source.read(tile.window)):
         pixels = rle.decode(mask, tile.window.hw) if isinstance(mask, Mapping) else as_array(mask)
         if pixels.shape != tile.window.hw:
             height, width = tile.window.hw
@@ -61,4 +61,4 @@ def _look(source: PictureSource, tile: Tile, number: int, masks_of: MasksOf) -> 
             )
         kept = Piece.of(pixels[tile.keep.slices(tile.window)], tile.keep.x0, tile.keep.y0)
         if kept.area:
-            yield Seen(kept, number, float(score), about)
+            yield TileView(kept, number, float(score), data)
