@@ -100,7 +100,10 @@ def soft_edge(image: UInt8[np.ndarray, "H W 3"], mask: Any, radius: int) -> Floa
     mask = one_mask(mask)
     alpha = mask.astype(np.float32)
     if image.shape[:2] != mask.shape:
-        raise ImageError(f"Expected a mask of the picture's size {list(image.shape[:2])}, got {list(mask.shape)}.")
+        raise ImageError(
+            f"Expected a mask of the picture's size {list(image.shape[:2])}, got {list(mask.shape)}. "
+            "Pass the mask of this picture."
+        )
     reach, step = 2 * radius, max(_TILE, 4 * radius)
     rows, columns = _window(mask, reach)
     for top, left in itertools.product(range(rows.start, rows.stop, step), range(columns.start, columns.stop, step)):

@@ -14,8 +14,8 @@ from samhq.shapes import Bool, Float
 _SURE = 10.0  #: Distance of a changed pixel's logit from the threshold.
 
 
-def small_components(on: Bool[np.ndarray, "H W"], most: float) -> Bool[np.ndarray, "H W"]:
-    """The pixels of all 8-connected components of at most `most` pixels.
+def small_components(on: Bool[np.ndarray, "H W"], max_area: float) -> Bool[np.ndarray, "H W"]:
+    """The pixels of all 8-connected components of at most `max_area` pixels.
 
     >>> small_components(np.array([[1, 0, 1], [0, 0, 1]], bool), 1).astype(int).tolist()
     [[1, 0, 0], [0, 0, 0]]
@@ -23,7 +23,7 @@ def small_components(on: Bool[np.ndarray, "H W"], most: float) -> Bool[np.ndarra
     import cv2
 
     _, labels, stats, _ = cv2.connectedComponentsWithStats(np.ascontiguousarray(on, np.uint8), connectivity=8)
-    small = stats[:, cv2.CC_STAT_AREA] <= most
+    small = stats[:, cv2.CC_STAT_AREA] <= max_area
     small[0] = False  # Pixels that are off.
     chosen: np.ndarray = small[labels]
     return chosen
@@ -49,7 +49,7 @@ def cleaned(
 
     Both are found in the input, so filling a hole does not save a speck beside it.
     """
-    made = filled(logits, hole, threshold)
+    filled_logits = filled(logits, hole, threshold)
     if speck <= 0:
-        return made
-    return np.where(small_components(logits > threshold, speck), logits.dtype.type(threshold - _SURE), made)
+        return filled_logits
+    return np.where(small_components(logits > threshold, speck), logits.dtype.type(threshold - _SURE), filled_logits)

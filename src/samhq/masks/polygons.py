@@ -148,12 +148,12 @@ def _walk(mask: Bool[np.ndarray, "H W"]) -> list[list[int]]:
         if visited[start]:
             continue
         ring: list[int] = []
-        here = start
-        while not visited[here]:
-            across = here ^ 1  # Neighbours in reading order are the two ends of a horizontal edge.
-            visited[here] = visited[across] = 1
-            ring += (ids[here], ids[across])
-            here = partner[across]
+        corner = start
+        while not visited[corner]:
+            across = corner ^ 1  # Neighbours in reading order are the two ends of a horizontal edge.
+            visited[corner] = visited[across] = 1
+            ring += (ids[corner], ids[across])
+            corner = partner[across]
         rings.append(ring)
     return rings
 

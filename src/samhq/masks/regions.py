@@ -101,7 +101,10 @@ class Piece:
         """
         height, width = size_hw
         if self.area and self.window.meet(whole(size_hw)) != self.window:
-            raise ImageError(f"Expected a picture around {self.window}, got {height} x {width} (height x width).")
+            raise ImageError(
+                f"Expected a picture around {self.window}, got {height} x {width} (height x width). "
+                "Give the size of the picture that the mask belongs to."
+            )
         columns = np.pad(self.mask.T.astype(np.int8), ((0, 0), (1, 1)))
         column, row = np.nonzero(np.diff(columns, axis=1))
         turns = (column + self.window.x0).astype(np.int64) * height + row + self.window.y0

@@ -70,7 +70,7 @@ def _height_at(step: np.ndarray, xs: np.ndarray, ys: np.ndarray, xe: np.ndarray,
     turned = np.where(flat, xs > xe, ys > ye)
     xs, ys, xe, ye = (np.where(turned, b, a) for a, b in ((xs, xe), (ys, ye), (xe, xs), (ye, ys)))
     slope = (ye - ys) / (xe - xs)
-    left, right = (np.trunc(ys + slope * (step + more - xs) + 0.5) for more in (0, 1))
+    left, right = (np.trunc(ys + slope * (step + offset - xs) + 0.5) for offset in (0, 1))
     return np.where(flat, np.minimum(left, right), _steep(step, xs, ys, xe, ye))
 
 

@@ -65,9 +65,13 @@ def decode(rle: Any, size_hw: tuple[int, int] | None = None) -> Any:
     parsed = [_parsed(code) for code in (rle if several else [rle])]
     sizes = {size for size, _ in parsed} | ({tuple(size_hw)} if size_hw is not None else set())
     if len(sizes) != 1:
-        what = "RLEs of one size" if size_hw is None else f"RLE of the picture's size {list(size_hw)} (height, width)"
-        came = sorted({size for size, _ in parsed})
-        raise ImageError(f"Expected {what}, got another size, {came}. Check that masks and picture belong together.")
+        expected = (
+            "RLEs of one size" if size_hw is None else f"RLE of the picture's size {list(size_hw)} (height, width)"
+        )
+        found_sizes = sorted({size for size, _ in parsed})
+        raise ImageError(
+            f"Expected {expected}, got another size, {found_sizes}. Check that masks and picture belong together."
+        )
     masks = [_unpacked(*code) for code in parsed]
     return np.stack(masks) if several else masks[0]
 
