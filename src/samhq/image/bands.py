@@ -83,7 +83,9 @@ def rendering(
     """
     array = as_array(sample)
     if array.ndim != 3 or not array.size:
-        raise ImageError(f"Expected a picture [height, width, bands], got {describe(sample)}.")
+        raise ImageError(
+            f"Expected a picture [height, width, bands], got {describe(sample)}. Give a grey one as picture[..., None]."
+        )
     chosen = _chosen(bands, array.shape[2])
     if percentiles is None:
         low, high = _range_of(array.dtype)

@@ -62,8 +62,8 @@ def rows_of_points(points: PointsInput) -> np.ndarray:
     xy = xy[None] if xy.shape == (2,) else xy
     if xy.ndim != 2 or xy.shape[1] != 2 or not len(xy):
         raise PromptError(
-            f"Expected at least one point of 2 numbers x, y, got {_form(xy)}. Write [[x, y], ...], and give several "
-            "objects as several prompts."
+            f"Expected at least one point of 2 numbers x, y, got {_described(xy)}. Write [[x, y], ...], and give "
+            "several objects as several prompts."
         )
     return xy
 
@@ -80,8 +80,8 @@ def rows_of_boxes(boxes: BoxesInput) -> np.ndarray:
     corners = corners[None] if corners.shape == (4,) else corners
     if corners.ndim != 2 or corners.shape[1] != 4:
         raise PromptError(
-            f"Expected a box of 4 numbers x0, y0, x1, y1, got {_form(corners)}. Write [x0, y0, x1, y1] in pixels, and "
-            "several boxes as [[x0, y0, x1, y1], ...]."
+            f"Expected a box of 4 numbers x0, y0, x1, y1, got {_described(corners)}. Write [x0, y0, x1, y1] in pixels, "
+            "and several boxes as [[x0, y0, x1, y1], ...]."
         )
     return corners
 
@@ -191,20 +191,22 @@ def _not_masks(masks: object) -> ImageError:
     return ImageError(f"Expected bool masks [..., height, width], got {kind}. For logits pass `logits > 0`.")
 
 
-def _numbers(values: Any, name: str, written: str) -> np.ndarray:
+def _numbers(values: Any, name: str, example: str) -> np.ndarray:
     """Finite coordinates as float64."""
     try:
         array = as_array(values)
     except ImageError as error:
         raise PromptError(
-            f"Expected {name} as numbers {written}, got {values!r:.80}. Write numbers alone, equally many in every row."
+            f"Expected {name} as numbers {example}, got {values!r:.80}. Write numbers alone, equally many in every row."
         ) from error
     if array.dtype == np.bool_ and name != "labels":
-        raise PromptError(f"Expected {name} as numbers {written}, got true or false. Write coordinates in pixels.")
+        raise PromptError(f"Expected {name} as numbers {example}, got true or false. Write coordinates in pixels.")
     if not np.isfinite(array).all():
-        raise PromptError(f"Expected finite {name} {written}, got NaN or infinity. Leave those out.")
+        raise PromptError(f"Expected finite {name} {example}, got NaN or infinity. Leave these out.")
     if array.size and np.abs(array.astype(np.float64)).max() >= _FAR:
-        raise PromptError(f"Expected {name} in pixels {written}, got a number of {_FAR:.0e} or more. Cut it off.")
+        raise PromptError(
+            f"Expected {name} in pixels {example}, got a number of {_FAR:.0e} or more. Clip it to the picture."
+        )
     return array.astype(np.float64)
 
 
@@ -231,10 +233,10 @@ def _check_inside(xy: np.ndarray, original_hw: tuple[int, int]) -> None:
     )
 
 
-def _form(values: np.ndarray) -> str:
+def _described(values: np.ndarray) -> str:
     """The shape of an array in plain words.
 
-    >>> _form(np.zeros(3)), _form(np.zeros((2, 5))), _form(np.array(7.0))
+    >>> _described(np.zeros(3)), _described(np.zeros((2, 5))), _described(np.array(7.0))
     ('3 numbers', '2 rows of 5 numbers', 'the single number 7')
     """
     if values.ndim == 0:
@@ -253,30 +255,36 @@ def _check_corners(corners: np.ndarray, original_hw: tuple[int, int]) -> None:
         return
     box = corners[flat][0]
     raise PromptError(
-        f"Expected boxes (x0, y0, x1, y1) with x0 < x1 and y0 < y1, got {in_words(box)}. {_meant(box, original_hw)}."
+        f"Expected boxes (x0, y0, x1, y1) with x0 < x1 and y0 < y1, got {in_words(box)}. {_advice(box, original_hw)}."
     )
 
 
-def _meant(box: np.ndarray, original_hw: tuple[int, int]) -> str:
+def _advice(box: np.ndarray, original_hw: tuple[int, int]) -> str:
     """A guess at what a box without area means: reversed corners, or a corner and a size.
 
-    >>> _meant(np.array([30, 20, 8, 5]), (100, 100))
+    >>> _advice(np.array([30, 20, 8, 5]), (100, 100))
     'Its corners are reversed, so use (8, 5, 30, 20); if it is (x, y, width, height), use (30, 20, 38, 25)'
     """
     x, y, w, h = box
-    turned = np.array([min(x, w), min(y, h), max(x, w), max(y, h)])
-    sized = w > 0 and h > 0 and 0 <= x < x + w <= original_hw[1] and 0 <= y < y + h <= original_hw[0]
-    size = f"use {in_words(np.array([x, y, x + w, y + h]))}"
+    sorted_corners = np.array([min(x, w), min(y, h), max(x, w), max(y, h)])
+    fits_as_size = w > 0 and h > 0 and 0 <= x < x + w <= original_hw[1] and 0 <= y < y + h <= original_hw[0]
+    as_size = f"use {in_words(np.array([x, y, x + w, y + h]))}"
     if x == w or y == h:
-        said = "It has no area"
-        return f"{said}; if it is (x, y, width, height), {size}" if sized else f"{said}, give two opposite corners"
+        reason = "It has no area"
+        return (
+            f"{reason}; if it is (x, y, width, height), {as_size}"
+            if fits_as_size
+            else f"{reason}, give two opposite corners"
+        )
     if x > w and y > h:
-        said = f"Its corners are reversed, so use {in_words(turned)}"
-        return f"{said}; if it is (x, y, width, height), {size}" if sized else said
+        reason = f"Its corners are reversed, so use {in_words(sorted_corners)}"
+        return f"{reason}; if it is (x, y, width, height), {as_size}" if fits_as_size else reason
     which = "x0 and x1" if x > w else "y0 and y1"
-    if sized:
-        return f"It looks like (x, y, width, height), so {size}; if {which} are swapped, use {in_words(turned)}"
-    return f"Perhaps {which} are swapped, so use {in_words(turned)}"
+    if fits_as_size:
+        return (
+            f"It looks like (x, y, width, height), so {as_size}; if {which} are swapped, use {in_words(sorted_corners)}"
+        )
+    return f"Perhaps {which} are swapped, so use {in_words(sorted_corners)}"
 
 
 def _labels(labels: Any, count: int) -> np.ndarray:
@@ -286,7 +294,7 @@ def _labels(labels: Any, count: int) -> np.ndarray:
     array = array[None] if array.ndim == 0 else array
     if array.shape != (count,):
         raise PromptError(
-            f"Expected one label for each point, that is {count}, got {_form(array)}. Write 1 for a point on the "
+            f"Expected one label for each point, that is {count}, got {_described(array)}. Write 1 for a point on the "
             "object and 0 for one off it."
         )
     if not np.isin(array, (0, 1)).all():

@@ -32,8 +32,8 @@ def fetched(url: str, timeout: float | None = None) -> bytes:
 
     try:
         request = urllib.request.Request(url, headers={"User-Agent": "samhq"})
-        with urllib.request.urlopen(request, timeout=timeout or _TIMEOUT) as answer:
-            data = answer.read(MOST + 1)
+        with urllib.request.urlopen(request, timeout=timeout or _TIMEOUT) as response:
+            data = response.read(MOST + 1)
     except (OSError, ValueError, HTTPException) as error:
         raise ImageError(f"Expected a picture at {url}, got: {error}. Check the address and the network.") from error
     if len(data) > MOST:

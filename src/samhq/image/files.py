@@ -69,7 +69,7 @@ def open_file(file: Any, name: str) -> Iterator[Image.Image]:
             raise ImageError(f"Expected a picture, got {name}, which is empty. Fetch or save it again.") from None
         raise ImageError(
             f"Expected a picture that Pillow can read (JPEG, PNG, TIFF, WebP, ...), got {name}, which is none. "
-            f"{_instead(name)}."
+            f"{_advice(name)}."
         ) from None
     except MemoryError as error:
         raise ImageError(
@@ -178,7 +178,7 @@ def is_empty(file: Any) -> bool:
         return False
 
 
-def _instead(name: str) -> str:
+def _advice(name: str) -> str:
     """Advice for a file that Pillow does not know, by its name."""
     if name.strip("'").lower().endswith((".tif", ".tiff")):
         return (

@@ -207,9 +207,9 @@ def _opened(source: Any) -> Image.Image | None:
     return None
 
 
-def _is_picture(one: Any) -> bool:
+def _is_picture(item: Any) -> bool:
     """Whether this item would be a picture of its own, not a row of numbers."""
-    return isinstance(one, (str, bytes, os.PathLike, Image.Image)) or getattr(one, "ndim", 0) >= 2
+    return isinstance(item, (str, bytes, os.PathLike, Image.Image)) or getattr(item, "ndim", 0) >= 2
 
 
 def _content(file: Any) -> bytes:

@@ -63,9 +63,9 @@ def masks_to_picture(
     return masks
 
 
-def _reached(weights: np.ndarray, seen: np.ndarray) -> slice:
-    """The picture's rows that depend on the low-resolution rows that are `seen`."""
-    touched = np.flatnonzero((weights[:, seen] > 0).any(axis=1))
+def _reached(weights: np.ndarray, low_res_rows: np.ndarray) -> slice:
+    """The picture's rows that depend on some of the low-resolution rows."""
+    touched = np.flatnonzero((weights[:, low_res_rows] > 0).any(axis=1))
     return slice(touched[0], touched[-1] + 1) if len(touched) else slice(0, 0)
 
 

@@ -38,7 +38,7 @@ _DRIVERS = (
 )
 _MOSAIC = ("VRT",)
 _SAMPLE_SIDE = 1024  #: The limits of a stretch are computed from the picture at this size.
-_TURNED = 274  #: TIFF's orientation tag; GDAL does not apply it.
+_ORIENTATION = 274  #: TIFF's orientation tag; GDAL does not apply it.
 _PLAIN = {"gray", "red", "green", "blue", "alpha", "undefined", "palette"}
 
 
@@ -205,21 +205,21 @@ class RasterSource:
         method = Resampling.average if self.palette is None else Resampling.nearest
         return self._shown(out_shape=small_hw, resampling=method)
 
-    def _shown(self, out_shape: tuple[int, int] | None = None, **how: Any) -> np.ndarray:
+    def _shown(self, out_shape: tuple[int, int] | None = None, **options: Any) -> np.ndarray:
         if self.palette is not None:
-            return np.asarray(self.palette[self._values((1,), out_shape, how)[..., 0]])
-        return self.rendering.apply_chosen(self._values(self.rendering.bands, out_shape, how))
+            return np.asarray(self.palette[self._values((1,), out_shape, options)[..., 0]])
+        return self.rendering.apply_chosen(self._values(self.rendering.bands, out_shape, options))
 
-    def _values(self, bands: Iterable[int], out_shape: tuple[int, int] | None, how: dict[str, Any]) -> np.ndarray:
+    def _values(self, bands: Iterable[int], out_shape: tuple[int, int] | None, options: dict[str, Any]) -> np.ndarray:
         """Raw values [h,w,len(bands)]; a band that appears twice is read once."""
         from rasterio.errors import RasterioError
 
         band_numbers = list(bands)
         unique = sorted(set(band_numbers))
         if out_shape is not None:
-            how = {**how, "out_shape": (len(unique), *out_shape)}
+            options = {**options, "out_shape": (len(unique), *out_shape)}
         try:
-            values = self.dataset.read(unique, **how)
+            values = self.dataset.read(unique, **options)
         except RasterioError as error:
             raise ImageError(
                 f"Expected a whole picture, got {self.name}, which is damaged or cut off ({error}). Fetch it again."
@@ -286,7 +286,7 @@ def open_picture(
     if isinstance(source, PictureSource):
         return source
     if isinstance(source, str | os.PathLike):
-        if chosen and os.path.isfile(source) and _is_turned(source):
+        if chosen and os.path.isfile(source) and _is_rotated(source):
             return ArraySource(read_image(source), bands, percentiles)
         if chosen:
             return RasterSource(source, bands, percentiles)
@@ -294,7 +294,7 @@ def open_picture(
             opened = RasterSource(source)
             if _is_plain(opened.dataset, source):
                 return opened
-            place = (None, None) if _is_turned(source) else (opened.transform, opened.crs)
+            place = (None, None) if _is_rotated(source) else (opened.transform, opened.crs)
             opened.close()
             return ArraySource(read_image(source), None, None, *place)
     if chosen and not isinstance(source, Image.Image):
@@ -331,13 +331,13 @@ def _is_plain(dataset: Any, path: str | os.PathLike[str]) -> bool:
     kinds = {kind.name for kind in dataset.colorinterp}
     bits = int(dataset.tags(1, ns="IMAGE_STRUCTURE").get("NBITS", 8))
     inverted = dataset.tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES"
-    return not (kinds - _PLAIN or bits < 8 or inverted or _is_turned(path))
+    return not (kinds - _PLAIN or bits < 8 or inverted or _is_rotated(path))
 
 
-def _is_turned(path: str | os.PathLike[str]) -> bool:
+def _is_rotated(path: str | os.PathLike[str]) -> bool:
     try:
         with open_file(path, describe(path)) as picture:
-            return picture.getexif().get(_TURNED, 1) != 1
+            return picture.getexif().get(_ORIENTATION, 1) != 1
     except ImageError:
         return False  # Many bands, or a size that needs windows: not a camera's file.
 
@@ -349,7 +349,7 @@ def _has_rasterio() -> bool:
 
 
 @cache
-def _unplaced() -> IgnoredWarnings:
+def _without_position_warning() -> IgnoredWarnings:
     """Ignores rasterio's warning that a picture has no place on Earth."""
     import rasterio
 
@@ -367,7 +367,7 @@ def _opened(path: str | os.PathLike[str]) -> Any:
     check_has_end(path, describe(path))
     drivers = _MOSAIC if os.fspath(path).lower().endswith(".vrt") else _DRIVERS
     try:
-        with _unplaced(), rasterio.Env():  # rasterio.open makes one too, but takes no list of drivers.
+        with _without_position_warning(), rasterio.Env():  # rasterio.open makes one too, but takes no list of drivers.
             return rasterio.DatasetReader(os.fspath(path), driver=list(drivers))
     except rasterio.errors.RasterioError as error:
         if is_empty(path):

@@ -101,8 +101,8 @@ def square_of(
     source: Any, image: UInt8[np.ndarray, "H W 3"], form: SquareForm
 ) -> tuple[Float32[np.ndarray, "1 3 S S"], Frame]:
     """As `form.of(image)`. If the image was read from a `source` with its input in this form, that is used."""
-    made = source.square if isinstance(source, ReadPicture) else None
-    return made[1] if made is not None and made[0] == form else form.of(image)
+    prepared = source.square if isinstance(source, ReadPicture) else None
+    return prepared[1] if prepared is not None and prepared[0] == form else form.of(image)
 
 
 def to_pixels(

@@ -11,6 +11,8 @@ from itertools import pairwise
 from samhq.errors import ConfigError, ImageError
 from samhq.options import whole_number
 
+Spans = list[tuple[int, int]]  #: Starts and ends (exclusive) along one axis.
+
 
 @dataclass(frozen=True)
 class Window:
@@ -129,18 +131,23 @@ def tile_grid(
         )
     height, width = size_hw
     if min(height, width) < 1:
-        raise ImageError(f"Expected a picture with pixels, got {height} x {width} (height x width).")
+        raise ImageError(
+            f"Expected a picture with pixels, got {height} x {width} (height x width). Check that it is not "
+            "an empty crop."
+        )
     columns = _stretches(width, tile, overlap, left)
     rows = _stretches(height, tile, overlap, top)
-    return [
-        Tile(*(Window(x0, y0, x1, y1) for (x0, x1), (y0, y1) in zip(across, down, strict=True)))
-        for down in rows
-        for across in columns
-    ]
+    return [_tile(down, across) for down in rows for across in columns]
 
 
-def _stretches(length: int, tile: int, overlap: int, start: int) -> list[list[tuple[int, int]]]:
-    """Along one axis, for each tile: the begin and end of its window, of the part to keep, and of its core."""
+def _tile(down: Spans, across: Spans) -> Tile:
+    """The tile with these rows and columns."""
+    window, keep, core = (Window(x0, y0, x1, y1) for (x0, x1), (y0, y1) in zip(across, down, strict=True))
+    return Tile(window, keep, core)
+
+
+def _stretches(length: int, tile: int, overlap: int, start: int) -> list[Spans]:
+    """Along one axis, for each tile: the start and end of its window, of the part to keep, and of its core."""
     if length <= tile:
         return [[(0, length)] * 3]
     step, last = tile - overlap, length - tile
