@@ -71,13 +71,13 @@ def read_frame_boxes(path: Path) -> FrameBoxes:
     rows = _from_json(text, path) if text.lstrip()[:1] in ("[", "{") else _from_mot(text, path)
     by_frame: dict[int, list[BoxedObject]] = {}
     for frame, box in rows:
-        others = by_frame.setdefault(frame, [])
-        if any(other.id == box.id for other in others):
+        boxes_of_frame = by_frame.setdefault(frame, [])
+        if any(earlier.id == box.id for earlier in boxes_of_frame):
             raise PromptError(
                 f"Expected each id once a frame in {path}, got id {box.id} twice on frame {frame} (from 0). Give "
                 "different objects different ids."
             )
-        others.append(box)
+        boxes_of_frame.append(box)
     if not by_frame:
         raise PromptError(f"Expected boxes in {path}, got none. Write {_FORM}, or lines {_MOT}.")
     return FrameBoxes(by_frame)

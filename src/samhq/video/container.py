@@ -70,7 +70,7 @@ class Container:
         return container
 
     def _listed(self, container: Any, stream: Any) -> tuple[list[int] | None, int]:
-        """The frames' times in order, None where the file does not tell them; and how many frames there are."""
+        """The frames' times in order, or None if the file lacks them, and the number of frames."""
         times, count = [], 0
         try:
             for packet in container.demux(stream):
@@ -78,7 +78,7 @@ class Container:
                     count += 1
                     times.append(packet.pts)
         except self._av.FFmpegError:
-            pass  # a file that is cut off: what came before counts
+            pass  # The file is cut off: the packets before the end count.
         known = [time for time in times if time is not None]
         return (sorted(known), count) if len(known) == len(set(known)) == count else (None, count)
 

@@ -46,5 +46,5 @@ def painted(
     """A frame with its objects in colour, from the records of `samhq.video.folder`; a colour belongs to a number."""
     if not objects:
         return image
-    masks = rle.decode([one["segmentation"] for one in objects], image.shape[:2])
-    return overlay(image, masks, alpha=alpha, numbers=[max(one["id"], 1) - 1 for one in objects])
+    masks = rle.decode([record["segmentation"] for record in objects], image.shape[:2])
+    return overlay(image, masks, alpha=alpha, numbers=[max(record["id"], 1) - 1 for record in objects])

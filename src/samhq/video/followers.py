@@ -46,31 +46,32 @@ class PromptFollower:
         """The frames, all or those after an earlier position."""
         tracker = self._tracker = self._segmenter.tracker(**self._options)
         reverse = self._direction == "backward"
-        part, last = ("first", None) if after is None else (after["pass"], after["frame"])
+        pass_name, last = ("first", None) if after is None else (after["pass"], after["frame"])
         if after is not None:
             tracker.state.restore(after["objects"])
         for prompt in self._prompts:
             if prompt.label is not None:
                 tracker.labels.setdefault(prompt.object, prompt.label)
-            if part == "first" and (last is None or (((prompt.frame or 0) - last) * (-1 if reverse else 1)) > 0):
+            if pass_name == "first" and (last is None or (((prompt.frame or 0) - last) * (-1 if reverse else 1)) > 0):
                 tracker.add(prompt)
-        if part == "first":
-            start = None if last is None else last - 1 if reverse else last + 1
+        if pass_name == "first":
+            start = last if last is None else last + (-1 if reverse else 1)
             if start is None or 0 <= start < len(self._source):
                 passed = tracker.track(self._source, start=start, reverse=reverse, on_error=on_error)
-                yield from self._noting("first", passed)
+                yield from self._recording("first", passed)
         if self._direction == "both":
-            begin = None if part == "first" else last
-            yield from self._noting("second", tracker.track_back(self._source, before=begin, on_error=on_error))
+            begin = None if pass_name == "first" else last
+            yield from self._recording("second", tracker.track_back(self._source, before=begin, on_error=on_error))
 
     def position(self) -> dict[str, Any]:
         """The pass, the last frame, and the objects' memories."""
         assert self._tracker is not None
         return {"pass": self._at[0], "frame": self._at[1], "objects": self._tracker.state.saved()}
 
-    def _noting(self, part: str, frames: Iterator[FrameMasks]) -> Iterator[FrameMasks]:
+    def _recording(self, pass_name: str, frames: Iterator[FrameMasks]) -> Iterator[FrameMasks]:
+        """The frames, noting each one's pass and number for `position`."""
         for frame in frames:
-            self._at = part, frame.index
+            self._at = pass_name, frame.index
             yield frame
 
 
@@ -89,10 +90,10 @@ class BoxFollower:
     def frames(self, after: dict[str, Any] | None, on_error: OnError) -> Iterator[FrameMasks]:
         """The frames, all or those after an earlier position."""
         start = 0 if after is None else after["frame"] + 1
-        given = segment_by_boxes(
+        frames = segment_by_boxes(
             self._segmenter, self._source, self._boxes, start=start, hq=self._hq, on_error=on_error
         )
-        for frame in given:
+        for frame in frames:
             self._last = frame.index
             yield frame
 

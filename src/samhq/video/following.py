@@ -1,6 +1,6 @@
-"""What a tracker of a video needs: a way to follow objects from frame to frame. Coordinates are the video's pixels.
+"""The interface by which a video's tracker follows objects from frame to frame. Coordinates are the video's pixels.
 
-There are two ways: with the memory of SAM 2 (`memory_following`), or by matching features (`matching_tracker`).
+It has two implementations: with the memory of SAM 2 (`memory_following`), or by matching features (`matching_tracker`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Shown = tuple[Bool[np.ndarray, "P H W"], Float32[np.ndarray, " P"]]
 
 @runtime_checkable
 class VideoFrame(Protocol):
-    """A frame that came, with its number."""
+    """A received frame, with its number."""
 
     @property
     def index(self) -> int:
@@ -48,7 +48,7 @@ class Tracked(Protocol):
 
 @runtime_checkable
 class Following(Protocol):
-    """Follows objects, known by any integers. An answer is whatever `shown` understands."""
+    """Follows objects, identified by any integers. `at` and `follow` give answers, which `shown` turns into masks."""
 
     @property
     def objects(self) -> Mapping[int, Tracked]:
@@ -59,7 +59,7 @@ class Following(Protocol):
         """The frame with this number, ready for prompts and tracking."""
         ...
 
-    def prompt(self, seen: Any, object_id: int, prompt: Prompt) -> None:
+    def prompt(self, video_frame: Any, object_id: int, prompt: Prompt) -> None:
         """Sets the object's mask on a frame. A new number is a new object. Raises PromptError: a wrong prompt."""
         ...
 
@@ -67,11 +67,13 @@ class Following(Protocol):
         """Puts all prompts since the last call into memory."""
         ...
 
-    def follow(self, seen: Any, *, reverse: bool = False, only: Collection[int] | None = None) -> Mapping[int, Any]:
+    def follow(
+        self, video_frame: Any, *, reverse: bool = False, only: Collection[int] | None = None
+    ) -> Mapping[int, Any]:
         """The answers of the objects on the next frame; `only` leaves out all other objects."""
         ...
 
-    def shown(self, seen: Any, answers: Sequence[Any], *, overlap: bool) -> Shown:
+    def shown(self, video_frame: Any, answers: Sequence[Any], *, overlap: bool) -> Shown:
         """Answers as masks at the video's size; None is an object without an answer."""
         ...
 

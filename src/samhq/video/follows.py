@@ -15,7 +15,7 @@ def follows_with_memory(model: Sam) -> TypeGuard[Sam2]:
 
 
 def check_follows(model: Sam) -> Sam2:
-    """The model, where it is a SAM 2 with memory.
+    """The model, if it is a SAM 2 with memory.
 
     Raises:
         ConfigError: it has no memory.

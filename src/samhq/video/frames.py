@@ -67,8 +67,8 @@ class FrameSource(ABC):
             return
         first = 0 if stop is None else stop + 1
         for end in range(start + 1, first, -_BACKWARD):
-            some = list(self.decoded(max(first, end - _BACKWARD), end))
-            for index, image in reversed(some):
+            block = list(self.decoded(max(first, end - _BACKWARD), end))
+            for index, image in reversed(block):
                 yield index, self._checked(index, image)
 
     def read(self, index: int) -> np.ndarray:
@@ -247,7 +247,9 @@ def open_frames(source: Any) -> FrameSource:
     if isinstance(source, (str, os.PathLike)):
         path = Path(source)
         if not path.exists():
-            raise ImageError(f"Expected a video file or a folder of pictures, got {path}, which is not there.")
+            raise ImageError(
+                f"Expected a video file or a folder of pictures, got {path}, which is not there. Check the path."
+            )
         if path.is_dir():
             return PictureFolder(path)
         series = PictureSeries(path) if is_picture_file(path) else None

@@ -22,7 +22,7 @@ from samhq.storage.schema import TEXT, WORDS, Fields
 from samhq.video.film import painted, write_film
 from samhq.video.folder import Kinds, ResultFolder
 from samhq.video.frames import FrameSource
-from samhq.video.records import VideoAbout, VideoFormat, write_coco_vid, write_youtube_vis
+from samhq.video.records import VideoFormat, VideoInfo, write_coco_vid, write_youtube_vis
 from samhq.video.result import FrameMasks
 from samhq.video.saved import read_state, write_state
 from samhq.video.stream import OnError
@@ -170,10 +170,10 @@ def _conclude(job: VideoJob, folder: ResultFolder, tally: VideoTally, *, finishe
     _write_record(job, tally, finished=finished)
     places = folder.by_frame()
     names = [job.source.file_name(index) for index in range(len(job.source))]
-    about = VideoAbout(job.name, job.source.size_hw, float(job.source.rate), names)
+    info = VideoInfo(job.name, job.source.size_hw, float(job.source.rate), names)
     for form in job.formats:
         frames = ((index, folder.objects_at(where)) for index, where in places.items())
-        _WRITERS[form](job.output / f"{form}.json", about, frames)
+        _WRITERS[form](job.output / f"{form}.json", info, frames)
     if finished and job.film and places:
         write_film(job.output / FILM, _painted(job, folder, places), job.source.rate)
 

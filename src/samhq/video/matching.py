@@ -58,16 +58,16 @@ def shares_of(mask: Bool[np.ndarray, "H W"], cells_hw: tuple[int, int]) -> Float
 def propagate(features: Float[Tensor, "c h w"], references: Sequence[Reference]) -> Float[Tensor, "P h w"]:
     """The shares of the references' objects on a frame, 0 to 1 by cell.
 
-    Each cell takes the mean share, weighted by likeness, of the cells most like it, among those within reach.
+    Each cell takes the mean share of the most similar cells within reach, weighted by similarity.
     """
     _, height, width = features.shape
     distances = _distances(height, width, features.device)
-    cells, found = features.flatten(1).T, []
+    cells, shares = features.flatten(1).T, []
     step = max(1, _AT_ONCE // len(cells))
     for start in range(0, len(cells), step):
         rows = slice(start, start + step)
-        found.append(_from_neighbours(cells[rows], distances[rows], references))
-    return torch.cat(found, 1).reshape(-1, height, width)
+        shares.append(_from_neighbours(cells[rows], distances[rows], references))
+    return torch.cat(shares, 1).reshape(-1, height, width)
 
 
 @lru_cache(maxsize=2)
@@ -75,21 +75,21 @@ def _distances(height: int, width: int, device: torch.device) -> UInt8[Tensor, "
     """The distances between all cells, in rows or in columns, whichever are more."""
     y, x = (torch.arange(count, dtype=torch.int16, device=device) for count in (height, width))
     rows, columns = ((steps[:, None] - steps).abs().byte() for steps in (y, x))
-    both = torch.maximum(rows[:, None, :, None], columns[None, :, None, :])
-    return both.reshape(height * width, height * width)
+    distances = torch.maximum(rows[:, None, :, None], columns[None, :, None, :])
+    return distances.reshape(height * width, height * width)
 
 
 def _from_neighbours(
     cells: Float[Tensor, "Q c"], distances: UInt8[Tensor, "Q K"], references: Sequence[Reference]
 ) -> Float[Tensor, "P Q"]:
     """The shares of some cells, whose `distances` to all cells are given in cells."""
-    likeness, shares = [], []
+    similarities, shares = [], []
     for reference in references:
         cosines = (cells @ reference.features.flatten(1)).masked_fill_(distances > reference.reach, -1.0)
         best = cosines.topk(min(NEIGHBOURS, cosines.shape[1]), dim=1)
-        likeness.append(best.values)
+        similarities.append(best.values)
         shares.append(reference.shares.flatten(1)[:, best.indices])
-    best = torch.cat(likeness, 1).topk(min(NEIGHBOURS, len(references) * likeness[0].shape[1]), dim=1)
+    best = torch.cat(similarities, 1).topk(min(NEIGHBOURS, len(references) * similarities[0].shape[1]), dim=1)
     weights = (best.values / _TEMPERATURE).softmax(1)
     chosen = torch.cat(shares, 2).gather(2, best.indices.expand(len(shares[0]), -1, -1))
     return (weights * chosen).sum(2)

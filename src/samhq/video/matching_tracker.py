@@ -1,6 +1,6 @@
 """Follows objects with any model for pictures: features show where an object went, and the model paints its mask there.
 
-The box of the place is the prompt. For models with memory, `tracker` is better.
+The prompt is the box around the object's place. For models with memory, `tracker` is better.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ _RECENT = 4  #: Tracked frames that a frame is compared with, beside prompted on
 _PROMPTED = 3  #: Prompted frames that a frame is compared with.
 KEPT_FEATURES = 8  #: Prompted frames of an object whose features are kept, those nearest to the current frame.
 _PROMPT_REACH = 20  #: Cells that an object may be away from its place on a prompted frame.
-_SURE, _LIKELY = 0.5, 0.3  #: Shares above which a cell is object, or may be.
-_PART = 0.15  #: Least size of a part of an object, beside its largest part.
-_MARGIN, _GATE = 0.5, 1.5  #: Cells that the box has more than the place, and that a mask may have.
-_FINE = 4  #: Steps within a cell at which places are looked at.
+_SURE, _LIKELY = 0.5, 0.3  #: Shares above which a cell certainly, or possibly, belongs to the object.
+_PART = 0.15  #: Smallest size of a part that is kept, relative to the largest part.
+_MARGIN, _GATE = 0.5, 1.5  #: Cells by which the prompted box, and the mask at most, extend beyond the place.
+_FINE = 4  #: Steps within a cell when places are located.
 
 
 @dataclass(eq=False)
@@ -69,7 +69,7 @@ class Matched:
 
 @dataclass(frozen=True)
 class MatchedMask:
-    """What is kept of a prompted frame far from the current one: the object's mask as RLE, and its predicted IoU."""
+    """A prompted frame far from the current one: only the object's mask as RLE, and its predicted IoU."""
 
     code: RLE
     score: float
@@ -96,25 +96,25 @@ class MatchedObject:
 
     def references(self, frame: int) -> dict[int, int]:
         """The frames to compare a frame with, and the reach in cells on each."""
-        seen = {number: abs(number - frame) for number, one in self.tracked.items() if one.mask.any()}
-        near = sorted(seen, key=lambda number: seen[number])[:_RECENT]
+        distances = {number: abs(number - frame) for number, tracked in self.tracked.items() if tracked.mask.any()}
+        near = sorted(distances, key=lambda number: distances[number])[:_RECENT]
         since = min([abs(number - frame) for number in (*near, *self.prompted)])
         prompted = sorted(self.prompted, key=lambda number: abs(number - frame))[:_PROMPTED]
         return {number: max(_PROMPT_REACH, _reach(since)) for number in prompted} | {
-            number: _reach(seen[number]) for number in near
+            number: _reach(distances[number]) for number in near
         }
 
     def begin(self, frame: int, *, reverse: bool) -> None:
         """Forgets tracked masks that are not behind this frame in the direction of the pass."""
         same = self.reverse == reverse
-        behind = {n: one for n, one in self.tracked.items() if (n > frame if reverse else n < frame)}
+        behind = {n: tracked for n, tracked in self.tracked.items() if (n > frame if reverse else n < frame)}
         self.tracked, self.reverse = behind if same else {}, reverse
 
-    def restore_features(self, seen: MatchedFrame) -> None:
+    def restore_features(self, video_frame: MatchedFrame) -> None:
         """Computes the features of a prompted frame again if they are not kept."""
-        kept = self.far.pop(seen.index, None)
+        kept = self.far.pop(video_frame.index, None)
         if kept is not None:
-            self.prompted[seen.index] = _matched(seen, rle.decode(kept.code), kept.score)
+            self.prompted[video_frame.index] = _matched(video_frame, rle.decode(kept.code), kept.score)
 
     def forget_features(self, frame: int) -> None:
         """Keeps the features of the prompted frames nearest to this one; of the others only the masks.
@@ -122,15 +122,15 @@ class MatchedObject:
         A mask prompt of the others is forgotten too: points then correct the mask that is there.
         """
         for number in sorted(self.prompted, key=lambda number: abs(number - frame))[KEPT_FEATURES:]:
-            one = self.prompted.pop(number)
-            self.far[number] = MatchedMask(rle.encode(one.mask), one.score)
+            matched = self.prompted.pop(number)
+            self.far[number] = MatchedMask(rle.encode(matched.mask), matched.score)
             if number in self.prompts and self.prompts[number].mask is not None:
                 del self.prompts[number]
 
     def forget_far(self, frame: int) -> None:
         """Keeps the tracked masks that the next frame needs, and that of this frame."""
         used = [number for number in self.references(frame) if number in self.tracked]
-        self.tracked = {number: one for number, one in self.tracked.items() if number in (*used, frame)}
+        self.tracked = {number: tracked for number, tracked in self.tracked.items() if number in (*used, frame)}
 
 
 def _reach(frames: int) -> int:
@@ -139,7 +139,7 @@ def _reach(frames: int) -> int:
 
 
 class MatchingFollowing:
-    """Follows objects, known by any integers, with a model for pictures."""
+    """Follows objects, identified by any integers, with a model for pictures."""
 
     def __init__(self, segmenter: Segmenter, *, hq: HQMode | None = None) -> None:
         self.segmenter, self.hq = segmenter, hq
@@ -149,23 +149,23 @@ class MatchingFollowing:
         """The frame with this number; the encoder runs when its features are first needed."""
         return MatchedFrame(index, image, self.segmenter)
 
-    def prompt(self, seen: MatchedFrame, object_id: int, prompt: Prompt) -> None:
+    def prompt(self, video_frame: MatchedFrame, object_id: int, prompt: Prompt) -> None:
         """Sets the object's mask on a frame. Points alone correct the mask that is there; a mask alone becomes it.
 
         Raises:
             PromptError: wrong shapes, ranges, order or labels; only points off an object that has no mask there.
         """
         tracked = self.objects.get(object_id, MatchedObject())
-        tracked.restore_features(seen)
-        answer = tracked.at(seen.index)
+        tracked.restore_features(video_frame)
+        answer = tracked.at(video_frame.index)
         if answer is None or not answer.mask.any():
             check_begins(prompt)
-        whole = _completed(prompt, tracked.prompts.get(seen.index), answer)
-        mask, score = self._painted(seen, whole)
-        tracked.prompts[seen.index] = whole
-        tracked.prompted[seen.index] = _matched(seen, mask, score)
-        tracked.tracked.pop(seen.index, None)
-        tracked.forget_features(seen.index)
+        completed = _completed(prompt, tracked.prompts.get(video_frame.index), answer)
+        mask, score = self._mask(video_frame, completed)
+        tracked.prompts[video_frame.index] = completed
+        tracked.prompted[video_frame.index] = _matched(video_frame, mask, score)
+        tracked.tracked.pop(video_frame.index, None)
+        tracked.forget_features(video_frame.index)
         self.objects[object_id] = tracked
 
     def remember(self) -> None:
@@ -173,26 +173,27 @@ class MatchingFollowing:
 
     @torch.inference_mode()
     def follow(
-        self, seen: MatchedFrame, *, reverse: bool = False, only: Collection[int] | None = None
+        self, video_frame: MatchedFrame, *, reverse: bool = False, only: Collection[int] | None = None
     ) -> dict[int, Matched]:
         """The objects on the next frame; `only` leaves out all other objects. Prompted frames keep their masks."""
         for tracked in self.objects.values():
-            tracked.restore_features(seen)
-            tracked.forget_features(seen.index)
-        chosen = {number: one for number, one in self.objects.items() if only is None or number in only}
+            tracked.restore_features(video_frame)
+            tracked.forget_features(video_frame.index)
+        chosen = {number: tracked for number, tracked in self.objects.items() if only is None or number in only}
         for tracked in chosen.values():
-            tracked.begin(seen.index, reverse=reverse)
-        new = {number: one for number, one in chosen.items() if seen.index not in one.prompted}
-        for number, found in self._found(seen, new).items():
-            new[number].tracked[seen.index] = found
-            new[number].forget_far(seen.index)
-        return {number: answer for number, one in chosen.items() if (answer := one.at(seen.index)) is not None}
+            tracked.begin(video_frame.index, reverse=reverse)
+        new = {number: tracked for number, tracked in chosen.items() if video_frame.index not in tracked.prompted}
+        for number, matched in self._followed(video_frame, new).items():
+            new[number].tracked[video_frame.index] = matched
+            new[number].forget_far(video_frame.index)
+        answers = {number: tracked.at(video_frame.index) for number, tracked in chosen.items()}
+        return {number: answer for number, answer in answers.items() if answer is not None}
 
     def shown(
-        self, seen: MatchedFrame, answers: Sequence[Matched | None], *, overlap: bool
+        self, video_frame: MatchedFrame, answers: Sequence[Matched | None], *, overlap: bool
     ) -> tuple[Bool[np.ndarray, "P H W"], Float32[np.ndarray, " P"]]:
         """Masks at the video's size with their predicted IoU, 0 for an object that was not found."""
-        size = seen.image.shape[:2]
+        size = video_frame.image.shape[:2]
         masks = np.zeros((len(answers), *size), bool)
         scores = np.array([0.0 if answer is None else answer.score for answer in answers], np.float32)
         for row, answer in enumerate(answers):
@@ -218,8 +219,8 @@ class MatchingFollowing:
         """The objects' masks and features as plain values and tensors."""
         return {
             number: {
-                "prompted": {frame: _values(one) for frame, one in tracked.prompted.items()},
-                "tracked": {frame: _values(one) for frame, one in tracked.tracked.items()},
+                "prompted": _values_by_frame(tracked.prompted),
+                "tracked": _values_by_frame(tracked.tracked),
                 "reverse": tracked.reverse,
                 "far": {frame: (kept.code, kept.score) for frame, kept in tracked.far.items()},
             }
@@ -228,55 +229,59 @@ class MatchingFollowing:
 
     def restore(self, state: dict[int, dict[str, Any]]) -> None:
         """Replaces the objects by those of `saved`."""
-        place = self.segmenter.model.device
+        device = self.segmenter.model.device
         self.objects = {
             number: MatchedObject(
-                {frame: _from_values(values, place) for frame, values in saved["prompted"].items()},
-                {frame: _from_values(values, place) for frame, values in saved["tracked"].items()},
+                _from_values(saved["prompted"], device),
+                _from_values(saved["tracked"], device),
                 reverse=saved["reverse"],
                 far={frame: MatchedMask(*kept) for frame, kept in saved.get("far", {}).items()},
             )
             for number, saved in state.items()
         }
 
-    def _painted(self, seen: MatchedFrame, prompt: Prompt) -> tuple[np.ndarray, float]:
+    def _mask(self, video_frame: MatchedFrame, prompt: Prompt) -> tuple[np.ndarray, float]:
+        """The prompted mask [H,W] and its predicted IoU; a bool mask alone stays as it is, with 1, or 0 if empty."""
         if prompt.mask is not None and prompt.points is None and prompt.box is None:
-            mask_logits(prompt.mask, seen.encoded.frame)  # Checks its form and size.
-            given = mask_array(prompt.mask, seen.image.shape[:2])
-            if given.dtype == np.bool_:
-                return np.array(given, order="C"), float(given.any())
-        result = self.segmenter.segment(seen.encoded, prompts=[prompt], hq=self.hq)
+            mask_logits(prompt.mask, video_frame.encoded.frame)  # Checks its form and size.
+            mask = mask_array(prompt.mask, video_frame.image.shape[:2])
+            if mask.dtype == np.bool_:
+                return np.array(mask, order="C"), float(mask.any())
+        result = self.segmenter.segment(video_frame.encoded, prompts=[prompt], hq=self.hq)
         return result.masks[0], float(result.scores[0]) if result.masks[0].any() else 0.0
 
-    def _found(self, seen: MatchedFrame, objects: Mapping[int, MatchedObject]) -> dict[int, Matched]:
+    def _followed(self, video_frame: MatchedFrame, objects: Mapping[int, MatchedObject]) -> dict[int, Matched]:
         """The objects' masks on the frame; an object that is not there has an empty one."""
-        size = seen.image.shape[:2]
-        places = {number: object_place(shares, size) for number, shares in self._shares(seen, objects).items()}
-        there = {number: place for number, place in places.items() if place is not None}
-        nothing = _matched(seen, np.zeros(size, bool), 0.0) if len(there) < len(objects) else None
-        found = {number: nothing for number in objects if number not in there and nothing is not None}
-        if there:
-            prompts = [Prompt(box=place.box) for place in there.values()]
-            result = self.segmenter.segment(seen.encoded, prompts=prompts, multimask=False, hq=self.hq)
-            for row, (number, place) in enumerate(there.items()):
+        size = video_frame.image.shape[:2]
+        places = {number: object_place(shares, size) for number, shares in self._shares(video_frame, objects).items()}
+        visible = {number: place for number, place in places.items() if place is not None}
+        absent = _matched(video_frame, np.zeros(size, bool), 0.0) if len(visible) < len(objects) else None
+        followed = {number: absent for number in objects if number not in visible and absent is not None}
+        if visible:
+            prompts = [Prompt(box=place.box) for place in visible.values()]
+            result = self.segmenter.segment(video_frame.encoded, prompts=prompts, multimask=False, hq=self.hq)
+            for row, (number, place) in enumerate(visible.items()):
                 mask = result.masks[row] & place.gate
-                found[number] = _matched(seen, mask, float(result.scores[row]) if mask.any() else 0.0)
-        return found
+                followed[number] = _matched(video_frame, mask, float(result.scores[row]) if mask.any() else 0.0)
+        return followed
 
-    def _shares(self, seen: MatchedFrame, objects: Mapping[int, MatchedObject]) -> dict[int, Float[Tensor, "h w"]]:
-        """Where the objects are; objects with the same reference frames are looked for together."""
+    def _shares(
+        self, video_frame: MatchedFrame, objects: Mapping[int, MatchedObject]
+    ) -> dict[int, Float[Tensor, "h w"]]:
+        """Each object's shares of cells; objects with the same reference frames are computed together."""
         groups: dict[tuple[tuple[int, int], ...], list[int]] = {}
         for number, tracked in objects.items():
-            groups.setdefault(tuple(sorted(tracked.references(seen.index).items())), []).append(number)
-        found: dict[int, Float[Tensor, "h w"]] = {}
+            groups.setdefault(tuple(sorted(tracked.references(video_frame.index).items())), []).append(number)
+        shares_of_objects: dict[int, Float[Tensor, "h w"]] = {}
         for frames, numbers in groups.items():
             references = []
             for frame, reach in frames:
-                answers = [answer for number in numbers if (answer := objects[number].at(frame)) is not None]
+                matched = [objects[number].at(frame) for number in numbers]
+                answers = [answer for answer in matched if answer is not None]
                 shares = torch.stack([answer.shares for answer in answers])
                 references.append(Reference(answers[0].features, shares, reach))
-            found |= dict(zip(numbers, propagate(seen.features, references), strict=True))
-        return found
+            shares_of_objects |= dict(zip(numbers, propagate(video_frame.features, references), strict=True))
+        return shares_of_objects
 
 
 @dataclass(frozen=True, eq=False)
@@ -319,10 +324,10 @@ def _resized(values: Float[Tensor, "h w"], size_hw: tuple[int, int]) -> Float[Te
     return F.interpolate(values[None, None], size=size_hw, mode="bilinear")[0, 0]
 
 
-def _matched(seen: MatchedFrame, mask: np.ndarray, score: float) -> Matched:
-    rows, columns = seen.features.shape[1:]
-    shares = shares_of(mask, (rows, columns)).to(seen.features.device)
-    return Matched(mask, score, shares, seen.features)
+def _matched(video_frame: MatchedFrame, mask: np.ndarray, score: float) -> Matched:
+    rows, columns = video_frame.features.shape[1:]
+    shares = shares_of(mask, (rows, columns)).to(video_frame.features.device)
+    return Matched(mask, score, shares, video_frame.features)
 
 
 def _completed(prompt: Prompt, before: Prompt | None, answer: Matched | None) -> Prompt:
@@ -349,10 +354,16 @@ def _clicks(prompt: Prompt) -> tuple[Float32[np.ndarray, "N 2"], np.ndarray]:
     return points.astype(np.float32), labels
 
 
-def _values(one: Matched) -> tuple[Any, ...]:
-    return torch.from_numpy(one.mask), one.score, one.shares, one.features
+def _values_by_frame(matched_by_frame: Mapping[int, Matched]) -> dict[int, tuple[Any, ...]]:
+    return {
+        frame: (torch.from_numpy(matched.mask), matched.score, matched.shares, matched.features)
+        for frame, matched in matched_by_frame.items()
+    }
 
 
-def _from_values(values: tuple[Any, ...], place: torch.device) -> Matched:
-    mask, score, shares, features = values
-    return Matched(mask.numpy(), score, shares.to(place), features.to(place))
+def _from_values(values_by_frame: Mapping[int, tuple[Any, ...]], device: torch.device) -> dict[int, Matched]:
+    """The inverse of `_values_by_frame`, with tensors on the device."""
+    return {
+        frame: Matched(mask.numpy(), score, shares.to(device), features.to(device))
+        for frame, (mask, score, shares, features) in values_by_frame.items()
+    }

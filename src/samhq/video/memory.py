@@ -61,7 +61,8 @@ class TrackOptions:
     """Delete the memories of tracked frames around a new prompt."""
 
     length: int | None = None
-    """Frames of the clip; below 16 they are remembered a little differently, as in the original. None: never."""
+    """Number of frames of the clip, if known: it limits the number of object pointers that a frame uses, as in the
+    original."""
 
     def __post_init__(self) -> None:
         one_of("corrections", self.corrections, Corrections)
@@ -104,12 +105,13 @@ class ObjectMemory:
         """The memories for the frame, with `maps` slots of memory maps and `pointers` frames of object pointers."""
         chosen = closest(self.prompted, frame, options.max_prompted)
 
-        def other(number: int) -> Remembered | None:
+        def unchosen(number: int) -> Remembered | None:
+            """The memory of a frame, unless it is one of the chosen prompted frames."""
             return self.tracked.get(number) or (None if number in chosen else self.prompted.get(number))
 
         maps_by_age = [(0, prompted) for prompted in chosen.values()]
         for age in range(maps - 1, 0, -1):
-            remembered = other(_slot(frame, age, options.stride, reverse=reverse))
+            remembered = unchosen(_slot(frame, age, options.stride, reverse=reverse))
             if remembered is not None:
                 maps_by_age.append((age, remembered))
         sign = -1 if reverse else 1
@@ -117,14 +119,14 @@ class ObjectMemory:
             (sign * (frame - number), prompted) for number, prompted in chosen.items() if sign * (frame - number) >= 0
         ]
         for distance in range(1, pointers):
-            remembered = other(frame - sign * distance)
+            remembered = unchosen(frame - sign * distance)
             if remembered is not None:
                 past.append((distance, remembered))
-        usable = [(age, prompted.map) for age, prompted in maps_by_age if prompted.map is not None]
+        usable = [(age, remembered.map) for age, remembered in maps_by_age if remembered.map is not None]
         return Recalled(
             tuple(map_ for _, map_ in usable),
             tuple(age for age, _ in usable),
-            tuple(prompted.pointer for _, prompted in past),
+            tuple(remembered.pointer for _, remembered in past),
             tuple(distance for distance, _ in past),
         )
 
@@ -147,15 +149,15 @@ class ObjectMemory:
             del self.tracked[number]
 
 
-def closest(prompted: Mapping[int, Remembered], frame: int, most: int | None) -> dict[int, Remembered]:
-    """Up to this many prompted frames: the nearest before, the nearest from the frame on, then by distance."""
-    if most is None or len(prompted) <= most:
+def closest(prompted: Mapping[int, Remembered], frame: int, limit: int | None) -> dict[int, Remembered]:
+    """Up to `limit` prompted frames (None: all): the nearest before `frame`, the nearest from it on, then by distance."""
+    if limit is None or len(prompted) <= limit:
         return dict(prompted)
     before = max((number for number in prompted if number < frame), default=None)
     after = min((number for number in prompted if number >= frame), default=None)
     first = [number for number in (before, after) if number is not None]
-    rest = sorted((number for number in prompted if number not in first), key=lambda number: abs(number - frame))
-    return {number: prompted[number] for number in [*first, *rest[: most - len(first)]]}
+    by_distance = sorted((number for number in prompted if number not in first), key=lambda number: abs(number - frame))
+    return {number: prompted[number] for number in [*first, *by_distance[: limit - len(first)]]}
 
 
 def _slot(frame: int, age: int, stride: int, *, reverse: bool) -> int:

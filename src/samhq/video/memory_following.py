@@ -37,38 +37,38 @@ class MemoryFollowing:
         """The frame with this number; the encoder runs when its features are first needed."""
         return self.tracker.encode(image, index)
 
-    def prompt(self, seen: EncodedFrame, object_id: int, prompt: Prompt) -> None:
+    def prompt(self, video_frame: EncodedFrame, object_id: int, prompt: Prompt) -> None:
         """Sets the object's mask on a frame. Points without a box or mask are added to earlier points there.
 
         Raises:
             PromptError: wrong shapes, ranges, order or labels.
         """
-        mask, clicks = _in_model_pixels(prompt, seen)
+        mask, clicks = _in_model_pixels(prompt, video_frame)
         if mask is not None:
-            self.tracker.mask(seen, object_id, mask)
+            self.tracker.mask(video_frame, object_id, mask)
         if clicks is not None:
-            more = prompt.box is None and prompt.mask is None
-            self.tracker.click(seen, object_id, clicks, more=more)
+            joins_earlier = prompt.box is None and prompt.mask is None
+            self.tracker.click(video_frame, object_id, clicks, more=joins_earlier)
 
     def remember(self) -> None:
         """Makes the memories of all prompts since the last call."""
         self.tracker.remember()
 
     def follow(
-        self, seen: EncodedFrame, *, reverse: bool = False, only: Collection[int] | None = None
+        self, video_frame: EncodedFrame, *, reverse: bool = False, only: Collection[int] | None = None
     ) -> dict[int, Remembered]:
         """The answers of the objects on the next frame."""
-        return self.tracker.follow(seen, reverse=reverse, only=only)
+        return self.tracker.follow(video_frame, reverse=reverse, only=only)
 
     @torch.inference_mode()
-    def shown(self, seen: EncodedFrame, answers: Sequence[Remembered | None], *, overlap: bool) -> Shown:
+    def shown(self, video_frame: EncodedFrame, answers: Sequence[Remembered | None], *, overlap: bool) -> Shown:
         """Masks at the video's size with the probabilities that the objects are visible."""
-        height, width = seen.frame.original_hw
+        height, width = video_frame.frame.original_hw
         if not answers:
             return np.zeros((0, height, width), bool), np.zeros(0, np.float32)
         remembered = [self._absent() if answer is None else answer for answer in answers]
         logits = torch.cat([answer.logits for answer in remembered])
-        masks = (at_video_size(logits, seen.frame, overlap=overlap)[:, 0] > 0).cpu().numpy()
+        masks = (at_video_size(logits, video_frame.frame, overlap=overlap)[:, 0] > 0).cpu().numpy()
         score = torch.cat([answer.object_score for answer in remembered])
         return masks, score[:, 0].float().sigmoid().cpu().numpy()
 
@@ -90,18 +90,18 @@ class MemoryFollowing:
         return Remembered(absent_logits(model.config.grid, model.device), model.no_obj_ptr, never)
 
 
-def _in_model_pixels(prompt: Prompt, seen: EncodedFrame) -> tuple[Float[Tensor, "S S"] | None, Clicks | None]:
+def _in_model_pixels(prompt: Prompt, video_frame: EncodedFrame) -> tuple[Float[Tensor, "S S"] | None, Clicks | None]:
     """A prompt's mask at the model's side, and its points with the corners of its box before them.
 
     Raises:
         PromptError: wrong shapes, ranges, order or labels.
     """
-    frame, mask = seen.frame, None
+    frame, mask = video_frame.frame, None
     if prompt.mask is not None:
         low = mask_logits(prompt.mask, frame)
-        given = mask_array(prompt.mask, frame.original_hw)
-        if given.dtype == np.bool_:
-            mask = square_mask(torch.from_numpy(np.ascontiguousarray(given)).float(), frame.side)
+        mask_prompt = mask_array(prompt.mask, frame.original_hw)
+        if mask_prompt.dtype == np.bool_:
+            mask = square_mask(torch.from_numpy(np.ascontiguousarray(mask_prompt)).float(), frame.side)
         else:
             mask = (at_model_side(torch.from_numpy(low)[None], frame.side)[0, 0] > 0).float()
     if prompt.points is None and prompt.box is None and mask is not None:

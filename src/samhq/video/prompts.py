@@ -73,7 +73,7 @@ def read_video_prompts(path: Path) -> list[VideoPrompt]:
     items = value["prompts"] if isinstance(value, dict) else value
     try:
         numbered = any("object" in item for item in items)
-        prompts = [_one(item, path.parent, None if numbered else place) for place, item in enumerate(items, 1)]
+        prompts = [_prompt_of(item, path.parent, None if numbered else place) for place, item in enumerate(items, 1)]
         check_once(prompts)
     except PromptError as error:
         raise PromptError(f"{path}: {error}") from error
@@ -133,7 +133,7 @@ def check_once(prompts: Sequence[VideoPrompt]) -> None:
     Raises:
         PromptError: an object has, its number is no whole number, or an entry is no prompt of a video.
     """
-    said: set[tuple[int, int, str]] = set()
+    prompted: set[tuple[int, int, str]] = set()
     names: dict[int, str] = {}
     for prompt in prompts:
         if not isinstance(prompt, VideoPrompt):
@@ -151,12 +151,12 @@ def check_once(prompts: Sequence[VideoPrompt]) -> None:
             if getattr(prompt.prompt, kind) is None:
                 continue
             key = prompt.object, prompt.frame or 0, kind
-            if key in said:
+            if key in prompted:
                 raise PromptError(
                     f"Expected one {kind} for object {prompt.object} on frame {prompt.frame or 0}, got two. Give "
                     "different objects different numbers."
                 )
-            said.add(key)
+            prompted.add(key)
 
 
 def points_last(prompts: Sequence[VideoPrompt]) -> list[VideoPrompt]:
@@ -174,7 +174,7 @@ def points_last(prompts: Sequence[VideoPrompt]) -> list[VideoPrompt]:
     return sorted(prompts, key=key)
 
 
-def _one(item: dict[str, Any], folder: Path, place: int | None) -> VideoPrompt:
+def _prompt_of(item: dict[str, Any], folder: Path, place: int | None) -> VideoPrompt:
     for key in item:
         if key not in _FIELDS:
             raise PromptError(f"Expected a prompt's fields, got {key!r}. {did_you_mean(key, _FIELDS)}")
@@ -183,13 +183,15 @@ def _one(item: dict[str, Any], folder: Path, place: int | None) -> VideoPrompt:
         raise PromptError(f"Expected 'object' in every prompt or in none, got one without. Write {_FORM}.")
     mask = item.get("mask")
     if all(item.get(key) is None for key in ("points", "box", "mask")):
-        raise PromptError(f"Expected points, a box or a mask for object {number} on frame {frame}, got none.")
-    read = None if mask is None else _mask(mask, folder)
+        raise PromptError(
+            f"Expected points, a box or a mask for object {number} on frame {frame}, got none. Add one of these fields."
+        )
+    mask_prompt = None if mask is None else _mask(mask, folder)
     label = item.get("label")
     return VideoPrompt(
         int(number),
         frame,
-        Prompt(item.get("points"), item.get("labels"), item.get("box"), read),
+        Prompt(item.get("points"), item.get("labels"), item.get("box"), mask_prompt),
         label,
     )
 

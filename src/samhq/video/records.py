@@ -20,8 +20,8 @@ Entry = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class VideoAbout:
-    """The facts about a video for these files: its name, size, frame rate, and the names of its frames."""
+class VideoInfo:
+    """A video's name, size, frame rate, and the names of its frames."""
 
     name: str
     size_hw: tuple[int, int]
@@ -34,18 +34,18 @@ class VideoAbout:
         return {"id": 1, "name": self.name, "height": height, "width": width, "fps": round(self.rate, 3)}
 
 
-def write_coco_vid(path: Path, about: VideoAbout, frames: Iterable[tuple[int, Sequence[Entry]]]) -> Path:
+def write_coco_vid(path: Path, info: VideoInfo, frames: Iterable[tuple[int, Sequence[Entry]]]) -> Path:
     """Writes one image for each frame, and one annotation for each object on a frame; `instance_id` is the object.
 
     Annotations are written one at a time, so a long video needs little memory.
     """
     categories = _Categories()
     images = [
-        {"id": index + 1, "video_id": 1, "frame_id": index, "file_name": name, **_size(about)}
-        for index, name in enumerate(about.frame_names)
+        {"id": index + 1, "video_id": 1, "frame_id": index, "file_name": name, **_size(info)}
+        for index, name in enumerate(info.frame_names)
     ]
     with whole_file(path) as part, part.open("w", encoding="utf-8") as stream:
-        stream.write(f'{{"videos": {json.dumps([about.head()])},\n"images": {json.dumps(images)},\n"annotations": [')
+        stream.write(f'{{"videos": {json.dumps([info.head()])},\n"images": {json.dumps(images)},\n"annotations": [')
         number = 0
         for index, entries in frames:
             for entry in entries:
@@ -65,10 +65,10 @@ def write_coco_vid(path: Path, about: VideoAbout, frames: Iterable[tuple[int, Se
     return path
 
 
-def write_youtube_vis(path: Path, about: VideoAbout, frames: Iterable[tuple[int, Sequence[Entry]]]) -> Path:
+def write_youtube_vis(path: Path, info: VideoInfo, frames: Iterable[tuple[int, Sequence[Entry]]]) -> Path:
     """Writes one annotation for each object, with a mask, a box and an area, or null, for every frame of the video."""
     categories, tracks = _Categories(), {}
-    count = len(about.frame_names)
+    count = len(info.frame_names)
     for index, entries in frames:
         for entry in entries:
             number = entry["id"]
@@ -78,7 +78,7 @@ def write_youtube_vis(path: Path, about: VideoAbout, frames: Iterable[tuple[int,
                     "video_id": 1,
                     "category_id": categories.number(entry),
                     "iscrowd": 0,
-                    **_size(about),
+                    **_size(info),
                     **{key: [None] * count for key in ("segmentations", "bboxes", "areas")},
                     "scores": [],
                 }
@@ -89,15 +89,15 @@ def write_youtube_vis(path: Path, about: VideoAbout, frames: Iterable[tuple[int,
     for track in tracks.values():
         scores = track.pop("scores")
         track["score"] = round(sum(scores) / len(scores), 4) if scores else 0.0
-    video = about.head() | {"length": count, "file_names": list(about.frame_names)}
+    video = info.head() | {"length": count, "file_names": list(info.frame_names)}
     content = {"videos": [video], "annotations": list(tracks.values()), "categories": categories.records()}
     with whole_file(path) as part:
         part.write_text(json.dumps(content), encoding="utf-8")
     return path
 
 
-def _size(about: VideoAbout) -> dict[str, int]:
-    return {"height": about.size_hw[0], "width": about.size_hw[1]}
+def _size(info: VideoInfo) -> dict[str, int]:
+    return {"height": info.size_hw[0], "width": info.size_hw[1]}
 
 
 class _Categories:

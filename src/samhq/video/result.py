@@ -63,7 +63,8 @@ def id_map(ids: Sequence[int], masks: Bool[np.ndarray, "P H W"]) -> UInt[np.ndar
     Raises:
         ConfigError: an id below 1, or one that no unsigned type holds.
     """
-    if wrong := [number for number in ids if not 1 <= number < 2**63]:
+    wrong = [number for number in ids if not 1 <= number < 2**63]
+    if wrong:
         raise ConfigError(f"Expected object numbers from 1 in label maps, got {wrong[0]}. Number the objects anew.")
     values = np.zeros(masks.shape[1:], np.min_scalar_type(max([1, *ids])))
     for row in np.argsort(-masks.sum(axis=(1, 2)), kind="stable"):

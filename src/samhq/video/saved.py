@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,8 @@ def tracker_state(tracker: ObjectTracker) -> dict[int, dict[str, Any]]:
     """The objects with their memories and clicks; tensors are shared with the tracker, which never changes them."""
     return {
         number: {
-            "prompted": {frame: _values(remembered) for frame, remembered in tracked.memory.prompted.items()},
-            "tracked": {frame: _values(remembered) for frame, remembered in tracked.memory.tracked.items()},
+            "prompted": _values_by_frame(tracked.memory.prompted),
+            "tracked": _values_by_frame(tracked.memory.tracked),
             "backward": dict(tracked.memory.backward),
             "fixed": sorted(tracked.memory.fixed),
             "clicks": {frame: (clicks.points, clicks.labels) for frame, clicks in tracked.clicks.items()},
@@ -34,12 +35,12 @@ def tracker_state(tracker: ObjectTracker) -> dict[int, dict[str, Any]]:
 
 def restore(tracker: ObjectTracker, state: dict[int, dict[str, Any]]) -> None:
     """Replaces a tracker's objects by those of a state."""
-    place = tracker.model.device
+    device = tracker.model.device
     tracker.objects.clear()
     for number, saved in state.items():
         tracked = tracker.objects[number] = TrackedObject()
         for name in ("prompted", "tracked"):
-            memories = {frame: _remembered(values, place) for frame, values in saved[name].items()}
+            memories = {frame: _remembered(values, device) for frame, values in saved[name].items()}
             setattr(tracked.memory, name, memories)
         tracked.memory.backward = dict(saved["backward"])
         tracked.memory.fixed = set(saved["fixed"])
@@ -69,11 +70,11 @@ def read_state(path: Path) -> dict[str, Any]:
     return state
 
 
-def _values(one: Remembered) -> tuple[torch.Tensor | None, ...]:
-    return tuple(getattr(one, name) for name in _MEMORY)
+def _values_by_frame(memories: Mapping[int, Remembered]) -> dict[int, tuple[torch.Tensor | None, ...]]:
+    return {frame: tuple(getattr(remembered, name) for name in _MEMORY) for frame, remembered in memories.items()}
 
 
-def _remembered(values: tuple[torch.Tensor | None, ...], place: torch.device) -> Remembered:
+def _remembered(values: tuple[torch.Tensor | None, ...], device: torch.device) -> Remembered:
     assert len(fields(Remembered)) == len(_MEMORY)
-    moved = [None if value is None else value.to(place) for value in values]
+    moved = [None if value is None else value.to(device) for value in values]
     return Remembered(*moved)  # type: ignore[arg-type]

@@ -38,8 +38,8 @@ class VideoSegmenter:
         self.memory_dtype = as_dtype(memory_dtype)
 
     def __repr__(self) -> str:
-        way = f"memory {self.memory_dtype}" if follows_with_memory(self.model) else "matching"
-        return f"VideoSegmenter({self.name}, {self.model.device}, {self.model.dtype}, {way})"
+        method = f"memory {self.memory_dtype}" if follows_with_memory(self.model) else "matching"
+        return f"VideoSegmenter({self.name}, {self.model.device}, {self.model.dtype}, {method})"
 
     @property
     def name(self) -> str:

@@ -36,7 +36,7 @@ class VideoTracker:
         self.state = following  #: How objects are followed, with all that is known about them.
         self._overlap = overlap
         self._waiting: list[VideoPrompt] = []  # For frames that have not come yet.
-        self._seen: VideoFrame | None = None
+        self._last: VideoFrame | None = None
         self._step_of_stream = 0  # 1 or -1 while frames come from an iterator, which cannot go back; else 0.
         self.labels: dict[int, str | None] = {}
 
@@ -68,12 +68,12 @@ class VideoTracker:
         Raises:
             PromptError: an empty or wrong prompt, or a frame that has passed.
         """
-        (given,) = as_prompts([Prompt(points, labels, box, mask)])
-        return self.add(VideoPrompt(object_id, frame, given, label))
+        (checked,) = as_prompts([Prompt(points, labels, box, mask)])
+        return self.add(VideoPrompt(object_id, frame, checked, label))
 
     def add(self, prompt: VideoPrompt) -> FrameMasks | None:
         """As `prompt`; a prompt without a frame is for the last one that came."""
-        frame = self._seen
+        frame = self._last
         check_number(prompt.object)
         if frame is not None and prompt.frame is not None and (prompt.frame - frame.index) * self._step_of_stream < 0:
             raise PromptError(
@@ -86,7 +86,7 @@ class VideoTracker:
             self._waiting.append(prompt)
             return None
         self._apply(frame, prompt)
-        return self._masks(frame, {number: one.at(frame.index) for number, one in self.state.objects.items()})
+        return self._masks(frame, {number: tracked.at(frame.index) for number, tracked in self.state.objects.items()})
 
     def remove(self, object_id: int) -> None:
         """Stops following an object.
@@ -94,9 +94,9 @@ class VideoTracker:
         Raises:
             PromptError: there is no such object.
         """
-        others = [prompt for prompt in self._waiting if prompt.object != object_id]
-        waited, self._waiting = len(others) < len(self._waiting), others
-        if object_id in self.state.objects or not waited:
+        remaining = [prompt for prompt in self._waiting if prompt.object != object_id]
+        was_waiting, self._waiting = len(remaining) < len(self._waiting), remaining
+        if object_id in self.state.objects or not was_waiting:
             self.state.remove(object_id)
         self.labels.pop(object_id, None)
 
@@ -138,8 +138,9 @@ class VideoTracker:
             numbers = {prompt.frame or 0 for prompt in self._waiting} or self._prompted() or {0}
             for number in numbers:
                 source.check(number)
-            first = (max(numbers) if reverse else min(numbers)) if start is None else start
-            numbered = source.frames(first, stop, reverse=reverse)
+            if start is None:
+                start = max(numbers) if reverse else min(numbers)
+            numbered = source.frames(start, stop, reverse=reverse)
             yield from self._pass(numbered, reverse=reverse, on_error=on_error)
         self._check_none_waits()
 
@@ -148,8 +149,8 @@ class VideoTracker:
     ) -> Iterator[FrameMasks]:
         """A backward pass for each object from its first prompted frame: the frames that a forward pass leaves out.
 
-        A frame has masks only of objects whose first prompt comes later. `before` begins with the frame before that
-        one. Raises as `track`.
+        A frame has masks only of objects whose first prompt comes later. With `before` the pass begins on
+        the frame before that one. Raises as `track`.
         """
         self.state.remember()
         first = {number: min(tracked.prompts_in_memory) for number, tracked in self.state.objects.items()}
@@ -193,44 +194,46 @@ class VideoTracker:
 
     def _step(self, index: int, image: np.ndarray, *, reverse: bool, only: Collection[int] | None) -> FrameMasks:
         """One frame: prompts for it, then all objects on it."""
-        frame = self._seen = self.state.encode(image, index)
-        here = [prompt for prompt in self._waiting if prompt.frame in (None, index)]
-        for prompt in here:
+        frame = self._last = self.state.encode(image, index)
+        due = [prompt for prompt in self._waiting if prompt.frame in (None, index)]
+        for prompt in due:
             self._waiting.remove(prompt)
             self._apply(frame, prompt, reverse=reverse)
         self.state.remember()
         return self._masks(frame, self.state.follow(frame, reverse=reverse, only=only))
 
-    def _apply(self, seen: VideoFrame, prompt: VideoPrompt, *, reverse: bool = False) -> None:
-        with naming_prompt(prompt, seen.index):
-            name = f"Object {prompt.object} on frame {seen.index}"
-            (own,) = boxes_in_picture([prompt.prompt], seen.image.shape[:2], name)
-            self._check_corrects(seen, prompt.object, own, reverse=reverse)
-            self.state.prompt(seen, prompt.object, own)
+    def _apply(self, video_frame: VideoFrame, prompt: VideoPrompt, *, reverse: bool = False) -> None:
+        with naming_prompt(prompt, video_frame.index):
+            name = f"Object {prompt.object} on frame {video_frame.index}"
+            (checked,) = boxes_in_picture([prompt.prompt], video_frame.image.shape[:2], name)
+            self._check_corrects(video_frame, prompt.object, checked, reverse=reverse)
+            self.state.prompt(video_frame, prompt.object, checked)
         self.labels.setdefault(prompt.object, None)
 
-    def _check_corrects(self, seen: VideoFrame, number: int, prompt: Prompt, *, reverse: bool) -> None:
-        """Makes sure that points off an object have a mask to correct: it is followed onto the frame before them.
+    def _check_corrects(self, video_frame: VideoFrame, number: int, prompt: Prompt, *, reverse: bool) -> None:
+        """Makes sure that points off an object have a mask to correct, by following the object onto the frame first.
 
         Raises:
             PromptError: a new object.
         """
         if number not in self.state.objects:
             check_begins(prompt)
-        elif only_off(prompt) and self.state.objects[number].at(seen.index) is None:
+        elif only_off(prompt) and self.state.objects[number].at(video_frame.index) is None:
             self.state.remember()
-            self.state.follow(seen, reverse=reverse, only=[number])
+            self.state.follow(video_frame, reverse=reverse, only=[number])
 
-    def _masks(self, seen: VideoFrame, found: Mapping[int, Any]) -> FrameMasks:
-        masks, scores = self.state.shown(seen, list(found.values()), overlap=self._overlap)
-        names = tuple(self.labels.get(number) for number in found)
-        return FrameMasks(seen.index, seen.image, tuple(found), masks, scores, names)
+    def _masks(self, video_frame: VideoFrame, answers: Mapping[int, Any]) -> FrameMasks:
+        masks, scores = self.state.shown(video_frame, list(answers.values()), overlap=self._overlap)
+        names = tuple(self.labels.get(number) for number in answers)
+        return FrameMasks(video_frame.index, video_frame.image, tuple(answers), masks, scores, names)
 
     def _numbered(self, frames: Iterable[Any], start: int | None, step: int) -> Iterator[Numbered]:
-        """Pictures of an iterator with their numbers, which go up or down; all of one size."""
-        begin = start if start is not None else 0 if self._seen is None else self._seen.index + step
-        size = None if self._seen is None else self._seen.image.shape
-        for index, picture in zip(count(begin, step), frames):
+        """Pictures of an iterator with their numbers, which go up or down by `step`; all of one size."""
+        last = self._last
+        if start is None:
+            start = 0 if last is None else last.index + step
+        size = None if last is None else last.image.shape
+        for index, picture in zip(count(start, step), frames):
             try:
                 image = read_image(picture)
             except ImageError as error:

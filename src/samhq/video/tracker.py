@@ -29,7 +29,7 @@ from samhq.video.prompts import check_object
 _SURE = 10.0  #: Logit of a given mask's pixels, and its object score.
 _LIMIT = 32.0  #: Limit of earlier logits that are used as a mask prompt.
 _FILLED = 0.1  #: Logit of a filled hole.
-_TOGETHER = 16  #: Objects in one run of the network.
+_OBJECTS_AT_ONCE = 16  #: Objects in one run of the network.
 
 
 @dataclass(eq=False)
@@ -62,8 +62,8 @@ class Clicks:
     points: Float[Tensor, "N 2"]
     labels: Int64[Tensor, " N"]
 
-    def __add__(self, more: Clicks) -> Clicks:
-        return Clicks(torch.cat([self.points, more.points]), torch.cat([self.labels, more.labels]))
+    def __add__(self, later: Clicks) -> Clicks:
+        return Clicks(torch.cat([self.points, later.points]), torch.cat([self.labels, later.labels]))
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class TrackedObject:
 
 
 class ObjectTracker:
-    """Follows objects, known by any integers, from frame to frame with SAM 2 or HQ-SAM 2."""
+    """Follows objects, identified by any integers, from frame to frame with SAM 2 or HQ-SAM 2."""
 
     def __init__(
         self,
@@ -122,37 +122,37 @@ class ObjectTracker:
         return EncodedFrame(index, image, self.model)
 
     @torch.inference_mode()
-    def click(self, seen: EncodedFrame, object_id: int, clicks: Clicks, *, more: bool = False) -> Remembered:
+    def click(self, video_frame: EncodedFrame, object_id: int, clicks: Clicks, *, more: bool = False) -> Remembered:
         """The object's mask on a frame from clicks and a box; `more` adds them to earlier ones there.
 
         The object's last mask on this frame, if there is one, is refined. A new number is a new object.
         """
         tracked = self.objects.setdefault(object_id, TrackedObject())
-        before = tracked.clicks.get(seen.index) if more else None
+        before = tracked.clicks.get(video_frame.index) if more else None
         clicks = clicks if before is None else before + clicks
-        earlier = tracked.at(seen.index)
-        tracked.clicks[seen.index] = clicks
-        tracked.masks.pop(seen.index, None)
-        features = self._features(seen, tracked.memory)
+        earlier = tracked.at(video_frame.index)
+        tracked.clicks[video_frame.index] = clicks
+        tracked.masks.pop(video_frame.index, None)
+        features = self._features(video_frame, tracked.memory)
         mask = None if earlier is None else earlier.logits.clamp(-_LIMIT, _LIMIT)
-        followed = self._follow(seen, features, [clicks], mask, multimask=len(clicks.labels) <= 1)
-        return self._await(seen, tracked, _rows(followed)[0])
+        followed = self._follow(video_frame, features, [clicks], mask, multimask=len(clicks.labels) <= 1)
+        return self._set_pending(video_frame, tracked, _by_object(followed)[0])
 
     @torch.inference_mode()
-    def mask(self, seen: EncodedFrame, object_id: int, mask: Float[Tensor, "S S"]) -> Remembered:
+    def mask(self, video_frame: EncodedFrame, object_id: int, mask: Float[Tensor, "S S"]) -> Remembered:
         """The object's mask on a frame, given as zeros and ones at the model's side; replaces earlier prompts there."""
         tracked = self.objects.setdefault(object_id, TrackedObject())
-        tracked.masks[seen.index] = mask
-        tracked.clicks.pop(seen.index, None)
-        given = mask[None, None].to(self.model.device, self.model.dtype)
-        logits = given.float() * (2 * _SURE) - _SURE
+        tracked.masks[video_frame.index] = mask
+        tracked.clicks.pop(video_frame.index, None)
+        model_mask = mask[None, None].to(self.model.device, self.model.dtype)
+        logits = model_mask.float() * (2 * _SURE) - _SURE
         low = resize_antialiased(logits, (self.model.config.grid * 4,) * 2)
-        prompt = self.model.mask_logits_of(given)
-        followed = self._follow(seen, seen.embedding.features, [None], prompt, multimask=False)
+        prompt = self.model.mask_logits_of(model_mask)
+        followed = self._follow(video_frame, video_frame.embedding.features, [None], prompt, multimask=False)
         present = bool((mask > 0).any())
         pointer = followed.pointer if present else self.model.no_obj_ptr.expand_as(followed.pointer)
         score = torch.full_like(followed.object_score, _SURE if present else -_SURE)
-        return self._await(seen, tracked, Remembered(low, pointer, score))
+        return self._set_pending(video_frame, tracked, Remembered(low, pointer, score))
 
     def remember(self) -> None:
         """Makes the memories of all prompts since the last call; tracking continues from them."""
@@ -162,7 +162,7 @@ class ObjectTracker:
 
     @torch.inference_mode()
     def follow(
-        self, seen: EncodedFrame, *, reverse: bool = False, only: Collection[int] | None = None
+        self, video_frame: EncodedFrame, *, reverse: bool = False, only: Collection[int] | None = None
     ) -> dict[int, Remembered]:
         """The objects on the next frame; `reverse` is backward in time, `only` leaves out all other objects.
 
@@ -173,40 +173,45 @@ class ObjectTracker:
             for object_id, tracked in self.objects.items()
             if (only is None or object_id in only) and tracked.memory.prompted
         }
-        new = {i: one for i, one in chosen.items() if seen.index not in {*one.memory.prompted, *one.memory.fixed}}
-        for part in self._layouts(seen.index, new, reverse=reverse):
-            self._track(seen, [new[object_id].memory for object_id, _ in part], [recalled for _, recalled in part])
+        new = {
+            object_id: tracked
+            for object_id, tracked in chosen.items()
+            if video_frame.index not in tracked.memory.prompted and video_frame.index not in tracked.memory.fixed
+        }
+        for group in self._layouts(video_frame.index, new, reverse=reverse):
+            memories = [new[object_id].memory for object_id, _ in group]
+            self._track(video_frame, memories, [recalled for _, recalled in group])
         answers = {}
         for object_id, tracked in chosen.items():
             memory = tracked.memory
-            memory.backward[seen.index] = reverse
-            answer = memory.at(seen.index)
+            memory.backward[video_frame.index] = reverse
+            answer = memory.at(video_frame.index)
             assert answer is not None
             answers[object_id] = answer
-            if seen.index in memory.prompted:
-                self._forget_near(memory, seen.index)
+            if video_frame.index in memory.prompted:
+                self._forget_near(memory, video_frame.index)
             if self.options.keep == "window":
-                memory.forget_far(seen.index, self._maps, self._pointers, self.options.stride)
+                memory.forget_far(video_frame.index, self._maps, self._pointers, self.options.stride)
         return answers
 
     @torch.inference_mode()
-    def share(self, seen: EncodedFrame) -> None:
+    def share(self, video_frame: EncodedFrame) -> None:
         """Makes a frame a prompted one for all objects: objects without a mask there count as absent.
 
         HQ-SAM 2's predictor does so with frames on which any object is prompted.
         """
         for tracked in self.objects.values():
             memory = tracked.memory
-            if seen.index in memory.prompted:
+            if video_frame.index in memory.prompted:
                 continue
-            answer = memory.tracked.pop(seen.index, None)
+            answer = memory.tracked.pop(video_frame.index, None)
             if answer is None:
                 score = torch.full((1, 1), _SURE, device=self.model.device)
                 nothing = absent_logits(self.model.config.grid, self.model.device)
                 answer = Remembered(nothing, self.model.no_obj_ptr.detach(), score)
             binary = self.options.binary_prompts
-            map_ = self._maps_of(seen.embedding.features, answer.logits, answer.object_score, binary=binary)
-            memory.prompted[seen.index] = replace(answer, map=map_)
+            map_ = self._maps_of(video_frame.embedding.features, answer.logits, answer.object_score, binary=binary)
+            memory.prompted[video_frame.index] = replace(answer, map=map_)
 
     def clear_prompts(self, frame: int, object_id: int) -> None:
         """Removes an object's prompts on a frame; a mask in memory there counts as tracked.
@@ -247,26 +252,26 @@ class ObjectTracker:
 
     @property
     def _pointers(self) -> int:
-        most, length = self.model.memory_config.pointers, self.options.length
-        return most if length is None else min(length, most)
+        limit, length = self.model.memory_config.pointers, self.options.length
+        return limit if length is None else min(length, limit)
 
-    def _features(self, seen: EncodedFrame, memory: ObjectMemory) -> Float[Tensor, "1 C g g"]:
+    def _features(self, video_frame: EncodedFrame, memory: ObjectMemory) -> Float[Tensor, "1 C g g"]:
         """The frame's features for a prompt: with memory if the object was tracked here, else without."""
-        if seen.index not in memory.backward or not memory.prompted:
-            return self.model.without_memory(seen.embedding.features)
-        recalled = self._recall(memory, seen.index, reverse=memory.backward[seen.index])
-        return self._conditioned(seen, [recalled])
+        if video_frame.index not in memory.backward or not memory.prompted:
+            return self.model.without_memory(video_frame.embedding.features)
+        recalled = self._recall(memory, video_frame.index, reverse=memory.backward[video_frame.index])
+        return self._conditioned(video_frame, [recalled])
 
     def _recall(self, memory: ObjectMemory, frame: int, *, reverse: bool) -> Recalled:
         return memory.recall(frame, self._maps, self._pointers, self.options, reverse=reverse)
 
-    def _conditioned(self, seen: EncodedFrame, recalled: Sequence[Recalled]) -> Float[Tensor, "P C g g"]:
-        """The frame's features after the memories, of equal layout, of some objects."""
-        maps = [torch.cat(some) for some in zip(*(memories.maps for memories in recalled), strict=True)]
-        pointers = [torch.cat(some) for some in zip(*(memories.pointers for memories in recalled), strict=True)]
+    def _conditioned(self, video_frame: EncodedFrame, recalled: Sequence[Recalled]) -> Float[Tensor, "P C g g"]:
+        """The frame's features after attention to the memories of some objects, which have equal layout."""
+        maps = [torch.cat(rows) for rows in zip(*(memories.maps for memories in recalled), strict=True)]
+        pointers = [torch.cat(rows) for rows in zip(*(memories.pointers for memories in recalled), strict=True)]
         times = [distance / max(self._pointers - 1, 1) for distance in recalled[0].distances]
         memory = self.model.gather(maps, list(recalled[0].ages), pointers, times)
-        return self.model.conditioned(seen.embedding.features, memory)
+        return self.model.conditioned(video_frame.embedding.features, memory)
 
     def _layouts(
         self, frame: int, objects: dict[int, TrackedObject], *, reverse: bool
@@ -277,20 +282,20 @@ class ObjectTracker:
             recalled = self._recall(tracked.memory, frame, reverse=reverse)
             groups.setdefault((recalled.ages, recalled.distances), []).append((object_id, recalled))
         for group in groups.values():
-            for start in range(0, len(group), _TOGETHER):
-                yield group[start : start + _TOGETHER]
+            for start in range(0, len(group), _OBJECTS_AT_ONCE):
+                yield group[start : start + _OBJECTS_AT_ONCE]
 
-    def _track(self, seen: EncodedFrame, memories: list[ObjectMemory], recalled: list[Recalled]) -> None:
+    def _track(self, video_frame: EncodedFrame, memories: list[ObjectMemory], recalled: list[Recalled]) -> None:
         """Follows objects of one layout onto a frame, and stores them in memory."""
-        features = self._conditioned(seen, recalled)
-        followed = self._follow(seen, features, [None] * len(memories), None, multimask=True)
-        maps = self._maps_of(seen.embedding.features, followed.logits, followed.object_score, binary=False)
-        for memory, answer, map_ in zip(memories, _rows(followed), _each(maps), strict=True):
-            memory.tracked[seen.index] = replace(answer, logits=self._filled(answer.logits), map=map_)
+        features = self._conditioned(video_frame, recalled)
+        followed = self._follow(video_frame, features, [None] * len(memories), None, multimask=True)
+        maps = self._maps_of(video_frame.embedding.features, followed.logits, followed.object_score, binary=False)
+        for memory, answer, map_ in zip(memories, _by_object(followed), _split_rows(maps), strict=True):
+            memory.tracked[video_frame.index] = replace(answer, logits=self._filled(answer.logits), map=map_)
 
     def _follow(
         self,
-        seen: EncodedFrame,
+        video_frame: EncodedFrame,
         features: Float[Tensor, "P C g g"],
         clicks: Sequence[Clicks | None],
         mask: Float[Tensor, "P 1 G G"] | None,
@@ -299,24 +304,26 @@ class ObjectTracker:
     ) -> Followed:
         """The decoder's answer; for an object without clicks, a "not a point" takes their place."""
         device = self.model.device
-        none = Clicks(torch.zeros(1, 2), torch.full((1,), NOT_A_POINT))
-        given = [one or none for one in clicks]
+        no_click = Clicks(torch.zeros(1, 2), torch.full((1,), NOT_A_POINT))
+        all_clicks = [object_clicks or no_click for object_clicks in clicks]
         prompts = Prompts(
-            torch.arange(len(given), device=device),
-            torch.stack([one.points for one in given]).to(device),
-            torch.stack([one.labels for one in given]).to(device),
+            torch.arange(len(all_clicks), device=device),
+            torch.stack([object_clicks.points for object_clicks in all_clicks]).to(device),
+            torch.stack([object_clicks.labels for object_clicks in all_clicks]).to(device),
             masks=mask,
         )
-        return self.model.follow(replace(seen.embedding, features=features), prompts, multimask=multimask, hq=self.hq)
+        return self.model.follow(
+            replace(video_frame.embedding, features=features), prompts, multimask=multimask, hq=self.hq
+        )
 
-    def _await(self, seen: EncodedFrame, tracked: TrackedObject, answer: Remembered) -> Remembered:
+    def _set_pending(self, video_frame: EncodedFrame, tracked: TrackedObject, answer: Remembered) -> Remembered:
         """Keeps the answer to a prompt; answers on other frames enter memory now, which frees their features."""
-        for index in [index for index in tracked.pending if index != seen.index]:
+        for index in [index for index in tracked.pending if index != video_frame.index]:
             self._encode_pending(tracked, index)
         answer = replace(answer, logits=self._filled(answer.logits))
-        first = seen.index not in tracked.memory.backward
+        first = video_frame.index not in tracked.memory.backward
         conditions = first or self.options.corrections == "keep"
-        tracked.pending[seen.index] = Pending(answer, seen.embedding.features, conditions)
+        tracked.pending[video_frame.index] = Pending(answer, video_frame.embedding.features, conditions)
         return answer
 
     @torch.inference_mode()
@@ -361,19 +368,19 @@ class ObjectTracker:
         return without_holes(logits, self.options.fill_holes) if self.options.fill_holes else logits
 
 
-def _rows(found: Followed) -> list[Remembered]:
+def _by_object(followed: Followed) -> list[Remembered]:
     """The decoder's answer, object by object."""
-    parts = (_each(found.logits), _each(found.pointer), _each(found.object_score))
+    parts = (_split_rows(followed.logits), _split_rows(followed.pointer), _split_rows(followed.object_score))
     return [Remembered(*part) for part in zip(*parts, strict=True)]
 
 
-def _each(values: Tensor) -> list[Tensor]:
+def _split_rows(values: Tensor) -> list[Tensor]:
     """The rows, each as a tensor with one row."""
     return [values[row : row + 1] for row in range(len(values))]
 
 
-def without_holes(logits: Float[Tensor, "P 1 G G"], most: int) -> Float[Tensor, "P 1 G G"]:
-    """Logits in which background regions of up to `most` pixels (8-connected) are just above 0.
+def without_holes(logits: Float[Tensor, "P 1 G G"], max_area: int) -> Float[Tensor, "P 1 G G"]:
+    """Logits in which background regions of up to `max_area` pixels (8-connected) are just above 0.
 
     As in the original, regions that touch the border count too.
     """
@@ -382,7 +389,7 @@ def without_holes(logits: Float[Tensor, "P 1 G G"], most: int) -> Float[Tensor, 
     filled = logits.clone()
     for row, mask in zip(filled[:, 0], (logits[:, 0] <= 0).cpu().numpy(), strict=True):
         regions, _ = ndimage.label(mask, np.ones((3, 3)))
-        small = np.bincount(regions.ravel()) <= most
+        small = np.bincount(regions.ravel()) <= max_area
         small[0] = False
         row[torch.from_numpy(small[regions]).to(row.device)] = _FILLED
     return filled
@@ -407,5 +414,5 @@ def at_video_size(logits: Float[Tensor, "P 1 G G"], frame: Frame, *, overlap: bo
 def without_overlap(logits: Float[Tensor, "P 1 H W"]) -> Float[Tensor, "P 1 H W"]:
     """Logits in which every pixel belongs to its highest object; the others get at most -10 there."""
     highest = logits.argmax(dim=0, keepdim=True)
-    mine = highest == torch.arange(len(logits), device=logits.device)[:, None, None, None]
-    return torch.where(mine, logits, logits.clamp(max=-_SURE))
+    owned = highest == torch.arange(len(logits), device=logits.device)[:, None, None, None]
+    return torch.where(owned, logits, logits.clamp(max=-_SURE))
