@@ -38,7 +38,7 @@ FLOORS = {
     "results": 3,
     "text": 4,
     "inference": 5,
-    "formats": 5,
+    "formats": 4,
     "datasets": 5,
     "video": 6,
     "evaluation": 6,

@@ -85,7 +85,7 @@ def test_what_is_no_data_set_is_said(tmp_path: Path) -> None:
     save(tmp_path / "a.jpg", photo())
     with pytest.raises(ConfigError, match="1 picture without a mask of the same name"):
         open_dataset(tmp_path)
-    with pytest.raises(ConfigError, match="images= with a COCO"):
+    with pytest.raises(ConfigError, match="images= with a file of labels"):
         open_dataset(tmp_path, images=tmp_path)
 
 

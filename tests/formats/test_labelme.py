@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from PIL import Image
 from tests.results.drawn import filled, masks, picture, scene
 
-from samhq.formats.labelme import labelme_record, write_labelme
+from samhq.errors import ImageError
+from samhq.formats.labelme import labelme_record, read_labelme, write_labelme
 
 
 def read(shape: dict, size_hw: tuple[int, int]) -> np.ndarray:
@@ -65,3 +66,54 @@ def test_the_picture_is_found_from_the_file_s_folder(tmp_path):
     path = write_labelme(scene(source=source), tmp_path / "out" / "labelme" / "cat.json")
     named = json.loads(path.read_text())["imagePath"]
     assert (path.parent / named).resolve() == source.resolve()
+
+
+@pytest.mark.parametrize("shapes", ["mask", "polygon"])
+def test_what_was_written_is_read(tmp_path, shapes):
+    picture_read, skipped = read_labelme(write_labelme(scene(), tmp_path / "a.json", shapes))
+    assert (picture_read.file_name, picture_read.size_hw, skipped) == ("cat.jpg", (40, 60), [])
+    assert picture_read.source == tmp_path / "cat.jpg"
+    for (_, item), (_, truth) in zip(picture_read.objects, scene().objects, strict=True):
+        assert (item.label, item.score) == (truth.label, truth.score)
+        np.testing.assert_array_equal(item.mask, truth.mask)
+
+
+def hand_made(path, *shapes, **about):
+    record = {"shapes": list(shapes), "imagePath": "..\\in\\cat.jpg", "imageHeight": 40, "imageWidth": 60} | about
+    path.write_text(json.dumps(record))
+    return path
+
+
+def test_shapes_that_people_draw(tmp_path):
+    rectangle = {"label": "r", "points": [[50, 30], [40, 20]], "shape_type": "rectangle"}
+    circle = {"label": "c", "points": [[20, 20], [20, 30]], "shape_type": "circle"}
+    outside = {"label": "o", "points": [[-5, -5], [3, -5], [3, 3], [-5, 3]]}
+    line = {"label": "l", "points": [[0, 0], [9, 9]], "shape_type": "linestrip"}
+    found, skipped = read_labelme(hand_made(tmp_path / "a.json", rectangle, circle, outside, line))
+    assert found.file_name == "../in/cat.jpg"
+    areas = {item.label: item.area for item in found.annotations}
+    assert (areas["r"], areas["o"]) == (100, 9)
+    assert areas["c"] == pytest.approx(np.pi * 100, rel=0.03)
+    assert skipped == ["../in/cat.jpg: shape 3, a linestrip of 2 points, has no area."]
+
+
+def test_a_size_that_is_missing_is_that_of_the_picture(tmp_path):
+    Image.new("RGB", (60, 40)).save(tmp_path / "cat.jpg")
+    path = hand_made(tmp_path / "a.json", imageHeight=None, imagePath="cat.jpg")
+    assert read_labelme(path)[0].size_hw == (40, 60)
+
+
+@pytest.mark.parametrize("data", [None, "", "%%%", base64.b64encode(b"no picture").decode()])
+def test_a_damaged_mask_is_named(tmp_path, data):
+    shape = {"label": "m", "points": [[1, 1], [2, 2]], "shape_type": "mask", "mask": data}
+    with pytest.raises(ImageError, match="shape 0"):
+        read_labelme(hand_made(tmp_path / "a.json", shape))
+
+
+def test_a_mask_larger_than_the_picture_is_refused(tmp_path):
+    png = io.BytesIO()
+    Image.new("L", (61, 1)).save(png, "png")
+    data = base64.b64encode(png.getvalue()).decode()
+    shape = {"label": "m", "points": [[0, 0], [60, 0]], "shape_type": "mask", "mask": data}
+    with pytest.raises(ImageError, match="61 x 1"):
+        read_labelme(hand_made(tmp_path / "a.json", shape))

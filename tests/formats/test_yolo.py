@@ -14,7 +14,7 @@ from PIL import Image
 from tests.results.drawn import annotation, filled, masks, scene
 
 from samhq.errors import ImageError
-from samhq.formats.yolo import open_yolo, outline
+from samhq.formats.yolo import open_yolo, outline, read_yolo
 
 
 def read(path: Path) -> list[tuple[int, np.ndarray]]:
@@ -118,3 +118,31 @@ def test_names_of_classes_are_safe_in_yaml(tmp_path):
     with open_yolo(tmp_path, labels=odd):
         pass
     assert yaml.safe_load((tmp_path / "data.yaml").read_text())["names"] == dict(enumerate(odd))
+
+
+def test_what_was_written_is_read(tmp_path):
+    with open_yolo(tmp_path) as add:
+        label_file = add(scene(stem="a"))[0]
+    found, skipped = read_yolo(label_file, "a.png", (40, 60), {0: "wheel"})
+    assert [item.label for item in found.annotations] == ["wheel", "1", "wheel"]
+    assert not skipped
+    for (_, item), (_, truth) in zip(found.objects, scene().objects, strict=True):
+        np.testing.assert_array_equal(item.mask, truth.mask)
+
+
+def test_boxes_have_no_mask(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("0 0.5 0.5 0.1 0.1\n\n1 0 0 1 0 1 1\n")
+    found, skipped = read_yolo(path, "a.png", (40, 60), {})
+    assert [item.label for item in found.annotations] == ["1"]
+    assert skipped == [f"a.png: line 1 of {path} is a box and has no mask."]
+
+
+@pytest.mark.parametrize(
+    "line", ["cat 0 0 1 0 1 1", "0 0 0 1 0 1", "0.5 0 0 1 0 1 1", "0 0 0 300 0 300 200", "0 nan 0 1 0 1 1"]
+)
+def test_lines_that_are_no_outline_are_named(tmp_path, line):
+    path = tmp_path / "a.txt"
+    path.write_text(f"0 0 0 1 0 1 1\n{line}\n")
+    with pytest.raises(ImageError, match=r"line 2 of .*a\.txt"):
+        read_yolo(path, "a.png", (40, 60), {})

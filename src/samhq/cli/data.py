@@ -51,7 +51,8 @@ def check(
     Exit code 0: nothing is wrong. 1: files are missing or broken. 2: wrong use.
 
     Parameters:
-        source: A COCO JSON file, a folder of pictures and masks, HQSeg-44K's root folder, or hqseg44k:NAME@FOLDER.
+        source: A COCO JSON file, a folder of pictures and masks or of other tools' labels, data.yaml@PART of YOLO,
+            HQSeg-44K's root folder, or hqseg44k:NAME@FOLDER.
         images: The folder of a COCO file's pictures. [default: the one beside or around the file]
         workers: Number of files to read at the same time.
         as_json: Print JSON instead of a table.

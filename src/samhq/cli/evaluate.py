@@ -132,8 +132,9 @@ def evaluate(
     --output the finished measurements stay for --resume.
 
     Parameters:
-        source: A COCO JSON file, a folder of pictures and masks, hqseg44k:NAME@FOLDER, one of those above, or drawn
-            scenes that training never uses: scenes:COUNT, scenes:COUNT:thin, either with @SIDE [512].
+        source: A COCO JSON file, a folder of pictures and masks or of other tools' labels, data.yaml@PART of YOLO,
+            hqseg44k:NAME@FOLDER, one of those above, or drawn scenes that training never uses: scenes:COUNT,
+            scenes:COUNT:thin, either with @SIDE [512].
         images: The folder of a COCO or YouTube-VIS file's pictures. [default: the one beside or around the file]
         limit: Measure only this many pictures, spread evenly; for davis: and ytvis: the first sequences or videos.
         skip_missing: Leave out pictures whose files are missing. Without this flag the first missing file ends the run.

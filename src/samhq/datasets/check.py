@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from samhq.datasets import hqseg
+from samhq.datasets.annotated import AnnotatedPictures
 from samhq.datasets.coco import CocoPictures
 from samhq.datasets.hqseg import Part, open_part, parts_of
 from samhq.datasets.open import hqseg_source, open_dataset
@@ -120,6 +121,8 @@ def _seen(pictures: Pictures, index: int) -> _Seen:
         for number, mask in zip(sample.ids, sample.masks, strict=True)
         if not mask.any()
     ]
+    if isinstance(pictures, AnnotatedPictures):
+        empty += [Finding("empty", sentence) for sentence in pictures.left_out(index)]
     return _Seen(len(sample.objects), int(sample.crowd.sum()), tuple(empty))
 
 

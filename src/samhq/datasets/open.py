@@ -1,10 +1,11 @@
-"""A data set by name: a COCO file, a folder of pictures and masks, a part of HQSeg-44K, or drawn scenes."""
+"""A data set by name: a COCO file, a folder of pictures and masks, other tools' labels, HQSeg-44K, or drawn scenes."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
+from samhq.datasets.annotated import open_label_file, open_label_folder
 from samhq.datasets.coco import open_coco_pictures
 from samhq.datasets.drawn.pictures import PREFIX as SCENES
 from samhq.datasets.drawn.pictures import open_drawn
@@ -12,6 +13,7 @@ from samhq.datasets.hqseg import PREFIX, open_hqseg
 from samhq.datasets.pairs import open_pairs
 from samhq.datasets.sample import Pictures
 from samhq.datasets.views import present, spread
+from samhq.datasets.yolo import open_yolo_pictures, yolo_source
 from samhq.errors import ConfigError
 from samhq.options import yes_or_no
 from samhq.plural import plural
@@ -28,9 +30,11 @@ def open_dataset(
     """The pictures of a data set, each read when it is asked for.
 
     `source` is a COCO JSON file (`images` is its folder of pictures, by default found near the file); a folder with
-    `images/` and `masks/`, with `im/` and `gt/`, or with NAME.jpg beside NAME.png; a part of HQSeg-44K as
-    `hqseg44k:DIS5K-VD@/path/to/data`, or all parts for training or validation as `hqseg44k:train@...`,
-    `hqseg44k:val@...`; or drawn scenes that training never uses, `scenes:100`, `scenes:100:thin`, `scenes:100@224`.
+    `images/` and `masks/`, with `im/` and `gt/`, or with NAME.jpg beside NAME.png; a folder with the files of labelme,
+    ISAT or Supervisely; a file of CVAT (XML) or Label Studio (JSON), with `images` as for COCO; a part of YOLO's
+    dataset, `data.yaml@train`; a part of HQSeg-44K as `hqseg44k:DIS5K-VD@/path/to/data`, or all parts for training or
+    validation as `hqseg44k:train@...`, `hqseg44k:val@...`; or drawn scenes that training never uses, `scenes:100`,
+    `scenes:100:thin`, `scenes:100@224`.
     `limit` takes this many pictures, spread evenly over the source. `skip_missing` leaves out pictures whose files are
     missing, and prints their number on stderr; without it, reading such a picture is an error.
 
@@ -59,15 +63,41 @@ def _opened(source: str | Path, images: Path | None) -> Pictures:
     if text.startswith(f"{SCENES}:"):
         _check_no_images(images, text)
         return open_drawn(text)
+    if (yolo := yolo_source(text)) is not None:
+        _check_no_images(images, text)
+        return open_yolo_pictures(*yolo)
     if path.is_file() or path.suffix.lower() == ".json":
-        return open_coco_pictures(path, images)
-    _check_no_images(images, text)
+        many = path.suffix.lower() == ".xml" or _is_list(path)
+        return open_label_file(path, images) if many else open_coco_pictures(path, images)
     if not path.exists():
         raise ConfigError(
-            "Expected a COCO JSON file, a folder of pictures and masks, hqseg44k:NAME@FOLDER or scenes:COUNT, got "
-            f"{text}, which does not exist. Check the name."
+            "Expected a COCO JSON file, a folder of pictures and masks or of other tools' labels, data.yaml@PART, "
+            f"hqseg44k:NAME@FOLDER or scenes:COUNT, got {text}, which does not exist. Check the name."
         )
-    return open_pairs(path)
+    return _opened_folder(path, images)
+
+
+def _opened_folder(path: Path, images: Path | None) -> Pictures:
+    """The pictures of a folder with masks, or else with the files of a labelling tool."""
+    try:
+        pairs = open_pairs(path)
+    except ConfigError:
+        labels = open_label_folder(path, images)
+        if labels is None:
+            _check_no_images(images, str(path))
+            raise
+        return labels
+    _check_no_images(images, str(path))
+    return pairs
+
+
+def _is_list(path: Path) -> bool:
+    """Whether a JSON file is a list, as Label Studio's exports are."""
+    try:
+        with path.open("rb") as stream:
+            return stream.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[")
+    except OSError:  # The reader of the file reports the error.
+        return False
 
 
 def hqseg_source(text: str) -> tuple[str, Path]:
@@ -87,4 +117,4 @@ def hqseg_source(text: str) -> tuple[str, Path]:
 
 def _check_no_images(images: Path | None, source: str) -> None:
     if images is not None:
-        raise ConfigError(f"Expected images= with a COCO JSON file only, got it with {source}. Leave it out.")
+        raise ConfigError(f"Expected images= with a file of labels only, got it with {source}. Leave it out.")

@@ -127,6 +127,5 @@ def _checked(pictures: PairFolder, folder: Path) -> PairFolder:
     came = f"{plural(len(pictures), 'picture')} without a mask of the same name" if len(pictures) else "no pictures"
     raise ConfigError(
         f"Expected pictures with masks in {folder}: images/ and masks/, im/ and gt/, or NAME.jpg beside NAME.png; got "
-        f"{came}. Name a folder of this form, or a COCO "
-        "JSON file."
+        f"{came}. Name a folder of this form, one with the files of a labelling tool, or a COCO JSON file."
     )

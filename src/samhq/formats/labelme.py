@@ -1,4 +1,4 @@
-"""A picture's objects in labelme's JSON: polygons to edit, or exact masks.
+"""A picture's objects in labelme's JSON, written and read: polygons to edit, or exact masks.
 
 Source: labelme 6, `_label_file.py` and `utils/shape.py` (github.com/wkentaro/labelme): the fields, their meaning.
 """
@@ -6,19 +6,38 @@ Source: labelme 6, `_label_file.py` and `utils/shape.py` (github.com/wkentaro/la
 from __future__ import annotations
 
 import base64
+import binascii
 import io
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from samhq.errors import ImageError
 from samhq.formats.bridge import bridged
 from samhq.formats.options import Shapes
-from samhq.results.annotation import Annotation
+from samhq.formats.pictures import checked_size_of
+from samhq.image.sources import size_of_file
+from samhq.masks import runs
+from samhq.masks.regions import Piece
+from samhq.masks.rings import filled_ring
+from samhq.results.annotation import LABEL, Annotation
 from samhq.results.picture import Picture
 from samhq.storage.atomic import write_json
+from samhq.storage.documents import read_json
+from samhq.storage.schema import NAME, PIXELS, POINT, WHOLE, WORDS, Fields, Items
+
+_SHAPE = Fields(
+    {"label": WORDS, "points": Items(POINT)},
+    {"shape_type": WORDS, "group_id": WHOLE, "mask": WORDS, "description": WORDS},
+)
+_FORM = Fields({"imagePath": NAME, "shapes": Items(_SHAPE)}, {"imageHeight": PIXELS, "imageWidth": PIXELS})
+#: Shapes that cover an area, with the number of points that they have at least.
+_AREAS = {"polygon": 3, "rectangle": 2, "circle": 2, "mask": 2}
+_CIRCLE = np.linspace(0, 2 * np.pi, 256, endpoint=False)  #: Angles of the corners of a circle's outline.
 
 
 def labelme_record(
@@ -76,3 +95,69 @@ def _mask(annotation: Annotation) -> dict[str, Any]:
         "points": [[float(x), float(y)], [float(x + width - 1), float(y + height - 1)]],
         "mask": base64.b64encode(png.getvalue()).decode("ascii"),
     }
+
+
+def read_labelme(path: Path) -> tuple[Picture, list[str]]:
+    """The picture and the objects of a file, and a sentence for each shape without an area, such as a line.
+
+    Shapes of one group and label are one object. The picture's `source` is its path as the file gives it. Parts outside
+    of the picture are cut off.
+
+    Raises:
+        ImageError: the file cannot be read, is not of this form, or a mask is damaged.
+    """
+    content = read_json(path, "labelme's JSON", _FORM, ImageError)
+    file_name = content["imagePath"].replace("\\", "/")
+    source = path.parent / file_name
+    size_hw = content.get("imageHeight"), content.get("imageWidth")
+    height, width = size_hw if all(size_hw) else size_of_file(source)
+    size = checked_size_of(height, width, str(path))
+    objects: dict[Any, tuple[dict[str, Any], np.ndarray]] = {}
+    skipped: list[str] = []
+    for number, shape in enumerate(content["shapes"]):
+        kind = shape.get("shape_type") or "polygon"
+        if len(shape["points"]) < _AREAS.get(kind, 1 << 62):
+            skipped.append(f"{file_name}: shape {number}, a {kind:.40} of {len(shape['points'])} points, has no area.")
+            continue
+        changes = _changes(shape, kind, size, f"shape {number} of {path}")
+        group = shape.get("group_id")
+        key = (group, shape["label"]) if group is not None else number
+        first, mask = objects.get(key, (shape, np.zeros(0, np.int64)))
+        objects[key] = first, runs.combined(mask, changes, np.logical_or)
+    found = (_annotation(shape, mask, size) for shape, mask in objects.values())
+    return Picture(file_name, size, tuple(found), source=source), skipped
+
+
+def _changes(shape: dict[str, Any], kind: str, size_hw: tuple[int, int], who: str) -> np.ndarray:
+    """The mask of a shape, as its changes."""
+    points = np.array(shape["points"], np.float64).reshape(-1, 2)
+    if kind == "mask":
+        return _unpacked(shape.get("mask"), points, size_hw, who).changes(size_hw)
+    if kind == "circle":  # Its centre, and a point of its edge.
+        radius = np.hypot(*(points[1] - points[0]))
+        points = points[0] + radius * np.stack([np.cos(_CIRCLE), np.sin(_CIRCLE)], axis=1)
+    if kind == "rectangle":
+        (x0, y0), (x1, y1) = points.min(axis=0), points.max(axis=0)
+        points = np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]])
+    return filled_ring(points, size_hw)
+
+
+def _unpacked(data: str | None, points: np.ndarray, size_hw: tuple[int, int], who: str) -> Piece:
+    """The mask in a shape, a PNG in base64 whose first pixel lies at the first point, cut to the picture."""
+    try:
+        with Image.open(io.BytesIO(base64.b64decode(data or "")), formats=("PNG",)) as png:
+            if png.width > size_hw[1] or png.height > size_hw[0]:
+                raise ImageError(f"Expected a mask inside of the picture in {who}, got {png.width} x {png.height}.")
+            on = np.asarray(png.convert("L")) > 0
+    except (binascii.Error, OSError, SyntaxError, ValueError) as error:
+        if isinstance(error, ImageError):
+            raise
+        raise ImageError(f"Expected a PNG in base64 in {who}, got: {error}. Mend the file.") from error
+    x, y = (int(value) for value in points.min(axis=0))
+    top, left = max(-y, 0), max(-x, 0)
+    return Piece.of(on[top : max(size_hw[0] - y, 0), left : max(size_hw[1] - x, 0)], x + left, y + top)
+
+
+def _annotation(shape: dict[str, Any], mask: np.ndarray, size_hw: tuple[int, int]) -> Annotation:
+    score = re.fullmatch(r"score (\d+(?:\.\d+)?)", shape.get("description") or "")
+    return Annotation(runs.as_counts(mask, size_hw), shape["label"] or LABEL, float(score[1]) if score else None)

@@ -1,7 +1,8 @@
-"""A dataset for training YOLO segmentation: a text file of normalised outlines for each picture, and data.yaml.
+"""A dataset for training YOLO segmentation, written and read: a text file of normalised outlines for each picture.
 
 An object is one line, `class x y x y …` with x and y as shares of the picture's width and height. Several areas and
-holes are joined by corridors without width, which even-odd filling (OpenCV's `fillPoly`) leaves out.
+holes are joined by corridors without width, which even-odd filling (OpenCV's `fillPoly`) leaves out. `data.yaml` has
+the names of the classes.
 
 Source: docs.ultralytics.com, "Instance Segmentation Datasets Overview".
 """
@@ -9,17 +10,23 @@ Source: docs.ultralytics.com, "Instance Segmentation Datasets Overview".
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
+from samhq.errors import ImageError
 from samhq.formats.bridge import bridged
 from samhq.formats.pictures import copy_picture
+from samhq.masks import runs
+from samhq.masks.rings import filled_ring
 from samhq.results.annotation import Annotation
 from samhq.results.picture import Picture
 from samhq.storage.atomic import whole_file
+from samhq.storage.documents import read_text
+
+_FARTHEST = 2.0  #: Coordinates are shares of the picture's sides; larger ones are pixels by mistake.
 
 
 @contextmanager
@@ -57,3 +64,43 @@ def outline(annotation: Annotation, tolerance: float = 0.0) -> np.ndarray:
 def _line(picture: Picture, annotation: Annotation, classes: dict[str, int], tolerance: float) -> str:
     number = classes.setdefault(annotation.label, len(classes))
     return f"{number} {' '.join(f'{value:.8g}' for value in outline(annotation, tolerance).ravel().tolist())}\n"
+
+
+def read_yolo(
+    path: Path, file_name: str, size_hw: tuple[int, int], classes: Mapping[int, str]
+) -> tuple[Picture, list[str]]:
+    """A picture with the objects of its label file, and a sentence for each line that is a box and has no mask.
+
+    A class that `classes` lacks is called by its number. Parts outside of the picture are cut off.
+
+    Raises:
+        ImageError: the file cannot be read, or a line is not a class and an outline in shares of the picture.
+    """
+    found: list[Annotation] = []
+    skipped: list[str] = []
+    for number, line in enumerate(read_text(path, "YOLO's labels", ImageError).splitlines(), 1):
+        who = f"line {number} of {path}"
+        values = _values(line, who)
+        if len(values) == 5:
+            skipped.append(f"{file_name}: {who} is a box and has no mask.")
+        elif len(values):
+            ring = values[1:].reshape(-1, 2) * np.array(size_hw[::-1])
+            kind = int(values[0])
+            code = runs.as_counts(filled_ring(ring, size_hw), size_hw)
+            found.append(Annotation(code, classes.get(kind, str(kind))))
+    return Picture(file_name, size_hw, tuple(found)), skipped
+
+
+def _values(line: str, who: str) -> np.ndarray:
+    """The numbers of a line: a class, and a box or the points of an outline."""
+    try:
+        values = np.array(line.split(), np.float64)
+    except ValueError:
+        values = np.array([np.nan])
+    outline = len(values) == 5 or (len(values) >= 7 and len(values) % 2 == 1)
+    if not len(values) or (outline and values[0] % 1 == 0 and (np.abs(values[1:]) <= _FARTHEST).all()):
+        return values
+    raise ImageError(
+        f"Expected a class and an outline, x y x y ... in shares 0 to 1 of the picture, in {who}, got {line[:60]!r}. "
+        "Mend the file."
+    )

@@ -45,10 +45,11 @@ class TrainConfig:
     """hq: train HQ heads, keep SAM unchanged. finetune: see what. scratch: random weights, drawn scenes."""
 
     data: str | Path | None = BY_MODE
-    """Pictures with masks: a COCO JSON file, a folder, hqseg44k:train@FOLDER, or scenes:COUNT for drawn scenes."""
+    """Pictures with masks: a COCO JSON file, a folder, data.yaml@train of YOLO, hqseg44k:train@FOLDER, or scenes:COUNT
+    for drawn scenes. A folder has masks, or the files of a labelling tool."""
 
     images: Path | str | None = None
-    """Folder of a COCO file's pictures, if it is not beside the file."""
+    """Folder of the pictures of a file of labels, if it is not beside the file."""
 
     skip_missing: bool = False
     """Leave out pictures whose files are missing. Otherwise the run does not start if files are missing."""
@@ -57,7 +58,7 @@ class TrainConfig:
     """Pictures for validation, in the same forms as data. [default: none; scratch: drawn scenes]"""
 
     validation_images: Path | str | None = None
-    """Folder of the validation pictures, if it is not beside the COCO file."""
+    """Folder of the validation pictures, if it is not beside the file of labels."""
 
     init: str | Path | None = BY_MODE
     """Initial weights: a model's name, file, folder or hub id, random, or imagenet for the starter's encoder.
