@@ -18,6 +18,7 @@ from samhq.errors import ConfigError
 from samhq.options import yes_or_no
 from samhq.plural import plural
 from samhq.progress import print_line
+from samhq.storage.documents import read_json
 
 
 def open_dataset(
@@ -67,7 +68,7 @@ def _opened(source: str | Path, images: Path | None) -> Pictures:
         _check_no_images(images, text)
         return open_yolo_pictures(*yolo)
     if path.is_file() or path.suffix.lower() == ".json":
-        many = path.suffix.lower() == ".xml" or _is_list(path)
+        many = path.suffix.lower() == ".xml" or _is_labelstudio(path)
         return open_label_file(path, images) if many else open_coco_pictures(path, images)
     if not path.exists():
         raise ConfigError(
@@ -91,13 +92,16 @@ def _opened_folder(path: Path, images: Path | None) -> Pictures:
     return pairs
 
 
-def _is_list(path: Path) -> bool:
-    """Whether a JSON file is a list, as Label Studio's exports are."""
+def _is_labelstudio(path: Path) -> bool:
+    """Whether a JSON file is a list of Label Studio's tasks."""
     try:
         with path.open("rb") as stream:
-            return stream.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[")
+            if not stream.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
+                return False
     except OSError:  # The reader of the file reports the error.
         return False
+    tasks = read_json(path, "a COCO file", error=ConfigError)
+    return bool(tasks) and all(isinstance(task, dict) and "data" in task for task in tasks)
 
 
 def hqseg_source(text: str) -> tuple[str, Path]:

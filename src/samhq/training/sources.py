@@ -40,8 +40,8 @@ def training_pictures(config: TrainConfig, side: int) -> Pictures | None:
     """
     if config.data is None:
         raise ConfigError(
-            "Expected pictures to learn from, got none. Name a COCO JSON file, a folder or data.yaml@train as data= (--data), "
-            "or scenes:400 for drawn ones."
+            "Expected pictures to learn from, got none. Name a COCO JSON file, a folder or data.yaml@train as data= "
+            "(--data), or scenes:400 for drawn ones."
         )
     if config.data == PREFIX:
         return None
