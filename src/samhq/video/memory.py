@@ -150,7 +150,7 @@ class ObjectMemory:
 
 
 def closest(prompted: Mapping[int, Remembered], frame: int, limit: int | None) -> dict[int, Remembered]:
-    """Up to `limit` prompted frames (None: all): the nearest before `frame`, the nearest from it on, then by distance."""
+    """Up to `limit` prompted frames (None: all): the nearest before `frame`, the nearest from it on, then the next."""
     if limit is None or len(prompted) <= limit:
         return dict(prompted)
     before = max((number for number in prompted if number < frame), default=None)
