@@ -82,7 +82,7 @@ def test_boxes_with_an_axis_of_one_before_or_after_the_objects(count: int) -> No
     boxes = torch.rand(2, count, 4)
     for nested in (boxes, boxes[:, None], boxes[:, :, None]):
         batch = flat.flatten_nested(2, 4, torch.device("cpu"), boxes=nested)
-        assert batch.each == count
+        assert batch.per_image == count
         assert torch.equal(batch.prompts.boxes, boxes.flatten(0, 1))
     with pytest.raises(PromptError, match="input_boxes of shape"):
         flat.flatten_nested(2, 4, torch.device("cpu"), boxes=torch.rand(2, 3, 2, 4))

@@ -16,25 +16,25 @@ from samhq.types import NOT_A_POINT
 LABELS = (NOT_A_POINT, 0, 1, TOP_LEFT, BOTTOM_RIGHT)
 
 
-def numbers(value: Any, what: str) -> Tensor:
+def numbers(value: Any, name: str) -> Tensor:
     """The values as float64 on the CPU, in their own shape.
 
     >>> numbers([[1, 2]], "points").tolist()
     [[1.0, 2.0]]
 
     Raises:
-        RefusedPromptError: no numbers, or not all of them finite; `what` names them.
+        RefusedPromptError: no numbers, or not all of them finite; `name` is the argument's name.
     """
     if isinstance(value, Tensor):
-        found = value.detach().to("cpu", torch.float64)
+        values = value.detach().to("cpu", torch.float64)
     else:
         try:
-            found = torch.from_numpy(np.array(value, np.float64))
+            values = torch.from_numpy(np.array(value, np.float64))
         except (TypeError, ValueError) as error:
-            raise RefusedPromptError(f"Expected {what} as numbers, got {value!r:.60}. Give an array.") from error
-    if not bool(found.isfinite().all()):
-        raise RefusedPromptError(f"Expected {what} as finite numbers, got NaN or infinity. Leave these out.")
-    return found
+            raise RefusedPromptError(f"Expected {name} as numbers, got {value!r:.60}. Give an array.") from error
+    if not bool(values.isfinite().all()):
+        raise RefusedPromptError(f"Expected {name} as finite numbers, got NaN or infinity. Leave these out.")
+    return values
 
 
 def check_labels(labels: Tensor) -> None:
@@ -43,9 +43,9 @@ def check_labels(labels: Tensor) -> None:
     Raises:
         RefusedPromptError: another label.
     """
-    others = labels[~torch.isin(labels, labels.new_tensor(LABELS))]
-    if len(others):
+    unknown = labels[~torch.isin(labels, labels.new_tensor(LABELS))]
+    if len(unknown):
         raise RefusedPromptError(
             "Expected labels 1 on and 0 off the object, 2 and 3 for a box's corners, or -1 for no point, got "
-            f"{others[0].item():g}. Change the label."
+            f"{unknown[0].item():g}. Change the label."
         )

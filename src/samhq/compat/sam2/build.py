@@ -96,7 +96,7 @@ def config_of(config_file: str) -> ModelConfig:
     return model_config(CONFIGS.get(stem, stem))
 
 
-def overrides(given: Sequence[str], known: Mapping[str, type]) -> dict[str, Any]:
+def overrides(assignments: Sequence[str], known: Mapping[str, type]) -> dict[str, Any]:
     """The values that Hydra's overrides set, by name; `known` are the names that exist, with their types.
 
     >>> overrides(["++model.non_overlap_masks=true"], {"non_overlap_masks": bool})
@@ -106,7 +106,7 @@ def overrides(given: Sequence[str], known: Mapping[str, type]) -> dict[str, Any]
         ConfigError: an override of something else, or a value of another type.
     """
     values: dict[str, Any] = {}
-    for override in given:
+    for override in assignments:
         key, _, text = override.lstrip("+").partition("=")
         name, value = key.removeprefix("model."), _value(text)
         if not key.startswith("model.") or type(value) is not known.get(name):
@@ -125,25 +125,25 @@ def _value(text: str) -> bool | int | None:
     return int(text) if text.removeprefix("-").isdecimal() else None
 
 
-def made(wanted: ModelConfig, checkpoint: str | os.PathLike[str] | None, device: torch.device) -> Sam2:
+def made(config: ModelConfig, checkpoint: str | os.PathLike[str] | None, device: torch.device) -> Sam2:
     """The model with the checkpoint's weights, or untrained ones.
 
     Raises:
         CheckpointError: the checkpoint is another model's.
     """
     if checkpoint is None:
-        return with_published_parts(as_sam2(build(wanted).to(device)))
+        return with_published_parts(as_sam2(build(config).to(device)))
     model = with_published_parts(as_sam2(load_model(checkpoint, device=device)))
-    if _shape(model.config) != _shape(wanted):
+    if _shape(model.config) != _shape(config):
         raise CheckpointError(
-            f"Expected the weights of {wanted.name}, got those of {model.config.name} in {checkpoint}. "
+            f"Expected the weights of {config.name}, got those of {model.config.name} in {checkpoint}. "
             "Give the configuration that belongs to the file."
         )
-    return with_side(model, wanted.side)
+    return with_side(model, config.side)
 
 
 def with_side(model: Sam2, side: int) -> Sam2:
-    """The model itself, for squares with another side in pixels.
+    """The same model, for squares with another side in pixels.
 
     Raises:
         ConfigError: a side that does not fit the network.
@@ -154,7 +154,7 @@ def with_side(model: Sam2, side: int) -> Sam2:
 
 
 def without_stability(model: Sam2) -> None:
-    """Switches the rule off that replaces unstable single masks."""
+    """Switches off the rule that replaces unstable single masks."""
     model.stable_from = None
     if isinstance(model.sam_mask_decoder, MaskDecoder):
         model.sam_mask_decoder.dynamic_multimask_via_stability = False

@@ -40,7 +40,7 @@ def as_clicks(points: Any, labels: Any, box: Any, *, clear_old_points: bool) -> 
 
 def _corners(box: Tensor) -> Clicks:
     if box.numel() != 4:
-        raise PromptError(f"Expected one box (x0, y0, x1, y1), got shape {list(box.shape)}. Give one a call.")
+        raise PromptError(f"Expected one box (x0, y0, x1, y1), got shape {list(box.shape)}. Give one box in each call.")
     return Clicks(box.float().reshape(2, 2), torch.tensor([TOP_LEFT, BOTTOM_RIGHT]))
 
 
@@ -49,6 +49,9 @@ def _points(places: Tensor, labels: Tensor) -> Clicks:
         raise PromptError(f"Expected points [N, 2] as (x, y), got shape {list(places.shape)}. Give x and y of each.")
     places, labels = places.float().reshape(-1, 2), labels.long().reshape(-1)
     if len(places) != len(labels):
-        raise PromptError(f"Expected one label a point, got {len(places)} points and {len(labels)} labels.")
+        raise PromptError(
+            f"Expected one label for each point, got {len(places)} points and {len(labels)} labels. "
+            "Give one label for each point."
+        )
     check_labels(labels)
     return Clicks(places, labels)

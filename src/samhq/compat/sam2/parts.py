@@ -46,7 +46,9 @@ class PromptEncoder(prompt_encoder.PromptEncoder):
         corners = None if boxes is None else boxes.float().reshape(-1, 4)
         counts = {len(given) for given in (coords, labels, corners, masks) if given is not None} or {1}
         if len(counts) > 1:
-            raise RefusedPromptError(f"Expected equally many points, labels, boxes and masks, got {sorted(counts)}.")
+            raise RefusedPromptError(
+                f"Expected equally many points, labels, boxes and masks, got {sorted(counts)}. Repeat the rows."
+            )
         if labels is not None:
             check_labels(labels)
         count = counts.pop()
@@ -126,7 +128,7 @@ _FACES: dict[type[nn.Module], type[nn.Module]] = {
 
 
 def with_published_parts(model: Sam2) -> Sam2:
-    """The model itself, whose prompt encoder and mask decoder can now be called as the published ones."""
+    """The same model; its prompt encoder and mask decoder can now be called as the published ones."""
     parts: tuple[nn.Module, ...] = (model.sam_prompt_encoder, model.sam_mask_decoder)
     for part in parts:
         part.__class__ = _FACES.get(type(part), type(part))

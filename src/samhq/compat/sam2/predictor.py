@@ -285,10 +285,13 @@ class SAM2ImagePredictor:
         corners = _tensor(box, 2, "box as [4] or [B, 4]", (4,))
         masks = _tensor(mask, 4, f"mask_input as [1, {side}, {side}] or [B, 1, {side}, {side}]", (1, side, side))
         if (places is None) != (kinds is None):
-            raise RefusedPromptError("Expected points and labels together, got one of them. Give a label a point.")
+            raise RefusedPromptError(
+                "Expected points and labels together, got one of them. Give one label for each point."
+            )
         if places is not None and kinds is not None and places.shape[:2] != kinds.shape:
             raise RefusedPromptError(
-                f"Expected a label for each point, got {list(kinds.shape)} labels for {list(places.shape[:2])} points."
+                f"Expected a label for each point, got {list(kinds.shape)} labels for {list(places.shape[:2])} points. "
+                "Give one label for each point."
             )
         if kinds is not None:
             check_labels(kinds)
@@ -312,7 +315,10 @@ class SAM2ImagePredictor:
     ) -> tuple[LowRes, Tensor]:
         """Low-resolution results, and masks or logits at the picture's size."""
         if hq_token_only and not self.model.config.hq:
-            raise ConfigError(f"hq_token_only needs a model with HQ heads, {self.model.config.name} has none.")
+            raise ConfigError(
+                f"Expected a model with HQ heads for hq_token_only, got {self.model.config.name}, which has none. "
+                "Leave hq_token_only out."
+            )
         encoded = self._embedding
         assert encoded is not None
         prepared = self._pictures.prepare(self.model, (encoded.features,), lambda: encoded)
@@ -348,7 +354,7 @@ def _joined(
     return Prompts(owner, points.float(), torch.where(labels < -1, IGNORED, labels), masks=masks)
 
 
-def _tensor(value: Any, rank: int, what: str, last: tuple[int, ...] = ()) -> Tensor | None:
+def _tensor(value: Any, rank: int, expected: str, last: tuple[int, ...] = ()) -> Tensor | None:
     """Numbers as a float tensor with one row for each object and sizes that end with `last`.
 
     Raises:
@@ -356,11 +362,11 @@ def _tensor(value: Any, rank: int, what: str, last: tuple[int, ...] = ()) -> Ten
     """
     if value is None:
         return None
-    tensor = numbers(value, what)
+    tensor = numbers(value, expected)
     if tensor.ndim == rank - 1:
         tensor = tensor[None]
     if tensor.ndim != rank or (last and tuple(tensor.shape[-len(last) :]) != last):
-        raise RefusedPromptError(f"Expected {what}, got shape {list(np.shape(value))}. Give another shape.")
+        raise RefusedPromptError(f"Expected {expected}, got shape {list(np.shape(value))}. Give another shape.")
     return tensor
 
 
@@ -371,16 +377,16 @@ def _arrays(masks: Tensor, low: LowRes) -> Answer:
     return masks_array, iou, logits
 
 
-def _entries(given: Sequence[Any] | None, count: int) -> Sequence[Any]:
+def _entries(values: Sequence[Any] | None, count: int) -> Sequence[Any]:
     """A list with this many entries; None becomes a list of None.
 
     Raises:
         RefusedPromptError: another length.
     """
-    if given is None:
+    if values is None:
         return [None] * count
-    if len(given) != count:
+    if len(values) != count:
         raise RefusedPromptError(
-            f"Expected an entry for each of {count} pictures, got {len(given)}. Use None for none."
+            f"Expected an entry for each of {count} pictures, got {len(values)}. Use None for none."
         )
-    return given
+    return values

@@ -48,7 +48,10 @@ class SAM2Transforms:
         if not normalize:
             return coords.float() * self.resolution
         if orig_hw is None:
-            raise RefusedPromptError("Expected orig_hw, the picture's height and width, with normalize, got none.")
+            raise RefusedPromptError(
+                "Expected orig_hw, the picture's height and width, with normalize, got none. "
+                "Pass orig_hw=(height, width)."
+            )
         return Frame.fit(orig_hw, self.resolution, squash=True).points_to_model(coords)
 
     def transform_boxes(

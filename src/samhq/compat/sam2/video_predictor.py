@@ -381,9 +381,9 @@ def _mask(mask: Any) -> Tensor:
     return values if floating else values > 0
 
 
-def _order(start: int, most: int | None, count: int, reverse: bool) -> range:
+def _order(start: int, limit: int | None, count: int, reverse: bool) -> range:
     """Frame numbers of a pass; a backward pass from frame 0 has none."""
-    most = count if most is None else most
+    limit = count if limit is None else limit
     if reverse:
-        return range(start, max(start - most, 0) - 1, -1) if start > 0 else range(0)
-    return range(start, min(start + most, count - 1) + 1)
+        return range(start, max(start - limit, 0) - 1, -1) if start > 0 else range(0)
+    return range(start, min(start + limit, count - 1) + 1)

@@ -111,7 +111,7 @@ class MaskDecoder(mask_decoder.MaskDecoder):
             RefusedPromptError: numbers of rows that are neither equal nor one.
             ConfigError: `hq_token_only` without HQ heads, or HQ heads without `interm_embeddings`.
         """
-        choice_of = asked(isinstance(self, MaskDecoderHQ), multimask_output, hq_token_only)
+        choice_of = selection_for(isinstance(self, MaskDecoderHQ), multimask_output, hq_token_only)
         embedding = self.embedding(image_embeddings, interm_embeddings)
         if 0 in (len(sparse_prompt_embeddings), len(dense_prompt_embeddings)):
             none = select(image_embeddings.new_zeros(0, self.masks), *choice_of).iou
@@ -158,10 +158,10 @@ class MaskDecoderHQ(MaskDecoder, mask_decoder_hq.MaskDecoderHQ):
         return ImageEmbedding(features, self.image_features(features, early[0]).to(features.dtype))
 
 
-def asked(hq_model: bool, multimask_output: bool, hq_token_only: bool) -> tuple[Candidates, HQMode]:
+def selection_for(hq_model: bool, multimask_output: bool, hq_token_only: bool) -> tuple[Candidates, HQMode]:
     """The selection for the published arguments: plain SAM's three masks become the best one for HQ models.
 
-    >>> asked(True, True, False), asked(False, True, False), asked(True, False, True)
+    >>> selection_for(True, True, False), selection_for(False, True, False), selection_for(True, False, True)
     (('best', 'add'), ('all', 'off'), ('single', 'only'))
 
     Raises:

@@ -23,7 +23,7 @@ from samhq.types import ImageEmbedding
 
 @dataclass(frozen=True)
 class _Picture:
-    """All that is known of the picture, replaced as a whole, so that no thread sees half of another one."""
+    """The state of the current picture, replaced as a whole, so that no thread sees half of another one."""
 
     features: Tensor | None = None
     interm_features: list[Tensor] | None = None
@@ -33,7 +33,7 @@ class _Picture:
 
 
 class _SetPicture(NamedTuple):
-    """What a call needs of a picture that was set."""
+    """The parts of the state that a call uses, once a picture is set."""
 
     features: Tensor
     early: Tensor | None
@@ -109,7 +109,7 @@ class SamPredictor:
         try:
             features, early = self.model.encode_published(self.model.preprocess(transformed_image))
         except BaseException:
-            self.reset_image()  # nobody is to go on with the picture before
+            self.reset_image()  # The picture before must not be used after a failure.
             raise
         sizes = (int(height), int(width)), (int(shape[2]), int(shape[3]))
         self._picture = _Picture(features, early, *sizes, is_set=True)  # at once: other threads see all of it or none
@@ -176,12 +176,17 @@ class SamPredictor:
 
     @torch.no_grad()
     def _predicted(
-        self, picture: _SetPicture, asked: tuple[Any, Any, Any, Any], several: bool, return_logits: bool, hq_only: bool
+        self,
+        picture: _SetPicture,
+        prompts: tuple[Any, Any, Any, Any],
+        several: bool,
+        return_logits: bool,
+        hq_only: bool,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Masks, scores and low-resolution logits of one picture, whatever is set meanwhile."""
+        """Masks, scores and low-resolution logits of one picture, whichever picture is set meanwhile."""
         embedding = self._embedding(picture)
-        prompts = self.model.prompts(*asked, len(embedding))
-        low = self.model.answer(embedding, prompts, several, hq_only)
+        flat = self.model.prompts(*prompts, len(embedding))
+        low = self.model.answer(embedding, flat, several, hq_only)
         frame = self.model.frame(picture.input_size, picture.original_size)
         if return_logits:
             return frame.logits_to_image(low.logits), low.iou, low.logits
@@ -226,9 +231,9 @@ class SamPredictor:
         return self._pictures.prepare(self.model, sources, lambda: self.model.embedding(features, list(sources[1:])))
 
 
-def _one(value: Any, what: str) -> np.ndarray | None:
+def _one(value: Any, name: str) -> np.ndarray | None:
     """One prompt's numbers as a batch of one; None stays None."""
-    return None if value is None else _numbers(value, what)[None]
+    return None if value is None else _numbers(value, name)[None]
 
 
 def _single_box(box: Any) -> np.ndarray:
@@ -241,11 +246,11 @@ def _single_box(box: Any) -> np.ndarray:
     return corners
 
 
-def _numbers(value: Any, what: str) -> np.ndarray:
+def _numbers(value: Any, name: str) -> np.ndarray:
     try:
         return np.asarray(value, np.float64)
     except (TypeError, ValueError) as error:
         raise RefusedPromptError(
-            f"Expected {what} as an array of numbers, got {type(value).__name__}: {error} "
+            f"Expected {name} as an array of numbers, got {type(value).__name__}: {error} "
             "Convert it with numpy.array, a tensor with .cpu().numpy()."
         ) from error

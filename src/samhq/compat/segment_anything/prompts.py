@@ -125,11 +125,12 @@ def _masks(masks: Any, side: int, device: torch.device) -> Tensor | None:
 def _count(points: Tensor | None, boxes: Tensor | None, masks: Tensor | None) -> int:
     """The number of prompts; a single mask may serve several."""
     rows = [len(value) for value in (points, boxes) if value is not None]
-    count = rows[0] if rows else len(masks) if masks is not None else 1
     mask_rows = [] if masks is None or len(masks) == 1 else [len(masks)]
-    if any(row != count for row in (*rows, *mask_rows)):
+    counts = [*rows, *mask_rows]
+    count = counts[0] if counts else 1
+    if any(other != count for other in counts):
         raise RefusedPromptError(
-            f"Expected as many rows of points, boxes and masks, got {' and '.join(map(str, (*rows, *mask_rows)))}. "
+            f"Expected as many rows of points, boxes and masks, got {' and '.join(map(str, counts))}. "
             "Row p of each belongs to prompt p."
         )
     return count
@@ -144,11 +145,11 @@ def _floats(value: Any, device: torch.device) -> Tensor:
         ) from error
 
 
-def _check_finite(value: Tensor, what: str) -> None:
+def _check_finite(value: Tensor, name: str) -> None:
     finite = torch.isfinite(value)
     if not bool(finite.all()):
         raise RefusedPromptError(
-            f"Expected finite numbers in {what}, got NaN or infinity in {_rows(finite)}. Remove those prompts."
+            f"Expected finite numbers in {name}, got NaN or infinity in {_rows(finite)}. Remove those prompts."
         )
 
 

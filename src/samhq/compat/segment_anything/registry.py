@@ -55,11 +55,11 @@ def _shape(config: ModelConfig) -> ModelConfig:
     return replace(config, name="", family="", side=1024)
 
 
-def _advice(found: ModelConfig) -> str:
+def _advice(config: ModelConfig) -> str:
     """The registry that makes such a model."""
     for name, keys in _MODELS.items():
         for key, model in keys.items():
-            if key != "default" and _shape(model_config(model)) == _shape(found):
+            if key != "default" and _shape(model_config(model)) == _shape(config):
                 return f'Use {name}["{key}"] for it, or give the right file.'
     return "Load it with samhq.load, or give the right file."
 

@@ -134,7 +134,7 @@ class Sam(sam.Sam):
         Raises:
             ConfigError: `hq_token_only` of a plain SAM.
         """
-        candidates, hq = parts.asked(self.config.hq, multimask_output, hq_token_only)
+        candidates, hq = parts.selection_for(self.config.hq, multimask_output, hq_token_only)
         return self.decode(embedding, prompts, candidates=candidates, hq=hq)
 
     def prompts(self, points: Any, labels: Any, boxes: Any, masks: Any, images: int = 1) -> Prompts:

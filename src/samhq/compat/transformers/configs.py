@@ -350,7 +350,9 @@ def part_of(value: Any, kind: type[Made]) -> Made:
     if hasattr(value, "to_dict"):
         value = value.to_dict()
     if not isinstance(value, Mapping):
-        raise ConfigError(f"Expected {kind.section} as a {kind.__name__} or a dict, got {value!r}.")
+        raise ConfigError(
+            f"Expected {kind.section} as a {kind.__name__} or a dict, got {value!r:.80}. Leave it out for the defaults."
+        )
     return kind.from_dict(value)
 
 
@@ -374,14 +376,16 @@ def square_side(value: Any) -> int:
     return side
 
 
-def check_same(name: str, value: object, other: str, wanted: object) -> None:
+def check_same(name: str, value: object, other: str, expected: object) -> None:
     """Refuses two values that contradict each other.
 
     Raises:
         ConfigError: they differ.
     """
-    if value != wanted:
-        raise ConfigError(f"Expected {name} to be {wanted!r} as {other} has it, got {value!r}. Change one of the two.")
+    if value != expected:
+        raise ConfigError(
+            f"Expected {name} to be {expected!r} as {other} has it, got {value!r}. Change one of the two."
+        )
 
 
 def model_config_of(values: Mapping[str, object]) -> ModelConfig:

@@ -39,7 +39,7 @@ WITHOUT_EFFECT = ("batch_size", "num_workers", "framework", "image_processor", "
 
 
 class ImageSegmentationPipeline:
-    """Masks with labels, with a model and options that were chosen before."""
+    """Segments pictures into masks with labels, with the model and default options given to it."""
 
     task = "image-segmentation"
 
@@ -60,13 +60,13 @@ class ImageSegmentationPipeline:
         With `candidate_labels`, as `samhq.Segmenter.segment` takes them for text, `score` is the detector's;
         `detector`, `threshold`, `nms` and `max_detections` are as there. Without, all objects of the picture are
         segmented: labels are "mask 1", "mask 2" and so on, `score` is the predicted IoU, and `threshold` the lowest
-        that counts. `subtask` may be "instance", the only one that SAM has. A picture is a path, an http(s) address,
-        for which `timeout` in seconds is meant, or whatever `samhq.image.read.read_image` takes.
+        that counts. `subtask` may be "instance", the only one that SAM has. A picture is a path, an http(s) address
+        (`timeout` in seconds applies), or whatever `samhq.image.read.read_image` takes.
 
         Raises:
             ImageError: a picture that cannot be read or fetched.
             PromptError: class names that cannot be used.
-            ConfigError: an option that is unknown or means nothing here.
+            ConfigError: an option that is unknown or has no meaning here.
             CheckpointError, MissingExtraError: the detector cannot be loaded.
         """
         chosen = {**DEFAULTS, **self.options, **_known(options)}
@@ -107,9 +107,9 @@ def _output(label: str, score: float, mask: np.ndarray) -> dict[str, Any]:
 def _check_nothing_named(chosen: Mapping[str, Any]) -> None:
     """Refuses options that only a search for classes uses."""
     if chosen["detector"] is not None or isinstance(chosen["threshold"], Mapping):
-        what = "a detector" if chosen["detector"] is not None else "thresholds by class"
+        option = "a detector" if chosen["detector"] is not None else "thresholds by class"
         raise ConfigError(
-            f"Expected candidate_labels with {what}, got none. Write candidate_labels=['cup', 'red car']."
+            f"Expected candidate_labels with {option}, got none. Write candidate_labels=['cup', 'red car']."
         )
 
 

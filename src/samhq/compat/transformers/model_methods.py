@@ -1,4 +1,4 @@
-"""What transformers' models can do beside their forward pass: count, save in shards, save memory while training.
+"""Methods of transformers' models beside the forward pass: counting parameters, saving shards, gradient checkpointing.
 
 Knows nothing about prompts or masks.
 
@@ -23,13 +23,13 @@ from samhq.model.encoders.vit import ImageEncoderViT
 
 Model = TypeVar("Model", bound="ModelMethods")
 
-#: Arguments of `save_pretrained` that change nothing here, and those that would send the model somewhere.
+#: Arguments of `save_pretrained` that have no effect here, and those that would upload the model.
 _WITHOUT_EFFECT = ("save_peft_format", "save_original_format", "distributed_checkpoint", "token", "save_function")
 _ELSEWHERE = ("push_to_hub", "variant")
 
 
 class ModelMethods(Renamed):
-    """Methods that all the models share."""
+    """The common methods of all models."""
 
     config: Any
     vision_encoder: Any
@@ -43,27 +43,27 @@ class ModelMethods(Renamed):
         return model if dtype is None else model.to(dtype)
 
     def num_parameters(self, only_trainable: bool = False, exclude_embeddings: bool = False) -> int:
-        """How many numbers the parameters hold."""
+        """The number of values in all parameters; `only_trainable` counts those with gradients."""
         embeddings = {id(p) for m in self.modules() if isinstance(m, nn.Embedding) for p in m.parameters()}
         counted = [p for p in self.parameters() if not (exclude_embeddings and id(p) in embeddings)]
         return sum(p.numel() for p in counted if p.requires_grad or not only_trainable)
 
     def get_input_embeddings(self) -> nn.Module:
-        """The layer that makes vectors of patches."""
+        """The layer that embeds patches."""
         patches: nn.Module = self._encoder.patch_embed
         return patches
 
     def get_output_embeddings(self) -> nn.Module | None:
-        """None: no layer makes words of vectors."""
+        """None: the model has no output embeddings."""
         return None
 
     def enable_input_require_grads(self) -> None:
-        """Let what the embedding of patches makes need gradients, although the encoder is frozen."""
+        """Makes the patch embeddings require gradients, also if the encoder is frozen."""
         self.disable_input_require_grads()
         self._input_hook = self.get_input_embeddings().register_forward_hook(_need_gradients)
 
     def disable_input_require_grads(self) -> None:
-        """Undo `enable_input_require_grads`."""
+        """Undoes `enable_input_require_grads`."""
         if self._input_hook is not None:
             self._input_hook.remove()
         self._input_hook = None
@@ -75,29 +75,29 @@ class ModelMethods(Renamed):
 
     @property
     def is_gradient_checkpointing(self) -> bool:
-        """Whether the encoder's blocks are computed a second time for gradients, in place of being kept."""
+        """Whether the backward pass computes the encoder's blocks again."""
         return self._encoder.recompute
 
     def gradient_checkpointing_enable(self, gradient_checkpointing_kwargs: Mapping[str, Any] | None = None) -> None:
-        """Compute the encoder's blocks a second time for gradients: less memory, more time."""
-        del gradient_checkpointing_kwargs  # torch's way without re-entering is the only one here
+        """Computes the encoder's blocks again in the backward pass: less memory, more time."""
+        del gradient_checkpointing_kwargs  # Only torch's non-reentrant variant is supported.
         self._encoder.recompute = True
 
     def gradient_checkpointing_disable(self) -> None:
-        """Keep what the encoder's blocks make for gradients."""
+        """Keeps the activations of the encoder's blocks for the backward pass."""
         self._encoder.recompute = False
 
-    def _hidden(self, asked: bool | None) -> bool:
-        """Whether hidden states are wanted, as the call or else the configuration says."""
-        return bool(getattr(self.config, "output_hidden_states", False) if asked is None else asked)
+    def _hidden(self, argument: bool | None) -> bool:
+        """Whether to return hidden states: the call's argument, or if it is None the configuration's."""
+        return bool(getattr(self.config, "output_hidden_states", False) if argument is None else argument)
 
-    def _attentions(self, asked: bool | None) -> bool:
-        """Whether attention weights are wanted, as the call or else the configuration says."""
-        return bool(getattr(self.config, "output_attentions", False) if asked is None else asked)
+    def _attentions(self, argument: bool | None) -> bool:
+        """Whether to return attention weights: the call's argument, or if it is None the configuration's."""
+        return bool(getattr(self.config, "output_attentions", False) if argument is None else argument)
 
-    def _as_dict(self, asked: bool | None) -> bool:
-        """Whether the output has names, as the call or else the configuration says."""
-        return bool(getattr(self.config, "return_dict", True) if asked is None else asked)
+    def _as_dict(self, argument: bool | None) -> bool:
+        """Whether the output has names: the call's argument, or if it is None the configuration's."""
+        return bool(getattr(self.config, "return_dict", True) if argument is None else argument)
 
     def _write_weights(
         self,
@@ -106,7 +106,7 @@ class ModelMethods(Renamed):
         safe_serialization: bool,
         max_shard_size: int | str | None,
     ) -> None:
-        """Write weights as transformers names its files; they appear when all are whole.
+        """Writes weights under transformers' file names; the files appear when all are complete.
 
         Raises:
             CheckpointError: a state dict of another model.
@@ -114,9 +114,11 @@ class ModelMethods(Renamed):
         from huggingface_hub import save_torch_state_dict
 
         state = self.state_dict() if state_dict is None else dict(state_dict)
-        difference = fit(state, self.state_dict())
-        if not difference:
-            raise CheckpointError(f"Expected the state dict of this {type(self).__name__}, got {difference}.")
+        match = fit(state, self.state_dict())
+        if not match:
+            raise CheckpointError(
+                f"Expected the state dict of this {type(self).__name__}, got {match}. Pass model.state_dict()."
+            )
         with tempfile.TemporaryDirectory(dir=folder, prefix=".weights-") as scratch:
             save_torch_state_dict(
                 {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()},
@@ -135,10 +137,10 @@ def _need_gradients(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
 
 
 def check_saving(options: Mapping[str, Any]) -> None:
-    """Nothing, unless `save_pretrained` got an argument that means nothing here.
+    """Refuses arguments of `save_pretrained` that do not exist or would upload the model.
 
     Raises:
-        ConfigError: it did.
+        ConfigError: there is one.
     """
     known = ("safe_serialization", "max_shard_size", "state_dict", "is_main_process", *_WITHOUT_EFFECT)
     for name, value in options.items():
@@ -149,7 +151,7 @@ def check_saving(options: Mapping[str, Any]) -> None:
 
 
 def remove_weights(folder: Path, kept: str = "") -> None:
-    """Remove weights of an earlier save, which could be taken for this one's."""
+    """Deletes weights of an earlier save, which could be mistaken for this one's, except the file named `kept`."""
     patterns = ("model.safetensors", "model-*.safetensors", "pytorch_model.bin", "pytorch_model-*.bin")
     indices = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
     for path in [path for pattern in (*patterns, *indices) for path in folder.glob(pattern)]:

@@ -47,7 +47,7 @@ _ARGUMENTS = (
 
 
 class Pretrained(ModelMethods):
-    """The common part of both models: files, parts, and the way from embeddings to masks. Its network is `self.sam`."""
+    """The common part of both models: files, modules, and decoding. Its network is `self.sam`."""
 
     config_class: ClassVar[type[SamConfig]]
     main_input_name = "pixel_values"
@@ -73,8 +73,8 @@ class Pretrained(ModelMethods):
         transformers, and has no effect: attention is always torch's fused one.
 
         Raises:
-            ConfigError: an option or a name that means nothing, or a model that transformers does not have.
-            CheckpointError: the source cannot be had or read, is of the other family, or lacks tensors.
+            ConfigError: an unknown option or name, or a model that transformers does not have.
+            CheckpointError: the source cannot be downloaded or read, is of the other family, or lacks tensors.
         """
         chosen = Loading.of(options, source)
         sam = load_model(source, hq=cls.config_class.hq, device=chosen.device, dtype=chosen.dtype)
@@ -92,14 +92,14 @@ class Pretrained(ModelMethods):
         max_shard_size: int | str | None = None,
         **options: Any,
     ) -> None:
-        """Write `config.json`, `preprocessor_config.json` and `model.safetensors`, for transformers too.
+        """Writes `config.json`, `preprocessor_config.json` and `model.safetensors`, for transformers too.
 
         `state_dict`, in transformers' names, is saved in place of the model's own; without `safe_serialization` the
         weights are `pytorch_model.bin`; files larger than `max_shard_size` ("5GB", or bytes) are split. Where
         `is_main_process` is False nothing is written.
 
         Raises:
-            CheckpointError: the place cannot be written, or a state dict of another model.
+            CheckpointError: the folder cannot be written, or a state dict of another model.
             ConfigError: an argument that does not exist, or one that would upload the model.
         """
         check_saving(options)
@@ -119,7 +119,7 @@ class Pretrained(ModelMethods):
 
     @property
     def shared_image_embedding(self) -> nn.Module:
-        """The position features of places in 0..1."""
+        """The module that embeds positions in 0..1."""
         return self.sam.prompt_encoder.pe_layer
 
     @property
@@ -169,11 +169,11 @@ class Pretrained(ModelMethods):
     ) -> tuple[ImageEmbedding, tuple[Tensor, ...] | None]:
         """The embedding of pictures, or of given features, and hidden states on request."""
         if (pixels is None) == (features is None):
-            came = "neither" if pixels is None else "both"
-            raise PromptError(f"Expected pixel_values or image_embeddings, got {came}. Pass exactly one of them.")
+            got = "neither" if pixels is None else "both"
+            raise PromptError(f"Expected pixel_values or image_embeddings, got {got}. Pass exactly one of them.")
         if pixels is not None:
-            seen, blocks, states = look(self.vision_encoder, pixels, self._hidden(hidden))
-            return self.sam.embed(seen, blocks[0]), states
+            features_of_pixels, blocks, states = look(self.vision_encoder, pixels, self._hidden(hidden))
+            return self.sam.embed(features_of_pixels, blocks[0]), states
         assert features is not None
         row, grid = self.sam.config, self.sam.config.grid
         _check("image_embeddings", features, (row.decoder.dim, grid, grid))
@@ -181,7 +181,10 @@ class Pretrained(ModelMethods):
             return self._pictures.prepare(self.sam, (features,), lambda: ImageEmbedding(self._own(features))), None
         _check("intermediate_embeddings[0]", early, row.encoder.level_hwc(row.side))
         if len(early) != len(features):
-            raise PromptError(f"Expected embeddings of the same images, got {len(features)} and {len(early)}.")
+            raise PromptError(
+                f"Expected embeddings of the same images, got {len(features)} and {len(early)}. "
+                "Pass both values that get_image_embeddings returned together."
+            )
 
         def embed() -> ImageEmbedding:
             return self.sam.embed(self._own(features), self._own(early))
@@ -239,7 +242,7 @@ class SamModel(Pretrained):
 
     @torch.no_grad()
     def get_image_embeddings(self, pixel_values: Float[Tensor, "I 3 S S"]) -> Float[Tensor, "I C g g"]:
-        """What `forward` takes as `image_embeddings`, without gradients.
+        """The `image_embeddings` for `forward`, without gradients.
 
         Raises:
             ConfigError: pixels of another shape.
@@ -292,7 +295,7 @@ class SamHQModel(Pretrained):
 
     @torch.no_grad()
     def get_image_embeddings(self, pixel_values: Float[Tensor, "I 3 S S"]) -> tuple[Tensor, list[Tensor]]:
-        """What `forward` takes as `image_embeddings` and `intermediate_embeddings`, without gradients.
+        """The `image_embeddings` and `intermediate_embeddings` for `forward`, without gradients.
 
         Raises:
             ConfigError: pixels of another shape.
@@ -321,7 +324,7 @@ class SamHQModel(Pretrained):
 
         Three masks come best first by predicted IoU, which always describes SAM's mask. With `hq_token_only` the HQ
         mask comes alone: one mask and one score a prompt, also with `multimask_output`. `image_embeddings` need the
-        `intermediate_embeddings` that `get_image_embeddings` returns with them, of which the first is used.
+        `intermediate_embeddings` that `get_image_embeddings` returns with them; only the first is used.
 
         Raises:
             PromptError: as for `SamModel`, or `image_embeddings` without `intermediate_embeddings`.
@@ -349,7 +352,7 @@ class SamHQModel(Pretrained):
 
 
 def as_ours(config: Any, kind: type[SamConfig]) -> Any:
-    """transformers' own configuration of this kind in ours; all else as it is."""
+    """transformers' own configuration of this kind as ours; any other value unchanged."""
     is_theirs = not isinstance(config, SamConfig) and hasattr(config, "to_dict")
     if is_theirs and str(getattr(config, "model_type", "")).replace("-", "_") == kind.model_type:
         return kind.from_dict(config.to_dict())

@@ -36,13 +36,13 @@ class ModuleNames:
         """
         holders = {_split(inner)[0]: _split(outer)[0] for inner, outer in tensors.items()}
         modules = {"": ""}
-        taken = {""}
+        outer_names = {""}
         # Modules that hold tensors are certain. Those above them are paired level by level, the shortest name first.
         above = [pair for inner, outer in holders.items() for pair in _parents(inner, outer)]
         for inner, outer in (*holders.items(), *sorted(above, key=lambda pair: pair[0].count("."))):
-            if inner not in modules and outer not in taken:
+            if inner not in modules and outer not in outer_names:
                 modules[inner] = outer
-                taken.add(outer)
+                outer_names.add(outer)
         return cls(dict(tensors), modules, _aliases(modules))
 
     def outward(self, name: str) -> str:
@@ -77,7 +77,7 @@ def _parents(inner: str, outer: str) -> list[tuple[str, str]]:
 
 
 def _aliases(modules: Mapping[str, str]) -> dict[str, dict[str, tuple[str, str]]]:
-    found: dict[str, dict[str, tuple[str, str]]] = {}
+    aliases: dict[str, dict[str, tuple[str, str]]] = {}
     inner_of = {outer: inner for inner, outer in modules.items()}
     for inner, outer in modules.items():
         (place, attribute), (outer_holder, name) = _split(inner), _split(outer)
@@ -85,12 +85,12 @@ def _aliases(modules: Mapping[str, str]) -> dict[str, dict[str, tuple[str, str]]
         if not outer or holder is None or (place, attribute) == (holder, name):
             continue
         if place == holder or not holder or place.startswith(f"{holder}."):
-            found.setdefault(holder, {})[name] = place.removeprefix(holder).removeprefix("."), attribute
-    return found
+            aliases.setdefault(holder, {})[name] = place.removeprefix(holder).removeprefix("."), attribute
+    return aliases
 
 
 def _translated(name: str, modules: Mapping[str, str]) -> str:
-    """The name with the longest known module at its beginning replaced by that module's other name."""
+    """The name, with the longest known module name at its beginning translated."""
     place, rest = name, ""
     while place not in modules:
         place, last = _split(place)
@@ -99,14 +99,14 @@ def _translated(name: str, modules: Mapping[str, str]) -> str:
 
 
 class Aliased(nn.Module):
-    """A module some of whose descendants are also attributes under other names, for reading and for replacing."""
+    """A module with aliases: attributes under which descendants can be read and replaced."""
 
     def take_aliases(self, places: Mapping[str, tuple[str, str]]) -> None:
-        """Makes attributes: by name, the descendant that holds the value ("" for this module) and its attribute."""
+        """Sets the aliases: by name, the descendant that holds the value ("" for this module) and its attribute."""
         self.__dict__["_places"] = dict(places)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Sets an attribute; one with another name here is set where it is."""
+        """Sets an attribute; an alias sets the descendant's attribute."""
         place = self.__dict__.get("_places", {}).get(name)
         if place is None:
             super().__setattr__(name, value)
@@ -114,7 +114,7 @@ class Aliased(nn.Module):
             nn.Module.__setattr__(descendant(self, place[0]), place[1], value)
 
     def __getattr__(self, name: str) -> Any:
-        """A parameter, buffer or module; also by its other name."""
+        """A parameter, buffer or module, by its name or an alias."""
         place = self.__dict__.get("_places", {}).get(name)
         if place is None:
             return super().__getattr__(name)
@@ -126,7 +126,7 @@ def _under(place: str, attribute: str) -> str:
 
 
 def descendant(module: nn.Module, path: str) -> nn.Module:
-    """The module at a path of inner names, without a look at aliases; the module itself for "".
+    """The module at a path of inner names, ignoring aliases; the module itself for "".
 
     Raises:
         AttributeError: there is none.
@@ -140,7 +140,7 @@ def descendant(module: nn.Module, path: str) -> nn.Module:
 
 
 def with_aliases(module: nn.Module, places: Mapping[str, tuple[str, str]]) -> nn.Module:
-    """The same module, whose class becomes one with these aliases."""
+    """The same module; its class is replaced by a subclass with these aliases."""
     if not isinstance(module, Aliased):
         module.__class__ = _aliased(type(module))  # type: ignore[arg-type]
         module.take_aliases(places)  # type: ignore[operator]
@@ -158,6 +158,6 @@ def _aliased(kind: type[nn.Module]) -> type[nn.Module]:
 
 
 def _empty(kind: type[nn.Module]) -> nn.Module:
-    made: Any = _aliased(kind)  # type: ignore[arg-type]
-    module: nn.Module = made.__new__(made)
+    aliased: Any = _aliased(kind)  # type: ignore[arg-type]
+    module: nn.Module = aliased.__new__(aliased)
     return module

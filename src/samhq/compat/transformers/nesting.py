@@ -97,24 +97,25 @@ def _points(value: Any, images: int) -> list[list[np.ndarray]]:
     elif depth == 4:
         objects = _objects(lists, "input_points", _POINTS)
     else:
-        raise PromptError(f"Expected input_points as {_POINTS}, got {depth} levels of nesting.")
+        raise PromptError(f"Expected input_points as {_POINTS}, got {depth} levels of nesting. Add or remove a level.")
     _check_count("input_points", lists, images)
-    return _each(objects, lambda points: _numbers(points, "input_points", (-1, 2), _POINTS))
+    return _map_objects(objects, lambda points: _numbers(points, "input_points", (-1, 2), _POINTS))
 
 
 def _labels(value: Any, points: list[list[np.ndarray]]) -> list[list[np.ndarray]]:
     lists = _lists(value, "input_labels", _LABELS)
     depth = _depth(lists)
     if depth not in (2, 3):
-        raise PromptError(f"Expected input_labels as {_LABELS}, got {depth} levels of nesting.")
+        raise PromptError(f"Expected input_labels as {_LABELS}, got {depth} levels of nesting. Add or remove a level.")
     single = depth == 2 and any(points)
     objects = [[group] for group in lists] if single else _objects(lists, "input_labels", _LABELS)
-    labels = _each(objects, lambda row: _numbers(row, "input_labels", (-1,), _LABELS))
+    labels = _map_objects(objects, lambda row: _numbers(row, "input_labels", (-1,), _LABELS))
     if _counts(labels) != _counts(points):
         raise PromptError(
-            f"Expected {_LABELS}: {_counts(points)} points by image and object, got {_counts(labels)} input_labels."
+            f"Expected {_LABELS}: {_counts(points)} points by image and object, got {_counts(labels)} input_labels. "
+            "Give one label for each point."
         )
-    return _each(labels, _whole)
+    return _map_objects(labels, _whole)
 
 
 def _boxes(value: Any, images: int) -> list[list[np.ndarray]]:
@@ -122,19 +123,19 @@ def _boxes(value: Any, images: int) -> list[list[np.ndarray]]:
     _check_count("input_boxes", lists, images)
     if lists and all(isinstance(image, list) and len(image) == 1 and _depth(image) == 3 for image in lists):
         lists = [image[0] for image in lists]  # [image][group of all objects][object], as mask generation has them.
-    return _each(_objects(lists, "input_boxes", _BOXES), _box)
+    return _map_objects(_objects(lists, "input_boxes", _BOXES), _box)
 
 
-def _objects(lists: list[Any], name: str, wanted: str) -> list[list[Any]]:
-    """Every image's objects."""
+def _objects(lists: list[Any], name: str, expected: str) -> list[list[Any]]:
+    """The objects of each image; an error names the image."""
     images = []
     for number, image in enumerate(lists):
         with naming("image", number, len(lists)):
-            images.append(_level(image, name, wanted))
+            images.append(_level(image, name, expected))
     return images
 
 
-def _each(objects: list[list[Any]], read: Callable[[Any], np.ndarray]) -> list[list[np.ndarray]]:
+def _map_objects(objects: list[list[Any]], read: Callable[[Any], np.ndarray]) -> list[list[np.ndarray]]:
     """The results of `read` for every object of every image; an error names both."""
     rows: list[list[np.ndarray]] = []
     for number, image in enumerate(objects):
@@ -151,45 +152,57 @@ def _box(value: Any) -> np.ndarray:
     return np.full(4, np.nan) if value is None else _numbers(value, "input_boxes", (4,), _BOXES)
 
 
-def _level(value: Any, name: str, wanted: str) -> list[Any]:
+def _level(value: Any, name: str, expected: str) -> list[Any]:
     """The list at this level; None counts as an empty list."""
     if value is not None and not isinstance(value, list):
-        raise PromptError(f"Expected {name} as {wanted}, got the number {value!r} where a list belongs.")
+        raise PromptError(
+            f"Expected {name} as {expected}, got the number {value!r} where a list belongs. Add a level of nesting."
+        )
     return value or []
 
 
-def _lists(value: Any, name: str, wanted: str) -> Any:
+def _lists(value: Any, name: str, expected: str) -> Any:
     """Arrays, tensors and tuples at any level as lists; numbers and None are unchanged."""
     if hasattr(value, "tolist"):
         value = (value.detach() if hasattr(value, "detach") else value).tolist()
     if isinstance(value, (list, tuple)):
-        return [_lists(item, name, wanted) for item in value]
+        return [_lists(item, name, expected) for item in value]
     if value is None or isinstance(value, (int, float)):
         return value
-    raise PromptError(f"Expected {name} as {wanted}, got a {type(value).__name__} ({value!r:.40}) among them.")
+    raise PromptError(
+        f"Expected {name} as {expected}, got a {type(value).__name__} ({value!r:.40}) among them. "
+        "Convert it to numbers."
+    )
 
 
 def _depth(value: Any) -> int:
     return 1 + max((_depth(item) for item in value), default=0) if isinstance(value, list) else 0
 
 
-def _numbers(value: Any, name: str, shape: tuple[int, ...], wanted: str) -> np.ndarray:
+def _numbers(value: Any, name: str, shape: tuple[int, ...], expected: str) -> np.ndarray:
     """Finite numbers with a given shape, in which -1 is any length; None has length 0."""
     if value is None or (value == [] and shape[0] == -1):
         return np.zeros([max(size, 0) for size in shape])
     try:
         array = np.array(value, np.float64)
     except (ValueError, TypeError) as error:
-        raise PromptError(f"Expected {name} as {wanted}, got {value!r:.60}, which is uneven or has gaps.") from error
+        raise PromptError(
+            f"Expected {name} as {expected}, got {value!r:.60}, which is uneven or has gaps. Give equally long rows."
+        ) from error
     fits = array.ndim == len(shape) and all(want in (-1, size) for want, size in zip(shape, array.shape, strict=True))
     if not fits or not np.isfinite(array).all():
-        raise PromptError(f"Expected {name} as {wanted}, in finite numbers, got {value!r:.60}.")
+        raise PromptError(
+            f"Expected {name} as {expected}, in finite numbers, got {value!r:.60}. "
+            "Leave out prompts that you do not have."
+        )
     return array
 
 
 def _whole(labels: np.ndarray) -> np.ndarray:
     if (labels != labels.round()).any():
-        raise PromptError(f"Expected input_labels of 1 (on the object) and 0 (off it), got {labels.tolist()}.")
+        raise PromptError(
+            f"Expected input_labels of 1 (on the object) and 0 (off it), got {labels.tolist()}. Change the label."
+        )
     return labels.astype(np.int64)
 
 

@@ -67,7 +67,7 @@ class VisionEncoder(vit.ImageEncoderViT):
         return output if return_dict in (None, True) else output.to_tuple()
 
     def _shown(self, early: list[Tensor]) -> list[Tensor] | None:
-        """What the output has of the global blocks."""
+        """The global blocks' outputs to return, or None."""
         return None
 
 
@@ -139,19 +139,19 @@ class MaskDecoder(mask_decoder.MaskDecoder):
         """The chosen masks of all prompts [I,P,K,...], with their predicted IoU."""
         images = len(embedding)
         tokens = embedding.features.new_zeros(images, 1, 0, embedding.features.shape[1]) if sparse is None else sparse
-        each = tokens.shape[1]
-        if len(tokens) != images or len(dense) not in (1, images, images * each):
+        per_image = tokens.shape[1]
+        if len(tokens) != images or len(dense) not in (1, images, images * per_image):
             raise PromptError(
-                f"Expected prompt embeddings of {images} images with {each} prompts each, got {len(tokens)} rows of "
-                f"sparse_prompt_embeddings and {len(dense)} of dense_prompt_embeddings. Repeat them for each image."
+                f"Expected prompt embeddings of {images} images with {per_image} prompts each, got {len(tokens)} rows "
+                f"of sparse_prompt_embeddings and {len(dense)} of dense_prompt_embeddings. Repeat them for each image."
             )
-        index = torch.arange(images, device=tokens.device).repeat_interleave(each)
-        maps = dense if len(dense) == images * each else dense.expand(images, -1, -1, -1)[index]
+        index = torch.arange(images, device=tokens.device).repeat_interleave(per_image)
+        maps = dense if len(dense) == images * per_image else dense.expand(images, -1, -1, -1)[index]
         image = embedding.features[index] + maps
         attended = self.attend(image, places[:1], Sparse(tokens.flatten(0, 1)), index)
         choice = select(attended.iou, candidates, hq)
         masks = self.paint(attended, embedding, choice)
-        return masks.reshape(images, each, *masks.shape[1:]), choice.iou.reshape(images, each, -1)
+        return masks.reshape(images, per_image, *masks.shape[1:]), choice.iou.reshape(images, per_image, -1)
 
 
 class MaskDecoderHQ(MaskDecoder, mask_decoder_hq.MaskDecoderHQ):
@@ -174,7 +174,7 @@ class MaskDecoderHQ(MaskDecoder, mask_decoder_hq.MaskDecoderHQ):
         """
         if intermediate_embeddings is None or not len(intermediate_embeddings):
             raise PromptError(
-                "Expected intermediate_embeddings, of which the HQ mask is made, got none. Pass the vision encoder's."
+                "Expected intermediate_embeddings, which the HQ mask needs, got none. Pass the vision encoder's."
             )
         several = yes_or_no("multimask_output", multimask_output)
         hq: HQMode = "only" if yes_or_no("hq_token_only", hq_token_only) else "add"
@@ -185,7 +185,7 @@ class MaskDecoderHQ(MaskDecoder, mask_decoder_hq.MaskDecoderHQ):
 
 
 def with_callable_parts(sam: Sam) -> Sam:
-    """The same model, whose parts can be called with transformers' arguments."""
+    """The same model; its parts can now be called with transformers' arguments."""
     hq = isinstance(sam.mask_decoder, mask_decoder_hq.MaskDecoderHQ)
     sam.image_encoder.__class__ = VisionEncoderHQ if hq else VisionEncoder
     sam.prompt_encoder.__class__ = PromptEncoder

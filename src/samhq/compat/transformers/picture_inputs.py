@@ -53,7 +53,7 @@ def fetched_if_address(image: Any, timeout: float | None) -> Any:
     if not isinstance(image, str) or not image.startswith(("http://", "https://")):
         return image
     try:
-        with urllib.request.urlopen(image, timeout=timeout) as answer:
-            return answer.read()
+        with urllib.request.urlopen(image, timeout=timeout) as response:
+            return response.read()
     except (OSError, ValueError) as error:
         raise ImageError(f"Expected a picture at {image}, got {error}. Check the address and the network.") from error

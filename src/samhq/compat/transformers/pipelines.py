@@ -1,8 +1,8 @@
 """transformers' `pipeline`: for "mask-generation" masks of everything and their scores, here; for "image-segmentation"
 masks with labels, in `image_segmentation.py`.
 
-A thin face of `inference/automatic.py`. Unlike transformers' it takes lists of pictures of any sizes and crops with
-fewer points, and prefers the smaller crop's mask where crops overlap, as segment-anything does.
+A thin interface to `inference/automatic.py`. Unlike transformers' it takes lists of pictures of any sizes and crops
+with fewer points, and prefers the smaller crop's mask where crops overlap, as segment-anything does.
 
 Source: pipelines/mask_generation.py of transformers 5.23 (arguments and outputs).
 """
@@ -55,7 +55,7 @@ TASK, SEGMENTATION_TASK = "mask-generation", "image-segmentation"
 
 
 class MaskGenerationPipeline:
-    """Masks of everything in pictures, with a model and options that were chosen before."""
+    """Masks everything in pictures, with the model and default options given to it."""
 
     task = TASK
 
@@ -77,14 +77,14 @@ class MaskGenerationPipeline:
         `output_rle_mask` also `rle_mask`, COCO's uncompressed RLE, and with `output_bboxes_mask` also
         `bounding_boxes` [M,4] int64 as (x0, y0, x1, y1). All are empty where nothing is found.
 
-        A picture is whatever `samhq.image.read.read_image` takes, or an http(s) address, for which `timeout` in
-        seconds is meant. The other options are transformers', by its names and defaults; thresholds that come with
+        A picture is whatever `samhq.image.read.read_image` takes, or an http(s) address (`timeout` in seconds
+        applies). The other options are transformers', by its names and defaults; thresholds that come with
         the weights, as with the starter's, replace the defaults. `points_per_batch` None means all points. The result
         does not depend on `points_per_batch`, nor a picture's on the others in its list.
 
         Raises:
             ImageError: a picture that cannot be read or fetched.
-            ConfigError: an option that is unknown, means nothing, or has no effect in transformers either.
+            ConfigError: an unknown option or value, or an option that has no effect in transformers either.
         """
         chosen = {**self.options, **_known(options)}
         thresholds = {name: value for name, value in self.sam.config.defaults.stated().items() if name in DEFAULTS}
@@ -165,21 +165,21 @@ def _known(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _config(options: dict[str, Any]) -> AutomaticConfig:
-    said = {**DEFAULTS, **options}
-    points = said["points_per_crop"]
-    every = 2**31 if said["points_per_batch"] is None else said["points_per_batch"]
+    settings = {**DEFAULTS, **options}
+    points = settings["points_per_crop"]
+    at_once = 2**31 if settings["points_per_batch"] is None else settings["points_per_batch"]
     return AutomaticConfig(
         points_per_side=points,
-        points_per_batch=every,
-        pred_iou_thresh=_off_below_zero(said["pred_iou_thresh"]),
-        stability_score_thresh=_off_below_zero(said["stability_score_thresh"]),
-        stability_score_offset=said["stability_score_offset"],
-        box_nms_thresh=said["crops_nms_thresh"],
-        crop_n_layers=said["crops_n_layers"],
-        crop_nms_thresh=said["crops_nms_thresh"],
-        crop_overlap_ratio=said["crop_overlap_ratio"],
-        crop_n_points_downscale_factor=said["crop_n_points_downscale_factor"],
-        mask_threshold=said["mask_threshold"],
+        points_per_batch=at_once,
+        pred_iou_thresh=_off_below_zero(settings["pred_iou_thresh"]),
+        stability_score_thresh=_off_below_zero(settings["stability_score_thresh"]),
+        stability_score_offset=settings["stability_score_offset"],
+        box_nms_thresh=settings["crops_nms_thresh"],
+        crop_n_layers=settings["crops_n_layers"],
+        crop_nms_thresh=settings["crops_nms_thresh"],
+        crop_overlap_ratio=settings["crop_overlap_ratio"],
+        crop_n_points_downscale_factor=settings["crop_n_points_downscale_factor"],
+        mask_threshold=settings["mask_threshold"],
         candidates="all",
     )
 

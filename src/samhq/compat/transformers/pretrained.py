@@ -24,7 +24,7 @@ _KNOWN = ("dtype", "torch_dtype", "device_map", "attn_implementation")
 _ATTENTION = ("sdpa", "eager")
 #: Names of ways to fill several devices; this model fits on one.
 _SPREAD = ("auto", "balanced", "balanced_low_0", "sequential")
-#: Options of huggingface_hub, which does all downloads, that are set by environment variables.
+#: Options of downloads: huggingface_hub, which does them, reads these environment variables.
 _ENVIRONMENT = {"cache_dir": "HF_HUB_CACHE", "token": "HF_TOKEN", "local_files_only": "HF_HUB_OFFLINE=1"}
 OPTIONS = (*_KNOWN, *_WITHOUT_EFFECT, *_ENVIRONMENT)
 
@@ -51,7 +51,7 @@ class Loading:
                 raise ConfigError(f"from_pretrained: got an unexpected {name!r}. {did_you_mean(name, OPTIONS)}")
             if name in _ENVIRONMENT and value and not Path(source).exists():
                 raise ConfigError(
-                    f"from_pretrained: got {name}={value!r}, which counts for downloads and is set by the environment "
+                    f"from_pretrained: got {name}={value!r}, which concerns downloads and is set by the environment "
                     f"variable {_ENVIRONMENT[name]}. Set that, and leave {name} out."
                 )
         _check_attention(options.get("attn_implementation"))

@@ -24,7 +24,7 @@ from samhq.types import IGNORED
 
 Made = TypeVar("Made", bound="SamHQProcessor")
 
-#: Where transformers groups options of a call that can also stand alone.
+#: Arguments that group options of a call; each option may also be given directly.
 GROUPS = frozenset({"images_kwargs", "common_kwargs"})
 
 
@@ -39,7 +39,7 @@ class SamHQProcessor:
 
     @classmethod
     def from_pretrained(cls: type[Made], source: str | os.PathLike[str], **changes: Any) -> Made:
-        """The processor whose settings are in a folder or a repository of the hub; those of the model if it has none.
+        """The processor with the settings in a folder or a repository of the hub, or else those of the model there.
 
         Raises:
             ConfigError, CheckpointError: nothing is there, or settings that the models cannot work with.
@@ -47,10 +47,10 @@ class SamHQProcessor:
         return cls(SamImageProcessor.from_pretrained(source, **changes))
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
-        """Write `preprocessor_config.json` into a folder, for transformers too.
+        """Writes `preprocessor_config.json` into a folder, for transformers too.
 
         Raises:
-            CheckpointError: the place cannot be written.
+            CheckpointError: the folder cannot be written.
         """
         self.image_processor.save_pretrained(folder, processor_class=type(self).__name__)
 
@@ -141,7 +141,10 @@ class SamProcessor(SamHQProcessor):
             PromptError, ImageError: as `SamHQProcessor`.
         """
         if text is not None:
-            raise ConfigError("Expected points or boxes, got `text`, which SAM does not understand.")
+            raise ConfigError(
+                "Expected points or boxes, got `text`, which SAM does not understand. "
+                "Use samhq.load(...).segment(image, text=...)."
+            )
         return super().__call__(images, segmentation_maps, input_points, input_labels, input_boxes, **options)
 
 

@@ -18,16 +18,16 @@ from samhq.types import BOTTOM_RIGHT, IGNORED, Prompts
 
 @dataclass(frozen=True)
 class Batch:
-    """`prompts` of `images` pictures with `each` prompts for each; `padding` marks prompts that are only padding."""
+    """The `prompts` of `images` pictures, `per_image` for each; `padding` marks prompts that are only padding."""
 
     prompts: Prompts
     images: int
-    each: int
+    per_image: int
     padding: Bool[Tensor, " P"] | None = None
 
     def fold(self, rows: Float[Tensor, " P *rest"]) -> Float[Tensor, "I p *rest"]:
         """Rows of prompts as [I,P,...]."""
-        return rows.reshape(self.images, self.each, *rows.shape[1:])
+        return rows.reshape(self.images, self.per_image, *rows.shape[1:])
 
     def blank(self, rows: Float[Tensor, " P *rest"], value: float) -> Float[Tensor, " P *rest"]:
         """The rows, with `value` in those of padding prompts."""
@@ -60,22 +60,26 @@ def flatten_nested(
     boxes = _without_group(boxes)
     _check_points(points, images)
     _check_boxes(boxes, images)
-    each = points.shape[1] if points is not None else boxes.shape[1] if boxes is not None else 1
-    if boxes is not None and boxes.shape[1] != each:
+    per_image = 1
+    if points is not None:
+        per_image = points.shape[1]
+    elif boxes is not None:
+        per_image = boxes.shape[1]
+    if boxes is not None and boxes.shape[1] != per_image:
         raise PromptError(
-            f"Expected as many boxes as groups of points for each image, got {boxes.shape[1]} boxes and {each} groups. "
-            "A box and the points of the same object go together."
+            f"Expected as many boxes as groups of points for each image, got {boxes.shape[1]} boxes and "
+            f"{per_image} groups. A box and the points of the same object go together."
         )
     labels = _labels(points, labels)
-    index = torch.arange(images, device=device).repeat_interleave(each)
+    index = torch.arange(images, device=device).repeat_interleave(per_image)
     prompts = Prompts(
         index,
         None if points is None else points.to(device).flatten(0, 1).float(),
         None if labels is None else labels.to(device).flatten(0, 1).long(),
         None if boxes is None else boxes.to(device).flatten(0, 1).float(),
-        None if masks is None else _masks(masks.to(device), images, each, 4 * grid),
+        None if masks is None else _masks(masks.to(device), images, per_image, 4 * grid),
     )
-    return Batch(prompts, images, each, _padding(prompts))
+    return Batch(prompts, images, per_image, _padding(prompts))
 
 
 def _without_group(boxes: Tensor | None) -> Tensor | None:
@@ -142,28 +146,30 @@ def _labels(points: Tensor | None, labels: Tensor | None) -> Tensor | None:
         return None if points is None else torch.ones(points.shape[:3], dtype=torch.int64)
     if labels.shape != points.shape[:3]:
         raise PromptError(
-            f"Expected input_labels of shape {list(points.shape[:3])}, one for each point, got {list(labels.shape)}."
+            f"Expected input_labels of shape {list(points.shape[:3])}, one for each point, got {list(labels.shape)}. "
+            "Give one label for each point."
         )
     labels = labels.long() if labels.dtype == torch.bool else labels
     known = (labels == IGNORED) | ((labels >= -1) & (labels <= BOTTOM_RIGHT) & (labels == labels.round()))
     if not bool(known.all()):
         raise PromptError(
             "Expected input_labels of 1 (on the object), 0 (off it), -1 (no point), 2 and 3 (corners of a box) or "
-            f"-10 (padding), got {sorted(set(labels[~known].tolist()))[:5]}, first in {_place(known)}."
+            f"-10 (padding), got {sorted(set(labels[~known].tolist()))[:5]}, first in {_place(known)}. "
+            "Change the label."
         )
     return labels
 
 
-def _masks(masks: Tensor, images: int, each: int, size: int) -> Float[Tensor, "P 1 G G"]:
+def _masks(masks: Tensor, images: int, per_image: int, size: int) -> Float[Tensor, "P 1 G G"]:
     if (
         masks.ndim != 4
         or masks.shape[0] != images
-        or masks.shape[1] not in (1, each)
+        or masks.shape[1] not in (1, per_image)
         or masks.shape[2:] != (size, size)
     ):
         raise PromptError(
             f"Expected input_masks of shape [{images}, 1, {size}, {size}], one for all prompts of an image, or "
-            f"[{images}, {each}, {size}, {size}], got {list(masks.shape)}. They are logits in the model's square, "
+            f"[{images}, {per_image}, {size}, {size}], got {list(masks.shape)}. They are logits in the model's square, "
             "such as pred_masks[:, :, 0]."
         )
     floats = masks if masks.is_floating_point() else masks.float()
@@ -173,7 +179,7 @@ def _masks(masks: Tensor, images: int, each: int, size: int) -> Float[Tensor, "P
             f"Expected finite logits of at most {MOST_LOGIT:.0e} as input_masks, got NaN, infinity or more in "
             f"{_place(fine)}. Give back pred_masks of an earlier result."
         )
-    return floats.expand(-1, each, -1, -1).flatten(0, 1)[:, None]
+    return floats.expand(-1, per_image, -1, -1).flatten(0, 1)[:, None]
 
 
 def _padding(prompts: Prompts) -> Bool[Tensor, " P"] | None:
@@ -194,7 +200,7 @@ def similarity(value: Tensor | None, batch: Batch, heads: int, tokens: int, plac
     """
     if value is None:
         return None
-    count = batch.images * batch.each
+    count = batch.images * batch.per_image
     return _repeated("attention_similarity", value, (count, heads, tokens, places), (count, heads, tokens, places))
 
 
@@ -206,7 +212,7 @@ def target(value: Tensor | None, batch: Batch, channels: int) -> Float[Tensor, "
     """
     if value is None:
         return None
-    shape = (batch.images, batch.each, 1, channels)
+    shape = (batch.images, batch.per_image, 1, channels)
     return _repeated("target_embedding", value, shape, ("images", "objects", 1, channels)).flatten(0, 1)
 
 
@@ -215,6 +221,6 @@ def _repeated(name: str, value: Tensor, shape: tuple[int, ...], words: tuple[obj
     if len(own) != len(shape) or any(a not in (1, b) for a, b in zip(own, shape, strict=False)):
         raise PromptError(
             f"Expected {name} of shape [{', '.join(map(str, words))}] = {list(shape)}, or 1 along some axes, "
-            f"got {list(value.shape)}."
+            f"got {list(value.shape)}. Reshape it."
         )
     return value.expand(shape)

@@ -1,6 +1,6 @@
-"""A module whose parameters, modules and state dict have transformers' names, whatever its inner modules are called.
+"""Gives a module's parameters, modules and state dict transformers' names, whatever its inner modules are called.
 
-The names come from the table in `checkpoint/naming.py`. Knows nothing about the work of modules.
+The names come from the table in `checkpoint/naming.py`. Knows nothing about the computation of modules.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from samhq.errors import CheckpointError
 class Renamed(Aliased):
     """Names of modules, parameters, buffers and tensors of the state dict are transformers'.
 
-    State dicts are transformers' own, also inside a larger module, with both names of the positional matrix, of which
-    loading needs one. That matrix is a buffer here, not a parameter, as in training. `get_submodule` finds modules by
-    transformers' names and by their inner ones, and setting an attribute by transformers' name replaces the module of
-    that name. So tools that look for modules by name and wrap them, as PEFT does, work as with transformers' models.
-    Modules that were added later, such as adapters, are named after the module that holds them.
+    State dicts are transformers' own, also inside a larger module. They have both names of the positional matrix;
+    loading needs one of them. That matrix is a buffer here, not a parameter, as in training. `get_submodule` finds
+    modules by transformers' names and by their inner ones, and setting an attribute by transformers' name replaces the
+    module of that name. So tools that look for modules by name and wrap them, as PEFT does, work as with transformers'
+    models. Modules that were added later, such as adapters, are named after the module that holds them.
     """
 
     _names: ModuleNames
 
     def _name(self, inside: str, original: str) -> None:
-        """Makes the tables: `inside...` here is `original...` in the original layout."""
+        """Sets the names: keys that begin with `inside` begin with `original` in the original layout."""
         keys = [key for key in super().state_dict() if key.startswith(inside)]
         renamed = to_transformers({original + key.removeprefix(inside): key for key in keys})
-        self._names = ModuleNames.of({here: there for there, here in renamed.items()})
+        self._names = ModuleNames.of({inner: outside for outside, inner in renamed.items()})
         self.take_aliases(self._names.aliases.get("", {}))
 
     def named_modules(
@@ -61,13 +61,13 @@ class Renamed(Aliased):
 
     def _members(self, kind: str, recurse: bool, remove_duplicate: bool) -> Iterator[tuple[str, Any]]:
         """Parameters or buffers with their inner names, each tensor once with `remove_duplicate`."""
-        seen: set[int] = set()
+        known_ids: set[int] = set()
         modules = super().named_modules(remove_duplicate=remove_duplicate) if recurse else [("", self)]
         for place, module in modules:
             for name, value in getattr(module, kind).items():
-                if value is None or (remove_duplicate and id(value) in seen):
+                if value is None or (remove_duplicate and id(value) in known_ids):
                     continue
-                seen.add(id(value))
+                known_ids.add(id(value))
                 yield _under(place, name), value
 
     def get_submodule(self, target: str) -> nn.Module:

@@ -52,7 +52,7 @@ _ARGUMENTS = (
     "pixel_values", "input_points", "input_labels", "input_boxes", "input_masks", "image_embeddings",
     "multimask_output", "original_sizes", "return_dict",
 )  # fmt: skip
-#: Arguments of transformers that say nothing when they are None.
+#: Arguments of transformers that have no effect if they are None.
 _WITHOUT_EFFECT = ("attention_similarity", "target_embedding", "output_attentions", "output_hidden_states")
 
 
@@ -107,7 +107,7 @@ class Sam2Model(nn.Module):
 
         Raises:
             ConfigError: an option that means nothing, or another kind of model.
-            CheckpointError: the source cannot be had or read, or lacks tensors.
+            CheckpointError: the source cannot be downloaded or read, or lacks tensors.
         """
         chosen = Loading.of(options, source)
         sam = load_model(source, hq=False, device=chosen.device, dtype=chosen.dtype)
@@ -116,10 +116,10 @@ class Sam2Model(nn.Module):
         return cls(sam)
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
-        """Write `config.json`, `preprocessor_config.json` and `model.safetensors`, for transformers too.
+        """Writes `config.json`, `preprocessor_config.json` and `model.safetensors`, for transformers too.
 
         Raises:
-            CheckpointError: the place cannot be written.
+            CheckpointError: the folder cannot be written.
         """
         Path(folder).mkdir(parents=True, exist_ok=True)
         save_model(self.sam, folder)
@@ -151,7 +151,9 @@ class Sam2Model(nn.Module):
 
     def num_parameters(self, only_trainable: bool = False) -> int:
         """The number of weights; with `only_trainable` of those that have gradients."""
-        return sum(one.numel() for one in self.parameters() if one.requires_grad or not only_trainable)
+        return sum(
+            parameter.numel() for parameter in self.parameters() if parameter.requires_grad or not only_trainable
+        )
 
     def get_image_wide_positional_embeddings(self) -> Float[Tensor, "1 C g g"]:
         """The position features of the picture's cells."""
@@ -210,13 +212,15 @@ class Sam2Model(nn.Module):
 
     def _embedding(self, pixels: Tensor | None, maps: Sequence[Tensor] | None) -> ImageEmbedding:
         if (pixels is None) == (maps is None):
-            came = "neither" if pixels is None else "both"
-            raise PromptError(f"Expected pixel_values or image_embeddings, got {came}. Pass exactly one of them.")
+            got = "neither" if pixels is None else "both"
+            raise PromptError(f"Expected pixel_values or image_embeddings, got {got}. Pass exactly one of them.")
         if pixels is not None:
             return self.sam.prepared(self.sam.encode(pixels.to(self.device)))
         assert maps is not None
         if len(maps) != 3:
-            raise PromptError(f"Expected the three maps that get_image_embeddings returns, got {len(maps)}.")
+            raise PromptError(
+                f"Expected the three maps that get_image_embeddings returns, got {len(maps)}. Pass all of them."
+            )
         finest, finer, features = (level.to(self.device, self.dtype) for level in maps)
         embedding = self._pictures.prepare(self.sam, (maps[2],), lambda: ImageEmbedding(features))
         return replace(embedding, levels=(finest, finer))
@@ -283,13 +287,13 @@ class Sam2Processor:
 
     def __init__(self, target_size: int = 1024) -> None:
         if not isinstance(target_size, int) or target_size < 1:
-            raise ConfigError(f"Expected target_size in pixels, got {target_size!r}.")
+            raise ConfigError(f"Expected target_size in pixels, got {target_size!r}. Write 1024.")
         self.target_size = target_size
         self.point_pad_value = IGNORED
 
     @classmethod
     def from_pretrained(cls: type[Made], source: str | os.PathLike[str]) -> Made:
-        """The processor whose settings are in a folder or a repository of the hub; those of the model if it has none.
+        """The processor with the settings in a folder or a repository of the hub, or else those of the model there.
 
         Raises:
             ConfigError, CheckpointError: nothing is there, or no SAM 2.
@@ -303,10 +307,10 @@ class Sam2Processor:
         return cls(size["height"])
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
-        """Write `preprocessor_config.json` into a folder, for transformers too.
+        """Writes `preprocessor_config.json` into a folder, for transformers too.
 
         Raises:
-            CheckpointError: the place cannot be written.
+            CheckpointError: the folder cannot be written.
         """
         settings = processor_to_transformers(SAM2_MODELS["sam2.1_hiera_tiny"].replace(side=self.target_size))
         write_object(Path(folder) / "preprocessor_config.json", {**settings, "processor_class": type(self).__name__})
@@ -405,11 +409,11 @@ class Sam2Processor:
             return [frame.masks_to_image(logits, mask_threshold) for frame, logits in pairs]
         large = [frame.logits_to_image(logits) for frame, logits in pairs]
         if apply_non_overlapping_constraints:
-            large = [_apart(logits) for logits in large]
+            large = [_without_overlap(logits) for logits in large]
         return [logits > mask_threshold for logits in large] if binarize else large
 
 
-def _apart(logits: Float[Tensor, "P K H W"]) -> Float[Tensor, "P K H W"]:
+def _without_overlap(logits: Float[Tensor, "P K H W"]) -> Float[Tensor, "P K H W"]:
     """Logits in which every pixel of a candidate belongs to at most one object."""
     if len(logits) < 2:
         return logits

@@ -42,7 +42,7 @@ def look(
         )
     weight = encoder.pos_embed
     states: list[Tensor] = []
-    first = encoder.blocks[0].register_forward_pre_hook(lambda _, given: states.append(given[0])) if hidden else None
+    first = encoder.blocks[0].register_forward_pre_hook(lambda _, inputs: states.append(inputs[0])) if hidden else None
     later = [block.register_forward_hook(lambda _, __, out: states.append(out)) for block in encoder.blocks if hidden]
     try:
         features, levels = encoder(pixels.to(weight.device, weight.dtype))
@@ -91,10 +91,10 @@ class SamVisionModel(ModelMethods):
         return model
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
-        """Write `config.json` and `model.safetensors` into a folder, for transformers too.
+        """Writes `config.json` and `model.safetensors` into a folder, for transformers too.
 
         Raises:
-            CheckpointError: the place cannot be written.
+            CheckpointError: the folder cannot be written.
         """
         self.config.save_pretrained(folder)
         files.write_tensors(Path(folder) / "model.safetensors", self.state_dict())

@@ -50,7 +50,7 @@ class WholeImageSteps:
 
         Raises:
             ImageError: it cannot be read as a picture.
-            ConfigError: a number that means nothing.
+            ConfigError: a number out of range.
         """
         config = AutomaticConfig(
             points_per_side=points_per_crop,
@@ -60,16 +60,18 @@ class WholeImageSteps:
         )
         target_size = whole_number("target_size", target_size, 1)
         picture = read_image(image)
-        found = crop_boxes(picture.shape[:2], crop_n_layers, overlap_ratio)
-        points = np.zeros((max(len(config.grid(layer)) for _, layer in found), len(found), 2), np.float32)
+        layered_boxes = crop_boxes(picture.shape[:2], crop_n_layers, overlap_ratio)
+        points = np.zeros(
+            (max(len(config.grid(layer)) for _, layer in layered_boxes), len(layered_boxes), 2), np.float32
+        )
         labels = np.full(points.shape[:2], IGNORED, np.int64)
         crops = []
-        for number, ((x0, y0, x1, y1), layer) in enumerate(found):
+        for number, ((x0, y0, x1, y1), layer) in enumerate(layered_boxes):
             grid, frame = config.grid(layer) * (x1 - x0, y1 - y0), Frame.fit((y1 - y0, x1 - x0), target_size)
             points[: len(grid), number] = frame.points_to_model(grid)
             labels[: len(grid), number] = FOREGROUND
             crops.append(torch.from_numpy(picture[y0:y1, x0:x1].transpose(2, 0, 1).copy()))
-        boxes = torch.tensor([box for box, _ in found], dtype=torch.float32)
+        boxes = torch.tensor([box for box, _ in layered_boxes], dtype=torch.float32)
         return (
             boxes.to(device),
             torch.from_numpy(points)[None].to(device),
