@@ -77,7 +77,7 @@ class AutomaticConfig:
     second_pass: bool = False
     """Refine every mask by one more pass with the mask and its point as the prompt: SAM 2's `use_m2m`."""
 
-    low_res_region_area: int = 0
+    low_res_region_area: float = 0
     """Fill holes and remove specks of at most this many low-resolution pixels before enlarging, as in SAM 2."""
 
     draft_first: bool = False
@@ -158,10 +158,10 @@ class AutomaticConfig:
 
 _MOST_POINTS = 1 << 22  #: Most points for one picture with all its crops: hours of work on the fastest machines.
 #: The least and the largest value.
-_WHOLE = {"points_per_side": (1, 2048), "points_per_batch": (1,), "crop_n_layers": (0, 8), "low_res_region_area": (0,)}
+_WHOLE = {"points_per_side": (1, 2048), "points_per_batch": (1,), "crop_n_layers": (0, 8)}
 _FROM_ZERO = (
     "pred_iou_thresh", "stability_score_thresh", "stability_score_offset", "box_nms_thresh", "crop_nms_thresh",
-    "min_mask_region_area",
+    "min_mask_region_area", "low_res_region_area",
 )  # fmt: skip
 
 

@@ -135,3 +135,17 @@ def test_the_generators_settings_are_attributes() -> None:
         use_m2m=True,
     )
     assert [one["area"] for one in generator.generate(PICTURE)] == [one["area"] for one in again.generate(PICTURE)]
+
+
+@pytest.mark.parametrize("area", [25.0, 25.5])
+def test_the_least_area_of_regions_may_be_a_float_as_in_the_originals_notebook(area: float) -> None:
+    sam = tiny.shared(tiny.SECOND)
+    found = [
+        SAM2AutomaticMaskGenerator(
+            sam, 4, pred_iou_thresh=0, stability_score_thresh=0, min_mask_region_area=value
+        ).generate(PICTURE)
+        for value in (area, 25)
+    ]
+    assert [one["area"] for one in found[0]] == [one["area"] for one in found[1]]
+    with pytest.raises(ConfigError, match="Expected min_mask_region_area as a number of at least 0, got -1"):
+        SAM2AutomaticMaskGenerator(sam, 4, min_mask_region_area=-1.0)

@@ -32,6 +32,17 @@ class RefusedOptionError(ConfigError, AssertionError):
 _FIELDS = {"min_mask_region_area": "low_res_region_area", "use_m2m": "second_pass", "multimask_output": "candidates"}
 
 
+def _in_published_names(message: str) -> str:
+    """A message about a field of the configuration, with the argument's published name.
+
+    >>> _in_published_names("Expected second_pass as True or False, got 2.")
+    'Expected use_m2m as True or False, got 2.'
+    """
+    for published, field in _FIELDS.items():
+        message = message.replace(f"Expected {field} ", f"Expected {published} ")
+    return message
+
+
 def _value(name: str, value: Any) -> Any:
     """A published argument as a field's value; in the original a negative threshold is switched off, too."""
     if name == "multimask_output":
@@ -86,7 +97,7 @@ class SAM2AutomaticMaskGenerator:
         crop_overlap_ratio: float = 512 / 1500,
         crop_n_points_downscale_factor: int = 1,
         point_grids: Sequence[np.ndarray] | None = None,
-        min_mask_region_area: int = 0,
+        min_mask_region_area: float = 0,
         output_mode: OutputMode = "binary_mask",
         use_m2m: bool = False,
         multimask_output: bool = True,
@@ -125,7 +136,7 @@ class SAM2AutomaticMaskGenerator:
             )
             self.output_mode = as_output_mode(output_mode)
         except ConfigError as error:
-            raise RefusedOptionError(str(error)) from error
+            raise RefusedOptionError(_in_published_names(str(error))) from error
 
     @classmethod
     def from_pretrained(cls, model_id: str, **kwargs: Any) -> SAM2AutomaticMaskGenerator:
