@@ -30,6 +30,7 @@ FLOORS = {
     "allocation": 0,
     "threads": 0,
     "garbage": 0,
+    "other_names": 0,
     "storage": 0,
     "image": 1,
     "model": 1,

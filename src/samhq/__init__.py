@@ -33,6 +33,8 @@ if TYPE_CHECKING:
         sam_model_registry_baseline,
     )
     from samhq.compat.transformers import (
+        AutoModelForMaskGeneration,
+        AutoProcessor,
         Sam2Config,
         Sam2HieraDetConfig,
         Sam2MaskDecoderConfig,
@@ -102,6 +104,8 @@ if TYPE_CHECKING:
 
 #: Every public name and the module that has it.
 _WHERE = {
+    "AutoModelForMaskGeneration": "samhq.compat.transformers",
+    "AutoProcessor": "samhq.compat.transformers",
     "AutomaticConfig": "samhq.results.automatic_config",
     "CheckpointError": "samhq.errors",
     "ConfigError": "samhq.errors",
@@ -198,6 +202,8 @@ _WHERE = {
 }
 
 __all__ = [
+    "AutoModelForMaskGeneration",
+    "AutoProcessor",
     "AutomaticConfig",
     "CheckpointError",
     "ConfigError",
@@ -298,7 +304,7 @@ def __getattr__(name: str) -> object:
     if name == "__version__":
         return import_module("importlib.metadata").version("samhq")
     if name not in _WHERE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        raise import_module("samhq.other_names").error_for(name)
     value = getattr(import_module(_WHERE[name]), name)
     globals()[name] = value
     return value

@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from samhq.errors import ConfigError, ImageError
-from samhq.image.read import ReadPicture, as_array, describe, file_name_of, read_image, read_mask, stretch
+from samhq.image.read import (
+    ReadPicture,
+    as_array,
+    describe,
+    file_name_of,
+    read_image,
+    read_mask,
+    stretch,
+)
 from samhq.image.sources import open_picture
 
 

@@ -100,6 +100,9 @@ def test_misuse_ends_in_sentences(hq: Sam) -> None:
         segment_everything(Segmenter(hq).encode(picture()), tiny.shared(tiny.PLAIN))
     with pytest.raises(ImageError):
         segment_everything(b"no picture", hq)
+    for model in (hq, Segmenter(hq)):
+        with pytest.raises(ConfigError, match=r"Write segment_everything\(image, model\)"):
+            segment_everything(model, picture())
 
 
 def test_large_pictures_are_held_as_outlines(hq: Sam) -> None:

@@ -22,6 +22,9 @@ from samhq.image.levels import Rows, check_visible, rgb_levels, row_reader, stri
 from samhq.options import real_number
 from samhq.shapes import Bool, UInt8
 
+#: What to do about a picture that is None.
+NO_PICTURE = "Check the path: cv2.imread returns None for a file that it cannot read."
+
 
 @dataclass(frozen=True, eq=False)
 class ReadPicture(os.PathLike[str]):
@@ -148,9 +151,10 @@ def as_array(values: Any) -> np.ndarray:
             f"Expected an array of numbers, got {describe(values)} ({error}). Make its rows equal."
         ) from error
     if array.dtype.kind not in "buif":
+        advice = NO_PICTURE if values is None else "Convert it to one of these."
         raise ImageError(
             "Expected a path, bytes, a file, a PIL image, an array or a tensor of real numbers, got "
-            f"{describe(values)}. Convert it to one of these."
+            f"{describe(values)}. {advice}"
         )
     return array
 
@@ -180,7 +184,7 @@ def describe(source: Any) -> str:
         return f"{'a tensor' if _is_tensor(source) else 'an array'} {source.dtype} {list(source.shape)}"
     if hasattr(source, "read"):
         return f"the file {getattr(source, 'name', type(source).__name__)!r}"
-    return f"a {type(source).__name__}"
+    return "None" if source is None else f"a value of type {type(source).__name__}"
 
 
 def _is_tensor(source: Any) -> bool:
@@ -269,7 +273,8 @@ def _channels_last(array: np.ndarray, name: str, channels_first: bool) -> np.nda
             return array.transpose(1, 2, 0)
         if last:
             return array
-    hint = "Give one picture at a time, such as images[0]" if array.ndim == 4 else "Choose the channels to show"
+    hint = "Choose the channels to show" if array.ndim == 3 else "Give the path or the pixels of a picture"
+    hint = "Give one picture at a time, such as images[0]" if array.ndim == 4 else hint
     raise ImageError(f"Expected a picture [H, W], [H, W, C] or [C, H, W] with 1, 3 or 4 channels, got {name}. {hint}.")
 
 

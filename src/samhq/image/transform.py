@@ -17,6 +17,7 @@ from samhq.encoder_config import IMAGENET, Normalisation
 from samhq.errors import ImageError
 from samhq.image.frame import Frame, resize_antialiased
 from samhq.image.read import ReadPicture
+from samhq.image.rgb import rgb_pixels
 from samhq.shapes import Float, Float32, Shaped, UInt8
 
 
@@ -32,7 +33,7 @@ def resize_longest(image: UInt8[np.ndarray, "H W 3"], side: int) -> UInt8[np.nda
     Raises:
         ImageError: not uint8 [H,W,3], or empty.
     """
-    _check_picture(image)
+    image = rgb_pixels(image)
     height, width = Frame.fit(image.shape[:2], side).resized_hw
     if (height, width) == image.shape[:2]:
         return image
@@ -47,7 +48,7 @@ def squash(image: UInt8[np.ndarray, "H W 3"], side: int) -> Float32[np.ndarray, 
     Raises:
         ImageError: not uint8 [H,W,3], or empty.
     """
-    _check_picture(image)
+    image = rgb_pixels(image)
     channels = (Image.fromarray(np.ascontiguousarray(image[..., i], np.float32)) for i in range(3))
     return np.stack(
         [np.asarray(channel.resize((side, side), Image.Resampling.BILINEAR)) for channel in channels], axis=2
@@ -170,11 +171,3 @@ def normalise_and_pad(
     mean, std = (content.new_tensor(values).view(3, 1, 1) for values in normalisation)
     content.sub_(mean).div_(std)
     return pixels
-
-
-def _check_picture(image: np.ndarray) -> None:
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
-        raise ImageError(
-            f"Expected a picture of uint8 values and shape [height, width, 3], got {image.dtype} {list(image.shape)}. "
-            "Read other arrays and files with samhq.image.read.read_image."
-        )

@@ -39,9 +39,15 @@ def segment_everything(
 
     Raises:
         ImageError: the picture cannot be read.
-        ConfigError: an unknown option, a value that cannot be used, or a picture that another model encoded.
+        ConfigError: an unknown option, a value that cannot be used, a picture that another model encoded, or a model
+            in place of the picture.
         CheckpointError: the model cannot be loaded.
     """
+    if isinstance(image, (Segmenter, nn.Module)):
+        raise ConfigError(
+            f"Expected a picture, then a model, got a {type(image).__name__} as the picture. "
+            "Write segment_everything(image, model)."
+        )
     sam = as_sam(model)
     chosen = as_config(config, options, sam.config.defaults)
     if isinstance(image, EncodedImage):

@@ -24,6 +24,13 @@ _ELSEWHERE = {
     "multimask_output": "multimask=True",
     "hq_token_only": 'hq="only"',
     "prompt": "prompts=[samhq.Prompt(...)]",
+    "masks": "mask=, or prompts=[samhq.Prompt(mask=...), ...] for several objects",
+    "device": "samhq.load(..., device=...)",
+    "conf": "nothing, and keep the masks where result.scores is high enough",
+    "return_logits": "nothing: the result has them as result.logits",
+    **dict.fromkeys(("iou", "imgsz", "retina_masks", "verbose"), "nothing: it has no meaning here"),
+    **dict.fromkeys(("save", "save_txt", "show"), "result.save(folder) or result.plot()"),
+    "stream": "segment_batch(images, prompts) for several pictures",
 }
 #: Methods of networks, and what to use in their place.
 _METHODS = {
@@ -36,6 +43,12 @@ _METHODS = {
     "generate": "samhq.segment_everything(image, model)",
     "set_image": "encode(image), whose result segment takes",
     "forward": "segment(image, ...)",
+    "everything": "samhq.segment_everything(image, model)",
+    "track": "samhq.load_video_model(...).track(video, prompts)",
+    "train": "samhq.train(samhq.TrainConfig(...))",
+    "val": "samhq.evaluate(...)",
+    "export": "the command samhq export",
+    "info": "the command samhq info, or print(model)",
 }
 
 
@@ -64,7 +77,8 @@ class NotCallable:
             WrongCallError: always; the message says which method to call.
         """
         raise WrongCallError(
-            f"Expected a method of a {type(self).__name__}, got a call of it. Write model.segment(image, box=...)."
+            f"Expected a method of a {type(self).__name__}, got a call of it. Write model.segment(image, box=...); "
+            "for masks of everything, samhq.segment_everything(image, model)."
         )
 
     def __getattr__(self, name: str) -> Any:

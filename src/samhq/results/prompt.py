@@ -101,6 +101,9 @@ def candidates_for(
     return [(click_mask or "best") if prompt.ambiguous else "single" for prompt in prompts]
 
 
+_EVERYTHING = "Say what to segment; for masks of everything use samhq.segment_everything(image, model)."
+
+
 def one_or_many(
     points: Any, labels: Any, box: Any, boxes: Any, mask: Any, prompts: Sequence[Prompt] | None
 ) -> list[Prompt]:
@@ -111,10 +114,11 @@ def one_or_many(
     """
     single = any(value is not None for value in (points, labels, box, mask))
     if sum((single, boxes is not None, prompts is not None)) != 1:
+        nothing = not single and boxes is None and prompts is None
         raise PromptError(
             "Expected one object (points=, labels=, box=, mask=), or many by boxes=, or many by prompts=; got "
-            f"{'none of these' if not single and boxes is None and prompts is None else 'a mixture'}. "
-            "For several objects of mixed kinds give prompts=[Prompt(...), ...]."
+            f"{'none of these' if nothing else 'a mixture'}. "
+            + (_EVERYTHING if nothing else "For several objects of mixed kinds give prompts=[Prompt(...), ...].")
         )
     if prompts is not None:
         return as_prompts(prompts)

@@ -48,7 +48,7 @@ def test_a_state_dict_is_saved_in_place_of_the_models(model: SamHQModel, tmp_pat
     assert not (tmp_path / "worker").exists()
     with pytest.raises(ConfigError, match="max_shard_size"):
         model.save_pretrained(tmp_path, max_shards="5GB")
-    with pytest.raises(ConfigError, match="push_to_hub"):
+    with pytest.raises(ConfigError, match="hf upload"):
         model.save_pretrained(tmp_path, push_to_hub=True)
 
 
@@ -167,7 +167,7 @@ def test_loading_under_a_default_device_still_loads(device: str, model: SamHQMod
 @pytest.mark.parametrize("option", ["ignore_mismatched_sizes", "state_dict", "config", "output_loading_info"])
 def test_options_that_load_something_else_are_refused(option: str, model: SamHQModel, tmp_path: Path) -> None:
     model.save_pretrained(tmp_path)
-    with pytest.raises(ConfigError, match=f"unexpected '{option}'"):
+    with pytest.raises(ConfigError, match=rf"unexpected '{option}'|got {option}=True, which is not possible here\. \w"):
         SamHQModel.from_pretrained(tmp_path, **{option: True})
 
 

@@ -115,3 +115,21 @@ def test_options_for_downloads_do_not_matter_to_a_folder_and_are_not_ignored_for
         SamHQModel.from_pretrained("somebody/some-model", local_files_only=True)
     with pytest.raises(ConfigError, match="mask_sise"):
         SamHQProcessor.from_pretrained(folder, mask_sise=3)
+
+
+def test_options_that_change_nothing_are_taken_and_others_say_what_to_do(folder: Path) -> None:
+    neutral = {"revision": "main", "subfolder": "", "variant": None, "force_download": False, "proxies": None}
+    neutral |= {"ignore_mismatched_sizes": False, "output_loading_info": False, "quantization_config": None}
+    assert SamHQModel.from_pretrained(folder, **neutral).dtype == torch.float32
+    SamHQProcessor.from_pretrained(folder, **neutral)
+    SamHQModel.from_pretrained(folder, revision="refs/pr/3")  # a folder has one version
+    for options, advice in (
+        ({"output_loading_info": True}, "loaded whole or refused"),
+        ({"load_in_8bit": True}, "samhq export --dtype int8"),
+        ({"config": object()}, "beside the weights"),
+    ):
+        with pytest.raises(ConfigError, match=advice):
+            SamHQModel.from_pretrained(folder, **options)
+    for kind in (SamHQModel, SamHQProcessor):
+        with pytest.raises(ConfigError, match="snapshot_download"):
+            kind.from_pretrained("somebody/some-model", revision="refs/pr/3")

@@ -16,7 +16,8 @@ from jaxtyping import UInt8
 
 from samhq.compat.sam2.build import as_sam2, build_sam2_hf
 from samhq.compat.sam2.predictor import SAM2ImagePredictor
-from samhq.errors import ConfigError, ImageError
+from samhq.errors import ConfigError
+from samhq.image.rgb import rgb_pixels
 from samhq.inference.automatic import propose
 from samhq.model.sam import Sam
 from samhq.results.automatic_config import AutomaticConfig
@@ -152,11 +153,5 @@ class SAM2AutomaticMaskGenerator:
         Raises:
             ImageError: not uint8 [H,W,3].
         """
-        picture = np.asarray(image)
-        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or not picture.size:
-            raise ImageError(
-                f"Expected a picture of uint8 values [H, W, 3], got {picture.dtype} {list(picture.shape)}. "
-                "Read others with samhq.image.read.read_image."
-            )
-        proposals = keep(propose(self.predictor.model, picture, self.config), self.config)
+        proposals = keep(propose(self.predictor.model, rgb_pixels(image), self.config), self.config)
         return list(Records(proposals, self.output_mode))

@@ -24,7 +24,8 @@ from samhq.compat.sam2.transforms import SAM2Transforms
 from samhq.errors import ConfigError
 from samhq.image.frame import Frame
 from samhq.image.inputs import Array, BoxesInput, LabelsInput, PointsInput
-from samhq.image.read import read_image
+from samhq.image.read import describe, read_image
+from samhq.image.rgb import unread
 from samhq.image.transform import to_pixels
 from samhq.model.prepared_pictures import PreparedPictures
 from samhq.types import BOTTOM_RIGHT, IGNORED, TOP_LEFT, ImageEmbedding, LowRes, Prompts
@@ -119,7 +120,7 @@ class SAM2ImagePredictor:
         for image in images:
             if not isinstance(image, np.ndarray | Image.Image):
                 raise RefusedImageError(
-                    f"Expected an RGB array [H, W, 3] or a PIL image, got {type(image).__name__}. Convert it first."
+                    f"Expected an RGB array [H, W, 3] or a PIL image, got {describe(image)}. {unread(image)}"
                 )
             config = self.model.config
             pixels, frame = to_pixels(read_image(image), config.side, config.encoder.normalisation, squashed=True)

@@ -17,7 +17,8 @@ from torch import nn
 
 from samhq.compat.segment_anything.predictor import SamPredictor
 from samhq.compat.segment_anything.sam import with_published_interface
-from samhq.errors import ConfigError, ImageError
+from samhq.errors import ConfigError
+from samhq.image.rgb import rgb_pixels
 from samhq.inference.automatic import propose
 from samhq.options import yes_or_no
 from samhq.results.automatic_config import AutomaticConfig
@@ -116,12 +117,7 @@ class SamAutomaticMaskGenerator:
         Raises:
             ImageError: not uint8 [H,W,3].
         """
-        picture = np.asarray(image)
-        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or not picture.size:
-            raise ImageError(
-                f"Expected a picture of uint8 values [H, W, 3], got {picture.dtype} {list(picture.shape)}. "
-                "Read others with samhq.image.read.read_image."
-            )
+        picture = rgb_pixels(image)
         model = self.predictor.model
         config = self.config.replace(
             candidates=None if yes_or_no("multimask_output", multimask_output) else "single",

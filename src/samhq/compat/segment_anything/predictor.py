@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from samhq.compat.segment_anything.refusals import NoImageError, RefusedImageError, RefusedPromptError
 from samhq.compat.segment_anything.sam import Sam, with_published_interface
 from samhq.compat.segment_anything.transforms import ResizeLongestSide
+from samhq.image.rgb import rgb_pixels
 from samhq.model.prepared_pictures import PreparedPictures
 from samhq.types import ImageEmbedding
 
@@ -84,8 +85,8 @@ class SamPredictor:
         """
         if image_format not in ("RGB", "BGR"):
             raise RefusedImageError(f'Expected image_format "RGB" or "BGR", got {image_format!r}. Convert it first.')
-        picture = np.asarray(image)
-        if image_format != self.model.image_format and picture.ndim == 3:
+        picture = rgb_pixels(image)
+        if image_format != self.model.image_format:
             picture = picture[..., ::-1]
         resized = np.array(self.transform.apply_image(picture))
         self.set_torch_image(torch.from_numpy(resized).permute(2, 0, 1)[None], picture.shape[:2])

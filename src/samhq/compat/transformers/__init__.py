@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from samhq.compat.transformers.auto import AutoModelForMaskGeneration, AutoProcessor
 from samhq.compat.transformers.configs import (
     SamConfig,
     SamHQConfig,
@@ -28,6 +29,8 @@ from samhq.compat.transformers.sam2 import Sam2Model, Sam2Processor
 from samhq.compat.transformers.vision import SamHQVisionModel, SamVisionModel
 
 __all__ = [
+    "AutoModelForMaskGeneration",
+    "AutoProcessor",
     "ImageSegmentationPipeline",
     "MaskGenerationPipeline",
     "Sam2Config",

@@ -26,7 +26,8 @@ from samhq.checkpoint.hf_config import processor_to_transformers
 from samhq.checkpoint.load import load_state, locate
 from samhq.compat.transformers.configs import tolerant
 from samhq.compat.transformers.features import BatchFeature
-from samhq.compat.transformers.pretrained import OPTIONS
+from samhq.compat.transformers.pretrained import OPTIONS, refuse_without_effect
+from samhq.compat.transformers.uploads import NoUpload
 from samhq.compat.transformers.whole_image import WholeImageSteps
 from samhq.encoder_config import PIXEL_MEAN, PIXEL_STD
 from samhq.errors import ConfigError, ImageError, PromptError, did_you_mean, naming
@@ -39,7 +40,7 @@ Made = TypeVar("Made", bound="SamImageProcessor")
 
 @tolerant
 @dataclass
-class SamImageProcessor(WholeImageSteps):
+class SamImageProcessor(NoUpload, WholeImageSteps):
     """Settings as in transformers. The four sizes can be chosen; the others must be those of the models' training.
 
     Pixels are resized by Pillow, as in the original code. Whether values need rescaling is decided by their dtype and
@@ -101,6 +102,7 @@ class SamImageProcessor(WholeImageSteps):
         Raises:
             ConfigError, CheckpointError: nothing is there, or settings that the models cannot work with.
         """
+        refuse_without_effect(changes, source)
         settings = {name: value for name, value in changes.items() if name not in OPTIONS}
         return cls(**saved_settings(locate(source)))._changed(settings)
 

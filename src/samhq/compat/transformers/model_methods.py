@@ -18,6 +18,7 @@ from torch.utils.hooks import RemovableHandle
 
 from samhq.checkpoint.load import fit
 from samhq.compat.transformers.renaming import Renamed
+from samhq.compat.transformers.uploads import NoUpload, upload_refused
 from samhq.errors import CheckpointError, ConfigError, did_you_mean
 from samhq.model.encoders.vit import ImageEncoderViT
 
@@ -25,10 +26,10 @@ Model = TypeVar("Model", bound="ModelMethods")
 
 #: Arguments of `save_pretrained` that have no effect here, and those that would upload the model.
 _WITHOUT_EFFECT = ("save_peft_format", "save_original_format", "distributed_checkpoint", "token", "save_function")
-_ELSEWHERE = ("push_to_hub", "variant")
+_ELSEWHERE = ("push_to_hub", "variant", "repo_id")
 
 
-class ModelMethods(Renamed):
+class ModelMethods(NoUpload, Renamed):
     """The common methods of all models."""
 
     config: Any
@@ -144,8 +145,10 @@ def check_saving(options: Mapping[str, Any]) -> None:
     """
     known = ("safe_serialization", "max_shard_size", "state_dict", "is_main_process", *_WITHOUT_EFFECT)
     for name, value in options.items():
+        if name == "push_to_hub" and value:
+            raise upload_refused(options.get("repo_id"))
         if name in _ELSEWHERE and value:
-            raise ConfigError(f"save_pretrained: got {name}={value!r}. Save to a folder, and upload it by hand.")
+            raise ConfigError(f"save_pretrained: got {name}={value!r}. Rename the files afterwards, by hand.")
         if name not in (*known, *_ELSEWHERE):
             raise ConfigError(f"save_pretrained: got an unexpected {name!r}. {did_you_mean(name, known)}")
 

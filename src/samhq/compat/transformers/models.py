@@ -77,7 +77,15 @@ class Pretrained(ModelMethods):
             CheckpointError: the source cannot be downloaded or read, is of the other family, or lacks tensors.
         """
         chosen = Loading.of(options, source)
-        sam = load_model(source, hq=cls.config_class.hq, device=chosen.device, dtype=chosen.dtype)
+        return cls._around(load_model(source, hq=cls.config_class.hq, device=chosen.device, dtype=chosen.dtype))
+
+    @classmethod
+    def _around(cls: type[Model], sam: Sam) -> Model:
+        """The model whose network is `sam`.
+
+        Raises:
+            ConfigError: a network that transformers does not have.
+        """
         model = cls.__new__(cls)
         nn.Module.__init__(model)
         model._take(Loading.config(sam), sam)

@@ -17,7 +17,9 @@ from torch import Tensor
 
 from samhq.compat.transformers.features import BatchFeature
 from samhq.compat.transformers.image_processor import SamImageProcessor, tensors
+from samhq.compat.transformers.model_methods import check_saving
 from samhq.compat.transformers.nesting import Padded, nested_prompts, pad
+from samhq.compat.transformers.uploads import NoUpload
 from samhq.errors import ConfigError
 from samhq.image.frame import Frame
 from samhq.types import IGNORED
@@ -28,7 +30,7 @@ Made = TypeVar("Made", bound="SamHQProcessor")
 GROUPS = frozenset({"images_kwargs", "common_kwargs"})
 
 
-class SamHQProcessor:
+class SamHQProcessor(NoUpload):
     """Prepares pictures together with their prompts."""
 
     def __init__(self, image_processor: SamImageProcessor | None = None) -> None:
@@ -46,12 +48,14 @@ class SamHQProcessor:
         """
         return cls(SamImageProcessor.from_pretrained(source, **changes))
 
-    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
+    def save_pretrained(self, folder: str | os.PathLike[str], **options: Any) -> None:
         """Writes `preprocessor_config.json` into a folder, for transformers too.
 
         Raises:
             CheckpointError: the folder cannot be written.
+            ConfigError: an option that means nothing, or one that would upload the processor.
         """
+        check_saving(options)
         self.image_processor.save_pretrained(folder, processor_class=type(self).__name__)
 
     def to_dict(self) -> dict[str, Any]:

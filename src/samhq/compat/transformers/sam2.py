@@ -27,10 +27,12 @@ from samhq.compat.transformers import prompts as given
 from samhq.compat.transformers.configs_sam2 import Sam2Config
 from samhq.compat.transformers.features import BatchFeature
 from samhq.compat.transformers.image_processor import label_values, saved_settings, tensors
+from samhq.compat.transformers.model_methods import check_saving
 from samhq.compat.transformers.nesting import nested_prompts, pad
 from samhq.compat.transformers.outputs import Output
-from samhq.compat.transformers.pretrained import Loading, refuse_keywords
+from samhq.compat.transformers.pretrained import SAM2_ATTENTION, Loading, refuse_keywords
 from samhq.compat.transformers.processors import to_model
+from samhq.compat.transformers.uploads import NoUpload
 from samhq.config import MASK_THRESHOLD, SAM2_MODELS
 from samhq.errors import ConfigError, ImageError, PromptError, naming
 from samhq.image.frame import Frame
@@ -69,7 +71,7 @@ class Sam2Output(Output):
     image_embeddings: tuple[Tensor, ...] | None = None
 
 
-class Sam2Model(nn.Module):
+class Sam2Model(NoUpload, nn.Module):
     """SAM 2 for pictures with transformers' arguments and outputs. Its network is `self.sam`.
 
     Made from a `Sam2Config`, ours or transformers' own, it has random weights.
@@ -109,18 +111,29 @@ class Sam2Model(nn.Module):
             ConfigError: an option that means nothing, or another kind of model.
             CheckpointError: the source cannot be downloaded or read, or lacks tensors.
         """
-        chosen = Loading.of(options, source)
+        chosen = Loading.of(options, source, SAM2_ATTENTION)
         sam = load_model(source, hq=False, device=chosen.device, dtype=chosen.dtype)
         if not isinstance(sam, Sam2):
             raise ConfigError(f"Expected a SAM 2, got {sam.config.name} in {source}. Use SamModel for it.")
         return cls(sam)
 
-    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
+    def save_pretrained(self, folder: str | os.PathLike[str], **options: Any) -> None:
         """Writes `config.json`, `preprocessor_config.json` and `model.safetensors`, for transformers too.
+
+        Of transformers' options those count that ask for these files.
 
         Raises:
             CheckpointError: the folder cannot be written.
+            ConfigError: an option that would save something else, or upload the model.
         """
+        check_saving(options)
+        if not options.get("is_main_process", True):
+            return
+        if options.get("state_dict") is not None or not options.get("safe_serialization", True):
+            raise ConfigError(
+                "Expected to save this SAM 2's own weights as safetensors, got a state_dict or "
+                "safe_serialization=False. Leave it out, or save model.state_dict() with torch.save."
+            )
         Path(folder).mkdir(parents=True, exist_ok=True)
         save_model(self.sam, folder)
 
@@ -282,7 +295,7 @@ def _never_empty(prompts: Prompts) -> Prompts:
     return replace(prompts, points=points, labels=torch.cat([prompts.labels, none], 1))
 
 
-class Sam2Processor:
+class Sam2Processor(NoUpload):
     """Prepares pictures together with their prompts, for a model that sees a square of `target_size` pixels."""
 
     def __init__(self, target_size: int = 1024) -> None:
@@ -292,12 +305,15 @@ class Sam2Processor:
         self.point_pad_value = IGNORED
 
     @classmethod
-    def from_pretrained(cls: type[Made], source: str | os.PathLike[str]) -> Made:
+    def from_pretrained(cls: type[Made], source: str | os.PathLike[str], **options: Any) -> Made:
         """The processor with the settings in a folder or a repository of the hub, or else those of the model there.
+
+        `options` are those of `Sam2Model.from_pretrained`, without effect here.
 
         Raises:
             ConfigError, CheckpointError: nothing is there, or no SAM 2.
         """
+        Loading.of(options, source, SAM2_ATTENTION)
         size = saved_settings(locate(source)).get("size")
         if not isinstance(size, Mapping) or "height" not in size:
             raise ConfigError(
@@ -306,12 +322,14 @@ class Sam2Processor:
             )
         return cls(size["height"])
 
-    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
+    def save_pretrained(self, folder: str | os.PathLike[str], **options: Any) -> None:
         """Writes `preprocessor_config.json` into a folder, for transformers too.
 
         Raises:
             CheckpointError: the folder cannot be written.
+            ConfigError: an option that means nothing, or one that would upload the processor.
         """
+        check_saving(options)
         settings = processor_to_transformers(SAM2_MODELS["sam2.1_hiera_tiny"].replace(side=self.target_size))
         write_object(Path(folder) / "preprocessor_config.json", {**settings, "processor_class": type(self).__name__})
 
