@@ -20,6 +20,7 @@ WHOLE = {
     "test_layout",
     "test_public_api",
     "test_readme",
+    "test_twelve_bits",
     "test_without_torch",
 }
 FACE = "an interface of another library: tested through what its users call"

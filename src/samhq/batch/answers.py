@@ -16,7 +16,7 @@ import numpy as np
 from samhq.batch.objects import objects_for
 from samhq.batch.places import Folder
 from samhq.batch.search import NO_SEARCH, ClassThreshold, ExampleBox, TextSettings
-from samhq.batch.settings import STARTER_MODEL, ModelSettings
+from samhq.batch.settings import AS_IT_IS, STARTER_MODEL, BandSettings, ModelSettings
 from samhq.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -36,10 +36,10 @@ class Question:
     `objects` are mappings with `points` [[x, y]], `labels`, `box` (x0, y0, x1, y1) and `label`, in image pixels;
     `objects_of` has those of single pictures by id, file name or stem; without `objects`, all other pictures fail.
     `automatic` has fields of `AutomaticConfig`. `embed` is the number type of stored embeddings. `batch_size` pictures
-    are encoded at once.
+    are encoded at once. `look` chooses and stretches channels.
 
     Raises:
-        ConfigError: a batch size below 1.
+        ConfigError: a batch size below 1, or channels that cannot be used.
     """
 
     model: ModelSettings = STARTER_MODEL
@@ -49,10 +49,12 @@ class Question:
     automatic: Mapping[str, Any] = field(default_factory=dict)
     embed: Literal["float32", "float16"] | None = None
     batch_size: int = 1
+    look: BandSettings = AS_IT_IS
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
             raise ConfigError(f"Expected a batch size of 1 or more, got {self.batch_size}. The default is 1.")
+        _ = self.look.channels
 
     def options(self) -> dict[str, Any]:
         """The values that results depend on, as JSON values; weights by their content.
@@ -62,7 +64,7 @@ class Question:
         """
         names = ("objects", "objects_of", "automatic", "embed", "batch_size")
         settings = {name: getattr(self, name) for name in names}
-        return {**settings, **self.model.options(), **self.text.search_options()}
+        return {**settings, **self.model.options(), **self.text.search_options(), **self.look.channels.options()}
 
     def record(self) -> dict[str, Any]:
         """The question as JSON values."""
@@ -78,6 +80,8 @@ class Question:
         text["like"] = tuple(ExampleBox(*box) for box in text["like"])
         text["like_in"] = Path(text["like_in"]) if text["like_in"] else None
         known = {name: record[name] for name in ("objects_of", "automatic", "embed", "batch_size")}
+        look = {name: values and tuple(values) for name, values in record["look"].items()}
+        known["look"] = BandSettings(**look)
         return Question(ModelSettings(**record["model"]), TextSettings(**text), tuple(record["objects"]), **known)
 
     def on(self, device: str | None) -> Question:
@@ -100,7 +104,8 @@ class Question:
 
     def _by_search(self) -> Answer:
         segmenter, text = self.model.load_for_prompts(), self.text
-        search = text.search(text.text, self.model.torch_device, text.examples())
+        example = None if text.like_in is None else self.look.picture(text.like_in)
+        search = text.search(text.text, self.model.torch_device, text.examples(example))
 
         def answer(pictures: Sequence[tuple[str, np.ndarray]]) -> list[dict[str, Any]]:
             names, images = zip(*pictures, strict=True)

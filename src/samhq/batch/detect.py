@@ -15,6 +15,7 @@ from samhq.batch.ahead import EachAfterSearch, PictureSearch
 from samhq.batch.job import Item, Outcome
 from samhq.batch.reading import PictureReader
 from samhq.batch.search import DEFAULT_DETECTOR, NO_EXAMPLES, DetectorSettings, ExampleSettings
+from samhq.batch.settings import AS_IT_IS, BandSettings
 
 if TYPE_CHECKING:
     from samhq.results.detections import Detections
@@ -30,11 +31,13 @@ class DetectWork:
     search: DetectorSettings = DEFAULT_DETECTOR
     device: str | None = None
     like: ExampleSettings = NO_EXAMPLES
+    look: BandSettings = AS_IT_IS
 
     def __call__(self) -> EachAfterSearch:
         """The function that writes one picture's boxes."""
-        search = self.search.search(self.text, self.device, self.like.examples())
-        pictures = PictureSearch(search, PictureReader())
+        example = None if self.like.like_in is None else self.look.picture(self.like.like_in)
+        search = self.search.search(self.text, self.device, self.like.examples(example))
+        pictures = PictureSearch(search, PictureReader(self.look))
         return EachAfterSearch(partial(self.one, pictures), pictures.pictures, pictures)
 
     @property

@@ -14,6 +14,7 @@ from samhq.errors import ConfigError
 from samhq.garbage import collect_as_usual
 
 if TYPE_CHECKING:
+    from samhq.image.channels import Channels
     from samhq.image.sources import PictureSource, RasterSource
     from samhq.inference.segment import Segmenter
     from samhq.runtime import OnnxSegmenter
@@ -130,12 +131,18 @@ class BandSettings:
         Raises:
             ImageError, MissingExtraError: as `source`.
         """
-        if self.bands is None and self.stretch is None:
-            return path
-        from samhq.image.windows import whole
+        return self.channels.picture(path)
 
-        source = self.source(path)
-        return source.read(whole(source.size_hw))
+    @property
+    def channels(self) -> "Channels":
+        """The same values for code that reads pictures itself, such as data sets.
+
+        Raises:
+            ConfigError: a value that cannot be used.
+        """
+        from samhq.image.channels import Channels
+
+        return Channels(self.bands, self.stretch)
 
 
 @dataclass(frozen=True)

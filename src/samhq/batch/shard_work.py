@@ -5,7 +5,6 @@ Knows nothing about other workers. The model is loaded once in every process.
 
 from __future__ import annotations
 
-import io
 import json
 import socket
 import time
@@ -26,6 +25,7 @@ from samhq.batch.places import read_address
 from samhq.batch.plan import EVENTS, OUT, ShardedJob, open_job
 from samhq.batch.room import Room
 from samhq.batch.rows import rows_of
+from samhq.batch.settings import AS_IT_IS, BandSettings
 from samhq.batch.shards import packed, shard_name
 from samhq.batch.time_limit import NO_LIMIT, TimeLimit, forget_late, late_rows, store_late
 from samhq.errors import MissingExtraError
@@ -118,7 +118,7 @@ def _compute(
         return limit.on(len(todos), late)
 
     known = {row["id"] for row in rows}
-    read = _read([picture for picture in pictures if picture.id not in known], clock, watched)
+    read = _read([picture for picture in pictures if picture.id not in known], clock, watched, job.question.look)
     while group := list(islice(read, size)):
         with watched([todo for todo, _ in group]):
             rows += clock.timed("compute", _rows, ask, group)
@@ -160,7 +160,7 @@ class _Clock:
 
 
 def _read(
-    pictures: Sequence[_Todo], clock: _Clock, watched: Watched = _unwatched
+    pictures: Sequence[_Todo], clock: _Clock, watched: Watched = _unwatched, look: BandSettings = AS_IT_IS
 ) -> Iterator[tuple[_Todo, np.ndarray | Exception]]:
     """Every picture with its pixels, in order; a few are read ahead. "read" counts the seconds of waiting."""
     room = Room(_MOST_PIXELS)
@@ -169,7 +169,7 @@ def _read(
         try:
             for number, picture in enumerate(pictures):
                 for turn in range(number + len(ahead), min(number + 2 * _READERS, len(pictures))):
-                    ahead.append(readers.submit(_pixels, pictures[turn].uri, room, turn))
+                    ahead.append(readers.submit(_pixels, pictures[turn].uri, room, turn, look))
                 with watched([picture]):
                     pixels, taken = clock.timed("read", ahead.popleft().result)
                 room.give_back(taken)
@@ -179,18 +179,15 @@ def _read(
             readers.shutdown(wait=False, cancel_futures=True)
 
 
-def _pixels(uri: str, room: Room, turn: int) -> tuple[np.ndarray | Exception, int]:
+def _pixels(uri: str, room: Room, turn: int, look: BandSettings = AS_IT_IS) -> tuple[np.ndarray | Exception, int]:
     """The pixels of a picture, or the reason why there are none; and how many have taken room."""
-    from samhq.image.files import shown_size_hw
-    from samhq.image.read import describe, read_image
-
     taken = None
     try:
-        content = read_address(uri)
-        height, width = shown_size_hw(io.BytesIO(content), describe(content))
+        content, channels = read_address(uri), look.channels
+        height, width = channels.size_hw(content)
         taken = height * width
         room.take(turn, taken)
-        return read_image(content), taken
+        return channels.read(content), taken
     except Exception as error:  # noqa: BLE001  One odd picture must not end a job of millions.
         if taken is None:
             room.take(turn, 0)

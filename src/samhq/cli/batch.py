@@ -14,6 +14,7 @@ from cyclopts import App, Parameter
 
 from samhq.cli.everything import AutomaticFlags
 from samhq.cli.flags import STARTER, ModelFlags
+from samhq.cli.looks import ALL_AS_IT_IS, BandFlags
 from samhq.cli.prompts import NO_PROMPTS, PromptFlags
 from samhq.cli.text import NO_TEXT, TextFlags
 from samhq.cli.write import FinishFlags, WriteFlags
@@ -43,6 +44,7 @@ def plan(
     embed: Annotated[bool, Parameter(negative="")] = False,
     prompt: PromptFlags = NO_PROMPTS,
     text: TextFlags = NO_TEXT,
+    look: BandFlags = ALL_AS_IT_IS,
     automatic: AutomaticFlags = _PLAIN,
     model: ModelFlags = STARTER,
     store: Literal["float32", "float16"] | None = None,
@@ -85,7 +87,7 @@ def plan(
     objects, objects_of = _objects(prompt) if prompt != NO_PROMPTS else ([], {})
     given = asdict(automatic) if everything else {}
     stored = (store or "float32") if embed else None
-    question = Question(model, text, objects, objects_of, given, stored, batch_size)
+    question = Question(model, text, objects, objects_of, given, stored, batch_size, look)
     planned = plan_job(source, out, question, shard_size=shard_size)
     unasked = without_objects([name for name, _ in planned.pictures], objects, objects_of) if objects_of else 0
     if unasked:

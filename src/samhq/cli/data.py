@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
+from samhq.cli.looks import ALL_AS_IT_IS, BandFlags
 from samhq.cli.models import aligned
 from samhq.errors import ConfigError
 from samhq.options import whole_number
@@ -37,6 +38,7 @@ def check(
     /,
     *,
     images: Path | None = None,
+    look: BandFlags = ALL_AS_IT_IS,
     workers: int = 2,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
@@ -59,7 +61,7 @@ def check(
     """
     from samhq.datasets.check import check_dataset
 
-    reports = check_dataset(source, images=images, workers=workers, progress=_bar)
+    reports = check_dataset(source, images=images, workers=workers, progress=_bar, channels=look.channels)
     if as_json:
         print(json.dumps([report.to_json() for report in reports], indent=1))
     else:

@@ -14,6 +14,7 @@ from cyclopts import Parameter
 
 from samhq.batch.search import has_boxes
 from samhq.cli.job import PLAIN_JOB, JobFlags
+from samhq.cli.looks import ALL_AS_IT_IS, BandFlags
 from samhq.cli.pictures import find_pictures, result_names
 from samhq.cli.places import make_folder
 from samhq.cli.text import NO_EXAMPLE, PLAIN_SEARCH, DetectorFlags, ExampleFlags, check_one_search
@@ -33,6 +34,7 @@ def detect(
     like: ExampleFlags = NO_EXAMPLE,
     output: Annotated[Path, Parameter(alias="-o")],
     search: DetectorFlags = PLAIN_SEARCH,
+    look: BandFlags = ALL_AS_IT_IS,
     device: str | None = None,
     job: JobFlags = PLAIN_JOB,
 ) -> int:
@@ -70,9 +72,15 @@ def detect(
     items = [Item(path, name) for path, name in zip(pictures, names, strict=True)]
     tally = run_job(
         items,
-        DetectWork(text, output, search, device, like),
+        DetectWork(text, output, search, device, like, look),
         output,
-        options={"command": "detect", "text": text, **search.options(), **like.like_options()},
+        options={
+            "command": "detect",
+            "text": text,
+            **search.options(),
+            **like.like_options(),
+            **look.channels.options(),
+        },
         resume=job.resume,
         workers=job.workers,
         keep_going=len(items) > 1,

@@ -19,11 +19,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from samhq.cli.flags import Dtype
+from samhq.cli.looks import ALL_AS_IT_IS, BandFlags
 from samhq.config import HQMode
 from samhq.errors import ConfigError
 from samhq.options import whole_number
 
 if TYPE_CHECKING:
+    from samhq.image.channels import Channels
     from samhq.inference.segment import Segmenter
 
 TRUTH = "truth"  #: Value of --detections that stands for the boxes of the true masks.
@@ -114,6 +116,7 @@ def evaluate(
     images: Path | None = None,
     limit: int | None = None,
     skip_missing: Annotated[bool, Parameter(negative="")] = False,
+    look: BandFlags = ALL_AS_IT_IS,
     report: ReportFlags = SHOWN,
 ) -> int:
     """Measure models on a data set: IoU, boundary IoU, thin structures, sizes, clicks; or AP, SegInW, J&F.
@@ -140,8 +143,8 @@ def evaluate(
         skip_missing: Leave out pictures whose files are missing. Without this flag the first missing file ends the run.
     """
     if source.startswith((SEGINW, DAVIS, YOUTUBE_VIS)) or asked.detections or asked.detector:
-        return _by_boxes(source, compared, asked, images, limit, skip_missing, report)
-    return _by_prompts(source, compared, asked, images, limit, skip_missing, report)
+        return _by_boxes(source, compared, asked, images, limit, skip_missing, look, report)
+    return _by_prompts(source, compared, asked, images, limit, skip_missing, look, report)
 
 
 def _by_prompts(
@@ -151,6 +154,7 @@ def _by_prompts(
     images: Path | None,
     limit: int | None,
     skip_missing: bool,
+    look: BandFlags,
     report: ReportFlags,
 ) -> int:
     from samhq.datasets.open import open_dataset
@@ -160,7 +164,9 @@ def _by_prompts(
     from samhq.evaluation.worst import draw_worst
 
     whole_number("--worst", report.worst, 0)
-    pictures = open_dataset(source, images=images, limit=limit, skip_missing=skip_missing)
+    pictures = open_dataset(
+        source, images=images, limit=limit, skip_missing=skip_missing, bands=look.bands, stretch=look.stretch
+    )
     models = compared.load()
     for _, segmenter in models:  # Checked first, because each of them may take an hour.
         make_plan(segmenter.model, asked.kinds, asked.protocol, compared.hq or None, asked.seed)
@@ -195,6 +201,7 @@ def _by_boxes(
     images: Path | None,
     limit: int | None,
     skip_missing: bool,
+    look: BandFlags,
     report: ReportFlags,
 ) -> int:
     if (asked.kinds, asked.protocol, report.resume) != ("box", "exact", False):
@@ -214,13 +221,17 @@ def _by_boxes(
         raise ConfigError(f"Expected --images with a JSON file only, got it with {source}. Leave it out.")
     if skip_missing and source.startswith((SEGINW, DAVIS, YOUTUBE_VIS)):
         raise ConfigError(f"Expected --skip-missing with a COCO file or a folder, got it with {source}. Leave it out.")
+    if look.channels.chosen and source.startswith((SEGINW, DAVIS, YOUTUBE_VIS)):
+        raise ConfigError(
+            f"Expected --bands and --stretch with other pictures, got them with {source}. Leave them out."
+        )
     if skip_missing and asked.detector:
         raise ConfigError("Expected --skip-missing without --detector, got both. Make the boxes first.")
     if report.output is not None:
         _check_writable(report.output)
     models, mode = compared.load(), compared.hq[0] if compared.hq else None
-    with _boxes(source, asked, compared.device, images, limit, report.output) as boxes:
-        measure, table = _measure(source, boxes, images, report.output, skip_missing)
+    with _boxes(source, asked, compared.device, images, limit, report.output, look.channels) as boxes:
+        measure, table = _measure(source, boxes, images, report.output, skip_missing, look.channels)
         scores = [measure(m, name=label, hq=mode, limit=limit, progress=sys.stderr.isatty()) for label, m in models]
     records, text = [model_scores.to_json() for model_scores in scores], table(scores)
     if report.output is not None:
@@ -235,7 +246,13 @@ def _by_boxes(
 
 @contextmanager
 def _boxes(
-    source: str, asked: AskedFlags, device: str | None, images: Path | None, limit: int | None, output: Path | None
+    source: str,
+    asked: AskedFlags,
+    device: str | None,
+    images: Path | None,
+    limit: int | None,
+    output: Path | None,
+    channels: Channels,
 ) -> Iterator[Path | None]:
     """Where the boxes are: the given file, None for the true boxes, or the file that the detector writes now."""
     if asked.detector is None:
@@ -254,14 +271,14 @@ def _boxes(
             root = source.removeprefix(SEGINW)
             yield detect_seginw(detector, root, folder / "detections", limit=limit, progress=shown)
             return
-        pictures = open_coco_pictures(Path(source), images)
+        pictures = open_coco_pictures(Path(source), images, channels)
         places = spread_places(len(pictures), limit)
         label = "detector" if shown else None
         yield write_boxes(detector, pictures, folder / "detections.json", places=places, label=label)
 
 
 def _measure(
-    source: str, boxes: Path | None, images: Path | None, output: Path | None, skip_missing: bool
+    source: str, boxes: Path | None, images: Path | None, output: Path | None, skip_missing: bool, channels: Channels
 ) -> tuple[Callable[..., Any], Callable[[Sequence[Any]], str]]:
     """The function that measures one model on a source of boxes, and the function that makes the table."""
     from samhq.evaluation.suites.davis import davis_table, evaluate_davis
@@ -285,8 +302,9 @@ def _measure(
         return lambda model, name, **more: evaluate_youtube_vis(
             model, file, boxes, images=images, name=name, results=results(name), **more
         ), video_table
+    how: dict[str, Any] = {"images": images, "skip_missing": skip_missing, "channels": channels}
     return lambda model, name, **more: evaluate_detections(
-        model, source, boxes, images=images, name=name, results=results(name), skip_missing=skip_missing, **more
+        model, source, boxes, name=name, results=results(name), **how, **more
     ), detection_table
 
 

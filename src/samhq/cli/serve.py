@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from samhq.cli.flags import Dtype
+from samhq.cli.looks import ALL_AS_IT_IS, BandFlags
 from samhq.errors import ConfigError
 from samhq.extras import from_extra
 from samhq.garbage import collect_as_usual
 
 if TYPE_CHECKING:
+    from samhq.image.channels import Channels
     from samhq.inference.segment import Segmenter
     from samhq.serve.guard import Rules
     from samhq.serve.session import Session
@@ -48,6 +50,7 @@ def serve(
     label_studio: str | None = None,
     fetch_from: list[str] | None = None,
     prelabel: Literal["nothing", "everything", "labels"] = "nothing",
+    look: BandFlags = ALL_AS_IT_IS,
 ) -> int:
     """Label pictures on a web page, by clicks, boxes, brush and text.
 
@@ -91,6 +94,9 @@ def serve(
     address = samhq.serve.start.Address(host, port)
     address.check(token)
     _check_positive(max_pixels, max_bytes)
+    if look.channels.chosen:
+        with from_extra("geo", "--bands and --stretch"):
+            import rasterio  # noqa: F401  Its absence is said now, not on the page.
     _check_label_studio(label_studio, folder or project, bool(fetch_from) or prelabel != "nothing")
     if label_studio is not None:
         return _serve_label_studio(
@@ -103,6 +109,7 @@ def serve(
             model_name=model,
             prelabel=prelabel,
             detector=detector,
+            channels=look.channels,
         )
     secret = token or secrets.token_urlsafe(24)
     place = project or (Path.cwd() if folder is None else folder) / PROJECT_FILE
@@ -115,6 +122,7 @@ def serve(
         model_name=model,
         load_file=lambda path: load(path, device=device, dtype=dtype),
         detector=detector,
+        channels=look.channels,
     )
     return _serve_page(session, address, secret, open_browser=open)
 
@@ -146,6 +154,7 @@ def _serve_label_studio(
     *,
     most_pixels: int,
     load: Callable[[], Segmenter],
+    channels: Channels,
     **options: Any,
 ) -> int:
     """Answers a Label Studio until it is interrupted."""
@@ -157,7 +166,8 @@ def _serve_label_studio(
     from samhq.serve.start import run_server, url_of
 
     key = os.environ.get("LABEL_STUDIO_API_KEY")
-    pictures = FetchedPictures(label_studio, others, key=key, most_bytes=rules.most_bytes, most_pixels=most_pixels)
+    limits = {"most_bytes": rules.most_bytes, "most_pixels": most_pixels}
+    pictures = FetchedPictures(label_studio, others, key=key, channels=channels, **limits)
     backend = Backend(Inference(load, pictures), pictures, **options)
     rules = replace(rules, basic=True, open_paths=OPEN_PATHS, hosts=(*rules.hosts, *CONTAINER_HOSTS))
     listener = address.listen()

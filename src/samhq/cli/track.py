@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from samhq.cli.flags import Dtype, ModelFlags
+from samhq.cli.looks import ALL_AS_IT_IS, BandFlags
 from samhq.cli.places import make_folder
 from samhq.cli.prompts import Box, Point, box_flag, point_flag
 from samhq.cli.text import NO_TEXT, TextFlags
@@ -22,6 +23,7 @@ from samhq.image.suffixes import picture_files
 from samhq.progress import print_line, progress_bar
 
 if TYPE_CHECKING:
+    from samhq.image.channels import Channels
     from samhq.text.search import Search
     from samhq.video.frames import FrameSource
     from samhq.video.job import Follower
@@ -179,6 +181,7 @@ def track(
     text: TextFlags = NO_TEXT,
     model: VideoModelFlags = NO_MODEL,
     how: TrackFlags = PLAIN_TRACK,
+    look: BandFlags = ALL_AS_IT_IS,
     output: VideoOutputFlags,
 ) -> int:
     """Follow objects through a video and write their masks for every frame.
@@ -207,9 +210,10 @@ def track(
 
     text.check()
     prompt.check(text=text.wanted)
-    source = open_frames(video)
+    source = open_frames(video, look.channels)
     options = {"command": "track", "video": _identity(video), **_options(prompt, model, how), **text.search_options()}
-    follower = _follower(prompt, text, model, how, source)
+    options |= look.channels.options()
+    follower = _follower(prompt, text, model, how, source, look.channels)
     collect_as_usual()
     make_folder(output.output)
     kinds = Kinds(output.masks, output.label_maps)
@@ -226,7 +230,12 @@ def track(
 
 
 def _follower(
-    prompt: VideoPromptFlags, text: TextFlags, model: VideoModelFlags, how: TrackFlags, source: FrameSource
+    prompt: VideoPromptFlags,
+    text: TextFlags,
+    model: VideoModelFlags,
+    how: TrackFlags,
+    source: FrameSource,
+    channels: Channels,
 ) -> Follower:
     """The model, ready to give the masks of the video's frames.
 
@@ -248,7 +257,7 @@ def _follower(
         source.check(one.frame or 0)
     if text.wanted and how.direction != "forward":
         raise ConfigError(f"Expected --direction forward with --text or --like, got {how.direction}. Leave it out.")
-    search = _search(text, prompt.frame, source, model.device)
+    search = _search(text, prompt.frame, source, model.device, channels)
     segmenter = load_video_model(model.model, device=model.device, dtype=model.dtype, memory_dtype=model.memory_dtype)
     options: dict[str, Any] = {"overlap": how.overlaps, "fill_holes": how.fill_holes, "hq": model.plain.hq_mode}
     if search is not None:
@@ -258,13 +267,15 @@ def _follower(
     return PromptFollower(segmenter, source, prompts, how.direction, **options)
 
 
-def _search(text: TextFlags, frame: int, source: FrameSource, device: str | None) -> Search | None:
+def _search(text: TextFlags, frame: int, source: FrameSource, device: str | None, channels: Channels) -> Search | None:
     """The search of the flags, if any. Its examples are in frame `frame`, or in the picture of --like-in."""
     if not text.wanted:
         return None
     source.check(frame)
-    only = source.read(frame) if text.like and text.like_in is None else None
-    return text.search(text.text, device, text.examples(only))
+    example = source.read(frame) if text.like and text.like_in is None else None
+    if text.like_in is not None:
+        example = channels.picture(text.like_in)
+    return text.search(text.text, device, text.examples(example))
 
 
 def _options(prompt: VideoPromptFlags, model: VideoModelFlags, how: TrackFlags) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 from cyclopts import Group, Parameter
 
 from samhq.cli.fields import flags_of
+from samhq.cli.looks import bands_from_text, stretch_from_text
 from samhq.errors import ConfigError
 from samhq.garbage import collect_as_usual
 from samhq.plural import plural
@@ -21,7 +22,17 @@ from samhq.training.config import TrainConfig
 GROUPS = {
     "Run": ("output", "mode", "preset", "seed", "resume"),
     "Data": (
-        *("data", "images", "skip_missing", "validation", "validation_images", "hold_out", "source_weights"),
+        *(
+            "data",
+            "images",
+            "skip_missing",
+            "bands",
+            "stretch",
+            "validation",
+            "validation_images",
+            "hold_out",
+            "source_weights",
+        ),
         *("copies", "cache", "cache_dtype"),
     ),
     "Weights": ("init", "model", "what", "fresh_heads", "lora_rank", "lora_alpha"),
@@ -97,7 +108,11 @@ def _flags() -> inspect.Signature:
     about = {
         name: Parameter(name=NAMES.get(name), group=groups[title]) for title, names in GROUPS.items() for name in names
     }
-    grown = flags_of(TrainConfig, words={"scale": scale_from_text}, parameters=about)
+    grown = flags_of(
+        TrainConfig,
+        words={"scale": scale_from_text, "bands": bands_from_text, "stretch": stretch_from_text},
+        parameters=about,
+    )
     flags = [
         inspect.Parameter(
             name, inspect.Parameter.KEYWORD_ONLY, default=grown[name].default, annotation=grown[name].annotation

@@ -21,7 +21,7 @@ from samhq.formats.isat import read_isat
 from samhq.formats.labelme import read_labelme
 from samhq.formats.labelstudio import read_labelstudio
 from samhq.formats.supervisely import read_supervisely
-from samhq.image.read import read_image
+from samhq.image.channels import AS_SHOWN, Channels
 from samhq.image.suffixes import SUFFIXES
 from samhq.results.annotation import LABEL
 from samhq.results.picture import Picture
@@ -45,10 +45,14 @@ class LabelledFile:
 
 
 class AnnotatedPictures:
-    """Pictures with label files; satisfies `samhq.datasets.sample.Pictures`."""
+    """Pictures with label files; satisfies `samhq.datasets.sample.Pictures`. `channels` says how they are shown."""
 
-    def __init__(self, name: str, files: Sequence[LabelledFile]) -> None:
-        self.name, self.files = name, list(files)
+    def __init__(self, name: str, files: Sequence[LabelledFile], channels: Channels = AS_SHOWN) -> None:
+        self.name, self.files, self.channels = name, list(files), channels
+
+    def shown(self, channels: Channels) -> AnnotatedPictures:
+        """The same pictures with their channels shown that way."""
+        return AnnotatedPictures(self.name, self.files, channels)
 
     def __len__(self) -> int:
         return len(self.files)
@@ -67,9 +71,9 @@ class AnnotatedPictures:
         return ""
 
     def stamp(self, index: int) -> str:
-        """The stamp of the picture's file and of its labels."""
+        """The stamp of the picture's file, of its labels, and of the chosen channels."""
         file = self.files[index]
-        return stamp_of_files([file.image, *file.labels])
+        return stamp_of_files([file.image, *file.labels], self.channels.options() or None)
 
     def lacks(self, index: int) -> Path | None:
         """A picture's file, if it is missing."""
@@ -86,7 +90,7 @@ class AnnotatedPictures:
 
     def __getitem__(self, index: int) -> Sample:
         file = self.files[index]
-        image = read_image(file.image)
+        image = self.channels.read(file.image)
         picture, _ = file.read()
         where = file.labels[0] if file.labels else file.image
         check_size(image.shape[:2], file.image, picture.size_hw, f"its labels in {where}")

@@ -21,6 +21,7 @@ from samhq.datasets.open import hqseg_source, open_dataset
 from samhq.datasets.pairs import PairFolder
 from samhq.datasets.sample import MissingFileError, Pictures, SizeMismatchError
 from samhq.errors import ConfigError, ImageError
+from samhq.image.channels import AS_SHOWN, Channels
 from samhq.plural import plural
 
 #: Kinds of findings: files are missing, cannot be read, differ in size, hold no object, or belong to nothing.
@@ -77,9 +78,16 @@ def _silent(items: Iterable[Any], total: int, name: str) -> Iterable[Any]:
 
 
 def check_dataset(
-    source: str | Path, *, images: Path | None = None, workers: int = 2, progress: Progress = _silent
+    source: str | Path,
+    *,
+    images: Path | None = None,
+    workers: int = 2,
+    progress: Progress = _silent,
+    channels: Channels = AS_SHOWN,
 ) -> list[DatasetReport]:
     """A report on each part of a source that `open_dataset` takes, or of HQSeg-44K in its root folder.
+
+    `channels` says how pictures are read.
 
     Raises:
         ConfigError: the source is none of these.
@@ -88,15 +96,17 @@ def check_dataset(
     text, path = str(source), Path(source)
     if text.startswith(hqseg.PREFIX):
         name, root = hqseg_source(text)
-        return [_part_report(part, root, read) for part in parts_of(name)]
+        return [_part_report(part, root, read, channels) for part in parts_of(name)]
     if path.is_dir() and hqseg.is_root(path):
-        return [_part_report(part, path, read) for part in parts_of("all")]
-    return [read(open_dataset(source, images=images))]
+        return [_part_report(part, path, read, channels) for part in parts_of("all")]
+    return [read(open_dataset(source, images=images, bands=channels.bands, stretch=channels.stretch))]
 
 
-def _part_report(part: Part, root: Path, read: Callable[[Pictures], DatasetReport]) -> DatasetReport:
+def _part_report(
+    part: Part, root: Path, read: Callable[[Pictures], DatasetReport], channels: Channels
+) -> DatasetReport:
     try:
-        pictures = open_part(part, root)
+        pictures = open_part(part, root, channels)
     except ConfigError as error:
         return DatasetReport(part.name, 0, published=part.count, findings=(Finding("missing", str(error)),))
     return replace(read(pictures), published=part.count)

@@ -16,10 +16,10 @@ import numpy as np
 
 from samhq.datasets.sample import Sample, check_size, stamp_of_files
 from samhq.errors import ConfigError, ImageError
-from samhq.image.read import read_image
+from samhq.image.channels import AS_SHOWN, Channels
 from samhq.masks import rle, runs
 from samhq.masks.rings import filled_ring
-from samhq.shapes import Bool
+from samhq.shapes import Bool, UInt8
 from samhq.storage.documents import read_json
 from samhq.storage.schema import FLAG, ID, NUMBER, SIDE, TEXT, WORDS, Fields, Items
 
@@ -50,7 +50,9 @@ class CocoPictures:
         annotations: Sequence[Mapping[str, Any]],
         categories: Mapping[Any, str],
         folder: Path,
+        channels: Channels = AS_SHOWN,
     ) -> None:
+        self.channels = channels
         self.name, self.images, self.folder = name, [_with_plain_ids(image) for image in images], folder
         self.categories = {plain_id(number): name for number, name in categories.items()}
         self.annotations: dict[Any, list[Mapping[str, Any]]] = {image["id"]: [] for image in self.images}
@@ -101,19 +103,30 @@ class CocoPictures:
                     f"{width} in the entry of {self.path(index)}. Mend the file."
                 )
             return height, width
-        height, width = read_image(self.path(index)).shape[:2]
+        height, width = self.channels.read(self.path(index)).shape[:2]
         return int(height), int(width)
 
+    def image(self, index: int) -> UInt8[np.ndarray, "H W 3"]:
+        """A picture's pixels.
+
+        Raises:
+            ImageError: the file cannot be read, or has another size than its entry.
+        """
+        path = self.path(index)
+        image, size_hw = self.channels.read(path), self.size_hw(index)
+        check_size(image.shape[:2], path, size_hw, f"its entry in {self.name}")
+        return image
+
     def stamp(self, index: int) -> str:
-        """The stamp of the picture's file and annotations."""
+        """The stamp of the picture's file and annotations, and of the chosen channels."""
         named = [self.categories.get(record.get("category_id", -1), "") for record in self.of(index)]
-        return stamp_of_files([self.path(index)], [self.images[index], self.of(index), named])
+        said = [self.images[index], self.of(index), named]
+        return stamp_of_files([self.path(index)], [*said, *([self.channels.options()] if self.channels.chosen else [])])
 
     def __getitem__(self, index: int) -> Sample:
-        path, records = self.path(index), self.of(index)
-        image, size_hw = read_image(path), self.size_hw(index)
-        check_size(image.shape[:2], path, size_hw, f"its entry in {self.name}")
-        masks = [decode_segmentation(record, size_hw, str(path)) for record in records]
+        image, records = self.image(index), self.of(index)
+        size_hw = image.shape[0], image.shape[1]
+        masks = [decode_segmentation(record, size_hw, str(self.path(index))) for record in records]
         return Sample(
             self._names[index],
             image,
@@ -124,8 +137,10 @@ class CocoPictures:
         )
 
 
-def open_coco_pictures(path: Path, images: str | Path | None = None) -> CocoPictures:
+def open_coco_pictures(path: Path, images: str | Path | None = None, channels: Channels = AS_SHOWN) -> CocoPictures:
     """The pictures of a COCO file; `images` is their folder, by default found beside or around the file.
+
+    `channels` says how they are shown.
 
     Raises:
         ConfigError: not a COCO file; or no folder around it holds its pictures; or two folders do equally.
@@ -136,7 +151,7 @@ def open_coco_pictures(path: Path, images: str | Path | None = None) -> CocoPict
         raise ConfigError(f"Expected the folder of the pictures of {path}, got {images}, which is none. Check it.")
     folder = images or find_images(path, [image["file_name"] for image in content["images"]])
     categories = {entry["id"]: str(entry.get("name") or "") for entry in content.get("categories") or ()}
-    return CocoPictures(_title(path), content["images"], content["annotations"], categories, folder)
+    return CocoPictures(_title(path), content["images"], content["annotations"], categories, folder, channels)
 
 
 def read_coco(path: Path) -> dict[str, Any]:

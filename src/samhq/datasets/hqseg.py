@@ -13,6 +13,7 @@ from samhq.datasets.pairs import PairFolder, pairs_apart, pairs_together
 from samhq.datasets.sample import Pictures
 from samhq.datasets.views import Joined
 from samhq.errors import ConfigError, did_you_mean
+from samhq.image.channels import AS_SHOWN, Channels
 
 PREFIX = "hqseg44k:"
 
@@ -77,7 +78,7 @@ def parts_of(name: str) -> tuple[Part, ...]:
     return parts
 
 
-def open_part(part: Part, root: Path) -> PairFolder:
+def open_part(part: Part, root: Path, channels: Channels = AS_SHOWN) -> PairFolder:
     """The pictures of a part; pictures are JPEG and masks PNG files.
 
     Raises:
@@ -91,17 +92,17 @@ def open_part(part: Part, root: Path) -> PairFolder:
                 f".zip of sam-hq-team/sam-hq-training into {root}, or name another folder after the @."
             )
     if masks is None:
-        return pairs_together(part.name, images)
-    return pairs_apart(part.name, images, masks, (".jpg", ".jpeg"))
+        return pairs_together(part.name, images, channels)
+    return pairs_apart(part.name, images, masks, (".jpg", ".jpeg"), channels)
 
 
-def open_hqseg(name: str, root: Path) -> Pictures:
+def open_hqseg(name: str, root: Path, channels: Channels = AS_SHOWN) -> Pictures:
     """The pictures of "DIS5K-VD", "train", "val" or "all" below a root with the unpacked archives.
 
     Raises:
         ConfigError: no such name, or a folder that does not exist.
     """
-    parts = [open_part(part, root) for part in parts_of(name)]
+    parts = [open_part(part, root, channels) for part in parts_of(name)]
     return parts[0] if len(parts) == 1 else Joined(f"HQSeg-44K {name.casefold()}", parts)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from samhq.datasets.annotated import open_label_file, open_label_folder
@@ -15,6 +16,7 @@ from samhq.datasets.sample import Pictures
 from samhq.datasets.views import present, spread
 from samhq.datasets.yolo import open_yolo_pictures, yolo_source
 from samhq.errors import ConfigError
+from samhq.image.channels import AS_SHOWN, Channels
 from samhq.options import yes_or_no
 from samhq.plural import plural
 from samhq.progress import print_line
@@ -27,6 +29,8 @@ def open_dataset(
     images: str | Path | None = None,
     limit: int | None = None,
     skip_missing: bool = False,
+    bands: Sequence[int] | None = None,
+    stretch: tuple[float, float] | None = None,
 ) -> Pictures:
     """The pictures of a data set, each read when it is asked for.
 
@@ -37,12 +41,16 @@ def open_dataset(
     validation as `hqseg44k:train@...`, `hqseg44k:val@...`; or drawn scenes that training never uses, `scenes:100`,
     `scenes:100:thin`, `scenes:100@224`.
     `limit` takes this many pictures, spread evenly over the source. `skip_missing` leaves out pictures whose files are
-    missing, and prints their number on stderr; without it, reading such a picture is an error.
+    missing, and prints their number on stderr; without it, reading such a picture is an error. `bands` and `stretch`
+    choose and stretch the channels of picture files, for satellite, 12-bit and float pictures, see
+    `samhq.image.channels.Channels`.
 
     Raises:
-        ConfigError: not one of these forms, or a limit below 1; with `skip_missing` all pictures are missing.
+        ConfigError: not one of these forms, or a limit below 1; with `skip_missing` all pictures are missing; bands or
+            percentiles that cannot be used, or that are given for drawn scenes.
     """
-    pictures = _opened(source, None if images is None else Path(images))
+    channels = Channels(None if bands is None else tuple(bands), stretch)
+    pictures = _opened(source, None if images is None else Path(images), channels)
     return spread(_present(pictures) if yes_or_no("skip_missing", skip_missing) else pictures, limit)
 
 
@@ -56,38 +64,42 @@ def _present(pictures: Pictures) -> Pictures:
     return there
 
 
-def _opened(source: str | Path, images: Path | None) -> Pictures:
+def _opened(source: str | Path, images: Path | None, channels: Channels) -> Pictures:
     text, path = str(source), Path(source).expanduser()
     if text.startswith(PREFIX):
         _check_no_images(images, text)
-        return open_hqseg(*hqseg_source(text))
+        return open_hqseg(*hqseg_source(text), channels)
     if text.startswith(f"{SCENES}:"):
         _check_no_images(images, text)
+        if channels != AS_SHOWN:
+            raise ConfigError(f"Expected bands and stretch for picture files, got them with {text}. Leave them out.")
         return open_drawn(text)
     if (yolo := yolo_source(text)) is not None:
         _check_no_images(images, text)
-        return open_yolo_pictures(*yolo)
+        return open_yolo_pictures(*yolo).shown(channels)
     if path.is_file() or path.suffix.lower() == ".json":
         many = path.suffix.lower() == ".xml" or _is_labelstudio(path)
-        return open_label_file(path, images) if many else open_coco_pictures(path, images)
+        if many:
+            return open_label_file(path, images).shown(channels)
+        return open_coco_pictures(path, images, channels)
     if not path.exists():
         raise ConfigError(
             "Expected a COCO JSON file, a folder of pictures and masks or of other tools' labels, data.yaml@PART, "
             f"hqseg44k:NAME@FOLDER or scenes:COUNT, got {text}, which does not exist. Check the name."
         )
-    return _opened_folder(path, images)
+    return _opened_folder(path, images, channels)
 
 
-def _opened_folder(path: Path, images: Path | None) -> Pictures:
+def _opened_folder(path: Path, images: Path | None, channels: Channels) -> Pictures:
     """The pictures of a folder with masks, or else with the files of a labelling tool."""
     try:
-        pairs = open_pairs(path)
+        pairs = open_pairs(path, channels)
     except ConfigError:
         labels = open_label_folder(path, images)
         if labels is None:
             _check_no_images(images, str(path))
             raise
-        return labels
+        return labels.shown(channels)
     _check_no_images(images, str(path))
     return pairs
 

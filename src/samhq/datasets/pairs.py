@@ -12,7 +12,7 @@ from pathlib import Path
 from samhq.datasets.masks import read_objects
 from samhq.datasets.sample import MissingFileError, Sample, check_size, labelled, stamp_of_files
 from samhq.errors import ConfigError
-from samhq.image.read import read_image
+from samhq.image.channels import AS_SHOWN, Channels
 from samhq.image.suffixes import SUFFIXES, is_picture_file
 from samhq.plural import plural
 
@@ -32,11 +32,13 @@ class Pair:
 class PairFolder:
     """Pictures with a mask file each; satisfies `samhq.datasets.sample.Pictures`.
 
-    `strays` are mask files that belong to no picture.
+    `strays` are mask files that belong to no picture. `channels` says how pictures, not masks, are shown.
     """
 
-    def __init__(self, name: str, pairs: Sequence[Pair], strays: Sequence[Path] = ()) -> None:
-        self.name, self.pairs, self.strays = name, list(pairs), list(strays)
+    def __init__(
+        self, name: str, pairs: Sequence[Pair], strays: Sequence[Path] = (), channels: Channels = AS_SHOWN
+    ) -> None:
+        self.name, self.pairs, self.strays, self.channels = name, list(pairs), list(strays), channels
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -46,9 +48,9 @@ class PairFolder:
         return [pair.name for pair in self.pairs]
 
     def stamp(self, index: int) -> str:
-        """The stamp of the picture's and the mask's files."""
+        """The stamp of the picture's and the mask's files, and of the chosen channels."""
         pair = self.pairs[index]
-        return stamp_of_files(filter(None, (pair.image, pair.mask)))
+        return stamp_of_files(filter(None, (pair.image, pair.mask)), self.channels.options() or None)
 
     def lacks(self, index: int) -> Path | None:
         """The picture's file or its mask's, if missing; the picture's if no mask has its name."""
@@ -62,12 +64,12 @@ class PairFolder:
             raise MissingFileError(
                 f"Expected a mask of {pair.image}, found none of its name. Add it, or remove the picture."
             )
-        image, masks = read_image(pair.image), read_objects(pair.mask)
+        image, masks = self.channels.read(pair.image), read_objects(pair.mask)
         check_size(image.shape[:2], pair.image, masks.shape[1:], pair.mask)
         return labelled(pair.name, image, masks)
 
 
-def open_pairs(folder: Path) -> PairFolder:
+def open_pairs(folder: Path, channels: Channels = AS_SHOWN) -> PairFolder:
     """The pictures of a folder: in `images/` with masks in `masks/`, in `im/` and `gt/`, or side by side.
 
     If they lie side by side, the masks are the PNG files and the pictures are all others, with the same names.
@@ -79,28 +81,30 @@ def open_pairs(folder: Path) -> PairFolder:
         raise ConfigError(f"Expected a folder of pictures and masks, got {folder}, which is none. Check the name.")
     for images, masks in LAYOUTS:
         if (folder / images).is_dir() and (folder / masks).is_dir():
-            return _checked(pairs_apart(folder.name, folder / images, folder / masks), folder)
-    return _checked(pairs_together(folder.name, folder), folder)
+            return _checked(pairs_apart(folder.name, folder / images, folder / masks, channels=channels), folder)
+    return _checked(pairs_together(folder.name, folder, channels), folder)
 
 
-def pairs_apart(name: str, images: Path, masks: Path, suffixes: Collection[str] = SUFFIXES) -> PairFolder:
+def pairs_apart(
+    name: str, images: Path, masks: Path, suffixes: Collection[str] = SUFFIXES, channels: Channels = AS_SHOWN
+) -> PairFolder:
     """Every picture below one folder with the mask of the same path below the other.
 
     `suffixes` are the suffixes of pictures, in lower case.
     """
     last_counts = sorted(_files(masks, SUFFIXES), key=lambda path: -SUFFIXES.index(path.suffix.lower()))
     known = {_stem(path, masks): path for path in last_counts}
-    return _paired(name, images, _files(images, suffixes), known)
+    return _paired(name, images, _files(images, suffixes), known, channels)
 
 
-def pairs_together(name: str, folder: Path) -> PairFolder:
+def pairs_together(name: str, folder: Path, channels: Channels = AS_SHOWN) -> PairFolder:
     """Every picture below a folder except PNG files, with the PNG file of the same name beside it."""
     known = {_stem(path, folder): path for path in _files(folder, (".png",))}
     others = (path for path in _files(folder, SUFFIXES) if path.suffix.lower() != ".png")
-    return _paired(name, folder, others, known)
+    return _paired(name, folder, others, known, channels)
 
 
-def _paired(name: str, root: Path, pictures: Iterable[Path], masks: dict[str, Path]) -> PairFolder:
+def _paired(name: str, root: Path, pictures: Iterable[Path], masks: dict[str, Path], channels: Channels) -> PairFolder:
     """Pairs with unique names: a second picture with the same stem keeps its suffix in its name."""
     taken: set[str] = set()
     pairs = []
@@ -109,7 +113,7 @@ def _paired(name: str, root: Path, pictures: Iterable[Path], masks: dict[str, Pa
         unique = stem if stem not in taken else path.relative_to(root).as_posix()
         taken.add(unique)
         pairs.append(Pair(unique, path, masks.get(stem)))
-    return PairFolder(name, pairs, [path for stem, path in masks.items() if stem not in taken])
+    return PairFolder(name, pairs, [path for stem, path in masks.items() if stem not in taken], channels)
 
 
 def _files(folder: Path, suffixes: Collection[str]) -> Iterator[Path]:

@@ -15,10 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from samhq.datasets.coco import CocoPictures
-from samhq.datasets.sample import check_size
 from samhq.errors import ConfigError
 from samhq.evaluation.suites.detections import MOST
-from samhq.image.read import read_image
 from samhq.progress import counted
 from samhq.results.detections import Detections
 from samhq.storage.atomic import whole_file
@@ -82,10 +80,7 @@ def _classes(pictures: CocoPictures) -> Classes:
 
 def _found(search: Search, pictures: CocoPictures, places: Sequence[int]) -> list[Detections]:
     paths = [pictures.path(place) for place in places]
-    images = [read_image(path) for path in paths]
-    for place, path, image in zip(places, paths, images, strict=True):
-        check_size(image.shape[:2], path, pictures.size_hw(place), f"its entry in {pictures.name}")
-    return search.detect(images, [str(path) for path in paths])
+    return search.detect([pictures.image(place) for place in places], [str(path) for path in paths])
 
 
 def _records(detections: Detections, image: Any, categories: Sequence[int | str]) -> Iterator[dict[str, Any]]:

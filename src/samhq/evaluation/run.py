@@ -6,7 +6,7 @@ presentation of results.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import product
@@ -65,6 +65,8 @@ def evaluate(
     images: str | Path | None = None,
     limit: int | None = None,
     skip_missing: bool = False,
+    bands: Sequence[int] | None = None,
+    stretch: tuple[float, float] | None = None,
     seed: int = 0,
     name: str | None = None,
     output: str | Path | None = None,
@@ -73,13 +75,13 @@ def evaluate(
 ) -> Evaluation:
     """Scores of every object in a data set for every kind of prompt, as rows, tables and JSON.
 
-    `source` is a `Pictures` or a value that `samhq.datasets.open.open_dataset` takes, with its `images`, `limit` and
-    `skip_missing`. `prompts` are words such as "box", "5p+5n", "curve" or "clicks", in a list or separated by commas;
-    `protocol` is "exact" or "published"; `hq` is one mode or several, by default the protocol's. Random points depend
-    only on `seed` and the object. `name` is the model's name in tables. With `output`, rows are saved in that folder at
-    once, and tables at the end. `resume` continues an interrupted run with the same settings, and measures pictures
-    again that have changed: files by size and time, COCO's records by content. A source without stamps (see
-    `samhq.datasets.sample.Stamped`) counts as unchanged.
+    `source` is a `Pictures` or a value that `samhq.datasets.open.open_dataset` takes, with its `images`, `limit`,
+    `skip_missing`, `bands` and `stretch`. `prompts` are words such as "box", "5p+5n", "curve" or "clicks", in a list or
+    separated by commas; `protocol` is "exact" or "published"; `hq` is one mode or several, by default the protocol's.
+    Random points depend only on `seed` and the object. `name` is the model's name in tables. With `output`, rows are
+    saved in that folder at once, and tables at the end. `resume` continues an interrupted run with the same settings,
+    and measures pictures again that have changed: files by size and time, COCO's records by content. A source without
+    stamps (see `samhq.datasets.sample.Stamped`) counts as unchanged.
 
     Crowds and objects without pixels are left out; the result has their numbers. The network is in evaluation mode
     during the run.
@@ -94,7 +96,8 @@ def evaluate(
     plan = make_plan(sam, prompts, protocol, hq, seed)
     if resume and output is None:
         raise ConfigError("Expected output= with resume=True, got none. Name the folder of the run to go on with.")
-    pictures = _pictures(source, images, limit, skip_missing)
+    opening = {"images": images, "skip_missing": skip_missing, "bands": bands, "stretch": stretch}
+    pictures = _pictures(source, limit, opening)
     label = name or sam.config.name
     with nullcontext() if output is None else only_one(Path(output), "evaluating"):
         settings = _settings(sam, plan, pictures)
@@ -225,15 +228,13 @@ def _collect(sam: Sam, pictures: Pictures, plan: Plan, journal: Journal, bar: st
     return scored
 
 
-def _pictures(
-    source: Pictures | str | Path, images: str | Path | None, limit: int | None, skip_missing: bool
-) -> Pictures:
+def _pictures(source: Pictures | str | Path, limit: int | None, opening: Mapping[str, Any]) -> Pictures:
+    """The pictures to measure; `opening` are arguments of `open_dataset`, for a path only."""
     if isinstance(source, (str, Path)):
-        return open_dataset(source, images=images, limit=limit, skip_missing=skip_missing)
-    if images is not None or skip_missing:
-        raise ConfigError(
-            "Expected images= and skip_missing= with a path only, got them with pictures. Leave them out."
-        )
+        return open_dataset(source, limit=limit, **opening)
+    given = [name for name, value in opening.items() if value not in (None, False)]
+    if given:
+        raise ConfigError(f"Expected {given[0]}= with a path only, got it with pictures. Leave it out.")
     return spread(source, limit)
 
 

@@ -6,6 +6,7 @@ extra `geo`. Knows nothing of models or prompts.
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterable, Sequence
 from functools import cache, cached_property
@@ -124,14 +125,14 @@ class ArraySource:
 
 
 class RasterSource:
-    """A file that GDAL reads (TIFF, GeoTIFF, JPEG 2000, VRT, ...), by window, through rasterio.
+    """A file that GDAL reads (TIFF, GeoTIFF, JPEG 2000, VRT, ...), or a file's bytes, by window, through rasterio.
 
     Close it, or use it in a `with` statement.
     """
 
     def __init__(
         self,
-        path: str | os.PathLike[str],
+        path: str | os.PathLike[str] | bytes,
         bands: Sequence[int] | None = None,
         percentiles: tuple[float, float] | None = None,
     ) -> None:
@@ -142,7 +143,8 @@ class RasterSource:
             ImageError: GDAL cannot read the file.
         """
         self.name = describe(path)
-        self.dataset = _opened(path)
+        self._memory = _in_memory(path) if isinstance(path, bytes) else None
+        self.dataset = _opened(path if self._memory is None else self._memory.name, self.name)
         self._bands, self._percentiles = bands, percentiles
 
     def __enter__(self) -> RasterSource:
@@ -154,6 +156,8 @@ class RasterSource:
     def close(self) -> None:
         """Closes the file."""
         self.dataset.close()
+        if self._memory is not None:
+            self._memory.close()
 
     @property
     def size_hw(self) -> tuple[int, int]:
@@ -285,6 +289,10 @@ def open_picture(
     chosen = bands is not None or percentiles is not None
     if isinstance(source, PictureSource):
         return source
+    if isinstance(source, bytes) and chosen:
+        if _is_rotated(source):
+            return ArraySource(read_image(source), bands, percentiles)
+        return RasterSource(source, bands, percentiles)
     if isinstance(source, str | os.PathLike):
         if chosen and os.path.isfile(source) and _is_rotated(source):
             return ArraySource(read_image(source), bands, percentiles)
@@ -334,9 +342,9 @@ def _is_plain(dataset: Any, path: str | os.PathLike[str]) -> bool:
     return not (kinds - _PLAIN or bits < 8 or inverted or _is_rotated(path))
 
 
-def _is_rotated(path: str | os.PathLike[str]) -> bool:
+def _is_rotated(source: str | os.PathLike[str] | bytes) -> bool:
     try:
-        with open_file(path, describe(path)) as picture:
+        with open_file(io.BytesIO(source) if isinstance(source, bytes) else source, describe(source)) as picture:
             return picture.getexif().get(_ORIENTATION, 1) != 1
     except ImageError:
         return False  # Many bands, or a size that needs windows: not a camera's file.
@@ -356,24 +364,37 @@ def _without_position_warning() -> IgnoredWarnings:
     return IgnoredWarnings(category=rasterio.errors.NotGeoreferencedWarning)
 
 
-def _opened(path: str | os.PathLike[str]) -> Any:
-    """rasterio's dataset.
+def _in_memory(content: bytes) -> Any:
+    """rasterio's file in memory with these bytes.
 
     Raises:
         MissingExtraError, ImageError: as `RasterSource`.
     """
-    with from_extra("geo", f"reading {describe(path)} by window or by band"):
+    with from_extra("geo", "reading a picture by band"):
         import rasterio
-    check_has_end(path, describe(path))
+    if not content:
+        raise ImageError("Expected a picture, got no bytes. Fetch it again.")
+    return rasterio.MemoryFile(content)
+
+
+def _opened(path: Any, name: str) -> Any:
+    """rasterio's dataset. `name` is the picture's name in messages.
+
+    Raises:
+        MissingExtraError, ImageError: as `RasterSource`.
+    """
+    with from_extra("geo", f"reading {name} by window or by band"):
+        import rasterio
+    check_has_end(path, name)
     drivers = _MOSAIC if os.fspath(path).lower().endswith(".vrt") else _DRIVERS
     try:
         with _without_position_warning(), rasterio.Env():  # rasterio.open makes one too, but takes no list of drivers.
             return rasterio.DatasetReader(os.fspath(path), driver=list(drivers))
     except rasterio.errors.RasterioError as error:
         if is_empty(path):
-            raise ImageError(f"Expected a picture, got {describe(path)}, which is empty. Fetch it again.") from None
+            raise ImageError(f"Expected a picture, got {name}, which is empty. Fetch it again.") from None
         raise ImageError(
-            f"Expected a picture that GDAL can read, got {describe(path)} ({error}). Check the name and the file."
+            f"Expected a picture that GDAL can read, got {name} ({error}). Check the name and the file."
         ) from error
 
 

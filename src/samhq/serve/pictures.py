@@ -14,8 +14,9 @@ import numpy as np
 from PIL import Image
 
 from samhq.errors import ImageError
+from samhq.image.channels import AS_SHOWN, Channels
 from samhq.image.files import open_file
-from samhq.image.read import read_image
+from samhq.image.sources import RasterSource
 from samhq.serve.faults import Fault
 from samhq.serve.objects import Row
 from samhq.serve.places import Root
@@ -26,6 +27,7 @@ from samhq.storage.atomic import write_bytes
 
 #: Formats that are read. Decoders of other formats are reviewed by fewer people.
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP")
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  #: How the bytes of a TIFF and of a BigTIFF begin.
 TILE = 512  #: pixels a side
 _LOSSY = (".jpg", ".jpeg", ".jfif", ".webp")
 _HELD_BYTES = 1 << 29  #: Most bytes of decoded pictures and their smaller versions.
@@ -34,8 +36,11 @@ _HELD_BYTES = 1 << 29  #: Most bytes of decoded pictures and their smaller versi
 class PictureStore:
     """The pictures of a project: those of a folder, and those that were uploaded into `uploads`."""
 
-    def __init__(self, project: Project, root: Root | None, uploads: Path, most_pixels: int) -> None:
+    def __init__(
+        self, project: Project, root: Root | None, uploads: Path, most_pixels: int, channels: Channels = AS_SHOWN
+    ) -> None:
         self.project, self.root, self.uploads, self.most_pixels = project, root, uploads, most_pixels
+        self.channels = channels
         self._held: OrderedDict[tuple[int, int], np.ndarray] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -45,18 +50,30 @@ class PictureStore:
             return []
         known = self.project.known_paths()
         with self.project.transaction():
+            if self.channels.chosen:
+                self._try_again()
             return [self.add_file(name) for name in self.root.pictures(folder) if name not in known]
+
+    def _try_again(self) -> None:
+        """Looks again at the folder's pictures that could not be read, perhaps for want of the right channels."""
+        for row in self.project.rows("SELECT id, rel_path FROM image WHERE height IS NULL AND rel_path IS NOT NULL"):
+            size_hw, _ = self._size_or_problem(row["rel_path"])
+            if size_hw is not None:
+                self.project.change_image(row["id"], height=size_hw[0], width=size_hw[1], problem=None)
 
     def add_file(self, name: str) -> int:
         """The id of a picture in the folder. One that cannot be read is kept with the reason."""
+        size_hw, problem = self._size_or_problem(name)
+        return self.project.add_image(name, size_hw, problem, rel_path=name)
+
+    def _size_or_problem(self, name: str) -> tuple[tuple[int, int] | None, str | None]:
+        """The size of a picture in the folder, or else the reason why it cannot be read."""
         assert self.root is not None
-        size_hw, problem = None, None
         try:
             with self.root.inside(name).open("rb") as stream:
-                size_hw = checked_size_hw(stream, name, self.most_pixels)
+                return checked_size_hw(stream, name, self.most_pixels, self.channels), None
         except (Fault, OSError) as error:
-            problem = str(getattr(error, "detail", error))
-        return self.project.add_image(name, size_hw, problem, rel_path=name)
+            return None, str(getattr(error, "detail", error))
 
     def add_upload(self, name: str, content: bytes) -> int:
         """The id of an uploaded picture; the same bytes give the same picture.
@@ -64,7 +81,7 @@ class PictureStore:
         Raises:
             Fault: it is no picture of these formats, or too large.
         """
-        size_hw = checked_size_hw(io.BytesIO(content), name, self.most_pixels)
+        size_hw = checked_size_hw(io.BytesIO(content), name, self.most_pixels, self.channels)
         key = digest.of_bytes(content)
         if not (self.uploads / key).exists():
             write_bytes(self.uploads / key, content)
@@ -92,6 +109,20 @@ class PictureStore:
         if self.root is None:
             raise Fault(404, f"Expected the folder of {row['name']}, got none. Start samhq serve with that folder.")
         return self.root.inside(row["rel_path"])
+
+    def stamp(self, image_id: int) -> str:
+        """A text that changes if the picture's file changes, or the way in which it is shown.
+
+        Raises:
+            Fault: there is no such picture, or its file is gone.
+        """
+        row = self.project.image(image_id)
+        path = self.path(row)
+        try:
+            stat = path.stat()
+        except OSError as error:
+            raise _gone(row, error) from error
+        return digest.of_json([str(path), stat.st_size, stat.st_mtime_ns, self.channels.options()])[:32]
 
     def pixels(self, image_id: int) -> UInt8[np.ndarray, "H W 3"]:
         """A picture, upright, RGB. Do not write into it.
@@ -144,8 +175,8 @@ class PictureStore:
         try:
             content = self.path(row).read_bytes()
         except OSError as error:
-            raise Fault(404, f"Expected the file of {row['name']}, got {error.strerror}. Put it back.") from error
-        pixels = decoded_picture(content, row["name"], self.most_pixels)
+            raise _gone(row, error) from error
+        pixels = decoded_picture(content, row["name"], self.most_pixels, self.channels)
         if pixels.shape[:2] != size_hw:
             was, came = (f"{height} x {width}" for height, width in (size_hw, pixels.shape[:2]))
             raise Fault(
@@ -156,8 +187,16 @@ class PictureStore:
         return pixels
 
 
-def checked_size_hw(stream: io.BufferedIOBase, name: str, most_pixels: int) -> tuple[int, int]:
+def _gone(row: Row, error: OSError) -> Fault:
+    return Fault(404, f"Expected the file of {row['name']}, got {error.strerror}. Put it back.")
+
+
+def checked_size_hw(
+    stream: io.BufferedIOBase, name: str, most_pixels: int, channels: Channels = AS_SHOWN
+) -> tuple[int, int]:
     """Height and width of a picture as shown, from its header.
+
+    With chosen `channels` also of a TIFF with other channels than a photograph.
 
     Raises:
         Fault: no picture of these formats, or one with too many pixels.
@@ -167,8 +206,10 @@ def checked_size_hw(stream: io.BufferedIOBase, name: str, most_pixels: int) -> t
             width, height = opened.size
             turned, form = opened.getexif().get(0x0112, 1) in (5, 6, 7, 8), opened.format
     except ImageError as error:
-        status = 413 if "at most" in str(error) else 422
-        raise Fault(status, str(error)) from error
+        size_hw = _size_of_channels(stream) if channels.chosen else None
+        if size_hw is None:
+            raise Fault(413 if "at most" in str(error) else 422, str(error)) from error
+        (height, width), turned, form = size_hw, False, "TIFF"
     if form not in FORMATS:
         raise Fault(422, f"Expected JPEG, PNG, WebP, TIFF or BMP, got {name} in {form}. Convert it first.")
     if width * height > most_pixels:
@@ -180,15 +221,34 @@ def checked_size_hw(stream: io.BufferedIOBase, name: str, most_pixels: int) -> t
     return (width, height) if turned else (height, width)
 
 
-def decoded_picture(content: bytes, name: str, most_pixels: int) -> UInt8[np.ndarray, "H W 3"]:
-    """The pixels of a picture file, upright, RGB.
+def _size_of_channels(stream: io.BufferedIOBase) -> tuple[int, int] | None:
+    """Height and width of a TIFF with any channels; None for another file.
+
+    Raises:
+        MissingExtraError: rasterio is not installed.
+    """
+    stream.seek(0)
+    content = stream.read()
+    if not content.startswith(_TIFF):
+        return None
+    try:
+        with RasterSource(content) as source:
+            return source.size_hw
+    except ImageError:
+        return None
+
+
+def decoded_picture(
+    content: bytes, name: str, most_pixels: int, channels: Channels = AS_SHOWN
+) -> UInt8[np.ndarray, "H W 3"]:
+    """The pixels of a picture file, upright, RGB, with its channels shown that way.
 
     Raises:
         Fault: as `checked_size_hw`, or it is damaged.
     """
-    checked_size_hw(io.BytesIO(content), name, most_pixels)
+    checked_size_hw(io.BytesIO(content), name, most_pixels, channels)
     try:
-        return read_image(content)
+        return channels.read(content)
     except ImageError as error:
         raise Fault(422, str(error)) from error
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -17,7 +19,6 @@ from samhq.serve.pictures import picture_file
 from samhq.serve.routes_project import Held
 from samhq.serve.session import Session
 
-_KEEP = {"Cache-Control": "private, max-age=31536000, immutable"}
 router = APIRouter()
 
 
@@ -72,16 +73,28 @@ def change(session: Held, image_id: int, change: PictureChange) -> PictureRow:
 
 
 @router.get("/images/{image_id}/tile/{level}/{column}/{row}")
-def tile(session: Held, image_id: int, level: int, column: int, row: int) -> Response:
+def tile(request: Request, session: Held, image_id: int, level: int, column: int, row: int) -> Response:
     """A tile of a picture."""
-    content, kind = session.pictures.tile(image_id, level, column, row)
-    return Response(content, media_type=kind, headers=_KEEP)
+    return _unless_known(request, session, image_id, lambda: session.pictures.tile(image_id, level, column, row))
 
 
 @router.get("/images/{image_id}/pixels")
-def pixels(session: Held, image_id: int) -> Response:
+def pixels(request: Request, session: Held, image_id: int) -> Response:
     """A picture as PNG."""
-    return Response(picture_file(session.pictures.pixels(image_id), lossy=False), media_type="image/png", headers=_KEEP)
+    whole = partial(picture_file, lossy=False)
+    return _unless_known(request, session, image_id, lambda: (whole(session.pictures.pixels(image_id)), "image/png"))
+
+
+def _unless_known(
+    request: Request, session: Session, image_id: int, content: Callable[[], tuple[bytes, str]]
+) -> Response:
+    """A picture's content and media type, or only that the browser has it. Other projects have the same addresses."""
+    tag = f'"{session.pictures.stamp(image_id)}"'
+    headers = {"Cache-Control": "private, no-cache", "ETag": tag}
+    if request.headers.get("if-none-match") == tag:
+        return Response(status_code=304, headers=headers)
+    made, kind = content()
+    return Response(made, media_type=kind, headers=headers)
 
 
 @router.post("/images/{image_id}/encode")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from samhq.checkpoint.fingerprint import weights_hash
+from samhq.image.channels import AS_SHOWN, Channels
 from samhq.inference.cache import EmbeddingCache
 from samhq.inference.segment import Segmenter
 from samhq.inference.segment import load as load_model
@@ -57,11 +58,13 @@ class Session:
         model_name: str | None = None,
         load_file: Callable[[Path], Segmenter] = load_model,
         detector: str | None = None,
+        channels: Channels = AS_SHOWN,
     ) -> Session:
         """The session of a project file, with the pictures of a folder.
 
         `load` gives the model, which is called `model_name`; `load_file` gives one that was trained on the page. The
-        session begins with the model that was chosen last by a session with the same `model_name`.
+        session begins with the model that was chosen last by a session with the same `model_name`. `channels` says how
+        pictures are shown, on the page and to the model.
 
         Raises:
             ConfigError: no such folder, a file that is no project, or a project that another session has open.
@@ -72,7 +75,7 @@ class Session:
             stack.callback(opened.close)
             files = project.with_name(f"{project.name}-files")
             stack.enter_context(_only_session(project, files))
-            pictures = PictureStore(opened, root, files / "uploads", most_pixels)
+            pictures = PictureStore(opened, root, files / "uploads", most_pixels, channels)
             pictures.add_folder()
             inference = Inference(load, pictures, EmbeddingCache(files / "embeddings"))
             jobs = Jobs(inference, pictures, detector)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -90,7 +90,7 @@ def prepare_training(session: Session, request: TrainingRequest) -> PreparedTrai
     length, plan = _length(session, request, mode)
     what = [] if mode == "hq" else ["--what", request.what]
     output = next(path for path in _folders(folder, request.name or "run") if not path.exists())
-    places = ["--data", str(data), "--images", str(folder), "--output", str(output)]
+    places = ["--data", str(data), "--images", str(folder), "--output", str(output), *_channel_flags(session)]
     arguments = ["train", "--mode", mode, *what, "--init", session.models.weights, *places, *length]
     if any("\n" in one or "\0" in one for one in arguments):
         raise Fault(422, "Expected a folder whose path is one line of text, got another. Rename it.")
@@ -113,6 +113,16 @@ def start_training(session: Session, request: TrainingRequest) -> dict[str, Any]
     session.learning.start(made.arguments, made.output, made.plan.length, made.plan.unit)
     about = {"command": made.command, "images": made.pictures, "objects": made.objects}
     return session.learning.about() | about
+
+
+def _channel_flags(session: Session) -> list[str]:
+    """The flags with which a run sees the pictures as the page shows them."""
+    options = session.pictures.channels.options()
+    return [word for name, values in options.items() if values for word in (f"--{name}", _joined(values))]
+
+
+def _joined(values: Iterable[float]) -> str:
+    return ",".join(f"{value:g}" for value in values)
 
 
 def _missing_packages() -> str | None:

@@ -15,6 +15,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from samhq.config import MODELS
 from samhq.errors import ConfigError, did_you_mean
+from samhq.image.channels import Channels
 from samhq.options import real_number, whole_number, yes_or_no
 from samhq.training.plan import Schedule, ScheduleStage, parse_stages
 from samhq.training.recipes import RECIPES, LossWeights, parse_loss
@@ -53,6 +54,13 @@ class TrainConfig:
 
     skip_missing: bool = False
     """Leave out pictures whose files are missing. Otherwise the run does not start if files are missing."""
+
+    bands: tuple[int, ...] | None = None
+    """Channels for red, green and blue, or one for grey, counted from 1: 4,3,2. Needs the extra `geo`."""
+
+    stretch: tuple[float, float] | None = None
+    """Percentiles of each channel that become black and white, for 12-bit, 16-bit and float pictures: 2,98. Needs the
+    extra `geo`."""
 
     validation: str | Path | None = None
     """Pictures for validation, in the same forms as data. [default: none; scratch: drawn scenes]"""
@@ -278,6 +286,7 @@ class TrainConfig:
         checked["beta2"] = real_number("beta2", self.beta2, 0, 1, below=True)
         checked["hold_out"] = real_number("hold_out", self.hold_out, 0, 100, below=True)
         checked["scale"] = _checked_scale(self.scale)
+        checked |= {"bands": self.channels.bands, "stretch": self.channels.stretch}
         if self.validate_pictures is not None:
             checked["validate_pictures"] = whole_number("validate_pictures", self.validate_pictures, 0)
         if self.encoder_rate is not None:
@@ -327,6 +336,15 @@ class TrainConfig:
         """Whether training pictures are composed of several, see `samhq.training.compose`."""
         shares = self.thin or self.parts or self.close
         return bool(self.paste or self.backgrounds or shares or self.source_weights)
+
+    @property
+    def channels(self) -> Channels:
+        """How the channels of picture files are shown.
+
+        Raises:
+            ConfigError: bands or percentiles that cannot be used.
+        """
+        return Channels(self.bands, self.stretch)
 
     @property
     def folder(self) -> Path:

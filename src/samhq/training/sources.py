@@ -105,6 +105,7 @@ def composition(config: TrainConfig, side: int) -> Composition:
         thin=config.thin,
         parts=config.parts,
         close=config.close,
+        channels=config.channels,
     )
 
 
@@ -131,7 +132,9 @@ def augmentation(config: TrainConfig, side: int) -> Augmentation:
 def _opened(config: TrainConfig, source: str | Path, images: Path | str | None, side: int, number: int) -> Pictures:
     if str(source).partition(":")[0] == PREFIX:
         return open_drawn(str(source), side=side, number=number)
-    pictures = open_dataset(source, images=images, skip_missing=config.skip_missing)
+    pictures = open_dataset(
+        source, images=images, skip_missing=config.skip_missing, bands=config.bands, stretch=config.stretch
+    )
     _check_files(pictures)
     return pictures
 

@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from samhq.errors import ImageError, PromptError
+from samhq.errors import ConfigError, ImageError, PromptError
+from samhq.image.channels import AS_SHOWN, Channels
 from samhq.image.files import open_file
-from samhq.image.read import describe, read_image
+from samhq.image.read import describe
 from samhq.image.suffixes import is_picture_file
 from samhq.video.container import Container
 
@@ -122,8 +123,8 @@ class FrameSource(ABC):
 class FrameList(FrameSource):
     """Frames in memory: anything with a length whose entries `samhq.image.read.read_image` takes."""
 
-    def __init__(self, images: Any) -> None:
-        self._images = images
+    def __init__(self, images: Any, channels: Channels = AS_SHOWN) -> None:
+        self._images, self.channels = images, channels
         self.size_hw = self._find_size()
 
     def __len__(self) -> int:
@@ -132,14 +133,14 @@ class FrameList(FrameSource):
     def decoded(self, start: int, stop: int) -> Iterator[Numbered]:
         """The frames from `start` to before `stop`; for a frame that cannot be decoded, the reason."""
         for index in range(start, stop):
-            yield index, _read(self._images[index], f"frame {index}")
+            yield index, _read(self._images[index], f"frame {index}", self.channels)
 
 
 class PictureFolder(FrameSource):
     """A folder of pictures in natural order of their names: 2.jpg comes before 10.jpg."""
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
-        self.folder, self.called = Path(folder), str(folder)
+    def __init__(self, folder: str | os.PathLike[str], channels: Channels = AS_SHOWN) -> None:
+        self.folder, self.called, self.channels = Path(folder), str(folder), channels
         try:
             paths = [path for path in self.folder.iterdir() if is_picture_file(path)]
         except OSError as error:
@@ -167,14 +168,14 @@ class PictureFolder(FrameSource):
         """The frames from `start` to before `stop`; for a frame that cannot be decoded, the reason."""
         for index in range(start, stop):
             path = self.paths[index]
-            yield index, _read(path, f"frame {index}, {path.name}")
+            yield index, _read(path, f"frame {index}, {path.name}", self.channels)
 
 
 class PictureSeries(FrameSource):
     """The pages of one picture file: a TIFF stack, an animated GIF, WebP or PNG. They are read when they are needed."""
 
-    def __init__(self, path: Path) -> None:
-        self.path, self.called = path, str(path)
+    def __init__(self, path: Path, channels: Channels = AS_SHOWN) -> None:
+        self.path, self.called, self.channels = path, str(path), channels
         with open_file(path, describe(path)) as file:
             self._count = int(getattr(file, "n_frames", 1))
             file.load()  # WebP tells a page's duration with its pixels.
@@ -194,7 +195,7 @@ class PictureSeries(FrameSource):
         try:
             with open_file(self.path, f"page {index} of {self.path}") as file:
                 file.seek(index)
-                return read_image(file)
+                return self.channels.read(file)
         except ImageError as error:
             return ImageError(f"frame {index}: {error}")
 
@@ -233,17 +234,20 @@ class VideoFile(FrameSource):
         return Container(source, self.called)
 
 
-def open_frames(source: Any) -> FrameSource:
+def open_frames(source: Any, channels: Channels = AS_SHOWN) -> FrameSource:
     """The frames of a video file, its bytes, a picture file with several pages, a folder, a list or an array [T,H,W,3].
+
+    `channels` says how pictures are shown. Each frame is stretched by its own percentiles.
 
     Raises:
         ImageError: nothing of these, an empty folder, or a file that is no video.
+        ConfigError: channels of a video file, which has 8 bits and three of them.
         MissingExtraError: a file, and PyAV is not installed.
     """
     if isinstance(source, FrameSource):
         return source
     if isinstance(source, bytes):
-        return VideoFile(source)
+        return _video(source, channels)
     if isinstance(source, (str, os.PathLike)):
         path = Path(source)
         if not path.exists():
@@ -251,15 +255,24 @@ def open_frames(source: Any) -> FrameSource:
                 f"Expected a video file or a folder of pictures, got {path}, which is not there. Check the path."
             )
         if path.is_dir():
-            return PictureFolder(path)
-        series = PictureSeries(path) if is_picture_file(path) else None
-        return VideoFile(path) if series is None or len(series) < 2 else series
+            return PictureFolder(path, channels)
+        series = PictureSeries(path, channels) if is_picture_file(path) else None
+        return _video(path, channels) if series is None or len(series) < 2 else series
     if isinstance(source, Sequence) or getattr(source, "ndim", 0) == 4:
-        return FrameList(source)
+        return FrameList(source, channels)
     raise ImageError(
         f"Expected a video file, a folder of pictures or a list of frames, got {describe(source)}. For frames that "
         "come one by one, as from a camera, use a tracker: samhq.load_video_model(...).tracker()."
     )
+
+
+def _video(source: Path | bytes, channels: Channels) -> VideoFile:
+    if channels.chosen:
+        raise ConfigError(
+            f"Expected pictures with --bands and --stretch, got the video {describe(source)}, whose frames are shown "
+            "as they are. Leave them out."
+        )
+    return VideoFile(source)
 
 
 def natural(name: str) -> list[tuple[int, int, str]]:
@@ -272,8 +285,8 @@ def natural(name: str) -> list[tuple[int, int, str]]:
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part.lower()) for part in parts]
 
 
-def _read(image: Any, which: str) -> np.ndarray | ImageError:
+def _read(image: Any, which: str, channels: Channels) -> np.ndarray | ImageError:
     try:
-        return read_image(image)
+        return channels.read(image)
     except ImageError as error:
         return ImageError(f"{which}: {error}")

@@ -17,14 +17,13 @@ from typing import Any
 
 from samhq.config import HQMode
 from samhq.datasets.coco import CocoPictures, in_order, open_coco_pictures, plain_id, segmentation_code
-from samhq.datasets.sample import check_size
 from samhq.errors import ConfigError
 from samhq.evaluation.average_precision import AveragePrecision, average_precision, box_precision
 from samhq.evaluation.boxes import check_box, from_xywh, masks_from_boxes
 from samhq.evaluation.network import measuring
 from samhq.evaluation.protocols import default_hq
 from samhq.evaluation.result import markdown, per_cent
-from samhq.image.read import read_image
+from samhq.image.channels import AS_SHOWN, Channels
 from samhq.inference.segment import Segmenter
 from samhq.masks import rle, runs
 from samhq.model.sam import Sam
@@ -101,19 +100,20 @@ def evaluate_detections(
     name: str | None = None,
     results: Path | None = None,
     progress: bool = False,
+    channels: Channels = AS_SHOWN,
 ) -> DetectionScores:
     """AP and boundary AP of masks made from the boxes in a detections file, on a COCO file's pictures.
 
     `detections` is a JSON list of records with image_id, category_id, bbox (x, y, width, height) and score, in COCO's
     form for results; None uses the true objects' boxes. At most 100 of a picture count. `limit` takes this many
     pictures, spread evenly; `skip_missing` leaves out pictures whose files are missing. `results` is a file for the
-    masks, in COCO's form, which pycocotools can read.
+    masks, in COCO's form, which pycocotools can read. `channels` says how the pictures of a path are shown.
 
     Raises:
         ConfigError: a file of another form, or a detection in a picture that the COCO file does not list.
         ImageError: a picture cannot be read, or has another size than in the COCO file.
     """
-    pictures = truth if isinstance(truth, CocoPictures) else open_coco_pictures(Path(truth), images)
+    pictures = truth if isinstance(truth, CocoPictures) else open_coco_pictures(Path(truth), images, channels)
     there = [place for place in range(len(pictures)) if not skip_missing or pictures.lacks(place) is None]
     places = [there[number] for number in spread_places(len(there), limit)]
     boxes_by_image = true_boxes(pictures, places) if detections is None else read_detections(Path(detections), pictures)
@@ -200,8 +200,7 @@ def _segmented(
     """Results of one picture in COCO's form."""
     if not records:
         return []
-    image = read_image(pictures.path(place))
-    check_size(image.shape[:2], pictures.path(place), pictures.size_hw(place), f"its entry in {pictures.name}")
+    image = pictures.image(place)
     boxes = [from_xywh(record["bbox"], "a detection") for record in records]
     masks = masks_from_boxes(sam, image, boxes, mode)
     return [

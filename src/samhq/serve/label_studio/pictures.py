@@ -24,6 +24,7 @@ from urllib.parse import urljoin, urlsplit
 import numpy as np
 
 from samhq.errors import ConfigError
+from samhq.image.channels import AS_SHOWN, Channels
 from samhq.image.fetch import name_of
 from samhq.serve.faults import Fault
 from samhq.serve.pictures import decoded_picture
@@ -65,9 +66,11 @@ class FetchedPictures:
         key: str | None = None,
         most_bytes: int = 64 << 20,
         most_pixels: int = 100_000_000,
+        channels: Channels = AS_SHOWN,
     ) -> None:
         self.base = label_studio if label_studio.endswith("/") else f"{label_studio}/"
         self.key, self.most_bytes, self.most_pixels = key, most_bytes, most_pixels
+        self.channels = channels
         self._own = origin_of(label_studio)
         self._allowed = {self._own, *map(origin_of, others)}
         self._opener = urllib.request.build_opener(_Redirects(self._check))
@@ -108,7 +111,7 @@ class FetchedPictures:
             held = [one for one in self._held.values() if one.id == image_id]
         if not held:
             raise Fault(503, "Expected a picture in memory, got newer ones in its place. Ask again.")
-        return decoded_picture(held[0].content, held[0].name, self.most_pixels)
+        return decoded_picture(held[0].content, held[0].name, self.most_pixels, self.channels)
 
     def _embedded(self, url: str) -> FetchedPicture:
         head, _, code = url.partition(",")

@@ -16,6 +16,7 @@ import numpy as np
 from samhq.datasets.sample import Pictures, Sample
 from samhq.datasets.weighted import chances
 from samhq.errors import ConfigError
+from samhq.image.channels import AS_SHOWN, Channels
 from samhq.training.compose.canvas import Composite, Kind, Layer
 from samhq.training.compose.colour import degraded, recoloured
 from samhq.training.compose.cutouts import paste, read_background
@@ -44,7 +45,8 @@ _TO_BOXES = 0.6
 class Composition:
     """How pictures are composed; every share is the probability for one picture.
 
-    `cutouts` and `backgrounds` are files; `source_weights` are relative frequencies of sources.
+    `cutouts` and `backgrounds` are files; `source_weights` are relative frequencies of sources. `channels` says how
+    backgrounds are shown.
     """
 
     side: int
@@ -59,6 +61,7 @@ class Composition:
     parts: float = 0.45
     empty: float = 0.07
     """Share of pictures that show only a background, with pasted objects."""
+    channels: Channels = AS_SHOWN
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,7 @@ class ComposedPictures:
 
     def _background(self, rng: np.random.Generator) -> Composite:
         files = self.how.backgrounds
-        image = recoloured(read_background(files[int(rng.integers(len(files)))]), rng)
+        image = recoloured(read_background(files[int(rng.integers(len(files)))], self.how.channels), rng)
         return seen(image, [], self._window(image.shape[:2], rng), self.how.side)
 
     def _window(self, size_hw: tuple[int, ...], rng: np.random.Generator) -> ViewWindow:

@@ -16,7 +16,7 @@ from PIL import Image
 
 from samhq.errors import ConfigError, ImageError
 from samhq.extras import from_extra
-from samhq.image.read import read_image
+from samhq.image.channels import AS_SHOWN, Channels
 from samhq.image.suffixes import picture_files
 from samhq.shapes import UInt8
 from samhq.training.augment import HALF
@@ -72,13 +72,13 @@ def read_cutout(path: Path) -> UInt8[np.ndarray, "H W 4"]:
 
 
 @lru_cache(maxsize=256)
-def read_background(path: Path) -> UInt8[np.ndarray, "H W 3"]:
-    """A picture without annotations, uint8 RGB.
+def read_background(path: Path, channels: Channels = AS_SHOWN) -> UInt8[np.ndarray, "H W 3"]:
+    """A picture without annotations, uint8 RGB, with its channels shown that way.
 
     Raises:
         ImageError: it cannot be read.
     """
-    return read_image(path)
+    return channels.read(path)
 
 
 def paste(canvas: Composite, files: Sequence[Path], rng: np.random.Generator) -> Composite:
