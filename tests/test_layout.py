@@ -18,6 +18,7 @@ WHOLE = {
     "test_called_modules",
     "test_hostile_documents",
     "test_layout",
+    "test_pretended_cuda",
     "test_public_api",
     "test_readme",
     "test_twelve_bits",

@@ -64,7 +64,9 @@ def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
 
     Work that is given to the device afterwards sees the whole tensor. Other devices get it as `Tensor.to` gives it.
     """
-    if tensor.device.type == "cpu" and device.type == "cuda":
+    if tensor.device == device:
+        return tensor
+    if tensor.device.type == "cpu" and device.type == "cuda" and tensor.numel():
         return tensor.pin_memory().to(device, non_blocking=True)
     return tensor.to(device)
 

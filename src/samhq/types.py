@@ -31,6 +31,7 @@ from samhq.config import IGNORED as IGNORED
 from samhq.config import NOT_A_POINT as NOT_A_POINT
 from samhq.config import TOP_LEFT as TOP_LEFT
 from samhq.config import HQMode
+from samhq.device import to_device
 
 
 def share_out(x: Shaped[Tensor, " I *R"], owner: Int64[Tensor, " P"]) -> Shaped[Tensor, " P *R"]:
@@ -137,6 +138,9 @@ class Prompts:
     `points` [P,N,2] as (x, y) and `labels` [P,N]: 1 foreground, 0 background, -1 not a point, 2 and 3 the top-left and
     bottom-right corner of a box, -10 padding that is masked out. `boxes` [P,4] as (x0, y0, x1, y1), a row of NaN for a
     prompt without a box. `masks` [P,1,4g,4g] logits, all NaN for a prompt without a mask.
+
+    The network takes prompts on its own device or on the CPU. What they hold decides about the work, so on the CPU it
+    is known without waiting for a GPU.
     """
 
     image_index: Int64[Tensor, " P"]
@@ -149,9 +153,10 @@ class Prompts:
         return self.image_index.shape[0]
 
     def to(self, device: torch.device | str) -> Prompts:
-        """The same prompts on another device."""
+        """The same prompts on another device; a GPU gets them without waiting."""
+        place = torch.device(device)
         fields = (self.image_index, self.points, self.labels, self.boxes, self.masks)
-        return Prompts(*(None if field is None else field.to(device) for field in fields))  # type: ignore[arg-type]
+        return Prompts(*(None if field is None else to_device(field, place) for field in fields))  # type: ignore[arg-type]
 
     def __getitem__(self, rows: slice | Tensor) -> Prompts:
         """Some of the prompts, by slice, index tensor or boolean mask."""

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Bool, UInt8
 
 from samhq.config import HQMode
+from samhq.device import to_device
 from samhq.errors import ConfigError
 from samhq.evaluation.protocols import show
 from samhq.model.sam import Sam
@@ -33,13 +34,13 @@ def masks_from_boxes(
         return []
     config = sam.config
     view = show(image, config.side, "exact", config.encoder.normalisation, squashed=config.second)
-    embedding = sam.encode(view.pixels.to(sam.device))
+    embedding = sam.encode(to_device(view.pixels, sam.device))
     used = cut_boxes(np.asarray(boxes_xyxy, np.float64), (image.shape[0], image.shape[1]))
     boxes = torch.tensor(used * np.tile(view.scale_xy, 2), dtype=torch.float32)
     masks: list[np.ndarray] = []
     for start in range(0, len(boxes), _AT_ONCE):
         some = boxes[start : start + _AT_ONCE]
-        prompts = Prompts(torch.zeros(len(some), dtype=torch.int64), boxes=some).to(sam.device)
+        prompts = Prompts(torch.zeros(len(some), dtype=torch.int64), boxes=some)
         masks += list(view.back(sam.decode(embedding, prompts, candidates="single", hq=hq).logits))
     return masks
 

@@ -22,6 +22,7 @@ from samhq.config import Candidates, ClickMask, HQMode
 from samhq.datasets.open import open_dataset
 from samhq.datasets.sample import Pictures, Sample, stamp_of
 from samhq.datasets.views import spread
+from samhq.device import to_device
 from samhq.errors import ConfigError, did_you_mean
 from samhq.evaluation.asking import CLICKS, Ask, ask_for, object_rng, parse_asks
 from samhq.evaluation.clicks import click_through
@@ -171,7 +172,7 @@ class Shown:
         """The picture encoded under a protocol."""
         config = sam.config
         view = show(sample.image, config.side, protocol, config.encoder.normalisation, squashed=config.second)
-        return cls(sam, sample, view, sam.encode(view.pixels.to(sam.device)))
+        return cls(sam, sample, view, sam.encode(to_device(view.pixels, sam.device)))
 
     def masks(
         self, numbers: Sequence[int], masks_to_ask: Bool[np.ndarray, "K h w"], ask: Ask, mode: HQMode, plan: Plan
@@ -210,7 +211,7 @@ class Shown:
 
     def decode(self, prompts: Prompts, candidates: Candidates, mode: HQMode) -> LowRes:
         """The network's masks; one for each prompt."""
-        return self.sam.decode(self.embedding, prompts.to(self.sam.device), candidates=candidates, hq=mode)
+        return self.sam.decode(self.embedding, prompts, candidates=candidates, hq=mode)
 
 
 def _collect(sam: Sam, pictures: Pictures, plan: Plan, journal: Journal, bar: str | None) -> list[Scored]:

@@ -114,7 +114,7 @@ class _Crop:
 
     def proposals(self, model: Sam, points: np.ndarray, config: AutomaticConfig) -> tuple[list[Proposal], Best]:
         """The proposals of a batch of points [N,2], in pixels of the crop, and the highest scores of its masks."""
-        prompts = self._prompts(points, model.device)
+        prompts = self._prompts(points)
         scores, passing, logits = scored_candidates(model, self.embedding, prompts, config, self.drafts)
         rows = points[passing.nonzero()[:, 0].cpu().numpy()] + self.crop[:2]
         masks = self.enlarger.masks(logits, config.mask_threshold, config.stability_score_offset)
@@ -130,9 +130,9 @@ class _Crop:
                         self.drafts.add(box, iou)
         return proposals, best
 
-    def _prompts(self, points: np.ndarray, device: torch.device) -> Prompts:
-        places = torch.from_numpy(self.frame.points_to_model(points))[:, None].to(device)
-        labels = torch.full(places.shape[:2], FOREGROUND, dtype=torch.int64, device=device)
+    def _prompts(self, points: np.ndarray) -> Prompts:
+        places = torch.from_numpy(self.frame.points_to_model(points))[:, None]
+        labels = torch.full(places.shape[:2], FOREGROUND, dtype=torch.int64)
         return Prompts(labels.new_zeros(len(places)), places, labels)
 
     def _placed(self, mask: Enlarged) -> tuple[np.ndarray, tuple[int, int, int, int]]:

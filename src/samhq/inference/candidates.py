@@ -69,7 +69,9 @@ def second_pass(
     """Scores and logits of every mask after a second pass with mask and point: `logits` [PK,4g,4g], by point."""
     masks_per_point = len(logits) // len(prompts)
     rows = torch.arange(len(prompts), device=logits.device).repeat_interleave(masks_per_point)
-    with_masks = replace(prompts[rows], masks=logits.clamp(-_PROMPT_LOGIT_LIMIT, _PROMPT_LOGIT_LIMIT)[:, None])
+    with_masks = replace(
+        prompts.to(rows.device)[rows], masks=logits.clamp(-_PROMPT_LOGIT_LIMIT, _PROMPT_LOGIT_LIMIT)[:, None]
+    )
     low = model.decode(embedding, with_masks, candidates="single", hq=hq)
     return low.iou.float().view(-1, masks_per_point), low.logits[:, 0]
 

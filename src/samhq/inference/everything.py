@@ -67,7 +67,7 @@ def _embedding_for(sam: Sam, encoded: EncodedImage) -> ImageEmbedding:
     Raises:
         ConfigError: another model encoded it, whose features would give wrong masks.
     """
-    expected = sam.config.name, sam.config.side, sam.config.hq
+    expected = sam.config.name, sam.config.side, sam.config.has_hq_map
     if (encoded.model, encoded.frame.side, encoded.embedding.hq is not None) != expected:
         raise ConfigError(
             f"Expected a picture encoded by {sam.config.name} for a square of {sam.config.side} pixels, got one "

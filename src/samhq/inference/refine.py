@@ -82,7 +82,7 @@ def segment_native(
     overview = source.overview(config.side)
     pixels, shown = to_pixels(overview, config.side, config.encoder.normalisation, squashed=config.second)
     frame = replace(shown, original_hw=source.size_hw)
-    flat = flatten(prompt_list, frame).to(model.device)
+    flat = flatten(prompt_list, frame)
     objects = []
     with torch.inference_mode():
         embedding = model.encode(to_device(pixels, model.device))

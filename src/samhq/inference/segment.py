@@ -277,15 +277,13 @@ class Segmenter(NotCallable):
         """
         if not policies:
             return self.model.no_masks(embedding, otherwise, hq)
-        device = self.model.device
-        embedding = embedding.to(device).to(self.model.dtype)
-        prompts = prompts.to(device)
+        embedding = embedding.to(self.model.device).to(self.model.dtype)
         rows: list[tuple[torch.Tensor, torch.Tensor]] = [None] * len(policies)  # type: ignore[list-item]
         for policy in dict.fromkeys(policies):
             positions = [i for i, other in enumerate(policies) if other == policy]
             for start in range(0, len(positions), _AT_ONCE):
                 batch = positions[start : start + _AT_ONCE]
-                batch_prompts = prompts[torch.tensor(batch, device=device)]
+                batch_prompts = prompts[torch.tensor(batch)]
                 low = self.model.decode(embedding, batch_prompts, candidates=policy, hq=hq)
                 for i, logits, iou in zip(batch, low.logits, low.iou, strict=True):
                     rows[i] = logits, iou

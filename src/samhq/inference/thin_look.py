@@ -111,5 +111,5 @@ def _looked(
     box = boxes_from_masks(known) + np.array([-_DOUBT, -_DOUBT, 1 + _DOUBT, 1 + _DOUBT])
     prompt = Prompt(box=box.clip(0, [*known.shape[::-1]] * 2), mask=known)
     embedding = model.encode(to_device(pixels, model.device))
-    low = model.decode(embedding, flatten([prompt], frame).to(model.device), candidates="single", hq=model.hq_mode(hq))
+    low = model.decode(embedding, flatten([prompt], frame), candidates="single", hq=model.hq_mode(hq))
     return frame.masks_to_image(low.logits)[0, 0].cpu().numpy(), float(low.iou[0, 0])

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
+from samhq.device import to_device
 from samhq.model.layers import LayerNorm2d
 from samhq.types import BOTTOM_RIGHT, IGNORED, NOT_A_POINT, TOP_LEFT, Prompts, Sparse
 
@@ -96,7 +97,9 @@ class PromptEncoder(nn.Module):
     def sparse(self, prompts: Prompts) -> Sparse:
         """Tokens of points and boxes [P,T,C]; T is 0 if no prompt has either."""
         places, labels = tokens_of(prompts, ends_boxes=self.ends_boxes)
-        return Sparse(self.embed_places(places, labels), ignored_of(labels))
+        ignored, device = ignored_of(labels), self.no_mask_embed.weight.device
+        tokens = self.embed_places(to_device(places, device), to_device(labels, device))
+        return Sparse(tokens, None if ignored is None else to_device(ignored, device))
 
     def embed_places(self, places: Float[Tensor, "P T 2"], labels: Int64[Tensor, "P T"]) -> Float[Tensor, "P T C"]:
         """One vector for each labelled position, in model pixels; half a pixel is added to reach pixel centres."""
@@ -110,9 +113,9 @@ class PromptEncoder(nn.Module):
         """The map to add to the image features: [1,C,1,1] without masks, else one map [P,C,g,g] for each prompt."""
         if masks is None:
             return self.no_mask_embed.weight.reshape(1, -1, 1, 1)
-        if bool(masks.isnan().any()):
-            return self.dense_where_given(masks)
-        return self.mask_downscaling(masks.to(self.no_mask_embed.weight.dtype))
+        weight, incomplete = self.no_mask_embed.weight, bool(masks.isnan().any())
+        masks = to_device(masks, weight.device)
+        return self.dense_where_given(masks) if incomplete else self.mask_downscaling(masks.to(weight.dtype))
 
     def dense_where_given(self, masks: Float[Tensor, "P 1 G G"]) -> Float[Tensor, "P C h w"]:
         """As `dense`, but with the same operations whatever the masks hold, as exported graphs need it."""

@@ -14,6 +14,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from samhq.config import Candidates, HQMode, ModelConfig
+from samhq.device import to_device
 from samhq.errors import ConfigError, PromptError
 from samhq.model.mask_decoder import MaskDecoder
 from samhq.model.mask_decoder_hq import MaskDecoderHQ
@@ -109,7 +110,8 @@ class Sam(nn.Module):
         target: Float[Tensor, "#P #L C"] | None = None,
     ) -> Attended:
         """Prompts after attention with their images, with the predicted IoU of every mask; no mask is computed yet."""
-        index, encoder, decoder = prompts.image_index, self.prompt_encoder, self.mask_decoder
+        index = to_device(prompts.image_index, embedding.features.device)
+        encoder, decoder = self.prompt_encoder, self.mask_decoder
         image: Tensor | Shared
         if prompts.masks is None and decoder.shares:
             shared = embedding.shared or self.share(embedding.features)
@@ -196,7 +198,7 @@ class Sam(nn.Module):
             attended, choice = self.choose(self.attend(part, part_prompts), part, candidates, mode)
             parts.append(LowRes(self.mask_decoder.paint(attended, part, choice).to(self.dtype), choice.iou))
             order.append(rows)
-        return LowRes.cat(parts)[torch.cat(order).argsort()]
+        return in_prompt_order(parts, order)
 
 
 def network_of(model: object) -> Sam:
@@ -225,11 +227,19 @@ def chunks(prompts: Prompts, size: int) -> Iterator[Int64[Tensor, " p"]]:
     if prompts.masks is None:
         kinds = [order]
     else:
-        masked = ~prompts.masks[order].isnan().flatten(1).any(1)
+        masked = (~prompts.masks.isnan().flatten(1).any(1)).to(order.device)[order]
         kinds = [order[~masked], order[masked]]
     for rows in kinds:
         for start in range(0, len(rows), size):
             yield rows[start : start + size]
+
+
+def in_prompt_order(parts: list[LowRes], rows: list[Int64[Tensor, " p"]]) -> LowRes:
+    """The results of prompts in the order of their numbers; `rows` are the numbers of each part's prompts."""
+    results, order = LowRes.cat(parts), torch.cat(rows)
+    if order.device.type == "cpu" and bool((order[1:] > order[:-1]).all()):
+        return results
+    return results[to_device(order.argsort(), results.iou.device)]
 
 
 def at_once(device: torch.device) -> int:

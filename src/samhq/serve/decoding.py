@@ -72,7 +72,7 @@ def possible_masks(
     mode = model.hq_mode(hq)
     embedding = encoded.embedding.to(model.device).to(model.dtype)
     (prompt,) = boxes_in_picture([prompt], encoded.frame.original_hw)
-    prompts = flatten([prompt], encoded.frame).to(model.device)
+    prompts = flatten([prompt], encoded.frame)
     embedding, prompts = narrowed(model.prepared(embedding), prompts)
     attended = model.attend(embedding, prompts)
     (chosen,) = candidates_for([prompt], None, segmenter.defaults.click_mask)

@@ -18,6 +18,7 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from samhq.config import NOT_A_POINT, HQMode
+from samhq.device import to_device
 from samhq.image.frame import Frame, resize_antialiased
 from samhq.model.sam2.memory import at_model_side
 from samhq.model.sam2.sam2 import ABSENT, Followed, Sam2
@@ -46,7 +47,7 @@ class EncodedFrame:
         config = self.model.config
         pixels = frame_pixels(self.image, config.side, config.encoder.normalisation)
         with torch.inference_mode():
-            return self.model.encode_raw(pixels.to(self.model.device))
+            return self.model.encode_raw(to_device(pixels, self.model.device))
 
     @property
     def frame(self) -> Frame:
@@ -303,13 +304,12 @@ class ObjectTracker:
         multimask: bool,
     ) -> Followed:
         """The decoder's answer; for an object without clicks, a "not a point" takes their place."""
-        device = self.model.device
         no_click = Clicks(torch.zeros(1, 2), torch.full((1,), NOT_A_POINT))
         all_clicks = [object_clicks or no_click for object_clicks in clicks]
         prompts = Prompts(
-            torch.arange(len(all_clicks), device=device),
-            torch.stack([object_clicks.points for object_clicks in all_clicks]).to(device),
-            torch.stack([object_clicks.labels for object_clicks in all_clicks]).to(device),
+            torch.arange(len(all_clicks)),
+            torch.stack([object_clicks.points for object_clicks in all_clicks]),
+            torch.stack([object_clicks.labels for object_clicks in all_clicks]),
             masks=mask,
         )
         return self.model.follow(

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from samhq.config import MemoryConfig
+from samhq.device import to_device
 from samhq.model.linear import MLP
 from samhq.model.sam2.memory_attention import Memory, MemoryAttention
 from samhq.model.sam2.memory_encoder import MemoryEncoder
@@ -110,7 +111,7 @@ class Remembering(nn.Module):
         tokens = tokens.reshape(len(tokens), -1, channels)
         if not self.memory_config.pointer_times:
             return tokens, tokens.new_zeros(1, *tokens.shape[1:])
-        when = torch.tensor(times, device=tokens.device)
+        when = to_device(torch.tensor(times), tokens.device)
         sines = sine_times(when, self.no_obj_ptr.shape[1]).to(self.no_obj_ptr.dtype)
         return tokens, self.obj_ptr_tpos_proj(sines).repeat_interleave(parts, dim=0)[None]
 
