@@ -70,6 +70,16 @@ def test_yolo_text_files(tmp_path: Path, names: str, place: str) -> None:
     assert len(boxes.boxes_of("2.jpg", HW)) == len(boxes.boxes_of("3.jpg", HW)) == 0
 
 
+@pytest.mark.parametrize(("score", "expected"), [("", 1.0), (" 0.75", 0.75)])
+def test_the_boxes_of_yolo_s_outlines(tmp_path: Path, score: str, expected: float) -> None:
+    (tmp_path / "classes.txt").write_text("cup\nfork\n")
+    (tmp_path / "1.txt").write_text(f"1 0.4 0.3 0.6 0.5 0.5 0.7{score}\n0 0.1 0.2 0.3 0.2 0.3 0.4 0.1 0.4{score}\n")
+    found = read_boxes(tmp_path).boxes_of("1.jpg", HW)
+    assert found.labels == ("fork", "cup")
+    assert found.boxes.tolist() == pytest.approx(np.array([[80, 30, 120, 70], [20, 20, 60, 40]]), abs=1e-4)
+    assert found.scores.tolist() == [expected, expected]
+
+
 def test_yolo_without_names_is_said(tmp_path: Path) -> None:
     (tmp_path / "1.txt").write_text("0 0.5 0.5 0.1 0.1\n")
     with pytest.raises(PromptError, match=r"classes\.txt"):
@@ -77,7 +87,15 @@ def test_yolo_without_names_is_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["0 0.5 0.5 0.1", "2 0.5 0.5 0.1 0.1", "cup 0.5 0.5 0.1 0.1", "0 0.5 nan 0.1 0.1", "0 1 1 1 1 1 1"]
+    "line",
+    [
+        "0 0.5 0.5 0.1",
+        "2 0.5 0.5 0.1 0.1",
+        "cup 0.5 0.5 0.1 0.1",
+        "0 0.5 nan 0.1 0.1",
+        "0 1 1 1 1 1 1",
+        "0 .1 .1 .2 .2 .3 2",
+    ],
 )
 def test_yolo_lines_of_another_form_are_said(tmp_path: Path, line: str) -> None:
     (tmp_path / "classes.txt").write_text("cup\nfork\n")

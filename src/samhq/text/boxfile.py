@@ -36,6 +36,7 @@ _DATASET = Fields(
     }
 )
 _NAMES = ("classes.txt", "data.yaml", "dataset.yaml")  #: Files with the class names of a YOLO folder.
+_OUTSIDE = 0.1  #: Outlines may leave the picture by this share of its side.
 
 
 @dataclass(frozen=True)
@@ -208,14 +209,25 @@ def _lines(path: Path) -> list[str]:
 
 
 def _yolo_row(path: Path, line: str, names: Sequence[str]) -> BoxRow:
+    """A line's class, box and score; of an outline, the box around it."""
     words = line.split()
-    if len(words) not in (5, 6) or not words[0].isdecimal() or int(words[0]) >= len(names):
+    if len(words) < 5 or not words[0].isdecimal() or int(words[0]) >= len(names):
         raise PromptError(
-            f"Expected lines `class x y width height [score]` with classes 0 to {len(names) - 1} in {path}, got "
-            f"{line[:60]!r}. Write boxes, not outlines."
+            f"Expected lines `class x y width height [score]` or outlines `class x1 y1 x2 y2 x3 y3 ... [score]` with "
+            f"classes 0 to {len(names) - 1} in {path}, got {line[:60]!r}. Correct the line."
         )
-    x, y, width, height, score = _finite(path, [*words[1:], "1"][:5], 5)
-    return BoxRow(names[int(words[0])], (x - width / 2, y - height / 2, x + width / 2, y + height / 2), score)
+    label, numbers = names[int(words[0])], _finite(path, words[1:], len(words) - 1)
+    score = numbers.pop() if len(numbers) % 2 else 1.0
+    if len(numbers) == 4:
+        x, y, width, height = numbers
+        return BoxRow(label, (x - width / 2, y - height / 2, x + width / 2, y + height / 2), score)
+    x0, y0, x1, y1 = min(numbers[::2]), min(numbers[1::2]), max(numbers[::2]), max(numbers[1::2])
+    if min(x0, y0) < -_OUTSIDE or max(x1, y1) > 1 + _OUTSIDE or x0 == x1 or y0 == y1:
+        raise PromptError(
+            f"Expected an outline with an area, as shares of the picture from 0 to 1, in {path}, got {line[:60]!r}. Of "
+            "lines with key points keep the first five numbers, the class and the box."
+        )
+    return BoxRow(label, (x0, y0, x1, y1), score)
 
 
 def _yolo_names(folder: Path) -> list[str]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import inspect
+import warnings
 from typing import Any
 
 import numpy as np
@@ -12,7 +15,8 @@ from tests.results.test_records import FIELDS
 
 from samhq.compat.segment_anything.automatic import SamAutomaticMaskGenerator
 from samhq.compat.segment_anything.sam import with_published_interface
-from samhq.errors import ConfigError, ImageError, SamHQError
+from samhq.config import Defaults
+from samhq.errors import ConfigError, ImageError, SamHQError, SamHQWarning
 from samhq.inference.everything import segment_everything
 from samhq.masks import rle
 from samhq.model.sam import Sam
@@ -54,6 +58,25 @@ def test_records_are_those_of_our_own_interface(first_sam: Sam) -> None:
         assert np.array_equal(record["segmentation"], own["segmentation"])
         assert record["predicted_iou"] == pytest.approx(own["predicted_iou"], abs=1e-6)
         assert record["point_coords"] == own["point_coords"]
+
+
+def test_thresholds_that_suit_the_weights_are_named_once(hq: Sam) -> None:
+    tuned = copy.copy(hq)
+    tuned.config = dataclasses.replace(hq.config, defaults=Defaults(pred_iou_thresh=0.4, stability_score_thresh=0.85))
+    generator = SamAutomaticMaskGenerator(tuned, points_per_side=2)
+    with pytest.warns(SamHQWarning, match=r"pred_iou_thresh=0\.4, stability_score_thresh=0\.85\)") as caught:
+        generator.generate(picture())
+    assert len(caught) == 1
+    quiet = [
+        generator,
+        SamAutomaticMaskGenerator(hq, points_per_side=2),
+        SamAutomaticMaskGenerator(tuned, points_per_side=2, pred_iou_thresh=0.4, stability_score_thresh=0.85),
+        SamAutomaticMaskGenerator(tuned, points_per_side=2, pred_iou_thresh=0.9, stability_score_thresh=0.9),
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", SamHQWarning)
+        for silent in quiet:
+            silent.generate(picture())
 
 
 def test_parameters_are_attributes_that_may_be_changed(hq: Sam) -> None:

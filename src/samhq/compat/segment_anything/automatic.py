@@ -8,6 +8,7 @@ Source: automatic_mask_generator.py of segment-anything and segment_anything_hq 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,13 +18,17 @@ from torch import nn
 
 from samhq.compat.segment_anything.predictor import SamPredictor
 from samhq.compat.segment_anything.sam import with_published_interface
-from samhq.errors import ConfigError
+from samhq.errors import ConfigError, SamHQWarning
 from samhq.image.rgb import rgb_pixels
 from samhq.inference.automatic import propose
 from samhq.options import yes_or_no
 from samhq.results.automatic_config import AutomaticConfig
 from samhq.results.proposals import keep
 from samhq.results.records import OutputMode, Records, as_output_mode
+
+
+#: The published default thresholds. They suit the published weights.
+_PUBLISHED = {"pred_iou_thresh": 0.88, "stability_score_thresh": 0.95}
 
 
 def _off_below_zero(threshold: float) -> float:
@@ -106,6 +111,7 @@ class SamAutomaticMaskGenerator:
             self.output_mode = as_output_mode(output_mode)
         except ConfigError as error:
             raise RefusedOptionError(str(error)) from error
+        self._warned = False
 
     def generate(self, image: UInt8[np.ndarray, "H W 3"], multimask_output: bool = True) -> list[dict[str, Any]]:
         """A record for each mask, the best first.
@@ -116,7 +122,11 @@ class SamAutomaticMaskGenerator:
 
         Raises:
             ImageError: not uint8 [H,W,3].
+
+        Warns:
+            SamHQWarning: once, if the published thresholds are in use with weights that state lower ones.
         """
+        self._warn_of_thresholds()
         picture = rgb_pixels(image)
         model = self.predictor.model
         config = self.config.replace(
@@ -124,3 +134,24 @@ class SamAutomaticMaskGenerator:
             mask_threshold=model.mask_threshold,
         )
         return list(Records(keep(propose(model, picture, config), config), self.output_mode))
+
+    def _warn_of_thresholds(self) -> None:
+        """Says once which thresholds suit the weights, where the published ones would drop most of their masks."""
+        stated = self.predictor.model.config.defaults
+        fitting = {name: getattr(stated, name) for name in _PUBLISHED}
+        high = [
+            name
+            for name, value in _PUBLISHED.items()
+            if getattr(self.config, name) == value and (fitting[name] or value) < value
+        ]
+        if self._warned or not high:
+            return
+        self._warned = True
+        used = " and ".join(f"{name}={_PUBLISHED[name]}" for name in high)
+        wanted = ", ".join(f"{name}={fitting[name]}" for name in high)
+        warnings.warn(
+            f"Expected thresholds that suit these weights, got segment-anything's {used}, with which few of their masks "
+            f"remain. Give SamAutomaticMaskGenerator(model, {wanted}).",
+            SamHQWarning,
+            stacklevel=3,
+        )
