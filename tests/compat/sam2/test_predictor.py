@@ -95,7 +95,7 @@ def test_what_does_not_fit_is_refused(predictor: SAM2ImagePredictor) -> None:
     for shape in ((1, 5, side), (1, side, 5), (2, side, side), (side, side)):
         with pytest.raises(RefusedPromptError, match="mask_input"):
             predictor.predict(mask_input=np.zeros(shape))
-    with pytest.raises(RefusedImageError, match="a tensor .*read_image"):
+    with pytest.raises(RefusedImageError, match=r"a tensor .*read_image"):
         predictor.set_image(torch.zeros(3, 8, 8))
     with pytest.raises(NoImageError):
         predictor.predict()
