@@ -208,3 +208,26 @@ def test_warnings_of_pillow_are_not_shown(tmp_path: Path) -> None:
         warnings.warn_explicit("of others", UserWarning, "file", 1, module="PILLOWS")
     assert [str(warning.message) for warning in caught] == ["of others"]
     assert warnings.filters == before
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "advice"),
+    [
+        ("IM0001", bytes(128) + b"DICM" + bytes(50), "It is DICOM: read it with pydicom"),
+        ("slice.dcm", b"no preamble", "pydicom"),
+        ("brain.nii.gz", b"gz", "It is NIfTI: read it with nibabel"),
+        ("ct.mha", b"ObjectType = Image", "SimpleITK"),
+        ("volume.npy", b"NUMPY", r"numpy\.load"),
+        ("clip.MP4", b"ftyp", "samhq track"),
+        ("other.xyz", b"other", "Convert it to PNG first"),
+    ],
+)
+def test_a_file_of_another_program_says_what_reads_it(tmp_path: Path, name: str, content: bytes, advice: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ImageError, match=advice), open_file(tmp_path / name, repr(str(tmp_path / name))):
+        pass
+
+
+def test_dicom_in_memory_is_known_too() -> None:
+    with pytest.raises(ImageError, match="pydicom"), open_file(io.BytesIO(bytes(128) + b"DICM"), "132 bytes"):
+        pass

@@ -169,3 +169,12 @@ def test_what_is_no_video_is_refused(tmp_path: Path) -> None:
     for source, message in wrong:
         with pytest.raises(ImageError, match=message):
             open_frames(source)
+
+
+def test_the_slices_of_a_scan_are_frames() -> None:
+    volume = np.random.default_rng(0).integers(0, 255, (5, 8, 9), dtype=np.uint8)
+    source = open_frames(volume)
+    assert (len(source), source.size_hw) == (5, (8, 9))
+    np.testing.assert_array_equal(pictures(source)[4], np.repeat(volume[4][..., None], 3, axis=2))
+    with pytest.raises(ImageError, match="list of frames"):
+        open_frames(np.zeros((8, 9, 3), np.uint8))  # one picture

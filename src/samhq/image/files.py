@@ -69,7 +69,7 @@ def open_file(file: Any, name: str) -> Iterator[Image.Image]:
             raise ImageError(f"Expected a picture, got {name}, which is empty. Fetch or save it again.") from None
         raise ImageError(
             f"Expected a picture that Pillow can read (JPEG, PNG, TIFF, WebP, ...), got {name}, which is none. "
-            f"{_advice(name)}."
+            f"{_advice(file, name)}."
         ) from None
     except MemoryError as error:
         raise ImageError(
@@ -178,11 +178,34 @@ def is_empty(file: Any) -> bool:
         return False
 
 
-def _advice(name: str) -> str:
-    """Advice for a file that Pillow does not know, by its name."""
-    if name.strip("'").lower().endswith((".tif", ".tiff")):
-        return (
-            "If it has other channels than a photograph, choose them with --bands 1,2,3 --stretch 2,98, in Python with "
-            "samhq.open_picture(path, bands=(1, 2, 3), percentiles=(2, 98))"
-        )
+#: What to do with files of other programs, by their suffixes.
+_ADVICE = {
+    (".tif", ".tiff"): "If it has other channels than a photograph, choose them with --bands 1,2,3 --stretch 2,98, in "
+    "Python with samhq.open_picture(path, bands=(1, 2, 3), percentiles=(2, 98))",
+    (".dcm", ".dicom"): "It is DICOM: read it with pydicom, and give samhq.as_rgb(pydicom.dcmread(path).pixel_array)",
+    (".nii", ".nii.gz"): "It is NIfTI: read it with nibabel, and give a slice, samhq.as_rgb(volume[:, :, 40])",
+    (".nrrd", ".nhdr", ".mha", ".mhd"): "Read it with SimpleITK, and give a slice, samhq.as_rgb(volume[40])",
+    (".npy", ".npz"): "It holds arrays: in Python give numpy.load(path), or a slice of it",
+    (".mp4", ".mov", ".avi", ".mkv", ".webm"): "It is a video: use samhq track, in Python samhq.load_video_model()",
+}
+
+
+def _advice(file: Any, name: str) -> str:
+    """Advice for a file that Pillow does not know, by its name, and for DICOM by its content."""
+    suffix = ".dcm" if _is_dicom(file) else name.strip("'").lower()
+    for suffixes, advice in _ADVICE.items():
+        if suffix.endswith(suffixes):
+            return advice
     return "Convert it to PNG first (HEIC, raw and vector files need another program)"
+
+
+def _is_dicom(file: Any) -> bool:
+    """Whether a path or an open file has DICOM's mark behind its preamble of 128 bytes."""
+    try:
+        if isinstance(file, (str, os.PathLike)):
+            with open(file, "rb") as opened:
+                return opened.read(132)[128:] == b"DICM"
+        file.seek(0)
+        return bytes(file.read(132)[128:]) == b"DICM"
+    except (OSError, ValueError):
+        return False

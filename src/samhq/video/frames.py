@@ -235,7 +235,9 @@ class VideoFile(FrameSource):
 
 
 def open_frames(source: Any, channels: Channels = AS_SHOWN) -> FrameSource:
-    """The frames of a video file, its bytes, a picture file with several pages, a folder, a list or an array [T,H,W,3].
+    """The frames of a video file, its bytes, a picture file with several pages, a folder, a list or an array.
+
+    An array is [T,H,W,3], or [T,H,W] for the grey slices of a scan.
 
     `channels` says how pictures are shown. Each frame is stretched by its own percentiles.
 
@@ -258,7 +260,7 @@ def open_frames(source: Any, channels: Channels = AS_SHOWN) -> FrameSource:
             return PictureFolder(path, channels)
         series = PictureSeries(path, channels) if is_picture_file(path) else None
         return _video(path, channels) if series is None or len(series) < 2 else series
-    if isinstance(source, Sequence) or getattr(source, "ndim", 0) == 4:
+    if isinstance(source, Sequence) or getattr(source, "ndim", 0) == 4 or _is_volume(source):
         return FrameList(source, channels)
     raise ImageError(
         f"Expected a video file, a folder of pictures or a list of frames, got {describe(source)}. For frames that "
@@ -273,6 +275,12 @@ def _video(source: Path | bytes, channels: Channels) -> VideoFile:
             "as they are. Leave them out."
         )
     return VideoFile(source)
+
+
+def _is_volume(source: Any) -> bool:
+    """Whether this is an array of grey slices, not one picture."""
+    shape = getattr(source, "shape", ())
+    return len(shape) == 3 and shape[2] not in (1, 3, 4)
 
 
 def natural(name: str) -> list[tuple[int, int, str]]:

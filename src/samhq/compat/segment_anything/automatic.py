@@ -26,7 +26,6 @@ from samhq.results.automatic_config import AutomaticConfig
 from samhq.results.proposals import keep
 from samhq.results.records import OutputMode, Records, as_output_mode
 
-
 #: The published default thresholds. They suit the published weights.
 _PUBLISHED = {"pred_iou_thresh": 0.88, "stability_score_thresh": 0.95}
 
