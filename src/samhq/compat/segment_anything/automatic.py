@@ -149,8 +149,8 @@ class SamAutomaticMaskGenerator:
         used = " and ".join(f"{name}={_PUBLISHED[name]}" for name in high)
         wanted = ", ".join(f"{name}={fitting[name]}" for name in high)
         warnings.warn(
-            f"Expected thresholds that suit these weights, got segment-anything's {used}, with which few of their masks "
-            f"remain. Give SamAutomaticMaskGenerator(model, {wanted}).",
+            f"Expected thresholds that suit these weights, got segment-anything's {used}, with which few of their "
+            f"masks remain. Give SamAutomaticMaskGenerator(model, {wanted}).",
             SamHQWarning,
             stacklevel=3,
         )
