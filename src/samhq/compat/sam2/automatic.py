@@ -9,79 +9,33 @@ Source: sam2/automatic_mask_generator.py of facebookresearch/sam2 (arguments and
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import UInt8
 
+from samhq.compat.generator_settings import GeneratorSettings, Setting
 from samhq.compat.sam2.build import as_sam2, build_sam2_hf
 from samhq.compat.sam2.predictor import SAM2ImagePredictor
-from samhq.errors import ConfigError
 from samhq.image.rgb import rgb_pixels
 from samhq.inference.automatic import propose
 from samhq.model.sam import Sam
-from samhq.results.automatic_config import AutomaticConfig
 from samhq.results.proposals import keep
-from samhq.results.records import OutputMode, Records, as_output_mode
+from samhq.results.records import OutputMode, Records
 
 
-class RefusedOptionError(ConfigError, AssertionError):
-    """An argument that fails an assertion in the published generator."""
-
-
-#: Published names that differ from those of `AutomaticConfig`.
-_FIELDS = {"min_mask_region_area": "low_res_region_area", "use_m2m": "second_pass", "multimask_output": "candidates"}
-
-
-def _in_published_names(message: str) -> str:
-    """A message about a field of the configuration, with the argument's published name.
-
-    >>> _in_published_names("Expected second_pass as True or False, got 2.")
-    'Expected use_m2m as True or False, got 2.'
-    """
-    for published, field in _FIELDS.items():
-        message = message.replace(f"Expected {field} ", f"Expected {published} ")
-    return message
-
-
-def _value(name: str, value: Any) -> Any:
-    """A published argument as a field's value; in the original a negative threshold is switched off, too."""
-    if name == "multimask_output":
-        return "all" if value else "single"
-    off = name in ("pred_iou_thresh", "stability_score_thresh") and isinstance(value, int | float) and value < 0
-    return 0.0 if off else value
-
-
-class _Setting:
-    """A published attribute that reads and writes a field of the configuration."""
-
-    def __set_name__(self, _: type, name: str) -> None:
-        self.name, self.field = name, _FIELDS.get(name, name)
-
-    def __get__(self, generator: SAM2AutomaticMaskGenerator | None, _: type | None = None) -> Any:
-        value = self if generator is None else getattr(generator.config, self.field)
-        return value == "all" if self.name == "multimask_output" and generator is not None else value
-
-    def __set__(self, generator: SAM2AutomaticMaskGenerator, value: Any) -> None:
-        generator.config = generator.config.replace(**{self.field: _value(self.name, value)})
-
-
-class SAM2AutomaticMaskGenerator:
+class SAM2AutomaticMaskGenerator(GeneratorSettings):
     """Masks for everything in a picture, with the published parameters and defaults, which are attributes too."""
 
-    points_per_batch = _Setting()
-    pred_iou_thresh = _Setting()
-    stability_score_thresh = _Setting()
-    stability_score_offset = _Setting()
-    mask_threshold = _Setting()
-    box_nms_thresh = _Setting()
-    crop_n_layers = _Setting()
-    crop_nms_thresh = _Setting()
-    crop_overlap_ratio = _Setting()
-    crop_n_points_downscale_factor = _Setting()
-    min_mask_region_area = _Setting()
-    use_m2m = _Setting()
-    multimask_output = _Setting()
+    #: Published names that differ from those of `AutomaticConfig`.
+    renamed: ClassVar = {
+        "min_mask_region_area": "low_res_region_area",
+        "use_m2m": "second_pass",
+        "multimask_output": "candidates",
+    }
+    mask_threshold = Setting()
+    use_m2m = Setting()
+    multimask_output = Setting()
 
     def __init__(
         self,
@@ -117,27 +71,24 @@ class SAM2AutomaticMaskGenerator:
         del kwargs  # as the published class
         area = float(min_mask_region_area)
         self.predictor = SAM2ImagePredictor(as_sam2(model), max_hole_area=area, max_sprinkle_area=area)
-        try:
-            self.config = AutomaticConfig(
-                points_per_side=points_per_side,
-                points_per_batch=points_per_batch,
-                pred_iou_thresh=_value("pred_iou_thresh", pred_iou_thresh),
-                stability_score_thresh=_value("stability_score_thresh", stability_score_thresh),
-                stability_score_offset=stability_score_offset,
-                mask_threshold=mask_threshold,
-                box_nms_thresh=box_nms_thresh,
-                crop_n_layers=crop_n_layers,
-                crop_nms_thresh=crop_nms_thresh,
-                crop_overlap_ratio=crop_overlap_ratio,
-                crop_n_points_downscale_factor=crop_n_points_downscale_factor,
-                point_grids=point_grids,
-                low_res_region_area=min_mask_region_area,
-                second_pass=use_m2m,
-                candidates=_value("multimask_output", multimask_output),
-            )
-            self.output_mode = as_output_mode(output_mode)
-        except ConfigError as error:
-            raise RefusedOptionError(_in_published_names(str(error))) from error
+        self.configure(
+            output_mode,
+            points_per_side=points_per_side,
+            points_per_batch=points_per_batch,
+            pred_iou_thresh=pred_iou_thresh,
+            stability_score_thresh=stability_score_thresh,
+            stability_score_offset=stability_score_offset,
+            mask_threshold=mask_threshold,
+            box_nms_thresh=box_nms_thresh,
+            crop_n_layers=crop_n_layers,
+            crop_nms_thresh=crop_nms_thresh,
+            crop_overlap_ratio=crop_overlap_ratio,
+            crop_n_points_downscale_factor=crop_n_points_downscale_factor,
+            point_grids=point_grids,
+            min_mask_region_area=min_mask_region_area,
+            use_m2m=use_m2m,
+            multimask_output=multimask_output,
+        )
 
     @classmethod
     def from_pretrained(cls, model_id: str, **kwargs: Any) -> SAM2AutomaticMaskGenerator:

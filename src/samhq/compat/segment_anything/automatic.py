@@ -16,56 +16,22 @@ import numpy as np
 from jaxtyping import UInt8
 from torch import nn
 
+from samhq.compat.generator_settings import GeneratorSettings
 from samhq.compat.segment_anything.predictor import SamPredictor
 from samhq.compat.segment_anything.sam import with_published_interface
-from samhq.errors import ConfigError, SamHQWarning
+from samhq.errors import SamHQWarning
 from samhq.image.rgb import rgb_pixels
 from samhq.inference.automatic import propose
 from samhq.options import yes_or_no
-from samhq.results.automatic_config import AutomaticConfig
 from samhq.results.proposals import keep
-from samhq.results.records import OutputMode, Records, as_output_mode
+from samhq.results.records import OutputMode, Records
 
 #: The published default thresholds. They suit the published weights.
 _PUBLISHED = {"pred_iou_thresh": 0.88, "stability_score_thresh": 0.95}
 
 
-def _off_below_zero(threshold: float) -> float:
-    """The threshold, with 0 for a negative one: in the published code both switch it off."""
-    return 0.0 if isinstance(threshold, (int, float)) and threshold < 0 else threshold
-
-
-class RefusedOptionError(ConfigError, AssertionError):
-    """An argument that fails an assertion in the published generator."""
-
-
-class _Setting:
-    """A published attribute that reads and writes a field of the configuration."""
-
-    def __set_name__(self, _: type, name: str) -> None:
-        self.name = name
-
-    def __get__(self, generator: SamAutomaticMaskGenerator | None, _: type | None = None) -> Any:
-        return self if generator is None else getattr(generator.config, self.name)
-
-    def __set__(self, generator: SamAutomaticMaskGenerator, value: Any) -> None:
-        off = self.name in ("pred_iou_thresh", "stability_score_thresh")
-        generator.config = generator.config.replace(**{self.name: _off_below_zero(value) if off else value})
-
-
-class SamAutomaticMaskGenerator:
+class SamAutomaticMaskGenerator(GeneratorSettings):
     """Masks for everything in a picture, with the published parameters and defaults, which are attributes too."""
-
-    points_per_batch = _Setting()
-    pred_iou_thresh = _Setting()
-    stability_score_thresh = _Setting()
-    stability_score_offset = _Setting()
-    box_nms_thresh = _Setting()
-    crop_n_layers = _Setting()
-    crop_nms_thresh = _Setting()
-    crop_overlap_ratio = _Setting()
-    crop_n_points_downscale_factor = _Setting()
-    min_mask_region_area = _Setting()
 
     def __init__(
         self,
@@ -92,24 +58,21 @@ class SamAutomaticMaskGenerator:
             ConfigError: not a model of samhq.
         """
         self.predictor = SamPredictor(with_published_interface(model))
-        try:
-            self.config = AutomaticConfig(
-                points_per_side=points_per_side,
-                points_per_batch=points_per_batch,
-                pred_iou_thresh=_off_below_zero(pred_iou_thresh),
-                stability_score_thresh=_off_below_zero(stability_score_thresh),
-                stability_score_offset=stability_score_offset,
-                box_nms_thresh=box_nms_thresh,
-                crop_n_layers=crop_n_layers,
-                crop_nms_thresh=crop_nms_thresh,
-                crop_overlap_ratio=crop_overlap_ratio,
-                crop_n_points_downscale_factor=crop_n_points_downscale_factor,
-                point_grids=point_grids,
-                min_mask_region_area=min_mask_region_area,
-            )
-            self.output_mode = as_output_mode(output_mode)
-        except ConfigError as error:
-            raise RefusedOptionError(str(error)) from error
+        self.configure(
+            output_mode,
+            points_per_side=points_per_side,
+            points_per_batch=points_per_batch,
+            pred_iou_thresh=pred_iou_thresh,
+            stability_score_thresh=stability_score_thresh,
+            stability_score_offset=stability_score_offset,
+            box_nms_thresh=box_nms_thresh,
+            crop_n_layers=crop_n_layers,
+            crop_nms_thresh=crop_nms_thresh,
+            crop_overlap_ratio=crop_overlap_ratio,
+            crop_n_points_downscale_factor=crop_n_points_downscale_factor,
+            point_grids=point_grids,
+            min_mask_region_area=min_mask_region_area,
+        )
         self._warned = False
 
     def generate(self, image: UInt8[np.ndarray, "H W 3"], multimask_output: bool = True) -> list[dict[str, Any]]:
@@ -149,8 +112,8 @@ class SamAutomaticMaskGenerator:
         used = " and ".join(f"{name}={_PUBLISHED[name]}" for name in high)
         wanted = ", ".join(f"{name}={fitting[name]}" for name in high)
         warnings.warn(
-            f"Expected thresholds that suit these weights, got segment-anything's {used}, with which few of their "
-            f"masks remain. Give SamAutomaticMaskGenerator(model, {wanted}).",
+            f"Expected thresholds that suit these weights, got segment-anything's {used}, which few of their masks "
+            f"reach. Give SamAutomaticMaskGenerator(model, {wanted}).",
             SamHQWarning,
             stacklevel=3,
         )
