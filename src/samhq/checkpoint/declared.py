@@ -84,7 +84,9 @@ def with_fields(fields: Declared, base: ModelConfig) -> ModelConfig:
         if width % heads:
             raise ConfigError(f"the decoder's {heads} heads do not divide its {width} channels.")
     except (ConfigError, ArithmeticError) as error:
-        raise CheckpointError(f"Expected numbers that make a model, got these: {error!s:.600}") from error
+        raise CheckpointError(
+            f"Expected numbers that make a model, got others: {error!s:.600} Correct the file's config, or remove it."
+        ) from error
     return config
 
 

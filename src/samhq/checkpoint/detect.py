@@ -67,7 +67,9 @@ def detect_model(state: Mapping[str, object], fields: Declared | None = None) ->
     try:
         config, free = _from_shapes(shapes, fields)
     except (ConfigError, ArithmeticError) as error:
-        raise CheckpointError(f"Expected tensors whose shapes make a model, got these: {error}") from error
+        raise CheckpointError(
+            f"Expected tensors whose shapes make a model, got others: {error} Load a published file."
+        ) from error
     _agree(config, fields, free)
     chosen = declared.with_fields({name: fields[name] for name in free if name in fields}, config)
     return Detection(chosen if "name" in fields else declared.with_published_name(chosen), layout, dtype)

@@ -76,7 +76,7 @@ InMemory = bytes | bytearray | Readable | Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Contents:
-    """The content of a file: `value`, usually a mapping of tensors, and the data beside the tensors.
+    """The content of a file: `value`, usually a mapping of tensors, and the data stored beside the tensors.
 
     `metadata` is the text in the safetensors header; `config` is the `config.json` of a folder.
     """
@@ -143,7 +143,8 @@ def write_tensors(
     path = Path(path)
     if path.suffix not in SUFFIXES:
         raise ConfigError(
-            f"Expected a file name ending in {', '.join(SUFFIXES)} or a folder without suffix, got {str(path)!r}."
+            f"Expected a file name ending in {', '.join(SUFFIXES)} or a folder without suffix, got {str(path)!r}. "
+            "Change the name."
         )
     # Copies, because pickling a view would write its whole storage.
     own = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
@@ -256,7 +257,9 @@ def _read_shards(index: Path) -> Contents:
     tensors: dict[str, object] = {}
     for name in sorted(set(listed.values())):
         if Path(name).name != name:
-            raise CheckpointError(f"Expected file names in {index}, got {name!r}, which leads elsewhere.")
+            raise CheckpointError(
+                f"Expected file names in {index}, got {name!r}, which leads elsewhere. Download the file again."
+            )
         tensors |= _read_safetensors(index.parent / name)[0]
     return Contents(tensors)
 

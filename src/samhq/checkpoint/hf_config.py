@@ -71,7 +71,8 @@ def config_from_transformers(raw: Mapping[str, object]) -> ModelConfig:
     dim, heads = fields["encoder.dim"], fields["encoder.heads"]
     if not (isinstance(dim, int) and isinstance(heads, int) and heads):
         raise CheckpointError(
-            f"Expected hidden_size and num_attention_heads above 0, got {dim!r:.80} and {heads!r:.80}."
+            f"Expected hidden_size and num_attention_heads above 0, got {dim!r:.80} and {heads!r:.80}. "
+            "Correct config.json."
         )
     fields = {"encoder.mlp_dim": 4 * dim, "encoder.head_dim": dim // heads, **fields}
     return declared.with_published_name(declared.with_fields(fields, ModelConfig("custom", VIT_B)))

@@ -208,7 +208,7 @@ def _download(repo: str, filename: str) -> Path:
     from huggingface_hub import constants, hf_hub_download
 
     local = constants.HF_HUB_OFFLINE or not is_reachable(constants.ENDPOINT)
-    return Path(_asking(repo, filename, lambda: hf_hub_download(repo, filename, local_files_only=local)))
+    return Path(_hub_errors(repo, filename, lambda: hf_hub_download(repo, filename, local_files_only=local)))
 
 
 def is_reachable(address: str) -> bool:
@@ -277,7 +277,7 @@ def _download_beside(repo: str, weights: Path) -> None:
             _download(repo, name)
 
 
-def _asking(repo: str, filename: str, ask: Callable[[], str]) -> str:
+def _hub_errors(repo: str, filename: str, ask: Callable[[], str]) -> str:
     """A context that turns the many failures of the hub into one error."""
     from huggingface_hub import errors
 

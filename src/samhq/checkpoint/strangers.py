@@ -1,4 +1,4 @@
-"""The error for a state dict that is not a whole SAM or SAM-HQ model: what it is, and what to do.
+"""The error for a state dict that is not a whole SAM or SAM-HQ model: it names what the file seems to be.
 
 Uses tensor names only.
 """

@@ -56,15 +56,15 @@ def unwrap(value: object) -> Unwrapped:
     """
     (path, inner), others = _chosen(value)
     prefix = common_prefix(key for key in inner if isinstance(key, str))
-    own = {key: item for key, item in inner.items() if not _is_beside(key, item, prefix)}
-    odd = [str(key) for key, item in own.items() if not (isinstance(key, str) and _is_plain(item))]
-    if odd or not own:
-        what = f"other things too: {some_names(odd)}" if odd else "nothing"
+    model_items = {key: item for key, item in inner.items() if not _is_beside(key, item, prefix)}
+    unusable = [str(key) for key, item in model_items.items() if not (isinstance(key, str) and _is_plain(item))]
+    if unusable or not model_items:
+        contents = f"other things too: {some_names(unusable)}" if unusable else "nothing"
         raise CheckpointError(
-            f"Expected a state dict (names and dense tensors), got {what}. Save `model.state_dict()` instead."
+            f"Expected a state dict (names and dense tensors), got {contents}. Save `model.state_dict()` instead."
         )
-    state = {str(key).removeprefix(prefix): item for key, item in own.items() if isinstance(item, Tensor)}
-    beside = [str(key) for key in inner if key not in own and _last(key) not in _COUNTERS]
+    state = {str(key).removeprefix(prefix): item for key, item in model_items.items() if isinstance(item, Tensor)}
+    beside = [str(key) for key in inner if key not in model_items and _last(key) not in _COUNTERS]
     return Unwrapped(state, ".".join(path), prefix, (*beside, *(".".join(path) for path, _ in others)))
 
 

@@ -41,12 +41,12 @@ def start_accelerator(device: str | None, precision: str) -> Any:
     # A batch need not hold every kind of prompt, so some parameters may have no gradient.
     some_unused = DistributedDataParallelKwargs(find_unused_parameters=True)
     patient = InitProcessGroupKwargs(timeout=_PATIENCE)
-    with _told(chosen):
+    with _device_name_set(chosen):
         accelerator = Accelerator(
             cpu=chosen.type == "cpu", mixed_precision=_PRECISION[precision], kwargs_handlers=[some_unused, patient]
         )
     if accelerator.num_processes > 1:
-        atexit.register(_part)
+        atexit.register(_disconnect)
     return accelerator
 
 
@@ -55,7 +55,7 @@ def is_main_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-def _part() -> None:
+def _disconnect() -> None:
     """Closes the connection of the processes while the interpreter still exists.
 
     gloo's threads release the last reduced tensors when they get the interpreter's lock. If the interpreter ends first,
@@ -67,7 +67,7 @@ def _part() -> None:
 
 
 @contextmanager
-def _told(device: torch.device) -> Iterator[None]:
+def _device_name_set(device: torch.device) -> Iterator[None]:
     """Sets the device's name for Accelerate, unless a launcher has given each process its own."""
     if device.index is None or "LOCAL_RANK" in os.environ:
         yield

@@ -28,7 +28,7 @@ _PUBLISHED_PAD = 128
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How pictures are changed: the side of the square, the probability of mirroring, the range of the factor.
+    """The settings of `augment`: the side of the square, the probability of mirroring, the range of the factor.
 
     `published` follows the original training where it differs: bilinear without antialiasing, levels truncated, and
     grey 128 around a small picture.
@@ -51,63 +51,73 @@ class AugmentedView:
     cover: UInt8[np.ndarray, "K S S"]
 
 
-def augment(sample: Sample, how: Augmentation, rng: np.random.Generator) -> AugmentedView:
+def augment(sample: Sample, augmentation: Augmentation, rng: np.random.Generator) -> AugmentedView:
     """One view of a picture; K is 0 if no object is left in it.
 
     The factor is relative to the size at which the picture just fits the square. Objects without pixels are not in the
     view, and crowds never are.
     """
-    mirrored, factor, across, down = bool(rng.random() < how.flip), rng.uniform(*how.scale), rng.random(), rng.random()
+    mirrored, factor, across, down = (
+        bool(rng.random() < augmentation.flip),
+        rng.uniform(*augmentation.scale),
+        rng.random(),
+        rng.random(),
+    )
     height, width = sample.image.shape[:2]
-    target = round(factor * how.side)
+    target = round(factor * augmentation.side)
     ratio = min(target / height, target / width)
     size_hw = max(1, round(height * ratio)), max(1, round(width * ratio))
     # The same position for every object and the picture: the cut is drawn once.
-    top = int(down * (max(0, size_hw[0] - how.side) + 1))
-    left = int(across * (max(0, size_hw[1] - how.side) + 1))
+    top = int(down * (max(0, size_hw[0] - augmentation.side) + 1))
+    left = int(across * (max(0, size_hw[1] - augmentation.side) + 1))
 
     def cut(maps: np.ndarray) -> Tensor:
         lying = torch.from_numpy(np.ascontiguousarray(maps[..., ::-1] if mirrored else maps))[None].float()
-        return _resized(lying, size_hw, how)[0, :, top : top + how.side, left : left + how.side]
+        return _resized(lying, size_hw, augmentation)[
+            0, :, top : top + augmentation.side, left : left + augmentation.side
+        ]
 
-    image = _levels(cut(sample.image.transpose(2, 0, 1)), how).permute(1, 2, 0).numpy()
-    cover = [_levels(cut(sample.masks[k][None].astype(np.float32) * 255), how)[0] for k in _some(sample, rng)]
+    image = _levels(cut(sample.image.transpose(2, 0, 1)), augmentation).permute(1, 2, 0).numpy()
+    cover = [
+        _levels(cut(sample.masks[k][None].astype(np.float32) * 255), augmentation)[0]
+        for k in _kept_objects(sample, rng)
+    ]
     kept_cover = [
-        functional.pad(object_cover, _missing(object_cover, how.side)).numpy()
+        functional.pad(object_cover, _padding(object_cover, augmentation.side)).numpy()
         for object_cover in cover
         if bool((object_cover >= HALF).any())
     ]
-    if how.published:
-        image = np.pad(image, _missing_hwc(image, how.side), constant_values=_PUBLISHED_PAD)
-    square = (how.side, how.side)
+    if augmentation.published:
+        image = np.pad(image, _padding_hwc(image, augmentation.side), constant_values=_PUBLISHED_PAD)
+    square = (augmentation.side, augmentation.side)
     return AugmentedView(
         np.ascontiguousarray(image), np.stack(kept_cover) if kept_cover else np.zeros((0, *square), np.uint8)
     )
 
 
-def _some(sample: Sample, rng: np.random.Generator) -> list[int]:
+def _kept_objects(sample: Sample, rng: np.random.Generator) -> list[int]:
     """Which objects to keep, in their order; the random draw always happens, so that later draws do not change."""
     objects = sample.objects
-    lot = rng.permutation(len(objects))[:MOST_OBJECTS]
-    return [objects[place] for place in sorted(lot.tolist())]
+    chosen = rng.permutation(len(objects))[:MOST_OBJECTS]
+    return [objects[place] for place in sorted(chosen.tolist())]
 
 
-def _resized(maps: Tensor, size_hw: tuple[int, int], how: Augmentation) -> Tensor:
+def _resized(maps: Tensor, size_hw: tuple[int, int], augmentation: Augmentation) -> Tensor:
     if tuple(maps.shape[-2:]) == size_hw:
         return maps
-    if how.published:
+    if augmentation.published:
         return functional.interpolate(maps, size_hw, mode="bilinear", align_corners=False)
     return resize_antialiased(maps, size_hw)
 
 
-def _levels(maps: Tensor, how: Augmentation) -> Tensor:
+def _levels(maps: Tensor, augmentation: Augmentation) -> Tensor:
     """Whole levels 0..255: the nearest, or the next lower as published."""
-    return (maps if how.published else maps.round()).clamp(0, 255).to(torch.uint8)
+    return (maps if augmentation.published else maps.round()).clamp(0, 255).to(torch.uint8)
 
 
-def _missing(cover: Tensor, side: int) -> tuple[int, int, int, int]:
+def _padding(cover: Tensor, side: int) -> tuple[int, int, int, int]:
     return 0, side - cover.shape[-1], 0, side - cover.shape[-2]
 
 
-def _missing_hwc(image: np.ndarray, side: int) -> tuple[tuple[int, int], ...]:
+def _padding_hwc(image: np.ndarray, side: int) -> tuple[tuple[int, int], ...]:
     return (0, side - image.shape[0]), (0, side - image.shape[1]), (0, 0)

@@ -43,7 +43,8 @@ class TrainConfig:
     """Folder of the run: checkpoints, their configuration, a log, and the state for resuming."""
 
     mode: Mode = "finetune"
-    """hq: train HQ heads, keep SAM unchanged. finetune: see what. scratch: random weights, drawn scenes."""
+    """hq: train HQ heads, keep SAM unchanged. finetune: train what --what names. scratch: random weights, drawn
+    scenes."""
 
     data: str | Path | None = BY_MODE
     """Pictures with masks: a COCO JSON file, a folder, data.yaml@train of YOLO, hqseg44k:train@FOLDER, or scenes:COUNT
@@ -73,10 +74,10 @@ class TrainConfig:
     [default: starter; scratch: random]"""
 
     model: str = "sam_hq_vit_tiny"
-    """Architecture, where the weights are random (init=random)."""
+    """Architecture, for random weights (--init random)."""
 
     what: What = "decoder"
-    """What mode finetune trains. lora: the decoder and low-rank changes of the encoder's attention."""
+    """The weights that mode finetune trains. lora: the decoder and low-rank changes of the encoder's attention."""
 
     fresh_heads: bool = False
     """Begin HQ tuning with new HQ heads, even if the weights have some."""
@@ -101,7 +102,7 @@ class TrainConfig:
     """Prompts for each picture in a batch."""
 
     kinds: str = BY_MODE
-    """Kinds of prompts, with weights if wanted (box:2,point:1): box, tight_box, point, points, box_points,
+    """Kinds of prompts, optionally with weights (box:2,point:1): box, tight_box, point, points, box_points,
     mask, clicks, noise_mask."""
 
     clicks: int = 10
@@ -241,7 +242,7 @@ class TrainConfig:
         if self.preset == "paper" and self.mode != "hq":
             raise ConfigError(f"Expected mode 'hq' with the preset 'paper', got {self.mode!r}. Say mode='hq'.")
         if self.stages is None and (self.epochs, self.batch) != (None, None):
-            object.__setattr__(self, "stages", "")  # they take the place of a recipe's
+            object.__setattr__(self, "stages", "")  # Given epochs or batch replace the stages of a recipe.
         for name, value in RECIPES[self.preset or self.mode].items():
             if name != "weights" and getattr(self, name) is None:
                 object.__setattr__(self, name, value)
@@ -267,7 +268,7 @@ class TrainConfig:
         for name, hint in get_type_hints(type(self)).items():
             value, words = getattr(self, name), _words(hint)
             if words and value is not None and value not in words:
-                raise ConfigError(f"Expected another {name}, got {value!r}. {did_you_mean(str(value), words)}")
+                raise ConfigError(f"Expected a known value of {name}, got {value!r}. {did_you_mean(str(value), words)}")
         for name in ("model", "loss", "kinds", "stages", "source_weights"):
             value = getattr(self, name)
             if not isinstance(value, str) and not (value is None and getattr(type(self), name) is BY_MODE):
@@ -305,8 +306,8 @@ class TrainConfig:
             )
         if self.mode != "finetune" and self.what != type(self).what:
             raise ConfigError(
-                f"Expected mode='finetune' with what={self.what!r}, got mode {self.mode!r}, which says itself what "
-                "learns. Leave what out, or say mode='finetune'."
+                f"Expected mode='finetune' with what={self.what!r}, got mode {self.mode!r}, which fixes what "
+                "learns. Leave what out, or give mode='finetune'."
             )
         if self.mode != "hq" and self.fresh_heads:
             raise ConfigError(f"Expected mode='hq' with fresh_heads, got mode {self.mode!r}. Say mode='hq'.")

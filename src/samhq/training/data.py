@@ -89,18 +89,18 @@ class TrainingBatch:
         return TrainingBatch(pixels, self.prompts.to(device), targets, self.ambiguous.to(device), kept)
 
 
-def collate(asked: Sequence[TrainingExample], side: int, normalisation: Normalisation = IMAGENET) -> TrainingBatch:
+def collate(examples: Sequence[TrainingExample], side: int, normalisation: Normalisation = IMAGENET) -> TrainingBatch:
     """One batch of pictures for a model with that side and that normalisation."""
-    short = any(example.short for example in asked)
-    each = [example.spare if short and example.spare else example.prompts for example in asked]
-    prompts = [prompt for some in each for prompt in some]
-    images = [example.image for example in asked if example.image is not None]
+    short = any(example.short for example in examples)
+    prompts_of_pictures = [example.spare if short and example.spare else example.prompts for example in examples]
+    prompts = [prompt for of_picture in prompts_of_pictures for prompt in of_picture]
+    images = [example.image for example in examples if example.image is not None]
     return TrainingBatch(
         torch.cat([normalised(image[None], side, normalisation) for image in images]) if images else None,
-        gather(prompts, [i for i, some in enumerate(each) for _ in some]),
-        torch.from_numpy(np.concatenate([example.targets for example in asked])),
+        gather(prompts, [i for i, of_picture in enumerate(prompts_of_pictures) for _ in of_picture]),
+        torch.from_numpy(np.concatenate([example.targets for example in examples])),
         torch.tensor([prompt.ambiguous for prompt in prompts]),
-        _joined([example.features for example in asked if example.features is not None]),
+        _joined([example.features for example in examples if example.features is not None]),
     )
 
 
@@ -109,9 +109,9 @@ def _joined(features: Sequence[Features]) -> Features | None:
         return None
     early = [part.early for part in features if part.early is not None]
     # Encoders give channels last, and another layout would change the last bits of the results.
+    maps_of_pictures = [(part.features, *part.levels) for part in features]
     maps, *levels = (
-        torch.cat(some).contiguous(memory_format=torch.channels_last)
-        for some in zip(*((part.features, *part.levels) for part in features), strict=True)
+        torch.cat(same).contiguous(memory_format=torch.channels_last) for same in zip(*maps_of_pictures, strict=True)
     )
     return Features(maps, torch.cat(early) if early else None, tuple(levels))
 
@@ -150,11 +150,12 @@ class _Collate:
         return next(errors, None) or collate(examples, self.side, self.normalisation)
 
 
-def _told(found: Iterator[TrainingBatch | SamHQError]) -> Iterator[TrainingBatch]:
-    for one in found:
-        if isinstance(one, SamHQError):
-            raise one
-        yield one
+def _raising(results: Iterator[TrainingBatch | SamHQError]) -> Iterator[TrainingBatch]:
+    """The batches; an error that a worker returned is raised."""
+    for result in results:
+        if isinstance(result, SamHQError):
+            raise result
+        yield result
 
 
 def batches(
@@ -192,7 +193,7 @@ def batches(
         # Its own generator: starting a loader must not change the generator of training.
         generator=torch.Generator(),
     )
-    return _told(iter(loader))
+    return _raising(iter(loader))
 
 
 @cache
@@ -205,11 +206,11 @@ def _over(context: BaseContext) -> multiprocessing.synchronize.Event:
 
 @dataclass(frozen=True)
 class _Worker:
-    """Starts a worker with one thread and without the signals that ask the run to save; the main process handles them.
+    """Prepares a worker: one thread, and SIGINT and SIGTERM ignored, because the main process saves the run on them.
 
-    A signal to the whole group, as a terminal or a scheduler sends it, would otherwise end the workers first, and the
-    run without its last save. Workers end when the loader tells them, or by SIGTERM once the main process is `over`: if
-    an error's traceback keeps the loader alive, SIGTERM is all they get.
+    A terminal or a scheduler sends these signals to the whole group. They would end the workers first, and then the run
+    before its last save. Workers end when the loader tells them to, or by SIGTERM once the main process is `over`: if
+    an error's traceback keeps the loader alive, they get only SIGTERM.
     """
 
     over: multiprocessing.synchronize.Event

@@ -36,10 +36,10 @@ class EndlessScenes:
             scene = draw_scene(run_seed(self.seed, index, attempt), scenes_at(self.side))
             areas = scene.masks.sum((1, 2))
             if (areas >= FEWEST_PIXELS).any():
-                return self._ask(scene, areas, np.random.default_rng((self.seed, index, self.side)))
+                return self._example(scene, areas, np.random.default_rng((self.seed, index, self.side)))
         raise AssertionError("a hundred scenes without a visible object")
 
-    def _ask(self, scene: Scene, areas: np.ndarray, rng: np.random.Generator) -> TrainingExample:
+    def _example(self, scene: Scene, areas: np.ndarray, rng: np.random.Generator) -> TrainingExample:
         # Large objects get prompts more often: they are learnt first, and there are many small ones.
         chances = np.where(areas >= FEWEST_PIXELS, np.sqrt(areas), 0)
         owners = rng.choice(len(areas), self.prompts, p=chances / chances.sum())

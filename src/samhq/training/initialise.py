@@ -41,12 +41,12 @@ def initialise(sam: Sam) -> None:
 def _look_near(attention: Attention, frequencies: Tensor) -> None:
     """Queries and keys start as the same few position features, the lowest frequencies first, plus a little of all."""
     heads, width = attention.heads, attention.q_proj.out_features
-    each = width // heads // 2
+    frequencies_per_head = width // heads // 2
     half = frequencies.shape[1]
-    order = frequencies.norm(dim=0).argsort()[: heads * each].view(heads, each)
+    order = frequencies.norm(dim=0).argsort()[: heads * frequencies_per_head].view(heads, frequencies_per_head)
     places = torch.cat([order, order + half], 1).flatten()
-    # Logit at distance 0: scale^2 * each / sqrt(2 * each).
-    scale = math.sqrt(_NEAR * math.sqrt(2 * each) / each)
+    # Logit at distance 0, with f frequencies: scale^2 * f / sqrt(2 * f).
+    scale = math.sqrt(_NEAR * math.sqrt(2 * frequencies_per_head) / frequencies_per_head)
     shared = torch.randn(width, 2 * half, device=frequencies.device) * 0.3 / math.sqrt(2 * half)
     shared[torch.arange(width), places] += scale
     for projection in (attention.q_proj, attention.k_proj):

@@ -28,7 +28,7 @@ class TrainingLog:
     removed.
 
     Raises:
-        MissingExtraError: TensorBoard is asked for and not installed.
+        MissingExtraError: `board` is True, and TensorBoard is not installed.
     """
 
     def __init__(
@@ -110,11 +110,11 @@ def _is_up_to(row: dict[str, Any], step: int) -> bool:
     return isinstance(value, int | float) and value <= step
 
 
-def _open_board(folder: Path, wanted: bool | None, step: int) -> Any:
+def _open_board(folder: Path, requested: bool | None, step: int) -> Any:
     installed = importlib.util.find_spec("tensorboard") is not None
-    if wanted and not installed:
+    if requested and not installed:
         raise missing_package("tensorboard", "train", "scalars in TensorBoard")
-    if wanted is False or not installed:
+    if requested is False or not installed:
         return None
     from torch.utils.tensorboard import SummaryWriter
 

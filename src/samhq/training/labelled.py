@@ -29,8 +29,8 @@ Stored = Callable[[int, int], tuple[np.ndarray, Features] | None]
 
 
 @dataclass(frozen=True)
-class Asking:
-    """How prompts for a view are drawn."""
+class PromptDrawing:
+    """The settings by which prompts for a view are drawn."""
 
     prompts: int
     kinds: dict[Kind, float]
@@ -38,14 +38,14 @@ class Asking:
     published: bool = False
 
     @classmethod
-    def of(cls, config: TrainConfig) -> Asking:
+    def of(cls, config: TrainConfig) -> PromptDrawing:
         """The settings in a run's configuration."""
         return cls(config.prompts_per_picture, parse_kinds(config.kinds), config.clicks, config.published)
 
-    def ask(
+    def draw(
         self, image: np.ndarray | None, cover: np.ndarray, rng: np.random.Generator, features: Features | None = None
     ) -> TrainingExample:
-        """That many prompts, for different objects if possible; `cover` uint8 [K,S,S] has one object or more."""
+        """An example with prompts for different objects if possible; `cover` uint8 [K,S,S] has at least one object."""
         rounds = -(-self.prompts // len(cover))
         owners = np.concatenate([rng.permutation(len(cover)) for _ in range(rounds)])[: self.prompts]
         masks = [cover[owner] >= HALF for owner in owners]
@@ -71,7 +71,7 @@ class LabelledPictures:
 
     pictures: Pictures
     how: Augmentation
-    asking: Asking
+    drawing: PromptDrawing
     seed: int = 0
     copies: int = 0
     stored: Stored | None = None
@@ -90,16 +90,16 @@ class LabelledPictures:
                 return example
         raise ConfigError(
             f"Expected objects in the pictures of {self.pictures.name}, got {PATIENCE} pictures in a row without one "
-            "that can be asked for. Check the annotations, or name another data set."
+            "large enough for prompts. Check the annotations, or name another data set."
         )
 
     def _try(self, picture: int, copy: int, index: int, rng: np.random.Generator) -> TrainingExample | None:
         if self.stored is not None:
             kept = self.stored(picture, copy)
-            return None if kept is None else self.asking.ask(None, kept[0], rng, kept[1])
+            return None if kept is None else self.drawing.draw(None, kept[0], rng, kept[1])
         sample = self.pictures[picture]
         view = view_of(sample, copy, self.how) if self.copies else augment(sample, self.how, rng)
-        return self.asking.ask(view.image, view.cover, rng) if len(view.cover) else None
+        return self.drawing.draw(view.image, view.cover, rng) if len(view.cover) else None
 
     def _from(self, index: int):  # type: ignore[no-untyped-def]
         """Pictures and copies from example `index` on, without an end."""

@@ -108,13 +108,13 @@ def prompt_losses(
     return Losses(total, parts, chosen, truth.gather(1, chosen[:, None])[:, 0])
 
 
-def _hq_losses(hq: Tensor, given: Tensor, target: Tensor, weights: LossWeights) -> dict[str, Tensor]:
+def _hq_losses(hq_logits: Tensor, sam_logits: Tensor, target: Tensor, weights: LossWeights) -> dict[str, Tensor]:
     """The loss of the HQ mask, alone and added to SAM's; parts with weight 0 are not computed."""
-    judged = {"hq": hq, "hq_sum": given + hq}
-    judged = {name: logits for name, logits in judged.items() if getattr(weights, name)}
-    logits = torch.cat(list(judged.values()), 1)
+    compared = {"hq": hq_logits, "hq_sum": sam_logits + hq_logits}
+    compared = {name: logits for name, logits in compared.items() if getattr(weights, name)}
+    logits = torch.cat(list(compared.values()), 1)
     logits = logits if weights.points else _enlarged(logits, target.shape[-1])
-    return dict(zip(judged, mask_loss(logits, target, weights).mean(0), strict=True))
+    return dict(zip(compared, mask_loss(logits, target, weights).mean(0), strict=True))
 
 
 def mean_pooled(target: Float[Tensor, "P F F"], size: int) -> Float[Tensor, "P G G"]:

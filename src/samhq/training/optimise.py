@@ -15,7 +15,7 @@ from torch import nn
 from samhq.training.config import TrainConfig
 
 #: Settings of a group that come from the configuration; the learning rate is set at every step.
-_TOLD = ("weight_decay", "betas", "highest", "wait")
+_CONFIGURED = ("weight_decay", "betas", "highest", "wait")
 #: Prefixes of the image encoder's names, and of the parts after its pre-trained part.
 ENCODER = "image_encoder."
 NECK = ("image_encoder.neck.", "image_encoder.fine.")
@@ -28,12 +28,12 @@ def optimiser(learning: Iterable[tuple[str, nn.Parameter]], config: TrainConfig)
     return kind(groups, lr=config.learning_rate, betas=(0.9, config.beta2), fused=_fuses(groups))
 
 
-def load_optimiser(made: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+def load_optimiser(torch_optimiser: torch.optim.Optimizer, state: dict[str, Any]) -> None:
     """Loads a saved optimiser's moments; keeps the weight decay and betas of this optimiser."""
-    settings = [{name: group[name] for name in _TOLD if name in group} for group in made.param_groups]
-    made.load_state_dict(state)
-    for group, own in zip(made.param_groups, settings, strict=True):
-        group.update(own)
+    settings = [{name: group[name] for name in _CONFIGURED if name in group} for group in torch_optimiser.param_groups]
+    torch_optimiser.load_state_dict(state)
+    for group, kept in zip(torch_optimiser.param_groups, settings, strict=True):
+        group.update(kept)
 
 
 def _fuses(groups: list[dict[str, Any]]) -> bool:
@@ -46,10 +46,10 @@ def parameter_groups(named: Iterable[tuple[str, nn.Parameter]], config: TrainCon
 
     A group's `highest` is its highest learning rate, `wait` the number of steps before it begins to learn.
     """
-    own = config.encoder_rate is not None or config.encoder_wait > 0
+    separate_encoder = config.encoder_rate is not None or config.encoder_wait > 0
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in named:
-        encoder = own and name.startswith(ENCODER) and not name.startswith(NECK)
+        encoder = separate_encoder and name.startswith(ENCODER) and not name.startswith(NECK)
         groups.setdefault((encoder, _decays(name, parameter)), []).append(parameter)
     return [
         {
@@ -67,12 +67,12 @@ def _decays(name: str, parameter: nn.Parameter) -> bool:
     return parameter.ndim >= 2 and not table
 
 
-def set_rates(made: torch.optim.Optimizer, config: TrainConfig, step: int, done: float) -> float:
+def set_rates(torch_optimiser: torch.optim.Optimizer, config: TrainConfig, step: int, done: float) -> float:
     """Sets every group's learning rate for a step after the share `done` (0..1) of the plan; returns the first."""
     share = rate(config, step, done) / config.learning_rate
-    for group in made.param_groups:
-        begun = min(1.0, max(0.0, (step + 1 - group["wait"]) / max(1, config.warmup))) if group["wait"] else 1.0
-        group["lr"] = group["highest"] * share * begun
+    for group in torch_optimiser.param_groups:
+        warm_share = min(1.0, max(0.0, (step + 1 - group["wait"]) / max(1, config.warmup))) if group["wait"] else 1.0
+        group["lr"] = group["highest"] * share * warm_share
     return share * config.learning_rate
 
 

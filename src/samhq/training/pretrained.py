@@ -44,22 +44,28 @@ def _file() -> Path:
 
 
 @torch.no_grad()
-def fill(encoder: EfficientNetLite, theirs: Mapping[str, Tensor]) -> None:
+def fill(encoder: EfficientNetLite, published: Mapping[str, Tensor]) -> None:
     """Copies stem and blocks from a state dict of the published layout.
 
     Raises:
         CheckpointError: a tensor is missing, of another shape, or unused.
     """
-    left = {name for name in theirs if not name.startswith(_CLASSIFIER)}
+    unused = {name for name in published if not name.startswith(_CLASSIFIER)}
     for layer, convolution, norm in _pairs(encoder):
-        for name, mine in _tensors(layer, convolution, norm).items():
-            if name not in theirs or theirs[name].shape != mine.shape:
-                got = list(theirs[name].shape) if name in theirs else "nothing"
-                raise CheckpointError(f"Expected {name} of shape {list(mine.shape)} for this encoder, got {got}.")
-            mine.copy_(theirs[name])
-            left.discard(name)
-    if left:
-        raise CheckpointError(f"Expected weights of this encoder alone, got {sorted(left)[:5]} beside them.")
+        for name, tensor in _tensors(layer, convolution, norm).items():
+            if name not in published or published[name].shape != tensor.shape:
+                got = list(published[name].shape) if name in published else "nothing"
+                raise CheckpointError(
+                    f"Expected {name} of shape {list(tensor.shape)} for this encoder, got {got}. "
+                    f"Install another version of {PACKAGE}."
+                )
+            tensor.copy_(published[name])
+            unused.discard(name)
+    if unused:
+        raise CheckpointError(
+            f"Expected weights of this encoder alone, got {sorted(unused)[:5]} beside them. "
+            f"Install another version of {PACKAGE}."
+        )
 
 
 def _pairs(encoder: EfficientNetLite) -> list[tuple[SameConvNorm, str, str]]:

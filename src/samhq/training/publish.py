@@ -19,11 +19,11 @@ from samhq.config import ClickMask, Defaults
 
 
 def publish(checkpoint: Path, path: Path, *, side: int | None = None, defaults: Defaults | None = None) -> None:
-    """Writes the network of a checkpoint to `path`, for pictures of `side`, its own where that is left out.
+    """Writes the network of a checkpoint to `path`, for pictures of `side`, by default its own.
 
     Raises:
-        CheckpointError: the checkpoint cannot be read, or the place cannot be written.
-        ConfigError: its encoder suits no other side.
+        CheckpointError: the checkpoint cannot be read, or `path` cannot be written.
+        ConfigError: its encoder works only at its own side.
     """
     sam = load_model(checkpoint)
     config = replace(sam.config, name=STARTER, side=side or sam.config.side, defaults=defaults or sam.config.defaults)

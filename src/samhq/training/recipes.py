@@ -41,11 +41,11 @@ class LossWeights:
     """Weight of the HQ mask added to SAM's, which is detached."""
 
     fine: int = 1
-    """Endless scenes without points: compare HQ masks 1, 2 or 4 times finer than low resolution."""
+    """For drawn scenes, if `points` is 0: HQ masks are compared 1, 2 or 4 times finer than low resolution."""
 
     points: int = 0
-    """Judge masks on so many points at the picture's side, mostly uncertain ones; 0: on every pixel, SAM's masks at low
-    resolution and, on labelled data, HQ masks at the picture's side."""
+    """Number of points on which masks are compared at the picture's side, mostly uncertain ones. 0: every pixel; SAM's
+    masks are then compared at low resolution and, on labelled data, HQ masks at the picture's side."""
 
     corrected: float = 1.0
     """Weight of the rounds after the first, each with a click on an error."""

@@ -1,6 +1,6 @@
-"""A training run between two steps: network, optimiser, average, position on the plan, and their files.
+"""The state of a training run: network, optimiser, average, position on the plan, and their files.
 
-Knows nothing about the work of a step.
+Knows nothing about the computation of a step.
 """
 
 from __future__ import annotations
@@ -92,8 +92,8 @@ class Run:
         self.sam.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         # BatchNorm statistics move only from scratch: a few pictures of one kind would spoil good ones.
         self.sam.train(self.config.mode == "scratch")
-        made = optimiser(learning(self.sam).items(), self.config)
-        self.task, self.optimiser = self.accelerator.prepare(TrainingTask(self.sam, self.config), made)
+        plain_optimiser = optimiser(learning(self.sam).items(), self.config)
+        self.task, self.optimiser = self.accelerator.prepare(TrainingTask(self.sam, self.config), plain_optimiser)
 
     def _keep_views(self) -> KeptViews | None:
         """Every view's features on disk, if the configuration asks for it."""
@@ -106,8 +106,8 @@ class Run:
             f"{plural(views, 'view')} of {plural(len(self.pictures), 'picture')}; "
             f"their features take up to {gigabytes:.2f} GB"
         )
-        how = sources.augmentation(config, self.sam.config.side)
-        cache = FeatureCache(Path(config.cache), how, config.copies, config.cache_dtype, config.precision)
+        augmentation = sources.augmentation(config, self.sam.config.side)
+        cache = FeatureCache(Path(config.cache), augmentation, config.copies, config.cache_dtype, config.precision)
         source = [str(Path(part).absolute()) for part in (config.data, config.images) if part is not None]
         kept = cache.fill(self.pictures, self.sam, source=source, share=self.share, at_once=config.batch, say=self.say)
         self.accelerator.wait_for_everyone()
@@ -168,7 +168,7 @@ class Run:
         self._clock = now
 
     def _agreed(self, value: float) -> float:
-        """The main process's number, in every process."""
+        """The main process's value, in every process."""
         if self.share[1] == 1:
             return value
         from accelerate.utils import broadcast
@@ -198,11 +198,11 @@ class Run:
         )
 
     def due_to_save(self) -> bool:
-        """Whether the last saved state is old."""
+        """Whether more than `save_minutes` have passed since the state was saved."""
         return time.monotonic() - self._saved_at > 60 * self.config.save_minutes
 
     def due_to_validate(self, before: float) -> bool:
-        """Whether a step from `before` on the plan ended an epoch, or the last validation is old."""
+        """Whether the step that began at `before` on the plan ended an epoch, or the last validation is old."""
         if self.config.validate_minutes:
             return bool(self._agreed(time.monotonic() - self._validated_at) > 60 * self.config.validate_minutes)
         return self.plan.unit == "epochs" and int(self.spent + 1e-6) > int(before + 1e-6)
@@ -259,16 +259,16 @@ class Run:
         """Writes a merged checkpoint in the original layout, and beside it its configuration and scores."""
         path = self.checkpoint(name)
         save_weights(merged_state(sam), declared.with_published_name(sam.config), path)
-        about = {"step": self.step, "images": self.images, self.plan.unit: self.spent, "scores": dict(scores)}
-        files.write_object(path.with_suffix(".json"), about | {"config": self.config.to_dict()})
+        progress = {"step": self.step, "images": self.images, self.plan.unit: self.spent, "scores": dict(scores)}
+        files.write_object(path.with_suffix(".json"), progress | {"config": self.config.to_dict()})
 
     @contextmanager
     def settled(self) -> Iterator[Sam]:
-        """A context in which the network has averaged weights and is ready for use.
+        """A context in which the network has the averaged weights, in evaluation mode.
 
         From scratch its BatchNorm statistics are estimated again, over some of the run's pictures or new scenes.
         """
-        own = {name: tensor.clone() for name, tensor in self._moving(self.sam).items()}
+        current = {name: tensor.clone() for name, tensor in self._moving(self.sam).items()}
         training = self.sam.training
         try:
             self.average.apply_to(self.sam)
@@ -278,7 +278,7 @@ class Run:
         finally:
             with torch.no_grad():
                 for name, tensor in self._moving(self.sam).items():
-                    tensor.copy_(own[name])
+                    tensor.copy_(current[name])
             self.sam.train(training)
 
     def _estimate_norms(self) -> None:
@@ -327,9 +327,9 @@ class Run:
             ConfigError: it holds a run of another kind.
         """
         state = load_run(self.config.folder)
-        was = files.read_object(self.config.folder / "config.json")
-        _check_same(self.config, was)
-        self._say_what_differs(was)
+        earlier = files.read_object(self.config.folder / "config.json")
+        _check_same(self.config, earlier)
+        self._say_changes(earlier)
         self.change_side(state["side"])
         with torch.no_grad():
             for name, tensor in self._moving(self.sam).items():
@@ -342,13 +342,13 @@ class Run:
         self.before, remembered = state.get("scores", ({}, {}))
         self.after = self._scores_of_best(remembered)
 
-    def _say_what_differs(self, was: Mapping[str, Any]) -> None:
+    def _say_changes(self, earlier: Mapping[str, Any]) -> None:
         """Prints the fields that differ from the earlier start; a field that is not given has the recipe's value."""
-        now = self.config.to_dict()
-        names = [name for name in now if name in was and name not in _OWN and was[name] != now[name]]
+        current = self.config.to_dict()
+        names = [name for name in current if name in earlier and name not in _OWN and earlier[name] != current[name]]
         if names:
-            changes = ", ".join(f"{name}={now[name]!r} (was {was[name]!r})" for name in names)
-            self.say(f"Goes on otherwise than before: {changes}")
+            changes = ", ".join(f"{name}={current[name]!r} (was {earlier[name]!r})" for name in names)
+            self.say(f"Continues with other settings: {changes}")
 
     def _scores_of_best(self, remembered: dict[str, float]) -> dict[str, float]:
         """The scores of the existing best checkpoint.
@@ -377,24 +377,24 @@ def _check_folder(config: TrainConfig) -> None:
             return
         raise ConfigError(
             f"Expected a folder without a run, got {config.output}, which holds one. "
-            "Say resume=True (--resume) to go on with it, or name another folder."
+            "Give resume=True (--resume) to continue it, or name another folder."
         )
     weights = (f"{name}.{form}" for name in ("best", "last") for form in ("safetensors", "pth"))
     for name in (*weights, *(() if config.resume else (LOG,))):
         path = config.folder / name
         if path.is_file() and path.stat().st_size:
-            begin = ", say resume=True (--resume) to begin again" if name == LOG else ""
+            begin = ", give resume=True (--resume) to begin again" if name == LOG else ""
             raise ConfigError(
                 f"Expected a folder without a run, got {config.output}, which holds {name} of one without a saved "
                 f"state. Name another folder{begin}, or remove what is there."
             )
 
 
-def _check_same(config: TrainConfig, was: Mapping[str, Any]) -> None:
-    now = config.to_dict()
+def _check_same(config: TrainConfig, earlier: Mapping[str, Any]) -> None:
+    current = config.to_dict()
     for name in _SAME:
-        if name in was and was[name] != now[name]:
+        if name in earlier and earlier[name] != current[name]:
             raise ConfigError(
-                f"Expected {name}={was[name]!r}, as the run in {config.output} was begun, got {now[name]!r}. "
-                "Say the same to go on with it, or name another folder."
+                f"Expected {name}={earlier[name]!r}, as in the run in {config.output}, got {current[name]!r}. "
+                "Give the same value to continue it, or name another folder."
             )

@@ -21,7 +21,7 @@ from samhq.training import drawn
 from samhq.training.augment import Augmentation
 from samhq.training.config import TrainConfig, parse_kinds
 from samhq.training.data import TrainingExample
-from samhq.training.labelled import Asking, LabelledPictures, Stored
+from samhq.training.labelled import LabelledPictures, PromptDrawing, Stored
 
 if TYPE_CHECKING:  # Composing pictures needs OpenCV, which other runs do not.
     from samhq.training.compose.composed import Composition
@@ -83,7 +83,7 @@ def questions(
         kinds = parse_kinds(config.kinds)
         return ComposedPictures(pictures, composition(config, side), config.prompts_per_picture, kinds, config.seed)
     copies = config.copies
-    return LabelledPictures(pictures, augmentation(config, side), Asking.of(config), config.seed, copies, stored)
+    return LabelledPictures(pictures, augmentation(config, side), PromptDrawing.of(config), config.seed, copies, stored)
 
 
 def composition(config: TrainConfig, side: int) -> Composition:

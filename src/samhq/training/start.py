@@ -94,8 +94,8 @@ def at_side(sam: Sam, side: int) -> Sam:
     other = build(replace(sam.config, side=side)).to(sam.device)
     add_same_lora(sam, other)
     other.load_state_dict(sam.state_dict())
-    for mine, its in zip(other.parameters(), sam.parameters(), strict=True):
-        mine.requires_grad_(its.requires_grad)
+    for target, its in zip(other.parameters(), sam.parameters(), strict=True):
+        target.requires_grad_(its.requires_grad)
     return other
 
 

@@ -39,9 +39,12 @@ class TrainingTask(nn.Module):
             low, clear = mean_pooled(targets, masks.shape[-1]), torch.zeros_like(batch.ambiguous[rows])
             for _ in range(self.config.rounds):
                 prompts = corrected(prompts, masks, low)
-                again, masks = self.judge(embedding, prompts, targets, clear)
-                total = total + self.config.weights.corrected * self.config.correct * again.total / self.config.rounds
-                parts["iou_again"] = again.true_iou.mean()
+                corrected_losses, masks = self.judge(embedding, prompts, targets, clear)
+                total = (
+                    total
+                    + self.config.weights.corrected * self.config.correct * corrected_losses.total / self.config.rounds
+                )
+                parts["iou_again"] = corrected_losses.true_iou.mean()
         parts["loss"] = total
         return total, {name: value.detach() for name, value in parts.items()}
 

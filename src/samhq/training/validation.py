@@ -38,12 +38,12 @@ def picture_scores(
     first: HQMode = "only" if published else "add"
     modes: tuple[HQMode, ...] = (first, "off") if sam.config.hq else ("off",)
     protocol = "published" if published else "exact"
-    found: dict[str, float] = {}
+    result: dict[str, float] = {}
     for summary in evaluate(sam, pictures, prompts=prompts, protocol=protocol, hq=modes).summaries():
         prefix = _prefix(summary.prompt, summary.hq, modes)
         scores = {"iou": summary.all.iou, "boundary_iou": summary.all.boundary_iou, "thin": summary.thin}
-        found |= {f"{prefix} {name}": value for name, value in scores.items() if not math.isnan(value)}
-    return found
+        result |= {f"{prefix} {name}": value for name, value in scores.items() if not math.isnan(value)}
+    return result
 
 
 def _prefix(prompt: str, hq: HQMode, modes: tuple[HQMode, ...]) -> str:

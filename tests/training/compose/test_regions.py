@@ -32,7 +32,7 @@ def test_a_soft_gradient_has_no_regions() -> None:
 
 
 def test_the_largest_come_first_and_no_more_than_asked() -> None:
-    found = distinct_regions(picture(), most=2)
+    found = distinct_regions(picture(), limit=2)
     assert len(found) <= 2
     areas = [int(mask.sum()) for mask in distinct_regions(picture())]
     assert areas == sorted(areas, reverse=True)

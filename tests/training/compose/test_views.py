@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from samhq.training.compose.views import ViewWindow, close_window, seen, whole_window
+from samhq.training.compose.views import ViewWindow, close_window, whole_window, window_canvas
 
 
 def disc(size_hw: tuple[int, int], middle_xy: tuple[float, float], radius: float) -> np.ndarray:
@@ -23,7 +23,7 @@ def picture_of(mask: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("window", [ViewWindow(0, 0, 120), ViewWindow(20, 10, 60), ViewWindow(-30, -20, 200)])
 def test_a_mask_stays_on_what_it_covers(window: ViewWindow, turn: float) -> None:
     mask = disc((100, 120), (55, 45), 18)
-    canvas = seen(picture_of(mask), [(mask, "object")], window, 96, turn)
+    canvas = window_canvas(picture_of(mask), [(mask, "object")], window, 96, turn)
     bright = canvas.image[..., 0] > 140
     cover = canvas.layers[0].cover >= 128
     assert bright.any()
@@ -33,12 +33,12 @@ def test_a_mask_stays_on_what_it_covers(window: ViewWindow, turn: float) -> None
 @pytest.mark.parametrize("side", [48, 96, 240, 480])
 def test_area_scales_with_the_square_of_the_enlargement(side: int) -> None:
     mask = disc((120, 120), (60, 60), 30)
-    canvas = seen(picture_of(mask), [(mask, "object")], ViewWindow(0, 0, 120), side)
+    canvas = window_canvas(picture_of(mask), [(mask, "object")], ViewWindow(0, 0, 120), side)
     assert canvas.layers[0].area == pytest.approx(mask.sum() * (side / 120) ** 2, rel=0.04)
 
 
 def test_beyond_the_photograph_lies_the_mean_colour() -> None:
-    canvas = seen(np.zeros((50, 100, 3), np.uint8), [], ViewWindow(0, 0, 100), 64)
+    canvas = window_canvas(np.zeros((50, 100, 3), np.uint8), [], ViewWindow(0, 0, 100), 64)
     assert canvas.photograph[:32].mean() > 0.95
     assert not canvas.photograph[33:].any()
     assert (canvas.image[34:] == 127).all()

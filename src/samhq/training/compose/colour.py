@@ -42,14 +42,16 @@ def degraded(image: UInt8[np.ndarray, "H W 3"], rng: np.random.Generator) -> UIn
     return np.ascontiguousarray(image)
 
 
-def relit(colour: np.ndarray, own: np.ndarray, there: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def relit(
+    colour: np.ndarray, object_colour: np.ndarray, place_colour: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
     """Colours [...,3] of a pasted object, moved some way towards the light of its new place.
 
-    `own` and `there` are the mean colours (0..255) of the object and of the place.
+    `object_colour` and `place_colour` are the mean colours (0..255) of the object and of the place.
     """
     gain, pull = rng.uniform(0.6, 1.25), rng.uniform(0, 0.35)
     tint = rng.normal(1, 0.06, 3)
-    return np.clip(colour * gain * tint + (there - own) * pull, 0, 255)
+    return np.clip(colour * gain * tint + (place_colour - object_colour) * pull, 0, 255)
 
 
 def with_shadow(

@@ -22,7 +22,7 @@ from samhq.training.compose.colour import degraded, recoloured
 from samhq.training.compose.cutouts import paste, read_background
 from samhq.training.compose.regions import distinct_regions
 from samhq.training.compose.thin import draw_thin
-from samhq.training.compose.views import ViewWindow, close_window, seen, whole_window
+from samhq.training.compose.views import ViewWindow, close_window, whole_window, window_canvas
 from samhq.training.config import Kind as PromptKind
 from samhq.training.data import TrainingExample
 from samhq.training.prompts import draw_kind, draw_prompt
@@ -85,7 +85,7 @@ class ComposedPictures:
         for canvas in islice(iter(lambda: self.compose(rng), None), PATIENCE):
             layers = canvas.visible(_FEWEST_PIXELS)
             if layers:
-                return self._ask(canvas.image, layers, rng)
+                return self._example(canvas.image, layers, rng)
         raise ConfigError(
             f"Expected objects in the pictures of {self.pictures.name}, got {PATIENCE} composed pictures in a row "
             "without one. Check the annotations, or name another data set."
@@ -111,7 +111,7 @@ class ComposedPictures:
     def _background(self, rng: np.random.Generator) -> Composite:
         files = self.how.backgrounds
         image = recoloured(read_background(files[int(rng.integers(len(files)))], self.how.channels), rng)
-        return seen(image, [], self._window(image.shape[:2], rng), self.how.side)
+        return window_canvas(image, [], self._window(image.shape[:2], rng), self.how.side)
 
     def _window(self, size_hw: tuple[int, ...], rng: np.random.Generator) -> ViewWindow:
         factor = rng.uniform(*self.how.scale) if rng.random() < 0.7 else 1.0
@@ -128,7 +128,7 @@ class ComposedPictures:
         if masks and rng.random() < self.how.close:
             chance = np.array([_ASKED[kind] for _, kind in masks])
             window = close_window(masks[rng.choice(len(masks), p=chance / chance.sum())][0], rng)
-        return seen(recoloured(image, rng), masks, window, self.how.side, _turn(rng))
+        return window_canvas(recoloured(image, rng), masks, window, self.how.side, _turn(rng))
 
     @cached_property
     def _chances(self) -> np.ndarray:
@@ -142,7 +142,7 @@ class ComposedPictures:
             masks += [(regions[place], "part") for place in rng.permutation(len(regions))[:_MOST_PARTS]]
         return masks
 
-    def _ask(self, image: np.ndarray, layers: Sequence[Layer], rng: np.random.Generator) -> TrainingExample:
+    def _example(self, image: np.ndarray, layers: Sequence[Layer], rng: np.random.Generator) -> TrainingExample:
         chance = np.array([_ASKED[layer.kind] * max(layer.area, 60) ** 0.25 for layer in layers])
         asked, prompts = [], []
         for _ in range(self.prompts):

@@ -28,8 +28,8 @@ _CONTRAST = 30
 _SMALLEST_SIDE = 5
 
 
-def distinct_regions(image: UInt8[np.ndarray, "H W 3"], most: int = 40) -> list[Bool[np.ndarray, "H W"]]:
-    """Up to this many regions that differ from their surroundings, the largest first; none in a plain picture.
+def distinct_regions(image: UInt8[np.ndarray, "H W 3"], limit: int = 40) -> list[Bool[np.ndarray, "H W"]]:
+    """Up to `limit` regions that differ from their surroundings, the largest first; none in a plain picture.
 
     >>> distinct_regions(np.full((64, 64, 3), 40, np.uint8))
     []
@@ -43,7 +43,7 @@ def distinct_regions(image: UInt8[np.ndarray, "H W 3"], most: int = 40) -> list[
             if _is_part(points, box, (height, width)) and not any(_alike(box, other) for other, _ in candidates):
                 candidates.append((box, points))
     masks = [_closed(points, (height, width)) for _, points in candidates]
-    return sorted(masks, key=lambda mask: -int(mask.sum()))[:most]
+    return sorted(masks, key=lambda mask: -int(mask.sum()))[:limit]
 
 
 def _channels(image: np.ndarray) -> Iterator[np.ndarray]:
@@ -62,8 +62,8 @@ def _is_part(points: np.ndarray, box: np.ndarray, size_hw: tuple[int, int]) -> b
     return bool(min(wide, high) >= _SMALLEST_SIDE and wide <= 0.9 * size_hw[1] and high <= 0.9 * size_hw[0] and full)
 
 
-def _alike(one: np.ndarray, other: np.ndarray) -> bool:
-    return bool(np.abs(one - other).sum() < 0.15 * (one[2:] - one[:2]).sum())
+def _alike(region: np.ndarray, other: np.ndarray) -> bool:
+    return bool(np.abs(region - other).sum() < 0.15 * (region[2:] - region[:2]).sum())
 
 
 def _closed(points: np.ndarray, size_hw: tuple[int, int]) -> Bool[np.ndarray, "H W"]:

@@ -67,7 +67,7 @@ def _inside(middle: float, side: float, length: int) -> float:
     return float(np.clip(middle - side / 2, 0, length - side))
 
 
-def seen(
+def window_canvas(
     image: UInt8[np.ndarray, "H W 3"],
     masks: Sequence[tuple[Bool[np.ndarray, "H W"], Kind]],
     window: ViewWindow,
@@ -88,10 +88,10 @@ def _matrix(window: ViewWindow, ratio: float, side: int, turn: float) -> Float[n
     """The transform from the photograph's pixels to the canvas's."""
     move = np.array([[ratio, 0, -window.x * ratio], [0, ratio, -window.y * ratio], [0, 0, 1]])
     cos, sin, middle = np.cos(turn), np.sin(turn), side / 2
-    about = np.array(
+    centre = np.array(
         [[cos, -sin, middle - cos * middle + sin * middle], [sin, cos, middle - sin * middle - cos * middle], [0, 0, 1]]
     )
-    return (about @ move)[:2]
+    return (centre @ move)[:2]
 
 
 def _cover(mask: np.ndarray, matrix: np.ndarray, side: int, ratio: float) -> UInt8[np.ndarray, "S S"]:
