@@ -14,12 +14,12 @@ from typing import Any, ClassVar
 import numpy as np
 from jaxtyping import UInt8
 
-from samhq.compat.generator_settings import GeneratorSettings, Setting
 from samhq.compat.sam2.build import as_sam2, build_sam2_hf
 from samhq.compat.sam2.predictor import SAM2ImagePredictor
 from samhq.image.rgb import rgb_pixels
 from samhq.inference.automatic import propose
 from samhq.model.sam import Sam
+from samhq.results.generator_settings import GeneratorSettings, PublishedSetting
 from samhq.results.proposals import keep
 from samhq.results.records import OutputMode, Records
 
@@ -33,9 +33,9 @@ class SAM2AutomaticMaskGenerator(GeneratorSettings):
         "use_m2m": "second_pass",
         "multimask_output": "candidates",
     }
-    mask_threshold = Setting()
-    use_m2m = Setting()
-    multimask_output = Setting()
+    mask_threshold = PublishedSetting()
+    use_m2m = PublishedSetting()
+    multimask_output = PublishedSetting()
 
     def __init__(
         self,

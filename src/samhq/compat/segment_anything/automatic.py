@@ -16,13 +16,13 @@ import numpy as np
 from jaxtyping import UInt8
 from torch import nn
 
-from samhq.compat.generator_settings import GeneratorSettings
 from samhq.compat.segment_anything.predictor import SamPredictor
 from samhq.compat.segment_anything.sam import with_published_interface
 from samhq.errors import SamHQWarning
 from samhq.image.rgb import rgb_pixels
 from samhq.inference.automatic import propose
 from samhq.options import yes_or_no
+from samhq.results.generator_settings import GeneratorSettings
 from samhq.results.proposals import keep
 from samhq.results.records import OutputMode, Records
 

@@ -17,7 +17,7 @@ class RefusedOptionError(ConfigError, AssertionError):
     """An argument that fails an assertion in the published generator."""
 
 
-class Setting:
+class PublishedSetting:
     """A published attribute that reads and writes a field of the configuration."""
 
     def __set_name__(self, _: type, name: str) -> None:
@@ -40,16 +40,16 @@ class GeneratorSettings:
     config: AutomaticConfig
     output_mode: OutputMode
 
-    points_per_batch = Setting()
-    pred_iou_thresh = Setting()
-    stability_score_thresh = Setting()
-    stability_score_offset = Setting()
-    box_nms_thresh = Setting()
-    crop_n_layers = Setting()
-    crop_nms_thresh = Setting()
-    crop_overlap_ratio = Setting()
-    crop_n_points_downscale_factor = Setting()
-    min_mask_region_area = Setting()
+    points_per_batch = PublishedSetting()
+    pred_iou_thresh = PublishedSetting()
+    stability_score_thresh = PublishedSetting()
+    stability_score_offset = PublishedSetting()
+    box_nms_thresh = PublishedSetting()
+    crop_n_layers = PublishedSetting()
+    crop_nms_thresh = PublishedSetting()
+    crop_overlap_ratio = PublishedSetting()
+    crop_n_points_downscale_factor = PublishedSetting()
+    min_mask_region_area = PublishedSetting()
 
     def configure(self, output_mode: OutputMode, **arguments: Any) -> None:
         """Makes the configuration from published arguments.

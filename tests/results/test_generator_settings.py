@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from samhq.compat.generator_settings import GeneratorSettings, RefusedOptionError, Setting
 from samhq.compat.sam2.automatic import SAM2AutomaticMaskGenerator
 from samhq.compat.segment_anything.automatic import SamAutomaticMaskGenerator
+from samhq.results.generator_settings import GeneratorSettings, PublishedSetting, RefusedOptionError
 
 
 class Renamed(GeneratorSettings):
     """A generator with two names of its own."""
 
     renamed = {"use_m2m": "second_pass", "multimask_output": "candidates"}  # noqa: RUF012
-    use_m2m = Setting()
-    multimask_output = Setting()
+    use_m2m = PublishedSetting()
+    multimask_output = PublishedSetting()
 
 
 def test_attributes_read_and_write_the_configuration() -> None:
@@ -26,7 +26,7 @@ def test_attributes_read_and_write_the_configuration() -> None:
     assert generator.pred_iou_thresh == 0.0
     generator.multimask_output, generator.stability_score_thresh = False, -0.5
     assert (generator.config.candidates, generator.config.stability_score_thresh) == ("single", 0.0)
-    assert isinstance(Renamed.use_m2m, Setting)
+    assert isinstance(Renamed.use_m2m, PublishedSetting)
 
 
 def test_refusals_have_the_published_names() -> None:
@@ -37,7 +37,7 @@ def test_refusals_have_the_published_names() -> None:
 
 
 def test_both_generators_have_these_attributes() -> None:
-    shared = {name for name, value in vars(GeneratorSettings).items() if isinstance(value, Setting)}
+    shared = {name for name, value in vars(GeneratorSettings).items() if isinstance(value, PublishedSetting)}
     assert len(shared) == 10
     for generator in (SamAutomaticMaskGenerator, SAM2AutomaticMaskGenerator):
         assert issubclass(generator, GeneratorSettings)
