@@ -14,6 +14,7 @@ from tests.training.worlds import Held, saved
 
 from samhq.cli.main import main
 from samhq.cli.train import before_and_after
+from samhq.training.run import Run
 
 Shown = pytest.CaptureFixture[str]
 
@@ -110,3 +111,15 @@ def test_flags_left_out_are_no_mistake_where_pydantic_is_imported(tmp_path: Path
 
     assert main(["train", "--data", str(tmp_path / "nowhere.json"), "--output", str(tmp_path / "run")]) == 2
     assert "nowhere.json" in capsys.readouterr().err
+
+
+def test_a_run_that_was_stopped_says_how_to_go_on(
+    coco: Path, tmp_path: Path, capsys: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Run, "stopped", lambda run, stop: run.step == 1)
+    words = ["--init", saved(tiny.LIGHT, tmp_path), "--mode", "hq", "--loss", "points:64", "--epochs", "1"]
+    assert train(coco, tmp_path / "run", *words) == 0
+    assert "Stopped after 50% of the plan. The same command with --resume goes on." in capsys.readouterr().out
+    monkeypatch.undo()
+    assert train(coco, tmp_path / "run", *words, "--resume") == 0
+    assert "Stopped" not in capsys.readouterr().out

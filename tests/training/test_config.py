@@ -11,7 +11,7 @@ from samhq.training.config import TrainConfig, parse_kinds
 
 def test_what_is_left_out_is_the_recipe_of_the_mode_and_what_is_said_stays():
     assert TrainConfig(mode="hq").learning_rate == 1e-3
-    assert TrainConfig(mode="finetune").learning_rate == 1e-4
+    assert TrainConfig(mode="finetune").learning_rate == 5e-4
     assert TrainConfig(mode="hq", learning_rate=5.0).learning_rate == 5
     assert TrainConfig(mode="scratch").init == "random"
     assert TrainConfig(mode="hq").weights.sam == 0, "SAM does not learn in HQ tuning"
@@ -111,3 +111,12 @@ def test_a_configuration_can_be_made_again_from_its_fields(mode, fields):
 def test_refuses_what_means_nothing(fields, said):
     with pytest.raises(ConfigError, match=said):
         TrainConfig(**fields)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "prompt"),
+    [("point", "1p"), ("point,mask", "1p"), ("clicks", "1p"), ("tight_box", "box"), ("point,box:0.1", "box")],
+)
+def test_the_best_checkpoint_is_judged_with_the_prompts_that_are_learnt(kinds: str, prompt: str) -> None:
+    """A run that learnt from clicks only kept the checkpoint that was best with boxes."""
+    assert TrainConfig(kinds=kinds).judged_with == prompt

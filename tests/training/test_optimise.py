@@ -95,6 +95,14 @@ def test_the_rate_rises_holds_and_falls():
     assert rate(config, 50, 1.2) == pytest.approx(0.1)
 
 
+def test_a_short_run_reaches_the_highest_rate():
+    """It rose for 20 steps, which was the whole of a run on a few pictures."""
+    config = TrainConfig(learning_rate=1.0, warmup=20, hold=0.5)
+    assert max(rate(config, step, step / 30) for step in range(30)) == 1
+    assert rate(config, 0, 0) == pytest.approx(1 / 20)
+    assert rate(config, 9, 9 / 1000) == pytest.approx(0.5), "a long run rises step by step"
+
+
 def test_the_average_is_not_biased_towards_the_start():
     model = nn.Linear(1, 1, bias=False)
     nn.init.constant_(model.weight, 100)

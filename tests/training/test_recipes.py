@@ -28,6 +28,14 @@ def test_recipes_make_valid_runs(name: str) -> None:
     assert config.learning_rate == RECIPES[name]["learning_rate"]
 
 
+@pytest.mark.parametrize(
+    ("what", "expected"), [("decoder", 5e-4), ("decoder+prompt", 5e-4), ("lora", 1e-4), ("all", 1e-4)]
+)
+def test_an_encoder_that_learns_learns_more_slowly(what: str, expected: float) -> None:
+    assert TrainConfig(what=what).learning_rate == expected  # type: ignore[arg-type]
+    assert TrainConfig(what=what, learning_rate=3e-4).learning_rate == 3e-4  # type: ignore[arg-type]
+
+
 def test_changes_to_the_loss_leave_the_rest() -> None:
     base = LossWeights(points=7)
     assert parse_loss("", base) == base

@@ -214,3 +214,29 @@ def test_two_runs_in_one_folder_are_refused(tmp_path, monkeypatch):
     assert train(config).steps == 2
     assert len(refused) == 4
     assert not (config.folder / ".samhq-lock").exists()
+
+
+def test_a_run_says_what_it_will_do_and_how_much_of_it_was_done(tmp_path, monkeypatch):
+    said = []
+    config = quick(tmp_path / "run", saved(tiny.LIGHT, tmp_path), mode="hq", epochs=2, batch=2)
+    done = loop.train(config, data=Held(5, None), validation=Held(2), say=said.append)
+    assert said[0].endswith(
+        "learn from 5 pictures: 2 epochs (5 steps), learning rate up to 0.001, validation on 2 pictures"
+    )
+    assert (done.steps, done.done) == (5, 1.0)
+    config = replace(config, output=tmp_path / "other")
+    stopped = []
+    monkeypatch.setattr(Run, "stopped", lambda run, stop: stopped.append(run.step) or run.step == 2)
+    done = loop.train(config, data=Held(5, None), say=lambda _: None)
+    assert (done.steps, done.done) == (2, pytest.approx(0.4))
+
+
+def test_clicks_choose_the_best_checkpoint_of_a_run_that_learns_from_clicks(tmp_path, monkeypatch):
+    scores = {0: (0.1, 0.1), 1: (0.9, 0.2), 2: (0.2, 0.8)}
+    monkeypatch.setattr(
+        Run, "_scores", lambda run, sam: dict(zip(("box iou", "1p iou"), scores[run.step], strict=True))
+    )
+    fields = {"mode": "finetune", "kinds": "point", "epochs": 2, "batch": 4}
+    config = quick(tmp_path / "run", saved(tiny.LIGHT, tmp_path), **fields)
+    result = loop.train(config, data=Held(4, None), say=lambda _: None)
+    assert (result.score, result.after["1p iou"], result.improved) == ("1p iou", 0.8, True)

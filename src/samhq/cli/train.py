@@ -77,6 +77,8 @@ def train(**given: Any) -> int:
         return 0
     for line in before_and_after(trained.before, trained.after):
         print(line)
+    if trained.steps and trained.done < 1:
+        print(f"Stopped after {trained.done:.0%} of the plan. The same command with --resume goes on.")
     if not trained.steps:
         print(f"{trained.last}: stopped before the first step; these are the weights that it began with.")
         return 0

@@ -18,7 +18,7 @@ from samhq.errors import ConfigError, did_you_mean
 from samhq.image.channels import Channels
 from samhq.options import real_number, whole_number, yes_or_no
 from samhq.training.plan import Schedule, ScheduleStage, parse_stages
-from samhq.training.recipes import RECIPES, LossWeights, parse_loss
+from samhq.training.recipes import LossWeights, parse_loss, recipe_of
 
 Mode = Literal["hq", "finetune", "scratch"]
 What = Literal["decoder", "decoder+prompt", "lora", "all"]
@@ -163,7 +163,7 @@ class TrainConfig:
     """adamw, or adam as in the published training."""
 
     learning_rate: float = BY_MODE
-    """The highest learning rate."""
+    """The highest learning rate. [default: 0.001 for hq and scratch; finetune 0.0005, with lora and all 0.0001]"""
 
     encoder_rate: float | None = None
     """The highest learning rate of the image encoder, if it learns. [default: as learning_rate]"""
@@ -181,7 +181,7 @@ class TrainConfig:
     """The last learning rate, as a share of the highest."""
 
     warmup: int = BY_MODE
-    """Number of steps in which the learning rate rises."""
+    """Number of steps in which the learning rate rises; at most a tenth of the plan."""
 
     weight_decay: float = BY_MODE
     """Weight decay of matrices. Other weights do not decay."""
@@ -226,7 +226,8 @@ class TrainConfig:
     """Largest number of pictures for validation. [default: all; scratch: 24]"""
 
     best: Literal["iou", "boundary_iou"] = BY_MODE
-    """The box score that decides which checkpoint is the best. [default: boundary_iou for hq, else iou]"""
+    """The score that decides which checkpoint is the best, with a box, or with one click if no kind of prompt has a
+    box. [default: boundary_iou for hq, else iou]"""
 
     format: Literal["safetensors", "pth"] = "safetensors"
     """File format of the checkpoints. Both have the original layout."""
@@ -243,7 +244,7 @@ class TrainConfig:
             raise ConfigError(f"Expected mode 'hq' with the preset 'paper', got {self.mode!r}. Say mode='hq'.")
         if self.stages is None and (self.epochs, self.batch) != (None, None):
             object.__setattr__(self, "stages", "")  # Given epochs or batch replace the stages of a recipe.
-        for name, value in RECIPES[self.preset or self.mode].items():
+        for name, value in recipe_of(self.preset or self.mode, self.what).items():
             if name != "weights" and getattr(self, name) is None:
                 object.__setattr__(self, name, value)
         self._check_numbers()
@@ -311,7 +312,7 @@ class TrainConfig:
             )
         if self.mode != "hq" and self.fresh_heads:
             raise ConfigError(f"Expected mode='hq' with fresh_heads, got mode {self.mode!r}. Say mode='hq'.")
-        recipe = RECIPES[self.preset or self.mode]
+        recipe = recipe_of(self.preset or self.mode, self.what)
         for name in ("epochs", "batch"):
             if self.stages and getattr(self, name) != recipe[name]:
                 raise ConfigError(
@@ -348,6 +349,11 @@ class TrainConfig:
         return Channels(self.bands, self.stretch)
 
     @property
+    def judged_with(self) -> Literal["box", "1p"]:
+        """The prompt whose score decides which checkpoint is the best: a box, or a click if no prompt has a box."""
+        return "box" if any("box" in kind for kind in parse_kinds(self.kinds)) else "1p"
+
+    @property
     def folder(self) -> Path:
         """The folder of the run."""
         return Path(self.output)
@@ -355,7 +361,7 @@ class TrainConfig:
     @cached_property
     def weights(self) -> LossWeights:
         """The weight of each part of the loss: the recipe's, with the changes of `loss`."""
-        return parse_loss(self.loss, RECIPES[self.preset or self.mode]["weights"])
+        return parse_loss(self.loss, recipe_of(self.preset or self.mode, self.what)["weights"])
 
     @property
     def published(self) -> bool:

@@ -38,7 +38,8 @@ class Trained:
 
     `best` is the checkpoint with the best validation `score`, `last` the one at the end; both are the same file without
     validation. If a run was stopped before its first step, both are its initial weights. `before` and `after` are the
-    scores before the first step and of `best`; empty without validation.
+    scores before the first step and of `best`; empty without validation. `done` is the finished share of the plan,
+    below 1 if the run was asked to end.
     """
 
     best: Path
@@ -47,6 +48,7 @@ class Trained:
     score: str
     before: Mapping[str, float]
     after: Mapping[str, float]
+    done: float = 1.0
 
     @property
     def improved(self) -> bool | None:
@@ -81,6 +83,7 @@ def train(
 def _trained(run: Run) -> Trained:
     """The result of a run after its last step."""
     with stop_requests() as stop, run.journal() as journal, run.kept_on_error():
+        run.say(run.about())
         if not run.step:
             run.validate(journal, "before the first step")
         while not run.stopped(stop) and (stage := run.plan.at(run.spent)):
@@ -101,7 +104,7 @@ def _trained(run: Run) -> Trained:
             run.keep_beginning()
     last = run.checkpoint("last")
     best = run.checkpoint("best") if run.after else last
-    return Trained(best, last, run.step, run.score, run.before, run.after)
+    return Trained(best, last, run.step, run.score, run.before, run.after, run.done)
 
 
 def update(run: Run, stream: Iterator[TrainingBatch]) -> dict[str, float]:

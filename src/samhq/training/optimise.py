@@ -18,6 +18,8 @@ from samhq.training.config import TrainConfig
 _CONFIGURED = ("weight_decay", "betas", "highest", "wait")
 #: Prefixes of the image encoder's names, and of the parts after its pre-trained part.
 ENCODER = "image_encoder."
+#: The learning rate rises for at most this share of the plan, so that short runs reach the highest one.
+_LONGEST_RISE = 0.1
 NECK = ("image_encoder.neck.", "image_encoder.fine.")
 
 
@@ -79,6 +81,8 @@ def set_rates(torch_optimiser: torch.optim.Optimizer, config: TrainConfig, step:
 def rate(config: TrainConfig, step: int, done: float) -> float:
     """The learning rate at a step, with the share `done` (0..1) of the plan finished.
 
+    It rises for `warmup` steps or a tenth of the plan, whichever is shorter.
+
     >>> rate(TrainConfig(learning_rate=1.0, warmup=10), 4, 0.0)
     0.5
     >>> round(rate(TrainConfig(learning_rate=1.0, final_rate=0.01), 99, 1.0), 3)
@@ -90,7 +94,7 @@ def rate(config: TrainConfig, step: int, done: float) -> float:
     else:
         left = 1 - fall if config.shape == "linear" else 0.5 * (1 + math.cos(math.pi * fall))
     share = config.final_rate + (1 - config.final_rate) * left
-    return config.learning_rate * share * min(1.0, (step + 1) / max(1, config.warmup))
+    return config.learning_rate * share * min(1.0, max((step + 1) / max(1, config.warmup), done / _LONGEST_RISE))
 
 
 class Average:

@@ -94,7 +94,7 @@ _FINETUNE: dict[str, Any] = _SCRATCH | {
     "correct": 0.25,
     "scale": (0.5, 1.5),
     "weights": LossWeights(points=PUBLISHED_POINTS),
-    "learning_rate": 1e-4,
+    "learning_rate": 5e-4,
     "hold": 0.2,
     "warmup": 20,
     "weight_decay": 0.01,
@@ -110,6 +110,8 @@ _HQ: dict[str, Any] = _FINETUNE | {
     "learning_rate": 1e-3,
     "weight_decay": 0.0,
 }
+#: The highest learning rate of fine-tuning that changes the encoder.
+_ENCODER_RATE = 1e-4
 #: Defaults of fields and weights of the loss, by mode and by `preset`. "paper" is SAM-HQ's published training
 #: (arXiv 2306.01567, train/train.py); 8 accumulated batches of 4 replace its 8 GPUs.
 RECIPES: dict[str, dict[str, Any]] = {
@@ -131,6 +133,16 @@ RECIPES: dict[str, dict[str, Any]] = {
         "average": 0.0,
     },
 }
+
+
+def recipe_of(name: str, what: str) -> dict[str, Any]:
+    """The defaults of a mode or preset; fine-tuning that also changes the encoder learns more slowly.
+
+    >>> recipe_of("finetune", "all")["learning_rate"] < recipe_of("finetune", "decoder")["learning_rate"]
+    True
+    """
+    recipe = RECIPES[name]
+    return recipe | {"learning_rate": _ENCODER_RATE} if name == "finetune" and what in ("lora", "all") else recipe
 
 
 def parse_loss(text: str, base: LossWeights) -> LossWeights:

@@ -6,8 +6,9 @@ Knows nothing about the computation of a step.
 from __future__ import annotations
 
 import json
+import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -239,6 +240,18 @@ class Run:
             self.after = scores
             self._write("best", sam, scores)
 
+    def about(self) -> str:
+        """What the run will do, in a line: what learns, from how many pictures, for how long."""
+        learnt, whole = _millions(learning(self.sam).values()), _millions(self.sam.parameters())
+        pictures = "drawn scenes" if self.pictures is None else plural(len(self.pictures), "picture")
+        length = f"{self.plan.length:g} {self.plan.unit}"
+        if self.plan.unit == "epochs" and self.pictures is not None:
+            steps = sum(stage.amount * len(self.pictures) / self.pictures_a_step(stage) for stage in self.plan.stages)
+            length += f" ({plural(math.ceil(steps - 1e-6), 'step')})"
+        line = f"{learnt} of {whole} million parameters learn from {pictures}: {length}, learning rate up to"
+        shown = "" if self.validation is None else f", validation on {plural(len(self.validation), 'picture')}"
+        return f"{line} {self.config.learning_rate:g}{shown}"
+
     def keep_beginning(self) -> None:
         """Writes the initial weights as the last ones, because the run was stopped before its first step."""
         if self.accelerator.is_main_process:
@@ -249,7 +262,7 @@ class Run:
     @property
     def score(self) -> str:
         """The name of the score that decides which checkpoint is the best."""
-        return f"box {self.config.best}"
+        return f"{self.config.judged_with} {self.config.best}"
 
     def checkpoint(self, name: str) -> Path:
         """The file of the best or the last weights."""
@@ -361,6 +374,10 @@ class Run:
         beside = path.with_suffix(".json")
         about: dict[str, Any] = files.read_object(beside) if beside.is_file() else {}
         return about.get("scores", remembered)
+
+
+def _millions(parameters: Iterable[torch.Tensor]) -> str:
+    return f"{sum(parameter.numel() for parameter in parameters) / 1e6:.2f}"
 
 
 def _nothing(_: str) -> None:
