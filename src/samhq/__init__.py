@@ -76,6 +76,7 @@ if TYPE_CHECKING:
     from samhq.evaluation.suites.detections import evaluate_detections
     from samhq.evaluation.suites.seginw import detect_seginw, evaluate_seginw
     from samhq.evaluation.suites.youtube_vis import evaluate_youtube_vis
+    from samhq.formats.geo_prompts import prompts_from_geojson
     from samhq.formats.supervision import from_detections, to_detections
     from samhq.image.bands import as_rgb
     from samhq.image.sample_picture import sample_picture
@@ -188,6 +189,7 @@ _WHERE = {
     "open_dataset": "samhq.datasets.open",
     "open_picture": "samhq.image.sources",
     "pipeline": "samhq.compat.transformers",
+    "prompts_from_geojson": "samhq.formats.geo_prompts",
     "refine": "samhq.inference.refine",
     "sam_hq_model_registry": "samhq.compat.segment_anything",
     "sam_model_registry": "samhq.compat.segment_anything",
@@ -286,6 +288,7 @@ __all__ = [
     "open_dataset",
     "open_picture",
     "pipeline",
+    "prompts_from_geojson",
     "refine",
     "sam_hq_model_registry",
     "sam_model_registry",

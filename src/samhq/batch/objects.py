@@ -29,6 +29,8 @@ def objects_in_file(path: Path) -> tuple[list[dict[str, Any]], dict[str, list[di
         ConfigError: an object with a mask, or no object for every picture.
     """
     found = read_prompts(path)
+    if found.on_map is not None:
+        raise ConfigError(f"Expected objects in pixels in {path}, got GeoJSON. Use samhq segment for map coordinates.")
     if found.everywhere == ():
         raise ConfigError(f"Expected objects in {path}, got none. Write one or more, or use --everything.")
     everywhere = [_as_json(prompt, path) for prompt in found.everywhere or ()]

@@ -32,6 +32,8 @@ class GivenPrompts:
 
     prompts: Sequence[Prompt] = ()
     file: Path | None = None
+    crs: str | None = None  #: The coordinate system of a file of GeoJSON, if not the one that it states.
+    features: Mapping[str, Any] | None = None  #: GeoJSON in place of prompts and a file.
 
     def reader(self) -> Callable[[Path], Sequence[Prompt]]:
         """A function that returns the prompts of a picture.
@@ -39,10 +41,12 @@ class GivenPrompts:
         Raises:
             PromptError: a file that cannot be read or has another form.
         """
-        from samhq.formats.prompts import read_prompts
+        from samhq.formats.prompts import PromptFile, read_prompts
 
         if self.file is not None:
-            return read_prompts(self.file).for_picture
+            return read_prompts(self.file, self.crs).for_picture
+        if self.features is not None:
+            return PromptFile(Path("--crs"), on_map=self.features, crs=self.crs).for_picture
         prompts = list(self.prompts)
         return lambda _: prompts
 

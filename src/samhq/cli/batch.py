@@ -104,6 +104,8 @@ def _objects(prompt: PromptFlags) -> tuple[list[dict[str, Any]], dict[str, Any]]
         ConfigError: a prompts file with masks, or without objects.
     """
     prompt.check()
+    if prompt.crs is not None:
+        raise ConfigError(f"Expected prompts in pixels for a job, got --crs {prompt.crs}. Use samhq segment for these.")
     if prompt.prompts is None:
         fields = ("points", "labels", "box", "label")
         return [{name: getattr(one, name) for name in fields} for one in prompt.given().prompts], {}

@@ -113,7 +113,12 @@ class PromptFlags:
     """A rough mask to refine: a mask picture, the .json record of an earlier result, or a .npy file with logits."""
 
     prompts: Path | None = None
-    """A JSON file with many objects, or with the objects of each picture by file name. samexporter's files work too."""
+    """A JSON file with many objects, or with the objects of each picture by file name. samexporter's files work too,
+    and GeoJSON in map coordinates for a GeoTIFF."""
+
+    crs: str | None = None
+    """The coordinate system of --point and --box, such as EPSG:4326, in place of pixels; "picture" is that of the
+    GeoTIFF. Of GeoJSON in --prompts too, in place of the one that the file states."""
 
     def check_none(self) -> None:
         """Refuses these flags beside --text or --like.
@@ -124,7 +129,7 @@ class PromptFlags:
         if self != PromptFlags():
             raise PromptError(
                 "Expected --text, --like or a --detector of boxes alone, got it with --point, --box,"
-                " --mask or --prompts. Leave one out."
+                " --mask, --prompts or --crs. Leave one out."
             )
 
     def check(self) -> None:
@@ -155,11 +160,30 @@ class PromptFlags:
         from samhq.results.prompt import Prompt
 
         if self.prompts is not None:
-            return GivenPrompts(file=self.prompts)
+            return GivenPrompts(file=self.prompts, crs=self.crs)
+        if self.crs is not None:
+            return GivenPrompts(crs=self.crs, features=self._features())
         points = [(x, y) for x, y, _ in self.point] or None
         labels = [label for _, _, label in self.point] or None
         mask = None if self.mask is None else read_mask_prompt(self.mask)
         return GivenPrompts([Prompt(points, labels, box, mask) for box in self.box or (None,)])
+
+    def _features(self) -> dict[str, Any]:
+        """Points and boxes as GeoJSON, in the order in which objects of pixels come.
+
+        Raises:
+            PromptError: a mask, or a box beside points, which GeoJSON cannot say.
+        """
+        if self.mask is not None or (self.point and self.box):
+            raise PromptError("Expected --point or --box alone with --crs, got more. Leave one out.")
+        points = {"type": "MultiPoint", "coordinates": [(x, y) for x, y, _ in self.point]}
+        areas = [
+            {"type": "Polygon", "coordinates": [[(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)]]}
+            for x0, y0, x1, y1 in self.box
+        ]
+        labels = {"labels": [label for _, _, label in self.point]}
+        objects = [{"type": "Feature", "geometry": points, "properties": labels}] if self.point else areas
+        return {"type": "FeatureCollection", "features": objects}
 
 
 NO_PROMPTS = PromptFlags()  #: The values of the flags when none is given.

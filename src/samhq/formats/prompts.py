@@ -8,6 +8,7 @@ Source: samexporter's prompt files (github.com/vietanhdev/samexporter); the othe
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from samhq.errors import ImageError, PromptError, did_you_mean, naming
+from samhq.formats.geo_prompts import is_geojson, prompts_from_geojson
 from samhq.image.boxes import rows_of_boxes, rows_of_points
 from samhq.image.read import read_mask
 from samhq.masks import rle, runs
@@ -36,19 +38,25 @@ _FORMS = (
 class PromptFile:
     """The prompts in a file: `everywhere`, for every picture, or `by_name`, for the pictures that it names.
 
-    Both may be empty: a detector that found nothing writes such files.
+    Both may be empty: a detector that found nothing writes such files. `on_map` is GeoJSON, whose features are prompts
+    in the pixels of each picture; `crs` overrides the coordinate system that it states.
     """
 
     path: Path
     everywhere: tuple[Prompt, ...] | None = None
     by_name: dict[str, tuple[Prompt, ...]] = field(default_factory=dict)
+    on_map: Mapping[str, Any] | None = None
+    crs: str | None = None
 
     def for_picture(self, picture: str | os.PathLike[str]) -> tuple[Prompt, ...]:
         """The prompts for one picture, found by its path as given, its file name, or its stem.
 
         Raises:
-            PromptError: the file names pictures, but not this one.
+            PromptError: the file names pictures, but not this one; as `prompts_from_geojson`.
+            ImageError: GeoJSON, and the picture has no position on Earth.
         """
+        if self.on_map is not None:
+            return tuple(prompts_from_geojson(self.on_map, picture, self.crs))
         if self.everywhere is not None:
             return self.everywhere
         path = Path(picture)
@@ -70,19 +78,24 @@ def names_for_prompts(picture: str | os.PathLike[str]) -> tuple[str, str, str]:
     return str(picture), path.name, path.stem
 
 
-def read_prompts(path: str | os.PathLike[str]) -> PromptFile:
+def read_prompts(path: str | os.PathLike[str], crs: str | None = None) -> PromptFile:
     """The prompts in a JSON file, one for each object; masks are read from files beside it.
 
     The forms: `{"objects": [...]}` or just the list, each object with some of `points` [[x, y]], `labels`, `box` (x0,
     y0, x1, y1) and `mask` (a file), and optionally `label`, its class, and `score`, a detector's; a mapping from
     pictures' file names to these forms; a record written by `Segmentation.save`; and samexporter's list of marks, which
-    together are one object. Coordinates are image pixels.
+    together are one object. Coordinates are image pixels. GeoJSON holds objects in map coordinates, in `crs` if it is
+    given, else in the system that the file states.
 
     Raises:
         PromptError: the file cannot be read, is not JSON, or has none of these forms.
     """
     path = Path(path)
     value = _json(path)
+    if is_geojson(value):
+        return PromptFile(path, on_map=value, crs=crs)
+    if crs is not None:
+        raise PromptError(f"Expected GeoJSON for prompts in {crs}, got {path} with prompts in pixels. Leave --crs out.")
     try:
         if isinstance(value, dict) and value and not _is_asking(value):
             return PromptFile(path, by_name={name: _named(name, item, path.parent) for name, item in value.items()})
