@@ -86,6 +86,8 @@ def test_features_beside_the_picture_are_left_out_unless_all_are() -> None:
     first, second = prompts_from_geojson(collection(there, here, beside, half), SCENE, "picture")
     assert (first.points, second.points, second.labels) == ([[20, 20]], [[20, 20]], [0])
     assert prompts_from_geojson(collection(), SCENE) == []
+    odd = {"type": "Feature", "geometry": here["geometry"], "properties": [1]}
+    assert prompts_from_geojson(odd, SCENE, "picture")[0].label is None
     with pytest.raises(PromptError, match=r"2 features beside it.*x 500000 to 500100 and y 5399950 to 5400000"):
         prompts_from_geojson(collection(there, beside), SCENE, "EPSG:32633")
 

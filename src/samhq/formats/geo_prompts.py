@@ -162,7 +162,8 @@ def _prompt(feature: Any, to_pixels: _Map, size_hw: tuple[int, int]) -> Prompt |
             f"Expected points or areas, got {kind or shown(geometry)}. Leave it out, or give its bounding box."
         )
     corners = to_pixels.pixels(_vertices(geometry.get("coordinates")))
-    properties = (feature.get("properties") or {}) if feature is not geometry else {}
+    properties = feature.get("properties") if feature is not geometry else None
+    properties = properties if isinstance(properties, Mapping) else {}
     label = properties.get("label") if isinstance(properties.get("label"), str) else None
     height, width = size_hw
     if kind in _POINTS:
@@ -177,10 +178,10 @@ def _clicks(points: np.ndarray, labels: Any, label: str | None, size_hw: tuple[i
     on = [1] * len(points) if labels is None else labels
     if not isinstance(on, Sequence) or len(on) != len(points):
         raise PromptError(f"Expected one of labels for each of {plural(len(points), 'point')}, got {shown(labels)}.")
-    inside = ((points >= 0) & (points < size_hw[::-1])).all(axis=1)
-    if not inside.any():
+    inside = np.flatnonzero(((points >= 0) & (points < size_hw[::-1])).all(axis=1))
+    if not len(inside):
         return None
-    return Prompt(points[inside].tolist(), [one for one, kept in zip(on, inside.tolist(), strict=True) if kept], label=label)
+    return Prompt(points[inside].tolist(), [on[row] for row in inside.tolist()], label=label)
 
 
 def _vertices(coordinates: Any) -> Float64[np.ndarray, "N 2"]:
