@@ -20,6 +20,20 @@ def test_published_numbers_give_the_published_row():
     assert declared.with_published_name(row.replace(side=512)).name == "custom"
 
 
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [
+        ("sam2_hiera_tiny", "sam2_hiera_tiny"),
+        ("sam2.1_hiera_large", "sam2_hiera_large"),
+        ("sam2.1_hq_hiera_large",) * 2,
+    ],
+)
+def test_a_sam2_for_pictures_only_has_the_name_of_its_size(name, known):
+    row = declared.with_published_name(MODELS[name].replace(name="x", memory=None))
+    assert row == MODELS[known].replace(memory=None)
+    assert declared.with_published_name(row.replace(side=512)).name == "custom"
+
+
 @pytest.mark.parametrize("name", ["sam_vit_b", "sam_hq_vit_b", "mobile_sam", "sam_hq_vit_tiny"])
 def test_a_model_of_another_side_is_of_the_same_family(name):
     assert declared.with_published_name(MODELS[name].replace(side=512)).family == MODELS[name].family

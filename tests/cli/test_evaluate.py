@@ -182,6 +182,8 @@ def test_youtube_vis(weights: Path, videos: Path, tmp_path: Path, capsys: Shown)
         ["--detector", "nobody", "--detections", "truth"],
         ["--images", "nowhere"],
         ["--worst=-1"],
+        ["--click-mask", "best", "--detections", "truth"],
+        ["--click-mask", "best", "--protocol", "published"],
         ["--kinds", "clicks", "--protocol", "published"],
     ],
 )

@@ -66,6 +66,18 @@ def test_a_single_click_gets_the_mask_that_a_user_gets(data: Memory, click_mask:
     assert row.iou == float(iou(torch.from_numpy(mask), torch.from_numpy(sample.masks[0])))
 
 
+def test_the_other_mask_of_a_click_can_be_asked_for(data: Memory) -> None:
+    sam, rows = tiny.model(tiny.HQ), {}
+    for choice in ("best", "single"):
+        sam.config = sam.config.replace(defaults=Defaults(click_mask=choice))
+        rows[choice] = evaluate(sam, data, prompts="1p,clicks").rows
+    assert rows["best"] != rows["single"]
+    for choice, own in rows.items():
+        assert evaluate(sam, data, prompts="1p,clicks", click_mask=choice).rows == own
+    with pytest.raises(ConfigError, match="published"):
+        evaluate(sam, data, prompts="1p", protocol="published", click_mask="best")
+
+
 def test_rows_are_the_scores_of_the_masks_that_a_user_gets(hq: Sam, data: Memory) -> None:
     result = evaluate(hq, data, prompts="box", hq=["add", "off"])
     assert len(result.rows) == 2 * 23

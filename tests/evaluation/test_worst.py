@@ -5,10 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tests import tiny
 from tests.datasets.layouts import disc, photo
 from tests.evaluation.painter import SIDE, Painter
 from tests.evaluation.test_run import Memory
 
+from samhq.config import Defaults
 from samhq.datasets.sample import labelled
 from samhq.evaluation.asking import Ask
 from samhq.evaluation.run import evaluate
@@ -43,6 +45,21 @@ def test_a_picture_shows_truth_prompt_and_what_is_wrong(tmp_path: Path) -> None:
     near = {name: (abs(values).sum(-1) < 180) for name, values in tints.items()}
     assert near["hit"][150:170, 150:170].mean() > 0.3
     assert near["false"].sum() > 0
+
+
+def test_the_mask_of_a_click_is_the_one_that_was_measured(tmp_path: Path) -> None:
+    samples, sam = Memory(labelled("a", photo(), disc()[None])), tiny.model(tiny.HQ)
+    sheets = {}
+    for choice in ("best", "single"):
+        sam.config = sam.config.replace(defaults=Defaults(click_mask=choice))
+        found = evaluate(sam, samples, prompts="1p")
+        (sheet,) = draw_worst([sam], samples, [found], tmp_path / choice)
+        sheets[choice] = sheet.read_bytes()
+    assert sheets["best"] != sheets["single"]
+    (asked,) = draw_worst([sam], samples, [found], tmp_path / "asked", click_mask="best")
+    with Image.open(asked) as one, Image.open(tmp_path / "best" / "01.jpg") as other:
+        same = np.asarray(one)[26:] == np.asarray(other)[26:]  # Below the scores of the title.
+    assert same.mean() > 0.99
 
 
 def test_clicks_alone_have_no_worst_case(hq, tmp_path: Path) -> None:

@@ -93,11 +93,16 @@ def with_fields(fields: Declared, base: ModelConfig) -> ModelConfig:
 def with_published_name(config: ModelConfig) -> ModelConfig:
     """The published row with these numbers; otherwise the same config with the name "custom".
 
+    A SAM 2 without memory, for pictures only, is the row of its size without memory. SAM 2 and 2.1 do not differ then;
+    the name is that of SAM 2.
+
     >>> from samhq.config import VIT_L
     >>> with_published_name(ModelConfig("?", VIT_L, hq=True)).name
     'sam_hq_vit_l'
     """
-    for row in MODELS.values():
+    pictures_only = config.second and config.memory is None
+    rows = [row.replace(memory=None) for row in reversed(MODELS.values())] if pictures_only else MODELS.values()
+    for row in rows:
         if row == config.replace(name=row.name, family=row.family):
             return row.replace(defaults=config.defaults) if config.defaults.stated() else row
     return config.replace(name="custom", family=config.encoder.families[config.hq])

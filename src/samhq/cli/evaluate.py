@@ -20,7 +20,7 @@ from cyclopts import Parameter
 
 from samhq.cli.flags import Dtype
 from samhq.cli.looks import ALL_AS_IT_IS, BandFlags
-from samhq.config import HQMode
+from samhq.config import ClickMask, HQMode
 from samhq.errors import ConfigError
 from samhq.options import whole_number
 
@@ -75,6 +75,10 @@ class AskedFlags:
 
     protocol: Literal["exact", "published"] = "exact"
     """exact: as users get masks, HQ added. published: as SAM-HQ's script, squashed to a square, the HQ mask alone."""
+
+    click_mask: ClickMask | None = None
+    """Which mask answers a single click: the best of three by predicted IoU, or the single one. [default: the weights'
+    own choice, else best]"""
 
     seed: int = 0
     """Seed of the random points. Another seed gives other points."""
@@ -169,7 +173,7 @@ def _by_prompts(
     )
     models = compared.load()
     for _, segmenter in models:  # Checked first, because each of them may take an hour.
-        make_plan(segmenter.model, asked.kinds, asked.protocol, compared.hq or None, asked.seed)
+        make_plan(segmenter.model, asked.kinds, asked.protocol, compared.hq or None, asked.seed, asked.click_mask)
     evaluations = [
         measure(
             segmenter,
@@ -178,6 +182,7 @@ def _by_prompts(
             protocol=asked.protocol,
             hq=compared.hq or None,
             seed=asked.seed,
+            click_mask=asked.click_mask,
             name=label,
             output=None if report.output is None else report.output / label if len(models) > 1 else report.output,
             resume=report.resume,
@@ -189,7 +194,8 @@ def _by_prompts(
         write_tables(report.output, evaluations)
         if report.worst:
             segmenters, folder = [segmenter for _, segmenter in models], report.output / "worst"
-            draw_worst(segmenters, pictures, evaluations, folder, count=report.worst, seed=asked.seed)
+            how: dict[str, Any] = {"count": report.worst, "seed": asked.seed, "click_mask": asked.click_mask}
+            draw_worst(segmenters, pictures, evaluations, folder, **how)
     _tell([evaluation.to_json() for evaluation in evaluations], side_by_side(evaluations), report)
     return 0
 
@@ -204,9 +210,10 @@ def _by_boxes(
     look: BandFlags,
     report: ReportFlags,
 ) -> int:
-    if (asked.kinds, asked.protocol, report.resume) != ("box", "exact", False):
+    if (asked.kinds, asked.protocol, asked.click_mask, report.resume) != ("box", "exact", None, False):
         raise ConfigError(
-            "Expected --detections, --detector, seginw:, davis: or ytvis: without --kinds, --protocol and --resume."
+            "Expected --detections, --detector, seginw:, davis: or ytvis: without --kinds, --protocol, --click-mask "
+            "and --resume. Leave these out."
         )
     if len(compared.hq) > 1:
         raise ConfigError(f"Expected one --hq with boxes of a detector, got {len(compared.hq)}. Run the command twice.")

@@ -34,6 +34,7 @@ from samhq.evaluation.rows import Row
 from samhq.inference.everything import as_sam
 from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam, network_of
+from samhq.options import one_of
 from samhq.progress import counted
 from samhq.storage.locks import only_one
 from samhq.types import ImageEmbedding, LowRes, Prompts
@@ -69,6 +70,7 @@ def evaluate(
     bands: Sequence[int] | None = None,
     stretch: tuple[float, float] | None = None,
     seed: int = 0,
+    click_mask: ClickMask | None = None,
     name: str | None = None,
     output: str | Path | None = None,
     resume: bool = False,
@@ -79,10 +81,12 @@ def evaluate(
     `source` is a `Pictures` or a value that `samhq.datasets.open.open_dataset` takes, with its `images`, `limit`,
     `skip_missing`, `bands` and `stretch`. `prompts` are words such as "box", "5p+5n", "curve" or "clicks", in a list or
     separated by commas; `protocol` is "exact" or "published"; `hq` is one mode or several, by default the protocol's.
-    Random points depend only on `seed` and the object. `name` is the model's name in tables. With `output`, rows are
-    saved in that folder at once, and tables at the end. `resume` continues an interrupted run with the same settings,
-    and measures pictures again that have changed: files by size and time, COCO's records by content. A source without
-    stamps (see `samhq.datasets.sample.Stamped`) counts as unchanged.
+    Random points depend only on `seed` and the object. `click_mask` says which of SAM's masks answers a single click:
+    "best" of three by predicted IoU, or the "single" one; by default the choice of the weights, as in `Segmenter`.
+    `name` is the model's name in tables. With `output`, rows are saved in that folder at once, and tables at the end.
+    `resume` continues an interrupted run with the same settings, and measures pictures again that have changed: files
+    by size and time, COCO's records by content. A source without stamps (see `samhq.datasets.sample.Stamped`) counts as
+    unchanged.
 
     Crowds and objects without pixels are left out; the result has their numbers. The network is in evaluation mode
     during the run.
@@ -94,7 +98,7 @@ def evaluate(
         ImageError: a picture or mask cannot be read, or they differ in size.
     """
     sam = as_sam(model) if model is None or isinstance(model, str) else network_of(model)
-    plan = make_plan(sam, prompts, protocol, hq, seed)
+    plan = make_plan(sam, prompts, protocol, hq, seed, click_mask)
     if resume and output is None:
         raise ConfigError("Expected output= with resume=True, got none. Name the folder of the run to go on with.")
     opening = {"images": images, "skip_missing": skip_missing, "bands": bands, "stretch": stretch}
@@ -113,9 +117,14 @@ def evaluate(
 
 
 def make_plan(
-    sam: Sam, prompts: str | Sequence[str], protocol: str, hq: HQMode | Sequence[HQMode] | None, seed: int
+    sam: Sam,
+    prompts: str | Sequence[str],
+    protocol: str,
+    hq: HQMode | Sequence[HQMode] | None,
+    seed: int,
+    click_mask: ClickMask | None = None,
 ) -> Plan:
-    """What to measure, checked against the network.
+    """What to measure, checked against the network. `click_mask` None is the choice of the weights.
 
     Raises:
         ConfigError: an unknown word, an HQ mask of a plain SAM, clicks under the published protocol, or a seed below 0.
@@ -137,8 +146,12 @@ def make_plan(
         sam.hq_mode(mode)
     if not (asks or clicks) or not modes:
         raise ConfigError("Expected at least one kind of prompt and one HQ mode, got none. Ask with prompts='box'.")
-    click_mask = click_mask_of(known, sam.config.defaults.click_mask)
-    return Plan(tuple(asks), clicks, known, modes, seed, click_mask)
+    if click_mask is not None:
+        one_of("click_mask", click_mask, ClickMask)
+        if known == "published":
+            raise ConfigError("Expected click_mask under protocol 'exact', got it with 'published'. Leave it out.")
+    chosen = click_mask or click_mask_of(known, sam.config.defaults.click_mask)
+    return Plan(tuple(asks), clicks, known, modes, seed, chosen)
 
 
 def score_sample(sam: Sam, sample: Sample, plan: Plan) -> list[Row]:

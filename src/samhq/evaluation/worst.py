@@ -13,14 +13,14 @@ import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
-from samhq.config import HQMode
+from samhq.config import ClickMask, HQMode
 from samhq.datasets.sample import Pictures, Sample
 from samhq.evaluation.asking import CLICKS, Ask, ask_for, object_rng, parse_asks
 from samhq.evaluation.network import measuring
 from samhq.evaluation.protocols import ProtocolName, check_protocol
 from samhq.evaluation.result import Evaluation, per_cent
 from samhq.evaluation.rows import Row, score
-from samhq.evaluation.run import Plan, Shown
+from samhq.evaluation.run import Shown, make_plan
 from samhq.image.boxes import boxes_from_masks
 from samhq.image.draw import overlay
 from samhq.image.files import save_picture
@@ -42,6 +42,15 @@ class Case:
     picture: str
     object: int
     ask: Ask
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """How the evaluations were made, so that the same masks are drawn."""
+
+    protocol: ProtocolName
+    seed: int
+    click_mask: ClickMask | None
 
 
 def worst_cases(evaluations: Sequence[Evaluation], count: int) -> list[Case]:
@@ -71,21 +80,22 @@ def draw_worst(
     *,
     count: int = 8,
     seed: int = 0,
+    click_mask: ClickMask | None = None,
 ) -> list[Path]:
     """Writes a picture of each of the worst cases, 01.jpg the worst, and returns their paths.
 
-    `evaluations` belong to these models in this order, with these pictures and this seed. Each picture is encoded
-    again.
+    `evaluations` belong to these models in this order, with these pictures, this seed and this `click_mask`. Each
+    picture is encoded again.
 
     Raises:
         ImageError: a picture can no longer be read.
         OSError: the folder cannot be made or written.
     """
-    names, protocol = list(pictures.names()), check_protocol(evaluations[0].protocol)
+    names, how = list(pictures.names()), _Measured(check_protocol(evaluations[0].protocol), seed, click_mask)
     paths = []
     for place, case in enumerate(worst_cases(evaluations, count), 1):
         sample = pictures[names.index(case.picture)]
-        sheet = _sheet(models, evaluations, sample, case, protocol, seed)
+        sheet = _sheet(models, evaluations, sample, case, how)
         paths.append(save_picture(sheet, folder / f"{place:02}.jpg", quality=92))
     return paths
 
@@ -95,18 +105,17 @@ def _sheet(
     evaluations: Sequence[Evaluation],
     sample: Sample,
     case: Case,
-    protocol: ProtocolName,
-    seed: int,
+    how: _Measured,
 ) -> Image.Image:
     k = sample.ids.index(case.object)
     true = sample.masks[k]
     zoom = Zoom.on(true)
     image = zoom.image(sample.image)
     about = f"{sample.name}, object {case.object} {sample.categories[k]}".strip()
-    panels = [("picture", image), (f"truth, {case.ask}", _asked(sample, k, case.ask, seed, zoom))]
+    panels = [("picture", image), (f"truth, {case.ask}", _asked(sample, k, case.ask, how.seed, zoom))]
     for model, evaluation in zip(models, evaluations, strict=True):
         mode = evaluation.rows[0].hq
-        mask = _answer(model, sample, k, case.ask, mode, protocol, seed)
+        mask = _answer(model, sample, k, case.ask, mode, how)
         scores = score(mask, true)
         said = f"{evaluation.model} {mode}: IoU {per_cent(scores.iou)}, boundary {per_cent(scores.boundary_iou)}"
         parts = [zoom.mask(part) for part in (mask & true, true & ~mask, mask & ~true)]
@@ -115,11 +124,11 @@ def _sheet(
 
 
 def _answer(
-    model: Segmenter | Sam, sample: Sample, k: int, ask: Ask, mode: HQMode, protocol: ProtocolName, seed: int
+    model: Segmenter | Sam, sample: Sample, k: int, ask: Ask, mode: HQMode, how: _Measured
 ) -> Bool[np.ndarray, "H W"]:
     with measuring(model) as sam:
-        shown = Shown.to(sam, sample, protocol)
-        plan = Plan((ask,), False, protocol, (mode,), seed)
+        shown = Shown.to(sam, sample, how.protocol)
+        plan = make_plan(sam, str(ask), how.protocol, mode, how.seed, how.click_mask)
         return shown.masks([k], shown.view.masks_to_ask(sample.masks[[k]]), ask, mode, plan)[0][0]
 
 
