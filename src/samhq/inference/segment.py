@@ -27,8 +27,8 @@ from samhq.inference.by_text import check_alone, segment_found
 from samhq.inference.hints import NotCallable, refuse_unknown
 from samhq.inference.prompts import flatten, join
 from samhq.inference.second_look import MARGIN, Looker, second_looks, with_looks
+from samhq.model import compiled
 from samhq.model.sam import network_of
-from samhq.options import yes_or_no
 from samhq.plural import plural
 from samhq.results.prompt import Prompt, as_prompts, candidates_for, one_or_many
 from samhq.results.prompt_boxes import boxes_in_picture
@@ -355,26 +355,26 @@ def load(
     *,
     device: str | torch.device | None = None,
     dtype: str | torch.dtype = "float32",
-    compile: bool = False,
+    compile: compiled.Compile = False,
 ) -> Segmenter:
     """A model ready to segment; without a name the starter that comes with the package.
 
     `source` is a published name ("sam_hq_vit_b"; `samhq models` lists them), a file, a folder, or a hub id; or the
     weights themselves: a file's bytes, a file opened in binary mode, or a state dict. `device` is "cpu", "cuda", "mps"
     and others; "auto", the default, is CUDA if there is one, else the CPU. `dtype` is "float32", "bfloat16", "float16",
-    or "auto": bfloat16 if the device multiplies it faster, else float32. `compile` runs the encoder and the decoder's
-    attention through `torch.compile`: the first picture and prompt take up to minutes, later ones less time.
+    or "auto": bfloat16 if the device multiplies it faster, else float32. `compile=True` runs the encoder and the
+    decoder's attention through `torch.compile`: the first picture and prompt take up to minutes, later ones less time.
+    With "graphs" short calls are also recorded as CUDA graphs, which spares the time to start their kernels.
 
     Raises:
-        ConfigError: an unknown name, device or dtype.
+        ConfigError: an unknown name, device or dtype; another `compile`, or "graphs" without a CUDA device.
         CheckpointError: the file cannot be read or downloaded, or does not fit.
     """
     from samhq.checkpoint.load import load_model
 
     place = as_device(device)
+    wanted, graphs = compiled.choice_of(compile, place)
     model = load_model(source, device=place, dtype=as_dtype(dtype, place))
-    if yes_or_no("compile", compile):
-        from samhq.model import compiled
-
-        compiled.compile_parts(model)
+    if wanted:
+        compiled.compile_parts(model, graphs=graphs)
     return Segmenter(model)
