@@ -15,6 +15,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from safetensors import safe_open
 
 from samhq.checkpoint import files
 from samhq.errors import CheckpointError, ConfigError
@@ -60,6 +61,23 @@ def test_a_pickle_that_is_called_safetensors_is_read(tmp_path):
 def test_old_pickles_are_read(tmp_path):
     (tmp_path / "old.pth").write_bytes(legacy_pickle())
     assert same(files.read(tmp_path / "old.pth").value, STATE)
+
+
+@pytest.mark.parametrize("name", ["a.safetensors", "a.pth"])
+def test_the_same_content_gives_the_same_bytes(tmp_path, name):
+    """safetensors keeps its metadata in a table that has another order each time."""
+    metadata = {f"key{number}": 'ü "quoted" \\ \n \x01 \u2028' for number in range(6)}
+    contents = set()
+    for number in range(5):
+        path = tmp_path / str(number) / name
+        path.parent.mkdir()
+        files.write_tensors(path, STATE, metadata)
+        contents.add(path.read_bytes())
+    assert len(contents) == 1
+    assert same(files.read(path).value, STATE)
+    if name.endswith("safetensors"):
+        with safe_open(path, framework="pt") as stream:
+            assert stream.metadata() == {"format": "pt", **metadata}
 
 
 def test_a_view_does_not_drag_its_storage_along(tmp_path):

@@ -136,6 +136,8 @@ def write_tensors(
 ) -> None:
     """Writes one file of tensors atomically: safetensors or a plain pickled dict, by the suffix.
 
+    The same tensors and metadata give the same bytes.
+
     Raises:
         ConfigError: another suffix.
         CheckpointError: the file cannot be written.
@@ -151,9 +153,22 @@ def write_tensors(
     with _whole(path) as temporary:
         if path.suffix == ".safetensors":
             safetensors.torch.save_file(own, temporary, {"format": "pt", **(metadata or {})})
+            _sort_metadata(temporary)
         else:
             with open(temporary, "wb") as stream:
                 torch.save(own, stream)
+
+
+def _sort_metadata(path: Path) -> None:
+    """Sorts the metadata in a safetensors file's header, which the package writes in a random order."""
+    with open(path, "r+b") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        header = json.loads(stream.read(length))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
+        if len(text) <= length:  # Always, as far as is known: only the order differs.
+            stream.seek(8)
+            stream.write(text.ljust(length))
 
 
 def write_object(path: str | os.PathLike[str], value: Mapping[str, object]) -> None:

@@ -279,7 +279,7 @@ def _video(source: Path | bytes, channels: Channels) -> VideoFile:
 
 def _is_volume(source: Any) -> bool:
     """Whether this is an array of grey slices, not one picture."""
-    shape = getattr(source, "shape", ())
+    shape: Any = getattr(source, "shape", ())
     return len(shape) == 3 and shape[2] not in (1, 3, 4)
 
 
