@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from pycocotools import mask as coco
 
+from samhq.errors import ConfigError
 from samhq.image.frame import Frame
 from samhq.image.write import write_mask
 from samhq.results.prompt import Prompt
@@ -287,3 +288,22 @@ def test_a_result_is_a_sequence_of_results() -> None:
     assert np.array_equal(two[:1].boxes, two.boxes[:1])
     with pytest.raises(IndexError):
         two[2]
+
+
+def test_the_label_map_numbers_the_objects_and_small_ones_win() -> None:
+    two = result()
+    two.candidates[1, 0, 6:9, 22:27] = True
+    numbers = two.label_map()
+    assert numbers.dtype == np.uint8
+    assert numbers.shape == (HEIGHT, WIDTH)
+    assert np.array_equal(numbers == 2, two.masks[1])
+    assert np.array_equal(numbers == 1, two.masks[0] & ~two.masks[1])
+    many = replace(two, candidates=np.repeat(two.candidates, 200, axis=0))
+    assert many.label_map().dtype == np.uint16
+
+
+def test_the_name_of_a_picture_is_no_folder_to_save_to(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"Expected a folder.*overlay\(\)\)\.save"):
+        result().save(tmp_path / "result.PNG")
+    (tmp_path / "scene.tif").mkdir()
+    assert result().save(tmp_path / "scene.tif", masks=False, overlay=False)

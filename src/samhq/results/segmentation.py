@@ -14,22 +14,26 @@ from typing import Any
 
 import numpy as np
 
+from samhq.errors import ConfigError
 from samhq.image.boxes import boxes_from_masks
 from samhq.image.draw import cutout, overlay
 from samhq.image.frame import Frame
 from samhq.image.read import as_array
+from samhq.image.suffixes import SUFFIXES
 from samhq.image.write import write_masks, write_overlay, write_picture
 from samhq.masks import rle
 from samhq.masks.polygons import Polygon, polygons_from_mask
 from samhq.plural import plural
 from samhq.results.detections import Detections
+from samhq.results.names import WithOtherNames
 from samhq.results.prompt import Prompt, class_record
 from samhq.results.record_file import segmentation_record, stem_for, write_record
 from samhq.results.show import box_columns, plot, png
+from samhq.shapes import UInt
 
 
 @dataclass(frozen=True, eq=False)
-class Segmentation:
+class Segmentation(WithOtherNames):
     """The masks of P prompts, with K candidates each, best first; H and W are the picture's.
 
     `image` uint8 [H,W,3]; `candidates` bool [P,K,H,W]; `candidate_scores` float32 [P,K], the predicted IoU of SAM's
@@ -126,6 +130,17 @@ class Segmentation:
     def logits(self) -> np.ndarray:
         """The best masks' logits at the picture's size, float32 [P,H,W]; a mask is where they are above 0."""
         return self.frame.logits_to_image(self.low_res_logits[:, :1])[:, 0]
+
+    def label_map(self) -> UInt[np.ndarray, "H W"]:
+        """The number of each pixel's object, from 1 in the order of prompts; 0 is the background.
+
+        Where objects overlap, the smaller one wins. The type is the smallest of uint8, uint16 and uint32 that holds the
+        numbers.
+        """
+        values = np.zeros(self.frame.original_hw, np.min_scalar_type(len(self)))
+        for number in np.argsort(-self.areas, kind="stable"):
+            values[self.masks[number]] = number + 1
+        return values
 
     def polygons(self, tolerance: float = 0.0) -> list[list[Polygon]]:
         """The outlines of every prompt's mask, with holes, (x, y) on pixel borders.
@@ -228,8 +243,14 @@ class Segmentation:
 
         Raises:
             OSError: the folder cannot be made or written.
+            ConfigError: a name of a picture file in place of a folder.
         """
         folder, name = Path(directory).expanduser(), file_name or self.file_name
+        if folder.suffix.lower() in SUFFIXES and not folder.is_dir():
+            raise ConfigError(
+                f"Expected a folder to save to, got {str(folder)!r}, the name of a picture. For one picture write "
+                "PIL.Image.fromarray(result.overlay()).save(...)."
+            )
         stem = stem_for(folder, name, whole_image=False) if stem is None else stem
         mask_names = [f"{stem}_mask_{suffix}.png" for suffix in _suffixes(*self.candidates.shape[:2])]
         written: list[Path] = []
