@@ -6,7 +6,9 @@ import io
 import json
 import os
 import pickle
+import sys
 import traceback
+import types
 import zipfile
 from pathlib import Path, PureWindowsPath
 
@@ -142,6 +144,15 @@ def test_a_zip_without_weights_is_refused(tmp_path):
 class Bomb:
     def __reduce__(self):
         return os.system, ("touch exploded",)
+
+
+def test_a_yolo_is_named(tmp_path, monkeypatch):
+    module = types.ModuleType("ultralytics")
+    module.Model = type("Model", (), {"__module__": "ultralytics"})
+    monkeypatch.setitem(sys.modules, "ultralytics", module)
+    torch.save({"model": module.Model()}, tmp_path / "FastSAM-s.pt")
+    with pytest.raises(CheckpointError, match=r"`ultralytics\.Model`.*no SAM\. Use it as a detector"):
+        files.read(tmp_path / "FastSAM-s.pt")
 
 
 @pytest.mark.parametrize("zipped", [True, False])

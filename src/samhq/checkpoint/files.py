@@ -61,6 +61,11 @@ _PLAIN = (
     "`torch.save(whole['model'], 'plain.pth')`, or `whole.state_dict()` where it is a module."
 )
 
+_YOLO = (
+    "It is a YOLO or FastSAM of Ultralytics, which is no SAM. Use it as a detector: a SAM makes masks of its boxes; "
+    "see docs/text.md. For masks load a SAM, such as sam_vit_b or sam_hq_vit_b."
+)
+
 
 @runtime_checkable
 class Readable(Protocol):
@@ -315,7 +320,7 @@ def _unpickled(file: Any, path: str, size: int, *, mmap: bool = False) -> object
         if name := re.search(r"GLOBAL (\S+)", str(error)):
             raise CheckpointError(
                 f"Expected only tensors in {path}, got a pickle that calls for `{name[1]}`; reading it could run "
-                f"foreign code, so it was not read. {_PLAIN}"
+                f"foreign code, so it was not read. {_YOLO if name[1].startswith('ultralytics.') else _PLAIN}"
             ) from error
         if "Unsupported operand" in str(error):
             raise CheckpointError(

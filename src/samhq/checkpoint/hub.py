@@ -114,6 +114,18 @@ ELSEWHERE = {
 }
 
 
+_SIZES = {"t": "tiny", "s": "small", "b": "base_plus", "l": "large"}
+#: Ultralytics' names of the originals' files, and ours of these models.
+ULTRALYTICS = {
+    **{"sam_b.pt": "sam_vit_b", "sam_l.pt": "sam_vit_l", "mobile_sam.pt": "mobile_sam"},
+    **{
+        f"{family}_{letter}.pt": f"{family}_hiera_{size}"
+        for family in ("sam2", "sam2.1")
+        for letter, size in _SIZES.items()
+    },
+}
+
+
 def catalogue() -> list[Entry]:
     """Every published model with its place in the cache; does not use the network."""
     return [Entry(row, cached(row.name)) for row in PUBLISHED.values()]

@@ -169,6 +169,8 @@ def locate(source: Source = None) -> Path:
 def _advice(path: Path) -> str:
     if path.name in hub.ELSEWHERE:
         return f"Download it from {hub.ELSEWHERE[path.name]}, or give the name of a model: {', '.join(MODELS)}."
+    if path.name in hub.ULTRALYTICS:
+        return f"It is Ultralytics' name of {hub.ULTRALYTICS[path.name]}: give that name, or the path of the file."
     return "Check the path, or give the name of a model: " + ", ".join(MODELS) + "."
 
 
