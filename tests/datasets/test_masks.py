@@ -52,6 +52,20 @@ def test_a_coloured_palette_has_an_object_for_each_entry(tmp_path: Path) -> None
     assert np.array_equal(read_objects(tmp_path / "grey.png"), [labels > 0])
 
 
+@pytest.mark.parametrize("highest", [2, 7, 128])
+def test_a_grey_label_map_is_refused(tmp_path: Path, highest: int) -> None:
+    """It was an empty mask, so training went on without its objects."""
+    labels = np.zeros((6, 8), np.uint8)
+    labels[:2], labels[4:] = highest, 1
+    with pytest.raises(ImageError, match=f"values up to {highest} in .*label map"):
+        read_objects(save(tmp_path / "a.png", labels))
+
+
+def test_an_empty_mask_may_have_the_noise_of_a_jpeg(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.jpg", np.full((16, 16), 3, np.uint8))
+    assert not read_objects(path).any()
+
+
 def voc() -> np.ndarray:
     """VOC's palette, its bits dealt out to the channels as its development kit does."""
     palette = np.zeros((256, 3), np.uint8)

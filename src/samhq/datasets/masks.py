@@ -19,6 +19,7 @@ from samhq.shapes import Bool, UInt8
 THRESHOLD = 128
 _LEAST_OF_16 = 257 * (THRESHOLD + 1) - 128  #: The smallest 16-bit value whose level is above the threshold.
 _GREY = 32  #: Largest difference between the channels of a grey picture; JPEG tints grey.
+_LOSSY = (".jpg", ".jpeg", ".jfif", ".webp")  #: An empty mask in such a file may have low levels.
 _VOID = (224, 224, 192)  #: VOC's colour of entry 255, for the rings around its objects.
 
 
@@ -32,8 +33,7 @@ def read_objects(path: Path) -> Bool[np.ndarray, "K H W"]:
     mask like any other.
 
     Raises:
-        ImageError: as `samhq.image.read.read_image`, or numbers of more than 8 bits that are all small, as in a label
-            map.
+        ImageError: as `samhq.image.read.read_image`, or numbers that are all small, as in a label map.
     """
     with open_file(path, describe(path)) as file:
         if file.mode[0] in "IF":
@@ -48,11 +48,26 @@ def read_objects(path: Path) -> Bool[np.ndarray, "K H W"]:
             alpha = np.asarray(file.convert("RGBA"))[..., 3]
             if alpha.min() < 255:
                 return (alpha > THRESHOLD)[None]
+    _check_not_labels(shown[..., 0], path)
     return _above(shown[..., 0])[None]
 
 
 def _above(levels: UInt8[np.ndarray, "H W"]) -> Bool[np.ndarray, "H W"]:
     return levels > (THRESHOLD if levels.max() > 1 else 0)
+
+
+def _check_not_labels(levels: UInt8[np.ndarray, "H W"], path: Path) -> None:
+    """Refuses a lossless file with levels between 1 and the threshold and none above: its objects would be lost."""
+    highest = int(levels.max())
+    if 1 < highest <= THRESHOLD and path.suffix.lower() not in _LOSSY:
+        raise _label_map(f"{highest}", path)
+
+
+def _label_map(highest: str, path: Path) -> ImageError:
+    return ImageError(
+        f"Expected a mask of 0/1, 0/255 or 0/65535, got values up to {highest} in {path}, which looks like a label "
+        "map. Save a mask for each object, or a palette with colours."
+    )
 
 
 def _deep(values: np.ndarray, path: Path) -> Bool[np.ndarray, "H W"]:
@@ -64,10 +79,7 @@ def _deep(values: np.ndarray, path: Path) -> Bool[np.ndarray, "H W"]:
     small = whole and not of_bytes and highest < _LEAST_OF_16
     mask = np.zeros(values.shape, bool) if small else read_image(path)[..., 0] > THRESHOLD
     if highest > 1 and not mask.any():
-        raise ImageError(
-            f"Expected a mask of 0/1, 0/255 or 0/65535, got values up to {values.max():.6g} in {path}, which looks "
-            "like a label map. Save a mask for each object, or a palette with colours."
-        )
+        raise _label_map(f"{values.max():.6g}", path)
     return mask
 
 

@@ -90,7 +90,7 @@ class LabelledPictures:
                 return example
         raise ConfigError(
             f"Expected objects in the pictures of {self.pictures.name}, got {PATIENCE} pictures in a row without one "
-            "large enough for prompts. Check the annotations, or name another data set."
+            "large enough for prompts. Check the annotations with `samhq data check`, or name another data set."
         )
 
     def _try(self, picture: int, copy: int, index: int, rng: np.random.Generator) -> TrainingExample | None:

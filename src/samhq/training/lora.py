@@ -45,7 +45,7 @@ def add_lora(sam: Sam, rank: int, alpha: float) -> None:
     row = sam.config.encoder
     if not row.lora:
         raise ConfigError(
-            f"Expected an encoder with attention for LoRA, got {sam.config.name} with a {row.kind}. "
+            f"Expected an encoder with attention for LoRA, got {sam.config.name} with the encoder {row.kind}. "
             "Train all of its weights (--what all), or its decoder."
         )
     for name, module in list(sam.image_encoder.named_modules()):
