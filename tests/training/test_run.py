@@ -140,7 +140,7 @@ def test_a_run_that_an_error_ends_keeps_the_steps_before_it(tmp_path, monkeypatc
     assert losses(config.output) == losses(tmp_path / "whole")
 
 
-def test_a_run_that_gives_up_keeps_its_last_state_and_a_log_that_is_json(tmp_path, monkeypatch):
+def test_a_run_that_gives_up_keeps_the_state_before_and_a_log_that_is_json(tmp_path, monkeypatch):
     forward = TrainingTask.forward
 
     def spoil(task, batch):
@@ -151,7 +151,7 @@ def test_a_run_that_gives_up_keeps_its_last_state_and_a_log_that_is_json(tmp_pat
     monkeypatch.setattr(TrainingTask, "forward", spoil)
     with pytest.raises(SamHQError, match="Lower the learning rate"):
         train(config)
-    assert load_run(config.folder)["place"][0] == loop.PATIENCE - 1
+    assert load_run(config.folder)["place"][0] == 0
     assert losses(config.folder) == [None] * (loop.PATIENCE - 1)
 
 
@@ -240,3 +240,16 @@ def test_clicks_choose_the_best_checkpoint_of_a_run_that_learns_from_clicks(tmp_
     config = quick(tmp_path / "run", saved(tiny.LIGHT, tmp_path), **fields)
     result = loop.train(config, data=Held(4, None), say=lambda _: None)
     assert (result.score, result.after["1p iou"], result.improved) == ("1p iou", 0.8, True)
+
+
+def test_a_state_is_not_replaced_by_one_of_spoilt_weights(tmp_path):
+    """Such a run ended with a state of weights that gave no numbers any more, so that nothing could go on from it."""
+    run = Run(quick(tmp_path / "run", saved(tiny.LIGHT, tmp_path), mode="hq"), Held(), None, print)
+    run.step = 7
+    run.save()
+    run.step, run.skipped = 9, 2
+    run.save()
+    assert load_run(run.config.folder)["place"][0] == 7
+    run.skipped = 1
+    run.save()
+    assert load_run(run.config.folder)["place"][0] == 9, "a single step may overflow with a loss scale"

@@ -115,8 +115,8 @@ def config_to_transformers(config: ModelConfig) -> dict[str, object]:
     if not encoder.in_transformers:
         raise CheckpointError(
             "Expected a ViT whose heads fill the width, or a Hiera with repeated positions of 8 x 8, got "
-            f"{config.name} with the encoder {encoder.kind}, for which transformers has no format. Write it as .safetensors or "
-            ".pth instead."
+            f"{config.name} with the encoder {encoder.kind}, for which transformers has no format. Write it as "
+            ".safetensors or .pth instead."
         )
     if config.second:
         return hf_config_sam2.sam2_to_transformers(config, declared.flat_fields(config))

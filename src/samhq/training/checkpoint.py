@@ -6,6 +6,7 @@ Knows nothing about the meaning of the state, a dictionary of tensors and plain 
 from __future__ import annotations
 
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,8 @@ def save_run(folder: Path, state: dict[str, Any], config_json: str) -> Path:
         with whole_file(target) as part, part.open("wb") as stream:
             torch.save(state, stream)
     except RuntimeError as error:  # torch's own error for it.
-        raise OSError(f"the state cannot be written to {target}: {str(error)[:120]}") from error
+        free = shutil.disk_usage(folder).free / 1e6
+        raise OSError(f"the state cannot be written to {target}, where {free:.0f} MB are free") from error
     with whole_file(folder / "config.json") as part:
         part.write_text(config_json)
     return target

@@ -306,9 +306,13 @@ class Run:
         return sam.state_dict() if self.config.mode == "scratch" else dict(learning(sam))
 
     def save(self) -> None:
-        """Writes everything that is needed to continue."""
+        """Writes everything that is needed to continue.
+
+        After several steps without a finite loss the weights may be spoilt, so an earlier state stays.
+        """
         self._saved_at = time.monotonic()
-        if not self.accelerator.is_main_process:
+        spoilt = self.skipped > 1 and (self.config.folder / STATE).exists()
+        if spoilt or not self.accelerator.is_main_process:
             return
         state = {
             "model": {name: tensor.detach() for name, tensor in self._moving(self.sam).items()},
