@@ -7,6 +7,7 @@ laid into its folder beforehand.
 from __future__ import annotations
 
 import ast
+import contextlib
 import re
 import shlex
 import shutil
@@ -30,6 +31,7 @@ MADE = ROOT / "docs" / "reference"
 STUB = 20  #: lines; a README shorter than this is not written yet
 FENCE = re.compile(r"^( *)```(\w+)([^\n]*)\n(.*?)^\1```\s*$", re.MULTILINE | re.DOTALL)
 PICTURE = re.compile(r"[\w./-]+\.(?:jpe?g|png|tiff?|webp)\b", re.IGNORECASE)
+INLINE = re.compile(r"`(samhq [^`]+)`")
 SHELLS = ("bash", "console", "sh", "shell")
 
 
@@ -132,6 +134,19 @@ def test_command_lines_are_understood(path: Path) -> None:
             assert {word for word in words[1:] if "=" not in word and not word.startswith("-")} <= set(targets), words
         elif words[0].startswith("python") and len(words) > 1 and words[1].endswith(".py"):
             assert (ROOT / words[1]).is_file(), words
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_commands_in_sentences_and_tables_are_understood(path: Path) -> None:
+    """They may lack arguments, as in `samhq write ... --format coco`, but have no flag that does not exist."""
+    from cyclopts import MissingArgumentError
+
+    from samhq.cli.main import app
+
+    for command in INLINE.findall(FENCE.sub("", path.read_text(encoding="utf-8"))):
+        words = [word for word in shlex.split(command) if word != "..."]
+        with contextlib.suppress(MissingArgumentError):
+            app.parse_args(words[1:], exit_on_error=False, print_error=False)
 
 
 SAMPLE = """
