@@ -161,7 +161,7 @@ def _range_of(dtype: np.dtype) -> tuple[float, float]:
     if known is None:
         raise ImageError(
             f"Expected values of bool, uint8 or uint16 where no stretch is given, got {dtype}, which has no natural "
-            "range. Stretch it: --stretch 2,98, in Python percentiles=(2, 98)."
+            "range. Stretch it: --stretch 2,98, in Python samhq.open_picture(path, percentiles=(2, 98))."
         )
     return known
 

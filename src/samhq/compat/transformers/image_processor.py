@@ -254,7 +254,9 @@ def tensors(values: list[Any], kind: str | None) -> Any:
         ConfigError: another kind.
     """
     if kind not in (None, "np", "pt"):
-        raise ConfigError(f'Expected return_tensors "pt", "np" or None, got {kind!r}.')
+        raise ConfigError(
+            f'Expected return_tensors "pt", "np" or None, got {kind!r}. TensorFlow and JAX take the arrays of "np".'
+        )
     if kind is None:
         return values
     array = np.stack([np.asarray(value) for value in values])
