@@ -1,4 +1,4 @@
-"""`samhq sample`: writes the sample photograph of the package to a file, to try commands with."""
+"""`samhq sample`: writes the sample photograph of the package, or a short clip, to a file, to try commands with."""
 
 from __future__ import annotations
 
@@ -10,23 +10,36 @@ from cyclopts import Parameter
 from samhq.cli.places import check_free, make_folder
 
 
-def sample(target: Path = Path("photo.jpg"), /, *, force: Annotated[bool, Parameter(negative="")] = False) -> int:
+def sample(
+    target: Path | None = None,
+    /,
+    *,
+    video: Annotated[bool, Parameter(negative="")] = False,
+    force: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
     """Write a sample photograph, 600 x 400 pixels: a coffee cup with a spoon.
 
     For example: samhq sample && samhq segment photo.jpg --box 326,200,407,326 --output out
+    samhq sample --video && samhq track clip.mp4 --box 226,200,307,318 --output out
 
     Parameters:
-        target: File or folder. A folder gets photo.jpg.
+        target: File or folder. A folder gets photo.jpg or clip.mp4. [default: the current folder]
+        video: Write a clip of two seconds instead, 480 x 320 pixels, in which a camera moves over the photograph.
         force: Replace an existing file.
     """
-    from samhq.image.sample_picture import sample_picture
-    from samhq.storage.atomic import whole_file
-
-    path = target / "photo.jpg" if target.is_dir() else target
+    given, name = target or Path(), "clip.mp4" if video else "photo.jpg"
+    path = given / name if given.is_dir() else given
     if not force:
         check_free([path])
     make_folder(path.parent)
-    with whole_file(path) as part:
-        part.write_bytes(sample_picture().read_bytes())
+    if video:
+        from samhq.video.sample_clip import write_sample_clip
+
+        write_sample_clip(path)
+    else:
+        from samhq.image.sample_picture import sample_picture
+        from samhq.storage.atomic import write_bytes
+
+        write_bytes(path, sample_picture().read_bytes())
     print(path)
     return 0
