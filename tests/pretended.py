@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
@@ -37,11 +38,16 @@ class OnCuda(Tensor):
 
 
 class Cuda(TorchFunctionMode):
-    """The device. `waits` says, by place in the library's code, how often the program waited there for the device."""
+    """The device.
+
+    `waits` says, by place in the library's code, how often the program waited there for the device; `unfused`, how
+    often attention there is not a single kernel, or copies its bias.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.waits: Counter[str] = Counter()
+        self.unfused: Counter[str] = Counter()
 
     def __torch_function__(self, function: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """The function's result; on the device if its inputs are, or if it is asked to put it there."""
@@ -58,6 +64,8 @@ class Cuda(TorchFunctionMode):
         there = wanted == "cuda" if wanted else here
         if _waits(function, args, kwargs, here, there):
             self.waits[_place()] += 1
+        if here and function is F.scaled_dot_product_attention and not _fused(*args, **kwargs):
+            self.unfused[_place()] += 1
         result = function(*args, **kwargs)
         if any(result is one for one in inputs):
             if isinstance(result, OnCuda) is there or function is Tensor.copy_:
@@ -147,6 +155,17 @@ def _waits(function: Callable[..., Any], args: Any, kwargs: dict[str, Any], here
         index = [one for one in _tensors(args[1]) if _size(one)]
         return any(one.dtype == torch.bool or not isinstance(one, OnCuda) for one in index)
     return here and (function in _READS or (function is torch.where and len(args) == 1))
+
+
+def _fused(q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None = None, **_: Any) -> bool:
+    """Whether CUDA has one kernel for this attention that takes the bias as it lies.
+
+    Source: PyTorch, aten/src/ATen/native/transformers/attention.cpp (`preprocess_mask`) and cuda/sdp_utils.cpp.
+    """
+    four = all(one.ndim == 4 and one.stride(3) == 1 and one.shape[3] % 8 == 0 for one in (q, k, v))
+    return four and (
+        attn_mask is None or (attn_mask.stride(3) == 1 and all(stride % 8 == 0 for stride in attn_mask.stride()[:3]))
+    )
 
 
 def _marked(result: Any, there: bool) -> Any:

@@ -111,6 +111,8 @@ def test_masks_are_those_of_the_cpu_and_nothing_waits(config: ModelConfig, dtype
             there = gpu.encode(moved(pixels))
             low = [gpu.decode(there, prompts) for prompts in asked]
             assert {there.features.device, *(one.logits.device for one in low)} == {DEVICE}
+    # Biases of a few tokens, or one for all windows, cost little to copy.
+    assert set(cuda.unfused) <= {"transformer.py:attended", "tiny_vit.py:forward"}
     # Prompts of several pictures take those pictures' rows, which needs their numbers on the device.
     assert set(cuda.waits) <= {"sam.py:attend"}
     within = 1e-5 if dtype == torch.float32 else 0.03
@@ -150,9 +152,10 @@ def test_objects_are_followed_as_on_the_cpu(config: ModelConfig) -> None:
     prompts = [VideoPrompt(1, 0, Prompt(box=small.BOX)), VideoPrompt(2, 1, Prompt(points=[[30, 20]]))]
     prompts += [VideoPrompt(3, 2, Prompt(mask=mask))] if config is small.VIDEO else []
     expected = list(VideoSegmenter(sam, memory_dtype="float32").track(small.images(4), prompts, direction="both"))
-    with Cuda():
+    with Cuda() as cuda:
         gpu = VideoSegmenter(on_gpu(sam), memory_dtype="float32")
         found = list(gpu.track(small.images(4), prompts, direction="both"))
+    assert not any("memory" in place for place in cuda.unfused)
     assert len(found) == len(expected) > 3
     for ours, cpu in zip(found, expected, strict=True):
         assert (ours.masks != cpu.masks).mean() < 1e-3

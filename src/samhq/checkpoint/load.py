@@ -25,6 +25,7 @@ from samhq.config import MODELS, ModelConfig, model_config
 from samhq.errors import CheckpointError, ConfigError, SamHQWarning, did_you_mean
 from samhq.model.build import build
 from samhq.model.sam import Sam
+from samhq.model.weight_layout import laid_out
 
 #: None or "starter" for the starter, a published name, a hub id, a file or a folder; or the weights themselves, as a
 #: file's bytes, an open binary file, or the mapping that a file held.
@@ -72,7 +73,7 @@ def load_model(
     _say_left_out(detection, source)
     own = {key: _placed(key, state.pop(key), like, device, dtype) for key, like in layout.items()}
     model.load_state_dict(own, strict=True, assign=True)
-    return model.requires_grad_(True).eval()
+    return laid_out(model.requires_grad_(True).eval(), torch.device(device))
 
 
 def load_state(source: Source = None) -> tuple[dict[str, Tensor], Detection]:

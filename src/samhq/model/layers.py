@@ -178,8 +178,13 @@ def unrecorded(x: Tensor) -> bool:
 
     It may not if gradients, an exporter or a compiler record every operation.
     """
+    return x.device.type == "cpu" and not recording()
+
+
+def recording() -> bool:
+    """Whether gradients, an exporter or a compiler record every operation."""
     traced = torch.jit.is_tracing() or torch.compiler.is_compiling()  # type: ignore[attr-defined, no-untyped-call]
-    return x.device.type == "cpu" and not torch.is_grad_enabled() and not traced
+    return traced or torch.is_grad_enabled()
 
 
 def windows(

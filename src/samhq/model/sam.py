@@ -5,7 +5,7 @@ Knows nothing about files, NumPy or the size of the user's picture. No call keep
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, cast
 
@@ -20,6 +20,7 @@ from samhq.model.mask_decoder import MaskDecoder
 from samhq.model.mask_decoder_hq import MaskDecoderHQ
 from samhq.model.prompt_encoder import PromptEncoder
 from samhq.model.selection import select
+from samhq.model.weight_layout import laid_out
 from samhq.options import one_of
 from samhq.types import Attended, Choice, Encoded, ImageEmbedding, LowRes, Prompts, Shared
 
@@ -53,6 +54,10 @@ class Sam(nn.Module):
                 "alone: the network calls these steps. Wrap modules inside it, or the image_encoder."
             )
         super().__setattr__(name, value)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Sam:
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return laid_out(self, self.device)  # `to` and `cuda` come here.
 
     @property
     def device(self) -> torch.device:

@@ -65,6 +65,19 @@ def test_attention_is_the_naive_one_in_pieces_of_any_size(
     torch.testing.assert_close(attention(grids), expected)
 
 
+@pytest.mark.parametrize(("height", "width"), [(4, 4), (3, 5), (7, 7)])
+def test_rows_of_relative_logits_begin_where_fused_attention_takes_them(height: int, width: int) -> None:
+    """Without gradients, rows begin at multiples of eight numbers; the numbers are the same."""
+    attention = attention_with_weights(7)
+    q = torch.randn(2, 2, height * width, 6, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        aligned = attention.relative_logits(q, height, width)
+    recorded = attention.relative_logits(q, height, width)
+    assert recorded.requires_grad
+    assert torch.equal(aligned, recorded)
+    assert [stride % 8 for stride in aligned.stride()] == [0, 0, 0, 1]
+
+
 @torch.no_grad()
 @pytest.mark.parametrize("grid_hw", [(4, 4), (3, 5), (6, 6)])
 def test_windows_are_padded_after_the_norm_and_padding_takes_part(grid_hw: tuple[int, int]) -> None:

@@ -21,12 +21,16 @@ from samhq.config import SLIM_50, SLIM_77, VIT_B, VIT_H, VIT_L
 from samhq.encoder_config import ViTConfig
 from samhq.errors import CheckpointError
 from samhq.model.encoders.tensor_shapes import Recognised, TensorShapes
-from samhq.model.layers import neck, unrecorded, untouched, unwindows, windows
+from samhq.model.layers import neck, recording, unrecorded, untouched, unwindows, windows
 from samhq.model.linear import MLPBlock
 from samhq.types import Encoded
 
 #: Attention logits have a bias for each head. Heads with up to this many logits are computed together (256 MB).
 BIAS_BUDGET = 1 << 26
+#: The same on a GPU: all heads of ViT-H's global attention to one picture (512 MB in bfloat16).
+GPU_BIAS_BUDGET = 1 << 28
+#: A GPU's fused attention copies a bias unless its rows begin at multiples of so many numbers.
+_BIAS_ROWS = 8
 #: On a CPU, windows, heads or queries with up to this many logits are computed together, so they fit its cache (16 MB).
 CACHE_BUDGET = 1 << 22
 _PUBLISHED = (VIT_B, VIT_L, VIT_H, SLIM_50, SLIM_77)
@@ -91,7 +95,8 @@ class ViTAttention(nn.Module):
 
     def _by_heads(self, q: Tensor, k: Tensor, v: Tensor, h: int, w: int) -> Float[Tensor, "B n L c"]:
         """Attention with the relative logits of as many heads at a time as the limit allows."""
-        step = max(1, BIAS_BUDGET // (len(q) * (h * w) ** 2))
+        budget = BIAS_BUDGET if q.device.type == "cpu" else GPU_BIAS_BUDGET
+        step = max(1, budget // (len(q) * (h * w) ** 2))
         parts = []
         for start in range(0, self.heads, step):
             some_heads = (slice(None), slice(start, start + step))
@@ -117,7 +122,13 @@ class ViTAttention(nn.Module):
     def relative_logits(self, q: Float[Tensor, "B n L c"], h: int, w: int) -> Float[Tensor, "B n L L"]:
         """The part of each attention logit that depends on relative position: a row term plus a column term."""
         rows, columns = self.relative_parts(q, h, w)
-        return (rows[..., :, None] + columns[..., None, :]).reshape(*q.shape[:2], h * w, h * w)
+        terms, length = (rows[..., :, None], columns[..., None, :]), h * w
+        if length % _BIAS_ROWS == 0 or recording():
+            return (terms[0] + terms[1]).flatten(3)
+        padding = -length % _BIAS_ROWS
+        logits = rows.new_empty(*rows.shape[:3], length + padding)[..., :length]
+        torch.add(*terms, out=logits.unflatten(3, (h, w)))
+        return logits
 
     def relative_parts(
         self, q: Float[Tensor, "B n L c"], h: int, w: int

@@ -61,8 +61,9 @@ class RotaryAttention(nn.Module):
         if unrecorded(q) and q.device.type == "cpu":  # Elsewhere PyTorch's fused attention is faster.
             return self.out_proj(self.v_proj(self._weighted(queries * queries.shape[2] ** -0.5, k, v, table, unplaced)))
         dropout = self.dropout if self.training else 0.0
-        keys = self._keys(k, table, unplaced)
-        return self.out_proj(F.scaled_dot_product_attention(queries, keys, self.v_proj(v), dropout_p=dropout))
+        # With an axis for the head, because fused kernels take four axes only.
+        heads = (x[:, None] for x in (queries, self._keys(k, table, unplaced), self.v_proj(v)))
+        return self.out_proj(F.scaled_dot_product_attention(*heads, dropout_p=dropout)[:, 0])
 
     def _keys(self, k: Float[Tensor, "P M c"], table: Float[Tensor, "L d 2"], unplaced: int) -> Float[Tensor, "P M C"]:
         """The projected keys; those with a position are rotated."""
