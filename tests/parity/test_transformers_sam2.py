@@ -146,7 +146,8 @@ def test_a_saved_processor_is_loaded(tmp_path: Path) -> None:
     Sam2Processor(512).save_pretrained(tmp_path)
     settings = json.loads((tmp_path / "preprocessor_config.json").read_text())
     assert (settings["size"], settings["processor_class"]) == ({"height": 512, "width": 512}, "Sam2Processor")
-    assert Sam2Processor.from_pretrained(tmp_path).target_size == 512
+    loaded = Sam2Processor.from_pretrained(tmp_path)
+    assert (loaded.target_size, loaded.image_processor) == (512, loaded)
 
 
 @torch.inference_mode()

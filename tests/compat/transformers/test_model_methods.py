@@ -205,3 +205,31 @@ def test_inputs_of_a_frozen_encoder_need_gradients_on_request(model: SamHQModel)
     network.disable_input_require_grads()
     network.disable_input_require_grads()
     assert not network(pixels()).pred_masks.requires_grad
+
+
+def test_a_state_dict_may_go_into_a_file_of_safetensors(model: SamHQModel, tmp_path: Path) -> None:
+    save_file(model.state_dict(), tmp_path / "model.safetensors")
+    assert SamHQModel.from_pretrained(tmp_path).num_parameters() == model.num_parameters()
+
+
+@pytest.mark.slow
+def test_transformers_trainer_trains_and_saves(model: SamHQModel, tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    pytest.importorskip("accelerate")
+    options = {"max_steps": 1, "use_cpu": True, "report_to": [], "remove_unused_columns": False, "disable_tqdm": True}
+
+    class Trainer(transformers.Trainer):
+        def compute_loss(self, model, inputs, return_outputs=False, **_):
+            outputs = model(**inputs, multimask_output=False)
+            loss = outputs.pred_masks.square().mean()
+            return (loss, outputs) if return_outputs else loss
+
+    tuned = copy.deepcopy(model).requires_grad_(True)
+    side = model.config.vision_config.image_size
+    row = {"pixel_values": torch.zeros(3, side, side), "input_boxes": torch.tensor([[1.0, 2.0, 30.0, 40.0]])}
+    trainer = Trainer(tuned, transformers.TrainingArguments(tmp_path, **options), train_dataset=[row] * 2)
+    trainer.train()
+    trainer.save_model(tmp_path / "tuned")
+    saved = SamHQModel.from_pretrained(tmp_path / "tuned/model.safetensors").state_dict()
+    assert all(torch.equal(saved[name], value) for name, value in tuned.state_dict().items())
+    assert not all(torch.equal(saved[name], value) for name, value in model.state_dict().items())

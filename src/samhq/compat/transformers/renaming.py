@@ -77,13 +77,18 @@ class Renamed(Aliased):
         return with_aliases(module, self._names.aliases[inner]) if inner in self._names.aliases else module
 
     def state_dict(self, *args: Any, **kwargs: Any) -> Any:
-        """All tensors by transformers' names; arguments as for any module."""
+        """All tensors by transformers' names; arguments as for any module.
+
+        The second name of the positional matrix has a copy of its own, because safetensors and transformers' `Trainer`
+        do not save tensors that share memory.
+        """
         prefix = kwargs.get("prefix", "")
         state = super().state_dict(*args, **kwargs)
         for key in [key for key in state if key.startswith(prefix)]:
             state[prefix + self._names.outward(key.removeprefix(prefix))] = state.pop(key)
         if prefix + POSITIONAL in state:
-            state[prefix + POSITIONAL_COPY] = state[prefix + POSITIONAL]
+            matrix = state[prefix + POSITIONAL]
+            state[prefix + POSITIONAL_COPY] = matrix if kwargs.get("keep_vars") else matrix.clone()
         return state
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:

@@ -304,6 +304,11 @@ class Sam2Processor(NoUpload):
         self.target_size = target_size
         self.point_pad_value = IGNORED
 
+    @property
+    def image_processor(self: Made) -> Made:
+        """The same object, which prepares pictures and gives masks back; transformers has two."""
+        return self
+
     @classmethod
     def from_pretrained(cls: type[Made], source: str | os.PathLike[str], **options: Any) -> Made:
         """The processor with the settings in a folder or a repository of the hub, or else those of the model there.
