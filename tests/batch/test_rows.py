@@ -43,7 +43,7 @@ def test_the_first_failed_pictures(tmp_path: Path) -> None:
     put(job, 0, row(names[0], "error"), row(names[1], "error"))
     put(job, 0, row(names[2], "ok"), row(names[3], "error"), shard=1)
     put(job, 0, row(names[4], "error"), shard=2)
-    found = failed_pictures(job, job.done(), most=3)
+    found = failed_pictures(job, job.done(), limit=3)
     assert (found.count, [name for name, _ in found.first]) == (4, [names[0], names[1], names[3]])
     assert failed_pictures(job, job.done(range(1, 3, 2))) == FailedPictures(1, ((names[3], "ImageError: no picture"),))
 

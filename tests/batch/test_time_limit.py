@@ -17,7 +17,6 @@ from samhq.batch import shard_work, time_limit
 from samhq.batch.engine import Loop, Processes
 from samhq.batch.plan import ShardedJob
 from samhq.batch.pool import Died
-from samhq.batch.room import Room
 from samhq.batch.rows import read_rows
 from samhq.batch.sharded import run_sharded
 from samhq.batch.time_limit import LATE, TimeLimit, late_counts, late_rows, store_late
@@ -40,10 +39,10 @@ def hanging(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reading p1.png and computing p3.png hang, and a process that is ended raises `Ended`."""
     pixels, rows = shard_work._pixels, shard_work._rows
 
-    def slow_pixels(uri: str, room: Room, turn: int) -> tuple[np.ndarray | Exception, int]:
+    def slow_pixels(uri: str, *settings: Any) -> tuple[np.ndarray | Exception, int]:
         if uri.endswith("p1.png"):
             raise Hangs
-        return pixels(uri, room, turn)
+        return pixels(uri, *settings)
 
     def slow_rows(ask: Any, group: Any) -> list[dict[str, Any]]:
         if any(todo.id == "deep/p3.png" for todo, _ in group):

@@ -136,7 +136,7 @@ def test_wrong_use_is_one_sentence_and_exit_code_2(
         (KeyboardInterrupt(), 130, "stopped"),
         (OSError(28, "No space left on device", "a.png"), 1, "No space left on device (a.png). Free some space, and"),
         (PermissionError(13, "Permission denied"), 1, "Permission denied. Choose a folder that you may write to, and"),
-        (OSError("strange"), 1, "got: strange. Mend this, and repeat"),
+        (OSError("strange"), 1, "got: strange. Correct this, and repeat"),
         (module.SamHQError("Expected x."), 2, "Expected x."),
     ],
 )

@@ -1,6 +1,6 @@
-"""The question that a sharded job asks of every picture: pixels in, fields of a row out. No files but embeddings.
+"""The computation of a sharded job: pixels of pictures in, fields of their rows out. Writes no files but embeddings.
 
-Light until it is used: the network's side is imported inside functions.
+Imports the network's modules only inside functions, so that help is fast.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ EMBEDDINGS = "embeddings"  #: The subfolder of a job for embeddings.
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked of every picture: class names, objects by points and boxes, embeddings, or else everything.
+    """The task for every picture: find class names, segment given objects, store embeddings, or segment everything.
 
     `objects` are mappings with `points` [[x, y]], `labels`, `box` (x0, y0, x1, y1) and `label`, in image pixels;
     `objects_of` has those of single pictures by id, file name or stem; without `objects`, all other pictures fail.
@@ -121,15 +121,15 @@ class Question:
         from samhq.results.prompt_boxes import boxes_in_picture
 
         segmenter = self.model.load_for_prompts()
-        how = {"multimask": self.model.multimask, "hq": self.model.hq_mode}
+        options = {"multimask": self.model.multimask, "hq": self.model.hq_mode}
+
+        def prompts_for(name: str, image: np.ndarray) -> list[Prompt]:
+            objects = objects_for(name, self.objects, self.objects_of)
+            return boxes_in_picture([Prompt(**fields) for fields in objects], (image.shape[0], image.shape[1]), name)
 
         def answer(pictures: Sequence[tuple[str, np.ndarray]]) -> list[dict[str, Any]]:
-            asked = [objects_for(name, self.objects, self.objects_of) for name, _ in pictures]
-            prompts = [
-                boxes_in_picture([Prompt(**one) for one in objects], (image.shape[0], image.shape[1]), name)
-                for (name, image), objects in zip(pictures, asked, strict=True)
-            ]
-            results = _segmented(segmenter, [image for _, image in pictures], prompts, **how)
+            prompts = [prompts_for(name, image) for name, image in pictures]
+            results = _segmented(segmenter, [image for _, image in pictures], prompts, **options)
             return [{"instances": instances} for instances in results]
 
         return answer
@@ -141,12 +141,13 @@ class Question:
         segmenter = self.model.load()
         config = whole_image_config(self.automatic, self.model, segmenter.defaults)
 
+        def everything_in(picture: Any) -> list[dict[str, Any]]:
+            result = segment_everything(picture, segmenter, config=config)
+            return [_of_record(record) for record in result.as_records("coco_rle")]
+
         def answer(pictures: Sequence[tuple[str, np.ndarray]]) -> list[dict[str, Any]]:
             encoded = _encoded(segmenter, [image for _, image in pictures])
-            results = [segment_everything(one, segmenter, config=config) for one in encoded]
-            return [
-                {"instances": [_of_record(record) for record in result.as_records("coco_rle")]} for result in results
-            ]
+            return [{"instances": everything_in(picture)} for picture in encoded]
 
         return answer
 

@@ -114,10 +114,10 @@ def _with_file(picture: Picture, source: Path | None, *, pixels: bool, place: bo
 
 
 @contextmanager
-def _file_of(row: Mapping[str, Any], wanted: bool) -> Iterator[Path | None]:
-    """The path of a picture's file, None if not wanted; one from a store is copied here for the time of the block."""
-    if not wanted or not is_address(row["uri"]):
-        yield Path(row["uri"]) if wanted else None
+def _file_of(row: Mapping[str, Any], needed: bool) -> Iterator[Path | None]:
+    """The path of a picture's file, None if it is not needed; a file in a store is copied here for the block."""
+    if not needed or not is_address(row["uri"]):
+        yield Path(row["uri"]) if needed else None
         return
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, f"picture{Path(row['id']).suffix}")

@@ -1,4 +1,4 @@
-"""Commands whose model is a folder that `samhq export` made, in place of weights. They do not import torch.
+"""Exported models in commands: folders that `samhq export` made, in place of weights. They do not import torch.
 
 Imports runtimes only inside functions, so that help is fast.
 """
@@ -31,12 +31,12 @@ def check_exported(folder: Path | None, flags: Mapping[str, bool]) -> None:
     Raises:
         ConfigError: one of them is set with an exported model.
     """
-    given = [flag for flag, value in flags.items() if value]
-    if folder is not None and given:
-        instead = f", or leave {given[0]} out" if given[0].startswith("-") else ""
+    set_flags = [flag for flag, value in flags.items() if value]
+    if folder is not None and set_flags:
+        instead = f", or leave {set_flags[0]} out" if set_flags[0].startswith("-") else ""
         raise ConfigError(
-            f"Expected the weights of a model for {given[0]}, which needs the network in torch, got the exported model "
-            f"in {folder}. Give the weights that it was made from{instead}."
+            f"Expected the weights of a model for {set_flags[0]}, which needs the network in torch, got the exported "
+            f"model in {folder}. Give the weights that it was made from{instead}."
         )
 
 

@@ -111,7 +111,7 @@ class Report:
 
 #: Called once in every process; loads the model and returns the function for one picture. Must be picklable.
 Work = Callable[[], Callable[[Item], Outcome]]
-#: Writes a file about a picture that failed, if wanted.
+#: Writes files about a picture that failed, and returns them.
 OnFailure = Callable[[Item, str], Sequence[Path]]
 
 
@@ -139,17 +139,17 @@ def run_job(
     settings that results depend on, as JSON values. `resume` skips a picture if its manifest line has the same content,
     name and options and no error, and every output is unchanged. All other pictures, failed ones too, are done again.
 
-    If the function of `work` has a method `prepare(items)`, and `work` a number `together`, it is called in this
-    process before every so many pictures, to do in one step what needs no separate one. With workers it is not called.
+    If `work` has a number `together`, and its function a method `prepare(items)`, `prepare` is called before every
+    `together` pictures, to do some of their work in one step. With workers it is not called.
 
     `workers=0` works in this process; 1 or more in that many other processes, each with its own model and
     OMP_NUM_THREADS threads (by default one). Results do not depend on their number. `engine` replaces `workers`. `tell`
     is called in this process for every picture, as it finishes; so is `on_failure` for pictures that failed.
     `progress=False` shows no bar.
 
-    In this process, the next pictures are read and the last results are saved in threads while a picture is computed,
-    if the function of `work` is `ReadingAhead` and if its outcomes have `save`. Files and the order of records stay the
-    same, and a picture's line is written after its files. A job of one picture starts no thread.
+    Without workers, threads read the next pictures and save the last results while a picture is computed: reading, if
+    the function of `work` is `ReadingAhead`; saving, if its outcomes have `save`. Files and the order of records stay
+    the same, and a picture's line is written after its files. A job of one picture starts no thread.
 
     If a picture raises an error, the picture fails and the job continues with the next one. Without `keep_going` the
     error is raised. Only errors that every other picture would get, too, end the job: a disk that is full, read-only or
@@ -200,9 +200,12 @@ def _announced(tasks: Sequence[_Task], together: int) -> list[_Task]:
     """The tasks; the first of every `together` ones has the items of all of these to prepare."""
     if together < 2:
         return list(tasks)
-    groups = [tasks[start : start + together] for start in range(0, len(tasks), together)]
-    starts = [replace(group[0], prepare=tuple(task.item for task in group)) for group in groups]
-    return [task for start, group in zip(starts, groups, strict=True) for task in (start, *group[1:])]
+    announced = []
+    for start in range(0, len(tasks), together):
+        first, *others = tasks[start : start + together]
+        items = tuple(task.item for task in (first, *others))
+        announced += [replace(first, prepare=items), *others]
+    return announced
 
 
 def _unfinished(manifest: Manifest, tasks: Sequence[_Task]) -> list[_Task]:
@@ -214,16 +217,16 @@ def _unfinished(manifest: Manifest, tasks: Sequence[_Task]) -> list[_Task]:
 
 def _overlapped(work: Work, tasks: Sequence[_Task], output: Path | None) -> Generator[Report, None, None]:
     """The outcome of every task, in order; the next pictures are read and the last ones saved meanwhile."""
-    each = work()
+    process = work()
     with contextlib.ExitStack() as stack:
-        if isinstance(each, ReadingAhead):
-            stack.callback(each.close)
+        if isinstance(process, ReadingAhead):
+            stack.callback(process.close)
         saving = stack.enter_context(Behind[Report]())
         for number, task in enumerate(tasks):
-            if isinstance(each, ReadingAhead):
-                each.read_ahead([coming.item for coming in tasks[number : number + 1 + _AHEAD]])
+            if isinstance(process, ReadingAhead):
+                process.read_ahead([coming.item for coming in tasks[number : number + 1 + _AHEAD]])
             try:
-                reports = _save_behind(saving, _compute(each, output, task), output)
+                reports = _save_behind(saving, _compute(process, output, task), output)
             except (Exception, KeyboardInterrupt):
                 yield from saving.rest()  # This ends the job, but not the results before it.
                 raise
@@ -248,9 +251,9 @@ def _start(work: Work, output: Path | None) -> Callable[[_Task], Report]:
     return partial(_attempt, work(), output)
 
 
-def _attempt(each: Callable[[Item], Outcome], output: Path | None, task: _Task) -> Report:
+def _attempt(process: Callable[[Item], Outcome], output: Path | None, task: _Task) -> Report:
     """One picture, done or failed."""
-    return _save(_compute(each, output, task), output)
+    return _save(_compute(process, output, task), output)
 
 
 @dataclass(frozen=True)
@@ -264,15 +267,15 @@ class _Computed:
     seconds: float
 
 
-def _compute(each: Callable[[Item], Outcome], output: Path | None, task: _Task) -> _Computed:
+def _compute(process: Callable[[Item], Outcome], output: Path | None, task: _Task) -> _Computed:
     """One picture, computed or failed."""
     started = time.perf_counter()
     source = None if output is None else Source.of(task.item.path)
     outcome, error = Outcome(), None
     try:
-        if task.prepare and isinstance(each, Preparing):
-            each.prepare(task.prepare)
-        outcome = each(task.item)
+        if task.prepare and isinstance(process, Preparing):
+            process.prepare(task.prepare)
+        outcome = process(task.item)
     except Exception as caught:  # noqa: BLE001  One odd picture must not end a job of thousands.
         error = _as_failure(caught, output)
     return _Computed(task, source, outcome, error, time.perf_counter() - started)

@@ -25,7 +25,8 @@ def stems(pictures: Sequence[Path]) -> list[str]:
 
 
 def _clashing(names: Sequence[str]) -> set[str]:
-    return {name for name, count in Counter(name.casefold() for name in names).items() if count > 1}
+    counts = Counter(name.casefold() for name in names)
+    return {name for name, count in counts.items() if count > 1}
 
 
 def _with_suffix(path: Path) -> str:

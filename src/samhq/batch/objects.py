@@ -28,13 +28,14 @@ def objects_in_file(path: Path) -> tuple[list[dict[str, Any]], dict[str, list[di
         PromptError: the file cannot be read or has another form.
         ConfigError: an object with a mask, or no object for every picture.
     """
-    found = read_prompts(path)
-    if found.on_map is not None:
+    prompts = read_prompts(path)
+    if prompts.on_map is not None:
         raise ConfigError(f"Expected objects in pixels in {path}, got GeoJSON. Use samhq segment for map coordinates.")
-    if found.everywhere == ():
+    if prompts.everywhere == ():
         raise ConfigError(f"Expected objects in {path}, got none. Write one or more, or use --everything.")
-    everywhere = [_as_json(prompt, path) for prompt in found.everywhere or ()]
-    return everywhere, {name: [_as_json(one, path) for one in prompts] for name, prompts in found.by_name.items()}
+    everywhere = [_as_json(prompt, path) for prompt in prompts.everywhere or ()]
+    by_name = {name: [_as_json(prompt, path) for prompt in of_picture] for name, of_picture in prompts.by_name.items()}
+    return everywhere, by_name
 
 
 def _as_json(prompt: Prompt, path: Path) -> dict[str, Any]:
@@ -43,7 +44,8 @@ def _as_json(prompt: Prompt, path: Path) -> dict[str, Any]:
             f"Expected objects with points, labels, box and label in {path}, got a mask. "
             "Leave it out, or use samhq segment."
         )
-    return {name: value for name in _FIELDS if (value := getattr(prompt, name)) is not None}
+    fields = {name: getattr(prompt, name) for name in _FIELDS}
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def objects_for(name: str, objects: Objects, objects_of: Mapping[str, Objects]) -> Objects:
@@ -69,23 +71,23 @@ def check_objects(objects: Objects, objects_of: Mapping[str, Objects]) -> None:
     Raises:
         PromptError: points, labels or a box of a wrong shape, order or type.
     """
-    for picture, own in {"": objects, **objects_of}.items():
-        for number, one in enumerate(own):
+    for picture, its_objects in {"": objects, **objects_of}.items():
+        for number, fields in enumerate(its_objects):
             try:
-                _check(one)
+                _check(fields)
             except PromptError as error:
                 of = f" of {picture}" if picture else ""
                 raise PromptError(f"Object {number} (from 0){of}: {error}") from error
 
 
-def _check(one: Mapping[str, Any]) -> None:
+def _check(fields: Mapping[str, Any]) -> None:
     from samhq.image.boxes import as_boxes, as_points
 
-    if one.get("box") is not None:
-        as_boxes(one["box"], _ANY_PICTURE)
-    if one.get("points") is not None:
-        as_points(one["points"], one.get("labels"), _ANY_PICTURE)
-    elif one.get("labels") is not None:
+    if fields.get("box") is not None:
+        as_boxes(fields["box"], _ANY_PICTURE)
+    if fields.get("points") is not None:
+        as_points(fields["points"], fields.get("labels"), _ANY_PICTURE)
+    elif fields.get("labels") is not None:
         raise PromptError("Expected labels with points, got labels alone. Add points, or leave labels out.")
 
 
@@ -101,10 +103,10 @@ def check_ids(objects_of: Mapping[str, Objects], ids: Collection[str], source: s
         return
     few = sorted(ids)[:_COMPARED]
     near = difflib.get_close_matches(unknown[0], few, n=1)
-    more = f" (and {len(unknown) - 1} more)" if len(unknown) > 1 else ""
+    further = f" (and {len(unknown) - 1} more)" if len(unknown) > 1 else ""
     hint = f"Did you mean {near[0]!r}?" if near else f"Use ids of the job, such as {few[0]!r}."
     raise ConfigError(
-        f"Expected prompts of pictures in {source}, got some of {unknown[0]!r}{more}, which is not there. {hint}"
+        f"Expected prompts of pictures in {source}, got prompts of {unknown[0]!r}{further}, which is not in it. {hint}"
     )
 
 
@@ -112,4 +114,5 @@ def without_objects(ids: Collection[str], objects: Objects, objects_of: Mapping[
     """The number of pictures that will fail because only other pictures have objects."""
     if objects or not objects_of:
         return 0
-    return sum(not any(key in objects_of for key in names_for_prompts(name)) for name in ids)
+    have_objects = [any(key in objects_of for key in names_for_prompts(name)) for name in ids]
+    return have_objects.count(False)

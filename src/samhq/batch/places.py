@@ -1,4 +1,4 @@
-"""Folders and files wherever fsspec reaches: a path, s3://, gs://, hf://, memory://, or the member of a tar.
+"""Folders and files in any place that fsspec reaches: a path, s3://, gs://, hf://, memory://, or the member of a tar.
 
 Knows nothing about jobs or pictures. Credentials come from the environment, as each store's package reads them.
 """
@@ -23,10 +23,10 @@ from samhq.storage.atomic import write_bytes
 
 Result = TypeVar("Result")
 
-#: Stores that may be named: a list of addresses from elsewhere must not make workers run commands or open shells.
+#: The allowed stores: an address in a foreign list must not make workers run commands or open shells.
 SCHEMES = {"file", "s3", "s3a", "gs", "gcs", "hf", "az", "abfs", "memory", "http", "https"}
 _EXTRAS = {"gs": "gcs", "gcs": "gcs"}  #: The extra with the package of a store; the others are in `batch`.
-#: Stores by the package whose errors are theirs, and the variables with credentials that the package reads.
+#: Stores by the package that raises their errors, and the variables from which the package reads credentials.
 _STORES = {"botocore": "S3", "google": "Google Cloud Storage", "gcsfs": "Google Cloud Storage", "azure": "Azure"}
 _CREDENTIALS = {
     "botocore": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE",
@@ -72,7 +72,7 @@ class Folder:
                 with system.open(path, "rb") as stream:
                     return reader(stream)
 
-            return again(read)
+            return with_retries(read)
         except FileNotFoundError:
             return None
 
@@ -95,7 +95,7 @@ class Folder:
             write_bytes(self.path(name), content)
             return
         system, there = system_of(self.path(name))
-        again(lambda: system.pipe_file(there, content))
+        with_retries(lambda: system.pipe_file(there, content))
 
     def remove(self, name: str) -> None:
         """Deletes a file, if there is one.
@@ -108,7 +108,7 @@ class Folder:
             return
         system, there = system_of(self.path(name))
         with suppress(FileNotFoundError):
-            again(lambda: system.rm_file(there))
+            with_retries(lambda: system.rm_file(there))
 
     def names(self, below: str) -> list[str]:
         """The names of the files in a subfolder, sorted.
@@ -122,7 +122,7 @@ class Folder:
         system, path = system_of(self.path(below))
         system.invalidate_cache()
         try:
-            return sorted(PurePosixPath(found).name for found in again(lambda: system.ls(path, detail=False)))
+            return sorted(PurePosixPath(found).name for found in with_retries(lambda: system.ls(path, detail=False)))
         except FileNotFoundError:
             return []
 
@@ -140,16 +140,16 @@ def is_address(place: str) -> bool:
     return "://" in place
 
 
-def check_no_file(place: str, what: str) -> None:
-    """Refuses a path that is a file, or below one, where a folder is needed; `what` names it in the message.
+def check_no_file(place: str, name: str) -> None:
+    """Refuses a path that is a file, or below one, where a folder is needed; `name` is its name in the message.
 
     Raises:
         ConfigError: it is.
     """
     path = Path(place)
-    file = None if is_address(place) else next((one for one in (path, *path.parents) if one.is_file()), None)
+    file = None if is_address(place) else next((above for above in (path, *path.parents) if above.is_file()), None)
     if file is not None:
-        raise ConfigError(f"Expected a folder as {what}, got {place}: {file} is a file. Give another name.")
+        raise ConfigError(f"Expected a folder as {name}, got {place}: {file} is a file. Give another name.")
 
 
 def read_address(address: str) -> bytes:
@@ -170,7 +170,7 @@ def read_address(address: str) -> bytes:
     if not is_address(address):
         return Path(address).read_bytes()
     system, path = system_of(address)
-    return again(lambda: system.cat_file(path))
+    return with_retries(lambda: system.cat_file(path))
 
 
 @lru_cache(maxsize=8)
@@ -206,7 +206,7 @@ def _read_part(address: str, start: int, end: int) -> bytes:
             file.seek(start)
             return file.read(end - start)
     system, path = system_of(address)
-    return again(lambda: system.cat_file(path, start=start, end=end))
+    return with_retries(lambda: system.cat_file(path, start=start, end=end))
 
 
 def upload(folder: Path, address: str) -> None:
@@ -217,7 +217,7 @@ def upload(folder: Path, address: str) -> None:
     """
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         system, there = system_of(f"{address.rstrip('/')}/{path.relative_to(folder).as_posix()}")
-        again(lambda path=path, there=there, system=system: system.put_file(str(path), there))  # type: ignore[misc]
+        with_retries(lambda path=path, there=there, system=system: system.put_file(str(path), there))  # type: ignore[misc]
 
 
 def system_of(address: str) -> tuple[Any, str]:
@@ -237,11 +237,11 @@ def system_of(address: str) -> tuple[Any, str]:
         return fsspec.core.url_to_fs(os.fspath(address))
 
 
-def again(call: Callable[[], Result]) -> Result:
-    """The result of a call to a store; an error that may pass is tried again, a few times.
+def with_retries(call: Callable[[], Result]) -> Result:
+    """The result of a call to a store; a temporary error is retried a few times.
 
     Raises:
-        OSError: the error of the last try, or at once one that stays.
+        OSError: the error of the last try, or at once a permanent one.
         ConfigError: credentials are missing, or the store's package refuses the request.
     """
     for attempt in range(_TRIES):

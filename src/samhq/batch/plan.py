@@ -1,6 +1,6 @@
 """A job over any number of pictures: its folder has the list of pictures, the question, and a fingerprint of both.
 
-Knows nothing about who does the work.
+Knows nothing about engines.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from samhq.storage import digest
 from samhq.storage.documents import parse_json
 from samhq.storage.schema import ANY, TEXT, Either, Fields, Items, Named, Null, Number
 
-SHARD_SIZE = 256  #: Pictures in a shard, if not said otherwise.
+SHARD_SIZE = 256  #: Default number of pictures in a shard.
 JOB, MANIFEST, SUCCESS, SUMMARY = "job.json", "manifest.parquet", "_SUCCESS", "summary.json"
-OUT, EVENTS = "out", "events"  #: Subfolders of the shards, and of what their computation took.
+OUT, EVENTS = "out", "events"  #: Subfolders of the shards and of the records of their costs.
 
 _OBJECTS = Items(Fields())
 _QUESTION = Fields(
@@ -54,7 +54,7 @@ _RECORD = Fields(
 
 @dataclass(frozen=True)
 class DoneShard:
-    """A finished shard: its files' revisions, and the numbers of pictures without instances, and that still fail."""
+    """A finished shard: its files' revisions, and the numbers of pictures without instances and of failed ones."""
 
     revisions: tuple[int, ...]
     empty: int
@@ -63,7 +63,7 @@ class DoneShard:
 
 @dataclass(frozen=True)
 class ShardedJob:
-    """A planned job: where it lies, what is asked, and how its pictures are cut into shards."""
+    """A planned job: its folder, its question, and the division of its pictures into shards."""
 
     folder: Folder
     question: Question
@@ -98,9 +98,9 @@ class ShardedJob:
             raise self._other_list(f"{plural(len(ids), 'picture')} in place of {self.images}")
         return list(zip(ids, uris, strict=True))
 
-    def _other_list(self, what: str) -> ConfigError:
+    def _other_list(self, got: str) -> ConfigError:
         file = self.folder.path(MANIFEST)
-        return ConfigError(f"Expected the list that was planned in {file}, got {what}. Plan the job again.")
+        return ConfigError(f"Expected the list that was planned in {file}, got {got}. Plan the job again.")
 
     def pictures_of(self, shard: int) -> list[tuple[str, str]]:
         """Ids and addresses of the pictures of a shard."""
@@ -208,7 +208,7 @@ def _record(folder: Folder) -> dict[str, Any] | None:
 
 
 def check_weights(job: ShardedJob) -> None:
-    """Refuses to go on with a job whose weights or detector have changed since it was planned.
+    """Refuses a job whose weights or detector have changed since it was planned.
 
     Raises:
         ConfigError: they have.
@@ -217,7 +217,7 @@ def check_weights(job: ShardedJob) -> None:
     if record is None or json.loads(json.dumps(job.question.options())) != record["asked"]:
         raise ConfigError(
             f"Expected the weights that {job.folder.address} was planned with, got others under the same name. "
-            "Bring the old ones back, or plan a new job."
+            "Restore the old ones, or plan a new job."
         )
 
 

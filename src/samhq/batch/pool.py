@@ -45,9 +45,9 @@ class Died:
 def run_here(start: Start[Item, Result], items: Sequence[Item]) -> Iterator[tuple[Item, Result]]:
     """Every item with its result, one after the other; raises the function's errors."""
     if items:
-        each = start()
+        process = start()
         for item in items:
-            yield item, each(item)
+            yield item, process(item)
 
 
 def run_in_processes(
@@ -64,7 +64,7 @@ def run_in_processes(
     """
     waiting = deque(items)
     crew = [_Worker[Item, Result](start, number) for number in range(min(workers, len(items)))]
-    gone: list[_Worker[Item, Result]] = []
+    leaving: list[_Worker[Item, Result]] = []
     try:
         while crew:
             for worker in _ready(crew):
@@ -74,15 +74,15 @@ def run_in_processes(
                 if worker.dead and waiting:
                     crew.append(_Worker(start, worker.number))
                 if worker.dead or not waiting:
-                    worker.connection.close()  # It ends by itself.
+                    worker.connection.close()  # The worker then ends.
                     crew.remove(worker)
-                    gone.append(worker)
+                    leaving.append(worker)
                 else:
                     worker.give(waiting.popleft())
     finally:
         for worker in crew:
             worker.stop()
-        for worker in gone:
+        for worker in leaving:
             worker.leave()
 
 
@@ -92,15 +92,15 @@ class _Worker(Generic[Item, Result]):
     def __init__(self, start: Start[Item, Result], number: int) -> None:
         self.number = number
         context = get_context("spawn")
-        self.connection, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, start, number), daemon=True)
+        self.connection, worker_end = context.Pipe()
+        self._process = context.Process(target=_serve, args=(worker_end, start, number), daemon=True)
         self._process.start()
-        theirs.close()  # So the end of the process is the end of the connection.
-        self._hand: tuple[Item] | None = None
+        worker_end.close()  # The connection then ends with the process.
+        self._current: tuple[Item] | None = None
         self.dead = False
 
     def give(self, item: Item) -> None:
-        self._hand = (item,)
+        self._current = (item,)
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # It died; `done` reports it.
             self.connection.send(item)
 
@@ -112,11 +112,14 @@ class _Worker(Generic[Item, Result]):
             result = self._death()
         if isinstance(result, _Raised):
             raise result.error
-        if self._hand is None:
+        if self._current is None:
             if isinstance(result, Died):
-                raise ConfigError(f"Expected a worker process to start; it was killed by signal {result.signal}.")
+                raise ConfigError(
+                    f"Expected a worker process to start; it was killed by signal {result.signal}. "
+                    "Use fewer workers or a smaller model if the memory was too small."
+                )
             return None
-        (item,), self._hand = self._hand, None
+        (item,), self._current = self._current, None
         return item, result
 
     def _death(self) -> Died:
@@ -125,7 +128,7 @@ class _Worker(Generic[Item, Result]):
         code = self._process.exitcode or 0
         if code >= 0:
             raise ConfigError(
-                f"Expected worker processes that go on, got one that ended with code {code}; what it printed says why. "
+                f"Expected worker processes that keep running, got one that ended with code {code}; see its output. "
                 "A script that starts workers needs `if __name__ == '__main__':`; without workers there is one process."
             )
         return Died(-code)

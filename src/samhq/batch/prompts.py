@@ -105,14 +105,14 @@ def _listed(values: Any) -> Any:
 
 @dataclass(frozen=True)
 class PicturePrompts:
-    """What is asked of a picture: its prompts, and where a detector found them, how long that took."""
+    """A picture's prompts and, if a detector found them, the seconds that took."""
 
     prompts: Sequence[Prompt]
     said: str = ""
     seconds: float | None = None
 
     def times(self, seconds: float) -> str:
-        """The seconds of the detector and of the segmenter, where there is a detector."""
+        """The seconds of the detector and of the segmenter, as text; empty without a detector."""
         return "" if self.seconds is None else f"; found in {self.seconds:.2f} s, segmented in {seconds:.2f} s"
 
 

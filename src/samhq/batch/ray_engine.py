@@ -1,6 +1,6 @@
 """An engine on Ray: one actor with one model each, on an existing cluster or one that is started here.
 
-Ray moves shards to actors and notices dead nodes; what is finished is known from the job's folder, not from Ray.
+Ray moves shards to actors and notices dead nodes. The job's folder, not Ray, shows which shards are finished.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from samhq.extras import from_extra
 RayItem = TypeVar("RayItem")
 RayResult = TypeVar("RayResult")
 
-_FAILED_STARTS = 10  #: So many actors in a row may die before they have loaded their model.
+_FAILED_STARTS = 10  #: Number of actors in a row that may die before they have loaded their model.
 
 
 @dataclass(frozen=True)
 class RayEngine:
-    """So many actors on a Ray cluster.
+    """`actors` processes on a Ray cluster.
 
     `address` is that of an existing cluster ("auto" finds the one of this machine); without it one is started here.
     `cpus` and `gpus` are those of one actor; `resources` are custom ones, by which nodes can be chosen.
@@ -58,17 +58,17 @@ class RayEngine:
             if ours:
                 ray.shutdown()
 
-    def _check(self, there: dict[str, float]) -> None:
+    def _check(self, resources: dict[str, float]) -> None:
         """Refuses actors that would wait for ever.
 
         Raises:
             ConfigError: one needs more than this machine has.
         """
         for name, needed in {"CPU": self.cpus, "GPU": self.gpus, **self.resources}.items():
-            if needed > there.get(name, 0):
+            if needed > resources.get(name, 0):
                 raise ConfigError(
-                    f"Expected {needed:g} {name} for a Ray actor, got {there.get(name, 0):g} on this machine. Ask for "
-                    "less, or give the address of a cluster that has them."
+                    f"Expected {needed:g} {name} for a Ray actor, got {resources.get(name, 0):g} on this machine. "
+                    "Ask for less, or give the address of a cluster that has them."
                 )
 
     def _run(self, ray: Any, start: Any, items: Sequence[Any]) -> Generator[tuple[Any, Any], None, None]:

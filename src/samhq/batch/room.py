@@ -1,4 +1,4 @@
-"""A limit for what threads hold in memory, kept in the order of the work. Knows nothing about pictures."""
+"""A limit for what threads hold in memory, granted in the order of the work. Knows nothing about pictures."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from threading import Condition
 
 
 class Room:
-    """Room for so many units, such as pixels; threads take it in their turn, and what was used is given back.
+    """A limit of `units`, such as pixels, on what threads hold; they take units in turn and give them back.
 
-    A turn that needs more than all the room gets it when nothing else is held, so the work always goes on if those who
-    use what was taken do so in the order of the turns.
+    A turn that needs more than the limit gets its units when nothing else is held. So the work cannot stop, as long as
+    what was taken is used in the order of the turns.
     """
 
     def __init__(self, units: int) -> None:
@@ -17,7 +17,7 @@ class Room:
         self._changed = Condition()
 
     def take(self, turn: int, units: int) -> None:
-        """Waits until all turns before this one (from 0) have taken room, and there is room for so many units more.
+        """Waits until all turns before this one (from 0) have taken units, and `units` more are free.
 
         Every turn must come, with 0 units if it needs none.
         """
@@ -33,7 +33,7 @@ class Room:
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Lets all who wait go on, for the end of the work."""
+        """Ends all waits: the work ends."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

@@ -35,7 +35,7 @@ def read_rows(job: str, *, allow_partial: bool = False) -> Iterator[dict[str, An
 
 @dataclass(frozen=True)
 class FailedPictures:
-    """How many pictures of the finished shards failed, and the ids and reasons of the first of them."""
+    """The number of failed pictures in finished shards, with the ids and reasons of the first."""
 
     count: int
     first: tuple[tuple[str, str], ...]
@@ -44,8 +44,8 @@ class FailedPictures:
 NONE_FAILED = FailedPictures(0, ())
 
 
-def failed_pictures(job: ShardedJob, done: Mapping[int, DoneShard], most: int = 5) -> FailedPictures:
-    """The pictures that still fail in finished shards, as `ShardedJob.done` gives these; `most` with ids and reasons.
+def failed_pictures(job: ShardedJob, done: Mapping[int, DoneShard], limit: int = 5) -> FailedPictures:
+    """The failed pictures of finished shards (as `ShardedJob.done` gives them), `limit` of them with ids and reasons.
 
     Raises:
         ConfigError: a file of a shard is damaged.
@@ -54,11 +54,11 @@ def failed_pictures(job: ShardedJob, done: Mapping[int, DoneShard], most: int = 
     failing = {shard: found for shard, found in done.items() if found.errors}
     first: list[tuple[str, str]] = []
     for shard, found in sorted(failing.items()):
-        if len(first) >= most:
+        if len(first) >= limit:
             break
         rows = rows_of(job, shard, found.revisions)
         first += [(row["id"], f"{row['error_type']}: {row['error_msg']}") for row in rows if row["status"] == "error"]
-    return FailedPictures(sum(found.errors for found in failing.values()), tuple(first[:most]))
+    return FailedPictures(sum(found.errors for found in failing.values()), tuple(first[:limit]))
 
 
 def rows_of(job: ShardedJob, shard: int, revisions: tuple[int, ...]) -> list[dict[str, Any]]:

@@ -224,5 +224,5 @@ def detector_files(detector: str | None) -> list[Path]:
     return []
 
 
-#: The settings when none is given.
+#: The default settings.
 DEFAULT_DETECTOR, NO_EXAMPLES, NO_SEARCH = DetectorSettings(), ExampleSettings(), TextSettings()

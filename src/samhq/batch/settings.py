@@ -273,6 +273,6 @@ class EverythingFiles:
         return {"convert_to_rle": self.convert_to_rle, "overlay": self.overlay, "label_map": self.label_map}
 
 
-#: The settings when none is given.
+#: The default settings.
 STARTER_MODEL, AS_IT_IS, NO_REFINING, NOT_TILED = ModelSettings(), BandSettings(), RefineSettings(), TileSettings()
 NONE_KEPT = EmbeddingSettings()

@@ -1,4 +1,4 @@
-"""What a worker does with a shard: reads its pictures, asks the question, writes the rows.
+"""Computes one shard: reads its pictures, computes their rows, and writes them.
 
 Knows nothing about other workers. The model is loaded once in every process.
 """
@@ -38,7 +38,7 @@ Ask = Halving[tuple[str, np.ndarray], dict[str, Any]]
 
 @dataclass(frozen=True)
 class ShardReport:
-    """What a shard took: pictures, failed pictures, seconds for reading, computing and writing, and of processors."""
+    """The costs of a shard: pictures, failures, seconds of reading, computing and writing, and processor time."""
 
     shard: int
     pictures: int
@@ -58,7 +58,7 @@ class ShardWork:
     """Computes shards of a job; a call loads the model and gives the function for one shard. Picklable.
 
     With `retry` only the pictures that failed are computed, and written to the shard's next revision. A picture that
-    exceeds `limit` ends the process, fails, and the shard continues when it is begun again.
+    exceeds `limit` fails and ends the process; the shard continues when it is started again.
     """
 
     job: str
@@ -104,7 +104,8 @@ def _compute(
     """Computes and writes the rows of pictures."""
     began, cpu, clock = time.time(), time.process_time(), _Clock()
     stored = None if limit == NO_LIMIT else late_rows(job, shard, revision)
-    rows, size = stored or [], job.question.batch_size if stored is None else 1  # One by one shows which is late.
+    rows = stored or []
+    size = job.question.batch_size if stored is None else 1  # One by one, so that it shows which picture is late.
 
     def watched(todos: Sequence[_Todo]) -> AbstractContextManager[None]:
         """A context for work on pictures; a single one that takes too long fails."""
@@ -146,7 +147,7 @@ def _unwatched(_: Sequence[_Todo]) -> AbstractContextManager[None]:
 
 
 class _Clock:
-    """Seconds by name of what was done."""
+    """Adds up seconds under names."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
@@ -180,7 +181,7 @@ def _read(
 
 
 def _pixels(uri: str, room: Room, turn: int, look: BandSettings = AS_IT_IS) -> tuple[np.ndarray | Exception, int]:
-    """The pixels of a picture, or the reason why there are none; and how many have taken room."""
+    """The pixels of a picture, or the error; and how many units of room it took."""
     taken = None
     try:
         content, channels = read_address(uri), look.channels

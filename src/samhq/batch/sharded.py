@@ -1,6 +1,6 @@
-"""Works through the shards of a job on any engine, and may be killed at any time: truth is the job's folder.
+"""Computes the shards of a job on any engine. It may be killed at any time: the job's folder holds all progress.
 
-A shard that is there and whole is done. Everything else is computed, so a killed run costs the shards in work.
+A shard is done if its file is there and whole. All others are computed, so a killed run loses only unfinished shards.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from samhq.batch.status import status_of
 from samhq.batch.time_limit import NO_LIMIT, TimeLimit, late_counts
 from samhq.errors import ConfigError
 
-_ATTEMPTS = 3  #: How often a shard is begun whose process was killed.
+_ATTEMPTS = 3  #: Number of times a shard is started if its process is killed.
 
 
 @dataclass(frozen=True)
 class ShardTally:
-    """How many shards were done now, had been done before, and were given up because their process was killed."""
+    """Numbers of shards: done now, done before, and given up because their process was killed."""
 
     done: int
     skipped: int
@@ -38,7 +38,7 @@ class ShardTally:
 
 @dataclass(frozen=True)
 class RunProgress:
-    """How far this run is: shards of its part, and pictures computed by it in so many seconds."""
+    """Progress of a run: shards of its part, pictures computed, and the seconds they took."""
 
     shards_done: int
     shards: int
@@ -66,17 +66,17 @@ def run_sharded(
     picture_timeout: float | None = None,
     tell: Tell | None = None,
 ) -> ShardTally:
-    """How many shards were done. Computes the shards that are not there, and marks the job when all are.
+    """Computes the missing shards of a job, marks it when all are done, and returns their numbers.
 
     `part` (i, N) takes every N-th shard from the i-th on: for SLURM, torchrun and Kubernetes, each with its own i.
-    Several runs at once do no harm. With `retry_errors`, pictures that failed in finished shards are computed again
-    instead. If more than the share `max_error_rate` of this run's pictures failed, it stops. A picture fails if reading
-    or computing it takes more than `picture_timeout` seconds: its worker process is ended, and the shard continues
-    in another. `tell` is called for every shard, as they come.
+    Several runs may work on a job at once. With `retry_errors`, pictures that failed in finished shards are computed
+    again instead. If more than the share `max_error_rate` of this run's pictures failed, it stops. A picture fails if
+    reading or computing it takes more than `picture_timeout` seconds: its worker process is ended, and the shard
+    continues in another. `tell` is called for every shard, as they come.
 
     Raises:
-        ConfigError: no job in the folder, other weights than planned, a part that does not exist, a rate that is none,
-            or a time limit that is none or without worker processes.
+        ConfigError: no job in the folder, other weights than planned, a part that does not exist, a rate outside 0..1,
+            or a time limit that is not positive or without worker processes.
         SamHQError, OSError: the model cannot be loaded, or the folder cannot be written.
     """
     index, parts = part
@@ -99,12 +99,12 @@ def run_sharded(
     return ShardTally(run.done, skipped, lost, run.errors, run.stopped, failed)
 
 
-def _sizes(job: ShardedJob, mine: range, retry: bool) -> dict[int, int]:
+def _sizes(job: ShardedJob, shards: range, retry: bool) -> dict[int, int]:
     """The shards to compute, and the number of pictures to compute in each."""
     done = job.done()
     if retry:
-        return {shard: found.errors for shard, found in done.items() if shard in mine and found.errors}
-    return {shard: job.size_of(shard) for shard in mine if shard not in done}
+        return {shard: found.errors for shard, found in done.items() if shard in shards and found.errors}
+    return {shard: job.size_of(shard) for shard in shards if shard not in done}
 
 
 class _Run:
@@ -117,7 +117,7 @@ class _Run:
         self._started = time.monotonic()
 
     def all(self, engine: Engine, work: ShardWork) -> tuple[int, ...]:
-        """Computes all shards; returns those whose process was killed too often, late pictures aside."""
+        """Computes all shards; returns those whose process was killed too often, except by the time limit."""
         waiting, lost, killed = list(self._sizes), [], Counter[int]()
         late = self._late(work)
         while waiting and not self.stopped:
@@ -129,7 +129,7 @@ class _Run:
         return (*lost, *waiting)
 
     def _late(self, work: ShardWork) -> dict[int, tuple[int, int]]:
-        """How far shards are in which pictures were late."""
+        """For each shard in which a picture was late, its revision and the number of stored rows."""
         return {} if work.limit == NO_LIMIT else late_counts(self._job)
 
     def _once(self, engine: Engine, work: ShardWork, shards: list[int]) -> list[int]:

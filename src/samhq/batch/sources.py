@@ -6,7 +6,7 @@ import re
 from itertools import pairwise
 from pathlib import PurePosixPath
 
-from samhq.batch.places import again, is_address, members_of_tar, read_address, system_of
+from samhq.batch.places import is_address, members_of_tar, read_address, system_of, with_retries
 from samhq.errors import ConfigError
 from samhq.extras import from_extra
 from samhq.image.suffixes import SUFFIXES
@@ -75,7 +75,7 @@ def _missing(source: str) -> ConfigError:
 
 def _is_there(source: str) -> bool:
     system, path = system_of(source)
-    return bool(again(lambda: system.exists(path)))
+    return bool(with_retries(lambda: system.exists(path)))
 
 
 def _matching(pattern: str) -> list[str]:
@@ -93,7 +93,7 @@ def _matching(pattern: str) -> list[str]:
     system, path = system_of(pattern)
     return [
         system.unstrip_protocol(path_in_store) if is_address(pattern) else path_in_store
-        for path_in_store in again(lambda: system.glob(path))
+        for path_in_store in with_retries(lambda: system.glob(path))
     ]
 
 
@@ -122,7 +122,7 @@ def _files(source: str) -> list[tuple[str, str]]:
             path[len(root) :].lstrip("/") or PurePosixPath(path).name,
             system.unstrip_protocol(path) if is_address(source) else path,
         )
-        for path in again(lambda: system.find(root))
+        for path in with_retries(lambda: system.find(root))
     ]
 
 

@@ -1,4 +1,4 @@
-"""How far a sharded job is, from its folder alone: on any machine, while others compute."""
+"""The progress of a sharded job, read from its folder alone: on any machine, while others compute."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def cost_per_million(rate: float, price_per_hour: float) -> float:
 
 
 def job_status(job: str) -> JobStatus:
-    """How far the job in a folder is.
+    """The progress of the job in a folder.
 
     Raises:
         ConfigError: the folder holds no job, or a damaged file.
@@ -63,15 +63,15 @@ def job_status(job: str) -> JobStatus:
 
 
 def status_of(planned: ShardedJob, done: Mapping[int, DoneShard]) -> JobStatus:
-    """How far a job is whose finished shards are known.
+    """The progress of a job; `done` are its finished shards.
 
     Raises:
         ConfigError: a damaged file.
     """
     names = [name for name in planned.folder.names(EVENTS) if name.endswith(".json")]
     events = _events(planned.folder, [f"{EVENTS}/{name}" for name in names])
-    spent = {name: sum(event[f"{name}_s"] for event in events) for name in ("read", "compute", "write")}
-    whole = sum(spent.values())
+    seconds_by_step = {step: _total(events, f"{step}_s") for step in ("read", "compute", "write")}
+    all_seconds = sum(seconds_by_step.values())
     last = max((event["ended"] for event in events), default=0.0)
     return JobStatus(
         images=planned.images,
@@ -82,13 +82,17 @@ def status_of(planned: ShardedJob, done: Mapping[int, DoneShard]) -> JobStatus:
         shards_done=len(done),
         rate=_rate(events),
         recent_rate=_rate([event for event in events if event["ended"] > last - _RECENT_S]),
-        shares={name: seconds / whole for name, seconds in spent.items()} if whole else {},
+        shares={step: seconds / all_seconds for step, seconds in seconds_by_step.items()} if all_seconds else {},
         hosts=len({event["host"] for event in events}),
     )
 
 
+def _total(events: list[dict[str, Any]], field: str) -> float:
+    return sum(event[field] for event in events)
+
+
 def _events(folder: Folder, names: list[str]) -> list[dict[str, Any]]:
-    """What the shards took.
+    """The costs of shards, as their workers recorded them.
 
     Raises:
         ConfigError: a damaged file.

@@ -1,7 +1,7 @@
-"""A time limit for each picture of a shard: a worker process that exceeds it stores what it has, and ends itself.
+"""A time limit for each picture of a shard: a worker process that exceeds it stores its rows and ends itself.
 
-A process is the only thing that can be ended whatever it waits for. Whoever begins the shard again continues after the
-late picture, on any engine. Knows nothing about models.
+Only a process can be ended whatever it waits for. The next run of the shard, on any engine, continues after the late
+picture. Knows nothing about models.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from samhq.batch.plan import ShardedJob
 from samhq.batch.shards import packed, read_footer, revisions_of, shard_name, unpacked
 from samhq.errors import ConfigError
 
-STORING_S = 60.0  #: Seconds in which a late process may store what it has.
+STORING_S = 60.0  #: Seconds that a late process has to store its rows.
 LATE = "late"  #: The subfolder of a job for the rows of shards in which a picture was late.
 
 
@@ -39,7 +39,7 @@ class TimeLimit:
 
     @contextmanager
     def on(self, pictures: int, late: Callable[[], object]) -> Iterator[None]:
-        """A context for work on so many pictures; if it takes too long, `late` is called, and the process ends."""
+        """A context for work on `pictures` pictures; if it takes too long, `late` is called, and the process ends."""
         if self.seconds is None:
             yield
             return
@@ -63,7 +63,7 @@ NO_LIMIT = TimeLimit()
 
 
 def _end(late: Callable[[], object]) -> None:
-    """Ends this process, whatever its other threads do, and even if `late` does not end."""
+    """Calls `late` and ends this process, even if `late` hangs or other threads run."""
     storing = Thread(target=late, daemon=True)
     storing.start()
     storing.join(STORING_S)
