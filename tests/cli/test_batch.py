@@ -70,7 +70,7 @@ def test_prompts_of_a_file(folder: Path, weights: Path, capsys: Shown) -> None:
     objects = {"a.png": [{"box": [5, 5, 40, 30], "label": "cup"}], "b": []}
     (folder / "prompts.json").write_text(json.dumps(objects))
     assert plan(folder, weights, "--prompts", folder / "prompts.json") == 0
-    assert f"Not in {folder / 'prompts.json'}: 1 picture, to fail" in capsys.readouterr().out
+    assert f"Not in {folder / 'prompts.json'}: 1 picture, which will fail" in capsys.readouterr().out
     assert main(["batch", "run", str(folder / "job"), "--quiet"]) == 1
     rows = list(read_rows(str(folder / "job")))
     assert [[one["label"] for one in row["instances"]] for row in rows] == [["cup"], [], []]

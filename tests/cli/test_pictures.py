@@ -75,7 +75,7 @@ def test_recursive_takes_subfolders_but_neither_hidden_ones_nor_results(folder: 
 
 def test_an_empty_folder_hints_at_recursive(folder: Path) -> None:
     (folder / "deep" / "er").mkdir()
-    with pytest.raises(ConfigError, match="--recursive looks into"):
+    with pytest.raises(ConfigError, match="--recursive includes"):
         find_pictures([str(folder / "deep" / "er")])
 
 

@@ -368,7 +368,7 @@ def test_a_job_over_names_that_are_taken_is_resumed(weights: Path, tmp_path: Pat
         assert run(weights, out, tmp_path / folder, *flags) == 0
     before = files_in(out)
     assert {"cat.json", "cat_2.json", "dog_2_mask_0.png"} <= before.keys()
-    assert "these are called cat_2, dog_2" in capsys.readouterr().err
+    assert "the new results are called cat_2, dog_2" in capsys.readouterr().err
     assert run(weights, out, tmp_path / "b", *flags, "--resume", "--quiet") == 0
     assert "called" not in capsys.readouterr().err
     assert files_in(out) == before

@@ -56,7 +56,7 @@ def plan(
     For example: samhq batch plan s3://bucket/photos --text "cup, red car" --out s3://bucket/job
 
     The job's folder gets manifest.parquet, the list of pictures, and job.json with
-    the settings and a fingerprint of all that results depend on.
+    the settings and a fingerprint of everything that results depend on.
 
     Parameters:
         source: A folder with its subfolders, or one picture; WebDataset's tars (a folder of them, one, or several by
@@ -78,7 +78,8 @@ def plan(
     text = text.found_in([])
     if everything + embed + text.wanted + (prompt != NO_PROMPTS) != 1:
         raise ConfigError(
-            "Expected one of --everything, --embed, --text, --like, or prompts by --point, --box or --prompts."
+            "Expected one of --everything, --embed, --text, --like, or prompts by --point, --box or --prompts, "
+            "got none or several. Give one."
         )
     if store is not None and not embed:
         raise ConfigError(f"Expected --embed with --store {store}, got none. Leave --store out.")
@@ -91,7 +92,7 @@ def plan(
     planned = plan_job(source, out, question, shard_size=shard_size)
     unasked = without_objects([name for name, _ in planned.pictures], objects, objects_of) if objects_of else 0
     if unasked:
-        print_line(f"Not in {prompt.prompts}: {plural(unasked, 'picture')}, to fail; write [] for no objects")
+        print_line(f"Not in {prompt.prompts}: {plural(unasked, 'picture')}, which will fail; for no objects write []")
     print_line(f"{plural(planned.images, 'picture')} in {plural(planned.shards, 'shard')}; now: samhq batch run {out}")
     return 0
 
@@ -108,7 +109,8 @@ def _objects(prompt: PromptFlags) -> tuple[list[dict[str, Any]], dict[str, Any]]
         raise ConfigError(f"Expected prompts in pixels for a job, got --crs {prompt.crs}. Use samhq segment for these.")
     if prompt.prompts is None:
         fields = ("points", "labels", "box", "label")
-        return [{name: getattr(one, name) for name in fields} for one in prompt.given().prompts], {}
+        objects = [{name: getattr(given, name) for name in fields} for given in prompt.given().prompts]
+        return objects, {}
     from samhq.batch.objects import objects_in_file
 
     return objects_in_file(prompt.prompts)
@@ -150,7 +152,7 @@ def run(
         shard: With --engine static: i/N, which of N runs this is, counted from 0.
         address: With --engine ray: an existing cluster. "auto": that of this machine. [default: start one here]
         gpus: With --engine ray: GPUs of an actor.
-        retry_errors: Compute the pictures again that failed in finished shards, instead of what is left.
+        retry_errors: Compute only the pictures again that failed in finished shards.
         picture_timeout: Seconds for reading a picture, and again for computing it. If they are exceeded, its process
             ends, the picture counts as failed, and its shard continues in another process. Works with workers of every
             engine; with --workers 0 one is started. [default: no limit]
@@ -253,23 +255,23 @@ def status(
 
     planned = open_job(job)
     done = planned.done()
-    found, failed = status_of(planned, done), failed_pictures(planned, done)
-    price = None if price_per_hour is None else found.cost_per_million(price_per_hour)
+    state, failed = status_of(planned, done), failed_pictures(planned, done)
+    price = None if price_per_hour is None else state.cost_per_million(price_per_hour)
     if as_json:
         first = [{"id": name, "reason": reason} for name, reason in failed.first]
-        more = {"eta_s": found.eta_s, "cost_per_million": price, "first_failed": first}
-        print_line(json.dumps({**asdict(found), **more}))
+        derived = {"eta_s": state.eta_s, "cost_per_million": price, "first_failed": first}
+        print_line(json.dumps({**asdict(state), **derived}))
         return 0
     print_line(
-        f"{found.pictures} of {plural(found.images, 'picture')}, {found.shards_done} of {plural(found.shards, 'shard')}"
+        f"{state.pictures} of {plural(state.images, 'picture')}, {state.shards_done} of {plural(state.shards, 'shard')}"
     )
-    print_line(f"{plural(found.empty, 'picture')} without masks, {found.errors} failed")
-    if found.rate:
-        recent = "" if found.recent_rate is None else f", {found.recent_rate:.2f} in the last minute of work"
+    print_line(f"{plural(state.empty, 'picture')} without masks, {state.errors} failed")
+    if state.rate:
+        recent = "" if state.recent_rate is None else f", {state.recent_rate:.2f} in the last minute of work"
         print_line(
-            f"{found.rate:.2f} pictures a second{recent}; {found.eta_s:.0f} s left; {plural(found.hosts, 'machine')}"
+            f"{state.rate:.2f} pictures a second{recent}; {state.eta_s:.0f} s left; {plural(state.hosts, 'machine')}"
         )
-        print_line("time: " + ", ".join(f"{name} {100 * share:.0f} %" for name, share in found.shares.items()))
+        print_line("time: " + ", ".join(f"{name} {100 * share:.0f} %" for name, share in state.shares.items()))
     if price is not None:
         print_line(f"{price:.2f} for a million pictures")
     _tell_failed(job, failed)

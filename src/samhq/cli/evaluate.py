@@ -108,7 +108,7 @@ class ReportFlags:
     """Print JSON instead of tables."""
 
 
-STARTER, BOXES, SHOWN = ComparedFlags(), AskedFlags(), ReportFlags()  #: The values of the flags when none is given.
+STARTER, BOXES, SHOWN = ComparedFlags(), AskedFlags(), ReportFlags()  #: The flags' defaults.
 
 
 def evaluate(
@@ -140,8 +140,8 @@ def evaluate(
 
     Parameters:
         source: A COCO JSON file, a folder of pictures and masks or of other tools' labels, data.yaml@PART of YOLO,
-            hqseg44k:NAME@FOLDER, one of those above, or drawn scenes that training never uses: scenes:COUNT,
-            scenes:COUNT:thin, either with @SIDE [512].
+            hqseg44k:NAME@FOLDER, seginw:, davis: or ytvis: as above, or drawn scenes that training never uses:
+            scenes:COUNT or scenes:COUNT:thin, optionally with @SIDE (by default 512).
         images: The folder of a COCO or YouTube-VIS file's pictures. [default: the one beside or around the file]
         limit: Measure only this many pictures, spread evenly; for davis: and ytvis: the first sequences or videos.
         skip_missing: Leave out pictures whose files are missing. Without this flag the first missing file ends the run.
@@ -172,7 +172,7 @@ def _by_prompts(
         source, images=images, limit=limit, skip_missing=skip_missing, bands=look.bands, stretch=look.stretch
     )
     models = compared.load()
-    for _, segmenter in models:  # Checked first, because each of them may take an hour.
+    for _, segmenter in models:  # All are checked first, because measuring one may take an hour.
         make_plan(segmenter.model, asked.kinds, asked.protocol, compared.hq or None, asked.seed, asked.click_mask)
     evaluations = [
         measure(
@@ -184,7 +184,7 @@ def _by_prompts(
             seed=asked.seed,
             click_mask=asked.click_mask,
             name=label,
-            output=None if report.output is None else report.output / label if len(models) > 1 else report.output,
+            output=report.output / label if report.output is not None and len(models) > 1 else report.output,
             resume=report.resume,
             progress=sys.stderr.isatty(),
         )
@@ -213,7 +213,7 @@ def _by_boxes(
     if (asked.kinds, asked.protocol, asked.click_mask, report.resume) != ("box", "exact", None, False):
         raise ConfigError(
             "Expected --detections, --detector, seginw:, davis: or ytvis: without --kinds, --protocol, --click-mask "
-            "and --resume. Leave these out."
+            "and --resume, got one of these. Leave it out."
         )
     if len(compared.hq) > 1:
         raise ConfigError(f"Expected one --hq with boxes of a detector, got {len(compared.hq)}. Run the command twice.")
@@ -298,20 +298,22 @@ def _measure(
 
     if source.startswith(SEGINW):
         root = source.removeprefix(SEGINW)
-        return lambda model, name, **more: evaluate_seginw(
-            model, root, boxes, name=name, results=None if output is None else output / name, **more
+        return lambda model, name, **options: evaluate_seginw(
+            model, root, boxes, name=name, results=None if output is None else output / name, **options
         ), seginw_table
     if source.startswith(DAVIS):
         root, _, subset = source.removeprefix(DAVIS).partition("@")
-        return lambda model, **more: evaluate_davis(model, root, boxes, subset=subset or None, **more), davis_table
+        return lambda model, **options: evaluate_davis(
+            model, root, boxes, subset=subset or None, **options
+        ), davis_table
     if source.startswith(YOUTUBE_VIS):
         file = source.removeprefix(YOUTUBE_VIS)
-        return lambda model, name, **more: evaluate_youtube_vis(
-            model, file, boxes, images=images, name=name, results=results(name), **more
+        return lambda model, name, **options: evaluate_youtube_vis(
+            model, file, boxes, images=images, name=name, results=results(name), **options
         ), video_table
-    how: dict[str, Any] = {"images": images, "skip_missing": skip_missing, "channels": channels}
-    return lambda model, name, **more: evaluate_detections(
-        model, source, boxes, name=name, results=results(name), **how, **more
+    source_options: dict[str, Any] = {"images": images, "skip_missing": skip_missing, "channels": channels}
+    return lambda model, name, **options: evaluate_detections(
+        model, source, boxes, name=name, results=results(name), **source_options, **options
     ), detection_table
 
 
@@ -321,7 +323,7 @@ def labels(names: Sequence[str | None]) -> list[str]:
     >>> labels([None, "sam_hq_vit_b", "runs/a/best", "runs/b/best", "a.pth", "a.pth"])
     ['starter', 'sam_hq_vit_b', 'a-best', 'b-best', 'a', 'a-2']
     """
-    plain = ["starter" if n is None else Path(n).stem if Path(n).suffix else n.strip("/").split("/")[-1] for n in names]
+    plain = ["starter" if name is None else _last_word(name) for name in names]
     once, found = Counter(plain), []
     for name, label in zip(names, plain, strict=True):
         folder = "" if name is None else Path(name).parent.name
@@ -332,6 +334,11 @@ def labels(names: Sequence[str | None]) -> list[str]:
             found[place] = next(new for number in count(2) if (new := f"{label}-{number}") not in taken)
             taken.add(found[place])
     return found
+
+
+def _last_word(name: str) -> str:
+    """A file's name without its suffix, or the last part of another name."""
+    return Path(name).stem if Path(name).suffix else name.strip("/").split("/")[-1]
 
 
 def _check_writable(folder: Path) -> None:

@@ -41,13 +41,14 @@ def export(
         model: A name from `samhq models`, a weights file, a folder or a hub id. [default: the starter]
         output: Folder for the files. It is created if it does not exist.
         to: litert: encoder.tflite and decoder.tflite, for LiteRT (TensorFlow Lite). tensorflow: a SavedModel with the
-            signatures encode and decode. Both are float32 and compared with torch; only --force applies besides.
+            signatures encode and decode. Both are float32 and compared with torch. Of the other flags only --force
+            applies.
         dtype: float16: files of half the size, for GPUs and browsers. int8: encoder matrices of a quarter of the size,
             for CPUs.
         contract: samhq: for this package and new programs. original: for programs written for the export script of SAM
             or SAM-HQ.
-        hq: Original contract only: add the HQ logits, use them alone, or leave them out. samhq's contract takes this
-            with each call. [default: add]
+        hq: Original contract only: add the HQ logits, use them alone, or leave them out. With
+            samhq's contract each call chooses. [default: add]
         multimask: Original contract only: the best of three masks, or all masks of plain SAM. [default: that of the
             original script]
         verify: Run torch and ONNX Runtime on the same input and print the differences.

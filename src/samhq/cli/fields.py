@@ -49,7 +49,9 @@ def flags_of(
         elif default is None:  # By mode: pydantic, where it is imported, would refuse None for a plain float.
             hint = hint | None
         word = _one_word(words[field.name]) if field.name in words else None
-        parameter = Parameter.combine(Parameter(help=text), word, parameters.get(field.name))
+        show_default = _short_number if isinstance(default, float) else False if default == "" else None
+        plain = Parameter(help=text, show_default=show_default)
+        parameter = Parameter.combine(plain, word, parameters.get(field.name))
         flags[field.name] = GrownFlag(Annotated[hint, parameter], default)
     return flags
 
@@ -68,10 +70,10 @@ def grown_from(
     """
 
     def grow(flags: type[Flags]) -> type[Flags]:
-        own = inspect.get_annotations(flags)
+        declared = inspect.get_annotations(flags)
         grown = flags_of(source, unset=unset, words=words, parameters=parameters)
-        grown = {name: flag for name, flag in grown.items() if name not in {*own, *leave_out}}
-        flags.__annotations__ = {**{name: flag.annotation for name, flag in grown.items()}, **own}
+        grown = {name: flag for name, flag in grown.items() if name not in {*declared, *leave_out}}
+        flags.__annotations__ = {**{name: flag.annotation for name, flag in grown.items()}, **declared}
         for name, flag in grown.items():
             if flag.default is not dataclasses.MISSING:
                 setattr(flags, name, flag.default)
@@ -96,6 +98,15 @@ def flag_name(field: str) -> str:
     '--box-nms-thresh'
     """
     return f"--{field.replace('_', '-')}"
+
+
+def _short_number(number: float) -> str:
+    """A default in the help, with six digits.
+
+    >>> _short_number(512 / 1500)
+    '0.341333'
+    """
+    return f"{number:g}"
 
 
 def _in_flags(text: str, names: Collection[str]) -> str:

@@ -21,7 +21,7 @@ class ModelFlags(ModelSettings):
     """Which model to use, on which device, in which number type."""
 
 
-STARTER = ModelFlags()  #: The values of the flags when none is given.
+STARTER = ModelFlags()  #: The flags' defaults.
 
 
 @Parameter(name="*")

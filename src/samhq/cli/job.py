@@ -68,7 +68,7 @@ class EmbeddingFlags(EmbeddingSettings):
     """The folder of encoded pictures."""
 
 
-#: The values of the flags when none is given.
+#: The flags' defaults.
 PLAIN_JOB, NO_EMBEDDINGS = JobFlags(), EmbeddingFlags()
 
 

@@ -63,5 +63,5 @@ class TileFlags(BandFlags, TileSettings):
     """How the model looks at a picture without prompts."""
 
 
-#: The values of the flags when none is given.
+#: The flags' defaults.
 ALL_AS_IT_IS, PLAIN_LOOK, NO_TILES = BandFlags(), RefineFlags(), TileFlags()

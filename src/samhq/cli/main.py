@@ -59,13 +59,17 @@ def _version() -> str:
     return version("samhq")
 
 
-def _made(*, for_list: bool) -> App:
+def _app(*, for_list: bool) -> App:
     """The application. The list of commands takes each command's help from `COMMANDS`; this imports no command."""
-    made = App(
+    application = App(
         name="samhq",
-        help="Segment pictures by points, boxes and masks, with SAM, SAM-HQ, Light HQ-SAM, MobileSAM and SlimSAM.",
+        help=(
+            "Segment pictures and videos by points, boxes, masks or class names, with SAM, SAM-HQ, Light HQ-SAM, "
+            "MobileSAM, SlimSAM, SAM 2 and HQ-SAM 2."
+        ),
         help_epilogue="Exit code 0: done, 1: failed in part, 2: wrong use, 130: interrupted.",
         help_format="plaintext",
+        help_formatter=_Help(),
         version=_version,
         version_flags=("--version", "-V"),
         result_action="return_value",
@@ -75,13 +79,37 @@ def _made(*, for_list: bool) -> App:
         config=refuse_fractions,
     )
     for name, line in COMMANDS.items():
-        more: dict[str, Any] = {} if name in APPS else {"help_epilogue": ""}
-        made.command(f"samhq.cli.{name}:{name}", name=name, help=line if for_list else None, **more)
-    made.register_install_completion_command()
-    return made
+        options: dict[str, Any] = {} if name in APPS else {"help_epilogue": ""}
+        application.command(f"samhq.cli.{name}:{name}", name=name, help=line if for_list else None, **options)
+    application.register_install_completion_command()
+    return application
 
 
-app = _made(for_list=False)
+class _Help:
+    """Formats help as cyclopts does, but makes one paragraph of a flag's text, however the source breaks its lines.
+
+    Imports rich only when help is printed.
+    """
+
+    def __call__(self, console: Any, options: Any, panel: Any) -> None:
+        """Prints a table of commands, arguments or flags."""
+        from cyclopts.help import DefaultFormatter, InlineText
+        from rich.text import Text
+
+        for entry in panel.entries:
+            text = entry.description.primary_renderable if isinstance(entry.description, InlineText) else None
+            if isinstance(text, Text):
+                entry.description.primary_renderable = Text(" ".join(text.plain.split()))
+        DefaultFormatter()(console, options, panel)
+
+    def render_usage(self, console: Any, options: Any, usage: Any) -> None:
+        """Prints the line of usage."""
+        from cyclopts.help import DefaultFormatter
+
+        DefaultFormatter().render_usage(console, options, usage)
+
+
+app = _app(for_list=False)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -97,13 +125,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _exit_code(given)
 
 
-def _exit_code(given: list[str]) -> int:
+def _exit_code(arguments: list[str]) -> int:
     """Runs a command line and returns its exit code; each error becomes one sentence."""
     try:
-        _check_no_empty(given)
+        _check_no_empty(arguments)
         # The parser would take a lone hyphen for an option.
-        chosen = app if any(word in COMMANDS for word in given) else _made(for_list=True)
-        code = chosen(["stdin:" if word == "-" else word for word in renewed(given, _note)]) or DONE
+        chosen = app if any(word in COMMANDS for word in arguments) else _app(for_list=True)
+        code = chosen(["stdin:" if word == "-" else word for word in renewed(arguments, _note)]) or DONE
         sys.stdout.flush()
         return code
     except CycloptsError as error:
@@ -131,7 +159,7 @@ _REMEDIES = {
 def _of_system(error: OSError) -> str:
     """The sentence about a file that the system does not let us read or write."""
     where = "" if error.filename is None else f" ({error.filename})"
-    remedy = _REMEDIES.get(error.errno or 0, "Mend this")
+    remedy = _REMEDIES.get(error.errno or 0, "Correct this")
     reason = error.strerror or str(error)
     return f"Expected files that can be read and written, got: {reason}{where}. {remedy}, and repeat the command."
 
@@ -149,7 +177,8 @@ def _check_no_empty(arguments: Sequence[str]) -> None:
     for before, argument in zip(["", *arguments], arguments, strict=False):
         flag, equals, value = argument.partition("=")
         empty = flag.startswith("--") and equals and not value
-        name = flag if empty else before if before.startswith("-") else "an argument"
+        name = before if before.startswith("-") else "an argument"
+        name = flag if empty else name
         if (not argument or empty) and name not in _TEXTS:
             raise ConfigError(f"Expected a value for {name}, got an empty one. Check the variable that it comes from.")
 

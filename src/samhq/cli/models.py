@@ -41,8 +41,8 @@ def model_record(entry: Entry) -> dict[str, Any]:
     """A published model as JSON values; `path` is null if it is not on this machine."""
     row = entry.published
     path = None if entry.path is None else str(entry.path)
-    about = {"name": row.name, "family": MODELS[row.name].family, "bytes": row.size, "path": path}
-    return about | {"repository": row.repo, "file": row.filename}
+    record = {"name": row.name, "family": MODELS[row.name].family, "bytes": row.size, "path": path}
+    return record | {"repository": row.repo, "file": row.filename}
 
 
 def starter_record() -> dict[str, Any]:
@@ -50,12 +50,12 @@ def starter_record() -> dict[str, Any]:
     from samhq.checkpoint.starter import STARTER, starter_path
     from samhq.errors import CheckpointError
 
-    about: dict[str, Any] = {"name": STARTER, "family": MODELS[STARTER].family, "bytes": None, "path": None}
+    record: dict[str, Any] = {"name": STARTER, "family": MODELS[STARTER].family, "bytes": None, "path": None}
     try:
         path = starter_path()
     except CheckpointError:
-        return about
-    return about | {"bytes": path.stat().st_size, "path": str(path)}
+        return record
+    return record | {"bytes": path.stat().st_size, "path": str(path)}
 
 
 def starter_row() -> tuple[str, ...]:

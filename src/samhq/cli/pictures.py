@@ -40,7 +40,9 @@ def find_pictures(given: Sequence[str], output: Path = Path(), *, recursive: boo
             "Expected at least one picture, got none. Name a file, a folder or a pattern such as '*.jpg'."
         )
     if sum(item in STDIN for item in given) > 1:
-        raise ConfigError("Expected - once, since the standard input is one picture, got it several times.")
+        raise ConfigError(
+            "Expected - once, since the standard input is one picture, got it several times. Leave the others out."
+        )
     return list(dict.fromkeys(path for item in given for path in _expand(item, output, recursive)))
 
 
@@ -59,7 +61,7 @@ def _expand(item: str, output: Path, recursive: bool) -> list[Path]:
     else:
         return [path]
     if not pictures:
-        hint = "" if recursive or not path.is_dir() else " --recursive looks into its subfolders too."
+        hint = "" if recursive or not path.is_dir() else " --recursive includes its subfolders."
         raise ConfigError(
             f"Expected pictures in {item}, got none. Known suffixes: {', '.join(sorted(SUFFIXES))}.{hint}"
         )
@@ -99,19 +101,19 @@ def _holds(path: Path, data: bytes) -> bool:
 
 
 def result_names(pictures: Sequence[Path], output: Path, ending: str = ".json", *, quiet: bool = False) -> list[str]:
-    """`stems`, with a number where a result in the folder `output` belongs to another picture; that is said on stderr.
+    """As `stems`, with a number added where `output` holds another picture's result; prints which names changed.
 
     `ending` is what the name of a result's record has after the stem.
     """
     from samhq.results.origin import own_stems  # It imports NumPy, which help texts do not need.
 
-    own = stems(pictures)
-    names = own_stems(own, [str(path) for path in pictures], output, ending)
-    others = [name for name, first in zip(names, own, strict=True) if name != first]
-    if others and not quiet:
-        shown = ", ".join(others[:3]) + (f" and {len(others) - 3} more" if len(others) > 3 else "")
+    short_names = stems(pictures)
+    names = own_stems(short_names, [str(path) for path in pictures], output, ending)
+    numbered = [name for name, first in zip(names, short_names, strict=True) if name != first]
+    if numbered and not quiet:
+        shown = ", ".join(numbered[:3]) + (f" and {len(numbered) - 3} more" if len(numbered) > 3 else "")
         print_line(
-            f"samhq: {output} holds results of other pictures with the same names; these are called {shown}",
+            f"samhq: {output} holds results of other pictures with the same names; the new results are called {shown}",
             stream=sys.stderr,
         )
     return names

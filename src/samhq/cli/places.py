@@ -21,8 +21,8 @@ def make_folder(path: Path) -> None:
 
 
 @contextmanager
-def folder_for_one(path: Path, what: str) -> Iterator[None]:
-    """A context with a folder that no other such process uses; `what` describes the work in the error's message.
+def folder_for_one(path: Path, work: str) -> Iterator[None]:
+    """A context with a folder that no other such process uses; `work` describes it in the error's message.
 
     The folder is made if it does not exist, and removed again if nothing is written into it.
 
@@ -31,7 +31,7 @@ def folder_for_one(path: Path, what: str) -> Iterator[None]:
     """
     with ExitStack() as stack:
         with _as_config_error(path):
-            stack.enter_context(only_one(path, what))
+            stack.enter_context(only_one(path, work))
         yield
 
 

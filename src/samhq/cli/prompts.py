@@ -142,7 +142,8 @@ class PromptFlags:
         if alone == bool(self.prompts):
             came = "both" if alone else "none of them"
             raise PromptError(
-                f"Expected --point, --box or --mask, or else --prompts FILE.json, --text or --like, got {came}."
+                f"Expected --point, --box or --mask, or else --prompts FILE.json, --text or --like, got {came}. "
+                "Give one of them."
             )
         if len(self.box) > 1 and (self.point or self.mask):
             raise PromptError(
@@ -186,4 +187,4 @@ class PromptFlags:
         return {"type": "FeatureCollection", "features": objects}
 
 
-NO_PROMPTS = PromptFlags()  #: The values of the flags when none is given.
+NO_PROMPTS = PromptFlags()  #: The flags' defaults.

@@ -41,11 +41,10 @@ def segment(
 
     Results have the name of the picture: NAME_mask_0.png for the first object
     (NAME_mask_0_0.png for the first of its several masks), NAME_overlay.jpg,
-    NAME_cutout_0.png, NAME.json. If two pictures have the same name, suffix and
-    folder become part of it; if the folder holds a result of another picture with
-    that name, a number does. For several pictures, manifest.jsonl has one line for
-    each. With --resume, finished pictures are skipped, however the earlier run
-    ended.
+    NAME_cutout_0.png, NAME.json. If two pictures have the same name, their suffix
+    and folder are added to it. If the folder holds another picture's result of that
+    name, a number is added. For several pictures, manifest.jsonl has one line for
+    each. With --resume, pictures that an earlier run finished are skipped.
 
     Exit code 0: all done. 1: some of several pictures failed; NAME.json has the
     reason. 2: wrong use, such as a single picture that cannot be read or a point
@@ -73,7 +72,7 @@ def segment(
     given = prompt.given()
     prompt_hashes = hashes_of_prompts(given, pictures)
     tally = run_job(
-        [Item(*each) for each in zip(pictures, names, prompt_hashes, strict=True)],
+        list(map(Item, pictures, names, prompt_hashes)),
         SegmentWork(output, given, text, model, look, embeddings),
         output.output if kept else None,
         options={**options, **model.options()} if kept else None,
@@ -101,7 +100,12 @@ def _check_together(
     else:
         prompt.check()
     if text.wanted and model.multimask:
-        raise ConfigError("Expected --multimask without --text or --like, got both: each detection has one mask.")
+        raise ConfigError(
+            "Expected --multimask without --text or --like, got both: each detection has one mask. "
+            "Leave --multimask out."
+        )
     if look.refine and model.multimask:
-        raise ConfigError("Expected --refine, which gives one mask for each object, or --multimask, got both.")
+        raise ConfigError(
+            "Expected --refine, which gives one mask for each object, or --multimask, got both. Leave one out."
+        )
     check_exported(model.exported, {"--refine": bool(look.refine), "--embeddings": embeddings.embeddings is not None})

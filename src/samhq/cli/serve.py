@@ -1,6 +1,6 @@
 """`samhq serve`: a web page that labels the pictures of a folder.
 
-Light until it runs: the server's side is imported inside functions.
+Imports the server only inside functions, so that help is fast.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def serve(
     open: bool = True,
     isolation: bool = True,
     label_studio: str | None = None,
-    fetch_from: list[str] | None = None,
+    fetch_from: Annotated[list[str] | None, Parameter(negative="")] = None,
     prelabel: Literal["nothing", "everything", "labels"] = "nothing",
     look: BandFlags = ALL_AS_IT_IS,
 ) -> int:

@@ -134,5 +134,5 @@ def check_one_search(text: str | None, like: Sequence[ExampleBox]) -> None:
     as_classes(text)
 
 
-#: The values of the flags when none is given.
+#: The flags' defaults.
 NO_TEXT, PLAIN_SEARCH, NO_EXAMPLE = TextFlags(), DetectorFlags(), ExampleFlags()

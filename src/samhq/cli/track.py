@@ -55,7 +55,7 @@ class VideoPromptFlags:
     """Boxes of every frame, as JSON or in MOT format. Each frame is segmented by itself, by any model."""
 
     every: int | None = None
-    """With --text or --like: search again every so many frames, and follow new objects. [default: only on --frame]"""
+    """With --text or --like: search again after this many frames, and follow new objects. [default: only on --frame]"""
 
     def check(self, *, text: bool = False) -> None:
         """Refuses flags that do not go together; `text` says whether a detector finds the objects.
@@ -66,17 +66,17 @@ class VideoPromptFlags:
         if text and (self.point or self.box or self.mask or self.prompts or self.boxes):
             raise PromptError(
                 "Expected --text, --like or a --detector of boxes alone, got it with --point, --box,"
-                " --mask, --prompts or --boxes."
+                " --mask, --prompts or --boxes. Leave one out."
             )
         if self.every is not None and (not text or self.every < 1):
             raise PromptError(f"Expected --every as 1 or more, with --text or --like, got {self.every}. Leave it out.")
         if text:
             return
-        ways = [bool(self.point or self.box or self.mask), self.prompts is not None, self.boxes is not None]
-        if sum(ways) != 1:
+        given = [bool(self.point or self.box or self.mask), self.prompts is not None, self.boxes is not None]
+        if sum(given) != 1:
             raise PromptError(
                 f"Expected --point, --box or --mask, or else --prompts FILE, --boxes FILE, or --text "
-                f"or --like, got {sum(ways)} of these. Give one."
+                f"or --like, got {sum(given)} of these. Give one."
             )
         if len(self.box) > 1 and (self.point or self.mask):
             raise PromptError(
@@ -162,14 +162,16 @@ class VideoOutputFlags:
     overlay: bool = True
     """At the end write overlay.mp4, the video with its masks in colour."""
 
-    format: Annotated[tuple[Literal["coco-vid", "youtube-vis"], ...], Parameter(negative="")] = ("coco-vid",)
-    """Write one JSON file of this format for the whole video. Repeat for both."""
+    format: Annotated[tuple[Literal["coco-vid", "youtube-vis"], ...], Parameter(negative="", show_default=False)] = (
+        "coco-vid",
+    )
+    """Write one JSON file of this format for the whole video. Repeat for both. [default: coco-vid]"""
 
     resume: Annotated[bool, Parameter(negative="")] = False
     """Continue where an interrupted run of the same command stopped."""
 
 
-#: The values of the flags when none is given.
+#: The flags' defaults.
 NO_PROMPTS, NO_MODEL, PLAIN_TRACK = VideoPromptFlags(), VideoModelFlags(), TrackFlags()
 
 
@@ -190,8 +192,7 @@ def track(
 
     With --text "person, red car" a detector finds objects on --frame, and with
     --every again on later frames. --like x0,y0,x1,y1 finds objects like the one in
-    this box of the frame. They are followed forward under their class
-    names.
+    this box of the frame. They are followed forward under their class names.
 
     Frames are read when they are needed, and results are written at once, so a
     video may have any length. frames.jsonl has one line for each frame. After
@@ -224,8 +225,8 @@ def track(
     for reason in tally.failed.values():
         print_line(f"samhq: {video}: {reason}", stream=sys.stderr)
     counts = (tally.done, "done"), (tally.before, "finished before"), (len(tally.failed), "failed")
-    said = ", ".join(f"{count} {what}" for count, what in counts if count)
-    print_line(f"{video}: frames: {said or 'none'}; results in {output.output}")
+    summary = ", ".join(f"{count} {outcome}" for count, outcome in counts if count)
+    print_line(f"{video}: frames: {summary or 'none'}; results in {output.output}")
     return 1 if tally.failed else 0
 
 
@@ -237,7 +238,7 @@ def _follower(
     source: FrameSource,
     channels: Channels,
 ) -> Follower:
-    """The model, ready to give the masks of the video's frames.
+    """The source of masks for the video's frames, with its model loaded.
 
     Raises:
         PromptError: prompts that cannot be read, or on frames that do not exist.
@@ -253,8 +254,8 @@ def _follower(
     from samhq.video.segmenter import load_video_model
 
     prompts = [] if text.wanted else prompt.read()
-    for one in prompts:
-        source.check(one.frame or 0)
+    for video_prompt in prompts:
+        source.check(video_prompt.frame or 0)
     if text.wanted and how.direction != "forward":
         raise ConfigError(f"Expected --direction forward with --text or --like, got {how.direction}. Leave it out.")
     search = _search(text, prompt.frame, source, model.device, channels)

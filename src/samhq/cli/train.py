@@ -80,11 +80,11 @@ def train(**given: Any) -> int:
     if trained.steps and trained.done < 1:
         print(f"Stopped after {trained.done:.0%} of the plan. The same command with --resume goes on.")
     if not trained.steps:
-        print(f"{trained.last}: stopped before the first step; these are the weights that it began with.")
+        print(f"{trained.last}: stopped before the first step; these are the initial weights.")
         return 0
     print(f"{trained.best}: after {plural(trained.steps, 'step')}")
     if trained.improved is False:
-        print(f"No better than before by {trained.score}: keep the weights that it began with, or train otherwise.")
+        print(f"No better than before by {trained.score}: keep the initial weights, or change the settings.")
     return 0
 
 

@@ -43,6 +43,7 @@ class FinishFlags:
     labels=Parameter(
         name="--label",
         negative="",
+        show_default=False,
         help="Class names in the order of their numbers. Other classes get the next numbers. Repeat for more.",
     ),
     embed=Parameter(name="--inline", negative=""),
