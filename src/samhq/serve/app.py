@@ -77,7 +77,7 @@ def _add_static(app: FastAPI, known: dict[str, Path]) -> None:
 
 
 def answer_errors(app: FastAPI) -> None:
-    """Makes every error an answer of one form."""
+    """Answers every error in one form."""
     handlers: dict[type[Exception], Callable[[Any], Fault]] = {
         HTTPException: _fault_of_http,
         RequestValidationError: _fault_of_validation,
@@ -110,7 +110,9 @@ def _fault_of_validation(error: RequestValidationError) -> Fault:
         return Fault(422, str(reason))
     if first["type"] == "json_invalid":
         where = first["loc"][-1]
-        return Fault(422, f"Expected a body of JSON, got one that is damaged at character {where}: {reason}. Mend it.")
+        return Fault(
+            422, f"Expected a body of JSON, got one that is damaged at character {where}: {reason}. Correct it."
+        )
     where = ".".join(str(part) for part in first["loc"])
     came = {"extra_forbidden": "the unknown field", "missing": "none for the field"}.get(first["type"])
     found = f"{came} {where!r}" if came else f"{where!r} of another form ({first['msg']})"

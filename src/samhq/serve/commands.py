@@ -1,4 +1,4 @@
-"""Commands of the page as changes of a picture's objects: what each does, and what it refuses.
+"""Commands of the page: each changes a picture's objects, or is refused.
 
 Masks that a network has to make come with the command; knows nothing about networks or requests.
 """
@@ -62,17 +62,17 @@ class Editing:
             raise Fault(409, f"Expected an object that is not locked, got {object_id}. Unlock it first.")
         return self.rows[object_id]
 
-    def class_id(self, wanted: int | None) -> int:
+    def class_id(self, requested: int | None) -> int:
         """The class of a new object: the requested one, or the first class.
 
         Raises:
             Fault: there is none with this id.
         """
-        if wanted is None:
+        if requested is None:
             return self.project.rows("SELECT id FROM class ORDER BY position, id LIMIT 1")[0]["id"]
-        if not self.project.rows("SELECT 1 FROM class WHERE id = ?", (wanted,)):
-            raise nothing("class", wanted)
-        return wanted
+        if not self.project.rows("SELECT 1 FROM class WHERE id = ?", (requested,)):
+            raise nothing("class", requested)
+        return requested
 
     def draft(self, after: dict[str, Any] | None) -> None:
         """Sets the draft."""
@@ -133,7 +133,7 @@ def run_command(
     made: MadeMask | None = None,
     suggestions: Sequence[NewObject] = (),
 ) -> Delta:
-    """Does a command in one transaction, and returns what it changed.
+    """Runs a command in one transaction, and returns its changes.
 
     `made` is the mask of a `commit` whose draft has none of its own; `suggestions` are what `commit_many` takes from a
     job.
@@ -207,7 +207,7 @@ def _set_mask(editing: Editing, command: SetMask) -> None:
 def _clean(editing: Editing, command: Clean) -> None:
     finish = Finish(fill_holes=command.fill_holes, drop_specks=command.drop_specks)
     if not finish.changes_masks:
-        raise Fault(422, "Expected fill_holes or drop_specks above 0, got neither. Say how many pixels.")
+        raise Fault(422, "Expected fill_holes or drop_specks above 0, got neither. Give a number of pixels.")
     for object_id in dict.fromkeys(command.ids):
         row = editing.row(object_id)
         finished = Annotation(code_of(row, editing.size_hw)).finished(finish)

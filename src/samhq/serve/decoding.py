@@ -59,7 +59,7 @@ def prompt_of(fields: PromptFields) -> Prompt:
 def possible_masks(
     segmenter: Segmenter, encoded: EncodedImage, prompt: Prompt, hq: HQMode | None, *, only_chosen: bool = False
 ) -> list[Candidate]:
-    """The masks that a prompt may mean; the first is the one that `Segmenter.segment` gives.
+    """The candidate masks of a prompt; the first is the one that `Segmenter.segment` gives.
 
     HQ models give the HQ mask and SAM's three, best first. Other models give SAM's three, after the mask for clear
     prompts if `segment` gives that one.

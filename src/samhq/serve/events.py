@@ -12,7 +12,7 @@ from starlette.responses import StreamingResponse
 
 from samhq.serve.faults import fault_body, fault_of
 
-_SECONDS = 0.1  #: Seconds between two calls of `look`, if nothing else is said.
+_SECONDS = 0.1  #: Default seconds between two calls of `look`.
 
 
 def event(name: str, data: Any) -> str:
@@ -29,9 +29,7 @@ def follow(
 ) -> StreamingResponse:
     """A `progress` event each time that `look` returns something new, then the event that `end` returns.
 
-    `look` is called every so many `seconds`.
-
-    If the work or `end` raises an error, the last event is `error`.
+    `look` is called every `seconds` seconds. If the work or `end` raises an error, the last event is `error`.
     """
 
     async def events() -> AsyncIterator[str]:
@@ -47,7 +45,7 @@ def follow(
             if not future.cancelled():
                 waiting.result()
             yield event(*end())
-        except Exception as error:  # noqa: BLE001  # the stream has begun: it is the only place left to say it
+        except Exception as error:  # noqa: BLE001  # The stream has begun, so the error can only be an event.
             yield event("error", fault_body(fault_of(error))["error"])
 
     return StreamingResponse(events(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})

@@ -51,9 +51,9 @@ ISOLATION = {"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder
 class Rules:
     """Who may send requests, and how large they may be.
 
-    `hosts` are the names under which the server is reached; `any_address` also allows every IP address, which no name
-    can be made to point to by somebody else. `basic` takes the token as a password of HTTP's basic authentication, as
-    other programs send it, and asks for it everywhere but on `open_paths`.
+    `hosts` are the names under which the server is reached. `any_address` also allows every IP address: unlike a name,
+    an address cannot be redirected by somebody else. `basic` takes the token as a password of HTTP's basic
+    authentication, as other programs send it, and asks for it everywhere but on `open_paths`.
     """
 
     token: str | None
@@ -114,7 +114,11 @@ class Guard:
         origin, site = headers.get("origin"), headers.get("sec-fetch-site")
         own = f"{scope.get('scheme', 'http')}://{headers['host']}"
         if (origin is not None and origin != own) or site not in (None, "same-origin", "none"):
-            raise Fault(403, f"Expected a request of this server's own page, got one of {origin or site!r:.120}.")
+            raise Fault(
+                403,
+                f"Expected a request of this server's own page, got one of {origin or site!r:.120}. "
+                "Use the page at the printed address.",
+            )
 
     def _check_token(self, path: str, headers: Headers) -> None:
         rules = self.rules

@@ -1,4 +1,4 @@
-"""Changes of a picture's objects and draft, each one transaction that can be undone, also after a crash.
+"""Changes of a picture's objects and draft. Each is one transaction and can be undone, also after a crash.
 
 A change holds the rows before and after, so one record serves for undo and redo.
 """
@@ -103,7 +103,7 @@ def redo(project: Project, image_id: int) -> Delta:
 
 
 def check_revision(image: Row, after: int | None) -> None:
-    """Returns if the sender knows the newest revision of a picture, or names none.
+    """Checks that the sender knows the newest revision of a picture, or names none.
 
     Raises:
         Fault: the sender knows an older revision.

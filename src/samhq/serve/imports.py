@@ -120,7 +120,7 @@ def _import_coco(project: Project, path: Path, imported: Imported) -> None:
 def _import_pictures(
     project: Project, read: Iterable[tuple[Picture, list[str]]], image_id: int | None, imported: Imported
 ) -> None:
-    """Stores the objects of a file's pictures. A lone picture may be another one than its name says."""
+    """Stores the objects of a file's pictures. A file of one picture may name it differently than the project."""
     pictures, finder = list(read), _Finder(project)
     alone = len(pictures) == 1
     for picture, skipped in pictures:
@@ -130,7 +130,7 @@ def _import_pictures(
             row = project.image(image_id)
         if row is None and alone:
             raise Fault(
-                404, f"Expected a picture of the project, got labels of {picture.file_name}. Say which with image_id."
+                404, f"Expected a picture of the project, got labels of {picture.file_name}. Name it with image_id."
             )
         if row is None:
             imported.skipped.append(f"{picture.file_name}: no picture of this name is in the project.")
@@ -161,7 +161,7 @@ _READERS: dict[ImportFormat, Callable[[Path], Iterable[tuple[Picture, list[str]]
     "isat": lambda path: [(read_isat(path), [])],
     "supervisely": lambda path: [read_supervisely(path, "the picture")],
 }
-#: Fields by which a file is recognised.
+#: Fields that identify a kind of file.
 _TOLD_BY: dict[ImportFormat, set[str]] = {
     "coco": {"images", "annotations"},
     "record": {"image", "annotations"},
@@ -200,7 +200,7 @@ def _number(value: Any) -> float | None:
 
 
 class _Finder:
-    """Finds pictures of a project by what other files call them."""
+    """Finds pictures of a project by their names in other files."""
 
     def __init__(self, project: Project) -> None:
         rows = [row for row in project.images() if row["height"] is not None]

@@ -90,14 +90,14 @@ class Inference:
         if self._segmenter is None and self.failed is None:
             try:
                 self._segmenter = self.load()
-            except Exception as error:  # noqa: BLE001  # whatever it is, every later request says so
+            except Exception as error:  # noqa: BLE001  # Any error: all later requests report it.
                 self.failed = error
         if self._segmenter is None:
             raise Fault(503, f"Expected a model, got none: {self.failed}", "no_model")
         return self._segmenter
 
     def replace_model(self, load: Callable[[], Segmenter]) -> Future[Segmenter]:
-        """Another model in place of this one, as a future. If it cannot be loaded, this one stays.
+        """Replaces the model, as a future. If the new one cannot be loaded, the old one stays.
 
         Raises:
             Fault: the queue is full.

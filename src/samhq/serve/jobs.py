@@ -96,7 +96,7 @@ class Job:
             yield NewObject(mask=mask, label=label, score=annotation.confidence, source=self.source)
 
     def check_done(self) -> None:
-        """Returns if there is a result.
+        """Checks that there is a result.
 
         Raises:
             Fault: there is none.
@@ -159,7 +159,7 @@ class Jobs:
             step(job.total, job.total)
         except _CancelledError:
             return
-        except Exception as error:  # noqa: BLE001  # whatever it is, who waits for the job is told
+        except Exception as error:  # noqa: BLE001  # Any error: the clients that follow the job get it.
             job.fault, job.state = fault_of(error), "failed"
             return
         job.found, job.state = annotations, "done"

@@ -29,7 +29,7 @@ from samhq.training.plan import Unit
 
 _KEPT_LINES = 200
 _SHOWN_LINES = 20
-_SECONDS = 10.0  #: that a run gets to save its state when the server ends
+_SECONDS = 10.0  #: Time that a run has to save its state when the server ends.
 _ROW = Fields({}, {"step": NUMBER} | dict.fromkeys(get_args(Unit), NUMBER))
 
 
@@ -128,7 +128,7 @@ class LearningRuns:
         self._lock = threading.Lock()
 
     def check_free(self) -> None:
-        """Returns if a run can be started.
+        """Checks that a run can be started.
 
         Raises:
             Fault: one is running.
@@ -171,7 +171,7 @@ class LearningRuns:
 
 
 def check_packages() -> None:
-    """Returns if the packages for training are installed.
+    """Checks that the packages for training are installed.
 
     Raises:
         MissingExtraError: they are not.

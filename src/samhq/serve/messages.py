@@ -38,7 +38,7 @@ class Mask(Message):
 
 
 def _box(value: Any) -> Any:
-    """The numbers of one box; anything else than one is left to the type.
+    """The numbers of one box; other values stay, and their type is refused later.
 
     Raises:
         PromptError: a box of another form.
@@ -77,7 +77,7 @@ class DecodeRequest(PromptFields, Message):
 
 
 class MaskRequest(PromptFields, Message):
-    """A prompt whose mask is wanted at full size."""
+    """A prompt for a mask at full size."""
 
     candidate: Annotated[str, Field(max_length=8)] | None = None
     refine: bool | None = None

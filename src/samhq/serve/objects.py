@@ -39,7 +39,9 @@ def code_of_sent_mask(mask: Mask, size_hw: tuple[int, int]) -> rle.RLE:
     """
     code = {"size": list(mask.size), "counts": mask.counts}
     if tuple(mask.size) != size_hw:
-        raise Fault(422, f"Expected a mask of the picture's size {list(size_hw)}, got {list(mask.size)}. Draw it anew.")
+        raise Fault(
+            422, f"Expected a mask of the picture's size {list(size_hw)}, got {list(mask.size)}. Draw it again."
+        )
     try:
         area = rle.area(code)
     except ImageError as error:

@@ -55,7 +55,7 @@ class PictureStore:
             return [self.add_file(name) for name in self.root.pictures(folder) if name not in known]
 
     def _try_again(self) -> None:
-        """Looks again at the folder's pictures that could not be read, perhaps for want of the right channels."""
+        """Tries again to read the folder's pictures that could not be read, perhaps because of their channels."""
         for row in self.project.rows("SELECT id, rel_path FROM image WHERE height IS NULL AND rel_path IS NOT NULL"):
             size_hw, _ = self._size_or_problem(row["rel_path"])
             if size_hw is not None:

@@ -31,7 +31,7 @@ def export_format(
 ) -> FileResponse:
     """The labels as a download in the given format."""
     if scope == "image" and image_id is None:
-        raise Fault(422, "Expected image_id with scope=image, got none. Say which picture.")
+        raise Fault(422, "Expected image_id with scope=image, got none. Name the picture.")
     rows = session.project.images()
     ids = [row["id"] for row in rows if row["status"] != "skip"] if scope == "project" else [image_id or 0]
     classes = tuple(known["name"] for known in session.project.classes())

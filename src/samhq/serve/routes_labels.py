@@ -123,10 +123,10 @@ async def _made(session: Session, image_id: int, commit: Commit) -> MadeMask:
     return MadeMask(code, iou, await asyncio.to_thread(session.run_id))
 
 
-def _suggestions(session: Session, image_id: int, wanted: CommitMany) -> list[NewObject]:
+def _suggestions(session: Session, image_id: int, command: CommitMany) -> list[NewObject]:
     """The objects of a job that a command chooses."""
-    assert wanted.job_id is not None
-    job = session.jobs[wanted.job_id]
+    assert command.job_id is not None
+    job = session.jobs[command.job_id]
     if job.image_id != image_id:
         raise Fault(409, f"Expected a job of picture {image_id}, got one of {job.image_id}. Start one for it.")
-    return list(job.suggestions(wanted.indices))
+    return list(job.suggestions(command.indices))

@@ -13,13 +13,13 @@ from samhq.serve.messages import ModelChoice, TrainingRequest
 from samhq.serve.routes_project import Held
 from samhq.serve.training import about_training, prepare_training, start_training
 
-_SECONDS = 0.5  #: between two looks at a run
+_SECONDS = 0.5  #: Seconds between two checks of a run.
 router = APIRouter()
 
 
 @router.get("/training")
 def overview(session: Held, class_id: Annotated[list[int] | None, Query()] = None) -> dict[str, Any]:
-    """What there is to train on, and what is missing."""
+    """The data to train on, and what is missing."""
     return about_training(session, class_id)
 
 

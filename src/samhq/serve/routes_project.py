@@ -35,7 +35,7 @@ def health() -> dict[str, str]:
 
 @router.get("/info")
 def info(session: Held) -> dict[str, Any]:
-    """What the server is and can do."""
+    """The server's version, model and abilities."""
     root = session.pictures.root
     text = importlib.util.find_spec("transformers") is not None
     why = "" if text else "Finding objects by name needs transformers. Run: pip install 'samhq[text]'"
@@ -69,7 +69,11 @@ async def replace_settings(session: Held, request: Request) -> dict[str, Any]:
     content = await request.body()
     values = await request.json() if len(content) <= _MOST_SETTINGS else None
     if not isinstance(values, dict):
-        raise Fault(422, f"Expected settings as a JSON object of at most {_MOST_SETTINGS} bytes, got another body.")
+        raise Fault(
+            422,
+            f"Expected settings as a JSON object of at most {_MOST_SETTINGS} bytes, got another body. "
+            "Send fewer or smaller settings.",
+        )
     session.project.settings = values
     return values
 

@@ -49,7 +49,7 @@ CREATE TABLE export (
 """
 
 
-#: What made version 2 of version 1, and so on.
+#: Statements that update version 1 to version 2, and so on.
 _CHANGES = ("ALTER TABLE project ADD COLUMN chosen_model TEXT;\n",)
 
 

@@ -28,7 +28,7 @@ class Address:
     port: int = 0
 
     def check(self, token: str | None) -> None:
-        """Returns if only this machine can reach the address, or if a token was given.
+        """Checks that only this machine can reach the address, or that a token was given.
 
         Raises:
             ConfigError: other machines could reach the server, and no token was given; or there is no such port.
@@ -74,7 +74,7 @@ def run_server(
 ) -> None:
     """Answers requests until it is interrupted. Opens the address `open_browser` as soon as the server answers.
 
-    `failed` says what went wrong in the background; the server then ends.
+    `failed` returns an error of the background, if there is one; the server then ends.
 
     Raises:
         BaseException: what `failed` gave.

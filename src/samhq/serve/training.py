@@ -60,7 +60,7 @@ def about_training(session: Session, class_ids: Sequence[int] | None) -> dict[st
 
 
 def too_few(pictures: int) -> str | None:
-    """A sentence if so few labelled pictures are not enough to train on, else None.
+    """A sentence if this number of labelled pictures is too small to train on, else None.
 
     >>> too_few(2)
     """
@@ -138,7 +138,7 @@ def _all_classes(session: Session) -> list[int]:
 
 
 def _length(session: Session, request: TrainingRequest, mode: Mode) -> tuple[list[str], Schedule]:
-    """The flags that say how long the run lasts, and its plan.
+    """The flags for the length of the run, and its plan.
 
     Raises:
         Fault: minutes or steps need the model's side, and the model is not loaded yet.

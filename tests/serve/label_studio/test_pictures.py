@@ -139,7 +139,7 @@ def test_old_pictures_make_room(studio: Studio, monkeypatch: pytest.MonkeyPatch)
     pictures = FetchedPictures(studio.url)
     first, second = pictures.fetch("/data/upload/1/a.png"), pictures.fetch("/b.png")
     assert pictures.pixels(second.id)[0, 0, 0] == 1
-    with pytest.raises(Fault, match="Ask again"):
+    with pytest.raises(Fault, match="Send the request again"):
         pictures.pixels(first.id)
 
 

@@ -1,7 +1,7 @@
 """The application that Label Studio connects to as a machine learning backend.
 
-Source: label-studio-ml-backend, `label_studio_ml/api.py`, and Label Studio's `ml/api_connector.py`: the routes, what
-is sent to them and what is expected from them.
+Source: label-studio-ml-backend, `label_studio_ml/api.py`, and Label Studio's `ml/api_connector.py`: the routes,
+their requests and their answers.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ class LabelTask(BaseModel):
 
 
 class TaskContext(BaseModel):
-    """What a person marked."""
+    """The marks of a person."""
 
     result: list[ContextRegion] = []
 
 
 class PredictParams(BaseModel):
-    """What belongs to a request beside its tasks."""
+    """The parameters of a request beside its tasks."""
 
     context: TaskContext | None = None
 
@@ -87,7 +87,7 @@ def create_backend_app(backend: Backend, rules: Rules) -> Guard:
 @router.get("/")
 @router.get("/health")
 def health() -> dict[str, str]:
-    """That the server runs, whether or not the model is loaded yet."""
+    """Says that the server runs, also before the model is loaded."""
     return {"status": "UP", "model_class": "samhq"}
 
 
@@ -121,7 +121,7 @@ def versions(backend: Connected) -> dict[str, list[str]]:
 
 @router.post("/webhook")
 async def webhook(request: Request, response: Response) -> dict[str, Any]:
-    """Takes note of an event; nothing is learnt from it."""
+    """Accepts an event and does nothing: the model does not learn from it."""
     content = await request.json()
     action = content.get("action") if isinstance(content, dict) else None
     response.status_code = 201 if action in _EVENTS else 200

@@ -22,7 +22,7 @@ from samhq.serve.label_studio.prompts import ContextRegion, prompts_of
 from samhq.serve.queue import Priority
 from samhq.text.search import Search
 
-#: What a task without marks gets: nothing, masks of everything, or the objects that the page's labels name.
+#: The prediction for a task without marks: nothing, masks of everything, or the objects that the page's labels name.
 Prelabel = Literal["nothing", "everything", "labels"]
 _TOLERANCE = 1.0  #: pixels between a polygon and the exact border
 
@@ -40,7 +40,7 @@ class Backend:
 
     @property
     def model_version(self) -> str:
-        """What Label Studio shows beside a prediction.
+        """The version that Label Studio shows beside a prediction.
 
         It is known before the model is loaded, because Label Studio compares it from its first request on.
         """
@@ -50,7 +50,7 @@ class Backend:
     async def predict(
         self, page: LabellingPage, data: dict[str, Any], marks: Sequence[ContextRegion]
     ) -> dict[str, Any]:
-        """The prediction for a task: regions for what a person marked, or without marks what `prelabel` says.
+        """The prediction for a task: regions for a person's marks; without marks, regions as `prelabel` chooses.
 
         Raises:
             Fault: the picture cannot be fetched or read, or the queue is full.
@@ -71,7 +71,7 @@ class Backend:
     def _find(
         self, page: LabellingPage, marks: Sequence[ContextRegion]
     ) -> Callable[[Segmenter, EncodedImage], list[Annotation]] | None:
-        """What finds objects in the picture, in the queue's thread; None where nothing is asked."""
+        """The function that finds objects in the picture, for the queue's thread; None if there is nothing to find."""
         if marks:
             return lambda model, picture: _marked(model, picture, marks)
         if self.prelabel == "nothing":
@@ -81,7 +81,7 @@ class Backend:
         return lambda model, picture: found_by(self._search(page, model), model, picture, "picture")
 
     def _step(self, done: int, total: int) -> None:
-        """Lets what people wait for go first."""
+        """Runs waiting clicks first."""
         self.inference.queue.run_urgent(Priority.JOB)
 
     def _search(self, page: LabellingPage, model: Segmenter) -> Search:

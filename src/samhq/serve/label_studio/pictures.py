@@ -88,7 +88,7 @@ class FetchedPictures:
         try:
             url = address if address.startswith("data:") else urljoin(self.base, address)
         except ValueError:
-            url = address  # it is refused below
+            url = address  # Refused below.
         with self._lock:
             held = self._held.get(url)
         if held is not None and time.monotonic() - held.checked < _FRESH:
@@ -110,7 +110,7 @@ class FetchedPictures:
         with self._lock:
             held = [one for one in self._held.values() if one.id == image_id]
         if not held:
-            raise Fault(503, "Expected a picture in memory, got newer ones in its place. Ask again.")
+            raise Fault(503, "Expected a picture in memory, got newer ones in its place. Send the request again.")
         return decoded_picture(held[0].content, held[0].name, self.most_pixels, self.channels)
 
     def _embedded(self, url: str) -> FetchedPicture:
@@ -149,7 +149,11 @@ class FetchedPictures:
         with self._opener.open(urllib.request.Request(url, headers=headers), timeout=_TIMEOUT) as answer:
             content = answer.read(self.most_bytes + 1)
             if len(content) > self.most_bytes:
-                raise Fault(413, f"Expected a picture of at most {self.most_bytes:,} bytes at {_shown(url)}, got more.")
+                raise Fault(
+                    413,
+                    f"Expected a picture of at most {self.most_bytes:,} bytes at {_shown(url)}, got more. "
+                    "Make it smaller.",
+                )
             return content, answer.headers
 
     def _check(self, url: str) -> None:

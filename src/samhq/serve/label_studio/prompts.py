@@ -1,4 +1,4 @@
-"""What a person marked in Label Studio's editor, as prompts: key points and rectangles.
+"""A person's marks in Label Studio's editor, key points and rectangles, as prompts.
 
 Source: label-studio-ml-backend, `examples/segment_anything_2_image/model.py`, and Label Studio's `KeyPointRegion` and
 `RectRegion`: places are in percent of the upright picture's width and height, also while it is shown rotated.
@@ -33,7 +33,7 @@ class RegionValue(BaseModel):
 
 
 class ContextRegion(BaseModel):
-    """A region that the person drew. `is_positive` is missing where the tool has no such switch: then it is one."""
+    """A region that the person drew. Without `is_positive`, which some tools lack, it counts as positive."""
 
     type: str = ""
     value: RegionValue = RegionValue()
@@ -47,10 +47,10 @@ class ContextRegion(BaseModel):
 
 
 def prompts_of(regions: Sequence[ContextRegion], size_hw: tuple[int, int]) -> list[Prompt]:
-    """The prompts that regions of a picture mean, in its pixels: one for each rectangle, or one for all key points.
+    """The prompts for the regions of a picture, in its pixels: one for each rectangle, or one for all key points.
 
     A key point belongs to the first rectangle that it lies in, else to the last one. The label is the rectangle's, else
-    that of the first key point on the object. Other regions mean nothing.
+    that of the first key point on the object. Other regions are ignored.
 
     Raises:
         Fault: more key points than a prompt may have.
