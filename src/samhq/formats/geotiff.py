@@ -40,7 +40,8 @@ def write_geotiff(picture: Picture, path: Path, order: Order = "area") -> Path:
             write_bytes(path, bytes(memory.getbuffer()))
     except rasterio.errors.CRSError as error:
         raise ConfigError(
-            f"Expected a coordinate system such as EPSG:32633, got {picture.geo.crs!r}: {error}."
+            f"Expected a coordinate system such as EPSG:32633, got {picture.geo.crs!r}: {error}. "
+            "Give the picture another crs."
         ) from error
     return path
 

@@ -15,10 +15,10 @@ MOST_PIXELS = 1 << 27  #: of a picture whose masks are read from another tool's 
 
 
 def checked_size_of(height: float, width: float, who: str) -> tuple[int, int]:
-    """Height and width as a file says them.
+    """Height and width, as stated in a file.
 
     Raises:
-        ImageError: more pixels than masks are read of, so a few bytes cannot take all memory.
+        ImageError: more pixels than the limit, so that a few bytes cannot take all memory.
     """
     if height * width > MOST_PIXELS:
         raise ImageError(

@@ -97,7 +97,7 @@ def read_prompts(path: str | os.PathLike[str], crs: str | None = None) -> Prompt
     if crs is not None:
         raise PromptError(f"Expected GeoJSON for prompts in {crs}, got {path} with prompts in pixels. Leave --crs out.")
     try:
-        if isinstance(value, dict) and value and not _is_asking(value):
+        if isinstance(value, dict) and value and not _has_objects(value):
             return PromptFile(path, by_name={name: _named(name, item, path.parent) for name, item in value.items()})
         return PromptFile(path, everywhere=_objects(value, path.parent))
     except PromptError as error:
@@ -126,7 +126,7 @@ def _json(path: Path) -> Any:
     return read_json(path, "prompts", ANY, PromptError, f"Write {_FORMS}.")
 
 
-def _is_asking(value: dict[str, Any]) -> bool:
+def _has_objects(value: dict[str, Any]) -> bool:
     """Whether this dict describes objects, and is not a mapping from pictures' names."""
     return any(key in value for key in ("objects", "prompts", "error", *_PLACES))
 
@@ -155,11 +155,11 @@ def _objects(value: Any, folder: Path) -> tuple[Prompt, ...]:
     objects = []
     for number, item in enumerate(items):
         with naming("object", number, len(items)):
-            objects.append(_one(item, folder))
+            objects.append(_prompt_of(item, folder))
     return tuple(objects)
 
 
-def _one(item: dict[str, Any], folder: Path) -> Prompt:
+def _prompt_of(item: dict[str, Any], folder: Path) -> Prompt:
     """One object in samhq's own form."""
     for key in item:
         if key not in _FIELDS:

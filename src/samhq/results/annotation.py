@@ -167,7 +167,10 @@ def _code(segmentation: Any) -> rle.RLE:
         )
     mask = as_array(segmentation)
     if mask.ndim != 2:
-        raise ImageError(f"Expected an object's segmentation as one bool mask [H, W], got shape {list(mask.shape)}.")
+        raise ImageError(
+            f"Expected an object's segmentation as one bool mask [H, W], got shape {list(mask.shape)}. "
+            "Give one mask for each object."
+        )
     return dict(rle.encode(mask))
 
 

@@ -23,7 +23,7 @@ THRESHOLD = 0.25  #: Default threshold of scores.
 
 @dataclass(frozen=True, eq=False)
 class Detections:
-    """What a detector found in one picture: one row for every box.
+    """A detector's result for one picture: one row for every box.
 
     `boxes` (x0, y0, x1, y1) in image pixels; `scores`, mostly in 0..1; `class_ids` count from 0 and index `names`, the
     list of all classes that were searched for; `masks` come from detectors that make masks, else None.
@@ -152,26 +152,26 @@ class Selection:
                 )
         return np.array([self.thresholds.get(name, self.threshold) for name in names], np.float32)
 
-    def apply(self, found: Detections) -> Detections:
+    def apply(self, detections: Detections) -> Detections:
         """The detections to keep, best score first."""
-        kept = found[found.scores >= self.limits(found.names)[found.class_ids]].sorted()
+        kept = detections[detections.scores >= self.limits(detections.names)[detections.class_ids]].sorted()
         rows = [np.flatnonzero(kept.class_ids == number) for number in np.unique(kept.class_ids)]
         if self.nms < 1:
             rows = [own[nms(kept.boxes[own], kept.scores[own], self.nms)] for own in rows]
         alive = np.sort(np.concatenate([np.zeros(0, np.int64), *rows]))
         return kept[alive[: self.max_detections]]
 
-    def rejected(self, found: Detections) -> str:
+    def rejected(self, detections: Detections) -> str:
         """The best rejected detection beside its threshold, for a message; empty if there is none.
 
         >>> box = Detections.of([[1, 1, 9, 9]], [0.18], [0], ["cup"])
         >>> Selection().rejected(box)
         'closest: cup 0.18 < 0.25'
         """
-        limits = self.limits(found.names)[found.class_ids] if len(found) else np.zeros(0, np.float32)
-        below = found[found.scores < limits]
+        limits = self.limits(detections.names)[detections.class_ids] if len(detections) else np.zeros(0, np.float32)
+        below = detections[detections.scores < limits]
         if not len(below):
             return ""
         best = below[np.array([int(below.scores.argmax())])]
-        limit = float(self.limits(found.names)[best.class_ids[0]])
+        limit = float(self.limits(detections.names)[best.class_ids[0]])
         return f"closest: {best.labels[0]} {best.scores[0]:.2f} < {limit:g}"

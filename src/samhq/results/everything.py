@@ -64,7 +64,7 @@ class Everything:
 
     @property
     def why_empty(self) -> str:
-        """Why there are no masks and what to try; empty if there are masks, or if the reason is not known.
+        """The reason why there are no masks, and what to try; empty if there are masks or the reason is not known.
 
         Names fields of `AutomaticConfig`.
         """
@@ -198,7 +198,7 @@ class Everything:
         return plot(self.overlay(alpha), axes, plural(len(self), "mask"))
 
     def to_records(self) -> list[dict[str, Any]]:
-        """A flat dict of plain numbers and text a mask, for `pandas.DataFrame` and other tables.
+        """A flat dict of plain numbers and text for each mask, for `pandas.DataFrame` and other tables.
 
         `file_name`, `model`, `mask` (the number from 0), `score` (predicted IoU), `stability_score`, `area` in pixels,
         the tight box `x0`, `y0`, `x1`, `y1`, last pixel included, and the point `point_x`, `point_y` of the mask.
@@ -268,8 +268,8 @@ class Everything:
         return picture_from_records(records, file_name, self.kept.size_hw, stem=stem, model=self.model)
 
 
-def _lost(expected: str, asked: float) -> ConfigError:
+def _lost(expected: str, requested: float) -> ConfigError:
     return ConfigError(
-        f"Expected {expected}, with which the masks were made, got {asked}. Make them again with that; "
+        f"Expected {expected}, with which the masks were made, got {requested}. Make them again with that; "
         "segment_everything with keep_all=True leaves all thresholds free."
     )

@@ -28,7 +28,7 @@ def label_map(picture: Picture, order: Order = "area") -> UInt[np.ndarray, "H W"
         ConfigError: another order.
     """
     if order not in ("area", "score"):
-        raise ConfigError(f"Expected order 'area' or 'score', got {order!r}.")
+        raise ConfigError(f"Expected order 'area' or 'score', got {order!r}. Use one of these.")
     values = np.zeros(picture.size_hw, np.min_scalar_type(len(picture.annotations)))
     for number, annotation in sorted(
         picture.objects, key=lambda o: -o[1].area if order == "area" else _known(o[1].confidence)

@@ -38,7 +38,7 @@ class Refined:
 
 
 def save_native(
-    found: Sequence[Refined],
+    objects: Sequence[Refined],
     source: PictureSource,
     prompts: Sequence[Prompt],
     directory: Path,
@@ -56,32 +56,32 @@ def save_native(
     Raises:
         ImageError: the picture cannot be read, or has 2^32 pixels or more, which COCO's RLE cannot count.
     """
-    pieces, size_hw = [refined.piece for refined in found], source.size_hw
+    pieces, size_hw = [refined.piece for refined in objects], source.size_hw
     annotations = [
         _annotation(number, refined, size_hw) | class_record(prompt)
-        for number, (refined, prompt) in enumerate(zip(found, prompts, strict=True))
+        for number, (refined, prompt) in enumerate(zip(objects, prompts, strict=True))
     ]
-    names = [f"{stem}_mask_{number}.png" for number in range(len(found))]
+    names = [f"{stem}_mask_{number}.png" for number in range(len(objects))]
     written = [
         write_mask(directory / name, piece.inside(whole(size_hw))) for name, piece in zip(names, pieces, strict=True)
     ]
     if overlay:
         written.append(write_overlay(directory, stem, _overlay(pieces, source, prompts)))
     if cutouts:
-        places = [directory / f"{stem}_cutout_{number}.png" for number in range(len(found))]
+        places = [directory / f"{stem}_cutout_{number}.png" for number in range(len(objects))]
         written += [write_picture(path, _cutout(piece, source)) for path, piece in zip(places, pieces, strict=True)]
     content = segmentation_record(size_hw, model, prompts, annotations, names, file_name)
     return [*written, write_record(directory / f"{stem}.json", content, written)]
 
 
-def _annotation(number: int, found: Refined, size_hw: tuple[int, int]) -> dict[str, Any]:
+def _annotation(number: int, refined: Refined, size_hw: tuple[int, int]) -> dict[str, Any]:
     return {
         "prompt": number,
         "candidate": 0,
-        "segmentation": found.piece.rle(size_hw),
-        "area": found.piece.area,
-        "bbox": list(found.piece.bbox_xywh),
-        "predicted_iou": found.score,
+        "segmentation": refined.piece.rle(size_hw),
+        "area": refined.piece.area,
+        "bbox": list(refined.piece.bbox_xywh),
+        "predicted_iou": refined.score,
     }
 
 
@@ -93,7 +93,7 @@ def _overlay(pieces: Sequence[Piece], source: PictureSource, prompts: Sequence[P
 
 
 def _cutout(piece: Piece, source: PictureSource) -> UInt8[np.ndarray, "h w 4"]:
-    """The object with all else transparent, cut to its box; one transparent pixel for an empty object."""
+    """The object with everything else transparent, cut to its box; one transparent pixel for an empty object."""
     if not piece.area:
         return np.zeros((1, 1, 4), np.uint8)
     return cutout(source.read(piece.window), piece.mask)

@@ -34,7 +34,8 @@ def _as_list(grids: Any) -> list[Any]:
         return list(grids)
     except TypeError as error:
         raise ConfigError(
-            f"Expected point_grids as a list of points [N, 2], one a layer, got {grids!r:.80}."
+            f"Expected point_grids as a list of points [N, 2], one for each layer, got {grids!r:.80}. "
+            "Write [[[0.5, 0.5]]] for one point."
         ) from error
 
 
@@ -42,7 +43,9 @@ def _checked_grid(grid: Any) -> np.ndarray:
     try:
         points = as_array(grid).astype(np.float64)
     except ImageError as error:
-        raise ConfigError(f"Expected each of point_grids as points [N, 2], got {describe(grid)}.") from error
+        raise ConfigError(
+            f"Expected each of point_grids as points [N, 2], got {describe(grid)}. Write [[0.5, 0.5], ...]."
+        ) from error
     if points.ndim != 2 or points.shape[1] != 2 or not len(points) or not ((points >= 0) & (points <= 1)).all():
         raise ConfigError(
             f"Expected each of point_grids as points [N, 2], (x, y) in 0..1 of a crop, got shape {list(points.shape)}. "

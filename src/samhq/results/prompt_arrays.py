@@ -94,7 +94,9 @@ def _boxes(prompts: Sequence[Prompt], frame: Frame) -> np.ndarray | None:
 def _one_box(box: Any, frame: Frame) -> np.ndarray:
     boxes = as_boxes(box, frame.original_hw)
     if len(boxes) != 1:
-        raise PromptError(f"Expected one box for each prompt, got {len(boxes)}. Give boxes=[...], or one Prompt each.")
+        raise PromptError(
+            f"Expected one box for each prompt, got {len(boxes)}. Give boxes=[...], or one Prompt for each."
+        )
     return boxes
 
 

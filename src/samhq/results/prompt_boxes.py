@@ -19,8 +19,8 @@ _LEAST_INSIDE = 0.5  #: Part of a box's area that must be inside the picture for
 def boxes_in_picture(prompts: Sequence[Prompt], size_hw: tuple[int, int], picture: str = "") -> list[Prompt]:
     """The prompts of a picture of this size (height, width); boxes with less than half inside it are cut to it.
 
-    Models have learnt from boxes inside pictures, and a corner far outside tells them nothing. If a box was cut, one
-    warning says so for the whole picture; `picture` is its name in the warning.
+    Models were trained with boxes inside pictures, so a corner far outside carries no information. If a box was cut,
+    one warning says so for the whole picture; `picture` is its name in the warning.
 
     Warns:
         SamHQWarning: a box was cut.

@@ -151,7 +151,7 @@ class Segmentation(WithOtherNames):
         return [polygons_from_mask(mask, tolerance) for mask in self.masks]
 
     def overlay(self, *, prompts: bool = True, alpha: float = 0.5) -> np.ndarray:
-        """The picture with masks in colour, and the prompts if wanted; uint8 [H,W,3]."""
+        """The picture with masks in colour and, if `prompts`, the prompts; uint8 [H,W,3]."""
         points, labels, boxes = drawn_prompts(self.prompts) if prompts else (None, None, None)
         return overlay(self.image, self.masks, points=points, labels=labels, boxes=boxes, alpha=alpha)
 
@@ -171,11 +171,11 @@ class Segmentation(WithOtherNames):
         )
 
     def to_records(self) -> list[dict[str, Any]]:
-        """A flat dict of plain numbers and text a candidate, for `pandas.DataFrame` and other tables.
+        """A flat dict of plain numbers and text for each candidate, for `pandas.DataFrame` and other tables.
 
         `file_name`, `model`, `prompt` and `candidate` (numbers from 0), `label`, `detector_score`, `score` (predicted
         IoU), `area` in pixels, and the tight box `x0`, `y0`, `x1`, `y1`, last pixel included, zeros for an empty mask.
-        What nobody said is None.
+        Unknown values are None.
         """
         return [
             self._row(prompt, candidate) for prompt in range(len(self)) for candidate in range(self.candidates.shape[1])
