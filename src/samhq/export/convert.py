@@ -28,7 +28,7 @@ from samhq.model.sam import Sam
 from samhq.runtime.about import DECODER, ENCODER, About, Contract, Dtype
 from samhq.runtime.seal import seal
 
-_LARGE = 1_500_000_000  #: Weights with more bytes are stored in a separate file, because protobuf ends at 2 GB.
+_LARGE = 1_500_000_000  #: Weights with more bytes are stored in a separate file, because protobuf is limited to 2 GB.
 
 
 def export(
@@ -63,7 +63,7 @@ def export(
         )
     if contract == "samhq" and (hq is not None or multimask is not None):
         raise ConfigError(
-            "Expected hq and multimask with the original contract only, got them with ours, where each call says them. "
+            "Expected hq and multimask with the original contract only, got them with ours, where each call chooses. "
             'Leave them out, or give contract="original".'
         )
     model.hq_mode(hq)
@@ -243,12 +243,12 @@ def _save(program: Any, path: Path, about: About, *, beside: bool) -> None:
     onnx.save(proto, path)
 
 
-def _moved(made: Path, folder: Path) -> list[Path]:
+def _moved(finished: Path, folder: Path) -> list[Path]:
     """Moves the finished files to their place: weights before the graphs that name them."""
     for stale in (ENCODER, DECODER):
-        if not (made / f"{stale}.data").exists():
+        if not (finished / f"{stale}.data").exists():
             (folder / f"{stale}.data").unlink(missing_ok=True)
-    ordered = sorted(made.iterdir(), key=lambda path: (path.suffix == ".onnx", path.name))
+    ordered = sorted(finished.iterdir(), key=lambda path: (path.suffix == ".onnx", path.name))
     for path in ordered:
         os.replace(path, folder / path.name)
     return sorted(folder / path.name for path in ordered)

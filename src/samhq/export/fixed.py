@@ -1,7 +1,7 @@
 """Graphs for frameworks with fixed shapes and no missing inputs, example inputs, and the comparison with torch.
 
-The decoder takes one prompt with a fixed number of points and returns every mask; the program chooses. Knows nothing of
-files.
+The decoder takes one prompt with a fixed number of points and returns every mask; the calling program chooses one.
+Knows nothing of files.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ def export_saved_model(model: Sam, directory: str | os.PathLike[str], *, points:
         import tensorflow as tf
     except ImportError as error:
         raise MissingExtraError(
-            f"Expected the packages litert-torch and tensorflow for a SavedModel, got not both ({error}). "
+            f"Expected the packages litert-torch and tensorflow for a SavedModel, got at most one of them ({error}). "
             "Run: pip install litert-torch tensorflow"
         ) from error
     ready = as_exported(model, "float32")
@@ -145,10 +145,10 @@ def _caller(part: FixedGraph, signature: Any) -> Callable[[dict[str, Tensor]], l
     return run
 
 
-def _move(made: Path, folder: Path) -> None:
+def _move(finished: Path, folder: Path) -> None:
     """Moves the files of a finished SavedModel to their place; the graph, which needs all others, comes last."""
-    files = sorted((path for path in made.rglob("*") if path.is_file()), key=lambda path: path.name == FILE)
+    files = sorted((path for path in finished.rglob("*") if path.is_file()), key=lambda path: path.name == FILE)
     for path in files:
-        target = folder / path.relative_to(made)
+        target = folder / path.relative_to(finished)
         target.parent.mkdir(parents=True, exist_ok=True)
         os.replace(path, target)

@@ -138,13 +138,15 @@ def _smooth(rng: np.random.Generator, count: int, side: int) -> np.ndarray:
     return np.stack(grown)[:, None]
 
 
-def agreement(pairs: Sequence[tuple[Answer, Answer]], theirs: np.ndarray, ours: np.ndarray, prompts: int) -> Agreement:
+def agreement(
+    pairs: Sequence[tuple[Answer, Answer]], exported_features: np.ndarray, torch_features: np.ndarray, prompts: int
+) -> Agreement:
     """The comparison of all pairs of outputs."""
     ious = [float(iou) for (first, _), (second, _) in pairs for iou in mask_ious(first > 0, second > 0)]
     return Agreement(
         prompts=prompts,
         masks=len(ious),
-        features=float(np.abs(theirs - ours).max()),
+        features=float(np.abs(exported_features - torch_features).max()),
         logits=max(float(np.abs(first - second).max()) for (first, _), (second, _) in pairs),
         scale=max(float(np.abs(first).max()) for (first, _), _ in pairs),
         scores=max(float(np.abs(first - second).max()) for (_, first), (_, second) in pairs),
@@ -164,11 +166,13 @@ def mask_ious(first: Float[np.ndarray, "*K G G"] | Any, second: Float[np.ndarray
     return np.where(either > 0, both / np.maximum(either, 1), 1.0)
 
 
-def _decoded(model: Sam, embedding: ImageEmbedding, asked: PromptArrays, candidates: Candidates, hq: HQMode) -> LowRes:
-    parts = (asked.points, asked.labels, asked.boxes, asked.masks)
+def _decoded(
+    model: Sam, embedding: ImageEmbedding, prompts: PromptArrays, candidates: Candidates, hq: HQMode
+) -> LowRes:
+    parts = (prompts.points, prompts.labels, prompts.boxes, prompts.masks)
     tensors = [None if part is None else torch.from_numpy(part) for part in parts]
-    prompts = Prompts(torch.zeros(len(asked), dtype=torch.int64), *tensors).to(model.device)
-    return model.decode(embedding, prompts, candidates=candidates, hq=hq)
+    on_device = Prompts(torch.zeros(len(prompts), dtype=torch.int64), *tensors).to(model.device)
+    return model.decode(embedding, on_device, candidates=candidates, hq=hq)
 
 
 def _answer(low: LowRes) -> Answer:
@@ -180,13 +184,13 @@ def _original_pairs(
     folder: Path,
     embedding: ImageEmbedding,
     pixels: np.ndarray,
-    asked: Sequence[PromptArrays],
+    prompts: Sequence[PromptArrays],
     made_with: tuple[HQMode | None, bool | None],
 ) -> tuple[list[tuple[Answer, Answer]], np.ndarray]:
     """Outputs of the network and of the original contract, one prompt at a time, and the encoder's features."""
     encoded, decoder = open_graph(folder / ENCODER)({"pixels": pixels}), open_graph(folder / DECODER)
     pairs = []
-    for prompt in _singly(asked):
+    for prompt in _singly(prompts):
         inputs = original_inputs(prompt, model.config.side)
         kinds = original_choice(model, made_with[1], inputs["point_coords"].shape[1])
         theirs = [_answer(_decoded(model, embedding, prompt, kind, model.hq_mode(made_with[0]))) for kind in kinds]
@@ -205,27 +209,27 @@ def original_choice(model: Sam, multimask: bool | None, points: int) -> list[Can
     return ["single" if points > 2 else "best"]
 
 
-def _singly(asked: Sequence[PromptArrays]) -> Iterator[PromptArrays]:
-    for part in asked:
+def _singly(prompts: Sequence[PromptArrays]) -> Iterator[PromptArrays]:
+    for part in prompts:
         for row in range(len(part)):
             yield part[row : row + 1]
 
 
-def original_inputs(one: PromptArrays, side: int) -> dict[str, np.ndarray]:
+def original_inputs(prompt: PromptArrays, side: int) -> dict[str, np.ndarray]:
     """One prompt in the form of the original contract: a box as two points, else one point as padding."""
-    kept = one.labels[0] != IGNORED
-    points, labels = one.points[0][kept], one.labels[0][kept]
-    boxed = one.boxes is not None and bool(np.isfinite(one.boxes).all())
-    if one.boxes is not None and boxed:
-        more, kinds = one.boxes.reshape(2, 2), [TOP_LEFT, BOTTOM_RIGHT]
+    kept = prompt.labels[0] != IGNORED
+    points, labels = prompt.points[0][kept], prompt.labels[0][kept]
+    boxed = prompt.boxes is not None and bool(np.isfinite(prompt.boxes).all())
+    if prompt.boxes is not None and boxed:
+        more, kinds = prompt.boxes.reshape(2, 2), [TOP_LEFT, BOTTOM_RIGHT]
     else:
         more, kinds = np.zeros((1, 2), np.float32), [NOT_A_POINT]
-    masked = one.masks is not None and bool(np.isfinite(one.masks).all())
+    masked = prompt.masks is not None and bool(np.isfinite(prompt.masks).all())
     grid = side // 4
     return {
         "point_coords": np.concatenate([points, more])[None].astype(np.float32),
         "point_labels": np.concatenate([labels, kinds])[None].astype(np.float32),
-        "mask_input": one.masks if one.masks is not None and masked else np.zeros((1, 1, grid, grid), np.float32),
+        "mask_input": prompt.masks if prompt.masks is not None and masked else np.zeros((1, 1, grid, grid), np.float32),
         "has_mask_input": np.array([masked], np.float32),
         "orig_im_size": np.array([side, side], np.float32),
     }
