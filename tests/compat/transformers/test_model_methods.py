@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from tests.compat.transformers.pictures import pixels
 
 from samhq.compat.transformers import SamHQConfig, SamHQModel, SamModel
