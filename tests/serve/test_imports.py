@@ -117,6 +117,76 @@ def test_files_of_other_tools(client: Client, format: str, said: bool) -> None:
     assert (after["mask"], after["source"]) == (before["mask"], "import")
 
 
+@pytest.mark.parametrize("shapes", ["mask", "polygon"])
+@pytest.mark.parametrize("format", ["coco", "yolo", "labelme", "isat", "supervisely", "labelstudio", "cvat", "sa1b"])
+def test_every_export_comes_back_as_it_is(client: Client, format: str, shapes: str) -> None:
+    """Several files come back as the ZIP that they were downloaded in."""
+    cup = client.ask("POST", "/classes", {"name": "cup"})["id"]
+    client.do(1, "commit", draft=CLICK, class_id=cup)
+    client.do(1, "commit", draft={"points": [[10, 30]], "labels": [1]})
+    client.do(2, "commit", draft={"box": [5, 5, 50, 30]}, class_id=cup)
+    before = {number: client.state(number)["objects"] for number in (1, 2)}
+    content = client.get(f"{API}/export/{format}?shapes={shapes}").content
+    for number, objects in before.items():
+        client.do(number, "delete", ids=[one["id"] for one in objects])
+    done = bring(client, content)
+    assert (done["images"], done["classes"], done["skipped"]) == (2, [], [])
+    for number, objects in before.items():
+        for class_id in (cup, 1):
+            expected, found = (union(some, class_id) for some in (objects, client.state(number)["objects"]))
+            np.testing.assert_array_equal(found, expected)
+    if shapes == "mask":
+        assert done["objects"] == 3
+
+
+def union(objects: list[dict[str, Any]], class_id: int) -> np.ndarray:
+    """The pixels of all objects of a class."""
+    masks = [rle.decode(one["mask"]) for one in objects if one["class_id"] == class_id]
+    return np.any([np.zeros((40, 60), bool), *masks], axis=0)
+
+
+def test_a_zip_says_what_was_left_out(client: Client) -> None:
+    ring = [[2, 2], [10, 2], [10, 8], [2, 8]]
+    shapes = [{"label": "cup", "points": ring}, {"label": "cup", "points": ring[:2], "shape_type": "line"}]
+    size = {"imageHeight": 40, "imageWidth": 60}
+    files = {
+        "in/a.json": json.dumps({"shapes": shapes, "imagePath": "../a.png", **size}),
+        "in/z.json": json.dumps({"shapes": shapes, "imagePath": "z.png", **size}),
+        "in/old.json": json.dumps({"shapes": shapes, "imagePath": "/etc/passwd"}),
+        "in/settings.json": "{}",
+        "../../out.txt": "no labels",
+        "a.png": "a picture",
+    }
+    done = bring(client, zipped(files))
+    assert (done["objects"], done["images"], done["classes"]) == (1, 1, ["cup"])
+    assert [sentence[:12] for sentence in done["skipped"]] == [
+        "../a.png: sh",
+        "z.png: shape",
+        "Expected a p",
+        "Expected the",
+    ]
+    assert not any("/tmp" in sentence for sentence in done["skipped"])
+
+
+def test_yolo_without_a_zip_or_without_classes(client: Client) -> None:
+    line = "0 0.25 0.25 0.75 0.25 0.75 0.75 0.25 0.75\n0 0.5 0.5 0.1 0.1\n"
+    assert client.deliver("/import?format=yolo", line.encode()).status_code == 422
+    files = {"labels/a.txt": line, "labels/b.txt": "0 nothing", "labels/c.txt": line}
+    assert client.deliver("/import", zipped(files)).status_code == 422, "there is no data.yaml"
+    done = bring(client, zipped(files | {"data.yaml": "train: images\nnames: [cup]\n"}))
+    assert (done["objects"], done["classes"]) == (1, ["cup"])
+    assert [sentence.split(":")[0] for sentence in done["skipped"]][::2] == ["a.png", "c.txt"]
+    assert "line 1 of b.txt" in done["skipped"][1]
+
+
+def zipped(files: dict[str, str]) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return stream.getvalue()
+
+
 def from_archive(content: bytes) -> bytes:
     """The file with the labels of a.png in an export."""
     names = ("/a.json", "/a.png.json", "/labelstudio.json")

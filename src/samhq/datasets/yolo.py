@@ -54,7 +54,7 @@ def open_yolo_pictures(path: Path, part: str | None = None) -> AnnotatedPictures
     images = _images(path, content, chosen)
     if not images:
         raise ConfigError(f"Expected pictures of {chosen!r} where {path} says ({content[chosen]}), got none. Check it.")
-    classes = _classes(content.get("names"), path)
+    classes = class_names(content.get("names"), path)
     files = [LabelledFile(image.stem, image, (_labels_of(image),), partial(_read, image, classes)) for image in images]
     if not any(file.labels[0].is_file() for file in files):
         raise ConfigError(
@@ -109,8 +109,21 @@ def _place(path: Path, root: str, place: str) -> Path:
     return next((candidate for candidate in tries if candidate.exists()), tries[0])
 
 
-def _classes(names: Any, path: Path) -> dict[int, str]:
-    """The names of classes by number, from a list or a mapping."""
+def read_class_names(path: Path) -> dict[int, str]:
+    """The names of classes by number in a `data.yaml`.
+
+    Raises:
+        ConfigError: the file cannot be read, or has no such names.
+    """
+    return class_names(_content(path).get("names"), path)
+
+
+def class_names(names: Any, path: Path) -> dict[int, str]:
+    """The names of classes by number, from a list or a mapping.
+
+    Raises:
+        ConfigError: something else.
+    """
     try:
         pairs = names.items() if isinstance(names, dict) else enumerate(names or ())
         return {int(number): str(name) for number, name in pairs}

@@ -10,7 +10,7 @@ import binascii
 import io
 import os
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -110,7 +110,8 @@ def read_labelme(path: Path) -> tuple[Picture, list[str]]:
     file_name = content["imagePath"].replace("\\", "/")
     source = path.parent / file_name
     size_hw = content.get("imageHeight"), content.get("imageWidth")
-    height, width = size_hw if all(size_hw) else size_of_file(source)
+    # Old files lack the size. Only a picture beside the file is opened: a file from elsewhere may name any path.
+    height, width = size_hw if all(size_hw) else size_of_file(path.parent / PurePosixPath(file_name).name)
     size = checked_size_of(height, width, str(path))
     objects: dict[Any, tuple[dict[str, Any], np.ndarray]] = {}
     skipped: list[str] = []

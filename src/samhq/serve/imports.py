@@ -1,38 +1,47 @@
-"""Imports labels from COCO files, from other tools' files, and from samhq's records."""
+"""Imports labels from COCO files, from other tools' files, from samhq's records, and from ZIP files of these."""
 
 from __future__ import annotations
 
 import json
+import os
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from samhq.datasets.coco import plain_id, read_coco, segmentation_code
+from samhq.datasets.yolo import read_class_names
 from samhq.errors import SamHQError
 from samhq.formats.cvat import read_cvat
 from samhq.formats.isat import read_isat
+from samhq.formats.labelme import read_labelme
 from samhq.formats.labelstudio import read_labelstudio
 from samhq.formats.supervisely import read_supervisely
+from samhq.formats.yolo import read_yolo
 from samhq.results.annotation import LABEL, Annotation
 from samhq.results.picture import Picture
 from samhq.results.sa1b import read_sa1b
+from samhq.serve.archives import is_archive, unpack_labels
 from samhq.serve.commands import run_command
 from samhq.serve.faults import Fault, fault_of
 from samhq.serve.messages import CommitMany, Mask, NewObject
 from samhq.serve.objects import Row
 from samhq.serve.project import FIRST_CLASS, Project
 
-ImportFormat = Literal["coco", "record", "labelstudio", "cvat", "isat", "supervisely"]
+ImportFormat = Literal["coco", "record", "labelstudio", "cvat", "isat", "labelme", "supervisely", "yolo"]
 FORMATS: dict[ImportFormat, str] = {
     "coco": "COCO dataset: images, annotations, categories",
     "record": "a record of samhq segment or samhq everything; SA-1B's files are such records too",
     "labelstudio": "Label Studio's export as JSON",
     "cvat": "CVAT for images 1.1",
     "isat": "ISAT's JSON of a picture",
+    "labelme": "labelme's JSON of a picture",
     "supervisely": "Supervisely's annotation of a picture; the picture is the one that is open",
+    "yolo": "YOLO's dataset as a ZIP, with data.yaml and labels",
 }
+
+_LONE = "labels.json"  #: The name of an uploaded file that is no ZIP.
 
 
 @dataclass
@@ -48,7 +57,7 @@ class Imported:
 def import_labels(
     project: Project, content: bytes, format: ImportFormat | None = None, image_id: int | None = None
 ) -> Imported:
-    """Adds the objects of a file to the project's pictures, one command for each picture.
+    """Adds the objects of a file, or of the files in a ZIP, to the project's pictures, one command for each picture.
 
     If `format` is None, the content decides. `image_id` is the picture for a file of one picture that names none of the
     project's.
@@ -56,19 +65,81 @@ def import_labels(
     Raises:
         Fault: the file has none of the known forms.
     """
-    format = _format_of(content) if format is None else format
     imported = Imported()
     with tempfile.TemporaryDirectory(prefix="samhq-import-") as folder:
-        path = Path(folder) / "labels.json"
+        path = Path(folder) / _LONE
         path.write_bytes(content)
-        try:
-            if format == "coco":
-                _import_coco(project, path, imported)
-            else:
-                _import_pictures(project, _READERS[format](path), image_id, imported)
-        except SamHQError as error:
-            raise Fault(422, str(error).replace(str(path), "the file")) from error
+        if is_archive(content):
+            _import_archive(project, unpack_labels(path, Path(folder) / "files"), imported)
+        else:
+            _import_file(project, path, _format_of(content) if format is None else format, image_id, imported)
     return imported
+
+
+def _import_file(
+    project: Project, path: Path, format: ImportFormat, image_id: int | None, imported: Imported, who: str = "the file"
+) -> None:
+    if format == "yolo":
+        raise Fault(
+            422, "Expected YOLO's dataset as a ZIP with data.yaml and labels, got another file. Pack the folder."
+        )
+    try:
+        if format == "coco":
+            _import_coco(project, path, imported)
+        else:
+            _import_pictures(project, _READERS[format](path), image_id, imported)
+    except SamHQError as error:
+        message = str(error).replace(str(path), who).replace(f"{path.parent}{os.sep}", "")
+        raise Fault(422, message) from error
+
+
+def _import_archive(project: Project, paths: Sequence[Path], imported: Imported) -> None:
+    """Adds the objects of all label files of a ZIP; a file that cannot be read is left out with a sentence."""
+    configs = [path for path in paths if path.suffix.lower() in (".yaml", ".yml") and path.stem == "data"]
+    labels = [path for path in paths if configs and path.suffix.lower() == ".txt"]
+    known = {path: format for path in paths if (format := _known_format(path)) is not None}
+    if not labels and not known:
+        raise Fault(
+            422, f"Expected a ZIP with label files, got {len(paths)} files of other kinds. Choose another file."
+        )
+    for path, format in known.items():
+        try:
+            _import_file(project, path, format, None, imported, path.name)
+        except Fault as fault:
+            imported.skipped.append(str(fault.detail))
+    if labels:
+        _import_yolo(project, configs[0], labels, imported)
+
+
+def _known_format(path: Path) -> ImportFormat | None:
+    """The format of a file in a ZIP; None for files without labels, such as lists of classes."""
+    if path.suffix.lower() not in (".json", ".xml"):
+        return None
+    try:
+        format = _format_of(path.read_bytes())
+    except Fault:
+        return None
+    return None if format == "cvat" and b"<annotations" not in path.read_bytes() else format
+
+
+def _import_yolo(project: Project, config: Path, labels: Sequence[Path], imported: Imported) -> None:
+    """Adds the objects of YOLO's label files to the pictures with their names."""
+    try:
+        classes, finder = read_class_names(config), _Finder(project)
+    except SamHQError as error:
+        raise Fault(422, str(error).replace(str(config), config.name)) from error
+    for path in labels:
+        row = finder.find_stem(path.stem)
+        if row is None:
+            imported.skipped.append(f"{path.name}: no picture of this name is in the project.")
+            continue
+        try:
+            picture, skipped = read_yolo(path, row["name"], (row["height"], row["width"]), classes)
+        except SamHQError as error:
+            imported.skipped.append(str(error).replace(str(path), path.name))
+            continue
+        imported.skipped += [sentence.replace(str(path), path.name) for sentence in skipped]
+        _store(project, row, [_object(item) for item in picture.annotations], imported)
 
 
 def _format_of(content: bytes) -> ImportFormat:
@@ -159,13 +230,15 @@ _READERS: dict[ImportFormat, Callable[[Path], Iterable[tuple[Picture, list[str]]
     "labelstudio": read_labelstudio,
     "cvat": read_cvat,
     "isat": lambda path: [(read_isat(path), [])],
-    "supervisely": lambda path: [read_supervisely(path, "the picture")],
+    "labelme": lambda path: [read_labelme(path)],
+    "supervisely": lambda path: [read_supervisely(path, "the picture" if path.name == _LONE else None)],
 }
 #: Fields that identify a kind of file.
 _TOLD_BY: dict[ImportFormat, set[str]] = {
     "coco": {"images", "annotations"},
     "record": {"image", "annotations"},
     "isat": {"info", "objects"},
+    "labelme": {"shapes", "imagePath"},
     "supervisely": {"size", "objects"},
 }
 
@@ -215,4 +288,9 @@ class _Finder:
         if path in self._by_path:
             return self._by_path[path]
         same = self._by_name.get(PurePosixPath(path).name, [])
+        return same[0] if len(same) == 1 else None
+
+    def find_stem(self, stem: str) -> Row | None:
+        """The only picture with this name without its suffix."""
+        same = [row for name, rows in self._by_name.items() if PurePosixPath(name).stem == stem for row in rows]
         return same[0] if len(same) == 1 else None

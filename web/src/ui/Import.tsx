@@ -27,7 +27,7 @@ export function Import() {
             </option>
           ))}
         </select>
-        <input class="file" type="file" aria-label="File of labels" accept=".json" onChange={(event) => void choose(event.currentTarget.files)} />
+        <input class="file" type="file" aria-label="File of labels" accept=".json,.xml,.zip" onChange={(event) => void choose(event.currentTarget.files)} />
       </div>
       {found && (
         <div role="status">
