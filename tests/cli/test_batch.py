@@ -124,7 +124,7 @@ def test_export_and_second_attempts(
     assert [one["id"] for one in json.loads(capsys.readouterr().out)["first_failed"]] == ["b.png"]
     (folder / "in" / "b.png").write_bytes(whole)
     assert main(["batch", "export", job, "--format", "coco", "-o", str(out)]) == 0
-    assert "2 masks of 2 pictures; 1 failed picture left out" in capsys.readouterr().out
+    assert f"2 masks of 2 pictures, 1 failed picture left out; results in {out}\n" in capsys.readouterr().out
     assert main(["batch", "run", job, "--retry-errors", "--quiet"]) == 0
     assert main(["batch", "export", job, "--format", "coco", "--format", "yolo", "-o", str(out)]) == 0
     assert "3 masks of 3 pictures" in capsys.readouterr().out

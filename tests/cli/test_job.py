@@ -105,14 +105,14 @@ def test_resuming_does_what_is_left(weights: Path, tmp_path: Path, capsys: Shown
 
     assert run(weights, out, *asked) == 1
     assert done() == ["a", "b", "c"]
-    assert said == ["samhq: 3 done, 1 failed"]
+    assert said == [f"samhq: 3 done, 1 failed; results in {out}"]
     whole = files_in(out)
     assert run(weights, out, *asked) == 1, "the broken picture is tried again"
     assert done() == []
     (out / "b_mask_0.png").write_bytes(whole["b_mask_0.png"][:50])
     assert run(weights, out, *asked) == 1
     assert done() == ["b"]
-    assert said == ["samhq: 1 done, 2 finished before, 1 failed"]
+    assert said == [f"samhq: 1 done, 2 finished before, 1 failed; results in {out}"]
     assert files_in(out) == whole
     boxes = {"a.png": [{"box": [5, 5, 50, 30]}], "b.png": [{"box": [5, 5, 50, 30]}], "c.png": [{"box": [1, 1, 9, 9]}]}
     (tmp_path / "p.json").write_text(json.dumps(boxes))

@@ -35,7 +35,9 @@ def results(tmp_path):
 
 def test_results_become_a_coco_dataset_that_its_owner_reads(results, tmp_path, capsys):
     assert main(["write", str(results), "--format", "coco", "--format", "yolo", "-o", str(tmp_path / "out")]) == 0
-    assert capsys.readouterr().out == "2 masks of 2 pictures; 1 failed picture left out\n"
+    assert (
+        capsys.readouterr().out == f"2 masks of 2 pictures, 1 failed picture left out; results in {tmp_path / 'out'}\n"
+    )
     found = [path for path in (tmp_path / "out").rglob("*.json") if "annotations" in json.loads(path.read_text())]
     coco = COCO(str(found[0]))
     areas = sorted(coco.annToMask(one).sum() for one in coco.loadAnns(coco.getAnnIds()))
@@ -80,7 +82,7 @@ def test_of_several_candidates_the_best_is_written(results, tmp_path, capsys):
     content["annotations"] = [first | {"prompt": p, "candidate": c} for p in range(2) for c in range(3)]
     (results / "a.json").write_text(json.dumps(content))
     assert main(["write", str(results / "a.json"), "--format", "coco", "-o", str(tmp_path / "out")]) == 0
-    assert capsys.readouterr().out == "2 masks of 1 picture\n"
+    assert capsys.readouterr().out == f"2 masks of 1 picture; results in {tmp_path / 'out'}\n"
 
 
 def test_records_of_one_name_are_refused_before_anything_is_written(results, tmp_path, capsys):

@@ -176,7 +176,8 @@ def run(
         tell=None if quiet else partial(_tell, price_per_hour),
     )
     counts = f"{plural(tally.done, 'shard')} done, {tally.skipped} finished before"
-    print_line(f"{counts}, {plural(tally.errors, 'picture')} failed, {plural(len(tally.lost), 'shard')} given up")
+    lost = plural(len(tally.lost), "shard")
+    print_line(f"{counts}, {plural(tally.errors, 'picture')} failed, {lost} given up; results in {job}")
     if tally.stopped:
         print_line(f"Stopped: more than {100 * max_error_rate:g} % of the pictures failed.")
     return 1 if _tell_failed(job, tally.failed) or tally.lost else 0
@@ -307,6 +308,6 @@ def export(
     from samhq.batch.dataset import export_job
 
     tally = export_job(job, format, output, write.options(finish), allow_partial=allow_partial)
-    left_out = f"; {plural(tally.failed, 'failed picture')} left out" if tally.failed else ""
-    print_line(f"{plural(tally.masks, 'mask')} of {plural(tally.pictures, 'picture')}{left_out}")
+    left_out = f", {plural(tally.failed, 'failed picture')} left out" if tally.failed else ""
+    print_line(f"{plural(tally.masks, 'mask')} of {plural(tally.pictures, 'picture')}{left_out}; results in {output}")
     return 0

@@ -89,7 +89,7 @@ def detect(
         on_failure=partial(forget, output),
     )
     join_boxes([output / f"{item.name}_boxes.json" for item in items], output / ALL)
-    return job.conclude(tally)
+    return job.conclude(tally, output)
 
 
 def forget(output: Path, item: Item, reason: str) -> Sequence[Path]:

@@ -64,4 +64,4 @@ def embed(
     work = EmbedWork(output, store, ModelSettings(model, device=device, dtype=dtype), look)
     job, several = JobFlags(quiet=quiet), len(items) > 1
     tally = run_job(items, work, None, workers=workers, keep_going=several, tell=job.tell, progress=not quiet)
-    return job.conclude(tally)
+    return job.conclude(tally, output)

@@ -23,6 +23,7 @@ from samhq.cli.looks import ALL_AS_IT_IS, BandFlags
 from samhq.config import ClickMask, HQMode
 from samhq.errors import ConfigError
 from samhq.options import whole_number
+from samhq.progress import print_line
 
 if TYPE_CHECKING:
     from samhq.image.channels import Channels
@@ -353,4 +354,7 @@ def _check_writable(folder: Path) -> None:
 
 
 def _tell(records: list[dict[str, Any]], text: str, report: ReportFlags) -> None:
+    """Prints the tables or JSON, and on stderr where the files are."""
     print(json.dumps(records, indent=1) if report.as_json else text, end="\n" if report.as_json else "")
+    if report.output is not None:
+        print_line(f"samhq: results in {report.output}", stream=sys.stderr)

@@ -139,7 +139,7 @@ def everything(
         progress=not job.quiet,
         on_failure=partial(failure_record, output.output),
     )
-    return job.conclude(tally)
+    return job.conclude(tally, output.output)
 
 
 def check_own_results_spare_inputs(inputs: Sequence[Path], names: Sequence[str], output: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -48,9 +49,11 @@ class JobFlags:
         for file in report.files if self.verbose else ():
             print_line(f"  {file}")
 
-    def conclude(self, tally: Tally) -> int:
-        """The exit code; for several pictures prints a line of counts."""
-        return (1 if tally.failed else 0) if self.quiet else conclude(tally)
+    def conclude(self, tally: Tally, output: Path) -> int:
+        """The exit code; prints a line with the counts and the folder of the results, unless `quiet`."""
+        if not self.quiet:
+            print_line(conclusion(tally, output), stream=sys.stderr)
+        return 1 if tally.failed else 0
 
     def check(self) -> None:
         """Refuses flags that contradict each other.
@@ -81,10 +84,13 @@ def tell(report: Report) -> None:
         print_line(f"samhq: {path}: {report.record.error}", stream=sys.stderr)
 
 
-def conclude(tally: Tally) -> int:
-    """The exit code; prints a line on stderr with the number of finished pictures, if that is not obvious."""
-    several = tally.done + tally.skipped + tally.failed > 1
-    if several or tally.skipped:
-        counts = (tally.done, "done"), (tally.skipped, "finished before"), (tally.failed, "failed")
-        print_line("samhq: " + ", ".join(f"{count} {what}" for count, what in counts if count), stream=sys.stderr)
-    return 1 if tally.failed else 0
+def conclusion(tally: Tally, output: Path) -> str:
+    """How many pictures are done, and where the results are.
+
+    >>> from samhq.batch.job import Tally
+    >>> conclusion(Tally(done=3, failed=1), Path("masks"))
+    'samhq: 3 done, 1 failed; results in masks'
+    """
+    counts = (tally.done, "done"), (tally.skipped, "finished before"), (tally.failed, "failed")
+    said = ", ".join(f"{count} {what}" for count, what in counts if count)
+    return f"samhq: {said}; results in {output}" if tally.done + tally.skipped else f"samhq: {said}"

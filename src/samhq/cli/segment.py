@@ -83,7 +83,7 @@ def segment(
         progress=not job.quiet,
         on_failure=partial(failure_record, output.output),
     )
-    return job.conclude(tally)
+    return job.conclude(tally, output.output)
 
 
 def _check_together(

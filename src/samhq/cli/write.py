@@ -111,7 +111,8 @@ def write(
     report_missing(without_file, count, format)
     print(
         f"{plural(written, 'mask')} of {plural(count, 'picture')}"
-        + (f"; {plural(left_out, 'failed picture')} left out" if left_out else "")
+        + (f", {plural(left_out, 'failed picture')} left out" if left_out else "")
+        + f"; results in {output}"
     )
     return 0
 
