@@ -25,6 +25,15 @@ def test_a_file_in_the_place_of_the_folder_is_an_error(tmp_path: Path) -> None:
             pass
 
 
+@pytest.mark.parametrize("name", ["result.PNG", "roofs.geojson", "clip.mp4"])
+def test_the_name_of_a_file_is_no_folder_unless_it_is_one(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match=r"the name of a file\. Write --output out"):
+        make_folder(tmp_path / name)
+    assert not (tmp_path / name).exists()
+    (tmp_path / name).mkdir()
+    make_folder(tmp_path / name)
+
+
 def test_a_folder_is_for_one_and_its_errors_are_its_own(tmp_path: Path) -> None:
     folder = tmp_path / "a" / "b"
     with (

@@ -7,15 +7,20 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from samhq.errors import ConfigError
+from samhq.image.suffixes import SUFFIXES
 from samhq.storage.locks import only_one
+
+_FILES = (*SUFFIXES, ".json", ".geojson", ".txt", ".csv", ".svg", ".mp4")  #: Suffixes of what results are written to.
 
 
 def make_folder(path: Path) -> None:
     """Makes a folder and its parents if they do not exist.
 
     Raises:
-        ConfigError: it cannot be made.
+        ConfigError: it cannot be made, or a name of a file.
     """
+    if path.suffix.lower() in _FILES and not path.is_dir():
+        raise ConfigError(f"Expected a folder for the results, got {path}, the name of a file. Write --output out.")
     with _as_config_error(path):
         path.mkdir(parents=True, exist_ok=True)
 
