@@ -86,8 +86,14 @@ def test_files_and_record_are_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize("direction", ["forward", "backward", "both"])
 def test_an_interrupted_job_goes_on_to_the_same_results(tmp_path: Path, direction: Direction) -> None:
     images = small.images(9)
-    whole = run_video(job(images, tmp_path / "whole"), follower(images, direction)).done
-    assert follower(images, direction).total() == whole
+    counts: list[tuple[int, int]] = []
+    watch = lambda done, total: counts.append((done, total))  # noqa: E731
+    frames = run_video(job(images, tmp_path / "whole"), follower(images, direction), watch=watch).done
+    lines = [json.loads(line)["frame"] for line in (tmp_path / "whole" / "frames.jsonl").open()]
+    whole = follower(images, direction).total()
+    assert (len(lines), len(set(lines))) == (whole, frames)
+    assert counts[-1] == (frames, frames), "a frame that is written in both directions counts once"
+    assert (whole > frames) == (direction == "both")
     for count in (0, 3, whole - 1):
         output = tmp_path / str(count)
         with pytest.raises(KeyboardInterrupt):
@@ -96,10 +102,10 @@ def test_an_interrupted_job_goes_on_to_the_same_results(tmp_path: Path, directio
         assert not record["finished"]
         assert sum(1 for _ in (output / "frames.jsonl").open()) == count if count else True
         tally = run_video(job(images, output), follower(images, direction), resume=True)
-        assert (tally.before, tally.done) == (count, whole - count)
+        assert (tally.before + tally.done, tally.done) == (frames, len(set(lines[count:])))
         assert content(output) == content(tmp_path / "whole")
     tally = run_video(job(images, output), follower(images, direction), resume=True)
-    assert (tally.before, tally.done) == (whole, 0)
+    assert (tally.before, tally.done) == (frames, 0)
 
 
 def test_a_job_that_was_killed_goes_on_from_its_last_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

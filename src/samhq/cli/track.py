@@ -219,7 +219,7 @@ def track(
     make_folder(output.output)
     kinds = Kinds(output.masks, output.label_maps)
     job = VideoJob(source, video.absolute().stem, output.output, kinds, output.format, output.overlay, options)
-    before = len(ResultFolder(output.output, kinds)) if output.resume else 0
+    before = len(ResultFolder(output.output, kinds).by_frame()) if output.resume else 0
     with progress_bar("frame", done=before) as watch:
         tally = run_video(job, follower, resume=output.resume, watch=watch)
     for reason in tally.failed.values():

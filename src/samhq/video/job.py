@@ -62,7 +62,8 @@ class VideoJob:
 
 @dataclass
 class VideoTally:
-    """The outcome for a video: frames with masks, frames from an earlier run, and frames that could not be read."""
+    """The outcome for a video: frames with masks of this run, other frames of an earlier run, and frames that could not
+    be read. A frame that is written in both directions counts once."""
 
     done: int = 0
     before: int = 0
@@ -87,7 +88,8 @@ def _run(job: VideoJob, follower: Follower, *, resume: bool, watch: Watch | None
     folder = ResultFolder(job.output, job.kinds)
     position = _begin(job, folder, resume=resume)
     failed = dict(position["failed"]) if position else {}
-    tally = VideoTally(before=len(folder), failed=failed)
+    earlier, lines, written = set(folder.by_frame()), len(folder), set[int]()
+    tally = VideoTally(before=len(earlier), failed=failed)
     if position is not None and position["finished"]:
         return tally
 
@@ -98,17 +100,20 @@ def _run(job: VideoJob, follower: Follower, *, resume: bool, watch: Watch | None
     try:
         for frame in follower.frames(None if position is None else position["follower"], on_error):
             folder.add(frame, job.source.name(frame.index))
-            tally.done += 1
-            position = _position(follower.position(), tally, finished=False)
-            if tally.done % _SAVED_EVERY == 0:
+            lines += 1
+            written.add(frame.index)
+            earlier.discard(frame.index)
+            tally.done, tally.before = len(written), len(earlier)
+            position = _position(follower.position(), lines, failed, finished=False)
+            if lines % _SAVED_EVERY == 0:
                 write_state(job.output / STATE, position)
             if watch is not None:
-                watch(tally.before + tally.done, follower.total())
+                watch(tally.before + tally.done, min(follower.total(), len(job.source)))
         finished = True
     finally:
         if position is not None:
             write_state(job.output / STATE, {**position, "failed": dict(tally.failed), "finished": finished})
-        folder.keep(tally.before + tally.done)
+        folder.keep(lines)
         _conclude(job, folder, tally, finished=finished)
     return tally
 
@@ -156,13 +161,8 @@ def _begin(job: VideoJob, folder: ResultFolder, *, resume: bool) -> dict[str, An
 _POSITION, _AGAIN = {"follower", "lines", "failed", "finished"}, "Start without --resume."
 
 
-def _position(follower: dict[str, Any], tally: VideoTally, *, finished: bool) -> dict[str, Any]:
-    return {
-        "follower": follower,
-        "lines": tally.before + tally.done,
-        "failed": dict(tally.failed),
-        "finished": finished,
-    }
+def _position(follower: dict[str, Any], lines: int, failed: dict[int, str], *, finished: bool) -> dict[str, Any]:
+    return {"follower": follower, "lines": lines, "failed": dict(failed), "finished": finished}
 
 
 def _conclude(job: VideoJob, folder: ResultFolder, tally: VideoTally, *, finished: bool) -> None:
