@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -18,20 +20,20 @@ class Few:
 
     name = "few"
 
-    def __init__(self, sources: list[str]) -> None:
-        self.sources = sources
+    def __init__(self, sources: list[str], first: int = 0) -> None:
+        self.sources, self.first = sources, first
 
     def __len__(self) -> int:
         return len(self.sources)
 
     def names(self) -> list[str]:
-        return [f"{i}" for i in range(len(self))]
+        return [f"{self.first + i}" for i in range(len(self))]
 
     def source(self, index: int) -> str:
         return self.sources[index]
 
     def file_name(self, index: int) -> str:
-        return f"{index}.png"
+        return f"{self.first + index}.png"
 
     def __getitem__(self, index: int) -> Sample:
         return labelled(str(index), np.zeros((4, 4, 3), np.uint8), np.ones((1, 4, 4), bool))
@@ -82,6 +84,24 @@ def test_a_split_leaves_nothing_out_and_does_not_move() -> None:
     assert sorted([*learn.names(), *validate.names()], key=int) == pictures.names()
     assert 20 < len(validate) < 60
     assert set(split(Few(["a"] * 300), 20)[1].names()) >= set(validate.names())
+
+
+@pytest.mark.parametrize("percent", [1, 10, 50, 99])
+def test_few_pictures_are_on_both_sides(percent: int) -> None:
+    """With 10 % of 22 pictures none was left for validation, and the run was refused."""
+    for count, first in product(range(2, 60), (0, 1000, 5000)):
+        learn, validate = split(Few(["a"] * count, first), percent)
+        assert len(learn) + len(validate) == count
+        assert min(len(learn), len(validate)) >= 1
+        assert len(validate) >= min(count - 1, count * percent // 200)
+        held = [name for name in validate.names() if is_held_out(f"{name}.png", percent)]
+        by_hash = [name for name in [*learn.names(), *validate.names()] if is_held_out(f"{name}.png", percent)]
+        assert len(held) == min(len(by_hash), count - 1), "those of the hash come first"
+
+
+def test_no_share_holds_nothing_out() -> None:
+    assert len(split(Few(["a"] * 5), 0)[1]) == 0
+    assert len(split(Few(["a"]), 10)[0]) + len(split(Few(["a"]), 10)[1]) == 1
 
 
 def test_the_file_name_decides_where_there_is_one() -> None:

@@ -73,11 +73,23 @@ def is_held_out(file_name: str, percent: int) -> bool:
     >>> [i for i in range(20) if is_held_out(f"{i}.jpg", 10)]
     [4, 7, 11, 18]
     """
-    return int(hashlib.sha256(file_name.encode()).hexdigest()[:8], 16) % 100 < percent
+    return _place(file_name) % 100 < percent
+
+
+def _place(file_name: str) -> int:
+    return int(hashlib.sha256(file_name.encode()).hexdigest()[:8], 16)
 
 
 def split(pictures: Pictures, percent: int) -> tuple[Pictures, Pictures]:
-    """The pictures for training, and those for validation."""
-    places = range(len(pictures))
-    held = [is_held_out(picture_file_name_of(pictures, place), percent) for place in places]
-    return Chosen(pictures, [i for i in places if not held[i]]), Chosen(pictures, [i for i in places if held[i]])
+    """The pictures for training, and those for validation, as `is_held_out` says.
+
+    If that holds out fewer than half of the share, as may happen with few pictures, the next ones by hash are held out
+    too. With two pictures or more both parts have some.
+    """
+    names = [picture_file_name_of(pictures, place) for place in range(len(pictures))]
+    order = sorted(range(len(names)), key=lambda place: (_place(names[place]) % 100, _place(names[place]), place))
+    count = sum(is_held_out(name, percent) for name in names)
+    count = min(max(count, 1, int(len(names) * percent / 200)), len(names) - 1) if percent and len(names) > 1 else count
+    held = set(order[:count])
+    places = range(len(names))
+    return Chosen(pictures, [i for i in places if i not in held]), Chosen(pictures, [i for i in places if i in held])
