@@ -32,6 +32,7 @@ from samhq.compat.transformers.nesting import nested_prompts, pad
 from samhq.compat.transformers.outputs import Output
 from samhq.compat.transformers.pretrained import SAM2_ATTENTION, Loading, refuse_keywords
 from samhq.compat.transformers.processors import to_model
+from samhq.compat.transformers.sam2_names import RenamedSam2
 from samhq.compat.transformers.uploads import NoUpload
 from samhq.config import MASK_THRESHOLD, SAM2_MODELS
 from samhq.errors import ConfigError, ImageError, PromptError, naming
@@ -71,7 +72,7 @@ class Sam2Output(Output):
     image_embeddings: tuple[Tensor, ...] | None = None
 
 
-class Sam2Model(NoUpload, nn.Module):
+class Sam2Model(NoUpload, RenamedSam2):
     """SAM 2 for pictures with transformers' arguments and outputs. Its network is `self.sam`.
 
     Made from a `Sam2Config`, ours or transformers' own, it has random weights.
@@ -88,6 +89,7 @@ class Sam2Model(NoUpload, nn.Module):
         if config.config.hq:
             raise ConfigError("Expected a SAM 2 without HQ heads, got HQ-SAM 2. Load it with samhq.load.")
         self.sam, self._pictures = config, PreparedPictures()
+        self._name("sam.", "")
         self.eval()
 
     @property
