@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from tests.video import small
 from samhq.checkpoint import load
 from samhq.checkpoint.save import save_model
 from samhq.cli.main import main
-from samhq.video.film import write_film
+from samhq.video.film import write_film, write_timed_film
+from samhq.video.frames import open_frames
 
 Shown = pytest.CaptureFixture[str]
 
@@ -53,6 +55,15 @@ def test_a_video_is_tracked(tmp_path: Path, clip: Path, weights: Path, capsys: S
         "coco-vid.json",
         "overlay.mp4",
     }
+
+
+def test_the_overlay_keeps_the_times_of_the_video(tmp_path: Path, weights: Path) -> None:
+    times = [Fraction(n, 10) for n in (0, 1, 9, 10, 30, 31)]
+    timed = zip(times, small.images(6, 48, 64), strict=True)
+    clip = write_timed_film(tmp_path / "clip.mp4", timed, 10, evenly_spaced=False)
+    assert run(clip, "--box", "5,12,17,24", "--frame", 1, "--model", weights, "-o", tmp_path / "out") == 0
+    film = open_frames(tmp_path / "out" / "overlay.mp4")
+    assert [film.time(index) for index in range(len(film))] == [seconds - times[1] for seconds in times[1:]]
 
 
 def test_what_is_written_can_be_chosen(tmp_path: Path, clip: Path, weights: Path) -> None:

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from samhq.masks import rle
-from samhq.video.film import painted, write_film
+from samhq.video.container import Container
+from samhq.video.film import painted, write_film, write_timed_film
 from samhq.video.frames import open_frames
 from tests.video import small
 
@@ -29,3 +30,22 @@ def test_objects_are_painted_in_the_colour_of_their_number() -> None:
     assert (found[20, 20] == (230, 159, 0)).all()
     assert (found[35] == image[35]).all()
     assert painted(image, []) is image
+
+
+def test_a_film_keeps_the_times_of_frames_that_are_not_evenly_spaced(tmp_path: Path) -> None:
+    times = [Fraction(n, 10) for n in (0, 1, 2, 9, 10, 11, 30, 31)]
+    timed = zip(times, small.images(8, 48, 64), strict=True)
+    film = open_frames(write_timed_film(tmp_path / "film.mp4", timed, 10, evenly_spaced=False))
+    assert (len(film), film.evenly_spaced) == (8, False)
+    assert [film.time(index) for index in range(8)] == times
+    again = ((film.time(index), image) for index, image in film.frames())
+    copy = open_frames(write_timed_film(tmp_path / "copy.mp4", again, film.rate, evenly_spaced=film.evenly_spaced))
+    assert [copy.time(index) for index in range(8)] == times
+
+
+def test_a_frame_that_is_left_out_moves_no_other(tmp_path: Path) -> None:
+    timed = [(Fraction(number, 10), image) for number, image in enumerate(small.images(8, 48, 64)) if number != 3]
+    film = open_frames(write_timed_film(tmp_path / "film.mp4", timed, 10))
+    container = Container(str(tmp_path / "film.mp4"), "film")
+    assert [container.time(index) for index in range(len(film))] == [seconds for seconds, _ in timed]
+    assert open_frames(write_film(tmp_path / "even.mp4", small.images(8, 48, 64), 10)).evenly_spaced

@@ -27,6 +27,7 @@ class Container:
         try:
             stream = container.streams.video[0]
             self.rate = Fraction(stream.average_rate or 25)
+            self._unit = Fraction(stream.time_base or 1)
             self._times, self._count = self._listed(container, stream)
         finally:
             container.close()
@@ -35,6 +36,18 @@ class Container:
 
     def __len__(self) -> int:
         return self._count
+
+    @property
+    def evenly_spaced(self) -> bool:
+        """Whether no frame is further than half a frame's time from its place at a constant rate."""
+        if self._times is None:
+            return True
+        return all(abs(self.time(index) * self.rate - index) <= Fraction(1, 2) for index in range(self._count))
+
+    def time(self, index: int) -> Fraction:
+        """The seconds from the first frame to this one. The file must tell its frames' times."""
+        assert self._times is not None
+        return (self._times[index] - self._times[0]) * self._unit
 
     def decoded(self, start: int) -> Iterator[tuple[int, np.ndarray | ImageError]]:
         """The frames from this number to the last; a frame that cannot be decoded is given as its error."""

@@ -15,9 +15,30 @@ from samhq.masks import rle
 from samhq.shapes import UInt8
 from samhq.storage.atomic import whole_file
 
+_UNIT = Fraction(1, 90000)  #: Of seconds, for frames that are not evenly spaced.
+
 
 def write_film(path: Path, images: Iterable[UInt8[np.ndarray, "H W 3"]], rate: float | Fraction) -> Path:
-    """The pictures, all of one size, as H.264 in MP4. Odd sides grow by one pixel, as the codec wants them even.
+    """The pictures, all of one size and shown equally long, as H.264 in MP4.
+
+    Raises:
+        MissingExtraError: PyAV is not installed.
+    """
+    exact = Fraction(rate).limit_denominator(10000)
+    return write_timed_film(path, ((index / exact, image) for index, image in enumerate(images)), exact)
+
+
+def write_timed_film(
+    path: Path,
+    images: Iterable[tuple[Fraction, UInt8[np.ndarray, "H W 3"]]],
+    rate: float | Fraction,
+    *,
+    evenly_spaced: bool = True,
+) -> Path:
+    """Pictures of one size, each with the second at which it is shown, as H.264 in MP4.
+
+    Seconds must rise. If they are `evenly_spaced`, each is a whole number of frames at this rate. Odd sides grow by one
+    pixel, because the codec wants them even.
 
     Raises:
         MissingExtraError: PyAV is not installed.
@@ -28,13 +49,20 @@ def write_film(path: Path, images: Iterable[UInt8[np.ndarray, "H W 3"]], rate: f
     codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
     with whole_file(path) as part, av.open(str(part), "w", format="mp4") as film:
         stream: Any = None
-        for image in images:
+        per_second = Fraction(rate).limit_denominator(10000)
+        unit = 1 / per_second if evenly_spaced else _UNIT
+        first, last = Fraction(0), -1
+        for seconds, image in images:
             height, width = image.shape[:2]
             if stream is None:
-                stream = film.add_stream(codec, rate=Fraction(rate).limit_denominator(10000))
+                stream, first = film.add_stream(codec, rate=per_second), seconds
+                stream.codec_context.time_base = unit
                 stream.height, stream.width, stream.pix_fmt = height + height % 2, width + width % 2, "yuv420p"
             even = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-            film.mux(stream.encode(av.VideoFrame.from_ndarray(even, format="rgb24")))
+            frame = av.VideoFrame.from_ndarray(even, format="rgb24")
+            last = max(round((seconds - first) / unit), last + 1)
+            frame.pts, frame.time_base = last, unit
+            film.mux(stream.encode(frame))
         if stream is not None:
             film.mux(stream.encode())
     return path

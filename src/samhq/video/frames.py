@@ -32,7 +32,8 @@ class FrameSource(ABC):
     """Frames by number from 0, as uint8 RGB [H,W,3], all of one size."""
 
     size_hw: tuple[int, int]
-    rate: Fraction = Fraction(25)  #: Frames per second.
+    rate: Fraction = Fraction(25)  #: Frames per second, on average if they are not evenly spaced in time.
+    evenly_spaced: bool = True  #: Whether all frames are shown equally long.
     called: str = "the frames"  #: Name of the source in messages.
 
     @abstractmethod
@@ -49,6 +50,14 @@ class FrameSource(ABC):
         '000000'
         """
         return f"{index:06d}"
+
+    def time(self, index: int) -> Fraction:
+        """The second at which the frame is shown.
+
+        >>> FrameList([np.zeros((2, 2, 3), np.uint8)] * 11).time(10)
+        Fraction(2, 5)
+        """
+        return index / self.rate
 
     def file_name(self, index: int) -> str:
         """The name of the frame's own file, or its name if it has none."""
@@ -210,7 +219,7 @@ class VideoFile(FrameSource):
         self.called = describe(source)
         self._source = source
         self._container = self._open()
-        self.rate = self._container.rate
+        self.rate, self.evenly_spaced = self._container.rate, self._container.evenly_spaced
         self._decoder: Iterator[Numbered] = iter(())
         self._next = -1
         self.size_hw = self._find_size()
@@ -228,6 +237,10 @@ class VideoFile(FrameSource):
             assert number == index
             yield index, image
         self._next = stop
+
+    def time(self, index: int) -> Fraction:
+        """The second at which the frame is shown, by the file."""
+        return super().time(index) if self.evenly_spaced else self._container.time(index)
 
     def _open(self) -> Container:
         source = io.BytesIO(self._source) if isinstance(self._source, bytes) else os.fspath(self._source)

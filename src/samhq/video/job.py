@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -19,7 +20,7 @@ from samhq.storage.atomic import write_json
 from samhq.storage.documents import read_json
 from samhq.storage.locks import only_one
 from samhq.storage.schema import TEXT, WORDS, Fields
-from samhq.video.film import painted, write_film
+from samhq.video.film import painted, write_timed_film
 from samhq.video.folder import Kinds, ResultFolder
 from samhq.video.frames import FrameSource
 from samhq.video.records import VideoFormat, VideoInfo, write_coco_vid, write_youtube_vis
@@ -175,14 +176,15 @@ def _conclude(job: VideoJob, folder: ResultFolder, tally: VideoTally, *, finishe
         frames = ((index, folder.objects_at(where)) for index, where in places.items())
         _WRITERS[form](job.output / f"{form}.json", info, frames)
     if finished and job.film and places:
-        write_film(job.output / FILM, _painted(job, folder, places), job.source.rate)
+        source, film = job.source, job.output / FILM
+        write_timed_film(film, _painted(job, folder, places), source.rate, evenly_spaced=source.evenly_spaced)
 
 
-def _painted(job: VideoJob, folder: ResultFolder, places: dict[int, list[int]]) -> Iterator[Any]:
-    """The frames with their masks; those that cannot be decoded are left out."""
+def _painted(job: VideoJob, folder: ResultFolder, places: dict[int, list[int]]) -> Iterator[tuple[Fraction, Any]]:
+    """The frames' times, and the frames with their masks; those that cannot be decoded are left out."""
     for index, image in job.source.frames(min(places), max(places) + 1):
         if not isinstance(image, ImageError):
-            yield painted(image, folder.objects_at(places.get(index, [])))
+            yield job.source.time(index), painted(image, folder.objects_at(places.get(index, [])))
 
 
 def _write_record(job: VideoJob, tally: VideoTally, *, finished: bool) -> None:
