@@ -89,7 +89,7 @@ class Ours:
     def decoding(self, work: Decode) -> Workload:
         """Prompts to low-resolution logits."""
         inputs = random_asked(work).to(self.model.device, self.model.dtype)
-        embedding, prompts = self.embedding(inputs), inputs.prompts()
+        embedding, prompts = self.embedding(inputs), inputs.prompts().to("cpu")  # where users' prompts are
 
         def run() -> LowRes:
             return self.model.decode(embedding, prompts, hq=work.hq)

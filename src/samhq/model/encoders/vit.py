@@ -127,7 +127,7 @@ class ViTAttention(nn.Module):
             return (terms[0] + terms[1]).flatten(3)
         padding = -length % _BIAS_ROWS
         logits = rows.new_empty(*rows.shape[:3], length + padding)[..., :length]
-        torch.add(*terms, out=logits.unflatten(3, (h, w)))
+        torch.add(*terms, out=logits.view(*rows.shape[:3], h, w))
         return logits
 
     def relative_parts(

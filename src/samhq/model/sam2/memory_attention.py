@@ -62,7 +62,7 @@ class RotaryAttention(nn.Module):
             return self.out_proj(self.v_proj(self._weighted(queries * queries.shape[2] ** -0.5, k, v, table, unplaced)))
         dropout = self.dropout if self.training else 0.0
         # With an axis for the head, because fused kernels take four axes only.
-        heads = (x[:, None] for x in (queries, self._keys(k, table, unplaced), self.v_proj(v)))
+        heads = queries[:, None], self._keys(k, table, unplaced)[:, None], self.v_proj(v)[:, None]
         return self.out_proj(F.scaled_dot_product_attention(*heads, dropout_p=dropout)[:, 0])
 
     def _keys(self, k: Float[Tensor, "P M c"], table: Float[Tensor, "L d 2"], unplaced: int) -> Float[Tensor, "P M C"]:
