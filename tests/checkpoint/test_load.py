@@ -154,6 +154,9 @@ def test_published_models_load_strictly_from_their_layout(name):
         ("", ConfigError, "Known: "),
         ("sam_vit_b_01ec64.pth", CheckpointError, "https://dl.fbaipublicfiles.com/segment_anything/sam_vit_b_01ec64"),
         ("weights/sam_hq_vit_b.pth", CheckpointError, "https://huggingface.co/lkeab/hq-sam/resolve/main/sam_hq_vit_b"),
+        ("sam2.1_hiera_b+", ConfigError, "Give sam2.1_hiera_base_plus"),
+        ("configs/sam2/sam2_hiera_l.yaml", ConfigError, "Give sam2_hiera_large"),
+        ("SAM_ViT_B", ConfigError, "Did you mean 'sam_vit_b'"),
         ("weights/sam2.1_b.pt", CheckpointError, "Ultralytics' name of sam2.1_hiera_base_plus"),
         ("./no/such/folder", CheckpointError, "does not exist"),
         ("/no/such/file.pth", CheckpointError, "does not exist"),
@@ -168,8 +171,9 @@ def test_what_cannot_be_found_is_a_sentence(source, error, words):
         locate(source)
 
 
-def test_ultralytics_names_are_those_of_our_models():
-    assert set(load.hub.ULTRALYTICS.values()) <= set(MODELS)
+def test_other_libraries_names_are_those_of_our_models():
+    assert set(load.hub.ULTRALYTICS.values()) | set(load.hub.CONFIGURATIONS.values()) <= set(MODELS)
+    assert not set(load.hub.CONFIGURATIONS) & set(MODELS)
 
 
 def test_names_and_ids_go_to_the_hub_unless_they_are_paths(monkeypatch, tmp_path):

@@ -124,6 +124,12 @@ ULTRALYTICS = {
         for letter, size in _SIZES.items()
     },
 }
+#: SAM 2's names of configurations, and ours of these models.
+CONFIGURATIONS = {
+    f"{family}_hiera_{letter.replace('b', 'b+')}": f"{family}_hiera_{size}"
+    for family in ("sam2", "sam2.1")
+    for letter, size in _SIZES.items()
+} | {"sam2.1_hq_hiera_l": "sam2.1_hq_hiera_large"}
 
 
 def catalogue() -> list[Entry]:

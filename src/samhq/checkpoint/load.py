@@ -159,6 +159,12 @@ def locate(source: Source = None) -> Path:
         return path
     if source == STARTER:
         return starter_path()
+    if path.name.removesuffix(".yaml") in hub.CONFIGURATIONS:
+        name = hub.CONFIGURATIONS[path.name.removesuffix(".yaml")]
+        raise ConfigError(
+            f"Expected a model's name, a hub id, a file or a folder, got {source!r}, SAM 2's name of a configuration. "
+            f"Give {name}, or the path of its weights."
+        )
     if source in MODELS or (hub.is_hub_id(source) and not (source.count("/") > 1 and _exists(path.parent))):
         return hub.fetch(source)
     if path.name == source and not path.suffix:
