@@ -6,6 +6,7 @@ import pytest
 
 from samhq.errors import MissingExtraError
 from samhq.training import journal
+from samhq.training.curves import curves_svg
 from samhq.training.journal import TrainingLog
 
 
@@ -26,6 +27,17 @@ def test_a_line_is_the_mean_of_the_steps_since_the_last(tmp_path):
     assert rows[2]["scores"] == {"box iou": 0.25}
     assert "at the end" in said[-1]
     assert "box iou 0.25" in said[-1]
+
+
+def test_curves_are_those_of_the_whole_log(tmp_path):
+    for begin, step in ((0, 1), (1, 2)):
+        with TrainingLog(tmp_path, every=1, step=begin, board=False, say=lambda _: None) as log:
+            log.step({"step": step}, {"loss": float(step)}, 1)
+            log.scores(step, {"box iou": 0.5})
+            assert (tmp_path / "curves.svg").is_file(), "a run that is killed has its curves up to its last validation"
+    curves = (tmp_path / "curves.svg").read_text()
+    assert curves == curves_svg(_rows(tmp_path))
+    assert curves.count("<circle") == 4
 
 
 def test_no_step_goes_untold(tmp_path):

@@ -1,4 +1,4 @@
-"""The log of a run: lines for people, lines of JSON, scalars for TensorBoard.
+"""The log of a run: lines for people, lines of JSON, a picture of its curves, scalars for TensorBoard.
 
 Knows nothing about networks or data.
 """
@@ -13,8 +13,10 @@ from typing import Any
 
 from samhq.evaluation.result import as_json
 from samhq.extras import missing_package
+from samhq.storage.atomic import whole_file
 from samhq.storage.json_lines import JsonLines
 from samhq.storage.schema import NUMBER, Fields
+from samhq.training.curves import CURVES, curves_svg
 
 LOG = "log.jsonl"  #: In a run's folder: one line of JSON for each printed line.
 _ROW = Fields({}, {"step": NUMBER})
@@ -41,6 +43,7 @@ class TrainingLog:
         say: Callable[[str], None] = print,
     ) -> None:
         self._every, self._say = every, say
+        self._folder = folder
         self._log = None if folder is None else _open_log(folder, step)
         self._rows: list[Mapping[str, float]] = []
         self._place: Mapping[str, Any] = {}
@@ -50,8 +53,10 @@ class TrainingLog:
     def __enter__(self) -> TrainingLog:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
         self.catch_up()
+        if error is None:
+            self._draw()
         if self._board is not None:
             self._board.close()
 
@@ -76,6 +81,14 @@ class TrainingLog:
     def scores(self, step: int, scores: Mapping[str, float], note: str = "") -> None:
         """Writes a validation's result."""
         self._write({"step": step, "scores": dict(scores)}, shown=scores, note=note)
+        self._draw()
+
+    def _draw(self) -> None:
+        """Draws the curves of the whole log again."""
+        if self._folder is None or self._log is None:
+            return
+        with whole_file(self._folder / CURVES) as part:
+            part.write_text(curves_svg(self._log.intact()), encoding="utf-8")
 
     def restart_clock(self) -> None:
         """Leaves the time until now out of the steps' time: a validation or a checkpoint took it."""
