@@ -9,6 +9,7 @@ Source: PyTorch's `mkldnn::_linear_pointwise`, which its own compiler uses; oneD
 
 from __future__ import annotations
 
+import platform
 from functools import cache
 from itertools import pairwise
 from typing import Literal
@@ -30,9 +31,11 @@ _FEWEST_ROWS, _MOST_INPUTS = 512, 512
 
 @cache
 def has_fused() -> bool:
-    """Whether this PyTorch has the fused product."""
+    """Whether this PyTorch has the fused products, on a processor of the kind on which they were measured."""
     available = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-    return bool(available) and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+    measured = platform.machine().lower() in ("x86_64", "amd64")
+    names = ("_linear_pointwise", "_convolution_pointwise")
+    return bool(available) and measured and all(hasattr(torch.ops.mkldnn, name) for name in names)
 
 
 def linear(layer: nn.Module, x: Float[Tensor, "*B C"], then: Activation = "none") -> Float[Tensor, "*B D"]:

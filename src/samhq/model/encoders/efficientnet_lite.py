@@ -18,6 +18,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from samhq.encoder_config import EfficientNetLiteConfig
+from samhq.model.convolution import Activation, activated, convolve, convolved
 from samhq.model.encoders.tensor_shapes import Recognised, TensorShapes
 from samhq.model.layers import LayerNorm2d, folded, untouched
 from samhq.types import Encoded
@@ -31,24 +32,23 @@ class SameConvNorm(nn.Module):
 
     def __init__(self, inp: int, out: int, kernel: int = 1, stride: int = 1, groups: int = 1) -> None:
         super().__init__()
-        # At stride 1 the same on all sides; else TensorFlow's, with an odd pixel right and below.
         before = (kernel - stride) // 2 if stride > 1 else kernel // 2
-        self.padding = (before, kernel - stride - before) * 2
+        after = kernel - stride - before if stride > 1 else before
+        self.padding = (before, after)
         self.c = nn.Conv2d(inp, out, kernel, stride, groups=groups, bias=False)
         self.bn = nn.BatchNorm2d(out, eps=EfficientNetLiteConfig.batch_norm_eps)
 
-    def forward(self, x: Float[Tensor, "B c h w"]) -> Float[Tensor, "B C H W"]:
-        """The normalised map, half the size at stride 2."""
+    def forward(self, x: Float[Tensor, "B c h w"], then: Activation = "none") -> Float[Tensor, "B C H W"]:
+        """The normalised map after an activation, half the size at stride 2."""
         if not untouched(self.bn, nn.BatchNorm2d):
-            return self.bn(self.c(F.pad(x, self.padding)))
+            return activated(self.bn(self.c(F.pad(x, self.padding * 2))), then)
         if not untouched(self.c, nn.Conv2d):
-            norm, y = self.bn, self.c(F.pad(x, self.padding))
-            return F.batch_norm(y, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
+            norm, y = self.bn, self.c(F.pad(x, self.padding * 2))
+            y = F.batch_norm(y, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
+            return activated(y, then)
         weight, bias = folded(self.c, self.bn)
-        stride = self.c.stride[0]
-        if stride == 1:
-            return F.conv2d(x, weight, bias, 1, self.padding[0], groups=self.c.groups)
-        return F.conv2d(F.pad(x, self.padding), weight, bias, stride, 0, groups=self.c.groups)
+        stride, groups = self.c.stride[0], self.c.groups
+        return convolve(x, weight, bias, stride=stride, padding=self.padding, groups=groups, then=then)
 
 
 class InvertedResidual(nn.Module):
@@ -64,8 +64,8 @@ class InvertedResidual(nn.Module):
 
     def forward(self, x: Float[Tensor, "B c h w"]) -> Float[Tensor, "B C H W"]:
         """The transformed map."""
-        wide = x if self.expand is None else F.relu6(self.expand(x))
-        y = self.project(F.relu6(self.depthwise(wide)))
+        wide = x if self.expand is None else self.expand(x, "relu6")
+        y = self.project(self.depthwise(wide, "relu6"))
         return x + y if self.residual else y
 
 
@@ -83,7 +83,8 @@ class Mixer(nn.Module):
 
     def forward(self, x: Float[Tensor, "B C h w"]) -> Float[Tensor, "B C h w"]:
         """The mixed map. Before training it equals the input."""
-        return x + self.narrow(F.gelu(self.widen(self.norm(self.depthwise(x)))))
+        mixed = self.norm(convolved(self.depthwise, x))
+        return x + convolved(self.narrow, convolved(self.widen, mixed, "gelu"))
 
 
 class Neck(nn.Module):
@@ -101,7 +102,8 @@ class Neck(nn.Module):
         self, at8: Float[Tensor, "B a u u"], at16: Float[Tensor, "B b g g"], at32: Float[Tensor, "B c d d"]
     ) -> Float[Tensor, "B C g g"]:
         """The embedding."""
-        joined = self.join8(F.pixel_unshuffle(at8, 2)) + self.join16(at16) + _doubled(self.join32(at32))
+        fine, coarse = convolved(self.join8, F.pixel_unshuffle(at8, 2)), _doubled(convolved(self.join32, at32))
+        joined = fine + convolved(self.join16, at16) + coarse
         return self.norm(self.mix(joined))
 
 
@@ -118,7 +120,8 @@ class Fine(nn.Module):
         self, at2: Float[Tensor, "B a v v"], at4: Float[Tensor, "B b u u"], at8: Float[Tensor, "B c g g"]
     ) -> Float[Tensor, "B C u u"]:
         """The fine map."""
-        return self.join2(F.pixel_unshuffle(at2, 2)) + self.join4(at4) + _doubled(self.join8(at8))
+        fine, coarse = convolved(self.join2, F.pixel_unshuffle(at2, 2)), _doubled(convolved(self.join8, at8))
+        return fine + convolved(self.join4, at4) + coarse
 
 
 def _doubled(x: Float[Tensor, "B C h w"]) -> Float[Tensor, "B C H W"]:
@@ -162,7 +165,7 @@ class EfficientNetLite(nn.Module):
 
     def forward(self, pixels: Float[Tensor, "B 3 S S"]) -> Encoded:
         """Features, and the fine map as the only level."""
-        x, maps = F.relu6(self.stem(pixels)), {}
+        x, maps = self.stem(pixels, "relu6"), {}
         for number, block in enumerate(self.blocks):
             x = block(x)
             maps[number] = x

@@ -1,0 +1,85 @@
+"""Convolutions whose bias and activation are part of one pass where a CPU's library can do so.
+
+PyTorch's own convolution on a CPU brings the map into oneDNN's order and back at every call, and padding and activation
+each read and write the whole map once more. With channels last in memory oneDNN needs no other order, and it applies
+the activation while a piece of the output is in the cache. Knows nothing about what the maps mean.
+
+Source: PyTorch's `mkldnn::_convolution_pointwise`, which its own compiler uses; oneDNN's post-ops.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from samhq.device import autocasts
+from samhq.model.layers import unrecorded, untouched
+from samhq.model.linear import has_fused
+
+Activation = Literal["none", "relu6", "gelu"]
+#: For each activation oneDNN's name, numbers and algorithm.
+_POST_OPS: dict[Activation, tuple[str, list[float], str]] = {
+    "none": ("none", [], ""),
+    "relu6": ("hardtanh", [0.0, 6.0], ""),
+    "gelu": ("gelu", [], "none"),
+}
+
+
+def convolved(layer: nn.Module, x: Float[Tensor, "B c h w"], then: Activation = "none") -> Float[Tensor, "B C H W"]:
+    """The output of a convolution after an activation. A layer that is not plain or has hooks is called."""
+    if untouched(layer, nn.Conv2d) and layer.padding_mode == "zeros" and fuses(x, layer.weight):
+        padding = layer.padding
+        if not isinstance(padding, str):
+            steps = list(padding), list(layer.stride), list(layer.dilation)
+            return _in_one_pass(x, layer.weight, layer.bias, steps, layer.groups, then)
+    return activated(layer(x), then)
+
+
+def convolve(
+    x: Float[Tensor, "B c h w"],
+    weight: Float[Tensor, "C d k k"],
+    bias: Float[Tensor, " C"] | None,
+    *,
+    stride: int = 1,
+    padding: tuple[int, int] = (0, 0),
+    groups: int = 1,
+    then: Activation = "none",
+) -> Float[Tensor, "B C H W"]:
+    """The map after a convolution and an activation. `padding` is the number of zeros before and after each axis.
+
+    In one pass, with channels last in memory, where that is faster and operations are not recorded.
+    """
+    before, after = padding
+    if after < before or not fuses(x, weight):
+        if before != after:
+            x, before = F.pad(x, padding * 2), 0
+        return activated(F.conv2d(x, weight, bias, stride, before, groups=groups), then)
+    if after > before:
+        # Zeros before the kernel's first row and column: the pass pads both sides alike, and these taps change nothing.
+        weight = F.pad(weight, (after - before, 0) * 2)
+    return _in_one_pass(x, weight, bias, ([after] * 2, [stride] * 2, [1, 1]), groups, then)
+
+
+def fuses(x: Tensor, weight: Tensor) -> bool:
+    """Whether `convolve` is one pass."""
+    plain = x.dtype == weight.dtype == torch.float32 and x.numel() > 0
+    return plain and unrecorded(x) and has_fused() and not autocasts(x.device)
+
+
+def activated(x: Float[Tensor, "B C H W"], then: Activation) -> Float[Tensor, "B C H W"]:
+    """The activation of each value."""
+    if then == "none":
+        return x
+    return F.relu6(x) if then == "relu6" else F.gelu(x)
+
+
+def _in_one_pass(
+    x: Tensor, weight: Tensor, bias: Tensor | None, steps: tuple[list[int], ...], groups: int, then: Activation
+) -> Tensor:
+    """The map after a convolution and an activation; `steps` are padding, stride and dilation."""
+    x = x.contiguous(memory_format=torch.channels_last)
+    return torch.ops.mkldnn._convolution_pointwise(x, weight, bias, *steps, groups, *_POST_OPS[then])
