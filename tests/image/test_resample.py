@@ -23,7 +23,7 @@ def noise(*shape: int, seed: int = 0) -> np.ndarray:
 def test_rows_are_enlarged_as_by_torch(grid: int, size: int) -> None:
     rows = noise(grid, 3)
     expected = F.interpolate(torch.from_numpy(rows)[None, None], (size, 3), mode="bilinear", align_corners=False)
-    np.testing.assert_allclose(resample.enlarged(rows, size), expected[0, 0], atol=2e-5)
+    np.testing.assert_allclose(resample.Axis.of(grid, size, size, size).whole @ rows, expected[0, 0], atol=2e-5)
 
 
 @settings(max_examples=60)
@@ -54,11 +54,34 @@ def test_masks_of_arrays_are_where_logits_are_above(
     assert np.array_equal(got[sure], (full > threshold)[sure])
 
 
-def test_masks_in_chunks_are_the_same_as_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_masks_do_not_depend_on_the_size_of_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     frame, logits = Frame.fit((45, 70), 64), noise(3, 1, 16, 16)
     whole = frame.masks_to_image(logits)
-    monkeypatch.setattr(resample, "_CHUNK_PIXELS", 1)
-    assert np.array_equal(frame.masks_to_image(logits), whole)
+    for smallest, largest in ((1, 1), (5, 7), (64, 999)):
+        monkeypatch.setattr(resample, "_SMALLEST", smallest)
+        monkeypatch.setattr(resample, "_LARGEST", largest)
+        assert np.array_equal(frame.masks_to_image(logits), whole)
+
+
+@settings(max_examples=60)
+@given(st.integers(1, 30), st.integers(1, 90), st.integers(1, 90), st.integers(1, 90))
+def test_blocks_cover_the_picture_and_know_all_their_weights(grid: int, side: int, resized: int, original: int) -> None:
+    axis = resample.Axis.of(grid, side, min(resized, side), original)
+    whole, built = axis.whole, np.zeros((original, grid), np.float32)
+    for block in axis.blocks():
+        built[block.pixels, block.taps] = block.weights
+    assert np.array_equal(built, whole)
+    np.testing.assert_allclose(whole.sum(axis=1), 1, atol=1e-6)
+
+
+def test_a_mask_of_much_more_pixels_than_logits_is_that_of_its_logits() -> None:
+    frame = Frame.fit((700, 900), 64)
+    rows, columns = np.mgrid[:16, :16]
+    logits = (5 - np.hypot(rows - 6, columns - 7)).astype(np.float32)[None, None]
+    full = frame.logits_to_image(torch.from_numpy(logits)).numpy()
+    sure = np.abs(full) > 1e-5
+    assert np.array_equal(frame.masks_to_image(logits)[sure], (full > 0)[sure])
+    assert frame.masks_to_image(logits).any()
 
 
 def test_one_pixel_is_found_wherever_it_is() -> None:

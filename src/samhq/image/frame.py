@@ -19,7 +19,7 @@ from samhq.config import MASK_THRESHOLD, MOST_LOGIT, SURE_LOGIT
 from samhq.errors import ImageError, PromptError
 from samhq.image import resample
 from samhq.image.read import as_array
-from samhq.shapes import Bool, Float
+from samhq.shapes import Bool, Float, Shaped
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -134,7 +134,7 @@ class Frame:
         memory. If you need masks, not logits, `masks_to_image` needs a quarter of the memory.
         """
         if isinstance(low_res_logits, np.ndarray):
-            return resample.logits_to_picture(low_res_logits, *self._weights(low_res_logits))
+            return resample.logits_to_picture(low_res_logits, *self._axes(low_res_logits.shape))
         return self._tensor_to_image(low_res_logits)
 
     @overload
@@ -146,22 +146,19 @@ class Frame:
     ) -> Bool[Any, "P K H W"]:
         """Masks at the picture's own size: true if the full-size logit is strictly above `threshold`.
 
-        Gives the same pixels as `logits_to_image(...) > threshold`, but holds the floats of only a few masks at a time:
-        some 64 MiB beside the result, or one mask's floats if a single mask is larger.
+        Gives the same pixels as `logits_to_image(...) > threshold`, except where rounding decides. On a CPU only the
+        blocks at a mask's outline are interpolated; other devices hold the floats of a few masks at a time, 64 MiB or
+        one mask's.
         """
         if isinstance(low_res_logits, np.ndarray):
-            return resample.masks_to_picture(low_res_logits, *self._weights(low_res_logits), threshold)
+            return resample.masks_to_picture(low_res_logits, *self._axes(low_res_logits.shape), threshold)
         import torch
 
-        prompts, candidates = low_res_logits.shape[:2]
-        flat = low_res_logits.detach().flatten(0, 1)
-        masks = torch.empty(flat.shape[0], *self.original_hw, dtype=torch.bool, device=flat.device)
-        height, width = self.original_hw
-        step = max(1, _CHUNK_PIXELS // max(height * width, self.side * self.side))
-        for start in range(0, flat.shape[0], step):
-            logits = self.logits_to_image(flat[start : start + step, None])
-            torch.gt(logits[:, 0], threshold, out=masks[start : start + step])
-        return masks.view(prompts, candidates, height, width)
+        logits = low_res_logits.detach()
+        if logits.device.type != "cpu":
+            return self._masks_in_chunks(logits, threshold)
+        values = logits.float().numpy()
+        return torch.from_numpy(resample.masks_to_picture(values, *self._axes(values.shape), threshold))
 
     @overload
     def mask_to_prompt(self, mask: np.ndarray) -> np.ndarray: ...
@@ -190,12 +187,21 @@ class Frame:
 
         return torch.from_numpy(prompt).to(mask.device)
 
-    def _weights(self, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The weights from low-resolution rows and columns to the picture's."""
-        down, across = (
-            resample.axis_weights(grid, *steps) for grid, steps in zip(logits.shape[-2:], self.steps_hw, strict=True)
-        )
-        return down, across
+    def _axes(self, shape: tuple[int, ...]) -> tuple[resample.Axis, resample.Axis]:
+        """The axes from low-resolution rows and columns, the last two of `shape`, to the picture's."""
+        return resample.Axis.of(shape[-2], *self.steps_hw[0]), resample.Axis.of(shape[-1], *self.steps_hw[1])
+
+    def _masks_in_chunks(self, low_res_logits: Tensor, threshold: float) -> Tensor:
+        """As `masks_to_image`, by the device's own interpolation of a few masks at a time."""
+        import torch
+
+        flat, (height, width) = low_res_logits.flatten(0, 1), self.original_hw
+        masks = torch.empty(len(flat), height, width, dtype=torch.bool, device=flat.device)
+        step = max(1, _CHUNK_PIXELS // max(height * width, self.side * self.side))
+        for start in range(0, len(flat), step):
+            logits = self.logits_to_image(flat[start : start + step, None])
+            torch.gt(logits[:, 0], threshold, out=masks[start : start + step])
+        return masks.view(*low_res_logits.shape[:2], height, width)
 
     def _tensor_to_image(self, low_res_logits: Tensor) -> Tensor:
         import torch
@@ -213,8 +219,8 @@ class Frame:
         return interpolate(content, self.original_hw, mode="bilinear", align_corners=False)
 
 
-def resize_antialiased(images: Float[Any, "I C H W"], size_hw: tuple[int, int]) -> Float[Any, "I C h w"]:
-    """Tensors of pictures at another size, by antialiased bilinear interpolation.
+def resize_antialiased(images: Shaped[Any, "I C H W"], size_hw: tuple[int, int]) -> Shaped[Any, "I C h w"]:
+    """Tensors of pictures at another size, by antialiased bilinear interpolation. The number type stays.
 
     >>> import torch
     >>> resize_antialiased(torch.tensor([[[[0.0], [1.0], [2.0]]]]), (1, 1)).item()
