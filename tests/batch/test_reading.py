@@ -125,7 +125,7 @@ def test_a_pipe_is_left_to_its_call(reader: PictureReader, paths: list[Path], tm
 
 
 def test_the_input_of_the_network_is_made_beforehand(reader: PictureReader, paths: list[Path]) -> None:
-    reader.form = SquareForm(16)
+    reader.prepare = SquareForm(16).beforehand
     reader.read_ahead(paths[:2])
     picture = reader(paths[1])
     assert picture.square is not None

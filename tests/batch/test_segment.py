@@ -10,7 +10,9 @@ from samhq.batch import GivenPrompts, MaskFiles, ModelSettings, SegmentWork, Tex
 from samhq.batch.job import Tally
 from samhq.batch.manifest import Manifest
 from samhq.batch.segment import segment_summary
+from samhq.batch.settings import RefineSettings
 from samhq.checkpoint.save import save_model
+from samhq.image.read import ReadPicture, read_image
 from samhq.results.prompt import Prompt
 from tests import tiny
 from tests.cli.segmenting import drawn, files_in, run
@@ -72,3 +74,16 @@ def test_a_search_takes_the_place_of_prompts(weights: Path, tmp_path: Path) -> N
 def test_what_is_said_of_a_picture_without_objects() -> None:
     assert segment_summary(0, []) == "0 masks, since no objects were asked for"
     assert segment_summary(1, [0.25]) == "1 mask, score 0.250"
+
+
+def test_the_inputs_of_given_boxes_are_made_while_pictures_are_read(weights: Path, tmp_path: Path) -> None:
+    picture = drawn(tmp_path / "a.png", 200)
+    prompts = GivenPrompts([Prompt(box=[5.0, 5.0, 20.0, 20.0])])
+    for refine, count in ((True, 1), (False, 0)):
+        model, look = ModelSettings(str(weights), device="cpu"), RefineSettings(refine=refine)
+        each = SegmentWork(MaskFiles(tmp_path / "out"), prompts, model=model, look=look)()
+        assert each.pictures.prepare is not None
+        read = each.pictures.prepare(ReadPicture(picture, read_image(picture)))
+        assert read.square is not None
+        assert len(read.crops[1] if read.crops else ()) == count
+        each.close()

@@ -12,13 +12,16 @@ from samhq.image.frame import Frame
 from samhq.image.read import ReadPicture
 from samhq.image.transform import (
     SquareForm,
+    crops_of,
     normalise_and_pad,
     resize_longest,
     resize_longest_torch,
     square_of,
     to_pixels,
+    to_pixels_fast,
     to_square,
 )
+from samhq.image.windows import Window
 
 sizes = st.tuples(st.integers(1, 50), st.integers(1, 50))
 
@@ -143,3 +146,43 @@ def test_an_input_that_was_made_beforehand_is_used_in_its_form_only(squashed):
         assert frame == its_frame
     other = square_of(read, image, SquareForm(16, squashed=not squashed))[0]
     assert not np.array_equal(other, read.square[1][0])
+
+
+@settings(max_examples=60, deadline=None)
+@given(sizes, st.integers(0, 9), st.sampled_from([8, 32, 50]))
+def test_the_fast_input_is_a_level_off_at_most(size_hw, seed, side):
+    image = picture(*size_hw, seed)
+    expected, its_frame = to_pixels(image, side)
+    got, frame = to_pixels_fast(image, SquareForm(side))
+    assert frame == its_frame
+    assert got.shape == expected.shape
+    assert got.dtype == torch.float32
+    levels = ((got - expected) * torch.tensor(PIXEL_STD, dtype=torch.float32).view(3, 1, 1)).abs()
+    assert levels.max() < 1.001
+
+
+@settings(max_examples=40, deadline=None)
+@given(sizes, st.integers(0, 9))
+def test_the_fast_input_of_a_squashed_picture_is_not_rounded(size_hw, seed):
+    image = picture(*size_hw, seed)
+    expected, its_frame = to_pixels(image, 32, squashed=True)
+    got, frame = to_pixels_fast(image, SquareForm(32, squashed=True))
+    assert frame == its_frame
+    assert (got - expected).abs().max() < 1e-2
+
+
+def test_the_fast_input_of_part_of_an_array_leaves_the_array():
+    whole = picture(60, 90)
+    before = whole.copy()
+    part, _ = to_pixels_fast(whole[10:50, 20:80], SquareForm(32))
+    assert torch.equal(part, to_pixels_fast(whole[10:50, 20:80].copy(), SquareForm(32))[0])
+    np.testing.assert_array_equal(whole, before)
+    with pytest.raises(ImageError, match=r"Expected .* got .*"):
+        to_pixels_fast(whole[..., 0], SquareForm(32))
+
+
+def test_crops_that_were_made_beforehand_are_used_in_their_form_only():
+    image, form, window = picture(30, 20), SquareForm(16), Window(2, 3, 12, 20)
+    read = form.crops_beforehand(ReadPicture("a.png", image), [window])
+    assert torch.equal(crops_of(read, form)[window][0], to_pixels_fast(image[3:20, 2:12], form)[0])
+    assert crops_of(read, SquareForm(8)) == crops_of("a.png", form) == crops_of(image, form) == {}

@@ -15,8 +15,11 @@ from torch import Tensor
 from samhq.config import Defaults
 from samhq.encoder_config import PIXEL_MEAN, PIXEL_STD
 from samhq.errors import ConfigError, PromptError, SamHQWarning
+from samhq.image.read import ReadPicture
 from samhq.image.sources import ArraySource
+from samhq.image.transform import crops_of
 from samhq.image.windows import Window, whole
+from samhq.inference import second_look
 from samhq.inference.refine import refine, segment_native
 from samhq.inference.second_look import Looker
 from samhq.inference.segment import Segmenter
@@ -333,3 +336,34 @@ def test_a_box_mostly_outside_is_cut_to_the_picture(red: Segmenter, finder: RedF
     with pytest.warns(SamHQWarning, match="mostly outside"):
         segment_native(red, ArraySource(painted(truth)), [Prompt(box=[598, 398, 4000, 900])])
     assert (finder.asked[0].boxes[0] * 4).tolist() == pytest.approx([598, 398, 1024, 900], abs=0.5)
+
+
+def test_inputs_made_beforehand_change_nothing_and_are_used(red: Segmenter, monkeypatch: pytest.MonkeyPatch) -> None:
+    red.model.config = red.model.config.replace(defaults=Defaults(refine_margin=0.25))
+    picture = painted(comb((900, 1024), 600, 400))
+    prompts = [PROMPTS["box"], PROMPTS["click"], Prompt(box=[100, 100, 300, 260], points=[[150, 150]])]
+    expected = red.segment(picture, prompts=prompts)
+    read = red.beforehand(ReadPicture("a.png", picture), prompts)
+    assert len(crops_of(read, red.form)) == 2, "a click's crop depends on its mask"
+    monkeypatch.setattr(second_look, "to_pixels_fast", None)  # Calling it would fail.
+    got = red.segment(read, prompts=prompts)
+    assert np.array_equal(got.masks, expected.masks)
+    assert np.array_equal(got.low_res_logits, expected.low_res_logits)
+
+
+@pytest.mark.parametrize(
+    ("margin", "refine", "count"), [(None, None, 0), (0.25, False, 0), (0.25, None, 1), (None, True, 1)]
+)
+def test_crops_are_made_beforehand_if_there_is_a_second_look(
+    red: Segmenter, margin: float | None, refine: bool | None, count: int
+) -> None:
+    red.model.config = red.model.config.replace(defaults=Defaults(refine_margin=margin))
+    read = red.beforehand(ReadPicture("a.png", painted(comb((900, 1024), 600, 400))), [PROMPTS["box"]], refine)
+    assert len(crops_of(read, red.form)) == count
+    assert read.square is not None
+
+
+def test_the_number_of_crops_made_beforehand_is_bounded(red: Segmenter) -> None:
+    boxes = [Prompt(box=[x, 100, x + 40, 140]) for x in range(0, 900, 20)]
+    read = red.beforehand(ReadPicture("a.png", painted(comb((900, 1024), 600, 400))), boxes, refine=True)
+    assert len(crops_of(read, red.form)) == (1 << 21) // SIDE**2

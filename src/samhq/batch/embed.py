@@ -38,7 +38,7 @@ class EmbedWork:
         collect_as_usual()
         cache = EmbeddingCache(self.output, self.stored)
         pictures = PictureReader(self.look, lambda path: not cache.knows(path))
-        pictures.form = segmenter.form
+        pictures.prepare = segmenter.form.beforehand
         return EachReadAhead(partial(encode_once, cache, segmenter, pictures), pictures)
 
 

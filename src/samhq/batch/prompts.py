@@ -17,11 +17,15 @@ if TYPE_CHECKING:
     from samhq.results.prompt import Prompt
 
 
+#: From a picture's path to its prompts, if they need no detector.
+PromptsOf = Callable[[Path], "Sequence[Prompt]"]
+
+
 @runtime_checkable
 class PromptSource(Protocol):
     """Gives the prompts of pictures; picklable."""
 
-    def reader(self) -> Callable[[Path], Sequence[Prompt]]:
+    def reader(self) -> PromptsOf:
         """A function that returns the prompts of a picture."""
         ...
 
@@ -35,7 +39,7 @@ class GivenPrompts:
     crs: str | None = None  #: The coordinate system of a file of GeoJSON, if not the one that it states.
     features: Mapping[str, Any] | None = None  #: GeoJSON in place of prompts and a file.
 
-    def reader(self) -> Callable[[Path], Sequence[Prompt]]:
+    def reader(self) -> PromptsOf:
         """A function that returns the prompts of a picture.
 
         Raises:
@@ -124,7 +128,7 @@ Asking = Callable[[Path], PicturePrompts]
 class PromptsByPath:
     """Given prompts."""
 
-    prompts_of: Callable[[Path], Sequence[Prompt]]
+    prompts_of: PromptsOf
 
     def __call__(self, path: Path) -> PicturePrompts:
         """The prompts of a picture."""

@@ -16,7 +16,7 @@ from samhq.batch.job import Item, Outcome
 from samhq.batch.settings import AS_IT_IS, BandSettings
 
 if TYPE_CHECKING:
-    from samhq.image.transform import SquareForm
+    from samhq.image.read import ReadPicture
 
 _THREADS = 4
 _MOST_PIXELS = 16_000_000  #: Several pictures that are read ahead have at most this many pixels in all.
@@ -37,10 +37,10 @@ class PictureReader:
     """Reads pictures by path; those that come next are read in threads.
 
     A picture is as `Segmenter.encode` takes it. `look` chooses channels. Pictures that are not `wanted` are not read
-    ahead; this is asked in a thread. With a `form`, the network's input is made beforehand, too.
+    ahead; this is asked in a thread, in which `prepare`, if it is set, makes the network's inputs beforehand.
     """
 
-    form: SquareForm | None = None
+    prepare: Callable[[ReadPicture], ReadPicture] | None = None
 
     def __init__(self, look: BandSettings = AS_IT_IS, wanted: Callable[[Path], bool] = lambda _: True) -> None:
         self._look, self._wanted = look, wanted
@@ -100,7 +100,7 @@ class PictureReader:
         picture = self._look.picture(path)
         if isinstance(picture, Path):
             picture = ReadPicture(path, read_image(picture))
-            picture = picture if self.form is None else self.form.beforehand(picture)
+            picture = picture if self.prepare is None else self.prepare(picture)
         return stamp, picture
 
 

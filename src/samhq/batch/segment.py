@@ -9,11 +9,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from samhq.batch.ahead import EachAfterSearch, PictureSearch
 from samhq.batch.job import Item, Outcome
-from samhq.batch.prompts import NO_OBJECTS, Asking, FoundPrompts, PicturePrompts, PromptsByPath, PromptSource
+from samhq.batch.prompts import NO_OBJECTS, Asking, FoundPrompts, PicturePrompts, PromptsByPath, PromptsOf, PromptSource
 from samhq.batch.reading import EachReadAhead, PictureReader
 from samhq.batch.search import NO_SEARCH, TextSettings
 from samhq.batch.settings import (
@@ -28,8 +29,8 @@ from samhq.batch.settings import (
 from samhq.plural import plural
 
 if TYPE_CHECKING:
+    from samhq.image.read import ReadPicture
     from samhq.image.sources import PictureSource
-    from samhq.image.transform import SquareForm
     from samhq.inference.by_text import PromptSegmenter
     from samhq.inference.segment import Segmenter
     from samhq.results.segmentation import Segmentation
@@ -50,7 +51,8 @@ class SegmentWork:
         """The function that writes one picture's results."""
         pictures = PictureReader(self.look, lambda path: not self.look.by_window(path))
         if not self.text.wanted:
-            return EachReadAhead(self.each(PromptsByPath(self.prompts.reader()), pictures), pictures)
+            prompts_of = self.prompts.reader()
+            return EachReadAhead(self.each(PromptsByPath(prompts_of), pictures, prompts_of), pictures)
         picture = None if self.text.like_in is None else self.look.picture(self.text.like_in)
         found = self.text.search(self.text.text, self.model.torch_device, self.text.examples(picture))
         search = PictureSearch(found, pictures, self.embeddings.embeddings)
@@ -61,19 +63,26 @@ class SegmentWork:
         """The number of pictures to prepare together: those that a detector sees at once."""
         return self.text.together(self.model.torch_device) if self.text.wanted else 1
 
-    def each(self, asking: Asking, pictures: PictureReader) -> Callable[[Item], Outcome]:
-        """The function that writes one picture's results, with its model loaded."""
+    def each(
+        self, asking: Asking, pictures: PictureReader, prompts_of: PromptsOf | None = None
+    ) -> Callable[[Item], Outcome]:
+        """The function that writes one picture's results, with its model loaded.
+
+        `prompts_of` gives the prompts of pictures that are read ahead, if they are known by then.
+        """
+        kept = self.embeddings.embeddings is not None  # Then there may be embeddings that need no input.
         if self.model.exported is not None:
             runtime = self.model.load_for_prompts()
-            pictures.form = self._form(runtime)
+            pictures.prepare = None if kept else runtime.form.beforehand
             return partial(self.exported, asking, pictures, runtime)
         segmenter = self.model.load()
-        pictures.form = self._form(segmenter)
+        pictures.prepare = None if kept else partial(self.prepared, segmenter, prompts_of)
         return partial(self.one, asking, pictures, segmenter)
 
-    def _form(self, segmenter: PromptSegmenter) -> SquareForm | None:
-        """The form of the input to make beforehand; None if there may be embeddings that need no input."""
-        return None if self.embeddings.embeddings is not None else segmenter.form
+    def prepared(self, segmenter: Segmenter, prompts_of: PromptsOf | None, picture: ReadPicture) -> ReadPicture:
+        """A picture with the network's inputs, as far as they are known beforehand."""
+        prompts = () if prompts_of is None else prompts_of(Path(picture))
+        return segmenter.beforehand(picture, prompts, self.look.refine)
 
     def one(self, asking: Asking, pictures: PictureReader, segmenter: Segmenter, item: Item) -> Outcome:
         """Writes the results of one picture.

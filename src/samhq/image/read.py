@@ -30,12 +30,14 @@ NO_PICTURE = "Check the path: cv2.imread returns None for a file that it cannot 
 class ReadPicture(os.PathLike[str]):
     """A picture file whose pixels, uint8 [H,W,3], were read before. Wherever a path is expected, it is the path.
 
-    `square` may have the network's input, too; see `samhq.image.transform.square_of`.
+    `square` may have the network's input, and `crops` that of parts of the picture; see
+    `samhq.image.transform.SquareForm`.
     """
 
     path: str | os.PathLike[str]
     pixels: np.ndarray
     square: tuple[Any, Any] | None = None
+    crops: tuple[Any, Any] | None = None
 
     def __fspath__(self) -> str:
         return os.fsdecode(self.path)

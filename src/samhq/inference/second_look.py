@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ from samhq.device import to_device
 from samhq.image.boxes import as_boxes, as_points, boxes_from_masks
 from samhq.image.frame import Frame
 from samhq.image.sources import ArraySource, PictureSource
-from samhq.image.transform import to_pixels
+from samhq.image.transform import Crops, SquareForm, to_pixels_fast
 from samhq.image.windows import Tile, Window, tile_grid, whole
 from samhq.inference.prompts import flatten
 from samhq.inference.thin_look import is_thin, look_closer, tile_side
@@ -56,7 +56,7 @@ class Coarse:
     @property
     def scale(self) -> float:
         """The number of pixels of the model's square for one pixel of the picture."""
-        return max(self.frame.resized_hw) / max(self.frame.original_hw)
+        return frame_scale(self.frame)
 
     def box(self) -> Window:
         """A box around the mask in the picture; without area for an empty mask."""
@@ -102,6 +102,20 @@ class Coarse:
         return np.asarray(logits.numpy())
 
 
+def frame_scale(frame: Frame) -> float:
+    """The number of pixels of the model's square for one pixel of the picture, along the longer side."""
+    return max(frame.resized_hw) / max(frame.original_hw)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What a second look shows: a crop of the picture, the tiles in which it is seen, and how much larger they are."""
+
+    crop: Window
+    tiles: list[Tile]
+    zoom: float
+
+
 @dataclass(frozen=True, eq=False)
 class Looker:
     """The data for a second look beside the prompt and the first mask."""
@@ -114,6 +128,7 @@ class Looker:
     #: Thin objects get a closer look, in tiles of 1 / `thin_zoom` of their longer side; 0: they do not; None: as the
     #: weights choose.
     thin_zoom: float | None = None
+    crops: Crops = field(default_factory=dict)  #: The network's input of windows for which it was made beforehand.
 
     def __post_init__(self) -> None:
         real_number("margin", self.margin, 0)
@@ -148,22 +163,33 @@ class Looker:
         return second if closer is None else Refined(closer.piece, closer.score, zoom)
 
     def _second(self, prompt: Prompt, coarse: Coarse) -> Refined | None:
-        box = _meant(coarse.box(), prompt, self.source.size_hw)
+        plan = self._plan(prompt, coarse.box(), coarse.scale)
+        if plan is None:
+            return None
+        canvas, scores = np.zeros(plan.crop.hw, bool), []
+        for tile in plan.tiles:
+            mask, score = self._look(prompt, coarse, tile.window, alone=len(plan.tiles) == 1)
+            canvas[tile.core.slices(plan.crop)] = mask[tile.core.slices(tile.window)]
+            scores += [] if score is None else [score]
+        if not scores or not canvas.any():
+            return None
+        return Refined(Piece.of(canvas, plan.crop.x0, plan.crop.y0), float(np.mean(scores)), plan.zoom)
+
+    def windows_of_boxes(self, prompts: Sequence[Prompt], frame: Frame) -> list[Window]:
+        """The windows that the second look at objects with boxes will show, whatever their first masks are."""
+        boxed = [prompt for prompt in prompts if prompt.box is not None]
+        plans = [self._plan(prompt, Window(0, 0, 0, 0), frame_scale(frame)) for prompt in boxed]
+        return [tile.window for plan in plans if plan is not None for tile in plan.tiles]
+
+    def _plan(self, prompt: Prompt, coarse_box: Window, scale: float) -> _Plan | None:
+        """What to look at, or None if that would not be enlarged enough; `scale` is that of the first look."""
+        box = _meant(coarse_box, prompt, self.source.size_hw)
         if not box.area:
             return None
         crop = surroundings(box, self.margin, self.side, self.source.size_hw)
         tiles = self._tiles(crop)
-        zoom = self.side / max(max(tile.window.hw) for tile in tiles) / coarse.scale
-        if zoom < _GAIN:
-            return None
-        canvas, scores = np.zeros(crop.hw, bool), []
-        for tile in tiles:
-            mask, score = self._look(prompt, coarse, tile.window, alone=len(tiles) == 1)
-            canvas[tile.core.slices(crop)] = mask[tile.core.slices(tile.window)]
-            scores += [] if score is None else [score]
-        if not scores or not canvas.any():
-            return None
-        return Refined(Piece.of(canvas, crop.x0, crop.y0), float(np.mean(scores)), zoom)
+        zoom = self.side / max(max(tile.window.hw) for tile in tiles) / scale
+        return None if zoom < _GAIN else _Plan(crop, tiles, zoom)
 
     def _tiles(self, crop: Window) -> list[Tile]:
         """The crop itself if it fits into the model's square, else tiles of that side, in the picture's pixels."""
@@ -180,10 +206,9 @@ class Looker:
         first = None if boxed else coarse.mask(window)  # The user's box replaces it.
         if first is not None and (not first.any() or (first.all() and not alone)):
             return first, None
-        picture = self.source.read(window)
         model = self.model
-        config = model.config
-        pixels, frame = to_pixels(picture, self.side, config.encoder.normalisation, squashed=config.second)
+        ready = self.crops.get(window)
+        pixels, frame = ready or to_pixels_fast(self.source.read(window), SquareForm.for_model(model.config))
         prompts = flatten([_seen_in(window, prompt, coarse, first, frame)], frame).to(model.device)
         embedding = model.encode(to_device(pixels, model.device))
         low = model.decode(embedding, prompts, candidates="single", hq=model.hq_mode(self.hq))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -20,9 +20,9 @@ from samhq.device import as_device, as_dtype, to_device
 from samhq.errors import ConfigError, PromptError, naming
 from samhq.image.frame import Frame
 from samhq.image.inputs import BoxesInput, BoxInput, LabelsInput, MaskInput, PictureInput, PointsInput, TextInput
-from samhq.image.read import describe, file_name_of, read_image
+from samhq.image.read import ReadPicture, describe, file_name_of, read_image
 from samhq.image.sources import ArraySource
-from samhq.image.transform import SquareForm, square_of
+from samhq.image.transform import Crops, SquareForm, crops_of, square_of
 from samhq.inference.by_text import check_alone, segment_found
 from samhq.inference.hints import NotCallable, refuse_unknown
 from samhq.inference.prompts import flatten, join
@@ -38,6 +38,7 @@ from samhq.text.search import Search
 from samhq.types import ImageEmbedding, LowRes, Prompts, Shared
 
 _AT_ONCE = 64  #: Prompts that are decoded together; masks do not depend on it.
+_MOST_BEFOREHAND = 1 << 21  #: Pixels of the crops of a picture that are made beforehand: 24 MiB.
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +50,7 @@ class EncodedImage:
     frame: Frame
     model: str  #: Name of the model that encoded it.
     file_name: str | None = None  #: The picture's path, if it was given as a path.
+    crops: Crops = field(default_factory=dict)  #: Network inputs for the second look that were made beforehand.
 
     def __repr__(self) -> str:
         height, width = self.frame.original_hw
@@ -88,8 +90,7 @@ class Segmenter(NotCallable):
     @property
     def form(self) -> SquareForm:
         """How the model's input is made of a picture."""
-        config = self.model.config
-        return SquareForm(config.side, config.encoder.normalisation, config.second)
+        return SquareForm.for_model(self.model.config)
 
     @torch.inference_mode()
     def encode(self, image: PictureInput) -> EncodedImage:
@@ -104,7 +105,7 @@ class Segmenter(NotCallable):
         picture = _own_pixels(image)
         square, frame = square_of(image, picture, self.form)
         embedding = self.model.prepared(self.model.encode(to_device(torch.from_numpy(square), self.model.device)))
-        return EncodedImage(picture, embedding, frame, self.name, file_name_of(image))
+        return EncodedImage(picture, embedding, frame, self.name, file_name_of(image), crops_of(image, self.form))
 
     @torch.inference_mode()
     def encode_batch(self, images: Sequence[Any]) -> list[EncodedImage]:
@@ -252,11 +253,32 @@ class Segmenter(NotCallable):
         default_margin = self.defaults.refine_margin
         if not refine and (refine is False or default_margin is None):
             return self._result(encoded, low, prompts)
-        margin = MARGIN if default_margin is None else default_margin
-        looker = Looker(self.model, ArraySource(encoded.image), margin, hq, tiled=bool(refine))
+        looker = self._looker(encoded.image, refine, hq, encoded.crops)
         first = low.logits[:, 0].float().cpu().numpy()
         looks = second_looks(looker, prompts, first, encoded.frame, boxes_only=not refine)
         return with_looks(self._result(encoded, low, prompts, [look is None for look in looks]), looks)
+
+    def _looker(self, picture: np.ndarray, refine: bool | None, hq: HQMode, crops: Crops) -> Looker:
+        """The second look at objects of a picture."""
+        default_margin = self.defaults.refine_margin
+        margin = MARGIN if default_margin is None else default_margin
+        return Looker(self.model, ArraySource(picture), margin, hq, tiled=bool(refine), crops=crops)
+
+    def beforehand(
+        self, picture: ReadPicture, prompts: Sequence[Prompt] = (), refine: bool | None = None
+    ) -> ReadPicture:
+        """The same picture with the network's inputs that `encode` and `segment` will need, as far as they are known.
+
+        These are the whole picture, and crops around the boxes of `prompts` that get a second look. Touches no network,
+        so it can be called in a thread while another picture is segmented.
+        """
+        picture = self.form.beforehand(picture)
+        if refine is False or (not refine and self.defaults.refine_margin is None):
+            return picture
+        looker = self._looker(picture.pixels, refine, self.model.hq_mode(None), {})
+        size_hw = (picture.pixels.shape[0], picture.pixels.shape[1])
+        windows = looker.windows_of_boxes(prompts, Frame.fit(size_hw, self.side, squash=self.form.squashed))
+        return self.form.crops_beforehand(picture, windows[: max(1, _MOST_BEFOREHAND // self.side**2)])
 
     def _check_encoder(self, encoded: Sequence[EncodedImage]) -> None:
         """Refuses an embedding of another model, whose features would give wrong masks."""

@@ -19,7 +19,7 @@ from samhq.config import HQMode
 from samhq.device import to_device
 from samhq.image.boxes import boxes_from_masks
 from samhq.image.sources import PictureSource
-from samhq.image.transform import to_pixels
+from samhq.image.transform import SquareForm, to_pixels_fast
 from samhq.image.windows import Window, tile_grid, whole
 from samhq.inference.prompts import flatten
 from samhq.masks.regions import Piece
@@ -106,8 +106,7 @@ def _looked(
     model: Sam, picture: np.ndarray, known: Bool[np.ndarray, "h w"], hq: HQMode | None
 ) -> tuple[Bool[np.ndarray, "h w"], float]:
     """The mask in a tile and its predicted IoU, from what is known of it."""
-    config = model.config
-    pixels, frame = to_pixels(picture, config.side, config.encoder.normalisation, squashed=config.second)
+    pixels, frame = to_pixels_fast(picture, SquareForm.for_model(model.config))
     box = boxes_from_masks(known) + np.array([-_DOUBT, -_DOUBT, 1 + _DOUBT, 1 + _DOUBT])
     prompt = Prompt(box=box.clip(0, [*known.shape[::-1]] * 2), mask=known)
     embedding = model.encode(to_device(pixels, model.device))
