@@ -23,7 +23,7 @@ def noise(*shape: int, seed: int = 0) -> np.ndarray:
 def test_rows_are_enlarged_as_by_torch(grid: int, size: int) -> None:
     rows = noise(grid, 3)
     expected = F.interpolate(torch.from_numpy(rows)[None, None], (size, 3), mode="bilinear", align_corners=False)
-    np.testing.assert_allclose(resample.Axis.of(grid, size, size, size).whole @ rows, expected[0, 0], atol=2e-5)
+    np.testing.assert_allclose(resample.PictureAxis.of(grid, size, size, size).whole @ rows, expected[0, 0], atol=2e-5)
 
 
 @settings(max_examples=60)
@@ -66,7 +66,7 @@ def test_masks_do_not_depend_on_the_size_of_blocks(monkeypatch: pytest.MonkeyPat
 @settings(max_examples=60)
 @given(st.integers(1, 30), st.integers(1, 90), st.integers(1, 90), st.integers(1, 90))
 def test_blocks_cover_the_picture_and_know_all_their_weights(grid: int, side: int, resized: int, original: int) -> None:
-    axis = resample.Axis.of(grid, side, min(resized, side), original)
+    axis = resample.PictureAxis.of(grid, side, min(resized, side), original)
     whole, built = axis.whole, np.zeros((original, grid), np.float32)
     for block in axis.blocks():
         built[block.pixels, block.taps] = block.weights

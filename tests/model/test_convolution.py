@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from samhq.model.convolution import convolve, convolved, fuses
+from samhq.model.convolution import convolve, convolved, convolves_in_one_pass
 from samhq.model.linear import has_fused
 
-PLAIN = {"none": nn.Identity(), "relu6": F.relu6, "gelu": F.gelu}
+PLAIN = {"none": nn.Identity(), "relu": F.relu, "relu6": F.relu6, "gelu": F.gelu}
 
 
 def noise(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -70,15 +70,15 @@ def test_hooks_and_replaced_layers_are_called() -> None:
 
 @torch.no_grad()
 @pytest.mark.skipif(not has_fused(), reason="this PyTorch has no fused convolution")
-def test_fuses_float32_that_nothing_records() -> None:
+def test_one_pass_is_for_float32_that_nothing_records() -> None:
     x, weight = noise(1, 4, 5, 5), noise(6, 4, 1, 1)
-    assert fuses(x, weight)
-    assert not fuses(x[:0], weight)
-    assert not fuses(x.bfloat16(), weight.bfloat16())
+    assert convolves_in_one_pass(x, weight)
+    assert not convolves_in_one_pass(x[:0], weight)
+    assert not convolves_in_one_pass(x.bfloat16(), weight.bfloat16())
     with torch.autocast("cpu"):
-        assert not fuses(x, weight)
+        assert not convolves_in_one_pass(x, weight)
     with torch.enable_grad():
-        assert not fuses(x, weight)
+        assert not convolves_in_one_pass(x, weight)
 
 
 @torch.no_grad()

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from samhq.model.linear import MLP, MLPBlock, activated, affine, fuses, has_fused, linear, pointwise
 from tests import tiny
 
-ACTIVATIONS = ["none", "gelu", "relu"]
+ACTIVATIONS = ["none", "gelu", "relu", "relu6"]
 
 
 @torch.no_grad()
@@ -38,7 +38,7 @@ def test_the_product_is_the_layer_and_its_activation(then: str, count: int) -> N
     layer, x = torch.nn.Linear(24, 40), rows(count)
     recorded = linear(layer, x, then)
     assert recorded.requires_grad
-    plain = {"none": torch.nn.Identity(), "gelu": F.gelu, "relu": F.relu}[then]
+    plain = {"none": torch.nn.Identity(), "gelu": F.gelu, "relu": F.relu, "relu6": F.relu6}[then]
     torch.testing.assert_close(recorded, plain(layer(x)))
     with torch.no_grad():
         torch.testing.assert_close(linear(layer, x, then), recorded.detach())

@@ -187,9 +187,11 @@ class Frame:
 
         return torch.from_numpy(prompt).to(mask.device)
 
-    def _axes(self, shape: tuple[int, ...]) -> tuple[resample.Axis, resample.Axis]:
+    def _axes(self, shape: tuple[int, ...]) -> tuple[resample.PictureAxis, resample.PictureAxis]:
         """The axes from low-resolution rows and columns, the last two of `shape`, to the picture's."""
-        return resample.Axis.of(shape[-2], *self.steps_hw[0]), resample.Axis.of(shape[-1], *self.steps_hw[1])
+        return resample.PictureAxis.of(shape[-2], *self.steps_hw[0]), resample.PictureAxis.of(
+            shape[-1], *self.steps_hw[1]
+        )
 
     def _masks_in_chunks(self, low_res_logits: Tensor, threshold: float) -> Tensor:
         """As `masks_to_image`, by the device's own interpolation of a few masks at a time."""

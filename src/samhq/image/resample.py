@@ -22,7 +22,7 @@ _MARGIN = 1e-5  #: Rounding can move a logit out of the range of those it is mad
 
 
 @dataclass(frozen=True, eq=False)
-class Block:
+class _Block:
     """Some pixels along one axis, the low-resolution ones that they depend on, and the weight of each in each."""
 
     pixels: slice
@@ -31,7 +31,7 @@ class Block:
 
 
 @dataclass(frozen=True, eq=False)
-class Axis:
+class PictureAxis:
     """How low-resolution pixels become a picture's along one axis: bilinear, in one or two steps.
 
     Pixel `i` depends on the low-resolution pixels that start at `first[i]`, with `weights[i]`.
@@ -42,10 +42,10 @@ class Axis:
     weights: Float32[np.ndarray, "n t"]
 
     @classmethod
-    def of(cls, grid: int, side: int, resized: int, original: int) -> Axis:
+    def of(cls, grid: int, side: int, resized: int, original: int) -> PictureAxis:
         """From `grid` pixels to `side`, of which the first `resized` are kept, and from those to `original`.
 
-        >>> Axis.of(2, 4, 4, 4).weights.tolist()
+        >>> PictureAxis.of(2, 4, 4, 4).weights.tolist()
         [[1.0, 0.0], [0.75, 0.25], [0.25, 0.75], [0.0, 1.0]]
         """
         low, high, part = (values[:resized] for values in _nearest(grid, side))
@@ -74,14 +74,14 @@ class Axis:
         """The weights of all low-resolution pixels in all of the picture's."""
         return self.dense(slice(None), slice(0, self.grid))
 
-    def blocks(self) -> list[Block]:
+    def blocks(self) -> list[_Block]:
         """The picture's pixels in blocks."""
         length, blocks = len(self.first), []
         step = min(max(-(-length // _BLOCKS), _SMALLEST), _LARGEST)
         for start in range(0, length, step):
             pixels = slice(start, min(start + step, length))
             taps = slice(int(self.first[start]), int(self.first[pixels.stop - 1]) + self.weights.shape[1])
-            blocks.append(Block(pixels, taps, self.dense(pixels, taps)))
+            blocks.append(_Block(pixels, taps, self.dense(pixels, taps)))
         return blocks
 
 
@@ -93,13 +93,15 @@ def _nearest(count: int, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     return low, np.minimum(low + 1, last), place - low
 
 
-def logits_to_picture(logits: Float[np.ndarray, "P K g G"], down: Axis, across: Axis) -> Float32[np.ndarray, "P K H W"]:
+def logits_to_picture(
+    logits: Float[np.ndarray, "P K g G"], down: PictureAxis, across: PictureAxis
+) -> Float32[np.ndarray, "P K H W"]:
     """Logits at the picture's size, along its rows and its columns."""
     return down.whole @ logits.astype(np.float32) @ across.whole.T
 
 
 def masks_to_picture(
-    logits: Float[np.ndarray, "P K g G"], down: Axis, across: Axis, threshold: float
+    logits: Float[np.ndarray, "P K g G"], down: PictureAxis, across: PictureAxis, threshold: float
 ) -> Bool[np.ndarray, "P K H W"]:
     """True if the full-size logit is above `threshold`.
 
@@ -116,8 +118,8 @@ def masks_to_picture(
 def _paint(
     mask: Bool[np.ndarray, "H W"],
     logits: Float32[np.ndarray, "g G"],
-    rows: list[Block],
-    columns: list[Block],
+    rows: list[_Block],
+    columns: list[_Block],
     threshold: float,
 ) -> None:
     """Writes the pixels that are on into an empty mask."""
@@ -133,7 +135,7 @@ def _paint(
 
 
 def _extreme(
-    of: Callable[..., Any], logits: Float32[np.ndarray, "g G"], rows: list[Block], columns: list[Block]
+    of: Callable[..., Any], logits: Float32[np.ndarray, "g G"], rows: list[_Block], columns: list[_Block]
 ) -> Float32[np.ndarray, "y x"]:
     """The smallest, or the largest, of the logits that each block of pixels depends on."""
     by_row = np.stack([of(logits[row.taps], axis=0) for row in rows])

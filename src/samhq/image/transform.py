@@ -148,7 +148,7 @@ def to_pixels_fast(image: UInt8[np.ndarray, "H W 3"], form: SquareForm) -> tuple
     """
     import torch
 
-    _check_picture(image)
+    image = rgb_pixels(image)
     frame = Frame.fit((image.shape[0], image.shape[1]), form.side, squash=form.squashed)
     planes = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None]
     if frame.resized_hw != image.shape[:2]:

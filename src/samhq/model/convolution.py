@@ -9,8 +9,6 @@ Source: PyTorch's `mkldnn::_convolution_pointwise`, which its own compiler uses;
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -18,20 +16,12 @@ from torch import Tensor, nn
 
 from samhq.device import autocasts
 from samhq.model.layers import unrecorded, untouched
-from samhq.model.linear import has_fused
-
-Activation = Literal["none", "relu6", "gelu"]
-#: For each activation oneDNN's name, numbers and algorithm.
-_POST_OPS: dict[Activation, tuple[str, list[float], str]] = {
-    "none": ("none", [], ""),
-    "relu6": ("hardtanh", [0.0, 6.0], ""),
-    "gelu": ("gelu", [], "none"),
-}
+from samhq.model.linear import POST_OPS, Activation, activated, has_fused
 
 
 def convolved(layer: nn.Module, x: Float[Tensor, "B c h w"], then: Activation = "none") -> Float[Tensor, "B C H W"]:
     """The output of a convolution after an activation. A layer that is not plain or has hooks is called."""
-    if untouched(layer, nn.Conv2d) and layer.padding_mode == "zeros" and fuses(x, layer.weight):
+    if untouched(layer, nn.Conv2d) and layer.padding_mode == "zeros" and convolves_in_one_pass(x, layer.weight):
         padding = layer.padding
         if not isinstance(padding, str):
             steps = list(padding), list(layer.stride), list(layer.dilation)
@@ -54,7 +44,7 @@ def convolve(
     In one pass, with channels last in memory, where that is faster and operations are not recorded.
     """
     before, after = padding
-    if after < before or not fuses(x, weight):
+    if after < before or not convolves_in_one_pass(x, weight):
         if before != after:
             x, before = F.pad(x, padding * 2), 0
         return activated(F.conv2d(x, weight, bias, stride, before, groups=groups), then)
@@ -64,17 +54,10 @@ def convolve(
     return _in_one_pass(x, weight, bias, ([after] * 2, [stride] * 2, [1, 1]), groups, then)
 
 
-def fuses(x: Tensor, weight: Tensor) -> bool:
+def convolves_in_one_pass(x: Tensor, weight: Tensor) -> bool:
     """Whether `convolve` is one pass."""
     plain = x.dtype == weight.dtype == torch.float32 and x.numel() > 0
     return plain and unrecorded(x) and has_fused() and not autocasts(x.device)
-
-
-def activated(x: Float[Tensor, "B C H W"], then: Activation) -> Float[Tensor, "B C H W"]:
-    """The activation of each value."""
-    if then == "none":
-        return x
-    return F.relu6(x) if then == "relu6" else F.gelu(x)
 
 
 def _in_one_pass(
@@ -82,4 +65,4 @@ def _in_one_pass(
 ) -> Tensor:
     """The map after a convolution and an activation; `steps` are padding, stride and dilation."""
     x = x.contiguous(memory_format=torch.channels_last)
-    return torch.ops.mkldnn._convolution_pointwise(x, weight, bias, *steps, groups, *_POST_OPS[then])
+    return torch.ops.mkldnn._convolution_pointwise(x, weight, bias, *steps, groups, *POST_OPS[then])

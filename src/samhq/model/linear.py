@@ -10,6 +10,7 @@ Source: PyTorch's `mkldnn::_linear_pointwise`, which its own compiler uses; oneD
 from __future__ import annotations
 
 import platform
+from collections.abc import Callable
 from functools import cache
 from itertools import pairwise
 from typing import Literal
@@ -22,7 +23,21 @@ from torch import Tensor, nn
 from samhq.device import autocasts
 from samhq.model.layers import unrecorded, untouched
 
-Activation = Literal["none", "gelu", "relu"]
+Activation = Literal["none", "gelu", "relu", "relu6"]
+#: For each activation oneDNN's name, numbers and algorithm.
+POST_OPS: dict[Activation, tuple[str, list[float], str]] = {
+    "none": ("none", [], "none"),
+    "gelu": ("gelu", [], "none"),
+    "relu": ("relu", [], "none"),
+    "relu6": ("hardtanh", [0.0, 6.0], "none"),
+}
+
+_ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
+    "none": lambda x: x,
+    "gelu": F.gelu,
+    "relu": F.relu,
+    "relu6": F.relu6,
+}
 
 #: The fused product pays with at least so many rows and at most so many inputs: with fewer rows sorting the weights
 #: costs more than the copy of the bias, and with more inputs the copy is a small part of the time.
@@ -58,15 +73,13 @@ def affine(
 ) -> Float[Tensor, "*B D"]:
     """As `F.linear`, then the activation: in one pass where that is faster and operations are not recorded."""
     if fuses(x, weight):
-        return torch.ops.mkldnn._linear_pointwise(x, weight, bias, then, [], "none")
+        return torch.ops.mkldnn._linear_pointwise(x, weight, bias, *POST_OPS[then])
     return activated(F.linear(x, weight, bias), then)
 
 
-def activated(x: Float[Tensor, "*B D"], then: Activation) -> Float[Tensor, "*B D"]:
+def activated(x: Float[Tensor, ...], then: Activation) -> Float[Tensor, ...]:
     """The activation of each value."""
-    if then == "none":
-        return x
-    return F.gelu(x) if then == "gelu" else F.relu(x)
+    return _ACTIVATIONS[then](x)
 
 
 def fuses(x: Float[Tensor, "*B C"], weight: Tensor) -> bool:

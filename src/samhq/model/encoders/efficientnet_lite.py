@@ -18,9 +18,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from samhq.encoder_config import EfficientNetLiteConfig
-from samhq.model.convolution import Activation, activated, convolve, convolved
+from samhq.model.convolution import convolve, convolved
 from samhq.model.encoders.tensor_shapes import Recognised, TensorShapes
 from samhq.model.layers import LayerNorm2d, folded, untouched
+from samhq.model.linear import Activation, activated
 from samhq.types import Encoded
 
 
