@@ -23,7 +23,7 @@ def noise(*shape: int, seed: int = 0) -> torch.Tensor:
 @given(
     kernel=st.integers(1, 5),
     stride=st.integers(1, 2),
-    padding=st.tuples(st.integers(0, 2), st.integers(0, 3)),
+    padding=st.tuples(st.integers(0, 2), st.integers(0, 3), st.integers(0, 2), st.integers(0, 3)),
     depthwise=st.booleans(),
     then=st.sampled_from(sorted(PLAIN)),
     size=st.tuples(st.integers(1, 2), st.integers(5, 12), st.integers(5, 12)),
@@ -32,7 +32,7 @@ def noise(*shape: int, seed: int = 0) -> torch.Tensor:
 def test_one_pass_is_one_step_after_the_other(kernel, stride, padding, depthwise, then, size, seed) -> None:
     x, groups = noise(size[0], 6, *size[1:], seed=seed), 6 if depthwise else 1
     weight, bias = noise(6, 6 // groups, kernel, kernel, seed=seed + 1), noise(6, seed=seed + 2)
-    expected = PLAIN[then](F.conv2d(F.pad(x, padding * 2), weight, bias, stride, groups=groups))
+    expected = PLAIN[then](F.conv2d(F.pad(x, padding), weight, bias, stride, groups=groups))
     settings = {"stride": stride, "padding": padding, "groups": groups, "then": then}
     with torch.no_grad():
         got = convolve(x, weight, bias, **settings)
@@ -84,5 +84,5 @@ def test_one_pass_is_for_float32_that_nothing_records() -> None:
 @torch.no_grad()
 @pytest.mark.skipif(not has_fused(), reason="this PyTorch has no fused convolution")
 def test_the_result_has_channels_last_so_that_the_next_one_needs_no_other_order() -> None:
-    got = convolve(noise(1, 4, 6, 8), noise(6, 4, 3, 3), None, padding=(1, 1))
+    got = convolve(noise(1, 4, 6, 8), noise(6, 4, 3, 3), None, padding=(1, 1, 1, 1))
     assert got.is_contiguous(memory_format=torch.channels_last)

@@ -35,23 +35,23 @@ def convolve(
     bias: Float[Tensor, " C"] | None,
     *,
     stride: int = 1,
-    padding: tuple[int, int] = (0, 0),
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0),
     groups: int = 1,
     then: Activation = "none",
 ) -> Float[Tensor, "B C H W"]:
-    """The map after a convolution and an activation. `padding` is the number of zeros before and after each axis.
+    """The map after a convolution and an activation. `padding` is zeros on the left, on the right, above and below.
 
     In one pass, with channels last in memory, where that is faster and operations are not recorded.
     """
-    before, after = padding
-    if after < before or not convolves_in_one_pass(x, weight):
-        if before != after:
-            x, before = F.pad(x, padding * 2), 0
-        return activated(F.conv2d(x, weight, bias, stride, before, groups=groups), then)
-    if after > before:
-        # Zeros before the kernel's first row and column: the pass pads both sides alike, and these taps change nothing.
-        weight = F.pad(weight, (after - before, 0) * 2)
-    return _in_one_pass(x, weight, bias, ([after] * 2, [stride] * 2, [1, 1]), groups, then)
+    left, right, above, below = padding
+    if right < left or below < above or not convolves_in_one_pass(x, weight):
+        if (left, above) != (right, below):
+            x, left, above = F.pad(x, padding), 0, 0
+        return activated(F.conv2d(x, weight, bias, stride, (above, left), groups=groups), then)
+    if (left, above) != (right, below):
+        # Zeros before the kernel's first column and row: the pass pads both sides alike, and these taps change nothing.
+        weight = F.pad(weight, (right - left, 0, below - above, 0))
+    return _in_one_pass(x, weight, bias, ([below, right], [stride] * 2, [1, 1]), groups, then)
 
 
 def convolves_in_one_pass(x: Tensor, weight: Tensor) -> bool:

@@ -35,16 +35,16 @@ class SameConvNorm(nn.Module):
         super().__init__()
         before = (kernel - stride) // 2 if stride > 1 else kernel // 2
         after = kernel - stride - before if stride > 1 else before
-        self.padding = (before, after)
+        self.padding = (before, after, before, after)
         self.c = nn.Conv2d(inp, out, kernel, stride, groups=groups, bias=False)
         self.bn = nn.BatchNorm2d(out, eps=EfficientNetLiteConfig.batch_norm_eps)
 
     def forward(self, x: Float[Tensor, "B c h w"], then: Activation = "none") -> Float[Tensor, "B C H W"]:
         """The normalised map after an activation, half the size at stride 2."""
         if not untouched(self.bn, nn.BatchNorm2d):
-            return activated(self.bn(self.c(F.pad(x, self.padding * 2))), then)
+            return activated(self.bn(self.c(F.pad(x, self.padding))), then)
         if not untouched(self.c, nn.Conv2d):
-            norm, y = self.bn, self.c(F.pad(x, self.padding * 2))
+            norm, y = self.bn, self.c(F.pad(x, self.padding))
             y = F.batch_norm(y, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
             return activated(y, then)
         weight, bias = folded(self.c, self.bn)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from samhq.config import TINY_VIT
 from samhq.encoder_config import TinyViTConfig
+from samhq.model.convolution import convolve
 from samhq.model.encoders.tensor_shapes import Recognised, TensorShapes
 from samhq.model.layers import folded, neck, unrecorded, untouched, unwindows, windows
 from samhq.model.linear import Activation, activated, affine, linear
@@ -49,7 +50,8 @@ class ConvNorm(nn.Module):
         if self.c.kernel_size == (1, 1):
             return affine(x.permute(0, 2, 3, 1), weight[:, :, 0, 0], bias, then).permute(0, 3, 1, 2)
         rows, columns = self.c.kernel_size[0] // 2 if pad_rows else 0, self.c.kernel_size[1] // 2
-        return activated(F.conv2d(x, weight, bias, self.c.stride, (rows, columns), groups=self.c.groups), then)
+        padding, stride = (columns, columns, rows, rows), self.c.stride[0]
+        return convolve(x, weight, bias, stride=stride, padding=padding, groups=self.c.groups, then=then)
 
     @property
     def folds(self) -> bool:
