@@ -77,7 +77,7 @@ def affine(
     return activated(F.linear(x, weight, bias), then)
 
 
-def activated(x: Float[Tensor, ...], then: Activation) -> Float[Tensor, ...]:
+def activated(x: Float[Tensor, "*B"], then: Activation) -> Float[Tensor, "*B"]:
     """The activation of each value."""
     return _ACTIVATIONS[then](x)
 
