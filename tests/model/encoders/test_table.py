@@ -109,7 +109,7 @@ def test_it_is_described(file: Path, capsys: pytest.CaptureFixture[str]) -> None
     said = capsys.readouterr().out
     for words in ("Toy, 8 wide", "HQ toys", "64 px"):
         assert words in said
-    with pytest.raises(CheckpointError, match="with a Toy, for which transformers has no format"):
+    with pytest.raises(CheckpointError, match="with the encoder Toy, for which transformers has no format"):
         save_model(load_model(file), file.parent / "folder")
 
 
@@ -160,7 +160,7 @@ def test_another_side_needs_no_other_weights(file: Path) -> None:
 
 
 def test_low_rank_training_is_refused_where_there_is_no_attention(file: Path) -> None:
-    with pytest.raises(ConfigError, match="got toy with a Toy"):
+    with pytest.raises(ConfigError, match="got toy with the encoder Toy"):
         add_lora(load_model(file), 4, 4.0)
 
 
