@@ -147,7 +147,7 @@ def as_array(values: Any) -> np.ndarray:
         # numpy has no bfloat16
         return np.asarray(tensor.float().numpy() if "bfloat16" in str(tensor.dtype) else tensor.numpy())
     try:
-        array = np.asarray(values)
+        array = np.asarray(_without_tensors(values))
     except (ValueError, TypeError) as error:
         raise ImageError(
             f"Expected an array of numbers, got {describe(values)} ({error}). Make its rows equal."
@@ -159,6 +159,13 @@ def as_array(values: Any) -> np.ndarray:
             f"{describe(values)}. {advice}"
         )
     return array
+
+
+def _without_tensors(values: Any) -> Any:
+    """A list whose items are tensors, with arrays in their place; NumPy 1 takes no such list, nor tensors on a GPU."""
+    if isinstance(values, (list, tuple)) and any(map(_is_tensor, values)):
+        return [as_array(item) if _is_tensor(item) else item for item in values]
+    return values
 
 
 def file_name_of(source: Any) -> str | None:

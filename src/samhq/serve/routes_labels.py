@@ -103,7 +103,7 @@ async def job_events(session: Held, job_id: str) -> Response:
     )
 
 
-@router.delete("/jobs/{job_id}", status_code=204)
+@router.delete("/jobs/{job_id}", status_code=204, response_model=None)
 def cancel_job(session: Held, job_id: str) -> Response:
     """Cancels a job."""
     session.jobs.cancel(job_id)

@@ -51,7 +51,7 @@ async def training_events(session: Held) -> Response:
     return follow(run.ended, run.about, lambda: ("result", run.about()), _SECONDS)
 
 
-@router.delete("/training/run", status_code=204)
+@router.delete("/training/run", status_code=204, response_model=None)
 def end_training(session: Held) -> Response:
     """Ends the run, which saves its state first."""
     session.learning.cancel()

@@ -96,7 +96,7 @@ def change_class(session: Held, class_id: int, change: ClassChange) -> dict[str,
     return session.project.change_class(class_id, change.model_dump(exclude_unset=True))
 
 
-@router.delete("/classes/{class_id}", status_code=204)
+@router.delete("/classes/{class_id}", status_code=204, response_model=None)
 def remove_class(session: Held, class_id: int, move_to: int | None = None) -> Response:
     """Removes a class."""
     session.project.remove_class(class_id, move_to)
