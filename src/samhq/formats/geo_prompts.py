@@ -128,7 +128,8 @@ class _Map:
     def pixels(self, coordinates: Float64[np.ndarray, "N 2"]) -> Float64[np.ndarray, "N 2"]:
         points = coordinates if self.source is None else self._in_pictures_system(coordinates)
         a, b, c, d, e, f = self.geo.transform
-        return np.linalg.solve(np.array([[a, b], [d, e]]), (points - (c, f)).T).T
+        pixels = np.linalg.solve(np.array([[a, b], [d, e]]), (points - (c, f)).T).T
+        return np.round(pixels, 6)  # Without the noise of the way there and back.
 
     def _in_pictures_system(self, coordinates: np.ndarray) -> np.ndarray:
         with from_extra("geo", "map coordinates"):
