@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.pretended import DEVICE, Cuda, moved
 from torch import Tensor
 
 from samhq.image.frame import Frame
@@ -42,6 +43,39 @@ def check(frame: Frame, low: Tensor, threshold: float, offset: float) -> None:
 @pytest.mark.parametrize("size_hw", [(613, 480), (90, 120), (1024, 1024), (40, 1300), (7, 5), (1, 90)], ids=str)
 def test_pixels_and_counts(kind: str, size_hw: tuple[int, int]) -> None:
     check(Frame.fit(size_hw, 1024), logits(kind, 256, 1), 0.0, 1.0)
+
+
+@pytest.mark.parametrize("kind", ["smooth", "edges", "noise"])
+@pytest.mark.parametrize("size_hw", [(613, 480), (40, 300), (7, 5)], ids=str)
+@pytest.mark.parametrize("threshold", [0.0, -2.0])
+def test_masks_that_a_gpu_makes_together(
+    kind: str, size_hw: tuple[int, int], threshold: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of five masks two at a time, in several steps; the program waits for groups and steps, not for masks."""
+    monkeypatch.setattr(enlarge, "_TOGETHER", 2 * size_hw[0] * size_hw[1])
+    frame, low = Frame.fit(size_hw, 256), logits(kind, 64, 1, 5)
+    expected = [*Enlarger(frame, 64, CPU).masks(low, threshold, 1.0)]
+    with Cuda() as cuda:
+        enlarger = Enlarger(frame, 64, DEVICE)
+        cuda.waits.clear()
+        found = [*enlarger.masks(moved(low), threshold, 1.0)]
+    for ours, cpu in zip(found, expected, strict=True):
+        assert (ours.above, ours.below) == (cpu.above, cpu.below)
+        for name in ("full", "mixed", "bits"):
+            np.testing.assert_array_equal(getattr(ours, name), getattr(cpu, name))
+    assert cuda.waits.total() <= 3 * 5
+    monkeypatch.setattr(enlarge, "_DEVICE", 1)
+    with Cuda():
+        for ours, cpu in zip(enlarger.masks(moved(low[:2]), threshold, 1.0), expected, strict=False):
+            assert (ours.above, ours.below) == (cpu.above, cpu.below)
+            np.testing.assert_array_equal(ours.bits, cpu.bits)
+
+
+def test_no_masks_on_a_gpu() -> None:
+    with Cuda():
+        assert not [*Enlarger(Frame.fit((9, 9), 64), 16, DEVICE).masks(moved(torch.zeros(0, 16, 16)), 0.0, 1.0)]
+        (empty,) = Enlarger(Frame.fit((9, 9), 64), 16, DEVICE).masks(moved(torch.full((1, 16, 16), -9.0)), 0.0, 1.0)
+    assert (empty.above, empty.below, len(empty.bits), empty.full.any()) == (0, 0, 0, False)
 
 
 @settings(deadline=None, max_examples=60)

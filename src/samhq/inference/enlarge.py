@@ -24,6 +24,7 @@ from samhq.masks.runs import changes_of_columns
 _BLOCKS = 16  #: Side of a block: one block of SAM's masks depends on about 18 x 18 of its 256 x 256 logits.
 _MARGIN = 1e-5  #: Rounding can move a product out of the range of its logits by this share of the largest.
 _CACHE, _DEVICE = 1 << 20, 1 << 24  #: Pixels of one step: small enough for a CPU's cache, large enough for a GPU.
+_TOGETHER = 1 << 26  #: Pixels of the masks that a GPU makes together: 64 MB as bools.
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,12 @@ class Enlarger:
         low, high = self._range(logits, smallest=True), self._range(logits, smallest=False)
         slack = _MARGIN * torch.maximum(low.abs(), high.abs())
         full, empty = low - slack > threshold + offset, high + slack <= threshold - offset
+        if logits.device.type != "cpu":
+            together = max(1, _TOGETHER // (self.size_hw[0] * self.size_hw[1]))
+            for start in range(0, len(logits), together):
+                some = slice(start, start + together)
+                yield from self._some_masks(logits[some], full[some], empty[some], threshold, offset)
+            return
         for mask_logits, is_full, is_empty in zip(logits, full, empty, strict=True):
             yield self._mask(mask_logits, is_full, (~is_full & ~is_empty).nonzero(), threshold, offset)
 
@@ -126,21 +133,45 @@ class Enlarger:
         levels = (threshold + offset, threshold - offset)
         counts = [certain, certain]
         bits = np.empty((len(mixed), self.columns.block, self.rows.block), np.bool_)
-        step = max(1, (_CACHE if logits.device.type == "cpu" else _DEVICE) // max(1, bits[:1].size))
+        step = max(1, _CACHE // max(1, bits[:1].size))
         for start in range(0, len(mixed), step):
             chosen = mixed[start : start + step]
             values = self._blocks(logits, chosen)
             beyond = values.numel() - int(self.areas[chosen[:, 0], chosen[:, 1]].sum())
             for i, level in enumerate(levels):
                 # Padding pixels are 0.
-                counts[i] += _count(values, level) - beyond * (level < 0)
+                counts[i] += int(np.count_nonzero(_above(values, level))) - beyond * (level < 0)
             bits[start : start + step] = _above(values, threshold)
-        return Enlarged(counts[0], counts[1], full.cpu().numpy(), mixed.cpu().numpy(), bits, self.size_hw)
+        return Enlarged(counts[0], counts[1], full.numpy(), mixed.numpy(), bits, self.size_hw)
 
-    def _blocks(self, logits: Tensor, chosen: Int64[Tensor, "n 2"]) -> Float[Tensor, "n bx by"]:
-        """Full-size logits of some blocks, the picture's columns first."""
+    def _some_masks(
+        self, logits: Tensor, full: Tensor, empty: Tensor, threshold: float, offset: float
+    ) -> Iterator[Enlarged]:
+        """As `_mask`, for several masks at once: the program waits for a GPU at each number that it reads."""
+        mixed, levels = (~full & ~empty).nonzero(), (threshold + offset, threshold - offset)
+        counts = (self.areas * full).sum((1, 2))[:, None].repeat(1, len(levels))
+        size = self.columns.block * self.rows.block
+        bits = [np.empty((0, self.columns.block, self.rows.block), np.bool_)]
+        for chosen in torch.split(mixed, max(1, _DEVICE // size)):
+            owner, values = chosen[:, 0], self._blocks(logits, chosen[:, 1:], chosen[:, 0])
+            beyond = size - self.areas[chosen[:, 1], chosen[:, 2]]
+            # Padding pixels are 0.
+            above = [(values > level).sum((1, 2)) - beyond * (level < 0) for level in levels]
+            counts.index_add_(0, owner, torch.stack(above, 1))
+            bits.append(_above(values, threshold))
+        every, places, whole = np.concatenate(bits), mixed.cpu().numpy(), full.cpu().numpy()
+        ends = np.searchsorted(places[:, 0], np.arange(len(logits) + 1))
+        for number, (above_count, below_count) in enumerate(counts.tolist()):
+            own = slice(ends[number], ends[number + 1])
+            yield Enlarged(above_count, below_count, whole[number], places[own, 1:], every[own], self.size_hw)
+
+    def _blocks(
+        self, logits: Tensor, chosen: Int64[Tensor, "n 2"], owner: Int64[Tensor, " n"] | None = None
+    ) -> Float[Tensor, "n bx by"]:
+        """Full-size logits of some blocks of a mask, or of their `owner` among several; the picture's columns first."""
         x, y = chosen[:, 0], chosen[:, 1]
-        patches = logits[self.rows.taps[y][:, None], self.columns.taps[x][:, :, None]]
+        rows, columns = self.rows.taps[y][:, None], self.columns.taps[x][:, :, None]
+        patches = logits[rows, columns] if owner is None else logits[owner[:, None, None], rows, columns]
         with exactly(logits.device):
             return self.columns.weights[x] @ patches @ self.rows.weights[y].mT
 
@@ -148,8 +179,3 @@ class Enlarger:
 def _above(values: Tensor, level: float) -> np.ndarray:
     """Whether values are above a level. NumPy compares floats five times as fast as torch on a CPU."""
     return np.asarray(values.numpy() > level if values.device.type == "cpu" else (values > level).cpu().numpy())
-
-
-def _count(values: Tensor, level: float) -> int:
-    """The number of values above a level."""
-    return int(np.count_nonzero(_above(values, level)) if values.device.type == "cpu" else (values > level).sum())
