@@ -75,9 +75,9 @@ def test_polygons_of_two_points_cover_nothing_rather_than_a_box() -> None:
     ("segmentation", "said"),
     [
         (None, "Boxes alone"),
-        ([[1, 2, 3, 4, 5, 6, 7]], "Mend the file"),
-        ([["1", 2, 3, 4, 5, 6]], "Mend the file"),
-        ([1, 2, 3, 4, 5, 6], "Mend the file"),
+        ([[1, 2, 3, 4, 5, 6, 7]], "Correct the file"),
+        ([["1", 2, 3, 4, 5, 6]], "Correct the file"),
+        ([1, 2, 3, 4, 5, 6], "Correct the file"),
         ({"size": [3, 3], "counts": [9]}, "3 x 3"),
         ({"size": [40, 56], "counts": [9]}, "annotation 4 of cat.jpg"),
     ],
@@ -132,11 +132,11 @@ def test_an_unclear_folder_is_asked_for(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"one.*two.*images="):
         open_dataset(path)
     assert len(open_dataset(path, images=tmp_path / "two")) == 1
-    with pytest.raises(ConfigError, match="which is none"):
+    with pytest.raises(ConfigError, match="which is no folder"):
         open_dataset(path, images=tmp_path / "three")
     for folder in ("one", "two"):
         (tmp_path / folder / "0.png").unlink()
-    with pytest.raises(ConfigError, match=r"such as 0\.png.*found none"):
+    with pytest.raises(ConfigError, match=r"such as 0\.png.*got none"):
         open_dataset(path)
 
 

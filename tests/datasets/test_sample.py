@@ -80,12 +80,12 @@ def test_parts_and_sums_of_sources_have_their_stamps() -> None:
     assert [stamp_of(Chosen(joined, [5, 2, 1]), index) for index in range(3)] == ["c1", None, "a1"]
 
 
-def test_a_stamp_follows_files_and_what_else_is_said(tmp_path: Path) -> None:
+def test_a_stamp_follows_files_and_values(tmp_path: Path) -> None:
     file = tmp_path / "a"
     file.write_text("one")
     first = stamp_of_files([file])
     assert stamp_of_files([file]) == first
-    assert len({first, stamp_of_files([file], said=1), stamp_of_files([file, file]), stamp_of_files([])}) == 4
+    assert len({first, stamp_of_files([file], values=1), stamp_of_files([file, file]), stamp_of_files([])}) == 4
     time = file.stat().st_mtime_ns
     os.utime(file, ns=(time, time + 1_000_000))
     assert stamp_of_files([file]) != first

@@ -70,7 +70,7 @@ def test_a_picture_without_a_label_file_has_no_objects(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (None, r"train or val, got none\. Say .*data\.yaml@train"),
+        (None, r"train or val, got none\. Write .*data\.yaml@train"),
         ("@test", "train or val, got 'test'"),
         ({"train": "nowhere"}, "Expected pictures of 'train'"),
         ({"names": "7"}, "Expected names"),

@@ -42,7 +42,7 @@ def test_the_missed_part_comes_first_and_no_place_twice() -> None:
 
 def test_counting() -> None:
     assert noc([0.1, 0.9, 0.2], 0.9) == 2
-    assert noc([0.1, 0.2], 0.9, most=2) == 2
+    assert noc([0.1, 0.2], 0.9, limit=2) == 2
     assert not reached([0.1, 0.2], 0.9)
     assert not reached([], 0.9)
 
@@ -81,7 +81,7 @@ def test_the_first_click_takes_the_mask_that_is_asked_for() -> None:
         asked.append(candidates)
         return torch.zeros(1, 1, 4, 4), np.zeros((1, 8, 8), bool)
 
-    click_through(answer, np.ones((1, 8, 8), bool), (1.0, 1.0), most=3, first="single")
+    click_through(answer, np.ones((1, 8, 8), bool), (1.0, 1.0), count=3, first="single")
     assert asked == ["single"] * 3
 
 

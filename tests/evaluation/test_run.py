@@ -17,9 +17,9 @@ from samhq.config import ClickMask, Defaults
 from samhq.datasets.coco import open_coco_pictures
 from samhq.datasets.sample import Sample, labelled
 from samhq.errors import ConfigError, ImageError
-from samhq.evaluation.asking import draw_points, object_rng
 from samhq.evaluation.metrics import boundary_iou, iou
-from samhq.evaluation.run import evaluate
+from samhq.evaluation.prompt_kinds import draw_points, object_rng
+from samhq.evaluation.run import evaluate, make_plan
 from samhq.image.boxes import boxes_from_masks
 from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam
@@ -166,6 +166,12 @@ def test_clicks(hq: Sam) -> None:
     assert set(summary.noc) == {"85", "90"}
     assert len(summary.curve) == 20
     assert "NoC@85" in result.table()
+
+
+def test_clicks_beside_a_word_for_several_kinds(hq: Sam) -> None:
+    plan = make_plan(hq, "curve,clicks", "exact", None, 0)
+    assert len(plan.kinds) == 6
+    assert plan.clicks
 
 
 def measured_again(hq: Sam, source: Path, output: Path, **options: Any) -> list[str]:

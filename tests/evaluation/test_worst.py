@@ -12,7 +12,7 @@ from tests.evaluation.test_run import Memory
 
 from samhq.config import Defaults
 from samhq.datasets.sample import labelled
-from samhq.evaluation.asking import Ask
+from samhq.evaluation.prompt_kinds import PromptKind
 from samhq.evaluation.run import evaluate
 from samhq.evaluation.worst import Case, Zoom, draw_worst, worst_cases
 from samhq.image.draw import PALETTE
@@ -28,7 +28,7 @@ def data() -> Memory:
 
 def test_the_worst_come_first() -> None:
     found = evaluate(Painter(), data())
-    assert worst_cases([found], 1) == [Case("b", 1, Ask(box=True))]
+    assert worst_cases([found], 1) == [Case("b", 1, PromptKind(box=True))]
     assert len(worst_cases([found], 9)) == 4
 
 

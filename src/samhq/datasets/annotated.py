@@ -117,8 +117,9 @@ def open_label_folder(folder: Path, images: Path | None = None) -> AnnotatedPict
     """
     if (folder / "meta.json").is_file() and any(folder.glob("*/ann/*.json")):
         return _annotated(folder, (_supervisely(path, images) for path in sorted(folder.glob("*/ann/*.json"))))
-    paths = sorted(path for form in ("*.json", "*/*.json") for path in folder.glob(form) if path.name[0] != ".")
-    files = [file for path in paths if (file := _labelled(path, images)) is not None]
+    paths = sorted([*folder.glob("*.json"), *folder.glob("*/*.json")])
+    read = [_labelled(path, images) for path in paths if path.name[0] != "."]
+    files = [file for file in read if file is not None]
     return _annotated(folder, files) if files else None
 
 
@@ -130,28 +131,28 @@ def open_label_file(path: Path, images: Path | None = None) -> AnnotatedPictures
     """
     read = read_cvat if path.suffix.lower() == ".xml" else read_labelstudio
     try:
-        found = list(read(path))
+        labelled = list(read(path))
     except ImageError as error:
         raise ConfigError(str(error)) from error
     if images is not None and not images.is_dir():
-        raise ConfigError(f"Expected the folder of the pictures of {path}, got {images}, which is none. Check it.")
-    folder = images or find_images(path, [picture.file_name for picture, _ in found])
-    files = (
-        LabelledFile(_stem(labels[0].file_name), located(folder, labels[0].file_name), (path,), partial(_same, labels))
-        for labels in found
-    )
+        raise ConfigError(f"Expected the folder of the pictures of {path}, got {images}, which is no folder. Check it.")
+    folder = images or find_images(path, [picture.file_name for picture, _ in labelled])
+    files = []
+    for labels in labelled:
+        name = labels[0].file_name
+        files.append(LabelledFile(_stem(name), located(folder, name), (path,), partial(_same, labels)))
     return AnnotatedPictures(path.stem, with_unique_names(files))
 
 
 def with_unique_names(files: Iterable[LabelledFile]) -> list[LabelledFile]:
     """The files; those with the same name get a number, in their order."""
-    seen: Counter[str] = Counter()
-    found = []
+    counts: Counter[str] = Counter()
+    renamed = []
     for file in files:
-        seen[file.name] += 1
-        again = seen[file.name] > 1
-        found.append(replace(file, name=f"{file.name}#{seen[file.name]}") if again else file)
-    return found
+        counts[file.name] += 1
+        number = counts[file.name]
+        renamed.append(file if number == 1 else replace(file, name=f"{file.name}#{number}"))
+    return renamed
 
 
 def _same(labels: Labels) -> Labels:
@@ -182,8 +183,8 @@ def _labelled(path: Path, images: Path | None) -> LabelledFile | None:
         return LabelledFile(path.stem, _beside(path, named, images, path.parent), (path,), partial(read_labelme, path))
     if {"info", "objects"} <= names:
         info = content["info"] if isinstance(content["info"], dict) else {}
-        told = Path(str(info.get("folder") or path.parent))
-        image = _beside(path, str(info.get("name") or path.stem), images, told)
+        named_folder = Path(str(info.get("folder") or path.parent))
+        image = _beside(path, str(info.get("name") or path.stem), images, named_folder)
         return LabelledFile(path.stem, image, (path,), partial(_isat, path))
     return None
 
@@ -194,10 +195,10 @@ def _supervisely(path: Path, images: Path | None) -> LabelledFile:
     return LabelledFile(_stem(name), image, (path,), partial(read_supervisely, path))
 
 
-def _beside(path: Path, named: str, images: Path | None, told: Path) -> Path:
-    """A picture's file: in `images` if given; else where its labels say, or beside them under the same name."""
+def _beside(path: Path, named: str, images: Path | None, named_folder: Path) -> Path:
+    """A picture's file: in `images` if given; else in `named_folder`, or beside its labels under the same name."""
     base = PurePosixPath(named).name
     if images is not None:
         return images / base
-    places = [told / named, path.parent / base, *(path.with_suffix(suffix) for suffix in SUFFIXES)]
+    places = [named_folder / named, path.parent / base, *(path.with_suffix(suffix) for suffix in SUFFIXES)]
     return next((place for place in places if place.is_file()), places[0])

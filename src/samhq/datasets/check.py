@@ -62,7 +62,9 @@ class DatasetReport:
 
 
 @dataclass(frozen=True)
-class _Seen:
+class _Checked:
+    """The numbers and findings of one picture."""
+
     objects: int = 0
     crowds: int = 0
     findings: tuple[Finding, ...] = ()
@@ -90,7 +92,7 @@ def check_dataset(
     `channels` says how pictures are read.
 
     Raises:
-        ConfigError: the source is none of these.
+        ConfigError: the source has another form.
     """
     read = partial(_report, workers=workers, progress=progress)
     text, path = str(source), Path(source)
@@ -114,18 +116,18 @@ def _part_report(
 
 def _report(pictures: Pictures, *, workers: int, progress: Progress) -> DatasetReport:
     with ThreadPoolExecutor(max(1, workers)) as pool:
-        results = pool.map(partial(_seen, pictures), range(len(pictures)))
+        results = pool.map(partial(_check, pictures), range(len(pictures)))
         checked = list(progress(results, len(pictures), pictures.name))
     findings = [finding for result in checked for finding in result.findings] + list(_beside(pictures))
     objects, crowds = sum(result.objects for result in checked), sum(result.crowds for result in checked)
     return DatasetReport(pictures.name, len(pictures), objects, crowds, findings=tuple(findings))
 
 
-def _seen(pictures: Pictures, index: int) -> _Seen:
+def _check(pictures: Pictures, index: int) -> _Checked:
     try:
         sample = pictures[index]
     except ImageError as error:
-        return _Seen(findings=(Finding(_kind(error), str(error)),))
+        return _Checked(findings=(Finding(_kind(error), str(error)),))
     empty = [
         Finding("empty", f"Object {number} of {sample.name} has no pixels.")
         for number, mask in zip(sample.ids, sample.masks, strict=True)
@@ -133,7 +135,7 @@ def _seen(pictures: Pictures, index: int) -> _Seen:
     ]
     if isinstance(pictures, AnnotatedPictures):
         empty += [Finding("empty", sentence) for sentence in pictures.left_out(index)]
-    return _Seen(len(sample.objects), int(sample.crowd.sum()), tuple(empty))
+    return _Checked(len(sample.objects), int(sample.crowd.sum()), tuple(empty))
 
 
 def _kind(error: ImageError) -> Kind:
@@ -149,16 +151,15 @@ def _beside(pictures: Pictures) -> Iterator[Finding]:
         yield from (Finding("stray", f"Mask {path} has no picture.") for path in pictures.strays)
     if not isinstance(pictures, CocoPictures):
         return
-    known = {image["id"] for image in pictures.images}  # Annotations of other tools are kept apart from them.
+    known = {image["id"] for image in pictures.images}  # `annotations` may have other pictures.
     for image, records in pictures.annotations.items():
         if image not in known:
             yield Finding("stray", f"Image {image}, which is not listed, has {plural(len(records), 'annotation')}.")
-    records = [record for found in pictures.annotations.values() for record in found]
-    strange = Counter(record.get("category_id") for record in records) - Counter()
-    for category in strange.keys() - pictures.categories.keys():
-        yield Finding(
-            "stray", f"Category {category}, which is not listed, has {plural(strange[category], 'annotation')}."
-        )
+    records = [record for of_image in pictures.annotations.values() for record in of_image]
+    of_category = Counter(record.get("category_id") for record in records)
+    for category in of_category.keys() - pictures.categories.keys():
+        count = plural(of_category[category], "annotation")
+        yield Finding("stray", f"Category {category}, which is not listed, has {count}.")
     for number, times in Counter(record["id"] for record in records if "id" in record).items():
         if times > 1:
             yield Finding("stray", f"{times} annotations have the id {number}; each needs its own.")

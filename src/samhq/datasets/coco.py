@@ -33,7 +33,7 @@ _FORM = Fields(
     },
     {"categories": Items(Fields({"id": ID}, {"name": WORDS}))},
 )
-_LOOKED_AT = 24  #: How many pictures' files are looked for to find their folder.
+_SAMPLED = 24  #: The number of pictures whose files are searched for, to find their folder.
 _BESIDE = ("ann", "label", "json")  #: Prefixes of folders that hold only JSON files; their pictures lie beside them.
 
 
@@ -100,7 +100,7 @@ class CocoPictures:
             if height * width >= 1 << 32:
                 raise ImageError(
                     f"Expected a picture of fewer than 2^32 pixels, which COCO's codes can count, got {height} x "
-                    f"{width} in the entry of {self.path(index)}. Mend the file."
+                    f"{width} in the entry of {self.path(index)}. Correct the file."
                 )
             return height, width
         height, width = self.channels.read(self.path(index)).shape[:2]
@@ -119,9 +119,12 @@ class CocoPictures:
 
     def stamp(self, index: int) -> str:
         """The stamp of the picture's file and annotations, and of the chosen channels."""
-        named = [self.categories.get(record.get("category_id", -1), "") for record in self.of(index)]
-        said = [self.images[index], self.of(index), named]
-        return stamp_of_files([self.path(index)], [*said, *([self.channels.options()] if self.channels.chosen else [])])
+        records = self.of(index)
+        names = [self.categories.get(record.get("category_id", -1), "") for record in records]
+        values = [self.images[index], records, names]
+        if self.channels.chosen:
+            values.append(self.channels.options())
+        return stamp_of_files([self.path(index)], values)
 
     def __getitem__(self, index: int) -> Sample:
         image, records = self.image(index), self.of(index)
@@ -131,7 +134,7 @@ class CocoPictures:
             self._names[index],
             image,
             np.stack(masks) if masks else np.zeros((0, *size_hw), bool),
-            tuple(_number(record.get("id"), number) for number, record in enumerate(records, 1)),
+            tuple(_whole_or(record.get("id"), number) for number, record in enumerate(records, 1)),
             tuple(self.categories.get(record.get("category_id", -1), "") for record in records),
             np.array([bool(record.get("iscrowd", 0)) for record in records], bool),
         )
@@ -143,12 +146,12 @@ def open_coco_pictures(path: Path, images: str | Path | None = None, channels: C
     `channels` says how they are shown.
 
     Raises:
-        ConfigError: not a COCO file; or no folder around it holds its pictures; or two folders do equally.
+        ConfigError: not a COCO file; no folder around it holds its pictures; or two folders hold equally many.
     """
     content = read_coco(path)
     images = None if images is None else Path(images)
     if images is not None and not images.is_dir():
-        raise ConfigError(f"Expected the folder of the pictures of {path}, got {images}, which is none. Check it.")
+        raise ConfigError(f"Expected the folder of the pictures of {path}, got {images}, which is no folder. Check it.")
     folder = images or find_images(path, [image["file_name"] for image in content["images"]])
     categories = {entry["id"]: str(entry.get("name") or "") for entry in content.get("categories") or ()}
     return CocoPictures(_title(path), content["images"], content["annotations"], categories, folder, channels)
@@ -160,7 +163,7 @@ def read_coco(path: Path) -> dict[str, Any]:
     Raises:
         ConfigError: it cannot be read, is not JSON, or lacks images, annotations or their keys.
     """
-    content = read_json(path, "a COCO file", _FORM, ConfigError, "Mend it, or name another file.")
+    content = read_json(path, "a COCO file", _FORM, ConfigError, "Correct it, or name another file.")
     for key in ("images", "categories"):
         _check_different([plain_id(record["id"]) for record in content.get(key) or ()], f"ids of {key!r} in {path}")
     return dict(content)
@@ -179,38 +182,38 @@ def plain_id(value: int | float | str) -> int | str:
 
 def in_order(ids: Iterable[int | str]) -> list[int | str]:
     """Ids sorted: numbers, then text."""
-    return sorted(ids, key=lambda one: (isinstance(one, str), one))
+    return sorted(ids, key=lambda value: (isinstance(value, str), value))
 
 
-def _check_different(ids: Sequence[int | str], which: str) -> None:
-    again = next((value for value, count in Counter(ids).items() if count > 1), None)
-    if again is not None:
-        raise ConfigError(f"Expected different {which}, got {again!r} twice. Number them anew.")
+def _check_different(ids: Sequence[int | str], name: str) -> None:
+    repeated = next((value for value, count in Counter(ids).items() if count > 1), None)
+    if repeated is not None:
+        raise ConfigError(f"Expected different {name}, got {repeated!r} twice. Number them anew.")
 
 
 def find_images(path: Path, file_names: Sequence[str]) -> Path:
     """The folder with the named pictures: that of the JSON file, or one below it.
 
-    For a folder such as `annotations` also the one above, and those one or two levels below that. The best folder holds
-    most of the pictures; then its name is part of the file's name (`val2017` of `instances_val2017.json`); then it is
-    the nearest.
+    Of a file in a folder such as `annotations`, also the folder above, and those one or two levels below that. The best
+    folder holds the most of the pictures; of equal ones, it is part of the file's name (`val2017` of
+    `instances_val2017.json`); then it is the nearest.
 
     Raises:
-        ConfigError: no folder holds any, or two hold as many and are equally near.
+        ConfigError: no folder holds any, or two hold equally many and are equally near.
     """
     if not file_names:
         return path.parent
-    some = file_names[:: max(1, len(file_names) // _LOOKED_AT)]
+    sampled = file_names[:: max(1, len(file_names) // _SAMPLED)]
     ranked: list[tuple[tuple[int, bool, int], Path]] = []
     for distance, folders in enumerate(_around(path)):
         known = {folder for _, folder in ranked}
-        ranked += [(_rank(folder, distance, path, some), folder) for folder in folders if folder not in known]
-        if any(rank[0] == -len(some) for rank, _ in ranked):
+        ranked += [(_rank(folder, distance, path, sampled), folder) for folder in folders if folder not in known]
+        if any(rank[0] == -len(sampled) for rank, _ in ranked):
             break
     best = min(rank for rank, _ in ranked)
     if best[0] == 0:
         raise ConfigError(
-            f"Expected the pictures of {path}, such as {some[0]}, in its folder or in one below it; found "
+            f"Expected the pictures of {path}, such as {sampled[0]}, in its folder or in one below it, got "
             "none. Name their folder with images=, or --images on the command line."
         )
     folders = [folder for rank, folder in ranked if rank == best]
@@ -245,25 +248,27 @@ def segmentation_code(record: Mapping[str, Any], size_hw: tuple[int, int], pictu
     Raises:
         ImageError: no segmentation, another form, damaged, or RLE of another size than the picture.
     """
-    segmentation, who = record.get("segmentation"), f"annotation {record.get('id', '?')} of {picture}"
+    segmentation = record.get("segmentation")
+    annotation = f"annotation {record.get('id', '?')}"
+    place = f"{annotation} of {picture}"
     if isinstance(segmentation, list):
-        return _filled(segmentation, size_hw, who)
+        return _filled(segmentation, size_hw, place)
     if not isinstance(segmentation, Mapping):
-        raise ImageError(f"Expected a segmentation in {who}, got {segmentation!r:.40}. Boxes alone have no mask.")
+        raise ImageError(f"Expected a segmentation in {place}, got {segmentation!r:.40}. Boxes alone have no mask.")
     try:
         rle.area(segmentation)
     except ImageError as error:
-        raise ImageError(f"{error} It is {who}.") from error
-    check_size(size_hw, picture, tuple(segmentation["size"]), who.split(" of ")[0])
+        raise ImageError(f"{error} It is {place}.") from error
+    check_size(size_hw, picture, tuple(segmentation["size"]), annotation)
     return dict(segmentation)
 
 
-def _filled(polygons: list[Any], size_hw: tuple[int, int], who: str) -> rle.RLE:
+def _filled(polygons: list[Any], size_hw: tuple[int, int], place: str) -> rle.RLE:
     from pycocotools import mask as coco
 
     if any(not isinstance(ring, list) or len(ring) % 2 or not _finite(ring) for ring in polygons):
         raise ImageError(
-            f"Expected polygons as lists [x0, y0, x1, y1, ...] in {who}, got {str(polygons)[:60]}. Mend the file."
+            f"Expected polygons as lists [x0, y0, x1, y1, ...] in {place}, got {str(polygons)[:60]}. Correct the file."
         )
     rings = [np.array(ring, np.float64).reshape(-1, 2) for ring in polygons if len(ring) >= 6]
     if not rings:
@@ -294,7 +299,7 @@ def _with_plain_ids(record: Mapping[str, Any]) -> Mapping[str, Any]:
     return record if same else {**record, **plain}
 
 
-def _number(value: Any, otherwise: int) -> int:
+def _whole_or(value: Any, otherwise: int) -> int:
     return value if isinstance(value, int) else otherwise
 
 
@@ -303,13 +308,17 @@ def _finite(ring: list[Any]) -> bool:
 
 
 def _unique(images: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A different name for each picture: its stem, or its file's name, or that with its id."""
     files = [image["file_name"].replace("\\", "/") for image in images]
     stems = [Path(file).with_suffix("").as_posix() for file in files]
-    once, whole = Counter(stems), Counter(files)
-    return [
-        stem if once[stem] == 1 else file if whole[file] == 1 else f"{file}#{image['id']}"
-        for stem, file, image in zip(stems, files, images, strict=True)
-    ]
+    with_stem, with_name = Counter(stems), Counter(files)
+    names = []
+    for stem, file, image in zip(stems, files, images, strict=True):
+        if with_stem[stem] == 1:
+            names.append(stem)
+        else:
+            names.append(file if with_name[file] == 1 else f"{file}#{image['id']}")
+    return names
 
 
 def _title(path: Path) -> str:
@@ -318,15 +327,15 @@ def _title(path: Path) -> str:
 
 
 def _around(path: Path) -> Iterator[list[Path]]:
-    """Folders near a file, the nearest first; distant ones are only searched when needed."""
-    here = path.absolute().parent
-    yield [here]
-    yield _below(here)
-    if not here.name.lower().startswith(_BESIDE):
+    """Folders near a file, the nearest first. Distant ones are searched only on demand."""
+    own = path.absolute().parent
+    yield [own]
+    yield _below(own)
+    if not own.name.lower().startswith(_BESIDE):
         return
-    yield [here.parent]
-    yield _below(here.parent)
-    yield [folder for beside in _below(here.parent) for folder in _below(beside)]
+    yield [own.parent]
+    yield _below(own.parent)
+    yield [folder for beside in _below(own.parent) for folder in _below(beside)]
 
 
 def _below(folder: Path) -> list[Path]:
@@ -337,6 +346,6 @@ def _below(folder: Path) -> list[Path]:
 
 
 def _rank(folder: Path, distance: int, path: Path, file_names: Sequence[str]) -> tuple[int, bool, int]:
-    """Smaller is better: fewer files missing, named in the file's name, nearer."""
+    """A smaller rank is better: more files found, the folder's name in the file's name, a smaller distance."""
     held = sum(_is_file(located(folder, name)) for name in file_names)
     return -held, folder.name not in path.stem, distance

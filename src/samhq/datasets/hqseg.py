@@ -69,9 +69,9 @@ def parts_of(name: str) -> tuple[Part, ...]:
         ConfigError: no such part.
     """
     folded = name.casefold()
-    parts = tuple(part for part in PARTS if folded in (part.name.casefold(), part.split, "all"))
     if folded == "all":
         return PARTS
+    parts = tuple(part for part in PARTS if folded in (part.name.casefold(), part.split))
     if not parts:
         known = ["train", "val", "all", *(part.name for part in PARTS)]
         raise ConfigError(f"Expected a part of HQSeg-44K, got {name!r}. {did_you_mean(name, known)}")
@@ -88,7 +88,7 @@ def open_part(part: Part, root: Path, channels: Channels = AS_SHOWN) -> PairFold
     for folder in filter(None, (images, masks)):
         if not folder.is_dir():
             raise ConfigError(
-                f"Expected {part.name} of HQSeg-44K in {folder}, which is not there. Unpack {part.images.split('/')[0]}"
+                f"Expected {part.name} of HQSeg-44K in {folder}, got no such folder. Unpack {part.images.split('/')[0]}"
                 f".zip of sam-hq-team/sam-hq-training into {root}, or name another folder after the @."
             )
     if masks is None:

@@ -1,6 +1,6 @@
 """Objects from a mask's file: grey, one-bit, with alpha, or a coloured palette with an entry for each object.
 
-Knows nothing about the pictures of masks, nor about data sets.
+Knows nothing about the pictures or data sets that masks belong to.
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ _VOID = (224, 224, 192)  #: VOC's colour of entry 255, for the rings around its 
 
 
 def read_objects(path: Path) -> Bool[np.ndarray, "K H W"]:
-    """The masks in a file, bool [K,H,W]: one, or one for each colour of a palette that is used.
+    """The masks in a file, bool [K,H,W]: one, or one for each used colour of a palette.
 
-    * grey, colour or 16 bits: the first channel, above 128 of 255, as published; * values of only 0 and 1: above 0,
-    because nobody saves an empty mask that way; * transparency: opaque pixels (alpha above 128); * a palette with
-    colours, as in DAVIS and VOC, transparent or not: each used entry but 0 is an object, in the order of entries; none
-    in use gives one empty mask. VOC's entry 255 is void beside other objects. A palette of only black and white is a
-    mask like any other.
+    - Grey, colour or 16 bits: the first channel above 128 of 255, as published.
+    - Only the values 0 and 1: those above 0, because nobody saves an empty mask that way.
+    - Transparency: opaque pixels (alpha above 128).
+    - A palette with colours, as in DAVIS and VOC, transparent or not: each used entry except 0 is an object, in the
+      order of entries; without a used entry there is one empty mask. VOC's entry 255 is void beside other objects. A
+      palette of only black and white is a mask like any other.
 
     Raises:
         ImageError: as `samhq.image.read.read_image`, or numbers that are all small, as in a label map.
@@ -89,13 +90,14 @@ def _palette(file: Image.Image) -> UInt8[np.ndarray, "256 3"]:
 
 
 def _coloured(palette: UInt8[np.ndarray, "256 3"], labels: UInt8[np.ndarray, "H W"]) -> bool:
-    """Whether entries are objects, by the whole palette, because a VOC label map may use only a grey entry."""
+    """Whether entries are objects. The whole palette counts, because a VOC label map may use only a grey entry."""
     used = palette[np.unique(labels)]
     black_and_white = np.isin(used, (0, 255)).all() and not np.ptp(used, axis=1).any()
     return bool(np.ptp(palette, axis=1).max() > _GREY and not black_and_white)
 
 
 def _entries(labels: UInt8[np.ndarray, "H W"], void: bool) -> Bool[np.ndarray, "K H W"]:
+    """A mask for each used entry of a palette; `void` says that entry 255 belongs to no object."""
     used = np.unique(labels[labels > 0])
     if void and len(used) > 1:
         used = used[used < 255]

@@ -32,7 +32,7 @@ def open_dataset(
     bands: Sequence[int] | None = None,
     stretch: tuple[float, float] | None = None,
 ) -> Pictures:
-    """The pictures of a data set, each read when it is asked for.
+    """The pictures of a data set. Each is read when it is used.
 
     `source` is a COCO JSON file (`images` is its folder of pictures, by default found near the file); a folder with
     `images/` and `masks/`, with `im/` and `gt/`, or with NAME.jpg beside NAME.png; a folder with the files of labelme,
@@ -55,13 +55,11 @@ def open_dataset(
 
 
 def _present(pictures: Pictures) -> Pictures:
-    there, missing = present(pictures)
+    kept, missing = present(pictures)
     if missing:
-        count, of = len(missing), len(pictures)
-        print_line(
-            f"{pictures.name}: {count} of {plural(of, 'picture')} left out, such as {missing[0]}", stream=sys.stderr
-        )
-    return there
+        counts = f"{len(missing)} of {plural(len(pictures), 'picture')}"
+        print_line(f"{pictures.name}: {counts} left out, such as {missing[0]}", stream=sys.stderr)
+    return kept
 
 
 def _opened(source: str | Path, images: Path | None, channels: Channels) -> Pictures:
@@ -74,12 +72,12 @@ def _opened(source: str | Path, images: Path | None, channels: Channels) -> Pict
         if channels != AS_SHOWN:
             raise ConfigError(f"Expected bands and stretch for picture files, got them with {text}. Leave them out.")
         return open_drawn(text)
-    if (yolo := yolo_source(text)) is not None:
+    yolo = yolo_source(text)
+    if yolo is not None:
         _check_no_images(images, text)
         return open_yolo_pictures(*yolo).shown(channels)
     if path.is_file() or path.suffix.lower() == ".json":
-        many = path.suffix.lower() == ".xml" or _is_labelstudio(path)
-        if many:
+        if path.suffix.lower() == ".xml" or _is_labelstudio(path):
             return open_label_file(path, images).shown(channels)
         return open_coco_pictures(path, images, channels)
     if not path.exists():

@@ -22,7 +22,7 @@ LAYOUTS = (("images", "masks"), ("im", "gt"))
 
 @dataclass(frozen=True)
 class Pair:
-    """A picture's file and its mask's; None for a missing mask."""
+    """The files of a picture and of its mask; None for a missing mask."""
 
     name: str
     image: Path
@@ -30,7 +30,7 @@ class Pair:
 
 
 class PairFolder:
-    """Pictures with a mask file each; satisfies `samhq.datasets.sample.Pictures`.
+    """Pictures, each with a mask file; satisfies `samhq.datasets.sample.Pictures`.
 
     `strays` are mask files that belong to no picture. `channels` says how pictures, not masks, are shown.
     """
@@ -62,7 +62,7 @@ class PairFolder:
         pair = self.pairs[index]
         if pair.mask is None:
             raise MissingFileError(
-                f"Expected a mask of {pair.image}, found none of its name. Add it, or remove the picture."
+                f"Expected a mask of {pair.image}, got none of its name. Add it, or remove the picture."
             )
         image, masks = self.channels.read(pair.image), read_objects(pair.mask)
         check_size(image.shape[:2], pair.image, masks.shape[1:], pair.mask)
@@ -78,7 +78,7 @@ def open_pairs(folder: Path, channels: Channels = AS_SHOWN) -> PairFolder:
         ConfigError: no such folder, or no picture that has a mask.
     """
     if not folder.is_dir():
-        raise ConfigError(f"Expected a folder of pictures and masks, got {folder}, which is none. Check the name.")
+        raise ConfigError(f"Expected a folder of pictures and masks, got {folder}, which is no folder. Check the name.")
     for images, masks in LAYOUTS:
         if (folder / images).is_dir() and (folder / masks).is_dir():
             return _checked(pairs_apart(folder.name, folder / images, folder / masks, channels=channels), folder)
@@ -92,16 +92,17 @@ def pairs_apart(
 
     `suffixes` are the suffixes of pictures, in lower case.
     """
-    last_counts = sorted(_files(masks, SUFFIXES), key=lambda path: -SUFFIXES.index(path.suffix.lower()))
-    known = {_stem(path, masks): path for path in last_counts}
+    # Of masks with the same stem, the last one counts: that with the earliest of `SUFFIXES`.
+    by_suffix = sorted(_files(masks, SUFFIXES), key=lambda path: -SUFFIXES.index(path.suffix.lower()))
+    known = {_stem(path, masks): path for path in by_suffix}
     return _paired(name, images, _files(images, suffixes), known, channels)
 
 
 def pairs_together(name: str, folder: Path, channels: Channels = AS_SHOWN) -> PairFolder:
     """Every picture below a folder except PNG files, with the PNG file of the same name beside it."""
     known = {_stem(path, folder): path for path in _files(folder, (".png",))}
-    others = (path for path in _files(folder, SUFFIXES) if path.suffix.lower() != ".png")
-    return _paired(name, folder, others, known, channels)
+    pictures = (path for path in _files(folder, SUFFIXES) if path.suffix.lower() != ".png")
+    return _paired(name, folder, pictures, known, channels)
 
 
 def _paired(name: str, root: Path, pictures: Iterable[Path], masks: dict[str, Path], channels: Channels) -> PairFolder:
@@ -128,8 +129,8 @@ def _stem(path: Path, root: Path) -> str:
 def _checked(pictures: PairFolder, folder: Path) -> PairFolder:
     if any(pair.mask is not None for pair in pictures.pairs):
         return pictures
-    came = f"{plural(len(pictures), 'picture')} without a mask of the same name" if len(pictures) else "no pictures"
+    got = f"{plural(len(pictures), 'picture')} without a mask of the same name" if len(pictures) else "no pictures"
     raise ConfigError(
         f"Expected pictures with masks in {folder}: images/ and masks/, im/ and gt/, or NAME.jpg beside NAME.png; got "
-        f"{came}. Name a folder of this form, one with the files of a labelling tool, or a COCO JSON file."
+        f"{got}. Name a folder of this form, one with the files of a labelling tool, or a COCO JSON file."
     )

@@ -51,12 +51,12 @@ class Sample:
             raise ImageError(
                 f"Expected masks, ids, categories and crowd flags of the same objects at the picture's size, got masks "
                 f"{list(self.masks.shape)}, {len(self.ids)} ids, {len(self.categories)} categories and "
-                f"{len(self.crowd)} flags for {self.name} {list(self.image.shape)}. Give one of each an object."
+                f"{len(self.crowd)} flags for {self.name} {list(self.image.shape)}. Give one of each for every object."
             )
 
     @property
     def objects(self) -> list[int]:
-        """Which masks are objects that can be prompted: neither crowds nor empty."""
+        """The indices of masks that can be prompted: neither crowds nor empty."""
         return np.flatnonzero(~self.crowd & self.masks.any((1, 2))).tolist()
 
 
@@ -135,9 +135,9 @@ def stamp_of(pictures: Pictures, index: int) -> str | None:
     return pictures.stamp(index) if isinstance(pictures, Stamped) else None
 
 
-def stamp_of_files(paths: Iterable[Path], said: Any = None) -> str:
-    """A stamp from sizes and times of files, and from JSON values; a missing file counts as one of size 0."""
-    return digest.of_json([[_size_and_time(path) for path in paths], said])
+def stamp_of_files(paths: Iterable[Path], values: Any = None) -> str:
+    """A stamp of the sizes and times of files, and of JSON values; a missing file counts as one of size 0."""
+    return digest.of_json([[_size_and_time(path) for path in paths], values])
 
 
 def _size_and_time(path: Path) -> tuple[int, int]:
@@ -159,7 +159,7 @@ def labelled(name: str, image: np.ndarray, masks: np.ndarray) -> Sample:
 
 
 def check_size(image_hw: tuple[int, ...], image: object, mask_hw: tuple[int, ...], mask: object) -> None:
-    """Refuses a picture and a mask of different sizes, (height, width).
+    """Checks that a picture and a mask have the same size, (height, width).
 
     Raises:
         SizeMismatchError: they differ; the message names both, and their sizes.

@@ -112,7 +112,7 @@ def present(pictures: Pictures) -> tuple[Pictures, list[Path]]:
         return pictures, []
     if len(missing) == len(pictures):
         raise ConfigError(
-            f"Expected at least one picture of {pictures.name} to be there, found none, not even {missing[0]}. "
-            "Check where the pictures lie."
+            f"Expected at least one picture of {pictures.name}, got none of their files, not even {missing[0]}. "
+            "Check the folder of the pictures."
         )
     return Chosen(pictures, [index for index, path in enumerate(lacked) if path is None]), missing

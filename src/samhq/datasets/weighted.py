@@ -1,4 +1,4 @@
-"""How often pictures of each origin are drawn, and a split of pictures that does not change when pictures are added.
+"""The chance of pictures by their origin, and a split of pictures that does not change when pictures are added.
 
 Knows nothing about files or the use of pictures.
 """
@@ -6,6 +6,7 @@ Knows nothing about files or the use of pictures.
 from __future__ import annotations
 
 import hashlib
+import math
 
 import numpy as np
 
@@ -26,15 +27,16 @@ def parse_source_weights(text: str) -> dict[str, float]:
     """
     weights = {}
     for part in filter(None, (word.strip() for word in text.split(","))):
-        name, colon, number = part.rpartition(":")
+        name, _, number = part.rpartition(":")
         try:
-            weights[name.strip().lower()] = float(number)
+            weight = float(number)
         except ValueError:
-            colon = ""
-        if not colon or not name.strip() or not 0 <= weights[name.strip().lower()] < float("inf"):
+            weight = math.nan
+        if not name.strip() or not 0 <= weight < math.inf:
             raise ConfigError(
                 f"Expected SOURCE:NUMBER with a number from 0 up, got {part!r}. Write coco:3, for instance."
             )
+        weights[name.strip().lower()] = weight
     return weights
 
 
@@ -52,12 +54,12 @@ def chances(pictures: Pictures, weights: tuple[tuple[str, float], ...]) -> Float
         if not any(name in source for source in sources):
             known = ", ".join(sorted(set(filter(None, sources)))[:8]) or "none"
             raise ConfigError(
-                f"Expected the name of a source of {pictures.name}, got {name!r}. Its sources are: {known}."
+                f"Expected the name of a source of {pictures.name}, got {name!r}. Name one of its sources: {known}."
             )
-    each = np.array([_weight(source, weights) for source in sources])
-    if not each.sum():
+    weight_of_each = np.array([_weight(source, weights) for source in sources])
+    if not weight_of_each.sum():
         raise ConfigError(f"Expected a picture of {pictures.name} with a weight above 0, got none. Raise a weight.")
-    return each / each.sum()
+    return weight_of_each / weight_of_each.sum()
 
 
 def _weight(source: str, weights: tuple[tuple[str, float], ...]) -> float:
@@ -73,10 +75,10 @@ def is_held_out(file_name: str, percent: int) -> bool:
     >>> [i for i in range(20) if is_held_out(f"{i}.jpg", 10)]
     [4, 7, 11, 18]
     """
-    return _place(file_name) % 100 < percent
+    return _hash(file_name) % 100 < percent
 
 
-def _place(file_name: str) -> int:
+def _hash(file_name: str) -> int:
     return int(hashlib.sha256(file_name.encode()).hexdigest()[:8], 16)
 
 
@@ -87,9 +89,10 @@ def split(pictures: Pictures, percent: int) -> tuple[Pictures, Pictures]:
     too. With two pictures or more both parts have some.
     """
     names = [picture_file_name_of(pictures, place) for place in range(len(pictures))]
-    order = sorted(range(len(names)), key=lambda place: (_place(names[place]) % 100, _place(names[place]), place))
+    order = sorted(range(len(names)), key=lambda place: (_hash(names[place]) % 100, _hash(names[place]), place))
     count = sum(is_held_out(name, percent) for name in names)
-    count = min(max(count, 1, int(len(names) * percent / 200)), len(names) - 1) if percent and len(names) > 1 else count
-    held = set(order[:count])
-    places = range(len(names))
-    return Chosen(pictures, [i for i in places if i not in held]), Chosen(pictures, [i for i in places if i in held])
+    if percent and len(names) > 1:
+        count = min(max(count, 1, int(len(names) * percent / 200)), len(names) - 1)
+    held_out = set(order[:count])
+    training = [place for place in range(len(names)) if place not in held_out]
+    return Chosen(pictures, training), Chosen(pictures, sorted(held_out))

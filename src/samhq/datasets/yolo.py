@@ -27,11 +27,16 @@ _SUFFIXES = (".yaml", ".yml")
 def yolo_source(text: str) -> tuple[Path, str | None] | None:
     """The file and the part in a source like `data.yaml@val`, or a folder with `data.yaml`; None for other sources.
 
-    >>> yolo_source("set/data.yaml@val")
-    (PosixPath('set/data.yaml'), 'val')
+    The part is read only after a file that exists, because `@` may be in a name.
+
+    >>> yolo_source("set/data.yaml")
+    (PosixPath('set/data.yaml'), None)
     """
     name, at, part = text.rpartition("@")
-    for place, chosen in ((text, None), (name, part)) if at else ((text, None),):
+    readings: list[tuple[str, str | None]] = [(text, None)]
+    if at:
+        readings.append((name, part))
+    for place, chosen in readings:
         path = Path(place).expanduser()
         if (path / CONFIG).is_file():
             path = path / CONFIG
@@ -41,7 +46,7 @@ def yolo_source(text: str) -> tuple[Path, str | None] | None:
 
 
 def open_yolo_pictures(path: Path, part: str | None = None) -> AnnotatedPictures:
-    """The pictures of one part of a dataset; None is the only part, or all parts if they are the same pictures.
+    """The pictures of one part of a dataset; None stands for the only part, or for parts with the same pictures.
 
     A picture without a label file has no objects.
 
@@ -53,7 +58,9 @@ def open_yolo_pictures(path: Path, part: str | None = None) -> AnnotatedPictures
     chosen = _chosen(content, part, path)
     images = _images(path, content, chosen)
     if not images:
-        raise ConfigError(f"Expected pictures of {chosen!r} where {path} says ({content[chosen]}), got none. Check it.")
+        raise ConfigError(
+            f"Expected pictures of {chosen!r} in {content[chosen]}, as in {path}, got none. Check the file."
+        )
     classes = class_names(content.get("names"), path)
     files = [LabelledFile(image.stem, image, (_labels_of(image),), partial(_read, image, classes)) for image in images]
     if not any(file.labels[0].is_file() for file in files):
@@ -69,34 +76,34 @@ def _content(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(read_text(path, "YOLO's data.yaml", ConfigError))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"Expected YAML in {path}, got text that is not: {str(error)[:120]}. Mend it.") from error
+        raise ConfigError(f"Expected YAML in {path}, got text that is not: {str(error)[:120]}. Correct it.") from error
     if not isinstance(content, dict) or not any(content.get(name) for name in PARTS):
         raise ConfigError(f"Expected YOLO's data.yaml with train:, val: or test:, got {path} without them. Add them.")
     return content
 
 
 def _chosen(content: Mapping[str, Any], part: str | None, path: Path) -> str:
-    there = [name for name in PARTS if content.get(name)]
-    if part is None and len({str(content[name]) for name in there}) == 1:
-        return there[0]
-    if part not in there:
-        came = "none" if part is None else repr(part)
-        raise ConfigError(f"Expected a part of {path}, {' or '.join(there)}, got {came}. Say {path}@{there[0]}.")
+    parts = [name for name in PARTS if content.get(name)]
+    if part is None and len({str(content[name]) for name in parts}) == 1:
+        return parts[0]
+    if part not in parts:
+        got = "none" if part is None else repr(part)
+        raise ConfigError(f"Expected a part of {path}, {' or '.join(parts)}, got {got}. Write {path}@{parts[0]}.")
     return part
 
 
 def _images(path: Path, content: Mapping[str, Any], part: str) -> list[Path]:
     """The pictures of a part, sorted: those below its folders, or those that its text files list."""
     places = content[part] if isinstance(content[part], list) else [content[part]]
-    found: set[Path] = set()
+    files: set[Path] = set()
     for place in map(str, places):
         where = _place(path, str(content.get("path") or ""), place)
         if where.is_file():
-            listed = filter(None, map(str.strip, read_text(where, "YOLO's list of pictures", ConfigError).splitlines()))
-            found |= {where.parent / name for name in listed}
+            lines = read_text(where, "YOLO's list of pictures", ConfigError).splitlines()
+            files |= {where.parent / line.strip() for line in lines if line.strip()}
         else:
-            found |= {file for file in where.rglob("*") if is_picture_file(file)}
-    return sorted(found)
+            files |= {file for file in where.rglob("*") if is_picture_file(file)}
+    return sorted(files)
 
 
 def _place(path: Path, root: str, place: str) -> Path:
@@ -104,9 +111,9 @@ def _place(path: Path, root: str, place: str) -> Path:
 
     Some exports write `../train/images` for a folder beside `data.yaml`.
     """
-    here = path.parent
-    tries = [here / root / place, here / place, here / place.removeprefix("../"), Path(root) / place]
-    return next((candidate for candidate in tries if candidate.exists()), tries[0])
+    own = path.parent
+    candidates = [own / root / place, own / place, own / place.removeprefix("../"), Path(root) / place]
+    return next((candidate for candidate in candidates if candidate.exists()), candidates[0])
 
 
 def read_class_names(path: Path) -> dict[int, str]:
@@ -128,7 +135,7 @@ def class_names(names: Any, path: Path) -> dict[int, str]:
         pairs = names.items() if isinstance(names, dict) else enumerate(names or ())
         return {int(number): str(name) for number, name in pairs}
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"Expected names: of classes by number in {path}, got {names!r:.80}. Mend it.") from error
+        raise ConfigError(f"Expected names: of classes by number in {path}, got {names!r:.80}. Correct it.") from error
 
 
 def _labels_of(image: Path) -> Path:

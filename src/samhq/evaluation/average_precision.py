@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pycocotools.cocoeval import COCOeval
 
 #: The numbers to report: the field, IoU threshold (None: mean over 0.50 to 0.95), and size.
-_TOLD = (
+_REPORTED = (
     ("ap", None, "all"),
     ("ap50", 0.5, "all"),
     ("ap75", 0.75, "all"),
@@ -78,8 +78,8 @@ def average_precision(
 
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress.
         evaluation = COCOeval(
-            _coco(_numbered(truth, _true), image_ids, category_ids),
-            _coco(_numbered(results, _found), image_ids, category_ids),
+            _coco(_numbered(truth, _true_object), image_ids, category_ids),
+            _coco(_numbered(results, _result), image_ids, category_ids),
             "segm",
         )
         if by_boundary:
@@ -101,20 +101,23 @@ def box_precision(
     from pycocotools.cocoeval import COCOeval
 
     with contextlib.redirect_stdout(io.StringIO()):
-        sides = (_boxes(truth, lambda record: float(record["area"])), _boxes(results, _box_area))
-        return numbers_of(COCOeval(*(_index(side, image_ids, category_ids) for side in sides), "bbox"))
+        true_boxes = _boxes(truth, lambda record: float(record["area"]))
+        evaluation = COCOeval(
+            _index(true_boxes, image_ids, category_ids),
+            _index(_boxes(results, _box_area), image_ids, category_ids),
+            "bbox",
+        )
+        return numbers_of(evaluation)
 
 
 def numbers_of(evaluation: COCOeval) -> AveragePrecision:
     """Runs an evaluation and returns its numbers."""
     evaluation.evaluate()
     evaluation.accumulate()
-    precision, params = (
-        evaluation.eval["precision"],
-        evaluation.params,
-    )  # [thresholds, recalls, categories, areas, dets]
+    precision = evaluation.eval["precision"]  # [thresholds, recalls, categories, areas, detections]
+    params = evaluation.params
     numbers = {}
-    for field, threshold, size in _TOLD:
+    for field, threshold, size in _REPORTED:
         rows = slice(None) if threshold is None else np.isclose(params.iouThrs, threshold)
         numbers[field] = _mean(precision[rows, :, :, params.areaRngLbl.index(size), -1])
     categories = {int(id): _mean(precision[:, :, k, 0, -1]) for k, id in enumerate(params.catIds)}
@@ -127,26 +130,37 @@ def _mean(precision: np.ndarray) -> float:
     return float(measured.mean()) if measured.size else math.nan
 
 
-def _true(record: Mapping[str, Any]) -> dict[str, Any]:
+def _true_object(record: Mapping[str, Any]) -> dict[str, Any]:
     return {"iscrowd": int(bool(record.get("iscrowd", 0))), "area": record["area"]}
 
 
-def _found(record: Mapping[str, Any]) -> dict[str, Any]:
+def _result(record: Mapping[str, Any]) -> dict[str, Any]:
     return {"iscrowd": 0, "area": rle.area(record["segmentation"]), "score": float(record["score"])}
 
 
 def _numbered(
-    records: Sequence[Mapping[str, Any]], about: Callable[[Mapping[str, Any]], dict[str, Any]]
+    records: Sequence[Mapping[str, Any]], other_keys: Callable[[Mapping[str, Any]], dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    keys = ("image_id", "category_id", "segmentation")
-    return [{**{key: r[key] for key in keys}, **about(r), "id": number} for number, r in enumerate(records, 1)]
+    """Records of masks as pycocotools compares them, with new numbers from 1."""
+    return [
+        {
+            "image_id": record["image_id"],
+            "category_id": record["category_id"],
+            "segmentation": record["segmentation"],
+            **other_keys(record),
+            "id": number,
+        }
+        for number, record in enumerate(records, 1)
+    ]
 
 
 def _boxes(records: Sequence[Mapping[str, Any]], area: Callable[[Mapping[str, Any]], float]) -> list[dict[str, Any]]:
     """Records as pycocotools compares boxes; the area sorts them into small, medium and large."""
     return [
         {
-            **{key: record[key] for key in ("image_id", "category_id", "bbox")},
+            "image_id": record["image_id"],
+            "category_id": record["category_id"],
+            "bbox": record["bbox"],
             "iscrowd": int(bool(record.get("iscrowd", 0))),
             "score": float(record.get("score", 1)),
             "area": area(record),
@@ -199,18 +213,18 @@ def _boundary_ious(
     true, predicted = evaluation._gts[image, category], evaluation._dts[image, category]
     if not len(true) or not len(predicted):
         return ious
-    order = np.argsort([-true_object["score"] for true_object in predicted], kind="mergesort")[
-        : evaluation.params.maxDets[-1]
-    ]
-    bands = [
-        [
-            known.setdefault((side, true_object["id"]), boundary_code(true_object["segmentation"], dilation))
-            for true_object in records
-        ]
-        for side, records in ((False, [predicted[k] for k in order]), (True, true))
-    ]
+    order = np.argsort([-result["score"] for result in predicted], kind="mergesort")[: evaluation.params.maxDets[-1]]
+
+    def band(record: Mapping[str, Any], is_true: bool) -> rle.RLE:
+        key = is_true, record["id"]
+        if key not in known:
+            known[key] = boundary_code(record["segmentation"], dilation)
+        return known[key]
+
+    predicted_bands = [band(predicted[k], False) for k in order]
+    true_bands = [band(true_object, True) for true_object in true]
     crowds = [true_object["iscrowd"] for true_object in true]
-    of_bands = np.asarray(coco.iou(*bands, crowds))
+    of_bands = np.asarray(coco.iou(predicted_bands, true_bands, crowds))
     return np.where(np.array(crowds, bool), ious, np.minimum(ious, of_bands))
 
 

@@ -15,7 +15,7 @@ from jaxtyping import Bool, UInt8
 from samhq.config import HQMode
 from samhq.device import to_device
 from samhq.errors import ConfigError
-from samhq.evaluation.protocols import show
+from samhq.evaluation.protocols import protocol_view
 from samhq.model.sam import Sam
 from samhq.results.prompt_boxes import cut_boxes
 from samhq.types import Prompts
@@ -33,20 +33,20 @@ def masks_from_boxes(
     if not len(boxes_xyxy):
         return []
     config = sam.config
-    view = show(image, config.side, "exact", config.encoder.normalisation, squashed=config.second)
+    view = protocol_view(image, config.side, "exact", config.encoder.normalisation, squashed=config.second)
     embedding = sam.encode(to_device(view.pixels, sam.device))
-    used = cut_boxes(np.asarray(boxes_xyxy, np.float64), (image.shape[0], image.shape[1]))
-    boxes = torch.tensor(used * np.tile(view.scale_xy, 2), dtype=torch.float32)
+    cut = cut_boxes(np.asarray(boxes_xyxy, np.float64), (image.shape[0], image.shape[1]))
+    boxes = torch.tensor(cut * np.tile(view.scale_xy, 2), dtype=torch.float32)
     masks: list[np.ndarray] = []
     for start in range(0, len(boxes), _AT_ONCE):
-        some = boxes[start : start + _AT_ONCE]
-        prompts = Prompts(torch.zeros(len(some), dtype=torch.int64), boxes=some)
+        group = boxes[start : start + _AT_ONCE]
+        prompts = Prompts(torch.zeros(len(group), dtype=torch.int64), boxes=group)
         masks += list(view.back(sam.decode(embedding, prompts, candidates="single", hq=hq).logits))
     return masks
 
 
-def check_box(box: Any, who: str) -> tuple[float, float, float, float]:
-    """The box as four numbers of pixels below 1e9.
+def check_box(box: Any, place: str) -> tuple[float, float, float, float]:
+    """The box as four numbers of pixels below 1e9. `place` names it in errors.
 
     Raises:
         ConfigError: something else.
@@ -56,11 +56,11 @@ def check_box(box: Any, who: str) -> tuple[float, float, float, float]:
     except (TypeError, ValueError, OverflowError):
         numbers = ()
     if len(numbers) != 4 or not all(abs(number) < 1e9 for number in numbers):
-        raise ConfigError(f"Expected a box of four numbers of pixels in {who}, got {str(box)[:60]}. Mend the file.")
+        raise ConfigError(f"Expected a box of four numbers of pixels in {place}, got {str(box)[:60]}. Mend the file.")
     return numbers
 
 
-def from_xywh(box: Any, who: str) -> tuple[float, float, float, float]:
+def from_xywh(box: Any, place: str) -> tuple[float, float, float, float]:
     """A box (x, y, width, height), as COCO writes it, as corners (x0, y0, x1, y1).
 
     >>> from_xywh([10, 20, 5, 6], "a file")
@@ -69,7 +69,9 @@ def from_xywh(box: Any, who: str) -> tuple[float, float, float, float]:
     Raises:
         ConfigError: not four finite numbers, or a negative width or height.
     """
-    x, y, width, height = check_box(box, who)
+    x, y, width, height = check_box(box, place)
     if min(width, height) < 0:
-        raise ConfigError(f"Expected (x, y, width, height) in {who}, got {box}, whose size is negative. Mend the file.")
+        raise ConfigError(
+            f"Expected (x, y, width, height) in {place}, got {box}, whose size is negative. Mend the file."
+        )
     return x, y, x + width, y + height

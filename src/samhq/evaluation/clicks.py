@@ -17,23 +17,24 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from samhq.config import Candidates, ClickMask
-from samhq.evaluation.asking import ragged
+from samhq.evaluation.prompt_kinds import ragged
 from samhq.types import BACKGROUND, FOREGROUND, Prompts
 
 MOST = 20  #: Largest number of clicks for an object.
 TARGETS = (0.85, 0.90)  #: Target IoUs for the number of clicks.
+Click = tuple[int, int, int]  #: x and y in pixels of the mask, and the label.
 
 #: A function from prompts in model pixels to low-resolution logits and to masks at the picture's own size.
-Answer = Callable[[Prompts, Candidates], tuple[Float[Tensor, "P 1 G G"], Bool[np.ndarray, "P H W"]]]
+Segment = Callable[[Prompts, Candidates], tuple[Float[Tensor, "P 1 G G"], Bool[np.ndarray, "P H W"]]]
 
 
-def noc(ious: Sequence[float], target: float, most: int = MOST) -> int:
-    """The number of clicks until the IoU reaches the target; `most` if it never does.
+def noc(ious: Sequence[float], target: float, limit: int = MOST) -> int:
+    """The number of clicks until the IoU reaches the target; `limit` if it never does.
 
     >>> noc([0.5, 0.86, 0.8, 0.9], 0.85), noc([0.5, 0.6], 0.85)
     (2, 20)
     """
-    return next((number for number, value in enumerate(ious, 1) if value >= target), most)
+    return next((number for number, value in enumerate(ious, 1) if value >= target), limit)
 
 
 def reached(ious: Sequence[float], target: float) -> bool:
@@ -46,9 +47,9 @@ def reached(ious: Sequence[float], target: float) -> bool:
 
 
 def next_click(
-    pred: Bool[np.ndarray, "H W"], true: Bool[np.ndarray, "H W"], taken: Sequence[tuple[int, int]] = ()
-) -> tuple[int, int, int] | None:
-    """The next click (x, y, label); None if every error has been clicked.
+    pred: Bool[np.ndarray, "H W"], true: Bool[np.ndarray, "H W"], earlier: Sequence[tuple[int, int]] = ()
+) -> Click | None:
+    """The next click (x, y, label), where no `earlier` click is; None if every error has been clicked.
 
     >>> true = np.zeros((7, 9), bool)
     >>> true[1:6, 2:7] = True
@@ -56,7 +57,7 @@ def next_click(
     (4, 3, 1)
     """
     missed, false = true & ~pred, pred & ~true
-    for x, y in taken:
+    for x, y in earlier:
         missed[y, x] = false[y, x] = False
     inside, outside = _middle(missed), _middle(false)
     if max(inside[0], outside[0]) == 0:
@@ -81,10 +82,10 @@ def _middle(error: Bool[np.ndarray, "H W"]) -> tuple[float, int, int]:
 
 
 def click_through(
-    answer: Answer,
+    segment: Segment,
     true: Bool[np.ndarray, "P H W"],
     scale_xy: tuple[float, float],
-    most: int = MOST,
+    count: int = MOST,
     first: ClickMask = "best",
 ) -> tuple[list[list[float]], Bool[np.ndarray, "P H W"]]:
     """Each object's IoU after every click, and its last mask.
@@ -94,16 +95,18 @@ def click_through(
     and its IoU for the remaining clicks.
     """
     ious: list[list[float]] = [[] for _ in true]
-    clicks: list[list[tuple[int, int, int]]] = [[] for _ in true]
+    clicks: list[list[Click]] = [[] for _ in true]
     masks, logits = np.zeros_like(true), None
-    for number in range(most):
-        places = [next_click(m, t, [c[:2] for c in made]) for m, t, made in zip(masks, true, clicks, strict=True)]
-        active = [row for row, place in enumerate(places) if place is not None]
-        for row in active:
-            clicks[row].append(places[row])  # type: ignore[arg-type]
+    for number in range(count):
+        active = []
+        for row, earlier in enumerate(clicks):
+            click = next_click(masks[row], true[row], [(x, y) for x, y, _ in earlier])
+            if click is not None:
+                earlier.append(click)
+                active.append(row)
         if active:
             prompts = _prompts([clicks[row] for row in active], None if logits is None else logits[active], scale_xy)
-            low, masks[active] = answer(prompts, first if number == 0 else "single")
+            low, masks[active] = segment(prompts, first if number == 0 else "single")
             # At the first click all objects are active, because an empty mask is wrong for every object.
             logits = low if logits is None else logits.index_copy(0, torch.tensor(active, device=low.device), low)
         for row, (mask, truth) in enumerate(zip(masks, true, strict=True)):
@@ -112,9 +115,12 @@ def click_through(
 
 
 def _prompts(
-    clicks: list[list[tuple[int, int, int]]], logits: Float[Tensor, "P 1 G G"] | None, scale_xy: tuple[float, float]
+    clicks: list[list[Click]], logits: Float[Tensor, "P 1 G G"] | None, scale_xy: tuple[float, float]
 ) -> Prompts:
-    rows = [(np.array([c[:2] for c in made]) * np.array(scale_xy), [c[2] for c in made]) for made in clicks]
+    rows = []
+    for of_object in clicks:
+        points_xy = np.array([(x, y) for x, y, _ in of_object]) * np.array(scale_xy)
+        rows.append((points_xy, [label for _, _, label in of_object]))
     points, labels = ragged(rows)
     return Prompts(torch.zeros(len(rows), dtype=torch.int64), points, labels, masks=logits)
 

@@ -51,8 +51,8 @@ def write_boxes(
 ) -> Path:
     """Writes a detector's boxes of pictures, all or those at `places`, as a list of COCO results; returns the path.
 
-    Boxes are (x, y, width, height), at most 100 a picture, the best by score. Names with slashes are searched for by
-    each part. `label` stands before a progress bar.
+    Boxes are (x, y, width, height), at most 100 for a picture, the best by score. Names with slashes are searched for
+    by each part. `label` stands before a progress bar.
 
     Raises:
         ConfigError: no categories to search for.
@@ -62,10 +62,10 @@ def write_boxes(
     search = Search.of(_classes(pictures), detector=load_for_ap(detector), threshold=0.0, nms=1.0, max_detections=MOST)
     ids = sorted(pictures.categories)
     records: list[dict[str, Any]] = []
-    shown = range(len(pictures)) if places is None else places
-    groups = [shown[start : start + _AT_ONCE] for start in range(0, len(shown), _AT_ONCE)]
+    chosen = range(len(pictures)) if places is None else places
+    groups = [chosen[start : start + _AT_ONCE] for start in range(0, len(chosen), _AT_ONCE)]
     for group in counted(groups, "batch", label, show=label is not None):
-        for place, boxes in zip(group, _found(search, pictures, group), strict=True):
+        for place, boxes in zip(group, _detected(search, pictures, group), strict=True):
             records += _records(search.selection.apply(boxes), pictures.images[place]["id"], ids)
     with whole_file(path) as part:
         part.write_text(json.dumps(records), encoding="utf-8")
@@ -78,7 +78,7 @@ def _classes(pictures: CocoPictures) -> Classes:
     return as_classes(slash_variants([pictures.categories[number] for number in sorted(pictures.categories)]))
 
 
-def _found(search: Search, pictures: CocoPictures, places: Sequence[int]) -> list[Detections]:
+def _detected(search: Search, pictures: CocoPictures, places: Sequence[int]) -> list[Detections]:
     paths = [pictures.path(place) for place in places]
     return search.detect([pictures.image(place) for place in places], [str(path) for path in paths])
 
@@ -88,5 +88,5 @@ def _records(detections: Detections, image: Any, categories: Sequence[int | str]
         detections.boxes.tolist(), detections.scores.tolist(), detections.class_ids.tolist(), strict=True
     ):
         x0, y0, x1, y1 = box
-        about = {"image_id": image, "category_id": categories[number], "score": score}
-        yield about | {"bbox": [x0, y0, x1 - x0, y1 - y0]}
+        record = {"image_id": image, "category_id": categories[number], "score": score}
+        yield record | {"bbox": [x0, y0, x1 - x0, y1 - y0]}

@@ -39,9 +39,13 @@ class Scored:
 
     def to_json(self) -> dict[str, Any]:
         """The record as JSON values."""
-        rows = [row.to_json() for row in self.rows]
-        about = {"picture": self.picture, "stamp": self.stamp, "empty": self.empty, "crowds": self.crowds}
-        return about | {"rows": rows}
+        return {
+            "picture": self.picture,
+            "stamp": self.stamp,
+            "empty": self.empty,
+            "crowds": self.crowds,
+            "rows": [row.to_json() for row in self.rows],
+        }
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Scored:
@@ -75,10 +79,10 @@ class Journal:
         lines = JsonLines(folder / FILENAME, _LINE, "rows of an earlier run", ConfigError, _ADVICE)
         if not resume and len(lines) > 1:
             raise ConfigError(
-                f"Expected a folder without rows, got {folder} with those of an earlier run. Say resume=True "
-                f"(--resume) to go on with it, name another folder, or delete {lines.path} to start again."
+                f"Expected a folder without rows, got {folder} with those of an earlier run. Give resume=True "
+                f"(--resume) to continue it, name another folder, or delete {lines.path} to start again."
             )
-        settings = json.loads(json.dumps(settings))  # as the file holds them: tuples are lists
+        settings = json.loads(json.dumps(settings))  # As the file holds them: tuples become lists.
         header, *records = (lines if resume else ()) or [{"settings": settings}]
         known = _known(header, records, settings, lines.path)
         lines.replace([header, *records])
@@ -103,6 +107,6 @@ def _known(
     changed = sorted(key for key, value in settings.items() if earlier.get(key) != value)
     if changed:
         raise ConfigError(
-            f"Expected {path} to go on with, of the same settings, got one with another {', '.join(changed)}. {_ADVICE}"
+            f"Expected rows of the same settings in {path}, got those of another {', '.join(changed)}. {_ADVICE}"
         )
     return known

@@ -107,12 +107,12 @@ def band_width(height: int, width: int, dilation: float = DILATION) -> int:
 
 def _erode(mask: Bool[Tensor, "*n H W"], steps: int) -> Bool[Tensor, "*n H W"]:
     """Pixels whose whole square of radius `steps` is inside; outside the picture counts as empty."""
-    # A 3x3 erosion repeated is one erosion by a square, and that is one by a row and one by a column.
+    # Repeated 3x3 erosions equal one erosion by a square, which equals one by a row and one by a column.
     return _unbroken(_unbroken(mask, steps).mT, steps).mT
 
 
 def _unbroken(mask: Bool[Tensor, "*n H W"], steps: int) -> Bool[Tensor, "*n H W"]:
-    """Pixels with `steps` true ones on either side in their row: running sums cost the same for any width."""
+    """Pixels with `steps` true pixels on either side in their row. Running sums cost the same for any width."""
     sums = functional.pad(mask.int(), (steps + 1, steps)).cumsum(-1, dtype=torch.int32)
     length = 2 * steps + 1
     return sums[..., length:] - sums[..., :-length] == length

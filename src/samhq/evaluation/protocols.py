@@ -1,13 +1,13 @@
 """Two ways to give a picture to a network and to bring its masks back: `exact` and `published`.
 
-`exact`: as users get masks in one look. The picture's longer side fills the network's square, the aspect is kept,
-prompts are made from the true mask at the picture's own size, and masks come back through the same frame.
+`exact`: as users get masks, without a second look. The picture's longer side fills the network's square, the aspect is
+kept, prompts are made from the true mask at the picture's own size, and masks come back through the same frame.
 
 `published`: as SAM-HQ's training script measures. Picture and mask are squashed to the square whatever their aspect,
 prompts are made from the squashed mask, and the low-resolution logits are stretched in one step to the picture's size.
 Even a single point gives one mask, and for an HQ model only the HQ mask counts.
 
-Both compare at the picture's own size. Knows pixels and masks; nothing of prompts' kinds, scores or files.
+Both compare at the picture's own size. Knows pixels and masks; nothing of kinds of prompts, scores or files.
 
 Source: SysCV/sam-hq, train/train.py (`evaluate`) and train/utils/dataloader.py (`Resize`).
 """
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -35,16 +35,16 @@ ProtocolName = Literal["exact", "published"]
 
 
 class View(ABC):
-    """A picture in a protocol: `pixels` for the network, and `scale_xy` from prompt pixels to the network's.
+    """A picture in a protocol: `pixels` for the network, and `scale_xy` from pixels of prompts to the network's.
 
-    Prompts are made from `masks_to_ask(masks)`.
+    Prompts are made from `prompt_masks(masks)`.
     """
 
     pixels: Float[Tensor, "1 3 S S"]
     scale_xy: tuple[float, float]
 
     @abstractmethod
-    def masks_to_ask(self, masks: Bool[np.ndarray, "K H W"]) -> Bool[np.ndarray, "K h w"]:
+    def prompt_masks(self, masks: Bool[np.ndarray, "K H W"]) -> Bool[np.ndarray, "K h w"]:
         """The true masks in the pixels in which prompts are made."""
 
     @abstractmethod
@@ -64,7 +64,7 @@ class Exact(View):
         """From the picture's pixels to the network's."""
         return self.frame.scale_xy
 
-    def masks_to_ask(self, masks: Bool[np.ndarray, "K H W"]) -> Bool[np.ndarray, "K H W"]:
+    def prompt_masks(self, masks: Bool[np.ndarray, "K H W"]) -> Bool[np.ndarray, "K H W"]:
         """The masks themselves."""
         return masks
 
@@ -81,8 +81,8 @@ class PublishedProtocol(View):
     original_hw: tuple[int, int]
     scale_xy: tuple[float, float] = (1.0, 1.0)
 
-    def masks_to_ask(self, masks: Bool[np.ndarray, "K H W"]) -> Bool[np.ndarray, "K S S"]:
-        """The masks stretched to the square; those too small for it may vanish."""
+    def prompt_masks(self, masks: Bool[np.ndarray, "K H W"]) -> Bool[np.ndarray, "K S S"]:
+        """The masks stretched to the square; very small ones may vanish."""
         side = self.pixels.shape[-1]
         squashed = [_stretched(torch.from_numpy(m)[None, None].float() * 255, (side, side))[0, 0] for m in masks]
         return torch.stack(squashed).gt(THRESHOLD).numpy() if squashed else np.zeros((0, side, side), bool)
@@ -97,7 +97,7 @@ def _stretched(values: Float[Tensor, "I C H W"], size_hw: tuple[int, int]) -> Fl
     return functional.interpolate(values, size_hw, mode="bilinear", align_corners=False)
 
 
-def show(
+def protocol_view(
     image: UInt8[np.ndarray, "H W 3"],
     side: int,
     protocol: ProtocolName = "exact",
@@ -105,7 +105,7 @@ def show(
     *,
     squashed: bool = False,
 ) -> View:
-    """The picture for a network of that side, whose encoder has that normalisation.
+    """The picture in a protocol, for a network with this side and normalisation.
 
     `squashed` is for SAM 2, whose pictures fill the square under either protocol.
 
@@ -121,12 +121,12 @@ def show(
 
 
 def check_protocol(name: str) -> ProtocolName:
-    """The name, where it is one.
+    """The name, checked.
 
     Raises:
-        ConfigError: it is none.
+        ConfigError: no protocol has this name.
     """
-    known: tuple[ProtocolName, ...] = ("exact", "published")
+    known: tuple[ProtocolName, ...] = get_args(ProtocolName)
     for protocol in known:
         if name == protocol:
             return protocol
@@ -134,7 +134,7 @@ def check_protocol(name: str) -> ProtocolName:
 
 
 def click_mask_of(protocol: ProtocolName, own: ClickMask | None) -> ClickMask:
-    """Which of SAM's masks answers a single click: the choice of the weights, `own`, or the one mask as published.
+    """The mask of SAM that answers a single click: the weights' choice, `own`, or the single mask as published.
 
     >>> click_mask_of("exact", None), click_mask_of("exact", "single"), click_mask_of("published", "best")
     ('best', 'single', 'single')

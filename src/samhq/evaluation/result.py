@@ -96,8 +96,10 @@ class Evaluation:
 
     def to_json(self) -> dict[str, Any]:
         """The means, without the rows, as JSON values; None for a missing number."""
-        about = {key: getattr(self, key) for key in ("model", "source", "protocol", "pictures", "empty", "crowds")}
-        return about | {"summaries": [as_json(asdict(summary)) for summary in self.summaries()]}
+        keys = ("model", "source", "protocol", "pictures", "empty", "crowds")
+        return {key: getattr(self, key) for key in keys} | {
+            "summaries": [as_json(asdict(summary)) for summary in self.summaries()]
+        }
 
     def save(self, folder: Path) -> list[Path]:
         """Writes `objects.csv`, `summary.json` and `summary.md`; returns their paths.
@@ -109,7 +111,8 @@ class Evaluation:
         with whole_file(folder / "objects.csv") as part, _text(part) as stream:
             writer = csv.writer(stream)
             writer.writerow([*COLUMNS, "size"])
-            writer.writerows([*(_cell(getattr(row, name)) for name in COLUMNS), row.size] for row in self.rows)
+            for row in self.rows:
+                writer.writerow([*(_cell(getattr(row, name)) for name in COLUMNS), row.size])
         return [folder / "objects.csv", *paths]
 
 
@@ -118,11 +121,14 @@ def summary_of(prompt: str, hq: HQMode, rows: Sequence[Row]) -> Summary:
     thin = [row.thin for row in rows if row.thin is not None]
     curves = [row.clicks for row in rows if row.clicks]
     targets = TARGETS if curves else ()
+    by_size = {}
+    for size in get_args(Size):
+        by_size[size] = mean_scores([row for row in rows if row.size == size])
     return Summary(
         prompt,
         hq,
         mean_scores(rows),
-        {size: mean_scores([row for row in rows if row.size == size]) for size in get_args(Size)},
+        by_size,
         _mean(thin),
         len(thin),
         {_percent(target): _mean([noc(curve, target) for curve in curves]) for target in targets},
@@ -147,11 +153,11 @@ def side_by_side(evaluations: Sequence[Evaluation]) -> str:
     clicked = [pair for pair in pairs if pair[1].curve]
     if with_prompts:
         head = ["model", "prompt", "HQ", "objects", "mIoU", "mBIoU", "thin", *get_args(Size)]
-        parts.append(markdown(head, [_asked_row(model, summary) for model, summary in with_prompts]))
+        parts.append(markdown(head, [_prompt_row(model, summary) for model, summary in with_prompts]))
     if clicked:
         noc_names = [f"NoC@{_percent(t)}" for t in TARGETS] + [f"not {_percent(t)}" for t in TARGETS]
         head = ["model", "HQ", "objects", *noc_names, *(f"IoU@{n}" for n in SHOWN_CLICKS), f"mBIoU@{MOST}"]
-        parts.append(markdown(head, [_clicked_row(model, summary) for model, summary in clicked]))
+        parts.append(markdown(head, [_click_row(model, summary) for model, summary in clicked]))
     return "\n\n".join(parts) + "\n"
 
 
@@ -196,12 +202,16 @@ def per_cent(value: float) -> str:
 
 def _about(evaluations: Sequence[Evaluation]) -> str:
     first = evaluations[0]
-    left = [f"{first.empty} without pixels"] * bool(first.empty) + [plural(first.crowds, "crowd")] * bool(first.crowds)
-    words = f"{first.source}: {plural(first.pictures, 'picture')}, protocol {first.protocol}, values in %"
-    return f"{words}; left out: {', '.join(left)}." if left else f"{words}."
+    left_out = []
+    if first.empty:
+        left_out.append(f"{first.empty} without pixels")
+    if first.crowds:
+        left_out.append(plural(first.crowds, "crowd"))
+    heading = f"{first.source}: {plural(first.pictures, 'picture')}, protocol {first.protocol}, values in %"
+    return f"{heading}; left out: {', '.join(left_out)}." if left_out else f"{heading}."
 
 
-def _asked_row(model: str, summary: Summary) -> list[str]:
+def _prompt_row(model: str, summary: Summary) -> list[str]:
     whole = [str(summary.all.count), per_cent(summary.all.iou), per_cent(summary.all.boundary_iou)]
     thin = f"{per_cent(summary.thin)} ({summary.thin_count})" if summary.thin_count else "-"
     sizes = [
@@ -211,7 +221,7 @@ def _asked_row(model: str, summary: Summary) -> list[str]:
     return [model, summary.prompt, summary.hq, *whole, thin, *sizes]
 
 
-def _clicked_row(model: str, summary: Summary) -> list[str]:
+def _click_row(model: str, summary: Summary) -> list[str]:
     counts = [f"{value:.2f}" for value in summary.noc.values()] + [str(n) for n in summary.failures.values()]
     curve = [per_cent(summary.curve[number - 1]) for number in SHOWN_CLICKS]
     return [model, summary.hq, str(summary.all.count), *counts, *curve, per_cent(summary.all.boundary_iou)]
@@ -226,13 +236,14 @@ def _percent(target: float) -> str:
 
 
 def _text(path: Path) -> TextIO:
-    """A value as text for CSV; names of files may be bytes that are not text."""
+    """Opens a file for CSV; file names in it may hold bytes that are not text."""
     return path.open("w", newline="", encoding="utf-8", errors="backslashreplace")
 
 
 def _cell(value: Any) -> Any:
+    """A value as text for CSV: the numbers of a tuple separated by spaces, nothing for None."""
     if isinstance(value, tuple):
-        return " ".join(f"{one:.4f}" for one in value)
+        return " ".join(f"{number:.4f}" for number in value)
     return "" if value is None else value
 
 

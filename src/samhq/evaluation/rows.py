@@ -67,8 +67,19 @@ class Row:
         """The scores of a mask for object `k` of a sample."""
         true = sample.masks[k]
         scores = score(mask, true)
-        about = sample.name, sample.ids[k], sample.categories[k], prompt, hq, int(true.sum())
-        return cls(*about, scores.iou, scores.boundary_iou, scores.thin, predicted, clicks)
+        return cls(
+            picture=sample.name,
+            object=sample.ids[k],
+            category=sample.categories[k],
+            prompt=prompt,
+            hq=hq,
+            area=int(true.sum()),
+            iou=scores.iou,
+            boundary_iou=scores.boundary_iou,
+            thin=scores.thin,
+            predicted_iou=predicted,
+            clicks=clicks,
+        )
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> Row:
@@ -86,7 +97,9 @@ def size_of(area: float) -> Size:
     >>> size_of(1023), size_of(1024), size_of(9216)
     ('small', 'medium', 'large')
     """
-    return "small" if area < MEDIUM else "medium" if area < LARGE else "large"
+    if area < MEDIUM:
+        return "small"
+    return "medium" if area < LARGE else "large"
 
 
 @dataclass(frozen=True)
@@ -110,9 +123,9 @@ def score(pred: Bool[np.ndarray, "H W"], true: Bool[np.ndarray, "H W"]) -> Score
     thin = thin_score(pred, true)
     window = _window(pred | true)
     width = band_width(*true.shape)
-    some, other = (torch.from_numpy(np.ascontiguousarray(mask[window])) for mask in (pred, true))
-    bands = boundary(some, width=width), boundary(other, width=width)
-    return Scores(iou(some, other).item(), iou(*bands).item(), None if math.isnan(thin) else thin)
+    predicted, truth = (torch.from_numpy(np.ascontiguousarray(mask[window])) for mask in (pred, true))
+    bands = boundary(predicted, width=width), boundary(truth, width=width)
+    return Scores(iou(predicted, truth).item(), iou(*bands).item(), None if math.isnan(thin) else thin)
 
 
 def _window(mask: Bool[np.ndarray, "H W"]) -> tuple[slice, slice]:

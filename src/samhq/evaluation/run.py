@@ -24,11 +24,11 @@ from samhq.datasets.sample import Pictures, Sample, stamp_of
 from samhq.datasets.views import spread
 from samhq.device import to_device
 from samhq.errors import ConfigError, did_you_mean
-from samhq.evaluation.asking import CLICKS, Ask, ask_for, object_rng, parse_asks
 from samhq.evaluation.clicks import click_through
 from samhq.evaluation.journal import Journal, Scored
 from samhq.evaluation.network import measuring
-from samhq.evaluation.protocols import ProtocolName, View, check_protocol, click_mask_of, default_hq, show
+from samhq.evaluation.prompt_kinds import CLICKS, PromptKind, make_prompts, object_rng, parse_prompt_kinds
+from samhq.evaluation.protocols import ProtocolName, View, check_protocol, click_mask_of, default_hq, protocol_view
 from samhq.evaluation.result import Evaluation
 from samhq.evaluation.rows import Row
 from samhq.inference.everything import as_sam
@@ -44,12 +44,12 @@ _AT_ONCE = 16  #: Objects with full-size masks in memory together.
 
 @dataclass(frozen=True)
 class Plan:
-    """What to measure: kinds of prompts, whether to simulate clicks, the protocol, HQ modes and the points' seed.
+    """The settings of a run: kinds of prompts, whether to simulate clicks, protocol, HQ modes and the points' seed.
 
-    `click_mask` says which of SAM's masks answers a single click.
+    `click_mask` chooses the mask of SAM that answers a single click.
     """
 
-    asks: tuple[Ask, ...]
+    kinds: tuple[PromptKind, ...]
     clicks: bool
     protocol: ProtocolName
     modes: tuple[HQMode, ...]
@@ -100,7 +100,7 @@ def evaluate(
     sam = as_sam(model) if model is None or isinstance(model, str) else network_of(model)
     plan = make_plan(sam, prompts, protocol, hq, seed, click_mask)
     if resume and output is None:
-        raise ConfigError("Expected output= with resume=True, got none. Name the folder of the run to go on with.")
+        raise ConfigError("Expected output= with resume=True, got none. Name the folder of the run to continue.")
     opening = {"images": images, "skip_missing": skip_missing, "bands": bands, "stretch": stretch}
     pictures = _pictures(source, limit, opening)
     label = name or sam.config.name
@@ -110,7 +110,9 @@ def evaluate(
         scored = _collect(sam, pictures, plan, journal, label if progress else None)
         result = Evaluation.of(label, pictures.name, plan.protocol, scored)
         if not result.rows:
-            raise ConfigError(f"Expected objects with pixels in {pictures.name}, found none. See samhq data check.")
+            raise ConfigError(
+                f"Expected objects with pixels in {pictures.name}, found none. Run samhq data check on it."
+            )
         if output is not None:
             result.save(Path(output))
     return result
@@ -124,7 +126,7 @@ def make_plan(
     seed: int,
     click_mask: ClickMask | None = None,
 ) -> Plan:
-    """What to measure, checked against the network. `click_mask` None is the choice of the weights.
+    """The plan of a run, checked against the network. `click_mask` None is the choice of the weights.
 
     Raises:
         ConfigError: an unknown word, an HQ mask of a plain SAM, clicks under the published protocol, or a seed below 0.
@@ -132,8 +134,8 @@ def make_plan(
     if seed < 0:
         raise ConfigError(f"Expected a seed of 0 or more, got {seed}. Take another number.")
     words = prompts.split(",") if isinstance(prompts, str) else list(prompts)
-    asks = parse_asks([word for word in words if word.strip() != CLICKS])
-    clicks, known = len(asks) < len(words) and CLICKS in map(str.strip, words), check_protocol(protocol)
+    kinds = parse_prompt_kinds([word for word in words if word.strip() != CLICKS])
+    clicks, known = CLICKS in map(str.strip, words), check_protocol(protocol)
     if clicks and known == "published":
         raise ConfigError("Expected clicks under protocol 'exact', got 'published', which has none. Leave clicks out.")
     if hq is None:
@@ -144,35 +146,37 @@ def make_plan(
         if mode not in get_args(HQMode):
             raise ConfigError(f"Expected an HQ mode, got {mode!r}. {did_you_mean(str(mode), get_args(HQMode))}")
         sam.hq_mode(mode)
-    if not (asks or clicks) or not modes:
-        raise ConfigError("Expected at least one kind of prompt and one HQ mode, got none. Ask with prompts='box'.")
+    if not (kinds or clicks) or not modes:
+        raise ConfigError("Expected at least one kind of prompt and one HQ mode, got none. Give prompts='box'.")
     if click_mask is not None:
         one_of("click_mask", click_mask, ClickMask)
         if known == "published":
             raise ConfigError("Expected click_mask under protocol 'exact', got it with 'published'. Leave it out.")
     chosen = click_mask or click_mask_of(known, sam.config.defaults.click_mask)
-    return Plan(tuple(asks), clicks, known, modes, seed, chosen)
+    return Plan(tuple(kinds), clicks, known, modes, seed, chosen)
 
 
 def score_sample(sam: Sam, sample: Sample, plan: Plan) -> list[Row]:
     """The rows of one picture: for each object that can be prompted, each kind of prompt, each HQ mode."""
-    chosen = sample.objects
-    if not chosen:
+    objects = sample.objects
+    if not objects:
         return []
-    shown = Shown.to(sam, sample, plan.protocol)
+    encoded = EncodedSample.of(sam, sample, plan.protocol)
     rows: list[Row] = []
-    for start in range(0, len(chosen), _AT_ONCE):
-        numbers = chosen[start : start + _AT_ONCE]
-        true_masks = shown.view.masks_to_ask(sample.masks[numbers])
-        for ask, mode in product(plan.asks, plan.modes):
-            rows += shown.asked(numbers, true_masks, ask, mode, plan)
-        for mode in plan.modes if plan.clicks else ():
-            rows += shown.clicked(numbers, mode, plan)
+    for start in range(0, len(objects), _AT_ONCE):
+        numbers = objects[start : start + _AT_ONCE]
+        true_masks = encoded.view.prompt_masks(sample.masks[numbers])
+        for kind, mode in product(plan.kinds, plan.modes):
+            rows += encoded.prompted(numbers, true_masks, kind, mode, plan)
+        if not plan.clicks:
+            continue
+        for mode in plan.modes:
+            rows += encoded.clicked(numbers, mode, plan)
     return rows
 
 
 @dataclass(frozen=True)
-class Shown:
+class EncodedSample:
     """A picture that the network has encoded, ready for prompts for some of its objects."""
 
     sam: Sam
@@ -181,31 +185,43 @@ class Shown:
     embedding: ImageEmbedding
 
     @classmethod
-    def to(cls, sam: Sam, sample: Sample, protocol: ProtocolName) -> Shown:
+    def of(cls, sam: Sam, sample: Sample, protocol: ProtocolName) -> EncodedSample:
         """The picture encoded under a protocol."""
         config = sam.config
-        view = show(sample.image, config.side, protocol, config.encoder.normalisation, squashed=config.second)
+        view = protocol_view(sample.image, config.side, protocol, config.encoder.normalisation, squashed=config.second)
         return cls(sam, sample, view, sam.encode(to_device(view.pixels, sam.device)))
 
     def masks(
-        self, numbers: Sequence[int], masks_to_ask: Bool[np.ndarray, "K h w"], ask: Ask, mode: HQMode, plan: Plan
+        self,
+        numbers: Sequence[int],
+        prompt_masks: Bool[np.ndarray, "K h w"],
+        kind: PromptKind,
+        mode: HQMode,
+        plan: Plan,
     ) -> tuple[Bool[np.ndarray, "K H W"], list[float]]:
-        """Masks of objects for one kind of prompt, and their predicted IoU; prompts come from `masks_to_ask`."""
+        """Masks of objects for one kind of prompt, and their predicted IoU; prompts come from `prompt_masks`."""
         # An object that disappears when squashed cannot be prompted: its mask stays empty, which scores 0.
-        there = [k for k, mask in enumerate(masks_to_ask) if mask.any()]
+        visible = [k for k, mask in enumerate(prompt_masks) if mask.any()]
         masks, predicted = np.zeros((len(numbers), *self.sample.image.shape[:2]), bool), np.zeros(len(numbers))
-        if there:
-            prompts = ask_for(ask, masks_to_ask[there], [self.rng(numbers[k], plan) for k in there], self.view.scale_xy)
-            low = self.decode(prompts, plan.click_mask if ask.ambiguous else "single", mode)
-            masks[there], predicted[there] = self.view.back(low.logits), low.iou[:, 0].float().cpu().numpy()
+        if visible:
+            prompts = make_prompts(
+                kind, prompt_masks[visible], [self.rng(numbers[k], plan) for k in visible], self.view.scale_xy
+            )
+            low = self.decode(prompts, plan.click_mask if kind.ambiguous else "single", mode)
+            masks[visible], predicted[visible] = self.view.back(low.logits), low.iou[:, 0].float().cpu().numpy()
         return masks, predicted.tolist()
 
-    def asked(
-        self, numbers: Sequence[int], masks_to_ask: Bool[np.ndarray, "K h w"], ask: Ask, mode: HQMode, plan: Plan
+    def prompted(
+        self,
+        numbers: Sequence[int],
+        prompt_masks: Bool[np.ndarray, "K h w"],
+        kind: PromptKind,
+        mode: HQMode,
+        plan: Plan,
     ) -> list[Row]:
         """Rows of objects for one kind of prompt."""
-        rows = zip(numbers, *self.masks(numbers, masks_to_ask, ask, mode, plan), strict=True)
-        return [Row.of(self.sample, k, mask, str(ask), mode, predicted=iou) for k, mask, iou in rows]
+        rows = zip(numbers, *self.masks(numbers, prompt_masks, kind, mode, plan), strict=True)
+        return [Row.of(self.sample, k, mask, str(kind), mode, predicted=iou) for k, mask, iou in rows]
 
     def rng(self, k: int, plan: Plan) -> np.random.Generator:
         """The random generator for the points of object `k`."""
@@ -214,11 +230,11 @@ class Shown:
     def clicked(self, numbers: Sequence[int], mode: HQMode, plan: Plan) -> list[Row]:
         """Rows of objects for the simulated annotator."""
 
-        def answer(prompts: Prompts, candidates: Candidates) -> tuple[Tensor, np.ndarray]:
+        def segment(prompts: Prompts, candidates: Candidates) -> tuple[Tensor, np.ndarray]:
             low = self.decode(prompts, candidates, mode)
             return low.logits, self.view.back(low.logits)
 
-        curves, masks = click_through(answer, self.sample.masks[numbers], self.view.scale_xy, first=plan.click_mask)
+        curves, masks = click_through(segment, self.sample.masks[numbers], self.view.scale_xy, first=plan.click_mask)
         rows = zip(numbers, masks, curves, strict=True)
         return [Row.of(self.sample, k, mask, CLICKS, mode, clicks=tuple(curve)) for k, mask, curve in rows]
 
@@ -243,7 +259,7 @@ def _collect(sam: Sam, pictures: Pictures, plan: Plan, journal: Journal, bar: st
 
 
 def _pictures(source: Pictures | str | Path, limit: int | None, opening: Mapping[str, Any]) -> Pictures:
-    """The pictures to measure; `opening` are arguments of `open_dataset`, for a path only."""
+    """The pictures to measure; `opening` has arguments of `open_dataset`, which only a path may have."""
     if isinstance(source, (str, Path)):
         return open_dataset(source, limit=limit, **opening)
     given = [name for name, value in opening.items() if value not in (None, False)]
@@ -254,11 +270,13 @@ def _pictures(source: Pictures | str | Path, limit: int | None, opening: Mapping
 
 def _settings(sam: Sam, plan: Plan, pictures: Pictures) -> dict[str, Any]:
     """Everything that rows depend on except the pictures' content, as JSON values."""
-    settings = {"prompts": [str(ask) for ask in plan.asks] + [CLICKS] * plan.clicks, "seed": plan.seed}
-    protocol = {
+    return {
+        "weights": weights_hash(sam),
+        "pictures": pictures.name,
+        "prompts": [str(kind) for kind in plan.kinds] + ([CLICKS] if plan.clicks else []),
+        "seed": plan.seed,
         "protocol": plan.protocol,
         "click_mask": plan.click_mask,
         "hq": list(plan.modes),
         "side": sam.config.side,
     }
-    return {"weights": weights_hash(sam), "pictures": pictures.name, **settings, **protocol}

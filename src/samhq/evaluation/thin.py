@@ -1,4 +1,4 @@
-"""A score for thin structures: wires, spokes, legs, antennae, which hardly count in the IoU of a whole object.
+"""A score for thin structures: wires, spokes, legs and antennae, which hardly count in the IoU of a whole object.
 
 The thin part of a true mask is the part that an opening by a disc removes, without corners; the disc's size depends on
 the object. The score is the IoU on the thin part and around it; the solid rest does not count. Knows single boolean
@@ -44,7 +44,9 @@ def thin_score(pred: Any, true: Any) -> float:
     """
     pred, true = one_mask(pred), one_mask(true)
     if pred.shape != true.shape:
-        raise ImageError(f"Expected two masks of one shape, got {list(pred.shape)} and {list(true.shape)}.")
+        raise ImageError(
+            f"Expected two masks of one shape, got {list(pred.shape)} and {list(true.shape)}. Resize one of them."
+        )
     radius = thin_radius(true)
     thin = thin_part(true, radius)
     if not true.any() or thin.sum() < LEAST * true.sum():

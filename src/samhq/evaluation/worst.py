@@ -15,12 +15,12 @@ from PIL import Image, ImageDraw, ImageFont
 
 from samhq.config import ClickMask, HQMode
 from samhq.datasets.sample import Pictures, Sample
-from samhq.evaluation.asking import CLICKS, Ask, ask_for, object_rng, parse_asks
 from samhq.evaluation.network import measuring
+from samhq.evaluation.prompt_kinds import CLICKS, PromptKind, make_prompts, object_rng, parse_prompt_kinds
 from samhq.evaluation.protocols import ProtocolName, check_protocol
 from samhq.evaluation.result import Evaluation, per_cent
 from samhq.evaluation.rows import Row, score
-from samhq.evaluation.run import Shown, make_plan
+from samhq.evaluation.run import EncodedSample, make_plan
 from samhq.image.boxes import boxes_from_masks
 from samhq.image.draw import overlay
 from samhq.image.files import save_picture
@@ -41,12 +41,12 @@ class Case:
 
     picture: str
     object: int
-    ask: Ask
+    kind: PromptKind
 
 
 @dataclass(frozen=True)
-class _Measured:
-    """How the evaluations were made, so that the same masks are drawn."""
+class _Settings:
+    """The settings of the evaluations, so that the same masks are drawn."""
 
     protocol: ProtocolName
     seed: int
@@ -64,7 +64,7 @@ def worst_cases(evaluations: Sequence[Evaluation], count: int) -> list[Case]:
             key = row.picture, row.object
             lowest[key] = min(row.iou, lowest.get(key, 1.0))
     order = sorted(lowest, key=lambda key: lowest[key])
-    return [Case(picture, number, parse_asks([first])[0]) for picture, number in order[:count]]
+    return [Case(picture, number, parse_prompt_kinds([first])[0]) for picture, number in order[:count]]
 
 
 def _of_first_mode(evaluation: Evaluation, prompt: str) -> list[Row]:
@@ -91,11 +91,12 @@ def draw_worst(
         ImageError: a picture can no longer be read.
         OSError: the folder cannot be made or written.
     """
-    names, how = list(pictures.names()), _Measured(check_protocol(evaluations[0].protocol), seed, click_mask)
+    names = list(pictures.names())
+    settings = _Settings(check_protocol(evaluations[0].protocol), seed, click_mask)
     paths = []
     for place, case in enumerate(worst_cases(evaluations, count), 1):
         sample = pictures[names.index(case.picture)]
-        sheet = _sheet(models, evaluations, sample, case, how)
+        sheet = _sheet(models, evaluations, sample, case, settings)
         paths.append(save_picture(sheet, folder / f"{place:02}.jpg", quality=92))
     return paths
 
@@ -105,36 +106,36 @@ def _sheet(
     evaluations: Sequence[Evaluation],
     sample: Sample,
     case: Case,
-    how: _Measured,
+    settings: _Settings,
 ) -> Image.Image:
     k = sample.ids.index(case.object)
     true = sample.masks[k]
     zoom = Zoom.on(true)
     image = zoom.image(sample.image)
-    about = f"{sample.name}, object {case.object} {sample.categories[k]}".strip()
-    panels = [("picture", image), (f"truth, {case.ask}", _asked(sample, k, case.ask, how.seed, zoom))]
+    title = f"{sample.name}, object {case.object} {sample.categories[k]}".strip()
+    panels = [("picture", image), (f"truth, {case.kind}", _truth_panel(sample, k, case.kind, settings.seed, zoom))]
     for model, evaluation in zip(models, evaluations, strict=True):
         mode = evaluation.rows[0].hq
-        mask = _answer(model, sample, k, case.ask, mode, how)
+        mask = _mask(model, sample, k, case.kind, mode, settings)
         scores = score(mask, true)
-        said = f"{evaluation.model} {mode}: IoU {per_cent(scores.iou)}, boundary {per_cent(scores.boundary_iou)}"
-        parts = [zoom.mask(part) for part in (mask & true, true & ~mask, mask & ~true)]
-        panels.append((said, overlay(image, np.stack(parts))))
-    return _beside(panels, f"{about}   ({_LEGEND})")
+        heading = f"{evaluation.model} {mode}: IoU {per_cent(scores.iou)}, boundary {per_cent(scores.boundary_iou)}"
+        hit, missed, false = mask & true, true & ~mask, mask & ~true
+        panels.append((heading, overlay(image, np.stack([zoom.mask(part) for part in (hit, missed, false)]))))
+    return _beside(panels, f"{title}   ({_LEGEND})")
 
 
-def _answer(
-    model: Segmenter | Sam, sample: Sample, k: int, ask: Ask, mode: HQMode, how: _Measured
+def _mask(
+    model: Segmenter | Sam, sample: Sample, k: int, kind: PromptKind, mode: HQMode, settings: _Settings
 ) -> Bool[np.ndarray, "H W"]:
     with measuring(model) as sam:
-        shown = Shown.to(sam, sample, how.protocol)
-        plan = make_plan(sam, str(ask), how.protocol, mode, how.seed, how.click_mask)
-        return shown.masks([k], shown.view.masks_to_ask(sample.masks[[k]]), ask, mode, plan)[0][0]
+        encoded = EncodedSample.of(sam, sample, settings.protocol)
+        plan = make_plan(sam, str(kind), settings.protocol, mode, settings.seed, settings.click_mask)
+        return encoded.masks([k], encoded.view.prompt_masks(sample.masks[[k]]), kind, mode, plan)[0][0]
 
 
-def _asked(sample: Sample, k: int, ask: Ask, seed: int, zoom: Zoom) -> UInt8[np.ndarray, "h w 3"]:
+def _truth_panel(sample: Sample, k: int, kind: PromptKind, seed: int, zoom: Zoom) -> UInt8[np.ndarray, "h w 3"]:
     """The picture with the true mask and the prompt that was made from it at the picture's own size."""
-    prompts = ask_for(ask, sample.masks[[k]], [object_rng(seed, sample.name, sample.ids[k])])
+    prompts = make_prompts(kind, sample.masks[[k]], [object_rng(seed, sample.name, sample.ids[k])])
     points = labels = boxes = None
     if prompts.points is not None and prompts.labels is not None:
         kept = prompts.labels[0] != IGNORED

@@ -99,7 +99,7 @@ def test_a_tracker_that_loses_a_frame(truth: Path) -> None:
 
 
 def test_what_does_not_fit_is_refused(truth: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="Expected 4 bboxes, one a frame, in a detection of video 1"):
+    with pytest.raises(ConfigError, match="Expected 4 bboxes, one for each frame, in a detection of video 1"):
         evaluate_youtube_vis(Painter(), truth, tracked(tmp_path / "d.json", None))
     with pytest.raises(ConfigError, match="Expected 4 bboxes"):
         evaluate_youtube_vis(Painter(), truth, tracked(tmp_path / "d.json", bboxes=[]))

@@ -279,7 +279,7 @@ def container(rng: Rng) -> Shape:
 def attached(rng: Rng) -> Shape:
     """Two to five random silhouettes stuck to one another, perhaps mirrored."""
     shape: Shape = []
-    at, both = np.zeros(2), chance(rng, 0.35)
+    at, symmetric = np.zeros(2), chance(rng, 0.35)
     for number in range(count(rng, 2, 5)):
         size = between(rng, 0.25, 0.9) if number else 0.9
         angle = between(rng, 0, TURN)
@@ -287,11 +287,11 @@ def attached(rng: Rng) -> Shape:
             Ink(turned(ink.points, angle) * size + at, None if ink.widths is None else ink.widths * size, ink.erase)
             for ink in pick(rng, SOLID)(rng)[0]
         ]
-        if both:
+        if symmetric:
             part += [Ink(ink.points * (-1, 1), ink.widths, ink.erase) for ink in part]
         shape.append(part)
-        way = between(rng, 0, TURN)
-        at = at + np.array([math.cos(way), math.sin(way)]) * size * 0.7
+        direction = between(rng, 0, TURN)
+        at = at + np.array([math.cos(direction), math.sin(direction)]) * size * 0.7
     return shape
 
 

@@ -61,8 +61,8 @@ def exposure(rng: Rng, image: np.ndarray) -> float:
     if chance(rng, 0.2):
         return float(np.exp(rng.normal() * 0.3))
     mean = min(max(sum(cv2.mean(image)[:3]) / 765, 0.02), 0.98)
-    wanted = min(max(0.45 + 0.12 * rng.normal(), 0.12), 0.85)
-    return min(max(float(np.log(wanted) / np.log(mean)), 0.35), 2.5)
+    target = min(max(0.45 + 0.12 * rng.normal(), 0.12), 0.85)
+    return min(max(float(np.log(target) / np.log(mean)), 0.35), 2.5)
 
 
 def softened(rng: Rng, image: np.ndarray, unit: float) -> np.ndarray:
@@ -95,5 +95,5 @@ def jpeg_compressed(rng: Rng, image: np.ndarray) -> np.ndarray:
     quality = count(rng, 25, 95)
     _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
     decoded = cv2.imdecode(data, cv2.IMREAD_COLOR)
-    assert decoded is not None  # it was encoded one line above
+    assert decoded is not None  # It was encoded above.
     return decoded

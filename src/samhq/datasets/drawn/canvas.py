@@ -85,44 +85,44 @@ def random_mood(rng: Rng) -> Mood:
 def things(rng: Rng, config: SceneConfig, mood: Mood, behind: Texture) -> list[Thing]:
     """The objects of a scene from back to front: clutter, then single ones and herds."""
     low, high = config.objects
-    wanted = low + int((high - low + 1) * rng.random() ** 1.4)
+    number = low + int((high - low + 1) * rng.random() ** 1.4)
     clutter = [speck(rng, config.side, mood) for _ in range(clutter_count(rng))]
-    found: list[Thing] = []
-    while len(found) < wanted:
+    objects: list[Thing] = []
+    while len(objects) < number:
         # The first is the subject: without it a third of the pictures would hold only tiny objects.
-        size = (
-            log_between(rng, *config.size)
-            if found
-            else log_between(rng, max(config.size[1] / 5, config.size[0]), config.size[1])
-        )
+        smallest, largest = config.size
+        if not objects:
+            smallest = max(largest / 5, smallest)
+        size = log_between(rng, smallest, largest)
         thing = one_thing(rng, config, mood, behind, size)
-        if chance(rng, 0.12) and wanted - len(found) > 2:
-            found += herd(rng, config, thing, wanted - len(found))
+        if chance(rng, 0.12) and number - len(objects) > 2:
+            objects += herd(rng, config, thing, number - len(objects))
         else:
-            found.append(thing)
+            objects.append(thing)
     # Most large things are behind small ones; otherwise small ones would be hidden.
-    found.sort(key=lambda thing: -thing.place.size * log_between(rng, 0.3, 3))
-    for rank, thing in enumerate(found):
-        thing.depth = (rank + 1) / len(found)
-    return clutter + found
+    objects.sort(key=lambda thing: -thing.place.size * log_between(rng, 0.3, 3))
+    for rank, thing in enumerate(objects):
+        thing.depth = (rank + 1) / len(objects)
+    return clutter + objects
 
 
 def speck(rng: Rng, side: int, mood: Mood) -> Thing:
-    """A small untracked thing lying about."""
+    """A small object without a mask."""
     shape = pick(rng, SOLID)(rng)
     place = random_place(rng, side, log_between(rng, 0.008, 0.03), False)
     return Thing(shape, place, [random_texture(rng, pick(rng, mood.colours), mood.colours)], tracked=False, depth=0.0)
 
 
 def clutter_count(rng: Rng) -> int:
-    """How many small untracked objects: mostly none."""
+    """The number of small untracked objects: mostly none."""
     return count(rng, 3, 16) if chance(rng, 0.2) else 0
 
 
 def one_thing(rng: Rng, config: SceneConfig, mood: Mood, behind: Texture, size: float) -> Thing:
     """A random object whose longer side is `size` of the picture's."""
     thin, assembled = chance(rng, config.thin), chance(rng, config.assembled) and size > 0.05
-    families = (ASSEMBLED_THIN if thin else ASSEMBLED) if assembled else (THIN if thin else SOLID)
+    of_one_part, of_several = (THIN, ASSEMBLED_THIN) if thin else (SOLID, ASSEMBLED)
+    families = of_several if assembled else of_one_part
     shape = pick(rng, families)(rng)
     place = random_place(rng, config.side, size, assembled)
     rough = log_between(rng, 0.15, 1.5) if not thin and not assembled and size > 0.08 and chance(rng, 0.15) else 0.0
@@ -142,25 +142,25 @@ def random_place(rng: Rng, side: int, size: float, upright: bool) -> Place:
 
 
 def part_textures(rng: Rng, config: SceneConfig, mood: Mood, behind: Texture, number: int) -> list[Texture]:
-    """One texture a part: all alike, all different, or kin; like the background when camouflaged."""
+    """One texture for each part: all alike, all different, or related; like the background when camouflaged."""
     if chance(rng, config.camouflage):
         main = related_texture(rng, behind, log_between(rng, 4, 45))
     else:
         main = random_texture(rng, pick(rng, mood.colours) if chance(rng, 0.6) else random_colour(rng), mood.colours)
-    kind, found = rng.random(), [main]
+    kind, textures = rng.random(), [main]
     for _ in range(number - 1):
         if kind < 0.3:
-            found.append(main)
+            textures.append(main)
         elif kind < 0.65:
-            found.append(related_texture(rng, main, log_between(rng, 5, 60)))
+            textures.append(related_texture(rng, main, log_between(rng, 5, 60)))
         else:
-            found.append(random_texture(rng, pick(rng, mood.colours), mood.colours))
-    return found
+            textures.append(random_texture(rng, pick(rng, mood.colours), mood.colours))
+    return textures
 
 
 def herd(rng: Rng, config: SceneConfig, thing: Thing, number: int) -> list[Thing]:
     """Several of the same object, near one another, alike in texture: fruit, sheep, cutlery, windows."""
-    first, found = thing.place, []
+    first, others = thing.place, []
     for _ in range(number):
         size = min(first.size * between(rng, 0.7, 1.2), 0.8 * config.side)
         x, y = rng.normal(size=2) * min(first.size * 1.6, config.side * 0.3) + (first.x, first.y)
@@ -168,10 +168,15 @@ def herd(rng: Rng, config: SceneConfig, thing: Thing, number: int) -> list[Thing
         turn = first.turn if chance(rng, 0.5) else first.turn + rng.normal() * 0.5
         place = Place(x, y, size, turn, first.aspect * between(rng, 0.85, 1.15), first.lean, first.wobble, first.phase)
         shift = log_between(rng, 2, 25)
-        found.append(
-            Thing(thing.shape, place, [related_texture(rng, one, shift) for one in thing.textures], rough=thing.rough)
+        others.append(
+            Thing(
+                thing.shape,
+                place,
+                [related_texture(rng, texture, shift) for texture in thing.textures],
+                rough=thing.rough,
+            )
         )
-    return found
+    return others
 
 
 def paint(rng: Rng, canvas: Canvas, thing: Thing, mood: Mood) -> None:
@@ -214,10 +219,10 @@ def roughened(rng: Rng, cover: Cover, spread: float, strength: float) -> Cover:
 def set_off(rng: Rng, paintwork: np.ndarray, window: np.ndarray, whole: np.ndarray) -> np.ndarray:
     """The paintwork, made lighter or darker if its rim could not be distinguished from the background."""
     rim = cv2.subtract(whole, cv2.erode(whole, np.ones((5, 5), np.uint8)))
-    ours, theirs = np.array(cv2.mean(paintwork, rim)), np.array(cv2.mean(window, rim))
-    if np.abs(ours - theirs).max() > 12 or cv2.mean(cv2.absdiff(paintwork, window), rim)[0] > 45:
+    own, behind = np.array(cv2.mean(paintwork, rim)), np.array(cv2.mean(window, rim))
+    if np.abs(own - behind).max() > 12 or cv2.mean(cv2.absdiff(paintwork, window), rim)[0] > 45:
         return paintwork
-    step = between(rng, 14, 50) * (1 if ours.sum() < 330 else -1)
+    step = between(rng, 14, 50) * (1 if own.sum() < 330 else -1)
     return cv2.addWeighted(paintwork, 1, paintwork, 0, step)
 
 
@@ -233,8 +238,8 @@ def defocus(rng: Rng, thing: Thing, mood: Mood, side: int) -> float:
 def withstands(whole: np.ndarray, blur: float) -> bool:
     """Whether a blur hardly moves the 50 % edge; thin things would fade instead."""
     soft = cv2.GaussianBlur(whole, (0, 0), blur)
-    both = cv2.min(whole, soft)
-    return int(np.count_nonzero(both > 127)) > 0.85 * int(np.count_nonzero(whole > 127))
+    common = cv2.min(whole, soft)
+    return int(np.count_nonzero(common > 127)) > 0.85 * int(np.count_nonzero(whole > 127))
 
 
 def paint_layer(window: np.ndarray, paintwork: np.ndarray, cover: np.ndarray, blur: float) -> None:
@@ -306,36 +311,36 @@ def collect(canvas: Canvas, config: SceneConfig) -> tuple[np.ndarray, np.ndarray
     wholes: list[np.ndarray] = []
     pieces: list[tuple[int, np.ndarray]] = []
     for number, cover in enumerate(canvas.covers, 1):
-        seen = canvas.label[cover.window] == number
-        area, full = int(np.count_nonzero(seen)), int(np.count_nonzero(cover.whole > 127))
+        visible = canvas.label[cover.window] == number
+        area, full = int(np.count_nonzero(visible)), int(np.count_nonzero(cover.whole > 127))
         if area < config.smallest or area < config.visible * full:
             continue
-        pieces += [(len(wholes), part) for part in seen_parts(cover, seen, area, config)]
-        wholes.append(full_size(seen, cover, len(canvas.label)))
+        pieces += [(len(wholes), part) for part in visible_parts(cover, visible, area, config)]
+        wholes.append(full_size(visible, cover, len(canvas.label)))
     masks = wholes + [part for _, part in pieces]
     parents = np.array([-1] * len(wholes) + [parent for parent, _ in pieces], np.int64)
     stack = np.stack(masks) if masks else np.zeros((0, *canvas.label.shape), bool)
     return stack, np.array([shows_thin(mask) for mask in masks], bool), parents
 
 
-def full_size(seen: np.ndarray, cover: Cover, side: int) -> np.ndarray:
+def full_size(visible: np.ndarray, cover: Cover, side: int) -> np.ndarray:
     """A window's mask as a mask bool [side,side] of the picture."""
     mask = np.zeros((side, side), bool)
-    mask[cover.window] = seen
+    mask[cover.window] = visible
     return mask
 
 
-def seen_parts(cover: Cover, seen: np.ndarray, area: int, config: SceneConfig) -> list[np.ndarray]:
+def visible_parts(cover: Cover, visible: np.ndarray, area: int, config: SceneConfig) -> list[np.ndarray]:
     """The visible areas of the largest parts, without tiny ones and those that are nearly the whole."""
     if len(cover.parts) < 2:
         return []
-    top = np.zeros(seen.shape, np.uint8)
+    top = np.zeros(visible.shape, np.uint8)
     for number, part in enumerate(cover.parts, 1):
         top[part > 127] = number
-    found = [(top == number) & seen for number in range(1, len(cover.parts) + 1)]
-    sized = [(int(np.count_nonzero(mask)), mask) for mask in found]
-    fit = [one for one in sized if max(config.smallest, 0.02 * area) <= one[0] <= 0.8 * area]
-    fit.sort(key=lambda one: -one[0])
+    areas = [(top == number) & visible for number in range(1, len(cover.parts) + 1)]
+    sized = [(int(np.count_nonzero(mask)), mask) for mask in areas]
+    fit = [pair for pair in sized if max(config.smallest, 0.02 * area) <= pair[0] <= 0.8 * area]
+    fit.sort(key=lambda pair: -pair[0])
     return [full_size(mask, cover, config.side) for _, mask in fit[: config.parts]]
 
 

@@ -57,8 +57,8 @@ class DrawnPictures:
         Raises:
             MissingExtraError: OpenCV is not installed.
         """
-        scene, most = self.scene(index), self.most_objects
-        masks, thin = scene.masks[:most], scene.thin[:most]
+        scene, limit = self.scene(index), self.most_objects
+        masks, thin = scene.masks[:limit], scene.thin[:limit]
         ids, categories = range(1, len(masks) + 1), (THIN if flag else SOLID for flag in thin)
         crowd = np.zeros(len(masks), bool)
         return Sample(self.names()[index], scene.image, masks, tuple(ids), tuple(categories), crowd)
@@ -102,5 +102,8 @@ def open_drawn(source: str, *, side: int | None = None, number: int | None = Non
         raise ConfigError(
             f"Expected scenes:COUNT, scenes:COUNT:thin or one of them with @SIDE, got {source!r}. Try scenes:400."
         )
-    count, thin, at = int(parsed[1]), parsed[2] is not None, int(parsed[3]) if parsed[3] else side or SIDE
-    return unseen_scenes(count, at, thin=thin) if number is None else learnt_scenes(count, at, thin=thin, number=number)
+    count, thin = int(parsed[1]), parsed[2] is not None
+    side = int(parsed[3]) if parsed[3] else side or SIDE
+    if number is None:
+        return unseen_scenes(count, side, thin=thin)
+    return learnt_scenes(count, side, thin=thin, number=number)

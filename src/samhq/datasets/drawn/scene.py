@@ -46,4 +46,7 @@ def draw_scene(seed: int, config: SceneConfig = _DEFAULT) -> Scene:
         image, masks, thin, parts = compose(np.random.default_rng((seed, attempt)), config)
         if len(masks):
             return Scene(image, masks, thin, parts)
-    raise ConfigError(f"No visible object in 100 scenes of {config}. Lower `smallest` or `visible`, or raise `size`.")
+    raise ConfigError(
+        f"Expected a visible object in one of 100 scenes of {config}, got none. "
+        "Lower `smallest` or `visible`, or raise `size`."
+    )

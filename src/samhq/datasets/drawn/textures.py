@@ -1,7 +1,8 @@
 """Random colour textures of many spectra, fast enough to be drawn anew for every object.
 
 A texture is a grey field (noise, stripes, cells, ...) sent through a random palette. The noise comes from banks
-made once a process from a fixed seed: equal arguments give equal pixels everywhere. Knows nothing about objects.
+that each process makes once from a fixed seed: equal arguments give equal pixels everywhere. Knows nothing about
+objects.
 """
 
 from __future__ import annotations
@@ -61,8 +62,8 @@ def dead_leaves(rng: Rng, smallest: float) -> np.ndarray:
     return field
 
 
-def crop(rng: Rng, field: np.ndarray, h: int, w: int, zoom: float, how: int = cv2.INTER_LINEAR) -> np.ndarray:
-    """A random window [h,w] of a bank field, each bank pixel `zoom` pixels wide, perhaps flipped; `how` to resize."""
+def crop(rng: Rng, field: np.ndarray, h: int, w: int, zoom: float, interpolation: int = cv2.INTER_LINEAR) -> np.ndarray:
+    """A random window [h,w] of a bank field, each bank pixel `zoom` pixels wide, perhaps flipped."""
     rows, columns = min(max(int(h / zoom), 2), BANK_SIDE), min(max(int(w / zoom), 2), BANK_SIDE)
     if abs(zoom - 1) < 0.25 and max(h, w) <= BANK_SIDE:
         rows, columns = h, w
@@ -71,7 +72,7 @@ def crop(rng: Rng, field: np.ndarray, h: int, w: int, zoom: float, how: int = cv
     if chance(rng, 0.5):
         window = window.T if rows == columns else window[::-1]
     if (rows, columns) != (h, w):
-        return cv2.resize(window, (w, h), interpolation=how)
+        return cv2.resize(window, (w, h), interpolation=interpolation)
     return np.ascontiguousarray(window)
 
 
@@ -125,11 +126,11 @@ def wave(rng: Rng, h: int, w: int, unit: float, warp: float | None = None) -> np
 
 def checks(rng: Rng, h: int, w: int, unit: float) -> np.ndarray:
     """Checks, tiles, bricks, dots or weave uint8 [h,w]: two waves combined."""
-    one, two = wave(rng, h, w, unit, 0.0), wave(rng, h, w, unit, 0.0)
+    first, second = wave(rng, h, w, unit, 0.0), wave(rng, h, w, unit, 0.0)
     kind = rng.random()
     if kind < 0.5:
-        return cv2.max(one, two) if kind < 0.25 else cv2.min(one, two)
-    return cv2.bitwise_xor(one, two) if kind < 0.75 else cv2.absdiff(one, two)
+        return cv2.max(first, second) if kind < 0.25 else cv2.min(first, second)
+    return cv2.bitwise_xor(first, second) if kind < 0.75 else cv2.absdiff(first, second)
 
 
 def ramp(rng: Rng, h: int, w: int, unit: float) -> np.ndarray:
@@ -160,9 +161,9 @@ def uniform(rng: Rng, h: int, w: int, unit: float) -> np.ndarray:
 
 def mixed(rng: Rng, h: int, w: int, unit: float) -> np.ndarray:
     """Two other fields, blended or one chosen by the other."""
-    one, two = pick(rng, FIELDS[:-1])(rng, h, w, unit), pick(rng, FIELDS[:-1])(rng, h, w, unit)
+    first, second = pick(rng, FIELDS[:-1])(rng, h, w, unit), pick(rng, FIELDS[:-1])(rng, h, w, unit)
     share = between(rng, 0.25, 0.75)
-    return cv2.addWeighted(one, share, two, 1 - share, 0) if chance(rng, 0.7) else cv2.max(one, two)
+    return cv2.addWeighted(first, share, second, 1 - share, 0) if chance(rng, 0.7) else cv2.max(first, second)
 
 
 Field = Callable[[Rng, int, int, float], np.ndarray]
@@ -230,7 +231,7 @@ def colour_ramp(rng: Rng, base: np.ndarray, others: list[np.ndarray]) -> np.ndar
         table = stops[np.clip(np.searchsorted(steps, levels) - 1, 0, len(stops) - 1)]
     else:
         table = cv2.resize(stops[:, None].astype(np.float32), (1, 256), interpolation=cv2.INTER_LINEAR)[:, 0]
-        if kind < 0.2:  # unevenly spread, so that one colour prevails
+        if kind < 0.2:  # Unevenly spread, so that one colour prevails.
             table = table[(np.minimum(levels / 255, 1) ** log_between(rng, 0.3, 3) * 255).astype(int)]
     return np.clip(table, 0, 255).astype(np.uint8)[:, None]
 

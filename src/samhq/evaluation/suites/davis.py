@@ -121,26 +121,28 @@ class DavisScores:
 
     def to_json(self) -> dict[str, Any]:
         """Means and objects as JSON values."""
-        about = {"model": self.model, "hq": self.hq, "boxes": self.boxes}
-        means = {"j_and_f": (self.j + self.f) / 2, "j": self.j, "f": self.f}
-        return about | means | {"objects": [vars(scores) for scores in self.objects]}
+        return {
+            "model": self.model,
+            "hq": self.hq,
+            "boxes": self.boxes,
+            "j_and_f": (self.j + self.f) / 2,
+            "j": self.j,
+            "f": self.f,
+            "objects": [vars(scores) for scores in self.objects],
+        }
 
 
 def davis_table(scores: Sequence[DavisScores]) -> str:
     """A Markdown table of several models, in per cent."""
     first = scores[0]
-    sequences = len({model_scores.sequence for model_scores in first.objects})
+    sequences = len({of_object.sequence for of_object in first.objects})
     counts = f"{plural(sequences, 'sequence')}, {plural(len(first.objects), 'object')}"
-    about = f"DAVIS: {counts}, boxes of {first.boxes}, values in %."
-    rows = [
-        [
-            model_scores.model,
-            model_scores.hq,
-            *map(per_cent, ((model_scores.j + model_scores.f) / 2, model_scores.j, model_scores.f)),
-        ]
-        for model_scores in scores
-    ]
-    return f"{about}\n\n{markdown(['model', 'HQ', 'J&F', 'J', 'F'], rows)}\n"
+    heading = f"DAVIS: {counts}, boxes of {first.boxes}, values in %."
+    rows = []
+    for row in scores:
+        numbers = ((row.j + row.f) / 2, row.j, row.f)
+        rows.append([row.model, row.hq, *map(per_cent, numbers)])
+    return f"{heading}\n\n{markdown(['model', 'HQ', 'J&F', 'J', 'F'], rows)}\n"
 
 
 def evaluate_davis(
@@ -165,7 +167,7 @@ def evaluate_davis(
     frame of each sequence do not count unless `all_frames`. Masks of several objects may overlap.
 
     Raises:
-        ConfigError: no sequences there, no object in the first frame of any, or boxes of another form.
+        ConfigError: the folder has no sequences, or no object in the first frame of any; or boxes of another form.
         ImageError: a file is missing, cannot be read, or differs in size.
     """
     folder = Path(root) / "Annotations" / resolution
@@ -175,10 +177,9 @@ def evaluate_davis(
         mode = hq or default_hq(sam.config, "exact")
         sam.hq_mode(mode)
         label = name or sam.config.name
-        shown = counted(sequences, "sequence", label, show=progress)
-        objects = [
-            object_scores for s in shown for object_scores in _sequence_scores(sam, folder / s, known, mode, all_frames)
-        ]
+        objects: list[ObjectScores] = []
+        for sequence in counted(sequences, "sequence", label, show=progress):
+            objects += _sequence_scores(sam, folder / sequence, known, mode, all_frames)
     if not objects:
         raise ConfigError(
             f"Expected objects in the first label map of a sequence in {folder}, found none in "
@@ -195,13 +196,13 @@ def read_boxes_by_frame(path: Path) -> Boxes:
     """
     advice = "Write {sequence: {frame: {object: [x0, y0, x1, y1]}}}."
     content = read_json(path, "boxes", Named(Named(Named(BOX))), ConfigError, advice)
-    return {
-        sequence: {
-            frame: {_object(name, path): check_box(box, f"{sequence}/{frame} of {path}") for name, box in boxes.items()}
-            for frame, boxes in frames.items()
-        }
-        for sequence, frames in content.items()
-    }
+    by_sequence: dict[str, dict[str, dict[int, tuple[float, float, float, float]]]] = {}
+    for sequence, frames in content.items():
+        by_frame = by_sequence.setdefault(sequence, {})
+        for frame, boxes in frames.items():
+            place = f"{sequence}/{frame} of {path}"
+            by_frame[frame] = {_object(name, path): check_box(box, place) for name, box in boxes.items()}
+    return by_sequence
 
 
 def _object(name: str, path: Path) -> int:
@@ -234,12 +235,15 @@ def _sequence_scores(
     sam: Sam, folder: Path, boxes: Boxes | None, mode: HQMode, all_frames: bool
 ) -> Iterator[ObjectScores]:
     maps = sorted(folder.glob("*.png"))
-    counted = maps if all_frames else maps[1:-1]
-    if not counted:
-        raise ConfigError(f"Expected at least {1 if all_frames else 3} label maps in {folder}, got {len(maps)}.")
+    scored = maps if all_frames else maps[1:-1]
+    if not scored:
+        raise ConfigError(
+            f"Expected at least {1 if all_frames else 3} label maps in {folder}, got {len(maps)}. "
+            "Complete it, or choose other sequences."
+        )
     numbers = [int(n) for n in np.unique(read_labels(maps[0])) if n not in (0, VOID)]
     scores: dict[int, list[tuple[float, float]]] = {number: [] for number in numbers}
-    for path in counted:
+    for path in scored:
         labels = read_labels(path)
         frame_boxes = _true_boxes(labels, numbers) if boxes is None else boxes.get(folder.name, {}).get(path.stem, {})
         masks = _masks(sam, path, labels.shape, {n: frame_boxes[n] for n in numbers if n in frame_boxes}, mode)
@@ -248,9 +252,8 @@ def _sequence_scores(
             pred, true = masks.get(number, np.zeros(labels.shape, bool)) & known, labels == number
             scores[number].append((region_similarity(pred, true), contour(pred, true)))
     for number, frame_scores in scores.items():
-        yield ObjectScores(
-            folder.name, number, len(frame_scores), fmean(j for j, _ in frame_scores), fmean(f for _, f in frame_scores)
-        )
+        j, f = fmean(j for j, _ in frame_scores), fmean(f for _, f in frame_scores)
+        yield ObjectScores(folder.name, number, len(frame_scores), j, f)
 
 
 def _true_boxes(labels: np.ndarray, numbers: Sequence[int]) -> dict[int, Any]:
@@ -275,9 +278,7 @@ def _sequences(root: Path, folder: Path, subset: str | None) -> list[str]:
     if subset is not None:
         listed = root / "ImageSets" / f"{subset}.txt"
         if not listed.is_file():
-            raise ConfigError(
-                f"Expected a list of sequences in {listed}, which is not there. Name one such as 2017/val."
-            )
+            raise ConfigError(f"Expected a list of sequences in {listed}, got no such file. Name one such as 2017/val.")
         named = read_text(listed, "a list of sequences", ConfigError).split()
         if not named:
             raise ConfigError(f"Expected a list of sequences in {listed}, got an empty file. Name another list.")

@@ -40,9 +40,9 @@ _FORM = Items(Fields({"image_id": ID, "category_id": ID, "bbox": BOX, "score": N
 
 @dataclass(frozen=True)
 class DetectionScores:
-    """AP by mask IoU and by boundary IoU of one model on one data set; `boxes` says whose boxes were used.
+    """AP by mask IoU and by boundary IoU of one model on one data set; `boxes` names their source.
 
-    `by_box` is the AP of the detector's boxes themselves, by box IoU; None where the true boxes were used.
+    `by_box` is the AP of the detector's boxes themselves, by box IoU; None if the true boxes were used.
     """
 
     model: str
@@ -105,7 +105,7 @@ def evaluate_detections(
     """AP and boundary AP of masks made from the boxes in a detections file, on a COCO file's pictures.
 
     `detections` is a JSON list of records with image_id, category_id, bbox (x, y, width, height) and score, in COCO's
-    form for results; None uses the true objects' boxes. At most 100 of a picture count. `limit` takes this many
+    form for results; None uses the true objects' boxes. At most 100 count for a picture. `limit` takes this many
     pictures, spread evenly; `skip_missing` leaves out pictures whose files are missing. `results` is a file for the
     masks, in COCO's form, which pycocotools can read. `channels` says how the pictures of a path are shown.
 
@@ -114,8 +114,8 @@ def evaluate_detections(
         ImageError: a picture cannot be read, or has another size than in the COCO file.
     """
     pictures = truth if isinstance(truth, CocoPictures) else open_coco_pictures(Path(truth), images, channels)
-    there = [place for place in range(len(pictures)) if not skip_missing or pictures.lacks(place) is None]
-    places = [there[number] for number in spread_places(len(there), limit)]
+    available = [place for place in range(len(pictures)) if not skip_missing or pictures.lacks(place) is None]
+    places = [available[number] for number in spread_places(len(available), limit)]
     boxes_by_image = true_boxes(pictures, places) if detections is None else read_detections(Path(detections), pictures)
     with measuring(model) as sam:
         mode = hq or default_hq(sam.config, "exact")
@@ -123,16 +123,14 @@ def evaluate_detections(
         label = name or sam.config.name
         masks: list[dict[str, Any]] = []
         for place in counted(places, "picture", label, show=progress):
-            masks += _segmented(sam, pictures, place, _found_in(pictures, place, boxes_by_image), mode)
+            masks += _segmented(sam, pictures, place, _boxes_in(pictures, place, boxes_by_image), mode)
     if results is not None:
         with whole_file(results) as part:
             part.write_text(json.dumps(masks), encoding="utf-8")
-    given = (
-        None
-        if detections is None
-        else [record for place in places for record in _found_in(pictures, place, boxes_by_image)]
-    )
-    scores = _scores(pictures, places, masks, given)
+    used_boxes: list[Mapping[str, Any]] | None = None
+    if detections is not None:
+        used_boxes = [record for place in places for record in _boxes_in(pictures, place, boxes_by_image)]
+    scores = _scores(pictures, places, masks, used_boxes)
     boxes = TRUE_BOXES if detections is None else Path(detections).name
     return DetectionScores(label, pictures.name, mode, boxes, len(places), len(masks), *scores)
 
@@ -170,7 +168,12 @@ def read_detections(path: Path, pictures: CocoPictures) -> dict[Any, list[dict[s
             f"Expected detections of the categories {in_order(pictures.categories)[:9]} of {pictures.name}, got only "
             f"{in_order(categories)[:9]} in {path}. Write category ids, not places in a list of names."
         )
-    return {image: sorted(found, key=lambda r: -float(r["score"]))[:MOST] for image, found in known.items()}
+    return {image: best_first(records)[:MOST] for image, records in known.items()}
+
+
+def best_first(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The records, the highest score first."""
+    return sorted(records, key=lambda record: -float(record["score"]))
 
 
 def true_boxes(pictures: CocoPictures, places: Iterable[int]) -> dict[Any, list[dict[str, Any]]]:
@@ -183,10 +186,10 @@ def true_boxes(pictures: CocoPictures, places: Iterable[int]) -> dict[Any, list[
         for record, code in _codes(pictures, place):
             if not record.get("iscrowd", 0) and rle.area(code):
                 box = [float(n) for n in coco.toBbox(code)]
-                # COCO's boxes end after the last pixel, prompts on it, as boxes made of masks do everywhere here.
+                # COCO's boxes end after the last pixel; those of prompts end on it.
                 box = [box[0], box[1], box[2] - 1, box[3] - 1]
-                about = {"image_id": image, "category_id": _category(record), "score": 1.0}
-                boxes_by_image.setdefault(image, []).append(about | {"bbox": box})
+                detection = {"image_id": image, "category_id": _category(record), "score": 1.0, "bbox": box}
+                boxes_by_image.setdefault(image, []).append(detection)
     return boxes_by_image
 
 
@@ -214,7 +217,7 @@ def _segmented(
     ]
 
 
-def _found_in(
+def _boxes_in(
     pictures: CocoPictures, place: int, by_image: Mapping[Any, Sequence[Mapping[str, Any]]]
 ) -> Sequence[Mapping[str, Any]]:
     """The detections of one picture."""
@@ -227,20 +230,21 @@ def _scores(
     results: Sequence[Mapping[str, Any]],
     boxes: Sequence[Mapping[str, Any]] | None,
 ) -> tuple[AveragePrecision, AveragePrecision, AveragePrecision | None]:
-    """AP of masks, by mask IoU and by boundary IoU, and of the boxes where a detector found them."""
+    """AP of masks, by mask IoU and by boundary IoU, and of the boxes if a detector found them."""
     truth = [_truth(record, code) for place in places for record, code in _codes(pictures, place)]
     images = [pictures.images[place]["id"] for place in places]
     categories = in_order(pictures.categories or {record["category_id"] for record in truth})
-    masks, borders = (average_precision(truth, results, images, categories, by_boundary=how) for how in (False, True))
+    masks = average_precision(truth, results, images, categories)
+    borders = average_precision(truth, results, images, categories, by_boundary=True)
     by_box = None if boxes is None else box_precision(truth, boxes, images, categories)
     return masks, borders, by_box
 
 
 def _truth(record: Mapping[str, Any], code: rle.RLE) -> dict[str, Any]:
-    """A true object as pycocotools has it; the box is the annotation's own, else the one around its mask.
+    """A true object as pycocotools wants it; the box is the annotation's own, else the one around its mask.
 
     Raises:
-        ConfigError: the annotation's box is not one.
+        ConfigError: the annotation's box is not four finite numbers.
     """
     from pycocotools import mask as coco
 
@@ -256,6 +260,7 @@ def _truth(record: Mapping[str, Any], code: rle.RLE) -> dict[str, Any]:
 
 
 def _category(record: Mapping[str, Any]) -> Any:
+    """The category's id; -1 without one."""
     return -1 if record.get("category_id") is None else record["category_id"]
 
 

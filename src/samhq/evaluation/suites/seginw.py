@@ -76,8 +76,8 @@ def seginw_table(results: Sequence[SegInW]) -> str:
     measured = len(results[0].measured)
     means = [_cell(result.mean, result.mean_borders, result.mean_box) for result in results]
     rows.append([f"mean of {measured}", *means])
-    said = "" if measured == SETS else f" SegInW has {SETS} sets: this mean is not the published figure."
-    return f"SegInW, AP / boundary AP / box AP, values in %.{said}\n\n{markdown(head, rows)}\n"
+    note = "" if measured == SETS else f" SegInW has {SETS} sets: this mean is not the published figure."
+    return f"SegInW, AP / boundary AP / box AP, values in %.{note}\n\n{markdown(head, rows)}\n"
 
 
 def evaluate_seginw(
@@ -97,11 +97,11 @@ def evaluate_seginw(
     applies to each set. `results` is a folder for the masks, seginw-SET_val.json, as SAM-HQ's script names them.
 
     Raises:
-        ConfigError: no set there, or a set without detections.
+        ConfigError: the folder has no set, or a set has no detections.
         ImageError: as `evaluate_detections`.
     """
     files = seginw_files(root)
-    # All files are looked for before the first network runs.
+    # A missing file is found before the first network runs.
     boxes = {known: _boxes_of(known, detections) for known in files}
     sets = {
         known: evaluate_detections(
@@ -127,10 +127,10 @@ def detect_seginw(
     """Writes a detector's boxes on the pictures of every set, as SET.json in a folder; returns the folder.
 
     `detector` is a value that `samhq.text.load.load_detector` takes. The detector searches for the categories of each
-    set, and its best 100 pairs of a box and a class count, whatever their scores.
+    set. Its best 100 pairs of a box and a class count for a picture, whatever their scores.
 
     Raises:
-        ConfigError, CheckpointError, MissingExtraError: no set there, or as `load_detector`.
+        ConfigError, CheckpointError, MissingExtraError: the folder has no set, or as `load_detector`.
         ImageError, PromptError: as `samhq.evaluation.detector_boxes.write_boxes`.
     """
     from samhq.evaluation.detector_boxes import load_for_ap, write_boxes
@@ -147,7 +147,7 @@ def seginw_files(root: str | Path) -> dict[str, Path]:
     """The annotation file of every set below a folder, by the set's name.
 
     Raises:
-        ConfigError: no set there.
+        ConfigError: the folder has no set.
     """
     files = {path.parts[-3]: path for path in sorted(Path(root).glob(f"*/valid/{_ANNOTATIONS}"))}
     if not files:
@@ -160,7 +160,7 @@ def _boxes_of(name: str, folder: str | Path | None) -> Path | None:
         return None
     path = Path(folder) / f"{name}.json"
     if not path.is_file():
-        raise ConfigError(f"Expected detections of {name} in {path}, which is not there. Add the file.")
+        raise ConfigError(f"Expected detections of {name} in {path}, got no such file. Add it.")
     return path
 
 

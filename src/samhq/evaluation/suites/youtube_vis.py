@@ -28,6 +28,7 @@ from samhq.evaluation.boxes import from_xywh, masks_from_boxes
 from samhq.evaluation.network import measuring
 from samhq.evaluation.protocols import default_hq
 from samhq.evaluation.result import markdown, per_cent
+from samhq.evaluation.suites.detections import best_first
 from samhq.image.read import read_image
 from samhq.inference.segment import Segmenter
 from samhq.masks import rle, runs
@@ -72,8 +73,7 @@ def tube_iou(pred: Tube, true: Tube, crowd: bool = False) -> float:
     (0.75, 0.5)
     """
     shared = sum(_shared(a, b) for a, b in zip(pred, true, strict=True))
-    mine, theirs = _size(pred), _size(true)
-    whole = mine if crowd else mine + theirs - shared
+    whole = _size(pred) if crowd else _size(pred) + _size(true) - shared
     return shared / whole if whole else 0.0
 
 
@@ -85,9 +85,9 @@ def tube_average_precision(
 ) -> AveragePrecision:
     """The AP of tubes against true tubes; matching and means are pycocotools'.
 
-    `truth` are records with video_id, category_id, segmentations (RLE or None a frame) and iscrowd; `results` with
-    video_id, category_id, segmentations and score. Sizes are by the mean area over the frames in which an object is
-    visible.
+    `truth` are records with video_id, category_id, segmentations (RLE or None for each frame) and iscrowd; `results`
+    with video_id, category_id, segmentations and score. Sizes are by the mean area over the frames in which an object
+    is visible.
     """
     from pycocotools.cocoeval import COCOeval
 
@@ -102,7 +102,7 @@ def tube_average_precision(
 
 @dataclass(frozen=True)
 class VideoScores:
-    """AP by tube IoU of one model; `boxes` says whose boxes were used."""
+    """AP by tube IoU of one model; `boxes` names the source of the boxes."""
 
     model: str
     source: str
@@ -126,13 +126,13 @@ def video_table(scores: Sequence[VideoScores]) -> str:
     """A Markdown table of several models, in per cent."""
     first = scores[0]
     head = ["model", "HQ", "tubes", "AP", "AP50", "AP75", "AP_L", "AP_M", "AP_S"]
-    rows = [
-        [row.model, row.hq, str(row.tubes), *map(per_cent, (m.ap, m.ap50, m.ap75, m.large, m.medium, m.small))]
-        for row in scores
-        for m in (row.masks,)
-    ]
-    about = f"{first.source}: {plural(first.videos, 'video')}, boxes of {first.boxes}, values in %."
-    return f"{about}\n\n{markdown(head, rows)}\n"
+    rows = []
+    for row in scores:
+        ap = row.masks
+        numbers = (ap.ap, ap.ap50, ap.ap75, ap.large, ap.medium, ap.small)
+        rows.append([row.model, row.hq, str(row.tubes), *map(per_cent, numbers)])
+    heading = f"{first.source}: {plural(first.videos, 'video')}, boxes of {first.boxes}, values in %."
+    return f"{heading}\n\n{markdown(head, rows)}\n"
 
 
 def evaluate_youtube_vis(
@@ -147,7 +147,7 @@ def evaluate_youtube_vis(
     results: Path | None = None,
     progress: bool = False,
 ) -> VideoScores:
-    """AP of tubes made from a box a frame, on a YouTube-VIS file.
+    """AP of tubes made from a box for each frame, on a YouTube-VIS file.
 
     `detections` is a JSON list of records with video_id, category_id, score and bboxes, one (x, y, width, height) or
     null for every frame; None uses the true boxes. `images` is the folder that `file_names` are relative to, by default
@@ -192,7 +192,7 @@ def read_videos(path: Path) -> dict[str, Any]:
         ConfigError: it cannot be read, lacks videos, annotations or their keys, or has an object of a video that is not
             listed or of another length.
     """
-    content = read_json(path, "a YouTube-VIS file", _FORM, ConfigError, "Mend it, or name another file.")
+    content = read_json(path, "a YouTube-VIS file", _FORM, ConfigError, "Correct it, or name another file.")
     content = {**content, **{key: list(map(_with_plain_ids, content.get(key) or ())) for key in _LISTS}}
     lengths = _lengths(content)
     for record in content["annotations"]:
@@ -208,15 +208,15 @@ def read_tubes(path: Path, content: Mapping[str, Any]) -> dict[Any, list[dict[st
             that is not listed or of another length, or all of categories that are not listed.
     """
     lengths = _lengths(content)
-    said = read_json(path, "a tracker's boxes", _TUBES, ConfigError, "Write them as YouTube-VIS wants results.")
-    records = [_with_plain_ids(record) for record in said]
+    rows = read_json(path, "a tracker's boxes", _TUBES, ConfigError, "Write them as YouTube-VIS wants results.")
+    records = [_with_plain_ids(row) for row in rows]
     tubes_by_video: dict[Any, list[dict[str, Any]]] = {}
     for record in records:
-        who = f"a detection of video {record['video_id']} in {path}"
-        _check_tube(record, "bboxes", lengths, who)
+        place = f"a detection of video {record['video_id']} in {path}"
+        _check_tube(record, "bboxes", lengths, place)
         for box in record["bboxes"]:
             if box is not None:
-                from_xywh(box, who)
+                from_xywh(box, place)
         tubes_by_video.setdefault(record["video_id"], []).append(record)
     known = {category["id"] for category in content.get("categories", [])}
     categories = {record["category_id"] for record in records}
@@ -225,29 +225,30 @@ def read_tubes(path: Path, content: Mapping[str, Any]) -> dict[Any, list[dict[st
             f"Expected detections of the categories {in_order(known)[:9]}, got only {in_order(categories)[:9]} in "
             f"{path}. Write category ids, not places in a list of names."
         )
-    return {video: sorted(some, key=lambda r: -float(r["score"]))[:MOST] for video, some in tubes_by_video.items()}
+    return {video: best_first(tubes)[:MOST] for video, tubes in tubes_by_video.items()}
 
 
 def _lengths(content: Mapping[str, Any]) -> dict[Any, int]:
     return {video["id"]: len(video["file_names"]) for video in content["videos"]}
 
 
-def _check_tube(record: Mapping[str, Any], key: str, lengths: Mapping[Any, int], who: str) -> None:
-    """Refuses a record of an unlisted video or without one entry for each frame.
+def _check_tube(record: Mapping[str, Any], key: str, lengths: Mapping[Any, int], place: str) -> None:
+    """Checks that a record belongs to a listed video and has one entry for each frame.
 
     Raises:
-        ConfigError: it is such a record.
+        ConfigError: it does not.
     """
     video, entries = record["video_id"], record[key]
     if video not in lengths:
         raise ConfigError(
-            f"Expected objects of the {len(lengths)} listed videos, got {who} of video {video}. Name the file that "
+            f"Expected objects of the {len(lengths)} listed videos, got {place} of video {video}. Name the file that "
             "belongs to these videos."
         )
     if not isinstance(entries, list) or len(entries) != lengths[video]:
         count = len(entries) if isinstance(entries, list) else "none"
         raise ConfigError(
-            f"Expected {lengths[video]} {key}, one a frame, in {who}, got {count}. Write null where there is none."
+            f"Expected {lengths[video]} {key}, one for each frame, in {place}, got {count}. "
+            "Write null for a frame without one."
         )
 
 
@@ -265,8 +266,8 @@ def _true_codes(content: Mapping[str, Any]) -> list[dict[str, Any]]:
             None if part is None else _compressed({**record, "segmentation": part}, sizes[record["video_id"]])
             for part in record["segmentations"]
         ]
-        about = {key: record.get(key) or 0 for key in ("video_id", "category_id", "iscrowd")}
-        tubes.append(about | {"segmentations": codes})
+        ids = {key: record.get(key) or 0 for key in ("video_id", "category_id", "iscrowd")}
+        tubes.append(ids | {"segmentations": codes})
     return tubes
 
 
@@ -295,19 +296,23 @@ def _segmented(
     sam: Sam, folder: Path, video: Mapping[str, Any], tubes_to_segment: Sequence[Mapping[str, Any]], mode: HQMode
 ) -> list[dict[str, Any]]:
     """The tubes of one video; every frame is encoded once for all its objects."""
-    keys = ("video_id", "category_id", "score")
-    tubes = [
-        {**{key: tube[key] for key in keys}, "segmentations": [None] * len(video["file_names"])}
+    tubes: list[dict[str, Any]] = [
+        {
+            "video_id": tube["video_id"],
+            "category_id": tube["category_id"],
+            "score": tube["score"],
+            "segmentations": [None] * len(video["file_names"]),
+        }
         for tube in tubes_to_segment
     ]
     for place, file in enumerate(video["file_names"]):
-        there = [k for k, tube in enumerate(tubes_to_segment) if tube["bboxes"][place] is not None]
-        if not there:
+        visible = [k for k, tube in enumerate(tubes_to_segment) if tube["bboxes"][place] is not None]
+        if not visible:
             continue
         image = read_image(located(folder, file))
         check_size(image.shape[:2], located(folder, file), (video["height"], video["width"]), f"video {video['id']}")
-        boxes = [from_xywh(tubes_to_segment[k]["bboxes"][place], f"video {video['id']}") for k in there]
-        for k, mask in zip(there, masks_from_boxes(sam, image, boxes, mode), strict=True):
+        boxes = [from_xywh(tubes_to_segment[k]["bboxes"][place], f"video {video['id']}") for k in visible]
+        for k, mask in zip(visible, masks_from_boxes(sam, image, boxes, mode), strict=True):
             tubes[k]["segmentations"][place] = rle.encode(mask)
     return tubes
 
@@ -352,13 +357,11 @@ def _tube_ious(evaluation: COCOeval, video: int, category: int) -> Any:
     true, predicted = evaluation._gts[video, category], evaluation._dts[video, category]
     if not true and not predicted:
         return []
-    order = np.argsort([-true_tube["score"] for true_tube in predicted], kind="mergesort")[
-        : evaluation.params.maxDets[-1]
-    ]
-    rows = [
-        [tube_iou(predicted[k]["tube"], true_tube["tube"], bool(true_tube["iscrowd"])) for true_tube in true]
-        for k in order
-    ]
+    order = np.argsort([-result["score"] for result in predicted], kind="mergesort")[: evaluation.params.maxDets[-1]]
+    rows = []
+    for k in order:
+        tube = predicted[k]["tube"]
+        rows.append([tube_iou(tube, true_tube["tube"], bool(true_tube["iscrowd"])) for true_tube in true])
     return np.array(rows).reshape(len(order), len(true))
 
 

@@ -27,7 +27,7 @@ WORDS = {"point": ("1p",), "points": ("3p",), "curve": ("1p", "3p", "5p", "5p+5n
 
 
 @dataclass(frozen=True)
-class Ask:
+class PromptKind:
     """One kind of prompt: a tight box or none, and numbers of points on the object and beside it."""
 
     box: bool = False
@@ -35,14 +35,19 @@ class Ask:
     outside: int = 0
 
     def __str__(self) -> str:
-        """The words for it, as `parse_asks` reads them.
+        """The words for it, as `parse_prompt_kinds` reads them.
 
-        >>> str(Ask(True, 5, 2))
+        >>> str(PromptKind(True, 5, 2))
         'box+5p+2n'
         """
-        parts = ["box"] if self.box else []
-        parts += [f"{self.inside}p"] if self.inside else []
-        return "+".join([*parts, *([f"{self.outside}n"] if self.outside else [])])
+        words = []
+        if self.box:
+            words.append("box")
+        if self.inside:
+            words.append(f"{self.inside}p")
+        if self.outside:
+            words.append(f"{self.outside}n")
+        return "+".join(words)
 
     @property
     def ambiguous(self) -> bool:
@@ -50,31 +55,32 @@ class Ask:
         return not self.box and (self.inside, self.outside) == (1, 0)
 
 
-def parse_asks(words: str | Sequence[str]) -> list[Ask]:
+def parse_prompt_kinds(words: str | Sequence[str]) -> list[PromptKind]:
     """Kinds of prompts from words, each once: "box", "5p" points on the object, "3n" beside it, joined by "+".
 
     "point" is "1p", "points" is "3p"; "curve" is 1p, 3p, 5p, 5p+5n, 10p and 10p+5n.
 
-    >>> [str(ask) for ask in parse_asks("box,point,5p+5n")]
+    >>> [str(kind) for kind in parse_prompt_kinds("box,point,5p+5n")]
     ['box', '1p', '5p+5n']
 
     Raises:
-        ConfigError: another word, or one without any prompt on the object.
+        ConfigError: another word, or one without a prompt on the object.
     """
-    given = words.split(",") if isinstance(words, str) else list(words)
-    plain = [part for word in given for part in WORDS.get(word.strip(), (word.strip(),))]
-    return list(dict.fromkeys(map(_parse, plain)))
+    names: list[str] = []
+    for word in words.split(",") if isinstance(words, str) else words:
+        names += WORDS.get(word.strip(), (word.strip(),))
+    return list(dict.fromkeys(map(_parse, names)))
 
 
-def _parse(word: str) -> Ask:
+def _parse(word: str) -> PromptKind:
     match = re.fullmatch(r"(box)?\+?(?:(\d+)p)?\+?(?:(\d+)n)?", word)
-    ask = Ask(bool(match[1]), int(match[2] or 0), int(match[3] or 0)) if match else Ask()
-    if str(ask) != word or not (ask.box or ask.inside) or max(ask.inside, ask.outside) > MOST_POINTS:
+    kind = PromptKind(bool(match[1]), int(match[2] or 0), int(match[3] or 0)) if match else PromptKind()
+    if str(kind) != word or not (kind.box or kind.inside) or max(kind.inside, kind.outside) > MOST_POINTS:
         raise ConfigError(
             f"Expected prompts such as box, point, 5p, 5p+5n, box+1p, curve or {CLICKS}, with at most {MOST_POINTS} "
             f"points of a kind, got {word!r}. Separate several by commas."
         )
-    return ask
+    return kind
 
 
 def draw_points(
@@ -84,22 +90,23 @@ def draw_points(
 
     All are different and equally likely. Points beside the object lie in its box, enlarged by a quarter of its size or
     two pixels. A small object gets at most one point for each pixel, and an object that fills that box gets none beside
-    it. Equal generators give the same points in the same order, however many are asked for.
+    it. Equal generators give the same points in the same order, whatever their number.
     """
-    on = _some(np.argwhere(mask), inside, rng)
+    on = _first_places(np.argwhere(mask), inside, rng)
     window, corner = _around(mask)
-    beside = _some(np.argwhere(~window) + corner, outside, rng)
+    beside = _first_places(np.argwhere(~window) + corner, outside, rng)
     points = np.concatenate([on, beside])[:, ::-1].astype(np.float64)
     return points, [FOREGROUND] * len(on) + [BACKGROUND] * len(beside)
 
 
-def _some(places: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+def _first_places(places: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
     """The first `count` of the places, in an order that depends only on the generator."""
     order = rng.choice(max(1, len(places)), max(1, min(len(places), MOST_POINTS)), replace=False)
     return places[order[: min(count, len(places))]]
 
 
 def _around(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The mask in its enlarged box, and that window's corner (row, column)."""
     x0, y0, x1, y1 = boxes_from_masks(mask).tolist()
     dx, dy = max(2, (x1 - x0 + 1) // 4), max(2, (y1 - y0 + 1) // 4)
     top, left = max(0, y0 - dy), max(0, x0 - dx)
@@ -118,8 +125,8 @@ def object_rng(seed: int, picture: str, number: int) -> np.random.Generator:
     return np.random.default_rng((seed, name, number & _WORD))
 
 
-def ask_for(
-    ask: Ask,
+def make_prompts(
+    kind: PromptKind,
     masks: Bool[np.ndarray, "P H W"],
     rngs: Sequence[np.random.Generator],
     scale_xy: tuple[float, float] = (1.0, 1.0),
@@ -130,12 +137,12 @@ def ask_for(
     """
     owner = torch.zeros(len(masks), dtype=torch.int64)
     boxes = None
-    if ask.box:
+    if kind.box:
         corners = boxes_from_masks(masks) * np.array(scale_xy * 2)
         boxes = torch.from_numpy(corners.astype(np.float32))
-    if not ask.inside and not ask.outside:
+    if not kind.inside and not kind.outside:
         return Prompts(owner, boxes=boxes)
-    drawn = [draw_points(mask, ask.inside, ask.outside, rng) for mask, rng in zip(masks, rngs, strict=True)]
+    drawn = [draw_points(mask, kind.inside, kind.outside, rng) for mask, rng in zip(masks, rngs, strict=True)]
     return Prompts(owner, *ragged([(xy * np.array(scale_xy), labels) for xy, labels in drawn]), boxes)
 
 

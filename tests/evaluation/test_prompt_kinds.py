@@ -9,22 +9,22 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from samhq.errors import ConfigError
-from samhq.evaluation.asking import Ask, ask_for, draw_points, object_rng, parse_asks
+from samhq.evaluation.prompt_kinds import PromptKind, draw_points, make_prompts, object_rng, parse_prompt_kinds
 from samhq.image.boxes import boxes_from_masks
 from samhq.types import BACKGROUND, FOREGROUND, IGNORED
 
 
 def test_words() -> None:
-    assert parse_asks("box, point ,1p") == [Ask(box=True), Ask(inside=1)]
-    assert [str(ask) for ask in parse_asks(["curve"])] == ["1p", "3p", "5p", "5p+5n", "10p", "10p+5n"]
-    assert parse_asks("box+2p+1n") == [Ask(True, 2, 1)]
-    assert [ask.ambiguous for ask in parse_asks("1p,2p,1p+1n,box,box+1p")] == [True] + [False] * 4
+    assert parse_prompt_kinds("box, point ,1p") == [PromptKind(box=True), PromptKind(inside=1)]
+    assert [str(ask) for ask in parse_prompt_kinds(["curve"])] == ["1p", "3p", "5p", "5p+5n", "10p", "10p+5n"]
+    assert parse_prompt_kinds("box+2p+1n") == [PromptKind(True, 2, 1)]
+    assert [ask.ambiguous for ask in parse_prompt_kinds("1p,2p,1p+1n,box,box+1p")] == [True] + [False] * 4
 
 
 @pytest.mark.parametrize("word", ["boxes", "", "p", "5n", "0p", "5p5n", "box5p", "+5p", "5p+", "65p", "1p+65n", "05p"])
 def test_other_words_are_refused(word: str) -> None:
     with pytest.raises(ConfigError, match="Expected prompts"):
-        parse_asks([word])
+        parse_prompt_kinds([word])
 
 
 Masks = arrays(bool, (9, 12), elements=st.booleans()).filter(np.any)
@@ -78,7 +78,7 @@ def test_prompts_are_in_model_pixels_and_short_rows_are_filled() -> None:
     masks = np.zeros((2, 10, 20), bool)
     masks[0, 2:4, 3:7], masks[1, 5, 5] = True, True
     rngs = [object_rng(0, "a", 1), object_rng(0, "a", 2)]
-    prompts = ask_for(Ask(True, 4, 0), masks, rngs, (2.0, 3.0))
+    prompts = make_prompts(PromptKind(True, 4, 0), masks, rngs, (2.0, 3.0))
     assert prompts.boxes is not None
     assert prompts.labels is not None
     assert prompts.points is not None
@@ -86,5 +86,5 @@ def test_prompts_are_in_model_pixels_and_short_rows_are_filled() -> None:
     assert prompts.labels.tolist() == [[1, 1, 1, 1], [1, IGNORED, IGNORED, IGNORED]]
     assert prompts.points[1, 0].tolist() == [10, 15]
     assert prompts.image_index.tolist() == [0, 0]
-    alone = ask_for(Ask(True), masks, rngs)
+    alone = make_prompts(PromptKind(True), masks, rngs)
     assert (alone.points, alone.masks) == (None, None)
