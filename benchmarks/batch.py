@@ -169,7 +169,8 @@ def table(record: Mapping[str, Any]) -> str:
         lines.append(f"| {party} | {row['start_s']:.1f} s | {' | '.join(cells)} |")
     about, counts = record["machine"], record["counts"]
     said = (
-        f"Milliseconds are processor time a picture. Measured on {about['cpus']} cores ({about['processor']}); at the "
+        "Milliseconds are processor time for each picture. "
+        f"Measured on {about['cpus']} cores ({about['processor']}); at the "
         f"beginning the load by other programs was {about['load']}; {counts[nothing]} pictures without work, "
         f"{counts[box]} by a box, of 600 x 400; shards of {record['shard_size']}."
     )

@@ -17,7 +17,7 @@ from samhq.runtime import OnnxImage, OnnxSegmenter
 from samhq.runtime.about import DECODER, ENCODER
 from samhq.runtime.graph import open_graph
 from samhq.runtime.model import Embedding
-from samhq.speed.ours import DecoderInputs, Refusal, Workload, random_asked, random_pixels
+from samhq.speed.ours import DecoderInputs, Refusal, Workload, random_inputs, random_pixels
 from samhq.speed.work import Click, Decode, Encode
 
 RUNTIMES = {"cpu": "ONNX Runtime", "openvino": "OpenVINO"}
@@ -47,8 +47,8 @@ class Exported:
 
     def decoding(self, work: Decode) -> Workload:
         """Prompts to low-resolution logits."""
-        asked = random_asked(work)
-        embedding, prompts = self.embedding(asked), arrays(asked)
+        inputs = random_inputs(work)
+        embedding, prompts = self.embedding(inputs), arrays(inputs)
 
         def run() -> tuple[np.ndarray, np.ndarray]:
             return self.model.decode(embedding, prompts, "single", work.hq)
@@ -57,10 +57,10 @@ class Exported:
 
     def clicking(self, work: Click) -> Workload:
         """A prompt to a mask of the photograph's size."""
-        asked, frame = random_asked(work), Frame.fit(work.size_hw, self.torch.config.side)
+        inputs, frame = random_inputs(work), Frame.fit(work.size_hw, self.torch.config.side)
         image = np.zeros((*work.size_hw, 3), np.uint8)
-        encoded = OnnxImage(image, self.embedding(asked), frame, self.model.about.weights)
-        places = frame.points_to_image(asked.places[0].view(-1, 2).numpy())
+        encoded = OnnxImage(image, self.embedding(inputs), frame, self.model.about.weights)
+        places = frame.points_to_image(inputs.places[0].view(-1, 2).numpy())
         given: dict[str, Any] = {"box": places.flatten()} if work.kind == "boxes" else {"points": places}
 
         def run() -> Any:
@@ -72,9 +72,9 @@ class Exported:
 
         return Workload(run, found)
 
-    def embedding(self, asked: DecoderInputs) -> Embedding:
+    def embedding(self, inputs: DecoderInputs) -> Embedding:
         """What encoding would have made of the two encoder outputs."""
-        made = self.torch.embed(asked.features, asked.early)
+        made = self.torch.embed(inputs.features, inputs.early)
         return Embedding(made.features.numpy(), None if made.hq is None else np.ascontiguousarray(made.hq.numpy()))
 
 
@@ -107,11 +107,11 @@ class Original:
         return self._task(work, work.size_hw)
 
     def _task(self, work: Decode, size_hw: tuple[int, int]) -> Workload:
-        asked = random_asked(work)
-        maps = {"image_embeddings": asked.features.numpy()}
+        inputs = random_inputs(work)
+        maps = {"image_embeddings": inputs.features.numpy()}
         if self.config.hq:
-            maps["interm_embeddings"] = asked.early[None].numpy()
-        prompts = arrays(asked)
+            maps["interm_embeddings"] = inputs.early[None].numpy()
+        prompts = arrays(inputs)
         singly = [original_inputs(prompts[row : row + 1], self.config.side) for row in range(len(prompts))]
         size = np.array(size_hw, np.float32)
 
@@ -130,10 +130,10 @@ class Original:
         return Workload(run, found)
 
 
-def arrays(asked: DecoderInputs) -> PromptArrays:
+def arrays(inputs: DecoderInputs) -> PromptArrays:
     """Random prompts as arrays."""
-    places = asked.places.numpy()
-    if asked.kind == "boxes":
+    places = inputs.places.numpy()
+    if inputs.kind == "boxes":
         return PromptArrays(
             np.zeros((len(places), 0, 2), np.float32), np.zeros((len(places), 0), np.int64), places, None
         )

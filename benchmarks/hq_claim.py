@@ -37,7 +37,7 @@ from samhq.inference.thin_look import is_thin
 from samhq.model.build import build
 from samhq.model.sam import Sam
 from samhq.training.compose.cutouts import cutout_files, paste
-from samhq.training.compose.views import seen, whole_window
+from samhq.training.compose.views import whole_window, window_canvas
 
 #: Fewest pixels of an object.
 PIXELS = 100
@@ -96,7 +96,7 @@ def cutout_cases(folder: Path, count: int = 60) -> Iterator[Case]:
     for number in range(count):
         rng = np.random.default_rng(9_000 + number)
         image = photograph(BEHIND[number % len(BEHIND)])
-        ground = seen(image, [], whole_window(image.shape[:2], 1.0, rng), 512)
+        ground = window_canvas(image, [], whole_window(image.shape[:2], 1.0, rng), 512)
         drawn = paste(ground, [files[number % len(files)]], rng)
         masks = [layer.cover >= 128 for layer in drawn.layers if layer.area >= PIXELS]
         if masks:

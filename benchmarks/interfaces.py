@@ -15,7 +15,7 @@ from benchmarks.peers import Transformers
 from samhq.compat.segment_anything import SamPredictor
 from samhq.compat.transformers import SamConfig, SamHQConfig, SamHQModel, SamModel
 from samhq.model.sam import Sam
-from samhq.speed.ours import Refusal, Workload, random_asked
+from samhq.speed.ours import Refusal, Workload, random_inputs
 from samhq.speed.work import Decode
 
 
@@ -33,7 +33,7 @@ class AsTransformers(Transformers):
 
 
 class AsPredictor:
-    """`samhq.SamPredictor` with a picture of the model's own size set, asked for one object."""
+    """`samhq.SamPredictor` with a picture of the model's own size set, and one object's prompt."""
 
     def __init__(self, model: Sam, dtype: str, device: torch.device) -> None:
         self.name, self.config = "samhq as SamPredictor", model.config
@@ -43,11 +43,11 @@ class AsPredictor:
         """One box or point to a mask of 1024 x 1024 pixels and low-resolution logits."""
         if work.prompts != 1 or (work.hq == "off" and work.config.hq):
             raise Refusal("answers one prompt, with the HQ mask")
-        asked = random_asked(work).to(self.predictor.device, self.predictor.model.dtype)
-        self.predictor.features, self.predictor.interm_features = asked.features, [asked.early]
+        inputs = random_inputs(work).to(self.predictor.device, self.predictor.model.dtype)
+        self.predictor.features, self.predictor.interm_features = inputs.features, [inputs.early]
         self.predictor.original_size = self.predictor.input_size = (work.config.side, work.config.side)
         self.predictor.is_image_set = True
-        places = asked.places[0].cpu().numpy()
+        places = inputs.places[0].cpu().numpy()
         given: dict[str, Any] = {"box": places}
         if work.kind == "points":
             given = {"point_coords": places[None], "point_labels": np.ones(1)}

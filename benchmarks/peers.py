@@ -24,7 +24,7 @@ from samhq.checkpoint.naming import to_transformers
 from samhq.config import MODELS, ModelConfig
 from samhq.image.frame import Frame
 from samhq.model.sam import Sam
-from samhq.speed.ours import Refusal, Workload, random_asked, random_pixels
+from samhq.speed.ours import Refusal, Workload, random_inputs, random_pixels
 from samhq.speed.work import Click, Decode, Encode
 
 WRONG = "point_embedding, iou_token_out = self.transformer("
@@ -76,15 +76,15 @@ class Transformers:
         """What its model is called with."""
         if self.config.hq and work.hq == "off":
             raise Refusal("cannot leave the HQ mask off")
-        asked = random_asked(work).to(self.device, self.model.dtype)
-        given: dict[str, Any] = {"image_embeddings": asked.features, "multimask_output": False}
+        inputs = random_inputs(work).to(self.device, self.model.dtype)
+        given: dict[str, Any] = {"image_embeddings": inputs.features, "multimask_output": False}
         if work.kind == "boxes":
-            given["input_boxes"] = asked.places[None]
+            given["input_boxes"] = inputs.places[None]
         else:
-            given["input_points"] = asked.places[None, :, None]
-            given["input_labels"] = torch.ones_like(asked.places[None, :, :1], dtype=torch.int64)
+            given["input_points"] = inputs.places[None, :, None]
+            given["input_labels"] = torch.ones_like(inputs.places[None, :, :1], dtype=torch.int64)
         if self.config.hq:
-            given |= {"intermediate_embeddings": [asked.early], "hq_token_only": work.hq == "only"}
+            given |= {"intermediate_embeddings": [inputs.early], "hq_token_only": work.hq == "only"}
         return given
 
 
@@ -123,17 +123,17 @@ class Original:
             raise Refusal("its prompt encoder fails in half precision")
         if self.config.hq and work.hq == "off":
             raise Refusal("cannot leave the HQ mask off")
-        asked = random_asked(work).to(self.device, self.dtype)
-        more = {"hq_token_only": work.hq == "only", "interm_embeddings": [asked.early]} if self.config.hq else {}
-        labels = torch.ones_like(asked.places[:, :1], dtype=torch.int64)
-        points = (asked.places[:, None], labels) if work.kind == "points" else None
-        boxes = asked.places if work.kind == "boxes" else None
+        inputs = random_inputs(work).to(self.device, self.dtype)
+        more = {"hq_token_only": work.hq == "only", "interm_embeddings": [inputs.early]} if self.config.hq else {}
+        labels = torch.ones_like(inputs.places[:, :1], dtype=torch.int64)
+        points = (inputs.places[:, None], labels) if work.kind == "points" else None
+        boxes = inputs.places if work.kind == "boxes" else None
 
         def run() -> tuple[Tensor, Tensor]:
             sparse, dense = self.model.prompt_encoder(points=points, boxes=boxes, masks=None)
             place = self.model.prompt_encoder.get_dense_pe()
             return self.model.mask_decoder(
-                image_embeddings=asked.features,
+                image_embeddings=inputs.features,
                 image_pe=place,
                 sparse_prompt_embeddings=sparse,
                 dense_prompt_embeddings=dense,

@@ -17,7 +17,7 @@ from samhq.checkpoint.hf_config import config_to_transformers
 from samhq.checkpoint.naming import to_transformers
 from samhq.image.frame import Frame
 from samhq.model.sam2.sam2 import Sam2
-from samhq.speed.ours import Refusal, Workload, random_asked, random_pixels
+from samhq.speed.ours import Refusal, Workload, random_inputs, random_pixels
 from samhq.speed.videos import drawn, first_click
 from samhq.speed.work import Click, Clip, Decode, Encode, TrackedFrame
 from samhq.video.pixels import frame_pixels
@@ -101,12 +101,12 @@ class Transformers2:
 
     def arguments(self, work: Decode) -> dict[str, Any]:
         """The arguments for its picture model."""
-        asked = random_asked(work).to(self.device, self.model.dtype)
-        given: dict[str, Any] = {"image_embeddings": [*asked.levels, asked.features], "multimask_output": False}
+        inputs = random_inputs(work).to(self.device, self.model.dtype)
+        given: dict[str, Any] = {"image_embeddings": [*inputs.levels, inputs.features], "multimask_output": False}
         if work.kind == "boxes":
-            return given | {"input_boxes": asked.places[None]}
-        labels = torch.ones_like(asked.places[None, :, :1], dtype=torch.int64)
-        return given | {"input_points": asked.places[None, :, None], "input_labels": labels}
+            return given | {"input_boxes": inputs.places[None]}
+        labels = torch.ones_like(inputs.places[None, :, :1], dtype=torch.int64)
+        return given | {"input_points": inputs.places[None, :, None], "input_labels": labels}
 
 
 class _Stream:

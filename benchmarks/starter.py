@@ -30,7 +30,7 @@ from samhq.datasets.open import open_dataset
 from samhq.datasets.weighted import split
 from samhq.image.draw import overlay
 from samhq.training.compose.thin import draw_thin
-from samhq.training.compose.views import seen, whole_window
+from samhq.training.compose.views import whole_window, window_canvas
 
 #: Percent of the photographs that training holds out.
 HELD_OUT = 8
@@ -82,7 +82,7 @@ def thin_cases(count: int = 32) -> Iterator[Case]:
     for number in range(count):
         rng = np.random.default_rng(7_000 + number)
         image = photograph(THIN_ON[number % len(THIN_ON)])
-        ground = seen(image, [], whole_window(image.shape[:2], 1.3, rng), 448)
+        ground = window_canvas(image, [], whole_window(image.shape[:2], 1.3, rng), 448)
         drawn = draw_thin(ground, [ground.image], rng)
         masks = [layer.cover >= 128 for layer in drawn.layers if layer.area >= PIXELS][:OBJECTS]
         if masks:

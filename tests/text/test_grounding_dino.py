@@ -113,7 +113,7 @@ def test_text_is_forgotten_in_the_order_it_came() -> None:
             Counting.calls += 1
             return BaseModelOutput(last_hidden_state=ids[..., None].float())
 
-    once = TextOnce(Counting(), most=2)
+    once = TextOnce(Counting(), limit=2)
     for number in (1, 2, 1, 3, 2, 1):
         features = once(torch.tensor([[number], [number]])).last_hidden_state
         assert features.flatten().tolist() == [number, number]

@@ -63,7 +63,7 @@ def test_an_example_finds_itself(kind: str) -> None:
     """The patch that stands for the example fits its own embedding better than any other's would."""
     detector, image = tiny.owl(kind, floor=0.0), tiny.picture()
     with torch.inference_mode():
-        features, _ = detector._look(transformed(kind, image))
+        features, _ = detector._patches(transformed(kind, image))
         _, embeddings = detector.model.class_predictor(features)
     (all_found,) = detector.detect([image], ["a cat"])
     box = all_found[:1].boxes[0]

@@ -91,34 +91,34 @@ class About:
         """The description in a file.
 
         Raises:
-            CheckpointError: it was not exported by samhq, or by a later version in another form.
+            CheckpointError: another program wrote it, or a version of samhq whose description has another form.
         """
-        said = {name.removeprefix(_PREFIX): value for name, value in metadata.items() if name.startswith(_PREFIX)}
-        if said.get("format") != _FORMAT:
-            came = "another form" if "format" in said else "a file of another maker"
+        values = {name.removeprefix(_PREFIX): value for name, value in metadata.items() if name.startswith(_PREFIX)}
+        if values.get("format") != _FORMAT:
+            got = "another form" if "format" in values else "a file of another maker"
             raise CheckpointError(
-                f"Expected a file that this version's `samhq export` wrote at {path}, got {came}. Export it again."
+                f"Expected a file that this version's `samhq export` wrote at {path}, got {got}. Export it again."
             )
         try:
-            about = About(
-                model=said["model"],
-                family=said["family"],
-                side=int(said["side"]),
-                hq={"true": True, "false": False}[said["hq"]],
-                masks=int(said["masks"]),
-                dtype=one_of("dtype", said["dtype"], Dtype),
-                contract=one_of("contract", said["contract"], Contract),
-                weights=said["weights"],
-                version=said["version"],
-                mean=_numbers(said["mean"]),
-                std=_numbers(said["std"]),
-                squashed=said.get("squashed") == "true",
-                default_hq=one_of("default_hq", said.get("default_hq", "add"), HQMode),
-                click_mask=one_of("click_mask", said.get("click_mask", "best"), ClickMask),
+            description = About(
+                model=values["model"],
+                family=values["family"],
+                side=int(values["side"]),
+                hq={"true": True, "false": False}[values["hq"]],
+                masks=int(values["masks"]),
+                dtype=one_of("dtype", values["dtype"], Dtype),
+                contract=one_of("contract", values["contract"], Contract),
+                weights=values["weights"],
+                version=values["version"],
+                mean=_numbers(values["mean"]),
+                std=_numbers(values["std"]),
+                squashed=values.get("squashed") == "true",
+                default_hq=one_of("default_hq", values.get("default_hq", "add"), HQMode),
+                click_mask=one_of("click_mask", values.get("click_mask", "best"), ClickMask),
             )
-            whole_number("side", about.side, 16, 1 << 14)
-            whole_number("masks", about.masks, 1, 64)
-            return about
+            whole_number("side", description.side, 16, 1 << 14)
+            whole_number("masks", description.masks, 1, 64)
+            return description
         except (KeyError, ValueError, OverflowError) as error:
             raise CheckpointError(
                 f"Expected a whole description in {path}, got a damaged one ({error!s:.300}). Export it again."

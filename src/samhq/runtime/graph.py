@@ -53,7 +53,7 @@ def open_graph(path: Path, providers: str | Sequence[str] | None = None, precisi
     that has it.
 
     Raises:
-        ConfigError: a provider, device or precision that is not there.
+        ConfigError: a provider, device or precision that this machine does not have.
         CheckpointError: no such file, not an ONNX file, or one whose bytes changed since it was exported.
         MissingExtraError: the runtime is not installed.
     """
@@ -87,7 +87,7 @@ class _OnnxRuntime:
         try:
             self._session = runtime.InferenceSession(str(path), options, providers=_providers(runtime, providers))
             self.metadata: Mapping[str, str] = self._session.get_modelmeta().custom_metadata_map
-            self.inputs: Sequence[str] = [given.name for given in self._session.get_inputs()]
+            self.inputs: Sequence[str] = [graph_input.name for graph_input in self._session.get_inputs()]
             self._outputs = [output.name for output in self._session.get_outputs()]
         except damage as error:  # Names and texts of damaged files may be bytes that are not text.
             raise _unreadable(path, error) from error
@@ -113,20 +113,22 @@ def _failures(runtime: Any) -> tuple[type[Exception], ...]:
     return tuple(getattr(state, name) for name in names if hasattr(state, name))
 
 
-def _providers(runtime: Any, asked: Sequence[str]) -> list[str]:
-    there = runtime.get_available_providers()
-    if not asked:
-        return [name for name in (_SHORT["cuda"], _SHORT["cpu"]) if name in there]
-    names = [_SHORT.get(name, name) for name in asked]
+def _providers(runtime: Any, requested: Sequence[str]) -> list[str]:
+    available = runtime.get_available_providers()
+    if not requested:
+        return [name for name in (_SHORT["cuda"], _SHORT["cpu"]) if name in available]
+    names = [_SHORT.get(name, name) for name in requested]
     for name in names:
-        if name not in there:
-            known = [*there, *(short for short, long in _SHORT.items() if long in there), OPENVINO]
-            raise ConfigError(f"Expected an execution provider that is here, got {name}. {did_you_mean(name, known)}")
+        if name not in available:
+            known = [*available, *(short for short, long in _SHORT.items() if long in available), OPENVINO]
+            raise ConfigError(
+                f"Expected an execution provider of this machine, got {name}. {did_you_mean(name, known)}"
+            )
     return names
 
 
 def _threads() -> int:
-    """OMP_NUM_THREADS, which every other library here obeys; 0, all cores, if it is not set."""
+    """The number in OMP_NUM_THREADS, which other libraries obey, too; 0, all cores, if it is not set."""
     first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
     return int(first) if first.isdecimal() else 0
 
@@ -143,14 +145,14 @@ class _OpenVino:
             settings = {"INFERENCE_PRECISION_HINT": hint, "INFERENCE_NUM_THREADS": _threads()}
             self._compiled = core.compile_model(model, device, settings if device == "CPU" else {})
             self.metadata = _metadata(model)
-            self.inputs: Sequence[str] = [given.any_name for given in model.inputs]
+            self.inputs: Sequence[str] = [graph_input.any_name for graph_input in model.inputs]
         except (RuntimeError, UnicodeError) as error:
             raise _unreadable(path, error) from error
 
     def _check_device(self, core: Any, device: str, precision: Precision) -> None:
         if device not in core.available_devices:
             known = did_you_mean(device, core.available_devices)
-            raise ConfigError(f"Expected a device that OpenVINO has here, got {device}. {known}")
+            raise ConfigError(f"Expected a device of OpenVINO on this machine, got {device}. {known}")
         if precision == "bfloat16" and "BF16" not in core.get_property(device, "OPTIMIZATION_CAPABILITIES"):
             raise ConfigError(
                 f"Expected a {device} with bfloat16 instructions, got one without. Leave the precision at float32."
@@ -163,11 +165,11 @@ class _OpenVino:
 
 @cache
 def _openvino() -> Any:
-    """The one OpenVINO of this process, never unloaded.
+    """The only OpenVINO of this process. It is never unloaded.
 
     Its CPU plug-in sets a signal stack for the thread when it is loaded, and restores the old one when it is unloaded.
     With two plug-ins the second would restore the freed stack of the first, and the next signal would write into
-    foreign memory.
+    memory that belongs to others.
     """
     with from_extra("openvino", "an exported model in OpenVINO"):
         import openvino
@@ -182,5 +184,6 @@ def _metadata(model: Any) -> Mapping[str, str]:
 
 
 def _unreadable(path: Path, error: Exception) -> CheckpointError:
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+    lines = str(error).strip().splitlines()
+    reason = lines[0][:200] if lines else type(error).__name__
     return CheckpointError(f"Expected an ONNX file that this runtime reads at {path}, got: {reason} Export it again.")

@@ -102,24 +102,24 @@ class OnnxModel:
         return hq
 
     def decode(
-        self, embedding: Embedding, asked: PromptArrays, candidates: Candidates, hq: HQMode
+        self, embedding: Embedding, prompts: PromptArrays, candidates: Candidates, hq: HQMode
     ) -> tuple[Float32[np.ndarray, "P K G G"], Float32[np.ndarray, "P K"]]:
         """Low-resolution logits of the chosen masks, and their predicted IoU; a few prompts at a time."""
         take = np.array(taken(candidates, hq, self.about.masks), np.int32)
-        if not len(asked):
+        if not len(prompts):
             side = self.about.low_res
             return np.zeros((0, len(take), side, side), np.float32), np.zeros((0, len(take)), np.float32)
-        parts = [
-            self._decode(embedding, asked[start : start + _AT_ONCE], take, hq)
-            for start in range(0, len(asked), _AT_ONCE)
-        ]
-        logits, iou = (np.concatenate(part) for part in zip(*parts, strict=True))
-        return logits, iou
+        logits, iou = [], []
+        for start in range(0, len(prompts), _AT_ONCE):
+            some_logits, some_iou = self._decode(embedding, prompts[start : start + _AT_ONCE], take, hq)
+            logits.append(some_logits)
+            iou.append(some_iou)
+        return np.concatenate(logits), np.concatenate(iou)
 
     def _decode(
-        self, embedding: Embedding, asked: PromptArrays, take: np.ndarray, hq: HQMode
+        self, embedding: Embedding, prompts: PromptArrays, take: np.ndarray, hq: HQMode
     ) -> tuple[np.ndarray, np.ndarray]:
-        feeds = {**embedding.inputs, "take": take, **prompt_inputs(asked, self.about.low_res)}
+        feeds = {**embedding.inputs, "take": take, **prompt_inputs(prompts, self.about.low_res)}
         if self.about.hq:
             feeds["hq"] = np.array([HQ_NUMBERS[hq]], np.int32)
         outputs = self._decoder(feeds)
@@ -154,16 +154,16 @@ def taken(candidates: Candidates, hq: HQMode, masks: int) -> list[int]:
     return list(range(1, masks)) if candidates == "all" else list(range(masks, 2 * masks - 1))
 
 
-def prompt_inputs(asked: PromptArrays, low_res: int) -> dict[str, np.ndarray]:
-    """The decoder's inputs for prompts: at least one point each, NaN for missing boxes and masks.
+def prompt_inputs(prompts: PromptArrays, low_res: int) -> dict[str, np.ndarray]:
+    """The decoder's inputs for prompts: at least one point for each, NaN for missing boxes and masks.
 
     A single mask is enough if no prompt has one.
     """
-    count, width = asked.labels.shape
+    count, width = prompts.labels.shape
     fill = max(0, 1 - width)
     return {
-        "points": np.pad(asked.points, ((0, 0), (0, fill), (0, 0))),
-        "labels": np.pad(asked.labels, ((0, 0), (0, fill)), constant_values=IGNORED).astype(np.int32),
-        "boxes": np.full((count, 4), np.nan, np.float32) if asked.boxes is None else asked.boxes,
-        "masks": np.full((1, 1, low_res, low_res), np.nan, np.float32) if asked.masks is None else asked.masks,
+        "points": np.pad(prompts.points, ((0, 0), (0, fill), (0, 0))),
+        "labels": np.pad(prompts.labels, ((0, 0), (0, fill)), constant_values=IGNORED).astype(np.int32),
+        "boxes": np.full((count, 4), np.nan, np.float32) if prompts.boxes is None else prompts.boxes,
+        "masks": np.full((1, 1, low_res, low_res), np.nan, np.float32) if prompts.masks is None else prompts.masks,
     }

@@ -31,8 +31,8 @@ class OnnxPredictor:
     after the resize, and `features` [1,C,g,g] is the encoder's output; all are None before `set_image`. Raises as
     `samhq.runtime.model.OnnxModel`.
 
-    Threads: a call of `predict` uses the picture that was set when the call began, whatever other threads set
-    meanwhile. Threads that set pictures need their own predictors.
+    Threads: a call of `predict` uses the picture that was set when the call began, even if another thread sets
+    one meanwhile. Threads that set pictures need their own predictors.
     """
 
     _set: tuple[Embedding, Frame] | None  #: Both together, so that no thread sees a mixture of two pictures.
@@ -83,7 +83,7 @@ class OnnxPredictor:
             ConfigError: `hq_token_only` of a plain SAM.
         """
         embedding, frame = self._picture()
-        prompts = _asked(point_coords, point_labels, box, mask_input, frame)
+        prompts = _one_prompt(point_coords, point_labels, box, mask_input, frame)
         hq = self.model.hq_mode("only" if yes_or_no("hq_token_only", hq_token_only) else None)
         about = self.model.about
         several: Candidates = "best" if about.hq and not about.squashed else "all"
@@ -112,37 +112,37 @@ class OnnxPredictor:
     @property
     def features(self) -> Float32[np.ndarray, "1 C g g"] | None:
         """The encoder's output for the picture."""
-        known = self._set
-        return None if known is None else known[0].features
+        current = self._set
+        return None if current is None else current[0].features
 
     @property
     def original_size(self) -> tuple[int, int] | None:
         """Height and width of the picture."""
-        known = self._set
-        return None if known is None else known[1].original_hw
+        current = self._set
+        return None if current is None else current[1].original_hw
 
     @property
     def input_size(self) -> tuple[int, int] | None:
         """Height and width of the picture after the resize."""
-        known = self._set
-        return None if known is None else known[1].resized_hw
+        current = self._set
+        return None if current is None else current[1].resized_hw
 
     def _picture(self) -> tuple[Embedding, Frame]:
-        known = self._set
-        if known is None:
+        current = self._set
+        if current is None:
             raise PromptError("Expected a picture before prompts, got none. Call set_image first.")
-        return known
+        return current
 
 
-def _asked(points: Any, labels: Any, box: Any, mask: Any, frame: Frame) -> PromptArrays:
+def _one_prompt(points: Any, labels: Any, box: Any, mask: Any, frame: Frame) -> PromptArrays:
     """One prompt, checked as loosely as in the published predictor: positions may lie outside the picture.
 
     Raises:
         PromptError: points without labels or labels without points; other shapes or labels; NaN or infinity.
     """
     if (points is None) != (labels is None):
-        came = "labels without points" if points is None else "points without labels"
-        raise PromptError(f"Expected points together with their labels, got {came}. Give both.")
+        got = "labels without points" if points is None else "points without labels"
+        raise PromptError(f"Expected points together with their labels, got {got}. Give both.")
     xy = np.zeros((0, 2)) if points is None else _finite(points, "point_coords")
     kinds = np.zeros(0) if labels is None else _finite(labels, "point_labels")
     if xy.ndim != 2 or xy.shape[1] != 2 or kinds.shape != xy.shape[:1]:
@@ -153,7 +153,7 @@ def _asked(points: Any, labels: Any, box: Any, mask: Any, frame: Frame) -> Promp
     if not np.isin(kinds, (FOREGROUND, BACKGROUND, NOT_A_POINT)).all():
         raise PromptError(
             f"Expected labels 1 (on the object), 0 (off it) or -1 (not a point), got {kinds.tolist()}. "
-            "A box is given with box=."
+            "Give a box with box=."
         )
     return PromptArrays(
         frame.points_to_model(xy)[None],
@@ -173,11 +173,11 @@ def _one_box(box: Any) -> np.ndarray:
     return corners.reshape(1, 4)
 
 
-def _finite(value: Any, what: str) -> np.ndarray:
+def _finite(value: Any, name: str) -> np.ndarray:
     try:
         numbers = as_array(value).astype(np.float64)
     except ImageError as error:
-        raise PromptError(f"Expected {what} as an array of numbers, got {type(value).__name__}. Convert it.") from error
+        raise PromptError(f"Expected {name} as an array of numbers, got {type(value).__name__}. Convert it.") from error
     if not np.isfinite(numbers).all():
-        raise PromptError(f"Expected finite numbers in {what}, got NaN or infinity. Remove them.")
+        raise PromptError(f"Expected finite numbers in {name}, got NaN or infinity. Remove them.")
     return numbers

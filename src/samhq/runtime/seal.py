@@ -14,8 +14,8 @@ from pathlib import Path
 from samhq.errors import CheckpointError
 
 _PREFIX = "samhq."
-SIZE, HASH = _PREFIX + "size", _PREFIX + "sha256"  #: names in the file's metadata
-#: What stands there until the file is sealed; every size and hash is as long.
+SIZE, HASH = _PREFIX + "size", _PREFIX + "sha256"  #: Names in the file's metadata.
+#: Their values until the file is sealed. Every size and hash has these lengths.
 UNSEALED = {SIZE: "0" * 15, HASH: "0" * 64}
 _CHUNK = 1 << 22
 _END = 1 << 16  #: Bytes at the end of a file, where exporters put the metadata.
@@ -28,7 +28,7 @@ def seal(path: Path) -> None:
         OSError: it cannot be read or written.
     """
     with path.open("r+b") as stream:
-        for name in (SIZE, HASH):  # the hash covers the size
+        for name in (SIZE, HASH):  # The hash covers the size.
             with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
                 place = _place(content, name)
                 assert place is not None
@@ -39,7 +39,7 @@ def seal(path: Path) -> None:
 
 
 def check_seal(path: Path) -> None:
-    """Nothing, where a file is as it was sealed, or says nothing about itself, or has another size than it says.
+    """Checks that a file is as it was sealed. A file without a seal, or of another size, is not checked.
 
     Raises:
         CheckpointError: bytes of the file or of the weights beside it were changed.
@@ -50,7 +50,7 @@ def check_seal(path: Path) -> None:
             if size is None or place is None or content[slice(*size)] != b"%015d" % len(content):
                 return
             whole = content[slice(*place)] == _hash(path, content, place).encode("ascii")
-    except (OSError, ValueError) as error:  # an empty file cannot be mapped
+    except (OSError, ValueError) as error:  # An empty file cannot be mapped.
         raise CheckpointError(f"Expected an ONNX file at {path}, got: {error}. Export it again.") from error
     if not whole:
         raise CheckpointError(
@@ -60,12 +60,12 @@ def check_seal(path: Path) -> None:
 
 
 def _place(content: mmap.mmap, name: str) -> tuple[int, int] | None:
-    """Where the value of this name begins and ends: after the name protobuf has a tag and a length of a byte each."""
+    """The start and end of this name's value. In protobuf, a tag and a length of one byte each follow the name."""
     length = len(UNSEALED[name])
     mark = re.escape(name.encode("ascii") + bytes([0x12, length]))
     value = re.compile(mark + rb"[0-9a-f]{%d}" % length)
-    found = value.search(content, max(0, len(content) - _END)) or value.search(content)
-    return None if found is None else (found.end() - length, found.end())
+    match = value.search(content, max(0, len(content) - _END)) or value.search(content)
+    return None if match is None else (match.end() - length, match.end())
 
 
 def _hash(path: Path, content: mmap.mmap, hole: tuple[int, int]) -> str:
@@ -75,9 +75,9 @@ def _hash(path: Path, content: mmap.mmap, hole: tuple[int, int]) -> str:
     for first, last in ((0, start), (end, len(content))):
         for at in range(first, last, _CHUNK):
             digest.update(content[at : min(at + _CHUNK, last)])
-    beside = path.with_name(f"{path.name}.data")
-    if beside.is_file():
-        with beside.open("rb") as stream:
+    weights = path.with_name(f"{path.name}.data")
+    if weights.is_file():
+        with weights.open("rb") as stream:
             while chunk := stream.read(_CHUNK):
                 digest.update(chunk)
     return digest.hexdigest()

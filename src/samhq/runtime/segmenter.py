@@ -81,12 +81,12 @@ class OnnxSegmenter(NotCallable):
 
     @property
     def form(self) -> SquareForm:
-        """How the model's input is made of a picture."""
+        """The form of the model's input, made of a picture."""
         about = self.model.about
         return SquareForm(about.side, about.normalisation, about.squashed)
 
     def encode(self, image: PictureInput) -> OnnxImage:
-        """The picture, whatever `samhq.image.read.read_image` takes, encoded once for any number of prompts.
+        """A picture, in any form that `samhq.image.read.read_image` takes, encoded once for any number of prompts.
 
         Raises:
             ImageError: it cannot be read as a picture.
@@ -161,13 +161,13 @@ class OnnxSegmenter(NotCallable):
         )
 
     def _decode(
-        self, embedding: Embedding, asked: PromptArrays, policies: list[Candidates], hq: HQMode
+        self, embedding: Embedding, prompts: PromptArrays, policies: list[Candidates], hq: HQMode
     ) -> tuple[np.ndarray, np.ndarray]:
         """Low-resolution masks of all prompts, in order; prompts of one policy are decoded together."""
         rows: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         for policy in dict.fromkeys(policies):
             chosen = [i for i, other in enumerate(policies) if other == policy]
-            low_res = self.model.decode(embedding, asked[np.array(chosen)], policy, hq)
+            low_res = self.model.decode(embedding, prompts[np.array(chosen)], policy, hq)
             rows |= {i: (logits, iou) for i, logits, iou in zip(chosen, *low_res, strict=True)}
         ordered = [rows[i] for i in range(len(policies))]
         return np.stack([logits for logits, _ in ordered]), np.stack([iou for _, iou in ordered])

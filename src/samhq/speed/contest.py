@@ -123,16 +123,22 @@ def alternate(
     rates: dict[str, list[float]] = {seat.entrant.dtype: [] for seat in seats}
     peaks: dict[str, Peak | None] = {}
     started, done = time.perf_counter(), 0
-    while done < rounds if rounds else done < 3 or (done < 50 and time.perf_counter() - started < seconds):
+
+    def unfinished() -> bool:
+        if rounds:
+            return done < rounds
+        return done < 3 or (done < 50 and time.perf_counter() - started < seconds)
+
+    while unfinished():
         for seat in seats:
             time.sleep(PAUSE)
             sample, peaks[seat.label] = seat.run_watched() if watched else (seat.run(), None)
             samples[seat.label].append(sample)
-        for dtype, found in rates.items():
+        for dtype, of_dtype in rates.items():
             time.sleep(PAUSE)
-            found.append(seats[0].multiply(dtype))
+            of_dtype.append(seats[0].multiply(dtype))
         done += 1
-    return samples, peaks, {dtype: quartiles(found).median for dtype, found in rates.items()}
+    return samples, peaks, {dtype: quartiles(of_dtype).median for dtype, of_dtype in rates.items()}
 
 
 def check_equal(answers: Mapping[str, Mapping[str, np.ndarray]], work: Work) -> dict[str, dict[str, float]]:
@@ -148,12 +154,12 @@ def check_equal(answers: Mapping[str, Mapping[str, np.ndarray]], work: Work) -> 
         if not max(apart[label].values(), default=float("inf")) <= TOLERANCE:
             raise UnequalError(
                 f"Expected results of {label} within {TOLERANCE} of {first} in {work.case} {work.facts()}, "
-                f"got {apart[label] or 'no result of the same name'}. Mend the results before measuring their time."
+                f"got {apart[label] or 'no result of the same name'}. Correct the results before measuring their time."
             )
     return apart
 
 
-def difference(one: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) -> dict[str, float]:
+def difference(results: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) -> dict[str, float]:
     """For each result that both have, the largest difference as a share of the largest value.
 
     >>> import numpy as np
@@ -161,9 +167,12 @@ def difference(one: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) -
     {'a': 0.5}
     """
     differences = {}
-    for name in (name for name in one if name in other):
-        a, b = one[name], other[name]
-        differences[name] = float("inf") if a.shape != b.shape else float(f"{abs(a - b).max() / abs(b).max():.2g}")
+    for name in (name for name in results if name in other):
+        a, b = results[name], other[name]
+        if a.shape != b.shape:
+            differences[name] = float("inf")
+        else:
+            differences[name] = float(f"{abs(a - b).max() / abs(b).max():.2g}")
     return differences
 
 

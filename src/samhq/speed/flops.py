@@ -1,7 +1,7 @@
 """The necessary arithmetic for a result: multiplications and additions of matrix products and convolutions.
 
 Counted only from the architecture's numbers, two for each multiply-add. Avoidable work is not counted: window padding,
-repeated work that all prompts of a picture share, masks that nobody asked for, and the more expensive of two equivalent
+repeated work that all prompts of a picture share, masks that nobody requested, and the more expensive of two equivalent
 orders of a product. Knows nothing about tensors or the network's implementation.
 """
 
@@ -83,11 +83,11 @@ def attend(config: ModelConfig, tokens: int = TOKENS) -> int:
     """
     row, cells = config.decoder, config.grid**2
     length, inner = 1 + row.masks + config.hq + tokens, row.dim // row.downsample
-    own, met = matrix(length, row.dim, inner), matrix(length, inner, cells)
+    projection, product = matrix(length, row.dim, inner), matrix(length, inner, cells)
     side = projected(cells, length, row)
-    block = self_attention(length, row) + 2 * matrix(length, row.dim, row.mlp_dim) + 4 * own
-    places = 3 * met + side + (row.depth - 1) * 4 * side
-    return row.depth * block + places + 2 * (own + side) + head(row.dim, row.iou_dim, row.masks, row.iou_depth)
+    block = self_attention(length, row) + 2 * matrix(length, row.dim, row.mlp_dim) + 4 * projection
+    places = 3 * product + side + (row.depth - 1) * 4 * side
+    return row.depth * block + places + 2 * (projection + side) + head(row.dim, row.iou_dim, row.masks, row.iou_depth)
 
 
 def projected(cells: int, length: int, row: DecoderConfig) -> int:
@@ -96,9 +96,9 @@ def projected(cells: int, length: int, row: DecoderConfig) -> int:
     The cheaper of two orders: project every position, or multiply the projection into the tokens, head by head.
     """
     inner = row.dim // row.downsample
-    written = matrix(cells, row.dim, inner) + matrix(cells, inner, length)
-    folded = matrix(cells, row.dim, row.heads * length) + matrix(length, inner, row.dim)
-    return min(written, folded)
+    projected_positions = matrix(cells, row.dim, inner) + matrix(cells, inner, length)
+    projected_tokens = matrix(cells, row.dim, row.heads * length) + matrix(length, inner, row.dim)
+    return min(projected_positions, projected_tokens)
 
 
 def self_attention(length: int, row: DecoderConfig) -> int:

@@ -80,16 +80,18 @@ class Ours:
         pixels = random_pixels(self.model.config, work.images).to(self.model.device)
 
         def answer() -> dict[str, Tensor]:
-            seen = self.model.encode(pixels, keep_early=self.model.config.hq)
-            finer = dict(zip(("finest", "finer"), seen.levels, strict=False))
-            return {"features": seen.features, **finer, **({} if seen.early is None else {"early": seen.early})}
+            embedding = self.model.encode(pixels, keep_early=self.model.config.hq)
+            maps = {"features": embedding.features, **dict(zip(("finest", "finer"), embedding.levels, strict=False))}
+            if embedding.early is not None:
+                maps["early"] = embedding.early
+            return maps
 
         return Workload(lambda: self.model.prepared(self.model.encode(pixels)), answer)
 
     def decoding(self, work: Decode) -> Workload:
         """Prompts to low-resolution logits."""
-        inputs = random_asked(work).to(self.model.device, self.model.dtype)
-        embedding, prompts = self.embedding(inputs), inputs.prompts().to("cpu")  # where users' prompts are
+        inputs = random_inputs(work).to(self.model.device, self.model.dtype)
+        embedding, prompts = self.embedding(inputs), inputs.prompts().to("cpu")  # Prompts of users are there.
 
         def run() -> LowRes:
             return self.model.decode(embedding, prompts, hq=work.hq)
@@ -102,18 +104,16 @@ class Ours:
 
     def clicking(self, work: Click) -> Workload:
         """A prompt to a mask of the photograph's size."""
-        inputs = random_asked(work).to(self.model.device, self.model.dtype)
-        segmenter, frame = (
-            Segmenter(self.model),
-            Frame.fit(work.size_hw, self.model.config.side, squash=self.model.config.second),
-        )
+        inputs = random_inputs(work).to(self.model.device, self.model.dtype)
+        segmenter = Segmenter(self.model)
+        frame = Frame.fit(work.size_hw, self.model.config.side, squash=self.model.config.second)
         image = np.zeros((*work.size_hw, 3), np.uint8)
         encoded = EncodedImage(image, self.embedding(inputs), frame, self.model.config.name)
         places = frame.points_to_image(inputs.places[0].view(-1, 2).cpu().numpy())
-        given: dict[str, Any] = {"box": places.flatten()} if work.kind == "boxes" else {"points": places}
+        prompt: dict[str, Any] = {"box": places.flatten()} if work.kind == "boxes" else {"points": places}
 
         def run() -> Any:
-            return segmenter.segment(encoded, **given, multimask=False, hq=work.hq)
+            return segmenter.segment(encoded, **prompt, multimask=False, hq=work.hq)
 
         def answer() -> dict[str, Tensor]:
             mask = run()
@@ -155,11 +155,11 @@ class Ours:
             raise Refusal("has no memory for videos")
         return self.model
 
-    def embedding(self, asked: DecoderInputs) -> ImageEmbedding:
+    def embedding(self, inputs: DecoderInputs) -> ImageEmbedding:
         """The embedding of the two encoder outputs."""
-        if asked.levels:
-            return self.model.prepared(ImageEmbedding(asked.features, levels=asked.levels))
-        return self.model.prepared(self.model.embed(asked.features, asked.early))
+        if inputs.levels:
+            return self.model.prepared(ImageEmbedding(inputs.features, levels=inputs.levels))
+        return self.model.prepared(self.model.embed(inputs.features, inputs.early))
 
 
 def random_model(config: ModelConfig, seed: int = 0) -> Sam:
@@ -188,7 +188,7 @@ def random_pixels(config: ModelConfig, images: int = 1) -> Float[Tensor, "I 3 S 
     return nn.functional.interpolate(noise, (config.side, config.side), mode="bicubic")
 
 
-def random_asked(work: Decode) -> DecoderInputs:
+def random_inputs(work: Decode) -> DecoderInputs:
     """Random encoder outputs of the usual scale, and prompts all over the picture except near its right and bottom."""
     source, grid, config = torch.Generator().manual_seed(2), work.config.grid, work.config
     corners = torch.rand(work.prompts, 2, 2, generator=source).sort(dim=1).values * config.side * 0.6

@@ -41,12 +41,12 @@ def work_name(record: Mapping[str, Any]) -> str:
 
 def rows(record: Mapping[str, Any]) -> list[tuple[str, ...]]:
     """The parties' figures as words, the header first; the last columns give each time as a multiple of ours."""
-    mine = [party for party in record["parties"] if party["name"] == "samhq"]
-    head = (*HEAD, *(f"x samhq {party['dtype']}" for party in mine))
-    return [head, *(row(party, mine) for party in record["parties"])]
+    ours = [party for party in record["parties"] if party["name"] == "samhq"]
+    head = (*HEAD, *(f"x samhq {party['dtype']}" for party in ours))
+    return [head, *(row(party, ours) for party in record["parties"])]
 
 
-def row(party: Mapping[str, Any], mine: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+def row(party: Mapping[str, Any], ours: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
     """One party's figures as words."""
     seconds = party["seconds"]
     return (
@@ -59,7 +59,7 @@ def row(party: Mapping[str, Any], mine: Iterable[Mapping[str, Any]]) -> tuple[st
         f"{party['page_faults']:,}",
         *("-" if party[key] is None else f"{party[key]:.0f}" for key in ("model_mb", "peak_mb")),
         "-" if party["share"] is None else f"{party['share']:.0%}",
-        *(f"{seconds['median'] / other['seconds']['median']:.2f}" for other in mine),
+        *(f"{seconds['median'] / other['seconds']['median']:.2f}" for other in ours),
     )
 
 
@@ -74,7 +74,9 @@ def duration(seconds: float) -> str:
     >>> duration(0.0123), duration(1.5), duration(75.0)
     ('12.3 ms', '1.50 s', '75 s')
     """
-    return f"{seconds * 1000:.3g} ms" if seconds < 1 else f"{seconds:.3g} s" if seconds >= 10 else f"{seconds:.2f} s"
+    if seconds < 1:
+        return f"{seconds * 1000:.3g} ms"
+    return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.3g} s"
 
 
 def text_table(lines: Sequence[Sequence[str]]) -> str:

@@ -1,4 +1,4 @@
-"""The drawn video that all parties follow, and this library's way through it. Knows nothing about clocks or peers."""
+"""The drawn video that all parties follow, and its tracking by this library. Knows nothing of clocks or peers."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ class Stream:
 
     def next(self) -> Float[Tensor, "1 1 G G"]:
         """The object's low-resolution logits on the next frame; the first one is clicked on."""
-        seen = self.tracker.encode(drawn(self.index, self.size_hw), self.index)
-        found = self.tracker.follow(seen)[1] if self.index else self._click(seen)
+        frame = self.tracker.encode(drawn(self.index, self.size_hw), self.index)
+        remembered = self.tracker.follow(frame)[1] if self.index else self._click(frame)
         self.index += 1
-        return found.logits
+        return remembered.logits
 
-    def _click(self, seen: EncodedFrame) -> Remembered:
+    def _click(self, encoded: EncodedFrame) -> Remembered:
         frame = Frame.fit(self.size_hw, self.tracker.model.config.side, squash=True)
         place = frame.points_to_model(np.array([first_click(self.size_hw)], np.float32))
-        found = self.tracker.click(seen, 1, Clicks(torch.from_numpy(place), torch.ones(1, dtype=torch.int64)))
+        remembered = self.tracker.click(encoded, 1, Clicks(torch.from_numpy(place), torch.ones(1, dtype=torch.int64)))
         self.tracker.remember()
-        return found
+        return remembered

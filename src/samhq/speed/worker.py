@@ -42,17 +42,17 @@ class Setting:
 
 
 class Seat:
-    """The asking side: a process that does the work of its entrant."""
+    """A party in its own process, seen from outside: sends it work and receives results."""
 
     def __init__(self, entrant: Entrant, setting: Setting) -> None:
         self.entrant, self.name, self.absent = entrant, "", ""
         context = get_context("spawn")
-        self._pipe, theirs = context.Pipe()
+        self._pipe, far_end = context.Pipe()
         self._process = context.Process(
-            target=answer_messages, args=(theirs, entrant, setting, list(sys.path)), daemon=True
+            target=answer_messages, args=(far_end, entrant, setting, list(sys.path)), daemon=True
         )
         self._process.start()
-        theirs.close()
+        far_end.close()
 
     @property
     def label(self) -> str:

@@ -78,7 +78,7 @@ def canonical(value: Any) -> bytes:
 
 
 def check_zip(path: str | os.PathLike[str]) -> None:
-    """Nothing, where every entry of a zip archive, such as `torch.save` writes, has its own checksum.
+    """Checks that every entry of a zip archive, as `torch.save` writes it, has the stored checksum.
 
     Raises:
         OSError, ValueError: it cannot be read, is no archive, or an entry was changed.

@@ -1,7 +1,7 @@
 """JSON documents and NumPy arrays read from files that anybody may have written: the one place where they are parsed.
 
-Whatever a file holds, what comes out fits its schema, or one error of the caller's class says what is wrong and where.
-Deep nesting, huge numbers, text that is not UTF-8 and broken headers are such errors too. Knows nothing about what the
+The result fits its schema, or one error of the caller's class names the fault and its place. This includes deep
+nesting, huge numbers, text that is not UTF-8 and broken headers. Knows nothing about what the
 documents mean.
 """
 
@@ -21,11 +21,11 @@ import numpy as np
 from samhq.errors import SamHQError
 from samhq.storage.schema import ANY, Mismatch, Schema
 
-_DEEPEST = 100  #: levels of a document; Python's own reader and writer give up at about a thousand
+_DEEPEST = 100  #: Levels of a document; Python's own reader and writer fail at about a thousand.
 _CHUNK = 1 << 20
 _OPENING, _CLOSING = list(b"[{"), list(b"]}")
-_TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)  #: a string of JSON
-#: What NumPy raises for files that are no arrays, or broken ones.
+_TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)  #: A string of JSON.
+#: Errors of NumPy for files that are not arrays, or are damaged.
 _BROKEN = (OSError, ValueError, EOFError, SyntaxError, TypeError, KeyError, OverflowError, MemoryError, RecursionError)
 
 
@@ -38,7 +38,7 @@ def read_json(
 ) -> Any:
     """The document in a JSON file, which fits the schema.
 
-    `kind` says in a message what the file should be, such as "a COCO file"; `advice` what to do if it is not.
+    In a message, `kind` names the expected file, such as "a COCO file", and `advice` says what to do about another.
 
     Raises:
         error: the file cannot be read, is no JSON in UTF-8, is nested deeper than 100 levels, or does not fit.
@@ -54,12 +54,12 @@ def read_json(
 
 def parse_json(
     data: bytes | str,
-    what: str,
+    name: str,
     schema: Schema = ANY,
     error: type[SamHQError] = SamHQError,
     advice: str = "Check the file.",
 ) -> Any:
-    """The document in text or UTF-8 bytes, which fits the schema; `what` names it in a message.
+    """The document in text or UTF-8 bytes, which fits the schema; `name` stands for it in a message.
 
     Raises:
         error: as `read_json`.
@@ -68,14 +68,14 @@ def parse_json(
     try:
         document = json.loads(raw.decode("utf-8-sig"))
     except UnicodeDecodeError as cause:
-        raise error(f"Expected {what} as JSON in UTF-8, got other bytes ({cause.reason}). {advice}") from cause
+        raise error(f"Expected {name} as JSON in UTF-8, got other bytes ({cause.reason}). {advice}") from cause
     except ValueError as cause:
-        raise error(f"Expected {what} as JSON, got text that is not: {str(cause)[:80]}. {advice}") from cause
+        raise error(f"Expected {name} as JSON, got text that is not: {str(cause)[:80]}. {advice}") from cause
     except RecursionError as cause:
-        raise error(f"Expected {what} nested at most {_DEEPEST} levels deep, got more. {advice}") from cause
+        raise error(f"Expected {name} nested at most {_DEEPEST} levels deep, got more. {advice}") from cause
     if _depth(raw) > _DEEPEST:
-        raise error(f"Expected {what} nested at most {_DEEPEST} levels deep, got more. {advice}")
-    check_document(document, what, schema, error, advice)
+        raise error(f"Expected {name} nested at most {_DEEPEST} levels deep, got more. {advice}")
+    check_document(document, name, schema, error, advice)
     return document
 
 
@@ -102,12 +102,12 @@ def read_text(
 
 def check_document(
     document: Any,
-    what: str,
+    name: str,
     schema: Schema,
     error: type[SamHQError] = SamHQError,
     advice: str = "Check the file.",
 ) -> None:
-    """Nothing where a document that is parsed already fits the schema.
+    """Checks that a parsed document fits the schema.
 
     Raises:
         error: it does not.
@@ -115,7 +115,7 @@ def check_document(
     try:
         schema.check(document)
     except Mismatch as mismatch:
-        raise error(f"Expected {what} with {mismatch}. {advice}") from mismatch
+        raise error(f"Expected {name} with {mismatch}. {advice}") from mismatch
 
 
 def read_array(path: str | os.PathLike[str], kind: str, error: type[SamHQError] = SamHQError) -> np.ndarray:
@@ -129,14 +129,14 @@ def read_array(path: str | os.PathLike[str], kind: str, error: type[SamHQError] 
     except (*_BROKEN, tokenize.TokenError, zipfile.BadZipFile, zlib.error) as cause:
         reason = str(getattr(cause, "strerror", None) or cause)[:120]
         raise error(f"Expected {kind} in {os.fspath(path)}, got: {reason}. Save it with numpy.save.") from cause
-    if not isinstance(value, np.ndarray):  # an archive of several
+    if not isinstance(value, np.ndarray):  # An archive of several arrays.
         value.close()
         raise error(f"Expected {kind} in {os.fspath(path)}, got an archive (.npz). Save it with numpy.save.")
     return value
 
 
 def _depth(raw: bytes) -> int:
-    """How many levels of lists and objects lie in each other in JSON text."""
+    """The number of levels of nested lists and objects in JSON text."""
     if raw.count(b"[") + raw.count(b"{") <= _DEEPEST:
         return 0
     brackets = np.frombuffer(_TEXT.sub(b"", raw), np.uint8)

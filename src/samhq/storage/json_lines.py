@@ -1,4 +1,4 @@
-"""Files with one JSON document a line that only grow, so that an interrupted job can continue.
+"""Files that only grow, with one JSON document on each line, so that an interrupted job can continue.
 
 A line is written by one call. If a process is killed, at most its last line is incomplete; such a line is ignored when
 the file is read, and never joined to the next one. Knows nothing about what the documents mean.
@@ -25,7 +25,7 @@ from samhq.storage.schema import ANY, Schema
 class JsonLines:
     """The file at `path`, which need not exist; each line fits the schema.
 
-    `kind` says in a message what a line should be; `advice` says what to do if a line is something else.
+    In a message, `kind` names the expected line, and `advice` says what to do about another.
     """
 
     path: Path

@@ -1,4 +1,4 @@
-"""Locks on files that end with the process that holds them, however that ends. Knows nothing about their purpose."""
+"""Locks on files. A lock ends with its process, even if that is killed. Knows nothing about their purpose."""
 
 from __future__ import annotations
 
@@ -30,33 +30,33 @@ def take(descriptor: int, *, shared: bool = False) -> bool | None:
 
 
 @contextlib.contextmanager
-def only_one(folder: Path, what: str, refusal: str | None = None) -> Iterator[None]:
+def only_one(folder: Path, activity: str, refusal: str | None = None) -> Iterator[None]:
     """A context that only one process at a time can enter, for a folder; the folder is created if it is missing.
 
-    If the folder was created here and the block leaves nothing in it, it is removed again. `what` describes the block's
-    work in the error's message; `refusal` replaces the whole message.
+    If the folder was created here and the block leaves nothing in it, it is removed again. `activity` describes the
+    block in the error's message; `refusal` replaces the whole message.
 
     Raises:
         ConfigError: another process is in such a block.
         OSError: the folder cannot be made or written.
     """
-    made = not folder.exists()
+    created = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = _held(folder / _LOCK)
     if descriptor is None:
         raise ConfigError(
             refusal
-            or f"Expected a folder in which no other process works, got {folder}, where one is {what} now. Wait for "
-            "its end, or name another folder."
+            or f"Expected a folder in which no other process works, got {folder}, where one is {activity} now. Wait "
+            "for its end, or name another folder."
         )
     try:
         yield
     finally:
-        # Removed while the lock is held, so that nobody who waits takes a removed file for a lock.
+        # Removed while the lock is held, so that no waiting process locks a removed file.
         with contextlib.suppress(OSError):
             (folder / _LOCK).unlink()
         os.close(descriptor)
-        if made:
+        if created:
             with contextlib.suppress(OSError):  # Not empty.
                 folder.rmdir()
 

@@ -12,8 +12,10 @@ from samhq.storage import digest
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
-_LONGEST = 200  #: bytes of a name, of the 255 that file systems take; the rest is for `_cutout_12_3.png` and the like
-_KEPT = 180  #: bytes of a longer name that are kept, before a dash and what tells it from other long names
+_LONGEST = (
+    200  #: Bytes of a name, of the 255 that file systems take; the rest is for endings such as `_cutout_12_3.png`.
+)
+_KEPT = 180  #: Bytes of a longer name that are kept, before a dash and a hash.
 
 
 def short_name(name: str) -> str:
@@ -57,9 +59,9 @@ def xml_text(text: str) -> str:
     return _NO_XML.sub(_escaped, text)
 
 
-def _escaped(found: re.Match[str]) -> str:
-    """One character in Python's own notation; a byte that was not text as itself."""
-    code = ord(found[0])
+def _escaped(match: re.Match[str]) -> str:
+    """One character in Python's notation for escapes; a byte that was not text keeps its value."""
+    code = ord(match[0])
     if 0xDC80 <= code <= 0xDCFF:
         return f"\\x{code - 0xDC00:02x}"
-    return found[0].encode("unicode_escape").decode("ascii")
+    return match[0].encode("unicode_escape").decode("ascii")

@@ -84,7 +84,7 @@ class Number(Schema):
             raise _mismatch(self.words, value, place)
 
 
-_LARGEST = 1 << 62  #: later steps overflow with larger numbers; NaN and infinity fail the comparison too
+_LARGEST = 1 << 62  #: Later steps overflow with larger numbers. NaN and infinity fail the comparison, too.
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Flag(Schema):
 
 @dataclass(frozen=True)
 class Items(Schema):
-    """A list of values of one kind, `count` of them where that is said, at least `least`."""
+    """A list of values of one kind: exactly `count` of them if given, and at least `least`."""
 
     item: Schema
     count: int | None = None
@@ -112,7 +112,8 @@ class Items(Schema):
         """In a message."""
         if self.count is not None:
             return f"a list of {self.count}, each {self.item.words}"
-        return f"a list{f' of at least {self.least}' * bool(self.least)}, each {self.item.words}"
+        size = f" of at least {self.least}" if self.least else ""
+        return f"a list{size}, each {self.item.words}"
 
     def check(self, value: Any, place: Place = ()) -> None:
         """As `Schema.check`."""
@@ -124,7 +125,7 @@ class Items(Schema):
 
 @dataclass(frozen=True)
 class Fields(Schema):
-    """An object with the fields `needed`, and maybe those of `may`, which may also be null; others are free."""
+    """An object with the fields `needed`; those of `may` may be missing or null; other fields may hold anything."""
 
     needed: Mapping[str, Schema] = field(default_factory=dict)
     may: Mapping[str, Schema] = field(default_factory=dict)

@@ -71,10 +71,10 @@ class BoxFile:
         return self.names or tuple(dict.fromkeys(row.label for rows in self.rows.values() for row in rows))
 
     def check_classes(self, classes: Classes) -> None:
-        """Refuses classes of which the file lists none.
+        """Checks that the file lists at least one of the classes.
 
-        A class that the file does not list beside others that it does is no error: a project has more classes than
-        one file of boxes.
+        If the file lists some of the classes, the others give only a warning, because a project may have more classes
+        than one file of boxes.
 
         Raises:
             PromptError: no phrase of any class is listed.
@@ -82,13 +82,15 @@ class BoxFile:
         Warns:
             SamHQWarning: no phrase of some class is listed.
         """
-        listed = {plain_phrase(name) for name in self.names}
-        named = classes.by_name.items() if listed else ()
-        strange = [name for name, phrases in named if listed.isdisjoint(map(plain_phrase, phrases))]
-        if not strange:
+        if not self.names:
             return
-        message = f"Expected classes of {self.path}, got {strange[0]!r}. {did_you_mean(strange[0], self.names)}"
-        if len(strange) == len(named):
+        listed = {plain_phrase(name) for name in self.names}
+        by_name = classes.by_name
+        unlisted = [name for name, phrases in by_name.items() if listed.isdisjoint(map(plain_phrase, phrases))]
+        if not unlisted:
+            return
+        message = f"Expected classes of {self.path}, got {unlisted[0]!r}. {did_you_mean(unlisted[0], self.names)}"
+        if len(unlisted) == len(by_name):
             raise PromptError(message)
         warnings.warn(message, SamHQWarning, stacklevel=2)
 
@@ -121,10 +123,13 @@ class BoxFile:
         for name in (*ends, picture.stem):
             if name in self.rows:
                 return self.rows[name]
-        known = {name: PurePath(name) for name in self.rows}
-        alike = [name for name, path in known.items() if picture.name in (path.name, path.stem)]
-        if len(alike) == 1:  # The file has a longer path, or a suffix that video frames do not have.
-            return self.rows[alike[0]]
+        similar = []
+        for name in self.rows:
+            path = PurePath(name)
+            if picture.name in (path.name, path.stem):
+                similar.append(name)
+        if len(similar) == 1:  # The file has a longer path, or a suffix that video frames do not have.
+            return self.rows[similar[0]]
         if self.complete:
             raise PromptError(
                 f"Expected boxes for {picture.name} in {self.path}, got none. {did_you_mean(picture.name, self.rows)}"
@@ -196,7 +201,9 @@ def _coco_row(record: Mapping[str, Any], label: str) -> BoxRow:
 
 def _read_yolo(folder: Path) -> BoxFile:
     names = _yolo_names(folder)
-    rows = {text.stem: [_yolo_row(text, line, names) for line in _lines(text)] for text in _texts(folder)}
+    rows = {}
+    for text in _texts(folder):
+        rows[text.stem] = [_yolo_row(text, line, names) for line in _lines(text)]
     return BoxFile(folder, rows, fractions=True, names=tuple(names))
 
 
@@ -237,7 +244,7 @@ def _yolo_names(folder: Path) -> list[str]:
                 return _names_in(place / name)
     raise PromptError(
         f"Expected class names beside YOLO's files in {folder}, got none. Write them to "
-        f"{folder / 'classes.txt'}, one a line, in the order of their numbers."
+        f"{folder / 'classes.txt'}, one on each line, in the order of their numbers."
     )
 
 
@@ -250,7 +257,7 @@ def _names_in(path: Path) -> list[str]:
         names = yaml.safe_load(read_text(path, "YOLO's class names", PromptError))["names"]
         listed = [names[number] for number in range(len(names))] if isinstance(names, dict) else list(names)
         if not all(isinstance(name, (str, int, float)) for name in listed):
-            raise TypeError("a name that is no text")
+            raise TypeError("a name is not text")
     except (ValueError, LookupError, TypeError, RecursionError, yaml.YAMLError) as error:
         reason = f"{type(error).__name__}: {str(error)[:200]}"
         raise PromptError(

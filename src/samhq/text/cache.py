@@ -1,4 +1,4 @@
-"""Detections on disk, so that a detector searches a picture for the same things only once.
+"""Detections on disk, so that a detector searches a picture for the same objects only once.
 
 One JSON file for each picture. Its name depends on the content of the picture, the classes or examples, and the
 detector with its weights. Thresholds and NMS are applied later, so they may change. Files are written atomically, so
@@ -54,8 +54,8 @@ class DetectionCache:
         known = [None if path is None else _read(path, search.names) for path in paths]
         missing = [row for row, detections in enumerate(known) if detections is None]
         if missing:
-            found = search.detect([images[row] for row in missing], [files[row] for row in missing])
-            for row, detections in zip(missing, found, strict=True):
+            computed = search.detect([images[row] for row in missing], [files[row] for row in missing])
+            for row, detections in zip(missing, computed, strict=True):
                 known[row] = detections
                 _write(paths[row], detections)
         return [detections for detections in known if detections is not None]
@@ -67,13 +67,17 @@ class DetectionCache:
         return self.folder / f"{digest.of_json([VERSION, digest.of_array(image), identity])}.json"
 
 
-def _write(path: Path | None, found: Detections) -> None:
-    if path is not None and found.masks is None:
-        write_json(path, _record(found))
+def _write(path: Path | None, detections: Detections) -> None:
+    if path is not None and detections.masks is None:
+        write_json(path, _record(detections))
 
 
-def _record(found: Detections) -> dict[str, Any]:
-    rows = {"boxes": found.boxes.tolist(), "scores": found.scores.tolist(), "class_ids": found.class_ids.tolist()}
+def _record(detections: Detections) -> dict[str, Any]:
+    rows = {
+        "boxes": detections.boxes.tolist(),
+        "scores": detections.scores.tolist(),
+        "class_ids": detections.class_ids.tolist(),
+    }
     return {**rows, "sha256": digest.of_json(rows)}
 
 

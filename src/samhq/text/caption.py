@@ -81,8 +81,8 @@ class CaptionWriter:
 
     def _caption(self, phrases: Sequence[str], group: Sequence[tuple[int, list[int]]]) -> Caption:
         ids, spans = [self.start], []
-        for number, own in group:
-            spans.append(Span(number, len(ids), len(ids) + len(own)))
-            ids += [*own, self.dot]
+        for number, phrase_ids in group:
+            spans.append(Span(number, len(ids), len(ids) + len(phrase_ids)))
+            ids += [*phrase_ids, self.dot]
         text = "".join(f"{plain_phrase(phrases[number])}. " for number, _ in group).strip()
         return Caption(text, (*ids, self.end), tuple(spans))

@@ -13,7 +13,7 @@ from typing import Any
 from samhq.errors import PromptError
 
 _MARKS = re.compile(r"[.?!;]+")  #: These characters end phrases in captions of Grounding DINO.
-_HOW = 'Write text=["cup", "red car"], or {"cup": ["cup", "mug"]} for several phrases of one class.'
+_ADVICE = 'Write text=["cup", "red car"], or {"cup": ["cup", "mug"]} for several phrases of one class.'
 
 
 @dataclass(frozen=True)
@@ -48,22 +48,22 @@ def as_classes(text: Any) -> Classes:
     (0, 0, 1)
 
     Raises:
-        PromptError: no class, an empty one, one that is named twice, a phrase of two classes, or no text.
+        PromptError: no class, a class without a phrase, a class named twice, a phrase of two classes, or no text.
     """
     if isinstance(text, Classes):
         return text
     pairs = _pairs(text)
-    if not pairs or not all(own for _, own in pairs):
-        raise PromptError(f"Expected at least one class, each with a phrase to search for, got none. {_HOW}")
+    if not pairs or not all(phrases for _, phrases in pairs):
+        raise PromptError(f"Expected at least one class, each with a phrase to search for, got none. {_ADVICE}")
     _check_names([name for name, _ in pairs])
     owners: dict[str, int] = {}  # By the plain form of each phrase.
-    phrases: list[str] = []
-    for number, (name, own) in enumerate(pairs):
-        for phrase in own:
+    all_phrases: list[str] = []
+    for number, (name, phrases) in enumerate(pairs):
+        for phrase in phrases:
             if _is_new(phrase, name, owners.get(plain_phrase(phrase)), number, pairs):
                 owners[plain_phrase(phrase)] = number
-                phrases.append(" ".join(phrase.split()))
-    return Classes(tuple(name.strip() for name, _ in pairs), tuple(phrases), tuple(owners.values()))
+                all_phrases.append(" ".join(phrase.split()))
+    return Classes(tuple(name.strip() for name, _ in pairs), tuple(all_phrases), tuple(owners.values()))
 
 
 def plain_phrase(phrase: str) -> str:
@@ -81,12 +81,12 @@ def slash_variants(names: Sequence[str]) -> dict[str, list[str]]:
     >>> slash_variants(["pea/bean", "bean"])
     {'pea/bean': ['pea'], 'bean': ['bean']}
     """
-    taken = {plain_phrase(name) for name in names}
-    parts = {
-        name: [part for part in name.split("/") if plain_phrase(part) and plain_phrase(part) not in taken]
-        for name in names
-    }
-    return {name: own or [name] for name, own in parts.items()}
+    not_parts = {"", *map(plain_phrase, names)}
+    variants = {}
+    for name in names:
+        parts = [part for part in name.split("/") if plain_phrase(part) not in not_parts]
+        variants[name] = parts or [name]
+    return variants
 
 
 def _pairs(text: Any) -> list[tuple[str, list[str]]]:
@@ -94,7 +94,7 @@ def _pairs(text: Any) -> list[tuple[str, list[str]]]:
     if isinstance(text, str):
         return [(name, [name]) for name in text.split(",")] if text.strip() else []
     if isinstance(text, Mapping):
-        return [(name, [own] if isinstance(own, str) else _strings(own)) for name, own in text.items()]
+        return [(name, [phrases] if isinstance(phrases, str) else _strings(phrases)) for name, phrases in text.items()]
     return [(name, [name]) for name in _strings(text)]
 
 
@@ -103,7 +103,7 @@ def _strings(values: Any) -> list[str]:
         listed = sorted(values) if isinstance(values, set | frozenset) else list(values)
         if all(isinstance(value, str) for value in listed):
             return listed
-    raise PromptError(f"Expected class names as a list of strings, got {values!r:.80}. {_HOW}")
+    raise PromptError(f"Expected class names as a list of strings, got {values!r:.80}. {_ADVICE}")
 
 
 def _check_names(names: Sequence[Any]) -> None:

@@ -1,4 +1,4 @@
-"""The interface of detectors, and the conversion of their answers, in any form, to `Detections` of the wanted classes.
+"""The interface of detectors, and the conversion of their answers to `Detections` of the requested classes.
 
 Knows no particular detector.
 """
@@ -95,7 +95,7 @@ def detect_classes(
     if len(answers) != len(images):
         raise PromptError(
             f"Expected an answer for each of {len(images)} pictures from {type(detector).__name__}.detect, got "
-            f"{len(answers)}. Return a list with one entry a picture."
+            f"{len(answers)}. Return a list with one entry for each picture."
         )
     return [as_detections(answer, classes.phrases).renamed(classes.owners, classes.names) for answer in answers]
 
@@ -116,10 +116,11 @@ def as_detections(answer: Any, names: Sequence[str]) -> Detections:
     if isinstance(answer, Mapping) and {"boxes", "scores"} <= answer.keys():
         # transformers' own "labels" may be strings too, and reading it gives a warning.
         labels = answer.get("text_labels")
-        labels = answer.get("labels") if labels is None else labels
+        if labels is None:
+            labels = answer.get("labels")
         if labels is not None:
             return _by_name(answer["boxes"], answer["scores"], labels, answer.get("masks"), names)
-    raise PromptError(f"Expected of a detector {_FORMS}, got {type(answer).__name__}. Convert its answer.")
+    raise PromptError(f"Expected a detector's answer as {_FORMS}, got {type(answer).__name__}. Convert the answer.")
 
 
 def _from_supervision(answer: Any, names: Sequence[str]) -> Detections:
@@ -127,7 +128,8 @@ def _from_supervision(answer: Any, names: Sequence[str]) -> Detections:
     count = len(answer.xyxy)
     scores = np.ones(count, np.float32) if answer.confidence is None else answer.confidence
     labels = (getattr(answer, "data", None) or {}).get("class_name")
-    labels = answer.class_id if labels is None else labels
+    if labels is None:
+        labels = answer.class_id
     if labels is None and count:
         raise PromptError("Expected classes in the supervision Detections, got none. Set class_id or class_name.")
     return _by_name(answer.xyxy, scores, [] if labels is None else labels, getattr(answer, "mask", None), names)
@@ -149,7 +151,7 @@ def _by_name(boxes: Any, scores: Any, labels: Any, masks: Any, names: Sequence[s
 
 
 def _number(label: Any, numbers: Mapping[str, int], count: int) -> int:
-    """The index of a class among the wanted ones, -1 for another class."""
+    """The index of a class among the requested ones; -1 for another class."""
     if isinstance(label, str):
         return numbers.get(plain_phrase(label), -1)
     return int(label) if 0 <= label < count else -1
@@ -159,7 +161,7 @@ def check_detector(detector: Any) -> Detector:
     """The object as a detector: an object that detects, a function of one picture, or a ready answer.
 
     Raises:
-        ConfigError: it cannot be used as one.
+        ConfigError: another object.
     """
     if isinstance(detector, Detector):
         return detector

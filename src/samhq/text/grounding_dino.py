@@ -68,7 +68,7 @@ class GroundingDino:
         return self._writer.captions(classes)
 
     def check_classes(self, classes: Sequence[str]) -> None:
-        """Refuses classes that the network cannot read; raises as `captions`."""
+        """Checks that the network can read the classes; raises as `captions`."""
         self.captions(classes)
 
     @property
@@ -107,9 +107,9 @@ class GroundingDino:
         for caption in captions:
             logits, centres = self._forward(pixels, caption)
             part = np.zeros((*logits.shape[:2], phrases), np.float32)
-            places = [span.phrase for span in caption.spans]
-            for image, own in enumerate(logits):
-                part[image][:, places] = phrase_scores(own, caption.spans, self.reduce)
+            phrases_of_caption = [span.phrase for span in caption.spans]
+            for image, of_image in enumerate(logits):
+                part[image][:, phrases_of_caption] = phrase_scores(of_image, caption.spans, self.reduce)
             scores.append(part)
             boxes.append(centres)
         return np.concatenate(scores, axis=1), np.concatenate(boxes, axis=1)
@@ -138,9 +138,9 @@ class GroundingDino:
 class TextOnce(torch.nn.Module):
     """The text network, which computes each caption once for all pictures, one after the other or in a batch."""
 
-    def __init__(self, network: torch.nn.Module, most: int = 32) -> None:
+    def __init__(self, network: torch.nn.Module, limit: int = 32) -> None:
         super().__init__()
-        self.network, self._most = network, most
+        self.network, self._limit = network, limit
         self._known: dict[tuple[int, ...], Tensor] = {}
 
     def forward(self, input_ids: Tensor, *inputs: Any, return_dict: bool | None = True, **named: Any) -> Any:
@@ -149,7 +149,7 @@ class TextOnce(torch.nn.Module):
 
         key = tuple(input_ids[0].tolist())
         if key not in self._known:
-            if len(self._known) >= self._most:
+            if len(self._known) >= self._limit:
                 self._known.pop(next(iter(self._known)))
             first = [value[:1] if isinstance(value, Tensor) else value for value in (input_ids, *inputs)]
             self._known[key] = self.network(*first, return_dict=True, **named).last_hidden_state

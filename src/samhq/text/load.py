@@ -57,14 +57,14 @@ def load_detector(
         return read_boxes(Path(source))
     from samhq.device import as_device, as_dtype
 
-    place = as_device(device)
-    kind = str(as_dtype(dtype, place)).removeprefix("torch.")
-    return _network(_place(os.fspath(source)), str(place), kind, tuple(sorted(options.items())))
+    on_device = as_device(device)
+    dtype_name = str(as_dtype(dtype, on_device)).removeprefix("torch.")
+    return _network(_place(os.fspath(source)), str(on_device), dtype_name, tuple(sorted(options.items())))
 
 
-def _refuse(options: dict[str, Any], what: str) -> None:
+def _refuse(options: dict[str, Any], kind: str) -> None:
     if options:
-        raise ConfigError(f"Expected no options for {what}, got {', '.join(sorted(options))}. Leave them out.")
+        raise ConfigError(f"Expected no options for {kind}, got {', '.join(sorted(options))}. Leave them out.")
 
 
 def _place(source: str) -> str:
@@ -84,8 +84,8 @@ def _place(source: str) -> str:
     if source.count("/") == 1 and not source.startswith((".", "/")) and Path(source).suffix != ".json":
         return source
     if Path(source).suffix or "/" in source:
-        raise ConfigError(f"Expected a detector or a file of boxes at {source}, which is not there. Check the path.")
-    raise ConfigError(f"Expected a detector that is known, got {source!r}. {did_you_mean(source, DETECTORS)}")
+        raise ConfigError(f"Expected a detector or a file of boxes at {source}, got no such file. Check the path.")
+    raise ConfigError(f"Expected the name of a detector, got {source!r}. {did_you_mean(source, DETECTORS)}")
 
 
 @lru_cache(maxsize=2)
@@ -100,11 +100,15 @@ def _network(place: str, device: str, dtype: str, options: Sequence[tuple[str, A
         make = owl.Owl
     else:
         known = ", ".join((*grounding_dino.MODEL_TYPES, *owl.MODEL_TYPES))
-        raise ConfigError(f"Expected a detector of {known}, got {kind!r} in {place}. Wrap others in detect().")
+        raise ConfigError(
+            f"Expected a detector of {known}, got {kind!r} in {place}. Wrap another one in an object with "
+            "detect(images, classes)."
+        )
     parts = _parts(library, place, kind, device, dtype)
+    known_options = options_of(make)
     for name, _ in options:
-        if name not in (known_fields := options_of(make)):
-            raise ConfigError(f"Expected an option of {kind}, got {name!r}. {did_you_mean(name, known_fields)}")
+        if name not in known_options:
+            raise ConfigError(f"Expected an option of {kind}, got {name!r}. {did_you_mean(name, known_options)}")
     return make(*parts, weights=_weights(place, parts[0]), **dict(options))
 
 
@@ -118,7 +122,7 @@ def _parts(library: Any, place: str, kind: str, device: str, dtype: str) -> tupl
     """The network, the tokenizer and the picture processor."""
     try:
         where = _where()
-        # A bar shows a download, but for files on this machine it would only break the lines of a command.
+        # A bar is for downloads. For files on this machine it would only break the lines of a command.
         with _without_bars(library) if where["local_files_only"] or Path(place).is_dir() else nullcontext():
             model = library.AutoModelForZeroShotObjectDetection.from_pretrained(place, dtype=dtype, **where)
         tokenizer = library.AutoTokenizer.from_pretrained(place, **where)
@@ -130,7 +134,7 @@ def _parts(library: Any, place: str, kind: str, device: str, dtype: str) -> tupl
 
 @contextmanager
 def _without_bars(library: Any) -> Iterator[None]:
-    """transformers shows no progress bars inside the block."""
+    """A context in which transformers shows no progress bars."""
     messages = library.utils.logging
     shown = messages.is_progress_bar_enabled()
     messages.disable_progress_bar()
@@ -168,7 +172,7 @@ def _kind(library: Any, place: str) -> str:
 
 
 def _where() -> dict[str, bool]:
-    """Only the cache if the hub is out of reach, because transformers would try for minutes."""
+    """Options for transformers: only its cache if the hub is out of reach, because it would try for minutes."""
     from huggingface_hub import constants
 
     from samhq.checkpoint.hub import is_reachable
@@ -177,7 +181,8 @@ def _where() -> dict[str, bool]:
 
 
 def _not_found(place: str, error: Exception) -> CheckpointError:
-    reason = str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
+    text = str(error).strip()
+    reason = text.splitlines()[0].rstrip(".") if text else type(error).__name__
     return CheckpointError(
         f"Expected the detector {place}, which is not on this machine and cannot be downloaded: {reason[:160]}. "
         f"On a machine with network run `hf download {place} --local-dir DIR` and give DIR as the detector. "

@@ -55,7 +55,7 @@ class Owl:
 
     @torch.inference_mode()
     def check_classes(self, classes: Sequence[str]) -> None:
-        """Refuses classes that are too long; raises as `detect`."""
+        """Checks that no class is too long; raises as `detect`."""
         self._embedded(tuple(classes))
 
     @property
@@ -98,16 +98,16 @@ class Owl:
         by_picture = {}
         pixels = [prepared(self.image_processor, image) for image in images]
         for rows in groups(pixels, self.batch):
-            features, centres = self._look(torch.cat([pixels[row] for row in rows]))
+            features, centres = self._patches(torch.cat([pixels[row] for row in rows]))
             logits, _ = self.model.class_predictor(features, queries.expand(len(rows), -1, -1))
             scores = expit(logits.float().cpu().numpy())
-            for row, own_scores, own in zip(rows, scores, centres.float().cpu().numpy(), strict=True):
+            for row, own_scores, own_centres in zip(rows, scores, centres.float().cpu().numpy(), strict=True):
                 patches, numbers = assign(own_scores, self.assign, self.floor)
-                boxes = corners(own[patches], *self._size(images[row]))
+                boxes = corners(own_centres[patches], *self._size(images[row]))
                 by_picture[row] = Detections(boxes, own_scores[patches, numbers], numbers, tuple(classes))
         return [by_picture[row] for row in range(len(images))]
 
-    def _look(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+    def _patches(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """The patches' features [I,N,C] and boxes [I,N,4] of pictures, as centres and sizes in 0..1."""
         maps = self.model.image_embedder(pixel_values=pixels.to(self.model.device, self.model.dtype))[0]
         features = maps.flatten(1, 2)
@@ -153,7 +153,7 @@ class Owl:
         """The embedding [D] of the patch whose box is closest to the example's; of several, the most certain one."""
         image = read_image(example.image)
         box = as_boxes(example.box, (image.shape[0], image.shape[1]))[0]
-        features, centres = self._look(prepared(self.image_processor, image))
+        features, centres = self._patches(prepared(self.image_processor, image))
         _, embeddings = self.model.class_predictor(features)
         boxes = corners(centres[0].float().cpu().numpy(), *self._size(image))
         overlaps = _ious(boxes, box)

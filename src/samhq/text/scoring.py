@@ -42,19 +42,19 @@ def phrase_scores(
 
 
 def assign(
-    scores: Float32[np.ndarray, "Q T"], how: Assign = "best", floor: float = FLOOR
+    scores: Float32[np.ndarray, "Q T"], pairs: Assign = "best", floor: float = FLOOR
 ) -> tuple[Int64[np.ndarray, " D"], Int64[np.ndarray, " D"]]:
     """Pairs of queries and phrases that become detections, best score first.
 
     "best" gives every query the phrase with the best score; "all" takes every pair of a query and a phrase. Pairs below
-    `floor` are left out, except the best one, so that people can see how close it came.
+    `floor` are left out, except the best one, so that a message can say how close it came.
 
     >>> [rows.tolist() for rows in assign(np.array([[0.1, 0.9], [0.4, 0.3]], np.float32))]
     [[0, 1], [1, 0]]
     """
     if not scores.size:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    if how == "best":
+    if pairs == "best":
         queries, phrases = np.arange(len(scores)), scores.argmax(axis=1)
     else:
         queries, phrases = (index.ravel() for index in np.indices(scores.shape))

@@ -1,4 +1,4 @@
-"""A search for classes in pictures: what to look for, with which detector, and which of its boxes to keep.
+"""A search for classes in pictures: the classes, the detector, and the rules for its boxes.
 
 Gives boxes and prompts; other modules make masks of them.
 """
@@ -57,11 +57,11 @@ class Search:
         """A search for `text`, which `as_classes` reads, or for objects `like` one or several examples.
 
         `detector` is a value that `load_detector` takes; for examples the default is OWLv2. A file of boxes alone means
-        all its classes. `threshold` is a score, or
-        scores by class, and `thresholds` has other scores for some classes; by default the detector's own.
+        all its classes. `threshold` is a score, or scores by class, and `thresholds` has other scores for some classes;
+        by default the detector's own.
 
         Raises:
-            PromptError: nothing or both to search for, or as `check`.
+            PromptError: neither or both of `text` and `like`, or as `check`.
             ConfigError, CheckpointError, MissingExtraError: as `load_detector`; a number out of range; examples for a
                 detector that takes none.
         """
@@ -87,7 +87,7 @@ class Search:
         return search
 
     def check(self) -> None:
-        """Refuses what would fail for every picture.
+        """Checks the classes and examples, so that errors come before the first picture.
 
         Raises:
             ImageError, PromptError: a class that the detector cannot read, or an example that cannot be used.
@@ -151,22 +151,24 @@ class Search:
         detections = as_detections(boxes.boxes_of(file, image.shape[:2]), self.classes.phrases)
         return detections.renamed(self.classes.owners, self.classes.names)
 
-    def prompts(self, found: Detections) -> list[Prompt]:
+    def prompts(self, detections: Detections) -> list[Prompt]:
         """A prompt for every detection to keep, best score first: its box, and its mask if it has one.
 
         Warns:
             SamHQWarning: more boxes than `max_detections` pass the other rules.
         """
-        kept = self.selection.apply(found)
-        self._report_dropped(found, len(kept))
+        kept = self.selection.apply(detections)
+        self._report_dropped(detections, len(kept))
         masks: list[Any] = [None] * len(kept) if kept.masks is None else list(kept.masks)
-        rows = zip(kept.boxes, masks, kept.labels, kept.scores.tolist(), strict=True)
-        return [Prompt(box=box, mask=mask, label=label, score=score) for box, mask, label, score in rows]
+        return [
+            Prompt(box=box, mask=mask, label=label, score=score)
+            for box, mask, label, score in zip(kept.boxes, masks, kept.labels, kept.scores.tolist(), strict=True)
+        ]
 
-    def _report_dropped(self, found: Detections, kept: int) -> None:
+    def _report_dropped(self, detections: Detections, kept: int) -> None:
         if self.selection.max_detections != kept:
             return
-        passed = len(replace(self.selection, max_detections=None).apply(found))
+        passed = len(replace(self.selection, max_detections=None).apply(detections))
         if passed > kept:
             warnings.warn(
                 f"Expected at most max_detections={kept} boxes in a picture, got {passed} boxes; the {kept} with the "
@@ -175,9 +177,9 @@ class Search:
                 stacklevel=2,
             )
 
-    def rejected(self, found: Detections) -> str:
+    def rejected(self, detections: Detections) -> str:
         """The rejected detection closest to its threshold, for a message."""
-        return self.selection.rejected(found)
+        return self.selection.rejected(detections)
 
 
 def default_detector(detector: Any, like: Any) -> Any:
@@ -190,10 +192,10 @@ def default_detector(detector: Any, like: Any) -> Any:
 
 
 def _file_of_boxes(detector: Any) -> BoxFile:
-    """The file of boxes that a detector is.
+    """The boxes of a detector that is a file of boxes.
 
     Raises:
-        PromptError: it is none.
+        PromptError: another detector, or none.
     """
     path = isinstance(detector, str | os.PathLike) and is_box_file(Path(detector))
     boxes = load_detector(detector) if path else detector
@@ -228,17 +230,17 @@ def _score(threshold: Any) -> float:
         ) from error
 
 
-def usable(found: Detections, size_hw: tuple[int, ...]) -> Detections:
+def usable(detections: Detections, size_hw: tuple[int, ...]) -> Detections:
     """The boxes that share at least one pixel with a picture of `size_hw`.
 
     Raises:
         PromptError: the boxes look like shares of the picture in 0..1.
     """
     height, width = size_hw[:2]
-    if len(found) and min(height, width) > _SMALL and found.boxes.min() >= 0 and found.boxes.max() <= 1:
+    if len(detections) and min(height, width) > _SMALL and detections.boxes.min() >= 0 and detections.boxes.max() <= 1:
         raise PromptError(
             "Expected boxes in pixels, got numbers in 0..1 only. Multiply x by the width and y by the height."
         )
-    low = np.clip(found.boxes[:, :2], 0, (width, height))
-    high = np.clip(found.boxes[:, 2:], 0, (width, height))
-    return found[((high - low) >= _LEAST).all(axis=1)]
+    low = np.clip(detections.boxes[:, :2], 0, (width, height))
+    high = np.clip(detections.boxes[:, 2:], 0, (width, height))
+    return detections[((high - low) >= _LEAST).all(axis=1)]
