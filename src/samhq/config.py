@@ -128,7 +128,9 @@ class ModelConfig:
     def __post_init__(self) -> None:
         step = self.encoder.step
         if self.side < step or self.side % step:
-            raise ConfigError(f"{self.name}: the side must be a positive multiple of {step}, got {self.side}.")
+            raise ConfigError(
+                f"Expected the side of {self.name} as a positive multiple of {step}, got {self.side}. Use another side."
+            )
 
     @property
     def second(self) -> bool:

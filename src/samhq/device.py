@@ -28,7 +28,9 @@ def as_device(device: str | int | torch.device | None) -> torch.device:
         reason = str(error).partition("\n")[0].partition(". ")[0].rstrip(".")[:120]
         if reason.startswith("Expected one of"):  # PyTorch's list of all devices of the world
             reason = "PyTorch does not know it. GPUs are cuda, cuda:1 or mps"
-        raise ConfigError(f"Expected a device that PyTorch has here, got {device!r}: {reason}. Try cpu.") from error
+        raise ConfigError(
+            f"Expected a device of PyTorch on this machine, got {device!r}: {reason}. Try cpu."
+        ) from error
 
 
 def as_dtype(dtype: str | torch.dtype, device: torch.device | None = None) -> torch.dtype:
@@ -43,7 +45,7 @@ def as_dtype(dtype: str | torch.dtype, device: torch.device | None = None) -> to
     if dtype == "auto":
         return torch.bfloat16 if multiplies_bfloat16_faster(device or torch.device("cpu")) else torch.float32
     if dtype not in known:
-        raise ConfigError(f"Expected a dtype of {', '.join(known)} or auto, got {dtype!r}.")
+        raise ConfigError(f"Expected a dtype of {', '.join(known)} or auto, got {dtype!r}. Use one of these.")
     return known[dtype]
 
 

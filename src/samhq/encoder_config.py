@@ -112,11 +112,17 @@ class ViTConfig(EncoderConfig):
         if not self.mlp_dim:
             object.__setattr__(self, "mlp_dim", 4 * self.dim)
         if self.dim % self.heads:
-            raise ConfigError(f"ViT: dim must be a multiple of heads, got dim={self.dim}, heads={self.heads}.")
+            raise ConfigError(
+                f"Expected dim of a ViT as a multiple of heads, got dim={self.dim}, heads={self.heads}. "
+                "Change one of them."
+            )
         if not self.head_dim:
             object.__setattr__(self, "head_dim", self.dim // self.heads)
         if not self.global_blocks or not all(0 <= i < self.depth for i in self.global_blocks):
-            raise ConfigError(f"ViT: global_blocks must name blocks 0..{self.depth - 1}, got {self.global_blocks}.")
+            raise ConfigError(
+                f"Expected global_blocks of a ViT among blocks 0..{self.depth - 1}, got {self.global_blocks}. "
+                "Change them, or the depth."
+            )
 
     @property
     def early_dim(self) -> int:
@@ -216,13 +222,25 @@ class HieraConfig(EncoderConfig):
     def __post_init__(self) -> None:
         stages, blocks = len(self.depths), sum(self.depths)
         if stages != 4 or len(self.windows) != 4 or min(self.depths) < 1 or min(self.windows) < 1:
-            raise ConfigError(f"Hiera: expected four depths and four windows, got {self.depths} and {self.windows}.")
+            raise ConfigError(
+                f"Expected four depths and four windows of a Hiera, got {self.depths} and {self.windows}. "
+                "Give one of each for every stage."
+            )
         if any(window % 2 for window in self.windows[:3]):
-            raise ConfigError(f"Hiera: windows of all stages but the last are halved, so must be even: {self.windows}.")
+            raise ConfigError(
+                f"Expected even windows in all stages of a Hiera but the last, which are halved, got {self.windows}. "
+                "Change the odd ones."
+            )
         if not all(0 <= i < blocks for i in self.global_blocks):
-            raise ConfigError(f"Hiera: global_blocks must name blocks 0..{blocks - 1}, got {self.global_blocks}.")
+            raise ConfigError(
+                f"Expected global_blocks of a Hiera among blocks 0..{blocks - 1}, got {self.global_blocks}. "
+                "Change them, or the depths."
+            )
         if self.dim % self.heads:
-            raise ConfigError(f"Hiera: dim must be a multiple of heads, got dim={self.dim}, heads={self.heads}.")
+            raise ConfigError(
+                f"Expected dim of a Hiera as a multiple of heads, got dim={self.dim}, heads={self.heads}. "
+                "Change one of them."
+            )
 
     @property
     def widths(self) -> tuple[int, ...]:

@@ -27,7 +27,9 @@ def whole_number(name: str, value: Any, least: int, most: int | None = None) -> 
     except TypeError:
         number = None
     if number is None or number < least or (most is not None and number > most):
-        raise ConfigError(f"Expected {name} as a whole number {_range(least, most)}, got {_shown(value)}.")
+        raise ConfigError(
+            f"Expected {name} as a whole number {_range(least, most)}, got {_shown(value)}. Use such a number."
+        )
     return number
 
 
@@ -47,7 +49,9 @@ def real_number(
     plain = _plain(value)
     inside = plain is not None and least <= plain <= most and not (above and plain == least)
     if plain is None or not inside or (below and plain == most):
-        raise ConfigError(f"Expected {name} as a number {_range(least, most, above, below)}, got {_shown(value)}.")
+        raise ConfigError(
+            f"Expected {name} as a number {_range(least, most, above, below)}, got {_shown(value)}. Use such a number."
+        )
     return plain
 
 
@@ -61,7 +65,7 @@ def yes_or_no(name: str, value: Any) -> bool:
         ConfigError: anything else; the text "False" would count as true.
     """
     if not _is_bool(value) and not (type(value) is int and value in (0, 1)):
-        raise ConfigError(f"Expected {name} as True or False, got {_shown(value)}.")
+        raise ConfigError(f"Expected {name} as True or False, got {_shown(value)}. Use one of these.")
     return bool(value)
 
 
@@ -115,6 +119,7 @@ def _range(least: float, most: float | None, above: bool = False, below: bool = 
 
 
 def _shown(value: Any) -> str:
+    """The value for a message, at most 80 characters, with a hint if it is a number as text."""
     hint = ""
     if isinstance(value, str) and _numeric(value):
         hint = " (text; YAML reads 1e-4 as text and 1.0e-4 as a number)"

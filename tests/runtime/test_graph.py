@@ -54,7 +54,7 @@ def test_bfloat16_needs_hardware(hq_folder: Path) -> None:
         ("gpu", "Known: .*CPUExecutionProvider.*cpu"),
         (["cpu", "cdua"], "got cdua"),
         (["openvino", "cpu"], "openvino alone"),
-        ("openvino:MOON", "device that OpenVINO has"),
+        ("openvino:MOON", "device of OpenVINO"),
     ],
 )
 def test_what_is_not_there_is_told(hq_folder: Path, providers: str | list[str], says: str) -> None:

@@ -73,7 +73,7 @@ def test_who_cannot_do_it_says_why(hq_contest: Contest) -> None:
 def test_odd_parties(odd_contest: Contest) -> None:
     """One test in an order: after the last step one of the processes is no more."""
     assert odd_contest.absent == {"absent float32": "not installed"}
-    with pytest.raises(UnequalError, match=r"Expected results of odd float32 .*'iou'.*Mend"):
+    with pytest.raises(UnequalError, match=r"Expected results of odd float32 .*'iou'.*Correct"):
         odd_contest.measure(Decode(tiny.PLAIN, 2, "boxes"), rounds=1)
     record = odd_contest.measure(Encode(tiny.PLAIN), rounds=1)  # the others go on
     assert record["absent"] == {"absent float32": "not installed", "odd float32": "encodes nothing"}

@@ -68,7 +68,7 @@ def test_masks_come_along() -> None:
 
 @pytest.mark.parametrize("answer", [None, [1, 2], {"boxes": []}, {"boxes": [], "scores": []}, "red"])
 def test_other_forms_are_said(answer: object) -> None:
-    with pytest.raises(PromptError, match="Expected of a detector"):
+    with pytest.raises(PromptError, match="Expected a detector's answer"):
         as_detections(answer, NAMES)
 
 

@@ -92,8 +92,10 @@ def test_examples_of_one_label_are_one_class() -> None:
 
 def test_examples_are_embedded_once_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
     detector, looks = tiny.owl(floor=0.0), []
-    real = type(detector)._look
-    monkeypatch.setattr(type(detector), "_look", lambda self, pixels: looks.append(len(pixels)) or real(self, pixels))
+    real = type(detector)._patches
+    monkeypatch.setattr(
+        type(detector), "_patches", lambda self, pixels: looks.append(len(pixels)) or real(self, pixels)
+    )
     example = Example(tiny.picture(), [5, 5, 30, 30])
     (first,) = detector.detect_like([tiny.picture(seed=1)], [example])
     (again,) = detector.detect_like([tiny.picture(seed=1)], [example])

@@ -118,7 +118,7 @@ class PromptFlags:
 
     crs: str | None = None
     """The coordinate system of --point and --box, such as EPSG:4326, in place of pixels; "picture" is that of the
-    GeoTIFF. Of GeoJSON in --prompts too, in place of the one that the file states."""
+    GeoTIFF. Also for GeoJSON in --prompts, in place of the one in the file."""
 
     def check_none(self) -> None:
         """Refuses these flags beside --text or --like.
