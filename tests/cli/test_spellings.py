@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from samhq.cli.main import app, main
-from samhq.cli.spellings import PAIRS, RENAMED, renewed
+from samhq.cli.spellings import OF_OTHERS, PAIRS, RENAMED, renewed
 
 
 def lines_of(arguments: list[str]) -> tuple[list[str], list[str]]:
@@ -55,3 +55,18 @@ def test_the_line_goes_to_stderr_and_the_command_runs(capsys: pytest.CaptureFixt
     shown = capsys.readouterr().err
     assert "train --model is now --arch" in shown
     assert "sam_hq_vit_x" in shown
+
+
+@pytest.mark.parametrize("flag", OF_OTHERS)
+@pytest.mark.parametrize("command", ["segment", "everything"])
+def test_flags_of_other_programs_say_what_to_write(command: str, flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, "a.jpg", "--output", "out", flag, "x"]) == 2
+    shown = capsys.readouterr().err
+    assert f"Unknown option: {flag}. {OF_OTHERS[flag]}. See samhq {command} --help" in shown
+    assert main([command, "a.jpg", "--output", "out", f"{flag}=x"]) == 2
+    assert OF_OTHERS[flag] in capsys.readouterr().err
+
+
+def test_only_commands_that_take_pictures_give_such_advice(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "--source", "x"]) == 2
+    assert "come behind the command" not in capsys.readouterr().err

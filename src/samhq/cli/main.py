@@ -11,9 +11,9 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from cyclopts import App, CycloptsError, MissingArgumentError
+from cyclopts import App, CycloptsError, MissingArgumentError, UnknownOptionError
 
-from samhq.cli.spellings import renewed
+from samhq.cli.spellings import advice_for, renewed
 from samhq.cli.whole_numbers import refuse_fractions
 from samhq.errors import ConfigError, SamHQError
 from samhq.garbage import collect_late
@@ -195,6 +195,9 @@ def _say(sentence: str, code: int) -> int:
 def _words(error: CycloptsError) -> str:
     """The parser's sentence; for an argument that was left out a plainer one."""
     said = str(error)
+    if isinstance(error, UnknownOptionError):
+        advice = advice_for("".join((error.command_chain or ())[:1]), error.token.keyword or error.token.value)
+        return f"{said.split(' Did you mean')[0]} {advice}." if advice else said
     if not isinstance(error, MissingArgumentError) or error.argument is None or "Did you mean" in said:
         return said
     given = error.keyword is not None or bool(error.argument.tokens)

@@ -1,4 +1,4 @@
-"""Old spellings of flags, which work for one more release: each is replaced by the new one, with a line that says so.
+"""Old spellings of flags, which work for one more release, and flags of other programs, which get advice.
 
 Knows only words, not what flags do.
 """
@@ -17,6 +17,18 @@ RENAMED = {
 }
 #: Flags whose value used to be two words and is now one: `--scale 0.5 1.5` is `--scale 0.5,1.5`.
 PAIRS = {"train": ("--scale",)}
+_PICTURES = "Pictures and folders come behind the command: samhq everything photos --output out"
+_TAKE_PICTURES = ("segment", "everything", "detect", "embed", "track")
+#: Flags of other programs (segment-anything's scripts, Ultralytics) that no command here has, and what to write.
+OF_OTHERS = {
+    "--checkpoint": "Write --model FILE; the file itself says which model it is",
+    "--model-type": "Leave it out: the file of --model itself says which model it is",
+    "--input": _PICTURES,
+    "--source": _PICTURES,
+    "--imgsz": "Leave it out: a model sees a square of its own side; --tile cuts large pictures",
+    "--conf": "Write --pred-iou-thresh for everything, --threshold for objects by name",
+    "--save-txt": "Leave it out, and run samhq write OUT --format yolo --output dataset afterwards",
+}
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 
 
@@ -40,3 +52,13 @@ def renewed(arguments: Sequence[str], say: Callable[[str], None]) -> list[str]:
             word = pair
         words.append(word)
     return words
+
+
+def advice_for(command: str, flag: str) -> str:
+    """What to write in place of another program's flag, in a command that takes pictures; empty for other flags.
+
+    >>> advice_for("segment", "--model_type")
+    'Leave it out: the file of --model itself says which model it is'
+    """
+    name = flag.partition("=")[0].replace("_", "-")
+    return OF_OTHERS.get(name, "") if command in _TAKE_PICTURES else ""
