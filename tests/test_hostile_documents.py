@@ -37,9 +37,11 @@ from samhq.evaluation.suites.davis import read_boxes_by_frame as read_davis
 from samhq.evaluation.suites.detections import evaluate_detections
 from samhq.evaluation.suites.youtube_vis import evaluate_youtube_vis
 from samhq.formats.isat import isat_record, read_isat
+from samhq.formats.labelme import labelme_record, read_labelme
 from samhq.formats.labelstudio import labelstudio_task, read_labelstudio
 from samhq.formats.prompts import read_mask_prompt, read_prompts
 from samhq.formats.supervisely import read_supervisely, supervisely_record
+from samhq.formats.yolo import read_yolo
 from samhq.image.frame import Frame
 from samhq.masks import rle
 from samhq.results.annotation import Annotation
@@ -214,6 +216,8 @@ KINDS: dict[str, tuple[Any, Callable[[Path], Any]]] = {
     "a line of an evaluation": (ROW, read_rows),
     "a line of a training": ({"step": 3, "loss": 0.5}, read_log),
     "ISAT": (ISAT, read_isat),
+    "labelme": (labelme_record(SQUARE, "a.png", "polygon"), read_labelme),
+    "labelme's masks": (labelme_record(SQUARE, "a.png"), read_labelme),
     "Supervisely": (SUPERVISELY, read_supervisely),
     "Label Studio": (LABEL_STUDIO, lambda path: list(read_labelstudio(path))),
     "kept detections": (KEPT, lambda path: cache._read(path, ("square",))),
@@ -358,6 +362,7 @@ PARTS = st.sampled_from(
 )
 TEXTS = {
     "boxes in MOT's form": ("1,1,8,5,22,15,1", read_frame_boxes),
+    "outlines in YOLO's form": ("0 0.2 0.2 0.8 0.2 0.8 0.8", lambda path: read_yolo(path, "a.png", SIZE, {})),
     "boxes in YOLO's form": ("0 0.5 0.5 0.2 0.2 0.9", lambda path: read_boxes(path.parent).boxes_of("a.png", SIZE)),
 }
 

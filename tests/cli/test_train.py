@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -123,3 +124,17 @@ def test_a_run_that_was_stopped_says_how_to_go_on(
     monkeypatch.undo()
     assert train(coco, tmp_path / "run", *words, "--resume") == 0
     assert "Stopped" not in capsys.readouterr().out
+
+
+def test_a_better_run_says_how_to_see_the_difference(
+    coco: Path, tmp_path: Path, capsys: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Run, "_scores", lambda run, sam: {"box boundary_iou": 0.1 + 0.1 * run.step})
+    words = ["--init", saved(tiny.LIGHT, tmp_path), "--mode", "hq", "--loss", "points:64", "--epochs", "1"]
+    assert (
+        train(coco, tmp_path / "run", *words, "--validation", str(coco), "--validation-images", str(coco.parent)) == 0
+    )
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Tables and pictures")]
+    command = shlex.split(line.partition(": ")[2])
+    assert main([*command[1:], "--worst", "1"]) == 0
+    assert (tmp_path / "run" / "report" / "worst" / "01.jpg").is_file()

@@ -6,7 +6,9 @@ Imports torch only inside functions, so that help is fast.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from cyclopts import Group, Parameter
@@ -72,7 +74,8 @@ def train(**given: Any) -> int:
     from samhq.training.loop import train as run
 
     collect_as_usual()
-    trained = run(TrainConfig(**given), say=_say)
+    config = TrainConfig(**given)
+    trained = run(config, say=_say)
     if not is_main_process():  # Of several processes only one prints.
         return 0
     for line in before_and_after(trained.before, trained.after):
@@ -83,6 +86,8 @@ def train(**given: Any) -> int:
         print(f"{trained.last}: stopped before the first step; these are the initial weights.")
         return 0
     print(f"{trained.best}: after {plural(trained.steps, 'step')}")
+    if trained.improved and (command := _comparison(config, trained.best)):
+        print(f"Tables and pictures of the difference: {command}")
     if trained.improved is False:
         print(f"No better than before by {trained.score}: keep the initial weights, or change the settings.")
     return 0
@@ -139,6 +144,34 @@ def before_and_after(before: Mapping[str, float], after: Mapping[str, float]) ->
     wide = max(map(len, ("validation", *before)))
     rows = [f"{name:{wide}} {before[name]:7.3f} {after[name]:7.3f}" for name in before if name in after]
     return [f"{'validation':{wide}} {'before':>7} {'after':>7}", *rows]
+
+
+def _comparison(config: TrainConfig, best: Path) -> str:
+    """The command that compares the best checkpoint with the initial weights on the validation pictures.
+
+    "" if none can: without such pictures or weights.
+
+    >>> _comparison(TrainConfig(data="a.json", validation="b.json"), Path("runs/train/best.safetensors"))
+    'samhq evaluate b.json --model starter --model runs/train/best.safetensors --output runs/train/report'
+    """
+    drawn = config.validation is None or str(config.validation).partition(":")[0] == "scenes"
+    if drawn or config.init in ("random", "imagenet"):
+        return ""
+    shown = {
+        "--images": config.validation_images,
+        "--bands": _listed(config.bands),
+        "--stretch": _listed(config.stretch),
+    }
+    words = ["samhq", "evaluate", str(config.validation)]
+    for flag, value in shown.items():
+        words += [] if value is None else [flag, str(value)]
+    words += ["--skip-missing"] * config.skip_missing
+    words += ["--model", str(config.init), "--model", str(best), "--output", str(config.folder / "report")]
+    return shlex.join(words)
+
+
+def _listed(numbers: Sequence[float] | None) -> str | None:
+    return None if numbers is None else ",".join(f"{number:g}" for number in numbers)
 
 
 def _say(line: str) -> None:

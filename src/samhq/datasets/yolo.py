@@ -27,10 +27,9 @@ _SUFFIXES = (".yaml", ".yml")
 def yolo_source(text: str) -> tuple[Path, str | None] | None:
     """The file and the part in a source like `data.yaml@val`, or a folder with `data.yaml`; None for other sources.
 
-    The part is read only after a file that exists, because `@` may be in a name.
-
-    >>> yolo_source("set/data.yaml")
-    (PosixPath('set/data.yaml'), None)
+    >>> path, part = yolo_source("set/data.yaml@val")
+    >>> path.name, part
+    ('data.yaml', 'val')
     """
     name, at, part = text.rpartition("@")
     readings: list[tuple[str, str | None]] = [(text, None)]
@@ -40,7 +39,7 @@ def yolo_source(text: str) -> tuple[Path, str | None] | None:
         path = Path(place).expanduser()
         if (path / CONFIG).is_file():
             path = path / CONFIG
-        if path.suffix.lower() in _SUFFIXES and (chosen is None or path.is_file()):
+        if path.suffix.lower() in _SUFFIXES:
             return path, chosen
     return None
 
