@@ -98,7 +98,9 @@ def _values(line: str, who: str) -> np.ndarray:
     except ValueError:
         values = np.array([np.nan])
     outline = len(values) == 5 or (len(values) >= 7 and len(values) % 2 == 1)
-    if not len(values) or (outline and values[0] % 1 == 0 and (np.abs(values[1:]) <= _FARTHEST).all()):
+    if not len(values):
+        return values
+    if outline and np.isfinite(values).all() and values[0] % 1 == 0 and (np.abs(values[1:]) <= _FARTHEST).all():
         return values
     raise ImageError(
         f"Expected a class and an outline, x y x y ... in shares 0 to 1 of the picture, in {who}, got {line[:60]!r}. "
