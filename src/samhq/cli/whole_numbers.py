@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def refuse_fractions(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
-    """Checks what was given for flags of whole numbers, before the parser converts it.
+    """Checks the values of flags for whole numbers, before the parser converts them.
 
     The parameters are those that the parser gives to a function of its `config`.
 
@@ -38,10 +38,10 @@ def _is_whole(hint: Any) -> bool:
 
 
 def _check(flag: str, text: str) -> None:
-    """Refuses a number with a fractional part; text that is no number is left to the parser.
+    """Checks that a number has no fractional part. The parser refuses text that is no number.
 
     Raises:
-        ConfigError: it is one.
+        ConfigError: it has one.
     """
     try:
         number = float(text)

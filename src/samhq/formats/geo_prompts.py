@@ -47,8 +47,8 @@ def prompts_from_geojson(
     the features state, such as "EPSG:4326"; "picture" means the picture's own.
 
     Raises:
-        PromptError: no GeoJSON of points or areas, no feature that touches the picture, or a coordinate system that is
-            unknown.
+        PromptError: no GeoJSON of points or areas, no feature that touches the picture, or an unknown coordinate
+            system.
         ImageError: a picture without a position on Earth, or one that cannot be opened.
         MissingExtraError: rasterio is not installed.
     """
@@ -113,7 +113,7 @@ def _position(picture: str | os.PathLike[str] | PictureSource) -> tuple[Georefer
 
 
 class _Map:
-    """From map coordinates to (x, y) in pixels of the picture."""
+    """Converts map coordinates to (x, y) in pixels of the picture."""
 
     def __init__(self, geo: Georeference, source: str | None) -> None:
         """`source` names the system of the coordinates; "picture" the picture's own, None longitude and latitude."""
@@ -129,7 +129,7 @@ class _Map:
         points = coordinates if self.source is None else self._in_pictures_system(coordinates)
         a, b, c, d, e, f = self.geo.transform
         pixels = np.linalg.solve(np.array([[a, b], [d, e]]), (points - (c, f)).T).T
-        return np.round(pixels, 6)  # Without the noise of the way there and back.
+        return np.round(pixels, 6)  # Without the rounding errors of the two conversions.
 
     def _in_pictures_system(self, coordinates: np.ndarray) -> np.ndarray:
         with from_extra("geo", "map coordinates"):
@@ -178,7 +178,10 @@ def _clicks(points: np.ndarray, labels: Any, label: str | None, size_hw: tuple[i
     """The points of one object that are in the picture, as a prompt; None if there are none."""
     on = [1] * len(points) if labels is None else labels
     if not isinstance(on, Sequence) or len(on) != len(points):
-        raise PromptError(f"Expected one of labels for each of {plural(len(points), 'point')}, got {shown(labels)}.")
+        raise PromptError(
+            f"Expected one of labels for each of {plural(len(points), 'point')}, got {shown(labels)}. "
+            "Write 1 for a point on the object, 0 for one off it."
+        )
     inside = np.flatnonzero(((points >= 0) & (points < size_hw[::-1])).all(axis=1))
     if not len(inside):
         return None
