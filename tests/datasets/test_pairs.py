@@ -110,3 +110,10 @@ def test_hqseg_says_what_is_missing(tmp_path: Path) -> None:
         open_dataset(f"hqseg44k:COIFT@{tmp_path}")
     with pytest.raises(ConfigError, match="Add the folder"):
         open_dataset("hqseg44k:COIFT")
+
+
+def test_the_folder_above_a_data_set_is_told_from_it(tmp_path: Path) -> None:
+    for part in ("train", "val"):
+        pair(tmp_path / part / "images", tmp_path / part / "masks", "a", disc())
+    with pytest.raises(ConfigError, match=r"Name .*train, which has this form"):
+        open_dataset(tmp_path)

@@ -130,7 +130,18 @@ def _checked(pictures: PairFolder, folder: Path) -> PairFolder:
     if any(pair.mask is not None for pair in pictures.pairs):
         return pictures
     got = f"{plural(len(pictures), 'picture')} without a mask of the same name" if len(pictures) else "no pictures"
+    inner = _inner_set(folder)
+    advice = "Name a folder of this form, one with the files of a labelling tool, or a COCO JSON file."
+    if inner is not None:
+        advice = f"Name {inner}, which has this form."
     raise ConfigError(
         f"Expected pictures with masks in {folder}: images/ and masks/, im/ and gt/, or NAME.jpg beside NAME.png; got "
-        f"{got}. Name a folder of this form, one with the files of a labelling tool, or a COCO JSON file."
+        f"{got}. {advice}"
     )
+
+
+def _inner_set(folder: Path) -> Path | None:
+    """The first subfolder with pictures and masks, such as `train`; None if there is none."""
+    inside = (path for path in sorted(folder.iterdir()) if path.is_dir())
+    fits = (path for path in inside if any((path / a).is_dir() and (path / b).is_dir() for a, b in LAYOUTS))
+    return next(fits, None)
