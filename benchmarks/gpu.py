@@ -252,11 +252,13 @@ def repeated(run: Callable[[], Any], device: torch.device, seconds: float) -> fl
 
 def timed(run: Callable[[], Any], device: torch.device) -> float:
     """Seconds of one call until the device has finished it."""
-    wait = torch.cuda.synchronize if device.type == "cuda" else lambda: None
-    wait()
+    cuda = device.type == "cuda"
+    if cuda:
+        torch.cuda.synchronize(device)
     started = time.perf_counter()
     run()
-    wait()
+    if cuda:
+        torch.cuda.synchronize(device)
     return time.perf_counter() - started
 
 

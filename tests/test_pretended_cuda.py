@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,12 +24,14 @@ from samhq.inference.everything import segment_everything
 from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam
 from samhq.results.prompt import Prompt
+from samhq.training.run import Run
 from samhq.types import Prompts
 from samhq.video.prompts import VideoPrompt
 from samhq.video.segmenter import VideoSegmenter
 from tests import tiny
 from tests.compat.segment_anything import tiny_predictors
 from tests.pretended import DEVICE, Cuda, moved
+from tests.training.worlds import Held, quick, saved
 from tests.video import small
 
 PICTURE = np.kron(np.random.default_rng(0).integers(0, 255, (6, 8, 3)), np.ones((12, 12, 1))).astype(np.uint8)
@@ -159,6 +162,21 @@ def test_objects_are_followed_as_on_the_cpu(config: ModelConfig) -> None:
     assert len(found) == len(expected) > 3
     for ours, cpu in zip(found, expected, strict=True):
         assert (ours.masks != cpu.masks).mean() < 1e-3
+
+
+@pytest.mark.parametrize("config", [tiny.HQ, tiny.SECOND_HQ], ids=lambda config: config.name)
+def test_a_training_step_is_that_of_the_cpu(config: ModelConfig, tmp_path: Path) -> None:
+    run = Run(quick(tmp_path / "run", saved(config, tmp_path), mode="hq"), Held(), None, print)
+    batch, task = next(run.stream(run.plan.at(0))), moved(copy.deepcopy(run.task))
+    torch.manual_seed(0)
+    expected, _ = run.task(batch.to("cpu"))
+    with Cuda() as cuda:
+        there = batch.to("cuda")
+        assert not cuda.waits
+        torch.manual_seed(0)
+        loss, _ = task(there)
+        loss.backward()
+    torch.testing.assert_close(plain(loss), expected, rtol=1e-3, atol=1e-4)
 
 
 def test_other_libraries_interfaces_work_there() -> None:

@@ -21,6 +21,28 @@ def test_one_call_is_measured() -> None:
     assert sample.page_faults >= 0
 
 
+def test_a_gpu_is_timed_on_its_own_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With several GPUs, the current one may be another than the one that works."""
+    recorded: list[str] = []
+
+    class Event:
+        def __init__(self, **_: object) -> None:
+            pass
+
+        def record(self, stream: str | None = None) -> None:
+            recorded.append(str(stream))
+
+        def elapsed_time(self, end: Event) -> float:
+            assert isinstance(end, Event)
+            return 2000.0
+
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda device: recorded.append(f"wait {device}"))
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: f"stream of {device}")
+    assert once(lambda: recorded.append("work"), torch.device("cuda:1")).seconds == 2.0
+    assert recorded == ["wait cuda:1", "stream of cuda:1", "work", "stream of cuda:1", "wait cuda:1"]
+
+
 @pytest.mark.skipif(platform.system() != "Linux" or not reset_high_water(), reason="the system keeps no such mark")
 def test_the_peak_is_what_a_call_takes_beyond_what_was_there() -> None:
     held = torch.ones(50 << 18)  # 50 MiB that are there before and are not counted

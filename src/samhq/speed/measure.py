@@ -62,9 +62,10 @@ def _once_on_gpu(work: Work, device: torch.device) -> Measurement:
     begin, end = (new_event(enable_timing=True) for _ in range(2))
     torch.cuda.synchronize(device)
     faults, busy = page_faults(), time.process_time()
-    begin.record()
+    stream = torch.cuda.current_stream(device)  # not that of the current device, which may be another one
+    begin.record(stream)
     work()
-    end.record()
+    end.record(stream)
     torch.cuda.synchronize(device)
     return Measurement(begin.elapsed_time(end) / 1000, time.process_time() - busy, page_faults() - faults)
 

@@ -22,6 +22,7 @@ from jaxtyping import Bool, Float, Shaped, UInt8
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from samhq.device import to_device
 from samhq.encoder_config import IMAGENET, Normalisation
 from samhq.errors import SamHQError
 from samhq.image.transform import normalise_and_pad
@@ -41,9 +42,10 @@ class Features(NamedTuple):
 
     def to(self, device: torch.device | str) -> Features:
         """The same in float32 on a device."""
-        early = None if self.early is None else self.early.to(device).float()
-        levels = tuple(level.to(device).float() for level in self.levels)
-        return Features(self.features.to(device).float(), early, levels)
+        place = torch.device(device)
+        early = None if self.early is None else to_device(self.early, place).float()
+        levels = tuple(to_device(level, place).float() for level in self.levels)
+        return Features(to_device(self.features, place).float(), early, levels)
 
 
 @dataclass(frozen=True)
@@ -80,13 +82,14 @@ class TrainingBatch:
         return len(held)
 
     def to(self, device: torch.device | str) -> TrainingBatch:
-        """The same batch on another device, its targets as shares 0..1."""
-        targets = self.targets.to(device)
+        """The same batch on another device, its targets as shares 0..1; a GPU gets it without waiting."""
+        place = torch.device(device)
+        targets = to_device(self.targets, place)
         if not targets.is_floating_point():
             targets = targets.float() / 255
         kept = None if self.features is None else self.features.to(device)
-        pixels = None if self.pixels is None else self.pixels.to(device)
-        return TrainingBatch(pixels, self.prompts.to(device), targets, self.ambiguous.to(device), kept)
+        pixels = None if self.pixels is None else to_device(self.pixels, place)
+        return TrainingBatch(pixels, self.prompts.to(place), targets, to_device(self.ambiguous, place), kept)
 
 
 def collate(examples: Sequence[TrainingExample], side: int, normalisation: Normalisation = IMAGENET) -> TrainingBatch:
