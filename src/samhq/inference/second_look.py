@@ -209,7 +209,7 @@ class Looker:
         model = self.model
         ready = self.crops.get(window)
         pixels, frame = ready or to_pixels_fast(self.source.read(window), SquareForm.for_model(model.config))
-        prompts = flatten([_seen_in(window, prompt, coarse, first, frame)], frame).to(model.device)
+        prompts = flatten([_seen_in(window, prompt, coarse, first, frame)], frame)
         embedding = model.encode(to_device(pixels, model.device))
         low = model.decode(embedding, prompts, candidates="single", hq=model.hq_mode(self.hq))
         mask = frame.masks_to_image(low.logits)[0, 0].cpu().numpy()
