@@ -111,7 +111,7 @@ def test_wrong_use(tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: li
         (["segment", "--point", "2,2", "--embeddings", "e"], "or leave --embeddings out"),
         (["segment", "--point", "2,2", "--dtype", "float16"], "computes as it was exported"),
         (["segment", "--point", "2,2", "--dtype", "bfloat16"], "--device openvino"),
-        (["segment", "--point", "2,2", "--device", "mps"], "provider that is here"),
+        (["segment", "--point", "2,2", "--device", "mps"], "provider of this machine"),
         (["everything"], "weights of a model for samhq everything, which"),
     ],
 )
