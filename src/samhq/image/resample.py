@@ -109,6 +109,8 @@ def masks_to_picture(
     is filled at once. Only the other blocks are interpolated.
     """
     masks = np.zeros((*logits.shape[:2], len(down.first), len(across.first)), bool)
+    if not masks.size:
+        return masks
     rows, columns = down.blocks(), across.blocks()
     for place in np.ndindex(*logits.shape[:2]):
         _paint(masks[place], logits[place].astype(np.float32, copy=False), rows, columns, threshold)
