@@ -144,7 +144,7 @@ def to_pixels(
 def to_pixels_fast(image: UInt8[np.ndarray, "H W 3"], form: SquareForm) -> tuple[Float[Any, "1 3 S S"], Frame]:
     """As `to_pixels`, five times as fast, but not bit for bit as in the original models.
 
-    For our own steps, such as the second look: after the resize up to one value in a hundred is one level of 255 off.
+    For our own steps, such as the second look: after the resize one value in a thousand is one level of 255 off.
     """
     import torch
 
