@@ -76,6 +76,17 @@ def test_an_embedding_is_made_once(config: ModelConfig) -> None:
     assert_same(first, second)
 
 
+@CONFIGS
+def test_contents_are_compared_twice_for_all_tensors(config: ModelConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each comparison waits for a GPU: one of the checksums, one of the bytes beyond them."""
+    pictures, compared, equal = Pictures(config), [], torch.equal
+    pictures.prepare()
+    monkeypatch.setattr(torch, "equal", lambda one, other: compared.append(one) or equal(one, other))
+    pictures.prepare()
+    assert pictures.made == 1
+    assert len(compared) == 2
+
+
 def test_features_in_another_dtype_are_converted_once() -> None:
     pictures = Pictures(dtype=torch.float64)
     first, second = pictures.prepare(), pictures.prepare()

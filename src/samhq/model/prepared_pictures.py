@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -54,7 +54,7 @@ class PreparedPictures:
         if not _keeps(network, sources):
             return network.prepared(embed())
         inputs = (*sources, *_tensors(network))
-        state = tuple(_State.of(tensor) for tensor in inputs), _mode(sources[0])
+        state = _State.of(inputs), _mode(sources[0])
         known = next((entry for entry in self._entries if entry.belongs_to(sources)), None)
         if known is not None and known.state == state:
             return known.embedding(sources[0])
@@ -74,30 +74,52 @@ class PreparedPictures:
 
 @dataclass(frozen=True, eq=False)
 class _State:
-    """A tensor's fingerprint: facts that are cheap to compare, and checksums of its contents."""
+    """The fingerprint of tensors: facts that are cheap to compare, and checksums of their contents for each device.
 
-    facts: tuple[object, ...]
-    sums: Tensor
-    rest: Tensor
+    All checksums of a device lie in one tensor, so that a comparison waits for a GPU twice, not twice a tensor.
+    """
+
+    facts: tuple[tuple[object, ...], ...]
+    sums: dict[torch.device, Tensor]
+    rest: dict[torch.device, Tensor]
 
     @staticmethod
-    def of(tensor: Tensor) -> _State:
-        """The fingerprint of the tensor as it is now; reads its memory once."""
-        value = tensor.detach()
-        version = None if tensor.is_inference() else tensor._version
-        facts = (tensor.data_ptr(), value.shape, value.stride(), value.dtype, version)
-        by_stride = sorted(range(value.ndim), key=value.stride, reverse=True)
-        memory = value.permute(by_stride).contiguous().view(-1).view(torch.uint8)
-        if memory.storage_offset() % 8:
-            memory = memory.clone()
-        whole = memory.numel() // _CHUNK * _CHUNK
-        sums = memory[:whole].view(torch.int64).view(-1, _CHUNK // 8).sum(1)
-        return _State(facts, sums, memory[whole:].clone())
+    def of(tensors: Iterable[Tensor]) -> _State:
+        """The fingerprint of the tensors as they are now; reads their memory once."""
+        facts: list[tuple[object, ...]] = []
+        sums: dict[torch.device, list[Tensor]] = {}
+        rest: dict[torch.device, list[Tensor]] = {}
+        for tensor in tensors:
+            value = tensor.detach()
+            version = None if tensor.is_inference() else tensor._version
+            facts.append((tensor.data_ptr(), value.shape, value.stride(), value.dtype, value.device, version))
+            memory = _bytes(value)
+            whole = memory.numel() // _CHUNK * _CHUNK
+            chunks = memory[:whole].view(torch.int64).view(-1, _CHUNK // 8)
+            sums.setdefault(value.device, []).append(chunks.sum(1))
+            rest.setdefault(value.device, []).append(memory[whole:])
+        return _State(tuple(facts), _joined(sums), _joined(rest))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, _State) or self.facts != other.facts:
             return False
-        return torch.equal(self.sums, other.sums) and torch.equal(self.rest, other.rest)
+        # Equal facts have equal devices.
+        return all(
+            torch.equal(self.sums[device], other.sums[device]) and torch.equal(self.rest[device], other.rest[device])
+            for device in self.sums
+        )
+
+
+def _bytes(value: Tensor) -> Tensor:
+    """A tensor's memory as bytes, in the order in which it lies there."""
+    by_stride = sorted(range(value.ndim), key=value.stride, reverse=True)
+    memory = value.permute(by_stride).contiguous().view(-1).view(torch.uint8)
+    return memory.clone() if memory.storage_offset() % 8 else memory
+
+
+def _joined(parts: dict[torch.device, list[Tensor]]) -> dict[torch.device, Tensor]:
+    """The tensors of each device as one, a copy."""
+    return {device: torch.cat(some) for device, some in parts.items()}
 
 
 @dataclass(frozen=True, eq=False)
