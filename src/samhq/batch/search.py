@@ -102,7 +102,7 @@ class DetectorSettings:
     800]"""
 
     detector_batch: int | None = None
-    """Number of pictures that the detector sees together, if --workers is 0. [default: 4 on a GPU, 1 on a CPU]"""
+    """Number of pictures that the detector sees together; 1 in worker processes. [default: 4 on a GPU, 1 on a CPU]"""
 
     def together(self, device: str | None) -> int:
         """The number of pictures that the detector sees together.
