@@ -189,9 +189,8 @@ class Frame:
 
     def _axes(self, shape: tuple[int, ...]) -> tuple[resample.PictureAxis, resample.PictureAxis]:
         """The axes from low-resolution rows and columns, the last two of `shape`, to the picture's."""
-        return resample.PictureAxis.of(shape[-2], *self.steps_hw[0]), resample.PictureAxis.of(
-            shape[-1], *self.steps_hw[1]
-        )
+        rows, columns = self.steps_hw
+        return resample.PictureAxis.of(shape[-2], *rows), resample.PictureAxis.of(shape[-1], *columns)
 
     def _masks_in_chunks(self, low_res_logits: Tensor, threshold: float) -> Tensor:
         """As `masks_to_image`, by the device's own interpolation of a few masks at a time."""

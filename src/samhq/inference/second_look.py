@@ -56,7 +56,7 @@ class Coarse:
     @property
     def scale(self) -> float:
         """The number of pixels of the model's square for one pixel of the picture."""
-        return frame_scale(self.frame)
+        return max(self.frame.resized_hw) / max(self.frame.original_hw)
 
     def box(self) -> Window:
         """A box around the mask in the picture; without area for an empty mask."""
@@ -100,11 +100,6 @@ class Coarse:
         rows, columns = (-(-n // 4) for n in frame.resized_hw)
         logits[rows:], logits[:, columns:] = -SURE_LOGIT, -SURE_LOGIT
         return np.asarray(logits.numpy())
-
-
-def frame_scale(frame: Frame) -> float:
-    """The number of pixels of the model's square for one pixel of the picture, along the longer side."""
-    return max(frame.resized_hw) / max(frame.original_hw)
 
 
 @dataclass(frozen=True)
@@ -175,10 +170,10 @@ class Looker:
             return None
         return Refined(Piece.of(canvas, plan.crop.x0, plan.crop.y0), float(np.mean(scores)), plan.zoom)
 
-    def windows_of_boxes(self, prompts: Sequence[Prompt], frame: Frame) -> list[Window]:
-        """The windows that the second look at objects with boxes will show, whatever their first masks are."""
-        boxed = [prompt for prompt in prompts if prompt.box is not None]
-        plans = [self._plan(prompt, Window(0, 0, 0, 0), frame_scale(frame)) for prompt in boxed]
+    def windows_of_boxes(self, prompts: Sequence[Prompt]) -> list[Window]:
+        """The windows that the second look at objects with boxes will show, whatever this model's first masks are."""
+        boxed, scale = [prompt for prompt in prompts if prompt.box is not None], self.side / max(self.source.size_hw)
+        plans = [self._plan(prompt, Window(0, 0, 0, 0), scale) for prompt in boxed]
         return [tile.window for plan in plans if plan is not None for tile in plan.tiles]
 
     def _plan(self, prompt: Prompt, coarse_box: Window, scale: float) -> _Plan | None:

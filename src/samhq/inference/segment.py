@@ -276,8 +276,7 @@ class Segmenter(NotCallable):
         if refine is False or (not refine and self.defaults.refine_margin is None):
             return picture
         looker = self._looker(picture.pixels, refine, self.model.hq_mode(None), {})
-        size_hw = (picture.pixels.shape[0], picture.pixels.shape[1])
-        windows = looker.windows_of_boxes(prompts, Frame.fit(size_hw, self.side, squash=self.form.squashed))
+        windows = looker.windows_of_boxes(prompts)
         return self.form.crops_beforehand(picture, windows[: max(1, _MOST_BEFOREHAND // self.side**2)])
 
     def _check_encoder(self, encoded: Sequence[EncodedImage]) -> None:
