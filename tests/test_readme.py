@@ -26,6 +26,8 @@ from tests.golden import deterministic
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").glob("**/*.md"))]
+#: Every written page, those without code that is run too.
+WRITTEN = sorted({*PAGES, *ROOT.glob("*.md"), *ROOT.glob("*/README.md")})
 #: Pages that `docs/_site` makes from the code; the strict build of the site checks links to them.
 MADE = ROOT / "docs" / "reference"
 STUB = 20  #: lines; a README shorter than this is not written yet
@@ -195,12 +197,28 @@ def test_pictures_are_laid_inside_the_folder_only(tmp_path: Path) -> None:
     assert not (tmp_path.parent / "other.png").exists()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", WRITTEN, ids=lambda page: page.name)
 def test_relative_links_lead_somewhere(page: Path) -> None:
     prose = FENCE.sub("", page.read_text(encoding="utf-8"))
     links = re.findall(r"\]\(([^)#:]+?)(?:#[^)]*)?\)", prose)
     places = [(page.parent / link).resolve() for link in links]
     assert [place for place in places if not place.exists() and MADE not in place.parents] == []
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as the site gives them."""
+    toc = pytest.importorskip("markdown.extensions.toc")
+    headings = re.findall(r"^#+ (.+?)\s*$", FENCE.sub("", page.read_text(encoding="utf-8")), re.MULTILINE)
+    used: set[str] = set()
+    return {toc.unique(toc.slugify(re.sub(r"\]\([^)]*\)", "]", heading), "-"), used) for heading in headings}
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=lambda page: page.name)
+def test_links_to_headings_lead_to_a_heading(page: Path) -> None:
+    prose = FENCE.sub("", page.read_text(encoding="utf-8"))
+    links = re.findall(r"\]\(([^)#:]*\.md)?#([^)]*)\)", prose)
+    places = [((page.parent / name).resolve() if name else page, anchor) for name, anchor in links]
+    assert [place for place in places if MADE not in place[0].parents and place[1] not in anchors(place[0])] == []
 
 
 def test_every_make_target_has_a_recipe() -> None:
