@@ -66,6 +66,16 @@ def test_a_run_reads_its_job_once_and_its_shards_at_both_ends(
     assert calls.count("job.json") == 3, "by the run, to check the weights, and by the worker"
 
 
+@pytest.mark.parametrize(("flag", "said"), [("--mask", "belongs to one picture"), ("--crs", "are in pixels")])
+def test_flags_that_no_job_takes_are_not_in_its_help(
+    flag: str, said: str, folder: Path, weights: Path, capsys: Shown
+) -> None:
+    assert main(["batch", "plan", "--help"]) == 0
+    assert f"{flag} " not in capsys.readouterr().out
+    assert plan(folder, weights, "--box", "5,5,40,30", flag, "value") == 2
+    assert said in capsys.readouterr().err
+
+
 def test_prompts_of_a_file(folder: Path, weights: Path, capsys: Shown) -> None:
     objects = {"a.png": [{"box": [5, 5, 40, 30], "label": "cup"}], "b": []}
     (folder / "prompts.json").write_text(json.dumps(objects))
@@ -154,7 +164,6 @@ def test_embeddings_for_prompts_later(folder: Path, weights: Path, capsys: Shown
     [
         ([], "one of --everything"),
         (["--everything", "--box", "1,2,3,4"], "one of --everything"),
-        (["--box", "1,2,3,4", "--mask", "m.png"], "without --mask"),
         (["--everything", "--shard-size", "0"], "1 or more"),
         (["--everything", "--embed"], "one of --everything"),
         (["--everything", "--store", "float16"], "--embed with --store"),

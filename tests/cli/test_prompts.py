@@ -5,9 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from samhq.cli.batch import _objects
-from samhq.cli.prompts import Box, Point, PromptFlags, box_from_text, point_from_text
-from samhq.errors import ConfigError, PromptError
+from samhq.cli.prompts import Box, JobPromptFlags, Point, PromptFlags, box_from_text, point_from_text
+from samhq.errors import PromptError
 
 
 @pytest.mark.parametrize("text", ["", ",", "1,", "1;2", "1,2,", "1,2,0.5", "1,2,1,1", "inf,2", "0x1,2"])
@@ -49,5 +48,14 @@ def test_what_goes_with_map_coordinates() -> None:
         PromptFlags(crs="picture").check_none()
     with pytest.raises(PromptError, match="--prompts"):
         PromptFlags(crs="picture").check()
-    with pytest.raises(ConfigError, match="Use samhq segment"):
-        _objects(PromptFlags(point=(Point(1, 2),), crs="picture"))
+
+
+def test_a_job_takes_the_same_objects_for_every_picture_or_a_file() -> None:
+    flags = JobPromptFlags(point=(Point(1, 2), Point(3, 4, 0)), box=(Box(0, 0, 9, 9),))
+    flags.check()
+    (prompt,) = flags.drawn()
+    assert (prompt.points, prompt.labels, prompt.box) == ([(1, 2), (3, 4)], [1, 0], (0, 0, 9, 9))
+    with pytest.raises(PromptError, match="one --box beside"):
+        JobPromptFlags(point=(Point(1, 2),), box=(Box(0, 0, 9, 9), Box(1, 1, 9, 9))).check()
+    with pytest.raises(PromptError, match="Leave one out"):
+        JobPromptFlags(point=(Point(1, 2),), prompts=Path("objects.json")).check()

@@ -15,7 +15,7 @@ from cyclopts import App, Parameter
 from samhq.cli.everything import AutomaticFlags
 from samhq.cli.flags import STARTER, ModelFlags
 from samhq.cli.looks import ALL_AS_IT_IS, BandFlags
-from samhq.cli.prompts import NO_PROMPTS, PromptFlags
+from samhq.cli.prompts import NO_JOB_PROMPTS, JobPromptFlags
 from samhq.cli.text import NO_TEXT, TextFlags
 from samhq.cli.write import FinishFlags, WriteFlags
 from samhq.errors import ConfigError
@@ -42,7 +42,7 @@ def plan(
     out: Annotated[str, Parameter(alias=["-o", "--output"])],
     everything: Annotated[bool, Parameter(negative="")] = False,
     embed: Annotated[bool, Parameter(negative="")] = False,
-    prompt: PromptFlags = NO_PROMPTS,
+    prompt: JobPromptFlags = NO_JOB_PROMPTS,
     text: TextFlags = NO_TEXT,
     look: BandFlags = ALL_AS_IT_IS,
     automatic: AutomaticFlags = _PLAIN,
@@ -76,16 +76,14 @@ def plan(
 
     text.check()
     text = text.found_in([])
-    if everything + embed + text.wanted + (prompt != NO_PROMPTS) != 1:
+    if everything + embed + text.wanted + (prompt != NO_JOB_PROMPTS) != 1:
         raise ConfigError(
             "Expected one of --everything, --embed, --text, --like, or prompts by --point, --box or --prompts, "
             "got none or several. Give one."
         )
     if store is not None and not embed:
         raise ConfigError(f"Expected --embed with --store {store}, got none. Leave --store out.")
-    if prompt.mask is not None:
-        raise ConfigError("Expected prompts without --mask: a mask belongs to one picture. Use samhq segment.")
-    objects, objects_of = _objects(prompt) if prompt != NO_PROMPTS else ([], {})
+    objects, objects_of = _objects(prompt) if prompt != NO_JOB_PROMPTS else ([], {})
     given = asdict(automatic) if everything else {}
     stored = (store or "float32") if embed else None
     question = Question(model, text, objects, objects_of, given, stored, batch_size, look)
@@ -97,7 +95,7 @@ def plan(
     return 0
 
 
-def _objects(prompt: PromptFlags) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def _objects(prompt: JobPromptFlags) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """The objects of every picture, and those of single pictures by id, as JSON values.
 
     Raises:
@@ -105,11 +103,9 @@ def _objects(prompt: PromptFlags) -> tuple[list[dict[str, Any]], dict[str, Any]]
         ConfigError: a prompts file with masks, or without objects.
     """
     prompt.check()
-    if prompt.crs is not None:
-        raise ConfigError(f"Expected prompts in pixels for a job, got --crs {prompt.crs}. Use samhq segment for these.")
     if prompt.prompts is None:
         fields = ("points", "labels", "box", "label")
-        objects = [{name: getattr(given, name) for name in fields} for given in prompt.given().prompts]
+        objects = [{name: getattr(given, name) for name in fields} for given in prompt.drawn()]
         return objects, {}
     from samhq.batch.objects import objects_in_file
 

@@ -9,12 +9,15 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from cyclopts import Parameter, Token
 
 from samhq.batch.prompts import GivenPrompts
 from samhq.errors import PromptError
+
+if TYPE_CHECKING:
+    from samhq.results.prompt import Prompt
 
 
 class Point(NamedTuple):
@@ -100,14 +103,47 @@ point_flag, box_flag = repeated_flag(_points), repeated_flag(_boxes)
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class PromptFlags:
-    """The prompts: one object by points, a box and a mask together, or several by boxes or a file."""
+class _DrawnPrompts:
+    """Points and boxes: one object by points and a box together, or several by boxes."""
 
     point: Annotated[tuple[Point, ...], point_flag] = ()
     """A click x,y or x,y,label in image pixels; label 1, the default, is on the object, 0 off it. Repeat for more."""
 
     box: Annotated[tuple[Box, ...], box_flag] = ()
     """A rectangle x0,y0,x1,y1 in image pixels. Repeat for several objects."""
+
+    def drawn(self, mask: Any = None) -> list[Prompt]:
+        """The objects of these flags; `mask` belongs to the single one."""
+        from samhq.results.prompt import Prompt
+
+        points = [(x, y) for x, y, _ in self.point] or None
+        labels = [label for _, _, label in self.point] or None
+        return [Prompt(points, labels, box, mask) for box in self.box or (None,)]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class JobPromptFlags(_DrawnPrompts):
+    """The prompts of a job: the same objects for every picture by points and boxes, or a file."""
+
+    prompts: Path | None = None
+    """A JSON file with objects for every picture, or with the objects of each picture by id, file name or stem."""
+
+    def check(self) -> None:
+        """Refuses flags that do not go together.
+
+        Raises:
+            PromptError: points or boxes beside a file, or several boxes beside points.
+        """
+        if self.prompts and (self.point or self.box):
+            raise PromptError("Expected --point and --box, or else --prompts FILE.json, got both. Leave one out.")
+        _check_one_object(self.box, bool(self.point))
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class PromptFlags(_DrawnPrompts):
+    """The prompts: one object by points, a box and a mask together, or several by boxes or a file."""
 
     mask: Path | None = None
     """A rough mask to refine: a mask picture, the .json record of an earlier result, or a .npy file with logits."""
@@ -145,11 +181,7 @@ class PromptFlags:
                 f"Expected --point, --box or --mask, or else --prompts FILE.json, --text or --like, got {came}. "
                 "Give one of them."
             )
-        if len(self.box) > 1 and (self.point or self.mask):
-            raise PromptError(
-                f"Expected one --box beside --point or --mask, which belong to one object, got {len(self.box)}. "
-                "Write several objects into a file and give it as --prompts FILE.json."
-            )
+        _check_one_object(self.box, bool(self.point or self.mask))
 
     def given(self) -> GivenPrompts:
         """The prompts of these flags; a mask is read now, a file of prompts later.
@@ -158,16 +190,12 @@ class PromptFlags:
             PromptError: a mask file that cannot be read or has another form.
         """
         from samhq.formats.prompts import read_mask_prompt
-        from samhq.results.prompt import Prompt
 
         if self.prompts is not None:
             return GivenPrompts(file=self.prompts, crs=self.crs)
         if self.crs is not None:
             return GivenPrompts(crs=self.crs, features=self._features())
-        points = [(x, y) for x, y, _ in self.point] or None
-        labels = [label for _, _, label in self.point] or None
-        mask = None if self.mask is None else read_mask_prompt(self.mask)
-        return GivenPrompts([Prompt(points, labels, box, mask) for box in self.box or (None,)])
+        return GivenPrompts(self.drawn(None if self.mask is None else read_mask_prompt(self.mask)))
 
     def _features(self) -> dict[str, Any]:
         """Points and boxes as GeoJSON, in the order in which objects of pixels come.
@@ -187,4 +215,17 @@ class PromptFlags:
         return {"type": "FeatureCollection", "features": objects}
 
 
-NO_PROMPTS = PromptFlags()  #: The flags' defaults.
+def _check_one_object(boxes: Sequence[Box], more: bool) -> None:
+    """Refuses several boxes beside points or a mask, which belong to one object.
+
+    Raises:
+        PromptError: there are some.
+    """
+    if len(boxes) > 1 and more:
+        raise PromptError(
+            f"Expected one --box beside --point or --mask, which belong to one object, got {len(boxes)}. "
+            "Write several objects into a file and give it as --prompts FILE.json."
+        )
+
+
+NO_PROMPTS, NO_JOB_PROMPTS = PromptFlags(), JobPromptFlags()  #: The flags' defaults.

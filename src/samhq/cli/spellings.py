@@ -29,6 +29,11 @@ OF_OTHERS = {
     "--conf": "Write --pred-iou-thresh for everything, --threshold for objects by name",
     "--save-txt": "Leave it out, and run samhq write OUT --format yolo --output dataset afterwards",
 }
+#: Flags of `samhq segment` that no job takes, and what to do.
+_NOT_IN_JOBS = {
+    "--mask": "A rough mask belongs to one picture: use samhq segment",
+    "--crs": "A job's prompts are in pixels: use samhq segment for map coordinates",
+}
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 
 
@@ -55,10 +60,12 @@ def renewed(arguments: Sequence[str], say: Callable[[str], None]) -> list[str]:
 
 
 def advice_for(command: str, flag: str) -> str:
-    """What to write in place of another program's flag, in a command that takes pictures; empty for other flags.
+    """What to write in place of a flag of another program or command; empty for other flags.
 
     >>> advice_for("segment", "--model_type")
     'Leave it out: the file of --model itself says which model it is'
     """
     name = flag.partition("=")[0].replace("_", "-")
+    if command == "batch":
+        return _NOT_IN_JOBS.get(name, "")
     return OF_OTHERS.get(name, "") if command in _TAKE_PICTURES else ""
