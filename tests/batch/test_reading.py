@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from samhq.batch.reading import EachReadAhead, PictureReader
 from samhq.batch.settings import BandSettings
 from samhq.errors import ImageError
 from samhq.image.frame import Frame
+from samhq.image.network_inputs import PictureWithInputs, with_inputs
 from samhq.image.read import ReadPicture, read_image
 from samhq.image.transform import SquareForm, to_square
 
@@ -125,13 +127,12 @@ def test_a_pipe_is_left_to_its_call(reader: PictureReader, paths: list[Path], tm
 
 
 def test_the_input_of_the_network_is_made_beforehand(reader: PictureReader, paths: list[Path]) -> None:
-    reader.prepare = SquareForm(16).beforehand
+    reader.prepare = partial(with_inputs, form=SquareForm(16))
     reader.read_ahead(paths[:2])
     picture = reader(paths[1])
-    assert picture.square is not None
-    square, frame = picture.square[1]
-    assert np.array_equal(square, to_square(picture.pixels, 16)[0])
-    assert frame == Frame.fit((10, 20), 16)
+    assert isinstance(picture, PictureWithInputs)
+    assert np.array_equal(picture.inputs.square, to_square(picture.pixels, SquareForm(16))[0])
+    assert picture.inputs.frame == Frame.fit((10, 20), 16)
 
 
 class Halved(BandSettings):

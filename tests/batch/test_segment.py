@@ -12,6 +12,7 @@ from samhq.batch.manifest import Manifest
 from samhq.batch.segment import segment_summary
 from samhq.batch.settings import RefineSettings
 from samhq.checkpoint.save import save_model
+from samhq.image.network_inputs import PictureWithInputs
 from samhq.image.read import ReadPicture, read_image
 from samhq.results.prompt import Prompt
 from tests import tiny
@@ -84,6 +85,6 @@ def test_the_inputs_of_given_boxes_are_made_while_pictures_are_read(weights: Pat
         each = SegmentWork(MaskFiles(tmp_path / "out"), prompts, model=model, look=look)()
         assert each.pictures.prepare is not None
         read = each.pictures.prepare(ReadPicture(picture, read_image(picture)))
-        assert read.square is not None
-        assert len(read.crops[1] if read.crops else ()) == count
+        assert isinstance(read, PictureWithInputs)
+        assert len(read.inputs.crops) == count
         each.close()

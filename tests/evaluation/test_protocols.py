@@ -12,6 +12,7 @@ from samhq.encoder_config import PIXEL_MEAN, PIXEL_STD
 from samhq.errors import ConfigError
 from samhq.evaluation.prompt_kinds import PromptKind, make_prompts
 from samhq.evaluation.protocols import check_protocol, default_hq, protocol_view
+from samhq.image.transform import SquareForm
 from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam
 from samhq.results.prompt import Prompt
@@ -20,7 +21,7 @@ from samhq.results.prompt import Prompt
 @pytest.mark.parametrize("size", [(40, 56), (90, 30), (64, 64)])
 def test_exact_is_what_a_user_gets(hq: Sam, size: tuple[int, int]) -> None:
     image, masks = photo(*size), np.stack([disc(*size), disc(*size, centre=(15, 12), radius=5)])
-    view = protocol_view(image, hq.config.side, "exact")
+    view = protocol_view(image, SquareForm(hq.config.side))
     rngs = [np.random.default_rng(k) for k in range(2)]
     with torch.no_grad():
         prompts = make_prompts(PromptKind(True, 3, 1), view.prompt_masks(masks), rngs, view.scale_xy)
@@ -44,7 +45,7 @@ def test_published_is_the_training_scripts_validation(hq: Sam) -> None:
     """Written down once more from its description: squash, tight box, HQ logits, stretch."""
     image, mask = photo(90, 30), disc(90, 30, centre=(50, 12), radius=10)
     side = hq.config.side
-    view = protocol_view(image, side, "published")
+    view = protocol_view(image, SquareForm(side), "published")
     prompts = make_prompts(PromptKind(True), view.prompt_masks(mask[None]), [np.random.default_rng(0)], view.scale_xy)
     pixels = functional.interpolate(torch.tensor(image).permute(2, 0, 1)[None].float(), (side, side), mode="bilinear")
     mean, std = (torch.tensor(values).view(3, 1, 1) for values in (PIXEL_MEAN, PIXEL_STD))
@@ -71,13 +72,13 @@ def test_other_protocols_are_refused() -> None:
 def test_what_squashing_makes_vanish_is_an_empty_mask() -> None:
     line = np.zeros((1, 40, 4000), bool)
     line[0, :, 77] = True
-    assert protocol_view(photo(40, 4000), 64, "exact").prompt_masks(line).any()
-    assert not protocol_view(photo(40, 4000), 64, "published").prompt_masks(line).any()
+    assert protocol_view(photo(40, 4000), SquareForm(64)).prompt_masks(line).any()
+    assert not protocol_view(photo(40, 4000), SquareForm(64), "published").prompt_masks(line).any()
 
 
 def test_pictures_are_left_as_they_are() -> None:
     image = photo()
     before = image.copy()
     for protocol in ("exact", "published"):
-        protocol_view(image, tiny.HQ.side, protocol)
+        protocol_view(image, SquareForm(tiny.HQ.side), protocol)
     assert np.array_equal(image, before)

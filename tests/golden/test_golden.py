@@ -17,7 +17,7 @@ import torch
 
 from samhq.config import MODELS, Candidates, HQMode
 from samhq.image.frame import Frame
-from samhq.image.transform import to_pixels
+from samhq.image.transform import SquareForm, to_pixels
 from samhq.model.build import build
 from samhq.model.sam import Sam
 from samhq.types import ImageEmbedding, LowRes, Prompts
@@ -80,7 +80,7 @@ def run(request: pytest.FixtureRequest) -> Run:
     described = json.loads((DATA / f"{file}.json").read_text())
     sam = build(MODELS[name])
     tiny.fill(sam, described["salt"])
-    pixels, frame = to_pixels(deterministic.image(*described["image"]), sam.config.side)
+    pixels, frame = to_pixels(deterministic.image(*described["image"]), SquareForm.for_model(sam.config))
     with torch.inference_mode():
         embedding = sam.encode(pixels, keep_early=sam.config.hq)
     with np.load(DATA / f"{file}.npz") as stored:

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from samhq.image.frame import Frame
-from samhq.image.transform import to_pixels
+from samhq.image.transform import SquareForm, to_pixels
 from samhq.model.sam2.sam2 import Sam2
 from samhq.types import ImageEmbedding, LowRes
 from tests.golden import deterministic
@@ -52,7 +52,7 @@ class Run:
 
 def run_of(file: str, described: dict[str, Any], picture: list[int], side: int, cases: Any, stored: Any) -> Run:
     sam = golden.model(file, described, side)
-    pixels, frame = to_pixels(deterministic.image(*picture), side, squashed=True)
+    pixels, frame = to_pixels(deterministic.image(*picture), SquareForm(side, squashed=True))
     with torch.inference_mode():
         return Run(sam, pixels, sam.encode(pixels), frame, cases, stored)
 

@@ -9,19 +9,14 @@ from hypothesis import strategies as st
 from samhq.encoder_config import PIXEL_MEAN, PIXEL_STD
 from samhq.errors import ImageError
 from samhq.image.frame import Frame
-from samhq.image.read import ReadPicture
 from samhq.image.transform import (
     SquareForm,
-    crops_of,
     normalise_and_pad,
     resize_longest,
     resize_longest_torch,
-    square_of,
     to_pixels,
     to_pixels_fast,
-    to_square,
 )
-from samhq.image.windows import Window
 
 sizes = st.tuples(st.integers(1, 50), st.integers(1, 50))
 
@@ -66,7 +61,7 @@ def test_a_fitting_picture_is_not_copied():
 def test_pixels_are_normalised_then_padded(size_hw, seed):
     image = picture(*size_hw, seed)
     before = image.copy()
-    pixels, frame = to_pixels(image, 32)
+    pixels, frame = to_pixels(image, SquareForm(32))
     height, width = frame.resized_hw
     assert frame == Frame.fit(size_hw, 32)
     assert pixels.shape == (1, 3, 32, 32)
@@ -80,7 +75,7 @@ def test_pixels_are_normalised_then_padded(size_hw, seed):
 
 def test_both_paths_agree():
     image = picture(40, 64)
-    pixels, _ = to_pixels(image, 64)
+    pixels, _ = to_pixels(image, SquareForm(64))
     tensor = torch.from_numpy(image).permute(2, 0, 1)[None]
     assert torch.equal(normalise_and_pad(tensor, 64), pixels)
 
@@ -121,7 +116,7 @@ def test_padding_keeps_the_dtype_and_the_input(dtype):
 )
 def test_other_arrays_are_refused(image):
     with pytest.raises(ImageError, match=r"Expected .* got .*\. [A-Z`]"):
-        to_pixels(image, 16)
+        to_pixels(image, SquareForm(16))
 
 
 def test_other_tensors_are_refused():
@@ -134,25 +129,11 @@ def test_other_tensors_are_refused():
             normalise_and_pad(torch.zeros(shape), 16)
 
 
-@pytest.mark.parametrize("squashed", [False, True])
-def test_an_input_that_was_made_beforehand_is_used_in_its_form_only(squashed):
-    image, form = picture(30, 20), SquareForm(16, squashed=squashed)
-    read = form.beforehand(ReadPicture("a.png", image))
-    assert square_of(read, image, form)[0] is read.square[1][0]
-    for source, asked in ((read, form), ("a.png", form), (read, SquareForm(8, squashed=squashed))):
-        square, frame = square_of(source, image, asked)
-        expected, its_frame = to_square(image, asked.side, squashed=squashed)
-        assert np.array_equal(square, expected)
-        assert frame == its_frame
-    other = square_of(read, image, SquareForm(16, squashed=not squashed))[0]
-    assert not np.array_equal(other, read.square[1][0])
-
-
 @settings(max_examples=60, deadline=None)
 @given(sizes, st.integers(0, 9), st.sampled_from([8, 32, 50]))
 def test_the_fast_input_is_a_level_off_at_most(size_hw, seed, side):
     image = picture(*size_hw, seed)
-    expected, its_frame = to_pixels(image, side)
+    expected, its_frame = to_pixels(image, SquareForm(side))
     got, frame = to_pixels_fast(image, SquareForm(side))
     assert frame == its_frame
     assert got.shape == expected.shape
@@ -165,7 +146,7 @@ def test_the_fast_input_is_a_level_off_at_most(size_hw, seed, side):
 @given(sizes, st.integers(0, 9))
 def test_the_fast_input_of_a_squashed_picture_is_not_rounded(size_hw, seed):
     image = picture(*size_hw, seed)
-    expected, its_frame = to_pixels(image, 32, squashed=True)
+    expected, its_frame = to_pixels(image, SquareForm(32, squashed=True))
     got, frame = to_pixels_fast(image, SquareForm(32, squashed=True))
     assert frame == its_frame
     assert (got - expected).abs().max() < 1e-2
@@ -179,10 +160,3 @@ def test_the_fast_input_of_part_of_an_array_leaves_the_array():
     np.testing.assert_array_equal(whole, before)
     with pytest.raises(ImageError, match=r"Expected .* got .*"):
         to_pixels_fast(whole[..., 0], SquareForm(32))
-
-
-def test_crops_that_were_made_beforehand_are_used_in_their_form_only():
-    image, form, window = picture(30, 20), SquareForm(16), Window(2, 3, 12, 20)
-    read = form.crops_beforehand(ReadPicture("a.png", image), [window])
-    assert torch.equal(crops_of(read, form)[window][0], to_pixels_fast(image[3:20, 2:12], form)[0])
-    assert crops_of(read, SquareForm(8)) == crops_of("a.png", form) == crops_of(image, form) == {}

@@ -15,7 +15,7 @@ from tests.results.test_proposals import same
 from samhq.errors import ConfigError
 from samhq.image.crops import crop_boxes
 from samhq.image.frame import Frame
-from samhq.image.transform import to_pixels
+from samhq.image.transform import SquareForm, to_pixels
 from samhq.inference import automatic
 from samhq.inference.automatic import propose
 from samhq.masks import runs
@@ -54,7 +54,7 @@ def plainly(sam: Sam, image: np.ndarray, config: AutomaticConfig) -> list[dict[s
         places = torch.from_numpy(frame.points_to_model(points))[:, None]
         prompts = Prompts(torch.zeros(len(points), dtype=torch.int64), places, torch.ones(len(points), 1).long())
         candidates = config.candidates or ("best" if sam.config.has_hq_map else "all")
-        pixels, _ = to_pixels(image[y0:y1, x0:x1], sam.config.side, squashed=sam.config.second)
+        pixels, _ = to_pixels(image[y0:y1, x0:x1], SquareForm.for_model(sam.config))
         embedding = sam.encode(pixels)
         low = sam.decode(embedding, prompts, candidates=candidates)
         logits = frame.logits_to_image(low.logits)
@@ -166,7 +166,7 @@ def test_what_fails_by_score_is_never_painted(hq: Sam, monkeypatch: pytest.Monke
 def test_an_embedding_spares_the_encoder(hq: Sam, monkeypatch: pytest.MonkeyPatch) -> None:
     image = picture()
     with torch.inference_mode():
-        embedding = hq.encode(to_pixels(image, hq.config.side)[0])
+        embedding = hq.encode(to_pixels(image, SquareForm.for_model(hq.config))[0])
     expected = propose(hq, image, LOOSE)
     monkeypatch.setattr(Sam, "encode", None)
     assert same(propose(hq, image, LOOSE, embedding=embedding), expected)

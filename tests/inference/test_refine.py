@@ -17,7 +17,6 @@ from samhq.encoder_config import PIXEL_MEAN, PIXEL_STD
 from samhq.errors import ConfigError, PromptError, SamHQWarning
 from samhq.image.read import ReadPicture
 from samhq.image.sources import ArraySource
-from samhq.image.transform import crops_of
 from samhq.image.windows import Window, whole
 from samhq.inference import second_look
 from samhq.inference.refine import refine, segment_native
@@ -344,7 +343,7 @@ def test_inputs_made_beforehand_change_nothing_and_are_used(red: Segmenter, monk
     prompts = [PROMPTS["box"], PROMPTS["click"], Prompt(box=[100, 100, 300, 260], points=[[150, 150]])]
     expected = red.segment(picture, prompts=prompts)
     read = red.beforehand(ReadPicture("a.png", picture), prompts)
-    assert len(crops_of(read, red.form)) == 2, "a click's crop depends on its mask"
+    assert len(read.inputs.crops) == 2, "a click's crop depends on its mask"
     monkeypatch.setattr(second_look, "to_pixels_fast", None)  # Calling it would fail.
     got = red.segment(read, prompts=prompts)
     assert np.array_equal(got.masks, expected.masks)
@@ -359,11 +358,10 @@ def test_crops_are_made_beforehand_if_there_is_a_second_look(
 ) -> None:
     red.model.config = red.model.config.replace(defaults=Defaults(refine_margin=margin))
     read = red.beforehand(ReadPicture("a.png", painted(comb((900, 1024), 600, 400))), [PROMPTS["box"]], refine)
-    assert len(crops_of(read, red.form)) == count
-    assert read.square is not None
+    assert len(read.inputs.crops) == count
 
 
 def test_the_number_of_crops_made_beforehand_is_bounded(red: Segmenter) -> None:
     boxes = [Prompt(box=[x, 100, x + 40, 140]) for x in range(0, 900, 20)]
     read = red.beforehand(ReadPicture("a.png", painted(comb((900, 1024), 600, 400))), boxes, refine=True)
-    assert len(crops_of(read, red.form)) == (1 << 21) // SIDE**2
+    assert len(read.inputs.crops) == (1 << 21) // SIDE**2

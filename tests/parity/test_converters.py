@@ -125,7 +125,7 @@ def test_the_starters_encoder_in_int8_needs_its_sensitive_convolutions(tmp_path:
     about = describe_export(model, "float32", "samhq")
     with exported.unwatched():
         write_encoder(as_exported(model, "float32"), tmp_path / ENCODER, about)
-    pixels, _ = to_square(read_image(sample_picture()), about.side, model.config.encoder.normalisation)
+    pixels, _ = to_square(read_image(sample_picture()), about.form)
     answers = {}
     for name, left_out in (("all", []), ("recipe", sensitive(tmp_path / ENCODER))):
         target = tmp_path / f"{name}.onnx"

@@ -26,7 +26,7 @@ from samhq.checkpoint.save import convert
 from samhq.config import DecoderConfig
 from samhq.datasets.sample import MissingFileError
 from samhq.errors import ConfigError, SamHQError
-from samhq.image.transform import to_pixels
+from samhq.image.transform import SquareForm, to_pixels
 from samhq.training import loop, sources, start
 from samhq.training.checkpoint import load_run
 from samhq.training.config import TrainConfig
@@ -166,7 +166,7 @@ def test_a_tuned_checkpoint_loads_converted_in_transformers(suffix, tmp_path):
     convert(result.last, tmp_path / "converted")
     theirs = SamHQModel.from_pretrained(tmp_path / "converted")
     ours = load_model(result.last)
-    pixels, _ = to_pixels(Held()[0].image, ours.config.side)
+    pixels, _ = to_pixels(Held()[0].image, SquareForm.for_model(ours.config))
     with torch.no_grad():
         features = theirs.get_image_embeddings(pixels)[0]
         torch.testing.assert_close(features, ours.encode(pixels).features, atol=1e-4, rtol=1e-3)

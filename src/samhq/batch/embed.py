@@ -31,6 +31,7 @@ class EmbedWork:
 
     def __call__(self) -> EachReadAhead:
         """The function that stores one picture's embedding."""
+        from samhq.image.network_inputs import with_inputs
         from samhq.inference.cache import EmbeddingCache
         from samhq.inference.segment import load
 
@@ -38,7 +39,7 @@ class EmbedWork:
         collect_as_usual()
         cache = EmbeddingCache(self.output, self.stored)
         pictures = PictureReader(self.look, lambda path: not cache.knows(path))
-        pictures.prepare = segmenter.form.beforehand
+        pictures.prepare = partial(with_inputs, form=segmenter.form)
         return EachReadAhead(partial(encode_once, cache, segmenter, pictures), pictures)
 
 

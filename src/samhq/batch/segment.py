@@ -72,8 +72,10 @@ class SegmentWork:
         """
         kept = self.embeddings.embeddings is not None  # Then there may be embeddings that need no input.
         if self.model.exported is not None:
+            from samhq.image.network_inputs import with_inputs
+
             runtime = self.model.load_for_prompts()
-            pictures.prepare = None if kept else runtime.form.beforehand
+            pictures.prepare = None if kept else partial(with_inputs, form=runtime.form)
             return partial(self.exported, asking, pictures, runtime)
         segmenter = self.model.load()
         pictures.prepare = None if kept else partial(self.prepared, segmenter, prompts_of)

@@ -16,6 +16,7 @@ from samhq.config import HQMode
 from samhq.device import to_device
 from samhq.errors import ConfigError
 from samhq.evaluation.protocols import protocol_view
+from samhq.image.transform import SquareForm
 from samhq.model.sam import Sam
 from samhq.results.prompt_boxes import cut_boxes
 from samhq.types import Prompts
@@ -32,8 +33,7 @@ def masks_from_boxes(
     """
     if not len(boxes_xyxy):
         return []
-    config = sam.config
-    view = protocol_view(image, config.side, "exact", config.encoder.normalisation, squashed=config.second)
+    view = protocol_view(image, SquareForm.for_model(sam.config))
     embedding = sam.encode(to_device(view.pixels, sam.device))
     cut = cut_boxes(np.asarray(boxes_xyxy, np.float64), (image.shape[0], image.shape[1]))
     boxes = torch.tensor(cut * np.tile(view.scale_xy, 2), dtype=torch.float32)

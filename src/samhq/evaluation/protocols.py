@@ -26,10 +26,9 @@ from torch import Tensor
 
 from samhq.config import ClickMask, HQMode, ModelConfig
 from samhq.datasets.masks import THRESHOLD
-from samhq.encoder_config import IMAGENET, Normalisation
 from samhq.errors import ConfigError, did_you_mean
 from samhq.image.frame import Frame
-from samhq.image.transform import normalise_and_pad, to_pixels
+from samhq.image.transform import SquareForm, normalise_and_pad, to_pixels
 
 ProtocolName = Literal["exact", "published"]
 
@@ -97,26 +96,17 @@ def _stretched(values: Float[Tensor, "I C H W"], size_hw: tuple[int, int]) -> Fl
     return functional.interpolate(values, size_hw, mode="bilinear", align_corners=False)
 
 
-def protocol_view(
-    image: UInt8[np.ndarray, "H W 3"],
-    side: int,
-    protocol: ProtocolName = "exact",
-    normalisation: Normalisation = IMAGENET,
-    *,
-    squashed: bool = False,
-) -> View:
-    """The picture in a protocol, for a network with this side and normalisation.
-
-    `squashed` is for SAM 2, whose pictures fill the square under either protocol.
+def protocol_view(image: UInt8[np.ndarray, "H W 3"], form: SquareForm, protocol: ProtocolName = "exact") -> View:
+    """The picture in a protocol, for a network with this input.
 
     Raises:
         ImageError: not uint8 [H,W,3], or empty.
     """
     if protocol == "exact":
-        return Exact(*to_pixels(image, side, normalisation, squashed=squashed))
+        return Exact(*to_pixels(image, form))
     # The script resizes floats without antialiasing and then cuts them off to whole levels.
-    stretched = _stretched(torch.tensor(image).permute(2, 0, 1)[None].float(), (side, side)).to(torch.uint8)
-    pixels = normalise_and_pad(stretched, side, normalisation)
+    stretched = _stretched(torch.tensor(image).permute(2, 0, 1)[None].float(), (form.side, form.side)).to(torch.uint8)
+    pixels = normalise_and_pad(stretched, form.side, form.normalisation)
     return PublishedProtocol(pixels, (int(image.shape[0]), int(image.shape[1])))
 
 

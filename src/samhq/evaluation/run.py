@@ -31,6 +31,7 @@ from samhq.evaluation.prompt_kinds import CLICKS, PromptKind, make_prompts, obje
 from samhq.evaluation.protocols import ProtocolName, View, check_protocol, click_mask_of, default_hq, protocol_view
 from samhq.evaluation.result import Evaluation
 from samhq.evaluation.rows import Row
+from samhq.image.transform import SquareForm
 from samhq.inference.everything import as_sam
 from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam, network_of
@@ -187,8 +188,7 @@ class EncodedSample:
     @classmethod
     def of(cls, sam: Sam, sample: Sample, protocol: ProtocolName) -> EncodedSample:
         """The picture encoded under a protocol."""
-        config = sam.config
-        view = protocol_view(sample.image, config.side, protocol, config.encoder.normalisation, squashed=config.second)
+        view = protocol_view(sample.image, SquareForm.for_model(sam.config), protocol)
         return cls(sam, sample, view, sam.encode(to_device(view.pixels, sam.device)))
 
     def masks(

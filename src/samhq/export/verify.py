@@ -18,7 +18,7 @@ from PIL import Image
 
 from samhq.config import BOTTOM_RIGHT, IGNORED, NOT_A_POINT, TOP_LEFT, Candidates, HQMode
 from samhq.image.frame import Frame
-from samhq.image.transform import to_square
+from samhq.image.transform import SquareForm, to_square
 from samhq.model.sam import Sam
 from samhq.plural import plural
 from samhq.results.prompt_arrays import PromptArrays
@@ -76,8 +76,7 @@ def verify(
     `samhq.runtime.model.OnnxModel`.
     """
     shown = noise(model.config.side, seed) if picture is None else picture
-    config = model.config
-    pixels, frame = to_square(shown, config.side, config.encoder.normalisation, squashed=config.second)
+    pixels, frame = to_square(shown, SquareForm.for_model(model.config))
     about = About.from_metadata(open_graph(Path(directory) / DECODER).metadata, Path(directory) / DECODER)
     test_prompts = random_prompts(prompts, frame, seed)
     with torch.inference_mode():

@@ -28,16 +28,10 @@ NO_PICTURE = "Check the path: cv2.imread returns None for a file that it cannot 
 
 @dataclass(frozen=True, eq=False)
 class ReadPicture(os.PathLike[str]):
-    """A picture file whose pixels, uint8 [H,W,3], were read before. Wherever a path is expected, it is the path.
-
-    `square` may have the network's input, and `crops` that of parts of the picture; see
-    `samhq.image.transform.SquareForm`.
-    """
+    """A picture file whose pixels, uint8 [H,W,3], were read before. It can be used wherever a path is expected."""
 
     path: str | os.PathLike[str]
     pixels: np.ndarray
-    square: tuple[Any, Any] | None = None
-    crops: tuple[Any, Any] | None = None
 
     def __fspath__(self) -> str:
         return os.fsdecode(self.path)

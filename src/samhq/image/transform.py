@@ -7,8 +7,7 @@ Source: segment-anything, utils/transforms.py and modeling/sam.py (`preprocess`)
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,13 +17,8 @@ from samhq.config import ModelConfig
 from samhq.encoder_config import IMAGENET, Normalisation
 from samhq.errors import ImageError
 from samhq.image.frame import Frame, resize_antialiased
-from samhq.image.read import ReadPicture
 from samhq.image.rgb import rgb_pixels
-from samhq.image.windows import Window
 from samhq.shapes import Float, Float32, Shaped, UInt8
-
-#: Inputs of parts of a picture, by `to_pixels_fast`.
-Crops = Mapping[Window, tuple[Any, Frame]]
 
 
 def resize_longest(image: UInt8[np.ndarray, "H W 3"], side: int) -> UInt8[np.ndarray, "h w 3"]:
@@ -61,35 +55,9 @@ def squash(image: UInt8[np.ndarray, "H W 3"], side: int) -> Float32[np.ndarray, 
     )
 
 
-def to_square(
-    image: UInt8[np.ndarray, "H W 3"], side: int, normalisation: Normalisation = IMAGENET, *, squashed: bool = False
-) -> tuple[Float32[np.ndarray, "1 3 S S"], Frame]:
-    """The network's input [1,3,side,side], float32, and the frame that maps coordinates and masks.
-
-    RGB in 0..255 is resized by `resize_longest`, normalised, and padded right and below with zeros, which are the mean
-    colour. With `squashed` it is resized by `squash` and fills the square. `normalisation` and `squashed` come from the
-    model's encoder.
-
-    >>> pixels, frame = to_square(np.zeros((2, 4, 3), np.uint8), 16)
-    >>> pixels.shape, frame.resized_hw, round(pixels[0, 0, 0, 0].item(), 4)
-    ((1, 3, 16, 16), (8, 16), -2.1179)
-
-    Raises:
-        ImageError: not uint8 [H,W,3], or empty.
-    """
-    resized: np.ndarray = squash(image, side) if squashed else resize_longest(image, side)
-    pixels = np.zeros((1, 3, side, side), np.float32)
-    content = pixels[0, :, : resized.shape[0], : resized.shape[1]]
-    np.copyto(content, resized.transpose(2, 0, 1))
-    mean, std = (np.array(values, np.float32)[:, None, None] for values in normalisation)
-    content -= mean
-    content /= std
-    return pixels, Frame.fit((image.shape[0], image.shape[1]), side, squash=squashed)
-
-
 @dataclass(frozen=True)
 class SquareForm:
-    """How a model's input is made of a picture: the arguments of `to_square`."""
+    """The square input of a model: its side in pixels, its normalisation, and whether pictures fill it (`squash`)."""
 
     side: int
     normalisation: Normalisation = IMAGENET
@@ -97,39 +65,35 @@ class SquareForm:
 
     @classmethod
     def for_model(cls, config: ModelConfig) -> SquareForm:
-        """The form that a model's encoder takes."""
+        """The input of a model's encoder."""
         return cls(config.side, config.encoder.normalisation, config.second)
 
-    def of(self, image: UInt8[np.ndarray, "H W 3"]) -> tuple[Float32[np.ndarray, "1 3 S S"], Frame]:
-        """As `to_square`."""
-        return to_square(image, self.side, self.normalisation, squashed=self.squashed)
 
-    def beforehand(self, picture: ReadPicture) -> ReadPicture:
-        """The same picture with its input, for a later `square_of`."""
-        return replace(picture, square=(self, self.of(picture.pixels)))
+def to_square(image: UInt8[np.ndarray, "H W 3"], form: SquareForm) -> tuple[Float32[np.ndarray, "1 3 S S"], Frame]:
+    """The network's input [1,3,side,side], float32, and the frame that maps coordinates and masks.
 
-    def crops_beforehand(self, picture: ReadPicture, windows: Sequence[Window]) -> ReadPicture:
-        """The same picture with the input of parts of it, for a later `crops_of`."""
-        return replace(picture, crops=(self, {w: to_pixels_fast(picture.pixels[w.slices()], self) for w in windows}))
+    RGB in 0..255 is resized by `resize_longest`, normalised, and padded right and below with zeros, which are the mean
+    colour. In a squashed form it is resized by `squash` and fills the square.
 
+    >>> pixels, frame = to_square(np.zeros((2, 4, 3), np.uint8), SquareForm(16))
+    >>> pixels.shape, frame.resized_hw, round(pixels[0, 0, 0, 0].item(), 4)
+    ((1, 3, 16, 16), (8, 16), -2.1179)
 
-def square_of(
-    source: Any, image: UInt8[np.ndarray, "H W 3"], form: SquareForm
-) -> tuple[Float32[np.ndarray, "1 3 S S"], Frame]:
-    """As `form.of(image)`. If the image was read from a `source` with its input in this form, that is used."""
-    prepared = source.square if isinstance(source, ReadPicture) else None
-    return prepared[1] if prepared is not None and prepared[0] == form else form.of(image)
-
-
-def crops_of(source: Any, form: SquareForm) -> Crops:
-    """The inputs in this form that were made beforehand of parts of a picture that was read from a `source`."""
-    made = source.crops if isinstance(source, ReadPicture) else None
-    return made[1] if made is not None and made[0] == form else {}
+    Raises:
+        ImageError: not uint8 [H,W,3], or empty.
+    """
+    side = form.side
+    resized: np.ndarray = squash(image, side) if form.squashed else resize_longest(image, side)
+    pixels = np.zeros((1, 3, side, side), np.float32)
+    content = pixels[0, :, : resized.shape[0], : resized.shape[1]]
+    np.copyto(content, resized.transpose(2, 0, 1))
+    mean, std = (np.array(values, np.float32)[:, None, None] for values in form.normalisation)
+    content -= mean
+    content /= std
+    return pixels, Frame.fit((image.shape[0], image.shape[1]), side, squash=form.squashed)
 
 
-def to_pixels(
-    image: UInt8[np.ndarray, "H W 3"], side: int, normalisation: Normalisation = IMAGENET, *, squashed: bool = False
-) -> tuple[Float[Any, "1 3 S S"], Frame]:
+def to_pixels(image: UInt8[np.ndarray, "H W 3"], form: SquareForm) -> tuple[Float[Any, "1 3 S S"], Frame]:
     """The network's input as a CPU tensor; otherwise as `to_square`.
 
     Raises:
@@ -137,7 +101,7 @@ def to_pixels(
     """
     import torch
 
-    pixels, frame = to_square(image, side, normalisation, squashed=squashed)
+    pixels, frame = to_square(image, form)
     return torch.from_numpy(pixels), frame
 
 

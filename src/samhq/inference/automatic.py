@@ -19,7 +19,7 @@ from jaxtyping import UInt8
 from samhq.device import to_device
 from samhq.image.crops import Crop, crop_boxes
 from samhq.image.frame import Frame
-from samhq.image.transform import to_pixels
+from samhq.image.transform import SquareForm, to_pixels
 from samhq.inference.candidates import scored_candidates
 from samhq.inference.drafts import Drafts
 from samhq.inference.enlarge import Enlarged, Enlarger
@@ -98,11 +98,10 @@ class _Crop:
     ) -> _Crop:
         """The crop, encoded unless `embedding` is given."""
         x0, y0, x1, y1 = crop
-        side = model.config.side
-        frame = Frame.fit((y1 - y0, x1 - x0), side, squash=model.config.second)
+        form = SquareForm.for_model(model.config)
+        frame = Frame.fit((y1 - y0, x1 - x0), form.side, squash=form.squashed)
         if embedding is None:
-            normalisation = model.config.encoder.normalisation
-            pixels, _ = to_pixels(image[y0:y1, x0:x1], side, normalisation, squashed=frame.squashed)
+            pixels, _ = to_pixels(image[y0:y1, x0:x1], form)
             embedding = model.encode(to_device(pixels, model.device))
         enlarger = Enlarger(frame, 4 * model.config.grid, model.device)
         drafts = Drafts(frame, crop, config) if config.draft_first else None

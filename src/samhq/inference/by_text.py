@@ -39,7 +39,7 @@ class PromptSegmenter(Protocol):
 
     @property
     def form(self) -> SquareForm:
-        """How the model's input is made of a picture."""
+        """The model's square input."""
         ...
 
     def encode(self, image: Any) -> Any:

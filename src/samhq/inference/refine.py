@@ -13,7 +13,7 @@ import torch
 from samhq.config import HQMode
 from samhq.device import to_device
 from samhq.image.sources import PictureSource
-from samhq.image.transform import to_pixels
+from samhq.image.transform import SquareForm, to_pixels
 from samhq.inference.prompts import flatten
 from samhq.inference.second_look import MARGIN, Coarse, Looker, look_again
 from samhq.inference.segment import Segmenter
@@ -80,7 +80,7 @@ def segment_native(
     model = segmenter.model
     config = model.config
     overview = source.overview(config.side)
-    pixels, shown = to_pixels(overview, config.side, config.encoder.normalisation, squashed=config.second)
+    pixels, shown = to_pixels(overview, SquareForm.for_model(config))
     frame = replace(shown, original_hw=source.size_hw)
     flat = flatten(prompt_list, frame)
     objects = []

@@ -23,8 +23,9 @@ from samhq.config import MASK_THRESHOLD, SURE_LOGIT, HQMode
 from samhq.device import to_device
 from samhq.image.boxes import as_boxes, as_points, boxes_from_masks
 from samhq.image.frame import Frame
+from samhq.image.network_inputs import Crops
 from samhq.image.sources import ArraySource, PictureSource
-from samhq.image.transform import Crops, SquareForm, to_pixels_fast
+from samhq.image.transform import SquareForm, to_pixels_fast
 from samhq.image.windows import Tile, Window, tile_grid, whole
 from samhq.inference.prompts import flatten
 from samhq.inference.thin_look import is_thin, look_closer, tile_side

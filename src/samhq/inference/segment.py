@@ -20,9 +20,10 @@ from samhq.device import as_device, as_dtype, to_device
 from samhq.errors import ConfigError, PromptError, naming
 from samhq.image.frame import Frame
 from samhq.image.inputs import BoxesInput, BoxInput, LabelsInput, MaskInput, PictureInput, PointsInput, TextInput
+from samhq.image.network_inputs import Crops, inputs_of, with_inputs
 from samhq.image.read import ReadPicture, describe, file_name_of, read_image
 from samhq.image.sources import ArraySource
-from samhq.image.transform import Crops, SquareForm, crops_of, square_of
+from samhq.image.transform import SquareForm
 from samhq.inference.by_text import check_alone, segment_found
 from samhq.inference.hints import NotCallable, refuse_unknown
 from samhq.inference.prompts import flatten, join
@@ -89,7 +90,7 @@ class Segmenter(NotCallable):
 
     @property
     def form(self) -> SquareForm:
-        """How the model's input is made of a picture."""
+        """The model's square input."""
         return SquareForm.for_model(self.model.config)
 
     @torch.inference_mode()
@@ -103,9 +104,10 @@ class Segmenter(NotCallable):
             ImageError: it cannot be read as a picture.
         """
         picture = _own_pixels(image)
-        square, frame = square_of(image, picture, self.form)
-        embedding = self.model.prepared(self.model.encode(to_device(torch.from_numpy(square), self.model.device)))
-        return EncodedImage(picture, embedding, frame, self.name, file_name_of(image), crops_of(image, self.form))
+        inputs = inputs_of(image, picture, self.form)
+        square = to_device(torch.from_numpy(inputs.square), self.model.device)
+        embedding = self.model.prepared(self.model.encode(square))
+        return EncodedImage(picture, embedding, inputs.frame, self.name, file_name_of(image), inputs.crops)
 
     @torch.inference_mode()
     def encode_batch(self, images: Sequence[Any]) -> list[EncodedImage]:
@@ -114,18 +116,26 @@ class Segmenter(NotCallable):
         Raises:
             ImageError: one cannot be read as a picture; the message gives its number, from 0.
         """
-        inputs = []
+        pictures, inputs = [], []
         for number, image in enumerate(images):
             with _naming_picture(images, number):
                 picture = _own_pixels(image)
-                inputs.append((picture, *square_of(image, picture, self.form)))
+                pictures.append(picture)
+                inputs.append(inputs_of(image, picture, self.form))
         if not inputs:
             return []
-        squares = torch.from_numpy(np.concatenate([square for _, square, _ in inputs]))
+        squares = torch.from_numpy(np.concatenate([each.square for each in inputs]))
         embedding = self.model.encode(to_device(squares, self.model.device))
         return [
-            EncodedImage(picture, self.model.prepared(embedding[i : i + 1]), frame, self.name, file_name_of(image))
-            for i, (image, (picture, _, frame)) in enumerate(zip(images, inputs, strict=True))
+            EncodedImage(
+                picture,
+                self.model.prepared(embedding[i : i + 1]),
+                inputs[i].frame,
+                self.name,
+                file_name_of(image),
+                inputs[i].crops,
+            )
+            for i, (image, picture) in enumerate(zip(images, pictures, strict=True))
         ]
 
     def segment(
@@ -272,12 +282,11 @@ class Segmenter(NotCallable):
         These are the whole picture, and crops around the boxes of `prompts` that get a second look. Touches no network,
         so it can be called in a thread while another picture is segmented.
         """
-        picture = self.form.beforehand(picture)
         if refine is False or (not refine and self.defaults.refine_margin is None):
-            return picture
+            return with_inputs(picture, self.form)
         looker = self._looker(picture.pixels, refine, self.model.hq_mode(None), {})
         windows = looker.windows_of_boxes(prompts)
-        return self.form.crops_beforehand(picture, windows[: max(1, _MOST_BEFOREHAND // self.side**2)])
+        return with_inputs(picture, self.form, windows[: max(1, _MOST_BEFOREHAND // self.side**2)])
 
     def _check_encoder(self, encoded: Sequence[EncodedImage]) -> None:
         """Refuses an embedding of another model, whose features would give wrong masks."""

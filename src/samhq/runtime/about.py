@@ -13,6 +13,7 @@ from typing import Literal
 from samhq.config import ClickMask, HQMode
 from samhq.encoder_config import PIXEL_MEAN, PIXEL_STD, Normalisation
 from samhq.errors import CheckpointError
+from samhq.image.transform import SquareForm
 from samhq.options import one_of, whole_number
 from samhq.runtime.seal import UNSEALED
 
@@ -52,9 +53,9 @@ class About:
     click_mask: ClickMask = "best"
 
     @property
-    def normalisation(self) -> Normalisation:
-        """The normalisation of pictures."""
-        return Normalisation(self.mean, self.std)
+    def form(self) -> SquareForm:
+        """The model's square input."""
+        return SquareForm(self.side, Normalisation(self.mean, self.std), self.squashed)
 
     @property
     def low_res(self) -> int:

@@ -57,8 +57,7 @@ class OnnxPredictor:
         picture = np.asarray(image)
         if image_format == "BGR" and picture.ndim == 3:
             picture = np.ascontiguousarray(picture[..., ::-1])
-        about = self.model.about
-        pixels, frame = to_square(picture, about.side, about.normalisation, squashed=about.squashed)
+        pixels, frame = to_square(picture, self.model.about.form)
         self._set = self.model.encode(pixels), frame
 
     def predict(

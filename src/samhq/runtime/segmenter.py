@@ -16,8 +16,9 @@ from samhq.config import Candidates, HQMode
 from samhq.errors import ConfigError
 from samhq.image.frame import Frame
 from samhq.image.inputs import BoxesInput, BoxInput, LabelsInput, MaskInput, PictureInput, PointsInput, TextInput
+from samhq.image.network_inputs import inputs_of
 from samhq.image.read import file_name_of, read_image
-from samhq.image.transform import SquareForm, square_of
+from samhq.image.transform import SquareForm
 from samhq.inference.by_text import check_alone, segment_found
 from samhq.inference.hints import NotCallable, refuse_unknown
 from samhq.results.prompt import Prompt, candidates_for, one_or_many
@@ -81,9 +82,8 @@ class OnnxSegmenter(NotCallable):
 
     @property
     def form(self) -> SquareForm:
-        """The form of the model's input, made of a picture."""
-        about = self.model.about
-        return SquareForm(about.side, about.normalisation, about.squashed)
+        """The model's square input."""
+        return self.model.about.form
 
     def encode(self, image: PictureInput) -> OnnxImage:
         """A picture, in any form that `samhq.image.read.read_image` takes, encoded once for any number of prompts.
@@ -94,8 +94,10 @@ class OnnxSegmenter(NotCallable):
         picture = read_image(image)
         if isinstance(image, np.ndarray) and np.shares_memory(picture, image):
             picture = picture.copy()  # A reused video buffer would change what results show.
-        square, frame = square_of(image, picture, self.form)
-        return OnnxImage(picture, self.model.encode(square), frame, self.model.about.weights, file_name_of(image))
+        inputs = inputs_of(image, picture, self.form)
+        return OnnxImage(
+            picture, self.model.encode(inputs.square), inputs.frame, self.model.about.weights, file_name_of(image)
+        )
 
     def segment(
         self,

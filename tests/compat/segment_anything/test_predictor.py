@@ -27,7 +27,7 @@ from samhq.compat.segment_anything import SamAutomaticMaskGenerator, SamPredicto
 from samhq.compat.segment_anything.refusals import NoImageError
 from samhq.config import ModelConfig
 from samhq.errors import ConfigError, ImageError, PromptError
-from samhq.image.transform import to_pixels
+from samhq.image.transform import SquareForm, to_pixels
 from samhq.types import Prompts
 
 
@@ -245,7 +245,7 @@ def test_hq_map_is_made_once_a_picture(hq_predictor: SamPredictor, monkeypatch: 
 
 def test_plain_masks_are_the_cores_in_the_networks_order(plain_predictor: SamPredictor) -> None:
     sam = plain_predictor.model
-    pixels, frame = to_pixels(PICTURE, sam.config.side)
+    pixels, frame = to_pixels(PICTURE, SquareForm.for_model(sam.config))
     points = torch.from_numpy(frame.points_to_model(POINTS))[None]
     prompts = Prompts(torch.zeros(1, dtype=torch.int64), points, torch.from_numpy(LABELS)[None])
     with torch.no_grad():

@@ -26,7 +26,7 @@ from samhq.image.frame import Frame
 from samhq.image.inputs import Array, BoxesInput, LabelsInput, PointsInput
 from samhq.image.read import describe, read_image
 from samhq.image.rgb import unread
-from samhq.image.transform import to_pixels
+from samhq.image.transform import SquareForm, to_pixels
 from samhq.model.prepared_pictures import PreparedPictures
 from samhq.types import BOTTOM_RIGHT, IGNORED, TOP_LEFT, ImageEmbedding, LowRes, Prompts
 
@@ -122,8 +122,7 @@ class SAM2ImagePredictor:
                 raise RefusedImageError(
                     f"Expected an RGB array [H, W, 3] or a PIL image, got {describe(image)}. {unread(image)}"
                 )
-            config = self.model.config
-            pixels, frame = to_pixels(read_image(image), config.side, config.encoder.normalisation, squashed=True)
+            pixels, frame = to_pixels(read_image(image), SquareForm.for_model(self.model.config))
             parts.append(self.model.encode(pixels.to(self.device)))
             frames.append(frame)
         levels = tuple(torch.cat(some) for some in zip(*(part.levels for part in parts), strict=True))

@@ -16,7 +16,7 @@ from torch import Tensor
 from samhq.compat.sam2.refusals import RefusedPromptError
 from samhq.image.frame import Frame
 from samhq.image.read import read_image
-from samhq.image.transform import to_pixels
+from samhq.image.transform import SquareForm, to_pixels
 from samhq.masks.holes import cleaned
 
 
@@ -31,7 +31,7 @@ class SAM2Transforms:
 
     def __call__(self, x: Any) -> Float[Tensor, "3 S S"]:
         """The network's input for a picture."""
-        return to_pixels(read_image(x), self.resolution, squashed=True)[0][0]
+        return to_pixels(read_image(x), SquareForm(self.resolution, squashed=True))[0][0]
 
     def forward_batch(self, img_list: Sequence[Any]) -> Float[Tensor, "I 3 S S"]:
         """The network's input for pictures of any sizes."""

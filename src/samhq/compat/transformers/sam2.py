@@ -38,7 +38,7 @@ from samhq.config import MASK_THRESHOLD, SAM2_MODELS
 from samhq.errors import ConfigError, ImageError, PromptError, naming
 from samhq.image.frame import Frame
 from samhq.image.read import read_image
-from samhq.image.transform import to_square
+from samhq.image.transform import SquareForm, to_square
 from samhq.model.build import build
 from samhq.model.prepared_pictures import PreparedPictures
 from samhq.model.sam import at_once
@@ -376,7 +376,7 @@ class Sam2Processor(NoUpload):
         prepared: list[tuple[Any, Frame]] = []
         for number, image in enumerate(several):
             with naming("image", number, len(several)):
-                prepared.append(to_square(read_image(image), self.target_size, squashed=True))
+                prepared.append(to_square(read_image(image), SquareForm(self.target_size, squashed=True)))
         frames = [frame for _, frame in prepared]
         pixels = [square[0] for square, _ in prepared]
         return {"pixel_values": pixels, "original_sizes": [frame.original_hw for frame in frames]}, frames
