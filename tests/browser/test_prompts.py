@@ -144,6 +144,19 @@ def test_everything_is_a_job_and_clicks_accept(label: Open, picture: Image.Image
     assert {each["source"] for each in page.objects()} == {"auto"}
 
 
+@pytest.mark.parametrize("width", [1200, 1280, 1500])
+def test_the_picture_stays_under_the_mouse_when_suggestions_come_and_go(label: Open, width: int) -> None:
+    page = label(viewport={"width": width, "height": 760})
+    page.page.get_by_label("Points of the grid").select_option("8")
+    before = page.page.locator("[data-stage]").bounding_box()
+    page.press("g")
+    page.until(lambda: page.state()["suggestions"] is not None and page.state()["job"] is None)
+    assert page.page.locator("[data-stage]").bounding_box() == before
+    page.press("Escape")
+    assert (page.state()["suggestions"], page.state()["status"]["text"]) == (None, "Ready")
+    assert page.page.locator("[data-stage]").bounding_box() == before
+
+
 def test_nothing_but_the_server_is_asked(label: Open) -> None:
     page = label()
     page.click(*CUP)

@@ -110,6 +110,21 @@ def test_files_that_cannot_be_read_are_listed_with_the_reason(tmp_path: Path) ->
     assert "Expected a picture" in row["problem"]
 
 
+def test_damage_that_the_header_hides_is_listed_once_it_is_met_until_the_file_is_mended(tmp_path: Path) -> None:
+    whole = photograph(tmp_path / "a.jpg", (200, 300)).read_bytes()
+    (tmp_path / "a.jpg").write_bytes(whole[: len(whole) // 2])
+    pictures = opened(tmp_path)
+    assert pictures.project.image(1)["problem"] is None
+    with pytest.raises(Fault, match="damaged or cut off"):
+        pictures.pixels(1)
+    row = pictures.project.image(1)
+    assert "damaged or cut off" in row["problem"]
+    assert (row["height"], row["width"]) == (200, 300)
+    (tmp_path / "a.jpg").write_bytes(whole)
+    assert pictures.pixels(1).shape == (200, 300, 3)
+    assert pictures.project.image(1)["problem"] is None
+
+
 def test_names_are_never_fetched(client: Client) -> None:
     answer = client.deliver("/images?name=http://127.0.0.1:9/a.png", encoded())
     assert answer.json()["name"] == "http://127.0.0.1:9/a.png"

@@ -3,7 +3,7 @@ import { actualSize, fitPicture, zoomBy } from "./stage/looking";
 import { dropCorner, moveCursor, press } from "./stage/keyboard";
 import { accept, dismiss, everything } from "./state/jobs";
 import { clean } from "./state/painting";
-import { move } from "./state/pictures";
+import { finish, move } from "./state/pictures";
 import { chooseClass, clearDraft, commit, editObject, pick, pickNext, redo, toggleHq, undo } from "./state/prompting";
 import { run } from "./state/commands";
 import { announce, note } from "./state/status";
@@ -143,6 +143,8 @@ export const BINDINGS: readonly Binding[] = [
   { keys: "X", about: "Hold: hide all masks", group: "View", matches: letter("x"), run: () => void (store.hideAll.value = true) },
 
   { keys: "A D", about: "Previous or next picture", group: "Pictures", matches: (event) => letter("a")(event) || letter("d")(event), run: (event) => move(event.key.toLowerCase() === "a" ? -1 : 1) },
+  { keys: "M", about: "Mark the picture as done and open the next one that is to do", group: "Pictures", matches: letter("m"), run: () => void finish("done") },
+  { keys: "Shift+M", about: "Skip the picture: it is not exported; open the next one that is to do", group: "Pictures", matches: shifted("m"), run: () => void finish("skip") },
   { keys: "?", about: "This list", group: "Page", matches: exact("?"), run: () => void (store.dialog.value = "help") },
 ];
 

@@ -5,7 +5,7 @@ import { askJson, takeToken } from "./api/client";
 import type { Info } from "./api/types";
 import { handleKey, release } from "./keys";
 import { holdBack, refreshClasses, waiting } from "./state/commands";
-import { open, refreshPictures } from "./state/pictures";
+import { nextToDo, open, refreshPictures } from "./state/pictures";
 import { busy, failed, ready } from "./state/status";
 import * as store from "./state/store";
 import { refreshTraining } from "./state/training";
@@ -46,7 +46,7 @@ function takeClass(): void {
 async function openFirst(): Promise<void> {
   const last = Number(new URLSearchParams(location.hash.slice(1)).get("image"));
   const rows = store.pictures.value;
-  const row = rows.find(({ id }) => id === last) ?? rows.find(({ status, width }) => width && status !== "done" && status !== "skip") ?? rows[0];
+  const row = rows.find(({ id }) => id === last) ?? nextToDo(rows, null) ?? rows[0];
   if (row) await open(row.id);
   else ready("No pictures here yet. Drop some on the page.");
 }

@@ -176,7 +176,13 @@ class PictureStore:
             content = self.path(row).read_bytes()
         except OSError as error:
             raise _gone(row, error) from error
-        pixels = decoded_picture(content, row["name"], self.most_pixels, self.channels)
+        try:
+            pixels = decoded_picture(content, row["name"], self.most_pixels, self.channels)
+        except Fault as fault:
+            self.project.change_image(image_id, problem=fault.detail)
+            raise
+        if row["problem"] is not None:
+            self.project.change_image(image_id, problem=None)
         if pixels.shape[:2] != size_hw:
             was, came = (f"{height} x {width}" for height, width in (size_hw, pixels.shape[:2]))
             raise Fault(

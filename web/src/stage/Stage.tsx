@@ -4,6 +4,7 @@ import { Gestures } from "./gestures";
 import { press } from "./keyboard";
 import { Minimap } from "./Minimap";
 import { LAYERS, Painter } from "./painter";
+import { finish } from "../state/pictures";
 import { cursor, dialog, encoding, picture, pictures, pictureSize, pointer, stageSize, tool } from "../state/store";
 
 /** The painter of the mounted stage. */
@@ -30,10 +31,26 @@ export function Stage() {
       <p id="stage-help" class="unseen">
         Arrow keys move the cursor, Space adds a point, Backspace subtracts one, Enter accepts the mask, question mark lists all keys.
       </p>
-      {open && !pictureSize.value && <p class="stage-note">{open.error ?? "This file cannot be opened."}</p>}
+      {open && (open.error || !pictureSize.value) && <Broken />}
       {!open && <Nothing />}
       {encoding.value && <Encoding />}
       <Minimap whole={() => painter?.tiles?.whole ?? null} />
+    </div>
+  );
+}
+
+/** Why a file cannot be labelled, and the way on. */
+function Broken() {
+  const { name, error } = picture.value!;
+  return (
+    <div class="stage-note">
+      <p>
+        <b>{name}</b> cannot be opened.
+      </p>
+      <p>{error ?? "It is no picture that samhq reads."}</p>
+      <button type="button" class="button wide strong" title="Skip the picture (Shift+M)" onPointerDown={(event) => event.stopPropagation()} onClick={() => void finish("skip")}>
+        Skip it
+      </button>
     </div>
   );
 }

@@ -69,6 +69,7 @@ export async function cancel(): Promise<void> {
 /** Takes the suggestions from the page; a job that runs for another picture is left. */
 export function dismiss(): void {
   if (job.value) void cancel();
+  if (suggestions.value) ready();
   suggestions.value = null;
   hoveredSuggestion.value = null;
 }

@@ -5,7 +5,7 @@ import { reload, settled } from "./commands";
 import { dismiss } from "./jobs";
 import { takeDraft } from "./prompting";
 import { announce, busy, failed, note, ready } from "./status";
-import { cursor, encoding, NO_TIMES, objects, picture, pictureId, pictures, pointer, selection, times } from "./store";
+import { cursor, draft, encoding, NO_TIMES, objects, picture, pictureId, pictures, pointer, selection, times } from "./store";
 
 const AHEAD = 2;
 let opened = new AbortController();
@@ -43,8 +43,15 @@ export async function open(id: number): Promise<void> {
     takeDraft(state.draft);
     await encodeAhead(id, signal);
   } catch (error) {
-    if (!signal.aborted) failed(error);
+    if (signal.aborted) return;
+    if (error instanceof ServerError && error.code === "bad_request") markBroken(id, error.message);
+    failed(error);
   }
+}
+
+/** Files whose damage is met only when they are read. */
+function markBroken(id: number, error: string): void {
+  pictures.value = pictures.value.map((row) => (row.id === id ? { ...row, error } : row));
 }
 
 async function encode(id: number, signal: AbortSignal): Promise<void> {
@@ -64,7 +71,7 @@ async function encode(id: number, signal: AbortSignal): Promise<void> {
 
 async function encodeAhead(id: number, signal: AbortSignal): Promise<void> {
   const start = position(id) + 1;
-  const next = pictures.value.slice(start, start + AHEAD).filter((row) => row.width && !row.encoded);
+  const next = pictures.value.slice(start, start + AHEAD).filter((row) => row.width && !row.encoded && !row.error);
   for (const row of next) {
     try {
       for await (const event of askEvents(`/images/${row.id}/encode?background=1`, { method: "POST", signal })) {
@@ -72,12 +79,13 @@ async function encodeAhead(id: number, signal: AbortSignal): Promise<void> {
       }
     } catch (error) {
       if (!(error instanceof ServerError)) return;
+      if (error.code === "bad_request") markBroken(row.id, error.message);
     }
   }
 }
 
 function markEncoded(id: number): void {
-  pictures.value = pictures.value.map((row) => (row.id === id ? { ...row, encoded: true } : row));
+  pictures.value = pictures.value.map((row) => (row.id === id ? { ...row, encoded: true, error: null } : row));
 }
 
 function position(id: number): number {
@@ -93,16 +101,40 @@ export function move(by: number): void {
   else note(by > 0 ? "This is the last picture." : "This is the first picture.");
 }
 
-export async function setStatus(status: PictureStatus): Promise<void> {
+/** Gives the open picture a status; false where it could not. */
+export async function setStatus(status: PictureStatus): Promise<boolean> {
   const id = pictureId.value;
-  if (id === null) return;
+  if (id === null) return false;
   try {
+    await settled();
     const row = await askJson<Picture>(`/images/${id}`, { method: "PATCH", json: { status } });
     pictures.value = pictures.value.map((each) => (each.id === id ? { ...each, status: row.status } : each));
     announce(`Picture marked as ${status}`);
+    return true;
   } catch (error) {
     failed(error);
+    return false;
   }
+}
+
+/** Marks the open picture and opens the next one that is to do. A mask that is not accepted is not left behind. */
+export async function finish(status: "done" | "skip"): Promise<void> {
+  if (draft.value && status === "done") {
+    note("This picture has a mask that is not accepted. Accept it with Enter or clear it with Esc, then press M.");
+    return;
+  }
+  const id = pictureId.value;
+  if (id === null || !(await setStatus(status))) return;
+  const next = nextToDo(pictures.value, id);
+  if (next) await open(next.id);
+  else note("No other picture is left to do. Export takes the labels elsewhere.");
+}
+
+/** The first picture behind this one that can be labelled and is not done, else the first of all; null where none is left. */
+export function nextToDo(rows: readonly Picture[], id: number | null): Picture | null {
+  const at = rows.findIndex((row) => row.id === id) + 1;
+  const isLeft = ({ id: own, width, error, status }: Picture) => own !== id && width !== null && !error && status !== "done" && status !== "skip";
+  return [...rows.slice(at), ...rows.slice(0, at)].find(isLeft) ?? null;
 }
 
 export async function refreshPictures(): Promise<void> {

@@ -1,7 +1,7 @@
 /** The bar on top: which picture, undo, what runs on the server, files, help. */
 import { useState } from "preact/hooks";
 import { accept, cancel, dismiss, everything, start } from "../state/jobs";
-import { move, setStatus } from "../state/pictures";
+import { finish, move, setStatus } from "../state/pictures";
 import { redo, undo } from "../state/prompting";
 import { spoken } from "../state/commands";
 import { isLearning } from "../state/training";
@@ -21,6 +21,7 @@ export function Header() {
         <PictureName />
         <Button icon="next" label="Next picture" keys="D" onClick={() => move(1)} />
         <StatusChoice />
+        <Button icon="check" label="Done: mark the picture, open the next one to do" keys="M" disabled={!store.pictureSize.value} onClick={() => void finish("done")} />
       </nav>
       <div class="group" role="group" aria-label="History">
         <Button icon="undo" label={back ? `Undo: ${spoken(back)}` : "Nothing to undo"} keys="Ctrl+Z" disabled={!back} onClick={() => void undo()} />

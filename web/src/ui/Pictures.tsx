@@ -53,6 +53,11 @@ function Thumbnail({ row }: { row: Picture }) {
     >
       <canvas ref={canvas} width={1} height={1} aria-hidden="true" />
       <span class="ellipsis">{row.name}</span>
+      {row.error && (
+        <span class="broken" title={row.error}>
+          cannot be opened
+        </span>
+      )}
       <span class="dim">
         {{ todo: "to do", doing: "doing", done: "done", skip: "skip" }[row.status]} · {row.n_objects} {row.n_objects === 1 ? "object" : "objects"}
       </span>
