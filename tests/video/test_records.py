@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from pycocotools.coco import COCO
 
-from samhq.evaluation.suites.youtube_vis import read_videos
+from samhq.evaluation.suites.video_annotations import read_videos
 from samhq.masks import rle
 from samhq.video.records import VideoInfo, write_coco_vid, write_youtube_vis
 
