@@ -31,6 +31,7 @@ FLOORS = {
     "threads": 0,
     "garbage": 0,
     "other_names": 0,
+    "other_arguments": 0,
     "storage": 0,
     "image": 1,
     "model": 1,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -36,3 +38,8 @@ def test_the_advice_names_what_is_there(name: str) -> None:
 
 def test_a_name_that_nobody_has_is_an_attribute_error() -> None:
     assert not hasattr(samhq, "nothing_of_the_kind")
+
+
+def test_python_can_offer_the_nearest_name() -> None:
+    done = subprocess.run([sys.executable, "-c", "import samhq; samhq.Segmentor"], capture_output=True, text=True)
+    assert "Did you mean: 'Segmenter'?" in done.stderr

@@ -19,6 +19,10 @@ class ConfigError(SamHQError, ValueError):
     """A model name or an option that cannot be used."""
 
 
+class WrongCallError(ConfigError, TypeError):
+    """A call with arguments that do not exist."""
+
+
 class CheckpointError(SamHQError, RuntimeError):
     """A weights file that cannot be read, or that does not fit the model."""
 

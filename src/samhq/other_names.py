@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from samhq.errors import SamHQError
 
 _LOAD = (
@@ -29,6 +31,7 @@ ADVICE = {
     "SAM2CameraPredictor": _CAMERA,
     **dict.fromkeys(("build_sam2_hf", "build_sam2_video_predictor_hf"), _SAM2),
     **dict.fromkeys(("SAM2HQVideoPredictor", "build_sam2_hq_video_predictor"), _SAM2),
+    **dict.fromkeys(("segment", "predict", "load_model", "from_pretrained"), _LOAD),
     "SamOnnxModel": "Use samhq export MODEL --output DIR --contract original, which writes the same decoder.",
 }  # fmt: skip
 
@@ -45,4 +48,4 @@ def error_for(name: str) -> Exception:
     """
     if name in ADVICE:
         return OtherNameError(f"Expected a public name of samhq, got {name}. {ADVICE[name]}", name="samhq")
-    return AttributeError(f"module 'samhq' has no attribute {name!r}", name=name)
+    return AttributeError(f"module 'samhq' has no attribute {name!r}", name=name, obj=sys.modules.get("samhq"))

@@ -139,7 +139,9 @@ def test_boxes_may_stick_out_and_are_not_clipped():
     [
         ([1, 2, 3], "a box of 4 numbers x0, y0, x1, y1, got 3 numbers"),
         ([[[1, 2, 3, 4]]], r"got an array of shape \[1, 1, 4\]"),
-        ([[1, 2, 3, 4, 5]], "got 1 row of 5 numbers"),
+        ([[1, 2, 3, 4, 5]], r"got 1 row of 5 numbers. .*boxes\[:, :4\]"),
+        (iter([[1, 2, 3, 4]]), r"Write list\(boxes\)"),
+        ({(1, 2, 3, 4)}, r"Write list\(boxes\)"),
         (np.ones((2, 2), bool), "got true or false"),
         ([1, 2, np.nan, 4], "NaN"),
         ([0, 0, 1e39, 1e39], r"1e\+09 or more"),

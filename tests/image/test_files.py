@@ -20,7 +20,7 @@ from samhq.datasets.masks import read_objects
 from samhq.errors import ImageError
 from samhq.evaluation.suites.davis import read_labels
 from samhq.image.files import ADDED_FORMATS, FORMATS, decoded, open_file, shown_size_hw
-from samhq.image.read import read_image, read_mask
+from samhq.image.read import describe, read_image, read_mask
 from samhq.image.sources import RasterSource, open_picture
 
 READERS: list[Callable[[Any], Any]] = [read_image, read_mask, open_picture, read_objects, read_labels]
@@ -231,3 +231,21 @@ def test_a_file_of_another_program_says_what_reads_it(tmp_path: Path, name: str,
 def test_dicom_in_memory_is_known_too() -> None:
     with pytest.raises(ImageError, match="pydicom"), open_file(io.BytesIO(bytes(128) + b"DICM"), "132 bytes"):
         pass
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("s3://bucket/cat.jpg", "samhq batch"),
+        ("data:image/png;base64,iVBORw0KGgo=", "b64decode"),
+        ("A" * 200_000, r"b64decode\(text\)"),
+        ("data:image/png;base64," + "A" * 200_000, "b64decode"),
+        ("zero\0character.jpg", "no path"),
+        ("C:/pictures/cat.jpg", "Check the name"),
+    ],
+    ids=["address", "data", "long", "long-data", "zero", "drive"],
+)
+def test_a_text_that_is_no_path_gives_a_short_message(text: str, said: str) -> None:
+    with pytest.raises(ImageError, match=said) as caught:
+        decoded(text, describe(text))
+    assert len(str(caught.value)) < 600

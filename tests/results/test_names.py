@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ RESULT = Segmentation.empty(np.zeros((4, 5, 3), np.uint8), Frame.fit((4, 5), 64)
 def test_a_name_of_another_library_says_what_to_use(name: str) -> None:
     with pytest.raises(AttributeError, match=r"has no attribute '\w+'\. Use \w") as caught:
         getattr(RESULT, name)
-    mine = _ELSEWHERE[name].split("(")[0].split(",")[0].split(".")[0].split(" ")[0]
+    mine = re.split(r"[(,. \[]", _ELSEWHERE[name])[0]
     assert mine == "nothing:" or hasattr(RESULT, mine), caught.value
 
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from samhq.errors import PromptError
-from samhq.results.prompt import Prompt, as_prompts, candidates_for
+from samhq.results.prompt import Prompt, a_list_each, as_prompts, candidates_for
 
 LOGITS = np.linspace(-5, 5, 256, dtype=np.float32).reshape(16, 16)
 ROUGH = np.zeros((40, 80), bool)
@@ -40,6 +40,30 @@ def test_only_a_lone_click_is_ambiguous(prompt: Prompt, policy: str) -> None:
 def test_what_is_no_prompt_is_named_among_those_that_are() -> None:
     with pytest.raises(PromptError, match=r"^Prompt 1 \(of 0 to 1\): .*list"):
         as_prompts([Prompt(points=[[1, 2]]), [1, 2]])
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (Prompt(points=[[1, 2]]), r"Write \[prompt\]"),
+        ([{"box": [1, 2, 3, 4]}], r"Prompt\(\*\*fields\)"),
+        (iter([Prompt(points=[[1, 2]])]), r"Write list\(prompts\)"),
+        ("here", r"Write \[Prompt\(points="),
+        (np.zeros((1, 2)), r"Write \[Prompt\(points="),
+    ],
+)
+def test_what_is_no_list_of_prompts_gets_advice(given: object, said: str) -> None:
+    with pytest.raises(PromptError, match=said):
+        as_prompts(given)
+
+
+def test_there_is_a_list_of_prompts_for_each_picture() -> None:
+    lists = [[Prompt(points=[[1, 2]])], []]
+    assert a_list_each(lists, 2) is lists
+    with pytest.raises(PromptError, match="got 3 pictures and 2 lists"):
+        a_list_each(lists, 3)
+    with pytest.raises(PromptError, match=r"Write list\(prompts\)"):
+        a_list_each(iter(lists), 2)
 
 
 def test_a_mask_may_be_a_picture_or_its_file(tmp_path: Path) -> None:

@@ -76,7 +76,13 @@ def test_logits_with_axes_of_one_and_of_any_precision(shape: tuple[int, ...], dt
         ([Prompt(box=[1, 1, float("inf"), 5])], "box"),
         ([Prompt(box=[90, 0, 500, 40])], "box"),
         ([Prompt(mask=ROUGH[:-1])], r"bool \[40, 80\]"),
-        ([Prompt(mask=ROUGH.astype(np.uint8))], "mask > 127"),
+        ([Prompt(mask=ROUGH.astype(np.uint8) * 255)], "mask > 127"),
+        ([Prompt(mask=ROUGH.astype(np.uint8))], "mask > 0"),
+        ([Prompt(mask=ROUGH.astype(np.float32))], "For logits pass `mask > 0`"),
+        ([Prompt(mask=ROUGH.T)], r"mask\.T"),
+        ([Prompt(mask=ROUGH[..., None])], r"mask\[\.\.\., 0\]"),
+        ([Prompt(mask=np.stack([ROUGH, ROUGH]))], r"a Prompt for each mask"),
+        ([Prompt(mask=ROUGH[::2, ::2])], "Resize it"),
         ([Prompt(mask=LOGITS[:8])], r"\[16, 16\]"),
         ([Prompt(mask=np.full((16, 16), np.nan, np.float32))], "finite"),
         ([Prompt(mask="mask.png")], "mask"),
@@ -87,6 +93,12 @@ def test_logits_with_axes_of_one_and_of_any_precision(shape: tuple[int, ...], dt
 def test_misuse_is_a_sentence(prompts: list[Prompt], said: str) -> None:
     with pytest.raises(PromptError, match=said):
         prompt_arrays(prompts, FRAME)
+
+
+def test_a_mask_may_have_an_axis_for_its_only_prompt() -> None:
+    flat = prompt_arrays([Prompt(mask=ROUGH)], FRAME).masks
+    assert flat is not None
+    assert np.array_equal(prompt_arrays([Prompt(mask=ROUGH[None])], FRAME).masks, flat)
 
 
 numbers = st.one_of(

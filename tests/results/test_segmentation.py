@@ -49,6 +49,19 @@ def test_the_best_candidate_stands_for_the_prompt() -> None:
     assert three.scores.tolist() == pytest.approx([0.9, 0.8])
 
 
+def test_several_prompts_are_chosen_by_number_or_by_bool() -> None:
+    three = result(3)
+    for rows, chosen in (([1, 0], [1, 0]), (three.scores > 0.85, [0]), (slice(1, None), [1]), ([], [])):
+        part = three[rows]
+        assert np.array_equal(part.candidates, three.candidates[chosen])
+        assert np.array_equal(part.low_res_logits, three.low_res_logits[chosen])
+        assert part.scores.tolist() == three.scores[chosen].tolist()
+        assert part.prompts == tuple(three.prompts[number] for number in chosen)
+    assert np.shares_memory(three[1].candidates, three.candidates)
+    with pytest.raises(TypeError, match=r"write result\.masks"):
+        three["masks"]
+
+
 def test_areas_and_boxes_are_those_of_the_masks() -> None:
     assert result().areas.tolist() == [10 * 21 - 2 * 5, 0]
     assert result().boxes.tolist() == [[20, 5, 40, 14], [0, 0, 0, 0]]

@@ -6,6 +6,7 @@ model's square or of networks.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Set
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -79,10 +80,13 @@ def rows_of_boxes(boxes: BoxesInput) -> np.ndarray:
         return np.zeros((0, 4))
     corners = corners[None] if corners.shape == (4,) else corners
     if corners.ndim != 2 or corners.shape[1] != 4:
-        raise PromptError(
-            f"Expected a box of 4 numbers x0, y0, x1, y1, got {_described(corners)}. Write [x0, y0, x1, y1] in pixels, "
-            "and several boxes as [[x0, y0, x1, y1], ...]."
+        wide = corners.ndim == 2 and corners.shape[1] in (5, 6)  # A detector's boxes with scores and classes.
+        advice = (
+            "Leave scores and classes out: boxes[:, :4]"
+            if wide
+            else ("Write [x0, y0, x1, y1] in pixels, and several boxes as [[x0, y0, x1, y1], ...]")
         )
+        raise PromptError(f"Expected a box of 4 numbers x0, y0, x1, y1, got {_described(corners)}. {advice}.")
     return corners
 
 
@@ -196,9 +200,9 @@ def _numbers(values: Any, name: str, example: str) -> np.ndarray:
     try:
         array = as_array(values)
     except ImageError as error:
-        raise PromptError(
-            f"Expected {name} as numbers {example}, got {values!r:.80}. Write numbers alone, equally many in every row."
-        ) from error
+        iterates = isinstance(values, (Iterator, Set))
+        advice = f"Write list({name})" if iterates else "Write numbers alone, equally many in every row"
+        raise PromptError(f"Expected {name} as numbers {example}, got {values!r:.80}. {advice}.") from error
     if array.dtype == np.bool_ and name != "labels":
         raise PromptError(f"Expected {name} as numbers {example}, got true or false. Write coordinates in pixels.")
     if not np.isfinite(array).all():

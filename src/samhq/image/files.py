@@ -5,8 +5,10 @@ All of the library's picture files pass through here. Knows nothing of arrays, m
 
 from __future__ import annotations
 
+import errno
 import io
 import os
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,7 +55,9 @@ def open_file(file: Any, name: str) -> Iterator[Image.Image]:
     except SamHQError:
         raise
     except FileNotFoundError:
-        raise ImageError(f"Expected the path of a picture, got {name}, which does not exist. Check the name.") from None
+        raise ImageError(
+            f"Expected the path of a picture, got {name}, which does not exist. {_where_it_may_be(file)}."
+        ) from None
     except (IsADirectoryError, PermissionError) as error:
         raise ImageError(
             f"Expected the path of a readable picture, got {name}: {error.strerror}. Name a file."
@@ -76,9 +80,30 @@ def open_file(file: Any, name: str) -> Iterator[Image.Image]:
             f"Expected a picture that fits into memory, got {name}, which does not. Make it smaller first."
         ) from error
     except Exception as error:
+        if _is_no_path(file, error):
+            raise ImageError(
+                f"Expected the path of a picture, got the text {name}, which is no path. If it is base64, give "
+                "base64.b64decode(text), for a data: address of the part behind its comma."
+            ) from None
         raise ImageError(
             f"Expected a whole picture, got {name}, which is damaged or cut off ({error}). Fetch or save it again."
         ) from error
+
+
+def _where_it_may_be(file: Any) -> str:
+    """Advice for a path that does not exist: addresses that only some commands read, base64, or a wrong name."""
+    path = os.fsdecode(file) if isinstance(file, (str, os.PathLike)) else ""
+    if path.startswith("data:"):
+        return "Give the bytes: base64.b64decode of the part behind the comma"
+    if re.match(r"\w+:/", path) and not re.match(r"\w:", path):
+        return "Download it first; of a store such as s3:// only samhq batch reads pictures"
+    return "Check the name"
+
+
+def _is_no_path(file: Any, error: Exception) -> bool:
+    """Whether opening this file failed because the name is longer than the system's paths, or has a zero character."""
+    too_long = isinstance(error, OSError) and error.errno in (errno.ENAMETOOLONG, errno.EINVAL)
+    return isinstance(file, (str, os.PathLike)) and (too_long or "\0" in os.fspath(file))
 
 
 def suffix_of(data: bytes) -> str:

@@ -22,6 +22,7 @@ from samhq.image.levels import Rows, check_visible, rgb_levels, row_reader, stri
 from samhq.options import real_number
 from samhq.shapes import Bool, UInt8
 
+_LONGEST_NAME = 400  #: Longer texts, such as pictures in base64, are shortened in messages.
 #: What to do about a picture that is None.
 NO_PICTURE = "Check the path: cv2.imread returns None for a file that it cannot read."
 
@@ -148,6 +149,8 @@ def as_array(values: Any) -> np.ndarray:
         ) from error
     if array.dtype.kind not in "buif":
         advice = NO_PICTURE if values is None else "Convert it to one of these."
+        if hasattr(values, "embedding"):
+            advice = "It is encoded already: pass it to segment."
         raise ImageError(
             "Expected a path, bytes, a file, a PIL image, an array or a tensor of real numbers, got "
             f"{describe(values)}. {advice}"
@@ -178,7 +181,8 @@ def describe(source: Any) -> str:
     'an array uint8 [2, 3]'
     """
     if isinstance(source, (str, os.PathLike)):
-        return repr(os.fspath(source))
+        name = repr(os.fspath(source))
+        return name if len(name) <= _LONGEST_NAME else f"{name[:100]}...{name[-40:]}"
     if isinstance(source, (bytes, bytearray, memoryview)):
         return f"{len(source)} bytes"
     if isinstance(source, Image.Image):

@@ -17,21 +17,22 @@ from torch import nn
 
 from samhq.config import Candidates, Defaults, HQMode
 from samhq.device import as_device, as_dtype, to_device
-from samhq.errors import ConfigError, PromptError, naming
+from samhq.errors import ConfigError, naming
 from samhq.image.frame import Frame
 from samhq.image.inputs import BoxesInput, BoxInput, LabelsInput, MaskInput, PictureInput, PointsInput, TextInput
 from samhq.image.network_inputs import Crops, inputs_of, with_inputs
 from samhq.image.read import ReadPicture, describe, file_name_of, read_image
+from samhq.image.several import several
 from samhq.image.sources import ArraySource
 from samhq.image.transform import SquareForm
 from samhq.inference.by_text import check_alone, segment_found
-from samhq.inference.hints import NotCallable, refuse_unknown
+from samhq.inference.hints import NotCallable
 from samhq.inference.prompts import flatten, join
 from samhq.inference.second_look import MARGIN, Looker, second_looks, with_looks
 from samhq.model import compiled
 from samhq.model.sam import network_of
-from samhq.plural import plural
-from samhq.results.prompt import Prompt, as_prompts, candidates_for, one_or_many
+from samhq.other_arguments import ENCODE, LOAD, SEGMENT, SEGMENT_BATCH, translated
+from samhq.results.prompt import Prompt, a_list_each, as_prompts, candidates_for, one_or_many
 from samhq.results.prompt_boxes import boxes_in_picture
 from samhq.results.segmentation import Segmentation
 from samhq.text.detector import Example
@@ -56,12 +57,6 @@ class EncodedImage:
     def __repr__(self) -> str:
         height, width = self.frame.original_hw
         return f"EncodedImage({height}x{width}, {self.model})"
-
-
-_ARGUMENTS = (
-    "points", "labels", "box", "boxes", "mask", "prompts", "text", "like", "detector", "threshold", "nms",
-    "max_detections", "multimask", "hq", "refine",
-)  # fmt: skip
 
 
 class Segmenter(NotCallable):
@@ -93,6 +88,7 @@ class Segmenter(NotCallable):
         """The model's square input."""
         return SquareForm.for_model(self.model.config)
 
+    @translated(ENCODE)
     @torch.inference_mode()
     def encode(self, image: PictureInput) -> EncodedImage:
         """The picture, encoded once for any number of prompts.
@@ -109,6 +105,7 @@ class Segmenter(NotCallable):
         embedding = self.model.prepared(self.model.encode(square))
         return EncodedImage(picture, embedding, inputs.frame, self.name, file_name_of(image), inputs.crops)
 
+    @translated(ENCODE)
     @torch.inference_mode()
     def encode_batch(self, images: Sequence[Any]) -> list[EncodedImage]:
         """Several pictures, each as `encode` returns it up to rounding, in one pass of the encoder: faster on a GPU.
@@ -117,7 +114,7 @@ class Segmenter(NotCallable):
             ImageError: one cannot be read as a picture; the message gives its number, from 0.
         """
         pictures, inputs = [], []
-        for number, image in enumerate(images):
+        for number, image in enumerate(several(images)):
             with _naming_picture(images, number):
                 picture = _own_pixels(image)
                 pictures.append(picture)
@@ -138,6 +135,7 @@ class Segmenter(NotCallable):
             for i, (image, picture) in enumerate(zip(images, pictures, strict=True))
         ]
 
+    @translated(SEGMENT)
     def segment(
         self,
         image: PictureInput | EncodedImage,
@@ -157,7 +155,6 @@ class Segmenter(NotCallable):
         multimask: bool | None = None,
         hq: HQMode | None = None,
         refine: bool | None = None,
-        **unknown: Any,
     ) -> Segmentation:
         """Masks for one object (`points`, `labels`, `box`, `mask` together) or many (`boxes`, or `prompts`).
 
@@ -185,7 +182,6 @@ class Segmenter(NotCallable):
             ConfigError: an HQ mask from a plain SAM, an unknown detector, or numbers out of range.
             CheckpointError, MissingExtraError: the detector cannot be loaded.
         """
-        refuse_unknown(unknown, _ARGUMENTS)
         if text is not None or like is not None or detector is not None:
             check_alone(points, labels, box, boxes, mask, prompts, multimask)
             search = Search.of(
@@ -202,6 +198,7 @@ class Segmenter(NotCallable):
         objects = one_or_many(points, labels, box, boxes, mask, prompts)
         return self.segment_batch([encoded], [objects], multimask=multimask, hq=hq, refine=refine)[0]
 
+    @translated(SEGMENT_BATCH)
     @torch.inference_mode()
     def segment_batch(
         self,
@@ -217,11 +214,7 @@ class Segmenter(NotCallable):
         The result of a prompt does not depend on other prompts. Raises as `segment`; the message gives the number, from
         0, of the picture or prompt that is wrong.
         """
-        if len(images) != len(prompts):
-            raise PromptError(
-                f"Expected one list of prompts for each picture, got {plural(len(images), 'picture')} and "
-                f"{plural(len(prompts), 'list')}. Give an equal number; an empty list means no prompts."
-            )
+        prompts = a_list_each(prompts, len(several(images)))
         mode = self.model.hq_mode(hq)
         if refine and multimask:
             raise ConfigError(
@@ -380,6 +373,7 @@ def cat(parts: Sequence[ImageEmbedding]) -> ImageEmbedding:
     )
 
 
+@translated(LOAD)
 def load(
     source: Any = None,
     *,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,8 +16,11 @@ from samhq.image.boxes import rows_of_boxes
 from samhq.image.inputs import BoxInput, LabelsInput, MaskInput, OpenFile, PointsInput
 from samhq.image.read import as_array, read_mask
 from samhq.options import yes_or_no
+from samhq.other_arguments import PROMPT, translated_fields
+from samhq.plural import plural
 
 
+@translated_fields(PROMPT)
 @dataclass(frozen=True)
 class Prompt:
     """One object, by points, a box, a mask, or several of these. All coordinates in image pixels.
@@ -82,7 +85,31 @@ def _as_prompt(prompt: Any) -> Prompt:
 
 
 def _not_prompts(came: Any) -> PromptError:
-    return PromptError(f"Expected prompts as a list of Prompt, got {came!r:.80}. Write [Prompt(points=...), ...].")
+    if isinstance(came, Prompt):
+        advice = "Write [prompt], a list, also for a single prompt; segment_batch takes a list for each picture"
+    elif isinstance(came, Mapping):
+        advice = "Write Prompt(**fields) for a dict with the fields of a prompt"
+    elif isinstance(came, Iterator):
+        advice = "Write list(prompts)"
+    else:
+        advice = "Write [Prompt(points=...), ...]"
+    return PromptError(f"Expected prompts as a list of Prompt, got {came!r:.80}. {advice}.")
+
+
+def a_list_each(prompts: Any, pictures: int) -> Sequence[Sequence[Prompt]]:
+    """The prompts of several pictures as they were given, if there is a list for each of them.
+
+    Raises:
+        PromptError: another number of lists, or no list.
+    """
+    if not isinstance(prompts, Sequence):
+        raise _not_prompts(prompts)
+    if len(prompts) != pictures:
+        raise PromptError(
+            f"Expected one list of prompts for each picture, got {plural(pictures, 'picture')} and "
+            f"{plural(len(prompts), 'list')}. Give an equal number; an empty list means no prompts."
+        )
+    return prompts
 
 
 def candidates_for(

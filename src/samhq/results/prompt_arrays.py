@@ -5,6 +5,7 @@ Knows nothing about networks.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -126,7 +127,7 @@ def mask_logits(mask: Any, frame: Frame) -> Float32[np.ndarray, "1 G G"]:
     """A mask prompt [1,4g,4g]: a bool mask of the picture (or its RLE) scaled to the square, or earlier logits.
 
     Raises:
-        PromptError: neither bool [H,W] of the picture's size nor float [4g,4g].
+        PromptError: neither bool [H,W] of the picture's size nor float [4g,4g]; axes of length 1 may stand before.
     """
     side = frame.side // 4
     try:
@@ -138,8 +139,8 @@ def mask_logits(mask: Any, frame: Frame) -> Float32[np.ndarray, "1 G G"]:
             f"Expected a mask prompt as an array, bool {list(frame.original_hw)} or float [{side}, {side}], got "
             f"{describe(mask)}. Read files with samhq.image.read.read_mask."
         ) from error
-    if value.dtype == np.bool_ and value.shape == frame.original_hw:
-        return frame.mask_to_prompt(value)
+    if value.dtype == np.bool_ and value.shape[-2:] == frame.original_hw and value.size == math.prod(frame.original_hw):
+        return frame.mask_to_prompt(value.reshape(frame.original_hw))
     if value.dtype.kind == "f" and value.shape[-2:] == (side, side) and value.size == side * side:
         if not largest(value) <= MOST_LOGIT:
             raise PromptError(
@@ -150,5 +151,21 @@ def mask_logits(mask: Any, frame: Frame) -> Float32[np.ndarray, "1 G G"]:
     raise PromptError(
         f"Expected a mask prompt as bool {list(frame.original_hw)} (the picture's height and width) or as the "
         f"float low_res_logits [{side}, {side}] of an earlier result, got {value.dtype} {list(value.shape)}. "
-        "For a 0/255 mask pass `mask > 127`."
+        f"{_mask_advice(value, frame.original_hw)}."
     )
+
+
+def _mask_advice(mask: np.ndarray, size_hw: tuple[int, int]) -> str:
+    """What to do about a mask of the wrong type or shape."""
+    if mask.shape[-2:] == size_hw and mask.ndim > 2:
+        return "Give a Prompt for each mask, mask[0] and so on"
+    if mask.shape == (*size_hw, 1):
+        return "Pass mask[..., 0]"
+    if mask.shape != size_hw:
+        same = mask.shape == size_hw[::-1]
+        return (
+            "It fits when it is transposed, mask.T" if same else "Resize it to the picture, each pixel as the nearest"
+        )
+    if mask.dtype.kind == "f":
+        return "For logits pass `mask > 0`"
+    return f"Pass `mask > {0 if mask.max() <= 1 else 127}`"

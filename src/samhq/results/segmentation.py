@@ -28,6 +28,7 @@ from samhq.results.detections import Detections
 from samhq.results.names import WithOtherNames
 from samhq.results.prompt import Prompt, class_record
 from samhq.results.record_file import segmentation_record, stem_for, write_record
+from samhq.results.rows import chosen_rows
 from samhq.results.show import box_columns, plot, png
 from samhq.shapes import UInt
 
@@ -71,21 +72,22 @@ class Segmentation(WithOtherNames):
     def __len__(self) -> int:
         return len(self.candidates)
 
-    def __getitem__(self, rows: int | slice) -> Segmentation:
-        """The result of one prompt by its number, or of several. Iterating gives one result for each prompt.
+    def __getitem__(self, rows: Any) -> Segmentation:
+        """The result of one prompt by its number, or of several: a slice, their numbers, or a bool for each prompt.
+
+        `result[result.scores > 0.8]` keeps the good ones. Iterating gives one result for each prompt.
 
         Raises:
-            IndexError: no prompt has that number.
+            IndexError: no prompt has that number, or not one bool for each prompt.
+            WrongCallError: something else, such as the name of an attribute.
         """
-        if not isinstance(rows, slice):
-            number = range(len(self))[rows]
-            rows = slice(number, number + 1)
+        chosen = rows if isinstance(rows, slice) else chosen_rows(rows, len(self))
         return replace(
             self,
-            candidates=self.candidates[rows],
-            candidate_scores=self.candidate_scores[rows],
-            low_res_logits=self.low_res_logits[rows],
-            prompts=self.prompts[rows],
+            candidates=self.candidates[chosen],
+            candidate_scores=self.candidate_scores[chosen],
+            low_res_logits=self.low_res_logits[chosen],
+            prompts=tuple(self.prompts[number] for number in np.arange(len(self))[chosen]),
         )
 
     def __iter__(self) -> Iterator[Segmentation]:

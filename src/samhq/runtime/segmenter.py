@@ -20,7 +20,8 @@ from samhq.image.network_inputs import inputs_of
 from samhq.image.read import file_name_of, read_image
 from samhq.image.transform import SquareForm
 from samhq.inference.by_text import check_alone, segment_found
-from samhq.inference.hints import NotCallable, refuse_unknown
+from samhq.inference.hints import NotCallable
+from samhq.other_arguments import ENCODE, SEGMENT, translated
 from samhq.results.prompt import Prompt, candidates_for, one_or_many
 from samhq.results.prompt_arrays import PromptArrays, prompt_arrays
 from samhq.results.prompt_boxes import boxes_in_picture
@@ -44,12 +45,6 @@ class OnnxImage:
     def __repr__(self) -> str:
         height, width = self.frame.original_hw
         return f"OnnxImage({height}x{width})"
-
-
-_ARGUMENTS = (
-    "points", "labels", "box", "boxes", "mask", "prompts", "text", "like", "detector", "threshold", "nms",
-    "max_detections", "multimask", "hq",
-)  # fmt: skip
 
 
 class OnnxSegmenter(NotCallable):
@@ -85,6 +80,7 @@ class OnnxSegmenter(NotCallable):
         """The model's square input."""
         return self.model.about.form
 
+    @translated(ENCODE)
     def encode(self, image: PictureInput) -> OnnxImage:
         """A picture, in any form that `samhq.image.read.read_image` takes, encoded once for any number of prompts.
 
@@ -99,6 +95,7 @@ class OnnxSegmenter(NotCallable):
             picture, self.model.encode(inputs.square), inputs.frame, self.model.about.weights, file_name_of(image)
         )
 
+    @translated(SEGMENT)
     def segment(
         self,
         image: PictureInput | OnnxImage,
@@ -117,7 +114,6 @@ class OnnxSegmenter(NotCallable):
         max_detections: int | None = 100,
         multimask: bool | None = None,
         hq: HQMode | None = None,
-        **unknown: Any,
     ) -> Segmentation:
         """Masks for one object or many; arguments, defaults and results as `samhq.Segmenter.segment` has them.
 
@@ -131,7 +127,6 @@ class OnnxSegmenter(NotCallable):
             ConfigError: an HQ mask from a plain SAM, a picture that another model encoded, or an unknown detector.
             CheckpointError, MissingExtraError: the detector cannot be loaded.
         """
-        refuse_unknown(unknown, _ARGUMENTS)
         if text is not None or like is not None or detector is not None:
             check_alone(points, labels, box, boxes, mask, prompts, multimask)
             rules = {"threshold": threshold, "nms": nms, "max_detections": max_detections}

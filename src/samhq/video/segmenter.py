@@ -13,6 +13,7 @@ from samhq.errors import ConfigError, PromptError
 from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam
 from samhq.options import one_of
+from samhq.other_arguments import LOAD, translated
 from samhq.video.follows import follows_with_memory
 from samhq.video.frames import open_frames
 from samhq.video.matching_tracker import MatchingFollowing
@@ -113,6 +114,7 @@ class VideoSegmenter:
             yield from tracker.track_back(source, on_error=on_error)
 
 
+@translated(LOAD)
 def load_video_model(
     source: Any = None,
     *,
