@@ -20,7 +20,7 @@ import torch
 from samhq.compat.sam2.state import InferenceState
 from samhq.compat.sam2.video_predictor import SAM2HQVideoPredictor, SAM2VideoPredictor
 from samhq.model.sam2.sam2 import Sam2
-from samhq.video.tracker import EncodedFrame
+from samhq.video.encoded import EncodedFrame
 from tests.golden import clip, sam2
 
 DATA = Path(__file__).parent / "data"

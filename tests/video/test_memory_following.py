@@ -10,8 +10,9 @@ from samhq.config import BOTTOM_RIGHT, TOP_LEFT
 from samhq.errors import PromptError
 from samhq.masks import rle
 from samhq.results.prompt import Prompt
+from samhq.video.encoded import EncodedFrame
 from samhq.video.memory_following import MemoryFollowing
-from samhq.video.tracker import EncodedFrame, ObjectTracker
+from samhq.video.tracker import ObjectTracker
 from tests.video import small
 
 

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from samhq.errors import PromptError
+from samhq.video.encoded import EncodedFrame
 from samhq.video.memory import Keep, TrackOptions
-from samhq.video.tracker import Clicks, EncodedFrame, ObjectTracker, square_mask, without_holes, without_overlap
+from samhq.video.tracker import Clicks, ObjectTracker, square_mask, without_holes, without_overlap
 from tests.video import small
 
 CLICK = Clicks(torch.tensor([[11.0, 28.0]]), torch.tensor([1]))

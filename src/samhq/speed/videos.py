@@ -9,8 +9,9 @@ from torch import Tensor
 
 from samhq.image.frame import Frame
 from samhq.model.sam2.sam2 import Sam2
+from samhq.video.encoded import EncodedFrame
 from samhq.video.memory import Remembered
-from samhq.video.tracker import Clicks, EncodedFrame, ObjectTracker
+from samhq.video.tracker import Clicks, ObjectTracker
 
 
 def drawn(number: int, size_hw: tuple[int, int]) -> UInt8[np.ndarray, "H W 3"]:

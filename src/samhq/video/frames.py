@@ -296,6 +296,20 @@ def _is_volume(source: Any) -> bool:
     return len(shape) == 3 and shape[2] not in (1, 3, 4)
 
 
+def numbers_of_pass(start: int, limit: int | None, count: int, *, reverse: bool) -> range:
+    """The frames of a pass as in SAM 2's predictor: `start`, then up to `limit` more of the video's `count` frames.
+
+    A backward pass from frame 0 has none.
+
+    >>> list(numbers_of_pass(2, 2, 9, reverse=False)), list(numbers_of_pass(0, None, 9, reverse=True))
+    ([2, 3, 4], [])
+    """
+    limit = count if limit is None else limit
+    if reverse:
+        return range(start, max(start - limit, 0) - 1, -1) if start > 0 else range(0)
+    return range(start, min(start + limit, count - 1) + 1)
+
+
 def natural(name: str) -> list[tuple[int, int, str]]:
     """A sorting key that compares numbers in names as numbers.
 

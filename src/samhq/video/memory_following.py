@@ -16,10 +16,11 @@ from samhq.model.sam2.memory import at_model_side
 from samhq.results.prompt import Prompt
 from samhq.results.prompt_arrays import mask_array, mask_logits, prompt_arrays
 from samhq.shapes import UInt8
+from samhq.video.encoded import EncodedFrame
 from samhq.video.following import Shown, Tracked
 from samhq.video.memory import Remembered
 from samhq.video.saved import restore, tracker_state
-from samhq.video.tracker import Clicks, EncodedFrame, ObjectTracker, absent_logits, at_video_size, square_mask
+from samhq.video.tracker import Clicks, ObjectTracker, absent_logits, at_video_size, square_mask
 
 
 class MemoryFollowing:

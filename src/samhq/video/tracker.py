@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 
 import numpy as np
 import torch
@@ -18,42 +17,18 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from samhq.config import NOT_A_POINT, HQMode
-from samhq.device import to_device
 from samhq.image.frame import Frame, resize_antialiased
 from samhq.model.sam2.memory import at_model_side
 from samhq.model.sam2.sam2 import ABSENT, Followed, Sam2
-from samhq.types import ImageEmbedding, Prompts
+from samhq.types import Prompts
+from samhq.video.encoded import EncodedFrame, PreparedFrame
 from samhq.video.memory import ObjectMemory, Recalled, Remembered, TrackOptions
-from samhq.video.pixels import frame_pixels
 from samhq.video.prompts import check_object
 
 _SURE = 10.0  #: Logit of a given mask's pixels, and its object score.
 _LIMIT = 32.0  #: Limit of earlier logits that are used as a mask prompt.
 _FILLED = 0.1  #: Logit of a filled hole.
 _OBJECTS_AT_ONCE = 16  #: Objects in one run of the network.
-
-
-@dataclass(eq=False)
-class EncodedFrame:
-    """A frame with its embedding before any memory; the encoder runs when that is first needed."""
-
-    index: int
-    image: UInt8[np.ndarray, "H W 3"]
-    model: Sam2
-
-    @cached_property
-    def embedding(self) -> ImageEmbedding:
-        """The encoder's features of this frame."""
-        config = self.model.config
-        pixels = frame_pixels(self.image, config.side, config.encoder.normalisation)
-        with torch.inference_mode():
-            return self.model.encode_raw(to_device(pixels, self.model.device))
-
-    @property
-    def frame(self) -> Frame:
-        """The map between the video's pixels and the model's."""
-        height, width = self.image.shape[:2]
-        return Frame.fit((height, width), self.model.config.side, squash=True)
 
 
 @dataclass(frozen=True)
@@ -123,7 +98,7 @@ class ObjectTracker:
         return EncodedFrame(index, image, self.model)
 
     @torch.inference_mode()
-    def click(self, video_frame: EncodedFrame, object_id: int, clicks: Clicks, *, more: bool = False) -> Remembered:
+    def click(self, video_frame: PreparedFrame, object_id: int, clicks: Clicks, *, more: bool = False) -> Remembered:
         """The object's mask on a frame from clicks and a box; `more` adds them to earlier ones there.
 
         The object's last mask on this frame, if there is one, is refined. A new number is a new object.
@@ -140,7 +115,7 @@ class ObjectTracker:
         return self._set_pending(video_frame, tracked, _by_object(followed)[0])
 
     @torch.inference_mode()
-    def mask(self, video_frame: EncodedFrame, object_id: int, mask: Float[Tensor, "S S"]) -> Remembered:
+    def mask(self, video_frame: PreparedFrame, object_id: int, mask: Float[Tensor, "S S"]) -> Remembered:
         """The object's mask on a frame, given as zeros and ones at the model's side; replaces earlier prompts there."""
         tracked = self.objects.setdefault(object_id, TrackedObject())
         tracked.masks[video_frame.index] = mask
@@ -163,7 +138,7 @@ class ObjectTracker:
 
     @torch.inference_mode()
     def follow(
-        self, video_frame: EncodedFrame, *, reverse: bool = False, only: Collection[int] | None = None
+        self, video_frame: PreparedFrame, *, reverse: bool = False, only: Collection[int] | None = None
     ) -> dict[int, Remembered]:
         """The objects on the next frame; `reverse` is backward in time, `only` leaves out all other objects.
 
@@ -196,7 +171,7 @@ class ObjectTracker:
         return answers
 
     @torch.inference_mode()
-    def share(self, video_frame: EncodedFrame) -> None:
+    def share(self, video_frame: PreparedFrame) -> None:
         """Makes a frame a prompted one for all objects: objects without a mask there count as absent.
 
         HQ-SAM 2's predictor does so with frames on which any object is prompted.
@@ -256,7 +231,7 @@ class ObjectTracker:
         limit, length = self.model.memory_config.pointers, self.options.length
         return limit if length is None else min(length, limit)
 
-    def _features(self, video_frame: EncodedFrame, memory: ObjectMemory) -> Float[Tensor, "1 C g g"]:
+    def _features(self, video_frame: PreparedFrame, memory: ObjectMemory) -> Float[Tensor, "1 C g g"]:
         """The frame's features for a prompt: with memory if the object was tracked here, else without."""
         if video_frame.index not in memory.backward or not memory.prompted:
             return self.model.without_memory(video_frame.embedding.features)
@@ -266,7 +241,7 @@ class ObjectTracker:
     def _recall(self, memory: ObjectMemory, frame: int, *, reverse: bool) -> Recalled:
         return memory.recall(frame, self._maps, self._pointers, self.options, reverse=reverse)
 
-    def _conditioned(self, video_frame: EncodedFrame, recalled: Sequence[Recalled]) -> Float[Tensor, "P C g g"]:
+    def _conditioned(self, video_frame: PreparedFrame, recalled: Sequence[Recalled]) -> Float[Tensor, "P C g g"]:
         """The frame's features after attention to the memories of some objects, which have equal layout."""
         maps = [torch.cat(rows) for rows in zip(*(memories.maps for memories in recalled), strict=True)]
         pointers = [torch.cat(rows) for rows in zip(*(memories.pointers for memories in recalled), strict=True)]
@@ -286,7 +261,7 @@ class ObjectTracker:
             for start in range(0, len(group), _OBJECTS_AT_ONCE):
                 yield group[start : start + _OBJECTS_AT_ONCE]
 
-    def _track(self, video_frame: EncodedFrame, memories: list[ObjectMemory], recalled: list[Recalled]) -> None:
+    def _track(self, video_frame: PreparedFrame, memories: list[ObjectMemory], recalled: list[Recalled]) -> None:
         """Follows objects of one layout onto a frame, and stores them in memory."""
         features = self._conditioned(video_frame, recalled)
         followed = self._follow(video_frame, features, [None] * len(memories), None, multimask=True)
@@ -296,7 +271,7 @@ class ObjectTracker:
 
     def _follow(
         self,
-        video_frame: EncodedFrame,
+        video_frame: PreparedFrame,
         features: Float[Tensor, "P C g g"],
         clicks: Sequence[Clicks | None],
         mask: Float[Tensor, "P 1 G G"] | None,
@@ -316,7 +291,7 @@ class ObjectTracker:
             replace(video_frame.embedding, features=features), prompts, multimask=multimask, hq=self.hq
         )
 
-    def _set_pending(self, video_frame: EncodedFrame, tracked: TrackedObject, answer: Remembered) -> Remembered:
+    def _set_pending(self, video_frame: PreparedFrame, tracked: TrackedObject, answer: Remembered) -> Remembered:
         """Keeps the answer to a prompt; answers on other frames enter memory now, which frees their features."""
         for index in [index for index in tracked.pending if index != video_frame.index]:
             self._encode_pending(tracked, index)

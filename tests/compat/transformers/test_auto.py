@@ -14,6 +14,7 @@ from samhq.compat.transformers import (
     AutoProcessor,
     Sam2Model,
     Sam2Processor,
+    Sam2VideoProcessor,
     SamHQModel,
     SamHQProcessor,
     SamModel,
@@ -25,7 +26,8 @@ from samhq.errors import ConfigError
 KINDS = [
     (tiny.PLAIN, SamModel, SamProcessor),
     (tiny.HQ, SamHQModel, SamHQProcessor),
-    (tiny.SECOND_OF_TRANSFORMERS, Sam2Model, Sam2Processor),
+    (tiny.SECOND_OF_TRANSFORMERS, Sam2Model, Sam2VideoProcessor),
+    (tiny.SECOND_OF_TRANSFORMERS.replace(memory=None), Sam2Model, Sam2Processor),
 ]
 
 

@@ -10,9 +10,10 @@ from torch import Tensor
 from samhq.errors import PromptError
 from samhq.image.frame import Frame
 from samhq.model.sam2.sam2 import Sam2
+from samhq.video.encoded import EncodedFrame
 from samhq.video.frames import FrameSource
 from samhq.video.memory import TrackOptions
-from samhq.video.tracker import EncodedFrame, ObjectTracker
+from samhq.video.tracker import ObjectTracker
 
 #: A frame's number, the objects' ids, their logits at the video's size.
 StepResult = tuple[int, list[int], Float[Tensor, "N 1 H W"]]

@@ -28,7 +28,7 @@ from samhq.model.sam import Sam
 from samhq.model.sam2.sam2 import Sam2
 from samhq.progress import counted
 from samhq.video.follows import check_follows
-from samhq.video.frames import open_frames
+from samhq.video.frames import numbers_of_pass, open_frames
 from samhq.video.memory import Corrections, Keep, Remembered, TrackOptions
 from samhq.video.tracker import Clicks, absent_logits, at_video_size, square_mask
 
@@ -239,7 +239,7 @@ class SAM2VideoPredictor:
         if start_frame_idx is None:
             start_frame_idx = min(min(tracked.memory.prompted) for tracked in tracker.objects.values())
         state.frames.check(start_frame_idx)
-        numbers = _order(start_frame_idx, max_frame_num_to_track, len(state.frames), reverse)
+        numbers = numbers_of_pass(start_frame_idx, max_frame_num_to_track, len(state.frames), reverse=reverse)
         for index in counted(numbers, "frame", "propagate in video", show=self.progress):
             remembered = tracker.follow(state.encoded(index), reverse=reverse)
             yield (
@@ -379,11 +379,3 @@ def _mask(mask: Any) -> Tensor:
         raise PromptError(f"Expected a mask [height, width], got {list(values.shape)}. Give one object's mask.")
     floating = mask.is_floating_point() if isinstance(mask, Tensor) else np.asarray(mask).dtype.kind == "f"
     return values if floating else values > 0
-
-
-def _order(start: int, limit: int | None, count: int, reverse: bool) -> range:
-    """Frame numbers of a pass; a backward pass from frame 0 has none."""
-    limit = count if limit is None else limit
-    if reverse:
-        return range(start, max(start - limit, 0) - 1, -1) if start > 0 else range(0)
-    return range(start, min(start + limit, count - 1) + 1)

@@ -14,7 +14,9 @@ from samhq.checkpoint.load import load_model, load_state, locate
 from samhq.compat.transformers.models import SamHQModel, SamModel
 from samhq.compat.transformers.pretrained import SAM2_ATTENTION, Loading
 from samhq.compat.transformers.processors import SamHQProcessor, SamProcessor
-from samhq.compat.transformers.sam2 import Sam2Model, Sam2Processor
+from samhq.compat.transformers.sam2 import Sam2Model
+from samhq.compat.transformers.sam2_processor import Sam2Processor
+from samhq.compat.transformers.sam2_video_processor import Sam2VideoProcessor
 from samhq.errors import ConfigError
 from samhq.model.sam2.sam2 import Sam2
 
@@ -23,7 +25,7 @@ _PROCESSORS = {
     "sam": SamProcessor,
     "sam_hq": SamHQProcessor,
     "sam2": Sam2Processor,
-    "sam2_video": Sam2Processor,
+    "sam2_video": Sam2VideoProcessor,
 }
 
 
@@ -56,7 +58,7 @@ class AutoModelForMaskGeneration(_Chooser):
 
 
 class AutoProcessor(_Chooser):
-    """The processor class that fits a file: `SamProcessor`, `SamHQProcessor` or `Sam2Processor`."""
+    """The processor class that fits a file: that of SAM, SAM-HQ, SAM 2, or of SAM 2 for videos."""
 
     @staticmethod
     def from_pretrained(
@@ -79,4 +81,6 @@ def _processor_for(path: Path) -> type[SamProcessor] | type[SamHQProcessor] | ty
         if kind in _PROCESSORS:
             return _PROCESSORS[str(kind)]
     config = load_state(path)[1].config
-    return Sam2Processor if config.second else SamHQProcessor if config.hq else SamProcessor
+    if config.second:
+        return Sam2VideoProcessor if config.memory else Sam2Processor
+    return SamHQProcessor if config.hq else SamProcessor

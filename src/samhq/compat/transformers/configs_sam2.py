@@ -1,7 +1,7 @@
 """transformers' configuration classes for SAM 2 on pictures, and their conversion to samhq's own table.
 
 As in `configs.py`, fields, defaults and files are transformers', and unknown names are dropped. The memory of videos is
-not part of these classes. Knows nothing about modules or weights.
+in `configs_sam2_video.py`. Knows nothing about modules or weights.
 
 Source: configuration_sam2.py of transformers 5.23 (field names and defaults).
 """
@@ -143,18 +143,18 @@ class Sam2Config(Settings):
 
     @classmethod
     def from_model_config(cls: type[Made], config: ModelConfig) -> Made:
-        """transformers' form of a row of samhq's table, without memory.
+        """transformers' form of a row of samhq's table.
 
         Raises:
             ConfigError: transformers has no such model (HQ-SAM 2).
         """
         try:
-            return cls.from_dict(config_to_transformers(config.replace(memory=None)))
+            return cls.from_dict(config_to_transformers(cls.row(config)))
         except CheckpointError as error:
             raise ConfigError(f"{error} In Python, samhq.load runs every model.") from error
 
     def to_model_config(self) -> ModelConfig:
-        """The row of samhq's table with the same numbers, without memory.
+        """The row of samhq's table with the same numbers.
 
         Raises:
             ConfigError: parts that contradict each other, numbers that fit no model, or an option that samhq lacks.
@@ -169,11 +169,16 @@ class Sam2Config(Settings):
         check_same("backbone_config.layer_norm_eps", backbone.layer_norm_eps, "samhq", 1e-6)
         check_doubled("embed_dim_per_stage", backbone, "hidden_size")
         check_doubled("num_attention_heads_per_stage", backbone, "num_attention_heads")
-        return model_config_of(self.to_dict()).replace(memory=None)
+        return self.row(model_config_of(self.to_dict()))
+
+    @classmethod
+    def row(cls, config: ModelConfig) -> ModelConfig:
+        """The part of a row of samhq's table that this class holds: all but the memory."""
+        return config.replace(memory=None)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values as transformers writes them, the parts as dicts."""
-        return {**super().to_dict(), "architectures": ["Sam2Model"]}
+        return {**super().to_dict(), "architectures": [type(self).__name__.replace("Config", "Model")]}
 
 
 def check_doubled(name: str, backbone: Sam2HieraDetConfig, first: str) -> None:
