@@ -153,6 +153,50 @@ LATE = """() => {
 }"""
 
 
+def test_a_page_goes_on_when_its_server_is_back(
+    serve: Callable[..., AbstractContextManager[Server]], browser: Any, picture: Image.Image, tmp_path: Path
+) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    picture.save(folder / "cup.png")
+    with serve(folder) as server:
+        (row,) = server.ask("/images")["images"]
+        page = Labelling(server, browser.new_page(), row)
+        page.click(*CUP)
+        server.process.kill()
+        server.process.wait()
+    page.page.mouse.click(*page.on_screen(*SAUCER))
+    page.until(lambda: "does not answer" in page.state()["status"]["text"])
+    page.page.keyboard.press("Enter")
+    with serve(folder, int(server.url.rsplit(":", 1)[1])) as again:
+        page.until(lambda: page.count() == 1)
+        assert page.settle()["status"]["kind"] == "ready"
+        (made,) = again.ask(f"/images/{row['id']}/state")["objects"]
+        assert made["id"] == page.state()["objects"][0]["id"]
+        assert near(page.press("Control+z")["draft"]["points"], CUP, SAUCER)
+        page.until(lambda: page.state()["candidates"] is not None)
+    page.page.close()
+
+
+def test_a_command_whose_answer_is_lost_is_done_once(label: Open) -> None:
+    page = label()
+    page.click(*CUP)
+    lost = []
+
+    def lose(route: Any) -> None:
+        if lost:
+            route.fallback()
+            return
+        lost.append(route.fetch().status)
+        route.abort("connectionreset")
+
+    page.page.route("**/commands", lose)
+    page.page.keyboard.press("Enter")
+    page.until(lambda: page.count() == 1)
+    state = page.settle()
+    assert (lost, state["draft"], len(page.objects())) == ([200], None, 1)
+
+
 def test_a_mask_is_shown_when_its_prompt_is_stored(label: Open) -> None:
     page = label()
     page.page.evaluate(LATE)

@@ -66,3 +66,13 @@ def test_everything_is_there_after_opening_again(tmp_path: Path) -> None:
     assert (again.settings, names(again)) == ({"overlap": "newest"}, [FIRST_CLASS, "cup"])
     assert again.add_image("a.png", (8, 10), rel_path="a.png") == 1
     again.close()
+
+
+def test_pictures_to_do_are_those_behind_one_then_those_before_it(project: Project) -> None:
+    for number, status in enumerate(("done", "todo", "todo", "skip", "doing"), 2):
+        assert project.add_image(f"{number}.png", (8, 10), rel_path=f"{number}.png") == number
+        project.change_image(number, status=status)
+    project.change_image(4, problem="damaged")
+    project.add_image("x.png", None, "no picture", rel_path="x.png")
+    assert project.to_do() == [3, 6, 1]
+    assert (project.to_do(1), project.to_do(3), project.to_do(5)) == ([3, 6], [6, 1], [6, 1, 3])

@@ -29,7 +29,11 @@ def test_points_can_be_taken_back_one_by_one(client: Client) -> None:
 def test_commands_of_two_pages_do_not_overwrite_each_other(client: Client) -> None:
     body = {"command": {"type": "set_draft", "draft": CLICK}, "after": 0}
     assert client.ask("POST", "/images/1/commands", body)["revision"] == 1
-    assert client.fault("POST", "/images/1/commands", body)[:2] == (409, "conflict")
+    assert client.fault("POST", "/images/1/commands", body)[:2] == (409, "outdated")
+    assert client.fault("POST", "/images/1/undo?after=0")[:2] == (409, "outdated")
+    assert client.ask("POST", "/images/1/undo?after=1")["revision"] == 2
+    assert client.fault("POST", "/images/1/redo?after=1")[:2] == (409, "outdated")
+    assert client.ask("POST", "/images/1/redo?after=2")["draft"]["points"] == CLICK["points"]
 
 
 def test_drafts_are_bounded(client: Client) -> None:

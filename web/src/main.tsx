@@ -4,9 +4,10 @@ import { render } from "preact";
 import { askJson, takeToken } from "./api/client";
 import type { Info } from "./api/types";
 import { handleKey, release } from "./keys";
-import { holdBack, refreshClasses, waiting } from "./state/commands";
-import { nextToDo, open, refreshPictures } from "./state/pictures";
-import { busy, failed, ready } from "./state/status";
+import { holdBack, refreshClasses, unanswered } from "./state/commands";
+import { open, refreshPictures } from "./state/pictures";
+import { beat, leave, takeNext } from "./state/presence";
+import { busy, failed, ready, shownStatus } from "./state/status";
 import * as store from "./state/store";
 import { refreshTraining } from "./state/training";
 import "./style/page.css";
@@ -22,6 +23,8 @@ async function begin(): Promise<void> {
   window.addEventListener("keydown", handleKey);
   window.addEventListener("keyup", release);
   window.addEventListener("beforeunload", holdBack);
+  window.addEventListener("pagehide", leave);
+  window.addEventListener("focus", () => void beat());
   try {
     store.info.value = await askJson<Info>("/info");
     await Promise.all([refreshClasses(), refreshPictures(), refreshTraining()]);
@@ -42,11 +45,11 @@ function takeClass(): void {
   });
 }
 
-/** The picture that the address names (`#image=3`), else the first that is not done. */
+/** The picture that the address names (`#image=3`), else the first that is not done and that nobody else has open. */
 async function openFirst(): Promise<void> {
   const last = Number(new URLSearchParams(location.hash.slice(1)).get("image"));
   const rows = store.pictures.value;
-  const row = rows.find(({ id }) => id === last) ?? nextToDo(rows, null) ?? rows[0];
+  const row = rows.find(({ id }) => id === last) ?? (await takeNext()) ?? rows[0];
   if (row) await open(row.id);
   else ready("No pictures here yet. Drop some on the page.");
 }
@@ -69,7 +72,7 @@ declare global {
 }
 
 window.samhq = {
-  waiting,
+  waiting: () => unanswered.value,
   state: () => ({
     picture: store.picture.value,
     tool: store.tool.value,
@@ -86,7 +89,7 @@ window.samhq = {
     job: store.job.value,
     training: store.training.value,
     models: store.models.value,
-    status: store.status.value,
+    status: shownStatus.value,
     times: store.times.value,
     encoding: store.encoding.value,
     cursor: store.cursor.value,

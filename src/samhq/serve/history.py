@@ -84,22 +84,22 @@ def do(project: Project, image_id: int, label: str, change: Change) -> Delta:
         return _delta(project, image_id, change.ids)
 
 
-def undo(project: Project, image_id: int) -> Delta:
-    """Undoes the last change.
+def undo(project: Project, image_id: int, after: int | None = None) -> Delta:
+    """Undoes the last change; `after` as in `check_revision`.
 
     Raises:
-        Fault: there is none.
+        Fault: there is none, or the picture was changed since `after`.
     """
-    return _step(project, image_id, forward=False)
+    return _step(project, image_id, after, forward=False)
 
 
-def redo(project: Project, image_id: int) -> Delta:
-    """Redoes the change that was undone last.
+def redo(project: Project, image_id: int, after: int | None = None) -> Delta:
+    """Redoes the change that was undone last; `after` as in `check_revision`.
 
     Raises:
-        Fault: there is none.
+        Fault: there is none, or the picture was changed since `after`.
     """
-    return _step(project, image_id, forward=True)
+    return _step(project, image_id, after, forward=True)
 
 
 def check_revision(image: Row, after: int | None) -> None:
@@ -113,12 +113,14 @@ def check_revision(image: Row, after: int | None) -> None:
             409,
             f"Expected a command after revision {image['version']}, got one after {after}: the picture was changed "
             "elsewhere. Load its state again.",
+            "outdated",
         )
 
 
-def _step(project: Project, image_id: int, *, forward: bool) -> Delta:
+def _step(project: Project, image_id: int, after: int | None, *, forward: bool) -> Delta:
     with project.transaction() as database:
         image = project.image(image_id)
+        check_revision(image, after)
         row = _revision(database, image_id, image["applied"] + forward)
         if row is None:
             raise Fault(409, f"Expected a change to {'redo' if forward else 'undo'}, got none. Nothing was changed.")

@@ -235,6 +235,13 @@ class PictureChange(Message):
     status: Status
 
 
+class Page(Message):
+    """A page, and the picture that it has open."""
+
+    client: Annotated[str, Field(min_length=1, max_length=100)]
+    image_id: int | None = None
+
+
 class OpenRequest(Message):
     """A file or folder inside the folder that is served."""
 

@@ -183,6 +183,19 @@ class Project:
         )
         return [dict(row) for row in self.rows(query)]
 
+    def to_do(self, after: int | None = None) -> list[int]:
+        """The pictures that can be labelled and are not done: those behind a picture first, then those before it."""
+        rows = self.images()
+        at = next((place for place, row in enumerate(rows, 1) if row["id"] == after), 0)
+        return [
+            row["id"]
+            for row in rows[at:] + rows[:at]
+            if row["status"] in ("todo", "doing")
+            and row["height"] is not None
+            and row["problem"] is None
+            and row["id"] != after
+        ]
+
     def image(self, image_id: int) -> dict[str, Any]:
         """One picture's row.
 

@@ -62,15 +62,15 @@ async def command(session: Held, image_id: int, request: CommandRequest) -> Resp
 
 
 @router.post("/images/{image_id}/undo")
-def undo(session: Held, image_id: int) -> Response:
+def undo(session: Held, image_id: int, after: int | None = None) -> Response:
     """Undoes the last command."""
-    return _as_json(history.undo(session.project, image_id))
+    return _as_json(history.undo(session.project, image_id, after))
 
 
 @router.post("/images/{image_id}/redo")
-def redo(session: Held, image_id: int) -> Response:
+def redo(session: Held, image_id: int, after: int | None = None) -> Response:
     """Redoes the command that was undone last."""
-    return _as_json(history.redo(session.project, image_id))
+    return _as_json(history.redo(session.project, image_id, after))
 
 
 @router.post("/jobs", status_code=202)

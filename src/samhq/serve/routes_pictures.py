@@ -13,7 +13,7 @@ from samhq.results.annotation import Annotation
 from samhq.serve.events import follow
 from samhq.serve.faults import Fault
 from samhq.serve.inference import Progress
-from samhq.serve.messages import DecodeRequest, MaskRequest, OpenRequest, PictureChange, PictureRow
+from samhq.serve.messages import DecodeRequest, MaskRequest, OpenRequest, Page, PictureChange, PictureRow
 from samhq.serve.objects import Row
 from samhq.serve.pictures import picture_file
 from samhq.serve.routes_project import Held
@@ -70,6 +70,21 @@ def change(session: Held, image_id: int, change: PictureChange) -> PictureRow:
     session.project.image(image_id)
     session.project.change_image(image_id, status=change.status)
     return row_of(session, session.project.image(image_id))
+
+
+@router.post("/presence")
+def presence(session: Held, page: Page) -> dict[str, Any]:
+    """Notes which picture a page has open; the pictures that others have open, and the picture's newest revision."""
+    revision = None if page.image_id is None else session.project.image(page.image_id)["version"]
+    session.presence.say(page.client, page.image_id)
+    return {"elsewhere": sorted(session.presence.elsewhere(page.client)), "revision": revision}
+
+
+@router.post("/presence/next")
+def next_to_do(session: Held, page: Page) -> dict[str, PictureRow | None]:
+    """The next picture that is to do and that no other page has open. This page has it open from now on."""
+    chosen = session.presence.take(page.client, session.project.to_do(page.image_id))
+    return {"image": None if chosen is None else row_of(session, session.project.image(chosen))}
 
 
 @router.get("/images/{image_id}/tile/{level}/{column}/{row}")

@@ -21,6 +21,7 @@ from samhq.serve.learning import LearningRuns
 from samhq.serve.models import STARTED, Models
 from samhq.serve.pictures import PictureStore
 from samhq.serve.places import Root
+from samhq.serve.presence import Presence
 from samhq.serve.project import Project
 from samhq.storage.locks import only_one
 
@@ -43,6 +44,7 @@ class Session:
     rules: Rules
     models: Models
     learning: LearningRuns = field(default_factory=LearningRuns)
+    presence: Presence = field(default_factory=Presence)
     _run: tuple[Segmenter, int] | None = None
     _open: ExitStack = field(default_factory=ExitStack)  #: The project and its lock.
 

@@ -1,10 +1,19 @@
-/** Requests to the server: the token, errors as sentences, waiting where the server says so. */
+/** Requests to the server: the token, errors as sentences, waiting where the server says so, or until it is back. */
+import { signal as preactSignal } from "@preact/signals";
 import { readEvents, type ServerEvent } from "./events";
 
 const BASE = "/api/v1";
 const ATTEMPTS = 4;
 /** Browsers refuse longer bodies of requests that go on when the page is closed. */
 const MOST_OUTLIVING = 60_000;
+const KNOCK_MS = 1000;
+
+/** What the server calls this page by. Two tabs are two pages. */
+export const PAGE = `tab-${Math.random().toString(36).slice(2, 10)}`;
+/** Whether the server answered when it was asked last. */
+export const reachable = preactSignal(true);
+/** How often the connection was lost: a request that was under way then may have been done or not. */
+export let losses = 0;
 
 /** An answer that is an error: `code` is the server's word for it, the message is for people. */
 export class ServerError extends Error {
@@ -38,10 +47,12 @@ export interface Ask {
   signal?: AbortSignal;
   /** The request goes on when the page is closed, if its body is short. */
   outlives?: boolean;
+  /** The request is sent again when a server that does not answer is back. */
+  patient?: boolean;
 }
 
 /** The server's answer, once it is a good one. 429 and 503 are asked again after the time the server names. */
-export async function ask(path: string, { method, json, bytes, signal, outlives }: Ask = {}): Promise<Response> {
+export async function ask(path: string, { method, json, bytes, signal, outlives, patient }: Ask = {}): Promise<Response> {
   const headers: Record<string, string> = { "X-Samhq-Token": token };
   const init: RequestInit = { method: method ?? (json === undefined && !bytes ? "GET" : "POST"), headers };
   if (json !== undefined) {
@@ -57,7 +68,7 @@ export async function ask(path: string, { method, json, bytes, signal, outlives 
   if (signal) init.signal = signal;
   if (outlives) init.keepalive = true;
   for (let attempt = 1; ; attempt++) {
-    const response = await reach(path, init);
+    const response = patient ? await reachAtLast(path, init) : await reach(path, init);
     if (response.ok) return response;
     if ((response.status === 429 || response.status === 503) && attempt < ATTEMPTS) {
       const seconds = Number(response.headers.get("Retry-After") ?? "1") || 1;
@@ -72,9 +83,49 @@ async function reach(path: string, init: RequestInit): Promise<Response> {
   try {
     return await fetch(BASE + path, init);
   } catch (error) {
-    if (error instanceof DOMException && error.name === "AbortError") throw error;
-    throw new ServerError(0, "unreachable", "The server does not answer. Is `samhq serve` still running? Start it again and reload this page.");
+    throw lost(error);
   }
+}
+
+async function reachAtLast(path: string, init: RequestInit): Promise<Response> {
+  for (;;) {
+    try {
+      return await reach(path, init);
+    } catch (error) {
+      if (!isLost(error)) throw error;
+      await reconnected();
+      init.signal?.throwIfAborted();
+    }
+  }
+}
+
+/** The error of a request that got no answer; from now on the page looks for the server. */
+function lost(error: unknown): unknown {
+  if (error instanceof DOMException && error.name === "AbortError") return error;
+  losses += 1;
+  void reconnected();
+  return new ServerError(0, "unreachable", "The server does not answer. Is `samhq serve` still running?");
+}
+
+export function isLost(error: unknown): boolean {
+  return error instanceof ServerError && error.status === 0;
+}
+
+let knocking: Promise<void> | null = null;
+
+/** Resolves when the server answers again. */
+export function reconnected(): Promise<void> {
+  reachable.value = false;
+  knocking ??= knock().finally(() => (knocking = null));
+  return knocking;
+}
+
+async function knock(): Promise<void> {
+  for (;;) {
+    await new Promise((resume) => setTimeout(resume, KNOCK_MS));
+    if (await fetch(`${BASE}/health`).then(({ ok }) => ok, () => false)) break;
+  }
+  reachable.value = true;
 }
 
 async function asError(response: Response): Promise<ServerError> {
@@ -93,11 +144,20 @@ export async function askJson<T>(path: string, options: Ask = {}): Promise<T> {
 /** The events of a stream, one by one. An `error` event is thrown. */
 export async function* askEvents(path: string, options: Ask = {}): AsyncGenerator<ServerEvent> {
   const response = await ask(path, options);
-  for await (const event of readEvents(response.body!)) {
+  for await (const event of whole(readEvents(response.body!))) {
     if (event.name === "error") {
       const { code, message } = event.data as { code: string; message: string };
       throw new ServerError(200, code, message);
     }
     yield event;
+  }
+}
+
+/** Events of a stream; one that breaks off is a server that does not answer. */
+async function* whole(events: AsyncGenerator<ServerEvent>): AsyncGenerator<ServerEvent> {
+  try {
+    yield* events;
+  } catch (error) {
+    throw error instanceof TypeError ? lost(error) : error;
   }
 }

@@ -1,11 +1,13 @@
 /** Commands to the server, one after the other, and what their answers change. Each is a revision that can be undone. */
-import { askJson, ServerError } from "../api/client";
+import { signal } from "@preact/signals";
+import { askJson, losses, ServerError } from "../api/client";
 import type { Command, Delta, Draft, LabelObject, PictureState } from "../api/types";
 import { announce, failed, note } from "./status";
 import { classes, EMPTY, history, objects, pictureId, pictures, selection } from "./store";
 
 let queue: Promise<unknown> = Promise.resolve();
-let unanswered = 0;
+/** How many commands wait for their answer. */
+export const unanswered = signal(0);
 
 /** Resolves when all commands given so far are answered. */
 export function settled(): Promise<unknown> {
@@ -13,37 +15,73 @@ export function settled(): Promise<unknown> {
 }
 
 function inTurn<T>(work: () => Promise<T>): Promise<T> {
-  unanswered += 1;
-  const result = queue.then(work).finally(() => (unanswered -= 1));
+  unanswered.value += 1;
+  const result = queue.then(work).finally(() => (unanswered.value -= 1));
   queue = result.catch(() => undefined);
   return result;
 }
 
-/** How many commands wait for their answer. */
-export function waiting(): number {
-  return unanswered;
-}
-
 /** Lets the browser ask before the page is left, as long as a command waits for its answer. */
 export function holdBack(event: BeforeUnloadEvent): void {
-  if (unanswered) event.preventDefault();
+  if (unanswered.value) event.preventDefault();
 }
 
-/** Sends one command and applies its answer, without the draft: the page's own is newer. Null where it failed. */
+/**
+ * Sends one command and applies its answer, without the draft: the page's own is newer. Null where it failed.
+ *
+ * It names the revision that the page knows. So a command of an outdated page is refused, and one that is sent twice, as its first answer was lost,
+ * is done once.
+ */
 export function run(command: Command): Promise<Delta | null> {
   const id = pictureId.value;
   return inTurn(async () => {
     if (id === null) return null;
+    const before = losses;
     try {
-      const delta = await askJson<Delta>(`/images/${id}/commands`, { json: { command }, outlives: true });
+      const delta = await askJson<Delta>(`/images/${id}/commands`, { json: { command, ...known(id) }, outlives: true, patient: true });
       applyDelta(id, delta);
       return delta;
     } catch (error) {
-      failed(error);
-      if (error instanceof ServerError && error.status === 409) await reload(id);
+      await refused(id, error, before);
       return null;
     }
   });
+}
+
+/** The newest revision of a picture that the page knows, where it does. */
+function known(id: number): { after?: number } {
+  const { revision } = history.value;
+  return pictureId.value === id && revision !== null ? { after: revision } : {};
+}
+
+let replaced: (state: PictureState) => void = () => undefined;
+
+/** What to do when the state of the open picture comes from the server in place of the page's own. */
+export function whenReplaced(work: (state: PictureState) => void): void {
+  replaced = work;
+}
+
+/** Says why a command was refused; where the page was outdated, shows the newest state. */
+async function refused(id: number, error: unknown, lossesBefore: number): Promise<void> {
+  failed(error);
+  if (!(error instanceof ServerError) || error.status !== 409) return;
+  try {
+    const state = await reload(id);
+    if (error.code !== "outdated" || pictureId.value !== id) return;
+    replaced(state);
+    if (losses !== lossesBefore) note("The server is back. This is what it has of this picture.");
+    else note("This picture was changed in another window. Its newest state is shown; repeat your last step if it is missing.");
+  } catch (failure) {
+    failed(failure);
+  }
+}
+
+/** Shows changes that another window made, where the page has none of its own under way. */
+export async function catchUp(id: number, revision: number): Promise<void> {
+  const current = history.value.revision;
+  if (pictureId.value !== id || unanswered.value || current === null || revision <= current) return;
+  const state = await reload(id);
+  if (pictureId.value === id && !unanswered.value) replaced(state);
 }
 
 /** Undo or redo; the answer's draft is to be taken over by the caller. */
@@ -55,13 +93,16 @@ export function step(direction: "undo" | "redo"): Promise<Delta | null> {
       note(`Nothing to ${direction}.`);
       return null;
     }
+    const before = losses;
+    const { after } = known(id);
     try {
-      const delta = await askJson<Delta>(`/images/${id}/${direction}`, { method: "POST", outlives: true });
+      const path = `/images/${id}/${direction}${after === undefined ? "" : `?after=${after}`}`;
+      const delta = await askJson<Delta>(path, { method: "POST", outlives: true, patient: true });
       applyDelta(id, delta);
       announce(`${direction === "undo" ? "Undone" : "Done again"}: ${spoken(label)}`);
       return delta;
     } catch (error) {
-      failed(error);
+      await refused(id, error, before);
       return null;
     }
   });

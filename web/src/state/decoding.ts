@@ -1,5 +1,5 @@
 /** Prompts to masks: what is asked of the server's decoder, and which answers still count. */
-import { ask, askJson, ServerError } from "../api/client";
+import { ask, askJson, PAGE, ServerError } from "../api/client";
 import { parseDecoded, type Decoded } from "../api/decoded";
 import type { Draft, Point, Rle } from "../api/types";
 import { Bitmap } from "../masks/bitmap";
@@ -12,7 +12,6 @@ export interface FullMask {
   iou: number;
 }
 
-const CLIENT = `tab-${Math.random().toString(36).slice(2, 10)}`;
 /** Above this median, hover previews would lag behind the mouse. */
 export const SLOW_MS = 150;
 let seq = 0;
@@ -32,8 +31,8 @@ interface Timed {
 
 async function decode(id: number, value: Draft, kind: "hover" | "prompt"): Promise<Timed> {
   const began = performance.now();
-  const json = { ...prompt(value), seq: ++seq, client: CLIENT, kind };
-  const response = await ask(`/images/${id}/decode`, { json });
+  const json = { ...prompt(value), seq: ++seq, client: PAGE, kind };
+  const response = await ask(`/images/${id}/decode`, { json, patient: kind === "prompt" });
   const bytes = await response.arrayBuffer();
   const arrived = performance.now();
   return { answer: parseDecoded(bytes), began, arrived };
@@ -92,7 +91,7 @@ async function refine(id: number, value: Draft, turn: number, answer: Decoded): 
 
 /** The mask that a commit of this draft would store, at full size. */
 export async function fullMask(id: number, value: Draft): Promise<FullMask> {
-  return askJson<FullMask>(`/images/${id}/mask`, { json: { ...prompt(value), candidate: value.candidate, refine: null } });
+  return askJson<FullMask>(`/images/${id}/mask`, { json: { ...prompt(value), candidate: value.candidate, refine: null }, patient: true });
 }
 
 /** Which candidate is shown: the one picked by name where there is one, else the server's choice. */

@@ -1,11 +1,12 @@
 /** The pictures of the folder: opening one, going to the next, encoding what comes next. */
-import { ask, askEvents, askJson, ServerError } from "../api/client";
+import { ask, askEvents, askJson, isLost, reconnected, ServerError } from "../api/client";
 import type { Picture, PictureStatus } from "../api/types";
 import { reload, settled } from "./commands";
 import { dismiss } from "./jobs";
+import { beat, takeNext } from "./presence";
 import { takeDraft } from "./prompting";
 import { announce, busy, failed, note, ready } from "./status";
-import { cursor, draft, encoding, NO_TIMES, objects, picture, pictureId, pictures, pointer, selection, times } from "./store";
+import { cursor, draft, encoding, history, NO_TIMES, objects, picture, pictureId, pictures, pointer, selection, times, UNKNOWN } from "./store";
 
 const AHEAD = 2;
 let opened = new AbortController();
@@ -20,6 +21,7 @@ export async function open(id: number): Promise<void> {
   takeDraft(null);
   pictureId.value = id;
   objects.value = [];
+  history.value = UNKNOWN;
   selection.value = new Set();
   cursor.value = null;
   pointer.value = null;
@@ -28,6 +30,7 @@ export async function open(id: number): Promise<void> {
   const row = picture.value;
   if (!row) return;
   globalThis.history.replaceState(null, "", `#image=${id}`);
+  void beat();
   if (!row.width) {
     failed(new Error(`${row.name} cannot be opened. ${row.error ?? "It is no picture that samhq reads."}`));
     return;
@@ -44,6 +47,11 @@ export async function open(id: number): Promise<void> {
     await encodeAhead(id, signal);
   } catch (error) {
     if (signal.aborted) return;
+    if (isLost(error)) {
+      await reconnected();
+      if (!signal.aborted) await open(id);
+      return;
+    }
     if (error instanceof ServerError && error.code === "bad_request") markBroken(id, error.message);
     failed(error);
   }
@@ -107,7 +115,7 @@ export async function setStatus(status: PictureStatus): Promise<boolean> {
   if (id === null) return false;
   try {
     await settled();
-    const row = await askJson<Picture>(`/images/${id}`, { method: "PATCH", json: { status } });
+    const row = await askJson<Picture>(`/images/${id}`, { method: "PATCH", json: { status }, patient: true });
     pictures.value = pictures.value.map((each) => (each.id === id ? { ...each, status: row.status } : each));
     announce(`Picture marked as ${status}`);
     return true;
@@ -123,18 +131,20 @@ export async function finish(status: "done" | "skip"): Promise<void> {
     note("This picture has a mask that is not accepted. Accept it with Enter or clear it with Esc, then press M.");
     return;
   }
-  const id = pictureId.value;
-  if (id === null || !(await setStatus(status))) return;
-  const next = nextToDo(pictures.value, id);
-  if (next) await open(next.id);
-  else note("No other picture is left to do. Export takes the labels elsewhere.");
+  if (pictureId.value === null || !(await setStatus(status))) return;
+  try {
+    const next = await takeNext();
+    if (next) await openNew(next);
+    else note("No other picture is left to do. Export takes the labels elsewhere.");
+  } catch (error) {
+    failed(error);
+  }
 }
 
-/** The first picture behind this one that can be labelled and is not done, else the first of all; null where none is left. */
-export function nextToDo(rows: readonly Picture[], id: number | null): Picture | null {
-  const at = rows.findIndex((row) => row.id === id) + 1;
-  const isLeft = ({ id: own, width, error, status }: Picture) => own !== id && width !== null && !error && status !== "done" && status !== "skip";
-  return [...rows.slice(at), ...rows.slice(0, at)].find(isLeft) ?? null;
+/** Opens a picture that this page may not have in its list yet. */
+async function openNew(row: Picture): Promise<void> {
+  if (position(row.id) === -1) await refreshPictures();
+  await open(row.id);
 }
 
 export async function refreshPictures(): Promise<void> {

@@ -1,7 +1,7 @@
 /** The draft: points, box, candidate; committing it; undo and redo. */
 import type { Box, Draft, Hq, LabelObject, Point } from "../api/types";
 import { Bitmap } from "../masks/bitmap";
-import { run, step, wholeDraft } from "./commands";
+import { run, step, whenReplaced, wholeDraft } from "./commands";
 import { chosenCandidate, decodeDraft, stopHover } from "./decoding";
 import { announce, busy, note, ready, whole } from "./status";
 import {
@@ -159,6 +159,8 @@ export function takeDraft(stored: Partial<Draft> | null | undefined): void {
   stopHover();
   change(wholeDraft(stored), { store: false });
 }
+
+whenReplaced(({ draft: stored }) => takeDraft(stored));
 
 export async function undo(): Promise<void> {
   await back("undo");

@@ -1,6 +1,15 @@
 /** The status line, and what screen readers are told. */
-import { ServerError } from "../api/client";
-import { announcement, status } from "./store";
+import { computed } from "@preact/signals";
+import { reachable, ServerError } from "../api/client";
+import { announcement, status, type Status } from "./store";
+
+const AWAY: Status = {
+  kind: "error",
+  text: "The server does not answer. Is `samhq serve` still running? What you do now is kept on this page and sent when it is back.",
+};
+
+/** The status line's sentence. */
+export const shownStatus = computed(() => (reachable.value ? status.value : AWAY));
 
 export function ready(text = "Ready"): void {
   status.value = { kind: "ready", text };

@@ -22,7 +22,12 @@ export const pictureSize = computed<Size | null>(() => {
 /** The committed objects in drawing order. */
 export const objects = signal<LabelObject[]>([]);
 export const selection = signal<ReadonlySet<string>>(new Set());
-export const history = signal({ revision: 0, undo: null as string | null, redo: null as string | null });
+/** The newest revision that the page knows, null before it has one, and what can be undone and redone. */
+export const UNKNOWN = { revision: null as number | null, undo: null as string | null, redo: null as string | null };
+export const history = signal(UNKNOWN);
+/** The pictures that other windows have open. */
+export const elsewhere = signal<ReadonlySet<number>>(new Set());
+export const isShared = computed(() => pictureId.value !== null && elsewhere.value.has(pictureId.value));
 
 export const tool = signal<Tool>("point");
 /** The switch that turns what a plain click does: add or subtract. */

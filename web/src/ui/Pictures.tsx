@@ -1,16 +1,24 @@
 /** All pictures of the folder: find one, see what is done. */
 import { useEffect, useRef, useState } from "preact/hooks";
 import { topLevel } from "../stage/tiles";
-import { loadTile, open } from "../state/pictures";
+import { loadTile, open, refreshPictures } from "../state/pictures";
+import { beat } from "../state/presence";
+import { failed } from "../state/status";
 import * as store from "../state/store";
 import type { Picture } from "../api/types";
 import { Dialog } from "./Dialog";
 
-const MOST = 200;
+const MORE = 200;
 
 export function Pictures() {
   const [text, setText] = useState("");
   const [status, setStatus] = useState("");
+  const [most, setMost] = useState(MORE);
+  useEffect(() => {
+    // Others may have labelled meanwhile.
+    void refreshPictures().catch(failed);
+    void beat();
+  }, []);
   const rows = store.pictures.value.filter((row) => row.name.toLowerCase().includes(text.toLowerCase()) && (!status || row.status === status));
   const done = store.pictures.value.filter((row) => row.status === "done").length;
   return (
@@ -27,13 +35,22 @@ export function Pictures() {
       </div>
       {!rows.length && <p class="dim">{store.pictures.value.length ? "No picture has this name and status." : "No pictures yet. Drop some on the page, or import them."}</p>}
       <ul class="thumbnails">
-        {rows.slice(0, MOST).map((row) => (
+        {rows.slice(0, most).map((row) => (
           <li key={row.id}>
             <Thumbnail row={row} />
           </li>
         ))}
       </ul>
-      {rows.length > MOST && <p class="dim">The first {MOST} of {rows.length}. Type a part of the name to find others.</p>}
+      {rows.length > most && (
+        <div class="row more">
+          <span class="dim">
+            The first {most} of {rows.length}.
+          </span>
+          <button type="button" class="button wide" onClick={() => setMost(most + MORE)}>
+            Show more
+          </button>
+        </div>
+      )}
     </Dialog>
   );
 }
@@ -58,6 +75,7 @@ function Thumbnail({ row }: { row: Picture }) {
           cannot be opened
         </span>
       )}
+      {store.elsewhere.value.has(row.id) && <span class="shared">open in another window</span>}
       <span class="dim">
         {{ todo: "to do", doing: "doing", done: "done", skip: "skip" }[row.status]} · {row.n_objects} {row.n_objects === 1 ? "object" : "objects"}
       </span>

@@ -1,8 +1,9 @@
 /** The line at the bottom: what is going on, what it cost, where the mouse is. */
+import { shownStatus } from "../state/status";
 import * as store from "../state/store";
 
 export function StatusBar() {
-  const { kind, text } = store.status.value;
+  const { kind, text } = shownStatus.value;
   const at = store.pointer.value ?? store.cursor.value;
   return (
     <footer class="status" data-kind={kind}>
@@ -13,6 +14,11 @@ export function StatusBar() {
       {store.hoverPaused.value && (
         <span class="dim optional" title="Previews come back when decoding takes less than 150 ms, or with “preview always”">
           preview paused: decoding is slow
+        </span>
+      )}
+      {store.isShared.value && (
+        <span class="shared" title="Somebody else, or another tab, has this picture open. What they change appears here.">
+          open in another window
         </span>
       )}
       <Times />
