@@ -56,7 +56,7 @@ def negative(work: Negative, item: Item) -> Outcome:
         raise ImageError(f"Expected a picture, got {item.path}.")
     said = f"{len(content)} bytes"
     if work.behind:
-        return Outcome(said=said, save=partial(written, work, item, content), held=len(content))
+        return Outcome(summary=said, save=partial(written, work, item, content), held=len(content))
     return Outcome(written(work, item, content), said)
 
 
@@ -67,7 +67,7 @@ def written(work: Negative, item: Item, content: bytes) -> list[Path]:
         raise ERRORS[content]
     if content == b"deadly":
         os.kill(os.getpid(), signal.SIGKILL)
-    files = [work.output / f"{item.name}.neg", work.output / f"{item.name}.{item.asked}len"]
+    files = [work.output / f"{item.name}.neg", work.output / f"{item.name}.{item.prompts_hash}len"]
     for file, value in zip(files, (bytes(255 - b for b in content), str(len(content)).encode()), strict=True):
         with whole_file(file) as part:
             part.write_bytes(value[: len(value) // 2])

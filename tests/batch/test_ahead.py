@@ -32,8 +32,8 @@ class Counting(tiny_text.ColourDetector):
     identity = {"weights": "1"}  # noqa: RUF012
 
 
-def searching(detector: Any, kept: Path | None = None, look: BandSettings = AS_IT_IS) -> PictureSearch:
-    return PictureSearch(Search.of("red", detector=detector), PictureReader(look), kept)
+def searching(detector: Any, kept: Path | None = None, bands: BandSettings = AS_IT_IS) -> PictureSearch:
+    return PictureSearch(Search.of("red", detector=detector), PictureReader(bands), kept)
 
 
 def test_announced_pictures_are_searched_in_one_call(paths: list[Path]) -> None:
@@ -107,9 +107,9 @@ def test_a_job_prepares_by_announcing(paths: list[Path]) -> None:
     detector = Counting()
     search = searching(detector)
     each = EachAfterSearch(
-        lambda item: Outcome(said=str(search(item.path).detections.boxes[0, 3])), search.pictures, search
+        lambda item: Outcome(summary=str(search(item.path).detections.boxes[0, 3])), search.pictures, search
     )
     items = [Item(path, path.stem) for path in paths]
     each.prepare(items)
-    assert [each(item).said for item in items] == ["20.0", "21.0", "22.0", "23.0"]
+    assert [each(item).summary for item in items] == ["20.0", "21.0", "22.0", "23.0"]
     assert len(detector.calls) == 1

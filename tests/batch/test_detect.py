@@ -17,7 +17,7 @@ def test_boxes_of_a_file_are_cut_to_what_counts(tmp_path: Path) -> None:
     boxes = tiny_detectors.coco_boxes(tmp_path / "boxes.json", found)
     said: list[str] = []
     work = DetectWork("cup", tmp_path, DetectorSettings(str(boxes)))
-    run_job(items_of([picture]), work, None, tell=lambda report: said.append(report.said))
+    run_job(items_of([picture]), work, None, tell=lambda report: said.append(report.summary))
     assert said == ["1 cup"]
     (box,) = json.loads((tmp_path / "a_boxes.json").read_text())["annotations"]
     assert box["bbox"] == [5, 5, 35, 25]

@@ -22,7 +22,7 @@ def test_what_is_stored_is_found_again(tmp_path: Path) -> None:
     work = EmbedWork(tmp_path / "kept", model=ModelSettings(str(weights), device="cpu"))
     said: list[str] = []
     for _ in range(2):
-        run_job(items_of([picture]), work, None, tell=lambda report: said.append(report.said))
+        run_job(items_of([picture]), work, None, tell=lambda report: said.append(report.summary))
     assert said == ["encoded", "there already"]
     assert EmbeddingCache(tmp_path / "kept").get(load(str(weights), device="cpu"), picture) is not None
 
@@ -33,7 +33,7 @@ def test_stored_pictures_are_not_decoded_ahead(tmp_path: Path, monkeypatch: pyte
     save_model(tiny.shared(tiny.PLAIN), weights)
     work = EmbedWork(tmp_path / "kept", model=ModelSettings(str(weights), device="cpu"))
     said: list[str] = []
-    run_job(items_of(pictures[:2]), work, None, tell=lambda report: said.append(report.said))
+    run_job(items_of(pictures[:2]), work, None, tell=lambda report: said.append(report.summary))
     decoded: list[str] = []
 
     def noting(file: Any, name: str) -> Any:
@@ -41,6 +41,6 @@ def test_stored_pictures_are_not_decoded_ahead(tmp_path: Path, monkeypatch: pyte
         return files.decoded(file, name)
 
     monkeypatch.setattr(read, "decoded", noting)
-    run_job(items_of(pictures), work, None, tell=lambda report: said.append(report.said))
+    run_job(items_of(pictures), work, None, tell=lambda report: said.append(report.summary))
     assert said == ["encoded", "encoded", "there already", "there already", "encoded", "encoded"]
     assert sorted(decoded) == ["c.png", "d.png"]

@@ -64,7 +64,7 @@ def test_every_picture_is_done_and_recorded(
     told: list[Report] = []
     assert run_job(items(pictures), Negative(out), out, tell=told.append) == Tally(done=8)
     assert results(out)["p3.neg"] == bytes(255 - b for b in range(3, 53))
-    assert [report.said for report in told] == ["50 bytes"] * 8
+    assert [report.summary for report in told] == ["50 bytes"] * 8
     assert [line["input"] for line in lines(out)] == [str(pictures / f"p{i}.pic") for i in range(8)]
     assert [output["file"] for output in lines(out)[0]["outputs"]] == ["p0.neg", "p0.len"]
     assert "8/8" in capsys.readouterr().err

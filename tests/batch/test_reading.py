@@ -148,9 +148,13 @@ def test_pixels_of_other_settings_stay_pixels(paths: list[Path]) -> None:
 
 
 def test_a_function_of_a_picture_passes_its_items_on(reader: PictureReader, paths: list[Path]) -> None:
-    each = EachReadAhead(lambda item: Outcome(said=type(reader(item.path)).__name__), reader)
+    each = EachReadAhead(lambda item: Outcome(summary=type(reader(item.path)).__name__), reader)
     items = [Item(path, path.stem) for path in paths]
     each.read_ahead(items[:2])
-    assert [each(item).said for item in items[:3]] == [type(paths[0]).__name__, "ReadPicture", type(paths[0]).__name__]
+    assert [each(item).summary for item in items[:3]] == [
+        type(paths[0]).__name__,
+        "ReadPicture",
+        type(paths[0]).__name__,
+    ]
     each.close()
     assert not reading_threads()

@@ -66,7 +66,7 @@ def test_a_search_takes_the_place_of_prompts(weights: Path, tmp_path: Path) -> N
         text=TextSettings(detector=str(boxes), text="cup"),
         model=ModelSettings(str(weights), device="cpu"),
     )
-    run_job(items_of([picture]), work, None, tell=lambda report: said.append(report.said))
+    run_job(items_of([picture]), work, None, tell=lambda report: said.append(report.summary))
     assert said[0].startswith("1 mask, score")
     assert "found in" in said[0]
     assert (tmp_path / "out" / "a_mask_0.png").is_file()
@@ -81,8 +81,8 @@ def test_the_inputs_of_given_boxes_are_made_while_pictures_are_read(weights: Pat
     picture = drawn(tmp_path / "a.png", 200)
     prompts = GivenPrompts([Prompt(box=[5.0, 5.0, 20.0, 20.0])])
     for refine, count in ((True, 1), (False, 0)):
-        model, look = ModelSettings(str(weights), device="cpu"), RefineSettings(refine=refine)
-        each = SegmentWork(MaskFiles(tmp_path / "out"), prompts, model=model, look=look)()
+        model, refining = ModelSettings(str(weights), device="cpu"), RefineSettings(refine=refine)
+        each = SegmentWork(MaskFiles(tmp_path / "out"), prompts, model=model, refining=refining)()
         assert each.pictures.prepare is not None
         read = each.pictures.prepare(ReadPicture(picture, read_image(picture)))
         assert isinstance(read, PictureWithInputs)

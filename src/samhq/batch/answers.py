@@ -36,7 +36,7 @@ class Question:
     `objects` are mappings with `points` [[x, y]], `labels`, `box` (x0, y0, x1, y1) and `label`, in image pixels;
     `objects_of` has those of single pictures by id, file name or stem; without `objects`, all other pictures fail.
     `automatic` has fields of `AutomaticConfig`. `embed` is the number type of stored embeddings. `batch_size` pictures
-    are encoded at once. `look` chooses and stretches channels.
+    are encoded at once. `bands` chooses and stretches channels.
 
     Raises:
         ConfigError: a batch size below 1, or channels that cannot be used.
@@ -49,12 +49,12 @@ class Question:
     automatic: Mapping[str, Any] = field(default_factory=dict)
     embed: Literal["float32", "float16"] | None = None
     batch_size: int = 1
-    look: BandSettings = AS_IT_IS
+    bands: BandSettings = AS_IT_IS
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
             raise ConfigError(f"Expected a batch size of 1 or more, got {self.batch_size}. The default is 1.")
-        _ = self.look.channels
+        _ = self.bands.channels
 
     def options(self) -> dict[str, Any]:
         """The values that results depend on, as JSON values; weights by their content.
@@ -64,12 +64,13 @@ class Question:
         """
         names = ("objects", "objects_of", "automatic", "embed", "batch_size")
         settings = {name: getattr(self, name) for name in names}
-        return {**settings, **self.model.options(), **self.text.search_options(), **self.look.channels.options()}
+        return {**settings, **self.model.options(), **self.text.search_options(), **self.bands.channels.options()}
 
     def record(self) -> dict[str, Any]:
         """The question as JSON values."""
         picture = self.text.like_in
         known = asdict(self)
+        known["look"] = known.pop("bands")  # The key in files of jobs.
         return {**known, "text": {**known["text"], "like_in": None if picture is None else str(picture)}}
 
     @staticmethod
@@ -80,8 +81,8 @@ class Question:
         text["like"] = tuple(ExampleBox(*box) for box in text["like"])
         text["like_in"] = Path(text["like_in"]) if text["like_in"] else None
         known = {name: record[name] for name in ("objects_of", "automatic", "embed", "batch_size")}
-        look = {name: values and tuple(values) for name, values in record["look"].items()}
-        known["look"] = BandSettings(**look)
+        bands = {name: values and tuple(values) for name, values in record["look"].items()}
+        known["bands"] = BandSettings(**bands)
         return Question(ModelSettings(**record["model"]), TextSettings(**text), tuple(record["objects"]), **known)
 
     def on(self, device: str | None) -> Question:
@@ -104,7 +105,7 @@ class Question:
 
     def _by_search(self) -> Answer:
         segmenter, text = self.model.load_for_prompts(), self.text
-        example = None if text.like_in is None else self.look.picture(text.like_in)
+        example = None if text.like_in is None else self.bands.picture(text.like_in)
         search = text.search(text.text, self.model.torch_device, text.examples(example))
 
         def answer(pictures: Sequence[tuple[str, np.ndarray]]) -> list[dict[str, Any]]:

@@ -31,13 +31,13 @@ class DetectWork:
     search: DetectorSettings = DEFAULT_DETECTOR
     device: str | None = None
     like: ExampleSettings = NO_EXAMPLES
-    look: BandSettings = AS_IT_IS
+    bands: BandSettings = AS_IT_IS
 
     def __call__(self) -> EachAfterSearch:
         """The function that writes one picture's boxes."""
-        example = None if self.like.like_in is None else self.look.picture(self.like.like_in)
+        example = None if self.like.like_in is None else self.bands.picture(self.like.like_in)
         search = self.search.search(self.text, self.device, self.like.examples(example))
-        pictures = PictureSearch(search, PictureReader(self.look))
+        pictures = PictureSearch(search, PictureReader(self.bands))
         return EachAfterSearch(partial(self.one, pictures), pictures.pictures, pictures)
 
     @property

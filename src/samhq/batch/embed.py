@@ -27,7 +27,7 @@ class EmbedWork:
     output: Path
     stored: Literal["float32", "float16"] = "float32"
     model: ModelSettings = STARTER_MODEL
-    look: BandSettings = AS_IT_IS
+    bands: BandSettings = AS_IT_IS
 
     def __call__(self) -> EachReadAhead:
         """The function that stores one picture's embedding."""
@@ -38,7 +38,7 @@ class EmbedWork:
         segmenter = load(self.model.model, device=self.model.device, dtype=self.model.dtype)
         collect_as_usual()
         cache = EmbeddingCache(self.output, self.stored)
-        pictures = PictureReader(self.look, lambda path: not cache.knows(path))
+        pictures = PictureReader(self.bands, lambda path: not cache.knows(path))
         pictures.prepare = partial(with_inputs, form=segmenter.form)
         return EachReadAhead(partial(encode_once, cache, segmenter, pictures), pictures)
 
@@ -54,5 +54,5 @@ def encode_once(cache: EmbeddingCache, segmenter: Segmenter, pictures: PictureRe
 
     problem = cache.keep(segmenter, pictures(item.path))
     if problem is None:
-        return Outcome(said="there already")
-    return Outcome(said="encoded" if problem == NOT_THERE else "encoded again, since its file was not whole")
+        return Outcome(summary="there already")
+    return Outcome(summary="encoded" if problem == NOT_THERE else "encoded again, since its file was not whole")

@@ -38,13 +38,13 @@ class EverythingWork:
     output: EverythingFiles
     automatic: Mapping[str, Any] = field(default_factory=dict)  #: The given fields of `AutomaticConfig`.
     model: ModelSettings = STARTER_MODEL
-    look: TileSettings = NOT_TILED
+    tiling: TileSettings = NOT_TILED
     embeddings: EmbeddingSettings = NONE_KEPT
     bar: bool = False
 
     def __call__(self) -> EachReadAhead:
         """The function that writes one picture's results."""
-        pictures = PictureReader(self.look, lambda _: self.look.tile is None)
+        pictures = PictureReader(self.tiling, lambda _: self.tiling.tile is None)
         segmenter = self.model.load()
         config = whole_image_config(self.automatic, self.model, segmenter.defaults)
         return EachReadAhead(partial(self.one, pictures, segmenter, config), pictures)
@@ -74,7 +74,7 @@ class EverythingWork:
         Raises:
             ImageError: it cannot be read.
         """
-        if self.look.tile is None:
+        if self.tiling.tile is None:
             from samhq.inference.everything import segment_everything
 
             picture = self.embeddings.picture(segmenter, pictures(path))
@@ -82,10 +82,10 @@ class EverythingWork:
         from samhq.inference.mosaic import segment_mosaic
 
         return segment_mosaic(
-            self.look.source(path),
+            self.tiling.source(path),
             segmenter,
-            tile=self.look.tile,
-            overlap=self.look.overlap,
+            tile=self.tiling.tile,
+            overlap=self.tiling.overlap,
             config=config,
             pixels=self.output.overlay,
             progress=self.bar,
@@ -110,5 +110,5 @@ def whole_image_config(
 def everything_summary(result: Everything) -> str:
     """The number of masks and the share of the picture that they cover; without masks, the reason."""
     count = len(result)
-    said = f"{plural(count, 'mask')}, {100 * result.covered:.0f} % of the picture"
-    return f"{said} ({result.why_empty})" if result.why_empty else said
+    summary = f"{plural(count, 'mask')}, {100 * result.covered:.0f} % of the picture"
+    return f"{summary} ({result.why_empty})" if result.why_empty else summary

@@ -53,9 +53,9 @@ def is_out_of_memory(error: BaseException) -> bool:
     >>> [is_out_of_memory(error) for error in (MemoryError(), RuntimeError("CUDA out of memory."), OSError())]
     [True, True, False]
     """
-    said = str(error).lower()
+    message = str(error).lower()
     return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and any(words in said for words in _WORDS)
+        isinstance(error, RuntimeError) and any(words in message for words in _WORDS)
     )
 
 

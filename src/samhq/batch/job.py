@@ -34,7 +34,7 @@ class Item:
 
     path: Path
     name: str
-    asked: str = ""
+    prompts_hash: str = ""
 
 
 def items_of(pictures: Sequence[Path], output: Path | None = None, ending: str = ".json") -> list[Item]:
@@ -62,7 +62,7 @@ class Outcome:
     """
 
     files: Sequence[Path] = ()
-    said: str = ""
+    summary: str = ""
     save: Callable[[], Sequence[Path]] | None = None
     held: int = 0
 
@@ -104,7 +104,7 @@ class Report:
 
     item: Item
     record: Record
-    said: str = ""
+    summary: str = ""
     error: SamHQError | None = None
     files: tuple[Path, ...] = ()  #: The written files.
 
@@ -160,7 +160,7 @@ def run_job(
         SamHQError, OSError: errors of `work`; a disk that cannot be written; an extra that is not installed.
     """
     engine = engine or local_engine(workers)
-    tasks = [_Task(item, digest.of_json([options or {}, item.asked])) for item in items]
+    tasks = [_Task(item, digest.of_json([options or {}, item.prompts_hash])) for item in items]
     with contextlib.ExitStack() as stack:
         manifest = None if output is None else stack.enter_context(Manifest(output))
         waiting = _unfinished(manifest, tasks) if resume and manifest is not None else tasks
@@ -295,7 +295,7 @@ def _save(computed: _Computed, output: Path | None) -> Report:
     seconds = round(computed.seconds + time.perf_counter() - started, 3)
     why = None if error is None else str(error)
     record = Record(str(item.path), item.name, computed.source, computed.task.options, outputs, seconds, why)
-    return Report(item, record, outcome.said, error, files)
+    return Report(item, record, outcome.summary, error, files)
 
 
 def _as_failure(error: Exception, output: Path | None) -> SamHQError:

@@ -117,8 +117,8 @@ class ShardedJob:
             OSError: the folder cannot be read.
         """
         there = revisions_of(self.folder.names(OUT))
-        asked = {shard: found for shard, found in there.items() if shards is None or shard in shards}
-        files = [(shard, revision) for shard, revisions in asked.items() for revision in revisions]
+        wanted = {shard: revisions for shard, revisions in there.items() if shards is None or shard in shards}
+        files = [(shard, revision) for shard, revisions in wanted.items() for revision in revisions]
         footers = self.folder.read_all([f"{OUT}/{shard_name(*file)}" for file in files], read_footer)
         known: dict[int, dict[int, Footer]] = {}
         for (shard, revision), footer in zip(files, footers, strict=True):

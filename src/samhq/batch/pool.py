@@ -154,8 +154,8 @@ class _Raised:
 
 def _ready(crew: Sequence[_Worker[Item, Result]]) -> list[_Worker[Item, Result]]:
     """The workers with a message; waits for the first."""
-    said = connection.wait([worker.connection for worker in crew])
-    return [worker for worker in crew if worker.connection in said]
+    ready = connection.wait([worker.connection for worker in crew])
+    return [worker for worker in crew if worker.connection in ready]
 
 
 def _serve(pipe: Connection, start: Start[Any, Any], number: int) -> None:

@@ -112,7 +112,7 @@ class PicturePrompts:
     """A picture's prompts and, if a detector found them, the seconds that took."""
 
     prompts: Sequence[Prompt]
-    said: str = ""
+    summary: str = ""
     seconds: float | None = None
 
     def times(self, seconds: float) -> str:
@@ -150,5 +150,5 @@ class FoundPrompts:
         from samhq.batch.detect import boxes_said
 
         result, search = self.find(path), self.find.search
-        said = boxes_said(search.selection.apply(result.detections), search.rejected(result.detections))
-        return PicturePrompts(search.prompts(result.detections), said, result.seconds)
+        summary = boxes_said(search.selection.apply(result.detections), search.rejected(result.detections))
+        return PicturePrompts(search.prompts(result.detections), summary, result.seconds)

@@ -36,14 +36,14 @@ class _Early:
 class PictureReader:
     """Reads pictures by path; those that come next are read in threads.
 
-    A picture is as `Segmenter.encode` takes it. `look` chooses channels. Pictures that are not `wanted` are not read
+    A picture is as `Segmenter.encode` takes it. `bands` chooses channels. Pictures that are not `wanted` are not read
     ahead; this is asked in a thread, in which `prepare`, if it is set, makes the network's inputs beforehand.
     """
 
     prepare: Callable[[ReadPicture], ReadPicture] | None = None
 
-    def __init__(self, look: BandSettings = AS_IT_IS, wanted: Callable[[Path], bool] = lambda _: True) -> None:
-        self._look, self._wanted = look, wanted
+    def __init__(self, bands: BandSettings = AS_IT_IS, wanted: Callable[[Path], bool] = lambda _: True) -> None:
+        self._bands, self._wanted = bands, wanted
         self._early: dict[Path, _Early] = {}
         self._pool: ThreadPoolExecutor | None = None
 
@@ -75,7 +75,7 @@ class PictureReader:
         early = self._early.get(path)
         if early is not None and (picture := _unchanged(path, early.picture)) is not None:
             return picture
-        return self._look.picture(path)
+        return self._bands.picture(path)
 
     def close(self) -> None:
         """Ends the threads and drops all pictures."""
@@ -97,7 +97,7 @@ class PictureReader:
         stamp = _stamp(path)
         if not self._wanted(path):
             return stamp, path
-        picture = self._look.picture(path)
+        picture = self._bands.picture(path)
         if isinstance(picture, Path):
             picture = ReadPicture(path, read_image(picture))
             picture = picture if self.prepare is None else self.prepare(picture)

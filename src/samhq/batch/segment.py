@@ -44,16 +44,16 @@ class SegmentWork:
     prompts: PromptSource = NO_OBJECTS
     text: TextSettings = NO_SEARCH
     model: ModelSettings = STARTER_MODEL
-    look: RefineSettings = NO_REFINING
+    refining: RefineSettings = NO_REFINING
     embeddings: EmbeddingSettings = NONE_KEPT
 
     def __call__(self) -> EachReadAhead:
         """The function that writes one picture's results."""
-        pictures = PictureReader(self.look, lambda path: not self.look.by_window(path))
+        pictures = PictureReader(self.refining, lambda path: not self.refining.by_window(path))
         if not self.text.wanted:
             prompts_of = self.prompts.reader()
             return EachReadAhead(self.each(PromptsByPath(prompts_of), pictures, prompts_of), pictures)
-        picture = None if self.text.like_in is None else self.look.picture(self.text.like_in)
+        picture = None if self.text.like_in is None else self.refining.picture(self.text.like_in)
         found = self.text.search(self.text.text, self.model.torch_device, self.text.examples(picture))
         search = PictureSearch(found, pictures, self.embeddings.embeddings)
         return EachAfterSearch(self.each(FoundPrompts(search), pictures), pictures, search)
@@ -84,7 +84,7 @@ class SegmentWork:
     def prepared(self, segmenter: Segmenter, prompts_of: PromptsOf | None, picture: ReadPicture) -> ReadPicture:
         """A picture with the network's inputs, as far as they are known beforehand."""
         prompts = () if prompts_of is None else prompts_of(Path(picture))
-        return segmenter.beforehand(picture, prompts, self.look.refine)
+        return segmenter.beforehand(picture, prompts, self.refining.refine)
 
     def one(self, asking: Asking, pictures: PictureReader, segmenter: Segmenter, item: Item) -> Outcome:
         """Writes the results of one picture.
@@ -93,16 +93,16 @@ class SegmentWork:
             ImageError, PromptError: the picture or its prompts cannot be used.
         """
         prompts = asking(item.path)
-        source = self.look.windows(item.path) if self.embeddings.embeddings is None and prompts.prompts else None
+        source = self.refining.windows(item.path) if self.embeddings.embeddings is None and prompts.prompts else None
         if source is not None:
             with source:
                 return self.by_window(segmenter, source, prompts, item)
         started = time.perf_counter()
-        result = self.masks(segmenter, prompts, pictures(item.path), refine=self.look.refine)
+        result = self.masks(segmenter, prompts, pictures(item.path), refine=self.refining.refine)
         return self.saved(result, prompts, time.perf_counter() - started, item)
 
     def exported(self, asking: Asking, pictures: PictureReader, segmenter: PromptSegmenter, item: Item) -> Outcome:
-        """As `one`, with a model without torch, in a single look."""
+        """As `one`, with a model without torch, in a single refining."""
         prompts, started = asking(item.path), time.perf_counter()
         result = self.masks(segmenter, prompts, pictures(item.path))
         return self.saved(result, prompts, time.perf_counter() - started, item)
@@ -125,10 +125,10 @@ class SegmentWork:
         flags, name = self.output, str(item.path)
         shown = {"overlay": flags.overlay, "cutouts": flags.cutout}
         save = partial(result.save, flags.output, item.name, file_name=name, **shown)
-        said = segment_summary(result.candidate_scores.size, result.scores.tolist())
-        said = said if len(result) else picture_prompts.said or said
+        summary = segment_summary(result.candidate_scores.size, result.scores.tolist())
+        summary = summary if len(result) else picture_prompts.summary or summary
         held = result.image.nbytes + result.candidates.nbytes + result.low_res_logits.nbytes
-        return Outcome((), f"{said}{picture_prompts.times(seconds)}", save, held)
+        return Outcome((), f"{summary}{picture_prompts.times(seconds)}", save, held)
 
     def by_window(
         self, segmenter: Segmenter, source: PictureSource, picture_prompts: PicturePrompts, item: Item
@@ -148,8 +148,8 @@ class SegmentWork:
         flags, about = self.output, {"model": segmenter.name, "file_name": str(item.path)}
         shown = {"overlay": flags.overlay, "cutouts": flags.cutout}
         files = save_native(objects, source, prompts, flags.output, item.name, **shown, **about)  # type: ignore[arg-type]
-        said = segment_summary(len(objects), [refined.score for refined in objects])
-        return Outcome(files, f"{said}{picture_prompts.times(time.perf_counter() - started)}")
+        summary = segment_summary(len(objects), [refined.score for refined in objects])
+        return Outcome(files, f"{summary}{picture_prompts.times(time.perf_counter() - started)}")
 
 
 def segment_summary(count: int, scores: Sequence[float]) -> str:

@@ -119,7 +119,7 @@ def _compute(
         return limit.on(len(todos), late)
 
     known = {row["id"] for row in rows}
-    read = _read([picture for picture in pictures if picture.id not in known], clock, watched, job.question.look)
+    read = _read([picture for picture in pictures if picture.id not in known], clock, watched, job.question.bands)
     while group := list(islice(read, size)):
         with watched([todo for todo, _ in group]):
             rows += clock.timed("compute", _rows, ask, group)
@@ -161,7 +161,7 @@ class _Clock:
 
 
 def _read(
-    pictures: Sequence[_Todo], clock: _Clock, watched: Watched = _unwatched, look: BandSettings = AS_IT_IS
+    pictures: Sequence[_Todo], clock: _Clock, watched: Watched = _unwatched, bands: BandSettings = AS_IT_IS
 ) -> Iterator[tuple[_Todo, np.ndarray | Exception]]:
     """Every picture with its pixels, in order; a few are read ahead. "read" counts the seconds of waiting."""
     room = Room(_MOST_PIXELS)
@@ -170,7 +170,7 @@ def _read(
         try:
             for number, picture in enumerate(pictures):
                 for turn in range(number + len(ahead), min(number + 2 * _READERS, len(pictures))):
-                    ahead.append(readers.submit(_pixels, pictures[turn].uri, room, turn, look))
+                    ahead.append(readers.submit(_pixels, pictures[turn].uri, room, turn, bands))
                 with watched([picture]):
                     pixels, taken = clock.timed("read", ahead.popleft().result)
                 room.give_back(taken)
@@ -180,11 +180,11 @@ def _read(
             readers.shutdown(wait=False, cancel_futures=True)
 
 
-def _pixels(uri: str, room: Room, turn: int, look: BandSettings = AS_IT_IS) -> tuple[np.ndarray | Exception, int]:
+def _pixels(uri: str, room: Room, turn: int, bands: BandSettings = AS_IT_IS) -> tuple[np.ndarray | Exception, int]:
     """The pixels of a picture, or the error; and how many units of room it took."""
     taken = None
     try:
-        content, channels = read_address(uri), look.channels
+        content, channels = read_address(uri), bands.channels
         height, width = channels.size_hw(content)
         taken = height * width
         room.take(turn, taken)

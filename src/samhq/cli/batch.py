@@ -44,7 +44,7 @@ def plan(
     embed: Annotated[bool, Parameter(negative="")] = False,
     prompt: JobPromptFlags = NO_JOB_PROMPTS,
     text: TextFlags = NO_TEXT,
-    look: BandFlags = ALL_AS_IT_IS,
+    bands: BandFlags = ALL_AS_IT_IS,
     automatic: AutomaticFlags = _PLAIN,
     model: ModelFlags = STARTER,
     store: Literal["float32", "float16"] | None = None,
@@ -86,7 +86,7 @@ def plan(
     objects, objects_of = _objects(prompt) if prompt != NO_JOB_PROMPTS else ([], {})
     given = asdict(automatic) if everything else {}
     stored = (store or "float32") if embed else None
-    question = Question(model, text, objects, objects_of, given, stored, batch_size, look)
+    question = Question(model, text, objects, objects_of, given, stored, batch_size, bands)
     planned = plan_job(source, out, question, shard_size=shard_size)
     unasked = without_objects([name for name, _ in planned.pictures], objects, objects_of) if objects_of else 0
     if unasked:

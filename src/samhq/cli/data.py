@@ -38,7 +38,7 @@ def check(
     /,
     *,
     images: Path | None = None,
-    look: BandFlags = ALL_AS_IT_IS,
+    bands: BandFlags = ALL_AS_IT_IS,
     workers: int = 2,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
@@ -61,7 +61,7 @@ def check(
     """
     from samhq.datasets.check import check_dataset
 
-    reports = check_dataset(source, images=images, workers=workers, progress=_bar, channels=look.channels)
+    reports = check_dataset(source, images=images, workers=workers, progress=_bar, channels=bands.channels)
     if as_json:
         print(json.dumps([report.to_json() for report in reports], indent=1))
     else:

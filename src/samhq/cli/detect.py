@@ -34,7 +34,7 @@ def detect(
     like: ExampleFlags = NO_EXAMPLE,
     output: Annotated[Path, Parameter(alias="-o")],
     search: DetectorFlags = PLAIN_SEARCH,
-    look: BandFlags = ALL_AS_IT_IS,
+    bands: BandFlags = ALL_AS_IT_IS,
     device: str | None = None,
     job: JobFlags = PLAIN_JOB,
 ) -> int:
@@ -72,14 +72,14 @@ def detect(
     items = [Item(path, name) for path, name in zip(pictures, names, strict=True)]
     tally = run_job(
         items,
-        DetectWork(text, output, search, device, like, look),
+        DetectWork(text, output, search, device, like, bands),
         output,
         options={
             "command": "detect",
             "text": text,
             **search.options(),
             **like.like_options(),
-            **look.channels.options(),
+            **bands.channels.options(),
         },
         resume=job.resume,
         workers=job.workers,

@@ -24,7 +24,7 @@ def embed(
     device: str | None = None,
     dtype: Dtype = "float32",
     store: Literal["float32", "float16"] = "float32",
-    look: BandFlags = ALL_AS_IT_IS,
+    bands: BandFlags = ALL_AS_IT_IS,
     workers: int = 0,
     recursive: Annotated[bool, Parameter(alias="-r", negative="")] = False,
     quiet: Annotated[bool, Parameter(alias="-q", negative="")] = False,
@@ -61,7 +61,7 @@ def embed(
     pictures = find_pictures(images, output, recursive=recursive)
     make_folder(output)
     items = items_of(pictures)
-    work = EmbedWork(output, store, ModelSettings(model, device=device, dtype=dtype), look)
+    work = EmbedWork(output, store, ModelSettings(model, device=device, dtype=dtype), bands)
     job, several = JobFlags(quiet=quiet), len(items) > 1
     tally = run_job(items, work, None, workers=workers, keep_going=several, tell=job.tell, progress=not quiet)
     return job.conclude(tally, output)

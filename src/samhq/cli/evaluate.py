@@ -68,7 +68,7 @@ class ComparedFlags:
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class AskedFlags:
+class PromptingFlags:
     """Which prompts to measure with."""
 
     kinds: str = "box"
@@ -109,7 +109,7 @@ class ReportFlags:
     """Print JSON instead of tables."""
 
 
-STARTER, BOXES, SHOWN = ComparedFlags(), AskedFlags(), ReportFlags()  #: The flags' defaults.
+STARTER, BOXES, SHOWN = ComparedFlags(), PromptingFlags(), ReportFlags()  #: The flags' defaults.
 
 
 def evaluate(
@@ -117,11 +117,11 @@ def evaluate(
     /,
     *,
     compared: ComparedFlags = STARTER,
-    asked: AskedFlags = BOXES,
+    prompting: PromptingFlags = BOXES,
     images: Path | None = None,
     limit: int | None = None,
     skip_missing: Annotated[bool, Parameter(negative="")] = False,
-    look: BandFlags = ALL_AS_IT_IS,
+    bands: BandFlags = ALL_AS_IT_IS,
     report: ReportFlags = SHOWN,
 ) -> int:
     """Measure models on a data set: IoU, boundary IoU, thin structures, sizes, clicks; or AP, SegInW, J&F.
@@ -147,19 +147,19 @@ def evaluate(
         limit: Measure only this many pictures, spread evenly; for davis: and ytvis: the first sequences or videos.
         skip_missing: Leave out pictures whose files are missing. Without this flag the first missing file ends the run.
     """
-    if source.startswith((SEGINW, DAVIS, YOUTUBE_VIS)) or asked.detections or asked.detector:
-        return _by_boxes(source, compared, asked, images, limit, skip_missing, look, report)
-    return _by_prompts(source, compared, asked, images, limit, skip_missing, look, report)
+    if source.startswith((SEGINW, DAVIS, YOUTUBE_VIS)) or prompting.detections or prompting.detector:
+        return _by_boxes(source, compared, prompting, images, limit, skip_missing, bands, report)
+    return _by_prompts(source, compared, prompting, images, limit, skip_missing, bands, report)
 
 
 def _by_prompts(
     source: str,
     compared: ComparedFlags,
-    asked: AskedFlags,
+    prompting: PromptingFlags,
     images: Path | None,
     limit: int | None,
     skip_missing: bool,
-    look: BandFlags,
+    bands: BandFlags,
     report: ReportFlags,
 ) -> int:
     from samhq.datasets.open import open_dataset
@@ -170,20 +170,27 @@ def _by_prompts(
 
     whole_number("--worst", report.worst, 0)
     pictures = open_dataset(
-        source, images=images, limit=limit, skip_missing=skip_missing, bands=look.bands, stretch=look.stretch
+        source, images=images, limit=limit, skip_missing=skip_missing, bands=bands.bands, stretch=bands.stretch
     )
     models = compared.load()
     for _, segmenter in models:  # All are checked first, because measuring one may take an hour.
-        make_plan(segmenter.model, asked.kinds, asked.protocol, compared.hq or None, asked.seed, asked.click_mask)
+        make_plan(
+            segmenter.model,
+            prompting.kinds,
+            prompting.protocol,
+            compared.hq or None,
+            prompting.seed,
+            prompting.click_mask,
+        )
     evaluations = [
         measure(
             segmenter,
             pictures,
-            prompts=asked.kinds,
-            protocol=asked.protocol,
+            prompts=prompting.kinds,
+            protocol=prompting.protocol,
             hq=compared.hq or None,
-            seed=asked.seed,
-            click_mask=asked.click_mask,
+            seed=prompting.seed,
+            click_mask=prompting.click_mask,
             name=label,
             output=report.output / label if report.output is not None and len(models) > 1 else report.output,
             resume=report.resume,
@@ -195,7 +202,7 @@ def _by_prompts(
         write_tables(report.output, evaluations)
         if report.worst:
             segmenters, folder = [segmenter for _, segmenter in models], report.output / "worst"
-            how: dict[str, Any] = {"count": report.worst, "seed": asked.seed, "click_mask": asked.click_mask}
+            how: dict[str, Any] = {"count": report.worst, "seed": prompting.seed, "click_mask": prompting.click_mask}
             draw_worst(segmenters, pictures, evaluations, folder, **how)
     _tell([evaluation.to_json() for evaluation in evaluations], side_by_side(evaluations), report)
     return 0
@@ -204,14 +211,14 @@ def _by_prompts(
 def _by_boxes(
     source: str,
     compared: ComparedFlags,
-    asked: AskedFlags,
+    prompting: PromptingFlags,
     images: Path | None,
     limit: int | None,
     skip_missing: bool,
-    look: BandFlags,
+    bands: BandFlags,
     report: ReportFlags,
 ) -> int:
-    if (asked.kinds, asked.protocol, asked.click_mask, report.resume) != ("box", "exact", None, False):
+    if (prompting.kinds, prompting.protocol, prompting.click_mask, report.resume) != ("box", "exact", None, False):
         raise ConfigError(
             "Expected --detections, --detector, seginw:, davis: or ytvis: without --kinds, --protocol, --click-mask "
             "and --resume, got one of these. Leave it out."
@@ -220,26 +227,26 @@ def _by_boxes(
         raise ConfigError(f"Expected one --hq with boxes of a detector, got {len(compared.hq)}. Run the command twice.")
     if limit is not None and limit < 1:
         raise ConfigError(f"Expected a limit of at least one picture, got {limit}. Leave it out for all of them.")
-    if asked.detector and (asked.detections or source.startswith((DAVIS, YOUTUBE_VIS))):
+    if prompting.detector and (prompting.detections or source.startswith((DAVIS, YOUTUBE_VIS))):
         raise ConfigError(
             f"Expected --detector with seginw: or a COCO file, and without --detections, got it with "
-            f"{'--detections' if asked.detections else source}. Leave it out."
+            f"{'--detections' if prompting.detections else source}. Leave it out."
         )
     if images is not None and source.startswith((SEGINW, DAVIS)):
         raise ConfigError(f"Expected --images with a JSON file only, got it with {source}. Leave it out.")
     if skip_missing and source.startswith((SEGINW, DAVIS, YOUTUBE_VIS)):
         raise ConfigError(f"Expected --skip-missing with a COCO file or a folder, got it with {source}. Leave it out.")
-    if look.channels.chosen and source.startswith((SEGINW, DAVIS, YOUTUBE_VIS)):
+    if bands.channels.chosen and source.startswith((SEGINW, DAVIS, YOUTUBE_VIS)):
         raise ConfigError(
             f"Expected --bands and --stretch with other pictures, got them with {source}. Leave them out."
         )
-    if skip_missing and asked.detector:
+    if skip_missing and prompting.detector:
         raise ConfigError("Expected --skip-missing without --detector, got both. Make the boxes first.")
     if report.output is not None:
         _check_writable(report.output)
     models, mode = compared.load(), compared.hq[0] if compared.hq else None
-    with _boxes(source, asked, compared.device, images, limit, report.output, look.channels) as boxes:
-        measure, table = _measure(source, boxes, images, report.output, skip_missing, look.channels)
+    with _boxes(source, prompting, compared.device, images, limit, report.output, bands.channels) as boxes:
+        measure, table = _measure(source, boxes, images, report.output, skip_missing, bands.channels)
         scores = [measure(m, name=label, hq=mode, limit=limit, progress=sys.stderr.isatty()) for label, m in models]
     records, text = [model_scores.to_json() for model_scores in scores], table(scores)
     if report.output is not None:
@@ -255,7 +262,7 @@ def _by_boxes(
 @contextmanager
 def _boxes(
     source: str,
-    asked: AskedFlags,
+    prompting: PromptingFlags,
     device: str | None,
     images: Path | None,
     limit: int | None,
@@ -263,8 +270,8 @@ def _boxes(
     channels: Channels,
 ) -> Iterator[Path | None]:
     """Where the boxes are: the given file, None for the true boxes, or the file that the detector writes now."""
-    if asked.detector is None:
-        yield None if asked.detections in (None, TRUTH) else Path(str(asked.detections))
+    if prompting.detector is None:
+        yield None if prompting.detections in (None, TRUTH) else Path(str(prompting.detections))
         return
     from samhq.datasets.coco import open_coco_pictures
     from samhq.evaluation.detector_boxes import load_for_ap, write_boxes
@@ -274,7 +281,7 @@ def _boxes(
     shown = sys.stderr.isatty()
     with ExitStack() as stack:
         folder = output or Path(stack.enter_context(TemporaryDirectory()))
-        detector = load_for_ap(asked.detector, device)
+        detector = load_for_ap(prompting.detector, device)
         if source.startswith(SEGINW):
             root = source.removeprefix(SEGINW)
             yield detect_seginw(detector, root, folder / "detections", limit=limit, progress=shown)

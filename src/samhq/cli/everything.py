@@ -89,7 +89,7 @@ def everything(
     *images: str,
     automatic: AutomaticFlags = AutomaticFlags(),
     model: WholeImageModelFlags = WholeImageModelFlags(),
-    look: TileFlags = NO_TILES,
+    tiling: TileFlags = NO_TILES,
     embeddings: EmbeddingFlags = NO_EMBEDDINGS,
     job: JobFlags = PLAIN_JOB,
     output: EverythingOutputFlags,
@@ -115,7 +115,7 @@ def everything(
     from samhq.batch.job import Item, failure_record, run_job
 
     automatic.config(model)
-    look.check(embeddings.embeddings)
+    tiling.check(embeddings.embeddings)
     job.check()
     pictures = find_pictures(images, output.output, recursive=job.recursive)
     names = result_names(pictures, output.output, quiet=job.quiet)
@@ -125,11 +125,11 @@ def everything(
     several = len(pictures) > 1
     kept = several or job.resume
     bar = not several and not job.quiet and sys.stderr.isatty()
-    shown = {**look.options(), **embeddings.options(), **output.options()}
+    shown = {**tiling.options(), **embeddings.options(), **output.options()}
     options = {"command": "everything", **asdict(automatic), **shown}
     tally = run_job(
         [Item(path, name) for path, name in zip(pictures, names, strict=True)],
-        EverythingWork(output, asdict(automatic), model, look, embeddings, bar=bar),
+        EverythingWork(output, asdict(automatic), model, tiling, embeddings, bar=bar),
         output.output if kept else None,
         options={**options, **model.options()} if kept else None,
         resume=job.resume,
@@ -160,7 +160,7 @@ def check_own_results_spare_inputs(inputs: Sequence[Path], names: Sequence[str],
 
 def _tell_in_flags(job: JobFlags, report: Report) -> None:
     """Prints the outcome of a picture; names the flags in place of fields of `AutomaticConfig`."""
-    job.tell(replace(report, said=_as_flags(report.said)))
+    job.tell(replace(report, summary=_as_flags(report.summary)))
 
 
 def _as_flags(text: str) -> str:

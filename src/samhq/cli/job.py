@@ -79,7 +79,7 @@ def tell(report: Report) -> None:
     """Prints a line about a picture: on stdout if it is done, on stderr if it failed."""
     path = report.item.path
     if report.record.error is None:
-        print_line(f"{path}: {report.said}, {report.record.seconds:.2f} s")
+        print_line(f"{path}: {report.summary}, {report.record.seconds:.2f} s")
     else:
         print_line(f"samhq: {path}: {report.record.error}", stream=sys.stderr)
 
@@ -92,5 +92,5 @@ def conclusion(tally: Tally, output: Path) -> str:
     'samhq: 3 done, 1 failed; results in masks'
     """
     counts = (tally.done, "done"), (tally.skipped, "finished before"), (tally.failed, "failed")
-    said = ", ".join(f"{count} {what}" for count, what in counts if count)
-    return f"samhq: {said}; results in {output}" if tally.done + tally.skipped else f"samhq: {said}"
+    counted = ", ".join(f"{count} {word}" for count, word in counts if count)
+    return f"samhq: {counted}; results in {output}" if tally.done + tally.skipped else f"samhq: {counted}"

@@ -64,4 +64,4 @@ class TileFlags(BandFlags, TileSettings):
 
 
 #: The flags' defaults.
-ALL_AS_IT_IS, PLAIN_LOOK, NO_TILES = BandFlags(), RefineFlags(), TileFlags()
+ALL_AS_IT_IS, ONE_LOOK, NO_TILES = BandFlags(), RefineFlags(), TileFlags()

@@ -194,14 +194,14 @@ def _say(sentence: str, code: int) -> int:
 
 def _words(error: CycloptsError) -> str:
     """The parser's sentence; for an argument that was left out a plainer one."""
-    said = str(error)
+    sentence = str(error)
     if isinstance(error, UnknownOptionError):
         advice = advice_for("".join((error.command_chain or ())[:1]), error.token.keyword or error.token.value)
-        return f"{said.split(' Did you mean')[0]} {advice}." if advice else said
-    if not isinstance(error, MissingArgumentError) or error.argument is None or "Did you mean" in said:
-        return said
+        return f"{sentence.split(' Did you mean')[0]} {advice}." if advice else sentence
+    if not isinstance(error, MissingArgumentError) or error.argument is None or "Did you mean" in sentence:
+        return sentence
     given = error.keyword is not None or bool(error.argument.tokens)
-    return said if given else f"Expected {error.argument.name}, got none."
+    return sentence if given else f"Expected {error.argument.name}, got none."
 
 
 def _help(error: CycloptsError) -> str:

@@ -10,7 +10,7 @@ from functools import partial
 from samhq.batch.exported import check_exported
 from samhq.cli.flags import STARTER, ModelFlags, OutputFlags
 from samhq.cli.job import NO_EMBEDDINGS, PLAIN_JOB, EmbeddingFlags, JobFlags
-from samhq.cli.looks import PLAIN_LOOK, RefineFlags
+from samhq.cli.looks import ONE_LOOK, RefineFlags
 from samhq.cli.pictures import check_results_spare_inputs, find_pictures, result_names
 from samhq.cli.places import make_folder
 from samhq.cli.prompts import NO_PROMPTS, PromptFlags
@@ -23,7 +23,7 @@ def segment(
     prompt: PromptFlags = NO_PROMPTS,
     model: ModelFlags = STARTER,
     text: TextFlags = NO_TEXT,
-    look: RefineFlags = PLAIN_LOOK,
+    refining: RefineFlags = ONE_LOOK,
     embeddings: EmbeddingFlags = NO_EMBEDDINGS,
     job: JobFlags = PLAIN_JOB,
     output: OutputFlags,
@@ -57,7 +57,7 @@ def segment(
     from samhq.batch.prompts import hashes_of_prompts
     from samhq.batch.segment import SegmentWork
 
-    _check_together(prompt, text, model, look, embeddings)
+    _check_together(prompt, text, model, refining, embeddings)
     job.check()
     pictures = find_pictures(images, output.output, recursive=job.recursive)
     text = text.found_in(pictures)
@@ -67,13 +67,13 @@ def segment(
     make_folder(output.output)
     several = len(pictures) > 1
     kept = several or job.resume
-    options = {"command": "segment", **look.options(), **embeddings.options(), **output.options()}
+    options = {"command": "segment", **refining.options(), **embeddings.options(), **output.options()}
     options |= text.search_options()
     given = prompt.given()
     prompt_hashes = hashes_of_prompts(given, pictures)
     tally = run_job(
         list(map(Item, pictures, names, prompt_hashes)),
-        SegmentWork(output, given, text, model, look, embeddings),
+        SegmentWork(output, given, text, model, refining, embeddings),
         output.output if kept else None,
         options={**options, **model.options()} if kept else None,
         resume=job.resume,
@@ -87,7 +87,7 @@ def segment(
 
 
 def _check_together(
-    prompt: PromptFlags, text: TextFlags, model: ModelFlags, look: RefineFlags, embeddings: EmbeddingFlags
+    prompt: PromptFlags, text: TextFlags, model: ModelFlags, refining: RefineFlags, embeddings: EmbeddingFlags
 ) -> None:
     """Refuses flags that do not go together.
 
@@ -104,8 +104,10 @@ def _check_together(
             "Expected --multimask without --text or --like, got both: each detection has one mask. "
             "Leave --multimask out."
         )
-    if look.refine and model.multimask:
+    if refining.refine and model.multimask:
         raise ConfigError(
             "Expected --refine, which gives one mask for each object, or --multimask, got both. Leave one out."
         )
-    check_exported(model.exported, {"--refine": bool(look.refine), "--embeddings": embeddings.embeddings is not None})
+    check_exported(
+        model.exported, {"--refine": bool(refining.refine), "--embeddings": embeddings.embeddings is not None}
+    )

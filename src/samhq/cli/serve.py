@@ -50,7 +50,7 @@ def serve(
     label_studio: str | None = None,
     fetch_from: Annotated[list[str] | None, Parameter(negative="")] = None,
     prelabel: Literal["nothing", "everything", "labels"] = "nothing",
-    look: BandFlags = ALL_AS_IT_IS,
+    bands: BandFlags = ALL_AS_IT_IS,
 ) -> int:
     """Label pictures on a web page, by clicks, boxes, brush and text.
 
@@ -94,7 +94,7 @@ def serve(
     address = samhq.serve.start.Address(host, port)
     address.check(token)
     _check_positive(max_pixels, max_bytes)
-    if look.channels.chosen:
+    if bands.channels.chosen:
         with from_extra("geo", "--bands and --stretch"):
             import rasterio  # noqa: F401  Its absence is said now, not on the page.
     _check_label_studio(label_studio, folder or project, bool(fetch_from) or prelabel != "nothing")
@@ -109,7 +109,7 @@ def serve(
             model_name=model,
             prelabel=prelabel,
             detector=detector,
-            channels=look.channels,
+            channels=bands.channels,
         )
     secret = token or secrets.token_urlsafe(24)
     place = project or (Path.cwd() if folder is None else folder) / PROJECT_FILE
@@ -122,7 +122,7 @@ def serve(
         model_name=model,
         load_file=lambda path: load(path, device=device, dtype=dtype),
         detector=detector,
-        channels=look.channels,
+        channels=bands.channels,
     )
     return _serve_page(session, address, secret, open_browser=open)
 

@@ -183,7 +183,7 @@ def track(
     text: TextFlags = NO_TEXT,
     model: VideoModelFlags = NO_MODEL,
     how: TrackFlags = PLAIN_TRACK,
-    look: BandFlags = ALL_AS_IT_IS,
+    bands: BandFlags = ALL_AS_IT_IS,
     output: VideoOutputFlags,
 ) -> int:
     """Follow objects through a video and write their masks for every frame.
@@ -211,10 +211,10 @@ def track(
 
     text.check()
     prompt.check(text=text.wanted)
-    source = open_frames(video, look.channels)
+    source = open_frames(video, bands.channels)
     options = {"command": "track", "video": _identity(video), **_options(prompt, model, how), **text.search_options()}
-    options |= look.channels.options()
-    follower = _follower(prompt, text, model, how, source, look.channels)
+    options |= bands.channels.options()
+    follower = _follower(prompt, text, model, how, source, bands.channels)
     collect_as_usual()
     make_folder(output.output)
     kinds = Kinds(output.masks, output.label_maps)

@@ -194,7 +194,7 @@ def _combine(proto: Any) -> None:
     shape = [dim.dim_param or dim.dim_value for dim in proto.graph.output[0].type.tensor_type.shape.dim]
     scalar = helper.make_tensor_value_info("hq", TensorProto.INT32, [1])
     numbers = {"hq_number_off": 0, "hq_number_only": 2}
-    asked = [
+    flags = [
         *(
             helper.make_node("Constant", [], [name], value=helper.make_tensor(name, TensorProto.INT32, [1], [number]))
             for name, number in numbers.items()
@@ -203,7 +203,7 @@ def _combine(proto: Any) -> None:
         helper.make_node("Not", ["hq_is_off"], ["hq_is_wanted"]),
         helper.make_node("Equal", ["hq", "hq_number_only"], ["hq_is_alone"]),
     ]
-    nodes = [*asked, *proto.graph.node]
+    nodes = [*flags, *proto.graph.node]
     del proto.graph.node[:]
     proto.graph.node.extend(nodes)
     refined = only_if(proto, "hq_logits", "hq_is_wanted")

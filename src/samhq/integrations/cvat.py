@@ -103,8 +103,8 @@ class CvatInteraction:
         box = None if prompts.bounding_box is None else np.array(prompts.bounding_box, np.float64).ravel()
         if not points and box is None:
             return []
-        asked: dict[str, Any] = {"points": points, "labels": labels} if points else {}
-        result = self._model.segment(pp_image, box=box, **asked)
+        clicks: dict[str, Any] = {"points": points, "labels": labels} if points else {}
+        result = self._model.segment(pp_image, box=box, **clicks)
         mask, score = result.masks[0], float(np.clip(result.scores[0], 0, 1))
         if not mask.any():
             return []

@@ -25,19 +25,19 @@ def event(name: str, data: Any) -> str:
 
 
 def follow(
-    future: Future[Any], look: Callable[[], Any], end: Callable[[], tuple[str, Any]], seconds: float = _SECONDS
+    future: Future[Any], progress: Callable[[], Any], end: Callable[[], tuple[str, Any]], seconds: float = _SECONDS
 ) -> StreamingResponse:
-    """A `progress` event each time that `look` returns something new, then the event that `end` returns.
+    """A `progress` event each time that `progress` returns something new, then the event that `end` returns.
 
-    `look` is called every `seconds` seconds. If the work or `end` raises an error, the last event is `error`.
+    `progress` is called every `seconds` seconds. If the work or `end` raises an error, the last event is `error`.
     """
 
     async def events() -> AsyncIterator[str]:
-        waiting, said = asyncio.wrap_future(future), None
+        waiting, last = asyncio.wrap_future(future), None
         while True:
             done, _ = await asyncio.wait({waiting}, timeout=seconds)
-            if (news := look()) != said:
-                said = news
+            if (news := progress()) != last:
+                last = news
                 yield event("progress", news)
             if done:
                 break

@@ -44,11 +44,11 @@ def mask_loss(
 
     Source: focal and dice as in arXiv 2304.02643 section A; focal for soft targets as in arXiv 2006.04388.
     """
-    said, truth = logits, target[:, None].expand(-1, logits.shape[1], -1, -1)
+    predicted, truth = logits, target[:, None].expand(-1, logits.shape[1], -1, -1)
     if weights.points:
-        said, truth = at_points(logits, target, weights.points)
-    probability = said.sigmoid()
-    pixels = functional.binary_cross_entropy_with_logits(said, truth, reduction="none")
+        predicted, truth = at_points(logits, target, weights.points)
+    probability = predicted.sigmoid()
+    pixels = functional.binary_cross_entropy_with_logits(predicted, truth, reduction="none")
     loss = weights.dice * dice_loss(probability, truth)
     if weights.bce:
         loss = loss + weights.bce * pixels.mean((-2, -1))

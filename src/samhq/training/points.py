@@ -53,6 +53,6 @@ def at_points(
     prompts, masks = logits.shape[:2]
     flat = logits.float().flatten(0, 1)
     places = unsure_points(flat.detach(), count)
-    said = sampled(flat, places).view(prompts, masks, 1, count)
+    predicted = sampled(flat, places).view(prompts, masks, 1, count)
     true = sampled(target, places.view(prompts, masks * count, 2)).view(prompts, masks, 1, count)
-    return said, true
+    return predicted, true

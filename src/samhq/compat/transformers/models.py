@@ -26,7 +26,7 @@ from samhq.compat.transformers.model_methods import ModelMethods, check_saving, 
 from samhq.compat.transformers.outputs import SegmentationOutput
 from samhq.compat.transformers.parts import MaskDecoder, PromptEncoder, VisionEncoder, with_callable_parts
 from samhq.compat.transformers.pretrained import Loading, refuse_keywords
-from samhq.compat.transformers.vision import look
+from samhq.compat.transformers.vision import encode_pixels
 from samhq.config import Candidates, HQMode
 from samhq.errors import ConfigError, PromptError
 from samhq.model.build import build
@@ -180,7 +180,7 @@ class Pretrained(ModelMethods):
             got = "neither" if pixels is None else "both"
             raise PromptError(f"Expected pixel_values or image_embeddings, got {got}. Pass exactly one of them.")
         if pixels is not None:
-            features_of_pixels, blocks, states = look(self.vision_encoder, pixels, self._hidden(hidden))
+            features_of_pixels, blocks, states = encode_pixels(self.vision_encoder, pixels, self._hidden(hidden))
             return self.sam.embed(features_of_pixels, blocks[0]), states
         assert features is not None
         row, grid = self.sam.config, self.sam.config.grid
@@ -255,7 +255,7 @@ class SamModel(Pretrained):
         Raises:
             ConfigError: pixels of another shape.
         """
-        return look(self.vision_encoder, pixel_values)[0]
+        return encode_pixels(self.vision_encoder, pixel_values)[0]
 
     def forward(
         self,
@@ -308,7 +308,7 @@ class SamHQModel(Pretrained):
         Raises:
             ConfigError: pixels of another shape.
         """
-        return look(self.vision_encoder, pixel_values)[:2]
+        return encode_pixels(self.vision_encoder, pixel_values)[:2]
 
     def forward(
         self,

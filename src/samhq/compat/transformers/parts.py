@@ -17,7 +17,7 @@ from torch import Tensor
 from samhq.compat.transformers import prompts as given
 from samhq.compat.transformers.outputs import VisionOutput
 from samhq.compat.transformers.pretrained import refuse_keywords
-from samhq.compat.transformers.vision import look
+from samhq.compat.transformers.vision import encode_pixels
 from samhq.config import Candidates, HQMode
 from samhq.errors import PromptError
 from samhq.model import mask_decoder, mask_decoder_hq, prompt_encoder
@@ -62,7 +62,7 @@ class VisionEncoder(vit.ImageEncoderViT):
         refuse_keywords({}, output_attentions, ())
         if not output_hidden_states and return_dict is None:
             return SeenPicture(*super().forward(pixel_values))
-        features, early, states = look(self, pixel_values, bool(output_hidden_states))
+        features, early, states = encode_pixels(self, pixel_values, bool(output_hidden_states))
         output = VisionOutput(features, self._shown(early), states)
         return output if return_dict in (None, True) else output.to_tuple()
 

@@ -26,7 +26,7 @@ from samhq.model.encoders.vit import ImageEncoderViT
 Model = TypeVar("Model", bound="SamVisionModel")
 
 
-def look(
+def encode_pixels(
     encoder: ImageEncoderViT, pixels: Float[Tensor, "I 3 S S"], hidden: bool = False
 ) -> tuple[Float[Tensor, "I C g g"], list[Tensor], tuple[Tensor, ...] | None]:
     """The image embedding, outputs of global blocks, and with `hidden` the first block's input and all outputs.
@@ -125,7 +125,7 @@ class SamVisionModel(ModelMethods):
         refuse_keywords(
             unknown, self._attentions(output_attentions), ("pixel_values", "output_hidden_states", "return_dict")
         )
-        features, early, states = look(self.vision_encoder, pixel_values, self._hidden(output_hidden_states))
+        features, early, states = encode_pixels(self.vision_encoder, pixel_values, self._hidden(output_hidden_states))
         output = VisionOutput(features, early if self._hq() else None, states)
         return output if self._as_dict(return_dict) else output.to_tuple()
 

@@ -144,7 +144,7 @@ class ComposedPictures:
 
     def _example(self, image: np.ndarray, layers: Sequence[Layer], rng: np.random.Generator) -> TrainingExample:
         chance = np.array([_ASKED[layer.kind] * max(layer.area, 60) ** 0.25 for layer in layers])
-        asked, prompts = [], []
+        masks, prompts = [], []
         for _ in range(self.prompts):
             layer = layers[place := int(rng.choice(len(chance), p=chance / chance.sum()))]
             chance[place] *= _AGAIN
@@ -152,8 +152,8 @@ class ComposedPictures:
             if kind == "point" and layer.kind in ("part", "thin") and "box" in self.kinds and rng.random() < _TO_BOXES:
                 kind = "box"
             prompts.append(draw_prompt(layer.cover >= 128, kind, rng))
-            asked.append(layer.cover)
-        return TrainingExample(image, prompts, np.stack(asked))
+            masks.append(layer.cover)
+        return TrainingExample(image, prompts, np.stack(masks))
 
 
 def _turn(rng: np.random.Generator) -> float:
