@@ -73,6 +73,6 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     names = list(known)
     if not names:
         return "There are none."
-    near = difflib.get_close_matches(name, names, n=1) or [one for one in names if one.lower() == name.lower()]
+    near = difflib.get_close_matches(name, names, n=1) or [known for known in names if known.lower() == name.lower()]
     hint = f"Did you mean {near[0]!r}? " if near else ""
     return f"{hint}Known: {', '.join(names)}."

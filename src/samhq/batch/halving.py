@@ -40,7 +40,7 @@ class Halving(Generic[Input, Output]):
             if is_out_of_memory(failure) and len(part) > 1:
                 self.size = (len(part) + 1) // 2
             elif len(part) > 1:
-                results += [result for one in part for result in self([one])]
+                results += [result for item in part for result in self([item])]
             else:
                 results.append(failure.with_traceback(None))
             _free()

@@ -94,7 +94,9 @@ def run_sharded(
     lost = run.all(engine or Loop(), ShardWork(job, retry_errors, limit))
     done = planned.done()
     _conclude(planned, done)
-    failed = failed_pictures(planned, {shard: one for shard, one in done.items() if shard % parts == index})
+    failed = failed_pictures(
+        planned, {shard: done_shard for shard, done_shard in done.items() if shard % parts == index}
+    )
     skipped = len(range(index, planned.shards, parts)) - len(sizes)
     return ShardTally(run.done, skipped, lost, run.errors, run.stopped, failed)
 

@@ -131,8 +131,8 @@ def check_close(name: str, found: Sequence[Any] | Mapping[str, Any], expected: S
         ConfigError: a value differs by more than a thousandth of the largest of its output.
     """
     arrays = list(found.values()) if isinstance(found, Mapping) else found
-    pairs = [(np.asarray(one), other.numpy()) for one, other in zip(arrays, expected, strict=True)]
-    all_found = [Difference(float(np.abs(one - other).max()), float(np.abs(other).max())) for one, other in pairs]
+    pairs = [(np.asarray(actual), other.numpy()) for actual, other in zip(arrays, expected, strict=True)]
+    all_found = [Difference(float(np.abs(actual - other).max()), float(np.abs(other).max())) for actual, other in pairs]
     for each in all_found:
         if not each.largest <= _CLOSE * each.scale:
             raise ConfigError(

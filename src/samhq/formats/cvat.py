@@ -116,9 +116,9 @@ def read_cvat(path: Path) -> Iterator[tuple[Picture, list[str]]]:
     root = _parsed(path)
     for image in root.iter("image"):
         name = image.get("name", "")
-        who = f"{name or 'a picture'} of {path}"
+        place = f"{name or 'a picture'} of {path}"
         try:
-            size_hw = checked_size_of(_whole(image, "height", 1), _whole(image, "width", 1), who)
+            size_hw = checked_size_of(_whole(image, "height", 1), _whole(image, "width", 1), place)
             objects: dict[Any, tuple[str, np.ndarray]] = {}
             skipped = []
             for number, shape in enumerate(image):
@@ -131,7 +131,7 @@ def read_cvat(path: Path) -> Iterator[tuple[Picture, list[str]]]:
                 first = objects.get(key, (label, np.zeros(0, np.int64)))[1]
                 objects[key] = label, runs.combined(first, changes, np.logical_or)
         except (ValueError, OverflowError) as error:
-            raise ImageError(f"Expected CVAT's shapes in {who}, got: {error}. Mend the file.") from error
+            raise ImageError(f"Expected CVAT's shapes in {place}, got: {error}. Mend the file.") from error
         found = (Annotation(runs.as_counts(mask, size_hw), label) for label, mask in objects.values())
         yield Picture(name or "picture", size_hw, tuple(found)), skipped
 

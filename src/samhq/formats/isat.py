@@ -80,16 +80,16 @@ def read_isat(path: Path) -> Picture:
     info = content["info"]
     size_hw = checked_size_of(info["height"], info["width"], str(path))
     objects: dict[tuple[Any, str], tuple[dict[str, Any], np.ndarray]] = {}
-    for number, one in enumerate(sorted(content["objects"], key=_layer)):
-        check_document(one, f"polygon {number} of {path}", _OBJECT, ImageError)
-        changes = filled_ring(np.array(one["segmentation"], np.float64).reshape(-1, 2), size_hw)
-        if one["category"] == BACKGROUND:
+    for number, polygon in enumerate(sorted(content["objects"], key=_layer)):
+        check_document(polygon, f"polygon {number} of {path}", _OBJECT, ImageError)
+        changes = filled_ring(np.array(polygon["segmentation"], np.float64).reshape(-1, 2), size_hw)
+        if polygon["category"] == BACKGROUND:
             objects = {key: (first, runs.combined(mask, changes, np.greater)) for key, (first, mask) in objects.items()}
             continue
-        key = one.get("group") or -number, one["category"]
-        first, mask = objects.get(key, (one, np.zeros(0, np.int64)))
+        key = polygon.get("group") or -number, polygon["category"]
+        first, mask = objects.get(key, (polygon, np.zeros(0, np.int64)))
         objects[key] = first, runs.combined(mask, changes, np.logical_or)
-    found = (_annotation(one, mask, size_hw) for one, mask in objects.values())
+    found = (_annotation(polygon, mask, size_hw) for polygon, mask in objects.values())
     return Picture(info["name"], size_hw, tuple(found), stem=path.stem)
 
 
@@ -108,11 +108,11 @@ def _object(ring: np.ndarray, item: Annotation, group: int, layer: int) -> dict[
     }
 
 
-def _layer(one: dict[str, Any]) -> float:
-    layer = one.get("layer")
+def _layer(polygon: dict[str, Any]) -> float:
+    layer = polygon.get("layer")
     return float(layer) if isinstance(layer, int | float) else 0.0
 
 
-def _annotation(one: dict[str, Any], mask: np.ndarray, size_hw: tuple[int, int]) -> Annotation:
-    score = re.fullmatch(r"score (\d+(?:\.\d+)?)", one.get("note") or "")
-    return Annotation(runs.as_counts(mask, size_hw), one["category"] or LABEL, float(score[1]) if score else None)
+def _annotation(polygon: dict[str, Any], mask: np.ndarray, size_hw: tuple[int, int]) -> Annotation:
+    score = re.fullmatch(r"score (\d+(?:\.\d+)?)", polygon.get("note") or "")
+    return Annotation(runs.as_counts(mask, size_hw), polygon["category"] or LABEL, float(score[1]) if score else None)

@@ -129,11 +129,11 @@ def read_labelme(path: Path) -> tuple[Picture, list[str]]:
     return Picture(file_name, size, tuple(found), source=source), skipped
 
 
-def _changes(shape: dict[str, Any], kind: str, size_hw: tuple[int, int], who: str) -> np.ndarray:
+def _changes(shape: dict[str, Any], kind: str, size_hw: tuple[int, int], place: str) -> np.ndarray:
     """The mask of a shape, as its changes."""
     points = np.array(shape["points"], np.float64).reshape(-1, 2)
     if kind == "mask":
-        return _unpacked(shape.get("mask"), points, size_hw, who).changes(size_hw)
+        return _unpacked(shape.get("mask"), points, size_hw, place).changes(size_hw)
     if kind == "circle":  # Its centre, and a point of its edge.
         radius = np.hypot(*(points[1] - points[0]))
         points = points[0] + radius * np.stack([np.cos(_CIRCLE), np.sin(_CIRCLE)], axis=1)
@@ -143,17 +143,17 @@ def _changes(shape: dict[str, Any], kind: str, size_hw: tuple[int, int], who: st
     return filled_ring(points, size_hw)
 
 
-def _unpacked(data: str | None, points: np.ndarray, size_hw: tuple[int, int], who: str) -> Piece:
+def _unpacked(data: str | None, points: np.ndarray, size_hw: tuple[int, int], place: str) -> Piece:
     """The mask in a shape, a PNG in base64 whose first pixel lies at the first point, cut to the picture."""
     try:
         with Image.open(io.BytesIO(base64.b64decode(data or "")), formats=("PNG",)) as png:
             if png.width > size_hw[1] or png.height > size_hw[0]:
-                raise ImageError(f"Expected a mask inside of the picture in {who}, got {png.width} x {png.height}.")
+                raise ImageError(f"Expected a mask inside of the picture in {place}, got {png.width} x {png.height}.")
             on = np.asarray(png.convert("L")) > 0
     except (binascii.Error, OSError, SyntaxError, ValueError) as error:
         if isinstance(error, ImageError):
             raise
-        raise ImageError(f"Expected a PNG in base64 in {who}, got: {error}. Mend the file.") from error
+        raise ImageError(f"Expected a PNG in base64 in {place}, got: {error}. Mend the file.") from error
     x, y = (int(value) for value in points.min(axis=0))
     top, left = max(-y, 0), max(-x, 0)
     return Piece.of(on[top : max(size_hw[0] - y, 0), left : max(size_hw[1] - x, 0)], x + left, y + top)

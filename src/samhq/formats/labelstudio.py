@@ -204,18 +204,18 @@ def read_labelstudio(path: Path) -> Iterator[tuple[Picture, list[str]]]:
         ImageError: the file cannot be read, is not of this form, or a brush is damaged.
     """
     for number, task in enumerate(read_json(path, "Label Studio's export", Items(_TASK), ImageError)):
-        chosen = [one for one in task.get("annotations") or () if not one.get("was_cancelled")]
+        chosen = [annotation for annotation in task.get("annotations") or () if not annotation.get("was_cancelled")]
         chosen = chosen or list(task.get("predictions") or ())
         results = (chosen[0].get("result") if chosen else None) or ()
-        regions = [one for one in results if not {"original_width", "original_height"}.isdisjoint(one)]
+        regions = [region for region in results if not {"original_width", "original_height"}.isdisjoint(region)]
         if not regions:
             continue
         name = _picture_name(task["data"], f"task {number} of {path}")
         size_hw = _size_hw(regions[0], name)
         skipped: list[str] = []
         found: list[Annotation] = []
-        for one in regions:
-            value, kind = one.get("value") or {}, one.get("type") or ""
+        for region in regions:
+            value, kind = region.get("value") or {}, region.get("type") or ""
             if "rle" in value:
                 changes = _brush_changes(value["rle"], size_hw, name)
             elif "points" in value and kind.startswith("polygon"):
@@ -225,11 +225,11 @@ def read_labelstudio(path: Path) -> Iterator[tuple[Picture, list[str]]]:
             else:
                 skipped.append(f"{name}: a {kind or 'region'!s:.40} has no mask.")
                 continue
-            found.append(Annotation(runs.as_counts(changes, size_hw), _label(value), one.get("score")))
+            found.append(Annotation(runs.as_counts(changes, size_hw), _label(value), region.get("score")))
         yield Picture(name, size_hw, tuple(found)), skipped
 
 
-def _size_hw(region: dict[str, Any], who: str) -> tuple[int, int]:
+def _size_hw(region: dict[str, Any], place: str) -> tuple[int, int]:
     """The height and width of a region's picture.
 
     Raises:
@@ -238,10 +238,10 @@ def _size_hw(region: dict[str, Any], who: str) -> tuple[int, int]:
     height, width = region.get("original_height"), region.get("original_width")
     if height is None or width is None:
         raise ImageError(
-            f"Expected original_height and original_width in the regions of {who}, got {height} and {width}. Export it "
-            "again."
+            f"Expected original_height and original_width in the regions of {place}, got {height} and {width}. "
+            "Export it again."
         )
-    return checked_size_of(height, width, who)
+    return checked_size_of(height, width, place)
 
 
 def _label(value: dict[str, Any]) -> str:
@@ -252,11 +252,11 @@ def _label(value: dict[str, Any]) -> str:
     return LABEL
 
 
-def _picture_name(data: dict[str, Any], who: str) -> str:
+def _picture_name(data: dict[str, Any], place: str) -> str:
     """The name of a task's picture: the path in a folder, or the file's own name before it was uploaded."""
-    address = data.get("image") or next((one for one in data.values() if isinstance(one, str) and one), None)
+    address = data.get("image") or next((value for value in data.values() if isinstance(value, str) and value), None)
     if not isinstance(address, str):
-        raise ImageError(f"Expected the address of a picture in {who}, got {str(data)[:80]}. Export it as JSON.")
+        raise ImageError(f"Expected the address of a picture in {place}, got {str(data)[:80]}. Export it as JSON.")
     parts = urlsplit(address)
     local = parse_qs(parts.query).get("d") if parts.path.endswith("/local-files/") else None
     if local:
@@ -265,28 +265,28 @@ def _picture_name(data: dict[str, Any], who: str) -> str:
     return re.sub("^[0-9a-f]{8}-", "", name_of(address)) if uploaded else name_of(address)
 
 
-def _brush_changes(code: Any, size_hw: tuple[int, int], who: str) -> np.ndarray:
+def _brush_changes(code: Any, size_hw: tuple[int, int], place: str) -> np.ndarray:
     """The changes of the mask in a brush: on where the fourth value of a pixel, its alpha, is not 0.
 
     Raises:
         ImageError: it is not the code of a brush of this size.
     """
-    check_document(code, f"a brush of {who}", _BYTES, ImageError, "Export it again.")
+    check_document(code, f"a brush of {place}", _BYTES, ImageError, "Export it again.")
     values = np.array(code, np.uint8)
-    alpha = _unpacked(np.unpackbits(values), size_hw[0] * size_hw[1] * 4, who)[3::4] > 0
+    alpha = _unpacked(np.unpackbits(values), size_hw[0] * size_hw[1] * 4, place)[3::4] > 0
     return runs.changes_of_columns(np.ascontiguousarray(alpha.reshape(size_hw).T))
 
 
-def _unpacked(bits: np.ndarray, total: int, who: str) -> np.ndarray:
+def _unpacked(bits: np.ndarray, total: int, place: str) -> np.ndarray:
     """All values of a brush, read as `brush_code` describes; runs may also hold single values, after a bit 0."""
     text = bits.tobytes().translate(_DIGITS).decode("ascii")
     values = np.zeros(total, np.uint8)
-    place = at = 0
+    position = at = 0
 
     def take(count: int) -> int:
-        nonlocal place
-        place += count
-        return int(text[place - count : place], 2)
+        nonlocal position
+        position += count
+        return int(text[position - count : position], 2)
 
     try:
         count, word = take(32), take(5) + 1
@@ -301,10 +301,12 @@ def _unpacked(bits: np.ndarray, total: int, who: str) -> np.ndarray:
             if repeated:
                 values[at:end] = take(8)
             else:
-                stop = place + 8 * length
-                values[at:end] = np.packbits(bits[place:stop])
-                place = stop
+                stop = position + 8 * length
+                values[at:end] = np.packbits(bits[position:stop])
+                position = stop
             at = end
     except ValueError as error:
-        raise ImageError(f"Expected a brush of the picture's size in {who}, got: {error}. Export it again.") from error
+        raise ImageError(
+            f"Expected a brush of the picture's size in {place}, got: {error}. Export it again."
+        ) from error
     return values

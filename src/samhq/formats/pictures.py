@@ -14,7 +14,7 @@ from samhq.storage.atomic import whole_file
 MOST_PIXELS = 1 << 27  #: of a picture whose masks are read from another tool's file
 
 
-def checked_size_of(height: float, width: float, who: str) -> tuple[int, int]:
+def checked_size_of(height: float, width: float, place: str) -> tuple[int, int]:
     """Height and width, as stated in a file.
 
     Raises:
@@ -22,7 +22,7 @@ def checked_size_of(height: float, width: float, who: str) -> tuple[int, int]:
     """
     if height * width > MOST_PIXELS:
         raise ImageError(
-            f"Expected a picture of at most {MOST_PIXELS:,} pixels in {who}, got {height:g} x {width:g} (height x "
+            f"Expected a picture of at most {MOST_PIXELS:,} pixels in {place}, got {height:g} x {width:g} (height x "
             "width). Check the file."
         )
     return int(height), int(width)

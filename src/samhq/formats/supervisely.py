@@ -98,15 +98,15 @@ def read_supervisely(path: Path, name: str | None = None) -> tuple[Picture, list
     name = name or path.name.removesuffix(".json")
     found: list[Annotation] = []
     skipped: list[str] = []
-    for number, one in enumerate(content["objects"]):
-        kind = one.get("geometryType") or one.get("shape")
-        who = f"object {number} of {name}"
+    for number, shape in enumerate(content["objects"]):
+        kind = shape.get("geometryType") or shape.get("shape")
+        place = f"object {number} of {name}"
         if kind not in _SHAPES:
-            skipped.append(f"{who}: a {kind!s:.40} has no mask.")
+            skipped.append(f"{place}: a {kind!s:.40} has no mask.")
             continue
-        check_document(one, who, _SHAPES[kind], ImageError)
-        piece = _unpacked(one["bitmap"], size_hw, who) if kind == "bitmap" else _drawn(one["points"], size_hw)
-        found.append(Annotation(piece.rle(size_hw), one["classTitle"], _score(one)))
+        check_document(shape, place, _SHAPES[kind], ImageError)
+        piece = _unpacked(shape["bitmap"], size_hw, place) if kind == "bitmap" else _drawn(shape["points"], size_hw)
+        found.append(Annotation(piece.rle(size_hw), shape["classTitle"], _score(shape)))
     return Picture(name, size_hw, tuple(found)), skipped
 
 
@@ -168,19 +168,19 @@ def _pixels(ring: np.ndarray, size_hw: np.ndarray) -> np.ndarray:
     return np.clip(np.where(inwards > 0, ring, ring - 1), 0, size_hw[::-1] - 1)
 
 
-def _unpacked(bitmap: dict[str, Any], size_hw: tuple[int, int], who: str) -> Piece:
+def _unpacked(bitmap: dict[str, Any], size_hw: tuple[int, int], place: str) -> Piece:
     """The mask in a bitmap, cut to the picture."""
     try:
         packed = zlib.decompressobj().decompress(base64.b64decode(bitmap["data"], validate=True), _MOST_BYTES)
         with Image.open(io.BytesIO(packed), formats=("PNG",)) as png:
             if png.width > size_hw[1] or png.height > size_hw[0]:
-                raise ImageError(f"Expected a bitmap inside of the picture in {who}, got {png.width} x {png.height}.")
+                raise ImageError(f"Expected a bitmap inside of the picture in {place}, got {png.width} x {png.height}.")
             has_alpha = png.mode in ("RGBA", "LA") or "transparency" in png.info
             on = np.asarray(png.convert("RGBA"))[..., 3] > 0 if has_alpha else np.asarray(png.convert("L")) > 0
     except (binascii.Error, zlib.error, OSError, SyntaxError, ValueError) as error:
         if isinstance(error, ImageError):
             raise
-        raise ImageError(f"Expected a PNG in zlib in base64 in {who}, got: {error}. Mend the file.") from error
+        raise ImageError(f"Expected a PNG in zlib in base64 in {place}, got: {error}. Mend the file.") from error
     x, y = (int(value) for value in bitmap["origin"])
     return _cut(on, x, y, size_hw)
 
@@ -212,9 +212,9 @@ def _cut(on: np.ndarray, x: int, y: int, size_hw: tuple[int, int]) -> Piece:
     return Piece.of(on[top : max(size_hw[0] - y, 0), left : max(size_hw[1] - x, 0)], x + left, y + top)
 
 
-def _score(one: dict[str, Any]) -> float | None:
+def _score(shape: dict[str, Any]) -> float | None:
     """The value of the score's tag."""
-    tags = one.get("tags")
+    tags = shape.get("tags")
     for tag in tags if isinstance(tags, list) else ():
         if isinstance(tag, dict) and tag.get("name") == _SCORE and isinstance(tag.get("value"), int | float):
             return float(tag["value"])

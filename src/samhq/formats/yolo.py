@@ -79,10 +79,10 @@ def read_yolo(
     found: list[Annotation] = []
     skipped: list[str] = []
     for number, line in enumerate(read_text(path, "YOLO's labels", ImageError).splitlines(), 1):
-        who = f"line {number} of {path}"
-        values = _values(line, who)
+        place = f"line {number} of {path}"
+        values = _values(line, place)
         if len(values) == 5:
-            skipped.append(f"{file_name}: {who} is a box and has no mask.")
+            skipped.append(f"{file_name}: {place} is a box and has no mask.")
         elif len(values):
             ring = values[1:].reshape(-1, 2) * np.array(size_hw[::-1])
             kind = int(values[0])
@@ -91,7 +91,7 @@ def read_yolo(
     return Picture(file_name, size_hw, tuple(found)), skipped
 
 
-def _values(line: str, who: str) -> np.ndarray:
+def _values(line: str, place: str) -> np.ndarray:
     """The numbers of a line: a class, and a box or the points of an outline."""
     try:
         values = np.array(line.split(), np.float64)
@@ -103,6 +103,6 @@ def _values(line: str, who: str) -> np.ndarray:
     if outline and np.isfinite(values).all() and values[0] % 1 == 0 and (np.abs(values[1:]) <= _FARTHEST).all():
         return values
     raise ImageError(
-        f"Expected a class and an outline, x y x y ... in shares 0 to 1 of the picture, in {who}, got {line[:60]!r}. "
+        f"Expected a class and an outline, x y x y ... in shares 0 to 1 of the picture, in {place}, got {line[:60]!r}. "
         "Mend the file."
     )

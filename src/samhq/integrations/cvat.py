@@ -57,8 +57,12 @@ class CvatDetection:
         else:
             about = {"name": context.frame_name, "detector": self._detector, "least": least}
             found = named_in(self._model, picture, self._classes, **about)
-        kept = [one for one in found if one.area and (least is None or (one.confidence or 0) >= least)]
-        return [shape for one in kept for shape in self._shapes(one, context.conv_mask_to_poly)]
+        kept = [
+            annotation
+            for annotation in found
+            if annotation.area and (least is None or (annotation.confidence or 0) >= least)
+        ]
+        return [shape for annotation in kept for shape in self._shapes(annotation, context.conv_mask_to_poly)]
 
     def _shapes(self, annotation: Annotation, as_polygons: bool) -> list[Any]:
         import cvat_sdk.auto_annotation as cvat
@@ -89,7 +93,7 @@ class CvatInteraction:
         encoded = self._model.encode(np.asarray(image.convert("RGB")))
         small = replace(encoded.embedding, shared=None).to("cpu").to(torch.float16)
         maps = [small.features, *([] if small.hq is None else [small.hq]), *small.levels]
-        fits = all(bool(one.isfinite().all()) for one in maps)
+        fits = all(bool(feature_map.isfinite().all()) for feature_map in maps)
         return replace(encoded, embedding=small if fits else replace(encoded.embedding, shared=None))
 
     def detect(self, context: Any, pp_image: EncodedImage, prompts: Any) -> list[Any]:

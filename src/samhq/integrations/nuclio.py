@@ -112,7 +112,11 @@ def _detected(worker: NuclioModel, request: dict[str, Any]) -> list[dict[str, An
         annotations = everything_of(worker.model, picture)
     else:
         annotations = named_in(worker.model, picture, worker.classes, detector=worker.detector, least=least)
-    return [_shape(one) for one in annotations if one.area and (least is None or (one.confidence or 0) >= least)]
+    return [
+        _shape(annotation)
+        for annotation in annotations
+        if annotation.area and (least is None or (annotation.confidence or 0) >= least)
+    ]
 
 
 def _shape(annotation: Annotation) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def encode(mask: Any) -> Any:
         code = {"size": [int(n) for n in masks.shape[-2:]], "counts": ""}
         return [dict(code) for _ in masks] if masks.ndim == 3 else code
     # One at a time, because [H,W,K] in one piece would be a second copy of all masks.
-    codes = [coco.encode(_by_columns(one.view(np.uint8))) for one in masks.reshape(-1, *masks.shape[-2:])]
+    codes = [coco.encode(_by_columns(mask.view(np.uint8))) for mask in masks.reshape(-1, *masks.shape[-2:])]
     rles = [{"size": [int(n) for n in code["size"]], "counts": code["counts"].decode("ascii")} for code in codes]
     return rles if masks.ndim == 3 else rles[0]
 

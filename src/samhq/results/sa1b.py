@@ -97,7 +97,7 @@ def picture_of_record(content: Mapping[str, Any], path: Path) -> Picture:
     return picture_from_records(records, image["file_name"], size_hw, stem=path.stem, model=model)
 
 
-def _check_size(size: Sequence[float], size_hw: tuple[int, int], who: str) -> None:
+def _check_size(size: Sequence[float], size_hw: tuple[int, int], place: str) -> None:
     """Refuses a mask of another size before it is decoded, because it could take any amount of memory.
 
     Raises:
@@ -106,7 +106,7 @@ def _check_size(size: Sequence[float], size_hw: tuple[int, int], who: str) -> No
     if tuple(size) != size_hw:
         raise ImageError(
             f"Expected masks of the picture's size, {size_hw[0]} x {size_hw[1]} (height x width), got "
-            f"{size[0]} x {size[1]} in {who}. Give the masks that belong to the picture."
+            f"{size[0]} x {size[1]} in {place}. Give the masks that belong to the picture."
         )
 
 

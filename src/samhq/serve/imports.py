@@ -77,7 +77,12 @@ def import_labels(
 
 
 def _import_file(
-    project: Project, path: Path, format: ImportFormat, image_id: int | None, imported: Imported, who: str = "the file"
+    project: Project,
+    path: Path,
+    format: ImportFormat,
+    image_id: int | None,
+    imported: Imported,
+    place: str = "the file",
 ) -> None:
     if format == "yolo":
         raise Fault(
@@ -89,7 +94,7 @@ def _import_file(
         else:
             _import_pictures(project, _READERS[format](path), image_id, imported)
     except SamHQError as error:
-        message = str(error).replace(str(path), who).replace(f"{path.parent}{os.sep}", "")
+        message = str(error).replace(str(path), place).replace(f"{path.parent}{os.sep}", "")
         raise Fault(422, message) from error
 
 
@@ -149,7 +154,7 @@ def _format_of(content: bytes) -> ImportFormat:
         value = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise Fault(422, f"Expected a COCO file or a record, got neither JSON nor XML ({error}).") from error
-    if isinstance(value, list) and value and all(isinstance(one, dict) and "data" in one for one in value):
+    if isinstance(value, list) and value and all(isinstance(task, dict) and "data" in task for task in value):
         return "labelstudio"
     fields = set(value) if isinstance(value, dict) else set()
     for format, needed in _TOLD_BY.items():
@@ -165,7 +170,10 @@ def _format_of(content: bytes) -> ImportFormat:
 
 def _import_coco(project: Project, path: Path, imported: Imported) -> None:
     content = read_coco(path)
-    names = {plain_id(one["id"]): str(one.get("name") or FIRST_CLASS) for one in content.get("categories") or ()}
+    names = {
+        plain_id(category["id"]): str(category.get("name") or FIRST_CLASS)
+        for category in content.get("categories") or ()
+    }
     by_image: dict[Any, list[Mapping[str, Any]]] = {}
     for record in content["annotations"]:
         by_image.setdefault(plain_id(record["image_id"]), []).append(record)
@@ -245,10 +253,10 @@ _TOLD_BY: dict[ImportFormat, set[str]] = {
 
 def _store(project: Project, row: Row, objects: Iterable[NewObject | None], imported: Imported) -> None:
     """Stores the objects of a picture as one command."""
-    usable = [one for one in objects if one is not None]
+    usable = [item for item in objects if item is not None]
     if not usable:
         return
-    known = {one["name"] for one in project.classes()}
+    known = {class_row["name"] for class_row in project.classes()}
     try:
         run_command(project, row["id"], CommitMany(type="commit_many", objects=usable, overlap="keep"))
     except (Fault, SamHQError) as error:
@@ -256,7 +264,7 @@ def _store(project: Project, row: Row, objects: Iterable[NewObject | None], impo
         return
     imported.objects += len(usable)
     imported.images += 1
-    imported.classes += [one["name"] for one in project.classes() if one["name"] not in known]
+    imported.classes += [class_row["name"] for class_row in project.classes() if class_row["name"] not in known]
 
 
 def _object(item: Annotation) -> NewObject | None:

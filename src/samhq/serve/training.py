@@ -82,7 +82,7 @@ def prepare_training(session: Session, request: TrainingRequest) -> PreparedTrai
     """
     folder = (session.files / "training").resolve()
     data = folder / "annotations.json"
-    classes = [session.project.class_of(one)["id"] for one in request.classes or _all_classes(session)]
+    classes = [session.project.class_of(class_id)["id"] for class_id in request.classes or _all_classes(session)]
     pictures, objects = session.project.labelled(classes)
     if not objects:
         raise Fault(409, "Expected at least one picture with an object to train on, got none. Label some first.")
@@ -92,7 +92,7 @@ def prepare_training(session: Session, request: TrainingRequest) -> PreparedTrai
     output = next(path for path in _folders(folder, request.name or "run") if not path.exists())
     places = ["--data", str(data), "--images", str(folder), "--output", str(output), *_channel_flags(session)]
     arguments = ["train", "--mode", mode, *what, "--init", session.models.weights, *places, *length]
-    if any("\n" in one or "\0" in one for one in arguments):
+    if any("\n" in argument or "\0" in argument for argument in arguments):
         raise Fault(422, "Expected a folder whose path is one line of text, got another. Rename it.")
     write_training_data(session.project, session.pictures, data, classes)
     return PreparedTraining(arguments, output, plan, pictures, objects)

@@ -38,7 +38,7 @@ def seen_box(index: int) -> tuple[float, float, float, float]:
     (100.0, 0.0, 580.0, 320.0)
     """
     done = index / (FRAMES - 1)
-    first, last = ((one.x0, one.y0, one.x1, one.y1) for one in (_FIRST, _LAST))
+    first, last = ((box.x0, box.y0, box.x1, box.y1) for box in (_FIRST, _LAST))
     x0, y0, x1, y1 = (float(a + done * (b - a)) for a, b in zip(first, last, strict=True))
     return x0, y0, x1, y1
 

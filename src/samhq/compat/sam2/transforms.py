@@ -71,5 +71,8 @@ class SAM2Transforms:
         if self.max_hole_area <= 0 and self.max_sprinkle_area <= 0:
             return logits
         flat = logits.detach().float().flatten(0, 1).cpu().numpy()
-        done = [cleaned(one, self.max_hole_area, self.max_sprinkle_area, self.mask_threshold) for one in flat]
+        done = [
+            cleaned(mask_logits, self.max_hole_area, self.max_sprinkle_area, self.mask_threshold)
+            for mask_logits in flat
+        ]
         return torch.from_numpy(np.stack(done)).view(logits.shape).to(logits.device)

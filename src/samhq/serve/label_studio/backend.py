@@ -62,9 +62,13 @@ class Backend:
             priority = Priority.PROMPT if marks else Priority.JOB
             work = self.inference.queue.submit(priority, lambda: self.inference.with_picture(picture.id, find))
             annotations = await asyncio.wrap_future(work)
-        rotation = next((one.image_rotation for one in marks if one.image_rotation is not None), 0)
-        regions = [content | {"image_rotation": rotation} for one in annotations for content in _regions(page, one)]
-        scores = [one.confidence for one in annotations if one.confidence is not None]
+        rotation = next((mark.image_rotation for mark in marks if mark.image_rotation is not None), 0)
+        regions = [
+            content | {"image_rotation": rotation}
+            for annotation in annotations
+            for content in _regions(page, annotation)
+        ]
+        scores = [annotation.confidence for annotation in annotations if annotation.confidence is not None]
         score = sum(scores) / len(scores) if scores else 0.0
         return {"result": regions, "score": score, "model_version": self.model_version}
 

@@ -108,7 +108,7 @@ class FetchedPictures:
             Fault: it is no longer held, is no picture, or has too many pixels.
         """
         with self._lock:
-            held = [one for one in self._held.values() if one.id == image_id]
+            held = [picture for picture in self._held.values() if picture.id == image_id]
         if not held:
             raise Fault(503, "Expected a picture in memory, got newer ones in its place. Send the request again.")
         return decoded_picture(held[0].content, held[0].name, self.most_pixels, self.channels)
