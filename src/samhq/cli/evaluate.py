@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from samhq.inference.segment import Segmenter
 
 TRUTH = "truth"  #: Value of --detections that stands for the boxes of the true masks.
-#: Prefixes of sources that are not pictures with masks.
+#: Prefixes of sources that are suites with their own layouts and scores.
 SEGINW, DAVIS, YOUTUBE_VIS = "seginw:", "davis:", "ytvis:"
 
 
@@ -109,6 +109,27 @@ class ReportFlags:
     """Print JSON instead of tables."""
 
 
+@dataclass(frozen=True)
+class _Data:
+    """The data set to measure on, as the flags describe it."""
+
+    source: str
+    images: Path | None
+    limit: int | None
+    skip_missing: bool
+    channels: Channels
+
+    @property
+    def suite(self) -> str:
+        """The prefix of the source that names a suite; empty for pictures with masks."""
+        return next((prefix for prefix in (SEGINW, DAVIS, YOUTUBE_VIS) if self.source.startswith(prefix)), "")
+
+    @property
+    def place(self) -> str:
+        """The source without the suite's prefix."""
+        return self.source.removeprefix(self.suite)
+
+
 STARTER, BOXES, SHOWN = ComparedFlags(), PromptingFlags(), ReportFlags()  #: The flags' defaults.
 
 
@@ -147,21 +168,13 @@ def evaluate(
         limit: Measure only this many pictures, spread evenly; for davis: and ytvis: the first sequences or videos.
         skip_missing: Leave out pictures whose files are missing. Without this flag the first missing file ends the run.
     """
-    if source.startswith((SEGINW, DAVIS, YOUTUBE_VIS)) or prompting.detections or prompting.detector:
-        return _by_boxes(source, compared, prompting, images, limit, skip_missing, bands, report)
-    return _by_prompts(source, compared, prompting, images, limit, skip_missing, bands, report)
+    data = _Data(source, images, limit, skip_missing, bands.channels)
+    if data.suite or prompting.detections or prompting.detector:
+        return _by_boxes(data, compared, prompting, report)
+    return _by_prompts(data, compared, prompting, report)
 
 
-def _by_prompts(
-    source: str,
-    compared: ComparedFlags,
-    prompting: PromptingFlags,
-    images: Path | None,
-    limit: int | None,
-    skip_missing: bool,
-    bands: BandFlags,
-    report: ReportFlags,
-) -> int:
+def _by_prompts(data: _Data, compared: ComparedFlags, prompting: PromptingFlags, report: ReportFlags) -> int:
     from samhq.datasets.open import open_dataset
     from samhq.evaluation.result import side_by_side, write_tables
     from samhq.evaluation.run import evaluate as measure
@@ -170,7 +183,12 @@ def _by_prompts(
 
     whole_number("--worst", report.worst, 0)
     pictures = open_dataset(
-        source, images=images, limit=limit, skip_missing=skip_missing, bands=bands.bands, stretch=bands.stretch
+        data.source,
+        images=data.images,
+        limit=data.limit,
+        skip_missing=data.skip_missing,
+        bands=data.channels.bands,
+        stretch=data.channels.stretch,
     )
     models = compared.load()
     for _, segmenter in models:  # All are checked first, because measuring one may take an hour.
@@ -208,46 +226,17 @@ def _by_prompts(
     return 0
 
 
-def _by_boxes(
-    source: str,
-    compared: ComparedFlags,
-    prompting: PromptingFlags,
-    images: Path | None,
-    limit: int | None,
-    skip_missing: bool,
-    bands: BandFlags,
-    report: ReportFlags,
-) -> int:
-    if (prompting.kinds, prompting.protocol, prompting.click_mask, report.resume) != ("box", "exact", None, False):
-        raise ConfigError(
-            "Expected --detections, --detector, seginw:, davis: or ytvis: without --kinds, --protocol, --click-mask "
-            "and --resume, got one of these. Leave it out."
-        )
-    if len(compared.hq) > 1:
-        raise ConfigError(f"Expected one --hq with boxes of a detector, got {len(compared.hq)}. Run the command twice.")
-    if limit is not None and limit < 1:
-        raise ConfigError(f"Expected a limit of at least one picture, got {limit}. Leave it out for all of them.")
-    if prompting.detector and (prompting.detections or source.startswith((DAVIS, YOUTUBE_VIS))):
-        raise ConfigError(
-            f"Expected --detector with seginw: or a COCO file, and without --detections, got it with "
-            f"{'--detections' if prompting.detections else source}. Leave it out."
-        )
-    if images is not None and source.startswith((SEGINW, DAVIS)):
-        raise ConfigError(f"Expected --images with a JSON file only, got it with {source}. Leave it out.")
-    if skip_missing and source.startswith((SEGINW, DAVIS, YOUTUBE_VIS)):
-        raise ConfigError(f"Expected --skip-missing with a COCO file or a folder, got it with {source}. Leave it out.")
-    if bands.channels.chosen and source.startswith((SEGINW, DAVIS, YOUTUBE_VIS)):
-        raise ConfigError(
-            f"Expected --bands and --stretch with other pictures, got them with {source}. Leave them out."
-        )
-    if skip_missing and prompting.detector:
-        raise ConfigError("Expected --skip-missing without --detector, got both. Make the boxes first.")
+def _by_boxes(data: _Data, compared: ComparedFlags, prompting: PromptingFlags, report: ReportFlags) -> int:
+    _check_by_boxes(data, compared, prompting, report)
     if report.output is not None:
         _check_writable(report.output)
     models, mode = compared.load(), compared.hq[0] if compared.hq else None
-    with _boxes(source, prompting, compared.device, images, limit, report.output, bands.channels) as boxes:
-        measure, table = _measure(source, boxes, images, report.output, skip_missing, bands.channels)
-        scores = [measure(m, name=label, hq=mode, limit=limit, progress=sys.stderr.isatty()) for label, m in models]
+    with _boxes(data, prompting, compared.device, report.output) as boxes:
+        measure, table = _measure(data, boxes, report.output)
+        scores = [
+            measure(model, name=label, hq=mode, limit=data.limit, progress=sys.stderr.isatty())
+            for label, model in models
+        ]
     records, text = [model_scores.to_json() for model_scores in scores], table(scores)
     if report.output is not None:
         from samhq.storage.atomic import whole_file
@@ -259,16 +248,42 @@ def _by_boxes(
     return 0
 
 
+def _check_by_boxes(data: _Data, compared: ComparedFlags, prompting: PromptingFlags, report: ReportFlags) -> None:
+    """Refuses flags that have no meaning with boxes of a detector or of a suite.
+
+    Raises:
+        ConfigError: there is one.
+    """
+    if (prompting.kinds, prompting.protocol, prompting.click_mask, report.resume) != ("box", "exact", None, False):
+        raise ConfigError(
+            "Expected --detections, --detector, seginw:, davis: or ytvis: without --kinds, --protocol, --click-mask "
+            "and --resume, got one of these. Leave it out."
+        )
+    if len(compared.hq) > 1:
+        raise ConfigError(f"Expected one --hq with boxes of a detector, got {len(compared.hq)}. Run the command twice.")
+    if data.limit is not None and data.limit < 1:
+        raise ConfigError(f"Expected a limit of at least one picture, got {data.limit}. Leave it out for all of them.")
+    if prompting.detector and (prompting.detections or data.suite in (DAVIS, YOUTUBE_VIS)):
+        raise ConfigError(
+            f"Expected --detector with seginw: or a COCO file, and without --detections, got it with "
+            f"{'--detections' if prompting.detections else data.source}. Leave it out."
+        )
+    if data.images is not None and data.suite in (SEGINW, DAVIS):
+        raise ConfigError(f"Expected --images with a JSON file only, got it with {data.source}. Leave it out.")
+    if data.skip_missing and data.suite:
+        raise ConfigError(
+            f"Expected --skip-missing with a COCO file or a folder, got it with {data.source}. Leave it out."
+        )
+    if data.channels.chosen and data.suite:
+        raise ConfigError(
+            f"Expected --bands and --stretch with other pictures, got them with {data.source}. Leave them out."
+        )
+    if data.skip_missing and prompting.detector:
+        raise ConfigError("Expected --skip-missing without --detector, got both. Make the boxes first.")
+
+
 @contextmanager
-def _boxes(
-    source: str,
-    prompting: PromptingFlags,
-    device: str | None,
-    images: Path | None,
-    limit: int | None,
-    output: Path | None,
-    channels: Channels,
-) -> Iterator[Path | None]:
+def _boxes(data: _Data, prompting: PromptingFlags, device: str | None, output: Path | None) -> Iterator[Path | None]:
     """Where the boxes are: the given file, None for the true boxes, or the file that the detector writes now."""
     if prompting.detector is None:
         yield None if prompting.detections in (None, TRUTH) else Path(str(prompting.detections))
@@ -282,18 +297,17 @@ def _boxes(
     with ExitStack() as stack:
         folder = output or Path(stack.enter_context(TemporaryDirectory()))
         detector = load_for_ap(prompting.detector, device)
-        if source.startswith(SEGINW):
-            root = source.removeprefix(SEGINW)
-            yield detect_seginw(detector, root, folder / "detections", limit=limit, progress=shown)
+        if data.suite == SEGINW:
+            yield detect_seginw(detector, data.place, folder / "detections", limit=data.limit, progress=shown)
             return
-        pictures = open_coco_pictures(Path(source), images, channels)
-        places = spread_places(len(pictures), limit)
+        pictures = open_coco_pictures(Path(data.source), data.images, data.channels)
+        places = spread_places(len(pictures), data.limit)
         label = "detector" if shown else None
         yield write_boxes(detector, pictures, folder / "detections.json", places=places, label=label)
 
 
 def _measure(
-    source: str, boxes: Path | None, images: Path | None, output: Path | None, skip_missing: bool, channels: Channels
+    data: _Data, boxes: Path | None, output: Path | None
 ) -> tuple[Callable[..., Any], Callable[[Sequence[Any]], str]]:
     """The function that measures one model on a source of boxes, and the function that makes the table."""
     from samhq.evaluation.suites.davis import davis_table, evaluate_davis
@@ -304,24 +318,29 @@ def _measure(
     def results(name: str) -> Path | None:
         return None if output is None else output / f"{name}.results.json"
 
-    if source.startswith(SEGINW):
-        root = source.removeprefix(SEGINW)
+    if data.suite == SEGINW:
         return lambda model, name, **options: evaluate_seginw(
-            model, root, boxes, name=name, results=None if output is None else output / name, **options
+            model, data.place, boxes, name=name, results=None if output is None else output / name, **options
         ), seginw_table
-    if source.startswith(DAVIS):
-        root, _, subset = source.removeprefix(DAVIS).partition("@")
+    if data.suite == DAVIS:
+        root, _, subset = data.place.partition("@")
         return lambda model, **options: evaluate_davis(
             model, root, boxes, subset=subset or None, **options
         ), davis_table
-    if source.startswith(YOUTUBE_VIS):
-        file = source.removeprefix(YOUTUBE_VIS)
+    if data.suite == YOUTUBE_VIS:
         return lambda model, name, **options: evaluate_youtube_vis(
-            model, file, boxes, images=images, name=name, results=results(name), **options
+            model, data.place, boxes, images=data.images, name=name, results=results(name), **options
         ), video_table
-    source_options: dict[str, Any] = {"images": images, "skip_missing": skip_missing, "channels": channels}
     return lambda model, name, **options: evaluate_detections(
-        model, source, boxes, name=name, results=results(name), **source_options, **options
+        model,
+        data.source,
+        boxes,
+        images=data.images,
+        skip_missing=data.skip_missing,
+        channels=data.channels,
+        name=name,
+        results=results(name),
+        **options,
     ), detection_table
 
 
@@ -332,16 +351,16 @@ def labels(names: Sequence[str | None]) -> list[str]:
     ['starter', 'sam_hq_vit_b', 'a-best', 'b-best', 'a', 'a-2']
     """
     plain = ["starter" if name is None else _last_word(name) for name in names]
-    once, found = Counter(plain), []
+    once, unique = Counter(plain), []
     for name, label in zip(names, plain, strict=True):
         folder = "" if name is None else Path(name).parent.name
-        found.append(f"{folder}-{label}" if folder and once[label] > 1 else label)
-    taken = set(found)
-    for place, label in enumerate(found):
-        if label in found[:place]:
-            found[place] = next(new for number in count(2) if (new := f"{label}-{number}") not in taken)
-            taken.add(found[place])
-    return found
+        unique.append(f"{folder}-{label}" if folder and once[label] > 1 else label)
+    taken = set(unique)
+    for place, label in enumerate(unique):
+        if label in unique[:place]:
+            unique[place] = next(new for number in count(2) if (new := f"{label}-{number}") not in taken)
+            taken.add(unique[place])
+    return unique
 
 
 def _last_word(name: str) -> str:
