@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import tarfile
 import uuid
 from pathlib import Path
@@ -98,3 +99,14 @@ def test_a_relative_folder_gives_whole_paths(tmp_path: Path, monkeypatch: pytest
     drawn(tmp_path / "in" / "a.png")
     monkeypatch.chdir(tmp_path)
     assert list_pictures("in") == [("a.png", str(tmp_path / "in" / "a.png"))]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names there are text")
+def test_names_that_no_list_can_hold_are_refused(tmp_path: Path) -> None:
+    content = drawn(tmp_path / "in" / "a.png").read_bytes()
+    try:
+        (tmp_path / "in" / "b\udcff.png").write_bytes(content)
+    except (OSError, UnicodeError):
+        pytest.skip("this file system takes text only")
+    with pytest.raises(ConfigError, match=r"UTF-8 .*, got b\\xff\.png\. Rename"):
+        list_pictures(str(tmp_path / "in"))

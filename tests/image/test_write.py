@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from samhq.image.write import write_mask, write_masks, write_overlay, write_picture
+from samhq.image.write import MaskWindow, mask_png, write_mask, write_masks, write_overlay, write_picture
 
 
 @pytest.mark.usefixtures("unchecked")
@@ -49,6 +51,34 @@ def test_a_mask_comes_back_from_its_png(
             png.verify()  # The checksums of all chunks.
         with Image.open(path) as png:
             assert np.array_equal(np.asarray(png), np.where(mask, 255, 0))
+
+
+@pytest.mark.parametrize("zeros", [3, 100, 1 << 22])
+@pytest.mark.parametrize(("corner_xy", "hw"), [((0, 0), (5, 7)), ((3, 2), (1, 1)), ((6, 4), (3, 4)), ((0, 0), (0, 0))])
+def test_a_mask_in_a_window_is_the_whole_mask(
+    tmp_path: Path, corner_xy: tuple[int, int], hw: tuple[int, int], zeros: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("samhq.image.write._ZEROS", zeros)
+    (x, y), (h, w) = corner_xy, hw
+    whole = np.zeros((7, 11), bool)
+    whole[y : y + h, x : x + w] = np.random.default_rng(1).random(hw) > 0.3
+    path = write_mask(tmp_path / "a.png", MaskWindow(whole[y : y + h, x : x + w], corner_xy, (7, 11)))
+    with Image.open(path) as png:
+        png.verify()
+    with Image.open(path) as png:
+        assert np.array_equal(np.asarray(png), np.where(whole, 255, 0))
+
+
+def test_a_small_object_of_a_huge_picture_takes_no_memory_and_no_time() -> None:
+    mask_png(MaskWindow(np.ones((9, 9), bool), (5, 5), (50_000, 60_000)))  # The zeros of a part are kept.
+    tracemalloc.start()
+    began = time.process_time()
+    content = mask_png(MaskWindow(np.ones((9, 9), bool), (40_000, 30_000), (50_000, 60_000)))
+    seconds, (_, peak) = time.process_time() - began, tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(content) < 50_000 * 60_000 / 900
+    assert peak < 30e6, "3 GB of pixels are never in memory"
+    assert seconds < 2
 
 
 @pytest.mark.parametrize(("width", "suffix"), [(65_500, ".jpg"), (65_501, ".png"), (70_000, ".png")])

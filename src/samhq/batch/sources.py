@@ -10,6 +10,7 @@ from samhq.batch.places import is_address, members_of_tar, read_address, system_
 from samhq.errors import ConfigError
 from samhq.extras import from_extra
 from samhq.image.suffixes import SUFFIXES
+from samhq.storage.names import is_text, printable
 
 _RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 
@@ -23,18 +24,35 @@ def list_pictures(source: str) -> list[tuple[str, str]]:
     comes first.
 
     Raises:
-        ConfigError: a source that does not exist or is damaged, no pictures, or an id that occurs twice.
+        ConfigError: a source that does not exist or is damaged, no pictures, a name that is no UTF-8, or an id that
+            occurs twice.
         MissingExtraError: fsspec or pyarrow is not installed.
         OSError: it cannot be listed.
     """
     pictures = _listed(source) if source.endswith(".parquet") else _found(source)
     if not pictures:
         raise ConfigError(f"Expected pictures in {source}, got none. Known suffixes: {', '.join(sorted(SUFFIXES))}.")
+    _check_text(source, [name for name, _ in pictures])
     pictures.sort()
     for (name, _), (following, _) in pairwise(pictures):
         if name == following:
             raise ConfigError(f"Expected every id once, got {name!r} twice in {source}. Give the pictures unique ids.")
     return pictures
+
+
+def _check_text(source: str, names: list[str]) -> None:
+    """Refuses names that no list of pictures can hold: bytes of a file system that are no text.
+
+    Raises:
+        ConfigError: there are some.
+    """
+    others = [name for name in names if not is_text(name)]
+    if others:
+        further = f" and {len(others) - 1} more" if len(others) > 1 else ""
+        raise ConfigError(
+            f"Expected names in UTF-8 in {source}, got {printable(others[0])}{further}. Rename the files, for instance "
+            "with convmv."
+        )
 
 
 def _listed(source: str) -> list[tuple[str, str]]:

@@ -26,7 +26,7 @@ from samhq.formats.supervisely import open_supervisely
 from samhq.formats.svg import write_svg
 from samhq.formats.webdataset import open_webdataset
 from samhq.formats.yolo import open_yolo
-from samhq.image.write import write_mask, write_picture
+from samhq.image.write import MaskWindow, write_mask, write_picture
 from samhq.results.label_map import write_label_map
 from samhq.results.picture import Picture
 from samhq.results.sa1b import write_sa1b
@@ -112,7 +112,10 @@ def _each(about: str, write_one: Callable[[Picture, Path, WriteOptions], Path | 
 
 def _masks(picture: Picture, directory: Path, options: WriteOptions) -> list[Path]:
     return [
-        write_mask(directory / f"{picture.stem}_mask_{number}.png", item.mask)
+        write_mask(
+            directory / f"{picture.stem}_mask_{number}.png",
+            MaskWindow(item.cropped, item.bbox_xywh[:2], item.size_hw),
+        )
         for number, item in enumerate(picture.annotations)
     ]
 

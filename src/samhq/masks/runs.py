@@ -105,6 +105,20 @@ def box(changes: Integer[np.ndarray, " R"], height: int) -> tuple[int, int, int,
     return int(columns[0][0]), top, int(columns[1][-1]), bottom
 
 
+def cropped(changes: Integer[np.ndarray, " R"], height: int) -> tuple[Bool[np.ndarray, "h w"], tuple[int, int]]:
+    """The mask cut to its box, and the box's top-left pixel (x, y); one pixel that is off for an empty mask.
+
+    Only the columns of the box are unpacked.
+
+    >>> mask, corner_xy = cropped(np.array([3, 5]), 2)
+    >>> mask.tolist(), corner_xy
+    ([[False, True], [True, False]], (1, 0))
+    """
+    x0, y0, x1, y1 = box(changes, height)
+    columns = mask_of(changes.astype(np.int64) - x0 * height, (height, x1 + 1 - x0))
+    return columns[y0 : y1 + 1], (x0, y0)
+
+
 def as_counts(changes: Integer[np.ndarray, " R"], size_hw: tuple[int, int]) -> RLE:
     """COCO's uncompressed RLE: `counts` is a list of ints; the first counts pixels that are off and may be 0.
 

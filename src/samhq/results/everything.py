@@ -16,7 +16,7 @@ import numpy as np
 
 from samhq.errors import ConfigError, did_you_mean
 from samhq.image.draw import colour
-from samhq.image.write import write_masks, write_overlay
+from samhq.image.write import MaskWindow, write_masks, write_overlay
 from samhq.masks import runs
 from samhq.options import real_number
 from samhq.plural import plural
@@ -260,8 +260,13 @@ class Everything:
 
     def _write_masks(self, folder: Path) -> list[Path]:
         """Writes `0.png`, `1.png` and so on, with 255 on the mask, and `metadata.csv` with one row for each."""
-        written = write_masks([folder / f"{number}.png" for number in range(len(self))], self.mask)
+        written = write_masks([folder / f"{number}.png" for number in range(len(self))], self._window)
         return [*written, write_table(folder / "metadata.csv", self.as_records("coco_rle"))]
+
+    def _window(self, index: int) -> MaskWindow:
+        """One mask in its box: a large picture may have thousands."""
+        mask, corner_xy = runs.cropped(self.kept.changes[index], self.kept.size_hw[0])
+        return MaskWindow(mask, corner_xy, self.kept.size_hw)
 
     def _picture(self, file_name: str, stem: str) -> Picture:
         records = self.as_records("coco_rle")

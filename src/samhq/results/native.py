@@ -16,7 +16,7 @@ from samhq.image.draw import cutout
 from samhq.image.draw import overlay as drawn
 from samhq.image.sources import PictureSource
 from samhq.image.windows import whole
-from samhq.image.write import write_mask, write_overlay, write_picture
+from samhq.image.write import MaskWindow, write_mask, write_overlay, write_picture
 from samhq.masks.regions import Piece
 from samhq.results.prompt import Prompt, class_record
 from samhq.results.record_file import segmentation_record, write_record
@@ -63,7 +63,8 @@ def save_native(
     ]
     names = [f"{stem}_mask_{number}.png" for number in range(len(objects))]
     written = [
-        write_mask(directory / name, piece.inside(whole(size_hw))) for name, piece in zip(names, pieces, strict=True)
+        write_mask(directory / name, MaskWindow(piece.mask, (piece.window.x0, piece.window.y0), size_hw))
+        for name, piece in zip(names, pieces, strict=True)
     ]
     if overlay:
         written.append(write_overlay(directory, stem, _overlay(pieces, source, prompts)))

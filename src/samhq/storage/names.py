@@ -41,6 +41,15 @@ def numbered(name: str) -> Iterator[str]:
     return (f"{name}_{number}" for number in itertools.count(2))
 
 
+def is_text(name: str) -> bool:
+    r"""Whether a name can be written as UTF-8; false if it has bytes that were not text, or halves of characters.
+
+    >>> is_text("猫.jpg"), is_text("a\udcff.jpg")
+    (True, False)
+    """
+    return not any("\ud800" <= character <= "\udfff" for character in name)
+
+
 def printable(text: str) -> str:
     r"""Text for a terminal: characters that move the cursor, change colours or the direction become escapes.
 
