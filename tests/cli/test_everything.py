@@ -105,6 +105,15 @@ def test_codes_instead_of_pictures(weights: Path, tmp_path: Path) -> None:
     assert [path.name for path in out.iterdir()] == ["cat.json"]
 
 
+def test_a_single_picture_in_many_tiles_tells_a_log_how_far_it_is(
+    weights: Path, tmp_path: Path, capsys: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("samhq.progress._PAUSE_S", 0.0)
+    Image.fromarray(picture(64, 96)).save(tmp_path / "scene.png")
+    assert run(weights, tmp_path / "out", tmp_path / "scene.png", "--tile", 64, *LOOSE) == 0
+    assert "of 2 tiles" in capsys.readouterr().err
+
+
 def test_a_broken_picture_among_others(weights: Path, tmp_path: Path, capsys: Shown) -> None:
     drawn(tmp_path / "in" / "cat.png")
     (tmp_path / "in" / "dog.png").write_bytes(b"no picture")

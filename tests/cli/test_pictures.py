@@ -52,6 +52,12 @@ def test_a_folder_or_pattern_without_pictures_is_wrong_use(folder: Path, item: s
         find_pictures([f"{folder}/{item}"])
 
 
+@pytest.mark.parametrize("item", ["s3://bucket/photos/a.jpg", "file:///photos/a.jpg"])
+def test_addresses_in_stores_are_for_jobs(item: str) -> None:
+    with pytest.raises(ConfigError, match=rf"got {item}\. Give a path; .* samhq batch plan .*/photos --out JOB"):
+        find_pictures([item])
+
+
 def test_no_picture_is_wrong_use() -> None:
     with pytest.raises(ConfigError, match="at least one picture"):
         find_pictures([])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from tests.results.drawn import annotation, picture
@@ -10,7 +12,7 @@ from tests.results.test_segmentation import result
 from samhq.errors import ConfigError, ImageError
 from samhq.masks.finish import Finish
 from samhq.results.annotation import annotation_from_record, record_from_annotation
-from samhq.results.picture import Georeference, Picture, picture_from_records, picture_from_result
+from samhq.results.picture import Georeference, Picture, georeference, picture_from_records, picture_from_result
 from samhq.results.prompt import Prompt
 
 
@@ -62,6 +64,20 @@ def test_a_georeference_maps_columns_and_rows():
     assert geo.apply(np.array([[0, 0], [3, 5]])).tolist() == [[100, 500], [106, 490]]
     with pytest.raises(ConfigError, match="area"):
         Georeference((1, 1, 0, 1, 1, 0))
+
+
+@pytest.mark.parametrize("name", ["a.tif", "a.GTIFF", "a.vrt", "a.jp2"])
+def test_every_format_that_has_a_position_gives_it(name: str, tmp_path: Path) -> None:
+    rasterio = pytest.importorskip("rasterio")
+    shutil = pytest.importorskip("rasterio.shutil")
+    profile = {"driver": "GTiff", "height": 64, "width": 96, "count": 3, "dtype": "uint8", "crs": "EPSG:32633"}
+    transform = rasterio.Affine(0.5, 0, 500_000, 0, -0.5, 5_400_000)
+    with rasterio.open(tmp_path / "first.tif", "w", transform=transform, **profile) as raster:
+        raster.write(np.zeros((3, 64, 96), np.uint8))
+    driver = {".vrt": "VRT", ".jp2": "JP2OpenJPEG"}.get(Path(name).suffix, "GTiff")
+    shutil.copy(tmp_path / "first.tif", tmp_path / name, driver=driver)
+    assert georeference(tmp_path / name) == Georeference((0.5, 0, 500_000, 0, -0.5, 5_400_000), "EPSG:32633")
+    assert georeference(tmp_path / "photo.jpg") is None
 
 
 def test_a_result_s_classes_and_detector_scores_are_taken():

@@ -5,7 +5,6 @@ Imports torch only inside functions, so that help is fast.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
@@ -124,7 +123,7 @@ def everything(
     make_folder(output.output)
     several = len(pictures) > 1
     kept = several or job.resume
-    bar = not several and not job.quiet and sys.stderr.isatty()
+    bar = not several and not job.quiet
     shown = {**tiling.options(), **embeddings.options(), **output.options()}
     options = {"command": "everything", **asdict(automatic), **shown}
     tally = run_job(

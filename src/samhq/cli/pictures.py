@@ -32,7 +32,7 @@ def find_pictures(given: Sequence[str], output: Path = Path(), *, recursive: boo
     even if the file does not exist: that file then fails, and the others go on.
 
     Raises:
-        ConfigError: nothing given, a folder or pattern without pictures, or `-` twice.
+        ConfigError: nothing given, a folder or pattern without pictures, an address in a store, or `-` twice.
         ImageError: an address cannot be fetched, or the standard input is empty.
     """
     if not given:
@@ -54,6 +54,11 @@ def _expand(item: str, output: Path, recursive: bool) -> list[Path]:
     if is_url(item):
         return [_kept(fetched(item), name_of(item), output)]
     path = Path(item).expanduser()
+    if "://" in item and not path.exists():
+        raise ConfigError(
+            f"Expected a path or an http(s) address, got {item}. Give a path; for pictures in object stores plan a "
+            f"job: samhq batch plan {item.rpartition('/')[0]} --out JOB"
+        )
     if path.is_dir():
         pictures = [p for p in (_below(path, output) if recursive else path.iterdir()) if is_picture_file(p)]
     elif not path.exists() and glob.has_magic(item):

@@ -162,8 +162,9 @@ def report_missing(names: Sequence[str], count: int, formats: Sequence[str]) -> 
         SamHQWarning: there are some.
     """
     from samhq.formats.write import NEED_FILE, NEED_PLACE
+    from samhq.image.sources import BY_WINDOW
 
-    geographic = any(name.lower().endswith((".tif", ".tiff")) for name in names)
+    geographic = any(name.lower().endswith(BY_WINDOW) for name in names)
     lacking = [name for name in formats if name in NEED_FILE or (geographic and name in NEED_PLACE)]
     if names and lacking:
         shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")

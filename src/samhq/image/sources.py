@@ -29,8 +29,8 @@ from samhq.shapes import UInt8
 
 Affine = tuple[float, float, float, float, float, float]
 
-#: Suffixes of formats in which reading a window is cheap.
-_BY_WINDOW = (".tif", ".tiff", ".gtiff", ".vrt", ".jp2", ".j2k")
+#: Suffixes of formats in which reading a window is cheap, and which may have a position on Earth.
+BY_WINDOW = (".tif", ".tiff", ".gtiff", ".vrt", ".jp2", ".j2k")
 #: GDAL's drivers for files that hold their own pixels. GDAL detects the format from the content. Without this list a
 #: "picture" could be a few lines that name other files or addresses, as a VRT may.
 _DRIVERS = (
@@ -331,7 +331,7 @@ def size_of_file(path: str | os.PathLike[str]) -> tuple[int, int]:
 
 def read_by_window(path: str | os.PathLike[str]) -> bool:
     """Whether `open_picture` reads a file with this name by window: its format allows it, and rasterio is installed."""
-    return os.fspath(path).lower().endswith(_BY_WINDOW) and _has_rasterio()
+    return os.fspath(path).lower().endswith(BY_WINDOW) and _has_rasterio()
 
 
 def _is_plain(dataset: Any, path: str | os.PathLike[str]) -> bool:

@@ -47,17 +47,17 @@ class Georeference:
 
 
 def georeference(source: Path, name: str | None = None) -> Georeference | None:
-    """The geographic position of a TIFF; None for other pictures.
+    """The geographic position of a TIFF, GeoTIFF, JPEG 2000 or VRT; None for other pictures.
 
     The suffix of `name` says what the file is, where its own does not.
 
     Raises:
         ImageError: it cannot be opened.
     """
-    if Path(name or source).suffix.lower() not in (".tif", ".tiff"):
-        return None
-    from samhq.image.sources import open_picture
+    from samhq.image.sources import open_picture, read_by_window
 
+    if not read_by_window(name or source):
+        return None
     opened = open_picture(source)
     return None if opened.transform is None else Georeference(opened.transform, opened.crs)
 
