@@ -34,6 +34,16 @@ def test_embeddings_stay_for_the_next_server(tmp_path: Path) -> None:
         assert events[-1][1]["from_cache"] is from_cache
 
 
+def test_embeddings_that_cannot_be_stored_do_not_stop_the_work(tmp_path: Path) -> None:
+    with Client(opened(folder_of(tmp_path))) as client:
+        folder = client.session.files / "embeddings"
+        assert not folder.exists()
+        folder.parent.mkdir(exist_ok=True)
+        folder.write_text("no folder")
+        assert client.events("POST", "/images/1/encode")[-1][0] == "done"
+        assert client.ask("POST", "/images/1/mask", {"points": [[1, 1]], "labels": [1]})["area"] >= 0
+
+
 @pytest.mark.parametrize("config", tiny.ALL, ids=lambda config: config.name)
 def test_progress_follows_the_encoder(config: tiny.ModelConfig) -> None:
     model, progress, fractions = tiny.shared(config), Progress(), []

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -76,3 +78,46 @@ def test_pictures_to_do_are_those_behind_one_then_those_before_it(project: Proje
     project.add_image("x.png", None, "no picture", rel_path="x.png")
     assert project.to_do() == [3, 6, 1]
     assert (project.to_do(1), project.to_do(3), project.to_do(5)) == ([3, 6], [6, 1], [6, 1, 3])
+
+
+def test_a_full_disk_is_said_and_what_comes_later_is_stored(project: Project) -> None:
+    (pages,) = project.rows("PRAGMA page_count")[0]
+    project.rows(f"PRAGMA max_page_count = {pages}")
+    for _ in range(2):
+        with pytest.raises(Fault, match="disk is full") as raised:
+            project.settings = {"notes": "x" * 100_000}
+        assert (raised.value.status_code, raised.value.code) == (507, "not_stored")
+    assert project.settings == {}
+    project.rows("PRAGMA max_page_count = 100000")
+    project.settings = {"notes": "x" * 100_000}
+    project.close()
+    again = Project(project.path, "a")
+    assert len(again.settings["notes"]) == 100_000
+    again.close()
+
+
+def test_a_commit_that_fails_leaves_no_transaction_open(project: Project) -> None:
+    class Full:
+        """A connection whose next commit fails, as on a full disk."""
+
+        def __init__(self, real: sqlite3.Connection) -> None:
+            self.real, self.fails = real, 1
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.real, name)
+
+        def execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
+            if statement == "COMMIT" and self.fails:
+                self.fails -= 1
+                raise sqlite3.OperationalError("database or disk is full")
+            return self.real.execute(statement, *values)
+
+    project._database = Full(project._database)  # type: ignore[assignment]
+    with pytest.raises(Fault, match="disk is full"):
+        project.settings = {"a": 1}
+    project.settings = {"a": 2}
+    assert not project._database.in_transaction
+    project.close()
+    again = Project(project.path, "a")
+    assert again.settings == {"a": 2}
+    again.close()

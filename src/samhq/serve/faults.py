@@ -24,6 +24,7 @@ CODES = {
     500: "server_error",
     501: "missing_extra",
     503: "full",
+    507: "not_stored",
 }
 WAIT_SECONDS = 1  #: Seconds after which a client may try again when the queue was full.
 

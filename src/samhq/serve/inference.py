@@ -9,13 +9,14 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from torch import nn
 
+from samhq.errors import CheckpointError
 from samhq.inference.cache import EmbeddingCache
 from samhq.inference.segment import EncodedImage, Segmenter
 from samhq.serve.decoding import full_mask, packed_candidates, possible_masks, prompt_of
@@ -174,7 +175,9 @@ class Inference:
             with _watched(segmenter.model.image_encoder, progress):
                 encoded = segmenter.encode(pixels)
             if self.cache is not None:
-                self.cache.put(segmenter, encoded)
+                # A full disk costs the next server time, not this one its work.
+                with suppress(CheckpointError):
+                    self.cache.put(segmenter, encoded)
         progress.fraction = 1.0
         self._hold(image_id, encoded if kept is None else kept)
         return Encoding(self._held[image_id], milliseconds(began), kept is not None)

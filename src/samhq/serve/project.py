@@ -44,18 +44,29 @@ class Project:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """A block whose changes are stored together at its end, or not at all if it raises an error."""
+        """A block whose changes are stored together at its end, or not at all if it raises an error.
+
+        Raises:
+            Fault: the file cannot be written, for example because the disk is full.
+        """
         with self._lock:
             if self._database.in_transaction:
                 yield self._database
                 return
-            self._database.execute("BEGIN IMMEDIATE")
             try:
+                self._database.execute("BEGIN IMMEDIATE")
                 yield self._database
-            except BaseException:
-                self._database.execute("ROLLBACK")
-                raise
-            self._database.execute("COMMIT")
+                self._database.execute("COMMIT")
+            except sqlite3.OperationalError as error:
+                raise Fault(
+                    507,
+                    f"Expected {self.path.name} to be written, got: {error}. Nothing was changed. Free space on the "
+                    "disk, or mend it, and do the last step again.",
+                ) from error
+            finally:
+                # A full disk ends some transactions by itself. One that stays open would swallow all later changes.
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
 
     def rows(self, statement: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
         """The rows of a query's result."""
