@@ -37,10 +37,8 @@ class Item:
     prompts_hash: str = ""
 
 
-def items_of(pictures: Sequence[Path], output: Path | None = None, ending: str = ".json") -> list[Item]:
+def items_of(pictures: Sequence[Path], output: Path | None = None) -> list[Item]:
     """An item for each picture, with a unique name; with a number if another picture's result in `output` has it.
-
-    `ending` is the part of a record's file name after the name.
 
     >>> [item.name for item in items_of([Path("a/cat.jpg"), Path("b/cat.jpg"), Path("dog.jpg")])]
     ['a_cat_jpg', 'b_cat_jpg', 'dog']
@@ -49,7 +47,7 @@ def items_of(pictures: Sequence[Path], output: Path | None = None, ending: str =
     if output is not None:
         from samhq.results.origin import own_stems
 
-        names = own_stems(names, [str(path) for path in pictures], output, ending)
+        names = own_stems(names, [str(path) for path in pictures], output, ".json")
     return [Item(path, name) for path, name in zip(pictures, names, strict=True)]
 
 

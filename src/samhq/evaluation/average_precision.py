@@ -66,7 +66,6 @@ def average_precision(
     category_ids: Iterable[int | str],
     *,
     by_boundary: bool = False,
-    dilation: float = DILATION,
 ) -> AveragePrecision:
     """The AP of results against true objects.
 
@@ -84,7 +83,7 @@ def average_precision(
         )
         if by_boundary:
             # The evaluation calls its own attribute, so this function replaces the method of the class.
-            evaluation.computeIoU = partial(_boundary_ious, evaluation, evaluation.computeIoU, {}, dilation)
+            evaluation.computeIoU = partial(_boundary_ious, evaluation, evaluation.computeIoU, {})
         return numbers_of(evaluation)
 
 
@@ -103,8 +102,8 @@ def box_precision(
     with contextlib.redirect_stdout(io.StringIO()):
         true_boxes = _boxes(truth, lambda record: float(record["area"]))
         evaluation = COCOeval(
-            _index(true_boxes, image_ids, category_ids),
-            _index(_boxes(results, _box_area), image_ids, category_ids),
+            coco_index(true_boxes, image_ids, category_ids),
+            coco_index(_boxes(results, _box_area), image_ids, category_ids),
             "bbox",
         )
         return numbers_of(evaluation)
@@ -177,10 +176,13 @@ def _box_area(record: Mapping[str, Any]) -> float:
 def _coco(annotations: list[dict[str, Any]], image_ids: Iterable[int | str], category_ids: Iterable[int | str]) -> Any:
     """A data set as pycocotools holds it; masks are compressed RLE, so it needs no sizes of pictures."""
     compressed = [annotation | {"segmentation": _compressed(annotation)} for annotation in annotations]
-    return _index(compressed, image_ids, category_ids)
+    return coco_index(compressed, image_ids, category_ids)
 
 
-def _index(annotations: list[dict[str, Any]], image_ids: Iterable[int | str], category_ids: Iterable[int | str]) -> Any:
+def coco_index(
+    annotations: list[dict[str, Any]], image_ids: Iterable[int | str], category_ids: Iterable[int | str]
+) -> Any:
+    """A data set as pycocotools holds it, a `COCO` with these annotations."""
     from pycocotools.coco import COCO
 
     coco = COCO()
@@ -202,7 +204,6 @@ def _boundary_ious(
     evaluation: COCOeval,
     mask_ious: Callable[[int, int], Any],
     known: dict[tuple[bool, int], rle.RLE],
-    dilation: float,
     image: int,
     category: int,
 ) -> Any:
@@ -218,7 +219,7 @@ def _boundary_ious(
     def band(record: Mapping[str, Any], is_true: bool) -> rle.RLE:
         key = is_true, record["id"]
         if key not in known:
-            known[key] = boundary_code(record["segmentation"], dilation)
+            known[key] = boundary_code(record["segmentation"])
         return known[key]
 
     predicted_bands = [band(predicted[k], False) for k in order]
@@ -228,7 +229,7 @@ def _boundary_ious(
     return np.where(np.array(crowds, bool), ious, np.minimum(ious, of_bands))
 
 
-def boundary_code(code: Mapping[str, Any], dilation: float = DILATION) -> rle.RLE:
+def boundary_code(code: Mapping[str, Any]) -> rle.RLE:
     """The RLE of the boundary of a mask, `band_width` pixels wide inside it.
 
     >>> rle.area(boundary_code(rle.encode(np.ones((9, 9), bool))))
@@ -241,5 +242,5 @@ def boundary_code(code: Mapping[str, Any], dilation: float = DILATION) -> rle.RL
     if not w or not h:
         return dict(code)
     part = torch.from_numpy(rle.decode_window(code, (x, y, w, h)))
-    band = boundary(part, width=band_width(height, width, dilation))
+    band = boundary(part, width=band_width(height, width, DILATION))
     return dict(Piece.of(band.numpy(), x, y).rle((height, width)))

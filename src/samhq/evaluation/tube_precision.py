@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from samhq.evaluation.average_precision import AveragePrecision, numbers_of
+from samhq.evaluation.average_precision import AveragePrecision, coco_index, numbers_of
 from samhq.masks import rle
 
 if TYPE_CHECKING:
@@ -70,27 +70,19 @@ def tube_average_precision(
 
 def _tubes(records: Sequence[Mapping[str, Any]], video_ids: Sequence[int], category_ids: Sequence[int | str]) -> Any:
     """A data set as pycocotools holds it, with videos in place of images."""
-    from pycocotools.coco import COCO
-
-    coco = COCO()
-    coco.dataset = {
-        "images": [{"id": number} for number in video_ids],
-        "categories": [{"id": number} for number in category_ids],
-        "annotations": [
-            {
-                "id": number,  # From 1: pycocotools takes a match with annotation 0 for none.
-                "image_id": record["video_id"],
-                "category_id": record["category_id"],
-                "iscrowd": int(bool(record.get("iscrowd", 0))),
-                "area": mean_area(record["segmentations"]),
-                "score": float(record.get("score", 0.0)),
-                "tube": record["segmentations"],
-            }
-            for number, record in enumerate(records, 1)
-        ],
-    }
-    coco.createIndex()
-    return coco
+    annotations = [
+        {
+            "id": number,  # From 1: pycocotools takes a match with annotation 0 for none.
+            "image_id": record["video_id"],
+            "category_id": record["category_id"],
+            "iscrowd": int(bool(record.get("iscrowd", 0))),
+            "area": mean_area(record["segmentations"]),
+            "score": float(record.get("score", 0.0)),
+            "tube": record["segmentations"],
+        }
+        for number, record in enumerate(records, 1)
+    ]
+    return coco_index(annotations, video_ids, category_ids)
 
 
 def mean_area(tube: Tube) -> float:

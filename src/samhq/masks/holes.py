@@ -29,17 +29,15 @@ def small_components(on: Bool[np.ndarray, "H W"], max_area: float) -> Bool[np.nd
     return chosen
 
 
-def filled(
-    logits: Float[np.ndarray, "G F"], hole: float, threshold: float = 0.0, value: float = _SURE
-) -> Float[np.ndarray, "G F"]:
-    """Logits in which holes of at most `hole` pixels are set to `threshold + value`.
+def filled(logits: Float[np.ndarray, "G F"], hole: float, threshold: float = 0.0) -> Float[np.ndarray, "G F"]:
+    """Logits in which holes of at most `hole` pixels are set to `threshold` + 10.
 
     >>> filled(np.array([[1.0, -1.0], [1.0, 1.0]]), 1).tolist()
     [[1.0, 10.0], [1.0, 1.0]]
     """
     if hole <= 0:
         return logits
-    return np.where(small_components(logits <= threshold, hole), logits.dtype.type(threshold + value), logits)
+    return np.where(small_components(logits <= threshold, hole), logits.dtype.type(threshold + _SURE), logits)
 
 
 def cleaned(

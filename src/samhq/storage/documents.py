@@ -79,12 +79,7 @@ def parse_json(
     return document
 
 
-def read_text(
-    path: str | os.PathLike[str],
-    kind: str,
-    error: type[SamHQError] = SamHQError,
-    advice: str = "Check the file.",
-) -> str:
+def read_text(path: str | os.PathLike[str], kind: str, error: type[SamHQError]) -> str:
     """The text in a UTF-8 file, with or without a byte order mark.
 
     Raises:
@@ -94,7 +89,7 @@ def read_text(
     try:
         return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as cause:
-        raise error(f"Expected {kind} in UTF-8 at {path}, got other bytes ({cause.reason}). {advice}") from cause
+        raise error(f"Expected {kind} in UTF-8 at {path}, got other bytes ({cause.reason}). Check the file.") from cause
     except (OSError, ValueError) as cause:
         reason = getattr(cause, "strerror", None) or cause
         raise error(f"Expected {kind} at {path}, which cannot be read: {reason}. Check the path.") from cause
