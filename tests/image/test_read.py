@@ -17,6 +17,7 @@ from samhq.image.read import (
     as_array,
     describe,
     file_name_of,
+    read_copy,
     read_image,
     read_mask,
     stretch,
@@ -398,6 +399,8 @@ def test_stretch_makes_any_data_readable():
 def test_arrays_are_not_copied():
     array = colours()
     assert np.shares_memory(read_image(array), array)
+    assert not np.shares_memory(read_copy(array), array)
+    assert np.array_equal(read_copy(array), array)
     assert np.shares_memory(as_array(torch.from_numpy(array)), array)
 
 

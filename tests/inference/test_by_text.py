@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from tests import tiny
 from tests.text import tiny_detectors as tiny_text
 
 from samhq.errors import ConfigError, ImageError, PromptError
@@ -46,6 +47,14 @@ def test_the_threshold_chooses_and_the_others_are_kept(segmenter: Segmenter) -> 
     assert found.detections.labels == ("red", "green", "blue")
     one = segmenter.segment(IMAGE, text=text, detector=detector, threshold={"red": 0.95, "blue": 0.2}, max_detections=1)
     assert one.labels == ("green",)
+
+
+def test_an_empty_result_has_the_frame_of_the_model_and_its_own_picture() -> None:
+    segmenter, image = Segmenter(tiny.shared(tiny.SECOND)), GREY.copy()
+    none = segmenter.segment(image, text="red", detector=tiny_text.ColourDetector())
+    assert none.frame == segmenter.encode(image).frame
+    image[:] = 0
+    assert np.array_equal(none.image, GREY)
 
 
 def test_nothing_found_is_a_result(segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,6 +80,16 @@ def read_image(source: PictureInput, channel_order: str = "RGB") -> UInt8[np.nda
     return np.ascontiguousarray(rgb[..., ::-1] if channel_order == "BGR" else rgb)
 
 
+def read_copy(source: PictureInput) -> UInt8[np.ndarray, "H W 3"]:
+    """As `read_image`, but never in the memory of a given array: a reused video buffer would change the result.
+
+    Raises:
+        ImageError: as `read_image`.
+    """
+    picture = read_image(source)
+    return picture.copy() if isinstance(source, np.ndarray) and np.shares_memory(picture, source) else picture
+
+
 def read_mask(source: PictureInput) -> Bool[np.ndarray, "H W"]:
     """The mask as bool [H,W], true on the object, from the same sources as `read_image`.
 

@@ -14,7 +14,7 @@ import numpy as np
 from samhq.config import HQMode
 from samhq.errors import PromptError, naming
 from samhq.image.frame import Frame
-from samhq.image.read import file_name_of, read_image
+from samhq.image.read import file_name_of, read_copy, read_image
 from samhq.image.transform import SquareForm
 from samhq.results.prompt import Prompt
 from samhq.results.segmentation import Segmentation
@@ -30,11 +30,6 @@ class PromptSegmenter(Protocol):
     @property
     def name(self) -> str:
         """The model's name."""
-        ...
-
-    @property
-    def side(self) -> int:
-        """The side of the model's square input in pixels."""
         ...
 
     @property
@@ -107,8 +102,8 @@ def nothing_found(segmenter: PromptSegmenter, image: Any, file_name: str | None 
     Raises:
         ImageError: it cannot be read.
     """
-    picture = read_image(image)
-    frame = Frame.fit((picture.shape[0], picture.shape[1]), segmenter.side)
+    picture, form = read_copy(image), segmenter.form
+    frame = Frame.fit((picture.shape[0], picture.shape[1]), form.side, squash=form.squashed)
     return Segmentation.empty(picture, frame, segmenter.name, file_name or file_name_of(image))
 
 

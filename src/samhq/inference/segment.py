@@ -21,7 +21,7 @@ from samhq.errors import ConfigError, naming
 from samhq.image.frame import Frame
 from samhq.image.inputs import BoxesInput, BoxInput, LabelsInput, MaskInput, PictureInput, PointsInput, TextInput
 from samhq.image.network_inputs import Crops, inputs_of, with_inputs
-from samhq.image.read import ReadPicture, describe, file_name_of, read_image
+from samhq.image.read import ReadPicture, describe, file_name_of, read_copy
 from samhq.image.several import several
 from samhq.image.sources import ArraySource
 from samhq.image.transform import SquareForm
@@ -99,7 +99,7 @@ class Segmenter(NotCallable):
         Raises:
             ImageError: it cannot be read as a picture.
         """
-        picture = _own_pixels(image)
+        picture = read_copy(image)
         inputs = inputs_of(image, picture, self.form)
         square = to_device(torch.from_numpy(inputs.square), self.model.device)
         embedding = self.model.prepared(self.model.encode(square))
@@ -116,7 +116,7 @@ class Segmenter(NotCallable):
         pictures, inputs = [], []
         for number, image in enumerate(several(images)):
             with _naming_picture(images, number):
-                picture = _own_pixels(image)
+                picture = read_copy(image)
                 pictures.append(picture)
                 inputs.append(inputs_of(image, picture, self.form))
         if not inputs:
@@ -332,18 +332,6 @@ class Segmenter(NotCallable):
             model=self.name,
             file_name=encoded.file_name,
         )
-
-
-def _own_pixels(image: Any) -> np.ndarray:
-    """The picture's pixels, uint8 [H,W,3], in memory of their own.
-
-    Raises:
-        ImageError: it cannot be read as a picture.
-    """
-    picture = read_image(image)
-    if isinstance(image, np.ndarray) and np.shares_memory(picture, image):
-        return picture.copy()  # A reused video buffer would change what results show.
-    return picture
 
 
 def _naming_picture(images: Sequence[Any], number: int) -> AbstractContextManager[None]:

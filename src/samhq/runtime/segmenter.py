@@ -17,7 +17,7 @@ from samhq.errors import ConfigError
 from samhq.image.frame import Frame
 from samhq.image.inputs import BoxesInput, BoxInput, LabelsInput, MaskInput, PictureInput, PointsInput, TextInput
 from samhq.image.network_inputs import inputs_of
-from samhq.image.read import file_name_of, read_image
+from samhq.image.read import file_name_of, read_copy
 from samhq.image.transform import SquareForm
 from samhq.inference.by_text import check_alone, segment_found
 from samhq.inference.hints import NotCallable
@@ -87,9 +87,7 @@ class OnnxSegmenter(NotCallable):
         Raises:
             ImageError: it cannot be read as a picture.
         """
-        picture = read_image(image)
-        if isinstance(image, np.ndarray) and np.shares_memory(picture, image):
-            picture = picture.copy()  # A reused video buffer would change what results show.
+        picture = read_copy(image)
         inputs = inputs_of(image, picture, self.form)
         return OnnxImage(
             picture, self.model.encode(inputs.square), inputs.frame, self.model.about.weights, file_name_of(image)

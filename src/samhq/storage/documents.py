@@ -79,7 +79,7 @@ def parse_json(
     return document
 
 
-def read_text(path: str | os.PathLike[str], kind: str, error: type[SamHQError]) -> str:
+def read_text(path: str | os.PathLike[str], kind: str, error: type[SamHQError] = SamHQError) -> str:
     """The text in a UTF-8 file, with or without a byte order mark.
 
     Raises:
