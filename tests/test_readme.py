@@ -1,20 +1,21 @@
 """What README.md and docs/ show is run: Python blocks in order, page by page, and command lines as far as their flags.
 
-A block fenced with ```python no-run is left out: it needs a download, a GPU or hours. Pictures that a page names are
-laid into its folder beforehand.
+A block fenced with ```python no-run is left out: it needs a download, a GPU or hours. One fenced with ```python
+needs-PACKAGE is run where that package is installed. Pictures that a page names are laid into its folder beforehand.
 """
 
 from __future__ import annotations
 
 import ast
 import contextlib
+import importlib.util
 import re
 import shlex
 import shutil
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -55,7 +56,13 @@ def blocks(page: str) -> list[Fenced]:
 
 
 def runnable(page: str) -> list[Fenced]:
-    return [block for block in blocks(page) if block.language == "python" and "no-run" not in block.words]
+    return [block for block in blocks(page) if block.language == "python" and all(map(can_run, block.words))]
+
+
+def can_run(word: str) -> bool:
+    """Whether a word behind the language allows a block to run here."""
+    package = word.removeprefix("needs-")
+    return word != "no-run" and (package == word or importlib.util.find_spec(package) is not None)
 
 
 def commands(page: str) -> Iterator[list[str]]:
@@ -87,6 +94,38 @@ def lay_pictures(page: str, folder: Path) -> None:
                 Image.fromarray(picture()).save(place)
 
 
+def lay_scans(page: str, folder: Path) -> None:
+    """The scans that the page names, a bright disc on a dark ground: [240 x, 200 y, 6 z] in NIfTI, one in DICOM."""
+    slices, rows, columns = np.mgrid[:6, :200, :240]
+    units = np.where(np.hypot(rows - 100, columns - 120) < 50 + 3 * slices, 60, -700)
+    if "scan.nii.gz" in page and can_run("needs-nibabel"):
+        import nibabel
+
+        affine = np.array([[-0.7, 0, 0, 84], [0, -0.7, 0, 70], [0, 0, 3, -9], [0, 0, 0, 1]])
+        nibabel.save(nibabel.Nifti1Image(units.T.astype(np.float32), affine), folder / "scan.nii.gz")
+    if "slice.dcm" in page and can_run("needs-pydicom"):
+        dicom(units[0]).save_as(folder / "slice.dcm", enforce_file_format=True)
+
+
+def dicom(units: np.ndarray, **attributes: Any) -> Any:
+    """A CT slice [H,W] of Hounsfield units, or frames [D,H,W], as pydicom holds it."""
+    from pydicom.dataset import Dataset, FileMetaDataset
+    from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+
+    about = {"Rows": units.shape[-2], "Columns": units.shape[-1], "SamplesPerPixel": 1, "PixelRepresentation": 0}
+    about |= {"BitsAllocated": 16, "BitsStored": 12, "HighBit": 11, "PhotometricInterpretation": "MONOCHROME2"}
+    about |= {"RescaleSlope": 1, "RescaleIntercept": -1024, "WindowCenter": [40, 300], "WindowWidth": [400, 1500]}
+    about |= {"PixelSpacing": [0.7, 0.7], "SOPClassUID": CTImageStorage, "SOPInstanceUID": generate_uid()}
+    made = Dataset()
+    made.file_meta = FileMetaDataset()
+    made.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    made.file_meta.MediaStorageSOPClassUID, made.file_meta.MediaStorageSOPInstanceUID = CTImageStorage, generate_uid()
+    for name, value in (about | attributes).items():
+        setattr(made, name, value)
+    made.PixelData = (units + 1024).astype("<u2").tobytes()
+    return made
+
+
 def picture() -> np.ndarray:
     """A photograph, large enough for the coordinates of examples; without scikit-image waves and a disc."""
     try:
@@ -109,10 +148,39 @@ def test_python_blocks_run(path: Path, tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     lay_pictures(page, tmp_path)
+    lay_scans(page, tmp_path)
     names: dict[str, object] = {"__name__": path.stem}
     for block in runnable(page):
         code = compile("\n" * (block.line - 1) + block.text, str(path), "exec")
         exec(code, names)
+
+
+def test_dicom_is_shown_as_a_viewer_shows_it(tmp_path: Path) -> None:
+    pytest.importorskip("pydicom")
+    page = (ROOT / "docs" / "guides" / "scans.md").read_text(encoding="utf-8")
+    (block,) = (block for block in blocks(page) if "def as_shown" in block.text)
+    names: dict[str, Any] = {"np": np}
+    exec(block.text[: block.text.index("\n\n\nslice = ")], names)
+    units = np.full((3, 4, 5), -160)
+    units[:, 1], units[:, 2], units[:, 3] = 40, 140, 3000
+    expected = np.zeros((3, 4, 5))
+    expected[:, 1], expected[:, 2], expected[:, 3] = 0.5, 0.75, 1
+    for given, shown in ((units, expected), (units[0], expected[0])):
+        frames = {"NumberOfFrames": len(given)} if given.ndim == 3 else {}
+        np.testing.assert_allclose(names["as_shown"](dicom(given, **frames)), shown)
+        dark = dicom(given, **frames, PhotometricInterpretation="MONOCHROME1")
+        np.testing.assert_allclose(names["as_shown"](dark), 1 - shown)
+
+
+def test_masks_of_a_nifti_scan_lie_over_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nibabel = pytest.importorskip("nibabel")
+    page = ROOT / "docs" / "guides" / "scans.md"
+    test_python_blocks_run(page, tmp_path, monkeypatch)
+    scan, organ = nibabel.load(tmp_path / "scan.nii.gz"), nibabel.load(tmp_path / "organ.nii.gz")
+    np.testing.assert_array_equal(scan.affine, organ.affine)
+    true, found = scan.get_fdata() > 0, organ.get_fdata() > 0
+    assert found.shape == true.shape
+    assert all((true & found)[..., z].sum() > 0.8 * (true | found)[..., z].sum() for z in range(6))
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))

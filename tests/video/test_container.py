@@ -26,6 +26,20 @@ def test_sound_alone_is_no_video(tmp_path: Path) -> None:
         Container(str(path), "sound.wav")
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("IM0001", bytes(128) + b"DICM", "It is DICOM: read it with pydicom"),
+        ("scan.nii.gz", b"gz", "It is NIfTI"),
+        ("a.mp4", b"no film", "Check it"),
+    ],
+)
+def test_scans_are_no_videos_but_get_advice(tmp_path: Path, name: str, content: bytes, said: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ImageError, match=said):
+        Container(str(tmp_path / name), name)
+
+
 @pytest.mark.parametrize(("rotation", "turns"), [(0, 0), (90, 1), (-90, -1), (180, 2)])
 def test_frames_are_turned_as_the_file_asks(rotation: int, turns: int) -> None:
     pixels = small.image(0)

@@ -203,13 +203,18 @@ def is_empty(file: Any) -> bool:
         return False
 
 
-#: What to do with files of other programs, by their suffixes.
+#: What to do with files of scanners, by their suffixes.
+_SCANS = {
+    (".dcm", ".dicom"): "It is DICOM: read it with pydicom, and give a slice, samhq.as_rgb(pydicom.dcmread(path)."
+    "pixel_array), of several frames pixel_array[0]; docs/guides/scans.md shows windows and whole series",
+    (".nii", ".nii.gz"): "It is NIfTI: read it with nibabel, and give a slice, samhq.as_rgb(volume[:, :, 40].T); "
+    "docs/guides/scans.md shows windows and whole series",
+    (".nrrd", ".nhdr", ".mha", ".mhd"): "Read it with SimpleITK, and give a slice, samhq.as_rgb(volume[40])",
+}
+#: What to do with files of other programs.
 _ADVICE = {
     (".tif", ".tiff"): "If it has other channels than a photograph, choose them with --bands 1,2,3 --stretch 2,98, in "
     "Python with samhq.open_picture(path, bands=(1, 2, 3), percentiles=(2, 98))",
-    (".dcm", ".dicom"): "It is DICOM: read it with pydicom, and give samhq.as_rgb(pydicom.dcmread(path).pixel_array)",
-    (".nii", ".nii.gz"): "It is NIfTI: read it with nibabel, and give a slice, samhq.as_rgb(volume[:, :, 40])",
-    (".nrrd", ".nhdr", ".mha", ".mhd"): "Read it with SimpleITK, and give a slice, samhq.as_rgb(volume[40])",
     (".npy", ".npz"): "It holds arrays: in Python give numpy.load(path), or a slice of it",
     (".mp4", ".mov", ".avi", ".mkv", ".webm"): "It is a video: use samhq track, in Python samhq.load_video_model()",
 }
@@ -217,11 +222,18 @@ _ADVICE = {
 
 def _advice(file: Any, name: str) -> str:
     """Advice for a file that Pillow does not know, by its name, and for DICOM by its content."""
+    advice = [text for suffixes, text in _ADVICE.items() if name.strip("'").lower().endswith(suffixes)]
+    convert = "Convert it to PNG first (HEIC, raw and vector files need another program)"
+    return advice_for_scan(file, name) or "".join(advice) or convert
+
+
+def advice_for_scan(file: Any, name: str) -> str:
+    """What to do with a scan (DICOM, NIfTI, NRRD, MetaImage), which samhq does not read; empty for other files.
+
+    `file` is a path or an open file. DICOM is known by its content, too.
+    """
     suffix = ".dcm" if _is_dicom(file) else name.strip("'").lower()
-    for suffixes, advice in _ADVICE.items():
-        if suffix.endswith(suffixes):
-            return advice
-    return "Convert it to PNG first (HEIC, raw and vector files need another program)"
+    return next((text for suffixes, text in _SCANS.items() if suffix.endswith(suffixes)), "")
 
 
 def _is_dicom(file: Any) -> bool:

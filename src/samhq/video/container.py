@@ -13,6 +13,7 @@ import numpy as np
 
 from samhq.errors import ImageError
 from samhq.extras import from_extra
+from samhq.image.files import advice_for_scan
 
 
 class Container:
@@ -76,7 +77,8 @@ class Container:
             container = self._av.open(self._source)
         except (self._av.FFmpegError, OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
-            raise ImageError(f"Expected a video that can be decoded, got {self.called}: {reason}. Check it.") from error
+            advice = advice_for_scan(self._source, self.called) or "Check it"
+            raise ImageError(f"Expected a video that can be decoded, got {self.called}: {reason}. {advice}.") from error
         if not container.streams.video:
             container.close()
             raise ImageError(f"Expected a video, got {self.called}, which has no pictures. Give another file.")
