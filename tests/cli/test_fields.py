@@ -13,7 +13,7 @@ from cyclopts import App, Parameter
 
 from samhq.batch.search import DetectorSettings, ExampleSettings, TextSettings
 from samhq.batch.settings import BandSettings, EverythingFiles, MaskFiles, ModelSettings, TileSettings
-from samhq.cli import everything, flags, looks, text, track, write
+from samhq.cli import everything, flags, picture_flags, text, track, write
 from samhq.cli.fields import flags_of, grown_from
 from samhq.formats.options import WriteOptions
 from samhq.masks.finish import Finish
@@ -100,8 +100,8 @@ GROWN = [
     (write.WriteFlags, WriteOptions),
     (flags.ModelFlags, ModelSettings),
     (flags.OutputFlags, MaskFiles),
-    (looks.BandFlags, BandSettings),
-    (looks.TileFlags, TileSettings),
+    (picture_flags.BandFlags, BandSettings),
+    (picture_flags.TileFlags, TileSettings),
     (text.DetectorFlags, DetectorSettings),
     (text.ExampleFlags, ExampleSettings),
     (text.TextFlags, TextSettings),

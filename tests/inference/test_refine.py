@@ -20,7 +20,7 @@ from samhq.image.sources import ArraySource
 from samhq.image.windows import Window, whole
 from samhq.inference import second_look
 from samhq.inference.refine import refine, segment_native
-from samhq.inference.second_look import Looker
+from samhq.inference.second_look import Refiner
 from samhq.inference.segment import Segmenter
 from samhq.masks.regions import Piece
 from samhq.model.build import build
@@ -324,10 +324,10 @@ def test_the_second_look_can_be_refused_and_asked_for() -> None:
 
 def test_a_crop_larger_than_the_square_is_reduced_where_tiles_are_not_wanted() -> None:
     image = np.random.default_rng(0).integers(0, 256, (400, 900, 3)).astype(np.uint8)
-    looker = Looker(_with_margin(None).model, ArraySource(image), 0.25, None, tiled=False)
+    refiner = Refiner(_with_margin(None).model, ArraySource(image), 0.25, None, tiled=False)
     crop = Window(100, 50, 300, 250)
-    assert [tile.window for tile in looker._tiles(crop)] == [crop]
-    assert len(replace(looker, tiled=True)._tiles(crop)) > 1
+    assert [tile.window for tile in refiner._tiles(crop)] == [crop]
+    assert len(replace(refiner, tiled=True)._tiles(crop)) > 1
 
 
 def test_a_box_mostly_outside_is_cut_to_the_picture(red: Segmenter, finder: RedFinder) -> None:

@@ -79,7 +79,7 @@ class ReadingAhead(Protocol):
     """A function of one picture that can read the next pictures in threads."""
 
     def read_ahead(self, items: Sequence[Item]) -> None:
-        """Starts to read pictures: the first is that of the call that follows, the others come after it."""
+        """Starts to read the pictures of the next calls, in their order."""
         ...
 
     def close(self) -> None:

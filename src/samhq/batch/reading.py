@@ -36,8 +36,8 @@ class _Early:
 class PictureReader:
     """Reads pictures by path; those that come next are read in threads.
 
-    A picture is as `Segmenter.encode` takes it. `bands` chooses channels. Pictures that are not `wanted` are not read
-    ahead; this is asked in a thread, in which `prepare`, if it is set, makes the network's inputs beforehand.
+    A picture is as `Segmenter.encode` takes it. `bands` chooses channels. Only pictures for which `wanted` is
+    true are read ahead. A thread calls it, and then `prepare`, if that is set, to make the network's inputs.
     """
 
     prepare: Callable[[ReadPicture], ReadPicture] | None = None

@@ -147,7 +147,7 @@ class BandSettings:
 
 @dataclass(frozen=True)
 class RefineSettings(BandSettings):
-    """How the model looks at a picture with prompts."""
+    """How objects of a picture are segmented from prompts."""
 
     refine: bool | None = None
     """Segment each object again in an enlarged crop, for finer masks. [default: for boxes, with the starter]"""
@@ -176,7 +176,7 @@ class RefineSettings(BandSettings):
 
 @dataclass(frozen=True)
 class TileSettings(BandSettings):
-    """How the model looks at a picture without prompts."""
+    """How everything in a picture is segmented."""
 
     tile: int | None = None
     """Segment tiles of this many pixels a side, each with all points, and merge masks at their edges; try 1024.

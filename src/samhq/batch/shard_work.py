@@ -31,7 +31,7 @@ from samhq.batch.time_limit import NO_LIMIT, TimeLimit, forget_late, late_rows, 
 from samhq.errors import MissingExtraError
 
 _READERS = 4  #: Threads that read and decode pictures ahead of the network.
-_MOST_PIXELS = 64_000_000  #: Pictures that wait for the network have at most this many pixels in all, or are one.
+_MOST_PIXELS = 64_000_000  #: Limit of the pixels that wait for the network; a larger picture waits alone.
 
 Ask = Halving[tuple[str, np.ndarray], dict[str, Any]]
 

@@ -32,7 +32,7 @@ class ShardTally:
     skipped: int
     lost: tuple[int, ...] = ()
     errors: int = 0  #: pictures that failed, in the shards done now
-    stopped: bool = False  #: whether more pictures failed than allowed, so that the rest was not begun
+    stopped: bool = False  #: whether the run stopped early because too many pictures failed
     failed: FailedPictures = NONE_FAILED  #: pictures that fail in finished shards of this part, also of earlier runs
 
 
@@ -72,7 +72,7 @@ def run_sharded(
     Several runs may work on a job at once. With `retry_errors`, pictures that failed in finished shards are computed
     again instead. If more than the share `max_error_rate` of this run's pictures failed, it stops. A picture fails if
     reading or computing it takes more than `picture_timeout` seconds: its worker process is ended, and the shard
-    continues in another. `tell` is called for every shard, as they come.
+    continues in another. `tell` is called for every shard, as it finishes.
 
     Raises:
         ConfigError: no job in the folder, other weights than planned, a part that does not exist, a rate outside 0..1,

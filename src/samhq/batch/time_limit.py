@@ -94,7 +94,7 @@ def forget_late(job: ShardedJob, shard: int, revision: int) -> None:
 
 
 def late_counts(job: ShardedJob) -> dict[int, tuple[int, int]]:
-    """Of each shard in which a picture was late, the last revision with its number of stored rows."""
+    """By shard in which a picture was late: the last revision, and the number of its stored rows."""
     counts = {}
     for shard, revisions in revisions_of(job.folder.names(LATE)).items():
         footer = job.folder.read_with(f"{LATE}/{shard_name(shard, revisions[-1])}", read_footer)

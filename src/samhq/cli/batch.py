@@ -14,7 +14,7 @@ from cyclopts import App, Parameter
 
 from samhq.cli.everything import AutomaticFlags
 from samhq.cli.flags import STARTER, ModelFlags
-from samhq.cli.looks import ALL_AS_IT_IS, BandFlags
+from samhq.cli.picture_flags import ALL_AS_IT_IS, BandFlags
 from samhq.cli.prompts import NO_JOB_PROMPTS, JobPromptFlags
 from samhq.cli.text import NO_TEXT, TextFlags
 from samhq.cli.write import FinishFlags, WriteFlags

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
-from samhq.cli.looks import ALL_AS_IT_IS, BandFlags
 from samhq.cli.models import aligned
+from samhq.cli.picture_flags import ALL_AS_IT_IS, BandFlags
 from samhq.errors import ConfigError
 from samhq.options import whole_number
 from samhq.plural import plural

@@ -14,7 +14,7 @@ from cyclopts import Parameter
 
 from samhq.batch.search import has_boxes
 from samhq.cli.job import PLAIN_JOB, JobFlags
-from samhq.cli.looks import ALL_AS_IT_IS, BandFlags
+from samhq.cli.picture_flags import ALL_AS_IT_IS, BandFlags
 from samhq.cli.pictures import find_pictures, result_names
 from samhq.cli.places import make_folder
 from samhq.cli.text import NO_EXAMPLE, PLAIN_SEARCH, DetectorFlags, ExampleFlags, check_one_search

@@ -12,7 +12,7 @@ from cyclopts import Parameter
 
 from samhq.cli.flags import Dtype
 from samhq.cli.job import JobFlags
-from samhq.cli.looks import ALL_AS_IT_IS, BandFlags
+from samhq.cli.picture_flags import ALL_AS_IT_IS, BandFlags
 from samhq.cli.pictures import find_pictures
 from samhq.cli.places import make_folder
 

@@ -17,7 +17,7 @@ from samhq.batch.settings import EverythingFiles, ModelSettings
 from samhq.cli.fields import flag_name, grown_from
 from samhq.cli.flags import ModelFlags
 from samhq.cli.job import NO_EMBEDDINGS, PLAIN_JOB, EmbeddingFlags, JobFlags
-from samhq.cli.looks import NO_TILES, TileFlags
+from samhq.cli.picture_flags import NO_TILES, TileFlags
 from samhq.cli.pictures import check_results_spare_inputs, find_pictures, result_names
 from samhq.cli.places import make_folder
 from samhq.config import NO_DEFAULTS, Defaults

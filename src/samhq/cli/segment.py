@@ -10,7 +10,7 @@ from functools import partial
 from samhq.batch.exported import check_exported
 from samhq.cli.flags import STARTER, ModelFlags, OutputFlags
 from samhq.cli.job import NO_EMBEDDINGS, PLAIN_JOB, EmbeddingFlags, JobFlags
-from samhq.cli.looks import ONE_LOOK, RefineFlags
+from samhq.cli.picture_flags import ONE_LOOK, RefineFlags
 from samhq.cli.pictures import check_results_spare_inputs, find_pictures, result_names
 from samhq.cli.places import make_folder
 from samhq.cli.prompts import NO_PROMPTS, PromptFlags

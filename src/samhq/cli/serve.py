@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from samhq.cli.flags import Dtype
-from samhq.cli.looks import ALL_AS_IT_IS, BandFlags
+from samhq.cli.picture_flags import ALL_AS_IT_IS, BandFlags
 from samhq.errors import ConfigError
 from samhq.extras import from_extra
 from samhq.garbage import collect_as_usual

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from samhq.cli.flags import Dtype, ModelFlags
-from samhq.cli.looks import ALL_AS_IT_IS, BandFlags
+from samhq.cli.picture_flags import ALL_AS_IT_IS, BandFlags
 from samhq.cli.places import make_folder
 from samhq.cli.prompts import Box, Point, box_flag, point_flag
 from samhq.cli.text import NO_TEXT, TextFlags

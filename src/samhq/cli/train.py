@@ -14,7 +14,7 @@ from typing import Any
 from cyclopts import Group, Parameter
 
 from samhq.cli.fields import flags_of
-from samhq.cli.looks import bands_from_text, stretch_from_text
+from samhq.cli.picture_flags import bands_from_text, stretch_from_text
 from samhq.errors import ConfigError
 from samhq.garbage import collect_as_usual
 from samhq.plural import plural

@@ -194,9 +194,9 @@ def _check_different(ids: Sequence[int | str], name: str) -> None:
 def find_images(path: Path, file_names: Sequence[str]) -> Path:
     """The folder with the named pictures: that of the JSON file, or one below it.
 
-    Of a file in a folder such as `annotations`, also the folder above, and those one or two levels below that. The best
-    folder holds the most of the pictures; of equal ones, it is part of the file's name (`val2017` of
-    `instances_val2017.json`); then it is the nearest.
+    For a file in a folder such as `annotations`, the folder above is searched too, down to two levels below it. The
+    folder with the most of the pictures is chosen. If several are equal, one whose name is part of the file's name is
+    preferred (`val2017` for `instances_val2017.json`), then the nearest.
 
     Raises:
         ConfigError: no folder holds any, or two hold equally many and are equally near.

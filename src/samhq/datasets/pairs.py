@@ -92,7 +92,7 @@ def pairs_apart(
 
     `suffixes` are the suffixes of pictures, in lower case.
     """
-    # Of masks with the same stem, the last one counts: that with the earliest of `SUFFIXES`.
+    # If several masks have the same stem, the last one is used: its suffix comes first in `SUFFIXES`.
     by_suffix = sorted(_files(masks, SUFFIXES), key=lambda path: -SUFFIXES.index(path.suffix.lower()))
     known = {_stem(path, masks): path for path in by_suffix}
     return _paired(name, images, _files(images, suffixes), known, channels)

@@ -62,7 +62,7 @@ def next_click(
     inside, outside = _middle(missed), _middle(false)
     if max(inside[0], outside[0]) == 0:
         return None
-    # Of equal depths the missing part comes first: an object must be found before it can be trimmed.
+    # If both are equally deep, the missing part comes first: an object must be found before it can be trimmed.
     _, x, y = inside if inside[0] >= outside[0] else outside
     return x, y, FOREGROUND if inside[0] >= outside[0] else BACKGROUND
 

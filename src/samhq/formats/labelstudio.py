@@ -97,7 +97,7 @@ def labelstudio_task(
 def region_values(
     annotation: Annotation, shapes: Shapes | Literal["box"] = "mask", tolerance: float = 0.0
 ) -> list[dict[str, Any]]:
-    """What the regions of an object hold: one brush, a polygon for each area, or one rectangle; an empty mask has none.
+    """The values of an object's regions: one brush, a polygon for each area, or one rectangle; an empty mask has none.
 
     Places are in percent of width and height. Holes of polygons are joined by corridors without width.
     """

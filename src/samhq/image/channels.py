@@ -47,7 +47,7 @@ class Channels:
 
     @property
     def chosen(self) -> bool:
-        """Whether there is a value, so that pictures are not shown as a viewer would show them."""
+        """Whether bands or percentiles are given; without them pictures are shown as in a viewer."""
         return self.bands is not None or self.stretch is not None
 
     def read(self, source: PictureInput) -> UInt8[np.ndarray, "H W 3"]:

@@ -15,7 +15,7 @@ from samhq.device import to_device
 from samhq.image.sources import PictureSource
 from samhq.image.transform import SquareForm, to_pixels
 from samhq.inference.prompts import flatten
-from samhq.inference.second_look import MARGIN, Coarse, Looker, look_again
+from samhq.inference.second_look import MARGIN, Coarse, Refiner, look_again
 from samhq.inference.segment import Segmenter
 from samhq.masks.regions import Piece
 from samhq.results.native import Refined
@@ -75,7 +75,7 @@ def segment_native(
         ImageError: the picture cannot be read.
         ConfigError: as `refine`.
     """
-    looker = Looker(segmenter.model, source, margin, hq)
+    refiner = Refiner(segmenter.model, source, margin, hq)
     prompt_list = boxes_in_picture(as_prompts(prompts), source.size_hw)
     model = segmenter.model
     config = model.config
@@ -91,7 +91,7 @@ def segment_native(
             prompt_row = flat[number : number + 1]
             low = model.decode(embedding, prompt_row, candidates=policy, hq=model.hq_mode(hq))
             coarse = Coarse(low.logits[0, 0].float().cpu(), frame)
-            objects.append(looker.refined(prompt, coarse) or _unrefined(coarse, float(low.iou[0, 0])))
+            objects.append(refiner.refined(prompt, coarse) or _unrefined(coarse, float(low.iou[0, 0])))
     return objects
 
 

@@ -105,7 +105,7 @@ class Coarse:
 
 @dataclass(frozen=True)
 class _Plan:
-    """What a second look shows: a crop of the picture, the tiles in which it is seen, and how much larger they are."""
+    """A planned second look: the crop of the picture, its tiles, and their enlargement."""
 
     crop: Window
     tiles: list[Tile]
@@ -113,8 +113,8 @@ class _Plan:
 
 
 @dataclass(frozen=True, eq=False)
-class Looker:
-    """The data for a second look beside the prompt and the first mask."""
+class Refiner:
+    """Segments objects of one picture a second time, enlarged."""
 
     model: Sam
     source: PictureSource
@@ -178,8 +178,8 @@ class Looker:
         return [tile.window for plan in plans if plan is not None for tile in plan.tiles]
 
     def _plan(self, prompt: Prompt, coarse_box: Window, scale: float) -> _Plan | None:
-        """What to look at, or None if that would not be enlarged enough; `scale` is that of the first look."""
-        box = _meant(coarse_box, prompt, self.source.size_hw)
+        """The plan, or None if the second look would enlarge too little; `scale` is the first look's."""
+        box = _intended_box(coarse_box, prompt, self.source.size_hw)
         if not box.area:
             return None
         crop = surroundings(box, self.margin, self.side, self.source.size_hw)
@@ -205,7 +205,7 @@ class Looker:
         model = self.model
         ready = self.crops.get(window)
         pixels, frame = ready or to_pixels_fast(self.source.read(window), SquareForm.for_model(model.config))
-        prompts = flatten([_seen_in(window, prompt, coarse, first, frame)], frame)
+        prompts = flatten([_prompt_in(window, prompt, coarse, first, frame)], frame)
         embedding = model.encode(to_device(pixels, model.device))
         low = model.decode(embedding, prompts, candidates="single", hq=model.hq_mode(self.hq))
         mask = frame.masks_to_image(low.logits)[0, 0].cpu().numpy()
@@ -231,7 +231,7 @@ def surroundings(box: Window, margin: float, side: int, size_hw: tuple[int, int]
     return grown.meet(whole(size_hw))
 
 
-def _meant(box: Window, prompt: Prompt, size_hw: tuple[int, int]) -> Window:
+def _intended_box(box: Window, prompt: Prompt, size_hw: tuple[int, int]) -> Window:
     """The centre of the crop: the user's box, or else that of the first mask, extended to the clicks on the object."""
     if prompt.box is not None:
         x0, y0, x1, y1 = as_boxes(prompt.box, size_hw)[0].tolist()
@@ -243,7 +243,7 @@ def _meant(box: Window, prompt: Prompt, size_hw: tuple[int, int]) -> Window:
     return box.meet(whole(size_hw))
 
 
-def _seen_in(window: Window, prompt: Prompt, coarse: Coarse, first: np.ndarray | None, frame: Frame) -> Prompt:
+def _prompt_in(window: Window, prompt: Prompt, coarse: Coarse, first: np.ndarray | None, frame: Frame) -> Prompt:
     """The prompt in a window's pixels, with what the first mask adds to it; no `first`: the user's box is in view.
 
     That box is enough: the first mask as a prompt would give its coarse outline again (IoU 0.63 without, 0.60 with it,
@@ -287,37 +287,37 @@ def look_again(
     Raises:
         ConfigError: a margin that is negative or not finite, a zoom below 1; an HQ mask from a plain SAM.
     """
-    looker = Looker(model, ArraySource(result.image), margin, hq, tiled, thin_zoom)
-    looks = second_looks(looker, result.prompts, result.low_res_logits[:, 0], result.frame, boxes_only=boxes_only)
+    refiner = Refiner(model, ArraySource(result.image), margin, hq, tiled, thin_zoom)
+    refined = second_looks(refiner, result.prompts, result.low_res_logits[:, 0], result.frame, boxes_only=boxes_only)
     masks = result.masks.copy()
-    masks[[look is not None for look in looks]] = False
-    return with_looks(replace(result, candidates=masks[:, None]), looks)
+    masks[[item is not None for item in refined]] = False
+    return with_refined(replace(result, candidates=masks[:, None]), refined)
 
 
 def second_looks(
-    looker: Looker, prompts: Sequence[Prompt], logits: Float[np.ndarray, "P G G"], frame: Frame, *, boxes_only: bool
+    refiner: Refiner, prompts: Sequence[Prompt], logits: Float[np.ndarray, "P G G"], frame: Frame, *, boxes_only: bool
 ) -> list[Refined | None]:
     """For each prompt, the object segmented again, or None if its first mask stays; `logits` are the first masks."""
-    looks: list[Refined | None] = []
+    refined: list[Refined | None] = []
     with torch.inference_mode():
         for prompt, first in zip(prompts, logits, strict=True):
-            looked_at = prompt.box is not None or not boxes_only
-            looks.append(looker.refined(prompt, Coarse(torch.from_numpy(first), frame)) if looked_at else None)
-    return looks
+            again = prompt.box is not None or not boxes_only
+            refined.append(refiner.refined(prompt, Coarse(torch.from_numpy(first), frame)) if again else None)
+    return refined
 
 
-def with_looks(result: Segmentation, looks: Sequence[Refined | None]) -> Segmentation:
+def with_refined(result: Segmentation, refined: Sequence[Refined | None]) -> Segmentation:
     """The best mask of every prompt of `result`, replaced where there is a second look.
 
     Where there is one, the masks of `result` must be empty: they are painted in place.
     """
     masks = result.masks
     scores, logits = result.scores.copy(), result.low_res_logits[:, 0].copy()
-    for number, look in enumerate(looks):
-        if look is not None:
-            masks[number][look.piece.window.slices()] = look.piece.mask
-            scores[number] = look.score
-            logits[number] = _coarsened(look.piece, result.frame)
+    for number, item in enumerate(refined):
+        if item is not None:
+            masks[number][item.piece.window.slices()] = item.piece.mask
+            scores[number] = item.score
+            logits[number] = _coarsened(item.piece, result.frame)
     return replace(result, candidates=masks[:, None], candidate_scores=scores[:, None], low_res_logits=logits[:, None])
 
 

@@ -28,7 +28,7 @@ from samhq.image.transform import SquareForm
 from samhq.inference.by_text import check_alone, segment_found
 from samhq.inference.hints import NotCallable
 from samhq.inference.prompts import flatten, join
-from samhq.inference.second_look import MARGIN, Looker, second_looks, with_looks
+from samhq.inference.second_look import MARGIN, Refiner, second_looks, with_refined
 from samhq.model import compiled
 from samhq.model.sam import network_of
 from samhq.other_arguments import ENCODE, LOAD, SEGMENT, SEGMENT_BATCH, translated
@@ -256,16 +256,16 @@ class Segmenter(NotCallable):
         default_margin = self.defaults.refine_margin
         if not refine and (refine is False or default_margin is None):
             return self._result(encoded, low, prompts)
-        looker = self._looker(encoded.image, refine, hq, encoded.crops)
+        refiner = self._refiner(encoded.image, refine, hq, encoded.crops)
         first = low.logits[:, 0].float().cpu().numpy()
-        looks = second_looks(looker, prompts, first, encoded.frame, boxes_only=not refine)
-        return with_looks(self._result(encoded, low, prompts, [look is None for look in looks]), looks)
+        refined = second_looks(refiner, prompts, first, encoded.frame, boxes_only=not refine)
+        return with_refined(self._result(encoded, low, prompts, [item is None for item in refined]), refined)
 
-    def _looker(self, picture: np.ndarray, refine: bool | None, hq: HQMode, crops: Crops) -> Looker:
-        """The second look at objects of a picture."""
+    def _refiner(self, picture: np.ndarray, refine: bool | None, hq: HQMode, crops: Crops) -> Refiner:
+        """The refiner of a picture's objects."""
         default_margin = self.defaults.refine_margin
         margin = MARGIN if default_margin is None else default_margin
-        return Looker(self.model, ArraySource(picture), margin, hq, tiled=bool(refine), crops=crops)
+        return Refiner(self.model, ArraySource(picture), margin, hq, tiled=bool(refine), crops=crops)
 
     def beforehand(
         self, picture: ReadPicture, prompts: Sequence[Prompt] = (), refine: bool | None = None
@@ -277,8 +277,8 @@ class Segmenter(NotCallable):
         """
         if refine is False or (not refine and self.defaults.refine_margin is None):
             return with_inputs(picture, self.form)
-        looker = self._looker(picture.pixels, refine, self.model.hq_mode(None), {})
-        windows = looker.windows_of_boxes(prompts)
+        refiner = self._refiner(picture.pixels, refine, self.model.hq_mode(None), {})
+        windows = refiner.windows_of_boxes(prompts)
         return with_inputs(picture, self.form, windows[: max(1, _MOST_BEFOREHAND // self.side**2)])
 
     def _check_encoder(self, encoded: Sequence[EncodedImage]) -> None:

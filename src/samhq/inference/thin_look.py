@@ -89,7 +89,7 @@ def look_closer(model: Sam, source: PictureSource, piece: Piece, zoom: float, hq
         known = first[tile.window.slices()]
         if np.count_nonzero(known) >= _FEWEST_PIXELS:
             picture = source.read(tile.window.shift(around.x0, around.y0))
-            known, score = _looked(model, picture, known, hq)
+            known, score = _mask_in_tile(model, picture, known, hq)
             scores.append(score)
         canvas[tile.core.slices()] = known[tile.core.slices(tile.window)]
     if not scores or not canvas.any():
@@ -102,7 +102,7 @@ def tile_side(box: Window, zoom: float) -> int:
     return max(8, math.ceil(max(box.hw) / zoom))
 
 
-def _looked(
+def _mask_in_tile(
     model: Sam, picture: np.ndarray, known: Bool[np.ndarray, "h w"], hq: HQMode | None
 ) -> tuple[Bool[np.ndarray, "h w"], float]:
     """The mask in a tile and its predicted IoU, from what is known of it."""

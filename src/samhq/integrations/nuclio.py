@@ -32,7 +32,7 @@ _TOLERANCE = 1.0  #: pixels between a polygon and the exact border
 
 
 class NuclioModel:
-    """What a worker keeps: a model, the classes to be found, and the last encoded pictures.
+    """The state of a worker: a model, the classes to find, and the last encoded pictures.
 
     Environment variables choose: SAMHQ_MODEL (default: the starter), SAMHQ_DEVICE, SAMHQ_CLASSES (names with commas
     between them; without them everything is found, with the label "object") and SAMHQ_DETECTOR.

@@ -100,7 +100,7 @@ class Replayed:
 
 
 def _shapes(values: Any) -> Iterator[Any]:
-    """What decides which graph fits: sizes and types of tensors, and plain values."""
+    """The key of a graph: sizes and types of tensors, and plain values."""
     for value in values:
         if isinstance(value, Tensor):
             yield tuple(value.shape), value.dtype

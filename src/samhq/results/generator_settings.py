@@ -31,7 +31,7 @@ class PublishedSetting:
 
 
 class GeneratorSettings:
-    """What the published generators have in common: a configuration whose fields are attributes, and an output mode.
+    """The settings of the published generators: a configuration whose fields are attributes, and an output mode.
 
     `renamed` has the published names that differ from those of `AutomaticConfig`, and its names.
     """
@@ -65,7 +65,7 @@ class GeneratorSettings:
             raise RefusedOptionError(self.in_published_names(str(error))) from error
 
     def fields(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """Published arguments as fields of the configuration. Multimask output is said by its candidates."""
+        """Published arguments as fields of the configuration. `multimask_output` becomes `candidates`."""
         fields = {self.renamed.get(name, name): value for name, value in arguments.items()}
         for name in ("pred_iou_thresh", "stability_score_thresh"):
             if name in fields:

@@ -164,7 +164,7 @@ def _do(task: _Task) -> None:
         return
     try:
         answer = task.work()
-    except BaseException as error:  # noqa: BLE001  # it belongs to who waits for the answer
+    except BaseException as error:  # noqa: BLE001  # the waiting caller gets it
         task.future.set_exception(error)
     else:
         task.future.set_result(answer)

@@ -61,40 +61,40 @@ class Seat:
 
     def ready(self) -> bool:
         """Waits until the party has started; returns whether it is available. `absent` gives the reason if not."""
-        self.name, self.absent = self._heard()
+        self.name, self.absent = self._receive()
         return not self.absent
 
     def take(self, work: Work) -> str:
         """Prepares the party for a piece of work; returns the reason if it cannot do it."""
-        return self._said("take", work)
+        return self._ask("take", work)
 
     def answer(self) -> dict[str, np.ndarray]:
         """The results of the work, float32."""
-        return self._said("answer")
+        return self._ask("answer")
 
     def run(self) -> Measurement:
         """Does the work once and measures it."""
-        return self._said("run")
+        return self._ask("run")
 
     def peak(self) -> Peak | None:
         """Does the work once and measures its memory."""
-        return self._said("peak")
+        return self._ask("peak")
 
     def run_watched(self) -> tuple[Measurement, Peak | None]:
         """Does the work once and measures time and memory together."""
-        return self._said("run_watched")
+        return self._ask("run_watched")
 
     def notes(self) -> dict[str, Any]:
         """Facts that the work found, as JSON values."""
-        return self._said("notes")
+        return self._ask("notes")
 
     def multiply(self, dtype: str) -> float:
         """Operations per second of one matrix product."""
-        return self._said("multiply", dtype)
+        return self._ask("multiply", dtype)
 
     def machine(self) -> dict[str, Any]:
         """The machine and the versions."""
-        return self._said("machine")
+        return self._ask("machine")
 
     def close(self) -> None:
         """Ends the process."""
@@ -103,11 +103,11 @@ class Seat:
         if self._process.is_alive():
             self._process.kill()
 
-    def _said(self, *message: Any) -> Any:
+    def _ask(self, *message: Any) -> Any:
         self._pipe.send(message)
-        return self._heard()
+        return self._receive()
 
-    def _heard(self) -> Any:
+    def _receive(self) -> Any:
         try:
             return self._pipe.recv()
         except (EOFError, ConnectionResetError) as error:

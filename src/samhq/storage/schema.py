@@ -1,4 +1,4 @@
-"""What a JSON document must look like, said once, and the check of a document against it.
+"""Schemas of JSON documents, and the check of a document against its schema.
 
 A schema names what is needed and leaves everything else free, so that files of other makers pass with fields of their
 own. Knows nothing about files or about what a field means.
@@ -25,12 +25,12 @@ class Mismatch(Exception):  # noqa: N818 - never leaves `samhq.storage`
 
 
 class Schema:
-    """What a value must be; `words` says it in a message."""
+    """A condition on a value; `words` describes it in messages."""
 
     words = "any value"
 
     def check(self, value: Any, place: Place = ()) -> None:
-        """Nothing where the value fits.
+        """Returns if the value fits.
 
         Raises:
             Mismatch: it does not.

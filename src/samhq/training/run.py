@@ -241,7 +241,7 @@ class Run:
             self._write("best", sam, scores)
 
     def about(self) -> str:
-        """What the run will do, in a line: what learns, from how many pictures, for how long."""
+        """One line about the run: what learns, from how many pictures, for how long."""
         learnt, whole = _millions(learning(self.sam).values()), _millions(self.sam.parameters())
         pictures = "drawn scenes" if self.pictures is None else plural(len(self.pictures), "picture")
         length = f"{self.plan.length:g} {self.plan.unit}"

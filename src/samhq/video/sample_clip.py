@@ -19,7 +19,7 @@ from samhq.video.film import write_film
 
 FRAMES, RATE, SIZE_HW = 24, 12, (320, 480)
 SPOON = (226, 200, 307, 318)  #: Its box (x0, y0, x1, y1) in the first frame.
-_FIRST, _LAST = Window(100, 0, 580, 320), Window(30, 20, 465, 310)  #: What the camera sees of the photograph.
+_FIRST, _LAST = Window(100, 0, 580, 320), Window(30, 20, 465, 310)  #: The camera's windows in the photograph.
 
 
 def sample_frames() -> Iterator[UInt8[np.ndarray, "H W 3"]]:

@@ -1,4 +1,4 @@
-"""What `push_to_hub` says. Knows nothing about models."""
+"""The error of `push_to_hub`. Knows nothing about models."""
 
 from __future__ import annotations
 

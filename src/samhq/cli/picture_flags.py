@@ -54,13 +54,13 @@ class BandFlags(BandSettings):
 @Parameter(name="*")
 @dataclass(frozen=True)
 class RefineFlags(BandFlags, RefineSettings):
-    """How the model looks at a picture with prompts."""
+    """How objects of a picture are segmented from prompts."""
 
 
 @Parameter(name="*")
 @dataclass(frozen=True)
 class TileFlags(BandFlags, TileSettings):
-    """How the model looks at a picture without prompts."""
+    """How everything in a picture is segmented."""
 
 
 #: The flags' defaults.

@@ -13,8 +13,8 @@ from tests.cli.segmenting import drawn
 from tests.inference.test_segment import picture
 
 from samhq.checkpoint.save import save_model
-from samhq.cli.looks import bands_from_text, stretch_from_text
 from samhq.cli.main import main
+from samhq.cli.picture_flags import bands_from_text, stretch_from_text
 from samhq.errors import ConfigError
 from samhq.image.bands import as_rgb
 from samhq.image.draw import cutout
