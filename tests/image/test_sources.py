@@ -15,7 +15,7 @@ from PIL import Image
 from samhq.errors import ImageError, MissingExtraError
 from samhq.image.bands import as_rgb
 from samhq.image.read import read_image
-from samhq.image.sources import ArraySource, PictureSource, RasterSource, open_picture
+from samhq.image.sources import ArraySource, KnowsData, PictureSource, RasterSource, open_picture
 from samhq.image.transform import resize_longest
 from samhq.image.windows import Window, whole
 
@@ -172,6 +172,26 @@ def test_a_picture_that_gdal_shows_otherwise_keeps_its_place(write: Any) -> None
     assert isinstance(source, ArraySource)
     assert np.array_equal(source.read(whole((90, 130)))[..., :1], bits * 255)
     assert (source.transform, source.crs) == (TRANSFORM, "EPSG:32633")
+
+
+def test_a_file_says_which_pixels_have_data(write: Any) -> None:
+    raw = smooth().clip(1).astype(np.uint16) * 100
+    raw[:30] = raw[:, :40, 0] = 0
+    window = Window(10, 20, 60, 50)
+    source = open_picture(write(raw, nodata=0), (1, 1, 2), (0, 100))
+    assert isinstance(source, KnowsData)
+    expected = np.zeros((90, 130), bool)
+    expected[30:] = True  # Left of column 40 only band 1 has no data.
+    assert np.array_equal(source.valid(window), expected[window.slices()])
+    one = open_picture(write(raw, nodata=0), (1,), (0, 100))
+    expected[:, :40] = False
+    assert np.array_equal(one.valid(window), expected[window.slices()])
+    assert open_picture(write(raw), (1, 1, 2), (0, 100)).valid(window) is None
+    alpha = np.concatenate([smooth(), np.full((90, 130, 1), 255, np.uint8)], axis=2)
+    alpha[:30, :, 3] = 0
+    opened = open_picture(write(alpha, photometric="RGB", alpha="YES"))
+    assert np.array_equal(opened.valid(window).sum(axis=1), [0] * 10 + [50] * 20)
+    assert not isinstance(ArraySource(raw, percentiles=(0, 100)), KnowsData)
 
 
 def test_palettes_are_shown_in_their_colours(write: Any) -> None:

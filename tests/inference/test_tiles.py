@@ -267,3 +267,31 @@ def test_memory_does_not_grow_with_masks_times_pixels() -> None:
     tracemalloc.stop()
     assert [instance.piece.area for instance in instances] == [100 * 100] * 225
     assert peak < 20e6
+
+
+class Framed(ArraySource):
+    """A picture without data left of column 60."""
+
+    def valid(self, window: Window) -> np.ndarray:
+        return np.broadcast_to(np.arange(window.x0, window.x1) >= 60, window.hw)
+
+
+def test_nothing_is_found_where_there_is_no_data() -> None:
+    layer = np.zeros((50, 150), np.uint8)
+    layer[10:40, 5:40], layer[10:20, 50:100], layer[30:40, 40:70], layer[5:45, 120:140] = 1, 2, 3, 4
+    source = Framed(painted(layer).raw)
+    seen: list[int] = []
+
+    def counted(pixels: np.ndarray) -> Found:
+        seen.append(int(pixels[..., 0].max()))
+        return by_label(pixels)
+
+    instances = segment_tiles(source, counted, tile=50, overlap=0)
+    assert len(seen) == 2, "of three tiles the first has no data"
+    assert columns_of(instances) == {2: (60, 100), 3: (60, 70), 4: (120, 140)}
+    whole = segment_tiles(source, by_label, tile=150, overlap=0)
+    assert columns_of(whole) == {2: (60, 100), 4: (120, 140)}, "less than half of object 3 has data"
+
+
+def columns_of(instances: list[Instance]) -> dict[int, tuple[int, int]]:
+    return {i.views[0].data: (i.piece.window.x0, i.piece.window.x1) for i in instances}

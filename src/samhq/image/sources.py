@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterable, Sequence
-from functools import cache, cached_property
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache, cached_property, partial
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -25,7 +25,7 @@ from samhq.image.inputs import PictureInput
 from samhq.image.levels import check_visible
 from samhq.image.read import describe, read_image
 from samhq.image.windows import Window, whole
-from samhq.shapes import UInt8
+from samhq.shapes import Bool, UInt8
 
 Affine = tuple[float, float, float, float, float, float]
 
@@ -64,6 +64,15 @@ class PictureSource(Protocol):
 
     def overview(self, max_side: int) -> UInt8[np.ndarray, "h w 3"]:
         """The whole picture, with its longer side at most `max_side`; never enlarged."""
+        ...
+
+
+@runtime_checkable
+class KnowsData(Protocol):
+    """A source that can say which of its pixels have data: the frame around a satellite picture has none."""
+
+    def valid(self, window: Window) -> Bool[np.ndarray, "h w"] | None:
+        """The pixels of a window that have data; None if all have."""
         ...
 
 
@@ -196,8 +205,19 @@ class RasterSource:
             ImageError, ConfigError: the file is damaged; as `samhq.image.bands.rendering`.
         """
         _check_inside(window, self.size_hw)
-        height, width = window.hw
-        return self._shown(window=((window.y0, window.y0 + height), (window.x0, window.x0 + width)))
+        return self._shown(window=_as_ranges(window))
+
+    def valid(self, window: Window) -> Bool[np.ndarray, "h w"] | None:
+        """The pixels of a window that have data in some shown band; None if all have. The file says which have none.
+
+        Raises:
+            ImageError: the file is damaged.
+        """
+        if all("all_valid" in {flag.name for flag in flags} for flags in self.dataset.mask_flag_enums):
+            return None
+        bands = sorted(set(self.rendering.bands if self.palette is None else (1,)))
+        read = partial(self.dataset.read_masks, bands, window=_as_ranges(window))
+        return np.asarray(self._read_by(read).any(axis=0))
 
     def overview(self, max_side: int) -> UInt8[np.ndarray, "h w 3"]:
         """The whole picture, with its longer side at most `max_side`; never enlarged. Uses the file's own pyramid."""
@@ -216,19 +236,27 @@ class RasterSource:
 
     def _values(self, bands: Iterable[int], out_shape: tuple[int, int] | None, options: dict[str, Any]) -> np.ndarray:
         """Raw values [h,w,len(bands)]; a band that appears twice is read once."""
-        from rasterio.errors import RasterioError
-
         band_numbers = list(bands)
         unique = sorted(set(band_numbers))
         if out_shape is not None:
             options = {**options, "out_shape": (len(unique), *out_shape)}
+        values = self._read_by(partial(self.dataset.read, unique, **options))
+        return np.moveaxis(values[[unique.index(band) for band in band_numbers]], 0, -1)
+
+    def _read_by(self, read: Callable[[], np.ndarray]) -> np.ndarray:
+        """What `read` returns.
+
+        Raises:
+            ImageError: the file is damaged.
+        """
+        from rasterio.errors import RasterioError
+
         try:
-            values = self.dataset.read(unique, **options)
+            return read()
         except RasterioError as error:
             raise ImageError(
                 f"Expected a whole picture, got {self.name}, which is damaged or cut off ({error}). Fetch it again."
             ) from error
-        return np.moveaxis(values[[unique.index(band) for band in band_numbers]], 0, -1)
 
     def _sample(self, side: int) -> np.ndarray:
         """All bands of the whole picture at a small size."""
@@ -348,6 +376,11 @@ def _is_rotated(source: str | os.PathLike[str] | bytes) -> bool:
             return picture.getexif().get(_ORIENTATION, 1) != 1
     except ImageError:
         return False  # Many bands, or a size that needs windows: not a camera's file.
+
+
+def _as_ranges(window: Window) -> tuple[tuple[int, int], tuple[int, int]]:
+    """The window as rasterio takes it: rows, then columns."""
+    return (window.y0, window.y1), (window.x0, window.x1)
 
 
 def _has_rasterio() -> bool:

@@ -13,12 +13,13 @@ import numpy as np
 
 from samhq.errors import ImageError
 from samhq.image.read import as_array
-from samhq.image.sources import PictureSource
+from samhq.image.sources import KnowsData, PictureSource
 from samhq.image.windows import Tile, tile_grid
 from samhq.inference.seams import Instance, TileView, merge
 from samhq.masks import rle
 from samhq.masks.regions import Piece
 from samhq.progress import counted
+from samhq.shapes import Bool
 
 #: The masks of a window uint8 [h,w,3]: for each a bool mask [h,w] or its RLE, a score, and any value to keep with it.
 MasksOf = Callable[[np.ndarray], Iterable[tuple[Any, float, Any]]]
@@ -40,6 +41,9 @@ def segment_tiles(
     whole in some tile; wider objects are joined from several tiles. `start_xy` moves the grid, which changes little
     except at the picture's border. `progress` shows a bar.
 
+    Tiles in which no pixel has data (`KnowsData`) are not segmented. Objects end where the data ends, and masks of
+    which less than half has data are dropped.
+
     Raises:
         ConfigError: a tile without pixels, or an overlap that leaves no step forward.
         ImageError: a picture without pixels or that cannot be read; masks of another size than the window.
@@ -51,6 +55,9 @@ def segment_tiles(
 
 
 def _views(source: PictureSource, tile: Tile, number: int, masks_of: MasksOf) -> Iterator[TileView]:
+    valid = source.valid(tile.window) if isinstance(source, KnowsData) else None
+    if valid is not None and not valid.any():
+        return
     for mask, score, data in masks_of(source.read(tile.window)):
         pixels = rle.decode(mask, tile.window.hw) if isinstance(mask, Mapping) else as_array(mask)
         if pixels.shape != tile.window.hw:
@@ -59,6 +66,13 @@ def _views(source: PictureSource, tile: Tile, number: int, masks_of: MasksOf) ->
                 f"Expected masks of the window, {width} wide and {height} high, got {list(pixels.shape)}. "
                 "Give them at the size of the pixels they belong to."
             )
+        pixels = pixels if valid is None else _with_data(pixels, valid)
         kept = Piece.of(pixels[tile.keep.slices(tile.window)], tile.keep.x0, tile.keep.y0)
         if kept.area:
             yield TileView(kept, number, float(score), data)
+
+
+def _with_data(mask: Bool[np.ndarray, "h w"], valid: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
+    """The part of the mask that has data; nothing of a mask that has data on less than half of its pixels."""
+    shown = mask & valid
+    return shown if 2 * np.count_nonzero(shown) >= np.count_nonzero(mask) else np.zeros_like(mask)
