@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import warnings
 import wave
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from samhq.errors import ImageError
+from samhq.errors import ImageError, SamHQWarning
 from samhq.video.container import Container, upright
 from tests.video import small
 
@@ -64,3 +66,29 @@ def test_a_stream_without_times_is_counted(tmp_path: Path) -> None:
     late = dict(container.decoded(6))
     assert sorted(late) == [6, 7, 8]
     assert all((late[index] == whole[index]).all() for index in late)  # type: ignore[union-attr]
+
+
+def film(path: Path, count: int, **options: str) -> bytes:
+    """The bytes of a new film of ten frames a second."""
+    import av
+
+    with av.open(str(path), "w", options=options) as film:
+        stream = film.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for image in small.images(count, 48, 64):
+            film.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        film.mux(stream.encode())
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize(("name", "message"), [("a.mp4", "the 30 frames"), ("a.mkv", r"3\.0 seconds")])
+def test_a_missing_end_is_told(name: str, message: str, tmp_path: Path) -> None:
+    """As of a download that was interrupted; an MP4 for the web has its index at the front."""
+    whole = film(tmp_path / name, 30, **({"movflags": "faststart"} if name == "a.mp4" else {}))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(Container(io.BytesIO(whole), name)) == 30
+    with pytest.warns(SamHQWarning, match=message):
+        cut = Container(io.BytesIO(whole[: len(whole) * 85 // 100]), name)
+    assert 5 < len(cut) < 20
+    assert len(dict(cut.decoded(0))) == len(cut)

@@ -5,15 +5,17 @@ Knows nothing about networks or objects, and holds no frames.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from samhq.errors import ImageError
+from samhq.errors import ImageError, SamHQWarning
 from samhq.extras import from_extra
 from samhq.image.files import advice_for_scan
+from samhq.plural import plural
 
 
 class Container:
@@ -29,11 +31,18 @@ class Container:
             stream = container.streams.video[0]
             self.rate = Fraction(stream.average_rate or 25)
             self._unit = Fraction(stream.time_base or 1)
-            self._times, self._count = self._listed(container, stream)
+            self._times, self._count, end = self._listed(container, stream)
+            promised = _promised(container, stream, self._count, end)
         finally:
             container.close()
         if not self._count:
             raise ImageError(f"Expected a video with at least one frame, got {called}. Check the file.")
+        if promised:
+            message = (
+                f"Expected {promised} that {called} says it has, got {plural(self._count, 'frame')}: the end of the "
+                "file is missing. Get the whole file, or use its beginning alone."
+            )
+            warnings.warn(message, SamHQWarning, stacklevel=2)
 
     def __len__(self) -> int:
         return self._count
@@ -84,18 +93,20 @@ class Container:
             raise ImageError(f"Expected a video, got {self.called}, which has no pictures. Give another file.")
         return container
 
-    def _listed(self, container: Any, stream: Any) -> tuple[list[int] | None, int]:
-        """The frames' times in order, or None if the file lacks them, and the number of frames."""
-        times, count = [], 0
+    def _listed(self, container: Any, stream: Any) -> tuple[list[int] | None, int, Fraction]:
+        """The frames' times in order, or None if the file lacks them, their number, and the last packet's end in s."""
+        times, end = [], Fraction(0)
         try:
-            for packet in container.demux(stream):
-                if packet.size and not packet.is_discard:
-                    count += 1
+            for packet in container.demux():
+                if packet.pts is not None and packet.size:
+                    end = max(end, (packet.pts + (packet.duration or 0)) * Fraction(packet.time_base))
+                if packet.stream is stream and packet.size and not packet.is_discard:
                     times.append(packet.pts)
         except self._av.FFmpegError:
             pass  # The file is cut off: the packets before the end count.
         known = [time for time in times if time is not None]
-        return (sorted(known), count) if len(known) == len(set(known)) == count else (None, count)
+        in_order = sorted(known) if len(known) == len(set(known)) == len(times) else None
+        return in_order, len(times), end - Fraction(container.start_time or 0, 1_000_000)
 
     def _numbered(self, container: Any, stream: Any) -> Iterator[tuple[int, np.ndarray | ImageError]]:
         """Decoded frames with their numbers; without times they are counted from the file's start."""
@@ -131,3 +142,11 @@ def upright(frame: Any) -> np.ndarray:
     pixels = frame.to_ndarray(format="rgb24")
     turns = round(getattr(frame, "rotation", 0) / 90)
     return np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels
+
+
+def _promised(container: Any, stream: Any, count: int, end: Fraction) -> str:
+    """What the file says it has, if that is more than what it has: frames, or seconds by more than a tenth."""
+    if stream.frames > count:
+        return f"the {stream.frames} frames"
+    seconds = Fraction(container.duration or 0, 1_000_000)
+    return f"the {float(seconds):.1f} seconds" if seconds - end > max(Fraction(1, 2), seconds / 10) else ""
