@@ -68,12 +68,12 @@ def test_a_stream_without_times_is_counted(tmp_path: Path) -> None:
     assert all((late[index] == whole[index]).all() for index in late)  # type: ignore[union-attr]
 
 
-def film(path: Path, count: int, **options: str) -> bytes:
+def film(path: Path, count: int, codec: str = "mpeg4", **options: str) -> bytes:
     """The bytes of a new film of ten frames a second."""
     import av
 
     with av.open(str(path), "w", options=options) as film:
-        stream = film.add_stream("mpeg4", rate=10)
+        stream = film.add_stream(codec, rate=10)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         for image in small.images(count, 48, 64):
             film.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
@@ -92,3 +92,19 @@ def test_a_missing_end_is_told(name: str, message: str, tmp_path: Path) -> None:
         cut = Container(io.BytesIO(whole[: len(whole) * 85 // 100]), name)
     assert 5 < len(cut) < 20
     assert len(dict(cut.decoded(0))) == len(cut)
+
+
+@pytest.mark.filterwarnings("ignore:Expected the 30 frames")
+def test_frames_before_a_damaged_end_are_kept(tmp_path: Path) -> None:
+    """Threads that decode side by side lose as many frames as there are threads."""
+    import av
+
+    if "libx264" not in av.codecs_available:
+        pytest.skip("needs an encoder of H.264")
+    whole = film(tmp_path / "a.mp4", 30, "libx264", movflags="faststart")
+    cut = Container(io.BytesIO(whole[: len(whole) * 9 // 10]), "a.mp4")
+    frames = dict(cut.decoded(0))
+    assert list(frames) == list(range(len(cut)))
+    assert sum(isinstance(frame, ImageError) for frame in frames.values()) <= 1
+    late = dict(cut.decoded(len(cut) - 3))
+    assert list(late) == list(range(len(cut) - 3, len(cut)))

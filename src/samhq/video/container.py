@@ -60,21 +60,34 @@ class Container:
         return (self._times[index] - self._times[0]) * self._unit
 
     def decoded(self, start: int) -> Iterator[tuple[int, np.ndarray | ImageError]]:
-        """The frames from this number to the last; a frame that cannot be decoded is given as its error."""
+        """The frames from this number to the last; a frame that cannot be decoded is given as its error.
+
+        Threads that decode frames side by side lose theirs if the file ends in damaged data. Frames that are missing at
+        the end are decoded a second time, without threads.
+        """
+        expected = start
+        for threads in ("AUTO", "NONE"):
+            for index, image in self._pass(expected, threads):
+                yield from ((missing, self._lost(missing)) for missing in range(expected, index))
+                yield index, image
+                expected = index + 1
+            if expected == self._count:
+                return
+        yield from ((missing, self._lost(missing)) for missing in range(expected, self._count))
+
+    def _pass(self, start: int, threads: str) -> Iterator[tuple[int, np.ndarray | ImageError]]:
+        """The frames from this number on that can be decoded in this way, in order."""
         container = self._open()
         try:
             stream = container.streams.video[0]
-            stream.thread_type = "AUTO"
+            stream.thread_type = threads
             if self._times and start:
                 container.seek(self._times[start], stream=stream, backward=True)
             expected = start
             for index, image in self._numbered(container, stream):
-                if index < expected:
-                    continue
-                yield from ((missing, self._lost(missing)) for missing in range(expected, index))
-                yield index, image
-                expected = index + 1
-            yield from ((missing, self._lost(missing)) for missing in range(expected, self._count))
+                if index >= expected:
+                    yield index, image
+                    expected = index + 1
         finally:
             container.close()
 
