@@ -306,10 +306,10 @@ def _as_failure(error: Exception, output: Path | None) -> SamHQError:
         raise error
     if isinstance(error, SamHQError):
         return error
-    where = traceback.extract_tb(error.__traceback__)[-1]
+    frame = traceback.extract_tb(error.__traceback__)[-1]
     failure = SamHQError(
-        f"Expected to finish this picture, got {type(error).__name__}: {error} ({Path(where.filename).name}, line "
-        f"{where.lineno}). Other pictures are not affected; if the picture opens elsewhere, please report this."
+        f"Expected to finish this picture, got {type(error).__name__}: {error} ({Path(frame.filename).name}, line "
+        f"{frame.lineno}). Other pictures are not affected; if the picture opens elsewhere, please report this."
     )
     failure.__cause__ = error
     return failure

@@ -94,8 +94,8 @@ class Folder:
         if not is_address(self.address):
             write_bytes(self.path(name), content)
             return
-        system, there = system_of(self.path(name))
-        with_retries(lambda: system.pipe_file(there, content))
+        system, path = system_of(self.path(name))
+        with_retries(lambda: system.pipe_file(path, content))
 
     def remove(self, name: str) -> None:
         """Deletes a file, if there is one.
@@ -106,9 +106,9 @@ class Folder:
         if not is_address(self.address):
             Path(self.path(name)).unlink(missing_ok=True)
             return
-        system, there = system_of(self.path(name))
+        system, path = system_of(self.path(name))
         with suppress(FileNotFoundError):
-            with_retries(lambda: system.rm_file(there))
+            with_retries(lambda: system.rm_file(path))
 
     def names(self, below: str) -> list[str]:
         """The names of the files in a subfolder, sorted.

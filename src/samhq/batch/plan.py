@@ -116,8 +116,10 @@ class ShardedJob:
         Raises:
             OSError: the folder cannot be read.
         """
-        there = revisions_of(self.folder.names(OUT))
-        wanted = {shard: revisions for shard, revisions in there.items() if shards is None or shard in shards}
+        revisions_by_shard = revisions_of(self.folder.names(OUT))
+        wanted = {
+            shard: revisions for shard, revisions in revisions_by_shard.items() if shards is None or shard in shards
+        }
         files = [(shard, revision) for shard, revisions in wanted.items() for revision in revisions]
         footers = self.folder.read_all([f"{OUT}/{shard_name(*file)}" for file in files], read_footer)
         known: dict[int, dict[int, Footer]] = {}

@@ -154,14 +154,14 @@ def write_tensors(
             "Change the name."
         )
     # Copies, because pickling a view would write its whole storage.
-    own = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
+    copies = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
     with _whole(path) as temporary:
         if path.suffix == ".safetensors":
-            safetensors.torch.save_file(own, temporary, {"format": "pt", **(metadata or {})})
+            safetensors.torch.save_file(copies, temporary, {"format": "pt", **(metadata or {})})
             _sort_metadata(temporary)
         else:
             with open(temporary, "wb") as stream:
-                torch.save(own, stream)
+                torch.save(copies, stream)
 
 
 def _sort_metadata(path: Path) -> None:

@@ -295,29 +295,33 @@ def _download_beside(repo: str, weights: Path) -> None:
             _download(repo, name)
 
 
-def _hub_errors(repo: str, filename: str, ask: Callable[[], str]) -> str:
-    """A context that turns the many failures of the hub into one error."""
+def _hub_errors(repo: str, filename: str, download: Callable[[], str]) -> str:
+    """The path that `download` returns; the many failures of the hub become one error."""
     from huggingface_hub import errors
 
-    where = f"https://huggingface.co/{repo}"
+    address = f"https://huggingface.co/{repo}"
     failures: tuple[type[BaseException], ...] = (OSError, ValueError, RuntimeError, *_transport_errors())
-    by_hand = f"Or download {where}/resolve/main/{filename} elsewhere and give the file's path"
+    by_hand = f"Or download {address}/resolve/main/{filename} elsewhere and give the file's path"
     try:
-        return ask()
+        return download()
     except errors.LocalEntryNotFoundError as error:
         raise CheckpointError(
             f"Expected {filename} of {repo} on this machine or on the hub, got no connection, and it is not in the "
             f"cache. {_advice()}. {by_hand}."
         ) from error
     except errors.GatedRepoError as error:
-        raise CheckpointError(f"Expected an open repository, got {repo}, which asks to log in. See {where}.") from error
+        raise CheckpointError(
+            f"Expected an open repository, got {repo}, which asks to log in. See {address}."
+        ) from error
     except (errors.RepositoryNotFoundError, errors.HFValidationError) as error:
         raise CheckpointError(
             f"Expected a repository on the hub, got {repo!r}, which is neither that nor a path on this machine. "
-            f"Check the spelling at {where}."
+            f"Check the spelling at {address}."
         ) from error
     except errors.EntryNotFoundError as error:
-        raise CheckpointError(f"Expected {filename} in {repo}, got no such file. Look at {where}/tree/main.") from error
+        raise CheckpointError(
+            f"Expected {filename} in {repo}, got no such file. Look at {address}/tree/main."
+        ) from error
     except failures as error:
         raise CheckpointError(
             f"Expected to download {filename} of {repo}, got {type(error).__name__}: {str(error)[:160]}. "

@@ -71,8 +71,8 @@ def load_model(
     layout = model.state_dict()
     _check(fit(state, layout), detection, source)
     _say_left_out(detection, source)
-    own = {key: _placed(key, state.pop(key), like, device, dtype) for key, like in layout.items()}
-    model.load_state_dict(own, strict=True, assign=True)
+    placed = {key: _placed(key, state.pop(key), like, device, dtype) for key, like in layout.items()}
+    model.load_state_dict(placed, strict=True, assign=True)
     return laid_out(model.requires_grad_(True).eval(), torch.device(device))
 
 
@@ -272,9 +272,10 @@ def _check_positional(state: Mapping[str, Tensor], path: str) -> None:
 
 def _placed(key: str, tensor: Tensor, like: Tensor, device: torch.device | str, dtype: torch.dtype | None) -> Tensor:
     """A copy on the model's device; counters stay whole numbers, and positions keep their precision."""
-    own = tensor.dtype if tensor.is_floating_point() else like.dtype
+    stored = tensor.dtype if tensor.is_floating_point() else like.dtype
     is_weight = like.is_floating_point() and key not in naming.MATRICES
-    return tensor.detach().to(device=device, dtype=(dtype or own) if is_weight else like.dtype, copy=True).contiguous()
+    number_type = (dtype or stored) if is_weight else like.dtype
+    return tensor.detach().to(device=device, dtype=number_type, copy=True).contiguous()
 
 
 def _words(source: Source) -> str:

@@ -158,10 +158,10 @@ _REMEDIES = {
 
 def _of_system(error: OSError) -> str:
     """The sentence about a file that the system does not let us read or write."""
-    where = "" if error.filename is None else f" ({error.filename})"
+    place = "" if error.filename is None else f" ({error.filename})"
     remedy = _REMEDIES.get(error.errno or 0, "Correct this")
     reason = error.strerror or str(error)
-    return f"Expected files that can be read and written, got: {reason}{where}. {remedy}, and repeat the command."
+    return f"Expected files that can be read and written, got: {reason}{place}. {remedy}, and repeat the command."
 
 
 #: Flags whose value may be empty.

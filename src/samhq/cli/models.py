@@ -31,8 +31,8 @@ def models(*, as_json: Annotated[bool, Parameter(name="--json", negative="")] = 
     rows = [("name", "family", "size", "on this machine", "from"), starter_row()]
     for entry in catalogue():
         row = entry.published
-        here = "no" if entry.path is None else "yes"
-        rows.append((row.name, MODELS[row.name].family, megabytes(row.size), here, f"{row.repo}/{row.filename}"))
+        present = "no" if entry.path is None else "yes"
+        rows.append((row.name, MODELS[row.name].family, megabytes(row.size), present, f"{row.repo}/{row.filename}"))
     print("\n".join(aligned(rows)))
     return 0
 

@@ -92,8 +92,8 @@ class AnnotatedPictures:
         file = self.files[index]
         image = self.channels.read(file.image)
         picture, _ = file.read()
-        where = file.labels[0] if file.labels else file.image
-        check_size(image.shape[:2], file.image, picture.size_hw, f"its labels in {where}")
+        labels_path = file.labels[0] if file.labels else file.image
+        check_size(image.shape[:2], file.image, picture.size_hw, f"its labels in {labels_path}")
         masks = [item.mask for item in picture.annotations]
         count = len(masks)
         return Sample(

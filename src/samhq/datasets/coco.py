@@ -328,14 +328,14 @@ def _title(path: Path) -> str:
 
 def _around(path: Path) -> Iterator[list[Path]]:
     """Folders near a file, the nearest first. Distant ones are searched only on demand."""
-    own = path.absolute().parent
-    yield [own]
-    yield _below(own)
-    if not own.name.lower().startswith(_BESIDE):
+    nearest = path.absolute().parent
+    yield [nearest]
+    yield _below(nearest)
+    if not nearest.name.lower().startswith(_BESIDE):
         return
-    yield [own.parent]
-    yield _below(own.parent)
-    yield [folder for beside in _below(own.parent) for folder in _below(beside)]
+    yield [nearest.parent]
+    yield _below(nearest.parent)
+    yield [folder for beside in _below(nearest.parent) for folder in _below(beside)]
 
 
 def _below(folder: Path) -> list[Path]:

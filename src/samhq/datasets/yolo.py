@@ -96,12 +96,12 @@ def _images(path: Path, content: Mapping[str, Any], part: str) -> list[Path]:
     places = content[part] if isinstance(content[part], list) else [content[part]]
     files: set[Path] = set()
     for place in map(str, places):
-        where = _place(path, str(content.get("path") or ""), place)
-        if where.is_file():
-            lines = read_text(where, "YOLO's list of pictures", ConfigError).splitlines()
-            files |= {where.parent / line.strip() for line in lines if line.strip()}
+        source = _place(path, str(content.get("path") or ""), place)
+        if source.is_file():
+            lines = read_text(source, "YOLO's list of pictures", ConfigError).splitlines()
+            files |= {source.parent / line.strip() for line in lines if line.strip()}
         else:
-            files |= {file for file in where.rglob("*") if is_picture_file(file)}
+            files |= {file for file in source.rglob("*") if is_picture_file(file)}
     return sorted(files)
 
 
@@ -110,8 +110,8 @@ def _place(path: Path, root: str, place: str) -> Path:
 
     Some exports write `../train/images` for a folder beside `data.yaml`.
     """
-    own = path.parent
-    candidates = [own / root / place, own / place, own / place.removeprefix("../"), Path(root) / place]
+    folder = path.parent
+    candidates = [folder / root / place, folder / place, folder / place.removeprefix("../"), Path(root) / place]
     return next((candidate for candidate in candidates if candidate.exists()), candidates[0])
 
 

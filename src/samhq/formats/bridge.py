@@ -43,7 +43,7 @@ def _gates(first: np.ndarray, others: list[np.ndarray]) -> list[tuple[int, np.nd
     distances, nearest = cKDTree(first).query(np.concatenate(others))
     gates, start = [], 0
     for ring in others:
-        own = int(distances[start : start + len(ring)].argmin())
-        gates.append((int(nearest[start + own]), np.roll(ring, -own, axis=0)))
+        start_of_ring = int(distances[start : start + len(ring)].argmin())
+        gates.append((int(nearest[start + start_of_ring]), np.roll(ring, -start_of_ring, axis=0)))
         start += len(ring)
     return gates

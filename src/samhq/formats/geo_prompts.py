@@ -117,8 +117,8 @@ class _Map:
 
     def __init__(self, geo: Georeference, source: str | None) -> None:
         """`source` names the system of the coordinates; "picture" the picture's own, None longitude and latitude."""
-        own = source == PICTURES_OWN or (source is None and geo.crs is None)
-        self.geo, self.source = geo, None if own else (source or _LONGITUDE_LATITUDE)
+        of_picture = source == PICTURES_OWN or (source is None and geo.crs is None)
+        self.geo, self.source = geo, None if of_picture else (source or _LONGITUDE_LATITUDE)
         if self.source is not None and geo.crs is None:
             raise PromptError(
                 f"Expected a picture with a coordinate system for features in {self.source}, got one that names none. "

@@ -139,11 +139,11 @@ def _tint(
     for channel, level in enumerate(rgb):  # A lookup table per channel is much faster than masked arithmetic.
         tinted = (np.arange(256) * (1 - alpha) + level * alpha + 0.5).astype(np.uint8)
         np.copyto(part[..., channel], tinted.take(part[..., channel]), where=region)
-    part[_where(region & outside)] = [level + (255 - level) // 3 for level in rgb]
-    part[_where(_grown(region, corners=True, beyond=False) & ~region)] //= 2
+    part[_pixels_of(region & outside)] = [level + (255 - level) // 3 for level in rgb]
+    part[_pixels_of(_grown(region, corners=True, beyond=False) & ~region)] //= 2
 
 
-def _where(few: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _pixels_of(few: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Rows and columns of the true pixels; for few pixels in a large mask ten times as fast as indexing by mask."""
     rows, columns = np.divmod(np.flatnonzero(few), few.shape[1])
     return rows, columns

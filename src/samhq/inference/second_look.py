@@ -139,8 +139,7 @@ class Refiner:
     def refined(self, prompt: Prompt, coarse: Coarse) -> Refined | None:
         """The object segmented again, or None if that cannot enlarge it or finds something else."""
         second = self._second(prompt, coarse)
-        own = self.model.config.defaults.thin_zoom
-        thin_zoom = own if self.thin_zoom is None else self.thin_zoom
+        thin_zoom = self.model.config.defaults.thin_zoom if self.thin_zoom is None else self.thin_zoom
         return self._closer(coarse, second, thin_zoom) if thin_zoom else second
 
     def _closer(self, coarse: Coarse, second: Refined | None, thin_zoom: float) -> Refined | None:

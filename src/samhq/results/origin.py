@@ -77,14 +77,14 @@ def own_stems(stems: list[str], file_names: list[str], folder: Path, ending: str
         path = folder / f"{stem}{ending}"
         return not os.path.lexists(path) or is_of_picture(read_loosely(path), file_name)
 
-    own = []
+    unique = []
     for stem, file_name in zip(stems, file_names, strict=True):
         if not is_free(stem, file_name):
             others = (name for name in numbered(stem) if name.casefold() not in taken)
             stem = next(name for name in others if is_free(name, file_name))
             taken.add(stem.casefold())
-        own.append(stem)
-    return own
+        unique.append(stem)
+    return unique
 
 
 def _place(file_name: str) -> str:

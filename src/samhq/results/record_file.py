@@ -147,8 +147,8 @@ def _is_own(name: str, stem: str) -> bool:
     >>> _is_own("cat_mask_0.png", "cat"), _is_own("cat/3.png", "cat"), _is_own("../cat_mask_0.png", "cat")
     (True, True, False)
     """
-    own = r"_overlay\.(jpg|png)|_labels\.png|_(mask|cutout)_\d+(_\d+)?\.png|/(\d+\.png|metadata\.csv)"
-    return re.fullmatch(f"{re.escape(stem)}({own})", name) is not None
+    endings = r"_overlay\.(jpg|png)|_labels\.png|_(mask|cutout)_\d+(_\d+)?\.png|/(\d+\.png|metadata\.csv)"
+    return re.fullmatch(f"{re.escape(stem)}({endings})", name) is not None
 
 
 def _is_kind(name: str, stem: str, whole_image: bool) -> bool:

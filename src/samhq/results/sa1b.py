@@ -111,5 +111,5 @@ def _check_size(size: Sequence[float], size_hw: tuple[int, int], place: str) -> 
 
 
 def _image_id(picture: Picture) -> int:
-    own = re.fullmatch(r"sa_(\d+)", picture.stem)
-    return int(own[1]) if own else zlib.crc32(picture.file_name.encode("utf-8", "backslashreplace"))
+    match = re.fullmatch(r"sa_(\d+)", picture.stem)
+    return int(match[1]) if match else zlib.crc32(picture.file_name.encode("utf-8", "backslashreplace"))

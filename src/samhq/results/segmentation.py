@@ -184,14 +184,14 @@ class Segmentation(WithOtherNames):
         ]
 
     def _row(self, prompt: int, candidate: int) -> dict[str, Any]:
-        mask, own = self.candidates[prompt, candidate], self.prompts[prompt]
+        mask, own_prompt = self.candidates[prompt, candidate], self.prompts[prompt]
         return {
             "file_name": self.file_name,
             "model": self.model,
             "prompt": prompt,
             "candidate": candidate,
-            "label": own.label,
-            "detector_score": None if own.score is None else float(own.score),
+            "label": own_prompt.label,
+            "detector_score": None if own_prompt.score is None else float(own_prompt.score),
             "score": float(self.candidate_scores[prompt, candidate]),
             "area": int(np.count_nonzero(mask)),
             **box_columns(boxes_from_masks(mask[None])[0]),

@@ -109,11 +109,11 @@ def _fault_of_validation(error: RequestValidationError) -> Fault:
     if isinstance(reason, SamHQError):
         return Fault(422, str(reason))
     if first["type"] == "json_invalid":
-        where = first["loc"][-1]
+        place = first["loc"][-1]
         return Fault(
-            422, f"Expected a body of JSON, got one that is damaged at character {where}: {reason}. Correct it."
+            422, f"Expected a body of JSON, got one that is damaged at character {place}: {reason}. Correct it."
         )
-    where = ".".join(str(part) for part in first["loc"])
+    place = ".".join(str(part) for part in first["loc"])
     came = {"extra_forbidden": "the unknown field", "missing": "none for the field"}.get(first["type"])
-    found = f"{came} {where!r}" if came else f"{where!r} of another form ({first['msg']})"
+    found = f"{came} {place!r}" if came else f"{place!r} of another form ({first['msg']})"
     return Fault(422, f"Expected a request of the known form, got {found}. See docs/serve-api.md.")

@@ -112,8 +112,8 @@ class Guard:
 
     def _check_origin(self, scope: Scope, headers: Headers) -> None:
         origin, site = headers.get("origin"), headers.get("sec-fetch-site")
-        own = f"{scope.get('scheme', 'http')}://{headers['host']}"
-        if (origin is not None and origin != own) or site not in (None, "same-origin", "none"):
+        own_origin = f"{scope.get('scheme', 'http')}://{headers['host']}"
+        if (origin is not None and origin != own_origin) or site not in (None, "same-origin", "none"):
             raise Fault(
                 403,
                 f"Expected a request of this server's own page, got one of {origin or site!r:.120}. "

@@ -129,9 +129,11 @@ class WorkQueue:
         most = MOST_WAITING[task.priority]
         if len(same) >= most:
             raise Fault(503, f"Expected fewer than {most} requests of this kind in the queue, got {len(same)}. Wait.")
-        own = Counter(waiting.client for waiting in same)[task.client]
-        if task.client and own >= MOST_OF_CLIENT:
-            raise Fault(429, f"Expected fewer than {MOST_OF_CLIENT} waiting requests of a client, got {own}. Wait.")
+        of_client = Counter(waiting.client for waiting in same)[task.client]
+        if task.client and of_client >= MOST_OF_CLIENT:
+            raise Fault(
+                429, f"Expected fewer than {MOST_OF_CLIENT} waiting requests of a client, got {of_client}. Wait."
+            )
 
     def _next(self, below: Priority | None, *, wait: bool) -> _Task | None:
         with self._ready:

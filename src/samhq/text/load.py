@@ -121,12 +121,12 @@ def options_of(make: Any) -> list[str]:
 def _parts(library: Any, place: str, kind: str, device: str, dtype: str) -> tuple[Any, Any, Any]:
     """The network, the tokenizer and the picture processor."""
     try:
-        where = _where()
+        hub_options = _hub_options()
         # A bar is for downloads. For files on this machine it would only break the lines of a command.
-        with _without_bars(library) if where["local_files_only"] or Path(place).is_dir() else nullcontext():
-            model = library.AutoModelForZeroShotObjectDetection.from_pretrained(place, dtype=dtype, **where)
-        tokenizer = library.AutoTokenizer.from_pretrained(place, **where)
-        processor = _processor_class(library, kind).from_pretrained(place, **where)
+        with _without_bars(library) if hub_options["local_files_only"] or Path(place).is_dir() else nullcontext():
+            model = library.AutoModelForZeroShotObjectDetection.from_pretrained(place, dtype=dtype, **hub_options)
+        tokenizer = library.AutoTokenizer.from_pretrained(place, **hub_options)
+        processor = _processor_class(library, kind).from_pretrained(place, **hub_options)
     except (OSError, ValueError) as error:
         raise _not_found(place, error) from error
     return model.to(device), tokenizer, processor
@@ -166,12 +166,12 @@ def _processor_class(library: Any, kind: str) -> Any:
 
 def _kind(library: Any, place: str) -> str:
     try:
-        return str(library.AutoConfig.from_pretrained(place, **_where()).model_type)
+        return str(library.AutoConfig.from_pretrained(place, **_hub_options()).model_type)
     except (OSError, ValueError) as error:
         raise _not_found(place, error) from error
 
 
-def _where() -> dict[str, bool]:
+def _hub_options() -> dict[str, bool]:
     """Options for transformers: only its cache if the hub is out of reach, because it would try for minutes."""
     from huggingface_hub import constants
 

@@ -376,8 +376,8 @@ class Run:
         if not path.is_file():
             return {}
         beside = path.with_suffix(".json")
-        about: dict[str, Any] = files.read_object(beside) if beside.is_file() else {}
-        return about.get("scores", remembered)
+        summary: dict[str, Any] = files.read_object(beside) if beside.is_file() else {}
+        return summary.get("scores", remembered)
 
 
 def _millions(parameters: Iterable[torch.Tensor]) -> str:

@@ -217,8 +217,8 @@ def target(value: Tensor | None, batch: Batch, channels: int) -> Float[Tensor, "
 
 
 def _repeated(name: str, value: Tensor, shape: tuple[int, ...], words: tuple[object, ...]) -> Tensor:
-    own = (1,) * (len(shape) - value.ndim) + tuple(value.shape)
-    if len(own) != len(shape) or any(a not in (1, b) for a, b in zip(own, shape, strict=False)):
+    shape_of_value = (1,) * (len(shape) - value.ndim) + tuple(value.shape)
+    if len(shape_of_value) != len(shape) or any(a not in (1, b) for a, b in zip(shape_of_value, shape, strict=False)):
         raise PromptError(
             f"Expected {name} of shape [{', '.join(map(str, words))}] = {list(shape)}, or 1 along some axes, "
             f"got {list(value.shape)}. Reshape it."

@@ -219,10 +219,10 @@ def roughened(rng: Rng, cover: Cover, spread: float, strength: float) -> Cover:
 def set_off(rng: Rng, paintwork: np.ndarray, window: np.ndarray, whole: np.ndarray) -> np.ndarray:
     """The paintwork, made lighter or darker if its rim could not be distinguished from the background."""
     rim = cv2.subtract(whole, cv2.erode(whole, np.ones((5, 5), np.uint8)))
-    own, behind = np.array(cv2.mean(paintwork, rim)), np.array(cv2.mean(window, rim))
-    if np.abs(own - behind).max() > 12 or cv2.mean(cv2.absdiff(paintwork, window), rim)[0] > 45:
+    inside, behind = np.array(cv2.mean(paintwork, rim)), np.array(cv2.mean(window, rim))
+    if np.abs(inside - behind).max() > 12 or cv2.mean(cv2.absdiff(paintwork, window), rim)[0] > 45:
         return paintwork
-    step = between(rng, 14, 50) * (1 if own.sum() < 330 else -1)
+    step = between(rng, 14, 50) * (1 if inside.sum() < 330 else -1)
     return cv2.addWeighted(paintwork, 1, paintwork, 0, step)
 
 

@@ -298,15 +298,15 @@ def letters(rng: Rng) -> Shape:
     """Strokes between the nodes of a coarse grid, as letters and runes are."""
     part: Part = []
     width, nodes = between(rng, 0.08, 0.45), [(x, y) for x in (-0.6, 0, 0.6) for y in (-1, -0.33, 0.33, 1)]
-    here = pick(rng, nodes)
+    node = pick(rng, nodes)
     for _ in range(count(rng, 2, 5)):
         after = pick(rng, nodes)
         if chance(rng, 0.3):
-            middle = (here[0] + between(rng, -0.7, 0.7), after[1])
-            part.append(stroke(smooth_outline(np.array([here, middle, after], float), False), width))
+            middle = (node[0] + between(rng, -0.7, 0.7), after[1])
+            part.append(stroke(smooth_outline(np.array([node, middle, after], float), False), width))
         else:
-            part.append(stroke([here, after], width))
-        here = after if chance(rng, 0.75) else pick(rng, nodes)
+            part.append(stroke([node, after], width))
+        node = after if chance(rng, 0.75) else pick(rng, nodes)
     return [part]
 
 

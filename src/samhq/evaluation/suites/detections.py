@@ -72,9 +72,9 @@ class DetectionScores:
 
     def to_json(self) -> dict[str, Any]:
         """The numbers as JSON values, None for NaN."""
-        about = {key: getattr(self, key) for key in ("model", "source", "hq", "boxes", "pictures", "detections")}
+        facts = {key: getattr(self, key) for key in ("model", "source", "hq", "boxes", "pictures", "detections")}
         by_box = None if self.by_box is None else self.by_box.to_json()
-        return about | {"masks": self.masks.to_json(), "borders": self.borders.to_json(), "by_box": by_box}
+        return facts | {"masks": self.masks.to_json(), "borders": self.borders.to_json(), "by_box": by_box}
 
 
 def detection_table(scores: Sequence[DetectionScores]) -> str:
@@ -84,8 +84,8 @@ def detection_table(scores: Sequence[DetectionScores]) -> str:
     """
     head = ["model", "HQ", "detections", "AP_B", "AP", "AP50", "AP75", "AP_L", "AP_M", "AP_S", "AP_box"]
     first = scores[0]
-    about = f"{first.source}: {plural(first.pictures, 'picture')}, boxes of {first.boxes}, values in %."
-    return f"{about}\n\n{markdown(head, [row.row() for row in scores])}\n"
+    heading = f"{first.source}: {plural(first.pictures, 'picture')}, boxes of {first.boxes}, values in %."
+    return f"{heading}\n\n{markdown(head, [row.row() for row in scores])}\n"
 
 
 def evaluate_detections(

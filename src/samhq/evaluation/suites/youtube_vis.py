@@ -45,8 +45,8 @@ class VideoScores:
 
     def to_json(self) -> dict[str, Any]:
         """The numbers as JSON values, None for NaN."""
-        about = {key: getattr(self, key) for key in ("model", "source", "hq", "boxes", "videos", "tubes")}
-        return about | {"masks": self.masks.to_json()}
+        facts = {key: getattr(self, key) for key in ("model", "source", "hq", "boxes", "videos", "tubes")}
+        return facts | {"masks": self.masks.to_json()}
 
 
 def video_table(scores: Sequence[VideoScores]) -> str:

@@ -185,10 +185,10 @@ def hair(rng: np.random.Generator, side: int) -> list[Alpha]:
     """Strands from one root, thinner towards their ends: one object."""
     pen, root, angle = Pen(side), rng.uniform(0.2, 0.8, 2) * side, rng.uniform(0, _FULL_TURN)
     for _ in range(rng.integers(3, 14)):
-        own = angle + rng.normal(0, 0.5)
-        way = rng.uniform(0.15, 0.5) * side * np.array([np.cos(own), np.sin(own)])
+        direction = angle + rng.normal(0, 0.5)
+        strand = rng.uniform(0.15, 0.5) * side * np.array([np.cos(direction), np.sin(direction)])
         begin, bend = rng.normal(0, 0.01 * side, 2), rng.normal(0, 0.05 * side, 2)
-        points = np.array([root + begin, root + way / 2 + bend, root + way])
+        points = np.array([root + begin, root + strand / 2 + bend, root + strand])
         pen.line(smooth_curve(points, 40), np.linspace(rng.uniform(1, 3.5), 0.8, 40) * side / 512)
     return [pen.alpha()]
 
