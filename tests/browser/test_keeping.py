@@ -178,6 +178,22 @@ def test_a_page_goes_on_when_its_server_is_back(
     page.page.close()
 
 
+def test_a_prompt_that_was_not_stored_says_so_until_the_next_one_is(label: Open) -> None:
+    page = label()
+    message = "Expected project.samhq to be written, got: database or disk is full."
+    answer = {"status": 507, "json": {"error": {"code": "not_stored", "message": message}}}
+    page.page.route("**/commands", lambda route: route.fulfill(**answer))
+    page.page.mouse.click(*page.on_screen(*CUP))
+    page.until(lambda: page.state()["candidates"] is not None)
+    page.page.wait_for_timeout(200)
+    assert page.state()["status"] == {"kind": "error", "text": message}
+    page.page.unroute("**/commands")
+    assert near(page.click(*SAUCER)["draft"]["points"], CUP, SAUCER)
+    assert page.state()["status"]["kind"] == "ready"
+    state = page.server.ask(f"/images/{page.row['id']}/state")
+    assert near(state["draft"]["points"], CUP, SAUCER)
+
+
 def test_a_command_whose_answer_is_lost_is_done_once(label: Open) -> None:
     page = label()
     page.click(*CUP)

@@ -11,7 +11,7 @@ import pytest
 from starlette.applications import Starlette
 
 from samhq.errors import CheckpointError, ConfigError
-from samhq.serve.start import Address, run_server, url_of
+from samhq.serve.start import Address, run_server, url_for_others, url_of
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])
@@ -35,11 +35,33 @@ def test_a_port_that_does_not_exist(port: int) -> None:
 def test_a_port_that_is_taken() -> None:
     with Address().listen() as first:
         port = first.getsockname()[1]
-        assert url_of(first, "#t=x") == f"http://127.0.0.1:{port}/#t=x"
+        assert url_of(first, "x") == f"http://127.0.0.1:{port}/#t=x"
         with pytest.raises(ConfigError, match="--port"):
             Address(port=port).listen()
     with pytest.raises(ConfigError, match="--port"):
         Address(port=99999).listen()
+
+
+def test_other_machines_get_an_address_that_they_reach() -> None:
+    with Address().listen() as here:
+        assert url_for_others(here, "secret") is None
+    with Address("0.0.0.0").listen() as everywhere:
+        url = url_for_others(everywhere, "secret")
+        assert url is not None
+        assert url.endswith(f":{everywhere.getsockname()[1]}/#t=secret")
+        assert not url.startswith(("http://0.", "http://127."))
+
+
+def test_any_sign_of_a_token_is_part_of_the_address() -> None:
+    with Address().listen() as listener:
+        assert url_of(listener, "a&b+c%/#d").endswith("/#t=a%26b%2Bc%25%2F%23d")
+        assert url_of(listener).endswith("/")
+
+
+@pytest.mark.parametrize("token", ["two words", "schlüssel", "密码", "line\n"])
+def test_a_token_that_no_request_can_carry_is_refused(token: str) -> None:
+    with pytest.raises(ConfigError, match="--token"):
+        Address().check(token)
 
 
 def test_small_answers_leave_at_once() -> None:

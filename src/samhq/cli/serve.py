@@ -130,12 +130,14 @@ def serve(
 def _serve_page(session: Session, address: Address, secret: str, *, open_browser: bool) -> int:
     """Answers the page until it is interrupted, and closes the session."""
     from samhq.serve.app import create_app
-    from samhq.serve.start import run_server, url_of
+    from samhq.serve.start import run_server, url_for_others, url_of
 
     with contextlib.closing(session):
         listener = address.listen()
-        url = url_of(listener, f"#t={secret}")
+        url = url_of(listener, secret)
         print(f"samhq serve: {url}", flush=True)
+        if (others := url_for_others(listener, secret)) is not None:
+            print(f"for other machines: {others}", flush=True)
         collect_as_usual()
         run_server(
             create_app(session),

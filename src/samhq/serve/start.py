@@ -9,6 +9,7 @@ import webbrowser
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import uvicorn
 
@@ -31,9 +32,15 @@ class Address:
         """Checks that only this machine can reach the address, or that a token was given.
 
         Raises:
-            ConfigError: other machines could reach the server, and no token was given; or there is no such port.
+            ConfigError: other machines could reach the server, and no token was given; a token that a request cannot
+                carry; or there is no such port.
         """
         whole_number("--port", self.port, 0, 65535)
+        if token and not (token.isascii() and token.isprintable() and " " not in token):
+            raise ConfigError(
+                "Expected --token of ASCII letters, digits and signs without spaces, which HTTP can carry, got others. "
+                "Choose another."
+            )
         if not is_loopback(self.host) and not token:
             raise ConfigError(
                 f"Expected --token with --host {self.host}, which other machines reach, got none. Choose a long random "
@@ -62,11 +69,34 @@ class Address:
         return listener
 
 
-def url_of(listener: socket.socket, fragment: str = "") -> str:
-    """The address of a server for a browser on this machine."""
-    host, port = listener.getsockname()[:2]
-    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
-    return f"http://{shown}:{port}/{fragment}"
+def url_of(listener: socket.socket, token: str | None = None) -> str:
+    """The address of a server for a browser on this machine, with the token behind it."""
+    host = listener.getsockname()[0]
+    return _url(listener, {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), token)
+
+
+def url_for_others(listener: socket.socket, token: str) -> str | None:
+    """The address of a server for browsers on other machines; None if only this machine can reach it."""
+    host = listener.getsockname()[0]
+    if is_loopback(host):
+        return None
+    return _url(listener, _own_address() if host in ("0.0.0.0", "::") else host, token)
+
+
+def _url(listener: socket.socket, host: str, token: str | None) -> str:
+    fragment = "" if token is None else f"#t={quote(token, safe='')}"
+    return f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/{fragment}"
+
+
+def _own_address() -> str:
+    """The address under which this machine's network knows it, else its name. Nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # An address for documentation: it only chooses the network card.
+        except OSError:
+            return socket.gethostname()
+        address = probe.getsockname()[0]
+    return socket.gethostname() if is_loopback(address) else address
 
 
 def run_server(

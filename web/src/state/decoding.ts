@@ -61,10 +61,12 @@ export async function decodeDraft(stored: Promise<unknown> | null = null): Promi
   }
   busy("Decoding…");
   try {
-    const [timed] = await Promise.all([decode(id, value, "prompt"), stored]);
+    const [timed, delta] = await Promise.all([decode(id, value, "prompt"), stored]);
     if (turn !== wanted || id !== pictureId.value) return;
     decoded.value = timed.answer;
     measure(timed);
+    // A prompt that was not stored is not ready: the sentence that says so stays.
+    if (stored && !delta) return;
     await refine(id, value, turn, timed.answer);
   } catch (error) {
     if (turn !== wanted || (error instanceof ServerError && error.code === "superseded")) return;

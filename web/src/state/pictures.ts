@@ -6,7 +6,7 @@ import { dismiss } from "./jobs";
 import { beat, takeNext } from "./presence";
 import { takeDraft } from "./prompting";
 import { announce, busy, failed, note, ready } from "./status";
-import { cursor, draft, encoding, history, NO_TIMES, objects, picture, pictureId, pictures, pointer, selection, times, UNKNOWN } from "./store";
+import { cursor, draft, encoding, history, info, NO_TIMES, objects, picture, pictureId, pictures, pointer, selection, times, UNKNOWN } from "./store";
 
 const AHEAD = 2;
 let opened = new AbortController();
@@ -149,6 +149,11 @@ async function openNew(row: Picture): Promise<void> {
 
 export async function refreshPictures(): Promise<void> {
   pictures.value = (await askJson<{ images: Picture[] }>("/images")).images;
+}
+
+/** Lets the server look for pictures that were put into its folder since it started. */
+export async function rescan(): Promise<void> {
+  if (info.value?.folder) await ask("/images/open", { json: { path: "." } });
 }
 
 /** A tile of a picture, ready to be drawn. */
