@@ -124,6 +124,16 @@ def test_a_picture_without_a_position_or_system() -> None:
         prompts_from_geojson(asked, unnamed, "EPSG:32633")
 
 
+def test_a_picture_in_a_system_of_its_own_takes_prompts_in_that() -> None:
+    pytest.importorskip("rasterio")
+    hall = ArraySource(SCENE.raw, transform=TRANSFORM, crs='LOCAL_CS["a hall",UNIT["metre",1]]')
+    point = {"type": "Point", "coordinates": [500_010, 5_399_990]}
+    with pytest.raises(PromptError, match=r'on Earth, got LOCAL_CS.*crs="picture"'):
+        prompts_from_geojson({"type": "Point", "coordinates": [15, 48]}, hall)
+    (prompt,) = prompts_from_geojson(point, hall, "picture")
+    assert prompt.points == [[20, 20]]
+
+
 def test_a_file_of_prompts_may_be_geojson(tmp_path: Path) -> None:
     rasterio = pytest.importorskip("rasterio")
     scene, file = tmp_path / "scene.tif", tmp_path / "roofs.geojson"

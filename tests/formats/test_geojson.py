@@ -65,10 +65,15 @@ def test_rasterio_burns_the_mask_back(geo):
 
 
 def test_properties_and_the_coordinate_system_are_written(tmp_path):
+    pytest.importorskip("rasterio")
     content = json.loads(write_geojson(scene(geo=PLACES[1]), tmp_path / "a.geojson").read_text())
     assert content["type"] == "FeatureCollection"
     assert content["crs"]["properties"]["name"] == "urn:ogc:def:crs:EPSG::32633"
     assert [f["properties"]["number"] for f in content["features"]] == [1, 2, 4]
+    for feature in content["features"]:
+        properties = feature["properties"]
+        assert properties["area_m2"] == pytest.approx(properties["area"] / 4, rel=0.001), "pixels of half a metre"
+    assert not any("area_m2" in feature["properties"] for feature in geojson(scene())["features"])
     assert content["features"][0]["properties"]["label"] == "wheel"
     assert content["features"][0]["properties"]["score"] == 0.9
     assert [f["geometry"]["type"] for f in content["features"]] == ["Polygon", "MultiPolygon", "Polygon"]

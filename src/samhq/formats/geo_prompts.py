@@ -144,6 +144,11 @@ class _Map:
             raise PromptError(
                 f"Expected a coordinate system such as EPSG:4326, got {self.source!r}: {error}. Check its name."
             ) from error
+        if not (target.is_geographic or target.is_projected):
+            raise PromptError(
+                f"Expected a picture whose coordinate system is on Earth, got {self.geo.crs:.80}. Give features in its "
+                f'own coordinates, with crs="{PICTURES_OWN}".'
+            )
         if source.is_geographic and (np.abs(coordinates) > (360, 90)).any():
             far = coordinates[(np.abs(coordinates) > (360, 90)).any(axis=1)][0].tolist()
             raise PromptError(

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from samhq.formats.ground_area import ground_areas
 from samhq.masks.polygons import Polygon, rings
 from samhq.results.annotation import Annotation
 from samhq.results.picture import Georeference, Picture
@@ -23,12 +24,14 @@ def geojson(picture: Picture, tolerance: float = 0.0) -> dict[str, Any]:
     """A FeatureCollection with one feature for each object; number, label, area in pixels and scores are properties.
 
     Coordinates are those of `picture.geo`; without it, (x, y) pixels from the top-left corner, y downwards. `tolerance`
-    is the largest distance in pixels between a simplified outline and the exact one.
+    is the largest distance in pixels between a simplified outline and the exact one. `area_m2` is the area inside the
+    outline in square metres on the ground, if `picture.geo` names a coordinate system and rasterio is installed.
     """
-    collection: dict[str, Any] = {
-        "type": "FeatureCollection",
-        "features": [_feature(number, item, picture.geo, tolerance) for number, item in picture.objects],
-    }
+    objects = picture.objects
+    shapes = [[_area(polygon, picture.geo) for polygon in item.polygons(tolerance)] for _, item in objects]
+    sizes = ground_areas(shapes, None if picture.geo is None else picture.geo.crs)
+    features = [_feature(*given) for given in zip(objects, shapes, sizes, strict=True)]
+    collection: dict[str, Any] = {"type": "FeatureCollection", "features": features}
     if picture.geo is not None and picture.geo.crs and picture.geo.crs.upper() not in _LONGITUDE_LATITUDE:
         collection["crs"] = {"type": "name", "properties": {"name": _urn(picture.geo.crs)}}
     return collection
@@ -39,13 +42,14 @@ def write_geojson(picture: Picture, path: Path, tolerance: float = 0.0) -> Path:
     return write_json(path, geojson(picture, tolerance))
 
 
-def _feature(number: int, annotation: Annotation, geo: Georeference | None, tolerance: float) -> dict[str, Any]:
-    areas = [_area(polygon, geo) for polygon in annotation.polygons(tolerance)]
+def _feature(numbered: tuple[int, Annotation], areas: list[Any], square_metres: float | None) -> dict[str, Any]:
+    number, annotation = numbered
     single = len(areas) == 1
     properties = {
         "number": number,
         "label": annotation.label,
         "area": annotation.area,
+        "area_m2": None if square_metres is None else round(square_metres, 3),
         "score": annotation.confidence,
         "stability": annotation.stability,
     }
