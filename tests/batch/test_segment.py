@@ -87,4 +87,5 @@ def test_the_inputs_of_given_boxes_are_made_while_pictures_are_read(weights: Pat
         read = each.pictures.prepare(ReadPicture(picture, read_image(picture)))
         assert isinstance(read, PictureWithInputs)
         assert len(read.inputs.crops) == count
+        assert ("square" in vars(read.inputs)) == (not refine), "a box needs no first look"
         each.close()

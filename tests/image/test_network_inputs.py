@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from samhq.image import network_inputs
 from samhq.image.network_inputs import inputs_of, with_inputs
 from samhq.image.read import ReadPicture
 from samhq.image.transform import SquareForm, to_pixels_fast, to_square
@@ -37,3 +38,16 @@ def test_inputs_of_crops_are_those_of_the_fast_path() -> None:
     pixels, frame = to_pixels_fast(IMAGE[3:20, 2:12], form)
     assert torch.equal(inputs.crops[window][0], pixels)
     assert inputs.crops[window][1] == frame
+
+
+def test_the_whole_picture_is_made_when_it_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    form = SquareForm(16)
+    later = with_inputs(ReadPicture("a.png", IMAGE), form, whole=False)
+    now = with_inputs(ReadPicture("a.png", IMAGE), form)
+    assert later.inputs.frame == now.inputs.frame
+    assert np.array_equal(later.inputs.square, now.inputs.square)
+    again = with_inputs(ReadPicture("a.png", IMAGE), form, whole=False)
+    monkeypatch.setattr(network_inputs, "to_square", None)  # Calling it would fail.
+    assert now.inputs.square is now.inputs.square
+    with pytest.raises(TypeError):
+        _ = again.inputs.square

@@ -15,6 +15,7 @@ from torch import Tensor
 from samhq.config import Defaults
 from samhq.encoder_config import PIXEL_MEAN, PIXEL_STD
 from samhq.errors import ConfigError, PromptError, SamHQWarning
+from samhq.image import network_inputs
 from samhq.image.read import ReadPicture
 from samhq.image.sources import ArraySource
 from samhq.image.windows import Window, whole
@@ -117,8 +118,7 @@ def test_the_second_look_gets_the_prompt_in_its_own_pixels(red: Segmenter, finde
     truth = comb((900, 1024), 600, 400)
     prompt = Prompt(points=[[603, 405], [20, 20]], labels=[1, 0], box=[598, 398, 708, 508])
     segment_native(red, ArraySource(painted(truth)), [prompt])
-    first, second = finder.asked
-    assert first.masks is None
+    [second] = finder.asked
     assert second.labels.tolist() == [[1]], "the other click is out of view"
     x0, y0, x1, y1 = second.boxes[0].tolist()
     scale = (x1 - x0) / 110
@@ -149,8 +149,9 @@ def test_what_the_first_mask_adds_to_the_prompt(red: Segmenter, finder: RedFinde
     rough = np.zeros((900, 1024), bool)
     rough[400:506, 600:706] = True
     given = [PROMPTS["box"], PROMPTS["click"], Prompt(mask=rough)]
-    segment_native(red, source, given)
-    box, click, mask = finder.asked[1::2]
+    for prompt in given:
+        segment_native(red, source, [prompt])
+    box, _, click, _, mask = finder.asked
     assert (box.boxes is None, box.masks is None) == (False, True)
     assert (click.boxes is None, click.masks is None) == (True, False)
     assert (mask.boxes is None, mask.masks is None) == (False, False)
@@ -181,7 +182,7 @@ def test_what_is_all_inside_is_not_looked_at(red: Segmenter, finder: RedFinder) 
     truth = np.zeros((1000, 1000), bool)
     truth[100:900, 100:900] = True
     refine(red, red.segment(painted(truth), prompts=[Prompt(box=[100, 100, 900, 900])]))
-    assert len(finder.asked) == 1 + 16  # of 25 tiles
+    assert sum(map(len, finder.asked)) == 1 + 16  # of 25 tiles
 
 
 def test_a_picture_that_the_model_sees_whole_is_left_alone(red: Segmenter) -> None:
@@ -192,6 +193,62 @@ def test_a_picture_that_the_model_sees_whole_is_left_alone(red: Segmenter) -> No
     assert np.array_equal(finer.masks, result.masks)
     assert np.array_equal(finer.low_res_logits, result.low_res_logits[:, :1])
     assert np.array_equal(finer.scores, result.scores)
+
+
+def test_where_boxes_decide_there_is_no_first_look(
+    red: Segmenter, finder: RedFinder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    truth = comb((900, 1024), 600, 400)
+    red.model.config = red.model.config.replace(defaults=Defaults(refine_margin=0.25))
+    encoded: list[int] = []
+    encode = finder.encode
+    monkeypatch.setattr(finder, "encode", lambda pixels: encoded.append(len(pixels)) or encode(pixels))
+    both = refine(red, red.segment(painted(truth), box=PROMPTS["box"].box, refine=False), margin=0.25)
+    assert (encoded, len(finder.asked)) == ([1, 1], 2)
+    at_once = red.segment(painted(truth), box=PROMPTS["box"].box)
+    assert (encoded, len(finder.asked)) == ([1, 1, 1], 3)
+    assert np.array_equal(at_once.masks, both.masks)
+    assert np.array_equal(at_once.low_res_logits, both.low_res_logits)
+    red.segment(painted(truth), prompts=[PROMPTS["box"], PROMPTS["click"]])
+    assert encoded[3:] == [1, 1], "the box's crop, and the whole picture for the click"
+    assert [len(prompts) for prompts in finder.asked[3:]] == [1, 1]
+
+
+def test_an_empty_mask_of_a_box_is_looked_for_in_the_whole_picture(red: Segmenter, finder: RedFinder) -> None:
+    red.model.config = red.model.config.replace(defaults=Defaults(refine_margin=0.25))
+    white = np.full((900, 1024, 3), 255, np.uint8)
+    result = red.segment(white, boxes=[[10, 10, 60, 60], [300, 300, 380, 390]])
+    assert not result.masks.any()
+    assert [len(prompts) for prompts in finder.asked] == [2, 2]
+
+
+def test_only_pictures_that_need_a_first_look_are_encoded_whole(
+    red: Segmenter, finder: RedFinder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    red.model.config = red.model.config.replace(defaults=Defaults(refine_margin=0.25))
+    pictures = [painted(comb((900, 1024), x, 400)) for x in (600, 100, 300)]
+    lists = [[PROMPTS["box"]], [PROMPTS["box"], Prompt(points=[[103, 405]])], [Prompt(points=[[303, 405]])]]
+    alone = [red.segment(picture, prompts=prompts) for picture, prompts in zip(pictures, lists, strict=True)]
+    whole_pictures: list[int] = []
+    to_square = network_inputs.to_square
+    monkeypatch.setattr(
+        network_inputs, "to_square", lambda image, form: whole_pictures.append(1) or to_square(image, form)
+    )
+    together = red.segment_batch(pictures, lists)
+    assert len(whole_pictures) == 2
+    for one, other in zip(alone, together, strict=True):
+        assert np.array_equal(one.masks, other.masks)
+        assert np.array_equal(one.low_res_logits, other.low_res_logits)
+
+
+def test_crops_are_encoded_together(red: Segmenter, finder: RedFinder, monkeypatch: pytest.MonkeyPatch) -> None:
+    boxes = [[x, 100, x + 60, 170] for x in range(0, 900, 30)]
+    red.model.config = red.model.config.replace(defaults=Defaults(refine_margin=0.25))
+    picture = painted(comb((900, 1024), 300, 90))
+    masks = red.segment(picture, boxes=boxes).masks
+    assert [len(prompts) for prompts in finder.asked][:-1] == [16, 14], "sixteen squares of 256 are 2^20 pixels"
+    monkeypatch.setattr(second_look, "_PIXELS_TOGETHER", 1)
+    assert np.array_equal(red.segment(picture, boxes=boxes).masks, masks)
 
 
 def test_a_second_look_at_something_else_is_not_believed(red: Segmenter, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -359,6 +416,7 @@ def test_crops_are_made_beforehand_if_there_is_a_second_look(
     red.model.config = red.model.config.replace(defaults=Defaults(refine_margin=margin))
     read = red.beforehand(ReadPicture("a.png", painted(comb((900, 1024), 600, 400))), [PROMPTS["box"]], refine)
     assert len(read.inputs.crops) == count
+    assert ("square" in vars(read.inputs)) == (count == 0), "the second look at a box needs no first one"
 
 
 def test_the_number_of_crops_made_beforehand_is_bounded(red: Segmenter) -> None:

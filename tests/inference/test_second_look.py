@@ -3,28 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from tests.inference.test_refine import iou
 
 from samhq.image.frame import Frame
 from samhq.image.windows import Window, whole
-from samhq.inference.second_look import Coarse, _coarsened, surroundings
+from samhq.inference.second_look import _coarsened, surroundings
 from samhq.masks.regions import Piece
-
-
-def test_the_first_mask_becomes_a_prompt_at_the_same_places() -> None:
-    """Where logits are columns of the picture, the prompt's logits are the columns its own pixels lie on."""
-    frame, window = Frame.fit((300, 400), 128), Window(120, 60, 320, 160)
-    columns = (torch.arange(32) + 0.5) * 4 / frame.scale_xy[0]
-    inner = Frame.fit(window.hw, 256)
-    prompt = Coarse(columns.expand(32, 32).clone(), frame).prompt(window, inner)
-    expected = 120 + (np.arange(64) + 0.5) * 4 / inner.scale_xy[0]
-    assert np.allclose(prompt[:32], expected, atol=1e-3)
-    assert (prompt[32:] == -10).all(), "below lies the padding"
 
 
 @settings(max_examples=100, deadline=None)
@@ -48,19 +34,6 @@ def test_crops_hold_the_box_and_its_margin(x: int, y: int, w: int, h: int, margi
     assert (max(wide.hw) <= side) == (needed <= side) or abs(needed - side) <= 2
 
 
-def test_coarse_masks_are_those_of_the_frame() -> None:
-    """Sampled in one step; by the frame in two, by way of the square."""
-    frame = Frame.fit((300, 420), 64)
-    generator = torch.Generator().manual_seed(0)
-    logits = F.interpolate(torch.randn(1, 1, 5, 5, generator=generator), (16, 16), mode="bicubic")
-    coarse = Coarse(logits[0, 0], frame)
-    expected = frame.masks_to_image(logits)[0, 0].numpy()
-    assert iou(coarse.mask(whole((300, 420))), expected) > 0.97
-    window = Window(100, 50, 333, 280)
-    assert np.array_equal(coarse.mask(window), coarse.mask(whole((300, 420)))[window.slices()])
-    assert Piece.of(expected).window.meet(coarse.box()) == Piece.of(expected).window
-
-
 @settings(max_examples=60, deadline=None)
 @given(
     height=st.integers(1, 500),
@@ -80,5 +53,5 @@ def test_a_part_is_reduced_as_the_whole_mask_would_be(
     size = frame.resized_hw[::-1]
     levels = np.asarray(Image.fromarray(mask.view(np.uint8) * np.uint8(255)).resize(size, Image.Resampling.BILINEAR))
     whole_mask = frame.mask_to_prompt(levels.astype(np.float32) * np.float32(20 / 255) - 10)[0]
-    level = 20 / 255
-    assert np.abs(_coarsened(Piece.of(mask), frame) - whole_mask).max() <= level + 1e-5
+    off = np.abs(_coarsened(Piece.of(mask), frame) - whole_mask).max()
+    assert off <= 3 * 20 / 255, "a few levels of 255: it is reduced in two steps"

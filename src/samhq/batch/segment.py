@@ -84,7 +84,8 @@ class SegmentWork:
     def prepared(self, segmenter: Segmenter, prompts_of: PromptsOf | None, picture: ReadPicture) -> ReadPicture:
         """A picture with the network's inputs, as far as they are known beforehand."""
         prompts = () if prompts_of is None else prompts_of(Path(picture))
-        return segmenter.beforehand(picture, prompts, self.refining.refine)
+        refine = False if self.model.multimask else self.refining.refine  # Candidates get no second look.
+        return segmenter.beforehand(picture, prompts, refine)
 
     def one(self, asking: Asking, pictures: PictureReader, segmenter: Segmenter, item: Item) -> Outcome:
         """Writes the results of one picture.

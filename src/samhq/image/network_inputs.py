@@ -6,7 +6,8 @@ Jobs read pictures and make these inputs in threads, while the network works on 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -23,22 +24,33 @@ Crops = Mapping[Window, tuple[Any, Frame]]
 
 @dataclass(frozen=True, eq=False)
 class NetworkInputs:
-    """The network's inputs in one form: of the whole picture, and of parts of it."""
+    """The network's inputs of a picture in one form: of the whole, made when first asked for, and of parts of it.
+
+    `image` is uint8 [H,W,3].
+    """
 
     form: SquareForm
-    square: Float32[np.ndarray, "1 3 S S"]
-    frame: Frame
-    crops: Crops
+    image: UInt8[np.ndarray, "H W 3"]
+    crops: Crops = field(default_factory=dict)
 
     @classmethod
     def of(cls, image: UInt8[np.ndarray, "H W 3"], form: SquareForm, windows: Sequence[Window] = ()) -> NetworkInputs:
-        """The inputs made of a picture and its `windows`.
+        """The inputs of a picture, with those of its `windows` made.
 
         Raises:
             ImageError: not uint8 [H,W,3], or empty.
         """
-        crops = {window: to_pixels_fast(image[window.slices()], form) for window in windows}
-        return cls(form, *to_square(image, form), crops)
+        return cls(form, image, {window: to_pixels_fast(image[window.slices()], form) for window in windows})
+
+    @property
+    def frame(self) -> Frame:
+        """The frame that maps coordinates and masks of the whole picture."""
+        return self.form.frame((self.image.shape[0], self.image.shape[1]))
+
+    @cached_property
+    def square(self) -> Float32[np.ndarray, "1 3 S S"]:
+        """The input of the whole picture."""
+        return to_square(self.image, self.form)[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,17 +60,21 @@ class PictureWithInputs(ReadPicture):
     inputs: NetworkInputs
 
 
-def with_inputs(picture: ReadPicture, form: SquareForm, windows: Sequence[Window] = ()) -> PictureWithInputs:
-    """The picture with the network's inputs in a form, of the whole and of `windows`."""
-    return PictureWithInputs(picture.path, picture.pixels, NetworkInputs.of(picture.pixels, form, windows))
+def with_inputs(
+    picture: ReadPicture, form: SquareForm, windows: Sequence[Window] = (), *, whole: bool = True
+) -> PictureWithInputs:
+    """The picture with the network's inputs in a form, of the whole and of `windows`.
+
+    Without `whole` that of the whole picture is made when it is first asked for.
+    """
+    inputs = NetworkInputs.of(picture.pixels, form, windows)
+    if whole:
+        inputs.square  # noqa: B018 - makes it
+    return PictureWithInputs(picture.path, picture.pixels, inputs)
 
 
 def inputs_of(source: Any, image: UInt8[np.ndarray, "H W 3"], form: SquareForm) -> NetworkInputs:
-    """The inputs in this form that `source` already has; else made of `image`, the pixels of `source`.
-
-    Raises:
-        ImageError: not uint8 [H,W,3], or empty.
-    """
+    """The inputs in this form that `source` already has; else those of `image`, the pixels of `source`."""
     if isinstance(source, PictureWithInputs) and source.inputs.form == form:
         return source.inputs
-    return NetworkInputs.of(image, form)
+    return NetworkInputs(form, image)

@@ -68,6 +68,14 @@ class SquareForm:
         """The input of a model's encoder."""
         return cls(config.side, config.encoder.normalisation, config.second)
 
+    def frame(self, size_hw: tuple[int, int]) -> Frame:
+        """The frame of a picture of this size (height, width).
+
+        Raises:
+            ImageError: a side that is not positive.
+        """
+        return Frame.fit(size_hw, self.side, squash=self.squashed)
+
 
 def to_square(image: UInt8[np.ndarray, "H W 3"], form: SquareForm) -> tuple[Float32[np.ndarray, "1 3 S S"], Frame]:
     """The network's input [1,3,side,side], float32, and the frame that maps coordinates and masks.
@@ -90,7 +98,7 @@ def to_square(image: UInt8[np.ndarray, "H W 3"], form: SquareForm) -> tuple[Floa
     mean, std = (np.array(values, np.float32)[:, None, None] for values in form.normalisation)
     content -= mean
     content /= std
-    return pixels, Frame.fit((image.shape[0], image.shape[1]), side, squash=form.squashed)
+    return pixels, form.frame((image.shape[0], image.shape[1]))
 
 
 def to_pixels(image: UInt8[np.ndarray, "H W 3"], form: SquareForm) -> tuple[Float[Any, "1 3 S S"], Frame]:
@@ -113,7 +121,7 @@ def to_pixels_fast(image: UInt8[np.ndarray, "H W 3"], form: SquareForm) -> tuple
     import torch
 
     image = rgb_pixels(image)
-    frame = Frame.fit((image.shape[0], image.shape[1]), form.side, squash=form.squashed)
+    frame = form.frame((image.shape[0], image.shape[1]))
     planes = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None]
     if frame.resized_hw != image.shape[:2]:
         planes = resize_antialiased(planes.float() if form.squashed else planes, frame.resized_hw)

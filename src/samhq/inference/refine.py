@@ -6,16 +6,14 @@ Knows nothing of files or formats; `second_look.py` has the second look itself.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-
-import torch
 
 from samhq.config import HQMode
 from samhq.device import to_device
 from samhq.image.sources import PictureSource
 from samhq.image.transform import SquareForm, to_pixels
+from samhq.inference.first_look import Coarse
 from samhq.inference.prompts import flatten
-from samhq.inference.second_look import MARGIN, Coarse, Refiner, look_again
+from samhq.inference.second_look import MARGIN, Refiner, look_again, second_looks
 from samhq.inference.segment import Segmenter
 from samhq.masks.regions import Piece
 from samhq.results.native import Refined
@@ -78,21 +76,24 @@ def segment_native(
     refiner = Refiner(segmenter.model, source, margin, hq)
     prompt_list = boxes_in_picture(as_prompts(prompts), source.size_hw)
     model = segmenter.model
-    config = model.config
-    overview = source.overview(config.side)
-    pixels, shown = to_pixels(overview, SquareForm.for_model(config))
-    frame = replace(shown, original_hw=source.size_hw)
+    form = SquareForm.for_model(model.config)
+    frame = form.frame(source.size_hw)
     flat = flatten(prompt_list, frame)
-    objects = []
-    with torch.inference_mode():
+    policies = candidates_for(prompt_list, multimask, segmenter.defaults.click_mask)
+    found: dict[int, tuple[Coarse, float]] = {}
+
+    def first_looks(numbers: Sequence[int]) -> list[Coarse]:
+        """The first masks of these prompts; `found` gets them and their scores."""
+        pixels, _ = to_pixels(source.overview(form.side), form)
         embedding = model.encode(to_device(pixels, model.device))
-        policies = candidates_for(prompt_list, multimask, segmenter.defaults.click_mask)
-        for number, (prompt, policy) in enumerate(zip(prompt_list, policies, strict=True)):
-            prompt_row = flat[number : number + 1]
-            low = model.decode(embedding, prompt_row, candidates=policy, hq=model.hq_mode(hq))
-            coarse = Coarse(low.logits[0, 0].float().cpu(), frame)
-            objects.append(refiner.refined(prompt, coarse) or _unrefined(coarse, float(low.iou[0, 0])))
-    return objects
+        for number in numbers:
+            row = flat[number : number + 1]
+            low = model.decode(embedding, row, candidates=policies[number], hq=model.hq_mode(hq))
+            found[number] = Coarse(low.logits[0, 0].float().cpu(), frame), float(low.iou[0, 0])
+        return [found[number][0] for number in numbers]
+
+    looks = second_looks(refiner, prompt_list, first_looks)
+    return [look or _unrefined(*found[number]) for number, look in enumerate(looks)]
 
 
 def _unrefined(coarse: Coarse, score: float) -> Refined:

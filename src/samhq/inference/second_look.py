@@ -3,31 +3,33 @@
 The model sees only its square, so in a much larger picture the first look misses fine detail. What the second look
 shows depends on the object, not on how much of its surroundings is in the picture.
 
-Holds the pixels of one crop at a time. Knows nothing of files or formats.
+A box says where to look by itself. So the first look is left out for objects whose box alone gives a mask.
+
+Holds the pixels of a few crops at a time. Knows nothing of files or formats.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from PIL import Image
-from torch import Tensor
 
-from samhq.config import MASK_THRESHOLD, SURE_LOGIT, HQMode
+from samhq.config import SURE_LOGIT, HQMode
 from samhq.device import to_device
-from samhq.image.boxes import as_boxes, as_points, boxes_from_masks
+from samhq.image.boxes import as_boxes, as_points
 from samhq.image.frame import Frame
 from samhq.image.network_inputs import Crops
 from samhq.image.sources import ArraySource, PictureSource
 from samhq.image.transform import SquareForm, to_pixels_fast
 from samhq.image.windows import Tile, Window, tile_grid, whole
-from samhq.inference.prompts import flatten
+from samhq.inference.first_look import NOWHERE, Coarse, WindowView, agree
+from samhq.inference.prompts import flatten, join
 from samhq.inference.thin_look import is_thin, look_closer, tile_side
 from samhq.masks.regions import Piece
 from samhq.model.sam import Sam
@@ -40,67 +42,12 @@ _GAIN = 1.2  #: The second look must enlarge the object by this factor, relative
 _LADDER = 2**0.25  #: Crop sizes grow in such steps, so that a slightly larger first mask is seen at the same scale.
 MARGIN = 0.25  #: Share of an object's longer side that a crop shows around it.
 _FEWEST = 16  #: Least margin on each side in pixels.
-#: If the IoU with the first mask is up to this, the second look found something else, unless a box gives the object.
-_AGREE = 0.5
-_ROWS = 1024  #: Pixels of a window that are enlarged at a time.
+#: Pixels of the crops that the encoder gets together: four at the starter's side. More gain nothing on a CPU.
+_PIXELS_TOGETHER = 1 << 20
+_GPU_PIXELS_TOGETHER = 1 << 22
 
-Corners = tuple[float, float, float, float]
-
-
-@dataclass(frozen=True, eq=False)
-class Coarse:
-    """The first look's mask: logits [4g,4g], float32 on the CPU, in the frame of the whole picture."""
-
-    logits: Float[Tensor, "G G"]
-    frame: Frame
-
-    @property
-    def scale(self) -> float:
-        """The number of pixels of the model's square for one pixel of the picture."""
-        return max(self.frame.resized_hw) / max(self.frame.original_hw)
-
-    def box(self) -> Window:
-        """A box around the mask in the picture; without area for an empty mask."""
-        rows, columns = (-(-n // 4) for n in self.frame.resized_hw)
-        mask = (self.logits[:rows, :columns] > MASK_THRESHOLD).numpy()
-        if not mask.any():
-            return Window(0, 0, 0, 0)
-        # After interpolation a mask ends before the middle of the next pixel.
-        corners = 4 * (boxes_from_masks(mask) + np.array([-0.5, -0.5, 1.5, 1.5]))
-        x0, y0, x1, y1 = self.frame.boxes_to_image(corners)
-        box = Window(int(np.floor(x0)), int(np.floor(y0)), int(np.ceil(x1)), int(np.ceil(y1)))
-        return box.meet(whole(self.frame.original_hw))
-
-    def sampled(self, corners: Corners, size_hw: tuple[int, int]) -> Float[Tensor, "h w"]:
-        """The logits over a part (x0, y0, x1, y1) of the picture as `size_hw` pixels, bilinear."""
-        x0, y0, x1, y1 = corners
-        (height, width), (scale_x, scale_y) = size_hw, self.frame.scale_xy
-        x = x0 + (torch.arange(width, dtype=torch.float64) + 0.5) * ((x1 - x0) / width)
-        y = y0 + (torch.arange(height, dtype=torch.float64) + 0.5) * ((y1 - y0) / height)
-        places = torch.meshgrid(
-            2 * x * scale_x / self.frame.side - 1, 2 * y * scale_y / self.frame.side - 1, indexing="xy"
-        )
-        grid = torch.stack(places, dim=-1)[None].float()
-        values = self.logits[None, None]
-        return F.grid_sample(values, grid, mode="bilinear", padding_mode="border", align_corners=False)[0, 0]
-
-    def mask(self, window: Window) -> Bool[np.ndarray, "h w"]:
-        """The mask in a window, at the picture's full resolution."""
-        mask = np.zeros(window.hw, bool)
-        for top in range(0, len(mask), _ROWS):
-            strip = mask[top : top + _ROWS]
-            corners = (window.x0, window.y0 + top, window.x1, window.y0 + top + len(strip))
-            strip[:] = (self.sampled(corners, strip.shape) > MASK_THRESHOLD).numpy()
-        return mask
-
-    def prompt(self, window: Window, frame: Frame) -> Float[np.ndarray, "G G"]:
-        """The logits as a mask prompt for a window of the picture; padding is off the object."""
-        side = frame.side // 4
-        width, height = (4 * side / scale for scale in frame.scale_xy)
-        logits = self.sampled((window.x0, window.y0, window.x0 + width, window.y0 + height), (side, side))
-        rows, columns = (-(-n // 4) for n in frame.resized_hw)
-        logits[rows:], logits[:, columns:] = -SURE_LOGIT, -SURE_LOGIT
-        return np.asarray(logits.numpy())
+#: A mask, and its predicted IoU; None if the first mask stayed.
+_Seen = tuple[Bool[np.ndarray, "h w"], float | None]
 
 
 @dataclass(frozen=True)
@@ -136,54 +83,85 @@ class Refiner:
         """The side of the model's square."""
         return self.model.config.side
 
-    def refined(self, prompt: Prompt, coarse: Coarse) -> Refined | None:
-        """The object segmented again, or None if that cannot enlarge it or finds something else."""
-        second = self._second(prompt, coarse)
-        thin_zoom = self.model.config.defaults.thin_zoom if self.thin_zoom is None else self.thin_zoom
-        return self._closer(coarse, second, thin_zoom) if thin_zoom else second
+    def by_boxes(self, prompts: Sequence[Prompt]) -> list[Refined | None]:
+        """The objects whose box alone decides what is looked at; None for the other prompts, and for an empty mask.
 
-    def _closer(self, coarse: Coarse, second: Refined | None, thin_zoom: float) -> Refined | None:
-        """A thin object after a closer look; `second` if it is not thin, or no tile would enlarge it further."""
-        if second is None:
-            box = coarse.box()
-            piece = Piece.of(coarse.mask(box), box.x0, box.y0) if box.area else None
-        else:
-            piece = second.piece
-        if piece is None:
+        No first mask is needed for these.
+        """
+        plans = [self._plan_of_box(prompt) for prompt in prompts]
+        shown = [(prompt, plan) for prompt, plan in zip(prompts, plans, strict=True) if plan is not None]
+        seen = self._seen(WindowView(plan.crop, prompt) for prompt, plan in shown)
+        looks = [None if plan is None else self._joined(plan, seen) for plan in plans]
+        thin_zoom = self._thin_zoom
+        return [self._closer(look.piece, look, thin_zoom) if look and thin_zoom else look for look in looks]
+
+    def after_first(self, prompts: Sequence[Prompt], first: Sequence[Coarse]) -> list[Refined | None]:
+        """The objects of other prompts segmented again, after a first look.
+
+        None if that cannot enlarge the object or finds something else.
+        """
+        plans = [
+            None if self._plan_of_box(prompt) else self._plan(prompt, coarse.box())
+            for prompt, coarse in zip(prompts, first, strict=True)
+        ]
+        seen = self._seen(
+            WindowView(tile.window, prompt, coarse, whole_object=len(plan.tiles) == 1)
+            for prompt, coarse, plan in zip(prompts, first, plans, strict=True)
+            if plan is not None
+            for tile in plan.tiles
+        )
+        looks = [None if plan is None else self._joined(plan, seen) for plan in plans]
+        return [self._closer_than(coarse, look) for coarse, look in zip(first, looks, strict=True)]
+
+    def all_by_boxes(self, prompts: Sequence[Prompt]) -> bool:
+        """Whether `by_boxes` looks at all these objects, so that a first look is needed for empty masks only."""
+        return all(self._plan_of_box(prompt) for prompt in prompts)
+
+    def windows_of_boxes(self, prompts: Sequence[Prompt]) -> list[Window]:
+        """The windows that the second look at objects with boxes will show, whatever this model's first masks are."""
+        plans = [self._plan(prompt, NOWHERE) for prompt in prompts if prompt.box is not None]
+        return [tile.window for plan in plans if plan is not None for tile in plan.tiles]
+
+    @property
+    def _thin_zoom(self) -> float | None:
+        return self.model.config.defaults.thin_zoom if self.thin_zoom is None else self.thin_zoom
+
+    @property
+    def _scale(self) -> float:
+        """The number of pixels of the model's square for one pixel of the picture, in the first look."""
+        return self.side / max(self.source.size_hw)
+
+    def _closer_than(self, coarse: Coarse, second: Refined | None) -> Refined | None:
+        """As `_closer`, of the first mask if there is no second."""
+        thin_zoom = self._thin_zoom
+        if not thin_zoom:
             return second
-        zoom = self.side / tile_side(piece.window, thin_zoom) / coarse.scale
+        if second is not None:
+            return self._closer(second.piece, second, thin_zoom)
+        box = coarse.box()
+        return self._closer(Piece.of(coarse.mask(box), box.x0, box.y0), None, thin_zoom) if box.area else None
+
+    def _closer(self, piece: Piece, second: Refined | None, thin_zoom: float) -> Refined | None:
+        """A thin object after a closer look; `second` if it is not thin, or no tile would enlarge it further."""
+        zoom = self.side / tile_side(piece.window, thin_zoom) / self._scale
         if zoom < _GAIN * (1 if second is None else second.zoom) or not is_thin(piece.mask):
             return second
         closer = look_closer(self.model, self.source, piece, thin_zoom, self.hq)
         return second if closer is None else Refined(closer.piece, closer.score, zoom)
 
-    def _second(self, prompt: Prompt, coarse: Coarse) -> Refined | None:
-        plan = self._plan(prompt, coarse.box(), coarse.scale)
-        if plan is None:
-            return None
-        canvas, scores = np.zeros(plan.crop.hw, bool), []
-        for tile in plan.tiles:
-            mask, score = self._look(prompt, coarse, tile.window, alone=len(plan.tiles) == 1)
-            canvas[tile.core.slices(plan.crop)] = mask[tile.core.slices(tile.window)]
-            scores += [] if score is None else [score]
-        if not scores or not canvas.any():
-            return None
-        return Refined(Piece.of(canvas, plan.crop.x0, plan.crop.y0), float(np.mean(scores)), plan.zoom)
+    def _plan_of_box(self, prompt: Prompt) -> _Plan | None:
+        """What to look at if the prompt's box decides that and the box is seen in one piece."""
+        plan = None if prompt.box is None else self._plan(prompt, NOWHERE)
+        return plan if plan is not None and len(plan.tiles) == 1 else None
 
-    def windows_of_boxes(self, prompts: Sequence[Prompt]) -> list[Window]:
-        """The windows that the second look at objects with boxes will show, whatever this model's first masks are."""
-        boxed, scale = [prompt for prompt in prompts if prompt.box is not None], self.side / max(self.source.size_hw)
-        plans = [self._plan(prompt, Window(0, 0, 0, 0), scale) for prompt in boxed]
-        return [tile.window for plan in plans if plan is not None for tile in plan.tiles]
-
-    def _plan(self, prompt: Prompt, coarse_box: Window, scale: float) -> _Plan | None:
-        """The plan, or None if the second look would enlarge too little; `scale` is the first look's."""
+    def _plan(self, prompt: Prompt, coarse_box: Window) -> _Plan | None:
+        """The plan, or None if the second look would enlarge too little."""
         box = _intended_box(coarse_box, prompt, self.source.size_hw)
         if not box.area:
             return None
         crop = surroundings(box, self.margin, self.side, self.source.size_hw)
         tiles = self._tiles(crop)
-        zoom = self.side / max(max(tile.window.hw) for tile in tiles) / scale
+        zoom = self.side / max(max(tile.window.hw) for tile in tiles) / self._scale
         return None if zoom < _GAIN else _Plan(crop, tiles, zoom)
 
     def _tiles(self, crop: Window) -> list[Tile]:
@@ -193,24 +171,44 @@ class Refiner:
         grid = tile_grid(crop.hw, self.side, self.side // 4)
         return [Tile(*(w.shift(crop.x0, crop.y0) for w in (t.window, t.keep, t.core))) for t in grid]
 
-    def _look(
-        self, prompt: Prompt, coarse: Coarse, window: Window, alone: bool
-    ) -> tuple[Bool[np.ndarray, "h w"], float | None]:
-        """The mask in a window and its score; the first mask and None if there is no outline or no agreement."""
-        boxed = alone and prompt.box is not None
-        first = None if boxed else coarse.mask(window)  # The user's box replaces it.
-        if first is not None and (not first.any() or (first.all() and not alone)):
-            return first, None
-        model = self.model
-        ready = self.crops.get(window)
-        pixels, frame = ready or to_pixels_fast(self.source.read(window), SquareForm.for_model(model.config))
-        prompts = flatten([_prompt_in(window, prompt, coarse, first, frame)], frame)
-        embedding = model.encode(to_device(pixels, model.device))
-        low = model.decode(embedding, prompts, candidates="single", hq=model.hq_mode(self.hq))
-        mask = frame.masks_to_image(low.logits)[0, 0].cpu().numpy()
-        if first is not None and int((mask & first).sum()) <= _AGREE * int((mask | first).sum()):
-            return first, None
-        return mask, float(low.iou[0, 0])
+    def _joined(self, plan: _Plan, seen: Iterator[_Seen]) -> Refined | None:
+        """The mask of a plan from what was seen in its tiles, the next of `seen`; None for an empty mask."""
+        canvas, scores = np.zeros(plan.crop.hw, bool), []
+        for tile, (mask, score) in zip(plan.tiles, seen, strict=False):
+            canvas[tile.core.slices(plan.crop)] = mask[tile.core.slices(tile.window)]
+            scores += [] if score is None else [score]
+        if not scores or not canvas.any():
+            return None
+        return Refined(Piece.of(canvas, plan.crop.x0, plan.crop.y0), float(np.mean(scores)), plan.zoom)
+
+    def _seen(self, views: Iterable[WindowView]) -> Iterator[_Seen]:
+        """The mask in each window and its score; the first mask and None if there is no outline or no agreement."""
+        most = _PIXELS_TOGETHER if self.model.device.type == "cpu" else _GPU_PIXELS_TOGETHER
+        rest = iter(views)
+        while group := list(islice(rest, max(1, most // self.side**2))):
+            masks: Iterator[_Seen] = iter(self._decoded([view for view in group if view.worth_a_look]))
+            for view in group:
+                seen, known = next(masks) if view.worth_a_look else None, view.known
+                if known is not None and (seen is None or not agree(seen[0], known)):
+                    seen = known, None
+                assert seen is not None, "without a first mask every window is worth a look"
+                yield seen
+
+    def _decoded(self, views: Sequence[WindowView]) -> Iterator[tuple[Bool[np.ndarray, "h w"], float]]:
+        """The masks and scores that the model gives, all in one pass."""
+        if not views:
+            return
+        model, form = self.model, SquareForm.for_model(self.model.config)
+        pixels, frames = zip(
+            *(self.crops.get(view.window) or to_pixels_fast(self.source.read(view.window), form) for view in views),
+            strict=True,
+        )
+        prompts = [view.prompt_inside(frame, self.source.size_hw) for view, frame in zip(views, frames, strict=True)]
+        flat = [flatten([prompt], frame, i) for i, (prompt, frame) in enumerate(zip(prompts, frames, strict=True))]
+        embedding = model.encode(to_device(torch.cat(pixels), model.device))
+        low = model.decode(embedding, join(flat), candidates="single", hq=model.hq_mode(self.hq))
+        for i, frame in enumerate(frames):
+            yield frame.masks_to_image(low.logits[i : i + 1])[0, 0].cpu().numpy(), float(low.iou[i, 0])
 
 
 def surroundings(box: Window, margin: float, side: int, size_hw: tuple[int, int]) -> Window:
@@ -242,35 +240,6 @@ def _intended_box(box: Window, prompt: Prompt, size_hw: tuple[int, int]) -> Wind
     return box.meet(whole(size_hw))
 
 
-def _prompt_in(window: Window, prompt: Prompt, coarse: Coarse, first: np.ndarray | None, frame: Frame) -> Prompt:
-    """The prompt in a window's pixels, with what the first mask adds to it; no `first`: the user's box is in view.
-
-    That box is enough: the first mask as a prompt would give its coarse outline again (IoU 0.63 without, 0.60 with it,
-    on 31 objects in drawn scenes, the starter, enlarged four times). Clicks come together with the mask; prompts with
-    neither get the mask and its box.
-    """
-    points, labels = _points_in(window, prompt, coarse.frame.original_hw)
-    if prompt.box is not None and first is None:
-        corners = as_boxes(prompt.box, coarse.frame.original_hw)[0]
-        return Prompt(points, labels, corners - np.array([window.x0, window.y0] * 2, np.float32))
-    assert first is not None, "without a box in view there is a first mask"
-    if labels is not None and labels.any():
-        return Prompt(points, labels, mask=coarse.prompt(window, frame))
-    doubt = 2 / coarse.scale  # Half a pixel of the first mask.
-    box = boxes_from_masks(first) + np.array([-doubt, -doubt, 1 + doubt, 1 + doubt])
-    return Prompt(points, labels, box.clip(0, [*window.hw[::-1]] * 2), coarse.prompt(window, frame))
-
-
-def _points_in(window: Window, prompt: Prompt, size_hw: tuple[int, int]) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """The user's points inside a window, in the window's pixels."""
-    if prompt.points is None:
-        return None, None
-    points, labels = as_points(prompt.points, prompt.labels, size_hw)
-    points = points - np.array([window.x0, window.y0], np.float32)
-    inside = ((points >= 0) & (points < window.hw[::-1])).all(axis=1)
-    return (points[inside], labels[inside]) if inside.any() else (None, None)
-
-
 def look_again(
     model: Sam,
     result: Segmentation,
@@ -287,36 +256,46 @@ def look_again(
         ConfigError: a margin that is negative or not finite, a zoom below 1; an HQ mask from a plain SAM.
     """
     refiner = Refiner(model, ArraySource(result.image), margin, hq, tiled, thin_zoom)
-    refined = second_looks(refiner, result.prompts, result.low_res_logits[:, 0], result.frame, boxes_only=boxes_only)
+    logits = torch.from_numpy(result.low_res_logits[:, 0])
+    first = [Coarse(mask, result.frame) for mask in logits]
+    looks = second_looks(refiner, result.prompts, lambda rows: [first[row] for row in rows], boxes_only=boxes_only)
     masks = result.masks.copy()
-    masks[[item is not None for item in refined]] = False
-    return with_refined(replace(result, candidates=masks[:, None]), refined)
+    masks[[look is not None for look in looks]] = False
+    return with_refined(replace(result, candidates=masks[:, None]), looks)
 
 
 def second_looks(
-    refiner: Refiner, prompts: Sequence[Prompt], logits: Float[np.ndarray, "P G G"], frame: Frame, *, boxes_only: bool
+    refiner: Refiner,
+    prompts: Sequence[Prompt],
+    first: Callable[[Sequence[int]], Sequence[Coarse]],
+    *,
+    boxes_only: bool = False,
 ) -> list[Refined | None]:
-    """For each prompt, the object segmented again, or None if its first mask stays; `logits` are the first masks."""
-    refined: list[Refined | None] = []
+    """For each prompt, the object segmented again, or None if its first mask stays.
+
+    `first` gives the first masks of the prompts with these numbers. It is called for those whose box does not decide.
+    """
     with torch.inference_mode():
-        for prompt, first in zip(prompts, logits, strict=True):
-            again = prompt.box is not None or not boxes_only
-            refined.append(refiner.refined(prompt, Coarse(torch.from_numpy(first), frame)) if again else None)
-    return refined
+        looks = refiner.by_boxes(prompts)
+        rest = [i for i, look in enumerate(looks) if look is None and (prompts[i].box is not None or not boxes_only)]
+        after = refiner.after_first([prompts[i] for i in rest], first(rest)) if rest else []
+    for i, look in zip(rest, after, strict=True):
+        looks[i] = look
+    return looks
 
 
-def with_refined(result: Segmentation, refined: Sequence[Refined | None]) -> Segmentation:
+def with_refined(result: Segmentation, looks: Sequence[Refined | None]) -> Segmentation:
     """The best mask of every prompt of `result`, replaced where there is a second look.
 
     Where there is one, the masks of `result` must be empty: they are painted in place.
     """
     masks = result.masks
     scores, logits = result.scores.copy(), result.low_res_logits[:, 0].copy()
-    for number, item in enumerate(refined):
-        if item is not None:
-            masks[number][item.piece.window.slices()] = item.piece.mask
-            scores[number] = item.score
-            logits[number] = _coarsened(item.piece, result.frame)
+    for number, look in enumerate(looks):
+        if look is not None:
+            masks[number][look.piece.window.slices()] = look.piece.mask
+            scores[number] = look.score
+            logits[number] = _coarsened(look.piece, result.frame)
     return replace(result, candidates=masks[:, None], candidate_scores=scores[:, None], low_res_logits=logits[:, None])
 
 
@@ -339,7 +318,7 @@ def _coarsened(piece: Piece, frame: Frame) -> Float[np.ndarray, "G G"]:
     part = Image.fromarray(piece.inside(Window(left, top, right, bottom)).view(np.uint8) * np.uint8(255))
     box = (first_column * wide - left, first_row * high - top, last_column * wide - left, last_row * high - top)
     size = (last_column - first_column, last_row - first_row)
-    small = np.asarray(part.resize(size, Image.Resampling.BILINEAR, box), np.float32)
+    small = np.asarray(part.resize(size, Image.Resampling.BILINEAR, box, reducing_gap=2.0), np.float32)
     logits = np.full(frame.resized_hw, -SURE_LOGIT, np.float32)
     logits[first_row:last_row, first_column:last_column] += small * np.float32(2 * SURE_LOGIT / 255)
     return frame.mask_to_prompt(logits)[0]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -26,18 +26,21 @@ from samhq.image.several import several
 from samhq.image.sources import ArraySource
 from samhq.image.transform import SquareForm
 from samhq.inference.by_text import check_alone, segment_found
+from samhq.inference.first_look import Coarse
 from samhq.inference.hints import NotCallable
+from samhq.inference.opened import Opened, joined
 from samhq.inference.prompts import flatten, join
-from samhq.inference.second_look import MARGIN, Refiner, second_looks, with_refined
+from samhq.inference.second_look import MARGIN, Refiner, with_refined
 from samhq.model import compiled
 from samhq.model.sam import network_of
 from samhq.other_arguments import ENCODE, LOAD, SEGMENT, SEGMENT_BATCH, translated
+from samhq.results.native import Refined
 from samhq.results.prompt import Prompt, a_list_each, as_prompts, candidates_for, one_or_many
 from samhq.results.prompt_boxes import boxes_in_picture
 from samhq.results.segmentation import Segmentation
 from samhq.text.detector import Example
 from samhq.text.search import Search
-from samhq.types import ImageEmbedding, LowRes, Prompts, Shared
+from samhq.types import ImageEmbedding, LowRes, Prompts
 
 _AT_ONCE = 64  #: Prompts that are decoded together; masks do not depend on it.
 _MOST_BEFOREHAND = 1 << 21  #: Pixels of the crops of a picture that are made beforehand: 24 MiB.
@@ -99,11 +102,23 @@ class Segmenter(NotCallable):
         Raises:
             ImageError: it cannot be read as a picture.
         """
+        opened = self._opened(image)
+        embedding = opened.embedding()
+        return EncodedImage(opened.image, embedding, opened.frame, self.name, opened.file_name, opened.crops)
+
+    def _opened(self, image: PictureInput | EncodedImage) -> Opened:
+        """The picture, not encoded yet unless it was given so."""
+        if isinstance(image, EncodedImage):
+            self._check_encoder(image)
+            return Opened(image.image, image.frame, lambda: image.embedding, image.file_name, image.crops)
         picture = read_copy(image)
         inputs = inputs_of(image, picture, self.form)
-        square = to_device(torch.from_numpy(inputs.square), self.model.device)
-        embedding = self.model.prepared(self.model.encode(square))
-        return EncodedImage(picture, embedding, inputs.frame, self.name, file_name_of(image), inputs.crops)
+
+        def embedding() -> ImageEmbedding:
+            square = to_device(torch.from_numpy(inputs.square), self.model.device)
+            return self.model.prepared(self.model.encode(square))
+
+        return Opened(picture, inputs.frame, embedding, file_name_of(image), inputs.crops)
 
     @translated(ENCODE)
     @torch.inference_mode()
@@ -194,9 +209,8 @@ class Segmenter(NotCallable):
                 device=self.model.device,
             )
             return segment_found(self, [image], search, hq=hq, refine=refine)[0]
-        encoded = image if isinstance(image, EncodedImage) else self.encode(image)
         objects = one_or_many(points, labels, box, boxes, mask, prompts)
-        return self.segment_batch([encoded], [objects], multimask=multimask, hq=hq, refine=refine)[0]
+        return self.segment_batch([image], [objects], multimask=multimask, hq=hq, refine=refine)[0]
 
     @translated(SEGMENT_BATCH)
     @torch.inference_mode()
@@ -222,44 +236,39 @@ class Segmenter(NotCallable):
             )
         if not len(images):
             return []
-        lists, encoded, parts = [], [], []
+        lists, opened, parts = [], [], []
         for i, picture_prompts in enumerate(prompts):
             with _naming_picture(images, i):
                 lists.append(as_prompts(picture_prompts))
         for i, image in enumerate(images):
             with _naming_picture(images, i):
-                encoded.append(image if isinstance(image, EncodedImage) else self.encode(image))
-        self._check_encoder(encoded)
-        for i, (e, picture_prompts) in enumerate(zip(encoded, lists, strict=True)):
+                opened.append(self._opened(image))
+        for i, (picture, picture_prompts) in enumerate(zip(opened, lists, strict=True)):
             with _naming_picture(images, i):
-                lists[i] = boxes_in_picture(picture_prompts, e.frame.original_hw, _picture_name(images, i, e.file_name))
-                parts.append(flatten(lists[i], e.frame, i))
-        flat = join(parts)
+                name = _picture_name(images, i, picture.file_name)
+                lists[i] = boxes_in_picture(picture_prompts, picture.frame.original_hw, name)
+                parts.append(flatten(lists[i], picture.frame, i))
         click = self.defaults.click_mask
         policies = [policy for picture_prompts in lists for policy in candidates_for(picture_prompts, multimask, click)]
-        low = self._decode(
-            cat([e.embedding for e in encoded]), flat, policies, mode, "sorted" if multimask else "single"
-        )
-        ends = np.cumsum([0, *(len(picture_prompts) for picture_prompts in lists)])
-        parted = [
-            (e, LowRes(low.logits[start:end], low.iou[start:end]), tuple(picture_prompts))
-            for e, picture_prompts, start, end in zip(encoded, lists, ends, ends[1:], strict=False)
+        again = not multimask and self._looks_again(refine)
+        refiners = [self._refiner(p.image, refine, mode, p.crops) if again else None for p in opened]
+        looks = [
+            [None] * len(picture_prompts) if refiner is None else refiner.by_boxes(picture_prompts)
+            for refiner, picture_prompts in zip(refiners, lists, strict=True)
         ]
-        if multimask:
-            return [self._result(*part) for part in parted]
-        return [self._refined(*part, refine, mode) for part in parted]
+        wanted = [look is None for picture_looks in looks for look in picture_looks]
+        low = self._first_looks(opened, join(parts), policies, wanted, mode, "sorted" if multimask else "single")
+        ends = np.cumsum([0, *map(len, lists)])
+        return [
+            self._result(picture, low[start:end], tuple(picture_prompts), picture_looks, refiner, boxes_only=not refine)
+            for picture, picture_prompts, picture_looks, refiner, start, end in zip(
+                opened, lists, looks, refiners, ends, ends[1:], strict=False
+            )
+        ]
 
-    def _refined(
-        self, encoded: EncodedImage, low: LowRes, prompts: tuple[Prompt, ...], refine: bool | None, hq: HQMode
-    ) -> Segmentation:
-        """The result after a second look at its objects, if `refine` or the weights' settings ask for one."""
-        default_margin = self.defaults.refine_margin
-        if not refine and (refine is False or default_margin is None):
-            return self._result(encoded, low, prompts)
-        refiner = self._refiner(encoded.image, refine, hq, encoded.crops)
-        first = low.logits[:, 0].float().cpu().numpy()
-        refined = second_looks(refiner, prompts, first, encoded.frame, boxes_only=not refine)
-        return with_refined(self._result(encoded, low, prompts, [item is None for item in refined]), refined)
+    def _looks_again(self, refine: bool | None) -> bool:
+        """Whether objects get a second look, because the caller or the weights' settings ask for one."""
+        return bool(refine) or (refine is None and self.defaults.refine_margin is not None)
 
     def _refiner(self, picture: np.ndarray, refine: bool | None, hq: HQMode, crops: Crops) -> Refiner:
         """The refiner of a picture's objects."""
@@ -275,63 +284,84 @@ class Segmenter(NotCallable):
         These are the whole picture, and crops around the boxes of `prompts` that get a second look. Touches no network,
         so it can be called in a thread while another picture is segmented.
         """
-        if refine is False or (not refine and self.defaults.refine_margin is None):
+        if not self._looks_again(refine):
             return with_inputs(picture, self.form)
         refiner = self._refiner(picture.pixels, refine, self.model.hq_mode(None), {})
-        windows = refiner.windows_of_boxes(prompts)
-        return with_inputs(picture, self.form, windows[: max(1, _MOST_BEFOREHAND // self.side**2)])
+        windows = refiner.windows_of_boxes(prompts)[: max(1, _MOST_BEFOREHAND // self.side**2)]
+        return with_inputs(picture, self.form, windows, whole=not prompts or not refiner.all_by_boxes(prompts))
 
-    def _check_encoder(self, encoded: Sequence[EncodedImage]) -> None:
+    def _check_encoder(self, encoded: EncodedImage) -> None:
         """Refuses an embedding of another model, whose features would give wrong masks."""
         side, hq_map = self.model.config.side, self.model.config.has_hq_map
-        for image in encoded:
-            if (image.model, image.frame.side, image.embedding.hq is not None) != (self.name, side, hq_map):
-                raise ConfigError(
-                    f"Expected a picture encoded by {self.name} at {side} pixels, got one encoded by {image.model} at "
-                    f"{image.frame.side}. Encode it with the model that segments it."
-                )
+        if (encoded.model, encoded.frame.side, encoded.embedding.hq is not None) != (self.name, side, hq_map):
+            raise ConfigError(
+                f"Expected a picture encoded by {self.name} at {side} pixels, got one encoded by {encoded.model} at "
+                f"{encoded.frame.side}. Encode it with the model that segments it."
+            )
 
-    def _decode(
-        self, embedding: ImageEmbedding, prompts: Prompts, policies: list[Any], hq: HQMode, otherwise: Candidates
+    def _first_looks(
+        self,
+        pictures: Sequence[Opened],
+        prompts: Prompts,
+        policies: Sequence[Candidates],
+        wanted: Sequence[bool],
+        hq: HQMode,
+        otherwise: Candidates,
     ) -> LowRes:
-        """Low-resolution masks of all prompts, in order; prompts with the same policy are decoded together.
+        """Low-resolution masks of all prompts, in order; zeros where none is wanted.
 
-        Without prompts the result has as many candidates as `otherwise` says.
+        Pictures without such prompts are not encoded. Prompts with the same policy are decoded together. Without any
+        prompts the result has as many candidates as `otherwise` says.
         """
-        if not policies:
-            return self.model.no_masks(embedding, otherwise, hq)
+        if not any(wanted):
+            return self.model.no_masks(policies[0] if policies else otherwise, hq, len(policies))
+        rows = [row for row, first in enumerate(wanted) if first]
+        needed, place = torch.unique(prompts.image_index[torch.tensor(rows)], return_inverse=True)
+        embedding = joined([pictures[i].embedding() for i in needed.tolist()])
         embedding = embedding.to(self.model.device).to(self.model.dtype)
-        rows: list[tuple[torch.Tensor, torch.Tensor]] = [None] * len(policies)  # type: ignore[list-item]
-        for policy in dict.fromkeys(policies):
-            positions = [i for i, other in enumerate(policies) if other == policy]
-            for start in range(0, len(positions), _AT_ONCE):
-                batch = positions[start : start + _AT_ONCE]
-                batch_prompts = prompts[torch.tensor(batch)]
-                low = self.model.decode(embedding, batch_prompts, candidates=policy, hq=hq)
-                for i, logits, iou in zip(batch, low.logits, low.iou, strict=True):
-                    rows[i] = logits, iou
-        return LowRes(torch.stack([row[0] for row in rows]), torch.stack([row[1] for row in rows]))
+        chosen = replace(prompts[torch.tensor(rows)], image_index=place)
+        found: dict[int, LowRes] = {}
+        for policy in dict.fromkeys(policies[row] for row in rows):
+            positions = torch.tensor([i for i, row in enumerate(rows) if policies[row] == policy])
+            for batch in torch.split(positions, _AT_ONCE):
+                low = self.model.decode(embedding, chosen[batch], candidates=policy, hq=hq)
+                found |= {rows[i]: low[k : k + 1] for k, i in enumerate(batch.tolist())}
+        blank = self.model.no_masks(policies[rows[0]], hq, 1)
+        return LowRes.cat([found.get(row, blank) for row in range(len(policies))])
 
     def _result(
-        self, encoded: EncodedImage, low: LowRes, prompts: tuple[Prompt, ...], painted: Sequence[bool] | None = None
+        self,
+        picture: Opened,
+        low: LowRes,
+        prompts: tuple[Prompt, ...],
+        looks: list[Refined | None],
+        refiner: Refiner | None,
+        *,
+        boxes_only: bool,
     ) -> Segmentation:
-        """The result of one picture; with `painted` the masks of the other prompts stay empty."""
-        frame = encoded.frame
-        if painted is None or all(painted):
+        """The result of one picture, after a second look at objects that need one and had none yet."""
+        if refiner is not None:
+            rest = [i for i, p in enumerate(prompts) if looks[i] is None and (p.box is not None or not boxes_only)]
+            first = [Coarse(low.logits[i, 0].float().cpu(), picture.frame) for i in rest]
+            for i, look in zip(rest, refiner.after_first([prompts[i] for i in rest], first), strict=True):
+                looks[i] = look
+        painted, frame = [look is None for look in looks], picture.frame
+        if all(painted):
             candidates = frame.masks_to_image(low.logits).cpu().numpy()
         else:
             candidates = np.zeros((*low.logits.shape[:2], *frame.original_hw), bool)
-            candidates[list(painted)] = frame.masks_to_image(low.logits[torch.tensor(painted)]).cpu().numpy()
-        return Segmentation(
-            image=encoded.image,
+            candidates[painted] = frame.masks_to_image(low.logits[torch.tensor(painted)]).cpu().numpy()
+        result = Segmentation(
+            image=picture.image,
             candidates=candidates,
             candidate_scores=low.iou.float().cpu().numpy(),
             low_res_logits=low.logits.float().cpu().numpy(),
             prompts=prompts,
-            frame=encoded.frame,
+            frame=frame,
             model=self.name,
-            file_name=encoded.file_name,
+            file_name=picture.file_name,
         )
+        return result if all(painted) else with_refined(result, looks)
 
 
 def _naming_picture(images: Sequence[Any], number: int) -> AbstractContextManager[None]:
@@ -344,21 +374,6 @@ def _naming_picture(images: Sequence[Any], number: int) -> AbstractContextManage
 def _picture_name(images: Sequence[Any], number: int, file_name: str | None) -> str:
     """A picture's name in a warning: that of its file, or its number among several."""
     return file_name or (f"Picture {number} (of 0 to {len(images) - 1})" if len(images) > 1 else "")
-
-
-def cat(parts: Sequence[ImageEmbedding]) -> ImageEmbedding:
-    """The embeddings of several pictures as one."""
-    if len(parts) == 1:
-        return parts[0]
-    hq = [part.hq for part in parts if part.hq is not None]
-    shared = [part.shared for part in parts if part.shared is not None]
-    return ImageEmbedding(
-        torch.cat([part.features for part in parts]),
-        torch.cat(hq) if hq else None,
-        levels=tuple(torch.cat(level) for level in zip(*(part.levels for part in parts), strict=True)),
-        bases=tuple(torch.cat(base) for base in zip(*(part.bases for part in parts), strict=True)),
-        shared=Shared.cat(shared) if len(shared) == len(parts) else None,
-    )
 
 
 @translated(LOAD)

@@ -166,11 +166,11 @@ class Sam(nn.Module):
         del embedding  # SAM 2 checks the single mask before it chooses.
         return attended, select(attended.iou, candidates, hq)
 
-    def no_masks(self, embedding: ImageEmbedding, candidates: Candidates, hq: HQMode) -> LowRes:
-        """The result for no prompts: logits [0,K,4g,4g] and predicted IoU [0,K]."""
-        features = embedding.features
-        iou = select(features.new_zeros(0, self.config.decoder.masks), candidates, hq).iou
-        return LowRes(features.new_zeros(0, iou.shape[1], *(4 * side for side in features.shape[2:])), iou)
+    def no_masks(self, candidates: Candidates, hq: HQMode, count: int = 0) -> LowRes:
+        """Zeros in place of the masks and scores of `count` prompts: logits [P,K,4g,4g] and predicted IoU [P,K]."""
+        scores = torch.zeros(count, self.config.decoder.masks, dtype=self.dtype, device=self.device)
+        iou = select(scores, candidates, hq).iou
+        return LowRes(iou.new_zeros(*iou.shape, 4 * self.config.grid, 4 * self.config.grid), iou)
 
     def decode(
         self,
@@ -191,7 +191,7 @@ class Sam(nn.Module):
         """
         mode = self.hq_mode(hq)
         if not len(prompts):
-            return self.no_masks(embedding, candidates, mode)
+            return self.no_masks(candidates, mode)
         if int(prompts.image_index.max()) >= len(embedding) or int(prompts.image_index.min()) < 0:
             raise PromptError(
                 f"Expected image_index in 0..{len(embedding) - 1}, got {prompts.image_index.tolist()}. "
