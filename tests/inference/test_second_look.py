@@ -54,4 +54,4 @@ def test_a_part_is_reduced_as_the_whole_mask_would_be(
     levels = np.asarray(Image.fromarray(mask.view(np.uint8) * np.uint8(255)).resize(size, Image.Resampling.BILINEAR))
     whole_mask = frame.mask_to_prompt(levels.astype(np.float32) * np.float32(20 / 255) - 10)[0]
     off = np.abs(_coarsened(Piece.of(mask), frame) - whole_mask).max()
-    assert off <= 3 * 20 / 255, "a few levels of 255: it is reduced in two steps"
+    assert off <= 6 * 20 / 255, "in noise a few levels of 255: it is reduced in two steps"

@@ -318,7 +318,7 @@ def _coarsened(piece: Piece, frame: Frame) -> Float[np.ndarray, "G G"]:
     part = Image.fromarray(piece.inside(Window(left, top, right, bottom)).view(np.uint8) * np.uint8(255))
     box = (first_column * wide - left, first_row * high - top, last_column * wide - left, last_row * high - top)
     size = (last_column - first_column, last_row - first_row)
-    small = np.asarray(part.resize(size, Image.Resampling.BILINEAR, box, reducing_gap=2.0), np.float32)
+    small = np.asarray(part.resize(size, Image.Resampling.BILINEAR, box, reducing_gap=3.0), np.float32)
     logits = np.full(frame.resized_hw, -SURE_LOGIT, np.float32)
     logits[first_row:last_row, first_column:last_column] += small * np.float32(2 * SURE_LOGIT / 255)
     return frame.mask_to_prompt(logits)[0]
