@@ -176,7 +176,7 @@ def test_a_file_belongs_to_picture_encoder_augmentation_and_dtype_but_not_to_the
     torch.manual_seed(1)
     assert new_files(cache, with_new_heads(sam, silent=True)) == 0
     assert new_files(replace(cache, dtype="float32"), sam) == 2
-    assert new_files(replace(cache, how=replace(HOW, flip=0.0)), sam) == 2
+    assert new_files(replace(cache, augmentation=replace(HOW, flip=0.0)), sam) == 2
     assert new_files(replace(cache, copies=3), sam) == 4, "the first copies are the same"
     assert new_files(cache, sam, Held(3, empty=None)) == 1, "the first two pictures are the same"
     assert new_files(cache, tiny.model(tiny.LIGHT, salt=1)) == 2

@@ -181,13 +181,13 @@ def _encoded(segmenter: Any, images: Sequence[np.ndarray]) -> list[Any]:
 
 
 def _segmented(
-    segmenter: Any, images: Sequence[np.ndarray], prompts: Sequence[Sequence[Any]], **how: Any
+    segmenter: Any, images: Sequence[np.ndarray], prompts: Sequence[Sequence[Any]], **options: Any
 ) -> list[list[dict[str, Any]]]:
     """The instances of every picture; a picture without prompts is not encoded."""
     prompted = [number for number, own in enumerate(prompts) if own]
     encoded = dict(zip(prompted, _encoded(segmenter, [images[number] for number in prompted]), strict=True))
     return [
-        _of_prompts(segmenter.segment(encoded[number], prompts=own, **how)) if own else []
+        _of_prompts(segmenter.segment(encoded[number], prompts=own, **options)) if own else []
         for number, own in enumerate(prompts)
     ]
 

@@ -38,14 +38,14 @@ class DetectWork:
         example = None if self.like.like_in is None else self.bands.picture(self.like.like_in)
         search = self.search.search(self.text, self.device, self.like.examples(example))
         pictures = PictureSearch(search, PictureReader(self.bands))
-        return EachAfterSearch(partial(self.one, pictures), pictures.pictures, pictures)
+        return EachAfterSearch(partial(self.process, pictures), pictures.pictures, pictures)
 
     @property
     def together(self) -> int:
         """The number of pictures to prepare together: those that the detector sees at once."""
         return self.search.together(self.device)
 
-    def one(self, pictures: PictureSearch, item: Item) -> Outcome:
+    def process(self, pictures: PictureSearch, item: Item) -> Outcome:
         """Writes the boxes of one picture.
 
         Raises:

@@ -47,9 +47,9 @@ class EverythingWork:
         pictures = PictureReader(self.tiling, lambda _: self.tiling.tile is None)
         segmenter = self.model.load()
         config = whole_image_config(self.automatic, self.model, segmenter.defaults)
-        return EachReadAhead(partial(self.one, pictures, segmenter, config), pictures)
+        return EachReadAhead(partial(self.process, pictures, segmenter, config), pictures)
 
-    def one(self, pictures: PictureReader, segmenter: Segmenter, config: AutomaticConfig, item: Item) -> Outcome:
+    def process(self, pictures: PictureReader, segmenter: Segmenter, config: AutomaticConfig, item: Item) -> Outcome:
         """Writes the results of one picture.
 
         Raises:

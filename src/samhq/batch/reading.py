@@ -108,12 +108,12 @@ class PictureReader:
 class EachReadAhead:
     """A job's function of one picture, whose pictures are read ahead."""
 
-    one: Callable[[Item], Outcome]
+    function: Callable[[Item], Outcome]
     pictures: PictureReader
 
     def __call__(self, item: Item) -> Outcome:
         """As the function itself."""
-        return self.one(item)
+        return self.function(item)
 
     def read_ahead(self, items: Iterable[Item]) -> None:
         """Starts to read the pictures of the calls that follow; the first is that of the next call."""

@@ -79,7 +79,7 @@ class SegmentWork:
             return partial(self.exported, asking, pictures, runtime)
         segmenter = self.model.load()
         pictures.prepare = None if kept else partial(self.prepared, segmenter, prompts_of)
-        return partial(self.one, asking, pictures, segmenter)
+        return partial(self.process, asking, pictures, segmenter)
 
     def prepared(self, segmenter: Segmenter, prompts_of: PromptsOf | None, picture: ReadPicture) -> ReadPicture:
         """A picture with the network's inputs, as far as they are known beforehand."""
@@ -87,7 +87,7 @@ class SegmentWork:
         refine = False if self.model.multimask else self.refining.refine  # Candidates get no second look.
         return segmenter.beforehand(picture, prompts, refine)
 
-    def one(self, asking: Asking, pictures: PictureReader, segmenter: Segmenter, item: Item) -> Outcome:
+    def process(self, asking: Asking, pictures: PictureReader, segmenter: Segmenter, item: Item) -> Outcome:
         """Writes the results of one picture.
 
         Raises:
@@ -103,7 +103,7 @@ class SegmentWork:
         return self.saved(result, prompts, time.perf_counter() - started, item)
 
     def exported(self, asking: Asking, pictures: PictureReader, segmenter: PromptSegmenter, item: Item) -> Outcome:
-        """As `one`, with a model without torch, in a single refining."""
+        """As `process`, with a model without torch, in a single look."""
         prompts, started = asking(item.path), time.perf_counter()
         result = self.masks(segmenter, prompts, pictures(item.path))
         return self.saved(result, prompts, time.perf_counter() - started, item)
@@ -134,10 +134,10 @@ class SegmentWork:
     def by_window(
         self, segmenter: Segmenter, source: PictureSource, picture_prompts: PicturePrompts, item: Item
     ) -> Outcome:
-        """As `one`, for a picture that need not fit into memory, unless an overlay is drawn.
+        """As `process`, for a picture that need not fit into memory, unless an overlay is drawn.
 
         Raises:
-            ImageError, PromptError: as `one`.
+            ImageError, PromptError: as `process`.
         """
         from samhq.inference.refine import segment_native
         from samhq.results.native import save_native

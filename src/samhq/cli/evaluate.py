@@ -220,8 +220,8 @@ def _by_prompts(data: _Data, compared: ComparedFlags, prompting: PromptingFlags,
         write_tables(report.output, evaluations)
         if report.worst:
             segmenters, folder = [segmenter for _, segmenter in models], report.output / "worst"
-            how: dict[str, Any] = {"count": report.worst, "seed": prompting.seed, "click_mask": prompting.click_mask}
-            draw_worst(segmenters, pictures, evaluations, folder, **how)
+            options: dict[str, Any] = {"seed": prompting.seed, "click_mask": prompting.click_mask}
+            draw_worst(segmenters, pictures, evaluations, folder, count=report.worst, **options)
     _tell([evaluation.to_json() for evaluation in evaluations], side_by_side(evaluations), report)
     return 0
 

@@ -182,7 +182,7 @@ def track(
     prompt: VideoPromptFlags = NO_PROMPTS,
     text: TextFlags = NO_TEXT,
     model: VideoModelFlags = NO_MODEL,
-    how: TrackFlags = PLAIN_TRACK,
+    tracking: TrackFlags = PLAIN_TRACK,
     bands: BandFlags = ALL_AS_IT_IS,
     output: VideoOutputFlags,
 ) -> int:
@@ -212,9 +212,14 @@ def track(
     text.check()
     prompt.check(text=text.wanted)
     source = open_frames(video, bands.channels)
-    options = {"command": "track", "video": _identity(video), **_options(prompt, model, how), **text.search_options()}
+    options = {
+        "command": "track",
+        "video": _identity(video),
+        **_options(prompt, model, tracking),
+        **text.search_options(),
+    }
     options |= bands.channels.options()
-    follower = _follower(prompt, text, model, how, source, bands.channels)
+    follower = _follower(prompt, text, model, tracking, source, bands.channels)
     collect_as_usual()
     make_folder(output.output)
     kinds = Kinds(output.masks, output.label_maps)
@@ -234,7 +239,7 @@ def _follower(
     prompt: VideoPromptFlags,
     text: TextFlags,
     model: VideoModelFlags,
-    how: TrackFlags,
+    tracking: TrackFlags,
     source: FrameSource,
     channels: Channels,
 ) -> Follower:
@@ -256,16 +261,22 @@ def _follower(
     prompts = [] if text.wanted else prompt.read()
     for video_prompt in prompts:
         source.check(video_prompt.frame or 0)
-    if text.wanted and how.direction != "forward":
-        raise ConfigError(f"Expected --direction forward with --text or --like, got {how.direction}. Leave it out.")
+    if text.wanted and tracking.direction != "forward":
+        raise ConfigError(
+            f"Expected --direction forward with --text or --like, got {tracking.direction}. Leave it out."
+        )
     search = _search(text, prompt.frame, source, model.device, channels)
     segmenter = load_video_model(model.model, device=model.device, dtype=model.dtype, memory_dtype=model.memory_dtype)
-    options: dict[str, Any] = {"overlap": how.overlaps, "fill_holes": how.fill_holes, "hq": model.plain.hq_mode}
+    options: dict[str, Any] = {
+        "overlap": tracking.overlaps,
+        "fill_holes": tracking.fill_holes,
+        "hq": model.plain.hq_mode,
+    }
     if search is not None:
         from samhq.video.searching import SearchFollower
 
         return SearchFollower(segmenter, source, search, first=prompt.frame, every=prompt.every, **options)
-    return PromptFollower(segmenter, source, prompts, how.direction, **options)
+    return PromptFollower(segmenter, source, prompts, tracking.direction, **options)
 
 
 def _search(text: TextFlags, frame: int, source: FrameSource, device: str | None, channels: Channels) -> Search | None:
@@ -279,7 +290,7 @@ def _search(text: TextFlags, frame: int, source: FrameSource, device: str | None
     return text.search(text.text, device, text.examples(example))
 
 
-def _options(prompt: VideoPromptFlags, model: VideoModelFlags, how: TrackFlags) -> dict[str, Any]:
+def _options(prompt: VideoPromptFlags, model: VideoModelFlags, tracking: TrackFlags) -> dict[str, Any]:
     """All settings that results depend on, as JSON values. Files are named by their content."""
     from dataclasses import asdict
 
@@ -288,7 +299,7 @@ def _options(prompt: VideoPromptFlags, model: VideoModelFlags, how: TrackFlags) 
     return {
         "prompts": {**settings, "frame": prompt.frame, "every": prompt.every, **contents},
         "model": {**model.plain.options(), "memory_dtype": model.memory_dtype},
-        **asdict(how),
+        **asdict(tracking),
     }
 
 

@@ -83,8 +83,8 @@ def possible_masks(
     if not only_chosen:
         wanted.append((["1", "2", "3"], "sorted", "off"))
     possible: list[Candidate] = []
-    for names, policy, how in wanted:
-        attended_with_levels, choice = model.choose(attended, embedding, policy, how)
+    for names, policy, hq_mode in wanted:
+        attended_with_levels, choice = model.choose(attended, embedding, policy, hq_mode)
         logits = model.mask_decoder.paint(attended_with_levels, embedding, choice)[0].float()
         ious = choice.iou[0].float().tolist()
         possible += [Candidate(*row) for row in zip(names, ious, logits, strict=False)]

@@ -76,7 +76,7 @@ class FeatureCache:
     """A folder of views; `dtype` is the type of the stored numbers, `precision` the type of the arithmetic."""
 
     folder: Path
-    how: Augmentation
+    augmentation: Augmentation
     copies: int
     dtype: Literal["float32", "float16"] = "float16"
     precision: str = "float32"
@@ -148,7 +148,7 @@ class FeatureCache:
             "copy": copy,
             "encoder": encoder,
             "hq": sam.config.hq,
-            "how": dataclasses.asdict(self.how),
+            "how": dataclasses.asdict(self.augmentation),
             "dtype": self.dtype,
             "precision": self.precision,
         }
@@ -156,7 +156,7 @@ class FeatureCache:
         return self.folder / name[:2] / f"{name[2:40]}.safetensors"
 
     def _store(self, sample: Sample, sam: Sam, copies: Mapping[int, Path]) -> None:
-        views = [view_of(sample, copy, self.how) for copy in copies]
+        views = [view_of(sample, copy, self.augmentation) for copy in copies]
         for view, path, features in zip(views, copies.values(), self._encode(views, sam), strict=True):
             tensors = {} if features is None else self._as_stored(features, path)
             packed = zlib.compress(view.cover.tobytes(), 1)
@@ -170,7 +170,7 @@ class FeatureCache:
         features: list[Features | None] = [None] * len(views)
         if places:
             norm = sam.config.encoder.normalisation
-            pixels = torch.cat([normalised(views[place].image[None], self.how.side, norm) for place in places])
+            pixels = torch.cat([normalised(views[place].image[None], self.augmentation.side, norm) for place in places])
             dtype = getattr(torch, self.precision)
             with torch.no_grad(), torch.autocast(sam.device.type, dtype, enabled=dtype != torch.float32):
                 embedding = sam.encode(pixels.to(sam.device), keep_early=True)

@@ -70,7 +70,7 @@ class LabelledPictures:
     """Example `index` of a data set; `copies` fixed views of each picture, or a new view each time for 0."""
 
     pictures: Pictures
-    how: Augmentation
+    augmentation: Augmentation
     drawing: PromptDrawing
     seed: int = 0
     copies: int = 0
@@ -98,7 +98,7 @@ class LabelledPictures:
             kept = self.stored(picture, copy)
             return None if kept is None else self.drawing.draw(None, kept[0], rng, kept[1])
         sample = self.pictures[picture]
-        view = view_of(sample, copy, self.how) if self.copies else augment(sample, self.how, rng)
+        view = view_of(sample, copy, self.augmentation) if self.copies else augment(sample, self.augmentation, rng)
         return self.drawing.draw(view.image, view.cover, rng) if len(view.cover) else None
 
     def _from(self, index: int):  # type: ignore[no-untyped-def]
@@ -121,7 +121,7 @@ def order(seed: int, epoch: int, count: int) -> np.ndarray:
     return np.random.default_rng((seed, epoch, count)).permutation(count)
 
 
-def view_of(sample: Sample, copy: int, how: Augmentation) -> AugmentedView:
+def view_of(sample: Sample, copy: int, augmentation: Augmentation) -> AugmentedView:
     """The fixed view number `copy` of a picture; it depends on the picture's own pixels, not on the run."""
     content = digest.of_bytes(digest.canonical(list(sample.image.shape)), np.ascontiguousarray(sample.image).data)
-    return augment(sample, how, np.random.default_rng((int(content[:16], 16), copy)))
+    return augment(sample, augmentation, np.random.default_rng((int(content[:16], 16), copy)))

@@ -69,7 +69,7 @@ class ComposedPictures:
     """Example `index`: a composed picture, and that many prompts for its objects."""
 
     pictures: Pictures
-    how: Composition
+    composition: Composition
     prompts: int
     kinds: dict[PromptKind, float]
     seed: int = 0
@@ -81,7 +81,7 @@ class ComposedPictures:
             ImageError: a file cannot be read.
             ConfigError: many pictures in a row show no object.
         """
-        rng = np.random.default_rng((self.seed, index, self.how.side))
+        rng = np.random.default_rng((self.seed, index, self.composition.side))
         for canvas in islice(iter(lambda: self.compose(rng), None), PATIENCE):
             layers = canvas.visible(_FEWEST_PIXELS)
             if layers:
@@ -93,51 +93,51 @@ class ComposedPictures:
 
     def compose(self, rng: np.random.Generator) -> Composite:
         """One canvas with all its objects."""
-        how = self.how
-        empty = bool(how.backgrounds) and rng.random() < how.empty
+        composition = self.composition
+        empty = bool(composition.backgrounds) and rng.random() < composition.empty
         canvas = self._background(rng) if empty else self._photograph(rng)
-        if how.cutouts and (empty or rng.random() < how.pasted):
+        if composition.cutouts and (empty or rng.random() < composition.pasted):
             for _ in range(rng.integers(1, 5)):
-                canvas = paste(canvas, how.cutouts, rng)
-        if how.thin and (empty or rng.random() < how.thin):
+                canvas = paste(canvas, composition.cutouts, rng)
+        if composition.thin and (empty or rng.random() < composition.thin):
             for _ in range(rng.integers(1, 3)):
                 canvas = draw_thin(canvas, self._textures(canvas, rng), rng)
         return canvas.with_image(degraded(canvas.image, rng)).padded()
 
     def _textures(self, canvas: Composite, rng: np.random.Generator) -> list[np.ndarray]:
-        other = [self._background(rng).image] if self.how.backgrounds else []
+        other = [self._background(rng).image] if self.composition.backgrounds else []
         return [canvas.image, *other]
 
     def _background(self, rng: np.random.Generator) -> Composite:
-        files = self.how.backgrounds
-        image = recoloured(read_background(files[int(rng.integers(len(files)))], self.how.channels), rng)
-        return window_canvas(image, [], self._window(image.shape[:2], rng), self.how.side)
+        files = self.composition.backgrounds
+        image = recoloured(read_background(files[int(rng.integers(len(files)))], self.composition.channels), rng)
+        return window_canvas(image, [], self._window(image.shape[:2], rng), self.composition.side)
 
     def _window(self, size_hw: tuple[int, ...], rng: np.random.Generator) -> ViewWindow:
-        factor = rng.uniform(*self.how.scale) if rng.random() < 0.7 else 1.0
+        factor = rng.uniform(*self.composition.scale) if rng.random() < 0.7 else 1.0
         return whole_window((size_hw[0], size_hw[1]), factor, rng)
 
     def _photograph(self, rng: np.random.Generator) -> Composite:
         sample = self.pictures[int(rng.choice(len(self.pictures), p=self._chances))]
-        mirrored = rng.random() < self.how.flip
+        mirrored = rng.random() < self.composition.flip
         image = np.ascontiguousarray(sample.image[:, ::-1]) if mirrored else sample.image
         masks = self._masks(sample, rng)
         if mirrored:
             masks = [(np.ascontiguousarray(mask[:, ::-1]), kind) for mask, kind in masks]
         window = self._window(image.shape[:2], rng)
-        if masks and rng.random() < self.how.close:
+        if masks and rng.random() < self.composition.close:
             chance = np.array([_ASKED[kind] for _, kind in masks])
             window = close_window(masks[rng.choice(len(masks), p=chance / chance.sum())][0], rng)
-        return window_canvas(recoloured(image, rng), masks, window, self.how.side, _turn(rng))
+        return window_canvas(recoloured(image, rng), masks, window, self.composition.side, _turn(rng))
 
     @cached_property
     def _chances(self) -> np.ndarray:
-        return chances(self.pictures, tuple(sorted(self.how.source_weights.items())))
+        return chances(self.pictures, tuple(sorted(self.composition.source_weights.items())))
 
     def _masks(self, sample: Sample, rng: np.random.Generator) -> list[tuple[np.ndarray, Kind]]:
         chosen = rng.permutation(sample.objects)[:_MOST_OBJECTS]
         masks: list[tuple[np.ndarray, Kind]] = [(sample.masks[place], "object") for place in chosen]
-        if rng.random() < self.how.parts:
+        if rng.random() < self.composition.parts:
             regions = distinct_regions(sample.image)
             masks += [(regions[place], "part") for place in rng.permutation(len(regions))[:_MOST_PARTS]]
         return masks
