@@ -182,12 +182,19 @@ def test_a_second_pass_uses_nothing_of_the_first() -> None:
     assert all((one.masks == other.masks).all() for one, other in zip(first, second, strict=True))
 
 
-@pytest.mark.parametrize("shape", [(10, 10), (1, 1), (1, 192, 288)])
+@pytest.mark.parametrize("shape", [(10, 10), (1, 1), (2, 192, 288)])
 def test_masks_of_other_sizes_are_refused(shape: tuple[int, ...]) -> None:
     tracker = model().tracker()
     tracker.prompt(1, mask=np.ones(shape, bool))
     with pytest.raises(PromptError, match="Object 1 on frame 0"):
         list(tracker.track([picture(0)]))
+
+
+def test_a_mask_may_have_an_axis_of_length_one() -> None:
+    tracker = model().tracker()
+    tracker.prompt(1, mask=true(0)[1][None])
+    [first, *_] = tracker.track([picture(0)])
+    assert np.array_equal(first.masks[0], true(0)[1])
 
 
 def test_masks_are_copied_and_an_empty_one_has_no_score() -> None:

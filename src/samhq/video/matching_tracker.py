@@ -246,7 +246,7 @@ class MatchingFollowing:
             mask_logits(prompt.mask, video_frame.encoded.frame)  # Checks its form and size.
             mask = mask_array(prompt.mask, video_frame.image.shape[:2])
             if mask.dtype == np.bool_:
-                return np.array(mask, order="C"), float(mask.any())
+                return np.array(mask, order="C").reshape(video_frame.image.shape[:2]), float(mask.any())
         result = self.segmenter.segment(video_frame.encoded, prompts=[prompt], hq=self.hq)
         return result.masks[0], float(result.scores[0]) if result.masks[0].any() else 0.0
 
