@@ -26,6 +26,9 @@ TABLES: list[tuple[Mapping[str, str], tuple[Callable[..., Any], ...]]] = [
     (other_arguments.SEGMENT_BATCH, (samhq.Segmenter.segment_batch,)),
     (other_arguments.PROMPT, (samhq.Prompt,)),
     (other_arguments.LOAD, (samhq.load, load_video_model)),
+    (other_arguments.TRACKER, (samhq.VideoSegmenter.tracker,)),
+    (other_arguments.VIDEO_CLICK, (samhq.VideoTracker.prompt,)),
+    (other_arguments.VIDEO_PROMPT, (samhq.VideoPrompt,)),
 ]
 
 

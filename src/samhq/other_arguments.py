@@ -66,6 +66,38 @@ PROMPT = {
     **dict.fromkeys(("class_name", "name", "category", "text"), 'label="cup", the class of the object'),
     **dict.fromkeys(("conf", "confidence"), "score="),
 }
+_FRAME = dict.fromkeys(("frame_idx", "ann_frame_idx", "frame_index", "start_frame_idx"), "frame=")
+#: Fields of a prompt for a video.
+VIDEO_PROMPT = {
+    **dict.fromkeys(("box", "bbox", "input_boxes"), "prompt=samhq.Prompt(box=[x0, y0, x1, y1])"),
+    **dict.fromkeys(("points", "point", "labels", "input_points"), "prompt=samhq.Prompt(points=[[x, y]], labels=[1])"),
+    **dict.fromkeys(("mask", "input_masks"), "prompt=samhq.Prompt(mask=...)"),
+    **dict.fromkeys(("obj_id", "object_id", "id", "obj_ids"), "object=1"),
+    **_FRAME,
+}
+#: Arguments of a prompt while frames come.
+VIDEO_CLICK = {
+    **_OBJECT,
+    **_FRAME,
+    **dict.fromkeys(("boxes", "bboxes", "input_boxes"), "box=, in a call of its own for every object"),
+    **dict.fromkeys(("obj_id", "obj_ids", "object"), "prompt(1, ...), the number first"),
+    "clear_old_points": "nothing: points are added, and a box or a mask starts over",
+}
+#: Arguments of calls that follow objects.
+TRACKER = {
+    "non_overlap_masks": "overlap=False",
+    "fill_hole_area": "fill_holes=",
+    **dict.fromkeys(("max_cond_frames_in_attn", "max_cond_frame_num"), "max_prompted="),
+    "add_all_frames_to_correct_as_cond": 'corrections="keep"',
+    "reverse": 'track(..., direction="backward")',
+    "hq_token_only": 'hq="only"',
+    "memory_dtype": "samhq.load_video_model(..., memory_dtype=...)",
+    **_DEVICE,
+    **dict.fromkeys(
+        ("offload_video_to_cpu", "offload_state_to_cpu", "async_loading_frames"),
+        "nothing: frames are never all in memory",
+    ),
+}
 #: Arguments of calls that load a model.
 LOAD = {
     "torch_dtype": "dtype=",
@@ -101,7 +133,7 @@ def translated(advice: Mapping[str, str]) -> Callable[[_Function], _Function]:
         parameters = list(inspect.signature(function).parameters.values())
         known = [p.name for p in parameters if p.kind != Parameter.POSITIONAL_ONLY and p.name != "self"]
         most = sum(p.kind not in (Parameter.KEYWORD_ONLY, Parameter.VAR_KEYWORD) for p in parameters)
-        name = "Prompt" if function.__name__ == "__init__" else function.__name__
+        name = function.__qualname__.split(".")[-2] if function.__name__ == "__init__" else function.__name__
 
         @wraps(function)
         def checked(*args: Any, **kwargs: Any) -> Any:

@@ -59,6 +59,21 @@ def test_bytes_are_a_file(film: Path) -> None:
     assert (source.read(12) == open_frames(film).read(12)).all()
 
 
+def test_an_address_is_downloaded(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of pictures; what downloads do is tested in tests/image/test_fetch.py."""
+    asked: list[str] = []
+    monkeypatch.setattr("samhq.video.frames.fetched", lambda url: (asked.append(url), film.read_bytes())[1])
+    source = open_frames("https://example.org/clip.mp4?size=1")
+    assert (len(source), source.called) == (COUNT, "'clip.mp4'")
+    assert asked == ["https://example.org/clip.mp4?size=1"]
+
+
+@pytest.mark.parametrize("address", [Path("https://example.org/clip.mp4"), "rtsp://camera/1", "s3://bucket/clip.mp4"])
+def test_other_addresses_get_advice(address: Path | str) -> None:
+    with pytest.raises(ImageError, match=r"got the address .* Download it first.*\.tracker\(\)"):
+        open_frames(address)
+
+
 def test_damaged_frames_are_named_and_the_others_come(film: Path, tmp_path: Path) -> None:
     data = bytearray(film.read_bytes())
     middle = len(data) // 2

@@ -76,6 +76,35 @@ def test_wrong_calls_are_refused(segmenter: VideoSegmenter) -> None:
             list(segmenter.track(small.images(6), prompts, **options))
 
 
+def test_arguments_of_other_libraries_get_advice(segmenter: VideoSegmenter) -> None:
+    box = VideoPrompt(1, 0, Prompt(box=small.BOX))
+    for wrong, message in (
+        ({"fill_hole_area": 8}, "fill_holes="),
+        ({"overlaps": False}, "'overlap'"),
+        ({"reverse": True}, "backward"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            next(segmenter.track(small.images(2), [box], **wrong))
+    with pytest.raises(ConfigError, match="Write box="):
+        segmenter.tracker().prompt(1, bbox=small.BOX)  # type: ignore[call-arg]
+    with pytest.raises(ConfigError, match=r"argument of VideoPrompt, got box=\. Write prompt=samhq\.Prompt\(box="):
+        VideoPrompt(1, 0, box=small.BOX)  # type: ignore[call-arg]
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(
+    ("prompts", "message"),
+    [
+        (VideoPrompt(1, 0, Prompt(box=small.BOX)), r"a list of video prompts, got one"),
+        ([VideoPrompt(1, 0, small.BOX)], "Expected a Prompt for object 1 on frame 0, got a list"),  # type: ignore[arg-type]
+        ([Prompt(box=small.BOX)], "got a Prompt"),
+    ],
+)
+def test_prompts_of_other_forms_are_refused(segmenter: VideoSegmenter, prompts: Any, message: str) -> None:
+    with pytest.raises(PromptError, match=message):
+        next(segmenter.track(small.images(2), prompts))
+
+
 def test_it_says_what_it_is(segmenter: VideoSegmenter) -> None:
     assert repr(segmenter) == "VideoSegmenter(small_video, cpu, torch.float32, memory torch.bfloat16)"
 

@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from samhq.errors import ImageError
 
-MOST = 1 << 30  #: Largest number of bytes of a picture.
+MOST = 1 << 30  #: Largest number of bytes of a file.
 _TIMEOUT = 30.0  #: Seconds without an answer.
 
 
@@ -35,9 +35,9 @@ def fetched(url: str, timeout: float | None = None) -> bytes:
         with urllib.request.urlopen(request, timeout=timeout or _TIMEOUT) as response:
             data = response.read(MOST + 1)
     except (OSError, ValueError, HTTPException) as error:
-        raise ImageError(f"Expected a picture at {url}, got: {error}. Check the address and the network.") from error
+        raise ImageError(f"Expected a file at {url}, got: {error}. Check the address and the network.") from error
     if len(data) > MOST:
-        raise ImageError(f"Expected a picture of at most 1 GiB at {url}, got more. Download and reduce it first.")
+        raise ImageError(f"Expected a file of at most 1 GiB at {url}, got more. Download it first.")
     return bytes(data)
 
 

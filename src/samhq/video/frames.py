@@ -18,6 +18,7 @@ import numpy as np
 
 from samhq.errors import ConfigError, ImageError, PromptError
 from samhq.image.channels import AS_SHOWN, Channels
+from samhq.image.fetch import fetched, is_url, name_of
 from samhq.image.files import open_file
 from samhq.image.read import describe
 from samhq.image.suffixes import is_picture_file
@@ -215,8 +216,8 @@ class VideoFile(FrameSource):
     Frames are upright: a rotation in the file is applied.
     """
 
-    def __init__(self, source: str | os.PathLike[str] | bytes) -> None:
-        self.called = describe(source)
+    def __init__(self, source: str | os.PathLike[str] | bytes, name: str | None = None) -> None:
+        self.called = describe(source if name is None else Path(name))
         self._source = source
         self._container = self._open()
         self.rate, self.evenly_spaced = self._container.rate, self._container.evenly_spaced
@@ -248,9 +249,11 @@ class VideoFile(FrameSource):
 
 
 def open_frames(source: Any, channels: Channels = AS_SHOWN) -> FrameSource:
-    """The frames of a video file, its bytes, a picture file with several pages, a folder, a list or an array.
+    """The frames of a video file, its http address or bytes, a picture file with several pages, a folder or a list.
 
-    An array is [T,H,W,3], or [T,H,W] for the grey slices of a scan.
+    A video at an address is downloaded into memory.
+
+    Also of an array [T,H,W,3], or [T,H,W] for the grey slices of a scan.
 
     `channels` says how pictures are shown. Each frame is stretched by its own percentiles.
 
@@ -263,9 +266,12 @@ def open_frames(source: Any, channels: Channels = AS_SHOWN) -> FrameSource:
         return source
     if isinstance(source, bytes):
         return _video(source, channels)
+    if is_url(source):
+        return _video(fetched(source), channels, name_of(source))
     if isinstance(source, (str, os.PathLike)):
         path = Path(source)
         if not path.exists():
+            _check_no_address(str(source))
             raise ImageError(
                 f"Expected a video file or a folder of pictures, got {path}, which is not there. Check the path."
             )
@@ -281,13 +287,26 @@ def open_frames(source: Any, channels: Channels = AS_SHOWN) -> FrameSource:
     )
 
 
-def _video(source: Path | bytes, channels: Channels) -> VideoFile:
+def _check_no_address(source: str) -> None:
+    """Checks that a path which is not there is no address.
+
+    Raises:
+        ImageError: it is one.
+    """
+    if re.match(r"[a-z0-9]{2,}:/", source):  # A Path has one slash of the two.
+        raise ImageError(
+            f"Expected a video file or a folder of pictures, got the address {source}. Download it first; for a "
+            "stream, give its frames to samhq.load_video_model(...).tracker()."
+        )
+
+
+def _video(source: Path | bytes, channels: Channels, name: str | None = None) -> VideoFile:
     if channels.chosen:
         raise ConfigError(
             f"Expected pictures with --bands and --stretch, got the video {describe(source)}, whose frames are shown "
             "as they are. Leave them out."
         )
-    return VideoFile(source)
+    return VideoFile(source, name)
 
 
 def _is_volume(source: Any) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 from samhq.errors import ImageError, PromptError, did_you_mean
 from samhq.formats.prompts import checked_code, read_mask_prompt
 from samhq.image.read import as_array
+from samhq.other_arguments import VIDEO_PROMPT, translated_fields
 from samhq.plural import plural
 from samhq.results.prompt import Prompt
 from samhq.storage.documents import read_json
@@ -39,6 +40,7 @@ _ITEMS = Items(
 _SCHEMA = Either((_ITEMS, Fields({"prompts": _ITEMS})))
 
 
+@translated_fields(VIDEO_PROMPT)
 @dataclass(frozen=True, eq=False)
 class VideoPrompt:
     """The prompt for an object on one frame. `frame` counts from 0; None is the first frame, or the last that came."""
@@ -133,6 +135,8 @@ def check_once(prompts: Sequence[VideoPrompt]) -> None:
     Raises:
         PromptError: an object has, its number is no whole number, or an entry is no prompt of a video.
     """
+    if isinstance(prompts, VideoPrompt):
+        raise PromptError("Expected a list of video prompts, got one. Write [prompt].")
     prompted: set[tuple[int, int, str]] = set()
     names: dict[int, str] = {}
     for prompt in prompts:
@@ -141,6 +145,11 @@ def check_once(prompts: Sequence[VideoPrompt]) -> None:
                 f"Expected video prompts, got a {type(prompt).__name__}. Give VideoPrompt(1, 0, Prompt(box=...))."
             )
         check_number(prompt.object)
+        if not isinstance(prompt.prompt, Prompt):
+            raise PromptError(
+                f"Expected a Prompt for object {prompt.object} on frame {prompt.frame or 0}, got a "
+                f"{type(prompt.prompt).__name__}. Give samhq.Prompt(box=[x0, y0, x1, y1])."
+            )
         name = prompt.label and names.setdefault(prompt.object, prompt.label)
         if name != prompt.label:
             raise PromptError(

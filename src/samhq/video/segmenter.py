@@ -13,7 +13,7 @@ from samhq.errors import ConfigError, PromptError
 from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam
 from samhq.options import one_of
-from samhq.other_arguments import LOAD, translated
+from samhq.other_arguments import LOAD, TRACKER, translated
 from samhq.video.follows import follows_with_memory
 from samhq.video.frames import open_frames
 from samhq.video.matching_tracker import MatchingFollowing
@@ -47,6 +47,7 @@ class VideoSegmenter:
         """The model's name, such as "sam2.1_hiera_tiny"."""
         return self.model.config.name
 
+    @translated(TRACKER)
     def tracker(
         self,
         *,
@@ -93,10 +94,10 @@ class VideoSegmenter:
     ) -> Iterator[FrameMasks]:
         """The prompted objects' masks, frame by frame, from the first prompt to the end of the video.
 
-        `video` is a file, its bytes, a folder of pictures or a list of frames. Every object is followed from its first
-        prompted frame on. "backward" goes from the last prompt to the first frame; "both" goes forward, and then gives
-        each object on the frames before its first prompt. `on_error` is called with frames that cannot be decoded,
-        which are left out; without it they end the video. `options` as in `tracker`.
+        `video` is a file, its bytes or http address, a folder of pictures or a list of frames. Every object is followed
+        from its first prompted frame on. "backward" goes from the last prompt to the first frame; "both" goes forward,
+        and then gives each object on the frames before its first prompt. `on_error` is called with frames that cannot
+        be decoded, which are left out; without it they end the video. `options` as in `tracker`.
 
         Raises: PromptError: no prompts, wrong ones, two masks or boxes for one object on one frame, or a frame that
             does not exist. ImageError: the video cannot be read, or frames of different sizes. ConfigError: an unknown

@@ -14,6 +14,7 @@ import numpy as np
 from samhq.errors import ImageError, PromptError
 from samhq.image.inputs import BoxInput, LabelsInput, MaskInput, PointsInput
 from samhq.image.read import read_image
+from samhq.other_arguments import VIDEO_CLICK, translated
 from samhq.results.prompt import Prompt, as_prompts
 from samhq.results.prompt_boxes import boxes_in_picture
 from samhq.video.following import Following, VideoFrame
@@ -45,6 +46,7 @@ class VideoTracker:
         """The objects with prompts on frames that have come."""
         return list(self.state.objects)
 
+    @translated(VIDEO_CLICK)
     def prompt(
         self,
         object_id: int,
