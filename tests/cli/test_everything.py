@@ -18,6 +18,7 @@ from samhq.cli.flags import ModelFlags
 from samhq.cli.main import main
 from samhq.config import Defaults
 from samhq.image.read import read_mask
+from samhq.inference.automatic import propose
 from samhq.inference.everything import segment_everything
 from samhq.model.sam import Sam
 from samhq.results.automatic_config import AutomaticConfig
@@ -112,6 +113,35 @@ def test_a_single_picture_in_many_tiles_tells_a_log_how_far_it_is(
     Image.fromarray(picture(64, 96)).save(tmp_path / "scene.png")
     assert run(weights, tmp_path / "out", tmp_path / "scene.png", "--tile", 64, *LOOSE) == 0
     assert "of 2 tiles" in capsys.readouterr().err
+
+
+def test_an_interrupted_picture_continues_with_its_next_tile(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.fromarray(picture(64, 192)).save(tmp_path / "scene.png")
+    scene, tiles = (tmp_path / "scene.png", "--tile", 64, "--overlap", 0, *LOOSE), 3
+    assert run(weights, tmp_path / "whole", *scene) == 0
+    calls: list[int] = []
+
+    def interrupted(*given: object, **options: object) -> object:
+        calls.append(len(calls))
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return propose(*given, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("samhq.inference.mosaic.propose", interrupted)
+    out = tmp_path / "out"
+    assert run(weights, out, *scene) == 130
+    assert [path.name for path in out.iterdir()] == ["scene_tiles.jsonl"]
+    assert run(weights, out, *scene, "--resume") == 0
+    assert len(calls) == tiles + 1, "only the interrupted tile was computed again"
+    written = {path.name: path.read_bytes() for path in (tmp_path / "whole").rglob("*.*")}
+    assert {path.name: path.read_bytes() for path in out.rglob("*.*") if path.name != "manifest.jsonl"} == written
+    calls.clear()
+    other = tmp_path / "other"
+    assert run(weights, other, *scene, "--min-mask-region-area", 1) == 130
+    assert run(weights, other, *scene, "--resume") == 0
+    assert len(calls) == 3 + tiles, "tiles that were made with other settings do not count"
 
 
 def test_a_broken_picture_among_others(weights: Path, tmp_path: Path, capsys: Shown) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,8 @@ from scipy import ndimage
 
 from samhq.errors import ConfigError, ImageError
 from samhq.image.sources import ArraySource
-from samhq.image.windows import Window
+from samhq.image.windows import Window, tile_grid
+from samhq.inference.finished_tiles import FinishedTiles
 from samhq.inference.seams import Instance
 from samhq.inference.tiles import segment_tiles
 
@@ -295,3 +297,22 @@ def test_nothing_is_found_where_there_is_no_data() -> None:
 
 def columns_of(instances: list[Instance]) -> dict[int, tuple[int, int]]:
     return {i.views[0].data: (i.piece.window.x0, i.piece.window.x1) for i in instances}
+
+
+def test_an_interrupted_run_continues_with_the_next_tile(tmp_path: Path) -> None:
+    source, seen = painted(cells(3)), []
+
+    def interrupted(pixels: np.ndarray) -> Found:
+        seen.append(pixels.shape)
+        if len(seen) == 4:
+            raise KeyboardInterrupt
+        return by_label(pixels)
+
+    grid: dict[str, Any] = {"tile": 60, "overlap": 20}
+    expected = segment_tiles(source, by_label, **grid)
+    with pytest.raises(KeyboardInterrupt):
+        segment_tiles(source, interrupted, **grid, finished=FinishedTiles(tmp_path / "tiles.jsonl", "run"))
+    resumed = segment_tiles(source, interrupted, **grid, finished=FinishedTiles(tmp_path / "tiles.jsonl", "run"))
+    assert len(seen) == 1 + len(tile_grid(source.size_hw, **grid)), "only the interrupted tile was seen twice"
+    assert found(resumed) == found(expected)
+    assert [instance.score for instance in resumed] == [instance.score for instance in expected]

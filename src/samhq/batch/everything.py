@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,8 +25,10 @@ from samhq.batch.settings import (
 )
 from samhq.config import NO_DEFAULTS, Defaults
 from samhq.plural import plural
+from samhq.storage import digest
 
 if TYPE_CHECKING:
+    from samhq.inference.finished_tiles import FinishedTiles
     from samhq.inference.segment import Segmenter
     from samhq.results.automatic_config import AutomaticConfig
     from samhq.results.everything import Everything
@@ -41,23 +44,35 @@ class EverythingWork:
     tiling: TileSettings = NOT_TILED
     embeddings: EmbeddingSettings = NONE_KEPT
     bar: bool = False
+    resume: bool = False  #: Whether tiles are used that an interrupted run finished.
 
     def __call__(self) -> EachReadAhead:
         """The function that writes one picture's results."""
         pictures = PictureReader(self.tiling, lambda _: self.tiling.tile is None)
         segmenter = self.model.load()
         config = whole_image_config(self.automatic, self.model, segmenter.defaults)
-        return EachReadAhead(partial(self.process, pictures, segmenter, config), pictures)
+        run = None if self.tiling.tile is None else self._run(config)
+        return EachReadAhead(partial(self.process, pictures, segmenter, config, run), pictures)
 
-    def process(self, pictures: PictureReader, segmenter: Segmenter, config: AutomaticConfig, item: Item) -> Outcome:
-        """Writes the results of one picture.
+    def process(
+        self,
+        pictures: PictureReader,
+        segmenter: Segmenter,
+        config: AutomaticConfig,
+        run: Mapping[str, Any] | None,
+        item: Item,
+    ) -> Outcome:
+        """Writes the results of one picture; `run` is what the masks of its tiles depend on, None without tiles.
 
         Raises:
             ImageError: it cannot be read.
         """
-        result, flags = self.found(pictures, segmenter, config, item.path), self.output
+        tiles = None if run is None else self._finished_tiles(run, item)
+        result, flags = self.found(pictures, segmenter, config, item.path, tiles), self.output
         save = partial(
-            result.save,
+            _saved,
+            tiles,
+            result,
             flags.output,
             item.name,
             masks=not flags.convert_to_rle,
@@ -68,8 +83,37 @@ class EverythingWork:
         held = result.image.nbytes + sum(changes.nbytes for changes in result.proposals.changes)
         return Outcome((), everything_summary(result), save, held)
 
-    def found(self, pictures: PictureReader, segmenter: Segmenter, config: AutomaticConfig, path: Path) -> Everything:
-        """The masks of a picture, which is segmented as one or in tiles.
+    def _run(self, config: AutomaticConfig) -> dict[str, Any]:
+        """Everything that the masks of tiles depend on, but for the picture, as JSON values."""
+        from samhq.results.automatic_config import config_record
+
+        settings = {**self.tiling.options(), **self.model.options()}
+        return {"config": config_record(config), **settings, "samhq": version("samhq")}
+
+    def _finished_tiles(self, run: Mapping[str, Any], item: Item) -> FinishedTiles | None:
+        """The tiles of this picture that an interrupted run finished; None for a picture that cannot be read.
+
+        Raises:
+            OSError: their file cannot be read or written.
+        """
+        from samhq.inference.finished_tiles import FinishedTiles
+
+        try:
+            content = item.path.stat()
+        except OSError:
+            return None
+        of_picture = digest.of_json({**run, "size": content.st_size, "mtime_ns": content.st_mtime_ns})
+        return FinishedTiles(self.output.output / f"{item.name}_tiles.jsonl", of_picture, resume=self.resume)
+
+    def found(
+        self,
+        pictures: PictureReader,
+        segmenter: Segmenter,
+        config: AutomaticConfig,
+        path: Path,
+        tiles: FinishedTiles | None = None,
+    ) -> Everything:
+        """The masks of a picture, which is segmented as one or in tiles; `tiles` that are finished are kept.
 
         Raises:
             ImageError: it cannot be read.
@@ -89,7 +133,16 @@ class EverythingWork:
             config=config,
             pixels=self.output.overlay,
             progress=self.bar,
+            finished=tiles,
         )
+
+
+def _saved(tiles: FinishedTiles | None, result: Everything, *where: Any, **options: Any) -> list[Path]:
+    """The files of a result. Its tiles are needed no more."""
+    files = result.save(*where, **options)
+    if tiles is not None:
+        tiles.remove()
+    return files
 
 
 def whole_image_config(

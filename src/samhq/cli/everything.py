@@ -128,7 +128,7 @@ def everything(
     options = {"command": "everything", **asdict(automatic), **shown}
     tally = run_job(
         [Item(path, name) for path, name in zip(pictures, names, strict=True)],
-        EverythingWork(output, asdict(automatic), model, tiling, embeddings, bar=bar),
+        EverythingWork(output, asdict(automatic), model, tiling, embeddings, bar=bar, resume=job.resume),
         output.output if kept else None,
         options={**options, **model.options()} if kept else None,
         resume=job.resume,

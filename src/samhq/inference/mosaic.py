@@ -18,6 +18,7 @@ from samhq.image.sources import PictureSource, open_picture
 from samhq.image.windows import Window, check_tiles, tile_grid, whole
 from samhq.inference.automatic import propose
 from samhq.inference.everything import as_sam
+from samhq.inference.finished_tiles import FinishedTiles
 from samhq.inference.seams import Instance
 from samhq.inference.segment import Segmenter
 from samhq.inference.tiles import segment_tiles
@@ -37,6 +38,7 @@ def segment_mosaic(
     config: AutomaticConfig | None = None,
     pixels: bool = True,
     progress: bool = False,
+    finished: FinishedTiles | None = None,
     **options: Any,
 ) -> Everything:
     """Masks for everything in a picture far above the model's side; otherwise as `segment_everything`.
@@ -44,7 +46,8 @@ def segment_mosaic(
     `image` is a value that `samhq.image.sources.open_picture` takes, such as the path of a GeoTIFF, or that it
     returned. Each tile gets the whole grid of points. Objects are merged across seams as in `segment_tiles`, and are
     attributed to the tile with most of their pixels. Without `pixels` the whole picture is never in memory, and the
-    result's `image` is black and takes no memory. `progress` shows a bar.
+    result's `image` is black and takes no memory. `progress` shows a bar. `finished` keeps finished tiles on the disk,
+    so that an interrupted run continues; whoever opens it names the run by everything that masks depend on.
 
     Raises:
         ImageError: the picture cannot be read.
@@ -65,10 +68,11 @@ def segment_mosaic(
         best = best.with_(proposals.best)
         kept = keep(proposals, chosen)
         for row in range(len(kept)):
-            point_and_stability = kept.points[row], float(kept.stability[row])
+            point_and_stability = kept.points[row].tolist(), float(kept.stability[row])
             yield runs.mask_of(kept.changes[row], kept.size_hw), float(kept.iou[row]), point_and_stability
 
-    instances = segment_tiles(source, masks_of, tile=tile, overlap=overlap, start_xy=start_xy, progress=progress)
+    where = {"tile": tile, "overlap": overlap, "start_xy": start_xy}
+    instances = segment_tiles(source, masks_of, **where, progress=progress, finished=finished)
     rows = [_proposal(instance, source.size_hw, grid[instance.views[0].tile].window) for instance in instances]
     windows = [(t.window.x0, t.window.y0, t.window.x1, t.window.y1) for t in grid]
     # Duplicates were already removed by comparing masks, which is more exact than comparing boxes again.

@@ -15,6 +15,7 @@ from samhq.errors import ImageError
 from samhq.image.read import as_array
 from samhq.image.sources import KnowsData, PictureSource
 from samhq.image.windows import Tile, tile_grid
+from samhq.inference.finished_tiles import FinishedTiles
 from samhq.inference.seams import Instance, TileView, merge
 from samhq.masks import rle
 from samhq.masks.regions import Piece
@@ -33,6 +34,7 @@ def segment_tiles(
     overlap: int | None = None,
     start_xy: tuple[int, int] = (0, 0),
     progress: bool = False,
+    finished: FinishedTiles | None = None,
 ) -> list[Instance]:
     """The objects of a picture, each once, from top to bottom; `masks_of` sees one tile at a time.
 
@@ -44,14 +46,29 @@ def segment_tiles(
     Tiles in which no pixel has data (`KnowsData`) are not segmented. Objects end where the data ends, and masks of
     which less than half has data are dropped.
 
+    `finished` keeps the masks of each tile on the disk. Tiles that it already has are not segmented again.
+
     Raises:
         ConfigError: a tile without pixels, or an overlap that leaves no step forward.
         ImageError: a picture without pixels or that cannot be read; masks of another size than the window.
     """
     tiles = tile_grid(source.size_hw, tile, overlap, start_xy)
     numbered = enumerate(counted(tiles, "tile", show=progress))
-    views = [view for number, t in numbered for view in _views(source, t, number, masks_of)]
+    views = [view for number, t in numbered for view in _kept_views(source, t, number, masks_of, finished)]
     return merge(views, tiles, source.size_hw)
+
+
+def _kept_views(
+    source: PictureSource, tile: Tile, number: int, masks_of: MasksOf, finished: FinishedTiles | None
+) -> list[TileView]:
+    """The masks of a tile, from the disk if they are there, else segmented and kept."""
+    known = None if finished is None else finished.views(number)
+    if known is not None:
+        return known
+    views = list(_views(source, tile, number, masks_of))
+    if finished is not None:
+        finished.add(number, views)
+    return views
 
 
 def _views(source: PictureSource, tile: Tile, number: int, masks_of: MasksOf) -> Iterator[TileView]:
