@@ -71,8 +71,9 @@ def segment_mosaic(
             point_and_stability = kept.points[row].tolist(), float(kept.stability[row])
             yield runs.mask_of(kept.changes[row], kept.size_hw), float(kept.iou[row]), point_and_stability
 
-    where = {"tile": tile, "overlap": overlap, "start_xy": start_xy}
-    instances = segment_tiles(source, masks_of, **where, progress=progress, finished=finished)
+    instances = segment_tiles(
+        source, masks_of, tile=tile, overlap=overlap, start_xy=start_xy, progress=progress, finished=finished
+    )
     rows = [_proposal(instance, source.size_hw, grid[instance.views[0].tile].window) for instance in instances]
     windows = [(t.window.x0, t.window.y0, t.window.x1, t.window.y1) for t in grid]
     # Duplicates were already removed by comparing masks, which is more exact than comparing boxes again.
