@@ -38,3 +38,30 @@ def test_every_command_chooses_before_anything_imports_torch(chosen: str | None,
     environment |= {"OMP_WAIT_POLICY": chosen} if chosen else {}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == policy
+
+
+FORKED = """
+import multiprocessing, sys
+import numpy as np, torch
+import samhq
+
+torch.set_num_threads(2)
+model = samhq.load()
+picture = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
+
+def mask(x):
+    return model.segment(picture, points=[[x, 150]], refine=False).masks, torch.get_num_threads()
+
+own, threads = mask(100)
+with multiprocessing.get_context("fork").Pool(1) as pool:
+    forked, alone = pool.apply_async(mask, (100,)).get(timeout=60)
+assert (threads, alone, torch.get_num_threads()) == (2, 1, 2), (threads, alone)
+assert np.array_equal(own, forked)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere OpenMP survives a fork, or there is none")
+def test_a_forked_process_segments_after_its_parent_did() -> None:
+    environment = {**os.environ, "OMP_NUM_THREADS": "2"}
+    done = subprocess.run([sys.executable, "-c", FORKED], env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr[-600:]

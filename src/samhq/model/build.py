@@ -17,6 +17,7 @@ from samhq.model.prompt_encoder import PromptEncoder
 from samhq.model.sam import Sam
 from samhq.model.sam2.mask_decoder import MaskDecoder2, MaskDecoder2HQ
 from samhq.model.sam2.sam2 import Sam2
+from samhq.threads import compute_alone_when_forked
 
 #: Subclasses to build in place of the core's modules, keyed by the class that each replaces.
 Parts = Mapping[type[nn.Module], type[Any]]
@@ -26,9 +27,10 @@ def build(config: ModelConfig, *, device: torch.device | str | None = None, part
     """A network with untrained weights, in evaluation mode; `device="meta"` allocates nothing.
 
     `parts` replaces modules by subclasses, which must take the same arguments. The first call also makes the process
-    keep freed memory; see `samhq.allocation`.
+    keep freed memory and forked processes compute with one thread; see `samhq.allocation` and `samhq.threads`.
     """
     keep_freed_memory()
+    compute_alone_when_forked()
     part = parts or {}
     with torch.device(device or "cpu"):
         plain = Sam2 if config.second else Sam
