@@ -40,9 +40,9 @@ _forks: list[bool] = []  #: Not empty once `compute_alone_when_forked` has been 
 def compute_alone_when_forked() -> None:
     """Makes PyTorch compute with one thread in processes that are forked from this one from now on, on Linux.
 
-    GNU's OpenMP, which PyTorch uses there, does not survive a fork: a child that computes with several threads after its
-    parent did so waits for ever for threads that it does not have. `torch.utils.data.DataLoader` does the same for its
-    workers. Processes that are spawned, or started as programs, keep their threads.
+    GNU's OpenMP, which PyTorch uses there, does not survive a fork: a child that computes with several threads after
+    its parent did so waits for ever for threads that it does not have. `torch.utils.data.DataLoader` does the same for
+    its workers. Processes that are spawned, or started as programs, keep their threads.
     """
     if sys.platform == "linux" and not _forks:
         _forks.append(True)

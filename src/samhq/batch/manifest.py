@@ -5,6 +5,7 @@ Knows nothing about pictures, models or the meaning of outputs; it knows whether
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -138,7 +139,8 @@ class Manifest:
         unused = self._only and os.fstat(self._in_use.fileno()).st_size == 0
         self._in_use.close()
         if unused:
-            self.lines.path.unlink(missing_ok=True)
+            with contextlib.suppress(PermissionError):  # Another job has it open, on Windows.
+                self.lines.path.unlink(missing_ok=True)
 
     def append(self, record: Record) -> None:
         """Adds a line in one write, and waits until it is on the disk.
@@ -174,4 +176,4 @@ def _lock(descriptor: int) -> bool:
     The lock ends with the process, however that ends. False if the system has no such locks.
     """
     only = take(descriptor) is True
-    return take(descriptor, shared=True) is True and only
+    return take(descriptor, shared=True) is not False and only

@@ -29,6 +29,7 @@ from torch import Tensor
 from samhq.errors import CheckpointError, ConfigError
 from samhq.storage import documents
 from samhq.storage.atomic import whole_file
+from samhq.storage.locks import open_files_move
 from samhq.storage.schema import WORDS, Fields, Named
 
 #: The weights of a folder are in the first of these that exists.
@@ -110,7 +111,7 @@ def source_name(source: object) -> str:
 
 
 def read(source: str | os.PathLike[str] | InMemory) -> Contents:
-    """The tensors in a file or folder, on the CPU and, if the format allows, still on disk.
+    """The tensors in a file or folder, on the CPU and, if the format allows, still on disk; on Windows in memory.
 
     Copy a tensor if the file may change. Also takes the sources of `is_in_memory`: an open file is read from its
     beginning if it can seek; a mapping counts as the content of a file.
@@ -128,7 +129,7 @@ def read(source: str | os.PathLike[str] | InMemory) -> Contents:
         return _read_folder(path)
     head = _head(path)
     if head[:4] == b"PK\x03\x04":
-        return Contents(_read_pickle(path, mmap=True))
+        return Contents(_read_pickle(path, mmap=open_files_move()))
     if _is_pickle(head):
         return Contents(_read_pickle(path, mmap=False))
     if _is_safetensors(head):
@@ -287,7 +288,10 @@ def _read_shards(index: Path) -> Contents:
 def _read_safetensors(path: Path) -> tuple[dict[str, object], dict[str, str]]:
     try:
         with safetensors.safe_open(str(path), framework="pt") as stream:
-            return {name: stream.get_tensor(name) for name in stream.keys()}, dict(stream.metadata() or {})  # noqa: SIM118
+            tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
+            if not open_files_move():  # Tensors on disk would keep the file from being replaced or deleted.
+                tensors = {name: tensor.clone() for name, tensor in tensors.items()}
+            return tensors, dict(stream.metadata() or {})
     except (safetensors.SafetensorError, *_UNREADABLE) as error:
         raise _torn(path, error) from error
 

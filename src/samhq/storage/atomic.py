@@ -8,6 +8,7 @@ import os
 import re
 import secrets
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,14 @@ from samhq.storage import locks
 _PART = re.compile(r"\.samhq-part-[0-9a-f]{16}(\..*)?")
 #: Largest suffix in bytes; longer endings belong to no format, and would make the temporary name too long.
 _LONGEST_SUFFIX = 32
+
+_PAUSES_S = (
+    0.01,
+    0.03,
+    0.1,
+    0.3,
+    0.6,
+)  #: Seconds between the attempts to replace a file that another program has open.
 
 _umask_lock = threading.Lock()  #: The mask can only be read by setting it, which two threads must not do at once.
 _cleaned: set[str] = set()  #: Folders in which this process has looked for abandoned files.
@@ -45,13 +54,28 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         with part.open("rb+") as stream:
             os.fsync(stream.fileno())
         part.chmod(0o666 & ~_umask())
-        os.replace(part, target)
+        _move(part, target)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             part.unlink()
         raise
     finally:
-        os.close(lock)
+        if lock is not None:
+            os.close(lock)
+
+
+def _move(part: Path, target: Path) -> None:
+    """Moves the file to its place.
+
+    On Windows a file cannot be replaced while a program has it open; scanners and indexers do so for moments.
+    """
+    for pause_s in () if locks.open_files_move() else _PAUSES_S:
+        try:
+            os.replace(part, target)
+            return
+        except PermissionError:
+            time.sleep(pause_s)
+    os.replace(part, target)
 
 
 def write_bytes(path: str | os.PathLike[str], content: bytes | memoryview) -> Path:
@@ -68,9 +92,11 @@ def write_bytes(path: str | os.PathLike[str], content: bytes | memoryview) -> Pa
 def remove_abandoned(folder: str | os.PathLike[str]) -> None:
     """Removes the temporary files that killed processes left directly in a folder.
 
-    A file that a process is still writing stays: its lock ends with the process, however that ends. On systems without
-    such locks all temporary files stay.
+    A file that a process is still writing stays: its lock ends with the process, however that ends. On Windows, and on
+    file systems without such locks, all temporary files stay.
     """
+    if not locks.open_files_move():
+        return
     try:
         with os.scandir(folder) as entries:
             parts = [entry.path for entry in entries if _PART.fullmatch(entry.name)]
@@ -97,12 +123,18 @@ def _remove_if_abandoned(part: str) -> None:
         os.close(descriptor)
 
 
-def _new_part(target: Path) -> tuple[Path, int]:
-    """An empty, locked file beside the target, and the descriptor that holds the lock."""
+def _new_part(target: Path) -> tuple[Path, int | None]:
+    """An empty, locked file beside the target, and the descriptor that holds the lock.
+
+    On Windows, where no open file can be moved, it is not locked.
+    """
     suffix = target.suffix if len(os.fsencode(target.suffix)) <= _LONGEST_SUFFIX else ""
     while True:
         part = target.parent / f".samhq-part-{secrets.token_hex(8)}{suffix}"
         descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        if not locks.open_files_move():
+            os.close(descriptor)
+            return part, None
         # Between these two lines another process may have removed it as abandoned; then try again.
         if locks.take(descriptor) is not False and os.fstat(descriptor).st_nlink:
             return part, descriptor

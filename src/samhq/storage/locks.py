@@ -4,29 +4,55 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import importlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from samhq.errors import ConfigError
 
 _LOCK = ".samhq-lock"
+#: The byte that a lock on Windows covers, behind the end of the file: nobody can read or write what it covers.
+_FAR = 1 << 30
 
 
 def take(descriptor: int, *, shared: bool = False) -> bool | None:
     """True if this process now has the lock of an open file, False if another process has it.
 
-    None if that is not known, because the system or the file system has no such locks.
+    None if that is not known, because the system or the file system has no such locks; Windows has no shared ones.
     """
     try:
         import fcntl
     except ImportError:
-        return None
+        return None if shared else _take_on_windows(descriptor)
     try:
         fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         return True
     except OSError as error:
         return False if error.errno in (errno.EWOULDBLOCK, errno.EACCES, errno.EAGAIN) else None
+
+
+def _take_on_windows(descriptor: int) -> bool | None:
+    try:
+        msvcrt: Any = importlib.import_module("msvcrt")
+    except ImportError:
+        return None
+    os.lseek(descriptor, _FAR, os.SEEK_SET)
+    try:
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        return True
+    except OSError as error:
+        return False if error.errno in (errno.EACCES, errno.EDEADLK) else None
+
+
+def open_files_move() -> bool:
+    """Whether a file can be replaced and deleted while it is open: everywhere but on Windows."""
+    try:
+        import fcntl  # noqa: F401
+    except ImportError:
+        return False
+    return True
 
 
 @contextlib.contextmanager
@@ -53,9 +79,13 @@ def only_one(folder: Path, activity: str, refusal: str | None = None) -> Iterato
         yield
     finally:
         # Removed while the lock is held, so that no waiting process locks a removed file.
-        with contextlib.suppress(OSError):
-            (folder / _LOCK).unlink()
+        if open_files_move():
+            with contextlib.suppress(OSError):
+                (folder / _LOCK).unlink()
         os.close(descriptor)
+        if not open_files_move():
+            with contextlib.suppress(OSError):  # Another process has it open, which waits or works now.
+                (folder / _LOCK).unlink()
         if created:
             with contextlib.suppress(OSError):  # Not empty.
                 folder.rmdir()
