@@ -18,8 +18,8 @@ from samhq.cli.picture_flags import bands_from_text, stretch_from_text
 from samhq.errors import ConfigError
 from samhq.image.bands import as_rgb
 from samhq.image.draw import cutout
+from samhq.image.raster_source import RasterSource
 from samhq.image.read import read_mask
-from samhq.image.sources import RasterSource
 from samhq.image.windows import Window, whole
 from samhq.inference.cache import EmbeddingCache
 from samhq.inference.mosaic import segment_mosaic

@@ -14,7 +14,7 @@ from samhq.errors import ImageError, PromptError
 from samhq.formats.geo_prompts import prompts_from_geojson
 from samhq.formats.geojson import geojson
 from samhq.formats.prompts import read_prompts
-from samhq.image.sources import ArraySource
+from samhq.image.picture_source import ArraySource
 from samhq.results.picture import Georeference
 
 TRANSFORM = (0.5, 0.0, 500_000.0, 0.0, -0.5, 5_400_000.0)

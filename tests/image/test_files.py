@@ -20,8 +20,9 @@ from samhq.datasets.masks import read_objects
 from samhq.errors import ImageError
 from samhq.evaluation.suites.davis import read_labels
 from samhq.image.files import ADDED_FORMATS, FORMATS, decoded, open_file, shown_size_hw
+from samhq.image.raster_source import RasterSource
 from samhq.image.read import describe, read_image, read_mask
-from samhq.image.sources import RasterSource, open_picture
+from samhq.image.sources import open_picture
 
 READERS: list[Callable[[Any], Any]] = [read_image, read_mask, open_picture, read_objects, read_labels]
 

@@ -1,4 +1,4 @@
-"""Windows of a source are parts of the whole picture, whatever holds it, and its place on earth is kept."""
+"""A picture of any kind is opened as a source of windows that show what a viewer shows."""
 
 from __future__ import annotations
 
@@ -8,57 +8,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
+from tests.image.rasters import TRANSFORM, smooth
 
 from samhq.errors import ImageError, MissingExtraError
 from samhq.image.bands import as_rgb
+from samhq.image.picture_source import ArraySource
+from samhq.image.raster_source import RasterSource
 from samhq.image.read import read_image
-from samhq.image.sources import ArraySource, KnowsData, PictureSource, RasterSource, open_picture
-from samhq.image.transform import resize_longest
+from samhq.image.sources import open_picture
 from samhq.image.windows import Window, whole
-
-quick = settings(max_examples=30, deadline=None)
-TRANSFORM = (0.5, 0.0, 300_000.0, 0.0, -0.5, 5_000_000.0)
-
-
-def smooth(height: int = 90, width: int = 130, channels: int = 3) -> np.ndarray:
-    """A picture of gentle waves, uint8."""
-    rows, columns, phase = np.ogrid[:height, :width, :channels]
-    return np.asarray(127 + 60 * np.sin(rows / 9 + phase) + 60 * np.cos(columns / 11)).astype(np.uint8)
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Any:
-    """Writes bands [H,W,B] as a TIFF by rasterio and gives its path."""
-    rasterio = pytest.importorskip("rasterio")
-
-    def written(raw: np.ndarray, name: str = "picture.tif", colours: Any = None, **options: Any) -> Path:
-        height, width, count = raw.shape
-        options = {"transform": rasterio.Affine(*TRANSFORM), "crs": "EPSG:32633", **options}
-        path = tmp_path / name
-        with rasterio.open(
-            path, "w", driver="GTiff", height=height, width=width, count=count, dtype=raw.dtype, **options
-        ) as file:
-            file.write(np.moveaxis(raw, -1, 0))
-            if colours:
-                file.write_colormap(1, colours)
-        return path
-
-    return written
-
-
-def test_an_array_is_no_source_until_it_is_wrapped() -> None:
-    assert isinstance(ArraySource(smooth()), PictureSource)
-    assert not isinstance(smooth(), PictureSource)
-
-
-@quick
-@given(x=st.integers(0, 129), y=st.integers(0, 89), w=st.integers(1, 130), h=st.integers(1, 90))
-def test_a_window_of_an_array_is_a_part_of_it(x: int, y: int, w: int, h: int) -> None:
-    window = Window(x, y, min(x + w, 130), min(y + h, 90))
-    assert np.array_equal(ArraySource(smooth()).read(window), smooth()[window.slices()])
 
 
 def test_a_mapped_array_is_read_by_window(tmp_path: Path) -> None:
@@ -77,47 +36,6 @@ def test_twelve_bits_in_sixteen_are_not_shown_black(write: Any, bands: tuple[int
             open_picture(source, bands).read(Window(0, 0, 9, 9))
     raw[-30:, -30:] = 5000  # One bright place is enough, also for a window elsewhere.
     assert open_picture(write(raw), bands).read(Window(0, 0, 9, 9)).max() <= 16
-
-
-@pytest.mark.parametrize("side", [130, 129, 64, 31, 7])
-def test_an_overview_is_the_whole_picture_smaller(side: int) -> None:
-    overview = ArraySource(smooth()).overview(side)
-    expected = resize_longest(smooth(), side)
-    assert overview.shape == expected.shape
-    assert np.abs(overview.astype(int) - expected).max() <= 6
-
-
-def test_an_overview_is_never_enlarged() -> None:
-    assert np.array_equal(ArraySource(smooth()).overview(500), smooth())
-
-
-def test_an_overview_of_a_large_array_is_near_to_the_exact_one() -> None:
-    """Far above the side, means of whole blocks come first."""
-    large = smooth(901, 1307)
-    difference = np.abs(ArraySource(large).overview(60).astype(int) - resize_longest(large, 60))
-    assert difference.max() <= 12
-    assert difference.mean() <= 2
-
-
-@pytest.mark.parametrize("window", [Window(0, 0, 131, 5), Window(-1, 0, 5, 5), Window(5, 5, 5, 9)])
-def test_windows_outside_are_refused(window: Window) -> None:
-    with pytest.raises(ImageError, match="130 wide"):
-        ArraySource(smooth()).read(window)
-
-
-@pytest.mark.parametrize("options", [{}, {"tiled": True, "blockxsize": 32, "blockysize": 16, "compress": "deflate"}])
-def test_a_geotiff_is_read_by_window_with_its_place(write: Any, options: dict[str, Any]) -> None:
-    path = write(smooth(), **options)
-    with RasterSource(path) as source:
-        window = Window(40, 20, 99, 71)
-        assert isinstance(source, PictureSource)
-        assert source.size_hw == (90, 130)
-        assert np.array_equal(source.read(window), smooth()[window.slices()])
-        assert np.abs(source.overview(64).astype(int) - resize_longest(smooth(), 64)).max() <= 20
-        assert source.overview(64).shape == (44, 64, 3)
-        assert np.array_equal(source.overview(500), smooth())
-        assert source.transform == TRANSFORM
-        assert source.crs == "EPSG:32633"
 
 
 def test_a_plain_tiff_has_no_place(write: Any, tmp_path: Path) -> None:
@@ -172,52 +90,6 @@ def test_a_picture_that_gdal_shows_otherwise_keeps_its_place(write: Any) -> None
     assert isinstance(source, ArraySource)
     assert np.array_equal(source.read(whole((90, 130)))[..., :1], bits * 255)
     assert (source.transform, source.crs) == (TRANSFORM, "EPSG:32633")
-
-
-def test_a_file_says_which_pixels_have_data(write: Any) -> None:
-    raw = smooth().clip(1).astype(np.uint16) * 100
-    raw[:30] = raw[:, :40, 0] = 0
-    window = Window(10, 20, 60, 50)
-    source = open_picture(write(raw, nodata=0), (1, 1, 2), (0, 100))
-    assert isinstance(source, KnowsData)
-    expected = np.zeros((90, 130), bool)
-    expected[30:] = True  # Left of column 40 only band 1 has no data.
-    assert np.array_equal(source.valid(window), expected[window.slices()])
-    one = open_picture(write(raw, nodata=0), (1,), (0, 100))
-    expected[:, :40] = False
-    assert np.array_equal(one.valid(window), expected[window.slices()])
-    assert open_picture(write(raw), (1, 1, 2), (0, 100)).valid(window) is None
-    alpha = np.concatenate([smooth(), np.full((90, 130, 1), 255, np.uint8)], axis=2)
-    alpha[:30, :, 3] = 0
-    opened = open_picture(write(alpha, photometric="RGB", alpha="YES"))
-    assert np.array_equal(opened.valid(window).sum(axis=1), [0] * 10 + [50] * 20)
-    assert not isinstance(ArraySource(raw, percentiles=(0, 100)), KnowsData)
-
-
-def test_palettes_are_shown_in_their_colours(write: Any) -> None:
-    entries = np.indices((20, 30)).sum(axis=0).astype(np.uint8)[..., None]
-    colours = {entry: (entry * 5, 255 - entry, 7, 255) for entry in range(50)}
-    with RasterSource(write(entries, colours=colours)) as source:
-        assert source.read(Window(3, 4, 4, 5))[0, 0].tolist() == [35, 248, 7]
-        assert set(map(tuple, source.overview(10).reshape(-1, 3))) <= {c[:3] for c in colours.values()}
-
-
-@pytest.mark.parametrize("nodata", [None, 48])
-def test_stretched_palettes_are_still_colours(write: Any, nodata: int | None) -> None:
-    entries = np.indices((20, 30)).sum(axis=0).astype(np.uint8)
-    colours = np.zeros((256, 3), np.uint8)
-    colours[:50] = [(entry * 2, 90 - entry, 100 + entry) for entry in range(50)]
-    table = {entry: (*map(int, colours[entry]), 255) for entry in range(50)}
-    path = write(entries[..., None], colours=table, nodata=nodata)
-    shown = colours[entries].astype(np.float32)
-    shown[entries == nodata] = np.nan
-    expected = as_rgb(shown, percentiles=(5, 95))
-    with RasterSource(path, percentiles=(5, 95)) as source:
-        assert np.array_equal(source.read(whole((20, 30))), expected)
-        assert np.array_equal(source.read(Window(3, 4, 14, 15)), expected[4:15, 3:14])
-        assert set(map(tuple, source.overview(10).reshape(-1, 3))) <= set(map(tuple, expected.reshape(-1, 3)))
-    with RasterSource(path, bands=(1,), percentiles=(0, 100)) as source:  # a channel that was asked for is itself
-        assert np.ptp(source.read(whole((20, 30))), axis=2).max() == 0
 
 
 def test_other_files_are_read_whole(tmp_path: Path) -> None:

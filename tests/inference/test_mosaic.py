@@ -11,7 +11,7 @@ from tests import tiny
 from tests.inference.test_segment import picture
 
 from samhq.errors import ConfigError
-from samhq.image.sources import ArraySource
+from samhq.image.picture_source import ArraySource
 from samhq.image.windows import tile_grid
 from samhq.inference.everything import segment_everything
 from samhq.inference.mosaic import segment_mosaic

@@ -16,8 +16,8 @@ from samhq.config import Defaults
 from samhq.encoder_config import PIXEL_MEAN, PIXEL_STD
 from samhq.errors import ConfigError, PromptError, SamHQWarning
 from samhq.image import network_inputs
+from samhq.image.picture_source import ArraySource
 from samhq.image.read import ReadPicture
-from samhq.image.sources import ArraySource
 from samhq.image.windows import Window, whole
 from samhq.inference import second_look
 from samhq.inference.refine import refine, segment_native

@@ -12,7 +12,7 @@ from tests.inference.test_refine import SIDE, RedFinder, iou, painted
 from samhq.config import Defaults
 from samhq.errors import ConfigError
 from samhq.image.boxes import boxes_from_masks
-from samhq.image.sources import ArraySource
+from samhq.image.picture_source import ArraySource
 from samhq.image.windows import whole
 from samhq.inference.refine import refine, segment_native
 from samhq.inference.segment import Segmenter

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from samhq.errors import ConfigError, ImageError
-from samhq.image.sources import ArraySource
+from samhq.image.picture_source import ArraySource
 from samhq.image.windows import Window, tile_grid
 from samhq.inference.finished_tiles import FinishedTiles
 from samhq.inference.seams import Instance

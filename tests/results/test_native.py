@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 from tests.results.test_segmentation import result
 
+from samhq.image.picture_source import ArraySource
 from samhq.image.read import read_image, read_mask
-from samhq.image.sources import ArraySource
 from samhq.masks.regions import Piece
 from samhq.results.native import Refined, save_native
 from samhq.results.segmentation import Segmentation

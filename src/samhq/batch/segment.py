@@ -29,8 +29,8 @@ from samhq.batch.settings import (
 from samhq.plural import plural
 
 if TYPE_CHECKING:
+    from samhq.image.picture_source import PictureSource
     from samhq.image.read import ReadPicture
-    from samhq.image.sources import PictureSource
     from samhq.inference.by_text import PromptSegmenter
     from samhq.inference.segment import Segmenter
     from samhq.results.segmentation import Segmentation

@@ -15,7 +15,8 @@ from samhq.garbage import collect_as_usual
 
 if TYPE_CHECKING:
     from samhq.image.channels import Channels
-    from samhq.image.sources import PictureSource, RasterSource
+    from samhq.image.picture_source import PictureSource
+    from samhq.image.raster_source import RasterSource
     from samhq.inference.segment import Segmenter
     from samhq.runtime import OnnxSegmenter
 
@@ -162,7 +163,7 @@ class RefineSettings(BandSettings):
         Raises:
             ImageError, MissingExtraError: as `source`.
         """
-        from samhq.image.sources import RasterSource
+        from samhq.image.raster_source import RasterSource
 
         source = self.source(path) if self.by_window(path) else None
         return source if isinstance(source, RasterSource) else None

@@ -16,7 +16,8 @@ import numpy as np
 
 from samhq.errors import ImageError, PromptError, naming
 from samhq.extras import from_extra
-from samhq.image.sources import PictureSource, open_picture
+from samhq.image.picture_source import PictureSource
+from samhq.image.sources import open_picture
 from samhq.plural import plural
 from samhq.results.picture import Georeference, georeference
 from samhq.results.prompt import Prompt

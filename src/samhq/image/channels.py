@@ -60,7 +60,8 @@ class Channels:
 
         if not self.chosen:
             return read_image(source)
-        from samhq.image.sources import RasterSource, open_picture
+        from samhq.image.raster_source import RasterSource
+        from samhq.image.sources import open_picture
         from samhq.image.windows import whole
 
         opened = open_picture(source, self.bands, self.stretch)
@@ -78,8 +79,8 @@ class Channels:
         from io import BytesIO
 
         from samhq.image.files import shown_size_hw
+        from samhq.image.raster_source import RasterSource
         from samhq.image.read import describe
-        from samhq.image.sources import RasterSource
 
         try:
             return shown_size_hw(BytesIO(content), describe(content))

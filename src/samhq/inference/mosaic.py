@@ -13,8 +13,9 @@ import numpy as np
 from torch import nn
 
 from samhq.image.inputs import PictureInput
+from samhq.image.picture_source import PictureSource
 from samhq.image.read import file_name_of
-from samhq.image.sources import PictureSource, open_picture
+from samhq.image.sources import open_picture
 from samhq.image.windows import Window, check_tiles, tile_grid, whole
 from samhq.inference.automatic import propose
 from samhq.inference.everything import as_sam

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from samhq.config import HQMode
 from samhq.device import to_device
-from samhq.image.sources import PictureSource
+from samhq.image.picture_source import PictureSource
 from samhq.image.transform import SquareForm, to_pixels
 from samhq.inference.first_look import Coarse
 from samhq.inference.prompts import flatten

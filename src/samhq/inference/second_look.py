@@ -25,7 +25,7 @@ from samhq.device import to_device
 from samhq.image.boxes import as_boxes, as_points
 from samhq.image.frame import Frame
 from samhq.image.network_inputs import Crops
-from samhq.image.sources import ArraySource, PictureSource
+from samhq.image.picture_source import ArraySource, PictureSource
 from samhq.image.transform import SquareForm, to_pixels_fast
 from samhq.image.windows import Tile, Window, tile_grid, whole
 from samhq.inference.first_look import NOWHERE, Coarse, WindowView, agree

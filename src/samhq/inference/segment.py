@@ -21,9 +21,9 @@ from samhq.errors import ConfigError, naming
 from samhq.image.frame import Frame
 from samhq.image.inputs import BoxesInput, BoxInput, LabelsInput, MaskInput, PictureInput, PointsInput, TextInput
 from samhq.image.network_inputs import Crops, inputs_of, with_inputs
+from samhq.image.picture_source import ArraySource
 from samhq.image.read import ReadPicture, describe, file_name_of, read_copy
 from samhq.image.several import several
-from samhq.image.sources import ArraySource
 from samhq.image.transform import SquareForm
 from samhq.inference.by_text import check_alone, segment_found
 from samhq.inference.first_look import Coarse

@@ -18,7 +18,7 @@ from PIL import Image
 from samhq.config import HQMode
 from samhq.device import to_device
 from samhq.image.boxes import boxes_from_masks
-from samhq.image.sources import PictureSource
+from samhq.image.picture_source import PictureSource
 from samhq.image.transform import SquareForm, to_pixels_fast
 from samhq.image.windows import Window, tile_grid, whole
 from samhq.inference.prompts import flatten

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from samhq.errors import ImageError
+from samhq.image.picture_source import KnowsData, PictureSource
 from samhq.image.read import as_array
-from samhq.image.sources import KnowsData, PictureSource
 from samhq.image.windows import Tile, tile_grid
 from samhq.inference.finished_tiles import FinishedTiles
 from samhq.inference.seams import Instance, TileView, merge

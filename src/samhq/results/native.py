@@ -14,7 +14,7 @@ import numpy as np
 
 from samhq.image.draw import cutout
 from samhq.image.draw import overlay as drawn
-from samhq.image.sources import PictureSource
+from samhq.image.picture_source import PictureSource
 from samhq.image.windows import whole
 from samhq.image.write import MaskWindow, write_mask, write_overlay, write_picture
 from samhq.masks.regions import Piece

@@ -16,7 +16,7 @@ from PIL import Image
 from samhq.errors import ImageError
 from samhq.image.channels import AS_SHOWN, Channels
 from samhq.image.files import open_file
-from samhq.image.sources import RasterSource
+from samhq.image.raster_source import RasterSource
 from samhq.serve.faults import Fault
 from samhq.serve.objects import Row
 from samhq.serve.places import Root
