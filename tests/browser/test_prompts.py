@@ -72,6 +72,21 @@ def test_box_and_points_are_one_prompt_and_handles_move_sides(label: Open) -> No
     assert near(draft["points"], SAUCER)
 
 
+def test_a_drag_with_the_point_tool_draws_a_box_and_a_shaky_click_is_a_click(label: Open) -> None:
+    page = label()
+    draft = page.drag(CUP_BOX[:2], CUP_BOX[2:])["draft"]
+    assert np.allclose(draft["box"], CUP_BOX, atol=1.0)
+    assert draft["points"] == []
+    x, y = page.on_screen(*SAUCER)
+    page.page.mouse.move(x, y)
+    page.page.mouse.down()
+    page.page.mouse.move(x + 7, y, steps=3)
+    page.page.mouse.up()
+    draft = page.settle()["draft"]
+    assert np.allclose(draft["box"], CUP_BOX, atol=1.0)
+    assert near(draft["points"], SAUCER)
+
+
 def test_keys_and_tab_choose_candidates_and_h_turns_hq(label: Open) -> None:
     page = label()
     candidates = page.click(*CUP)["candidates"]

@@ -115,3 +115,21 @@ def test_the_small_map_shows_the_part_that_is_in_sight(label: Open, picture: Ima
     assert (stage["width"] / 2 - view["x"]) / view["scale"] == pytest.approx(picture.width / 6, abs=8)
     page.press("f")
     page.until(lambda: not small.is_visible())
+
+
+def test_the_dialog_of_classes_counts_what_was_accepted(label: Open) -> None:
+    page = label()
+    page.press("c")
+    page.page.keyboard.type("counted")
+    page.page.keyboard.press("Enter")
+    page.until(lambda: page.page.locator("#class").input_value() == "counted")
+    paint(page, (100.0, 100.0), (200.0, 100.0))
+    page.page.get_by_role("button", name="Edit the classes").click()
+    row = page.page.locator(".class-rows li").last
+    row.get_by_text("1 object").wait_for()
+    row.get_by_role("button", name="Remove counted").click()
+    row.get_by_label("Class that the objects of counted get").select_option(label="object")
+    page.page.get_by_role("button", name="Remove counted").wait_for(state="detached")
+    names = {row["id"]: row["name"] for row in page.server.ask("/classes")["classes"]}
+    assert [names[each["class_id"]] for each in page.objects()] == ["object"]
+    assert [names[each["class_id"]] for each in page.state()["objects"]] == ["object"]

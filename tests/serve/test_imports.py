@@ -47,6 +47,21 @@ def test_what_was_exported_comes_back(client: Client) -> None:
         assert (one["mask"], one["source"], one["class_id"]) == (before[number - 1]["mask"], "import", 1)
 
 
+def test_what_is_there_already_is_not_there_twice(client: Client) -> None:
+    client.do(1, "commit", draft=CLICK)
+    client.do(2, "commit", draft={"box": [5, 5, 50, 30]})
+    exported = client.get(f"{API}/export/coco").content
+    left = {"objects": 0, "images": 0, "classes": []}
+    assert bring(client, exported) == left | {
+        "skipped": ["a.png: 1 object is there already.", "b.png: 1 object is there already."]
+    }
+    mug = client.ask("POST", "/classes", {"name": "mug"})["id"]
+    (one,) = client.state(1)["objects"]
+    client.do(1, "update", ids=[one["id"]], class_id=mug)
+    assert bring(client, exported)["objects"] == 1, "the same mask of another class is another object"
+    assert [len(client.state(number)["objects"]) for number in (1, 2)] == [2, 1]
+
+
 def test_polygons_and_new_classes(client: Client) -> None:
     assert bring(client, coco(), "?format=coco")["classes"] == ["cup"]
     (one,) = client.state()["objects"]

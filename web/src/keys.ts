@@ -102,8 +102,8 @@ function escape(): void {
 const ARROWS: Record<string, [number, number]> = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 export const BINDINGS: readonly Binding[] = [
-  tool("p", "point", "Point tool: left click adds, right click or Alt subtracts, a click on a point removes it, a drag moves it"),
-  tool("r", "box", "Box tool; Shift and drag draws a box with any prompt tool"),
+  tool("p", "point", "Point tool: left click adds, right click or Alt subtracts, a drag draws a box; a click on a point removes it, a drag moves it"),
+  tool("r", "box", "Box tool; Shift and drag draws a box with the scribble tool, too"),
   tool("s", "scribble", "Scribble tool: points along a stroke"),
   tool("b", "brush", "Brush; Shift draws a straight line from the last stroke"),
   tool("e", "eraser", "Eraser"),

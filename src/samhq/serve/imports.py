@@ -19,6 +19,7 @@ from samhq.formats.labelme import read_labelme
 from samhq.formats.labelstudio import read_labelstudio
 from samhq.formats.supervisely import read_supervisely
 from samhq.formats.yolo import read_yolo
+from samhq.plural import plural
 from samhq.results.annotation import LABEL, Annotation
 from samhq.results.picture import Picture
 from samhq.results.sa1b import read_sa1b
@@ -252,8 +253,13 @@ _TOLD_BY: dict[ImportFormat, set[str]] = {
 
 
 def _store(project: Project, row: Row, objects: Iterable[NewObject | None], imported: Imported) -> None:
-    """Stores the objects of a picture as one command."""
-    usable = [item for item in objects if item is not None]
+    """Stores the objects of a picture as one command; those that it has already, with mask and class, are left out."""
+    present = _masks_with_classes(project, row["id"])
+    given = [item for item in objects if item is not None]
+    usable = [item for item in given if ((item.label or "").strip().casefold(), item.mask.counts) not in present]
+    if twice := len(given) - len(usable):
+        verb = "is" if twice == 1 else "are"
+        imported.skipped.append(f"{row['name']}: {plural(twice, 'object')} {verb} there already.")
     if not usable:
         return
     known = {class_row["name"] for class_row in project.classes()}
@@ -265,6 +271,12 @@ def _store(project: Project, row: Row, objects: Iterable[NewObject | None], impo
     imported.objects += len(usable)
     imported.images += 1
     imported.classes += [class_row["name"] for class_row in project.classes() if class_row["name"] not in known]
+
+
+def _masks_with_classes(project: Project, image_id: int) -> set[tuple[str, str]]:
+    """The objects of a picture as pairs of class name, for comparisons, and mask."""
+    query = "SELECT folded, counts FROM object JOIN class ON class.id = class_id WHERE image_id = ?"
+    return {(row["folded"], row["counts"]) for row in project.rows(query, (image_id,))}
 
 
 def _object(item: Annotation) -> NewObject | None:

@@ -13,6 +13,8 @@ import { inside, kept, pan, smallest, toPicture, toScreen, zoomAt } from "./view
 const REACH = 12;
 const FINGER_REACH = 22;
 const STILL = 5;
+/** A mouse that goes further than this does not click any more. */
+const DRAG = 10;
 const LONG_PRESS_MS = 500;
 const HOVER_REST_MS = 60;
 const HOVER_MOVE = 4;
@@ -123,7 +125,7 @@ export class Gestures {
       case "select":
         return this.clickGesture(at, event, (held) => this.select(at, held));
       default:
-        return this.clickGesture(at, event, (held) => this.click(at, held));
+        return this.pointOrBox(at, event);
     }
   }
 
@@ -189,6 +191,21 @@ export class Gestures {
     };
   }
 
+  /** A click; with the point tool a drag is a box, as a single click is meant by no one who drags. */
+  private pointOrBox(start: Point, press: PointerEvent): Gesture {
+    const click = this.clickGesture(start, press, (held) => this.click(start, held));
+    if (press.pointerType === "touch" || press.button !== 0) return click;
+    let box: Gesture | null = null;
+    return {
+      move: (at, event) => {
+        if (!box && distance(at, start) > DRAG) box = this.boxGesture(start);
+        box?.move(at, event);
+      },
+      end: (at, event) => (box ?? click).end(at, event),
+      cancel: () => (box ?? click).cancel(),
+    };
+  }
+
   /** A click; a finger that moves pans, a finger that rests subtracts. `act` gets the press, or null after a rest. */
   private clickGesture(start: Point, press: PointerEvent, act: (press: PointerEvent | null) => void): Gesture {
     const touch = press.pointerType === "touch";
@@ -212,8 +229,7 @@ export class Gestures {
       end: (at, event) => {
         clearTimeout(timer);
         if (panned) panned.end(at, event);
-        else if (!done && distance(at, start) <= (touch ? 2 * STILL : STILL)) act(press);
-        else if (!done && store.tool.value === "point") note("A drag does nothing with the point tool. Hold Shift while you drag to draw a box.");
+        else if (!done && distance(at, start) <= (touch ? 2 * STILL : DRAG)) act(press);
       },
       cancel: () => {
         clearTimeout(timer);

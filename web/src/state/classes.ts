@@ -5,7 +5,7 @@ import { colourOf } from "../palette";
 import { refreshClasses } from "./commands";
 import { chooseClass } from "./prompting";
 import { failed } from "./status";
-import { classes, classId } from "./store";
+import { classes, classId, objects } from "./store";
 
 /** Chooses the class of this name; makes it where there is none. */
 export async function chooseOrMake(name: string): Promise<void> {
@@ -39,6 +39,7 @@ export async function removeClass(id: number, moveTo: number | null): Promise<bo
   try {
     await ask(`/classes/${id}${moveTo === null ? "" : `?move_to=${moveTo}`}`, { method: "DELETE" });
     if (classId.value === id) classId.value = moveTo ?? classes.value.find((row) => row.id !== id)?.id ?? null;
+    objects.value = objects.value.map((object) => (object.class_id === id ? { ...object, class_id: moveTo } : object));
     await refreshClasses();
     return true;
   } catch (error) {

@@ -1,8 +1,9 @@
 /** The classes: names, colours, removing one. */
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { changeClass, chooseOrMake, removeClass } from "../state/classes";
 import { COLOURS, NAMES, patternOf } from "../palette";
-import { counted } from "../state/status";
+import { refreshClasses } from "../state/commands";
+import { counted, failed } from "../state/status";
 import { classes } from "../state/store";
 import type { LabelClass } from "../api/types";
 import { Button } from "./Button";
@@ -11,6 +12,8 @@ import { Swatch } from "./Swatch";
 
 export function Classes() {
   const [text, setText] = useState("");
+  // The numbers of objects change with each accepted mask, here and in other windows.
+  useEffect(() => void refreshClasses().catch(failed), []);
   return (
     <Dialog title="Classes">
       <ul class="class-rows">
