@@ -14,6 +14,7 @@ LINES = 450
 ELSEWHERE = {"golden", "parity", "browser", "benchmarks", "examples", "notebooks", "package", "site"}
 #: Tests of the package, the repository or a room as a whole.
 WHOLE = {
+    "test_windows",
     "test_architecture",
     "test_called_modules",
     "test_hostile_documents",
