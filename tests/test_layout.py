@@ -14,11 +14,11 @@ LINES = 450
 ELSEWHERE = {"golden", "parity", "browser", "benchmarks", "examples", "notebooks", "package", "site"}
 #: Tests of the package, the repository or a room as a whole.
 WHOLE = {
-    "test_windows",
     "test_architecture",
     "test_called_modules",
     "test_hostile_documents",
     "test_layout",
+    "test_on_windows",
     "test_pretended_cuda",
     "test_public_api",
     "test_readme",
