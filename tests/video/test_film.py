@@ -22,6 +22,18 @@ def test_a_film_holds_its_pictures(tmp_path: Path, size_hw: tuple[int, int]) -> 
     assert np.abs(film.read(7)[: size_hw[0], : size_hw[1]].astype(int) - small.image(7, *size_hw)).mean() < 14
 
 
+def test_a_film_says_how_its_colours_are_stored(tmp_path: Path) -> None:
+    """Players guess if it does not, differently for small and for large films."""
+    import av
+
+    colour = np.full((48, 64, 3), (230, 60, 40), np.uint8)
+    path = write_film(tmp_path / "film.mp4", [colour] * 3, 10)
+    with av.open(str(path)) as film:
+        frame = next(film.decode(video=0))
+    assert (int(frame.colorspace), int(frame.color_range)) == (1, 1)  # BT.709, limited
+    assert np.abs(frame.to_ndarray(format="rgb24").astype(int) - colour).max() <= 4
+
+
 def test_objects_are_painted_in_the_colour_of_their_number() -> None:
     mask = np.zeros((40, 60), bool)
     mask[10:30, 10:30] = True

@@ -16,6 +16,7 @@ from samhq.shapes import UInt8
 from samhq.storage.atomic import whole_file
 
 _UNIT = Fraction(1, 90000)  #: Of seconds, for frames that are not evenly spaced.
+_BT709, _LIMITED = 1, 1  #: FFmpeg's numbers of the colours' matrix and range. A film without them is guessed at.
 
 
 def write_film(path: Path, images: Iterable[UInt8[np.ndarray, "H W 3"]], rate: float | Fraction) -> Path:
@@ -58,8 +59,12 @@ def write_timed_film(
                 stream, first = film.add_stream(codec, rate=per_second), seconds
                 stream.codec_context.time_base = unit
                 stream.height, stream.width, stream.pix_fmt = height + height % 2, width + width % 2, "yuv420p"
+                stream.codec_context.colorspace = stream.codec_context.color_primaries = _BT709
+                stream.codec_context.color_trc, stream.codec_context.color_range = _BT709, _LIMITED
             even = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-            frame = av.VideoFrame.from_ndarray(even, format="rgb24")
+            frame = av.VideoFrame.from_ndarray(even, format="rgb24").reformat(
+                format="yuv420p", dst_colorspace=_BT709, dst_color_range=_LIMITED
+            )
             last = max(round((seconds - first) / unit), last + 1)
             frame.pts, frame.time_base = last, unit
             film.mux(stream.encode(frame))
