@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from samhq.errors import ConfigError
-from samhq.training.config import TrainConfig, parse_kinds
+from samhq.training.config import TrainConfig
+from samhq.training.kinds import parse_kinds
 
 
 def test_what_is_left_out_is_the_recipe_of_the_mode_and_what_is_said_stays():

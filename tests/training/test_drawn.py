@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from samhq.training.config import TrainConfig, parse_kinds
+from samhq.training.config import TrainConfig
 from samhq.training.drawn import EndlessScenes
+from samhq.training.kinds import parse_kinds
 from samhq.training.sources import training_pictures, validation_pictures
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from samhq.training.config import parse_kinds
+from samhq.training.kinds import parse_kinds
 from samhq.training.prompts import (
     corrected,
     draw_clicks,

@@ -12,8 +12,8 @@ import numpy as np
 from samhq.datasets.drawn.config import scenes_at
 from samhq.datasets.drawn.scene import Scene, draw_scene
 from samhq.datasets.drawn.seeds import run_seed
-from samhq.training.config import Kind
 from samhq.training.data import TrainingExample
+from samhq.training.kinds import Kind
 from samhq.training.prompts import draw_kind, draw_prompt, soft_target
 
 #: Objects of fewer pixels get no prompt.

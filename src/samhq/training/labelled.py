@@ -17,8 +17,9 @@ from samhq.datasets.sample import Pictures, Sample
 from samhq.errors import ConfigError
 from samhq.storage import digest
 from samhq.training.augment import HALF, Augmentation, AugmentedView, augment
-from samhq.training.config import Kind, TrainConfig, parse_kinds
+from samhq.training.config import TrainConfig
 from samhq.training.data import Features, TrainingExample
+from samhq.training.kinds import Kind, parse_kinds
 from samhq.training.prompts import TrainingPrompt, draw_kind, draw_prompt
 
 #: Number of pictures in a row without an object before a data set is refused.

@@ -12,9 +12,9 @@ import torch
 from torch import nn
 
 from samhq.model.sam import Sam
-from samhq.training.config import parse_kinds
 from samhq.training.data import TrainingExample, batches
 from samhq.training.drawn import EndlessScenes
+from samhq.training.kinds import parse_kinds
 
 _BATCH = 16
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from samhq.config import SURE_LOGIT
 from samhq.image.boxes import boxes_from_masks
-from samhq.training.config import Kind
+from samhq.training.kinds import Kind
 from samhq.types import BACKGROUND, FOREGROUND, IGNORED, Prompts
 
 #: Most clicks of a first prompt.

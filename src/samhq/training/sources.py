@@ -19,8 +19,9 @@ from samhq.image.suffixes import picture_files
 from samhq.plural import plural
 from samhq.training import drawn
 from samhq.training.augment import Augmentation
-from samhq.training.config import TrainConfig, parse_kinds
+from samhq.training.config import TrainConfig
 from samhq.training.data import TrainingExample
+from samhq.training.kinds import parse_kinds
 from samhq.training.labelled import LabelledPictures, PromptDrawing, Stored
 
 if TYPE_CHECKING:  # Composing pictures needs OpenCV, which other runs do not.

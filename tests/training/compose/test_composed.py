@@ -11,7 +11,7 @@ from PIL import Image
 from samhq.datasets.sample import Sample, labelled
 from samhq.errors import ConfigError
 from samhq.training.compose.composed import ComposedPictures, Composition
-from samhq.training.config import parse_kinds
+from samhq.training.kinds import parse_kinds
 
 KINDS = parse_kinds("box:2,point,points,mask")
 

@@ -23,8 +23,8 @@ from samhq.training.compose.cutouts import paste, read_background
 from samhq.training.compose.regions import distinct_regions
 from samhq.training.compose.thin import draw_thin
 from samhq.training.compose.views import ViewWindow, close_window, whole_window, window_canvas
-from samhq.training.config import Kind as PromptKind
 from samhq.training.data import TrainingExample
+from samhq.training.kinds import Kind as PromptKind
 from samhq.training.prompts import draw_kind, draw_prompt
 
 #: Number of canvases in a row without an object before a data set is refused.
