@@ -54,6 +54,16 @@ def test_points_and_boxes_in_model_pixels_without_padding(processor: Sam2VideoPr
     assert clicks(session, 2) == ([[16, 16], [64, 64], [16, 16], [64, 64]], [2, 3, 1, 0])
 
 
+@pytest.mark.parametrize("ids", [[3, 4], (3, 4), np.array([3, 4]), torch.tensor([3, 4])])
+def test_ids_may_be_any_numbers(processor: Sam2VideoProcessor, ids: Any) -> None:
+    session = processor.init_video_session(small.images(1))
+    processor.add_inputs_to_inference_session(session, 0, ids, input_boxes=[[[0, 0, 30, 20], [15, 10, 60, 40]]])
+    processor.add_inputs_to_inference_session(session, 0, np.int64(9), input_boxes=[[[0, 0, 30, 20]]])
+    assert session.obj_ids == [3, 4, 9]
+    with pytest.raises(PromptError, match="whole number"):
+        processor.add_inputs_to_inference_session(session, 0, "cat", input_boxes=[[[0, 0, 30, 20]]])
+
+
 def test_the_size_of_a_stream_is_given_once(processor: Sam2VideoProcessor) -> None:
     session = processor.init_video_session()
     point: dict[str, Any] = {"input_points": [[[[30, 20]]]], "input_labels": [[[1]]]}

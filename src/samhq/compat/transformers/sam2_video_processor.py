@@ -22,6 +22,7 @@ from samhq.options import whole_number
 from samhq.types import IGNORED
 from samhq.video.frames import open_frames
 from samhq.video.memory import TrackOptions
+from samhq.video.prompts import check_number
 from samhq.video.tracker import Clicks, square_mask
 
 
@@ -59,7 +60,7 @@ class Sam2VideoProcessor(Sam2Processor):
         self,
         inference_session: Sam2VideoInferenceSession,
         frame_idx: int,
-        obj_ids: Sequence[int] | int,
+        obj_ids: Any,
         input_points: Any = None,
         input_labels: Any = None,
         input_boxes: Any = None,
@@ -67,7 +68,7 @@ class Sam2VideoProcessor(Sam2Processor):
         original_size: Sequence[int] | Tensor | None = None,
         clear_old_inputs: bool = True,
     ) -> None:
-        """Adds prompts for objects on a frame, which the model uses when it is called next.
+        """Adds prompts for one object id or several on a frame, which the model uses when it is called next.
 
         Points are `[image][object][point][x, y]`, labels `[image][object][point]`, boxes
         `[image][object][x0, y0, x1, y1]`, with one image, and one object for each id; masks are one [H,W] for each id.
@@ -78,7 +79,10 @@ class Sam2VideoProcessor(Sam2Processor):
             PromptError: no prompts, points without labels, masks together with others, a box that joins earlier points,
                 other numbers of prompts than of ids, or a frame that is not there.
         """
-        ids = [obj_ids] if isinstance(obj_ids, int) else list(obj_ids)
+        numbers = obj_ids.tolist() if hasattr(obj_ids, "tolist") else obj_ids
+        ids = list(numbers) if isinstance(numbers, (list, tuple)) else [numbers]
+        for obj_id in ids:
+            check_number(obj_id)
         if len(set(ids)) != len(ids) or not ids:
             raise PromptError(
                 f"Expected one or more object ids, each once, got {ids}. Give one prompt for each object."
