@@ -209,3 +209,18 @@ def test_pictures_dropped_on_the_page_are_opened(label: Open, picture: Image.Ima
     page.page.get_by_role("dialog").get_by_label("Pictures", exact=True).set_input_files(file)
     page.until(lambda: page.state()["picture"]["name"] == "dropped.png")
     assert (page.state()["picture"]["width"], page.state()["picture"]["height"]) == (320, 200)
+
+
+def test_files_that_cannot_be_added_are_listed_with_the_reason(label: Open, picture: Image.Image) -> None:
+    page = label()
+    buffer = io.BytesIO()
+    picture.crop((0, 0, 310, 210)).save(buffer, "PNG")
+    page.page.get_by_role("button", name="Import labels or add pictures", exact=True).click()
+    contents = {"broken.jpg": b"no picture", "fine.png": buffer.getvalue(), "empty.png": b"\x89PNG"}
+    files: Any = [{"name": name, "mimeType": "image/png", "buffer": content} for name, content in contents.items()]
+    page.page.get_by_role("dialog").get_by_label("Pictures", exact=True).set_input_files(files)
+    page.until(lambda: page.state()["picture"]["name"] == "fine.png")
+    alert = page.page.get_by_role("dialog").get_by_role("alert")
+    alert.get_by_text("2 files could not be added").wait_for()
+    assert alert.get_by_role("listitem").count() == 2
+    assert "broken.jpg: Expected a picture" in alert.inner_text()

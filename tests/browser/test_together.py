@@ -72,3 +72,18 @@ def test_a_window_shows_what_was_done_in_another_when_one_comes_back_to_it(label
     second.page.evaluate("window.dispatchEvent(new Event('focus'))")
     second.until(lambda: second.count() == 1)
     assert near(second.settle()["draft"]["points"], SAUCER)
+
+
+def test_a_class_that_somebody_else_made_is_offered_and_taken(label: Open) -> None:
+    page = label()
+    page.server.ask("/classes", {"name": "made elsewhere"})
+    page.press("c")
+    page.page.get_by_role("option", name="made elsewhere").wait_for()
+    page.page.keyboard.press("Escape")
+    late = {"name": "made a moment ago"}
+    page.press("c")
+    page.page.keyboard.type(late["name"])
+    page.server.ask("/classes", late)
+    page.page.keyboard.press("Enter")
+    page.until(lambda: page.page.locator("#class").input_value() == late["name"])
+    assert page.settle()["status"]["kind"] == "ready"

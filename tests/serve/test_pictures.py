@@ -46,6 +46,17 @@ def test_tiles_cover_the_picture_at_every_level(tmp_path: Path) -> None:
         assert raised.value.status_code == 404
 
 
+def test_a_pixel_of_a_smaller_level_is_the_mean_of_those_that_it_covers(tmp_path: Path) -> None:
+    source = photograph(tmp_path / "a.png", (37, 53))
+    pictures, whole = opened(tmp_path), np.asarray(Image.open(source)).astype(float)
+    small = pictures._level(1, 2)
+    assert small.shape == (10, 14, 3)
+    for row in range(10):
+        for column in range(14):
+            mean = whole[4 * row : 4 * row + 4, 4 * column : 4 * column + 4].mean((0, 1))
+            assert np.abs(small[row, column] - mean).max() <= 1
+
+
 def test_turned_pictures_are_upright(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6

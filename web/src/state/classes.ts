@@ -10,19 +10,22 @@ import { classes, classId, objects } from "./store";
 /** Chooses the class of this name; makes it where there is none. */
 export async function chooseOrMake(name: string): Promise<void> {
   const wanted = name.trim();
-  if (!wanted) return;
-  const known = classes.value.find((row) => row.name.toLowerCase() === wanted.toLowerCase());
-  if (known) {
-    chooseClass(known.id);
-    return;
-  }
+  if (!wanted || chooseNamed(wanted)) return;
   try {
     const made = await askJson<LabelClass>("/classes", { json: { name: wanted, colour: colourOf(classes.value.length) } });
     await refreshClasses();
     chooseClass(made.id);
   } catch (error) {
-    failed(error);
+    await refreshClasses().catch(failed);
+    // Somebody else may have made it a moment ago.
+    if (!chooseNamed(wanted)) failed(error);
   }
+}
+
+function chooseNamed(name: string): boolean {
+  const known = classes.value.find((row) => row.name.toLowerCase() === name.toLowerCase());
+  if (known) chooseClass(known.id);
+  return known !== undefined;
 }
 
 export async function changeClass(id: number, changes: Partial<Pick<LabelClass, "name" | "colour">>): Promise<void> {

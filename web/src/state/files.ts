@@ -4,7 +4,7 @@ import type { Picture } from "../api/types";
 import { refreshClasses, reload } from "./commands";
 import { open, refreshPictures } from "./pictures";
 import { busy, counted, failed, note, ready } from "./status";
-import { info, pictureId } from "./store";
+import { dialog, info, pictureId, refusedFiles } from "./store";
 
 export interface Imported {
   objects: number;
@@ -59,24 +59,30 @@ export async function importFile(file: File, format: string | null): Promise<Imp
   }
 }
 
-/** Adds pictures that were dropped or chosen, and opens the first. */
+/** Adds pictures that were dropped or chosen, and opens the first. Files that were refused are listed in the dialog, with the reasons. */
 export async function upload(files: readonly File[]): Promise<void> {
   let first: Picture | null = null;
-  for (const file of files) {
-    const most = info.value?.limits.max_bytes ?? Infinity;
-    if (file.size > most) {
-      note(`${file.name} is larger than the ${Math.round(most / 2 ** 20)} MiB that this server takes.`);
-      continue;
-    }
-    busy(`Adding ${file.name}…`);
+  refusedFiles.value = [];
+  for (const [index, file] of files.entries()) {
+    busy(`Adding ${file.name}${files.length > 1 ? `, ${index + 1} of ${files.length}` : ""}…`);
     try {
-      const row = await askJson<Picture>(`/images?name=${encodeURIComponent(file.name)}`, { method: "POST", bytes: file });
+      const row = await add(file);
       first ??= row;
     } catch (error) {
-      failed(error);
+      refusedFiles.value = [...refusedFiles.value, `${file.name}: ${error instanceof Error ? error.message : String(error)}`];
     }
+  }
+  if (refusedFiles.value.length) {
+    dialog.value = "import";
+    note(`${counted(refusedFiles.value.length, "file")} of ${files.length} could not be added.`);
   }
   if (!first) return;
   await refreshPictures();
   await open(first.id);
+}
+
+async function add(file: File): Promise<Picture> {
+  const most = info.value?.limits.max_bytes ?? Infinity;
+  if (file.size > most) throw new Error(`It is larger than the ${Math.round(most / 2 ** 20)} MiB that this server takes. Put it into the folder instead.`);
+  return askJson<Picture>(`/images?name=${encodeURIComponent(file.name)}`, { method: "POST", bytes: file });
 }

@@ -100,6 +100,8 @@ export const hoverPaused = computed(() => previews.value === "auto" && isSlow.va
 /** The newest training run, and the models to label with. */
 export const training = signal<TrainingRun | null>(null);
 export const models = signal<Model[]>([]);
+/** Files that could not be added as pictures, with the reasons. */
+export const refusedFiles = signal<readonly string[]>([]);
 export const dialog = signal<"help" | "export" | "import" | "pictures" | "classes" | "training" | null>(null);
 
 export const shownObjects = computed(() => {

@@ -2,6 +2,8 @@
 import { useState } from "preact/hooks";
 import { patternOf } from "../palette";
 import { chooseOrMake } from "../state/classes";
+import { refreshClasses } from "../state/commands";
+import { failed } from "../state/status";
 import { classes, classOf, dialog, shownClassId } from "../state/store";
 import { Button } from "./Button";
 import { Swatch } from "./Swatch";
@@ -44,6 +46,8 @@ export function ClassField() {
         aria-activedescendant={open && choices.length ? `class-${active}` : undefined}
         value={text ?? current?.name ?? ""}
         onFocus={() => {
+          // Other windows make classes, too.
+          void refreshClasses().catch(failed);
           setText("");
           setActive(0);
         }}

@@ -1,13 +1,14 @@
 /** Labels from files, and more pictures. */
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { importFile, upload, type Imported } from "../state/files";
 import { counted } from "../state/status";
-import { dialog, info } from "../state/store";
+import { dialog, info, refusedFiles } from "../state/store";
 import { Dialog } from "./Dialog";
 
 export function Import() {
   const [format, setFormat] = useState("");
   const [found, setFound] = useState<Imported | null>(null);
+  useEffect(() => () => void (refusedFiles.value = []), []);
   const choose = async (files: FileList | null) => {
     for (const file of files ?? []) setFound(await importFile(file, format || null));
   };
@@ -45,6 +46,16 @@ export function Import() {
       )}
       <h3>Pictures</h3>
       <p class="dim">They can also be dropped on the page.</p>
+      {refusedFiles.value.length > 0 && (
+        <div role="alert">
+          <p class="problem">{counted(refusedFiles.value.length, "file")} could not be added:</p>
+          <ul class="skipped">
+            {refusedFiles.value.map((sentence) => (
+              <li key={sentence}>{sentence}</li>
+            ))}
+          </ul>
+        </div>
+      )}
       <input class="file" type="file" multiple aria-label="Pictures" accept="image/*,.tif,.tiff" onChange={(event) => add(event.currentTarget.files)} />
     </Dialog>
   );
