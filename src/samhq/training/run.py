@@ -28,19 +28,14 @@ from samhq.training.checkpoint import STATE, load_run, save_run, seed_all
 from samhq.training.config import TrainConfig
 from samhq.training.data import TrainingBatch, batches
 from samhq.training.features import FeatureCache, KeptViews, size_in_bytes
-from samhq.training.journal import LOG, TrainingLog
+from samhq.training.journal import TrainingLog
 from samhq.training.lora import merged_state
 from samhq.training.norms import estimate_norms
 from samhq.training.optimise import Average, load_optimiser, optimiser
 from samhq.training.plan import ScheduleStage
+from samhq.training.run_folder import changed_fields, check_run_folder, check_same_kind
 from samhq.training.start import at_side, learning, start
 from samhq.training.task import TrainingTask
-
-#: Fields that a resumed run must have with the same values, because its saved state fits nothing else.
-_SAME = ("mode", "what", "init", "model", "preset", "fresh_heads", "lora_rank", "lora_alpha", "optimiser")
-
-#: Fields that do not change the training of a resumed run; `weights` follow from `loss`.
-_OWN = ("output", "resume", "weights")
 
 
 class Run:
@@ -53,7 +48,7 @@ class Run:
         self, config: TrainConfig, data: Pictures | None, validation: Pictures | None, say: Callable[[str], None]
     ) -> None:
         self.config = config
-        _check_folder(config)
+        check_run_folder(config)
         self.accelerator = start_accelerator(config.device, config.precision)
         self.say = say if self.accelerator.is_main_process else _nothing
         if config.threads:
@@ -345,8 +340,9 @@ class Run:
         """
         state = load_run(self.config.folder)
         earlier = files.read_object(self.config.folder / "config.json")
-        _check_same(self.config, earlier)
-        self._say_changes(earlier)
+        check_same_kind(self.config, earlier)
+        if changes := changed_fields(self.config, earlier):
+            self.say(f"Continues with other settings: {changes}")
         self.change_side(state["side"])
         with torch.no_grad():
             for name, tensor in self._moving(self.sam).items():
@@ -358,14 +354,6 @@ class Run:
         self.step, self.images, self.spent = state["place"]
         self.before, remembered = state.get("scores", ({}, {}))
         self.after = self._scores_of_best(remembered)
-
-    def _say_changes(self, earlier: Mapping[str, Any]) -> None:
-        """Prints the fields that differ from the earlier start; a field that is not given has the recipe's value."""
-        current = self.config.to_dict()
-        names = [name for name in current if name in earlier and name not in _OWN and earlier[name] != current[name]]
-        if names:
-            changes = ", ".join(f"{name}={current[name]!r} (was {earlier[name]!r})" for name in names)
-            self.say(f"Continues with other settings: {changes}")
 
     def _scores_of_best(self, remembered: dict[str, float]) -> dict[str, float]:
         """The scores of the existing best checkpoint.
@@ -386,36 +374,3 @@ def _millions(parameters: Iterable[torch.Tensor]) -> str:
 
 def _nothing(_: str) -> None:
     """The `say` of all processes but the main one."""
-
-
-def _check_folder(config: TrainConfig) -> None:
-    """Refuses a folder that holds a run, or a part of one that this run would overwrite.
-
-    Without a saved state `resume` begins, because a run that was killed early leaves at most its log.
-    """
-    if (config.folder / STATE).exists():
-        if config.resume:
-            return
-        raise ConfigError(
-            f"Expected a folder without a run, got {config.output}, which holds one. "
-            "Give resume=True (--resume) to continue it, or name another folder."
-        )
-    weights = (f"{name}.{form}" for name in ("best", "last") for form in ("safetensors", "pth"))
-    for name in (*weights, *(() if config.resume else (LOG,))):
-        path = config.folder / name
-        if path.is_file() and path.stat().st_size:
-            begin = ", give resume=True (--resume) to begin again" if name == LOG else ""
-            raise ConfigError(
-                f"Expected a folder without a run, got {config.output}, which holds {name} of one without a saved "
-                f"state. Name another folder{begin}, or remove what is there."
-            )
-
-
-def _check_same(config: TrainConfig, earlier: Mapping[str, Any]) -> None:
-    current = config.to_dict()
-    for name in _SAME:
-        if name in earlier and earlier[name] != current[name]:
-            raise ConfigError(
-                f"Expected {name}={earlier[name]!r}, as in the run in {config.output}, got {current[name]!r}. "
-                "Give the same value to continue it, or name another folder."
-            )
