@@ -13,7 +13,14 @@ from samhq.video.sample_clip import FRAMES, RATE, SIZE_HW
 
 
 @pytest.mark.parametrize(
-    ("words", "name"), [([], "photo.jpg"), (["cup.jpg"], "cup.jpg"), (["."], "photo.jpg"), (["new/a.jpg"], "new/a.jpg")]
+    ("words", "name"),
+    [
+        ([], "photo.jpg"),
+        (["cup.jpg"], "cup.jpg"),
+        (["."], "photo.jpg"),
+        (["new/a.jpg"], "new/a.jpg"),
+        (["photos"], "photos/photo.jpg"),
+    ],
 )
 def test_a_copy_is_written_and_named(
     words: list[str], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -37,6 +37,13 @@ def test_only_a_lone_click_is_ambiguous(prompt: Prompt, policy: str) -> None:
     assert candidates_for([prompt], False) == ["single"]
 
 
+def test_a_prompt_shows_what_was_given() -> None:
+    assert repr(Prompt(box=[1, 2, 3, 4], label="cup")) == "Prompt(box=[1, 2, 3, 4], label='cup')"
+    assert repr(Prompt(points=[[1, 2]], mask=ROUGH)) == "Prompt(points=[[1, 2]], mask=<an array bool [40, 80]>)"
+    assert repr(Prompt(mask={"size": [40, 80], "counts": "..."})) == "Prompt(mask=<COCO's RLE>)"
+    assert repr(Prompt()) == "Prompt()"
+
+
 def test_what_is_no_prompt_is_named_among_those_that_are() -> None:
     with pytest.raises(PromptError, match=r"^Prompt 1 \(of 0 to 1\): .*list"):
         as_prompts([Prompt(points=[[1, 2]]), [1, 2]])

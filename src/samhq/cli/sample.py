@@ -23,12 +23,13 @@ def sample(
     samhq sample --video && samhq track clip.mp4 --box 226,200,307,318 --output out
 
     Parameters:
-        target: File or folder. A folder gets photo.jpg or clip.mp4. [default: the current folder]
+        target: File or folder. A folder gets photo.jpg or clip.mp4; a name without a suffix is a folder, which is made if
+            it is missing. [default: the current folder]
         video: Write a clip of two seconds instead, 480 x 320 pixels, in which a camera moves over the photograph.
         force: Replace an existing file.
     """
     given, name = target or Path(), "clip.mp4" if video else "photo.jpg"
-    path = given / name if given.is_dir() else given
+    path = given / name if given.is_dir() or not given.suffix else given
     if not force:
         check_free([path])
     make_folder(path.parent)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from samhq.config import Candidates, ClickMask
 from samhq.errors import ImageError, PromptError, naming
 from samhq.image.boxes import rows_of_boxes
 from samhq.image.inputs import BoxInput, LabelsInput, MaskInput, OpenFile, PointsInput
-from samhq.image.read import as_array, read_mask
+from samhq.image.read import as_array, describe, read_mask
 from samhq.options import yes_or_no
 from samhq.other_arguments import PROMPT, translated_fields
 from samhq.plural import plural
@@ -38,10 +39,21 @@ class Prompt:
     label: str | None = None
     score: float | None = None
 
+    def __repr__(self) -> str:
+        given = ((each.name, getattr(self, each.name)) for each in fields(self))
+        return f"Prompt({', '.join(f'{name}={_shown(value)}' for name, value in given if value is not None)})"
+
     @property
     def ambiguous(self) -> bool:
         """Whether this is a single click, which could mean a part, an object or a group."""
         return self.points is not None and self.box is None and self.mask is None and as_array(self.points).size == 2
+
+
+def _shown(value: Any) -> str:
+    """A field of a prompt as text: large arrays by their type and shape."""
+    if hasattr(value, "shape") and math.prod(value.shape) > 16:
+        return f"<{describe(value)}>"
+    return repr(value) if not isinstance(value, Mapping) else "<COCO's RLE>"
 
 
 def class_record(prompt: Prompt) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from samhq.checkpoint.save import save_model
 from samhq.compat.transformers import SamHQModel, SamImageProcessor
 from samhq.compat.transformers.pipelines import MaskGenerationPipeline, pipeline
 from samhq.config import Defaults
-from samhq.errors import ConfigError, ImageError, PromptError
+from samhq.errors import ConfigError, ImageError, PromptError, SamHQWarning
 from samhq.image.boxes import boxes_from_masks
 from samhq.inference.automatic import propose
 from samhq.inference.everything import segment_everything
@@ -49,7 +49,8 @@ def test_thresholds_that_come_with_the_weights_are_the_defaults(hq: Sam) -> None
     )
     loose = pipeline(model=tuned, points_per_crop=4, crops_nms_thresh=1.0)
     assert same(loose(picture()), every)
-    assert len(loose(picture(), pred_iou_thresh=0.88)["masks"]) == 0
+    with pytest.warns(SamHQWarning, match=r"got none: the highest predicted IoU is .*; lower pred_iou_thresh 0\.88"):
+        assert len(loose(picture(), pred_iou_thresh=0.88)["masks"]) == 0
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ def numbers(value: Any, name: str) -> Tensor:
         RefusedPromptError: no numbers, or not all of them finite; `name` is the argument's name.
     """
     if isinstance(value, Tensor):
-        values = value.detach().to("cpu", torch.float64)
+        values = value.detach().cpu().double()  # MPS has no float64.
     else:
         try:
             values = torch.from_numpy(np.array(value, np.float64))

@@ -10,6 +10,7 @@ Source: pipelines/mask_generation.py of transformers 5.23 (arguments and outputs
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable
 from functools import partial
 from typing import Any
@@ -23,13 +24,14 @@ from samhq.compat.transformers.picture_inputs import fetched_if_address, outputs
 from samhq.compat.transformers.pretrained import place_of
 from samhq.config import MASK_THRESHOLD
 from samhq.device import as_dtype
-from samhq.errors import ConfigError, did_you_mean
+from samhq.errors import ConfigError, SamHQWarning, did_you_mean
 from samhq.image.read import read_image
 from samhq.inference.automatic import propose
 from samhq.masks import runs
 from samhq.model.sam import Sam
 from samhq.results.automatic_config import AutomaticConfig
-from samhq.results.proposals import Proposals, keep
+from samhq.results.everything import Everything
+from samhq.results.proposals import Proposals
 
 #: The options of a call, and transformers' defaults.
 DEFAULTS: dict[str, Any] = {
@@ -75,12 +77,15 @@ class MaskGenerationPipeline:
 
         `masks` is a list of bool tensors [H,W] and `scores` a float tensor [M], the predicted IoU; with
         `output_rle_mask` also `rle_mask`, COCO's uncompressed RLE, and with `output_bboxes_mask` also
-        `bounding_boxes` [M,4] int64 as (x0, y0, x1, y1). All are empty where nothing is found.
+        `bounding_boxes` [M,4] int64 as (x0, y0, x1, y1). All are empty where nothing is found; a warning says why.
 
         A picture is whatever `samhq.image.read.read_image` takes, or an http(s) address (`timeout` in seconds
         applies). The other options are transformers', by its names and defaults; thresholds that come with
         the weights, as with the starter's, replace the defaults. `points_per_batch` None means all points. The result
         does not depend on `points_per_batch`, nor a picture's on the others in its list.
+
+        Warns:
+            SamHQWarning: nothing was found because the thresholds are higher than all scores.
 
         Raises:
             ImageError: a picture that cannot be read or fetched.
@@ -93,7 +98,10 @@ class MaskGenerationPipeline:
 
     def _masks(self, image: Any, config: AutomaticConfig, options: dict[str, Any]) -> dict[str, Any]:
         picture = read_image(fetched_if_address(image, options.get("timeout")))
-        kept = keep(propose(self.sam, picture, config), config)
+        found = Everything(picture, propose(self.sam, picture, config), config, config, self.sam.config.name)
+        if found.why_empty:
+            warnings.warn(f"Expected masks of the picture, got none: {found.why_empty}.", SamHQWarning, stacklevel=2)
+        kept = found.kept
         return _output(kept, rle=options.get("output_rle_mask"), boxes=options.get("output_bboxes_mask"))
 
 
