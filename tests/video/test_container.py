@@ -33,7 +33,7 @@ def test_sound_alone_is_no_video(tmp_path: Path) -> None:
     [
         ("IM0001", bytes(128) + b"DICM", "It is DICOM: read it with pydicom"),
         ("scan.nii.gz", b"gz", "It is NIfTI"),
-        ("a.mp4", b"no film", "Check it"),
+        ("a.mp4", b"no film", "It may be no video"),
     ],
 )
 def test_scans_are_no_videos_but_get_advice(tmp_path: Path, name: str, content: bytes, said: str) -> None:
@@ -92,6 +92,13 @@ def test_a_missing_end_is_told(name: str, message: str, tmp_path: Path) -> None:
         cut = Container(io.BytesIO(whole[: len(whole) * 85 // 100]), name)
     assert 5 < len(cut) < 20
     assert len(dict(cut.decoded(0))) == len(cut)
+
+
+def test_a_file_whose_index_is_missing_may_be_incomplete(tmp_path: Path) -> None:
+    """An MP4 that a camera writes has its index at the end."""
+    whole = film(tmp_path / "a.mp4", 30)
+    with pytest.raises(ImageError, match="its end may be missing"):
+        Container(io.BytesIO(whole[: len(whole) // 2]), "a.mp4")
 
 
 @pytest.mark.filterwarnings("ignore:Expected the 30 frames")

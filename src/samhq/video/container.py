@@ -99,7 +99,7 @@ class Container:
             container = self._av.open(self._source)
         except (self._av.FFmpegError, OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
-            advice = advice_for_scan(self._source, self.called) or "Check it"
+            advice = advice_for_scan(self._source, self.called) or "It may be no video, or its end may be missing"
             raise ImageError(f"Expected a video that can be decoded, got {self.called}: {reason}. {advice}.") from error
         if not container.streams.video:
             container.close()
