@@ -132,7 +132,7 @@ def test_only_results_are_waited_for(any_sam: Sam, name: str) -> None:
         found = gpu.segment(PICTURE, **PROMPTS[name])
     np.testing.assert_allclose(found.candidate_scores, expected.candidate_scores, atol=1e-5)
     assert (found.candidates != expected.candidates).mean() < 1e-3
-    assert cuda.waits == {"segment.py:_result": 3}
+    assert cuda.waits == {"picture_task.py:result": 3}
 
 
 @pytest.mark.parametrize("name", EVERYTHING)

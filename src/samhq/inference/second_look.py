@@ -276,12 +276,24 @@ def second_looks(
     `first` gives the first masks of the prompts with these numbers. It is called for those whose box does not decide.
     """
     with torch.inference_mode():
-        looks = refiner.by_boxes(prompts)
-        rest = [i for i, look in enumerate(looks) if look is None and (prompts[i].box is not None or not boxes_only)]
-        after = refiner.after_first([prompts[i] for i in rest], first(rest)) if rest else []
-    for i, look in zip(rest, after, strict=True):
-        looks[i] = look
-    return looks
+        return after_boxes(refiner, prompts, refiner.by_boxes(prompts), first, boxes_only=boxes_only)
+
+
+def after_boxes(
+    refiner: Refiner,
+    prompts: Sequence[Prompt],
+    by_boxes: Sequence[Refined | None],
+    first: Callable[[Sequence[int]], Sequence[Coarse]],
+    *,
+    boxes_only: bool,
+) -> list[Refined | None]:
+    """As `second_looks`, from what `Refiner.by_boxes` gave."""
+    rest = [i for i, item in enumerate(by_boxes) if item is None and (prompts[i].box is not None or not boxes_only)]
+    refined = list(by_boxes)
+    if rest:
+        for i, item in zip(rest, refiner.after_first([prompts[i] for i in rest], first(rest)), strict=True):
+            refined[i] = item
+    return refined
 
 
 def with_refined(result: Segmentation, looks: Sequence[Refined | None]) -> Segmentation:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from samhq.config import Candidates, Defaults, HQMode
+from samhq.config import Defaults, HQMode
 from samhq.device import as_device, as_dtype, to_device
 from samhq.errors import ConfigError, naming
 from samhq.image.frame import Frame
@@ -26,15 +26,14 @@ from samhq.image.read import ReadPicture, describe, file_name_of, read_copy
 from samhq.image.several import several
 from samhq.image.transform import SquareForm
 from samhq.inference.by_text import check_alone, segment_found
-from samhq.inference.first_look import Coarse
 from samhq.inference.hints import NotCallable
 from samhq.inference.opened import Opened, joined
+from samhq.inference.picture_task import PictureTask
 from samhq.inference.prompts import flatten, join
-from samhq.inference.second_look import MARGIN, Refiner, with_refined
+from samhq.inference.second_look import MARGIN, Refiner
 from samhq.model import compiled
 from samhq.model.sam import network_of
 from samhq.other_arguments import ENCODE, LOAD, SEGMENT, SEGMENT_BATCH, translated
-from samhq.results.native import Refined
 from samhq.results.prompt import Prompt, a_list_each, as_prompts, candidates_for, one_or_many
 from samhq.results.prompt_boxes import boxes_in_picture
 from samhq.results.segmentation import Segmentation
@@ -236,37 +235,27 @@ class Segmenter(NotCallable):
             )
         if not len(images):
             return []
-        lists, opened, parts = [], [], []
+        lists, tasks, parts = [], [], []
         for i, picture_prompts in enumerate(prompts):
             with _naming_picture(images, i):
                 lists.append(as_prompts(picture_prompts))
+        pictures = []
         for i, image in enumerate(images):
             with _naming_picture(images, i):
-                opened.append(self._opened(image))
-        for i, (picture, picture_prompts) in enumerate(zip(opened, lists, strict=True)):
+                pictures.append(self._opened(image))
+        refined = not multimask and self._refines(refine)
+        for i, (picture, picture_prompts) in enumerate(zip(pictures, lists, strict=True)):
             with _naming_picture(images, i):
                 name = _picture_name(images, i, picture.file_name)
-                lists[i] = boxes_in_picture(picture_prompts, picture.frame.original_hw, name)
-                parts.append(flatten(lists[i], picture.frame, i))
-        click = self.defaults.click_mask
-        policies = [policy for picture_prompts in lists for policy in candidates_for(picture_prompts, multimask, click)]
-        again = not multimask and self._looks_again(refine)
-        refiners = [self._refiner(p.image, refine, mode, p.crops) if again else None for p in opened]
-        looks = [
-            [None] * len(picture_prompts) if refiner is None else refiner.by_boxes(picture_prompts)
-            for refiner, picture_prompts in zip(refiners, lists, strict=True)
-        ]
-        wanted = [look is None for picture_looks in looks for look in picture_looks]
-        low = self._first_looks(opened, join(parts), policies, wanted, mode, "sorted" if multimask else "single")
-        ends = np.cumsum([0, *map(len, lists)])
-        return [
-            self._result(picture, low[start:end], tuple(picture_prompts), picture_looks, refiner, boxes_only=not refine)
-            for picture, picture_prompts, picture_looks, refiner, start, end in zip(
-                opened, lists, looks, refiners, ends, ends[1:], strict=False
-            )
-        ]
+                inside = boxes_in_picture(picture_prompts, picture.frame.original_hw, name)
+                parts.append(flatten(inside, picture.frame, i))
+            refiner = self._refiner(picture.image, refine, mode, picture.crops) if refined else None
+            tasks.append(PictureTask(picture, tuple(inside), refiner, boxes_only=not refine))
+        low = self._first_looks(tasks, join(parts), multimask, mode)
+        ends = np.cumsum([0, *(len(task.prompts) for task in tasks)])
+        return [task.result(low[s:e], self.name) for task, s, e in zip(tasks, ends, ends[1:], strict=False)]
 
-    def _looks_again(self, refine: bool | None) -> bool:
+    def _refines(self, refine: bool | None) -> bool:
         """Whether objects get a second look, because the caller or the weights' settings ask for one."""
         return bool(refine) or (refine is None and self.defaults.refine_margin is not None)
 
@@ -284,7 +273,7 @@ class Segmenter(NotCallable):
         These are the whole picture, and crops around the boxes of `prompts` that get a second look. Touches no network,
         so it can be called in a thread while another picture is segmented.
         """
-        if not self._looks_again(refine):
+        if not self._refines(refine):
             return with_inputs(picture, self.form)
         refiner = self._refiner(picture.pixels, refine, self.model.hq_mode(None), {})
         windows = refiner.windows_of_boxes(prompts)[: max(1, _MOST_BEFOREHAND // self.side**2)]
@@ -300,26 +289,21 @@ class Segmenter(NotCallable):
             )
 
     def _first_looks(
-        self,
-        pictures: Sequence[Opened],
-        prompts: Prompts,
-        policies: Sequence[Candidates],
-        wanted: Sequence[bool],
-        hq: HQMode,
-        otherwise: Candidates,
+        self, tasks: Sequence[PictureTask], prompts: Prompts, multimask: bool | None, hq: HQMode
     ) -> LowRes:
-        """Low-resolution masks of all prompts, in order; zeros where none is wanted.
+        """Low-resolution masks of all prompts, in order; zeros for objects that need no first look.
 
-        Pictures without such prompts are not encoded. Prompts with the same policy are decoded together. Without any
-        prompts the result has as many candidates as `otherwise` says.
+        Only pictures with other objects are encoded. Prompts whose masks are chosen alike are decoded together.
         """
-        if not any(wanted):
-            return self.model.no_masks(policies[0] if policies else otherwise, hq, len(policies))
-        rows = [row for row, first in enumerate(wanted) if first]
-        needed, place = torch.unique(prompts.image_index[torch.tensor(rows)], return_inverse=True)
-        embedding = joined([pictures[i].embedding() for i in needed.tolist()])
-        embedding = embedding.to(self.model.device).to(self.model.dtype)
-        chosen = replace(prompts[torch.tensor(rows)], image_index=place)
+        click = self.defaults.click_mask
+        policies = [policy for task in tasks for policy in candidates_for(task.prompts, multimask, click)]
+        rows = [row for row, wanted in enumerate(w for task in tasks for w in task.first_wanted) if wanted]
+        if not rows:
+            return self.model.no_masks("sorted" if multimask else "single", hq, len(policies))
+        chosen = prompts[torch.tensor(rows)]
+        pictures, place = torch.unique(chosen.image_index, return_inverse=True)
+        embedding = joined([tasks[i].picture.embedding() for i in pictures.tolist()])
+        embedding, chosen = embedding.to(self.model.device).to(self.model.dtype), replace(chosen, image_index=place)
         found: dict[int, LowRes] = {}
         for policy in dict.fromkeys(policies[row] for row in rows):
             positions = torch.tensor([i for i, row in enumerate(rows) if policies[row] == policy])
@@ -328,40 +312,6 @@ class Segmenter(NotCallable):
                 found |= {rows[i]: low[k : k + 1] for k, i in enumerate(batch.tolist())}
         blank = self.model.no_masks(policies[rows[0]], hq, 1)
         return LowRes.cat([found.get(row, blank) for row in range(len(policies))])
-
-    def _result(
-        self,
-        picture: Opened,
-        low: LowRes,
-        prompts: tuple[Prompt, ...],
-        looks: list[Refined | None],
-        refiner: Refiner | None,
-        *,
-        boxes_only: bool,
-    ) -> Segmentation:
-        """The result of one picture, after a second look at objects that need one and had none yet."""
-        if refiner is not None:
-            rest = [i for i, p in enumerate(prompts) if looks[i] is None and (p.box is not None or not boxes_only)]
-            first = [Coarse(low.logits[i, 0].float().cpu(), picture.frame) for i in rest]
-            for i, look in zip(rest, refiner.after_first([prompts[i] for i in rest], first), strict=True):
-                looks[i] = look
-        painted, frame = [look is None for look in looks], picture.frame
-        if all(painted):
-            candidates = frame.masks_to_image(low.logits).cpu().numpy()
-        else:
-            candidates = np.zeros((*low.logits.shape[:2], *frame.original_hw), bool)
-            candidates[painted] = frame.masks_to_image(low.logits[torch.tensor(painted)]).cpu().numpy()
-        result = Segmentation(
-            image=picture.image,
-            candidates=candidates,
-            candidate_scores=low.iou.float().cpu().numpy(),
-            low_res_logits=low.logits.float().cpu().numpy(),
-            prompts=prompts,
-            frame=frame,
-            model=self.name,
-            file_name=picture.file_name,
-        )
-        return result if all(painted) else with_refined(result, looks)
 
 
 def _naming_picture(images: Sequence[Any], number: int) -> AbstractContextManager[None]:
