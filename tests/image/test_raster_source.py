@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,19 @@ def test_a_geotiff_is_read_by_window_with_its_place(write: Any, options: dict[st
         assert np.array_equal(source.overview(500), smooth())
         assert source.transform == TRANSFORM
         assert source.crs == "EPSG:32633"
+
+
+def test_a_large_picture_is_stretched_strip_by_strip(write: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = np.random.default_rng(0).integers(0, 4000, (1500, 1600, 3)).astype(np.uint16)
+    source, window = RasterSource(write(raw), (3, 2, 1), (1, 99)), Window(100, 50, 1600, 1500)
+    monkeypatch.setattr("samhq.image.raster_source._AT_ONCE", 1 << 17)
+    assert source.rendering
+    tracemalloc.start()
+    read = source.read(window)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert np.array_equal(read, source.rendering.apply(raw)[window.slices()])
+    assert peak < 3 * read.nbytes, "as floats the picture alone takes four times its pixels"
 
 
 def test_a_file_says_which_pixels_have_data(write: Any) -> None:

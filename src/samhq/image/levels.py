@@ -26,13 +26,13 @@ _STRETCH = "stretch the values: --stretch 2,98 on the command line, samhq.as_rgb
 Rows = Callable[[slice], np.ndarray]
 
 
-def strips(height: int, width: int) -> Iterator[slice]:
-    """The rows of a picture in strips of about 260,000 pixels.
+def strips(height: int, width: int, pixels: int | None = None) -> Iterator[slice]:
+    """The rows of a picture in strips of at most `pixels` pixels, or one row; by default of about 260,000.
 
     >>> [(rows.start, rows.stop) for rows in strips(5, 1 << 17)]
     [(0, 2), (2, 4), (4, 5)]
     """
-    step = max(1, _STRIP // max(width, 1))
+    step = max(1, (pixels or _STRIP) // max(width, 1))
     return (slice(top, min(top + step, height)) for top in range(0, height, step))
 
 

@@ -18,6 +18,7 @@ from samhq.image.bands import Rendering, rendering
 from samhq.image.files import check_has_end, is_empty
 from samhq.image.frame import Frame
 from samhq.image.ignored_warnings import IgnoredWarnings
+from samhq.image.levels import strips
 from samhq.image.picture_source import SAMPLE_SIDE, Affine, check_inside, check_shown
 from samhq.image.read import describe
 from samhq.image.windows import Window, whole
@@ -30,6 +31,7 @@ _DRIVERS = (
     *("ENVI", "HFA", "NITF", "PCIDSK", "EHdr", "AAIGrid", "netCDF", "HDF5"),
 )
 _MOSAIC = ("VRT",)
+_AT_ONCE = 1 << 24  #: Pixels whose values are in memory at a time.
 
 
 class RasterSource:
@@ -104,7 +106,9 @@ class RasterSource:
             ImageError, ConfigError: the file is damaged; as `samhq.image.bands.rendering`.
         """
         check_inside(window, self.size_hw)
-        return self._shown(window=_as_ranges(window))
+        # In strips: values are wider than pixels, and become floats where they are stretched.
+        rows = [(window.y0 + part.start, window.y0 + part.stop) for part in strips(*window.hw, _AT_ONCE)]
+        return np.concatenate([self._shown(window=(part, (window.x0, window.x1))) for part in rows])
 
     def valid(self, window: Window) -> Bool[np.ndarray, "h w"] | None:
         """The pixels of a window that have data in some shown band; None if all have. The file says which have none.
@@ -115,7 +119,7 @@ class RasterSource:
         if all("all_valid" in {flag.name for flag in flags} for flags in self.dataset.mask_flag_enums):
             return None
         bands = sorted(set(self.rendering.bands if self.palette is None else (1,)))
-        read = partial(self.dataset.read_masks, bands, window=_as_ranges(window))
+        read = partial(self.dataset.read_masks, bands, window=((window.y0, window.y1), (window.x0, window.x1)))
         return np.asarray(self._read_by(read).any(axis=0))
 
     def overview(self, max_side: int) -> UInt8[np.ndarray, "h w 3"]:
@@ -194,11 +198,6 @@ class RasterSource:
         stretched = rendering(shown, None, self._percentiles).apply_chosen(colours[None])[0]
         stretched[np.arange(len(colours)) == self._missing] = 0
         return stretched
-
-
-def _as_ranges(window: Window) -> tuple[tuple[int, int], tuple[int, int]]:
-    """The window as rasterio takes it: rows, then columns."""
-    return (window.y0, window.y1), (window.x0, window.x1)
 
 
 @cache
