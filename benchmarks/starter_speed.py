@@ -1,4 +1,4 @@
-"""The starter's times on its card: encoding, a click, a box, a box with its second look, and masks at full size.
+"""The starter's times on its card: encoding, a click, a box, boxes with their second look, and masks at full size.
 
 Milliseconds, medians: processor time with one thread, time by the clock with more. Run it in turn in two checkouts to
 compare them.
@@ -20,6 +20,7 @@ import samhq
 from samhq.image.frame import Frame
 
 TIMES = 15
+BOXES = [[x, y, x + 90, y + 110] for y in (60, 220) for x in (40, 180, 320, 460)]
 
 
 def main() -> None:
@@ -36,6 +37,8 @@ def main() -> None:
         "one click": lambda: model.segment(encoded, points=[[365, 285]]),
         "a box, without a second look": lambda: model.segment(encoded, box=[172, 17, 410, 209], refine=False),
         "a box, with its second look": lambda: model.segment(encoded, box=[326, 200, 407, 326]),
+        "a picture and a box": lambda: model.segment(picture, box=[326, 200, 407, 326]),
+        "a picture and eight boxes": lambda: model.segment(picture, boxes=BOXES),
         "a mask of 4000 x 3000 pixels": full_size((3000, 4000)),
         "a mask of 640 x 427 pixels": full_size((427, 640)),
     }

@@ -19,7 +19,7 @@ from samhq.image import network_inputs
 from samhq.image.picture_source import ArraySource
 from samhq.image.read import ReadPicture
 from samhq.image.windows import Window, whole
-from samhq.inference import second_look
+from samhq.inference import crop_masks, second_look
 from samhq.inference.refine import refine, segment_native
 from samhq.inference.second_look import Refiner
 from samhq.inference.segment import Segmenter
@@ -247,7 +247,7 @@ def test_crops_are_encoded_together(red: Segmenter, finder: RedFinder, monkeypat
     picture = painted(comb((900, 1024), 300, 90))
     masks = red.segment(picture, boxes=boxes).masks
     assert [len(prompts) for prompts in finder.asked][:-1] == [16, 14], "sixteen squares of 256 are 2^20 pixels"
-    monkeypatch.setattr(second_look, "_PIXELS_TOGETHER", 1)
+    monkeypatch.setattr(crop_masks, "_PIXELS_TOGETHER", 1)
     assert np.array_equal(red.segment(picture, boxes=boxes).masks, masks)
 
 

@@ -21,15 +21,14 @@ from jaxtyping import Bool, Float
 from PIL import Image
 
 from samhq.config import SURE_LOGIT, HQMode
-from samhq.device import to_device
 from samhq.image.boxes import as_boxes, as_points
 from samhq.image.frame import Frame
 from samhq.image.network_inputs import Crops
 from samhq.image.picture_source import ArraySource, PictureSource
 from samhq.image.transform import SquareForm, to_pixels_fast
 from samhq.image.windows import Tile, Window, tile_grid, whole
+from samhq.inference.crop_masks import crops_together, masks_of_crops
 from samhq.inference.first_look import NOWHERE, Coarse, WindowView, agree
-from samhq.inference.prompts import flatten, join
 from samhq.inference.thin_look import is_thin, look_closer, tile_side
 from samhq.masks.regions import Piece
 from samhq.model.sam import Sam
@@ -42,9 +41,6 @@ _GAIN = 1.2  #: The second look must enlarge the object by this factor, relative
 _LADDER = 2**0.25  #: Crop sizes grow in such steps, so that a slightly larger first mask is seen at the same scale.
 MARGIN = 0.25  #: Share of an object's longer side that a crop shows around it.
 _FEWEST = 16  #: Least margin on each side in pixels.
-#: Pixels of the crops that the encoder gets together: four at the starter's side. More gain nothing on a CPU.
-_PIXELS_TOGETHER = 1 << 20
-_GPU_PIXELS_TOGETHER = 1 << 22
 
 #: A mask, and its predicted IoU; None if the first mask stayed.
 _Seen = tuple[Bool[np.ndarray, "h w"], float | None]
@@ -183,9 +179,8 @@ class Refiner:
 
     def _seen(self, views: Iterable[WindowView]) -> Iterator[_Seen]:
         """The mask in each window and its score; the first mask and None if there is no outline or no agreement."""
-        most = _PIXELS_TOGETHER if self.model.device.type == "cpu" else _GPU_PIXELS_TOGETHER
         rest = iter(views)
-        while group := list(islice(rest, max(1, most // self.side**2))):
+        while group := list(islice(rest, crops_together(self.model))):
             masks: Iterator[_Seen] = iter(self._decoded([view for view in group if view.worth_a_look]))
             for view in group:
                 seen, known = next(masks) if view.worth_a_look else None, view.known
@@ -194,21 +189,12 @@ class Refiner:
                 assert seen is not None, "without a first mask every window is worth a look"
                 yield seen
 
-    def _decoded(self, views: Sequence[WindowView]) -> Iterator[tuple[Bool[np.ndarray, "h w"], float]]:
-        """The masks and scores that the model gives, all in one pass."""
-        if not views:
-            return
-        model, form = self.model, SquareForm.for_model(self.model.config)
-        pixels, frames = zip(
-            *(self.crops.get(view.window) or to_pixels_fast(self.source.read(view.window), form) for view in views),
-            strict=True,
-        )
-        prompts = [view.prompt_inside(frame, self.source.size_hw) for view, frame in zip(views, frames, strict=True)]
-        flat = [flatten([prompt], frame, i) for i, (prompt, frame) in enumerate(zip(prompts, frames, strict=True))]
-        embedding = model.encode(to_device(torch.cat(pixels), model.device))
-        low = model.decode(embedding, join(flat), candidates="single", hq=model.hq_mode(self.hq))
-        for i, frame in enumerate(frames):
-            yield frame.masks_to_image(low.logits[i : i + 1])[0, 0].cpu().numpy(), float(low.iou[i, 0])
+    def _decoded(self, views: Sequence[WindowView]) -> list[tuple[Bool[np.ndarray, "h w"], float]]:
+        """The masks and scores that the model gives in these windows."""
+        form, size_hw = SquareForm.for_model(self.model.config), self.source.size_hw
+        inputs = [self.crops.get(view.window) or to_pixels_fast(self.source.read(view.window), form) for view in views]
+        prompts = [view.prompt_inside(frame, size_hw) for view, (_, frame) in zip(views, inputs, strict=True)]
+        return masks_of_crops(self.model, inputs, prompts, self.hq)
 
 
 def surroundings(box: Window, margin: float, side: int, size_hw: tuple[int, int]) -> Window:

@@ -3,25 +3,26 @@
 A low-resolution mask has a cell for 4 x 4 pixels of the square, so wires, branches and grids that fill a crop are lost
 or come out too thick. In a tile of two thirds of the object's length they are half as wide again.
 
-Holds the pixels of one tile at a time. Knows nothing of files or formats.
+Holds the pixels of a few tiles at a time. Knows nothing of files or formats.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from jaxtyping import Bool
 from PIL import Image
 
 from samhq.config import HQMode
-from samhq.device import to_device
 from samhq.image.boxes import boxes_from_masks
 from samhq.image.picture_source import PictureSource
 from samhq.image.transform import SquareForm, to_pixels_fast
 from samhq.image.windows import Window, tile_grid, whole
-from samhq.inference.prompts import flatten
+from samhq.inference.crop_masks import crops_together, masks_of_crops
 from samhq.masks.regions import Piece
 from samhq.model.sam import Sam
 from samhq.results.prompt import Prompt
@@ -84,14 +85,16 @@ def look_closer(model: Sam, source: PictureSource, piece: Piece, zoom: float, hq
     side = tile_side(box, zoom)
     around = Window(box.x0 - side // 8, box.y0 - side // 8, box.x1 + side // 8, box.y1 + side // 8).meet(whole(size_hw))
     first, canvas = piece.inside(around), np.zeros(around.hw, bool)
-    scores = []
-    for tile in tile_grid(around.hw, side, side // 3):
-        known = first[tile.window.slices()]
-        if np.count_nonzero(known) >= _FEWEST_PIXELS:
-            picture = source.read(tile.window.shift(around.x0, around.y0))
-            known, score = _mask_in_tile(model, picture, known, hq)
+    tiles, scores = tile_grid(around.hw, side, side // 3), []
+    seen = [tile.window for tile in tiles if np.count_nonzero(first[tile.window.slices()]) >= _FEWEST_PIXELS]
+    masks = _masks_in_tiles(model, source, around, first, seen, hq)
+    for tile in tiles:
+        if tile.window in seen:
+            mask, score = next(masks)
             scores.append(score)
-        canvas[tile.core.slices()] = known[tile.core.slices(tile.window)]
+        else:
+            mask = first[tile.window.slices()]
+        canvas[tile.core.slices()] = mask[tile.core.slices(tile.window)]
     if not scores or not canvas.any():
         return None
     return Closer(Piece.of(canvas, around.x0, around.y0), float(np.mean(scores)))
@@ -102,13 +105,23 @@ def tile_side(box: Window, zoom: float) -> int:
     return max(8, math.ceil(max(box.hw) / zoom))
 
 
-def _mask_in_tile(
-    model: Sam, picture: np.ndarray, known: Bool[np.ndarray, "h w"], hq: HQMode | None
-) -> tuple[Bool[np.ndarray, "h w"], float]:
-    """The mask in a tile and its predicted IoU, from what is known of it."""
-    pixels, frame = to_pixels_fast(picture, SquareForm.for_model(model.config))
+def _masks_in_tiles(
+    model: Sam,
+    source: PictureSource,
+    around: Window,
+    first: Bool[np.ndarray, "h w"],
+    tiles: Sequence[Window],
+    hq: HQMode | None,
+) -> Iterator[tuple[Bool[np.ndarray, "h w"], float]]:
+    """The mask in each tile of `around` and its predicted IoU, from what is known of it: the mask `first`."""
+    form, rest = SquareForm.for_model(model.config), iter(tiles)
+    while group := list(islice(rest, crops_together(model))):
+        windows = [tile.shift(around.x0, around.y0) for tile in group]
+        inputs = [to_pixels_fast(source.read(window), form) for window in windows]
+        yield from masks_of_crops(model, inputs, [_prompt_of(first[tile.slices()]) for tile in group], hq)
+
+
+def _prompt_of(known: Bool[np.ndarray, "h w"]) -> Prompt:
+    """A mask with its box as a prompt."""
     box = boxes_from_masks(known) + np.array([-_DOUBT, -_DOUBT, 1 + _DOUBT, 1 + _DOUBT])
-    prompt = Prompt(box=box.clip(0, [*known.shape[::-1]] * 2), mask=known)
-    embedding = model.encode(to_device(pixels, model.device))
-    low = model.decode(embedding, flatten([prompt], frame), candidates="single", hq=model.hq_mode(hq))
-    return frame.masks_to_image(low.logits)[0, 0].cpu().numpy(), float(low.iou[0, 0])
+    return Prompt(box=box.clip(0, [*known.shape[::-1]] * 2), mask=known)
