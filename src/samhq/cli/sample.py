@@ -23,8 +23,8 @@ def sample(
     samhq sample --video && samhq track clip.mp4 --box 226,200,307,318 --output out
 
     Parameters:
-        target: File or folder. A folder gets photo.jpg or clip.mp4; a name without a suffix is a folder, which is made if
-            it is missing. [default: the current folder]
+        target: File or folder. A folder gets photo.jpg or clip.mp4; a name without a suffix is a folder, which is made
+            if it is missing. [default: the current folder]
         video: Write a clip of two seconds instead, 480 x 320 pixels, in which a camera moves over the photograph.
         force: Replace an existing file.
     """
