@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import tracemalloc
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from PIL import Image
 from tests.results.drawn import annotation, scene
 from tests.results.test_segmentation import result
 
+from samhq.cli.write import write as write_command
 from samhq.errors import ConfigError
 from samhq.formats.options import WriteOptions
 from samhq.formats.write import FORMATS, open_formats, write
@@ -211,3 +213,11 @@ def test_what_does_not_fit_on_the_disk_is_an_error_and_not_there(tmp_path, forma
 def test_a_folder_may_be_given_as_text_and_a_picture_alone(tmp_path: Path) -> None:
     write("labelme", scene(), str(tmp_path))
     assert names(tmp_path)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_help_and_page_name_every_format(name: str) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "formats.md").read_text(encoding="utf-8")
+    assert f"| `{name}` |" in page
+    listed = (write_command.__doc__ or "").split("Formats:")[1].split("Exit code")[0]
+    assert name in re.findall(r"\w+", listed)
