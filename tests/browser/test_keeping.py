@@ -178,6 +178,26 @@ def test_a_page_goes_on_when_its_server_is_back(
     page.page.close()
 
 
+def test_nothing_is_sent_to_another_project_at_the_same_address(
+    serve: Callable[..., AbstractContextManager[Server]], browser: Any, picture: Image.Image, tmp_path: Path
+) -> None:
+    for name in ("mine", "other"):
+        (tmp_path / name).mkdir()
+        picture.save(tmp_path / name / f"{name}.png")
+    with serve(tmp_path / "mine") as server:
+        (row,) = server.ask("/images")["images"]
+        page = Labelling(server, browser.new_page(), row)
+        server.process.kill()
+        server.process.wait()
+    page.page.mouse.click(*page.on_screen(*CUP))
+    page.until(lambda: "does not answer" in page.state()["status"]["text"])
+    with serve(tmp_path / "other", int(server.url.rsplit(":", 1)[1])) as other:
+        page.page.get_by_title("All pictures").get_by_text("other.png").wait_for()
+        page.opened()
+        assert other.ask(f"/images/{row['id']}/state")["revision"] == 0
+    page.page.close()
+
+
 def test_a_prompt_that_was_not_stored_says_so_until_the_next_one_is(label: Open) -> None:
     page = label()
     message = "Expected project.samhq to be written, got: database or disk is full."

@@ -1,10 +1,10 @@
 /** The start of the page: the token, what the server is, its pictures, and the one that was open last. */
 import { effect } from "@preact/signals";
 import { render } from "preact";
-import { askJson, takeToken } from "./api/client";
+import { askJson, isLost, takeToken, whenBack } from "./api/client";
 import type { Info } from "./api/types";
 import { handleKey, release } from "./keys";
-import { holdBack, refreshClasses, unanswered } from "./state/commands";
+import { holdBack, refreshClasses, startOver, unanswered } from "./state/commands";
 import { open, refreshPictures } from "./state/pictures";
 import { beat, leave, takeNext } from "./state/presence";
 import { busy, failed, ready, shownStatus } from "./state/status";
@@ -18,6 +18,7 @@ const PATIENCE_MS = 1000;
 
 async function begin(): Promise<void> {
   takeToken();
+  whenBack(checkProject);
   applyTheme();
   render(<App />, document.getElementById("page")!);
   window.addEventListener("keydown", handleKey);
@@ -33,6 +34,19 @@ async function begin(): Promise<void> {
     if (!store.info.value.model.ready) await waitForModel();
   } catch (error) {
     failed(error);
+  }
+}
+
+/** A server at the same address may have another project: its pictures have the same numbers. */
+async function checkProject(): Promise<void> {
+  const before = store.info.value;
+  if (!before) return;
+  try {
+    const { created } = await askJson<Info>("/info");
+    if (created !== before.created) await startOver();
+  } catch (error) {
+    // Another token: every request is refused and says so. Gone again: the next request finds out.
+    if (!isLost(error)) failed(error);
   }
 }
 

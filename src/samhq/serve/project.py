@@ -73,6 +73,11 @@ class Project:
         with self._lock:
             return self._database.execute(statement, values).fetchall()
 
+    @property
+    def created(self) -> str:
+        """The time at which the project was made, by which it can be told from others."""
+        return self.rows("SELECT created FROM project")[0]["created"]
+
     # ---- settings
 
     @property

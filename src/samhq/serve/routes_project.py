@@ -53,6 +53,7 @@ def info(session: Held) -> dict[str, Any]:
         "tile": TILE,
         "folder": None if root is None else root.folder.name,
         "project": session.project.path.name,
+        "created": session.project.created,
         "settings": session.project.settings,
     }
 

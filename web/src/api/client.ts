@@ -125,7 +125,15 @@ async function knock(): Promise<void> {
     await new Promise((resume) => setTimeout(resume, KNOCK_MS));
     if (await fetch(`${BASE}/health`).then(({ ok }) => ok, () => false)) break;
   }
+  await greeted();
   reachable.value = true;
+}
+
+let greeted: () => Promise<void> = () => Promise.resolve();
+
+/** What to do when the server is back, before anything else is sent to it. */
+export function whenBack(work: () => Promise<void>): void {
+  greeted = work;
 }
 
 async function asError(response: Response): Promise<ServerError> {

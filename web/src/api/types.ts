@@ -21,6 +21,8 @@ export interface Info {
   import_formats: { name: string; about: string }[];
   tile: number;
   folder: string | null;
+  /** When the project was made: two projects differ in it. */
+  created: string;
   project: string;
   settings: Record<string, unknown>;
 }

@@ -21,9 +21,18 @@ function inTurn<T>(work: () => Promise<T>): Promise<T> {
   return result;
 }
 
+let abandoned = false;
+
 /** Lets the browser ask before the page is left, as long as a command waits for its answer. */
 export function holdBack(event: BeforeUnloadEvent): void {
-  if (unanswered.value) event.preventDefault();
+  if (unanswered.value && !abandoned) event.preventDefault();
+}
+
+/** Begins again with the server that is there now. What waits was meant for another project, and is never sent. */
+export function startOver(): Promise<never> {
+  abandoned = true;
+  location.replace(location.pathname);
+  return new Promise(() => undefined);
 }
 
 /**
