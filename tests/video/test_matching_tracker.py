@@ -174,6 +174,20 @@ def test_without_overlap_a_pixel_has_one_object() -> None:
         assert found.masks[0].any()
 
 
+def test_a_correction_replaces_what_was_tracked_before_it() -> None:
+    """Wrong masks of the frames before would pull the object back to where it was lost."""
+    tracker = model().tracker()
+    tracker.prompt(2, box=BOXES[2])
+    for frame in tracker.track(picture(t) for t in range(6)):
+        followed = tracker.state.objects[2]
+        assert isinstance(followed, MatchedObject)
+        if frame.index == 3:
+            assert set(followed.references(4)) == {0, 1, 2, 3}
+            tracker.prompt(2, box=[180, 90, 234, 144])
+            assert set(followed.references(4)) == {0, 3}
+    assert set(followed.references(6)) == {0, 3, 4, 5}
+
+
 def test_a_second_pass_uses_nothing_of_the_first() -> None:
     frames = [picture(t) for t in range(4)]
     tracker = model().tracker()

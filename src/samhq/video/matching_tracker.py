@@ -152,6 +152,8 @@ class MatchingFollowing:
     def prompt(self, video_frame: MatchedFrame, object_id: int, prompt: Prompt) -> None:
         """Sets the object's mask on a frame. Points alone correct the mask that is there; a mask alone becomes it.
 
+        Tracked masks are forgotten: if they were right, the prompted frame says the same, and if not, they mislead.
+
         Raises:
             PromptError: wrong shapes, ranges, order or labels; only points off an object that has no mask there.
         """
@@ -164,7 +166,7 @@ class MatchingFollowing:
         mask, score = self._mask(video_frame, completed)
         tracked.prompts[video_frame.index] = completed
         tracked.prompted[video_frame.index] = _matched(video_frame, mask, score)
-        tracked.tracked.pop(video_frame.index, None)
+        tracked.tracked.clear()
         tracked.forget_features(video_frame.index)
         self.objects[object_id] = tracked
 
