@@ -62,6 +62,11 @@ def test_several_prompts_are_chosen_by_number_or_by_bool() -> None:
         three["masks"]
 
 
+def test_a_result_is_no_array_and_says_where_they_are() -> None:
+    with pytest.raises(TypeError, match=r"Write result\.masks"):
+        np.asarray(result())
+
+
 def test_areas_and_boxes_are_those_of_the_masks() -> None:
     assert result().areas.tolist() == [10 * 21 - 2 * 5, 0]
     assert result().boxes.tolist() == [[20, 5, 40, 14], [0, 0, 0, 0]]

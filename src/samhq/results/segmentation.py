@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from samhq.errors import ConfigError
+from samhq.errors import ConfigError, WrongCallError
 from samhq.image.boxes import boxes_from_masks
 from samhq.image.draw import cutout, overlay
 from samhq.image.frame import Frame
@@ -92,6 +92,17 @@ class Segmentation(WithOtherNames):
 
     def __iter__(self) -> Iterator[Segmentation]:
         return (self[number] for number in range(len(self)))
+
+    def __array__(self, *_: Any, **__: Any) -> np.ndarray:
+        """Not an array.
+
+        Raises:
+            WrongCallError: always; the message says where the arrays are.
+        """
+        raise WrongCallError(
+            "Expected an array, got a Segmentation, which holds several. Write result.masks, bool [P,H,W], "
+            "result.masks[0], or result.overlay() for a picture."
+        )
 
     def __repr__(self) -> str:
         prompts, candidates, height, width = self.candidates.shape
