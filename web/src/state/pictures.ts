@@ -6,7 +6,7 @@ import { dismiss } from "./jobs";
 import { beat, takeNext } from "./presence";
 import { takeDraft } from "./prompting";
 import { announce, busy, failed, note, ready } from "./status";
-import { cursor, draft, encoding, history, info, NO_TIMES, objects, picture, pictureId, pictures, pointer, selection, times, UNKNOWN } from "./store";
+import { cursor, draft, elsewhere, encoding, history, info, NO_TIMES, objects, picture, pictureId, pictures, pointer, selection, times, UNKNOWN } from "./store";
 
 const AHEAD = 2;
 let opened = new AbortController();
@@ -78,9 +78,7 @@ async function encode(id: number, signal: AbortSignal): Promise<void> {
 }
 
 async function encodeAhead(id: number, signal: AbortSignal): Promise<void> {
-  const start = position(id) + 1;
-  const next = pictures.value.slice(start, start + AHEAD).filter((row) => row.width && !row.encoded && !row.error);
-  for (const row of next) {
+  for (const row of upcoming(pictures.value, id, elsewhere.value)) {
     try {
       for await (const event of askEvents(`/images/${row.id}/encode?background=1`, { method: "POST", signal })) {
         if (event.name === "done") markEncoded(row.id);
@@ -90,6 +88,14 @@ async function encodeAhead(id: number, signal: AbortSignal): Promise<void> {
       if (error.code === "bad_request") markBroken(row.id, error.message);
     }
   }
+}
+
+/** The pictures that are probably opened next and are not encoded: those behind this one that are to do, which M opens, else any. */
+export function upcoming(rows: readonly Picture[], id: number, taken: ReadonlySet<number>): Picture[] {
+  const behind = rows.slice(rows.findIndex((row) => row.id === id) + 1).filter((row) => row.width && !row.error);
+  const isToDo = ({ id: other, status }: Picture) => (status === "todo" || status === "doing") && !taken.has(other);
+  const left = behind.filter(isToDo);
+  return (left.length ? left : behind).slice(0, AHEAD).filter((row) => !row.encoded);
 }
 
 function markEncoded(id: number): void {
