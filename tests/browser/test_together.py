@@ -42,8 +42,10 @@ def test_people_who_open_the_page_get_pictures_of_their_own(
         pages[1].keyboard.press("m")
         until(lambda: "No other picture" in pages[1].evaluate("samhq.state().status.text"))
         pages[0].get_by_title("All pictures").click()
-        assert pages[0].get_by_role("dialog").get_by_text("open in another window").count() == 2
+        until(lambda: pages[0].get_by_role("dialog").get_by_text("open in another window").count() == 2)
         pages[2].close()
+        watcher = {"client": "watcher", "image_id": None}
+        until(lambda: len(server.ask("/presence", watcher)["elsewhere"]) == 2)
         pages[1].keyboard.press("m")
         until(lambda: opened(pages[1]) == "c.png")
         for page in pages[:2]:
