@@ -80,6 +80,17 @@ def has_bfloat16(names: Sequence[str]) -> bool:
     return not {"amx_bf16", "avx512_bf16", "bf16"}.isdisjoint(names)
 
 
+def half_precision(names: Sequence[str]) -> str:
+    """One sentence: whether bfloat16 is done in hardware by a processor with these instructions.
+
+    >>> half_precision(["avx512f", "avx512_vnni"])
+    'This processor has no bfloat16 arithmetic: bfloat16 is emulated here, and slower than float32.'
+    """
+    if not has_bfloat16(names):
+        return "This processor has no bfloat16 arithmetic: bfloat16 is emulated here, and slower than float32."
+    return "This processor has bfloat16 arithmetic."
+
+
 def memory_gb() -> float | None:
     """The machine's memory in GiB, if the system reports it."""
     line = next((line for line in _lines("/proc/meminfo") if line.startswith("MemTotal")), None)

@@ -136,7 +136,7 @@ def test_it_is_exported_and_verified(contract: str, tmp_path_factory: pytest.Tem
     found = verify(tiny.shared(CONFIG), folder)
     assert max(found.features, found.logits) < 2e-4
     about = About.from_metadata(open_graph(folder / DECODER).metadata, folder / DECODER)
-    assert about.normalisation == ToyConfig.normalisation
+    assert about.form.normalisation == ToyConfig.normalisation
 
 
 def test_an_exported_model_keeps_the_weights_own_mode() -> None:
