@@ -94,6 +94,27 @@ def test_a_missing_end_is_told(name: str, message: str, tmp_path: Path) -> None:
     assert len(dict(cut.decoded(0))) == len(cut)
 
 
+def test_frames_that_are_never_shown_are_not_missing(tmp_path: Path) -> None:
+    """A film that was trimmed without encoding keeps the frames before its first moment, and does not show them."""
+    import av
+
+    whole, path = film(tmp_path / "whole.mp4", 30), tmp_path / "trimmed.mp4"
+    with av.open(io.BytesIO(whole)) as source, av.open(str(path), "w") as trimmed:
+        stream = trimmed.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.dts is not None and packet.pts is not None:
+                later = round(1 / packet.time_base)
+                packet.pts, packet.dts, packet.stream = packet.pts - later, packet.dts - later, stream
+                trimmed.mux(packet)
+    with av.open(str(path)) as again:
+        assert again.streams.video[0].frames == 30
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        shown = Container(str(path), "trimmed.mp4")
+    assert len(shown) == 20
+    assert list(dict(shown.decoded(0))) == list(range(20))
+
+
 def test_a_file_whose_index_is_missing_may_be_incomplete(tmp_path: Path) -> None:
     """An MP4 that a camera writes has its index at the end."""
     whole = film(tmp_path / "a.mp4", 30)

@@ -158,8 +158,13 @@ def upright(frame: Any) -> np.ndarray:
 
 
 def _promised(container: Any, stream: Any, count: int, end: Fraction) -> str:
-    """What the file says it has, if that is more than what it has: frames, or seconds by more than a tenth."""
-    if stream.frames > count:
-        return f"the {stream.frames} frames"
+    """What the file says it has, if that is more than what it has: frames, or seconds by more than a tenth.
+
+    A file may say that it has frames which are never shown: those before its first moment, or repeated ones. Frames are
+    missing only if time is missing, too.
+    """
     seconds = Fraction(container.duration or 0, 1_000_000)
+    half_frame = 1 / (2 * Fraction(stream.average_rate or 25))
+    if stream.frames > count and (not seconds or seconds - end > half_frame):
+        return f"the {stream.frames} frames"
     return f"the {float(seconds):.1f} seconds" if seconds - end > max(Fraction(1, 2), seconds / 10) else ""
