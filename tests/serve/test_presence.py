@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.serve.served import Client
 
+from samhq.serve import presence
 from samhq.serve.presence import PATIENCE_S, Presence
 
 
 def test_pictures_are_open_elsewhere_until_their_page_says_otherwise_or_nothing() -> None:
     now = [0.0]
-    presence = Presence(lambda: now[0])
-    presence.say("a", 1)
-    presence.say("b", 2)
-    assert (presence.elsewhere("a"), presence.elsewhere("b"), presence.elsewhere("c")) == ({2}, {1}, {1, 2})
-    presence.say("b", None)
-    assert presence.elsewhere("c") == {1}
+    pages = Presence(lambda: now[0])
+    pages.say("a", 1)
+    pages.say("b", 2)
+    assert (pages.elsewhere("a"), pages.elsewhere("b"), pages.elsewhere("c")) == ({2}, {1}, {1, 2})
+    pages.say("b", None)
+    assert pages.elsewhere("c") == {1}
     now[0] = PATIENCE_S + 1
-    assert presence.elsewhere("c") == set()
+    assert pages.elsewhere("c") == set()
 
 
 def test_each_page_takes_another_picture() -> None:
-    presence = Presence()
-    assert [presence.take(page, [1, 2]) for page in "abc"] == [1, 2, None]
-    assert presence.take("a", [1]) == 1
+    pages = Presence()
+    assert [pages.take(page, [1, 2]) for page in "abc"] == [1, 2, None]
+    assert pages.take("a", [1]) == 1
+
+
+def test_of_too_many_pages_those_that_said_nothing_for_longest_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(presence, "_MOST_PAGES", 2)
+    pages = Presence()
+    pages.say("a", 1)
+    pages.say("b", 2)
+    assert pages.take("a", [3]) == 3
+    assert pages.take("c", [3, 4]) == 4
+    assert pages.elsewhere("d") == {3, 4}, "page a spoke after page b"
 
 
 def test_pages_share_the_pictures_that_are_to_do(client: Client) -> None:

@@ -25,11 +25,7 @@ class Presence:
     def say(self, page: str, image_id: int | None) -> None:
         """Notes that a page has this picture open; None: it has none, or was closed."""
         with self._lock:
-            self._pages.pop(page, None)
-            if image_id is not None:
-                self._pages[page] = image_id, self._clock()
-            while len(self._pages) > _MOST_PAGES:
-                del self._pages[next(iter(self._pages))]
+            self._note(page, image_id)
 
     def elsewhere(self, page: str) -> set[int]:
         """The pictures that other pages have open."""
@@ -42,8 +38,16 @@ class Presence:
             taken = self._elsewhere(page)
             chosen = next((image_id for image_id in image_ids if image_id not in taken), None)
             if chosen is not None:
-                self._pages[page] = chosen, self._clock()
+                self._note(page, chosen)
             return chosen
+
+    def _note(self, page: str, image_id: int | None) -> None:
+        """Puts the page behind all others; the first ones, which said nothing for longest, give way to too many."""
+        self._pages.pop(page, None)
+        if image_id is not None:
+            self._pages[page] = image_id, self._clock()
+        while len(self._pages) > _MOST_PAGES:
+            del self._pages[next(iter(self._pages))]
 
     def _elsewhere(self, page: str) -> set[int]:
         oldest = self._clock() - PATIENCE_S
