@@ -44,6 +44,12 @@ def test_tiles_of_another_run_are_lost(tmp_path: Path, run: str, resume: bool) -
     assert len(FinishedTiles(path, "run")) == 0, "they were deleted"
 
 
+def test_a_picture_without_finished_tiles_leaves_no_file(tmp_path: Path) -> None:
+    """As one that cannot be read."""
+    assert len(FinishedTiles(tmp_path / "tiles.jsonl", "run")) == 0
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_line_that_a_killed_process_left_does_not_count(tmp_path: Path) -> None:
     path = tmp_path / "tiles.jsonl"
     tiles = FinishedTiles(path, "run")

@@ -26,6 +26,8 @@ def test_numbers_mean_the_rows_that_numpy_takes(case: tuple[int, list[int]]) -> 
 @pytest.mark.parametrize("make", [list, np.array, torch.tensor])
 def test_bools_keep_their_rows(make: Any) -> None:
     assert np.arange(3)[chosen_rows(make([True, False, True]), 3)].tolist() == [0, 2]
+    for kept in (True, False):
+        assert np.arange(1)[chosen_rows(make([kept]), 1)].tolist() == [0] * kept
 
 
 @pytest.mark.parametrize("index", [3, -4, [0, 3], [True, False], np.ones(4, bool), np.zeros(0, bool)])
@@ -34,7 +36,7 @@ def test_rows_that_do_not_exist(index: Any) -> None:
         chosen_rows(index, 3)
 
 
-@pytest.mark.parametrize("index", ["masks", (0, 1, [2]), None, 1.5, [1.5], np.zeros((2, 2), int), {}])
+@pytest.mark.parametrize("index", ["masks", (0, 1, [2]), None, 1.5, [1.5], np.zeros((2, 2), int), {}, True])
 def test_something_else_is_a_sentence(index: Any) -> None:
     with pytest.raises(TypeError, match="Expected a row's number") as caught:
         chosen_rows(index, 3)

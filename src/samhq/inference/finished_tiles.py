@@ -39,8 +39,9 @@ class FinishedTiles:
         first, *tiles = (self._lines.intact() if resume else []) or [{}]
         same = first.get("run") == run
         self._views = {line["tile"]: line["views"] for line in tiles if "tile" in line} if same else {}
+        self._head = None if same else {"run": run}  #: The first line, until it is written with the first tile.
         if not same:
-            self._lines.replace([{"run": run}])
+            self.remove()
 
     def __len__(self) -> int:
         """The number of finished tiles."""
@@ -57,6 +58,9 @@ class FinishedTiles:
         Raises:
             OSError: it cannot be written.
         """
+        if self._head is not None:
+            self._lines.replace([self._head])
+            self._head = None
         self._lines.append({"tile": tile, "views": [_as_json(view) for view in views]}, sync=True)
 
     def remove(self) -> None:

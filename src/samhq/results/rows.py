@@ -23,11 +23,14 @@ def chosen_rows(index: Any, count: int) -> slice | np.ndarray:
         IndexError: a row that does not exist, or another number of bools.
         WrongCallError: anything else.
     """
-    try:
-        number = range(count)[operator.index(index)]
-        return slice(number, number + 1)
-    except TypeError:
-        several = _array(index)
+    # A tensor with one entry is an index for Python, also if it is a bool.
+    if getattr(index, "shape", ()) == () and not isinstance(index, bool):
+        try:
+            number = range(count)[operator.index(index)]
+            return slice(number, number + 1)
+        except TypeError:
+            pass
+    several = _array(index)
     if several.dtype == np.bool_ and several.shape != (count,):
         raise IndexError(f"Expected a bool for each of {count} rows, got shape {list(several.shape)}.")
     return np.arange(count)[several]
