@@ -57,6 +57,28 @@ def test_prompts_wait_for_the_model() -> None:
     assert one.obj_ids == [7, 8]
 
 
+def test_points_that_join_a_waiting_mask_correct_it() -> None:
+    """As if the model had been called between the two prompts."""
+    mask, masks = torch.zeros(64, 64), []
+    mask[20:40, 10:30] = 1
+    for called_between in (False, True):
+        one, model = session(), small.shared()
+        one.add_mask(0, 7, mask)
+        if called_between:
+            one.ready(model)
+        one.add_clicks(0, 7, CLICKS, more=True)
+        remembered = one.ready(model).objects[7].at(0)
+        assert remembered is not None
+        masks.append(remembered.logits)
+    assert torch.equal(*masks)
+    one = session()
+    one.add_mask(0, 7, mask)
+    one.add_clicks(0, 7, CLICKS, more=False)
+    alone = one.ready(small.shared()).objects[7].at(0)
+    assert alone is not None
+    assert not torch.equal(alone.logits, masks[0]), "without `more` the mask is dropped"
+
+
 def test_features_of_the_last_used_frames_are_kept() -> None:
     one = session(cached=2)
     one.ready(small.shared())

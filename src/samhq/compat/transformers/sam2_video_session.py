@@ -23,7 +23,10 @@ from samhq.video.tracker import Clicks, ObjectTracker
 
 @dataclass(frozen=True)
 class Waiting:
-    """A prompt for an object on a frame, in model pixels, that has not been used yet; `more` joins earlier points."""
+    """A prompt for an object on a frame, in model pixels, that has not been used yet; `more` joins earlier points.
+
+    Clicks that come with a mask correct it.
+    """
 
     clicks: Clicks | None = None
     mask: Float[Tensor, "S S"] | None = None
@@ -92,10 +95,9 @@ class Sam2VideoInferenceSession:
         Raises:
             PromptError: there is no such frame, or the id is no whole number.
         """
-        earlier = self._waiting.get((frame_idx, obj_id)) if more else None
-        if earlier is not None and earlier.clicks is not None:
-            clicks, more = earlier.clicks + clicks, earlier.more
-        self._wait(frame_idx, obj_id, Waiting(clicks=clicks, more=more))
+        waiting = (self._waiting.get((frame_idx, obj_id)) if more else None) or Waiting(more=more)
+        clicks = clicks if waiting.clicks is None else waiting.clicks + clicks
+        self._wait(frame_idx, obj_id, replace(waiting, clicks=clicks))
 
     def add_mask(self, frame_idx: int, obj_id: int, mask: Float[Tensor, "S S"]) -> None:
         """Keeps a mask of zeros and ones at the model's side for the next call of the model.
