@@ -14,6 +14,7 @@ from samhq.errors import ConfigError
 from samhq.image.picture_source import ArraySource
 from samhq.image.windows import tile_grid
 from samhq.inference.everything import segment_everything
+from samhq.inference.finished_tiles import FinishedTiles
 from samhq.inference.mosaic import segment_mosaic
 from samhq.model.sam import Sam
 from samhq.results.everything import Everything
@@ -74,6 +75,17 @@ def test_the_picture_need_not_be_whole_in_memory(hq: Sam, found: Everything) -> 
     assert lean.as_records() == found.as_records()
     assert lean.image.shape == (*SIZE, 3)
     assert lean.image.base is None or lean.image.base.nbytes == 1
+
+
+def test_why_nothing_was_found_counts_all_tiles_or_is_not_said(hq: Sam, tmp_path: Path) -> None:
+    options: dict[str, Any] = {**LOOSE, "pred_iou_thresh": 0.999, "tile": 64, "overlap": 24}
+    path = tmp_path / "tiles.jsonl"
+    whole = segment_mosaic(picture(*SIZE), hq, **options, finished=FinishedTiles(path, "run"))
+    assert "the highest predicted IoU is" in whole.why_empty
+    again = segment_mosaic(picture(*SIZE), hq, **options, finished=FinishedTiles(path, "run"))
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:2]))
+    partly = segment_mosaic(picture(*SIZE), hq, **options, finished=FinishedTiles(path, "run"))
+    assert (len(whole), again.why_empty, partly.why_empty) == (0, "", "")
 
 
 def test_options_are_checked(hq: Sam) -> None:

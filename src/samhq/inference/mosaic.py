@@ -79,6 +79,8 @@ def segment_mosaic(
     windows = [(t.window.x0, t.window.y0, t.window.x1, t.window.y1) for t in grid]
     # Duplicates were already removed by comparing masks, which is more exact than comparing boxes again.
     applied = chosen.replace(box_nms_thresh=1.0, crop_nms_thresh=1.0, min_mask_region_area=0)
+    # The best scores of tiles that an earlier run finished are not known.
+    best = Best() if finished is not None and len(finished) else best
     proposals = replace(Proposals.of(source.size_hw, windows, rows), best=best)
     return Everything(_pixels(source, pixels), proposals, applied, applied, sam.config.name, file_name_of(image))
 
