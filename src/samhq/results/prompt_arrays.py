@@ -161,11 +161,10 @@ def _mask_advice(mask: np.ndarray, size_hw: tuple[int, int]) -> str:
         return "Give a Prompt for each mask, mask[0] and so on"
     if mask.shape == (*size_hw, 1):
         return "Pass mask[..., 0]"
+    if mask.shape == size_hw[::-1] and mask.shape != size_hw:
+        return "It fits when it is transposed, mask.T"
     if mask.shape != size_hw:
-        same = mask.shape == size_hw[::-1]
-        return (
-            "It fits when it is transposed, mask.T" if same else "Resize it to the picture, each pixel as the nearest"
-        )
+        return "Resize it to the picture by nearest neighbour"
     if mask.dtype.kind == "f":
         return "For logits pass `mask > 0`"
     return f"Pass `mask > {0 if mask.max() <= 1 else 127}`"

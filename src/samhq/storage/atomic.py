@@ -20,13 +20,8 @@ _PART = re.compile(r"\.samhq-part-[0-9a-f]{16}(\..*)?")
 #: Largest suffix in bytes; longer endings belong to no format, and would make the temporary name too long.
 _LONGEST_SUFFIX = 32
 
-_PAUSES_S = (
-    0.01,
-    0.03,
-    0.1,
-    0.3,
-    0.6,
-)  #: Seconds between the attempts to replace a file that another program has open.
+#: Seconds between the attempts to replace a file that another program has open.
+_PAUSES_S = (0.01, 0.03, 0.1, 0.3, 0.6)
 
 _umask_lock = threading.Lock()  #: The mask can only be read by setting it, which two threads must not do at once.
 _cleaned: set[str] = set()  #: Folders in which this process has looked for abandoned files.
