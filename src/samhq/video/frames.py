@@ -293,10 +293,11 @@ def _check_no_address(source: str) -> None:
     Raises:
         ImageError: it is one.
     """
-    if re.match(r"[a-z0-9]{2,}:/", source):  # A Path has one slash of the two.
+    if re.match(r"[a-z0-9]{2,}:/", source):
+        address = re.sub(":/(?!/)", "://", source, count=1)  # A Path has one slash of the two.
         raise ImageError(
-            f"Expected a video file or a folder of pictures, got the address {source}. Download it first; for a "
-            "stream, give its frames to samhq.load_video_model(...).tracker()."
+            f"Expected a video file or a folder of pictures, got the address {address}. "
+            "Download it first; for a stream, give its frames to samhq.load_video_model(...).tracker()."
         )
 
 
