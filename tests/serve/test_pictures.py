@@ -136,6 +136,23 @@ def test_damage_that_the_header_hides_is_listed_once_it_is_met_until_the_file_is
     assert pictures.project.image(1)["problem"] is None
 
 
+def test_a_full_disk_hides_neither_a_picture_nor_what_is_wrong_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise Fault(507, "Expected the project to be written, got: disk is full.")
+
+    whole = photograph(tmp_path / "a.jpg", (200, 300)).read_bytes()
+    pictures = opened(tmp_path)
+    pictures.project.change_image(1, problem="damaged")
+    monkeypatch.setattr(pictures.project, "change_image", full)
+    assert pictures.pixels(1).shape == (200, 300, 3)
+    (tmp_path / "a.jpg").write_bytes(whole[: len(whole) // 2])
+    pictures._held.clear()
+    with pytest.raises(Fault, match="damaged or cut off"):
+        pictures.pixels(1)
+
+
 def test_names_are_never_fetched(client: Client) -> None:
     answer = client.deliver("/images?name=http://127.0.0.1:9/a.png", encoded())
     assert answer.json()["name"] == "http://127.0.0.1:9/a.png"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import threading
 from collections import OrderedDict
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -178,10 +179,9 @@ class PictureStore:
         try:
             pixels = decoded_picture(content, row["name"], self.most_pixels, self.channels)
         except Fault as fault:
-            self.project.change_image(image_id, problem=fault.detail)
+            self._note_problem(row, fault.detail)
             raise
-        if row["problem"] is not None:
-            self.project.change_image(image_id, problem=None)
+        self._note_problem(row, None)
         if pixels.shape[:2] != size_hw:
             was, came = (f"{height} x {width}" for height, width in (size_hw, pixels.shape[:2]))
             raise Fault(
@@ -190,6 +190,12 @@ class PictureStore:
                 "old file back, or add this one under another name.",
             )
         return pixels
+
+    def _note_problem(self, row: Row, problem: str | None) -> None:
+        """Stores why a picture cannot be read, for the list of pictures; None: it can."""
+        if row["problem"] != problem:
+            with suppress(Fault):  # A full disk does not hide a picture, nor what is wrong with it.
+                self.project.change_image(row["id"], problem=problem)
 
 
 def _gone(row: Row, error: OSError) -> Fault:
