@@ -158,10 +158,10 @@ def upright(frame: Any) -> np.ndarray:
 
 
 def _promised(container: Any, stream: Any, count: int, end: Fraction) -> str:
-    """What the file says it has, if that is more than what it has: frames, or seconds by more than a tenth.
+    """The number of frames or seconds that the file promises, if it has fewer; empty if it has all of them.
 
-    A file may say that it has frames which are never shown: those before its first moment, or repeated ones. Frames are
-    missing only if time is missing, too.
+    A file may count frames that are never shown: those before its first moment, or repeated ones. So frames are missing
+    only if time is missing, too. Seconds are missing if more than a tenth of them is.
     """
     seconds = Fraction(container.duration or 0, 1_000_000)
     half_frame = 1 / (2 * Fraction(stream.average_rate or 25))
