@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,11 @@ from samhq.image.several import several
 
 @pytest.mark.parametrize(
     "pictures",
-    [[], ["a.jpg"], ("a.jpg", Path("b.jpg")), np.zeros((2, 4, 5, 3)), torch.zeros(2, 3, 4, 5), range(3)],
+    [
+        *([], ["a.jpg"], ("a.jpg", Path("b.jpg")), range(3)),
+        *(np.zeros((2, 4, 5, 3)), torch.zeros(2, 3, 4, 5)),
+        *(np.array(["a.jpg", "b.jpg"]), np.array([Path("a.jpg"), b"..."], object)),
+    ],
     ids=lambda value: type(value).__name__,
 )
 def test_sequences_stay_as_they_are(pictures: Any) -> None:
@@ -34,6 +39,8 @@ def test_sequences_stay_as_they_are(pictures: Any) -> None:
         (Image.new("L", (5, 4)), "a PIL image L 5 x 4"),
         (np.zeros((4, 5, 3), np.uint8), r"an array uint8 \[4, 5, 3\]"),
         (torch.zeros(3, 4, 5), r"a tensor torch.float32 \[3, 4, 5\]"),
+        (np.zeros(9, np.uint8), r"an array uint8 \[9\]"),
+        (SimpleNamespace(), "a value of type SimpleNamespace"),
     ],
 )
 def test_one_picture_is_named(picture: Any, came: str) -> None:
