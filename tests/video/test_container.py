@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 import wave
+from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -113,6 +114,20 @@ def test_frames_that_are_never_shown_are_not_missing(tmp_path: Path) -> None:
         shown = Container(str(path), "trimmed.mp4")
     assert len(shown) == 20
     assert list(dict(shown.decoded(0))) == list(range(20))
+
+
+def test_a_stream_beside_the_video_that_counts_no_seconds_is_left_out() -> None:
+    """As a data stream whose unit the file does not name."""
+    import av
+
+    picture, data = object(), object()
+    common = {"size": 9, "duration": 1, "is_discard": False}
+    packets = [
+        SimpleNamespace(stream=picture, pts=0, time_base=Fraction(1, 10), **common),
+        SimpleNamespace(stream=data, pts=90, time_base=None, **common),
+    ]
+    opened = SimpleNamespace(demux=lambda: iter(packets), start_time=0)
+    assert Container._listed(SimpleNamespace(_av=av), opened, picture) == ([0], 1, Fraction(1, 10))  # type: ignore[arg-type]
 
 
 def test_a_file_whose_index_is_missing_may_be_incomplete(tmp_path: Path) -> None:

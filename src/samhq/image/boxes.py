@@ -201,7 +201,7 @@ def _numbers(values: Any, name: str, example: str) -> np.ndarray:
         array = as_array(values)
     except ImageError as error:
         iterates = isinstance(values, (Iterator, Set))
-        advice = f"Write list({name})" if iterates else "Write numbers alone, equally many in every row"
+        advice = f"Write list({name})" if iterates else "Write numbers alone, the same count in every row"
         raise PromptError(f"Expected {name} as numbers {example}, got {values!r:.80}. {advice}.") from error
     if array.dtype == np.bool_ and name != "labels":
         raise PromptError(f"Expected {name} as numbers {example}, got true or false. Write coordinates in pixels.")

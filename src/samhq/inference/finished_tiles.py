@@ -1,6 +1,6 @@
 """The masks of tiles that are finished, in a file, so that an interrupted picture of thousands of tiles continues.
 
-Knows nothing of networks or of what makes two runs the same: who opens the file says so.
+Knows nothing of networks. The caller names the run; tiles of a run with another name are not used.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ def segment_mosaic(
     returned. Each tile gets the whole grid of points. Objects are merged across seams as in `segment_tiles`, and are
     attributed to the tile with most of their pixels. Without `pixels` the whole picture is never in memory, and the
     result's `image` is black and takes no memory. `progress` shows a bar. `finished` keeps finished tiles on the disk,
-    so that an interrupted run continues; whoever opens it names the run by everything that masks depend on.
+    so that an interrupted run continues; its `run` must name everything that masks depend on.
 
     Raises:
         ImageError: the picture cannot be read.

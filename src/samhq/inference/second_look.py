@@ -80,7 +80,7 @@ class Refiner:
         return self.model.config.side
 
     def by_boxes(self, prompts: Sequence[Prompt]) -> list[Refined | None]:
-        """The objects whose box alone decides what is looked at; None for the other prompts, and for an empty mask.
+        """The objects whose box alone decides the crop; None for the other prompts, and for an empty mask.
 
         No first mask is needed for these.
         """
@@ -146,7 +146,7 @@ class Refiner:
         return second if closer is None else Refined(closer.piece, closer.score, zoom)
 
     def _plan_of_box(self, prompt: Prompt) -> _Plan | None:
-        """What to look at if the prompt's box decides that and the box is seen in one piece."""
+        """The plan that the prompt's box alone gives, if one crop shows all of it; None otherwise."""
         plan = None if prompt.box is None else self._plan(prompt, NOWHERE)
         return plan if plan is not None and len(plan.tiles) == 1 else None
 

@@ -111,7 +111,7 @@ class Container:
         times, end = [], Fraction(0)
         try:
             for packet in container.demux():
-                if packet.pts is not None and packet.size:
+                if packet.pts is not None and packet.size and packet.time_base:
                     end = max(end, (packet.pts + (packet.duration or 0)) * Fraction(packet.time_base))
                 if packet.stream is stream and packet.size and not packet.is_discard:
                     times.append(packet.pts)
