@@ -62,7 +62,7 @@ def test_the_file_of_the_weights_carries_settings(tmp_path: Path, capsys: Shown)
     save_model(sam, tmp_path / "strict.safetensors")
     cat = drawn(tmp_path / "cat.png")
     assert run(tmp_path / "strict.safetensors", tmp_path / "out", cat, "--points-per-side", "2") == 0
-    assert "lower --pred-iou-thresh 9" in capsys.readouterr().out
+    assert "lower --pred-iou-thresh from 9" in capsys.readouterr().out
     assert len(read_sa1b(tmp_path / "out" / "cat.json").annotations) == 0
 
 

@@ -123,7 +123,7 @@ UNSTABLE = {"pred_iou_thresh": 0.0, "stability_score_thresh": 1.0, "stability_sc
 
 @pytest.mark.parametrize(
     ("options", "said"),
-    [({"pred_iou_thresh": 9.0}, "lower pred_iou_thresh 9"), (UNSTABLE, "stability_score_thresh 1")],
+    [({"pred_iou_thresh": 9.0}, "lower pred_iou_thresh from 9"), (UNSTABLE, "stability_score_thresh from 1")],
 )
 def test_a_result_without_masks_says_what_to_try(options: dict[str, float], said: str, hq: Sam) -> None:
     found = segment_everything(picture(), hq, points_per_side=2, **options)

@@ -165,8 +165,8 @@ def _tell_in_flags(job: JobFlags, report: Report) -> None:
 def _as_flags(text: str) -> str:
     """A sentence about fields of `AutomaticConfig` with the names of the flags.
 
-    >>> _as_flags("lower pred_iou_thresh 0.88")
-    'lower --pred-iou-thresh 0.88'
+    >>> _as_flags("lower pred_iou_thresh from 0.88")
+    'lower --pred-iou-thresh from 0.88'
     """
     for field in fields(AutomaticFlags):
         text = text.replace(field.name, flag_name(field.name))

@@ -72,9 +72,9 @@ class Everything:
         if len(self) or best.iou is None:
             return ""
         if best.iou <= config.pred_iou_thresh:
-            return f"the highest predicted IoU is {best.iou:.3f}; lower pred_iou_thresh {config.pred_iou_thresh:g}"
+            return f"the highest predicted IoU is {best.iou:.3f}; lower pred_iou_thresh from {config.pred_iou_thresh:g}"
         if best.stability is not None and best.stability < config.stability_score_thresh:
-            threshold = f"stability_score_thresh {config.stability_score_thresh:g}"
+            threshold = f"stability_score_thresh from {config.stability_score_thresh:g}"
             return f"the highest stability score is {best.stability:.3f}; lower {threshold}"
         return "every mask is empty or cut off by a crop; raise points_per_side, or try fewer layers of crops"
 

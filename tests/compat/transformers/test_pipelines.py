@@ -49,7 +49,8 @@ def test_thresholds_that_come_with_the_weights_are_the_defaults(hq: Sam) -> None
     )
     loose = pipeline(model=tuned, points_per_crop=4, crops_nms_thresh=1.0)
     assert same(loose(picture()), every)
-    with pytest.warns(SamHQWarning, match=r"got none: the highest predicted IoU is .*; lower pred_iou_thresh 0\.88"):
+    why = r"got none: the highest predicted IoU is .*; lower pred_iou_thresh from 0\.88"
+    with pytest.warns(SamHQWarning, match=why):
         assert len(loose(picture(), pred_iou_thresh=0.88)["masks"]) == 0
 
 

@@ -100,7 +100,7 @@ class MaskGenerationPipeline:
         picture = read_image(fetched_if_address(image, options.get("timeout")))
         found = Everything(picture, propose(self.sam, picture, config), config, config, self.sam.config.name)
         if found.why_empty:
-            warnings.warn(f"Expected masks of the picture, got none: {found.why_empty}.", SamHQWarning, stacklevel=2)
+            warnings.warn(f"Expected masks of the picture, got none: {found.why_empty}.", SamHQWarning, stacklevel=4)
         kept = found.kept
         return _output(kept, rle=options.get("output_rle_mask"), boxes=options.get("output_bboxes_mask"))
 
