@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from samhq import types
+from samhq.model.sam import Sam
 from samhq.types import Attended, ImageEmbedding, LowRes, Prompts
 from tests import tiny
 
@@ -69,3 +70,25 @@ def test_fields_that_do_not_fit_together_fail_the_tests() -> None:
         Prompts(INDEX, points=torch.zeros(2, 1, 2), labels=torch.ones(3, 1, dtype=torch.int64))
     with pytest.raises(TypeError):
         Prompts(INDEX[:, None])
+
+
+def test_joined_embeddings_are_those_of_the_pictures(any_sam: Sam) -> None:
+    generator = torch.Generator().manual_seed(0)
+    side = any_sam.config.side
+    with torch.no_grad():
+        parts = [any_sam.prepared(any_sam.encode(torch.randn(1, 3, side, side, generator=generator))) for _ in range(2)]
+        both = ImageEmbedding.cat(parts)
+        for number, part in enumerate(parts):
+            one, of_two = (
+                any_sam.decode(embedding, tiny.one_point(any_sam.config, image)).logits
+                for embedding, image in ((part, 0), (both, number))
+            )
+            assert torch.allclose(one, of_two, atol=1e-5)
+    assert len(both) == 2
+
+
+def test_one_embedding_is_itself(any_sam: Sam) -> None:
+    side = any_sam.config.side
+    with torch.no_grad():
+        embedding = any_sam.encode(torch.zeros(1, 3, side, side))
+    assert ImageEmbedding.cat([embedding]) is embedding

@@ -130,6 +130,21 @@ class ImageEmbedding:
         shared = self.shared and self.shared.to(target)
         return ImageEmbedding(self.features.to(target), hq, early, shared, levels, bases)
 
+    @staticmethod
+    def cat(parts: list[ImageEmbedding]) -> ImageEmbedding:
+        """The embeddings of several pictures as one; none has its early features."""
+        if len(parts) == 1:
+            return parts[0]
+        hq = [part.hq for part in parts if part.hq is not None]
+        shared = [part.shared for part in parts if part.shared is not None]
+        return ImageEmbedding(
+            torch.cat([part.features for part in parts]),
+            torch.cat(hq) if hq else None,
+            levels=tuple(torch.cat(level) for level in zip(*(part.levels for part in parts), strict=True)),
+            bases=tuple(torch.cat(base) for base in zip(*(part.bases for part in parts), strict=True)),
+            shared=Shared.cat(shared) if len(shared) == len(parts) else None,
+        )
+
 
 @dataclass(frozen=True)
 class Prompts:

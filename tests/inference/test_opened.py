@@ -1,31 +1,28 @@
-"""Embeddings of several pictures as one."""
+"""Pictures are encoded when somebody needs that, and only then."""
 
 from __future__ import annotations
 
-import torch
-from tests import tiny
+import numpy as np
 
-from samhq.inference.opened import joined
+from samhq.image.frame import Frame
+from samhq.inference.opened import Opened
+from samhq.inference.segment import Segmenter
 from samhq.model.sam import Sam
 
 
-def test_joined_embeddings_are_those_of_the_pictures(any_sam: Sam) -> None:
-    generator = torch.Generator().manual_seed(0)
-    side = any_sam.config.side
-    with torch.no_grad():
-        parts = [any_sam.prepared(any_sam.encode(torch.randn(1, 3, side, side, generator=generator))) for _ in range(2)]
-        both = joined(parts)
-        for number, part in enumerate(parts):
-            one, of_two = (
-                any_sam.decode(embedding, tiny.one_point(any_sam.config, image)).logits
-                for embedding, image in ((part, 0), (both, number))
-            )
-            assert torch.allclose(one, of_two, atol=1e-5)
-    assert len(both) == 2
+def test_opening_a_picture_does_not_encode_it(any_sam: Sam) -> None:
+    segmenter, calls = Segmenter(any_sam), []
+    handle = any_sam.image_encoder.register_forward_hook(lambda *_: calls.append(1))
+    image = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
+    opened = segmenter._opened(image)
+    assert (calls, opened.frame.original_hw, opened.file_name) == ([], (40, 60), None)
+    encoded = segmenter.encode(image)
+    given = segmenter._opened(encoded)
+    assert given.embedding() is encoded.embedding
+    assert calls == [1]
+    handle.remove()
 
 
-def test_one_embedding_is_itself(any_sam: Sam) -> None:
-    side = any_sam.config.side
-    with torch.no_grad():
-        embedding = any_sam.encode(torch.zeros(1, 3, side, side))
-    assert joined([embedding]) is embedding
+def test_an_embedding_may_be_anything() -> None:
+    opened = Opened(np.zeros((2, 3, 3), np.uint8), Frame.fit((2, 3), 16), lambda: "features")
+    assert (opened.embedding(), opened.crops) == ("features", {})

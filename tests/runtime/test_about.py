@@ -14,7 +14,8 @@ ABOUT = About("sam_hq_vit_b", "SAM-HQ", 1024, True, 4, "int8", "original", "ab" 
 
 
 @pytest.mark.parametrize(
-    "about", [ABOUT, replace(ABOUT, side=224, mean=(0.5, 1.0, 2.0), default_hq="only", click_mask="single")]
+    "about",
+    [ABOUT, replace(ABOUT, side=224, mean=(0.5, 1.0, 2.0), default_hq="only", click_mask="single", refine_margin=0.5)],
 )
 def test_what_is_written_is_read(about: About) -> None:
     metadata = about.to_metadata()
@@ -39,6 +40,8 @@ def test_what_is_written_is_read(about: About) -> None:
         ({"samhq.contract": ""}, "damaged"),
         ({"samhq.default_hq": "both"}, "damaged"),
         ({"samhq.click_mask": "all"}, "damaged"),
+        ({"samhq.refine_margin": "wide"}, "damaged"),
+        ({"samhq.refine_margin": "-1"}, "damaged"),
     ],
 )
 def test_other_forms_and_damage_are_told(changes: dict[str, str], came: str) -> None:

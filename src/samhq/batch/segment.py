@@ -105,7 +105,7 @@ class SegmentWork:
     def exported(self, asking: Asking, pictures: PictureReader, segmenter: PromptSegmenter, item: Item) -> Outcome:
         """As `process`, with a model without torch, in a single look."""
         prompts, started = asking(item.path), time.perf_counter()
-        result = self.masks(segmenter, prompts, pictures(item.path))
+        result = self.masks(segmenter, prompts, pictures(item.path), refine=self.refining.refine)
         return self.saved(result, prompts, time.perf_counter() - started, item)
 
     def masks(

@@ -101,6 +101,7 @@ def describe_export(model: Sam, dtype: Dtype, contract: Contract) -> About:
         squashed=config.second,
         default_hq=config.defaults.hq or "add",
         click_mask=config.defaults.click_mask or "best",
+        refine_margin=config.defaults.refine_margin,
     )
 
 

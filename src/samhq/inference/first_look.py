@@ -15,16 +15,15 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from samhq.config import MASK_THRESHOLD, SURE_LOGIT
-from samhq.image.boxes import as_boxes, as_points, boxes_from_masks
+from samhq.image.boxes import boxes_from_masks
 from samhq.image.frame import Frame
 from samhq.image.windows import Window, whole
+from samhq.inference.box_crops import NOWHERE, box_in_window, points_in_window
 from samhq.results.prompt import Prompt
 
 #: If the IoU with the first mask is up to this, a second look found something else, unless a box gives the object.
 _AGREE = 0.5
 _ROWS = 1024  #: Pixels of a window that are enlarged at a time.
-
-NOWHERE = Window(0, 0, 0, 0)  #: The box of an empty mask.
 
 Corners = tuple[float, float, float, float]
 
@@ -114,25 +113,14 @@ class WindowView:
         with it, on 31 objects in drawn scenes, the starter, enlarged four times). Clicks come together with the mask;
         prompts with neither get the mask and its box.
         """
-        points, labels = self._points(size_hw)
         if self.coarse is None or self.known is None:
-            assert self.prompt.box is not None
-            corners = as_boxes(self.prompt.box, size_hw)[0]
-            return Prompt(points, labels, corners - np.array([self.window.x0, self.window.y0] * 2, np.float32))
+            return box_in_window(self.prompt, self.window, size_hw)
+        points, labels = points_in_window(self.prompt, self.window, size_hw)
         if labels is not None and labels.any():
             return Prompt(points, labels, mask=self.coarse.prompt(self.window, frame))
         doubt = 2 / self.coarse.scale  # Half a pixel of the first mask.
         box = boxes_from_masks(self.known) + np.array([-doubt, -doubt, 1 + doubt, 1 + doubt])
         return Prompt(points, labels, box.clip(0, [*self.window.hw[::-1]] * 2), self.coarse.prompt(self.window, frame))
-
-    def _points(self, size_hw: tuple[int, int]) -> tuple[np.ndarray | None, np.ndarray | None]:
-        """The user's points inside the window, in its pixels."""
-        if self.prompt.points is None:
-            return None, None
-        points, labels = as_points(self.prompt.points, self.prompt.labels, size_hw)
-        points = points - np.array([self.window.x0, self.window.y0], np.float32)
-        inside = ((points >= 0) & (points < self.window.hw[::-1])).all(axis=1)
-        return (points[inside], labels[inside]) if inside.any() else (None, None)
 
 
 def agree(mask: Bool[np.ndarray, "h w"], known: Bool[np.ndarray, "h w"]) -> bool:

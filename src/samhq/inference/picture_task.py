@@ -11,18 +11,19 @@ import torch
 
 from samhq.inference.first_look import Coarse
 from samhq.inference.opened import Opened
-from samhq.inference.second_look import Refiner, after_boxes, with_refined
+from samhq.inference.refined import with_refined
+from samhq.inference.second_look import Refiner, after_boxes
 from samhq.results.native import Refined
 from samhq.results.prompt import Prompt
 from samhq.results.segmentation import Segmentation
-from samhq.types import LowRes
+from samhq.types import ImageEmbedding, LowRes
 
 
 @dataclass(frozen=True, eq=False)
 class PictureTask:
     """A picture and its prompts; without a `refiner` objects get no second look."""
 
-    picture: Opened
+    picture: Opened[ImageEmbedding]
     prompts: tuple[Prompt, ...]
     refiner: Refiner | None
     boxes_only: bool  #: Whether only prompts with boxes get a second look.

@@ -11,9 +11,10 @@ from samhq.config import HQMode
 from samhq.device import to_device
 from samhq.image.picture_source import PictureSource
 from samhq.image.transform import SquareForm, to_pixels
+from samhq.inference.box_crops import MARGIN
 from samhq.inference.first_look import Coarse
 from samhq.inference.prompts import flatten
-from samhq.inference.second_look import MARGIN, Refiner, look_again, second_looks
+from samhq.inference.second_look import Refiner, look_again, second_looks
 from samhq.inference.segment import Segmenter
 from samhq.masks.regions import Piece
 from samhq.results.native import Refined

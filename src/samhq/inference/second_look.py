@@ -10,25 +10,23 @@ Holds the pixels of a few crops at a time. Knows nothing of files or formats.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
-from PIL import Image
+from jaxtyping import Bool
 
-from samhq.config import SURE_LOGIT, HQMode
-from samhq.image.boxes import as_boxes, as_points
-from samhq.image.frame import Frame
+from samhq.config import HQMode
 from samhq.image.network_inputs import Crops
 from samhq.image.picture_source import ArraySource, PictureSource
 from samhq.image.transform import SquareForm, to_pixels_fast
-from samhq.image.windows import Tile, Window, tile_grid, whole
+from samhq.image.windows import Tile, Window, tile_grid
+from samhq.inference.box_crops import GAIN, NOWHERE, intended_box, surroundings
 from samhq.inference.crop_masks import crops_together, masks_of_crops
-from samhq.inference.first_look import NOWHERE, Coarse, WindowView, agree
+from samhq.inference.first_look import Coarse, WindowView, agree
+from samhq.inference.refined import with_refined
 from samhq.inference.thin_look import is_thin, look_closer, tile_side
 from samhq.masks.regions import Piece
 from samhq.model.sam import Sam
@@ -36,11 +34,6 @@ from samhq.options import real_number
 from samhq.results.native import Refined
 from samhq.results.prompt import Prompt
 from samhq.results.segmentation import Segmentation
-
-_GAIN = 1.2  #: The second look must enlarge the object by this factor, relative to the first, to be worth its time.
-_LADDER = 2**0.25  #: Crop sizes grow in such steps, so that a slightly larger first mask is seen at the same scale.
-MARGIN = 0.25  #: Share of an object's longer side that a crop shows around it.
-_FEWEST = 16  #: Least margin on each side in pixels.
 
 #: A mask, and its predicted IoU; None if the first mask stayed.
 _Seen = tuple[Bool[np.ndarray, "h w"], float | None]
@@ -140,7 +133,7 @@ class Refiner:
     def _closer(self, piece: Piece, second: Refined | None, thin_zoom: float) -> Refined | None:
         """A thin object after a closer look; `second` if it is not thin, or no tile would enlarge it further."""
         zoom = self.side / tile_side(piece.window, thin_zoom) / self._scale
-        if zoom < _GAIN * (1 if second is None else second.zoom) or not is_thin(piece.mask):
+        if zoom < GAIN * (1 if second is None else second.zoom) or not is_thin(piece.mask):
             return second
         closer = look_closer(self.model, self.source, piece, thin_zoom, self.hq)
         return second if closer is None else Refined(closer.piece, closer.score, zoom)
@@ -152,13 +145,13 @@ class Refiner:
 
     def _plan(self, prompt: Prompt, coarse_box: Window) -> _Plan | None:
         """The plan, or None if the second look would enlarge too little."""
-        box = _intended_box(coarse_box, prompt, self.source.size_hw)
+        box = intended_box(coarse_box, prompt, self.source.size_hw)
         if not box.area:
             return None
         crop = surroundings(box, self.margin, self.side, self.source.size_hw)
         tiles = self._tiles(crop)
         zoom = self.side / max(max(tile.window.hw) for tile in tiles) / self._scale
-        return None if zoom < _GAIN else _Plan(crop, tiles, zoom)
+        return None if zoom < GAIN else _Plan(crop, tiles, zoom)
 
     def _tiles(self, crop: Window) -> list[Tile]:
         """The crop itself if it fits into the model's square, else tiles of that side, in the picture's pixels."""
@@ -195,35 +188,6 @@ class Refiner:
         inputs = [self.crops.get(view.window) or to_pixels_fast(self.source.read(view.window), form) for view in views]
         prompts = [view.prompt_inside(frame, size_hw) for view, (_, frame) in zip(views, inputs, strict=True)]
         return masks_of_crops(self.model, inputs, prompts, self.hq)
-
-
-def surroundings(box: Window, margin: float, side: int, size_hw: tuple[int, int]) -> Window:
-    """The crop for a second look: `box` with at least `margin` of its longer side around it, within the picture.
-
-    The crop's longer side, before it is cut at the picture's border, is one of a few sizes, so that single pixels do
-    not change the scale. It exceeds `side` only if the margin makes it.
-
-    >>> surroundings(Window(100, 100, 200, 150), 0.25, 1024, (500, 500))
-    Window(x0=74, y0=74, x1=226, y1=176)
-    """
-    longer = max(box.hw)
-    needed = max(longer * (1 + 2 * margin), longer + 2 * _FEWEST)
-    step = _LADDER ** math.ceil(math.log(needed, _LADDER) - 1e-9)
-    around = int((min(step, side) if needed <= side else step) - longer) // 2
-    grown = Window(box.x0 - around, box.y0 - around, box.x1 + around, box.y1 + around)
-    return grown.meet(whole(size_hw))
-
-
-def _intended_box(box: Window, prompt: Prompt, size_hw: tuple[int, int]) -> Window:
-    """The centre of the crop: the user's box, or else that of the first mask, extended to the clicks on the object."""
-    if prompt.box is not None:
-        x0, y0, x1, y1 = as_boxes(prompt.box, size_hw)[0].tolist()
-        box = Window(math.floor(x0), math.floor(y0), math.ceil(x1), math.ceil(y1))
-    if prompt.points is not None and box.area:
-        points, labels = as_points(prompt.points, prompt.labels, size_hw)
-        for x, y in np.floor(points[labels == 1]).astype(int).tolist():
-            box = box.join(Window(x, y, x + 1, y + 1))
-    return box.meet(whole(size_hw))
 
 
 def look_again(
@@ -280,57 +244,3 @@ def after_boxes(
         for i, item in zip(rest, refiner.after_first([prompts[i] for i in rest], first(rest)), strict=True):
             refined[i] = item
     return refined
-
-
-def with_refined(result: Segmentation, looks: Sequence[Refined | None]) -> Segmentation:
-    """The best mask of every prompt of `result`, replaced where there is a second look.
-
-    Where there is one, the masks of `result` must be empty: they are painted in place.
-    """
-    masks = result.masks
-    scores, logits = result.scores.copy(), result.low_res_logits[:, 0].copy()
-    for number, look in enumerate(looks):
-        if look is not None:
-            masks[number][look.piece.window.slices()] = look.piece.mask
-            scores[number] = look.score
-            logits[number] = _coarsened(look.piece, result.frame)
-    return replace(result, candidates=masks[:, None], candidate_scores=scores[:, None], low_res_logits=logits[:, None])
-
-
-def _coarsened(piece: Piece, frame: Frame) -> Float[np.ndarray, "G G"]:
-    """A mask as logits [4g,4g]; reduced through bytes at the square's size, full-size floats may be gigabytes.
-
-    Only the part of the picture is reduced that the mask can change.
-    """
-    (first_row, last_row, top, bottom), (first_column, last_column, left, right) = (
-        _reduced_part(start, end, reduced, size)
-        for start, end, reduced, size in zip(
-            (piece.window.y0, piece.window.x0),
-            (piece.window.y1, piece.window.x1),
-            frame.resized_hw,
-            frame.original_hw,
-            strict=True,
-        )
-    )
-    high, wide = (size / reduced for size, reduced in zip(frame.original_hw, frame.resized_hw, strict=True))
-    part = Image.fromarray(piece.inside(Window(left, top, right, bottom)).view(np.uint8) * np.uint8(255))
-    box = (first_column * wide - left, first_row * high - top, last_column * wide - left, last_row * high - top)
-    size = (last_column - first_column, last_row - first_row)
-    small = np.asarray(part.resize(size, Image.Resampling.BILINEAR, box, reducing_gap=3.0), np.float32)
-    logits = np.full(frame.resized_hw, -SURE_LOGIT, np.float32)
-    logits[first_row:last_row, first_column:last_column] += small * np.float32(2 * SURE_LOGIT / 255)
-    return frame.mask_to_prompt(logits)[0]
-
-
-def _reduced_part(start: int, end: int, reduced: int, size: int) -> tuple[int, int, int, int]:
-    """Along one axis that is resized from `size` to `reduced` pixels: the resized pixels that `start` to `end` reaches.
-
-    First and last, and the first and last pixel of the original that these need.
-
-    >>> _reduced_part(400, 480, 100, 1000)
-    (37, 51, 359, 522)
-    """
-    scale = size / reduced
-    reach = max(1.0, scale) + 1
-    first, last = max(0, int((start - reach) / scale) - 1), min(reduced, int((end + reach) / scale) + 2)
-    return first, last, max(0, int(first * scale - reach)), min(size, int(last * scale + reach) + 1)

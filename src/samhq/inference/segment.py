@@ -25,12 +25,13 @@ from samhq.image.picture_source import ArraySource
 from samhq.image.read import ReadPicture, describe, file_name_of, read_copy
 from samhq.image.several import several
 from samhq.image.transform import SquareForm
+from samhq.inference.box_crops import MARGIN
 from samhq.inference.by_text import check_alone, segment_found
 from samhq.inference.hints import NotCallable
-from samhq.inference.opened import Opened, joined
+from samhq.inference.opened import Opened
 from samhq.inference.picture_task import PictureTask
 from samhq.inference.prompts import flatten, join
-from samhq.inference.second_look import MARGIN, Refiner
+from samhq.inference.second_look import Refiner
 from samhq.model import compiled
 from samhq.model.sam import network_of
 from samhq.other_arguments import ENCODE, LOAD, SEGMENT, SEGMENT_BATCH, translated
@@ -105,7 +106,7 @@ class Segmenter(NotCallable):
         embedding = opened.embedding()
         return EncodedImage(opened.image, embedding, opened.frame, self.name, opened.file_name, opened.crops)
 
-    def _opened(self, image: PictureInput | EncodedImage) -> Opened:
+    def _opened(self, image: PictureInput | EncodedImage) -> Opened[ImageEmbedding]:
         """The picture, not encoded yet unless it was given so."""
         if isinstance(image, EncodedImage):
             self._check_encoder(image)
@@ -302,7 +303,7 @@ class Segmenter(NotCallable):
             return self.model.no_masks("sorted" if multimask else "single", hq, len(policies))
         chosen = prompts[torch.tensor(rows)]
         pictures, place = torch.unique(chosen.image_index, return_inverse=True)
-        embedding = joined([tasks[i].picture.embedding() for i in pictures.tolist()])
+        embedding = ImageEmbedding.cat([tasks[i].picture.embedding() for i in pictures.tolist()])
         embedding, chosen = embedding.to(self.model.device).to(self.model.dtype), replace(chosen, image_index=place)
         found: dict[int, LowRes] = {}
         for policy in dict.fromkeys(policies[row] for row in rows):

@@ -14,7 +14,7 @@ from samhq.config import ClickMask, HQMode
 from samhq.encoder_config import PIXEL_MEAN, PIXEL_STD, Normalisation
 from samhq.errors import CheckpointError
 from samhq.image.transform import SquareForm
-from samhq.options import one_of, whole_number
+from samhq.options import one_of, real_number, whole_number
 from samhq.runtime.seal import UNSEALED
 
 #: The two files of an exported model.
@@ -34,7 +34,8 @@ class About:
 
     `masks` is the number of masks of SAM's decoder, `weights` the SHA-256 of the exported model, `version` samhq's.
     `mean` and `std` normalise pictures, RGB on a 0..255 scale. `squashed` is true if pictures fill the square, as SAM
-    2's do. `default_hq` is the default HQ mode, and `click_mask` says which mask answers a single click.
+    2's do. `default_hq` is the default HQ mode, and `click_mask` says which mask answers a single click. Boxes get a
+    second look with `refine_margin`, unless it is None.
     """
 
     model: str
@@ -51,6 +52,7 @@ class About:
     squashed: bool = False
     default_hq: HQMode = "add"
     click_mask: ClickMask = "best"
+    refine_margin: float | None = None
 
     @property
     def form(self) -> SquareForm:
@@ -84,6 +86,7 @@ class About:
             "squashed": str(self.squashed).lower(),
             "default_hq": self.default_hq,
             "click_mask": self.click_mask,
+            "refine_margin": "" if self.refine_margin is None else repr(self.refine_margin),
         }
         return {_PREFIX + name: value for name, value in values.items()} | UNSEALED
 
@@ -116,9 +119,12 @@ class About:
                 squashed=values.get("squashed") == "true",
                 default_hq=one_of("default_hq", values.get("default_hq", "add"), HQMode),
                 click_mask=one_of("click_mask", values.get("click_mask", "best"), ClickMask),
+                refine_margin=float(margin) if (margin := values.get("refine_margin")) else None,
             )
             whole_number("side", description.side, 16, 1 << 14)
             whole_number("masks", description.masks, 1, 64)
+            if description.refine_margin is not None:
+                real_number("refine_margin", description.refine_margin, 0)
             return description
         except (KeyError, ValueError, OverflowError) as error:
             raise CheckpointError(
