@@ -19,7 +19,6 @@ from torch import Tensor
 from samhq.device import exactly
 from samhq.image.crops import Crop
 from samhq.image.frame import Frame
-from samhq.image.resample import PictureAxis
 from samhq.masks.runs import changes_of_columns
 
 _BLOCKS = 16  #: Side of a block: one block of SAM's masks depends on about 18 x 18 of its 256 x 256 logits.
@@ -43,10 +42,13 @@ class Axis:
     @classmethod
     def of(cls, grid: int, side: int, resized: int, original: int, device: torch.device) -> Axis:
         """The axis along which `grid` logits become `original` pixels, in the steps of `Frame.steps_hw`."""
-        weights = torch.from_numpy(PictureAxis.of(grid, side, resized, original).whole)
+        # The weights are the result of bilinear interpolation of pictures with a single 1.
+        weights = F.interpolate(torch.eye(grid)[None], side, mode="linear", align_corners=False)[..., :resized]
+        if resized != original:
+            weights = F.interpolate(weights, original, mode="linear", align_corners=False)
         block = -(-original // min(_BLOCKS, original))
         count = -(-original // block)
-        blocks = F.pad(weights, (0, 0, 0, count * block - original)).reshape(count, block, grid)
+        blocks = F.pad(weights[0], (0, count * block - original)).T.reshape(count, block, grid)
         used = (blocks != 0).any(dim=1)
         first = used.int().argmax(dim=1)
         width = int((grid - used.flip(1).int().argmax(dim=1) - first).max())
