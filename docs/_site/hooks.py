@@ -28,7 +28,7 @@ FOLDERS = {
 NOT_IN_DOCS = ("notebooks", "examples")
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)\s#]+)")
 #: A fence with a word for the tests behind its language. Markdown would not take it for a fence.
-FENCE = re.compile(r"^([ \t]*```\w+)[ \t]+no-run[ \t]*$", re.MULTILINE)
+FENCE = re.compile(r"^([ \t]*```\w+)[ \t]+(?:no-run|needs-\w+)[ \t]*$", re.MULTILINE)
 
 _made: dict[str, str | bytes] = {}
 

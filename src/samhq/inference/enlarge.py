@@ -42,7 +42,8 @@ class Axis:
     @classmethod
     def of(cls, grid: int, side: int, resized: int, original: int, device: torch.device) -> Axis:
         """The axis along which `grid` logits become `original` pixels, in the steps of `Frame.steps_hw`."""
-        # The weights are the result of bilinear interpolation of pictures with a single 1.
+        # The weights are the result of bilinear interpolation of pictures with a single 1: those of PyTorch to the last
+        # bit, so that the records of the original generators are met.
         weights = F.interpolate(torch.eye(grid)[None], side, mode="linear", align_corners=False)[..., :resized]
         if resized != original:
             weights = F.interpolate(weights, original, mode="linear", align_corners=False)
