@@ -62,23 +62,24 @@ export async function importFile(file: File, format: string | null): Promise<Imp
 /** Adds pictures that were dropped or chosen, and opens the first. Files that were refused are listed in the dialog, with the reasons. */
 export async function upload(files: readonly File[]): Promise<void> {
   let first: Picture | null = null;
-  refusedFiles.value = [];
+  const refused: string[] = [];
   for (const [index, file] of files.entries()) {
     busy(`Adding ${file.name}${files.length > 1 ? `, ${index + 1} of ${files.length}` : ""}…`);
     try {
       const row = await add(file);
       first ??= row;
     } catch (error) {
-      refusedFiles.value = [...refusedFiles.value, `${file.name}: ${error instanceof Error ? error.message : String(error)}`];
+      refused.push(`${file.name}: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
-  if (refusedFiles.value.length) {
-    dialog.value = "import";
-    note(`${counted(refusedFiles.value.length, "file")} of ${files.length} could not be added.`);
+  if (first) {
+    await refreshPictures();
+    await open(first.id);
   }
-  if (!first) return;
-  await refreshPictures();
-  await open(first.id);
+  if (!refused.length) return;
+  refusedFiles.value = refused;
+  dialog.value = "import";
+  note(`${counted(refused.length, "file")} of ${files.length} could not be added.`);
 }
 
 async function add(file: File): Promise<Picture> {
