@@ -55,7 +55,12 @@ def crop_of_box(prompt: Prompt, size_hw: tuple[int, int], side: int, margin: flo
     if not box.area:
         return None
     crop = surroundings(box, margin, side, size_hw)
-    return crop if max(size_hw) / max(crop.hw) >= GAIN else None
+    return crop if enlargement(max(crop.hw), size_hw, side) >= GAIN else None
+
+
+def enlargement(shown: int, size_hw: tuple[int, int], side: int) -> float:
+    """How much larger a model of this side sees a part of `shown` pixels than in a look at the whole picture."""
+    return side / shown / (side / max(size_hw))
 
 
 def box_in_window(prompt: Prompt, window: Window, size_hw: tuple[int, int]) -> Prompt:

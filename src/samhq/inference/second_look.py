@@ -23,7 +23,7 @@ from samhq.image.network_inputs import Crops
 from samhq.image.picture_source import ArraySource, PictureSource
 from samhq.image.transform import SquareForm, to_pixels_fast
 from samhq.image.windows import Tile, Window, tile_grid
-from samhq.inference.box_crops import GAIN, NOWHERE, intended_box, surroundings
+from samhq.inference.box_crops import GAIN, NOWHERE, enlargement, intended_box, surroundings
 from samhq.inference.crop_masks import crops_together, masks_of_crops
 from samhq.inference.first_look import Coarse, WindowView, agree
 from samhq.inference.refined import with_refined
@@ -115,11 +115,6 @@ class Refiner:
     def _thin_zoom(self) -> float | None:
         return self.model.config.defaults.thin_zoom if self.thin_zoom is None else self.thin_zoom
 
-    @property
-    def _scale(self) -> float:
-        """The number of pixels of the model's square for one pixel of the picture, in the first look."""
-        return self.side / max(self.source.size_hw)
-
     def _closer_than(self, coarse: Coarse, second: Refined | None) -> Refined | None:
         """As `_closer`, of the first mask if there is no second."""
         thin_zoom = self._thin_zoom
@@ -132,7 +127,7 @@ class Refiner:
 
     def _closer(self, piece: Piece, second: Refined | None, thin_zoom: float) -> Refined | None:
         """A thin object after a closer look; `second` if it is not thin, or no tile would enlarge it further."""
-        zoom = self.side / tile_side(piece.window, thin_zoom) / self._scale
+        zoom = enlargement(tile_side(piece.window, thin_zoom), self.source.size_hw, self.side)
         if zoom < GAIN * (1 if second is None else second.zoom) or not is_thin(piece.mask):
             return second
         closer = look_closer(self.model, self.source, piece, thin_zoom, self.hq)
@@ -150,7 +145,7 @@ class Refiner:
             return None
         crop = surroundings(box, self.margin, self.side, self.source.size_hw)
         tiles = self._tiles(crop)
-        zoom = self.side / max(max(tile.window.hw) for tile in tiles) / self._scale
+        zoom = enlargement(max(max(tile.window.hw) for tile in tiles), self.source.size_hw, self.side)
         return None if zoom < GAIN else _Plan(crop, tiles, zoom)
 
     def _tiles(self, crop: Window) -> list[Tile]:

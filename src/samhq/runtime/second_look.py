@@ -8,7 +8,7 @@ import numpy as np
 
 from samhq.config import HQMode
 from samhq.image.transform import to_square
-from samhq.inference.box_crops import box_in_window, crop_of_box
+from samhq.inference.box_crops import box_in_window, crop_of_box, enlargement
 from samhq.masks.regions import Piece
 from samhq.results.native import Refined
 from samhq.results.prompt import Prompt
@@ -37,4 +37,4 @@ def _second_look(
     mask = frame.masks_to_image(logits)[0, 0]
     if not mask.any():
         return None
-    return Refined(Piece.of(mask, crop.x0, crop.y0), float(scores[0, 0]), max(size_hw) / max(crop.hw))
+    return Refined(Piece.of(mask, crop.x0, crop.y0), float(scores[0, 0]), enlargement(max(crop.hw), size_hw, side))

@@ -157,8 +157,11 @@ class OnnxSegmenter(NotCallable):
         refined = self._refined(opened.image, objects, refine, multimask, mode)
         logits, scores = self._first_looks(opened, flat, objects, refined, multimask, mode)
         first = [row for row, item in enumerate(refined) if item is None]
-        masks = np.zeros((*logits.shape[:2], *opened.frame.original_hw), bool)
-        masks[first] = opened.frame.masks_to_image(logits[first])
+        if len(first) == len(objects):
+            masks = opened.frame.masks_to_image(logits)
+        else:
+            masks = np.zeros((*logits.shape[:2], *opened.frame.original_hw), bool)
+            masks[first] = opened.frame.masks_to_image(logits[first])
         result = Segmentation(
             image=opened.image,
             candidates=masks,
